@@ -1,0 +1,47 @@
+"""The `laaf` program: its commands and its general help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from laaf_cli import __version__
+from laaf_cli.cli.check import check
+from laaf_cli.cli.problems import problems
+from laaf_cli.cli.solve import solve
+from laaf_cli.errors import ExitCode
+
+_EXIT_CODES = "  ".join(f"{code.value} {code.sentence}." for code in ExitCode)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"laaf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def laaf(
+    _version_: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Solve differential equations written in YAML with a physics-informed neural network, and learn how wrong it is.
+
+    Start with [bold]laaf solve burgers[/], or [bold]laaf problems burgers > my.yaml[/] and change it.
+    """
+
+
+app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(solve)
+app.command()(check)
+app.command()(problems)

@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM while training: the first asks for a clean stop, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from laaf_cli.cli.console import print_message
+
+
+class StopFlag:
+    """A flag that the signals set, while the `with` lasts."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._previous: dict[int, Any] = {}
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def __enter__(self) -> StopFlag:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._set:
+            raise KeyboardInterrupt
+        self._set = True
+        print_message("stopping after this iteration; once more stops at once and writes nothing")

@@ -1,0 +1,159 @@
+"""Options that several commands share, and what they change in the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from laaf_cli.spec import Override
+    from laaf_cli.spec.source import Text
+
+
+class Activation(str, Enum):
+    """The LAAF family; the values are those of `slopes.kind`."""
+
+    FIXED = "fixed"
+    GAAF = "gaaf"
+    LLAAF = "llaaf"
+    NLAAF = "nlaaf"
+
+
+class Device(str, Enum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Dtype(str, Enum):
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+
+class Derivatives(str, Enum):
+    TAYLOR = "taylor"
+    NESTED = "nested"
+
+
+_METHOD, _TRAINING, _MACHINE = "Method", "Training", "Machine"
+
+SpecArgument = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False)
+]
+ActivationOption = Annotated[
+    Activation | None,
+    typer.Option("--activation", "-a", help="Adaptive activation (slopes.kind).", rich_help_panel=_METHOD),
+]
+ScaleOption = Annotated[
+    float | None, typer.Option("--n", help="Scale n of the slopes, at least 1 (slopes.n).", rich_help_panel=_METHOD)
+]
+RecoveryOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--slope-recovery/--no-slope-recovery",
+        help="The slope recovery term (slopes.recovery); on for adaptive kinds.",
+        rich_help_panel=_METHOD,
+        show_default=False,
+    ),
+]
+IterationsOption = Annotated[
+    int | None,
+    typer.Option("--iterations", "-i", help="Iterations (training.0.iterations).", rich_help_panel=_TRAINING),
+]
+LearningRateOption = Annotated[
+    float | None,
+    typer.Option("--learning-rate", help="Learning rate (training.0.learning_rate).", rich_help_panel=_TRAINING),
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", "-s", help="The seed of everything random (seed).", rich_help_panel=_TRAINING)
+]
+DeviceOption = Annotated[
+    Device | None, typer.Option("--device", help="Where to train (device).", rich_help_panel=_MACHINE)
+]
+DtypeOption = Annotated[
+    Dtype | None, typer.Option("--dtype", help="Precision of the training (dtype).", rich_help_panel=_MACHINE)
+]
+DerivativesOption = Annotated[
+    Derivatives,
+    typer.Option("--derivatives", help="Engine of the derivatives; nested is slow.", rich_help_panel=_MACHINE),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change anything in the spec, as network.hidden=[50,50] or training.0.batch=512; repeatable.",
+        show_default=False,
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
+
+
+@dataclass(frozen=True)
+class SpecOptions:
+    """The options that change the spec; None leaves it as it is."""
+
+    activation: Activation | None = None
+    n: float | None = None
+    slope_recovery: bool | None = None
+    iterations: int | None = None
+    learning_rate: float | None = None
+    seed: int | None = None
+    device: Device | None = None
+    dtype: Dtype | None = None
+    assignments: tuple[str, ...] = ()
+
+    def overrides(self, text: Text) -> list[Override]:
+        """The changes, `--set` first, so that the options named for a purpose win.
+
+        Raises UsageError for `--slope-recovery` without slopes, and for an option of the one training phase
+        where the spec has several.
+        """
+        from laaf_cli.errors import UsageError
+        from laaf_cli.spec import Override
+
+        if self.slope_recovery and self.activation is Activation.FIXED:
+            raise UsageError("--slope-recovery needs slopes, and --activation fixed has none")
+        if self.iterations is not None or self.learning_rate is not None:
+            _check_single_phase(text)
+        return [*map(Override.from_assignment, self.assignments), *self._flags()]
+
+    def _flags(self) -> Iterator[Override]:
+        from laaf_cli.spec import Override
+
+        if self.activation is not None:
+            yield Override(("slopes", "kind"), self.activation.value, "--activation ")
+        if self.n is not None:
+            yield Override(("slopes", "n"), f"{self.n!r}", "--n ")
+        if self.slope_recovery is False:
+            yield Override(("slopes", "recovery"), "false", "--no-slope-recovery ")
+        if self.slope_recovery is True:
+            yield Override(("slopes", "recovery"), "true", "--slope-recovery ")
+        if self.iterations is not None:
+            yield Override(("training", 0, "iterations"), str(self.iterations), "--iterations ")
+        if self.learning_rate is not None:
+            yield Override(("training", 0, "learning_rate"), repr(self.learning_rate), "--learning-rate ")
+        if self.seed is not None:
+            yield Override(("seed",), str(self.seed), "--seed ")
+        if self.device is not None:
+            yield Override(("device",), self.device.value, "--device ")
+        if self.dtype is not None:
+            yield Override(("dtype",), self.dtype.value, "--dtype ")
+
+
+def _check_single_phase(text: Text) -> None:
+    from laaf_cli.errors import UsageError
+    from laaf_cli.spec.source import read_yaml
+
+    training = read_yaml(text).child("training")
+    n_phases = len(training.data) if training is not None and isinstance(training.data, list) else 1
+    if n_phases > 1:
+        raise UsageError(
+            f"the spec has {n_phases} training phases, and --iterations and --learning-rate speak of one\n"
+            "Name it, as in --set training.1.iterations=5000."
+        )

@@ -1,0 +1,101 @@
+"""Progress of a training on stderr: a live line on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from laaf_cli.cli.console import messages, print_message
+
+if TYPE_CHECKING:
+    from laaf_cli.training import Record
+
+N_PLAIN_LINES = 10
+PLAIN_EVERY_S = 30.0
+
+
+class TrainingProgress(ABC):
+    """Shows the records of a training of `total` iterations while the `with` lasts."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.error = math.nan
+
+    def __enter__(self) -> TrainingProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update(self, record: Record) -> None:
+        if not math.isnan(record.relative_l2):
+            self.error = record.relative_l2
+        self.show(record)
+
+    @abstractmethod
+    def show(self, record: Record) -> None:
+        """Shows one record."""
+
+    def losses(self, record: Record) -> str:
+        """The loss, its terms, and the last known error, in one line."""
+        terms = "  ".join(f"{name} {value:.1e}" for name, value in record.terms.items())
+        error = "" if math.isnan(self.error) else f"  relative L2 {self.error:.2e}"
+        return f"loss {record.total:.2e}  ({terms}){error}"
+
+
+class _Live(TrainingProgress):
+    def __enter__(self) -> TrainingProgress:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns: list[Any] = [
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("remaining"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+        ]
+        self.progress = Progress(*columns, console=messages(), transient=True)
+        self.progress.start()
+        self.task = self.progress.add_task("starting", total=self.total)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def show(self, record: Record) -> None:
+        self.progress.update(self.task, completed=record.iteration, description=self.losses(record))
+
+
+class _Plain(TrainingProgress):
+    def __enter__(self) -> TrainingProgress:
+        self.next_iteration = 0
+        self.last_s = time.monotonic()
+        return self
+
+    def show(self, record: Record) -> None:
+        due = record.iteration >= self.next_iteration or record.iteration == self.total
+        if not due and time.monotonic() - self.last_s < PLAIN_EVERY_S:
+            return
+        self.next_iteration = record.iteration + max(1, self.total // N_PLAIN_LINES)
+        self.last_s = time.monotonic()
+        done = record.iteration / self.total
+        remaining = f", {record.wall_time_s * (1 - done) / done:.0f} s remaining" if 0 < done < 1 else ""
+        print_message(
+            f"iteration {record.iteration}/{self.total}  {record.wall_time_s:.1f} s{remaining}  {self.losses(record)}"
+        )
+
+
+class _Silent(TrainingProgress):
+    def show(self, record: Record) -> None:
+        return None
+
+
+def make_progress(total: int, *, quiet: bool) -> TrainingProgress:
+    """The progress that suits stderr."""
+    if quiet:
+        return _Silent(total)
+    return _Live(total) if sys.stderr.isatty() else _Plain(total)

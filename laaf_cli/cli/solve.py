@@ -1,0 +1,132 @@
+"""`laaf solve`: train, compare with the reference, write the run file, tell how wrong the answer is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from laaf_cli.cli import console, options
+
+if TYPE_CHECKING:
+    from laaf_cli.plan import Plan
+    from laaf_cli.run import FinishedRun
+
+
+def solve(
+    spec: options.SpecArgument,
+    activation: options.ActivationOption = None,
+    n: options.ScaleOption = None,
+    slope_recovery: options.RecoveryOption = None,
+    iterations: options.IterationsOption = None,
+    learning_rate: options.LearningRateOption = None,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option("--max-seconds", min=0, help="End after these seconds of training.", rich_help_panel="Training"),
+    ] = None,
+    seed: options.SeedOption = None,
+    device: options.DeviceOption = None,
+    dtype: options.DtypeOption = None,
+    derivatives: options.DerivativesOption = options.Derivatives.TAYLOR,
+    assignments: options.SetOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The run file; runs/PROBLEM-ACTIVATION-nN-sSEED.h5 if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run file if it is there.")] = False,
+    max_error: Annotated[
+        float | None,
+        typer.Option("--max-error", min=0, help="Exit with 6 when the relative L2 error is above this."),
+    ] = None,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
+) -> None:
+    """Train a network on a problem, check it against its reference and write one run file.
+
+    Example:  laaf solve burgers --activation nlaaf --n 10
+    """
+    from laaf_cli import bundled
+
+    text = bundled.find(spec)
+    chosen = options.SpecOptions(
+        activation, n, slope_recovery, iterations, learning_rate, seed, device, dtype, tuple(assignments or ())
+    )
+    overrides = chosen.overrides(text)
+
+    from laaf_cli.errors import UsageError
+    from laaf_cli.plan import make_plan
+    from laaf_cli.run import check_target
+
+    plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds)
+    if max_error is not None and plan.reference is None:
+        raise UsageError("--max-error needs a reference, and the spec names none")
+    target = output or plan.default_output
+    check_target(target, overwrite=overwrite)
+    if not quiet:
+        _announce(plan)
+    finished = _train(plan, quiet=quiet).save(target)
+    _report(finished, quiet=quiet, json=json)
+    _raise_for(finished, max_error)
+
+
+def _announce(plan: Plan) -> None:
+    spec = plan.spec
+    slopes = "fixed" if spec.slopes.kind == "fixed" else f"{spec.slopes.kind}, n = {spec.slopes.n:g}"
+    recovery = ", slope recovery" if plan.recovery else ""
+    widths = "x".join(map(str, spec.network.hidden))
+    console.print_message(
+        f"{spec.title or plan.name}: {widths} {spec.network.activation}, {slopes}{recovery}, seed {spec.seed}, "
+        f"{spec.dtype}, {plan.device.type}"
+    )
+    for warning in plan.problem.warnings:
+        console.print_warning(warning)
+
+
+def _train(plan: Plan, *, quiet: bool) -> FinishedRun:
+    from laaf_cli.cli.interrupt import StopFlag
+    from laaf_cli.cli.progress import make_progress
+    from laaf_cli.errors import Fault, SpecError
+    from laaf_cli.reference import ReferenceRefusedError
+    from laaf_cli.run import execute
+
+    total = sum(phase.iterations for phase in plan.phases)
+    with StopFlag() as stop, make_progress(total, quiet=quiet) as progress:
+        try:
+            return execute(plan, on_record=progress.update, should_stop=stop.is_set)
+        except ReferenceRefusedError as error:
+            raise SpecError([Fault(str(error))]) from None
+
+
+def _report(finished: FinishedRun, *, quiet: bool, json: bool) -> None:
+    from laaf_cli.cli.tables import summary_tables
+
+    if json:
+        console.print_json(finished.summary.as_json())
+        return
+    for table in summary_tables(finished.summary):
+        console.print_result(table)
+    if not quiet:
+        console.print_message(f"written: {finished.summary.path}")
+
+
+def _raise_for(finished: FinishedRun, max_error: float | None) -> None:
+    """The errors that a finished run may end in; its file is written all the same."""
+    from laaf_cli.errors import BoundExceededError, DivergedError, InterruptedRunError
+
+    summary = finished.summary
+    if summary.stop_reason == "diverged":
+        raise DivergedError(
+            f"training diverged: {summary.stop_detail}\n"
+            f"The last good state, of iteration {summary.iterations}, is in {summary.path}\n"
+            "A smaller --learning-rate or --dtype float64 may help."
+        )
+    if summary.stop_reason == "interrupted":
+        raise InterruptedRunError(f"interrupted at iteration {summary.iterations}; the run is in {summary.path}")
+    if max_error is not None and not summary.worst_relative_l2 <= max_error:
+        raise BoundExceededError(f"relative L2 error {summary.worst_relative_l2:.3e} is above the bound {max_error:g}")

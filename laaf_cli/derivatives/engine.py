@@ -1,0 +1,32 @@
+"""What every derivative engine does: a network at points → the unknowns and their derivatives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+
+from laaf_cli.expression import Field
+from laaf_cli.network import Mlp
+
+
+class DerivativeEngine(ABC):
+    """Computes the fields asked for, [n_points] each, differentiable with respect to the parameters.
+
+    network: outputs one column per unknown. unknowns: their names, in that order.
+    fields: which unknowns and derivatives are needed.
+    """
+
+    def __init__(self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> None:
+        self.network = network
+        self.unknowns = tuple(unknowns)
+        self.fields = tuple(sorted(set(fields), key=lambda field: (field.unknown, sum(field.orders), field.orders)))
+
+    @abstractmethod
+    def prepare(self, points: Tensor) -> Tensor:
+        """What `evaluate` takes, from points [n, d] in float64; may be kept as long as the points stay."""
+
+    @abstractmethod
+    def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
+        """Each field [n_points], in the precision of the network."""

@@ -1,0 +1,135 @@
+"""The one family of errors, its exit codes, and how a fault in a text is shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every `laaf` command; the docstring of each stands in the help and the docs."""
+
+    sentence: str
+
+    def __new__(cls, value: int, sentence: str) -> ExitCode:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    OK = 0, "fine"
+    INTERNAL = 1, "a fault inside laaf"
+    USAGE = 2, "the command line is wrong, or a file cannot be written"
+    SPEC = 3, "the spec, or an expression in it, is wrong"
+    RUN_FILE = 4, "a run file is unreadable or does not fit"
+    DIVERGED = 5, "training diverged"
+    BOUND_EXCEEDED = 6, "a bound set by the user was exceeded"
+    INTERRUPTED = 130, "interrupted; what was reached is kept and its path named"
+
+
+class LaafError(Exception):
+    """Base of every error that is the user's to mend; its text is complete and needs no traceback."""
+
+    exit_code = ExitCode.INTERNAL
+
+
+class UsageError(LaafError):
+    """The command line does not fit, or a target cannot be written."""
+
+    exit_code = ExitCode.USAGE
+
+
+class RunFileError(LaafError):
+    """A run file cannot be read."""
+
+    exit_code = ExitCode.RUN_FILE
+
+
+class DivergedError(LaafError):
+    """Training reached a value that is not finite."""
+
+    exit_code = ExitCode.DIVERGED
+
+
+class BoundExceededError(LaafError):
+    """A bound set by the user, such as `--max-error`, was exceeded."""
+
+    exit_code = ExitCode.BOUND_EXCEEDED
+
+
+class InterruptedRunError(LaafError):
+    """The user interrupted a run; what was reached has been written."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A stretch of one line of a named text. `line` and `column` count from 0, `length` in characters."""
+
+    source: str
+    line: int
+    column: int
+    length: int
+    line_text: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a text: what, where (if it has a place), and how to mend it."""
+
+    what: str
+    mark: Mark | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [self._headline(), self._excerpt(), self.hint]))
+
+    def _headline(self) -> str:
+        if self.mark is None:
+            return self.what
+        return f"{self.mark.source}:{self.mark.line + 1}:{self.mark.column + 1}: {self.what}"
+
+    def _excerpt(self, width: int = 100) -> str:
+        if self.mark is None:
+            return ""
+        # A very long line is shown around the fault, so that the caret stays on the screen.
+        start = max(0, self.mark.column - width // 2) if len(self.mark.line_text) > width else 0
+        text = self.mark.line_text[start : start + width].replace("\t", " ").rstrip()
+        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        column = self.mark.column - start
+        carets = "^" * max(1, min(self.mark.length, max(len(text) - column, 1)))
+        number = f"{self.mark.line + 1:>4}"
+        return f"{number} | {text}\n{' ' * len(number)} | {' ' * column}{carets}"
+
+
+class SpecError(LaafError):
+    """A spec is wrong; carries every fault that was found, in the order of the text."""
+
+    exit_code = ExitCode.SPEC
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(faults, key=_place))
+        super().__init__("\n\n".join(map(str, self.faults)))
+
+
+def _place(fault: Fault) -> tuple[bool, str, int, int]:
+    """Sort key: faults without a place last, then by source, line and column."""
+    if fault.mark is None:
+        return True, "", 0, 0
+    return False, fault.mark.source, fault.mark.line, fault.mark.column
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """'Did you mean 'x'?' with the nearest of `candidates`, or an empty text when none is near."""
+    near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
+    if not near:
+        near = difflib.get_close_matches(word.lower(), list(candidates), n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """The words with commas between, or 'none'."""
+    return ", ".join(words) or "none"

@@ -1,0 +1,30 @@
+"""The expression language: text → tree → derivatives → values, without ever executing the text."""
+
+from laaf_cli.expression.analyse import fields, symbols
+from laaf_cli.expression.differentiate import differentiate
+from laaf_cli.expression.faults import ExpressionError, ExpressionFault
+from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
+from laaf_cli.expression.parse import parse, parse_equation, sides
+from laaf_cli.expression.resolve import Scope, resolve
+from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
+
+__all__ = [
+    "NUMPY",
+    "Backend",
+    "Call",
+    "ExpressionError",
+    "ExpressionFault",
+    "Field",
+    "Node",
+    "Number",
+    "Scope",
+    "Symbol",
+    "differentiate",
+    "evaluate",
+    "fields",
+    "parse",
+    "parse_equation",
+    "resolve",
+    "sides",
+    "symbols",
+]

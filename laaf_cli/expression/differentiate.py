@@ -1,0 +1,76 @@
+"""Symbolic differentiation of a resolved tree along one coordinate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from laaf_cli.expression.faults import fault
+from laaf_cli.expression.functions import NAMED_CONSTANTS, TABLE
+from laaf_cli.expression.parse import parse
+from laaf_cli.expression.simplify import call
+from laaf_cli.expression.tree import ONE, ZERO, Call, Field, Node, Number, Symbol, is_number
+from laaf_cli.multi_index import MAX_ORDER, add, unit
+
+
+def differentiate(node: Node, coordinate: str, coordinates: Sequence[str]) -> Node:
+    """∂node/∂coordinate by the chain rule; unknowns become their derivatives, constants vanish.
+
+    Raises ExpressionError when a derivative of order above 4 would be needed or the result grows too large.
+    """
+    step = unit(list(coordinates).index(coordinate), len(coordinates))
+    known: dict[int, Node] = {}
+
+    def derivative(node: Node) -> Node:
+        match node:
+            case Number():
+                return ZERO
+            case Symbol():
+                return ONE if node.name == coordinate else ZERO
+            case Field():
+                orders = add(node.orders, step)
+                if sum(orders) > MAX_ORDER:
+                    raise fault(
+                        f"a derivative of order {sum(orders)} of '{node.unknown}' is needed",
+                        node.span,
+                        f"Derivatives up to order {MAX_ORDER} are supported.",
+                    )
+                return Field(node.unknown, orders, node.span)
+        if id(node) not in known:
+            known[id(node)] = chain_rule(node)
+        return known[id(node)]
+
+    def chain_rule(node: Call) -> Node:
+        inner = [derivative(argument) for argument in node.arguments]
+        if node.function == "where":
+            # Term by term, not by the products of the general rule: 0·∞ must not spoil the branch in use.
+            if is_number(inner[1], 0) and is_number(inner[2], 0):
+                return ZERO
+            return call("where", node.arguments[0], inner[1], inner[2], span=node.span)
+        total: Node = ZERO
+        for rule, factor in zip(_rules(node.function), inner, strict=True):
+            if not is_number(factor, 0):
+                outer = _substitute(rule, node.arguments)
+                total = call("+", total, call("*", outer, factor, span=node.span), span=node.span)
+        return total
+
+    return derivative(node)
+
+
+@lru_cache(maxsize=None)
+def _rules(function: str) -> tuple[Node, ...]:
+    return tuple(parse(text) for text in TABLE[function].derivatives)
+
+
+def _substitute(rule: Node, arguments: tuple[Node, ...]) -> Node:
+    """The rule of the table with the arguments in place of its `a` and `b`."""
+    match rule:
+        case Symbol(name="a"):
+            return arguments[0]
+        case Symbol(name="b"):
+            return arguments[1]
+        case Symbol(name=name):
+            return Number(NAMED_CONSTANTS[name])
+        case Call():
+            return call(rule.function, *(_substitute(part, arguments) for part in rule.arguments))
+    return rule

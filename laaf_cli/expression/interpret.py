@@ -1,0 +1,95 @@
+"""A tree and the values of its names → an array. The same code serves NumPy and torch."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from laaf_cli.expression.functions import FUNCTIONS
+from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
+
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+    "neg": operator.neg,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "and": operator.and_,
+    "or": operator.or_,
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An array library to interpret trees over.
+
+    module: holds the functions of the table by their attribute, as `numpy` or `torch` do.
+    array: turns a Python number into an array of the right precision and device.
+    special: stands in for `module.special` where the library has none (NumPy's is in SciPy).
+    """
+
+    module: ModuleType
+    array: Callable[[float], Any]
+    special: Callable[[], ModuleType] | None = None
+
+    @cached_property
+    def table(self) -> dict[str, Callable[..., Any]]:
+        return {name: self._function(row.attribute) for name, row in FUNCTIONS.items()}
+
+    def _function(self, attribute: str) -> Callable[..., Any]:
+        if attribute.startswith("special.") and self.special is not None:
+            special = self.special
+            return lambda *arguments: getattr(special(), attribute.removeprefix("special."))(*arguments)
+        function: Callable[..., Any] = reduce(getattr, attribute.split("."), self.module)
+        return function
+
+
+def _scipy_special() -> ModuleType:
+    import scipy.special
+
+    special: ModuleType = scipy.special
+    return special
+
+
+NUMPY = Backend(np, np.float64, _scipy_special)
+
+
+def evaluate(node: Node, symbols: Mapping[str, Any], fields: Mapping[Field, Any], backend: Backend) -> Any:
+    """The value of a resolved tree, of the shape that its names broadcast to (a number where it has none).
+
+    symbols: coordinates and constants by name; fields: unknowns and derivatives, each [n_points].
+    Raises KeyError for a name that has no value.
+    """
+    known: dict[int, Any] = {}  # shared subtrees are computed once
+
+    def value(node: Node) -> Any:
+        match node:
+            case Number():
+                return node.value
+            case Symbol():
+                return symbols[node.name]
+            case Field():
+                return fields[node]
+        if id(node) not in known:
+            known[id(node)] = apply(node)
+        return known[id(node)]
+
+    def apply(call: Call) -> Any:
+        arguments = [value(argument) for argument in call.arguments]
+        if call.function in _OPERATORS:
+            return _OPERATORS[call.function](*arguments)
+        arrays = [backend.array(a) if isinstance(a, float) else a for a in arguments]
+        return backend.table[call.function](*arrays)
+
+    return value(node)

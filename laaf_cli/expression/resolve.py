@@ -1,0 +1,183 @@
+"""Names → what they mean in a problem: coordinates, numbers, unknowns and their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
+
+from laaf_cli.errors import did_you_mean, listed
+from laaf_cli.expression.differentiate import differentiate
+from laaf_cli.expression.faults import ExpressionError, ExpressionFault, fault
+from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS, OPERATORS
+from laaf_cli.expression.parse import function_hint
+from laaf_cli.expression.simplify import call
+from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
+from laaf_cli.multi_index import MAX_ORDER, Orders, derivative_name, parse_suffix
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names mean: coordinates in their order, unknowns, constants with their values."""
+
+    coordinates: tuple[str, ...] = ()
+    unknowns: tuple[str, ...] = ()
+    constants: Mapping[str, float] = field(default_factory=dict)
+    time: str | None = None
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        return tuple(name for name in self.coordinates if name != self.time)
+
+    @property
+    def words(self) -> list[str]:
+        """Every name that may stand alone in an expression."""
+        return [*self.unknowns, *self.coordinates, *self.constants, *NAMED_CONSTANTS]
+
+    def derivatives(self, order: int) -> Iterator[str]:
+        """The names of all derivatives of an order, for suggestions."""
+        for unknown in self.unknowns:
+            for orders in _all_orders(len(self.coordinates), order):
+                yield derivative_name(unknown, orders, self.coordinates)
+
+
+def resolve(tree: Node, scope: Scope) -> Node:
+    """The tree with every name resolved, constants folded, `D` and `laplacian` carried out.
+
+    Raises ExpressionError with all the names that mean nothing, the calls that do not fit the table, and
+    values that are not finite.
+    """
+    faults: list[ExpressionFault] = []
+
+    def visit(node: Node) -> Node:
+        try:
+            match node:
+                case Symbol():
+                    return _symbol(node, scope)
+                case Call():
+                    return visit_call(node)
+        except ExpressionError as error:
+            faults.extend(error.faults)
+            return Number(1.0, node.span)
+        return node
+
+    def visit_call(node: Call) -> Node:
+        if node.function == "D":
+            return differential(node)
+        if node.function == "laplacian":
+            return laplacian(node)
+        _check_function(node, scope)
+        return call(node.function, *(visit(argument) for argument in node.arguments), span=node.span)
+
+    def differential(node: Call) -> Node:
+        if len(node.arguments) < 2:
+            raise fault("D takes an expression and a coordinate", node.span, "Write it as D(k*u_x, x).")
+        result = visit(node.arguments[0])
+        for name in node.arguments[1:]:
+            if not (isinstance(name, Symbol) and name.name in scope.coordinates):
+                raise fault(
+                    "D differentiates along a coordinate", name.span, f"Coordinates: {listed(scope.coordinates)}."
+                )
+            result = at(node.span, differentiate(result, name.name, scope.coordinates))
+        return result
+
+    def laplacian(node: Call) -> Node:
+        if len(node.arguments) != 1:
+            raise fault("laplacian takes one expression", node.span, "Write it as laplacian(u).")
+        if not scope.space:
+            raise fault("laplacian needs a coordinate of space", node.span, f"Coordinates: {listed(scope.coordinates)}.")
+        inner = visit(node.arguments[0])
+        total: Node = Number(0.0, node.span)
+        for name in scope.space:
+            first = differentiate(inner, name, scope.coordinates)
+            total = call("+", total, differentiate(first, name, scope.coordinates), span=node.span)
+        return at(node.span, total)
+
+    resolved = visit(tree)
+    if faults:
+        raise ExpressionError(faults)
+    return resolved
+
+
+def at(span: Span, node: Node) -> Node:
+    """The node, placed where the user can see what it came from."""
+    if isinstance(node, Field):
+        return Field(node.unknown, node.orders, span)
+    return node
+
+
+def _symbol(node: Symbol, scope: Scope) -> Node:
+    name = node.name
+    if name in scope.coordinates:
+        return node
+    if name in scope.unknowns:
+        return Field(name, (0,) * len(scope.coordinates), node.span)
+    if name in scope.constants:
+        return Number(scope.constants[name], node.span)
+    if name in NAMED_CONSTANTS:
+        return Number(NAMED_CONSTANTS[name], node.span)
+    unknown, underscore, suffix = name.partition("_")
+    if underscore:
+        if unknown in scope.unknowns:
+            return Field(unknown, _orders(node, suffix, scope), node.span)
+        if unknown and suffix and parse_suffix(suffix, scope.coordinates) is not None:
+            hint = f"Unknowns: {listed(scope.unknowns)}."
+            raise fault(f"'{name}' is a derivative of '{unknown}', which is not an unknown", node.span, hint)
+    if name in FUNCTIONS or name in ("D", "laplacian"):
+        raise fault(f"the function '{name}' has no arguments", node.span, f"Write it as {name}(…).")
+    hint = did_you_mean(name, scope.words)
+    if not hint:
+        hint = f"Known here: {listed([*scope.unknowns, *scope.coordinates, *scope.constants, *NAMED_CONSTANTS])}."
+    raise fault(f"unknown name '{name}'", node.span, hint)
+
+
+def _orders(node: Symbol, suffix: str, scope: Scope) -> Orders:
+    coordinates = f"(coordinates: {listed(scope.coordinates)})"
+    if not suffix:
+        raise fault(f"'{node.name}' names no coordinate", node.span, f"Write it as u_x {coordinates}.")
+    orders = parse_suffix(suffix, scope.coordinates)
+    if orders is None:
+        strange = next((c for c in suffix if not any(c in name for name in scope.coordinates)), suffix)
+        why = f"'{strange}' is not a coordinate of this problem {coordinates}."
+        hint = did_you_mean(node.name, scope.derivatives(min(len(suffix), MAX_ORDER)))
+        raise fault(f"unknown derivative '{node.name}'", node.span, f"{why} {hint}".strip())
+    if sum(orders) > MAX_ORDER:
+        raise fault(
+            f"'{node.name}' is a derivative of order {sum(orders)}",
+            node.span,
+            f"Derivatives up to order {MAX_ORDER} are supported.",
+        )
+    return orders
+
+
+def _check_function(node: Call, scope: Scope) -> None:
+    name = node.function
+    if name in OPERATORS:
+        return
+    name_span = (node.span[0], node.span[0] + len(name))
+    if name in FUNCTIONS:
+        expected = FUNCTIONS[name].n_arguments
+        if len(node.arguments) != expected:
+            plural = "" if expected == 1 else "s"
+            raise fault(
+                f"{name} takes {expected} argument{plural}, not {len(node.arguments)}", node.span, f"{_meaning(name)}."
+            )
+        return
+    if name in scope.unknowns or name.partition("_")[0] in scope.unknowns:
+        raise fault(
+            f"'{name}' is an unknown, not a function", name_span, f"Write {name}; a product is written with '*'."
+        )
+    if name in scope.coordinates or name in scope.constants or name in NAMED_CONSTANTS:
+        raise fault(f"'{name}' is not a function", name_span, f"A product is written with '*', as in {name}*(…).")
+    raise fault(
+        f"unknown function '{name}'", name_span, did_you_mean(name, [*FUNCTIONS, "laplacian"]) or function_hint(name)
+    )
+
+
+def _meaning(name: str) -> str:
+    return f"{name}: {FUNCTIONS[name].meaning}"
+
+
+def _all_orders(n_coordinates: int, order: int) -> Iterator[Orders]:
+    for axes in combinations_with_replacement(range(n_coordinates), order):
+        yield tuple(axes.count(axis) for axis in range(n_coordinates))

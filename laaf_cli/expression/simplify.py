@@ -1,0 +1,81 @@
+"""Building trees that are no larger than they need be: numbers are folded, neutral elements dropped."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from laaf_cli.expression.analyse import fields, symbols
+from laaf_cli.expression.faults import fault
+from laaf_cli.expression.functions import COMPARISONS, MAX_EXPONENT
+from laaf_cli.expression.interpret import NUMPY, evaluate
+from laaf_cli.expression.tree import NOWHERE, ONE, ZERO, Call, Node, Number, Span, is_number
+
+MAX_SIZE = 20_000
+MAX_TREE_DEPTH = 300
+
+
+def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
+    """The call, or something simpler that means the same.
+
+    Raises ExpressionError when its value would not be finite, an exponent lies beyond ±100, or the tree
+    outgrows 20 000 nodes.
+    """
+    simple = _neutral(function, arguments)
+    if simple is not None:
+        return simple
+    if function == "**" and isinstance(arguments[1], Number) and abs(arguments[1].value) > MAX_EXPONENT:
+        raise fault("the exponent is too large", arguments[1].span or span, f"The limit is {MAX_EXPONENT}.")
+    tree = Call(function, arguments, span)
+    if tree.size > MAX_SIZE or tree.depth > MAX_TREE_DEPTH:
+        raise fault("the expression grows too large when it is differentiated", span, "")
+    foldable = function not in COMPARISONS and function != "where"
+    if foldable and all(isinstance(argument, Number) for argument in arguments):
+        return _folded(tree)
+    return tree
+
+
+def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
+    match function, arguments:
+        case "+", (a, b) if is_number(a, 0):
+            return b
+        case ("+" | "-"), (a, b) if is_number(b, 0):
+            return a
+        case "-", (a, b) if is_number(a, 0):
+            return call("neg", b, span=b.span)
+        case "*", (a, b) if is_number(a, 0) or is_number(b, 0):
+            return ZERO
+        case "*", (a, b) if is_number(a, 1):
+            return b
+        case ("*" | "/" | "**"), (a, b) if is_number(b, 1):
+            return a
+        case "/", (a, b) if is_number(a, 0) and not is_number(b, 0):
+            return ZERO
+        case "**", (a, b) if is_number(b, 0):
+            return ONE
+        case "neg", (Call("neg", (a,)),):
+            return a
+        case "where", (condition, a, b) if not fields(condition) and not symbols(condition):
+            return a if evaluate(condition, {}, {}, NUMPY) else b
+    return None
+
+
+def _folded(tree: Call) -> Number:
+    with np.errstate(all="ignore"):
+        try:
+            # NumPy's floats, for Python's own raise on overflow and turn roots of −1 into complex numbers.
+            result = evaluate(_as_numpy(tree), {}, {}, NUMPY)
+        except ZeroDivisionError:
+            raise fault("division by zero", tree.span) from None
+        except OverflowError:
+            raise fault("the value is too large", tree.span) from None
+    if isinstance(result, complex) or not math.isfinite(result):
+        zero_divisor = tree.function == "/" and is_number(tree.arguments[1], 0)
+        raise fault("division by zero" if zero_divisor else "the value is not a finite real number", tree.span)
+    return Number(float(result), tree.span)
+
+
+def _as_numpy(tree: Call) -> Call:
+    numbers = (Number(np.float64(a.value), a.span) for a in tree.arguments if isinstance(a, Number))
+    return Call(tree.function, tuple(numbers), tree.span)

@@ -1,0 +1,96 @@
+"""The network: a multilayer perceptron with adaptive slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from laaf_cli.network.activations import ACTIVATIONS
+from laaf_cli.network.initializers import INITIALIZERS
+from laaf_cli.network.slopes import Slopes
+
+
+class Mlp(nn.Module):
+    """u(x) = W_D z + b_D, z_k = σ(n a_k ∘ (W_k z_{k−1} + b_k)), z_0 = (x − center)/half_range.
+
+    Hidden weights are [width, previous width]. Every hidden layer has the same activation.
+
+    hidden: widths of the hidden layers. n_outputs: the number of unknowns. kind, n: the slopes.
+    lower, upper: the domain, mapped to [−1, 1] by coordinate; raw inputs where both are None.
+    random: the stream of the initial weights; weights depend on it and on the shapes alone.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        hidden: Sequence[int],
+        n_outputs: int,
+        *,
+        activation: str = "tanh",
+        initializer: str = "glorot-normal",
+        kind: str = "fixed",
+        n: float = 1.0,
+        bounds: tuple[Sequence[float], Sequence[float]] | None = None,
+        random: np.random.Generator,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[activation]
+        widths = [n_inputs, *hidden, n_outputs]
+        layers = [
+            INITIALIZERS[initializer](fan_in, fan_out, random)
+            for fan_in, fan_out in zip(widths, widths[1:], strict=False)
+        ]
+        self.weights = nn.ParameterList(torch.tensor(weight, dtype=dtype) for weight, _ in layers)
+        self.biases = nn.ParameterList(torch.tensor(bias, dtype=dtype) for _, bias in layers)
+        self.slopes = Slopes(kind, n, hidden, dtype)
+        lower, upper = bounds if bounds is not None else ([-1.0] * n_inputs, [1.0] * n_inputs)
+        low, high = torch.tensor(lower, dtype=torch.float64), torch.tensor(upper, dtype=torch.float64)
+        self.center: Tensor
+        self.half_range: Tensor
+        # In float64, so that scaling a far-away domain costs float32 networks no digits.
+        self.register_buffer("center", (low + high) / 2)
+        self.register_buffer("half_range", (high - low) / 2)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.weights[0].dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.weights[0].device
+
+    @property
+    def n_hidden(self) -> int:
+        return len(self.weights) - 1
+
+    def count(self) -> tuple[int, int]:
+        """The numbers of weights and biases, and of slopes."""
+        slopes = sum(value.numel() for value in self.slopes.values)
+        return sum(parameter.numel() for parameter in self.parameters()) - slopes, slopes
+
+    def scaled(self, points: Tensor) -> Tensor:
+        """Points [n, d] in float64 → the network's inputs [n, d] in its own precision."""
+        return ((points - self.center) / self.half_range).to(self.dtype)
+
+    def layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights and biases of every layer, hidden ones multiplied by their slopes.
+
+        n a (W z + b) = (n a W) z + n a b: the slope costs nothing per point.
+        """
+        layers = []
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            scale = self.slopes.scale(k) if k < self.n_hidden else None
+            layers.append((weight, bias) if scale is None else (scale[:, None] * weight, scale * bias))
+        return layers
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Points [n, d] in float64 → unknowns [n, n_outputs]."""
+        z = self.scaled(points)
+        *hidden, (weight, bias) = self.layers()
+        for w, b in hidden:
+            z = self.activation.derivatives(torch.addmm(b, z, w.T), 0)[0]
+        return torch.addmm(bias, z, weight.T)

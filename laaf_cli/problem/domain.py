@@ -1,0 +1,80 @@
+"""Boxes of any dimension and their faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Face:
+    """One side of a box: the points at which coordinate `axis` has its lower or upper bound `value`."""
+
+    axis: int
+    upper: bool
+    value: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A box: the names of its coordinates, in the order of the network's inputs, and their bounds."""
+
+    coordinates: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.coordinates)
+
+    @property
+    def time_axis(self) -> int | None:
+        """The coordinate named `t`, if there is one."""
+        return self.coordinates.index("t") if "t" in self.coordinates else None
+
+    @property
+    def time(self) -> str | None:
+        return None if self.time_axis is None else "t"
+
+    @cached_property
+    def faces(self) -> tuple[Face, ...]:
+        """All faces, lower before upper, in the order of the coordinates."""
+        return tuple(
+            Face(axis, upper, value, f"{name} = {value:g}")
+            for axis, name in enumerate(self.coordinates)
+            for upper, value in ((False, self.lower[axis]), (True, self.upper[axis]))
+        )
+
+    @property
+    def boundary(self) -> tuple[Face, ...]:
+        """The faces in space: those of every coordinate but time."""
+        return tuple(face for face in self.faces if face.axis != self.time_axis)
+
+    def face(self, axis: int, value: float) -> Face | None:
+        """The face at `value`, within rounding of the size of the domain, or None."""
+        size = self.upper[axis] - self.lower[axis]
+        for face in self.faces:
+            if face.axis == axis and abs(face.value - value) <= 1e-12 * size:
+                return face
+        return None
+
+    def from_unit(self, unit: Array) -> Array:
+        """Points of the unit cube [n, d] → points of the box [n, d]."""
+        lower, upper = np.asarray(self.lower), np.asarray(self.upper)
+        # Clipped, for rounding must not carry a point over the bound.
+        return np.clip(lower + (upper - lower) * unit, lower, upper)
+
+    def grid(self, sizes: tuple[int, ...]) -> tuple[Array, ...]:
+        """Equidistant values of each coordinate, both bounds included."""
+        return tuple(np.linspace(*ends) for ends in zip(self.lower, self.upper, sizes, strict=True))
+
+
+def grid_points(axes: tuple[Array, ...]) -> Array:
+    """All points of a rectilinear grid, [n_points, d]; the last coordinate runs fastest."""
+    return np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)

@@ -1,0 +1,62 @@
+"""How collocation points are drawn: each sampler fills the unit cube."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from laaf_cli.problem.domain import Array
+
+Sampler = Callable[[int, int, np.random.Generator], Array]
+"""(number of points, dimension, random stream) → points of the unit cube [n, dimension]."""
+
+
+def _latin_hypercube(n: int, dimension: int, random: np.random.Generator) -> Array:
+    from scipy.stats import qmc
+
+    return qmc.LatinHypercube(dimension, rng=random).random(n)
+
+
+def _uniform(n: int, dimension: int, random: np.random.Generator) -> Array:
+    return random.random((n, dimension))
+
+
+def _sobol(n: int, dimension: int, random: np.random.Generator) -> Array:
+    from scipy.stats import qmc
+
+    # The sequence is balanced at powers of two only; a whole one is drawn and its head taken.
+    return qmc.Sobol(dimension, rng=random).random_base2(max(0, int(n - 1).bit_length()))[:n]
+
+
+def _halton(n: int, dimension: int, random: np.random.Generator) -> Array:
+    from scipy.stats import qmc
+
+    return qmc.Halton(dimension, rng=random).random(n)
+
+
+def _grid(n: int, dimension: int, _random: np.random.Generator) -> Array:
+    side = 1
+    while (side + 1) ** dimension <= n:
+        side += 1
+    axis = np.linspace(0, 1, side) if side > 1 else np.array([0.5])
+    return np.stack([a.ravel() for a in np.meshgrid(*[axis] * dimension, indexing="ij")], axis=1)
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "latin-hypercube": _latin_hypercube,
+    "uniform": _uniform,
+    "sobol": _sobol,
+    "halton": _halton,
+    "grid": _grid,
+}
+
+
+def draw(sampler: str, n: int, dimension: int, random: np.random.Generator) -> Array:
+    """Points of the unit cube, [n, dimension]; a grid may have fewer than n, a cube of dimension 0 has one.
+
+    Raises KeyError for a sampler that is not in the table.
+    """
+    if dimension == 0:
+        return np.zeros((1, 0))
+    return SAMPLERS[sampler](n, dimension, random)

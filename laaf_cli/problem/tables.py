@@ -1,0 +1,197 @@
+"""Tabulated fields in files: NPZ, HDF5, MATLAB 5 and CSV → named arrays, without unpickling anything."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from laaf_cli.errors import did_you_mean, listed
+from laaf_cli.problem.domain import Array, grid_points
+
+MAX_BYTES = 2_000_000_000
+
+
+class TableError(Exception):
+    """A data file cannot be used; the text says why, in the user's terms."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Fields on a rectilinear grid: one axis [n_i] per coordinate, each field of shape [n_1, …, n_d]."""
+
+    axes: tuple[Array, ...]
+    fields: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Fields at scattered points: points [n, d], each field [n]."""
+
+    points: Array
+    fields: Mapping[str, Array]
+
+
+def read_table(path: Path, coordinates: Iterable[str], unknowns: Iterable[str], names: Mapping[str, str]) -> Table | Rows:
+    """The coordinates and unknowns of a file; `names` maps ours to those in the file where they differ.
+
+    A file holds either one vector per coordinate and one array per unknown (its axes in the order of the
+    coordinates, or in whatever order the lengths tell), or columns of equal length. Columns that fill a
+    grid become a grid.
+
+    Raises TableError for a file that is missing, of another format, too large, lacks a name, holds other
+    things than finite real numbers, or whose shapes do not fit.
+    """
+    arrays = _read(path, {name: names.get(name, name) for name in (*coordinates, *unknowns)})
+    coordinates, unknowns = tuple(coordinates), tuple(unknowns)
+    vectors = [np.atleast_1d(arrays[name].squeeze()) for name in coordinates]
+    for name, vector in zip(coordinates, vectors, strict=True):
+        if vector.ndim != 1:
+            raise TableError(f"'{name}' in {path} has shape {arrays[name].shape}; a coordinate is a vector")
+    values = {name: np.atleast_1d(arrays[name].squeeze()) for name in unknowns}
+    if all(value.ndim == 1 and len(value) == len(vector) for value in values.values() for vector in vectors):
+        return _as_grid(Rows(np.stack(vectors, axis=1), values))
+    return Table(*_sorted(tuple(vectors), {n: _oriented(path, n, v, vectors) for n, v in values.items()}))
+
+
+def as_rows(table: Table | Rows) -> Rows:
+    """The same values as scattered points."""
+    if isinstance(table, Rows):
+        return table
+    return Rows(grid_points(table.axes), {name: value.ravel() for name, value in table.fields.items()})
+
+
+def _as_grid(rows: Rows) -> Table | Rows:
+    axes = tuple(np.unique(rows.points[:, i]) for i in range(rows.points.shape[1]))
+    sizes = tuple(len(axis) for axis in axes)
+    if np.prod([float(size) for size in sizes]) != len(rows.points):
+        return rows
+    index = np.ravel_multi_index(
+        tuple(np.searchsorted(axis, rows.points[:, i]) for i, axis in enumerate(axes)), sizes
+    )
+    if len(np.unique(index)) != len(index):
+        return rows
+    order = np.argsort(index)
+    return Table(axes, {name: value[order].reshape(sizes) for name, value in rows.fields.items()})
+
+
+def _oriented(path: Path, name: str, value: Array, vectors: list[Array]) -> Array:
+    sizes = [len(vector) for vector in vectors]
+    if list(value.shape) == sizes:
+        return value
+    if sorted(value.shape) == sorted(sizes) and len(set(sizes)) == len(sizes):
+        return value.transpose([value.shape.index(size) for size in sizes])
+    raise TableError(f"'{name}' in {path} has shape {value.shape}, and its coordinates have {tuple(sizes)} values")
+
+
+def _sorted(axes: tuple[Array, ...], fields: dict[str, Array]) -> tuple[tuple[Array, ...], dict[str, Array]]:
+    orders = [np.argsort(axis) for axis in axes]
+    for axis, order in zip(axes, orders, strict=True):
+        if np.any(np.diff(axis[order]) == 0):
+            raise TableError("a coordinate of the grid holds one value twice")
+    return (
+        tuple(axis[order] for axis, order in zip(axes, orders, strict=True)),
+        {name: value[np.ix_(*orders)] for name, value in fields.items()},
+    )
+
+
+def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
+    reader = FORMATS.get(path.suffix.lower())
+    if reader is None:
+        raise TableError(f"{path} is none of {listed(FORMATS)}")
+    if not path.is_file():
+        raise TableError(f"there is no file {path}" if not path.exists() else f"{path} is not a file")
+    if path.stat().st_size > MAX_BYTES:
+        raise TableError(f"{path} is larger than {MAX_BYTES:,} bytes")
+    try:
+        found = reader(path, list(wanted.values()))
+    except TableError:
+        raise
+    # What the formats' readers raise for damaged files; anything else is a fault of ours and passes on.
+    except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise TableError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {error}") from None
+    arrays = {}
+    for ours, theirs in wanted.items():
+        array = found[theirs]
+        if array.dtype.kind not in "fiu":
+            raise TableError(f"'{theirs}' in {path} does not hold real numbers")
+        arrays[ours] = array.astype(np.float64)
+        if not np.all(np.isfinite(arrays[ours])):
+            raise TableError(f"'{theirs}' in {path} holds values that are not finite")
+    return arrays
+
+
+def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
+    present = list(present)
+    hint = did_you_mean(name, present) or f"It has: {listed(present)}."
+    return TableError(f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.")
+
+
+def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+            raise TableError(f"{path} unpacks to more than {MAX_BYTES:,} bytes")
+    with np.load(path, allow_pickle=False) as archive:
+        for name in names:
+            if name not in archive.files:
+                raise _lacking(path, name, archive.files)
+        return {name: archive[name] for name in names}
+
+
+def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        found = {}
+        for name in names:
+            link = file.get(name, getlink=True) if name in file else None
+            if not isinstance(link, h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+                raise _lacking(path, name, [key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)])
+            if file[name].nbytes > MAX_BYTES:
+                raise TableError(f"'{name}' in {path} is larger than {MAX_BYTES:,} bytes")
+            found[name] = file[name][()]
+        return found
+
+
+def _read_matlab(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    import scipy.io
+
+    present = [name for name, _, _ in scipy.io.whosmat(path)]
+    for name in names:
+        if name not in present:
+            raise _lacking(path, name, present)
+    return {name: np.asarray(value) for name, value in scipy.io.loadmat(path, variable_names=names).items()}
+
+
+def _read_csv(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file)
+        header = [column.strip() for column in next(lines, [])]
+        for name in names:
+            if name not in header:
+                raise _lacking(path, name, header)
+        columns = [header.index(name) for name in names]
+        rows = []
+        for line in lines:
+            if not line:
+                continue
+            try:
+                rows.append([float(line[column]) for column in columns])
+            except (ValueError, IndexError):
+                raise TableError(f"line {lines.line_num} of {path} does not hold a number in every column") from None
+    if not rows:
+        raise TableError(f"{path} has no rows")
+    return dict(zip(names, np.asarray(rows).T, strict=True))
+
+
+FORMATS: dict[str, Callable[[Path, list[str]], dict[str, np.ndarray]]] = {
+    ".npz": _read_npz,
+    ".h5": _read_hdf5,
+    ".hdf5": _read_hdf5,
+    ".mat": _read_matlab,
+    ".csv": _read_csv,
+}

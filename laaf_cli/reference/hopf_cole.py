@@ -1,0 +1,288 @@
+"""The referee for Burgers' equation u_t + u u_x = ν u_xx: the transformation of Hopf (1950) and Cole (1951).
+
+With u_0 the initial values on the whole line and U_0′ = u_0, let ⟨g⟩ be the mean of g(y) under the weight
+
+    w(y) = exp Φ(y),    Φ(y) = −U_0(y)/(2ν) − (x − y)²/(4νt).
+
+Then u(x, t) = ⟨u_0⟩ and u_x(x, t) = ⟨u_0′⟩ − (⟨u_0²⟩ − ⟨u_0⟩²)/(2ν). Walls with u = 0 are met by continuing
+u_0 as an odd function about each of them.
+
+The means are taken by the trapezoidal rule, which converges geometrically for such weights (Trefethen &
+Weideman, SIAM Review 56, 2014) and, unlike Gauss-Hermite, does not underflow when ν is small.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.polynomial import Chebyshev
+
+from laaf_cli.errors import listed
+from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate
+from laaf_cli.problem import OnFaces, Problem, Term
+from laaf_cli.problem.domain import Array
+from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+
+FIRST_NODES = 64
+MOST_NODES = 32_768
+TOLERANCE = 1e-14
+Quantity = Callable[[Array, Callable[[Array], Array]], Array]
+"""(nodes [n_points, n_nodes], mean over the nodes) → values [n_points]."""
+
+_AT_A_TIME = 40_000  # nodes of all points together: they stay in the cache
+
+
+@dataclass(frozen=True)
+class InitialValues:
+    """u_0 on [lower, upper] and its continuation to the line, odd about both ends.
+
+    inside, slope_inside: u_0 and u_0′ there; series: the Chebyshev series of u_0.
+    """
+
+    lower: float
+    upper: float
+    inside: Callable[[Array], Array]
+    slope_inside: Callable[[Array], Array]
+    series: Chebyshev
+
+    @cached_property
+    def largest(self) -> float:
+        """max |u_0|."""
+        return float(np.max(np.abs(self.inside(np.linspace(self.lower, self.upper, 4001)))))
+
+    @cached_property
+    def _integral(self) -> Chebyshev:
+        return self.series.integ(lbnd=self.lower)
+
+    def fold(self, y: Array) -> tuple[Array, Array]:
+        """Every point of the line → its image in [lower, upper], and the sign of u_0 there."""
+        length = self.upper - self.lower
+        offset = np.mod(y - self.lower, 2 * length)
+        mirrored = offset > length
+        return self.lower + np.where(mirrored, 2 * length - offset, offset), np.where(mirrored, -1.0, 1.0)
+
+    def values(self, y: Array) -> Array:
+        image, sign = self.fold(y)
+        return sign * self.inside(image)
+
+    def slope(self, y: Array) -> Array:
+        """u_0′, which is even about both ends."""
+        return self.slope_inside(self.fold(y)[0])
+
+    def antiderivative(self, y: Array) -> Array:
+        """U_0, which is even about both ends; 0 at the lower one."""
+        return np.asarray(self._integral(self.fold(y)[0]))
+
+
+class HopfCole(Reference):
+    """Burgers' equation on an interval with u = 0 at both ends, for any constant ν > 0."""
+
+    method = "Hopf-Cole transformation, trapezoidal rule; error: change when the nodes are doubled, and rounding"
+
+    def __init__(self, problem: Problem) -> None:
+        """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""
+        statement = _Statement(problem)
+        self.unknown = problem.unknowns[0]
+        self.space_axis = statement.space_axis
+        self.start = problem.domain.lower[statement.time_axis]
+        self.viscosity = statement.viscosity()
+        statement.check_walls()
+        self.initial = statement.initial_values()
+
+    def evaluate(self, points: Array) -> ReferenceValues:
+        began = time.perf_counter()
+        values, change = self._converged(points, self._value)
+        scale = max(self.initial.largest, np.finfo(float).tiny)
+        # U_0/(2ν) enters an exponential, so its rounding is that of the result.
+        rounding = float(np.finfo(float).eps * scale * (1 + self._exponent_range()))
+        return ReferenceValues({self.unknown: values}, max(change, rounding), time.perf_counter() - began)
+
+    def slope(self, points: Array) -> Array:
+        """u_x at points [n, 2] after the start."""
+        return self._converged(points, self._slope)[0]
+
+    def _exponent_range(self) -> float:
+        return self.initial.largest * (self.initial.upper - self.initial.lower) / (2 * self.viscosity)
+
+    def _value(self, y: Array, mean: Callable[[Array], Array]) -> Array:
+        return mean(self.initial.values(y))
+
+    def _slope(self, y: Array, mean: Callable[[Array], Array]) -> Array:
+        u = self.initial.values(y)
+        average = mean(u)
+        variance = mean((u - average[:, None]) ** 2)
+        return mean(self.initial.slope(y)) - variance / (2 * self.viscosity)
+
+    def _converged(self, points: Array, quantity: Quantity) -> tuple[Array, float]:
+        """The quantity at every point, the nodes doubled until it rests, and the largest last change."""
+        x, t = points[:, self.space_axis], points[:, 1 - self.space_axis] - self.start
+        result = np.empty(len(points))
+        at_start = t <= 0
+        result[at_start] = self.initial.values(x[at_start])
+        open_ = np.flatnonzero(~at_start)
+        nodes, largest_change = FIRST_NODES, 0.0
+        before = self._by_parts(x, t, open_, nodes, quantity)
+        while len(open_):
+            nodes *= 2
+            after = self._by_parts(x, t, open_, nodes, quantity)
+            result[open_] = after
+            change = np.abs(after - before)
+            moving = change > TOLERANCE * max(1.0, self.initial.largest)
+            # What still moves is doubled again; what rests keeps its last change as its error.
+            largest_change = max(largest_change, float(np.max(change[~moving], initial=0.0)))
+            if nodes >= MOST_NODES:
+                largest_change = max(largest_change, float(np.max(change)))
+                break
+            open_, before = open_[moving], after[moving]
+        return result, largest_change
+
+    def _by_parts(self, x: Array, t: Array, which: Array, nodes: int, quantity: Quantity) -> Array:
+        size = max(1, _AT_A_TIME // nodes)
+        parts = [which[i : i + size] for i in range(0, len(which), size)]
+        return np.concatenate([self._on_nodes(x[part], t[part], nodes, quantity) for part in parts] or [np.empty(0)])
+
+    def _on_nodes(self, x: Array, t: Array, nodes: int, quantity: Quantity) -> Array:
+        """The quantity with a given number of nodes."""
+        # |U_0(y) − U_0(x)| ≤ M |y − x|, so beyond this distance the weight is below e⁻⁴⁵ of that at y = x.
+        travel = t * self.initial.largest
+        reach = travel + np.sqrt(travel**2 + 180 * self.viscosity * t)
+        y = x[:, None] + reach[:, None] * np.linspace(-1, 1, nodes + 1)
+        phi = -self.initial.antiderivative(y) / (2 * self.viscosity) - (x[:, None] - y) ** 2 / (4 * self.viscosity * t[:, None])  # fmt: skip
+        weight = np.exp(phi - phi.max(axis=1, keepdims=True))
+        weight /= weight.sum(axis=1, keepdims=True)
+        return quantity(y, lambda values: np.einsum("pn,pn->p", weight, values))
+
+
+class _Statement:
+    """Reads a problem as Burgers' equation with walls, or says what does not fit."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.domain = problem.domain
+        equations = [term for term in problem.terms if term.kind == "equation"]
+        if self.domain.dimension != 2 or self.domain.time_axis is None:
+            raise _refused(f"the coordinates are {listed(self.domain.coordinates)}", "one of space and t")
+        if len(problem.unknowns) != 1 or len(equations) != 1:
+            raise _refused(f"there are {len(problem.unknowns)} unknowns and {len(equations)} equations", "one of each")
+        self.time_axis = self.domain.time_axis
+        self.space_axis = 1 - self.time_axis
+        self.space = self.domain.coordinates[self.space_axis]
+        self.equation = equations[0]
+        self.conditions = [term for term in problem.terms if term.kind == "condition"]
+        unknown = problem.unknowns[0]
+
+        def field(space: int, time_: int) -> Field:
+            return Field(unknown, (space, time_) if self.space_axis == 0 else (time_, space))
+
+        self.u, self.u_x, self.u_xx, self.u_t = field(0, 0), field(1, 0), field(2, 0), field(0, 1)
+
+    def viscosity(self) -> float:
+        """ν, found by probing the residual; refuses equations that are not c (u_t + u u_x − ν u_xx)."""
+        u, x = self.u.unknown, self.space
+        form = f"{u}_t + {u}*{u}_{x} = nu*{u}_{x}{x}"
+        refused = _refused(f"the equation '{self.equation.name}' is not of the form", f"{form} with a constant nu > 0")
+        if not self.equation.fields <= {self.u, self.u_x, self.u_xx, self.u_t}:
+            raise refused
+        residual = self.equation.residuals[0]
+        random = np.random.default_rng(0)
+        inside = self.domain.from_unit(random.random((64, 2)))
+
+        def probe(u: Array | float, u_x: Array | float, u_xx: Array | float, u_t: Array | float) -> Array:
+            values = {self.u: u, self.u_x: u_x, self.u_xx: u_xx, self.u_t: u_t}
+            return _at(residual, self.domain.coordinates, inside, values)
+
+        factor = float(probe(0, 0, 0, 1)[0])
+        if factor == 0 or not np.isfinite(factor):
+            raise refused
+        viscosity = -float(probe(0, 0, 1, 0)[0]) / factor
+        v, v_x, v_xx, v_t = random.uniform(-2, 2, (4, 64))
+        expected = factor * (v_t + v * v_x - viscosity * v_xx)
+        if not viscosity > 0 or not np.allclose(probe(v, v_x, v_xx, v_t), expected, rtol=1e-10, atol=1e-10 * abs(factor)):
+            raise refused
+        return viscosity
+
+    def check_walls(self) -> None:
+        """Refuses conditions on the faces in space other than u = 0 on both."""
+        for face in self.domain.boundary:
+            held = [term for term in self.conditions if isinstance(term.region, OnFaces) and face in term.region.faces]
+            if not held:
+                raise _refused(f"no condition stands on {face.name}", f"{self.u.unknown} = 0 on both walls")
+            for term in held:
+                line = np.stack(self.domain.grid((9, 9)), axis=1)
+                line[:, face.axis] = face.value
+                shifts = [self._shift(residual, line) for residual in term.residuals]
+                if any(shift is None or np.any(shift != 0) for shift in shifts):
+                    raise _refused(f"the condition '{term.name}' is another than {self.u.unknown} = 0", "that on both walls")  # fmt: skip
+
+    def initial_values(self) -> InitialValues:
+        """u_0 from the condition at the start; refuses what cannot be integrated to rounding."""
+        lower, upper = self.domain.lower[self.space_axis], self.domain.upper[self.space_axis]
+        term, residual = self._initial_condition()
+
+        def points(x: Array) -> Array:
+            columns = [x.ravel(), np.full(x.size, self.domain.lower[self.time_axis])]
+            return np.stack(columns if self.space_axis == 0 else columns[::-1], axis=1)
+
+        line = np.linspace(lower, upper, 101)
+        if self._shift(residual, points(line)) is None:
+            raise _refused(f"the condition '{term.name}' does not give {self.u.unknown} itself", "u = f(x) at the start")
+        # The residual is c (u − u_0) with a constant c.
+        factor = float(np.diff(self._probe(residual, points(line[:1])), axis=0)[0, 0])
+
+        def inside(x: Array) -> Array:
+            return -self._probe(residual, points(x))[0].reshape(x.shape) / factor
+
+        slope_tree = differentiate(residual, self.space, self.domain.coordinates)
+
+        def slope(x: Array) -> Array:
+            values = _at(slope_tree, self.domain.coordinates, points(x), {self.u: 0.0, self.u_x: 0.0})
+            return -values.reshape(x.shape) / factor
+
+        ends = inside(np.array([lower, upper]))
+        size = max(1.0, float(np.max(np.abs(inside(line)))))
+        if np.max(np.abs(ends)) > 1e-12 * size:
+            raise _refused(f"the initial values at the walls are {ends[0]:g} and {ends[1]:g}", "0 there")
+        return InitialValues(lower, upper, inside, slope, _series(inside, lower, upper))
+
+    def _initial_condition(self) -> tuple[Term, Node]:
+        start = self.domain.faces[2 * self.time_axis]
+        held = [term for term in self.conditions if isinstance(term.region, OnFaces) and start in term.region.faces]
+        if len(held) != 1 or len(held[0].residuals) != 1:
+            raise _refused(f"{len(held)} conditions stand on {start.name}", "one, of one equation")
+        return held[0], held[0].residuals[0]
+
+    def _shift(self, residual: Node, points: Array) -> Array | None:
+        """g where the residual is c (u − g) with a constant c, else None."""
+        zero, one, two = self._probe(residual, points, (0.0, 1.0, 2.0))
+        factor = (one - zero)[0]
+        linear = factor != 0 and np.allclose(one - zero, factor, rtol=1e-12) and np.allclose(two - zero, 2 * factor, rtol=1e-12)  # fmt: skip
+        return -zero / factor if linear else None
+
+    def _probe(self, residual: Node, points: Array, values: tuple[float, ...] = (0.0, 1.0)) -> Array:
+        """The residual at points for some values of u, its derivatives being 0; [n_values, n_points]."""
+        rest = dict.fromkeys((self.u_x, self.u_xx, self.u_t), 0.0)
+        return np.stack([_at(residual, self.domain.coordinates, points, rest | {self.u: u}) for u in values])
+
+
+def _at(tree: Node, coordinates: tuple[str, ...], points: Array, values: Mapping[Field, Array | float]) -> Array:
+    symbols = dict(zip(coordinates, points.T, strict=True))
+    with np.errstate(all="ignore"):
+        return np.array(np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(points)), dtype=np.float64)
+
+
+def _series(function: Callable[[Array], Array], lower: float, upper: float) -> Chebyshev:
+    """The Chebyshev series of a smooth function to rounding; refuses functions that are not smooth enough."""
+    for degree in (16, 32, 64, 128, 256, 512, 1024, 2048):
+        series = Chebyshev.interpolate(function, degree, domain=[lower, upper])
+        size = np.max(np.abs(series.coef))
+        if np.max(np.abs(series.coef[-max(3, degree // 8) :])) <= 1e-15 * max(size, 1e-300) * np.sqrt(degree):
+            return series
+    raise _refused("the initial values are not smooth", "values whose Chebyshev series converges to rounding")
+
+
+def _refused(found: str, needed: str) -> ReferenceRefusedError:
+    return ReferenceRefusedError(f"Hopf-Cole does not apply: {found}; it needs {needed}")
+

@@ -1,0 +1,39 @@
+"""What every reference is: a solution from elsewhere that can be evaluated anywhere and says how far to trust it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from laaf_cli.problem.domain import Array
+
+
+class ReferenceRefusedError(Exception):
+    """A reference does not apply to the problem; the text says why, in the user's terms."""
+
+
+@dataclass(frozen=True)
+class ReferenceValues:
+    """Fields at points.
+
+    fields: each unknown [n_points], float64. error_estimate: of the largest absolute error among them, in
+    the unit of the unknown. wall_time_s: what computing them took.
+    """
+
+    fields: Mapping[str, Array]
+    error_estimate: float
+    wall_time_s: float
+
+
+class Reference(ABC):
+    """An independent solution of a problem.
+
+    method: one line on how it is computed and how its error is estimated.
+    """
+
+    method: str
+
+    @abstractmethod
+    def evaluate(self, points: Array) -> ReferenceValues:
+        """The unknowns at points [n, d] of the domain."""

@@ -1,0 +1,81 @@
+"""A reference from a file: fields on a grid, interpolated where the points asked for are not of the grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from laaf_cli.problem import Problem
+from laaf_cli.problem.domain import Array
+from laaf_cli.problem.tables import Rows, Table, TableError, read_table
+from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+
+
+class Tabulated(Reference):
+    """Splines through a table; their error is estimated by leaving out every second value of each axis.
+
+    The error of the table itself cannot be seen from it: a file is as good as what made it.
+    """
+
+    def __init__(self, problem: Problem, path: Path, names: Mapping[str, str]) -> None:
+        try:
+            table = read_table(path, problem.domain.coordinates, problem.unknowns, names)
+        except TableError as error:
+            raise ReferenceRefusedError(str(error)) from None
+        if isinstance(table, Rows):
+            raise ReferenceRefusedError(f"the rows of {path} do not fill a grid, and a reference must")
+        for name, axis in zip(problem.domain.coordinates, table.axes, strict=True):
+            if len(axis) < 2:
+                raise ReferenceRefusedError(f"'{name}' in {path} has a single value")
+        self.table = table
+        self.coordinates = problem.domain.coordinates
+        sizes = " x ".join(str(len(axis)) for axis in table.axes)
+        self.method = (
+            f"{path.name}, {sizes} values, splines between them; error: of interpolation, estimated on every second "
+            "value (that of the file itself is not known)"
+        )
+
+    def evaluate(self, points: Array) -> ReferenceValues:
+        start = time.perf_counter()
+        for i, (name, axis) in enumerate(zip(self.coordinates, self.table.axes, strict=True)):
+            slack = 1e-9 * (axis[-1] - axis[0])
+            low, high = points[:, i].min(), points[:, i].max()
+            if low < axis[0] - slack or high > axis[-1] + slack:
+                raise ReferenceRefusedError(
+                    f"the table covers {name} from {axis[0]:g} to {axis[-1]:g}, and values are needed from {low:g} to "
+                    f"{high:g}"
+                )
+        inside = np.clip(points, [axis[0] for axis in self.table.axes], [axis[-1] for axis in self.table.axes])
+        fields = {name: _interpolate(self.table, name, inside) for name in self.table.fields}
+        estimate = max(self._estimate(name, inside) for name in fields)
+        return ReferenceValues(fields, estimate, time.perf_counter() - start)
+
+    def _estimate(self, name: str, points: Array) -> float:
+        values = self.table.fields[name]
+        if self._on_grid(points):
+            return float(np.finfo(float).eps * np.max(np.abs(values)))
+        every_second = tuple(slice(None, None, 2) if len(axis) >= 5 else slice(None) for axis in self.table.axes)
+        axes = tuple(axis[part] for axis, part in zip(self.table.axes, every_second, strict=True))
+        coarse = Table(axes, {name: values[every_second]})
+        kept = np.clip(points, [axis[0] for axis in axes], [axis[-1] for axis in axes])
+        difference = np.abs(_interpolate(coarse, name, kept) - _interpolate(self.table, name, kept))
+        # The spline's order divides the error by at least 4 when the spacing is halved.
+        return float(np.max(difference)) / 4
+
+    def _on_grid(self, points: Array) -> bool:
+        return all(
+            np.min(np.abs(np.unique(points[:, i])[:, None] - axis), axis=1).max() <= 1e-12 * (axis[-1] - axis[0])
+            for i, axis in enumerate(self.table.axes)
+        )
+
+
+def _interpolate(table: Table, name: str, points: Array) -> Array:
+    from scipy.interpolate import RegularGridInterpolator
+
+    # A tensor spline needs as many values as its order and one more on every axis.
+    method = "cubic" if min(len(axis) for axis in table.axes) >= 4 else "linear"
+    interpolator = RegularGridInterpolator(table.axes, table.fields[name], method=method)
+    return np.asarray(interpolator(points), dtype=np.float64)

@@ -1,0 +1,28 @@
+"""The run file: its layout as a table, writing it, reading it."""
+
+from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, LAYOUT, Entry
+from laaf_cli.runfile.read import RunFile
+from laaf_cli.runfile.record import (
+    Checkpoint,
+    ErrorAtTimes,
+    GridFields,
+    History,
+    NetworkParameters,
+    RunRecord,
+)
+from laaf_cli.runfile.write import write_run
+
+__all__ = [
+    "ATTRIBUTES",
+    "FORMAT_VERSION",
+    "LAYOUT",
+    "Checkpoint",
+    "Entry",
+    "ErrorAtTimes",
+    "GridFields",
+    "History",
+    "NetworkParameters",
+    "RunFile",
+    "RunRecord",
+    "write_run",
+]

@@ -1,0 +1,81 @@
+"""A run as plain values: what a run file holds, without torch and without HDF5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class GridFields:
+    """Fields on a rectilinear grid: `axes` by coordinate name, in order; each field of shape [n_1, …, n_d]."""
+
+    axes: Mapping[str, Array]
+    fields: Mapping[str, Array]
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ErrorAtTimes:
+    """The relative L2 error at single times: times [n], and an array [n] for each unknown."""
+
+    times: Array
+    relative_l2: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class History:
+    """What was recorded while training: one row per record.
+
+    columns: `iteration`, `phase`, `wall_time_s`, `learning_rate`, `total`, `relative_l2` (NaN where it was
+    not monitored). terms: each loss term without its weight. slopes: n·a of each hidden layer,
+    [n_records, width], width 1 for L-LAAF and GAAF.
+    """
+
+    columns: Mapping[str, Array]
+    terms: Mapping[str, Array]
+    slopes: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class NetworkParameters:
+    """Weights [N_k, N_{k−1}] and biases [N_k] of every layer, slopes a of every hidden layer (without n)."""
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    slopes: tuple[Array, ...]
+    attributes: Mapping[str, str | float]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What resuming needs: the points of every term and what the optimizer keeps per parameter."""
+
+    points: Mapping[str, Array]
+    optimizer: Mapping[str, Array]
+    attributes: Mapping[str, str | float]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything that one run leaves behind; `layout.py` says where each part stands in the file.
+
+    spec: the YAML text as given, byte for byte. settings: the resolved settings as JSON.
+    reference and error are None where there is no reference.
+    """
+
+    attributes: Mapping[str, str | int | float]
+    spec: str
+    settings: str
+    solution: GridFields
+    reference: GridFields | None
+    error: GridFields | None
+    error_at_times: ErrorAtTimes | None
+    history: History
+    network: NetworkParameters
+    checkpoint: Checkpoint

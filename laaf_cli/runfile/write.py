@@ -1,0 +1,124 @@
+"""Writing a run file: beside its place, flushed to the disk, then renamed into it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from laaf_cli.runfile.layout import ATTRIBUTES
+from laaf_cli.runfile.record import Array, GridFields, RunRecord
+
+
+def write_run(path: Path, record: RunRecord) -> None:
+    """Writes a run so that `path` holds either what it held before or the whole new file, never less.
+
+    Raises OSError where the place cannot be written; nothing is left behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        with h5py.File(part, "w") as file:
+            _fill(file, record)
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        # mkstemp makes files that only their owner may read; a run file is an ordinary file.
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, RuntimeError):  # HDF5 tells of a full disk this way when it closes a file
+            raise OSError(str(error)) from error
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _fill(file: h5py.File, record: RunRecord) -> None:
+    missing = set(ATTRIBUTES) ^ set(record.attributes)
+    if missing:
+        raise ValueError(f"attributes do not match the layout: {sorted(missing)}")
+    for name, value in record.attributes.items():
+        file.attrs[name] = value
+    file["spec/yaml"] = _text(record.spec)
+    file["spec/settings"] = _text(record.settings)
+    for group, grid in (("solution", record.solution), ("reference", record.reference), ("error", record.error)):
+        if grid is not None:
+            _fill_grid(file.create_group(group), grid)
+    if record.error_at_times is not None:
+        group = file.create_group("error_at_times")
+        _fill_along(group, "time", record.error_at_times.times, record.error_at_times.relative_l2)
+    _fill_history(file, record)
+    for k, (weight, bias) in enumerate(zip(record.network.weights, record.network.biases, strict=True), start=1):
+        file[f"network/layer_{k}/weight"] = weight
+        file[f"network/layer_{k}/bias"] = bias
+    for k, slope in enumerate(record.network.slopes, start=1):
+        file[f"network/layer_{k}/slope"] = slope
+    file["network"].attrs.update(record.network.attributes)
+    checkpoint = file.create_group("checkpoint")
+    checkpoint.attrs.update(record.checkpoint.attributes)
+    for name, points in record.checkpoint.points.items():
+        checkpoint[f"points/{name}"] = points
+    for name, state in record.checkpoint.optimizer.items():
+        checkpoint[f"optimizer/{name}"] = state
+
+
+def _text(value: str) -> np.ndarray:
+    """A text as HDF5 holds it without objects: fixed length, UTF-8."""
+    return np.array(value.encode(), dtype=f"S{max(1, len(value.encode()))}")
+
+
+def _fill_grid(group: h5py.Group, grid: GridFields) -> None:
+    group.attrs.update(grid.attributes)
+    for name, axis in grid.axes.items():
+        group[name] = axis
+        group[name].make_scale(name)
+    for name, values in grid.fields.items():
+        dataset = group.create_dataset(name, data=values, **_compressed(values))
+        for i, axis in enumerate(grid.axes):
+            dataset.dims[i].attach_scale(group[axis])
+
+
+def _fill_along(group: h5py.Group, scale: str, values: Array, columns: Mapping[str, Array]) -> None:
+    """Columns that run along one dimension scale."""
+    if scale not in group:
+        group[scale] = values
+        group[scale].make_scale(scale)
+    for name, column in columns.items():
+        dataset = group.create_dataset(name, data=column, **_compressed(column))
+        dataset.dims[0].attach_scale(group[scale])
+
+
+def _fill_history(file: h5py.File, record: RunRecord) -> None:
+    history = file.create_group("history")
+    iterations = record.history.columns["iteration"]
+    rest = {name: column for name, column in record.history.columns.items() if name != "iteration"}
+    _fill_along(history, "iteration", iterations, rest)
+    terms = history.create_group("terms")
+    for name, column in record.history.terms.items():
+        dataset = terms.create_dataset(name, data=column, **_compressed(column))
+        dataset.dims[0].attach_scale(history["iteration"])
+    slopes = file.create_group("slopes")
+    for k, values in enumerate(record.history.slopes, start=1):
+        neuron = f"slope_{k}"
+        slopes[neuron] = np.arange(values.shape[1])
+        slopes[neuron].make_scale(neuron)
+        _fill_along(slopes, "iteration", iterations, {f"layer_{k}": values})
+        slopes[f"layer_{k}"].dims[1].attach_scale(slopes[neuron])
+
+
+def _compressed(values: Array) -> dict[str, object]:
+    """Larger arrays are packed; a checksum tells a damaged one."""
+    return {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True} if values.size > 256 else {}  # fmt: skip

@@ -1,0 +1,245 @@
+"""The one training loop: phases of optimizers over an objective, silent, interruptible, and aware of NaN."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from laaf_cli.network import Mlp
+from laaf_cli.training.objective import Loss, Objective
+from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES, LearningRate
+
+N_RECORDS = 1000
+N_MONITORED = 50
+
+
+class StopReason(Enum):
+    """Why a training ended."""
+
+    COMPLETED = "completed"
+    MAX_SECONDS = "max-seconds"
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class TrainingPhase:
+    """One phase: an optimizer of the table, its iterations, and the law of its learning rate."""
+
+    optimizer: str
+    iterations: int
+    learning_rate: LearningRate
+    schedule: str = "constant"
+    batch: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of an iteration: the state before its step.
+
+    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
+    total: the whole loss. terms: its parts without weights. scales: n·a of each hidden layer.
+    relative_l2: error against the reference, NaN where it was not monitored.
+    """
+
+    iteration: int
+    phase: int
+    wall_time_s: float
+    learning_rate: float
+    total: float
+    terms: dict[str, float]
+    scales: list[NDArray[np.float64]]
+    relative_l2: float
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where training stopped being finite: `term` is the loss term, or "gradient"."""
+
+    iteration: int
+    phase: int
+    optimizer: str
+    term: str
+    value: float
+
+    def __str__(self) -> str:
+        return (
+            f"the loss term '{self.term}' became {self.value} at iteration {self.iteration}, "
+            f"in phase {self.phase + 1} ({self.optimizer})"
+        )
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a training went; the network itself holds the last good state.
+
+    final: the loss at that state. optimizer_state: what the last optimizer keeps per parameter.
+    """
+
+    stop_reason: StopReason
+    iterations: int
+    phase: int
+    wall_time_s: float
+    records: list[Record]
+    divergence: Divergence | None
+    optimizer_state: dict[str, NDArray[np.float64]]
+
+    @property
+    def final(self) -> Record:
+        return self.records[-1]
+
+
+@dataclass
+class _Clock:
+    """Seconds of training, not counting what is done for the record."""
+
+    spent: float = 0.0
+    since: float = field(default_factory=time.perf_counter)
+
+    def now(self) -> float:
+        return self.spent + time.perf_counter() - self.since
+
+    def pause(self) -> None:
+        self.spent = self.now()
+
+    def go_on(self) -> None:
+        self.since = time.perf_counter()
+
+
+class Trainer:
+    """Trains a network in place.
+
+    monitor: relative L2 of the network, asked for at some fifty records; None without a reference.
+    on_record: called with each record as it is made. should_stop: asked before every step; True ends the
+    training with what was reached. max_seconds: bound on the seconds of training over all phases.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        phases: list[TrainingPhase],
+        *,
+        monitor: Callable[[Mlp], float] | None = None,
+        on_record: Callable[[Record], None] = lambda _record: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        max_seconds: float | None = None,
+    ) -> None:
+        self.objective = objective
+        self.network = objective.network
+        self.phases = phases
+        self.monitor = monitor
+        self.on_record = on_record
+        self.should_stop = should_stop
+        self.max_seconds = max_seconds
+        self.parameters = list(self.network.parameters())
+        self.records: list[Record] = []
+        self.total_iterations = sum(phase.iterations for phase in phases)
+        self.record_every = max(1, self.total_iterations // N_RECORDS)
+        self.monitor_every = max(1, self.total_iterations // N_MONITORED)
+        self.iteration = 0
+        self.phase = 0
+
+    def train(self) -> TrainingResult:
+        """Runs the phases; training that diverges is not raised but told in the result."""
+        self.clock = _Clock()
+        self.good = [parameter.detach().clone() for parameter in self.parameters]
+        self.divergence: Divergence | None = None
+        self.rate = self.phases[0].learning_rate.first
+        stop: StopReason | None = None
+        for self.phase, phase in enumerate(self.phases):
+            optimizer = OPTIMIZERS[phase.optimizer](self.parameters, phase.learning_rate.first)
+            stop = self._run(phase, optimizer)
+            if stop is not None:
+                break
+        if stop is StopReason.DIVERGED:
+            with torch.no_grad():
+                torch._foreach_copy_(self.parameters, self.good)
+        wall_time_s = self.clock.now()
+        last_good = self.iteration - 1 if stop is StopReason.DIVERGED and self.iteration else self.iteration
+        if not self.records or self.records[-1].iteration != last_good or math.isnan(self.records[-1].relative_l2):
+            self._record(self.objective.evaluate(), last_good, wall_time_s, monitored=True)
+        return TrainingResult(
+            stop or StopReason.COMPLETED,
+            last_good,
+            self.phase,
+            wall_time_s,
+            self.records,
+            self.divergence,
+            _state_arrays(optimizer, self.parameters),
+        )
+
+    def _run(self, phase: TrainingPhase, optimizer: torch.optim.Optimizer) -> StopReason | None:
+        """One phase; returns why the whole training must stop, or None when the phase is over."""
+        law = SCHEDULES[phase.schedule].rate
+        end_s = math.inf if phase.max_seconds is None else self.clock.now() + phase.max_seconds
+        for i in range(phase.iterations):
+            loss = self.objective.evaluate(self.iteration, phase.batch)
+            self.rate = law(phase.learning_rate, i)
+            # Reading the values also waits for the device, so the clock below is honest.
+            if not self._finite(loss, phase):
+                return StopReason.DIVERGED
+            now = self.clock.now()
+            if self.iteration % self.record_every == 0:
+                self._record(loss, self.iteration, now, monitored=self.iteration % self.monitor_every == 0)
+            if self.should_stop():
+                return StopReason.INTERRUPTED
+            if self.max_seconds is not None and now >= self.max_seconds:
+                return StopReason.MAX_SECONDS
+            if now >= end_s:
+                return None
+            with torch.no_grad():
+                torch._foreach_copy_(self.good, self.parameters)
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate
+            optimizer.zero_grad()
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            self.iteration += 1
+        return None
+
+    def _finite(self, loss: Loss, phase: TrainingPhase) -> bool:
+        values = dict(zip([*loss.names, "total"], [*loss.values.tolist(), loss.total.item()], strict=True))
+        for name, value in values.items():
+            if not math.isfinite(value):
+                self.divergence = Divergence(self.iteration, self.phase, phase.optimizer, name, value)
+                return False
+        return True
+
+    def _record(self, loss: Loss, iteration: int, wall_time_s: float, *, monitored: bool) -> None:
+        self.clock.pause()
+        if self.records and self.records[-1].iteration == iteration:
+            self.records.pop()
+        with torch.no_grad():
+            scales = [scale.detach().cpu().numpy().astype(np.float64) for scale in self.network.slopes.scales()]
+            error = self.monitor(self.network) if monitored and self.monitor is not None else math.nan
+        record = Record(
+            iteration,
+            self.phase,
+            wall_time_s,
+            self.rate,
+            float(loss.total.detach()),
+            dict(zip(loss.names, loss.values.tolist(), strict=True)),
+            scales,
+            error,
+        )
+        self.records.append(record)
+        self.on_record(record)
+        self.clock.go_on()
+
+
+def _state_arrays(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> dict[str, NDArray[np.float64]]:
+    """What the optimizer keeps of each parameter, as `0/exp_avg`: arrays by parameter index and name."""
+    return {
+        f"{i}/{name}": value.detach().cpu().numpy()
+        for i, parameter in enumerate(parameters)
+        for name, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, torch.Tensor)
+    }
