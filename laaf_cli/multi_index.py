@@ -7,7 +7,7 @@ coordinates; |α| is its total order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 Orders = tuple[int, ...]
@@ -27,7 +27,7 @@ def parse_suffix(suffix: str, coordinates: Sequence[str]) -> Orders | None:
     Coordinate names may have several letters; `ambiguous_coordinate` says when that cannot be told apart.
     """
 
-    @lru_cache(maxsize=None)
+    @cache
     def from_position(position: int) -> Orders | None:
         if position == len(suffix):
             return (0,) * len(coordinates)

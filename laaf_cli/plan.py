@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,7 +142,11 @@ def _hash(value: object) -> str:
 
 
 def make_plan(
-    text: Text, overrides: Sequence[Override] = (), *, derivatives: str = "taylor", max_seconds: float | None = None
+    text: Text,
+    overrides: Sequence[Override] = (),
+    *,
+    derivatives: str = "taylor",
+    max_seconds: float | None = None,
 ) -> Plan:
     """The plan of a spec.
 
@@ -215,8 +220,9 @@ class Inspection:
     constant_bound: float
 
     @property
-    def theorem_holds(self) -> bool:
-        return self.start_loss < self.constant_bound
+    def theorem_holds(self) -> bool | None:
+        """Whether the start condition holds; None where the constant network has no finite loss."""
+        return None if math.isnan(self.constant_bound) else self.start_loss < self.constant_bound
 
 
 def inspect(plan: Plan) -> Inspection:

@@ -88,7 +88,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; numbers that JSON does not know become null."""
-        return _finite(asdict(self) | {"seconds_per_1000": self.seconds_per_1000})  # type: ignore[no-any-return]
+        return _finite(asdict(self) | {"seconds_per_1000": self.seconds_per_1000})
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class FinishedRun:
     summary: Summary
 
     def save(self, path: Path) -> FinishedRun:
-        """Writes the run file; where `path` cannot be written, saves it elsewhere and raises UsageError saying where."""
+        """Writes the run file; where `path` cannot be, saves it elsewhere and raises UsageError naming the place."""
         try:
             write_run(path, self.record)
         except OSError as error:
@@ -129,7 +129,9 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     except OSError as error:
         raise UsageError(f"{path.parent} cannot be written: {error.strerror or error}") from None
     if free < MIN_FREE_BYTES:
-        raise UsageError(f"{path.parent} has {free / 1e6:.0f} MB left; a run file may need {MIN_FREE_BYTES / 1e6:.0f} MB")
+        raise UsageError(
+            f"{path.parent} has {free / 1e6:.0f} MB left; a run file may need {MIN_FREE_BYTES / 1e6:.0f} MB"
+        )
 
 
 def _free_bytes(folder: Path) -> int:
@@ -176,11 +178,9 @@ def execute(
 def evaluate_network(network: Mlp, unknowns: tuple[str, ...], points: Array) -> dict[str, Array]:
     """The unknowns [n_points] at points [n_points, d], computed in float64 whatever the training used."""
     exact = copy.deepcopy(network).double()
-    parts = []
     with torch.no_grad():
-        for part in torch.from_numpy(points).split(_POINTS_AT_A_TIME):
-            parts.append(exact(part.to(network.device)).cpu().numpy())
-    values = np.concatenate(parts)
+        parts = torch.split(torch.from_numpy(points), _POINTS_AT_A_TIME)
+        values = torch.cat([exact(part.to(network.device)).cpu() for part in parts]).numpy()
     return {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(unknowns)}
 
 
@@ -243,7 +243,11 @@ def _finished(
         checkpoint=Checkpoint(
             {name: given.points for name, given in points.items()},
             result.optimizer_state,
-            {"iteration": result.iterations, "phase": result.phase, "optimizer": plan.phases[result.phase].optimizer},
+            {
+                "iteration": result.iterations,
+                "phase": result.phase,
+                "optimizer": plan.phases[result.phase].optimizer,
+            },
         ),
     )
     return FinishedRun(record, summary)
@@ -315,7 +319,9 @@ def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": summary.seed,
         "device": plan.device.type,
-        "device_name": torch.cuda.get_device_name(plan.device) if on_cuda else platform.processor() or platform.machine(),
+        "device_name": torch.cuda.get_device_name(plan.device)
+        if on_cuda
+        else platform.processor() or platform.machine(),
         "dtype": summary.dtype,
         "derivatives": plan.engine_name,
         "threads": torch.get_num_threads(),

@@ -30,7 +30,15 @@ def check(
 
     text = bundled.find(spec)
     chosen = options.SpecOptions(
-        activation, n, slope_recovery, iterations, learning_rate, seed, device, dtype, tuple(assignments or ())
+        activation,
+        n,
+        slope_recovery,
+        iterations,
+        learning_rate,
+        seed,
+        device,
+        dtype,
+        tuple(assignments or ()),
     )
     overrides = chosen.overrides(text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from laaf_cli.spec.source import Text
 
 
-class Activation(str, Enum):
+class Activation(StrEnum):
     """The LAAF family; the values are those of `slopes.kind`."""
 
     FIXED = "fixed"
@@ -23,18 +23,18 @@ class Activation(str, Enum):
     NLAAF = "nlaaf"
 
 
-class Device(str, Enum):
+class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
 
 
-class Dtype(str, Enum):
+class Dtype(StrEnum):
     FLOAT32 = "float32"
     FLOAT64 = "float64"
 
 
-class Derivatives(str, Enum):
+class Derivatives(StrEnum):
     TAYLOR = "taylor"
     NESTED = "nested"
 
@@ -46,47 +46,54 @@ SpecArgument = Annotated[
 ]
 ActivationOption = Annotated[
     Activation | None,
-    typer.Option("--activation", "-a", help="Adaptive activation (slopes.kind).", rich_help_panel=_METHOD),
+    typer.Option(
+        "--activation",
+        "-a",
+        metavar="KIND",
+        help="Adaptive activation: fixed, gaaf, llaaf or nlaaf.",
+        rich_help_panel=_METHOD,
+    ),
 ]
 ScaleOption = Annotated[
-    float | None, typer.Option("--n", help="Scale n of the slopes, at least 1 (slopes.n).", rich_help_panel=_METHOD)
+    float | None, typer.Option("--n", metavar="N", help="Scale n of the slopes, at least 1.", rich_help_panel=_METHOD)
 ]
 RecoveryOption = Annotated[
     bool | None,
     typer.Option(
         "--slope-recovery/--no-slope-recovery",
-        help="The slope recovery term (slopes.recovery); on for adaptive kinds.",
+        help="The slope recovery term; on for adaptive kinds.",
         rich_help_panel=_METHOD,
         show_default=False,
     ),
 ]
 IterationsOption = Annotated[
     int | None,
-    typer.Option("--iterations", "-i", help="Iterations (training.0.iterations).", rich_help_panel=_TRAINING),
+    typer.Option("--iterations", "-i", metavar="N", help="Iterations of the training.", rich_help_panel=_TRAINING),
 ]
 LearningRateOption = Annotated[
     float | None,
-    typer.Option("--learning-rate", help="Learning rate (training.0.learning_rate).", rich_help_panel=_TRAINING),
+    typer.Option("--learning-rate", metavar="X", help="The (first) learning rate.", rich_help_panel=_TRAINING),
 ]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", "-s", help="The seed of everything random (seed).", rich_help_panel=_TRAINING)
+    int | None,
+    typer.Option("--seed", "-s", metavar="N", help="The seed of everything random.", rich_help_panel=_TRAINING),
 ]
 DeviceOption = Annotated[
-    Device | None, typer.Option("--device", help="Where to train (device).", rich_help_panel=_MACHINE)
+    Device | None, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.", rich_help_panel=_MACHINE)
 ]
 DtypeOption = Annotated[
-    Dtype | None, typer.Option("--dtype", help="Precision of the training (dtype).", rich_help_panel=_MACHINE)
+    Dtype | None, typer.Option("--dtype", metavar="NAME", help="float32 or float64.", rich_help_panel=_MACHINE)
 ]
 DerivativesOption = Annotated[
     Derivatives,
-    typer.Option("--derivatives", help="Engine of the derivatives; nested is slow.", rich_help_panel=_MACHINE),
+    typer.Option("--derivatives", metavar="NAME", help="taylor, or nested, which is slower.", rich_help_panel=_MACHINE),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Change anything in the spec, as network.hidden=[50,50] or training.0.batch=512; repeatable.",
+        help="Change anything in the spec, as network.hidden=[50,50]; repeatable.",
         show_default=False,
     ),
 ]
@@ -115,15 +122,29 @@ class SpecOptions:
         where the spec has several.
         """
         from laaf_cli.errors import UsageError
-        from laaf_cli.spec import Override
+        from laaf_cli.spec import Override, apply
+        from laaf_cli.spec.source import read_yaml
 
-        if self.slope_recovery and self.activation is Activation.FIXED:
-            raise UsageError("--slope-recovery needs slopes, and --activation fixed has none")
-        if self.iterations is not None or self.learning_rate is not None:
-            _check_single_phase(text)
-        return [*map(Override.from_assignment, self.assignments), *self._flags()]
+        assignments = [Override.from_assignment(assignment) for assignment in self.assignments]
+        root = read_yaml(text)
+        if isinstance(root.data, dict):
+            for assignment in assignments:
+                apply(root, assignment)
+        training, slopes = root.child("training"), root.child("slopes")
+        n_phases = len(training.data) if training is not None and isinstance(training.data, list) else 1
+        if n_phases > 1 and (self.iterations is not None or self.learning_rate is not None):
+            raise UsageError(
+                f"the spec has {n_phases} training phases, and --iterations and --learning-rate speak of one\n"
+                "Name it, as in --set training.1.iterations=5000."
+            )
+        kind, recovery = (slopes.child(key) if slopes is not None else None for key in ("kind", "recovery"))
+        is_fixed = (self.activation or (kind.data if kind is not None else None)) == Activation.FIXED
+        if self.slope_recovery and is_fixed:
+            raise UsageError("--slope-recovery needs slopes, and those of this run are fixed")
+        has_settings = recovery is not None and isinstance(recovery.data, dict)
+        return [*assignments, *self._flags(has_settings)]
 
-    def _flags(self) -> Iterator[Override]:
+    def _flags(self, recovery_has_settings: bool) -> Iterator[Override]:
         from laaf_cli.spec import Override
 
         if self.activation is not None:
@@ -132,7 +153,7 @@ class SpecOptions:
             yield Override(("slopes", "n"), f"{self.n!r}", "--n ")
         if self.slope_recovery is False:
             yield Override(("slopes", "recovery"), "false", "--no-slope-recovery ")
-        if self.slope_recovery is True:
+        if self.slope_recovery is True and not recovery_has_settings:
             yield Override(("slopes", "recovery"), "true", "--slope-recovery ")
         if self.iterations is not None:
             yield Override(("training", 0, "iterations"), str(self.iterations), "--iterations ")
@@ -144,16 +165,3 @@ class SpecOptions:
             yield Override(("device",), self.device.value, "--device ")
         if self.dtype is not None:
             yield Override(("dtype",), self.dtype.value, "--dtype ")
-
-
-def _check_single_phase(text: Text) -> None:
-    from laaf_cli.errors import UsageError
-    from laaf_cli.spec.source import read_yaml
-
-    training = read_yaml(text).child("training")
-    n_phases = len(training.data) if training is not None and isinstance(training.data, list) else 1
-    if n_phases > 1:
-        raise UsageError(
-            f"the spec has {n_phases} training phases, and --iterations and --learning-rate speak of one\n"
-            "Name it, as in --set training.1.iterations=5000."
-        )

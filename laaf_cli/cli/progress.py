@@ -48,7 +48,14 @@ class TrainingProgress(ABC):
 
 class _Live(TrainingProgress):
     def __enter__(self) -> TrainingProgress:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns: list[Any] = [
             BarColumn(bar_width=24),
@@ -90,7 +97,7 @@ class _Plain(TrainingProgress):
 
 
 class _Silent(TrainingProgress):
-    def show(self, record: Record) -> None:
+    def show(self, record: Record) -> None:  # noqa: ARG002 - nothing is shown
         return None
 
 

@@ -23,7 +23,9 @@ def solve(
     learning_rate: options.LearningRateOption = None,
     max_seconds: Annotated[
         float | None,
-        typer.Option("--max-seconds", min=0, help="End after these seconds of training.", rich_help_panel="Training"),
+        typer.Option(
+            "--max-seconds", min=0, metavar="X", help="End after these seconds of training.", rich_help_panel="Training"
+        ),
     ] = None,
     seed: options.SeedOption = None,
     device: options.DeviceOption = None,
@@ -35,14 +37,15 @@ def solve(
         typer.Option(
             "--output",
             "-o",
-            help="The run file; runs/PROBLEM-ACTIVATION-nN-sSEED.h5 if not given.",
+            metavar="PATH",
+            help="The run file; not given: runs/PROBLEM-KIND-nN-sSEED.h5.",
             show_default=False,
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run file if it is there.")] = False,
     max_error: Annotated[
         float | None,
-        typer.Option("--max-error", min=0, help="Exit with 6 when the relative L2 error is above this."),
+        typer.Option("--max-error", min=0, metavar="X", help="Exit with 6 above this relative L2 error."),
     ] = None,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
@@ -55,7 +58,15 @@ def solve(
 
     text = bundled.find(spec)
     chosen = options.SpecOptions(
-        activation, n, slope_recovery, iterations, learning_rate, seed, device, dtype, tuple(assignments or ())
+        activation,
+        n,
+        slope_recovery,
+        iterations,
+        learning_rate,
+        seed,
+        device,
+        dtype,
+        tuple(assignments or ()),
     )
     overrides = chosen.overrides(text)
 

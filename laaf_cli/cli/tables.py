@@ -51,7 +51,9 @@ def _errors(summary: Summary) -> Table:
             table.add_row(f"relative L2 at t = {time:g}", *(f"{at[i]:.3e}" for at in summary.at_times.values()))
     empty = [""] * (len(summary.relative_l2) - 1)
     table.add_row("reference", summary.reference.split(";")[0], *empty)
-    table.add_row("reference's own error", f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s", *empty)
+    table.add_row(
+        "reference's own error", f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s", *empty
+    )
     return table
 
 
@@ -81,8 +83,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     facts.add_row("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_row("loss at the start", f"{inspection.start_loss:.6g}")
     facts.add_row("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
-    holds = "holds" if inspection.theorem_holds else "does not hold"
-    facts.add_row("start condition of Theorem 2.1", holds)
+    verdict = {True: "holds", False: "does not hold", None: "cannot be told"}[inspection.theorem_holds]
+    facts.add_row("start condition of Theorem 2.1", verdict)
     yield facts
 
 

@@ -19,9 +19,7 @@ class NestedEngine(DerivativeEngine):
     def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
         axes = [column.clone().requires_grad_() for column in prepared.unbind(1)]
         outputs = self.network(torch.stack(axes, dim=1))
-        known = {
-            Field(name, (0,) * len(axes)): outputs[:, column] for column, name in enumerate(self.unknowns)
-        }
+        known = {Field(name, (0,) * len(axes)): outputs[:, column] for column, name in enumerate(self.unknowns)}
 
         def derivative(unknown: str, orders: Orders) -> Tensor:
             field = Field(unknown, orders)

@@ -55,8 +55,8 @@ class TaylorEngine(DerivativeEngine):
         *hidden, (weight, bias) = self.network.layers()
         z = prepared
         for w, b in hidden:
-            z = _HiddenLayer.apply(z, w, b, self.network.activation, self.order, self.rule)
-        outputs = _OutputLayer.apply(z, weight, bias)
+            z = _HiddenLayer.apply(z, w, b, self.network.activation, self.order, self.rule)  # type: ignore[no-untyped-call]
+        outputs = _OutputLayer.apply(z, weight, bias)  # type: ignore[no-untyped-call]
         by_stream = dict(zip(self.streams, outputs.unbind(0), strict=True))
         return {field: by_stream[field.orders][self.unknowns.index(field.unknown)] for field in self.fields}
 
@@ -89,7 +89,7 @@ class _HiddenLayer(torch.autograd.Function):
         return result
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         z, weight, streams, *sigma = ctx.saved_tensors  # sigma[k − 1] is σ⁽ᵏ⁾
         result = gradient * sigma[0]
@@ -126,7 +126,7 @@ class _OutputLayer(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         z, weight = ctx.saved_tensors
         by_point = gradient.transpose(1, 2)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 from laaf_cli.expression.faults import fault
 from laaf_cli.expression.functions import NAMED_CONSTANTS, TABLE
 from laaf_cli.expression.parse import parse
 from laaf_cli.expression.simplify import call
-from laaf_cli.expression.tree import ONE, ZERO, Call, Field, Node, Number, Symbol, is_number
+from laaf_cli.expression.tree import ONE, ZERO, Call, Field, Node, Number, Span, Symbol, is_number
 from laaf_cli.multi_index import MAX_ORDER, add, unit
 
 
@@ -50,27 +50,29 @@ def differentiate(node: Node, coordinate: str, coordinates: Sequence[str]) -> No
         total: Node = ZERO
         for rule, factor in zip(_rules(node.function), inner, strict=True):
             if not is_number(factor, 0):
-                outer = _substitute(rule, node.arguments)
+                outer = _substitute(rule, node.arguments, node.span)
                 total = call("+", total, call("*", outer, factor, span=node.span), span=node.span)
         return total
 
     return derivative(node)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rules(function: str) -> tuple[Node, ...]:
     return tuple(parse(text) for text in TABLE[function].derivatives)
 
 
-def _substitute(rule: Node, arguments: tuple[Node, ...]) -> Node:
-    """The rule of the table with the arguments in place of its `a` and `b`."""
+def _substitute(rule: Node, arguments: tuple[Node, ...], span: Span) -> Node:
+    """The rule of the table with the arguments in place of its `a` and `b`; a fault in it is shown at `span`."""
     match rule:
         case Symbol(name="a"):
             return arguments[0]
         case Symbol(name="b"):
             return arguments[1]
         case Symbol(name=name):
-            return Number(NAMED_CONSTANTS[name])
+            return Number(NAMED_CONSTANTS[name], span)
+        case Number(value=value):
+            return Number(value, span)
         case Call():
-            return call(rule.function, *(_substitute(part, arguments) for part in rule.arguments))
+            return call(rule.function, *(_substitute(part, arguments, span) for part in rule.arguments), span=span)
     return rule

@@ -25,6 +25,10 @@ class ExpressionError(Exception):
         super().__init__("; ".join(fault.what for fault in self.faults))
 
 
+class TooLargeError(ExpressionError):
+    """A derivative outgrows its bounds: to look for further faults could take long."""
+
+
 def fault(what: str, span: Span, hint: str = "") -> ExpressionError:
     """An `ExpressionError` with a single fault."""
     return ExpressionError([ExpressionFault(what, span, hint)])

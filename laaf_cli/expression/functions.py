@@ -72,7 +72,7 @@ FUNCTIONS = _by_name(
     Function("floor", "greatest integer below", ("0",), "floor"),
     Function("min", "the lesser of two", ("where(a <= b, 1, 0)", "where(a <= b, 0, 1)"), "minimum"),
     Function("max", "the greater of two", ("where(a >= b, 1, 0)", "where(a >= b, 0, 1)"), "maximum"),
-    Function("where", "where(condition, b, c): b where it holds, else c", ("0", "where(a, 1, 0)", "where(a, 0, 1)"), "where"),
+    Function("where", "b where the condition a holds, else c", ("0", "where(a, 1, 0)", "where(a, 0, 1)"), "where"),
 )  # fmt: skip
 
 NAMED_CONSTANTS = {"pi": 3.141592653589793, "e": 2.718281828459045}

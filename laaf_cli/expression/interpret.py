@@ -51,7 +51,8 @@ class Backend:
         if attribute.startswith("special.") and self.special is not None:
             special = self.special
             return lambda *arguments: getattr(special(), attribute.removeprefix("special."))(*arguments)
-        function: Callable[..., Any] = reduce(getattr, attribute.split("."), self.module)
+        start: Any = self.module
+        function: Callable[..., Any] = reduce(getattr, attribute.split("."), start)
         return function
 
 

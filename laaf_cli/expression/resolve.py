@@ -8,10 +8,11 @@ from itertools import combinations_with_replacement
 
 from laaf_cli.errors import did_you_mean, listed
 from laaf_cli.expression.differentiate import differentiate
-from laaf_cli.expression.faults import ExpressionError, ExpressionFault, fault
+from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError, fault
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS, OPERATORS
 from laaf_cli.expression.parse import function_hint
 from laaf_cli.expression.simplify import call
+from laaf_cli.expression.tokens import too_deep
 from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
 from laaf_cli.multi_index import MAX_ORDER, Orders, derivative_name, parse_suffix
 
@@ -56,6 +57,8 @@ def resolve(tree: Node, scope: Scope) -> Node:
                     return _symbol(node, scope)
                 case Call():
                     return visit_call(node)
+        except TooLargeError:
+            raise
         except ExpressionError as error:
             faults.extend(error.faults)
             return Number(1.0, node.span)
@@ -66,17 +69,24 @@ def resolve(tree: Node, scope: Scope) -> Node:
             return differential(node)
         if node.function == "laplacian":
             return laplacian(node)
+        # The arguments are visited first, so that their faults are found beside one of the call.
+        arguments = [visit(argument) for argument in node.arguments]
         _check_function(node, scope)
-        return call(node.function, *(visit(argument) for argument in node.arguments), span=node.span)
+        return call(node.function, *arguments, span=node.span)
 
     def differential(node: Call) -> Node:
         if len(node.arguments) < 2:
             raise fault("D takes an expression and a coordinate", node.span, "Write it as D(k*u_x, x).")
+        if len(node.arguments) > 1 + MAX_ORDER:
+            hint = f"Derivatives up to order {MAX_ORDER} are supported."
+            raise fault(f"D differentiates along {len(node.arguments) - 1} coordinates", node.span, hint)
         result = visit(node.arguments[0])
         for name in node.arguments[1:]:
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
                 raise fault(
-                    "D differentiates along a coordinate", name.span, f"Coordinates: {listed(scope.coordinates)}."
+                    "D differentiates along a coordinate",
+                    name.span,
+                    f"Coordinates: {listed(scope.coordinates)}.",
                 )
             result = at(node.span, differentiate(result, name.name, scope.coordinates))
         return result
@@ -85,7 +95,11 @@ def resolve(tree: Node, scope: Scope) -> Node:
         if len(node.arguments) != 1:
             raise fault("laplacian takes one expression", node.span, "Write it as laplacian(u).")
         if not scope.space:
-            raise fault("laplacian needs a coordinate of space", node.span, f"Coordinates: {listed(scope.coordinates)}.")
+            raise fault(
+                "laplacian needs a coordinate of space",
+                node.span,
+                f"Coordinates: {listed(scope.coordinates)}.",
+            )
         inner = visit(node.arguments[0])
         total: Node = Number(0.0, node.span)
         for name in scope.space:
@@ -93,7 +107,12 @@ def resolve(tree: Node, scope: Scope) -> Node:
             total = call("+", total, differentiate(first, name, scope.coordinates), span=node.span)
         return at(node.span, total)
 
-    resolved = visit(tree)
+    try:
+        resolved = visit(tree)
+    except TooLargeError as error:
+        faults.extend(error.faults)
+    except RecursionError:
+        faults.extend(too_deep(tree.span).faults)
     if faults:
         raise ExpressionError(faults)
     return resolved
@@ -125,10 +144,23 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
             raise fault(f"'{name}' is a derivative of '{unknown}', which is not an unknown", node.span, hint)
     if name in FUNCTIONS or name in ("D", "laplacian"):
         raise fault(f"the function '{name}' has no arguments", node.span, f"Write it as {name}(…).")
-    hint = did_you_mean(name, scope.words)
+    hint = _written_together(name, scope) or did_you_mean(name, scope.words)
     if not hint:
         hint = f"Known here: {listed([*scope.unknowns, *scope.coordinates, *scope.constants, *NAMED_CONSTANTS])}."
     raise fault(f"unknown name '{name}'", node.span, hint)
+
+
+def _written_together(name: str, scope: Scope) -> str:
+    """A hint for `ux`, which means u_x, and for `xy`, which means x*y."""
+    for unknown in scope.unknowns:
+        suffix = name.removeprefix(unknown)
+        if suffix != name and suffix and parse_suffix(suffix, scope.coordinates) is not None:
+            return f"Did you mean '{unknown}_{suffix}'?"
+    for word in scope.words:
+        other = name.removeprefix(word)
+        if other != name and other in scope.words:
+            return f"Did you mean '{word}*{other}'?"
+    return ""
 
 
 def _orders(node: Symbol, suffix: str, scope: Scope) -> Orders:
@@ -136,6 +168,11 @@ def _orders(node: Symbol, suffix: str, scope: Scope) -> Orders:
     if not suffix:
         raise fault(f"'{node.name}' names no coordinate", node.span, f"Write it as u_x {coordinates}.")
     orders = parse_suffix(suffix, scope.coordinates)
+    if orders is None and (plain := suffix.replace("_", "").lower()) != suffix:
+        orders = parse_suffix(plain, scope.coordinates)
+        if orders is not None:
+            name = derivative_name(node.name.partition("_")[0], orders, scope.coordinates)
+            raise fault(f"unknown derivative '{node.name}'", node.span, f"Did you mean '{name}'?")
     if orders is None:
         strange = next((c for c in suffix if not any(c in name for name in scope.coordinates)), suffix)
         why = f"'{strange}' is not a coordinate of this problem {coordinates}."
@@ -160,22 +197,29 @@ def _check_function(node: Call, scope: Scope) -> None:
         if len(node.arguments) != expected:
             plural = "" if expected == 1 else "s"
             raise fault(
-                f"{name} takes {expected} argument{plural}, not {len(node.arguments)}", node.span, f"{_meaning(name)}."
+                f"{name} takes {expected} argument{plural}, not {len(node.arguments)}",
+                node.span,
+                f"{_meaning(name)}.",
             )
         return
     if name in scope.unknowns or name.partition("_")[0] in scope.unknowns:
         raise fault(
-            f"'{name}' is an unknown, not a function", name_span, f"Write {name}; a product is written with '*'."
+            f"'{name}' is an unknown, not a function",
+            name_span,
+            f"Write {name}; a product is written with '*'.",
         )
     if name in scope.coordinates or name in scope.constants or name in NAMED_CONSTANTS:
         raise fault(f"'{name}' is not a function", name_span, f"A product is written with '*', as in {name}*(…).")
     raise fault(
-        f"unknown function '{name}'", name_span, did_you_mean(name, [*FUNCTIONS, "laplacian"]) or function_hint(name)
+        f"unknown function '{name}'",
+        name_span,
+        did_you_mean(name, [*FUNCTIONS, "laplacian"]) or function_hint(name),
     )
 
 
 def _meaning(name: str) -> str:
-    return f"{name}: {FUNCTIONS[name].meaning}"
+    arguments = ", ".join("abc"[: FUNCTIONS[name].n_arguments])
+    return f"{name}({arguments}): {FUNCTIONS[name].meaning}"
 
 
 def _all_orders(n_coordinates: int, order: int) -> Iterator[Orders]:

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from laaf_cli.expression.analyse import fields, symbols
-from laaf_cli.expression.faults import fault
+from laaf_cli.expression.faults import ExpressionFault, TooLargeError, fault
 from laaf_cli.expression.functions import COMPARISONS, MAX_EXPONENT
 from laaf_cli.expression.interpret import NUMPY, evaluate
 from laaf_cli.expression.tree import NOWHERE, ONE, ZERO, Call, Node, Number, Span, is_number
 
 MAX_SIZE = 20_000
-MAX_TREE_DEPTH = 300
+MAX_TREE_DEPTH = 250  # three of Python's frames a level, and Python stops at 1000
 
 
 def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
@@ -26,10 +26,13 @@ def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
     if simple is not None:
         return simple
     if function == "**" and isinstance(arguments[1], Number) and abs(arguments[1].value) > MAX_EXPONENT:
-        raise fault("the exponent is too large", arguments[1].span or span, f"The limit is {MAX_EXPONENT}.")
+        raise fault("the exponent is too large", arguments[1].span, f"The limit is {MAX_EXPONENT}.")
+    if function == "/" and is_number(arguments[1], 0):
+        raise fault("division by zero", span)
     tree = Call(function, arguments, span)
     if tree.size > MAX_SIZE or tree.depth > MAX_TREE_DEPTH:
-        raise fault("the expression grows too large when it is differentiated", span, "")
+        hint = f"The limit is {MAX_SIZE} operations, {MAX_TREE_DEPTH} levels deep; an unknown can stand for a part."
+        raise TooLargeError([ExpressionFault("the expression grows too large when it is differentiated", span, hint)])
     foldable = function not in COMPARISONS and function != "where"
     if foldable and all(isinstance(argument, Number) for argument in arguments):
         return _folded(tree)
@@ -40,7 +43,7 @@ def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
     match function, arguments:
         case "+", (a, b) if is_number(a, 0):
             return b
-        case ("+" | "-"), (a, b) if is_number(b, 0):
+        case (("+" | "-"), (a, b)) if is_number(b, 0):
             return a
         case "-", (a, b) if is_number(a, 0):
             return call("neg", b, span=b.span)
@@ -48,7 +51,7 @@ def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
             return ZERO
         case "*", (a, b) if is_number(a, 1):
             return b
-        case ("*" | "/" | "**"), (a, b) if is_number(b, 1):
+        case (("*" | "/" | "**"), (a, b)) if is_number(b, 1):
             return a
         case "/", (a, b) if is_number(a, 0) and not is_number(b, 0):
             return ZERO
@@ -63,16 +66,10 @@ def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
 
 def _folded(tree: Call) -> Number:
     with np.errstate(all="ignore"):
-        try:
-            # NumPy's floats, for Python's own raise on overflow and turn roots of −1 into complex numbers.
-            result = evaluate(_as_numpy(tree), {}, {}, NUMPY)
-        except ZeroDivisionError:
-            raise fault("division by zero", tree.span) from None
-        except OverflowError:
-            raise fault("the value is too large", tree.span) from None
-    if isinstance(result, complex) or not math.isfinite(result):
-        zero_divisor = tree.function == "/" and is_number(tree.arguments[1], 0)
-        raise fault("division by zero" if zero_divisor else "the value is not a finite real number", tree.span)
+        # NumPy's floats, for Python's own raise on overflow and turn roots of −1 into complex numbers.
+        result = evaluate(_as_numpy(tree), {}, {}, NUMPY)
+    if not math.isfinite(result):
+        raise fault("the value is not a finite real number", tree.span)
     return Number(float(result), tree.span)
 
 

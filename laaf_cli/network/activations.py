@@ -97,7 +97,7 @@ def _leaky_relu(z: Tensor, k: int) -> list[Tensor]:
 
 
 def _piecewise_linear(z: Tensor, k: int, below: float) -> list[Tensor]:
-    slope = torch.where(z > 0, 1.0, below).to(z.dtype)
+    slope = torch.where(z > 0, 1.0, torch.full_like(z, below))
     return [slope * z, slope, *(torch.zeros_like(z) for _ in range(k - 1))][: k + 1]
 
 

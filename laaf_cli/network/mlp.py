@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -40,10 +41,7 @@ class Mlp(nn.Module):
         super().__init__()
         self.activation = ACTIVATIONS[activation]
         widths = [n_inputs, *hidden, n_outputs]
-        layers = [
-            INITIALIZERS[initializer](fan_in, fan_out, random)
-            for fan_in, fan_out in zip(widths, widths[1:], strict=False)
-        ]
+        layers = [INITIALIZERS[initializer](fan_in, fan_out, random) for fan_in, fan_out in pairwise(widths)]
         self.weights = nn.ParameterList(torch.tensor(weight, dtype=dtype) for weight, _ in layers)
         self.biases = nn.ParameterList(torch.tensor(bias, dtype=dtype) for _, bias in layers)
         self.slopes = Slopes(kind, n, hidden, dtype)
@@ -57,7 +55,7 @@ class Mlp(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.weights[0].dtype
+        return self.biases[0].dtype
 
     @property
     def device(self) -> torch.device:

@@ -51,7 +51,9 @@ def build(loaded: LoadedSpec, choices: Choices | None = None) -> tuple[RunSpec, 
     builder = _Builder(loaded)
     problem = builder.problem() if loaded.spec is not None else None
     if loaded.spec is not None:
-        builder.check_choices({("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS), **(choices or {})})
+        builder.check_choices(
+            {("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS), **(choices or {})}
+        )
     faults = [*loaded.faults, *builder.faults]
     if faults or loaded.spec is None or problem is None:
         raise SpecError(faults)
@@ -115,11 +117,20 @@ class _Builder:
         """Every name has one meaning."""
         taken: dict[str, str] = dict.fromkeys(FUNCTIONS, "a function")
         taken |= {"D": "the derivative", "laplacian": "a function"} | dict.fromkeys(NAMED_CONSTANTS, "a fixed constant")
-        for section, meaning in (("coordinates", "a coordinate"), ("unknowns", "an unknown"), ("constants", "a constant")):
+        for section, meaning in (
+            ("coordinates", "a coordinate"),
+            ("unknowns", "an unknown"),
+            ("constants", "a constant"),
+        ):
             for i, name in enumerate(getattr(self.spec, section)):
                 if name in taken:
                     path: KeyPath = (section, i if section == "unknowns" else name)
-                    self.fault(path, f"'{name}' is {taken[name]} already", "Choose another name.", section != "unknowns")
+                    self.fault(
+                        path,
+                        f"'{name}' is {taken[name]} already",
+                        "Choose another name.",
+                        section != "unknowns",
+                    )
                 taken[name] = meaning
         if name := ambiguous_coordinate(list(self.spec.coordinates)):
             what = f"the coordinate '{name}' is made of the names of others"
@@ -160,7 +171,9 @@ class _Builder:
         names, lower, upper = [], [], []
         for name, texts in self.spec.coordinates.items():
             path: KeyPath = ("coordinates", name)
-            bounds = [self.constant((*path, i), text, f"the bounds of '{name}'", constants) for i, text in enumerate(texts)]
+            bounds = [
+                self.constant((*path, i), text, f"the bounds of '{name}'", constants) for i, text in enumerate(texts)
+            ]
             low, high = (1.0 if bound is None else bound for bound in bounds)
             if None in bounds:
                 low, high = 0.0, 1.0
@@ -245,7 +258,12 @@ class _Builder:
         if data is None:
             return []
         if (data.target is None) == (data.file is None):
-            self.fault(("data",), "'data' has either a target or a file", "As in data: {target: {u: sin(x)}, points: 300}.", True)
+            self.fault(
+                ("data",),
+                "'data' has either a target or a file",
+                "As in data: {target: {u: sin(x)}, points: 300}.",
+                True,
+            )
             return []
         return self.target(data) if data.target is not None else self.observations(data, domain)
 
@@ -257,7 +275,11 @@ class _Builder:
             if name not in self.scope.unknowns:
                 self.not_unknown(path, name)
             elif tree is not None and fields(tree):
-                self.fault(path, f"the target of '{name}' contains an unknown", "A target is a function of the coordinates.")
+                self.fault(
+                    path,
+                    f"the target of '{name}' contains an unknown",
+                    "A target is a function of the coordinates.",
+                )
             elif tree is not None:
                 residuals.append(Call("-", (self.unknown(name), tree)))
         if data.points is None:
@@ -268,7 +290,9 @@ class _Builder:
 
     def observations(self, data: Data, domain: Domain) -> list[Term]:
         try:
-            rows = as_rows(read_table(self.folder / str(data.file), domain.coordinates, self.scope.unknowns, data.names))
+            rows = as_rows(
+                read_table(self.folder / str(data.file), domain.coordinates, self.scope.unknowns, data.names)
+            )
         except TableError as error:
             self.fault(("data", "file"), str(error))
             return []
@@ -278,7 +302,15 @@ class _Builder:
             self.fault(("data", "file"), what)
         symbols = {f"observed {name}": value for name, value in rows.fields.items()}
         residuals = tuple(Call("-", (self.unknown(name), Symbol(f"observed {name}"))) for name in rows.fields)
-        return [Term("data", "data", residuals, Observed(PointSet(rows.points, symbols), str(data.file)), data.weight)]
+        return [
+            Term(
+                "data",
+                "data",
+                residuals,
+                Observed(PointSet(rows.points, symbols), str(data.file)),
+                data.weight,
+            )
+        ]
 
     def unknown(self, name: str) -> Field:
         return Field(name, (0,) * len(self.scope.coordinates))
@@ -382,12 +414,7 @@ def _warnings(domain: Domain, terms: list[Term]) -> tuple[str, ...]:
     if any(term.kind == "data" for term in terms):
         return ()
     orders = [field.orders for term in terms if term.kind == "equation" for field in term.fields]
-    held = {
-        (face.axis, face.upper)
-        for term in terms
-        if isinstance(term.region, OnFaces)
-        for face in term.region.faces
-    }
+    held = {(face.axis, face.upper) for term in terms if isinstance(term.region, OnFaces) for face in term.region.faces}
     warnings = []
     for axis, name in enumerate(domain.coordinates):
         order = max((o[axis] for o in orders), default=0)

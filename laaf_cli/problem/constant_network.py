@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,7 +15,8 @@ from laaf_cli.problem.problem import PointSet, Problem
 def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
     """min over c of J_c(0): the loss, without slope recovery, of the network u = c (arXiv 1909.12228, Thm. 2.1).
 
-    A nonlinear least-squares problem in one number per unknown, solved from c = 0, 1 and −1.
+    A nonlinear least-squares problem in one number per unknown, solved from c = 0, 1 and −1. NaN where the
+    residuals are finite at none of them, as for log(u) with c ≤ 0.
     """
     from scipy.optimize import least_squares
 
@@ -34,5 +36,7 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
             ]
         return np.concatenate(parts)
 
-    starts = [np.full(len(problem.unknowns), start) for start in (0.0, 1.0, -1.0)]
-    return min(2 * float(least_squares(residuals, start).cost) for start in starts)
+    starts = (np.full(len(problem.unknowns), start) for start in (0.0, 1.0, -1.0))
+    with np.errstate(all="ignore"):
+        usable = [start for start in starts if np.all(np.isfinite(residuals(start)))]
+        return min((2 * float(least_squares(residuals, start).cost) for start in usable), default=math.nan)

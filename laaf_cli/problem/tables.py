@@ -36,7 +36,9 @@ class Rows:
     fields: Mapping[str, Array]
 
 
-def read_table(path: Path, coordinates: Iterable[str], unknowns: Iterable[str], names: Mapping[str, str]) -> Table | Rows:
+def read_table(
+    path: Path, coordinates: Iterable[str], unknowns: Iterable[str], names: Mapping[str, str]
+) -> Table | Rows:
     """The coordinates and unknowns of a file; `names` maps ours to those in the file where they differ.
 
     A file holds either one vector per coordinate and one array per unknown (its axes in the order of the
@@ -70,9 +72,7 @@ def _as_grid(rows: Rows) -> Table | Rows:
     sizes = tuple(len(axis) for axis in axes)
     if np.prod([float(size) for size in sizes]) != len(rows.points):
         return rows
-    index = np.ravel_multi_index(
-        tuple(np.searchsorted(axis, rows.points[:, i]) for i, axis in enumerate(axes)), sizes
-    )
+    index = np.ravel_multi_index(tuple(np.searchsorted(axis, rows.points[:, i]) for i, axis in enumerate(axes)), sizes)
     if len(np.unique(index)) != len(index):
         return rows
     order = np.argsort(index)
@@ -112,7 +112,16 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
     except TableError:
         raise
     # What the formats' readers raise for damaged files; anything else is a fault of ours and passes on.
-    except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        IndexError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+    ) as error:
         raise TableError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {error}") from None
     arrays = {}
     for ours, theirs in wanted.items():
@@ -150,7 +159,11 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         for name in names:
             link = file.get(name, getlink=True) if name in file else None
             if not isinstance(link, h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
-                raise _lacking(path, name, [key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)])
+                raise _lacking(
+                    path,
+                    name,
+                    [key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)],
+                )
             if file[name].nbytes > MAX_BYTES:
                 raise TableError(f"'{name}' in {path} is larger than {MAX_BYTES:,} bytes")
             found[name] = file[name][()]
@@ -159,8 +172,12 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
 
 def _read_matlab(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     import scipy.io
+    from scipy.io.matlab import MatReadError
 
-    present = [name for name, _, _ in scipy.io.whosmat(path)]
+    try:
+        present = [name for name, _, _ in scipy.io.whosmat(path)]
+    except MatReadError as error:
+        raise ValueError(error) from None
     for name in names:
         if name not in present:
             raise _lacking(path, name, present)

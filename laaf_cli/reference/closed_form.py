@@ -45,5 +45,3 @@ class ClosedForm(Reference):
             name: np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(points)).astype(np.float64)
             for name, tree in self.trees.items()
         }
-
-

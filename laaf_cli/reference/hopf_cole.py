@@ -20,6 +20,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import Chebyshev
+from numpy.typing import NDArray
 
 from laaf_cli.errors import listed
 from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate
@@ -123,7 +124,7 @@ class HopfCole(Reference):
         result = np.empty(len(points))
         at_start = t <= 0
         result[at_start] = self.initial.values(x[at_start])
-        open_ = np.flatnonzero(~at_start)
+        open_: NDArray[np.intp] = np.flatnonzero(~at_start)
         nodes, largest_change = FIRST_NODES, 0.0
         before = self._by_parts(x, t, open_, nodes, quantity)
         while len(open_):
@@ -140,7 +141,7 @@ class HopfCole(Reference):
             open_, before = open_[moving], after[moving]
         return result, largest_change
 
-    def _by_parts(self, x: Array, t: Array, which: Array, nodes: int, quantity: Quantity) -> Array:
+    def _by_parts(self, x: Array, t: Array, which: NDArray[np.intp], nodes: int, quantity: Quantity) -> Array:
         size = max(1, _AT_A_TIME // nodes)
         parts = [which[i : i + size] for i in range(0, len(which), size)]
         return np.concatenate([self._on_nodes(x[part], t[part], nodes, quantity) for part in parts] or [np.empty(0)])
@@ -151,7 +152,9 @@ class HopfCole(Reference):
         travel = t * self.initial.largest
         reach = travel + np.sqrt(travel**2 + 180 * self.viscosity * t)
         y = x[:, None] + reach[:, None] * np.linspace(-1, 1, nodes + 1)
-        phi = -self.initial.antiderivative(y) / (2 * self.viscosity) - (x[:, None] - y) ** 2 / (4 * self.viscosity * t[:, None])  # fmt: skip
+        phi = -self.initial.antiderivative(y) / (2 * self.viscosity) - (x[:, None] - y) ** 2 / (
+            4 * self.viscosity * t[:, None]
+        )
         weight = np.exp(phi - phi.max(axis=1, keepdims=True))
         weight /= weight.sum(axis=1, keepdims=True)
         return quantity(y, lambda values: np.einsum("pn,pn->p", weight, values))
@@ -200,7 +203,9 @@ class _Statement:
         viscosity = -float(probe(0, 0, 1, 0)[0]) / factor
         v, v_x, v_xx, v_t = random.uniform(-2, 2, (4, 64))
         expected = factor * (v_t + v * v_x - viscosity * v_xx)
-        if not viscosity > 0 or not np.allclose(probe(v, v_x, v_xx, v_t), expected, rtol=1e-10, atol=1e-10 * abs(factor)):
+        if not viscosity > 0 or not np.allclose(
+            probe(v, v_x, v_xx, v_t), expected, rtol=1e-10, atol=1e-10 * abs(factor)
+        ):
             raise refused
         return viscosity
 
@@ -215,7 +220,10 @@ class _Statement:
                 line[:, face.axis] = face.value
                 shifts = [self._shift(residual, line) for residual in term.residuals]
                 if any(shift is None or np.any(shift != 0) for shift in shifts):
-                    raise _refused(f"the condition '{term.name}' is another than {self.u.unknown} = 0", "that on both walls")  # fmt: skip
+                    raise _refused(
+                        f"the condition '{term.name}' is another than {self.u.unknown} = 0",
+                        "that on both walls",
+                    )
 
     def initial_values(self) -> InitialValues:
         """u_0 from the condition at the start; refuses what cannot be integrated to rounding."""
@@ -228,7 +236,9 @@ class _Statement:
 
         line = np.linspace(lower, upper, 101)
         if self._shift(residual, points(line)) is None:
-            raise _refused(f"the condition '{term.name}' does not give {self.u.unknown} itself", "u = f(x) at the start")
+            raise _refused(
+                f"the condition '{term.name}' does not give {self.u.unknown} itself", "u = f(x) at the start"
+            )
         # The residual is c (u − u_0) with a constant c.
         factor = float(np.diff(self._probe(residual, points(line[:1])), axis=0)[0, 0])
 
@@ -258,7 +268,11 @@ class _Statement:
         """g where the residual is c (u − g) with a constant c, else None."""
         zero, one, two = self._probe(residual, points, (0.0, 1.0, 2.0))
         factor = (one - zero)[0]
-        linear = factor != 0 and np.allclose(one - zero, factor, rtol=1e-12) and np.allclose(two - zero, 2 * factor, rtol=1e-12)  # fmt: skip
+        linear = (
+            factor != 0
+            and np.allclose(one - zero, factor, rtol=1e-12)
+            and np.allclose(two - zero, 2 * factor, rtol=1e-12)
+        )
         return -zero / factor if linear else None
 
     def _probe(self, residual: Node, points: Array, values: tuple[float, ...] = (0.0, 1.0)) -> Array:
@@ -285,4 +299,3 @@ def _series(function: Callable[[Array], Array], lower: float, upper: float) -> C
 
 def _refused(found: str, needed: str) -> ReferenceRefusedError:
     return ReferenceRefusedError(f"Hopf-Cole does not apply: {found}; it needs {needed}")
-

@@ -73,9 +73,17 @@ class Tabulated(Reference):
 
 
 def _interpolate(table: Table, name: str, points: Array) -> Array:
-    from scipy.interpolate import RegularGridInterpolator
+    """A tensor-product spline, cubic where an axis has values enough.
 
-    # A tensor spline needs as many values as its order and one more on every axis.
-    method = "cubic" if min(len(axis) for axis in table.axes) >= 4 else "linear"
-    interpolator = RegularGridInterpolator(table.axes, table.fields[name], method=method)
-    return np.asarray(interpolator(points), dtype=np.float64)
+    Not RegularGridInterpolator: its cubic splines come from an iterative solver that stops at 1e-5.
+    """
+    from scipy.interpolate import NdBSpline, make_interp_spline
+
+    coefficients, knots, degrees = table.fields[name], [], []
+    for i, axis in enumerate(table.axes):
+        spline = make_interp_spline(axis, coefficients, k=min(3, len(axis) - 1), axis=i)
+        # make_interp_spline moves the axis that it works on to the front.
+        coefficients = np.moveaxis(spline.c, 0, i)
+        knots.append(spline.t)
+        degrees.append(spline.k)
+    return np.asarray(NdBSpline(tuple(knots), coefficients, k=tuple(degrees))(points), dtype=np.float64)

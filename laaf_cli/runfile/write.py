@@ -50,11 +50,14 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
     missing = set(ATTRIBUTES) ^ set(record.attributes)
     if missing:
         raise ValueError(f"attributes do not match the layout: {sorted(missing)}")
-    for name, value in record.attributes.items():
-        file.attrs[name] = value
+    file.attrs.update(record.attributes)
     file["spec/yaml"] = _text(record.spec)
     file["spec/settings"] = _text(record.settings)
-    for group, grid in (("solution", record.solution), ("reference", record.reference), ("error", record.error)):
+    for group, grid in (
+        ("solution", record.solution),
+        ("reference", record.reference),
+        ("error", record.error),
+    ):
         if grid is not None:
             _fill_grid(file.create_group(group), grid)
     if record.error_at_times is not None:
@@ -87,8 +90,8 @@ def _fill_grid(group: h5py.Group, grid: GridFields) -> None:
         group[name].make_scale(name)
     for name, values in grid.fields.items():
         dataset = group.create_dataset(name, data=values, **_compressed(values))
-        for i, axis in enumerate(grid.axes):
-            dataset.dims[i].attach_scale(group[axis])
+        for i, coordinate in enumerate(grid.axes):
+            dataset.dims[i].attach_scale(group[coordinate])
 
 
 def _fill_along(group: h5py.Group, scale: str, values: Array, columns: Mapping[str, Array]) -> None:
@@ -121,4 +124,6 @@ def _fill_history(file: h5py.File, record: RunRecord) -> None:
 
 def _compressed(values: Array) -> dict[str, object]:
     """Larger arrays are packed; a checksum tells a damaged one."""
-    return {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True} if values.size > 256 else {}  # fmt: skip
+    if values.size <= 256:
+        return {}
+    return {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}

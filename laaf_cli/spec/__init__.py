@@ -1,6 +1,6 @@
 """The spec: YAML text → frozen models, with errors that point at the characters at fault."""
 
-from laaf_cli.spec.load import LoadedSpec, Override, load
+from laaf_cli.spec.load import LoadedSpec, Override, apply, load
 from laaf_cli.spec.models import Condition, Data, Network, Phase, Recovery, Reference, RunSpec, Slopes
 from laaf_cli.spec.source import KeyPath, Text, Value, read_text
 
@@ -18,6 +18,7 @@ __all__ = [
     "Slopes",
     "Text",
     "Value",
+    "apply",
     "load",
     "read_text",
 ]

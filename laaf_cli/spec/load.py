@@ -73,7 +73,7 @@ def load(text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec:
         raise SpecError([Fault(f"{text.name} is empty", None, "laaf problems burgers > my.yaml starts a new spec.")])
     if not isinstance(root.data, dict):
         raise SpecError([Fault("a spec is a mapping of keys to values", root.mark, "As in: unknowns: [u].")])
-    faults = [fault for override in overrides if (fault := _apply(root, override)) is not None]
+    faults = [fault for override in overrides if (fault := apply(root, override)) is not None]
     plain = root.plain()
     spec: RunSpec | None = None
     first = True
@@ -86,12 +86,13 @@ def load(text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec:
             if first:
                 faults += [_fault(root, detail) for detail in details]
                 first = False
-            if not all([_prune(plain, detail) for detail in details]):
+            pruned = [_prune(plain, detail) for detail in details]
+            if not all(pruned):
                 break
     return LoadedSpec(text, root, spec, tuple(faults))
 
 
-def _apply(root: Value, override: Override) -> Fault | None:
+def apply(root: Value, override: Override) -> Fault | None:
     """Puts an override in its place, making mappings on the way; returns what is wrong, if anything."""
     value = override.value()
     parent = root
@@ -108,28 +109,22 @@ def _apply(root: Value, override: Override) -> Fault | None:
         child = parent.child(step if isinstance(parent.data, list) else str(step))
         if child is None:
             child = Value({}, override.key_mark)
-            parent.data[str(step)] = child
-            parent.keys[str(step)] = override.key_mark
+            parent.put(step, child, override.key_mark)
         parent = child
-    last = override.path[-1]
-    if isinstance(parent.data, list):
-        parent.data[last] = value
-    else:
-        parent.data[str(last)] = value
-        parent.keys[str(last)] = override.key_mark
+    parent.put(override.path[-1], value, override.key_mark)
     return None
 
 
 def _prune(plain: Any, detail: ErrorDetails) -> bool:
     """Takes the faulty part out of the plain values; False where nothing can be taken out."""
     parents: list[tuple[Any, str | int]] = []
-    here = plain
+    here: Any = plain
     for step in detail["loc"]:
-        if isinstance(here, dict) and step in here or isinstance(here, list) and isinstance(step, int) and step < len(here):
-            parents.append((here, step))
-            here = here[step]
-        else:
+        keys = range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()
+        if step not in keys:
             break
+        parents.append((here, step))
+        here = here[step]
     if not parents:
         return False
     # An incomplete list means nothing: it goes as a whole.
@@ -166,7 +161,9 @@ def _fault(root: Value, detail: ErrorDetails) -> Fault:
         hint = f"Write {int(value.data)}." if whole else ""
         return Fault(f"'{_key(path)}' is a whole number, not {shown}", value.mark, hint)
     template = _SENTENCES.get(kind)
-    sentence = template.format(key=_key(path), shown=shown, **context) if template else f"'{_key(path)}': {detail['msg']}"
+    sentence = (
+        template.format(key=_key(path), shown=shown, **context) if template else f"'{_key(path)}': {detail['msg']}"
+    )
     hint = _TIMES_HINT if _key(path) == "where" else ""
     return Fault(sentence, value.mark, hint)
 
@@ -214,14 +211,20 @@ def _shown(value: Value) -> str:
 
 def _name_rule(section: str | int, name: str) -> tuple[str, str]:
     if section in ("equations", "conditions", "weights"):
-        return f"'{name[:60]}' is not a name", "A name begins with a letter; letters, digits, '-' and '_' follow."
+        return (
+            f"'{name[:60]}' is not a name",
+            "A name begins with a letter; letters, digits, '-' and '_' follow.",
+        )
     return f"'{name[:60]}' is not a name", "A name begins with a letter; letters and digits follow, no '_'."
 
 
 def _missing(root: Value, path: tuple[str | int, ...]) -> Fault:
     missing = path[-1]
     if len(path) == 1:
-        hint = {"coordinates": "As in coordinates: {x: [-1, 1], t: [0, 1]}.", "unknowns": "As in unknowns: [u]."}
+        hint = {
+            "coordinates": "As in coordinates: {x: [-1, 1], t: [0, 1]}.",
+            "unknowns": "As in unknowns: [u].",
+        }
         return Fault(f"missing key '{missing}'", root.mark, hint.get(str(missing), ""))
     parent = root.locate(path[:-1])
     above = root.locate(path[:-2])

@@ -168,7 +168,8 @@ class Evaluation(_Strict):
         default_factory=dict, description="points per coordinate, both ends included"
     )
     times: list[Real] = Field(
-        default_factory=list, description="times at which the error is told apart; quarters of the range where absent"
+        default_factory=list,
+        description="times at which the error is told apart; quarters of the range where absent",
     )
 
 
@@ -176,7 +177,8 @@ class Problem(_Strict):
     """The mathematical problem: what is solved, apart from how."""
 
     coordinates: Annotated[
-        dict[Name, Annotated[list[Expression], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=6)
+        dict[Name, Annotated[list[Expression], Field(min_length=2, max_length=2)]],
+        Field(min_length=1, max_length=6),
     ] = Field(description="`{name: [lower, upper]}` in the order of the network's inputs; `t` is time")
     unknowns: Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(description="names of the unknowns")
     constants: dict[Name, Expression] = Field(default_factory=dict, description="`{name: constant expression}`")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ KeyPath = tuple[str | int, ...]
 
 _INTEGER = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
 _FLOAT = re.compile(r"[-+]?([0-9]+(_[0-9]+)*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML, by which it counts lines
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -38,19 +41,38 @@ class Text:
     start: int = 0
     """Where the YAML begins; what stands before it (as `--set a.b=`) is only shown."""
 
+    @cached_property
+    def lines(self) -> list[str]:
+        return _LINE_BREAK.split(self.content)
+
     def mark(self, line: int, column: int, length: int) -> Mark:
-        lines = self.content.splitlines()
-        return Mark(self.name, line, column, max(1, length), lines[line] if line < len(lines) else "")
+        return Mark(self.name, line, column, max(1, length), self.lines[line] if line < len(self.lines) else "")
+
+    def mark_at(self, index: int) -> Mark:
+        """The place of one character, by its number in the text."""
+        above = _LINE_BREAK.split(self.content[:index])
+        return self.mark(len(above) - 1, len(above[-1]), 1)
+
+
+def shown(text: str, length: int = 60) -> str:
+    """Words of the user in quotes, cut where they are long, without what would upset a terminal."""
+    cut = text if len(text) <= length else f"{text[:length]}…"
+    return "'" + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut) + "'"
 
 
 @dataclass
 class Value:
-    """A value of the tree: `data` is a scalar, a list of values, or a dict of values by key."""
+    """A value of the tree: `data` is a scalar, a list of values, or a dict of values by key.
+
+    style: the quotes or the `|` or `>` of a text, `flow` for what stands in brackets. below: the lines after the
+    first, where a text has several.
+    """
 
     data: Any
     mark: Mark
     style: str | None = None
     keys: dict[str, Mark] = field(default_factory=dict)
+    below: tuple[Mark, ...] = ()
 
     def plain(self) -> Any:
         """The value as numbers, strings, lists and dicts."""
@@ -79,14 +101,37 @@ class Value:
             return item
         return None
 
+    def put(self, step: str | int, child: Value, key_mark: Mark) -> None:
+        """Sets an item of a list, or a key of a mapping that `key_mark` shows from then on."""
+        if isinstance(self.data, list):
+            self.data[int(step)] = child
+        else:
+            self.data[str(step)] = child
+            self.keys[str(step)] = key_mark
+
     def within(self, span: tuple[int, int]) -> Mark:
-        """The place of some characters of a one-line text, or of the whole text where it is escaped."""
-        if isinstance(self.data, str):
-            opening = 1 if self.style in ("'", '"') else 0
-            first = self.mark.column + opening
-            if self.mark.line_text[first : first + len(self.data)] == self.data:
-                return replace(self.mark, column=first + span[0], length=max(1, span[1] - span[0]))
-        return self.mark
+        """The place of some characters of a text; that of the whole text where escapes hide them."""
+        if not isinstance(self.data, str):
+            return self.mark
+        opening = 1 if self.style in ("'", '"') else 0
+        first = self.mark.column + opening
+        if self.mark.line_text[first : first + len(self.data)] == self.data:
+            return replace(self.mark, column=first + span[0], length=max(1, span[1] - span[0]))
+        return self._in_lines(span) or self.mark
+
+    def _in_lines(self, span: tuple[int, int]) -> Mark | None:
+        """The place in a text of several lines: the word there is the k-th of its kind, here as in the file."""
+        words = self.data[span[0] : span[1]].split()
+        if not words or not self.below:
+            return None
+        pattern = re.compile(f"(?={re.escape(words[0])})")
+        k = sum(match.start() < span[0] for match in pattern.finditer(self.data))
+        lines = self.below if self.style in ("|", ">") else (self.mark, *self.below)
+        found = [(line, match.start()) for line in lines for match in pattern.finditer(line.line_text, line.column)]
+        if k >= len(found):
+            return None
+        line, column = found[k]
+        return replace(line, column=column, length=len(words[0]))
 
 
 def read_text(path: Path, what: str = "spec") -> Text:
@@ -95,12 +140,15 @@ def read_text(path: Path, what: str = "spec") -> Text:
     Raises UsageError where there is no file to read, SpecError where it is too large or not text.
     """
     try:
-        if path.is_dir():
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise UsageError(f"{path} is a directory; a {what} is a YAML file")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SpecError([Fault(f"{path} has {size:,} bytes; a {what} has at most {MAX_BYTES:,}")])
-        with path.open("rb") as file:  # a device or a pipe has no size to go by
+        # A pipe or a device may never end, or never begin.
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path} is not a regular file; a {what} is a YAML file")
+        if status.st_size > MAX_BYTES:
+            raise SpecError([Fault(f"{path} has {status.st_size:,} bytes; a {what} has at most {MAX_BYTES:,}")])
+        with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}") from None
@@ -151,11 +199,12 @@ class _Builder:
             match event:
                 case yaml.ScalarEvent():
                     value = Value(read_scalar(event.value, event.style), self._mark(event), event.style)
+                    value.below = self._lines_below(event)
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                     if len(stack) >= MAX_NESTING:
                         raise SpecError([Fault(f"nested more than {MAX_NESTING} levels deep", self._mark(event))])
                     kind: Any = [] if isinstance(event, yaml.SequenceStartEvent) else {}
-                    stack.append((Value(kind, self._mark(event)), []))
+                    stack.append((Value(kind, self._mark(event), "flow" if event.flow_style else None), []))
                     continue
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     value, items = stack.pop()
@@ -173,6 +222,10 @@ class _Builder:
         return root or Value(None, self.text.mark(0, 0, 1))
 
     def _close(self, value: Value, items: list[Value]) -> None:
+        if value.style == "flow" and (torn := _torn_by_comma(items)) is not None:
+            hint = "In {…} and […] a comma ends the value: put it in quotes."
+            self.faults.append(Fault(f"the comma after {shown(torn.data)} tears a value apart", torn.mark, hint))
+            return
         if isinstance(value.data, list):
             value.data.extend(items)
             return
@@ -180,10 +233,10 @@ class _Builder:
             if isinstance(key.data, (list, dict)):
                 self.faults.append(Fault("a key is a word, not a list or a mapping", key.mark))
                 continue
-            name = "" if key.data is None else self._written(key)
+            name = self._written(key)
             if name in value.data:
                 first = value.keys[name].line + 1
-                self.faults.append(Fault(f"the key '{name}' stands here twice", key.mark, f"First on line {first}."))
+                self.faults.append(Fault(f"the key {shown(name)} stands here twice", key.mark, f"First on line {first}."))
                 continue
             value.data[name] = item
             value.keys[name] = key.mark
@@ -199,45 +252,102 @@ class _Builder:
         try:
             for event in yaml.parse(" " * start + self.text.content[start:], Loader=yaml.SafeLoader):
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    raise SpecError([Fault("anchors and aliases (& and *) are not read", self._mark(event), "Write the value out.")])  # fmt: skip
+                    raise SpecError([Fault(*_ANCHORS[:1], self._word(event), *_ANCHORS[1:])])
                 if getattr(event, "tag", None):
-                    raise SpecError([Fault(f"tags such as {event.tag[:40]} are not read", self._mark(event))])
+                    raise SpecError([Fault(*_TAGS[:1], self._word(event), *_TAGS[1:])])
                 yield event
         except yaml.MarkedYAMLError as error:
             raise SpecError([self._syntax_fault(error)]) from None
-        except yaml.YAMLError as error:
-            reason = getattr(error, "reason", "") or "not YAML"
-            raise SpecError([Fault(f"{self.text.name} cannot be read as YAML: {reason}")]) from None
+        except yaml.reader.ReaderError as error:
+            character = ascii(self.text.content[error.position])
+            what = f"the character {character} cannot stand in a YAML file"
+            raise SpecError([Fault(what, self.text.mark_at(error.position))]) from None
 
     def _syntax_fault(self, error: yaml.MarkedYAMLError) -> Fault:
-        place = error.problem_mark or error.context_mark
-        mark = self.text.mark(place.line, place.column, 1) if place else None
-        what = error.problem or error.context or "this is not YAML"
-        for symptom, sentence, hint in _SYNTAX:
-            if symptom in what:
-                return Fault(sentence, mark, hint)
-        return Fault(f"not YAML: {what}", mark)
+        problem, context = error.problem or "", error.context or ""
+        at, began = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
+        place = self.text.mark(at.line, at.column, 1)
+        beginning = self._to_end(self.text.mark(began.line, began.column, 1))
+        for mark in (beginning, place):
+            if squeezed := _NO_SPACE.match(mark.line_text):
+                colon = replace(mark, column=squeezed.end() - 1, length=1)
+                return Fault("a space is missing after this ':'", colon, "Write 'key: value'.")
+        if match := re.match(r"expected ',' or '([]}])'(, but got '<stream end>')?", problem):
+            opening = "{" if match[1] == "}" else "["
+            if match[2]:
+                return Fault(f"this '{opening}' is never closed", replace(beginning, length=1))
+            hint = f"The '{opening}' stands on line {began.line + 1}."
+            return Fault(f"a '{match[1]}' or ',' is missing before this", place, hint)
+        for symptom, sentence, hint, where in _SYNTAX:
+            if symptom in problem or symptom in context:
+                return Fault(sentence, beginning if where == "beginning" else place, hint)
+        return Fault(f"not YAML: {problem or context}", place)
 
     def _mark(self, event: Any) -> Mark:
         start, end = event.start_mark, event.end_mark
-        length = end.column - start.column if end.line == start.line else 10**6
-        mark = self.text.mark(start.line, start.column, length)
-        rest = len(mark.line_text.rstrip()) - mark.column
-        return replace(mark, length=max(1, min(length, rest)))
+        mark = self.text.mark(start.line, start.column, end.column - start.column)
+        return mark if end.line == start.line else self._to_end(mark)
 
+    def _to_end(self, mark: Mark) -> Mark:
+        """From a place to the end of its line."""
+        return replace(mark, length=max(1, len(mark.line_text.rstrip()) - mark.column))
+
+    def _word(self, event: Any) -> Mark:
+        """The characters of an event up to the first blank."""
+        mark = self._mark(event)
+        return replace(mark, length=max(1, len(mark.line_text[mark.column :].partition(" ")[0])))
+
+    def _lines_below(self, event: yaml.ScalarEvent) -> tuple[Mark, ...]:
+        last = min(event.end_mark.line + 1, len(self.text.lines))
+        return tuple(self.text.mark(line, 0, 1) for line in range(event.start_mark.line + 1, last))
+
+
+def _torn_by_comma(items: list[Value]) -> Value | None:
+    """A bare text in which a parenthesis stays open and after which a comma stands, as in {a: atan2(x, y)}."""
+    for item in items[:-1]:
+        if isinstance(item.data, str) and item.style is None and item.data.count("(") > item.data.count(")"):
+            return item
+    return None
+
+
+_NO_SPACE = re.compile(r"\s*(?:- )?[A-Za-z][A-Za-z0-9_-]*:(?=[^\s/:])")
+_ANCHORS = ("anchors and aliases (& and *) are not read", "Write the value out.")
+_TAGS = ("tags (words that begin with '!') are not read", "Write the value alone.")
+_QUOTES = "Put it in quotes."
 
 _SYNTAX = (
-    ("mapping values are not allowed here", "a colon is not expected here", "Put the value on this key's own line, or in quotes."),
-    ("found character '\\t'", "a tab cannot indent", "Indent with spaces."),
-    ("found character '%'", "a value cannot begin with '%'", "Put it in quotes."),
-    ("found character '@'", "a value cannot begin with '@'", "Put it in quotes."),
-    ("found character '`'", "a value cannot begin with '`'", "Put it in quotes."),
-    ("did not find expected ',' or '}'", "a '}' or ',' is missing", ""),
-    ("did not find expected ',' or ']'", "a ']' or ',' is missing", ""),
-    ("expected ',' or '}'", "a '}' or ',' is missing", ""),
-    ("expected ',' or ']'", "a ']' or ',' is missing", ""),
-    ("could not find expected ':'", "a ':' is missing after a key", "Write 'key: value', with a space after the colon."),
-    ("found unexpected end of stream", "a quote is never closed", ""),
-    ("expected <block end>", "this does not line up with what stands above it", "Keys of one mapping begin in one column."),
-)  # fmt: skip
-
+    (
+        "mapping values are not allowed here",
+        "a colon is not expected here",
+        "A text that has a colon stands in quotes; a key begins in the column of its neighbours.",
+        "place",
+    ),
+    ("found character '\\t'", "a tab cannot stand here", "Write spaces.", "place"),
+    ("found character '%'", "a value cannot begin with '%'", _QUOTES, "place"),
+    ("found character '@'", "a value cannot begin with '@'", _QUOTES, "place"),
+    ("found character '`'", "a value cannot begin with '`'", _QUOTES, "place"),
+    ("while scanning a block scalar", "a value cannot begin with '|' or '>'", _QUOTES, "beginning"),
+    ("mapping keys are not allowed here", "a value cannot begin with '?'", _QUOTES, "place"),
+    ("escape", "a backslash has a meaning of its own in double quotes", "Use single quotes.", "place"),
+    (
+        "could not find expected ':'",
+        "a ':' is missing after a key",
+        "Write 'key: value', with a space after the colon.",
+        "beginning",
+    ),
+    ("while scanning a quoted scalar", "this quote is never closed", "", "beginning"),
+    (
+        "expected <block end>",
+        "this does not line up with what stands above it",
+        "Keys of one mapping begin in one column.",
+        "place",
+    ),
+    ("sequence entries are not allowed here", "a '-' is not expected here", "Each item stands on its own line.", "place"),
+    ("while scanning an alias", *_ANCHORS, "place"),
+    ("while scanning an anchor", *_ANCHORS, "place"),
+    ("tag", *_TAGS, "place"),
+    ("directive", "a line cannot begin with '%'", "", "place"),
+    ("expected the node content", "a value is missing here", "", "place"),
+    ("expected '<document start>'", "the spec ended above, and here stands more", "", "place"),
+)
+"""What PyYAML says, what we say, how to mend it, and whether to point at the beginning of what is wrong."""

@@ -34,7 +34,14 @@ class Loss:
 class _Group:
     """Terms that share their points, and therefore one pass of the network."""
 
-    def __init__(self, problem: Problem, terms: list[Term], given: PointSet, network: Mlp, engine: type[DerivativeEngine]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        problem: Problem,
+        terms: list[Term],
+        given: PointSet,
+        network: Mlp,
+        engine: type[DerivativeEngine],
+    ) -> None:
         self.terms = terms
         self.names = problem.domain.coordinates
         fields = frozenset().union(*(term.fields for term in terms))
@@ -87,7 +94,9 @@ class Objective:
         self.names = tuple(term.name for term in ordered) + ((SLOPE_RECOVERY,) if self.recovery else ())
         weights = [term.weight for term in ordered] + ([self.recovery.weight] if self.recovery else [])
         self.weights = torch.tensor(weights, dtype=network.dtype, device=network.device)
-        self.backend = Backend(torch, lambda number: torch.as_tensor(number, dtype=network.dtype, device=network.device))
+        self.backend = Backend(
+            torch, lambda number: torch.as_tensor(number, dtype=network.dtype, device=network.device)
+        )
 
     def evaluate(self, iteration: int = 0, batch: int | None = None) -> Loss:
         """The loss at all points, or at `batch` points of each term drawn for this iteration.

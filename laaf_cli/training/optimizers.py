@@ -55,7 +55,9 @@ def _cosine(s: LearningRate, i: int) -> float:
 
 SCHEDULES: dict[str, Law] = {
     "constant": Law(lambda s, _i: s.first, (), "the same at every iteration"),
-    "exponential": Law(_exponential, ("factor", "every"), "times `factor` (0.9) per `every` (1000) iterations, smoothly"),
+    "exponential": Law(
+        _exponential, ("factor", "every"), "times `factor` (0.9) per `every` (1000) iterations, smoothly"
+    ),
     "step": Law(_step, ("factor", "every"), "times `factor` (0.1) after each `every` (1000) iterations"),
     "cosine": Law(_cosine, ("final",), "half a cosine down to `final` (0) times the first"),
-}  # fmt: skip
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -149,19 +149,20 @@ class Trainer:
 
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
-        self.clock = _Clock()
-        self.good = [parameter.detach().clone() for parameter in self.parameters]
+        self.good = _copies(self.parameters)
         self.divergence: Divergence | None = None
         self.rate = self.phases[0].learning_rate.first
         stop: StopReason | None = None
-        for self.phase, phase in enumerate(self.phases):
+        for index, phase in enumerate(self.phases):
+            self.phase = index
             optimizer = OPTIMIZERS[phase.optimizer](self.parameters, phase.learning_rate.first)
+            if index == 0:
+                self.clock = _Clock()  # torch loads half of itself to make its first optimizer
             stop = self._run(phase, optimizer)
             if stop is not None:
                 break
         if stop is StopReason.DIVERGED:
-            with torch.no_grad():
-                torch._foreach_copy_(self.parameters, self.good)
+            _copy(self.good, self.parameters)
         wall_time_s = self.clock.now()
         last_good = self.iteration - 1 if stop is StopReason.DIVERGED and self.iteration else self.iteration
         if not self.records or self.records[-1].iteration != last_good or math.isnan(self.records[-1].relative_l2):
@@ -195,8 +196,7 @@ class Trainer:
                 return StopReason.MAX_SECONDS
             if now >= end_s:
                 return None
-            with torch.no_grad():
-                torch._foreach_copy_(self.good, self.parameters)
+            _copy(self.parameters, self.good)
             for group in optimizer.param_groups:
                 group["lr"] = self.rate
             optimizer.zero_grad()
@@ -235,7 +235,19 @@ class Trainer:
         self.clock.go_on()
 
 
-def _state_arrays(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> dict[str, NDArray[np.float64]]:
+def _copies(parameters: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+def _copy(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor]) -> None:
+    """Every tensor of `source` into its partner, in one pass over all of them."""
+    with torch.no_grad():
+        torch._foreach_copy_(list(target), list(source))
+
+
+def _state_arrays(
+    optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]
+) -> dict[str, NDArray[np.float64]]:
     """What the optimizer keeps of each parameter, as `0/exp_avg`: arrays by parameter index and name."""
     return {
         f"{i}/{name}": value.detach().cpu().numpy()

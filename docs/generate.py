@@ -1,0 +1,588 @@
+"""Writes the generated parts of the documentation from the code's own tables.
+
+    python docs/generate.py            rewrites them
+    python docs/generate.py --check    exits with 1 and names those that are stale
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end generated -->` in README.md or in a
+page of docs/; NAME is a row of `BLOCKS`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import re
+import sys
+import tempfile
+import types
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from typer.models import ArgumentInfo, OptionInfo
+
+from laaf_cli import bundled
+from laaf_cli.cli.app import app
+from laaf_cli.errors import ExitCode, LaafError
+from laaf_cli.expression import functions, simplify, tokens
+from laaf_cli.multi_index import MAX_ORDER
+from laaf_cli.network import ACTIVATIONS
+from laaf_cli.network.initializers import INITIALIZERS
+from laaf_cli.plan import CHOICES, make_plan
+from laaf_cli.problem.samplers import SAMPLERS
+from laaf_cli.problem.tables import FORMATS
+from laaf_cli.reference import REFERENCES
+from laaf_cli.run import check_target
+from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, LAYOUT
+from laaf_cli.spec import RunSpec, Text, models, source
+from laaf_cli.spec.source import read_text, read_yaml
+from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES
+
+DOCS = Path(__file__).resolve().parent
+README = DOCS.parent / "README.md"
+
+_MARKED = re.compile(
+    r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- end generated -->)", re.DOTALL
+)
+
+
+# Markdown
+
+
+def table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    headers = list(headers)
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def codes(words: Iterable[str]) -> str:
+    return ", ".join(map(code, words))
+
+
+def fenced(text: str, language: str) -> str:
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+# The spec
+
+
+def spec_keys() -> str:
+    """One section per model of the spec: key, type, default, meaning."""
+    sections: list[tuple[str, type[BaseModel]]] = [("", RunSpec)]
+    parts = []
+    while sections:
+        path, model = sections.pop(0)
+        rows = []
+        for name, field, annotation in _fields(model):
+            inner = f"{path}.{name}" if path else name
+            nested = _nested(annotation)
+            if nested is not None:
+                suffix = {dict: ".NAME", list: ".0"}.get(nested[0], "")
+                sections.append((inner + suffix, nested[1]))
+            rows.append((code(name), _type(annotation, inner), _default(field), field.description or ""))
+        title = f"### `{path}`" if path else "### The whole spec"
+        parts.append(f"{title}\n\n{inspect.getdoc(model)}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}")
+    return "\n\n".join(parts)
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, Any]]:
+    """The fields of a model, `title` and its like first, each with its annotation as it is written."""
+    hints = get_type_hints(model, include_extras=True)
+    own = [name for name in ("title", "source") if name in model.model_fields]
+    for name in [*own, *(name for name in model.model_fields if name not in own)]:
+        yield name, model.model_fields[name], hints[name]
+
+
+def _nested(annotation: Any) -> tuple[type | None, type[BaseModel]] | None:
+    """The model inside an annotation, and whether it stands in a dict or a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return None, annotation
+    container = get_origin(annotation) if get_origin(annotation) in (dict, list) else None
+    for argument in get_args(annotation):
+        found = _nested(argument)
+        if found is not None:
+            return container or found[0], found[1]
+    return None
+
+
+def _aliases() -> list[tuple[Any, str]]:
+    return [
+        (models.Expression, "expression"),
+        (models.Name, "name"),
+        (models.Label, "label"),
+        (models.Positive, "number > 0"),
+        (models.NotNegative, "number ≥ 0"),
+        (models.Real, "number"),
+        (models.Count, "whole number ≥ 1"),
+        (models.StrictStr, "text"),
+    ]
+
+
+# What a value may be besides its type, by the function that turns the short form into the long one.
+_SHORT_FORMS = {
+    "_one_or_many": "{}, or a single one",
+    "_recovery": "{}, `true` or `false`",
+    "_schedule": "name, or {}",
+    "_reference": "name, or {}",
+}
+
+
+def _type(annotation: Any, path: str) -> str:
+    """An annotation in words; the names of a table where the key takes one."""
+    pattern = tuple("*" if step.isdecimal() else step for step in path.split("."))
+    known = CHOICES | {("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS)}
+    return codes(known[pattern]) if pattern in known else _words(annotation)
+
+
+def _words(annotation: Any) -> str:
+    for alias, words in _aliases():
+        if annotation == alias:
+            return words
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _annotated(arguments[0], arguments[1:])
+    if origin in (Union, types.UnionType):
+        return " or ".join(_words(option) for option in arguments if option is not type(None))
+    if origin is Literal:
+        return codes(map(str, arguments))
+    if origin is list:
+        return f"list of: {_words(arguments[0])}"
+    if origin is dict:
+        return f"mapping {_words(arguments[0])}: {_words(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "mapping (below)"
+    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[annotation]
+
+
+def _annotated(base: Any, metadata: tuple[Any, ...]) -> str:
+    words = _words(base)
+    limits: dict[str, Any] = {}
+    for item in metadata:
+        if isinstance(item, BeforeValidator):
+            words = _SHORT_FORMS.get(getattr(item.func, "__name__", ""), "{}").format(words)
+        if isinstance(item, FieldInfo):
+            for limit in item.metadata:
+                limits |= {key: getattr(limit, key) for key in _LIMITS if hasattr(limit, key)}
+    if "min_length" in limits and limits.get("min_length") == limits.get("max_length"):
+        return f"{words} ({limits['min_length']} of them)"
+    return words + "".join(_LIMITS[key].format(value) for key, value in limits.items() if _LIMITS[key])
+
+
+_LIMITS = {
+    "gt": " > {:g}",
+    "ge": " ≥ {:g}",
+    "lt": "",
+    "le": ", ≤ {:g}",
+    "min_length": "",
+    "max_length": ", at most {}",
+}
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "**required**"
+    if isinstance(value, BaseModel):
+        given = {key: item for key, item in value.model_dump().items() if key in value.model_fields_set}
+        return code(str(given["kind"])) if given else "its defaults"
+    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+        shown = [", ".join(f"{k}: {v}" for k, v in item.model_dump(exclude_unset=True).items()) for item in value]
+        return code("[" + ", ".join(f"{{{item}}}" for item in shown) + "]")
+    if value in (None, "", [], {}):
+        return "–"
+    return code(f"{value:g}" if isinstance(value, float) and value < 1e4 else str(value).replace("'", ""))
+
+
+def bundled_spec() -> str:
+    return fenced(_bundled("burgers"), "yaml")
+
+
+def _bundled(name: str) -> str:
+    return (bundled.folder() / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def bundled_problems() -> str:
+    rows = []
+    for name in bundled.names():
+        spec = read_yaml(read_text(bundled.folder() / f"{name}.yaml")).plain()
+        rows.append((code(name), spec["title"], spec["source"], code(str(spec.get("reference", "none")).split("'")[-1])))
+    return table(("name", "title", "source"), (row[:3] for row in rows))
+
+
+def spec_limits() -> str:
+    return table(
+        ("what", "limit"),
+        [
+            ("size of the file", f"{source.MAX_BYTES:,} bytes"),
+            ("nesting", f"{source.MAX_NESTING} levels"),
+            ("order of a derivative", str(MAX_ORDER)),
+        ],
+    )
+
+
+def activations() -> str:
+    rows = [
+        (code(row.name), str(row.max_order), row.why.replace("so an", "so that an") or "smooth")
+        for row in ACTIVATIONS.values()
+    ]
+    return table(("name", "highest order of an equation", "why"), rows)
+
+
+_DRAWN = {
+    "glorot-normal": "weights from N(0, 2/(fan in + fan out)), biases 0 (Glorot & Bengio 2010)",
+    "glorot-normal-truncated": "the same, draws beyond two standard deviations drawn again, as in the authors' "
+    "Burgers script",
+    "glorot-uniform": "weights uniform with the same variance, biases 0",
+    "normal-0.1": "weights and biases from N(0, 0.1²), as in the authors' regression script",
+}
+_SAMPLED = {
+    "latin-hypercube": "one point in each of N equal slices of every coordinate",
+    "uniform": "independent and uniform",
+    "sobol": "scrambled Sobol sequence: the first N points of the next power of two",
+    "halton": "scrambled Halton sequence",
+    "grid": "equidistant, both ends included; the largest grid with at most N points",
+}
+
+
+def initializers() -> str:
+    return _named(INITIALIZERS, _DRAWN)
+
+
+def samplers() -> str:
+    return _named(SAMPLERS, _SAMPLED)
+
+
+def _named(rows: Iterable[str], meanings: dict[str, str]) -> str:
+    """A table whose names are the code's and whose sentences stand here; both must speak of the same names."""
+    names = list(rows)
+    if set(names) != set(meanings):
+        raise SystemExit(f"docs/generate.py has no sentence for, or a stale one: {set(names) ^ set(meanings)}")
+    return table(("name", "meaning"), ((code(name), meanings[name]) for name in names))
+
+
+def optimizers() -> str:
+    sentences = [(code(name), _sentence(make)) for name, make in OPTIMIZERS.items()]
+    return table(("name", "meaning"), sentences)
+
+
+def _sentence(function: Callable[..., Any]) -> str:
+    return (inspect.getdoc(function) or "").splitlines()[0]
+
+
+def schedules() -> str:
+    rows = [(code(name), codes(law.keys) or "–", law.meaning) for name, law in SCHEDULES.items()]
+    return table(("kind", "keys", "learning rate"), rows)
+
+
+def references() -> str:
+    rows = [(code(name), kind.meaning) for name, kind in REFERENCES.items()]
+    return table(("kind", "meaning"), [*rows, ("`none`", "no reference: the error is reported as unknown")])
+
+
+def data_formats() -> str:
+    return codes(FORMATS)
+
+
+# The expression language
+
+
+def function_table() -> str:
+    rows = []
+    for row in functions.FUNCTIONS.values():
+        arguments = "abc"[: row.n_arguments]
+        rules = (code(f"d/d{a} = {rule}") for a, rule in zip(arguments, row.derivatives, strict=True))
+        rows.append((code(f"{row.name}({', '.join(arguments)})"), row.meaning, "<br>".join(rules)))
+    return table(("function", "meaning", "derivative"), rows)
+
+
+def operator_table() -> str:
+    rows = []
+    for row in functions.OPERATORS.values():
+        form = "-a" if row.name == "neg" else f"a {row.name} b"
+        compares = row.name in functions.COMPARISONS
+        rules = (code(f"d/d{a} = {rule}") for a, rule in zip("ab", row.derivatives, strict=False))
+        rows.append((code(form), row.meaning, "–" if compares else "<br>".join(rules)))
+    return table(("operator", "meaning", "derivative"), rows)
+
+
+def named_constants() -> str:
+    rows = ((code(name), repr(value)) for name, value in functions.NAMED_CONSTANTS.items())
+    return table(("name", "value"), rows)
+
+
+def other_spellings() -> str:
+    by_name: dict[str, list[str]] = {}
+    for other, name in functions.OTHER_SPELLINGS.items():
+        by_name.setdefault(name, []).append(other)
+    return table(("not", "but"), ((codes(others), code(name)) for name, others in by_name.items()))
+
+
+def expression_limits() -> str:
+    return table(
+        ("what", "limit"),
+        [
+            ("length of an expression", f"{tokens.MAX_LENGTH} characters"),
+            ("nesting of an expression", f"{tokens.MAX_DEPTH} levels"),
+            ("a number as exponent", f"between −{functions.MAX_EXPONENT} and {functions.MAX_EXPONENT}"),
+            ("order of a derivative", str(MAX_ORDER)),
+            ("size after differentiation", f"{simplify.MAX_SIZE:,} nodes, {simplify.MAX_TREE_DEPTH} levels"),
+        ],
+    )
+
+
+# The run file
+
+
+def run_file_attributes() -> str:
+    return table(("attribute", "meaning"), ((code(name), meaning) for name, meaning in ATTRIBUTES.items()))
+
+
+def run_file_layout() -> str:
+    rows = (
+        (code(entry.path), entry.kind, entry.dimensions or "–", "yes" if entry.optional else "", entry.meaning)
+        for entry in LAYOUT
+    )
+    return table(("path", "type", "dimensions", "may be absent", "meaning"), rows)
+
+
+def format_version() -> str:
+    return f"This page describes format version **{FORMAT_VERSION}**."
+
+
+# The command line
+
+
+def commands() -> str:
+    """A section for each command: what it does, synopsis, arguments and options."""
+    parts = []
+    for registered in app.registered_commands:
+        callback = registered.callback
+        if callback is None:
+            continue
+        name = registered.name or callback.__name__.replace("_", "-")
+        what, _, example = (inspect.getdoc(callback) or "").partition("\n\nExample:")
+        arguments, rows = _parameters(callback)
+        synopsis = " ".join(["laaf", name, "[OPTIONS]", *arguments])
+        parts.append(f"## `laaf {name}`\n\n{what}\n\n{fenced(synopsis, 'text')}\n\nExample: `{example.strip()}`")
+        parts.append(table(("option", "value", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def _parameters(callback: Callable[..., Any]) -> tuple[list[str], list[tuple[str, str, str]]]:
+    arguments, rows = [], []
+    hints = get_type_hints(callback, include_extras=True)
+    for name, parameter in inspect.signature(callback).parameters.items():
+        kind, info = get_args(hints[name])[:2]
+        optional = parameter.default is None
+        if isinstance(info, ArgumentInfo):
+            metavar = str(info.metavar)
+            arguments.append(f"[{metavar}]" if optional else metavar)
+            rows.append((code(metavar), "", str(info.help)))
+        elif isinstance(info, OptionInfo):
+            flags = sorted(info.param_decls or (), key=len, reverse=True)
+            help_ = str(info.help)
+            if isinstance(parameter.default, Enum):
+                help_ += f" Default: `{parameter.default.value}`."
+            rows.append((codes(part for flag in flags for part in flag.split("/")), _value(kind, info), help_))
+    return arguments, [*rows, ("`--help`, `-h`", "", "Show the help and exit.")]
+
+
+def _value(kind: Any, info: OptionInfo) -> str:
+    if info.metavar:
+        return code(str(info.metavar))
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next(option for option in get_args(kind) if option is not type(None))
+    if kind is bool:
+        return ""
+    if issubclass(kind, Enum):
+        return codes(str(choice.value) for choice in kind)
+    words = {int: "whole number", float: "number", str: "text"}.get(kind, "path")
+    return words if info.min is None else f"{words} ≥ {info.min:g}"
+
+
+def exit_codes() -> str:
+    return table(("code", "meaning"), ((str(code_.value), code_.sentence) for code_ in ExitCode))
+
+
+# Mistakes
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A change to the example spec that makes it wrong, and what a person should learn from it."""
+
+    title: str
+    old: str
+    new: str
+    lesson: str = ""
+
+
+MISTAKES = (
+    Mistake("A derivative along something that is not a coordinate", "k*u_xx", "k*u_yy"),
+    Mistake("A name that nothing declares", "k*u_xx", "kappa*u_xx"),
+    Mistake("Another language's power", "(pi/2)**2", "(pi/2)^2"),
+    Mistake("A product without its sign", "(pi/2)**2*t", "(pi/2)**2 t"),
+    Mistake(
+        "A condition that is not on a face of the domain",
+        "where: x = 1",
+        "where: x = 2",
+        "The faces are the bounds of the coordinates; `boundary` means all faces in space.",
+    ),
+    Mistake("A key with a slip", "iterations:", "iteratons:"),
+    Mistake(
+        "A word of YAML's that is not a number",
+        "iterations: 1000",
+        "iterations: yes",
+        "`yes`, `no`, `on` and `off` are plain words in a spec, unlike in YAML 1.1. `1e-3` is a number.",
+    ),
+    Mistake("The same key twice", "  k: 0.1\n", "  k: 0.1\n  k: 0.2\n", "A YAML reader would keep the last one."),
+    Mistake(
+        "An activation that is not smooth enough for the equation",
+        "hidden: [20, 20, 20]",
+        "hidden: [20, 20, 20], activation: relu",
+    ),
+    Mistake(
+        "A reference that does not fit the problem",
+        "reference:\n  exact: {u: exp(-k*(pi/2)**2*t)*sin(pi*x/2)}",
+        "reference: hopf-cole",
+    ),
+)
+
+
+def mistakes() -> str:
+    """Each mistake with what laaf says about it."""
+    name, text = _example()
+    parts = []
+    for mistake in MISTAKES:
+        parts.append(f"**{mistake.title}.** {mistake.lesson}".strip())
+        parts.append(_refusal(lambda text=_changed(text, mistake): make_plan(Text(name, text))))
+    parts.append("**Several at once.** All faults of a spec are reported together.")
+    two = _changed(_changed(text, MISTAKES[0]), MISTAKES[5])
+    parts.append(_refusal(lambda: make_plan(Text(name, two))))
+    parts.append("**A name that is neither a file nor a bundled problem.**")
+    parts.append(_refusal(lambda: bundled.find("burger")))
+    with _scratch_folder():
+        target = make_plan(Text(name, text)).default_output
+        target.parent.mkdir()
+        target.touch()
+        parts.append("**A run that would replace another.**")
+        parts.append(_refusal(lambda: check_target(target, overwrite=False)))
+    return "\n\n".join(parts)
+
+
+def warnings() -> str:
+    """What is said of a spec that lacks conditions and is not refused."""
+    name, text = _example()
+    bare = "\n".join(line for line in text.splitlines() if not re.match(r"  (cold|insulated):", line))
+    return fenced("\n".join(f"warning: {line}" for line in make_plan(Text(name, bare)).problem.warnings), "text")
+
+
+def _example() -> tuple[str, str]:
+    """The name and the text of the spec that the reader of the first page ends up with."""
+    page = (DOCS / "getting-started.md").read_text(encoding="utf-8")
+    found = re.findall(r"<!-- file: (\S+) -->\n+```yaml\n(.*?)```", page, re.DOTALL)
+    if not found:
+        raise SystemExit("docs/getting-started.md marks no file")
+    name, text = found[-1]
+    return name, text
+
+
+def _changed(text: str, mistake: Mistake) -> str:
+    if mistake.old not in text:
+        raise SystemExit(f"the example spec does not hold {mistake.old!r}")
+    return text.replace(mistake.old, mistake.new, 1)
+
+
+def _refusal(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
+    except LaafError as error:
+        return f"{fenced(f'error: {error}', 'text')}\n\nExit code {int(error.exit_code)}."
+    raise SystemExit("a mistake of the documentation is none")
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "activations": activations,
+    "bundled-problems": bundled_problems,
+    "bundled-spec": bundled_spec,
+    "commands": commands,
+    "data-formats": data_formats,
+    "exit-codes": exit_codes,
+    "expression-limits": expression_limits,
+    "format-version": format_version,
+    "functions": function_table,
+    "initializers": initializers,
+    "mistakes": mistakes,
+    "named-constants": named_constants,
+    "operators": operator_table,
+    "optimizers": optimizers,
+    "other-spellings": other_spellings,
+    "references": references,
+    "run-file-attributes": run_file_attributes,
+    "run-file-layout": run_file_layout,
+    "samplers": samplers,
+    "schedules": schedules,
+    "spec-keys": spec_keys,
+    "spec-limits": spec_limits,
+    "warnings": warnings,
+}
+
+
+def pages() -> list[Path]:
+    """Every page that may hold generated parts."""
+    return [README, *sorted(DOCS.glob("*.md"))]
+
+
+def stale_blocks() -> list[str]:
+    """The generated parts that do not say what the code says, as `docs/spec.md: spec-keys`."""
+    return [f"{page.relative_to(README.parent)}: {name}" for page in pages() for name in _stale(page)]
+
+
+def _stale(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return [found["name"] for found in _MARKED.finditer(text) if found["body"] != _body(found["name"])]
+
+
+def _body(name: str) -> str:
+    if name not in BLOCKS:
+        raise SystemExit(f"there is no generated part {name}; there are {', '.join(BLOCKS)}")
+    return f"\n{BLOCKS[name]()}\n\n"
+
+
+def rewrite(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    page.write_text(_MARKED.sub(lambda found: found["start"] + _body(found["name"]) + found["end"], text), "utf-8")
+
+
+def main() -> None:
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit("usage: generate.py [--check]")
+    stale = stale_blocks()
+    if sys.argv[1:] == ["--check"]:
+        if stale:
+            sys.exit("stale, run python docs/generate.py:\n" + "\n".join(stale))
+        return
+    for page in pages():
+        rewrite(page)
+    print("\n".join(f"rewritten: {name}" for name in stale) or "everything is fresh")
+
+
+if __name__ == "__main__":
+    main()

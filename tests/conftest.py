@@ -1,0 +1,63 @@
+"""What several tests share: running the program, making plans, and skipping what the machine lacks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from laaf_cli.__main__ import main
+from laaf_cli.plan import Plan, make_plan
+from laaf_cli.spec import Override, Text
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Laaf = Callable[..., Outcome]
+
+
+@pytest.fixture
+def laaf(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Laaf:
+    """Runs a command in this process, as `laaf("solve", "burgers")`."""
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["laaf", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return Outcome(code, out, err)
+
+    return run
+
+
+def plan_of(yaml: str, *assignments: str) -> Plan:
+    """The plan of a YAML text with `--set` assignments."""
+    return make_plan(Text("spec.yaml", yaml), [Override.from_assignment(a) for a in assignments])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Networks of a few neurons are slower on two threads, and far slower where other work has the second core."""
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if "cuda" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="torch finds no CUDA device"))

@@ -1,0 +1,265 @@
+"""The program as a person uses it: what it prints, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Laaf
+
+from laaf_cli import __version__
+from laaf_cli.errors import ExitCode
+from laaf_cli.runfile import RunFile
+
+PROGRAM = [sys.executable, "-m", "laaf_cli"]
+QUICK = ("--iterations", "20", "--set", "points.interior=200", "--set", "evaluation.grid={x: 20, t: 20}")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_solve_writes_a_verified_run_file(laaf: Laaf) -> None:
+    done = laaf("solve", "burgers", "--activation", "nlaaf", "--n", "10", *QUICK)
+    assert done.code == 0
+    for word in ("relative L2", "relative L2 at t = 0.25", "reference", "Hopf-Cole", "slope_recovery", "layer 6", "seconds per 1000 iterations", "runs/burgers-nlaaf-n10-s0.h5"):  # fmt: skip
+        assert word in done.out
+    assert "written: runs/burgers-nlaaf-n10-s0.h5" in done.err
+    assert "\x1b" not in done.out + done.err, "plain text when not a terminal"
+    with RunFile(Path("runs/burgers-nlaaf-n10-s0.h5")) as run:
+        facts = run.attributes
+        assert (facts["iterations"], facts["stop_reason"], facts["tf32"]) == (20, "completed", 0)
+        assert (facts["n_parameters"], facts["n_slopes"]) == (2181, 120)
+        assert f"{facts['relative_l2']:.6e}" in done.out
+        assert run.array("reference/u").shape == (20, 20)
+
+
+@pytest.mark.parametrize("activation", ["fixed", "gaaf", "llaaf", "nlaaf"])
+@pytest.mark.parametrize("recovery", ["--slope-recovery", "--no-slope-recovery", None])
+def test_every_method_of_the_paper(laaf: Laaf, activation: str, recovery: str | None) -> None:
+    done = laaf("solve", "burgers", "-a", activation, *QUICK, *([recovery] if recovery else []), "--json", "-q")
+    if activation == "fixed" and recovery == "--slope-recovery":
+        assert done.code == ExitCode.USAGE
+        assert done.err == "error: --slope-recovery needs slopes, and those of this run are fixed\n"
+        return
+    assert done.code == 0
+    assert done.err == ""
+    found = json.loads(done.out)
+    assert found["n_slopes"] == {"fixed": 0, "gaaf": 1, "llaaf": 6, "nlaaf": 120}[activation]
+    has_recovery = activation != "fixed" and recovery != "--no-slope-recovery"
+    assert ("slope_recovery" in found["terms"]) == has_recovery == found["recovery"]
+    assert 0 < found["relative_l2"]["u"] < 2
+    assert found["times"] == [0.25, 0.5, 0.75]
+
+
+def test_slope_recovery_flag_keeps_the_settings_of_the_spec(laaf: Laaf) -> None:
+    done = laaf("check", "burgers", "--slope-recovery", "--set", "slopes.recovery.form=sum", "--json")
+    assert json.loads(done.out)["settings"]["slopes"]["recovery"]["form"] == "sum"
+    done = laaf("check", "burgers", "--slope-recovery", "--set", "slopes.recovery=false", "--json")
+    assert json.loads(done.out)["recovery"] is not None, "the flag turns on what the spec turns off"
+
+
+@pytest.mark.parametrize("name", ["discontinuous", "heat", "poisson", "wave"])
+def test_every_bundled_problem_trains(laaf: Laaf, name: str) -> None:
+    done = laaf("solve", name, "--iterations", "30", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["iterations"] == 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "bound"), [("heat", 0.02), ("poisson", 0.01), ("wave", 0.05)])
+def test_bundled_problems_reach_their_error(laaf: Laaf, name: str, bound: float) -> None:
+    assert laaf("solve", name, "--max-error", bound, "-q").code == 0
+
+
+def test_derivative_engines_agree(laaf: Laaf) -> None:
+    losses = [
+        json.loads(laaf("solve", "burgers", *QUICK, "--dtype", "float64", "--derivatives", engine, "-o", f"{engine}.h5", "--json").out)["total"]
+        for engine in ("taylor", "nested")
+    ]  # fmt: skip
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+
+
+def test_two_runs_are_the_same_bit_for_bit() -> None:
+    """Whole processes with two threads, as a person runs them."""
+    for name in ("a.h5", "b.h5"):
+        command = [*PROGRAM, "solve", "burgers", "-q", "-o", name, "--iterations", "12"]
+        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "2"})
+    with RunFile(Path("a.h5")) as a, RunFile(Path("b.h5")) as b:
+        assert a.attributes["threads"] == 2
+        for path in (
+            "history/total",
+            "history/terms/momentum",
+            "slopes/layer_3",
+            "network/layer_6/weight",
+            "solution/u",
+        ):
+            assert a.array(path).tobytes() == b.array(path).tobytes()
+
+
+def test_check_tells_what_can_be_known(laaf: Laaf) -> None:
+    done = laaf("check", "burgers")
+    assert done.code == 0
+    for line in ("momentum", "u, u_x, u_t, u_xx", "10000", "interior, latin-hypercube", "x = -1, x = 1", "2181 + 120", "start condition of Theorem 2.1"):  # fmt: skip
+        assert line in done.out
+    assert not Path("runs").exists()
+
+
+def test_problems_are_listed_and_printed(laaf: Laaf) -> None:
+    listing = laaf("problems")
+    assert listing.code == 0
+    assert "Viscous Burgers equation" in listing.out
+    text = laaf("problems", "burgers").out
+    Path("my.yaml").write_text(text)
+    assert laaf("check", "my.yaml").code == 0
+    wrong = laaf("problems", "burger")
+    assert wrong.code == ExitCode.USAGE
+    assert wrong.err == "error: there is no bundled problem 'burger'. Did you mean 'burgers'?\n"
+
+
+def test_exit_codes(laaf: Laaf) -> None:
+    Path("bad.yaml").write_text("unknowns: u\n")
+    assert laaf("solve", "bad.yaml").code == ExitCode.SPEC
+    assert laaf("solve", "none.yaml").code == ExitCode.USAGE
+    assert laaf("solve", "burgers", "--activation", "laaf").code == ExitCode.USAGE
+    assert laaf("solve", "burgers", "--no-such-option").code == ExitCode.USAGE
+    assert laaf("solve", "burgers", "--device", "cuda", "--set", "seed=x").code == ExitCode.SPEC
+    bound = laaf("solve", "burgers", *QUICK, "--max-error", "1e-6")
+    assert bound.code == ExitCode.BOUND_EXCEEDED
+    assert "is above the bound 1e-06" in bound.err
+    assert Path("runs/burgers-nlaaf-n10-s0.h5").exists(), "the run is written all the same"
+    again = laaf("solve", "burgers", *QUICK)
+    assert again.code == ExitCode.USAGE
+    assert "runs/burgers-nlaaf-n10-s0.h5 is there already; --overwrite replaces it" in again.err
+    assert laaf("solve", "burgers", *QUICK, "--overwrite").code == 0
+    assert laaf("solve", "burgers", *QUICK, "-s", "3").code == 0
+    assert Path("runs/burgers-nlaaf-n10-s3.h5").exists()
+
+
+def test_faults_of_the_command_line_point_at_it(laaf: Laaf) -> None:
+    done = laaf("check", "burgers", "--set", "network.hidden=[20,twenty]")
+    assert done.code == ExitCode.SPEC
+    assert done.err == (
+        "error: command line:1:26: 'hidden' is a whole number, not 'twenty'\n"
+        "   1 | --set network.hidden=[20,twenty]\n"
+        "     |                          ^^^^^^\n"
+    )
+
+
+def test_an_error_bound_needs_a_reference(laaf: Laaf) -> None:
+    done = laaf("solve", "burgers", "--set", "reference=none", "--max-error", "0.1")
+    assert done.code == ExitCode.USAGE
+    assert "--max-error needs a reference" in done.err
+    done = laaf("solve", "burgers", "--set", "reference=none", *QUICK)
+    assert done.code == 0
+    assert "unknown: the spec names no reference" in done.out
+
+
+def test_options_of_one_phase_refuse_several(laaf: Laaf) -> None:
+    done = laaf("check", "burgers", "--set", "training=[{iterations: 5}, {iterations: 5}]", "--iterations", "7")
+    assert done.code == ExitCode.USAGE
+    assert "the spec has 2 training phases" in done.err
+
+
+def test_divergence(laaf: Laaf) -> None:
+    done = laaf("solve", "heat", "--learning-rate", "1e30", "--set", "equations.heat=u_t = exp(u)**9 + u_xx")
+    assert done.code == ExitCode.DIVERGED
+    assert "training diverged: the loss term 'heat' became" in done.err
+    assert "The last good state, of iteration 0, is in runs/heat-nlaaf-n5-s0.h5" in done.err
+    with RunFile(Path("runs/heat-nlaaf-n5-s0.h5")) as run:
+        assert run.attributes["stop_reason"] == "diverged"
+        assert "'heat' became" in run.attributes["stop_detail"]
+
+
+def test_max_seconds(laaf: Laaf) -> None:
+    done = laaf("solve", "heat", "--max-seconds", "0.3", "--iterations", "100000000", "--json")
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert found["stop_reason"] == "max-seconds"
+    assert 0.3 <= found["wall_time_s"] < 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_keeps_what_was_reached(number: int) -> None:
+    command = [*PROGRAM, "solve", "heat", "--iterations", "1000000", "-o", "kept.h5"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("iteration 0"):
+            break
+    time.sleep(0.5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED, "".join(said) + err
+    assert "relative L2" in out
+    assert "the run is in kept.h5" in err
+    assert "Traceback" not in err
+    with RunFile(Path("kept.h5")) as run:
+        assert run.attributes["stop_reason"] == "interrupted"
+        assert run.attributes["iterations"] > 0
+        assert run.array("history/iteration")[-1] == run.attributes["iterations"]
+
+
+def test_second_interrupt_stops_at_once() -> None:
+    from laaf_cli.cli.interrupt import StopFlag
+
+    with StopFlag() as stop:
+        assert not stop.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    script = f"{sys.executable} -m laaf_cli problems burgers | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "title: Viscous Burgers equation\n"
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_unicode_gets_no_traceback() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = subprocess.run([*PROGRAM, "check", "heat"], capture_output=True, env=environment, check=False)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert b"Theorem 2.1" in done.stdout
+
+
+def test_help_is_fast_and_loads_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['laaf', 'solve', '--help']\n"
+        "from laaf_cli.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "loaded = {'torch', 'h5py', 'scipy', 'numpy', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
+        "print('loaded', sorted(loaded - {'pydantic'}))"
+    )
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - began < 2, "0.2 s on an idle machine; the bound leaves room for a busy one"
+    assert "loaded []" in done.stdout
+    assert "--slope-recovery" in done.stdout
+
+
+def test_version_and_bare_call(laaf: Laaf) -> None:
+    assert laaf("--version").out == f"laaf {__version__}\n"
+    bare = laaf()
+    assert bare.code == ExitCode.USAGE
+    assert "Usage" in bare.out + bare.err
+
+
+def test_exit_codes_are_in_the_help(laaf: Laaf) -> None:
+    words = " ".join(laaf("--help").out.split())
+    for code in ExitCode:
+        assert f"{code.value} {code.sentence}." in words

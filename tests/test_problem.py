@@ -1,0 +1,244 @@
+"""Domains, samplers, points and the bundled problem files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+from conftest import plan_of
+
+from laaf_cli import bundled
+from laaf_cli.expression import NUMPY, Node, differentiate, evaluate
+from laaf_cli.plan import make_plan
+from laaf_cli.problem import SAMPLERS, Domain, Problem, constant_loss, grid_points
+from laaf_cli.problem.samplers import draw
+from laaf_cli.problem.tables import Rows, Table, TableError, as_rows, read_table
+
+SHIFTED = """
+coordinates: {x: [2, 5], y: [-7, -6.5], t: [10, 20]}
+unknowns: [u]
+equations: {heat: u_t = laplacian(u)}
+conditions:
+  start: {where: t = 10, equation: u = x, points: 31}
+  edge: {where: boundary, equation: u = 0, points: 10}
+points: {interior: 500}
+"""
+
+
+def problem(yaml: str, *assignments: str) -> Problem:
+    return plan_of(yaml, *assignments).problem
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samplers_fill_a_shifted_box(sampler: str) -> None:
+    points = problem(SHIFTED, f"points.sampler={sampler}").draw_points(3)
+    lower, upper = np.array([2, -7, 10]), np.array([5, -6.5, 20])
+    inside = points["heat"].points
+    assert len(inside) == (343 if sampler == "grid" else 500)
+    assert np.all((inside >= lower) & (inside <= upper))
+    np.testing.assert_allclose(inside.mean(0), (lower + upper) / 2, atol=0.15 * (upper - lower).max() / 2)
+    assert np.all(np.ptp(inside, axis=0) > 0.9 * (upper - lower))
+    assert np.all(points["start"].points[:, 2] == 10)
+
+
+@pytest.mark.parametrize("sampler", [s for s in SAMPLERS if s != "grid"])
+def test_faces_share_points_evenly(sampler: str) -> None:
+    edge = problem(SHIFTED, f"points.sampler={sampler}").draw_points(0)["edge"].points
+    counts = [int(np.sum(edge[:, axis] == value)) for axis, value in ((0, 2), (0, 5), (1, -7), (1, -6.5))]
+    assert counts == [3, 3, 2, 2]
+
+
+def test_latin_hypercube_has_one_point_per_stratum() -> None:
+    points = draw("latin-hypercube", 50, 3, np.random.default_rng(0))
+    for column in points.T:
+        assert sorted(np.floor(column * 50)) == list(range(50))
+
+
+def test_a_face_of_a_line_is_one_point() -> None:
+    line = "coordinates: {x: [0, 2]}\nunknowns: [u]\nequations: {e: u_xx = 1}\nconditions: {ends: {where: boundary, equation: u = 0}}"
+    assert problem(line).draw_points(0)["ends"].points.tolist() == [[0.0], [2.0]]
+
+
+def test_points_depend_on_the_seed_and_the_name_alone() -> None:
+    first, again, other = (
+        problem(SHIFTED, *a).draw_points(s) for a, s in (((), 1), (("slopes.kind=fixed",), 1), ((), 2))
+    )
+    assert np.array_equal(first["heat"].points, again["heat"].points)
+    assert not np.array_equal(first["heat"].points, other["heat"].points)
+    more = problem(SHIFTED, "conditions.end={where: t = 20, equation: u = 1}").draw_points(1)
+    assert np.array_equal(first["edge"].points, more["edge"].points), (
+        "a new condition must not move the points of others"
+    )
+
+
+def test_equations_of_a_system_share_their_points() -> None:
+    system = "coordinates: {x: [0, 1]}\nunknowns: [u, v]\nequations: {a: u_x = v, b: v_x = -u}\nconditions: {c: {where: x = 0, equation: [u = 0, v = 1]}}"
+    points = problem(system).draw_points(0)
+    assert points["a"] is points["b"]
+
+
+def test_grid_has_both_ends() -> None:
+    domain = Domain(("x", "t"), (-1.0, 3.0), (1.0, 4.0))
+    axes = domain.grid((3, 2))
+    assert grid_points(axes).tolist() == [[-1, 3], [-1, 4], [0, 3], [0, 4], [1, 3], [1, 4]]
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ("conditions={edge: {where: boundary, equation: u = 0}}", "No condition stands at the start, t = 10."),
+        ("conditions={start: {where: t = 10, equation: u = 0}}", "No condition stands on the faces of x."),
+    ],
+)
+def test_missing_conditions_are_warned_of(change: str, warning: str) -> None:
+    assert warning in problem(SHIFTED, change).warnings
+    assert problem(SHIFTED).warnings == ()
+
+
+def test_constant_loss_by_hand() -> None:
+    # u' = 1 + u at all points and u(0) = 3: J_c = (1 + c)² + 4 (c − 3)² is least at c = 11/5.
+    yaml = "coordinates: {x: [0, 2]}\nunknowns: [u]\nequations: {e: u_x = 1 + u}\nconditions: {c: {where: x = 0, equation: u = 3, weight: 4}}"
+    found = problem(yaml)
+    assert constant_loss(found, found.draw_points(0)) == pytest.approx(3.2**2 + 4 * 0.8**2, rel=1e-9)
+
+
+def test_constant_loss_of_what_is_never_finite() -> None:
+    yaml = "coordinates: {x: [0, 2]}\nunknowns: [u]\nequations: {e: u_x = log(-u**2 - 1)}"
+    found = problem(yaml)
+    assert np.isnan(constant_loss(found, found.draw_points(0)))
+
+
+def derivative(tree: Node, orders: tuple[int, ...], coordinates: tuple[str, ...]) -> Node:
+    for coordinate, order in zip(coordinates, orders, strict=True):
+        for _ in range(order):
+            tree = differentiate(tree, coordinate, coordinates)
+    return tree
+
+
+CLOSED = [name for name in bundled.names() if make_plan(bundled.find(name)).problem.closed_form]
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_solve_their_problem(name: str) -> None:
+    """A wrong sign in a problem file cannot survive this."""
+    found = make_plan(bundled.find(name)).problem
+    assert found.closed_form is not None
+    for term in found.terms:
+        points = term.region.draw(found.domain, np.random.default_rng(5)).points
+        symbols = dict(zip(found.domain.coordinates, points.T, strict=True))
+        values = {}
+        for field in term.fields:
+            tree = derivative(found.closed_form[field.unknown], field.orders, found.domain.coordinates)
+            values[field] = evaluate(tree, symbols, {}, NUMPY)
+        for residual in term.residuals:
+            np.testing.assert_allclose(evaluate(residual, symbols, values, NUMPY), 0, atol=1e-10, err_msg=term.name)
+
+
+def test_bundled_problems_say_where_they_come_from() -> None:
+    assert {"burgers", "discontinuous", "heat", "poisson", "wave"} <= set(bundled.names())
+    for name in bundled.names():
+        spec = make_plan(bundled.find(name)).spec
+        assert spec.title
+        assert spec.source
+        assert spec.reference.kind != "none"
+
+
+X, T = np.linspace(0, 1, 5), np.linspace(2, 3, 4)
+U = np.sin(X)[:, None] * T
+
+
+def save(path: Path, **arrays: np.ndarray) -> Path:
+    match path.suffix:
+        case ".npz":
+            np.savez(path, **arrays)
+        case ".mat":
+            scipy.io.savemat(path, arrays)
+        case ".h5":
+            with h5py.File(path, "w") as file:
+                for name, array in arrays.items():
+                    file[name] = array
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_grids_are_read_in_any_order(tmp_path: Path, suffix: str, transposed: bool) -> None:
+    path = save(tmp_path / f"a{suffix}", x=X[:, None], t=T[::-1], usol=U[:, ::-1].T if transposed else U[:, ::-1])
+    table = read_table(path, ("x", "t"), ("u",), {"u": "usol"})
+    assert isinstance(table, Table)
+    np.testing.assert_array_equal(table.fields["u"], U)
+    np.testing.assert_array_equal(table.axes[1], T)
+
+
+def test_columns_that_fill_a_grid_become_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    points = grid_points((X, T))
+    shuffled = np.random.default_rng(0).permutation(len(points))
+    rows = [f"{x},{t},{np.sin(x) * t}" for x, t in points[shuffled]]
+    path.write_text("\n".join(["x, t, u", *rows]) + "\n")
+    table = read_table(path, ("x", "t"), ("u",), {})
+    assert isinstance(table, Table)
+    np.testing.assert_allclose(table.fields["u"], U, rtol=1e-15)
+    assert len(as_rows(table).points) == 20
+    path.write_text("\n".join(["x, t, u", *rows[:-1]]) + "\n")
+    assert isinstance(read_table(path, ("x", "t"), ("u",), {}), Rows)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "arrays", "message"),
+    [
+        (".npz", {"x": X, "u": X}, "{path} has no 't'. It has: x, u. The key 'names' maps a name to that in the file."),
+        (
+            ".npz",
+            {"x": X, "t": T, "u": U[:-1]},
+            "'u' in {path} has shape (4, 4), and its coordinates have (5, 4) values",
+        ),
+        (".npz", {"x": X, "t": T, "u": U * np.nan}, "'u' in {path} holds values that are not finite"),
+        (".npz", {"x": X, "t": T, "u": U.astype(str)}, "'u' in {path} does not hold real numbers"),
+        (".mat", {"x": X, "t": T, "u": U * 1j}, "'u' in {path} does not hold real numbers"),
+        (".h5", {"x": X, "t": np.array([2, 2, 3, 4.0]), "u": U}, "a coordinate of the grid holds one value twice"),
+    ],
+)
+def test_tables_that_do_not_fit(tmp_path: Path, suffix: str, arrays: dict[str, np.ndarray], message: str) -> None:
+    path = save(tmp_path / f"a{suffix}", **arrays)
+    with pytest.raises(TableError) as caught:
+        read_table(path, ("x", "t"), ("u",), {})
+    assert str(caught.value) == message.format(path=path)
+
+
+def test_pickles_are_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, x=X, t=T, u=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(TableError, match="Object arrays cannot be loaded"):
+        read_table(path, ("x", "t"), ("u",), {})
+
+
+def test_external_links_are_not_followed(tmp_path: Path) -> None:
+    save(tmp_path / "b.h5", u=U)
+    path = save(tmp_path / "a.h5", x=X, t=T)
+    with h5py.File(path, "a") as file:
+        file["u"] = h5py.ExternalLink(str(tmp_path / "b.h5"), "/u")
+    with pytest.raises(TableError, match="has no 'u'"):
+        read_table(path, ("x", "t"), ("u",), {})
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5"])
+def test_damaged_tables(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"not what it says")
+    with pytest.raises(TableError, match="cannot be read as"):
+        read_table(path, ("x", "t"), ("u",), {})
+    whole = save(path, x=X, t=T, u=U).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TableError, match="cannot be read as"):
+        read_table(path, ("x", "t"), ("u",), {})
+
+
+def test_csv_with_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x,t,u\n0,0,1\n0,one,2\n")
+    with pytest.raises(TableError, match=r"line 3 of .* does not hold a number in every column"):
+        read_table(path, ("x", "t"), ("u",), {})

@@ -1,0 +1,241 @@
+"""The run file: its layout, its round trip, xarray, atomic writing, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+from conftest import plan_of
+
+from laaf_cli.errors import RunFileError, UsageError
+from laaf_cli.run import FinishedRun, check_target, execute
+from laaf_cli.runfile import ATTRIBUTES, LAYOUT, RunFile, write_run
+
+GOLDEN = Path(__file__).parent / "golden"
+
+HEAT = """
+# a comment that must survive: é
+title: Heat
+coordinates: {x: [0, 2], t: [5, 6]}
+unknowns: [u, v]
+equations: {a: u_t = u_xx, b: v_t = u}
+conditions: {start: {where: t = 5, equation: [u = x, v = 0], points: 7}}
+points: {interior: 20}
+network: {hidden: [4, 3]}
+slopes: {kind: nlaaf, n: 5}
+training: [{iterations: 4}]
+reference: {exact: {u: x, v: x*(t - 5)}}
+evaluation: {grid: {x: 6, t: 3}, times: [5.25, 5.5]}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished() -> FinishedRun:
+    return execute(plan_of(HEAT))
+
+
+@pytest.fixture
+def path(finished: FinishedRun, tmp_path: Path) -> Path:
+    finished.save(tmp_path / "run.h5")
+    return tmp_path / "run.h5"
+
+
+def pattern(path: str) -> str:
+    return re.sub(r"\\\{(\w+)\\\}", lambda m: r"\d+" if m[1] == "k" else r"[\w./-]+", re.escape(path))
+
+
+def test_file_and_layout_agree(path: Path) -> None:
+    found: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.append(f"/{name}") if isinstance(item, h5py.Dataset) else None)
+        assert set(file.attrs) == set(ATTRIBUTES)
+        for name in found:
+            assert file[name].dtype.kind in "fiSu", f"{name} is of type {file[name].dtype}"
+    for name in found:
+        assert any(re.fullmatch(pattern(entry.path), name) for entry in LAYOUT), f"{name} is not in the layout"
+    for entry in LAYOUT:
+        present = any(re.fullmatch(pattern(entry.path), name) for name in found)
+        assert present or entry.optional, f"{entry.path} is missing"
+
+
+def test_spec_is_kept_byte_for_byte(path: Path) -> None:
+    with RunFile(path) as run:
+        assert run.text("spec/yaml") == HEAT
+        settings = json.loads(run.text("spec/settings"))
+    assert settings["slopes"] == {
+        "kind": "nlaaf",
+        "n": 5.0,
+        "recovery": {"weight": 1.0, "form": "mean", "operator": "exp"},
+    }
+    assert settings["training"][0]["learning_rate"] == 1e-3, "defaults are written out"
+
+
+def test_xarray_opens_the_fields_by_name(path: Path) -> None:
+    for group in ("solution", "reference", "error"):
+        with xarray.open_dataset(path, group=group, engine="h5netcdf") as fields:
+            assert fields["u"].dims == ("x", "t")
+            assert fields["u"].shape == (6, 3)
+            np.testing.assert_allclose(fields["x"], np.linspace(0, 2, 6))
+            np.testing.assert_allclose(fields["t"], [5, 5.5, 6])
+    with (
+        xarray.open_dataset(path, group="solution", engine="h5netcdf") as solution,
+        xarray.open_dataset(path, group="reference", engine="h5netcdf") as reference,
+        xarray.open_dataset(path, group="error", engine="h5netcdf") as error,
+    ):
+        np.testing.assert_allclose(reference["v"], reference["x"] * (reference["t"] - 5), atol=1e-15)
+        np.testing.assert_allclose(error["v"], solution["v"] - reference["v"])
+        expected = float(np.sqrt(((error["v"]) ** 2).sum() / (reference["v"] ** 2).sum()))
+        assert error.attrs["relative_l2_v"] == pytest.approx(expected)
+        assert error.attrs["max_error_v"] == pytest.approx(float(np.abs(error["v"]).max()))
+
+
+def test_xarray_opens_history_and_slopes(path: Path) -> None:
+    with xarray.open_dataset(path, group="history", engine="h5netcdf") as history:
+        assert history["total"].dims == ("iteration",)
+        assert history["iteration"].values.tolist() == [0, 1, 2, 3, 4]
+    with xarray.open_dataset(path, group="slopes", engine="h5netcdf") as slopes:
+        assert slopes["layer_1"].dims == ("iteration", "slope_1")
+        assert slopes["layer_2"].shape == (5, 3)
+        np.testing.assert_allclose(slopes["layer_1"][0], 1, rtol=1e-6)
+
+
+def test_the_network_in_the_file_is_the_solution_in_the_file(path: Path) -> None:
+    """The stored parameters, evaluated with NumPy alone, give the stored field."""
+    with RunFile(path) as run:
+        layers = [
+            {name: run.array(f"network/layer_{k}/{name}") for name in run.names(f"network/layer_{k}")}
+            for k in (1, 2, 3)
+        ]
+        u, v = run.array("solution/u"), run.array("solution/v")
+    x, t = np.meshgrid(np.linspace(-1, 1, 6), np.linspace(-1, 1, 3), indexing="ij")
+    z = np.stack([x, t], axis=-1)
+    for layer in layers[:-1]:
+        z = np.tanh(5 * layer["slope"] * (z @ layer["weight"].T.astype(float) + layer["bias"]))
+    outputs = z @ layers[-1]["weight"].T.astype(float) + layers[-1]["bias"]
+    np.testing.assert_allclose(outputs[..., 0], u, atol=1e-7)
+    np.testing.assert_allclose(outputs[..., 1], v, atol=1e-7)
+
+
+def test_error_at_times_is_taken_at_exactly_these(path: Path) -> None:
+    with RunFile(path) as run:
+        assert run.array("error_at_times/time").tolist() == [5.25, 5.5]
+        solution, reference = run.array("solution/u")[:, 1], run.array("reference/u")[:, 1]
+        at_half = np.linalg.norm(solution - reference) / np.linalg.norm(reference)
+        assert run.array("error_at_times/u")[1] == pytest.approx(at_half)
+
+
+def test_hashes_tell_problem_and_method_apart() -> None:
+    def hashes(*changes: str) -> tuple[str, str]:
+        return plan_of(HEAT, *changes).hashes()
+
+    base = hashes()
+    assert hashes("seed=5") == base
+    assert hashes("title=Other") == base
+    assert hashes("slopes.kind=llaaf")[0] == base[0]
+    assert hashes("slopes.kind=llaaf")[1] != base[1]
+    assert hashes("equations.a=u_t = 2*u_xx")[0] != base[0]
+    assert hashes("equations.a=u_t = 2*u_xx")[1] == base[1]
+    assert hashes("slopes.kind=fixed", "slopes.n=1") == hashes("slopes.kind=fixed", "slopes.n=7")
+
+
+def test_a_failing_write_leaves_the_old_file(
+    finished: FinishedRun, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = path.read_bytes()
+
+    def full_disk(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_run(path, finished.record)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path], "nothing half-written is left"
+
+
+def test_a_run_that_cannot_be_written_is_saved_elsewhere(
+    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "gone").write_text("a file where the folder was")
+    with pytest.raises(UsageError) as caught:
+        finished.save(tmp_path / "gone" / "run.h5")
+    assert str(caught.value).startswith(f"{tmp_path}/gone/run.h5 cannot be written: ")
+    (saved,) = (tmp_path / "elsewhere").iterdir()
+    assert str(caught.value).endswith(f"The run is saved in {saved}")
+    with RunFile(saved) as run:
+        assert run.attributes["title"] == "Heat"
+
+
+def test_target_is_checked_before_training(tmp_path: Path) -> None:
+    there = tmp_path / "there.h5"
+    there.write_text("x")
+    with pytest.raises(UsageError, match=r"is there already; --overwrite replaces it, --output names another"):
+        check_target(there, overwrite=False)
+    check_target(there, overwrite=True)
+    with pytest.raises(UsageError, match="is a directory; --output takes the path of a file"):
+        check_target(tmp_path, overwrite=True)
+    with pytest.raises(UsageError, match="cannot be written: Not a directory|cannot be written: File exists"):
+        check_target(there / "run.h5", overwrite=False)
+    with pytest.raises(UsageError, match="cannot be written: Permission denied|Read-only|No such file"):
+        check_target(Path("/proc/run.h5"), overwrite=False)
+    check_target(tmp_path / "new" / "deep" / "run.h5", overwrite=False)
+    assert (tmp_path / "new" / "deep").is_dir()
+
+
+def test_target_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("laaf_cli.run._free_bytes", lambda _folder: 5_000_000)
+    with pytest.raises(UsageError, match=r"has 5 MB left; a run file may need 32 MB"):
+        check_target(tmp_path / "run.h5", overwrite=False)
+
+
+def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match="there is no file"):
+        RunFile(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(RunFileError, match="cannot be read as HDF5"):
+        RunFile(tmp_path / "text.h5")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RunFileError, match="cannot be read as HDF5"):
+        RunFile(path)
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(RunFileError, match="was not written by laaf"):
+        RunFile(tmp_path / "foreign.h5")
+    with h5py.File(tmp_path / "newer.h5", "w") as file:
+        file.attrs["format_version"] = 99
+    with pytest.raises(RunFileError, match="has format 99; this laaf reads up to 1"):
+        RunFile(tmp_path / "newer.h5")
+
+
+def test_damaged_data_is_noticed(tmp_path: Path) -> None:
+    """One flipped byte in a large dataset is found by its checksum."""
+    finished = execute(plan_of(HEAT, "evaluation.grid={x: 60, t: 50}"))
+    path = tmp_path / "run.h5"
+    finished.save(path)
+    with h5py.File(path) as file:
+        offset = file["solution/u"].id.get_chunk_info(0).byte_offset
+    damaged = bytearray(path.read_bytes())
+    damaged[offset + 100] ^= 0x10
+    path.write_bytes(damaged)
+    with RunFile(path) as run, pytest.raises(RunFileError, match=r"solution/u in .* is damaged"):
+        run.array("solution/u")
+
+
+def test_golden_file_of_format_1_still_reads() -> None:
+    with RunFile(GOLDEN / "run-format-1.h5") as run:
+        assert run.attributes["format_version"] == 1
+        assert run.attributes["problem"] == "golden"
+        assert run.array("solution/u").shape == (6, 3)
+        assert run.array("history/iteration").tolist() == [0, 1, 2, 3, 4]
+        assert run.text("spec/yaml").startswith("title: Golden")
+        assert run.array("slopes/layer_1").shape == (5, 4)
+        assert run.attributes["relative_l2"] == pytest.approx(float(run.array("history/relative_l2")[-1]))
