@@ -85,9 +85,7 @@ def main() -> None:
 
 
 def _draw_field(axes: Axes, run: Burgers) -> None:
-    mesh = axes.pcolormesh(
-        run.t, run.x, run.u, cmap="RdBu_r", vmin=-1, vmax=1, rasterized=True
-    )
+    mesh = axes.pcolormesh(run.t, run.x, run.u, cmap="RdBu_r", vmin=-1, vmax=1, rasterized=True)
     axes.figure.colorbar(mesh, ax=axes, pad=0.02, ticks=[-1, -0.5, 0, 0.5, 1], label="u")
     name = {"fixed": "fixed", "gaaf": "GAAF", "llaaf": "L-LAAF", "nlaaf": "N-LAAF"}[run.activation]
     axes.set_title(f"Solution u(x, t): {name}, n = {run.n:g}, {run.iterations} Adam iterations")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import re
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -83,14 +83,15 @@ def spec_keys() -> str:
     parts = []
     while sections:
         path, model = sections.pop(0)
-        rows = []
+        rows, inside = [], []
         for name, field, annotation in _fields(model):
             inner = f"{path}.{name}" if path else name
             nested = _nested(annotation)
             if nested is not None:
                 suffix = {dict: ".NAME", list: ".0"}.get(nested[0], "")
-                sections.append((inner + suffix, nested[1]))
+                inside.append((inner + suffix, nested[1]))
             rows.append((code(name), _type(annotation, inner), _default(field), field.description or ""))
+        sections = [*inside, *sections]
         title = f"### `{path}`" if path else "### The whole spec"
         parts.append(f"{title}\n\n{inspect.getdoc(model)}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}")
     return "\n\n".join(parts)
@@ -157,33 +158,39 @@ def _words(annotation: Any) -> str:
     if origin is Literal:
         return codes(map(str, arguments))
     if origin is list:
-        return f"list of: {_words(arguments[0])}"
+        return f"list of {_plural(_words(arguments[0]))}"
     if origin is dict:
-        return f"mapping {_words(arguments[0])}: {_words(arguments[1])}"
+        return f"mapping of {_plural(_words(arguments[0]))} to {_plural(_words(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping (below)"
-    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[annotation]
+    return {int: "whole number", float: "number", str: "text"}[annotation]
+
+
+def _plural(words: str) -> str:
+    """`list of 2 expressions` → `lists of 2 expressions`: the first noun takes the s."""
+    return re.sub(r"^(whole number|\w+)", r"\1s", words)
 
 
 def _annotated(base: Any, metadata: tuple[Any, ...]) -> str:
+    """The words of a type with its limits and its short form."""
     words = _words(base)
     limits: dict[str, Any] = {}
     for item in metadata:
         if isinstance(item, BeforeValidator):
             words = _SHORT_FORMS.get(getattr(item.func, "__name__", ""), "{}").format(words)
-        if isinstance(item, FieldInfo):
-            for limit in item.metadata:
-                limits |= {key: getattr(limit, key) for key in _LIMITS if hasattr(limit, key)}
-    if "min_length" in limits and limits.get("min_length") == limits.get("max_length"):
-        return f"{words} ({limits['min_length']} of them)"
-    return words + "".join(_LIMITS[key].format(value) for key, value in limits.items() if _LIMITS[key])
+        for limit in item.metadata if isinstance(item, FieldInfo) else ():
+            limits |= {key: getattr(limit, key) for key in _LIMITS if hasattr(limit, key)}
+    least, most = limits.get("min_length"), limits.get("max_length")
+    if most is not None and least == most:
+        return words.replace("list of", f"list of {most}", 1)
+    return words + "".join(_LIMITS[key].format(value) for key, value in limits.items())
 
 
 _LIMITS = {
     "gt": " > {:g}",
     "ge": " ≥ {:g}",
     "lt": "",
-    "le": ", ≤ {:g}",
+    "le": " and ≤ {:g}",
     "min_length": "",
     "max_length": ", at most {}",
 }
@@ -205,19 +212,15 @@ def _default(field: FieldInfo) -> str:
 
 
 def bundled_spec() -> str:
-    return fenced(_bundled("burgers"), "yaml")
-
-
-def _bundled(name: str) -> str:
-    return (bundled.folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    return fenced((bundled.folder() / "burgers.yaml").read_text(encoding="utf-8"), "yaml")
 
 
 def bundled_problems() -> str:
     rows = []
     for name in bundled.names():
         spec = read_yaml(read_text(bundled.folder() / f"{name}.yaml")).plain()
-        rows.append((code(name), spec["title"], spec["source"], code(str(spec.get("reference", "none")).split("'")[-1])))
-    return table(("name", "title", "source"), (row[:3] for row in rows))
+        rows.append((code(name), spec["title"], spec["source"]))
+    return table(("name", "title", "source"), rows)
 
 
 def spec_limits() -> str:
@@ -390,7 +393,7 @@ def _parameters(callback: Callable[..., Any]) -> tuple[list[str], list[tuple[str
             arguments.append(f"[{metavar}]" if optional else metavar)
             rows.append((code(metavar), "", str(info.help)))
         elif isinstance(info, OptionInfo):
-            flags = sorted(info.param_decls or (), key=len, reverse=True)
+            flags = [*([info.default] if isinstance(info.default, str) else []), *(info.param_decls or ())]
             help_ = str(info.help)
             if isinstance(parameter.default, Enum):
                 help_ += f" Default: `{parameter.default.value}`."
@@ -466,18 +469,18 @@ def mistakes() -> str:
     parts = []
     for mistake in MISTAKES:
         parts.append(f"**{mistake.title}.** {mistake.lesson}".strip())
-        parts.append(_refusal(lambda text=_changed(text, mistake): make_plan(Text(name, text))))
+        parts.append(_refusal(partial(make_plan, Text(name, _changed(text, mistake)))))
     parts.append("**Several at once.** All faults of a spec are reported together.")
     two = _changed(_changed(text, MISTAKES[0]), MISTAKES[5])
-    parts.append(_refusal(lambda: make_plan(Text(name, two))))
+    parts.append(_refusal(partial(make_plan, Text(name, two))))
     parts.append("**A name that is neither a file nor a bundled problem.**")
-    parts.append(_refusal(lambda: bundled.find("burger")))
+    parts.append(_refusal(partial(bundled.find, "burger")))
     with _scratch_folder():
         target = make_plan(Text(name, text)).default_output
         target.parent.mkdir()
         target.touch()
         parts.append("**A run that would replace another.**")
-        parts.append(_refusal(lambda: check_target(target, overwrite=False)))
+        parts.append(_refusal(partial(check_target, target, overwrite=False)))
     return "\n\n".join(parts)
 
 

@@ -150,7 +150,7 @@ def execute(
 
     Raises ReferenceRefusedError where the reference turns out not to cover the evaluation grid.
     """
-    _prepare_torch()
+    prepare_torch()
     points = plan.problem.draw_points(plan.spec.seed)
     network = plan.make_network()
     grid = grid_points(plan.problem.grid)
@@ -184,7 +184,8 @@ def evaluate_network(network: Mlp, unknowns: tuple[str, ...], points: Array) -> 
     return {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(unknowns)}
 
 
-def _prepare_torch() -> None:
+def prepare_torch() -> None:
+    """Sets what training needs of torch and of the allocator, for the whole process."""
     torch.set_float32_matmul_precision("highest")  # no TF32
     if platform.libc_ver()[0] == "glibc":
         # glibc hands freed layers back to the kernel after every step and faults them in again in the next:

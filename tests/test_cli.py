@@ -29,7 +29,16 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_solve_writes_a_verified_run_file(laaf: Laaf) -> None:
     done = laaf("solve", "burgers", "--activation", "nlaaf", "--n", "10", *QUICK)
     assert done.code == 0
-    for word in ("relative L2", "relative L2 at t = 0.25", "reference", "Hopf-Cole", "slope_recovery", "layer 6", "seconds per 1000 iterations", "runs/burgers-nlaaf-n10-s0.h5"):  # fmt: skip
+    for word in (
+        "relative L2",
+        "relative L2 at t = 0.25",
+        "reference",
+        "Hopf-Cole",
+        "slope_recovery",
+        "layer 6",
+        "seconds per 1000 iterations",
+        "runs/burgers-nlaaf-n10-s0.h5",
+    ):
         assert word in done.out
     assert "written: runs/burgers-nlaaf-n10-s0.h5" in done.err
     assert "\x1b" not in done.out + done.err, "plain text when not a terminal"
@@ -80,10 +89,12 @@ def test_bundled_problems_reach_their_error(laaf: Laaf, name: str, bound: float)
 
 
 def test_derivative_engines_agree(laaf: Laaf) -> None:
-    losses = [
-        json.loads(laaf("solve", "burgers", *QUICK, "--dtype", "float64", "--derivatives", engine, "-o", f"{engine}.h5", "--json").out)["total"]
-        for engine in ("taylor", "nested")
-    ]  # fmt: skip
+    losses = []
+    for engine in ("taylor", "nested"):
+        method = ("--dtype", "float64", "--derivatives", engine)
+        losses.append(
+            json.loads(laaf("solve", "burgers", *QUICK, *method, "-o", f"{engine}.h5", "--json").out)["total"]
+        )
     assert losses[0] == pytest.approx(losses[1], rel=1e-9)
 
 
@@ -107,7 +118,15 @@ def test_two_runs_are_the_same_bit_for_bit() -> None:
 def test_check_tells_what_can_be_known(laaf: Laaf) -> None:
     done = laaf("check", "burgers")
     assert done.code == 0
-    for line in ("momentum", "u, u_x, u_t, u_xx", "10000", "interior, latin-hypercube", "x = -1, x = 1", "2181 + 120", "start condition of Theorem 2.1"):  # fmt: skip
+    for line in (
+        "momentum",
+        "u, u_x, u_t, u_xx",
+        "10000",
+        "interior, latin-hypercube",
+        "x = -1, x = 1",
+        "2181 + 120",
+        "start condition of Theorem 2.1",
+    ):
         assert line in done.out
     assert not Path("runs").exists()
 

@@ -174,6 +174,16 @@ def test_divergence_names_the_term_and_keeps_the_last_good_state() -> None:
         assert torch.equal(parameter, start)
 
 
+def test_divergence_by_the_very_last_step() -> None:
+    plan = plan_of(
+        BURGERS, "training=[{iterations: 1, learning_rate: 1e30}]", "equations.momentum=u_t + exp(u)**9 = u_xx"
+    )
+    result, _ = train(plan)
+    assert result.stop_reason is StopReason.DIVERGED
+    assert result.iterations == 0
+    assert math.isfinite(result.final.total)
+
+
 def test_divergence_at_the_start() -> None:
     result, _ = train(plan_of(BURGERS, "equations.momentum=u_t + log(u - 100) = u_xx"))
     assert result.stop_reason is StopReason.DIVERGED

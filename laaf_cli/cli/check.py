@@ -55,5 +55,4 @@ def check(
         return
     from laaf_cli.cli.tables import inspection_tables
 
-    for table in inspection_tables(plan, inspection):
-        console.print_result(table)
+    console.print_results(inspection_tables(plan, inspection))

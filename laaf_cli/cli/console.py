@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console, RenderableType
 
 
@@ -44,8 +46,13 @@ def print_message(text: str) -> None:
     messages().print(text, markup=False, soft_wrap=True)
 
 
-def print_result(renderable: RenderableType) -> None:
-    results().print(renderable, markup=False)
+def print_results(renderables: Iterable[RenderableType]) -> None:
+    """Tables on stdout, an empty line between them."""
+    console = results()
+    for i, renderable in enumerate(renderables):
+        if i:
+            console.print()
+        console.print(renderable)
 
 
 def print_json(value: Any) -> None:

@@ -30,7 +30,7 @@ def problems(
         for known in bundled.names():
             plain = read_yaml(read_text(bundled.folder() / f"{known}.yaml")).plain()
             table.add_row(known, str(plain.get("title", "")), str(plain.get("source", "")))
-        console.print_result(table)
+        console.print_results([table])
         return
     if name not in bundled.names():
         hint = did_you_mean(name, bundled.names()) or f"Bundled problems: {listed(bundled.names())}."

@@ -40,14 +40,18 @@ class TrainingProgress(ABC):
         """Shows one record."""
 
     def losses(self, record: Record) -> str:
-        """The loss, its terms, and the last known error, in one line."""
+        """The last known error, the loss and its terms, in one line."""
+        error = "" if math.isnan(self.error) else f"relative L2 {self.error:.2e}  "
         terms = "  ".join(f"{name} {value:.1e}" for name, value in record.terms.items())
-        error = "" if math.isnan(self.error) else f"  relative L2 {self.error:.2e}"
-        return f"loss {record.total:.2e}  ({terms}){error}"
+        return f"{error}loss {record.total:.2e}  ({terms})"
 
 
 class _Live(TrainingProgress):
+    """A bar with the times, and under it a line with the error and the loss."""
+
     def __enter__(self) -> TrainingProgress:
+        from rich.console import Group
+        from rich.live import Live
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -56,25 +60,30 @@ class _Live(TrainingProgress):
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
 
         columns: list[Any] = [
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("remaining"),
+            TextColumn("elapsed,"),
             TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("remaining"),
         ]
-        self.progress = Progress(*columns, console=messages(), transient=True)
-        self.progress.start()
-        self.task = self.progress.add_task("starting", total=self.total)
+        console = messages()
+        self.progress = Progress(*columns, console=console)
+        self.task = self.progress.add_task("", total=self.total)
+        self.text = Text("starting")
+        self.live = Live(Group(self.progress, self.text), console=console, transient=True, refresh_per_second=4)
+        self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        self.live.stop()
 
     def show(self, record: Record) -> None:
-        self.progress.update(self.task, completed=record.iteration, description=self.losses(record))
+        self.progress.update(self.task, completed=record.iteration)
+        self.text.plain = self.losses(record)
 
 
 class _Plain(TrainingProgress):

@@ -120,8 +120,7 @@ def _report(finished: FinishedRun, *, quiet: bool, json: bool) -> None:
     if json:
         console.print_json(finished.summary.as_json())
         return
-    for table in summary_tables(finished.summary):
-        console.print_result(table)
+    console.print_results(summary_tables(finished.summary))
     if not quiet:
         console.print_message(f"written: {finished.summary.path}")
 

@@ -40,7 +40,7 @@ def parse_equation(text: str) -> Node:
     if not places:
         return parse(text)
     if len(places) > 1:
-        raise fault("an equation has one equals sign", (places[1], places[1] + 1))
+        raise fault("there is a second '='", (places[1], places[1] + 1), "An equation has one.")
     split = places[0]
     left, right = _parse_at(text, 0, split), _parse_at(text, split + 1, len(text))
     return Call("-", (left, right), (left.span[0], right.span[1]))
@@ -93,7 +93,7 @@ class _Reader:
         tree = self._any(node, depth)
         if isinstance(tree, Call) and tree.function in COMPARISONS:
             raise fault(
-                "a comparison is not a number",
+                "a comparison stands where a number is expected",
                 tree.span,
                 "Comparisons stand in the first argument of where(condition, b, c).",
             )
@@ -102,7 +102,9 @@ class _Reader:
     def _condition(self, node: ast.expr, depth: int) -> Node:
         tree = self._any(node, depth)
         if not (isinstance(tree, Call) and tree.function in COMPARISONS):
-            raise fault("this is not a comparison", tree.span, "Write a condition as x < 0, joined by 'and' or 'or'.")
+            raise fault(
+                "this condition is not a comparison", tree.span, "Write a condition as x < 0, joined by 'and' or 'or'."
+            )
         return tree
 
     def _any(self, node: ast.expr, depth: int) -> Node:

@@ -16,6 +16,12 @@ from laaf_cli.expression.tokens import too_deep
 from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
 from laaf_cli.multi_index import MAX_ORDER, Orders, derivative_name, parse_suffix
 
+MAX_FAULTS = 20
+
+
+class _EnoughError(Exception):
+    """No further fault is looked for."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -57,10 +63,11 @@ def resolve(tree: Node, scope: Scope) -> Node:
                     return _symbol(node, scope)
                 case Call():
                     return visit_call(node)
-        except TooLargeError:
-            raise
         except ExpressionError as error:
             faults.extend(error.faults)
+            # To look for more could take long, and few people read twenty.
+            if isinstance(error, TooLargeError) or len(faults) >= MAX_FAULTS:
+                raise _EnoughError from None
             return Number(1.0, node.span)
         return node
 
@@ -84,7 +91,7 @@ def resolve(tree: Node, scope: Scope) -> Node:
         for name in node.arguments[1:]:
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
                 raise fault(
-                    "D differentiates along a coordinate",
+                    "D is taken along something other than a coordinate",
                     name.span,
                     f"Coordinates: {listed(scope.coordinates)}.",
                 )
@@ -109,8 +116,8 @@ def resolve(tree: Node, scope: Scope) -> Node:
 
     try:
         resolved = visit(tree)
-    except TooLargeError as error:
-        faults.extend(error.faults)
+    except _EnoughError:
+        pass
     except RecursionError:
         faults.extend(too_deep(tree.span).faults)
     if faults:
@@ -197,7 +204,7 @@ def _check_function(node: Call, scope: Scope) -> None:
         if len(node.arguments) != expected:
             plural = "" if expected == 1 else "s"
             raise fault(
-                f"{name} takes {expected} argument{plural}, not {len(node.arguments)}",
+                f"{name} takes {expected} argument{plural} and has {len(node.arguments)}",
                 node.span,
                 f"{_meaning(name)}.",
             )

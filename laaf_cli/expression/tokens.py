@@ -139,7 +139,7 @@ def check_order(text: str, start: int, end: int) -> None:
     if not tokens:
         # Where nothing stands, not even a blank, the equals sign beside it is shown.
         place = (start, end) if end > start else (max(0, start - 1), max(1, start))
-        raise fault("an expression is missing here", place, FORMS)
+        raise fault("an expression is missing", place, FORMS)
     for token in tokens:
         if token.text == "=":
             raise fault("an equation stands where a value is expected", token.span, "Write the value alone.")
@@ -211,14 +211,14 @@ def _check_meaning(token: Token, before: Token | None) -> None:
         raise _strange(token)
     if token.kind == "quotes":
         is_prime = text.startswith("'") and before is not None and before.is_name and before.span[1] == span[0]
-        raise fault("quotes have no meaning in an expression", span, _DERIVATIVE if is_prime else FORMS)
+        raise fault("quotes have no meaning", span, _DERIVATIVE if is_prime else FORMS)
     if token.kind == "number" and re.fullmatch("0[0-9_]*[1-9][0-9_]*", text):
         raise fault("a whole number has no leading zeros", span, f"Write {text.lstrip('0_')}.")
     if token.kind == "name" and len(text) > MAX_NAME:
         what = f"the name '{text[:20]}…' has {len(text)} characters"
         raise fault(what, span, f"The limit is {MAX_NAME} characters.")
     if (token.kind == "operator" or text in WORDS) and not token.is_binary and text != "=":
-        raise fault(f"'{text}' has no meaning in an expression", span, _OTHER_OPERATORS.get(text, FORMS))
+        raise fault(f"'{text}' has no meaning", span, _OTHER_OPERATORS.get(text, FORMS))
 
 
 def _strange(token: Token) -> ExpressionError:
@@ -236,7 +236,7 @@ def _strange(token: Token) -> ExpressionError:
         hint = "Names are made of the letters A to Z and digits."
     else:
         hint = FORMS
-    return fault(f"the character {shown} has no meaning in an expression", token.span, hint)
+    return fault(f"the character {shown} has no meaning", token.span, hint)
 
 
 def _missing_value(side: str, token: Token) -> ExpressionError:

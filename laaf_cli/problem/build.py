@@ -25,12 +25,13 @@ from laaf_cli.expression import (
     sides,
 )
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
+from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
 from laaf_cli.problem.domain import Array, Domain, Face
 from laaf_cli.problem.problem import Interior, Observed, OnFaces, PointSet, Problem, Region, Term
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import TableError, as_rows, read_table
-from laaf_cli.spec import Condition, Data, KeyPath, LoadedSpec, RunSpec
+from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, RunSpec, shown
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class _Builder:
         self.root = loaded.root
         self.folder = Path(loaded.text.name).parent
         self.faults: list[Fault] = []
+        self.form_is_right = not loaded.faults
         if loaded.spec is not None:
             self.spec = loaded.spec
 
@@ -77,8 +79,15 @@ class _Builder:
             mark = self.root.locate(path[:-1]).keys.get(str(path[-1]), mark)
         self.faults.append(Fault(what, mark, hint))
 
+    def declared(self, section: str) -> list[str]:
+        """The names of a section, also where their value is wrong: one fault must not give rise to others."""
+        here = self.root.child(section)
+        return list(here.data) if here is not None and isinstance(here.data, dict) else []
+
     def attempt(self, path: KeyPath, within: str, make: Callable[[], T]) -> T | None:
         """What `make` returns; the faults of an expression are noted at their characters."""
+        if len(self.faults) >= MAX_FAULTS:
+            return None
         try:
             return make()
         except ExpressionError as error:
@@ -98,7 +107,8 @@ class _Builder:
         terms = [*self.equations(), *self.conditions(domain), *self.data(domain)]
         closed_form = self.closed_form()
         grid, times = self.grid(domain), self.times(domain)
-        if not self.faults:
+        # What is wrong elsewhere may be what seems to be missing.
+        if not self.faults and self.form_is_right:
             self.check_whole(terms)
         if self.faults:
             return None
@@ -115,7 +125,7 @@ class _Builder:
 
     def check_names(self) -> None:
         """Every name has one meaning."""
-        taken: dict[str, str] = dict.fromkeys(FUNCTIONS, "a function")
+        taken = dict.fromkeys(WORDS, "a reserved word") | dict.fromkeys(FUNCTIONS, "a function")
         taken |= {"D": "the derivative", "laplacian": "a function"} | dict.fromkeys(NAMED_CONSTANTS, "a fixed constant")
         for section, meaning in (
             ("coordinates", "a coordinate"),
@@ -127,7 +137,7 @@ class _Builder:
                     path: KeyPath = (section, i if section == "unknowns" else name)
                     self.fault(
                         path,
-                        f"'{name}' is {taken[name]} already",
+                        f"'{name}' is already {taken[name]}",
                         "Choose another name.",
                         section != "unknowns",
                     )
@@ -144,18 +154,16 @@ class _Builder:
                     what = f"'{name}' names an equation and a condition"
                     self.fault((section, name), what, "Each term of the loss has its own name.", True)
                 taken_terms[name] = section
+        equations = self.declared("equations")
         for name in self.spec.weights.equations:
-            if name not in self.spec.equations:
-                hint = did_you_mean(name, self.spec.equations) or f"Equations: {listed(self.spec.equations)}."
+            if name not in equations:
+                hint = did_you_mean(name, equations) or f"Equations: {listed(equations)}."
                 self.fault(("weights", "equations", name), f"there is no equation '{name}'", hint, True)
 
     def constants(self) -> dict[str, float]:
         """The values of the constants; each may use those above it."""
         values: dict[str, float] = {}
-        # Names whose value had no valid form still count as known: one fault must not give rise to others.
-        declared = self.root.locate(("constants",)).data if "constants" in self.root.data else {}
-        names = declared if isinstance(declared, dict) else {}
-        for name in names:
+        for name in self.declared("constants"):
             value = None
             if name in self.spec.constants:
                 value = self.constant(("constants", name), self.spec.constants[name], f"constant '{name}'", values)
@@ -234,23 +242,24 @@ class _Builder:
 
     def face(self, path: KeyPath, text: str, domain: Domain) -> Face | None:
         hint = f"Faces: {listed(face.name for face in domain.faces)}; or boundary."
-        if "=" not in text:
-            self.fault(path, f"'{text}' is not a face", hint)
+        if text.count("=") != 1 or any(c in text for c in "<>!"):
+            self.fault(path, f"{shown(text)} is not a face", did_you_mean(text, ["boundary"]) or hint)
             return None
-        both = self.attempt(path, "the face", lambda: sides(text))
+        within = f"condition '{path[1]}'"
+        both = self.attempt(path, within, lambda: sides(text))
         if both is None:
             return None
         left, right = both
         if not (isinstance(left, Symbol) and left.name in domain.coordinates):
-            self.fault(path, f"'{text}' does not begin with a coordinate", hint)
+            self.fault(path, f"{shown(text)} does not begin with a coordinate", hint)
             return None
         constants = Scope(constants=self.scope.constants)
-        value = self.attempt(path, "the face", lambda: resolve(right, constants))
+        value = self.attempt(path, within, lambda: resolve(right, constants))
         if not isinstance(value, Number):
             return None
         face = domain.face(domain.coordinates.index(left.name), value.value)
         if face is None:
-            self.fault(path, f"'{text}' is not a face of the domain", hint)
+            self.fault(path, f"{shown(text)} is not a face of the domain", hint)
         return face
 
     def data(self, domain: Domain) -> list[Term]:
@@ -258,37 +267,51 @@ class _Builder:
         if data is None:
             return []
         if (data.target is None) == (data.file is None):
-            self.fault(
-                ("data",),
-                "'data' has either a target or a file",
-                "As in data: {target: {u: sin(x)}, points: 300}.",
-                True,
-            )
+            if self.form_is_right:
+                hint = "As in data: {target: {u: sin(x)}, points: 300}."
+                self.fault(("data",), "'data' has either a target or a file", hint, True)
             return []
+        for key in ("names",) if data.file is None else ("points", "sampler"):
+            if key in data.model_fields_set:
+                source = "target" if data.file is None else "file"
+                self.fault(("data", key), f"data with a {source} takes no '{key}'", "", True)
         return self.target(data) if data.target is not None else self.observations(data, domain)
 
     def target(self, data: Data) -> list[Term]:
-        residuals: list[Node] = []
-        for name, text in (data.target or {}).items():
-            path: KeyPath = ("data", "target", name)
-            tree = self.attempt(path, f"the target of '{name}'", lambda text=text: resolve(parse(text), self.scope))  # type: ignore[misc]
-            if name not in self.scope.unknowns:
-                self.not_unknown(path, name)
-            elif tree is not None and fields(tree):
-                self.fault(
-                    path,
-                    f"the target of '{name}' contains an unknown",
-                    "A target is a function of the coordinates.",
-                )
-            elif tree is not None:
-                residuals.append(Call("-", (self.unknown(name), tree)))
+        trees = self.functions(("data", "target"), data.target or {}, "target")
+        residuals = tuple(Call("-", (self.unknown(name), tree)) for name, tree in trees.items())
         if data.points is None:
-            self.fault(("data",), "'data' lacks the key 'points'", "How many points is the target sampled at?", True)
+            if self.form_is_right:
+                hint = "How many points is the target sampled at?"
+                self.fault(("data",), "'data' lacks the key 'points'", hint, True)
             return []
         region = Interior(data.points, data.sampler or self.spec.points.sampler)
-        return [Term("data", "data", tuple(residuals), region, data.weight)]
+        return [Term("data", "data", residuals, region, data.weight)]
+
+    def functions(self, path: KeyPath, texts: Mapping[str, str], what: str) -> dict[str, Node]:
+        """Expressions in the coordinates alone, by unknown."""
+        trees = {}
+        for name, text in texts.items():
+            here, within = (*path, name), f"the {what} of '{name}'"
+            tree = self.attempt(here, within, lambda text=text: resolve(parse(text), self.scope))  # type: ignore[misc]
+            if name not in self.scope.unknowns:
+                self.not_unknown(here, name)
+            elif tree is not None and fields(tree):
+                self.fault(here, f"{within} contains an unknown", f"A {what} is a function of the coordinates.")
+            elif tree is not None:
+                trees[name] = tree
+        return trees
+
+    def check_file_names(self, path: KeyPath, names: Mapping[str, str]) -> None:
+        """The key `names` speaks of what the file is read for."""
+        wanted = [*self.scope.coordinates, *self.scope.unknowns]
+        for name in names:
+            if name not in wanted:
+                hint = did_you_mean(name, wanted) or f"Coordinates and unknowns: {listed(wanted)}."
+                self.fault((*path, name), f"'{name}' is neither a coordinate nor an unknown", hint, True)
 
     def observations(self, data: Data, domain: Domain) -> list[Term]:
+        self.check_file_names(("data", "names"), data.names)
         try:
             rows = as_rows(
                 read_table(self.folder / str(data.file), domain.coordinates, self.scope.unknowns, data.names)
@@ -322,25 +345,23 @@ class _Builder:
     def closed_form(self) -> dict[str, Node] | None:
         """The exact solution, where the spec states one; the fields of `reference` must fit its kind."""
         reference = self.spec.reference
-        for key in ("exact", "file"):
-            given, named = getattr(reference, key) is not None, reference.kind == key
+        for key, kind in (("exact", "exact"), ("file", "file"), ("names", "file")):
+            given, named = key in reference.model_fields_set, reference.kind == kind
             if given and not named:
                 self.fault(("reference", key), f"the reference '{reference.kind}' takes no '{key}'", "", True)
-            elif named and not given:
-                self.fault(("reference",), f"the reference '{key}' lacks the key '{key}'", "", True)
+            elif named and not given and key == kind and self.form_is_right:
+                hint = (
+                    "As in reference: {exact: {u: sin(pi*x)}}." if key == "exact" else "As in reference: {file: u.npz}."
+                )
+                self.fault(("reference",), f"the reference '{key}' lacks the key '{key}'", hint, True)
+        if reference.kind == "file":
+            self.check_file_names(("reference", "names"), reference.names)
         if reference.exact is None or reference.kind != "exact":
             return None
-        scope = Scope(self.scope.coordinates, (), self.scope.constants, self.scope.time)
-        trees = {}
-        for name, text in reference.exact.items():
-            path: KeyPath = ("reference", "exact", name)
-            if name not in self.scope.unknowns:
-                self.not_unknown(path, name)
-            tree = self.attempt(path, f"the reference of '{name}'", lambda text=text: resolve(parse(text), scope))  # type: ignore[misc]
-            if tree is not None:
-                trees[name] = tree
+        trees = self.functions(("reference", "exact"), reference.exact, "reference")
+        written = self.root.locate(("reference", "exact")).data
         for name in self.scope.unknowns:
-            if name not in reference.exact:
+            if name not in written:
                 self.fault(("reference", "exact"), f"the reference lacks the unknown '{name}'", "", True)
         return trees
 
@@ -390,7 +411,7 @@ class _Builder:
                 if isinstance(word, str) and word not in names:
                     key = next(str(step) for step in reversed(path) if isinstance(step, str) and step != "kind")
                     hint = did_you_mean(word, names) or f"Choices: {listed(names)}."
-                    self.faults.append(Fault(f"'{word}' is not a choice for '{key}'", value.mark, hint))
+                    self.faults.append(Fault(f"{shown(word)} is not a choice for '{key}'", value.mark, hint))
 
     def _matching(self, pattern: KeyPath) -> list[KeyPath]:
         """The paths of the spec text that fit a pattern; a trailing `kind` may be left out in the text."""

@@ -2,9 +2,10 @@
 
 from laaf_cli.spec.load import LoadedSpec, Override, apply, load
 from laaf_cli.spec.models import Condition, Data, Network, Phase, Recovery, Reference, RunSpec, Slopes
-from laaf_cli.spec.source import KeyPath, Text, Value, read_text
+from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, read_text, shown
 
 __all__ = [
+    "MAX_FAULTS",
     "Condition",
     "Data",
     "KeyPath",
@@ -21,4 +22,5 @@ __all__ = [
     "apply",
     "load",
     "read_text",
+    "shown",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -11,8 +12,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from laaf_cli.errors import Fault, Mark, SpecError, did_you_mean, listed
-from laaf_cli.spec.models import RunSpec
-from laaf_cli.spec.source import KeyPath, Text, Value, read_yaml
+from laaf_cli.spec.models import MAX_LABEL, MAX_NAME, RunSpec
+from laaf_cli.spec.source import MAX_FAULTS, MAX_NESTING, KeyPath, Text, Value, read_yaml, shown
+
+_INDEX = re.compile("[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -27,17 +30,19 @@ class Override:
     def from_assignment(cls, assignment: str) -> Override:
         """`network.hidden=[50,50]` as `--set` takes it; raises SpecError without a path or an equals sign."""
         dotted, equals, text = assignment.partition("=")
-        steps = tuple(int(step) if step.isdecimal() else step for step in dotted.strip().split("."))
-        if not equals or not all(step != "" for step in steps):
-            mark = Text("command line", f"--set {assignment}").mark(0, 6, len(assignment))
+        words = dotted.strip().split(".")
+        mark = Text("command line", f"--set {assignment}").mark(0, 6, len(assignment))
+        if not equals or "" in words:
             raise SpecError([Fault("--set takes PATH=VALUE", mark, "As in --set network.hidden=[50,50].")])
+        if len(words) > MAX_NESTING:
+            raise SpecError([Fault(f"the path of --set has more than {MAX_NESTING} steps", mark)])
+        steps = tuple(int(word) if _INDEX.fullmatch(word) else word for word in words)
         return cls(steps, text, f"--set {dotted}=")
 
     def value(self) -> Value:
         """The value, with its place on the command line."""
         if not self.text.strip():
-            mark = Text("command line", self.flag).mark(0, 0, len(self.flag))
-            return Value(None, mark)
+            return Value(None, Text("command line", self.flag).mark(0, len(self.flag) - 1, 1))
         return read_yaml(Text("command line", self.flag + self.text, len(self.flag)))
 
     @property
@@ -52,8 +57,7 @@ class LoadedSpec:
     """A spec that may have faults.
 
     spec: the models, without the parts that were wrong; None where too little is left.
-    root: the values with their places; names_declared: keys that stand in the text, also where their value
-    is wrong, so that one fault does not give rise to others.
+    root: the values with their places, also of what was wrong, so that one fault does not give rise to others.
     """
 
     text: Text
@@ -76,43 +80,67 @@ def load(text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec:
     faults = [fault for override in overrides if (fault := apply(root, override)) is not None]
     plain = root.plain()
     spec: RunSpec | None = None
-    first = True
-    for _ in range(len(RunSpec.model_fields)):
+    for attempt in range(len(RunSpec.model_fields)):
         try:
             spec = RunSpec.model_validate(plain)
             break
         except ValidationError as error:
             details = error.errors(include_url=False)
-            if first:
-                faults += [_fault(root, detail) for detail in details]
-                first = False
+            if attempt == 0:
+                faults += _faults(root, details)
             pruned = [_prune(plain, detail) for detail in details]
             if not all(pruned):
                 break
     return LoadedSpec(text, root, spec, tuple(faults))
 
 
+def _faults(root: Value, details: Sequence[ErrorDetails]) -> list[Fault]:
+    """What pydantic found, in our words; the first of very many."""
+    misspelt: dict[KeyPath, list[str]] = {}
+    for detail in details:
+        if detail["type"] == "extra_forbidden":
+            misspelt.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
+    told = [detail for detail in details if not _is_misspelt(detail, misspelt)]
+    faults = [_fault(root, detail) for detail in told[:MAX_FAULTS]]
+    if len(told) > MAX_FAULTS:
+        faults.append(Fault(f"{len(told) - MAX_FAULTS} more faults are not shown"))
+    return faults
+
+
+def _is_misspelt(detail: ErrorDetails, misspelt: Mapping[KeyPath, Sequence[str]]) -> bool:
+    """Whether a missing key stands there under a wrong name, which is a fault of its own."""
+    *parent, missing = detail["loc"]
+    others = misspelt.get(tuple(parent), [])
+    # The kind of a reference goes without saying beside `exact` or `file`.
+    near = parent == ["reference"] or any(did_you_mean(other, [str(missing)]) for other in others)
+    return detail["type"] == "missing" and bool(others) and near
+
+
 def apply(root: Value, override: Override) -> Fault | None:
-    """Puts an override in its place, making mappings on the way; returns what is wrong, if anything."""
+    """Puts an override in its place, making mappings and lists on the way; returns what is wrong, if anything."""
     value = override.value()
     parent = root
     for depth, step in enumerate(override.path):
-        if isinstance(parent.data, list):
-            if not isinstance(step, int) or not 0 <= step < len(parent.data):
-                where = ".".join(map(str, override.path[:depth]))
-                hint = f"It has {len(parent.data)} items; the first is {where}.0."
-                return Fault(f"'{where}' is a list and has no item '{step}'", override.key_mark, hint)
-        elif not isinstance(parent.data, dict):
-            parent.data = {}
+        if not isinstance(parent.data, (dict, list)):
+            parent.data = [] if step == 0 else {}
+        # The first item of an empty list comes into being, any other must be there.
+        if isinstance(parent.data, list) and step not in range(max(1, len(parent.data))):
+            return _no_item(override, depth, len(parent.data))
         if depth == len(override.path) - 1:
             break
         child = parent.child(step if isinstance(parent.data, list) else str(step))
         if child is None:
-            child = Value({}, override.key_mark)
+            child = Value(None, override.key_mark)
             parent.put(step, child, override.key_mark)
         parent = child
     parent.put(override.path[-1], value, override.key_mark)
     return None
+
+
+def _no_item(override: Override, depth: int, n_items: int) -> Fault:
+    where = ".".join(map(str, override.path[:depth]))
+    present = {0: "It is empty.", 1: f"It has {where}.0."}.get(n_items, f"It has {where}.0 to {where}.{n_items - 1}.")
+    return Fault(f"'{where}' is a list without an item {shown(str(override.path[depth]))}", override.key_mark, present)
 
 
 def _prune(plain: Any, detail: ErrorDetails) -> bool:
@@ -127,8 +155,8 @@ def _prune(plain: Any, detail: ErrorDetails) -> bool:
         here = here[step]
     if not parents:
         return False
-    # An incomplete list means nothing: it goes as a whole.
-    while len(parents) > 1 and isinstance(parents[-1][0], list):
+    # An incomplete list means nothing, nor do equations without all coordinates: they go as a whole.
+    while len(parents) > 1 and (isinstance(parents[-1][0], list) or parents[0][1] == "coordinates"):
         parents.pop()
     container, step = parents[-1]
     container.pop(step)
@@ -142,60 +170,116 @@ def _fault(root: Value, detail: ErrorDetails) -> Fault:
         return _missing(root, path)
     if kind == "extra_forbidden":
         return _unknown_key(root, path)
-    if path and path[-1] == "[key]":
+    if path[-1] == "[key]":
         key = str(path[-2])
-        mark = root.locate(path[:-2]).keys.get(key)
-        what, hint = _name_rule(path[0], key)
-        return Fault(what, mark, hint)
+        return _not_a_name(path[0], key, root.locate(path[:-2]).keys.get(key))
     value = root.locate(path)
-    shown = _shown(value)
+    if kind in ("string_pattern_mismatch", "string_too_long"):
+        return _not_a_name(path[0], str(value.data), value.mark)
+    name, given = _name(root, path), _given(value)
     if kind == "literal_error":
         choices = [str(choice).strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        hint = did_you_mean(str(value.data), choices) or f"Choices: {listed(choices)}."
-        return Fault(f"{shown} is not a choice for '{_key(path)}'", value.mark, hint)
-    if kind in ("string_pattern_mismatch", "string_too_long"):
-        what, hint = _name_rule(path[0], str(value.data))
-        return Fault(what, value.mark, hint)
+        what = f"'{name}' is empty" if value.data is None else f"{given} is not a choice for '{name}'"
+        return Fault(what, value.mark, f"Choices: {listed(choices)}.")
     if kind == "int_from_float" or (kind == "int_type" and isinstance(value.data, float)):
-        whole = isinstance(value.data, float) and value.data.is_integer()
-        hint = f"Write {int(value.data)}." if whole else ""
-        return Fault(f"'{_key(path)}' is a whole number, not {shown}", value.mark, hint)
-    template = _SENTENCES.get(kind)
-    sentence = (
-        template.format(key=_key(path), shown=shown, **context) if template else f"'{_key(path)}': {detail['msg']}"
-    )
-    hint = _TIMES_HINT if _key(path) == "where" else ""
-    return Fault(sentence, value.mark, hint)
+        hint = f"Write {int(value.data)}." if isinstance(value.data, float) and value.data.is_integer() else ""
+        return Fault(f"'{name}' is a whole number, not {given}", value.mark, hint)
+    limits = {
+        key: f"{limit:,.15g}" if isinstance(limit, float) else f"{limit:,}"
+        for key, limit in context.items()
+        if isinstance(limit, (int, float))
+    }
+    template = _SENTENCES.get(kind, "'{name}' cannot be {given}")
+    sentence = template.format(name=name, given=given, form=_form(path), list=_list(path), **limits)
+    return Fault(sentence, value.mark, _example(path, kind, value))
 
-
-_TIMES_HINT = "As in where: x = -1, or where: [x = -1, x = 1]."
 
 _SENTENCES = {
-    "string_type": "'{key}' is text, not {shown}",
-    "int_type": "'{key}' is a whole number, not {shown}",
-    "float_type": "'{key}' is a number, not {shown}",
-    "bool_type": "'{key}' is true or false, not {shown}",
-    "dict_type": "'{key}' is a mapping (key: value), not {shown}",
-    "model_type": "'{key}' is a mapping (key: value), not {shown}",
-    "model_attributes_type": "'{key}' is a mapping (key: value), not {shown}",
-    "list_type": "'{key}' is a list, not {shown}",
-    "greater_than": "'{key}' must be greater than {gt:g}, not {shown}",
-    "greater_than_equal": "'{key}' must be at least {ge:g}, not {shown}",
-    "less_than": "'{key}' must be less than {lt:g}, not {shown}",
-    "less_than_equal": "'{key}' must be at most {le:g}, not {shown}",
-    "too_short": "'{key}' needs at least {min_length}, and has {actual_length}",
-    "too_long": "'{key}' has more than {max_length}",
-    "finite_number": "'{key}' is a finite number, not {shown}",
+    "string_type": "'{name}' is {form}, not {given}",
+    "int_type": "'{name}' is a whole number, not {given}",
+    "float_type": "'{name}' is a number, not {given}",
+    "bool_type": "'{name}' is true or false, not {given}",
+    "dict_type": "'{name}' is a mapping (key: value), not {given}",
+    "model_type": "'{name}' is a mapping (key: value), not {given}",
+    "list_type": "'{name}' is {list}, not {given}",
+    "greater_than": "'{name}' must be greater than {gt}, not {given}",
+    "greater_than_equal": "'{name}' must be at least {ge}, not {given}",
+    "less_than": "'{name}' must be less than {lt}, not {given}",
+    "less_than_equal": "'{name}' must be at most {le}, not {given}",
+    "too_short": "'{name}' needs {min_length} or more, and has {actual_length}",
+    "too_long": "'{name}' has more than {max_length}",
+    "finite_number": "'{name}' is a finite number, not {given}",
 }
 
+EXAMPLES = {
+    "coordinates": "{x: [-1, 1], t: [0, 1]}",
+    "unknowns": "[u]",
+    "constants": "{nu: 0.01/pi}",
+    "equations": "{heat: u_t = u_xx}",
+    "conditions": "{start: {where: t = 0, equation: u = 0}}",
+    "conditions.where": "x = -1, or where: [x = -1, x = 1]",
+    "conditions.equation": "u = 0, or equation: [u = 0, u_t = 0]",
+    "data": "{target: {u: sin(pi*x)}, points: 300}",
+    "data.target": "{u: sin(pi*x)}",
+    "points": "{interior: 10000}",
+    "network": "{hidden: [20, 20], activation: tanh}",
+    "network.hidden": "[20, 20]",
+    "slopes": "{kind: nlaaf, n: 10}",
+    "slopes.recovery": "false, or recovery: {weight: 1}",
+    "weights": "{equations: {heat: 10}}",
+    "weights.equations": "{heat: 10}",
+    "training": "[{optimizer: adam, iterations: 2000}]",
+    "training.schedule": "cosine, or schedule: {kind: step, factor: 0.5, every: 1000}",
+    "reference": "hopf-cole, or reference: {exact: {u: sin(pi*x)}}",
+    "reference.exact": "{u: sin(pi*x)}",
+    "evaluation": "{grid: {x: 256, t: 100}}",
+    "evaluation.grid": "{x: 256, t: 100}",
+    "evaluation.times": "[0.25, 0.5, 0.75]",
+}
+"""What a key may hold, for hints; a test reads each of them."""
 
-def _key(path: tuple[str | int, ...]) -> str:
-    """The innermost key of a path, for a sentence."""
-    words = [step for step in path if isinstance(step, str)]
-    return words[-1] if words else "spec"
+_OF_STRUCTURE = ("dict_type", "model_type", "list_type", "too_short", "too_long", "missing")
 
 
-def _shown(value: Value) -> str:
+def _example(path: KeyPath, kind: str, value: Value) -> str:
+    """How a value that has the wrong form is written."""
+    section, key = path[0], next(str(step) for step in reversed(path) if isinstance(step, str))
+    if kind in _OF_STRUCTURE or key == "where":
+        if section == "coordinates" and len(path) > 1:
+            return f"As in {key}: [-1, 1]."
+        example = EXAMPLES.get(str(section) if key == section else f"{section}.{key}")
+        return f"As in {key}: {example}." if example else ""
+    if key in ("title", "source", "file") and isinstance(value.data, (int, float)):
+        return "Put it in quotes."
+    return ""
+
+
+def _form(path: KeyPath) -> str:
+    """What a text at a path is to be."""
+    if path[0] == "unknowns":
+        return "a name"
+    expressions = {"coordinates", "constants", "equations", "equation", "target", "exact"}
+    return "an expression" if expressions.intersection(map(str, path)) else "text"
+
+
+def _list(path: KeyPath) -> str:
+    return "text or a list" if path[-1] in ("where", "equation") else "a list"
+
+
+def _name(root: Value, path: KeyPath) -> str:
+    """The innermost key on the way to a value, with the number of the item where it holds a list: `training.0`."""
+    words: list[str] = []
+    value: Value | None = root
+    for step in path:
+        value = value.child(step) if value is not None else None
+        if isinstance(step, str):
+            words = [step]
+        elif value is not None:
+            words.append(str(step))
+    return shown(".".join(words))[1:-1]
+
+
+def _given(value: Value) -> str:
     match value.data:
         case None:
             return "empty"
@@ -205,40 +289,38 @@ def _shown(value: Value) -> str:
             return "a list"
         case bool():
             return str(value.data).lower()
+        case str():
+            return shown(value.data)
         case _:
-            return f"'{str(value.data)[:60]}'" if isinstance(value.data, str) else str(value.data)
+            return shown(str(value.data))[1:-1]
 
 
-def _name_rule(section: str | int, name: str) -> tuple[str, str]:
-    if section in ("equations", "conditions", "weights"):
-        return (
-            f"'{name[:60]}' is not a name",
-            "A name begins with a letter; letters, digits, '-' and '_' follow.",
-        )
-    return f"'{name[:60]}' is not a name", "A name begins with a letter; letters and digits follow, no '_'."
+def _not_a_name(section: str | int, name: str, mark: Mark | None) -> Fault:
+    is_label = section in ("equations", "conditions", "weights")
+    longest = MAX_LABEL if is_label else MAX_NAME
+    if len(name) > longest:
+        return Fault(f"the name {shown(name)} has {len(name)} characters", mark, f"The limit is {longest}.")
+    follow = "letters, digits, '-' and '_' follow" if is_label else "letters and digits follow, no '_'"
+    return Fault(f"{shown(name)} is not a name", mark, f"A name begins with a letter (A to Z, a to z); {follow}.")
 
 
-def _missing(root: Value, path: tuple[str | int, ...]) -> Fault:
-    missing = path[-1]
+def _missing(root: Value, path: KeyPath) -> Fault:
+    missing = str(path[-1])
     if len(path) == 1:
-        hint = {
-            "coordinates": "As in coordinates: {x: [-1, 1], t: [0, 1]}.",
-            "unknowns": "As in unknowns: [u].",
-        }
-        return Fault(f"missing key '{missing}'", root.mark, hint.get(str(missing), ""))
+        return Fault(f"missing key '{missing}'", root.mark, f"As in {missing}: {EXAMPLES[missing]}.")
     parent = root.locate(path[:-1])
     above = root.locate(path[:-2])
     mark = above.keys.get(str(path[-2]), parent.mark)
-    return Fault(f"'{_key(path[:-1])}' lacks the key '{missing}'", mark)
+    return Fault(f"'{_name(root, path[:-1])}' lacks the key '{missing}'", mark, _example(path[:-1], "missing", parent))
 
 
-def _unknown_key(root: Value, path: tuple[str | int, ...]) -> Fault:
+def _unknown_key(root: Value, path: KeyPath) -> Fault:
     key = str(path[-1])
     mark = root.locate(path[:-1]).keys.get(key)
     known = list(_model_at(path[:-1]).model_fields)
-    where = f" in '{_key(path[:-1])}'" if len(path) > 1 else ""
+    where = f" in '{_name(root, path[:-1])}'" if len(path) > 1 else ""
     hint = did_you_mean(key, known) or f"Keys: {listed(known)}."
-    return Fault(f"unknown key '{key}'{where}", mark, hint)
+    return Fault(f"unknown key {shown(key)}{where}", mark, hint)
 
 
 def _model_at(path: Iterable[str | int]) -> type[BaseModel]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9]*$"
+MAX_NAME, MAX_LABEL = 30, 60
 LABEL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 
 
@@ -24,8 +25,8 @@ def _whole_as_float(value: Any) -> Any:
 
 
 Expression = Annotated[StrictStr, BeforeValidator(_number_as_text)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=30)]
-Label = Annotated[str, Field(pattern=LABEL_PATTERN, max_length=60)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME)]
+Label = Annotated[str, Field(pattern=LABEL_PATTERN, max_length=MAX_LABEL)]
 Real = Annotated[float, BeforeValidator(_whole_as_float), Field(allow_inf_nan=False)]
 NotNegative = Annotated[Real, Field(ge=0)]
 Positive = Annotated[Real, Field(gt=0)]
@@ -52,7 +53,9 @@ class Condition(_Strict):
 class Data(_Strict):
     """Values that the solution is fitted to."""
 
-    target: dict[Name, Expression] | None = Field(None, description="the values as expressions, per unknown")
+    target: Annotated[dict[Name, Expression], Field(min_length=1)] | None = Field(
+        None, description="the values as expressions, per unknown"
+    )
     points: Count | None = Field(None, description="how many points the target is sampled at")
     sampler: str | None = Field(None, description="how the points are drawn; `points.sampler` where absent")
     file: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values")

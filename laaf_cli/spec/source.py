@@ -22,6 +22,7 @@ from laaf_cli.errors import Fault, Mark, SpecError, UsageError
 
 MAX_BYTES = 200_000
 MAX_NESTING = 12
+MAX_FAULTS = 50
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands in the tree: keys and indices from the root."""
@@ -102,9 +103,9 @@ class Value:
         return None
 
     def put(self, step: str | int, child: Value, key_mark: Mark) -> None:
-        """Sets an item of a list, or a key of a mapping that `key_mark` shows from then on."""
+        """Sets an item of a list (or the next one), or a key of a mapping that `key_mark` shows from then on."""
         if isinstance(self.data, list):
-            self.data[int(step)] = child
+            self.data[int(step) : int(step) + 1] = [child]
         else:
             self.data[str(step)] = child
             self.keys[str(step)] = key_mark
@@ -236,7 +237,10 @@ class _Builder:
             name = self._written(key)
             if name in value.data:
                 first = value.keys[name].line + 1
-                self.faults.append(Fault(f"the key {shown(name)} stands here twice", key.mark, f"First on line {first}."))
+                what = f"the key {shown(name)} stands here twice"
+                self.faults.append(Fault(what, key.mark, f"First on line {first}."))
+                if len(self.faults) >= MAX_FAULTS:
+                    raise SpecError(self.faults)
                 continue
             value.data[name] = item
             value.keys[name] = key.mark
@@ -252,9 +256,9 @@ class _Builder:
         try:
             for event in yaml.parse(" " * start + self.text.content[start:], Loader=yaml.SafeLoader):
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    raise SpecError([Fault(*_ANCHORS[:1], self._word(event), *_ANCHORS[1:])])
+                    raise SpecError([Fault(_ANCHORS[0], self._word(event), _ANCHORS[1])])
                 if getattr(event, "tag", None):
-                    raise SpecError([Fault(*_TAGS[:1], self._word(event), *_TAGS[1:])])
+                    raise SpecError([Fault(_TAGS[0], self._word(event), _TAGS[1])])
                 yield event
         except yaml.MarkedYAMLError as error:
             raise SpecError([self._syntax_fault(error)]) from None
@@ -265,9 +269,8 @@ class _Builder:
 
     def _syntax_fault(self, error: yaml.MarkedYAMLError) -> Fault:
         problem, context = error.problem or "", error.context or ""
-        at, began = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
-        place = self.text.mark(at.line, at.column, 1)
-        beginning = self._to_end(self.text.mark(began.line, began.column, 1))
+        place = self._place(error.problem_mark or error.context_mark)
+        beginning = self._to_end(self._place(error.context_mark or error.problem_mark))
         for mark in (beginning, place):
             if squeezed := _NO_SPACE.match(mark.line_text):
                 colon = replace(mark, column=squeezed.end() - 1, length=1)
@@ -276,12 +279,15 @@ class _Builder:
             opening = "{" if match[1] == "}" else "["
             if match[2]:
                 return Fault(f"this '{opening}' is never closed", replace(beginning, length=1))
-            hint = f"The '{opening}' stands on line {began.line + 1}."
+            hint = f"The '{opening}' stands on line {beginning.line + 1}." if beginning.line < place.line else ""
             return Fault(f"a '{match[1]}' or ',' is missing before this", place, hint)
         for symptom, sentence, hint, where in _SYNTAX:
             if symptom in problem or symptom in context:
                 return Fault(sentence, beginning if where == "beginning" else place, hint)
         return Fault(f"not YAML: {problem or context}", place)
+
+    def _place(self, mark: Any) -> Mark:
+        return self.text.mark(mark.line, mark.column, 1)
 
     def _mark(self, event: Any) -> Mark:
         start, end = event.start_mark, event.end_mark
@@ -297,7 +303,7 @@ class _Builder:
         mark = self._mark(event)
         return replace(mark, length=max(1, len(mark.line_text[mark.column :].partition(" ")[0])))
 
-    def _lines_below(self, event: yaml.ScalarEvent) -> tuple[Mark, ...]:
+    def _lines_below(self, event: Any) -> tuple[Mark, ...]:
         last = min(event.end_mark.line + 1, len(self.text.lines))
         return tuple(self.text.mark(line, 0, 1) for line in range(event.start_mark.line + 1, last))
 
@@ -342,7 +348,12 @@ _SYNTAX = (
         "Keys of one mapping begin in one column.",
         "place",
     ),
-    ("sequence entries are not allowed here", "a '-' is not expected here", "Each item stands on its own line.", "place"),
+    (
+        "sequence entries are not allowed here",
+        "a '-' is not expected here",
+        "Each item stands on its own line.",
+        "place",
+    ),
     ("while scanning an alias", *_ANCHORS, "place"),
     ("while scanning an anchor", *_ANCHORS, "place"),
     ("tag", *_TAGS, "place"),

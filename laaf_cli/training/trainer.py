@@ -161,15 +161,18 @@ class Trainer:
             stop = self._run(phase, optimizer)
             if stop is not None:
                 break
+        wall_time_s = self.clock.now()
+        final = self.objective.evaluate()
+        if stop is not StopReason.DIVERGED and not self._finite(final):
+            stop = StopReason.DIVERGED  # by the very last step
         if stop is StopReason.DIVERGED:
             _copy(self.good, self.parameters)
-        wall_time_s = self.clock.now()
-        last_good = self.iteration - 1 if stop is StopReason.DIVERGED and self.iteration else self.iteration
-        if not self.records or self.records[-1].iteration != last_good or math.isnan(self.records[-1].relative_l2):
-            self._record(self.objective.evaluate(), last_good, wall_time_s, monitored=True)
+            self.iteration = max(0, self.iteration - 1)
+            final = self.objective.evaluate()
+        self._record(final, wall_time_s, monitored=True)
         return TrainingResult(
             stop or StopReason.COMPLETED,
-            last_good,
+            self.iteration,
             self.phase,
             wall_time_s,
             self.records,
@@ -185,11 +188,11 @@ class Trainer:
             loss = self.objective.evaluate(self.iteration, phase.batch)
             self.rate = law(phase.learning_rate, i)
             # Reading the values also waits for the device, so the clock below is honest.
-            if not self._finite(loss, phase):
+            if not self._finite(loss):
                 return StopReason.DIVERGED
             now = self.clock.now()
             if self.iteration % self.record_every == 0:
-                self._record(loss, self.iteration, now, monitored=self.iteration % self.monitor_every == 0)
+                self._record(loss, now, monitored=self.iteration % self.monitor_every == 0)
             if self.should_stop():
                 return StopReason.INTERRUPTED
             if self.max_seconds is not None and now >= self.max_seconds:
@@ -205,23 +208,26 @@ class Trainer:
             self.iteration += 1
         return None
 
-    def _finite(self, loss: Loss, phase: TrainingPhase) -> bool:
+    def _finite(self, loss: Loss) -> bool:
+        """Whether every term is finite; notes the first that is not."""
+        optimizer = self.phases[self.phase].optimizer
         values = dict(zip([*loss.names, "total"], [*loss.values.tolist(), loss.total.item()], strict=True))
         for name, value in values.items():
             if not math.isfinite(value):
-                self.divergence = Divergence(self.iteration, self.phase, phase.optimizer, name, value)
+                self.divergence = Divergence(self.iteration, self.phase, optimizer, name, value)
                 return False
         return True
 
-    def _record(self, loss: Loss, iteration: int, wall_time_s: float, *, monitored: bool) -> None:
+    def _record(self, loss: Loss, wall_time_s: float, *, monitored: bool) -> None:
+        """Keeps the state at this iteration, in place of an earlier record of it."""
         self.clock.pause()
-        if self.records and self.records[-1].iteration == iteration:
+        if self.records and self.records[-1].iteration == self.iteration:
             self.records.pop()
         with torch.no_grad():
             scales = [scale.detach().cpu().numpy().astype(np.float64) for scale in self.network.slopes.scales()]
             error = self.monitor(self.network) if monitored and self.monitor is not None else math.nan
         record = Record(
-            iteration,
+            self.iteration,
             self.phase,
             wall_time_s,
             self.rate,
