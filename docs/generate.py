@@ -46,6 +46,7 @@ from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES
 
 DOCS = Path(__file__).resolve().parent
 README = DOCS.parent / "README.md"
+FIRST_PAGE = DOCS / "getting-started.md"
 
 _MARKED = re.compile(
     r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- end generated -->)", re.DOTALL
@@ -442,10 +443,10 @@ MISTAKES = (
         "where: x = 2",
         "The faces are the bounds of the coordinates; `boundary` means all faces in space.",
     ),
-    Mistake("A key with a slip", "iterations:", "iteratons:"),
+    Mistake("A key with a slip", "hidden:", "hiden:"),
     Mistake(
         "A word of YAML's that is not a number",
-        "iterations: 1000",
+        "iterations: 400",
         "iterations: yes",
         "`yes`, `no`, `on` and `off` are plain words in a spec, unlike in YAML 1.1. `1e-3` is a number.",
     ),
@@ -465,7 +466,7 @@ MISTAKES = (
 
 def mistakes() -> str:
     """Each mistake with what laaf says about it."""
-    name, text = _example()
+    name, text = _example(FIRST_PAGE)
     parts = []
     for mistake in MISTAKES:
         parts.append(f"**{mistake.title}.** {mistake.lesson}".strip())
@@ -486,17 +487,22 @@ def mistakes() -> str:
 
 def warnings() -> str:
     """What is said of a spec that lacks conditions and is not refused."""
-    name, text = _example()
+    name, text = _example(FIRST_PAGE)
     bare = "\n".join(line for line in text.splitlines() if not re.match(r"  (cold|insulated):", line))
     return fenced("\n".join(f"warning: {line}" for line in make_plan(Text(name, bare)).problem.warnings), "text")
 
 
-def _example() -> tuple[str, str]:
-    """The name and the text of the spec that the reader of the first page ends up with."""
-    page = (DOCS / "getting-started.md").read_text(encoding="utf-8")
-    found = re.findall(r"<!-- file: (\S+) -->\n+```yaml\n(.*?)```", page, re.DOTALL)
+def slip() -> str:
+    """What laaf says to one slip in the spec of the README."""
+    name, text = _example(README)
+    return _refusal(partial(make_plan, Text(name, _changed(text, Mistake("", "u_xx +", "u_xy +")))))
+
+
+def _example(page: Path) -> tuple[str, str]:
+    """The name and the text of the last file that the reader of a page saves."""
+    found = re.findall(r"<!-- file: (\S+) -->\n+```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     if not found:
-        raise SystemExit("docs/getting-started.md marks no file")
+        raise SystemExit(f"{page} marks no file")
     name, text = found[-1]
     return name, text
 
@@ -511,7 +517,8 @@ def _refusal(attempt: Callable[[], object]) -> str:
     try:
         attempt()
     except LaafError as error:
-        return f"{fenced(f'error: {error}', 'text')}\n\nExit code {int(error.exit_code)}."
+        told = fenced(f"error: {error}", "text")
+        return told if error.exit_code is ExitCode.SPEC else f"{told}\n\nExit code {int(error.exit_code)}."
     raise SystemExit("a mistake of the documentation is none")
 
 
@@ -542,6 +549,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "run-file-layout": run_file_layout,
     "samplers": samplers,
     "schedules": schedules,
+    "slip": slip,
     "spec-keys": spec_keys,
     "spec-limits": spec_limits,
     "warnings": warnings,

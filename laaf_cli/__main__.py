@@ -14,6 +14,9 @@ def main() -> None:
     from laaf_cli.cli.app import app
     from laaf_cli.cli.console import print_error
 
+    # Threads of OpenMP that wait, wait busily: where other work has a core, a step takes up to 60 times as long.
+    # Waiting briefly and then yielding costs an idle machine a few percent. Read when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows '?' instead of a traceback

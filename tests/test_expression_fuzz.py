@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 
 from hypothesis import given, settings
@@ -126,7 +127,38 @@ VALUES = st.recursive(
 )
 ENTRIES = st.tuples(st.sampled_from(SECTIONS), VALUES).map(lambda entry: f"{entry[0]}: {entry[1]}\n")
 START = "coordinates: {x: [0, 1], t: [0, 1]}\nunknowns: [u]\nequations: {heat: u_t = u_xx}\n"
+QUOTED = st.one_of(EXPRESSIONS, TEXTS).map(json.dumps)
+NUMBERS = st.one_of(st.integers(-3, 300), st.floats(), st.sampled_from(["1e999", "-.inf", "0x10", "9" * 25])).map(str)
+# Sections of the right form, so that their meaning is reached.
+PLAUSIBLE = st.one_of(
+    st.builds("constants: {{c: {}, d: {}}}\n".format, QUOTED, NUMBERS),
+    st.builds("conditions: {{c: {{where: {}, equation: [u = {}]}}}}\n".format, QUOTED, QUOTED.map(str)),
+    st.builds("conditions: {{c: {{where: [x = {}, boundary], equation: {}}}}}\n".format, NUMBERS, QUOTED),
+    st.builds("reference: {{exact: {{u: {}}}}}\n".format, QUOTED),
+    st.builds("data: {{target: {{u: {}}}, points: {}}}\n".format, QUOTED, NUMBERS),
+    st.builds(
+        "data: {{file: {}, names: {{x: a}}}}\n".format, st.text(max_size=5).map(lambda name: json.dumps(name + ".csv"))
+    ),
+    st.builds("evaluation: {{grid: {{x: {}, t: {}}}, times: [{}]}}\n".format, NUMBERS, NUMBERS, NUMBERS),
+    st.builds("points: {{interior: {}, sampler: {}}}\n".format, NUMBERS, QUOTED),
+    st.builds("weights: {{equations: {{heat: {}}}}}\n".format, NUMBERS),
+    st.builds("slopes: {{n: {}, recovery: {{weight: {}}}}}\n".format, NUMBERS, NUMBERS),
+    st.builds(
+        "training: [{{iterations: {}, learning_rate: {}, schedule: {{kind: step, factor: {}}}}}]\n".format,
+        NUMBERS,
+        NUMBERS,
+        NUMBERS,
+    ),
+)
 YAMLS = st.one_of(
+    st.builds(START.__add__, st.builds("".join, st.lists(PLAUSIBLE, max_size=4))),
+    st.builds(
+        "coordinates: {{x: [{}, {}], t: [0, {}]}}\nunknowns: [u]\nequations: {{a: {}}}\n".format,
+        NUMBERS,
+        QUOTED,
+        NUMBERS,
+        QUOTED,
+    ),
     st.text(CHARACTERS, max_size=60),
     st.text(string.printable, max_size=60),
     st.builds("".join, st.lists(ENTRIES, max_size=6)),

@@ -52,6 +52,10 @@ class TaylorEngine(DerivativeEngine):
         return streams
 
     def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
+        if self.order == 0:
+            # Values alone need no chain rule, and autograd's own operations have less overhead for few points.
+            outputs = self.network.from_scaled(prepared[0]).T
+            return {field: outputs[self.unknowns.index(field.unknown)] for field in self.fields}
         *hidden, (weight, bias) = self.network.layers()
         z = prepared
         for w, b in hidden:
@@ -79,8 +83,7 @@ class _HiddenLayer(torch.autograd.Function):
         sigma = activation.derivatives(streams[0], order + 1)
         result = torch.empty_like(streams)
         result[0] = sigma[0]
-        if order:
-            torch.mul(streams[1:], sigma[1], out=result[1:])
+        torch.mul(streams[1:], sigma[1], out=result[1:])
         for stream, groups in rule:
             for k, group in groups:
                 result[stream].addcmul_(sigma[k], _sum(streams, group))
@@ -94,8 +97,10 @@ class _HiddenLayer(torch.autograd.Function):
         z, weight, streams, *sigma = ctx.saved_tensors  # sigma[k − 1] is σ⁽ᵏ⁾
         result = gradient * sigma[0]
         at_value = result[0]
-        if len(streams) > 1:
-            at_value.addcmul_((gradient[1:] * streams[1:]).sum(0), sigma[1])
+        inner = gradient[1] * streams[1]
+        for stream in range(2, len(streams)):
+            inner.addcmul_(gradient[stream], streams[stream])
+        at_value.addcmul_(inner, sigma[1])
         for stream, groups in ctx.rule:
             for k, group in groups:
                 at_value.addcmul_(gradient[stream] * sigma[k], _sum(streams, group))

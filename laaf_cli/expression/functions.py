@@ -100,5 +100,6 @@ OTHER_SPELLINGS = {
     "Laplacian": "laplacian",
     "diff": "D",
     "grad": "D",
+    "div": "D",
     "d": "D",
 }

@@ -90,11 +90,9 @@ def resolve(tree: Node, scope: Scope) -> Node:
         result = visit(node.arguments[0])
         for name in node.arguments[1:]:
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
-                raise fault(
-                    "D is taken along something other than a coordinate",
-                    name.span,
-                    f"Coordinates: {listed(scope.coordinates)}.",
-                )
+                given = f"'{name.name}'" if isinstance(name, Symbol) else "this"
+                hint = f"D differentiates along coordinates: {listed(scope.coordinates)}."
+                raise fault(f"{given} is not a coordinate", name.span, hint)
             result = at(node.span, differentiate(result, name.name, scope.coordinates))
         return result
 

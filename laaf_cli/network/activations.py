@@ -31,12 +31,12 @@ def _tanh(z: Tensor, k: int) -> list[Tensor]:
     y = torch.tanh(z)
     d = [y]
     if k >= 1:
-        s = torch.addcmul(torch.ones((), dtype=y.dtype, device=y.device), y, y, value=-1)
+        s = 1 - y * y
         d.append(s)
     if k >= 2:
         d.append(y * s * -2)
     if k >= 3:
-        d.append(s * (4 - 6 * s))
+        d.append(torch.addcmul(4 * s, s, s, value=-6))
     if k >= 4:
         d.append(d[2] * (4 - 12 * s))
     if k >= 5:

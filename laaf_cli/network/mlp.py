@@ -87,7 +87,10 @@ class Mlp(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Points [n, d] in float64 → unknowns [n, n_outputs]."""
-        z = self.scaled(points)
+        return self.from_scaled(self.scaled(points))
+
+    def from_scaled(self, z: Tensor) -> Tensor:
+        """Inputs [n, d] as `scaled` gives them → unknowns [n, n_outputs]."""
         *hidden, (weight, bias) = self.layers()
         for w, b in hidden:
             z = self.activation.derivatives(torch.addmm(b, z, w.T), 0)[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +14,16 @@ import numpy as np
 
 from laaf_cli.errors import did_you_mean, listed
 from laaf_cli.problem.domain import Array, grid_points
+from laaf_cli.spec import printable
 
 MAX_BYTES = 2_000_000_000
 
 
 class TableError(Exception):
     """A data file cannot be used; the text says why, in the user's terms."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(printable(why))
 
 
 @dataclass(frozen=True)
@@ -99,35 +105,42 @@ def _sorted(axes: tuple[Array, ...], fields: dict[str, Array]) -> tuple[tuple[Ar
     )
 
 
+# What the formats' readers raise for damaged files; anything else is a fault of ours and passes on.
+_DAMAGED = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, IndexError, NotImplementedError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, csv.Error),
+)
+
+
 def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
     reader = FORMATS.get(path.suffix.lower())
     if reader is None:
         raise TableError(f"{path} is none of {listed(FORMATS)}")
-    if not path.is_file():
-        raise TableError(f"there is no file {path}" if not path.exists() else f"{path} is not a file")
-    if path.stat().st_size > MAX_BYTES:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise TableError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    # A pipe or a device may never end, or never begin.
+    if not stat.S_ISREG(status.st_mode):
+        raise TableError(f"{path} is not a regular file")
+    if status.st_size > MAX_BYTES:
         raise TableError(f"{path} is larger than {MAX_BYTES:,} bytes")
     try:
         found = reader(path, list(wanted.values()))
     except TableError:
         raise
-    # What the formats' readers raise for damaged files; anything else is a fault of ours and passes on.
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        IndexError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise TableError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {error}") from None
+    except _DAMAGED as error:
+        why = "it is not text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        raise TableError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {why}") from None
     arrays = {}
     for ours, theirs in wanted.items():
         array = found[theirs]
         if array.dtype.kind not in "fiu":
             raise TableError(f"'{theirs}' in {path} does not hold real numbers")
+        if array.size == 0:
+            raise TableError(f"'{theirs}' in {path} is empty")
         arrays[ours] = array.astype(np.float64)
         if not np.all(np.isfinite(arrays[ours])):
             raise TableError(f"'{theirs}' in {path} holds values that are not finite")
@@ -148,7 +161,12 @@ def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         for name in names:
             if name not in archive.files:
                 raise _lacking(path, name, archive.files)
-        return {name: archive[name] for name in names}
+        try:
+            return {name: archive[name] for name in names}
+        except ValueError as error:
+            if "allow_pickle" in str(error):
+                raise TableError(f"{path} holds Python objects, which are not read") from None
+            raise
 
 
 def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from laaf_cli.spec.load import LoadedSpec, Override, apply, load
 from laaf_cli.spec.models import Condition, Data, Network, Phase, Recovery, Reference, RunSpec, Slopes
-from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, read_text, shown
+from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, printable, read_text, shown
 
 __all__ = [
     "MAX_FAULTS",
@@ -21,6 +21,7 @@ __all__ = [
     "Value",
     "apply",
     "load",
+    "printable",
     "read_text",
     "shown",
 ]

@@ -55,10 +55,14 @@ class Text:
         return self.mark(len(above) - 1, len(above[-1]), 1)
 
 
+def printable(text: str) -> str:
+    """The text without what would upset a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def shown(text: str, length: int = 60) -> str:
-    """Words of the user in quotes, cut where they are long, without what would upset a terminal."""
-    cut = text if len(text) <= length else f"{text[:length]}…"
-    return "'" + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut) + "'"
+    """Words of the user in quotes, cut where they are long."""
+    return f"'{printable(text if len(text) <= length else f'{text[:length]}…')}'"
 
 
 @dataclass

@@ -1,0 +1,180 @@
+"""The documentation holds: generated parts are fresh, links resolve, specs are right, commands and programs run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from laaf_cli.cli.app import app
+from laaf_cli.plan import make_plan
+from laaf_cli.spec import Text
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+FENCE = re.compile(
+    r"(?:<!-- file: (?P<file>\S+) -->\n+)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?")
+
+NOT_RUN = ("pip", "git", "python", ".venv", "cd", "gh")
+"""Commands that a page shows and no test runs."""
+
+AS_MANY_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, the line it begins on, and the file it is to be saved as."""
+
+    page: Path
+    line: int
+    language: str
+    body: str
+    file: str | None
+
+    @property
+    def place(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def is_whole_spec(self) -> bool:
+        return self.language == "yaml" and self.body.startswith(("title:", "coordinates:"))
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(page, text.count("\n", 0, m.start("language")) + 1, m["language"], m["body"], m["file"])
+        for m in FENCE.finditer(text)
+    ]
+
+
+def name(page: Path) -> str:
+    return page.name
+
+
+RUNNABLE = [page for page in PAGES if any(block.language in ("console", "python") for block in blocks(page))]
+SPECS = [block for page in PAGES for block in blocks(page) if block.is_whole_spec]
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """docs/generate.py as a module."""
+    spec = importlib.util.spec_from_file_location("laaf_docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_blocks_are_fresh(generate: ModuleType) -> None:
+    assert generate.stale_blocks() == [], "run python docs/generate.py"
+
+
+def test_every_generated_block_stands_somewhere(generate: ModuleType) -> None:
+    marked = {found for page in PAGES for found in re.findall("<!-- generated: (.*?) -->", page.read_text("utf-8"))}
+    assert marked == set(generate.BLOCKS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_relative_links_resolve(page: Path) -> None:
+    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    broken = [link for link in links if not _resolves(page, link)]
+    assert broken == []
+
+
+def _resolves(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    if not target.exists() or not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+    return anchor in {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("block", SPECS, ids=lambda block: block.place)
+def test_whole_specs_make_a_plan(block: Block) -> None:
+    make_plan(Text(f"{block.place}.yaml", block.body))
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name)
+def test_commands_and_programs_run(page: Path, tmp_path: Path) -> None:
+    """In order, in one folder, and what a command prints has the lines that the page shows, whatever the numbers."""
+    for block in blocks(page):
+        if block.file is not None:
+            (tmp_path / block.file).write_text(block.body, encoding="utf-8")
+        elif block.language == "console":
+            _run_console(block, tmp_path)
+        elif block.language == "python":
+            _run([sys.executable, "-c", block.body], block, tmp_path)
+
+
+def _run_console(block: Block, folder: Path) -> None:
+    before, *sessions = re.split(r"^\$ ", block.body, flags=re.MULTILINE)
+    assert before == "", f"{block.place}: a console block begins with a prompt"
+    for session in sessions:
+        command, _, shown = session.partition("\n")
+        program = command.split()[0]
+        if program in NOT_RUN or program.startswith(NOT_RUN):
+            continue
+        assert program == "laaf", f"{block.place}: {command} is neither run nor among {NOT_RUN}"
+        if block.page == README and command.startswith("laaf solve"):
+            command += " --iterations 20"
+        printed = _run(["sh", "-c", command], block, folder)
+        missing = _missing_lines(shown, printed)
+        assert not missing, f"{block.place}: $ {command} does not print {missing!r}, but\n{printed}"
+
+
+def _run(command: list[str], block: Block, folder: Path) -> str:
+    scripts = Path(sys.executable).parent
+    environment = {
+        "PATH": os.pathsep.join([str(scripts), "/usr/bin", "/bin"]),
+        "HOME": str(folder),
+        "PYTHONUTF8": "1",
+        # Threads that wait for each other on a busy machine are slower than one.
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=AS_MANY_SECONDS, check=False
+    )
+    assert done.returncode == 0, f"{block.place}: {command[-1]}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def _missing_lines(shown: str, printed: str) -> list[str]:
+    """The lines shown that do not stand among those printed, in this order; `...` stands for any lines."""
+    remaining = iter(_masked(printed))
+    return [line for line in _masked(shown) if line != "..." and line not in remaining]
+
+
+def _masked(text: str) -> list[str]:
+    """Lines without what differs between runs: numbers, spaces and rules."""
+    lines = (" ".join(NUMBER.sub("#", line).split()) for line in text.splitlines())
+    return [line for line in lines if line.strip("─ ")]
+
+
+def test_every_package_stands_on_the_contributing_page() -> None:
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    paths = (path for path in (ROOT / "laaf_cli").iterdir() if not path.name.startswith("_"))
+    names = [path.name + ("/" if path.is_dir() else "") for path in paths if path.is_dir() or path.suffix == ".py"]
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_command_stands_on_the_commands_page() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    names = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+    assert names
+    assert [name for name in names if f"## `laaf {name}`" not in text] == []
