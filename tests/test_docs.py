@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from test_architecture import ROWS
 
 from laaf_cli.cli.app import app
 from laaf_cli.plan import make_plan
@@ -85,7 +86,7 @@ def test_generated_blocks_are_fresh(generate: ModuleType) -> None:
 
 
 def test_every_generated_block_stands_somewhere(generate: ModuleType) -> None:
-    marked = {found for page in PAGES for found in re.findall("<!-- generated: (.*?) -->", page.read_text("utf-8"))}
+    marked = {found for page in PAGES for found in re.findall("<!-- generated: ([a-z-]+) -->", page.read_text("utf-8"))}
     assert marked == set(generate.BLOCKS)
 
 
@@ -166,11 +167,11 @@ def _masked(text: str) -> list[str]:
     return [line for line in lines if line.strip("─ ")]
 
 
-def test_every_package_stands_on_the_contributing_page() -> None:
+def test_the_map_of_the_code_is_that_of_the_architecture() -> None:
     text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
-    paths = (path for path in (ROOT / "laaf_cli").iterdir() if not path.name.startswith("_"))
-    names = [path.name + ("/" if path.is_dir() else "") for path in paths if path.is_dir() or path.suffix == ".py"]
-    assert [name for name in names if f"`{name}`" not in text] == []
+    shown = re.findall(r"^\| (\d+) \| `(\w+)(?:/|\.py)` \|", text, re.MULTILINE)
+    rows = {unit: row for unit, (row, _) in ROWS.items() if not unit.startswith("_")}
+    assert {unit: int(row) for row, unit in shown} == rows
 
 
 def test_every_command_stands_on_the_commands_page() -> None:

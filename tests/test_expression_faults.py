@@ -9,6 +9,7 @@ import builtins
 import os
 import re
 import time
+from typing import Any
 
 import pytest
 
@@ -850,7 +851,7 @@ def message(text: str) -> str:
     return ""
 
 
-def cases(*tables: str) -> list[pytest.param]:
+def cases(*tables: str) -> list[Any]:
     """The blocks of the tables: a text and the message that is expected."""
     found = []
     for block in "\n".join(tables).strip().split("\n\n"):

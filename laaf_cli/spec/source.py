@@ -358,11 +358,16 @@ _SYNTAX = (
         "Each item stands on its own line.",
         "place",
     ),
-    ("while scanning an alias", *_ANCHORS, "place"),
-    ("while scanning an anchor", *_ANCHORS, "place"),
+    ("while scanning an alias", *_ANCHORS, "beginning"),
+    ("while scanning an anchor", *_ANCHORS, "beginning"),
     ("tag", *_TAGS, "place"),
     ("directive", "a line cannot begin with '%'", "", "place"),
     ("expected the node content", "a value is missing here", "", "place"),
-    ("expected '<document start>'", "the spec ended above, and here stands more", "", "place"),
+    (
+        "expected '<document start>'",
+        "this stands outside of the spec",
+        "A spec is one mapping, without directives (%).",
+        "place",
+    ),
 )
 """What PyYAML says, what we say, how to mend it, and whether to point at the beginning of what is wrong."""
