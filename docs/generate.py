@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, StrictStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo, OptionInfo
@@ -89,8 +89,8 @@ def spec_keys() -> str:
             inner = f"{path}.{name}" if path else name
             nested = _nested(annotation)
             if nested is not None:
-                suffix = {dict: ".NAME", list: ".0"}.get(nested[0], "")
-                inside.append((inner + suffix, nested[1]))
+                step, inner_model = nested
+                inside.append((inner + step, inner_model))
             rows.append((code(name), _type(annotation, inner), _default(field), field.description or ""))
         sections = [*inside, *sections]
         title = f"### `{path}`" if path else "### The whole spec"
@@ -106,15 +106,15 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, Any]]:
         yield name, model.model_fields[name], hints[name]
 
 
-def _nested(annotation: Any) -> tuple[type | None, type[BaseModel]] | None:
-    """The model inside an annotation, and whether it stands in a dict or a list."""
+def _nested(annotation: Any) -> tuple[str, type[BaseModel]] | None:
+    """The model inside an annotation, and the step of the path that leads into its dict or list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return None, annotation
-    container = get_origin(annotation) if get_origin(annotation) in (dict, list) else None
+        return "", annotation
+    step = ".NAME" if get_origin(annotation) is dict else ".0" if get_origin(annotation) is list else ""
     for argument in get_args(annotation):
         found = _nested(argument)
         if found is not None:
-            return container or found[0], found[1]
+            return step + found[0], found[1]
     return None
 
 
@@ -127,7 +127,7 @@ def _aliases() -> list[tuple[Any, str]]:
         (models.NotNegative, "number ≥ 0"),
         (models.Real, "number"),
         (models.Count, "whole number ≥ 1"),
-        (models.StrictStr, "text"),
+        (StrictStr, "text"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -100,9 +101,15 @@ class Fault:
         text = self.mark.line_text[start : start + width].replace("\t", " ").rstrip()
         text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
         column = self.mark.column - start
-        carets = "^" * max(1, min(self.mark.length, max(len(text) - column, 1)))
+        length = max(1, min(self.mark.length, max(len(text) - column, 1)))
+        carets = "^" * (_cells(text[column : column + length]) or 1)
         number = f"{self.mark.line + 1:>4}"
-        return f"{number} | {text}\n{' ' * len(number)} | {' ' * column}{carets}"
+        return f"{number} | {text}\n{' ' * len(number)} | {' ' * _cells(text[:column])}{carets}"
+
+
+def _cells(text: str) -> int:
+    """The width of a text on a terminal, where some characters take two cells and some none."""
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 class SpecError(LaafError):
@@ -111,15 +118,17 @@ class SpecError(LaafError):
     exit_code = ExitCode.SPEC
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=_place))
+        faults = tuple(faults)
+        # Several texts may bear one name and line, as the flags of the command line do: they keep their order.
+        texts = list(dict.fromkeys(fault.mark.line_text for fault in faults if fault.mark))
+
+        def place(fault: Fault) -> tuple[bool, str, int, int, int]:
+            if fault.mark is None:
+                return True, "", 0, 0, 0
+            return False, fault.mark.source, fault.mark.line, texts.index(fault.mark.line_text), fault.mark.column
+
+        self.faults = tuple(sorted(faults, key=place))
         super().__init__("\n\n".join(map(str, self.faults)))
-
-
-def _place(fault: Fault) -> tuple[bool, str, int, int]:
-    """Sort key: faults without a place last, then by source, line and column."""
-    if fault.mark is None:
-        return True, "", 0, 0
-    return False, fault.mark.source, fault.mark.line, fault.mark.column
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:

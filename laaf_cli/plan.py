@@ -161,7 +161,7 @@ def make_plan(
         reference = make_reference(problem, spec.reference, Path(text.name).parent)
     except ReferenceRefusedError as error:
         hint = "reference: none trains without one."
-        faults.append(Fault(str(error), loaded.root.locate(("reference",)).mark, hint))
+        faults.append(Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint))
     if faults:
         raise SpecError(faults)
     return Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds)

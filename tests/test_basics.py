@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from laaf_cli.errors import Fault, Mark, SpecError
 from laaf_cli.metrics import max_error, relative_l2
 from laaf_cli.multi_index import add, ambiguous_coordinate, derivative_name, lower_set, parse_suffix, unit
 from laaf_cli.seeds import random_stream
@@ -67,3 +68,16 @@ def test_metrics_at_the_edges() -> None:
     assert relative_l2(zero + 1, zero) == math.inf
     with pytest.raises(ValueError, match=r"shapes differ: solution \(3,\), reference \(3, 1\)"):
         relative_l2(zero, zero[:, None])
+
+
+def test_faults_of_several_flags_stay_in_their_order() -> None:
+    marks = [
+        Mark("command line", 0, column, 1, text) for column, text in ((9, "--set b"), (3, "--set a"), (5, "--set b"))
+    ]
+    error = SpecError([Fault(str(mark.column), mark) for mark in marks])
+    assert [fault.what for fault in error.faults] == ["5", "9", "3"]
+
+
+def test_carets_stand_under_what_they_mean_in_wide_scripts() -> None:
+    fault = Fault("wrong", Mark("a.yaml", 0, 3, 2, "熱: ux"))
+    assert str(fault).splitlines()[1:] == ["   1 | 熱: ux", "     |     ^^"]

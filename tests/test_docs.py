@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -111,16 +113,27 @@ def test_whole_specs_make_a_plan(block: Block) -> None:
     make_plan(Text(f"{block.place}.yaml", block.body))
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[None]]]:
+    """Every page, being run in a folder of its own; pages run side by side, because most of the time is start-up."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {page: pool.submit(_run_page, page, tmp_path_factory.mktemp(page.stem)) for page in RUNNABLE}
+
+
 @pytest.mark.parametrize("page", RUNNABLE, ids=name)
-def test_commands_and_programs_run(page: Path, tmp_path: Path) -> None:
+def test_commands_and_programs_run(page: Path, running: dict[Path, Future[None]]) -> None:
     """In order, in one folder, and what a command prints has the lines that the page shows, whatever the numbers."""
+    running[page].result()
+
+
+def _run_page(page: Path, folder: Path) -> None:
     for block in blocks(page):
         if block.file is not None:
-            (tmp_path / block.file).write_text(block.body, encoding="utf-8")
+            (folder / block.file).write_text(block.body, encoding="utf-8")
         elif block.language == "console":
-            _run_console(block, tmp_path)
+            _run_console(block, folder)
         elif block.language == "python":
-            _run([sys.executable, "-c", block.body], block, tmp_path)
+            _run([sys.executable, "-c", block.body], block, folder)
 
 
 def _run_console(block: Block, folder: Path) -> None:

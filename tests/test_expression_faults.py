@@ -763,12 +763,12 @@ the value is not a finite real number
 
 LOOKALIKES = r"""
 ｕ + 1
-^
+^^
 the character 'ｕ' has no meaning
 Did you mean 'u'?
 
 ｓｉｎ(x)
-^
+^^
 the character 'ｓ' has no meaning
 Did you mean 's'?
 
@@ -823,7 +823,7 @@ the character 'ν' has no meaning
 Names are made of the letters A to Z and digits.
 
 😀
-^
+^^
 the character '😀' has no meaning
 FORMS
 """

@@ -991,9 +991,9 @@ Write the value alone.
 =+ a reference that is not there
 reference: {file: there-is-none.csv}
 --
-spec.yaml:4:12: there is no file there-is-none.csv
+spec.yaml:4:19: there is no file there-is-none.csv
    4 | reference: {file: there-is-none.csv}
-     |            ^
+     |                   ^^^^^^^^^^^^^^^^^
 reference: none trains without one.
 
 =+ names without a file
@@ -2185,6 +2185,14 @@ def test_complete_message(yaml: str, assignments: list[str], expected: str, monk
     assert message(yaml, assignments) == expected
 
 
+def test_the_first_item_of_a_list_comes_into_being() -> None:
+    """`--iterations` means `training.0.iterations`, also where the spec leaves the training to its defaults."""
+    assignments = ["training.0.iterations=5", "network.hidden.0=30"]
+    plan = make_plan(Text("spec.yaml", START), [Override.from_assignment(assignment) for assignment in assignments])
+    assert plan.spec.training[0].iterations == 5
+    assert plan.spec.network.hidden == [30]
+
+
 BURGERS = """\
 coordinates: {x: [-1, 1], t: [0, 1]}
 unknowns: [u]
@@ -2262,7 +2270,7 @@ CHARACTERS = {
     ),
     "letters beyond the basic plane": (
         START + "title: 😀\nnetwork: {activation: 😀}\n",
-        "spec.yaml:5:23: '😀' is not a choice for 'activation'\n   5 | network: {activation: 😀}\n     |                       ^\n"
+        "spec.yaml:5:23: '😀' is not a choice for 'activation'\n   5 | network: {activation: 😀}\n     |                       ^^\n"
         "Choices: tanh, sin, sigmoid, silu, gelu, softplus, relu, leaky-relu, elu.",
     ),
     "a no-break space in an equation": (

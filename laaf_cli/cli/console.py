@@ -26,20 +26,24 @@ def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
     # A pipe has no width of its own; wide enough keeps every row on its line.
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 160, soft_wrap=not stream.isatty())
+    width = None if stream.isatty() else 160
+    return Console(file=stream, highlight=False, emoji=False, width=width, soft_wrap=not stream.isatty())
 
 
 def print_error(text: str) -> None:
     """An error, on stderr: its first word red on a terminal."""
-    from rich.markup import escape
-
-    messages().print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
+    messages().print(f"[bold red]error:[/] {_plain(text)}", soft_wrap=True)
 
 
 def print_warning(text: str) -> None:
+    messages().print(f"[yellow]warning:[/] {_plain(text)}", soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    """A text that a terminal shows and does not obey: file names may hold anything."""
     from rich.markup import escape
 
-    messages().print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True)
+    return escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
 def print_message(text: str) -> None:
