@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -243,45 +243,25 @@ def activations() -> str:
     return table(("name", "highest order of an equation", "why"), rows)
 
 
-_DRAWN = {
-    "glorot-normal": "weights from N(0, 2/(fan in + fan out)), biases 0 (Glorot & Bengio 2010)",
-    "glorot-normal-truncated": "the same, draws beyond two standard deviations drawn again, as in the authors' "
-    "Burgers script",
-    "glorot-uniform": "weights uniform with the same variance, biases 0",
-    "normal-0.1": "weights and biases from N(0, 0.1²), as in the authors' regression script",
-}
-_SAMPLED = {
-    "latin-hypercube": "one point in each of N equal slices of every coordinate",
-    "uniform": "independent and uniform",
-    "sobol": "scrambled Sobol sequence: the first N points of the next power of two",
-    "halton": "scrambled Halton sequence",
-    "grid": "equidistant, both ends included; the largest grid with at most N points",
-}
-
-
 def initializers() -> str:
-    return _named(INITIALIZERS, _DRAWN)
+    return _documented(INITIALIZERS)
 
 
 def samplers() -> str:
-    return _named(SAMPLERS, _SAMPLED)
-
-
-def _named(rows: Iterable[str], meanings: dict[str, str]) -> str:
-    """A table whose names are the code's and whose sentences stand here; both must speak of the same names."""
-    names = list(rows)
-    if set(names) != set(meanings):
-        raise SystemExit(f"docs/generate.py has no sentence for, or a stale one: {set(names) ^ set(meanings)}")
-    return table(("name", "meaning"), ((code(name), meanings[name]) for name in names))
+    return _documented(SAMPLERS)
 
 
 def optimizers() -> str:
-    sentences = [(code(name), _sentence(make)) for name, make in OPTIMIZERS.items()]
-    return table(("name", "meaning"), sentences)
+    return _documented(OPTIMIZERS)
 
 
-def _sentence(function: Callable[..., Any]) -> str:
-    return (inspect.getdoc(function) or "").splitlines()[0]
+def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:
+    """A table of functions by name, each with the first line of its docstring."""
+    undocumented = [name for name, function in rows.items() if not inspect.getdoc(function)]
+    if undocumented:
+        raise SystemExit(f"these rows have no docstring: {', '.join(undocumented)}")
+    sentences = ((code(name), str(inspect.getdoc(function)).splitlines()[0]) for name, function in rows.items())
+    return table(("name", "meaning"), ((name, sentence.removesuffix(".")) for name, sentence in sentences))
 
 
 def schedules() -> str:

@@ -19,11 +19,12 @@ def _deviation(fan_in: int, fan_out: int) -> float:
 
 
 def _glorot_normal(fan_in: int, fan_out: int, random: np.random.Generator) -> Layer:
+    """Weights from N(0, 2/(fan in + fan out)), biases 0 (Glorot & Bengio 2010)."""
     return _deviation(fan_in, fan_out) * random.standard_normal((fan_out, fan_in)), np.zeros(fan_out)
 
 
 def _glorot_normal_truncated(fan_in: int, fan_out: int, random: np.random.Generator) -> Layer:
-    """Draws beyond two deviations are drawn again, as in the authors' Burgers script."""
+    """The same, draws beyond two standard deviations drawn again, as in the authors' Burgers script."""
     z = random.standard_normal((fan_out, fan_in))
     while (outside := np.abs(z) > 2).any():
         z[outside] = random.standard_normal(int(outside.sum()))
@@ -31,6 +32,7 @@ def _glorot_normal_truncated(fan_in: int, fan_out: int, random: np.random.Genera
 
 
 def _glorot_uniform(fan_in: int, fan_out: int, random: np.random.Generator) -> Layer:
+    """Weights uniform with the variance of `glorot-normal`, biases 0."""
     bound = math.sqrt(3) * _deviation(fan_in, fan_out)
     return random.uniform(-bound, bound, (fan_out, fan_in)), np.zeros(fan_out)
 

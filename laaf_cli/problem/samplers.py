@@ -13,16 +13,19 @@ Sampler = Callable[[int, int, np.random.Generator], Array]
 
 
 def _latin_hypercube(n: int, dimension: int, random: np.random.Generator) -> Array:
+    """One point in each of N equal slices of every coordinate (McKay, Beckman & Conover 1979)."""
     from scipy.stats import qmc
 
     return qmc.LatinHypercube(dimension, rng=random).random(n)
 
 
 def _uniform(n: int, dimension: int, random: np.random.Generator) -> Array:
+    """Independent and uniform."""
     return random.random((n, dimension))
 
 
 def _sobol(n: int, dimension: int, random: np.random.Generator) -> Array:
+    """Scrambled Sobol sequence: the first N points of the next power of two."""
     from scipy.stats import qmc
 
     # The sequence is balanced at powers of two only; a whole one is drawn and its head taken.
@@ -30,12 +33,14 @@ def _sobol(n: int, dimension: int, random: np.random.Generator) -> Array:
 
 
 def _halton(n: int, dimension: int, random: np.random.Generator) -> Array:
+    """Scrambled Halton sequence."""
     from scipy.stats import qmc
 
     return qmc.Halton(dimension, rng=random).random(n)
 
 
 def _grid(n: int, dimension: int, _random: np.random.Generator) -> Array:
+    """Equidistant, both ends included; the largest grid with at most N points."""
     side = 1
     while (side + 1) ** dimension <= n:
         side += 1
