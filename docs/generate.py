@@ -39,7 +39,7 @@ from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.reference import REFERENCES
 from laaf_cli.run import check_target
-from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, LAYOUT
+from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT
 from laaf_cli.spec import RunSpec, Text, models, source
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES
@@ -340,6 +340,15 @@ def run_file_layout() -> str:
     return table(("path", "type", "dimensions", "may be absent", "meaning"), rows)
 
 
+def run_file_group_attributes() -> str:
+    rows = [
+        (code(group), code(name), meaning)
+        for group, attributes in GROUP_ATTRIBUTES.items()
+        for name, meaning in attributes.items()
+    ]
+    return table(("group", "attribute", "meaning"), rows)
+
+
 def format_version() -> str:
     return f"This page describes format version **{FORMAT_VERSION}**."
 
@@ -526,6 +535,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "other-spellings": other_spellings,
     "references": references,
     "run-file-attributes": run_file_attributes,
+    "run-file-group-attributes": run_file_group_attributes,
     "run-file-layout": run_file_layout,
     "samplers": samplers,
     "schedules": schedules,

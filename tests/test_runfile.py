@@ -15,7 +15,7 @@ from conftest import plan_of
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.run import FinishedRun, check_target, execute
-from laaf_cli.runfile import ATTRIBUTES, LAYOUT, RunFile, write_run
+from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, LAYOUT, RunFile, write_run
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -57,6 +57,13 @@ def test_file_and_layout_agree(path: Path) -> None:
         assert set(file.attrs) == set(ATTRIBUTES)
         for name in found:
             assert file[name].dtype.kind in "fiSu", f"{name} is of type {file[name].dtype}"
+        for group, attributes in GROUP_ATTRIBUTES.items():
+            for name in file[group].attrs:
+                assert any(re.fullmatch(pattern(known), name) for known in attributes), f"{group} has {name}"
+            for known in attributes:
+                assert any(re.fullmatch(pattern(known), name) for name in file[group].attrs), f"{group} lacks {known}"
+        for group in ("solution", "history", "slopes", "error_at_times"):
+            assert not file[group].attrs
     for name in found:
         assert any(re.fullmatch(pattern(entry.path), name) for entry in LAYOUT), f"{name} is not in the layout"
     for entry in LAYOUT:

@@ -1,6 +1,6 @@
 """The run file: its layout as a table, writing it, reading it."""
 
-from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, LAYOUT, Entry
+from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT, Entry
 from laaf_cli.runfile.read import RunFile
 from laaf_cli.runfile.record import (
     Checkpoint,
@@ -15,6 +15,7 @@ from laaf_cli.runfile.write import write_run
 __all__ = [
     "ATTRIBUTES",
     "FORMAT_VERSION",
+    "GROUP_ATTRIBUTES",
     "LAYOUT",
     "Checkpoint",
     "Entry",

@@ -54,9 +54,9 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/solution/{coordinate}", "float64", "coordinate", "values of a coordinate, a dimension scale"),
     Entry("/solution/{unknown}", "float64", "coordinates", "the solution on the grid"),
     Entry("/reference/{coordinate}", "float64", "coordinate", "the same values", optional=True),
-    Entry("/reference/{unknown}", "float64", "coordinates", "the reference on the grid; attributes of the group: method, error_estimate, wall_time_s", optional=True),
+    Entry("/reference/{unknown}", "float64", "coordinates", "the reference on the grid", optional=True),
     Entry("/error/{coordinate}", "float64", "coordinate", "the same values", optional=True),
-    Entry("/error/{unknown}", "float64", "coordinates", "solution minus reference; attributes of the group: relative_l2_{unknown}, max_error_{unknown}", optional=True),
+    Entry("/error/{unknown}", "float64", "coordinates", "solution minus reference", optional=True),
     Entry("/error_at_times/time", "float64", "time", "times at which the error is told apart", optional=True),
     Entry("/error_at_times/{unknown}", "float64", "time", "relative L2 error over space at these times", optional=True),
     Entry("/history/iteration", "int64", "iteration", "iterations at which a record was made, a dimension scale; 0 is the start"),
@@ -75,3 +75,26 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/checkpoint/points/{term}", "float64", "", "collocation points of a term, [n_points, d]"),
     Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps, by parameter and name", optional=True),
 )  # fmt: skip
+
+GROUP_ATTRIBUTES: dict[str, dict[str, str]] = {
+    "/reference": {
+        "method": "how the reference was computed and how its error is estimated",
+        "error_estimate": "estimate of its largest absolute error on the grid",
+        "wall_time_s": "seconds that computing it took",
+    },
+    "/error": {
+        "relative_l2_{unknown}": "relative L2 error on the grid",
+        "max_error_{unknown}": "largest absolute error on the grid",
+    },
+    "/network": {
+        "activation": "activation function of the hidden layers",
+        "kind": "`fixed`, `gaaf`, `llaaf` or `nlaaf`",
+        "n": "the scale n",
+        "inputs": "`scaled` or `raw`",
+    },
+    "/checkpoint": {
+        "iteration": "iterations carried out",
+        "phase": "phase of the training, from 0",
+        "optimizer": "optimizer of that phase",
+    },
+}

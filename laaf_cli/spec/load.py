@@ -154,7 +154,7 @@ def _prune(plain: Any, detail: ErrorDetails) -> bool:
         parents.append((here, step))
         here = here[step]
     if not parents:
-        return False
+        return len(detail["loc"]) > 1  # it went with another fault of the same part
     # An incomplete list means nothing, nor do equations without all coordinates: they go as a whole.
     while len(parents) > 1 and (isinstance(parents[-1][0], list) or parents[0][1] == "coordinates"):
         parents.pop()

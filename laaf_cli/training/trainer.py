@@ -143,7 +143,7 @@ class Trainer:
         self.records: list[Record] = []
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
-        self.monitor_every = max(1, self.total_iterations // N_MONITORED)
+        self.monitor_every = self.record_every * max(1, self.total_iterations // self.record_every // N_MONITORED)
         self.iteration = 0
         self.phase = 0
 
