@@ -50,7 +50,9 @@ class Backend:
     def _function(self, attribute: str) -> Callable[..., Any]:
         if attribute.startswith("special.") and self.special is not None:
             special = self.special
-            return lambda *arguments: getattr(special(), attribute.removeprefix("special."))(*arguments)
+            name = attribute.removeprefix("special.")
+            # SciPy's functions know no extended precision.
+            return lambda *arguments: getattr(special(), name)(*(np.asarray(a, np.float64) for a in arguments))
         start: Any = self.module
         function: Callable[..., Any] = reduce(getattr, attribute.split("."), start)
         return function

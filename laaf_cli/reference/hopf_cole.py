@@ -23,13 +23,13 @@ from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
 from laaf_cli.errors import listed
-from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate
+from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate, fields
 from laaf_cli.problem import OnFaces, Problem, Term
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 
 FIRST_NODES = 64
-MOST_NODES = 32_768
+MOST_NODES = 131_072
 TOLERANCE = 1e-14
 Quantity = Callable[[Array, Callable[[Array], Array]], Array]
 """(nodes [n_points, n_nodes], mean over the nodes) → values [n_points]."""
@@ -54,6 +54,17 @@ class InitialValues:
     def largest(self) -> float:
         """max |u_0|."""
         return float(np.max(np.abs(self.inside(np.linspace(self.lower, self.upper, 4001)))))
+
+    @cached_property
+    def steepest(self) -> float:
+        """The largest u_0′, or 0 where u_0 only falls."""
+        return max(0.0, float(np.max(self.slope_inside(np.linspace(self.lower, self.upper, 4001)))))
+
+    @cached_property
+    def swing(self) -> float:
+        """max U_0 − min U_0."""
+        values = self._integral(np.linspace(self.lower, self.upper, 4001))
+        return float(np.ptp(values))
 
     @cached_property
     def _integral(self) -> Chebyshev:
@@ -107,7 +118,7 @@ class HopfCole(Reference):
         return self._converged(points, self._slope)[0]
 
     def _exponent_range(self) -> float:
-        return self.initial.largest * (self.initial.upper - self.initial.lower) / (2 * self.viscosity)
+        return self.initial.swing / (2 * self.viscosity)
 
     def _value(self, y: Array, mean: Callable[[Array], Array]) -> Array:
         return mean(self.initial.values(y))
@@ -124,22 +135,57 @@ class HopfCole(Reference):
         result = np.empty(len(points))
         at_start = t <= 0
         result[at_start] = self.initial.values(x[at_start])
-        open_: NDArray[np.intp] = np.flatnonzero(~at_start)
-        nodes, largest_change = FIRST_NODES, 0.0
-        before = self._by_parts(x, t, open_, nodes, quantity)
+        largest_change = 0.0
+        later = np.flatnonzero(~at_start)
+        first = self._first_nodes(t[later])
+        if np.any(first >= MOST_NODES):
+            raise ReferenceRefusedError(
+                f"Hopf-Cole does not apply: with nu = {self.viscosity:g} the fronts are too thin for {MOST_NODES} nodes"
+            )
+        for nodes in np.unique(first):
+            which = later[first == nodes]
+            result[which], change = self._doubled(x, t, which, int(nodes), quantity)
+            largest_change = max(largest_change, change)
+        return result, largest_change
+
+    def _doubled(
+        self, x: Array, t: Array, which: NDArray[np.intp], nodes: int, quantity: Quantity
+    ) -> tuple[Array, float]:
+        """The quantity at some of the points, its nodes doubled from a first number until it rests."""
+        result = np.empty(len(which))
+        open_, largest_change = np.arange(len(which)), 0.0
+        before = self._by_parts(x, t, which, nodes, quantity)
         while len(open_):
             nodes *= 2
-            after = self._by_parts(x, t, open_, nodes, quantity)
+            after = self._by_parts(x, t, which[open_], nodes, quantity)
             result[open_] = after
             change = np.abs(after - before)
             moving = change > TOLERANCE * max(1.0, self.initial.largest)
+            if nodes >= MOST_NODES:
+                moving[:] = False
             # What still moves is doubled again; what rests keeps its last change as its error.
             largest_change = max(largest_change, float(np.max(change[~moving], initial=0.0)))
-            if nodes >= MOST_NODES:
-                largest_change = max(largest_change, float(np.max(change)))
-                break
             open_, before = open_[moving], after[moving]
         return result, largest_change
+
+    def _reach(self, t: Array) -> Array:
+        """The distance beyond which the weight is below e⁻⁴⁵ of that at y = x.
+
+        U_0 differs by at most M |y − x|, M = max |u_0|, and by no more than its swing.
+        """
+        travel = t * self.initial.largest
+        wide = 180 * self.viscosity * t
+        return np.minimum(travel + np.sqrt(travel**2 + wide), np.sqrt(2 * t * self.initial.swing + wide))
+
+    def _first_nodes(self, t: Array) -> NDArray[np.intp]:
+        """Nodes, a power of two, that put two into the width of the narrowest peak that the weight can have.
+
+        −Φ″ = (u_0′ + 1/t)/(2ν). With fewer, one node may outweigh all others at one number of nodes and at twice
+        that number, and a wrong value would seem to rest.
+        """
+        width = np.sqrt(2 * self.viscosity / (self.initial.steepest + 1 / t))
+        needed = 4 * self._reach(t) / width
+        return np.maximum(FIRST_NODES, 2 ** np.ceil(np.log2(needed))).astype(np.intp)
 
     def _by_parts(self, x: Array, t: Array, which: NDArray[np.intp], nodes: int, quantity: Quantity) -> Array:
         size = max(1, _AT_A_TIME // nodes)
@@ -148,10 +194,7 @@ class HopfCole(Reference):
 
     def _on_nodes(self, x: Array, t: Array, nodes: int, quantity: Quantity) -> Array:
         """The quantity with a given number of nodes."""
-        # |U_0(y) − U_0(x)| ≤ M |y − x|, so beyond this distance the weight is below e⁻⁴⁵ of that at y = x.
-        travel = t * self.initial.largest
-        reach = travel + np.sqrt(travel**2 + 180 * self.viscosity * t)
-        y = x[:, None] + reach[:, None] * np.linspace(-1, 1, nodes + 1)
+        y = x[:, None] + self._reach(t)[:, None] * np.linspace(-1, 1, nodes + 1)
         phi = -self.initial.antiderivative(y) / (2 * self.viscosity) - (x[:, None] - y) ** 2 / (
             4 * self.viscosity * t[:, None]
         )
@@ -266,6 +309,8 @@ class _Statement:
 
     def _shift(self, residual: Node, points: Array) -> Array | None:
         """g where the residual is c (u − g) with a constant c, else None."""
+        if fields(residual) != {self.u}:
+            return None
         zero, one, two = self._probe(residual, points, (0.0, 1.0, 2.0))
         factor = (one - zero)[0]
         linear = (

@@ -15,7 +15,7 @@ from laaf_cli.reference.reference import Reference, ReferenceRefusedError, Refer
 
 
 class Tabulated(Reference):
-    """Splines through a table; their error is estimated by leaving out every second value of each axis.
+    """Splines through a table; their error is the difference to coarser ones.
 
     The error of the table itself cannot be seen from it: a file is as good as what made it.
     """
@@ -34,8 +34,8 @@ class Tabulated(Reference):
         self.coordinates = problem.domain.coordinates
         sizes = " x ".join(str(len(axis)) for axis in table.axes)
         self.method = (
-            f"{path.name}, {sizes} values, splines between them; error: of interpolation, estimated on every second "
-            "value (that of the file itself is not known)"
+            f"{path.name}, {sizes} values, splines between them; error: of interpolation, by a coarser one "
+            "(that of the file itself is not known)"
         )
 
     def evaluate(self, points: Array) -> ReferenceValues:
@@ -57,13 +57,14 @@ class Tabulated(Reference):
         values = self.table.fields[name]
         if self._on_grid(points):
             return float(np.finfo(float).eps * np.max(np.abs(values)))
-        every_second = tuple(slice(None, None, 2) if len(axis) >= 5 else slice(None) for axis in self.table.axes)
-        axes = tuple(axis[part] for axis, part in zip(self.table.axes, every_second, strict=True))
-        coarse = Table(axes, {name: values[every_second]})
-        kept = np.clip(points, [axis[0] for axis in axes], [axis[-1] for axis in axes])
-        difference = np.abs(_interpolate(coarse, name, kept) - _interpolate(self.table, name, kept))
-        # The spline's order divides the error by at least 4 when the spacing is halved.
-        return float(np.max(difference)) / 4
+        # Long axes are thinned to every second value, both ends kept; short ones get a spline of lower order.
+        kept = [np.unique([*range(0, len(axis), 2), len(axis) - 1]) for axis in self.table.axes]
+        kept = [which if len(which) >= 4 else np.arange(len(axis)) for which, axis in zip(kept, self.table.axes, strict=True)]
+        axes = tuple(axis[which] for axis, which in zip(self.table.axes, kept, strict=True))
+        coarse = Table(axes, {name: values[np.ix_(*kept)]})
+        lowered = tuple(len(which) == len(axis) for which, axis in zip(kept, self.table.axes, strict=True))
+        difference = _interpolate(coarse, name, points, lowered) - _interpolate(self.table, name, points)
+        return float(np.max(np.abs(difference)))
 
     def _on_grid(self, points: Array) -> bool:
         return all(
@@ -72,8 +73,8 @@ class Tabulated(Reference):
         )
 
 
-def _interpolate(table: Table, name: str, points: Array) -> Array:
-    """A tensor-product spline, cubic where an axis has values enough.
+def _interpolate(table: Table, name: str, points: Array, lowered: tuple[bool, ...] = ()) -> Array:
+    """A tensor-product spline, cubic where an axis has values enough, of one order less where `lowered`.
 
     Not RegularGridInterpolator: its cubic splines come from an iterative solver that stops at 1e-5.
     """
@@ -81,7 +82,8 @@ def _interpolate(table: Table, name: str, points: Array) -> Array:
 
     coefficients, knots, degrees = table.fields[name], [], []
     for i, axis in enumerate(table.axes):
-        spline = make_interp_spline(axis, coefficients, k=min(3, len(axis) - 1), axis=i)
+        degree = min(3, len(axis) - 1) - (lowered[i] if lowered else 0)
+        spline = make_interp_spline(axis, coefficients, k=degree, axis=i)
         # make_interp_spline moves the axis that it works on to the front.
         coefficients = np.moveaxis(spline.c, 0, i)
         knots.append(spline.t)
