@@ -11,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from laaf_cli.derivatives import ENGINES, DerivativeEngine
 from laaf_cli.errors import Fault, SpecError, UsageError, listed
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery
-from laaf_cli.problem import PointSet, Problem, build, constant_loss
+from laaf_cli.problem import Observed, PointSet, Problem, build, constant_loss, grid_points
 from laaf_cli.reference import NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Text, load
@@ -120,7 +121,11 @@ class Plan:
         return self.spec.model_dump(mode="json") | own
 
     def hashes(self) -> tuple[str, str]:
-        """SHA-256 of the problem and of the method; runs that differ in the seed alone share both."""
+        """SHA-256 of the problem and of the method.
+
+        Runs share both where they differ in the seed, in what is told (title, reference, evaluation), or in the
+        device. Observed values count, not the name of their file.
+        """
         spec = self.spec.model_dump(mode="json")
         keys = ("coordinates", "unknowns", "constants", "equations")
         problem = {key: spec[key] for key in keys}
@@ -128,8 +133,16 @@ class Plan:
         problem["conditions"] = {
             name: {key: condition[key] for key in ("where", "equation")} for name, condition in conditions.items()
         }
-        problem["data"] = {key: spec["data"][key] for key in ("target", "file")} if spec["data"] else None
-        method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype", "data")}
+        problem["data"] = spec["data"]["target"] if spec["data"] else None
+        problem["observed"] = [
+            hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+            for term in self.problem.terms
+            if isinstance(term.region, Observed)
+            for values in (term.region.given.points, *term.region.given.symbols.values())
+        ]
+        method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype")}
+        method["data"] = {key: spec["data"][key] for key in ("points", "sampler", "weight")} if spec["data"] else None
+        method |= {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
         method["conditions"] = {
             name: {key: condition[key] for key in ("points", "weight")} for name, condition in conditions.items()
         }
@@ -159,6 +172,9 @@ def make_plan(
     reference = None
     try:
         reference = make_reference(problem, spec.reference, Path(text.name).parent)
+        if reference is not None:
+            # The corners of the domain tell whether the reference covers it.
+            reference.evaluate(grid_points(problem.domain.grid((2,) * problem.domain.dimension)))
     except ReferenceRefusedError as error:
         hint = "reference: none trains without one."
         faults.append(Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint))

@@ -24,7 +24,7 @@ from laaf_cli.errors import UsageError
 from laaf_cli.metrics import max_error, relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
-from laaf_cli.problem import PointSet, grid_points
+from laaf_cli.problem import OBSERVED, PointSet, grid_points
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference import ReferenceValues
 from laaf_cli.runfile import (
@@ -87,8 +87,8 @@ class Summary:
         return max(self.relative_l2.values()) if self.relative_l2 else math.nan
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; numbers that JSON does not know become null."""
-        return _finite(asdict(self) | {"seconds_per_1000": self.seconds_per_1000})
+        """Plain values, by name."""
+        return asdict(self) | {"seconds_per_1000": self.seconds_per_1000}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class FinishedRun:
         except OSError as error:
             reason = error.strerror or str(error)
             for folder in (Path.cwd(), Path(tempfile.gettempdir())):
-                other = folder / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
+                other = folder / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
                 with contextlib.suppress(OSError):
                     write_run(other, self.record)
                     raise UsageError(f"{path} cannot be written: {reason}\nThe run is saved in {other}") from None
@@ -115,11 +115,13 @@ class FinishedRun:
 
 def check_target(path: Path, *, overwrite: bool) -> None:
     """Raises UsageError now for what would keep the run file from being written after the training."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a directory; --output takes the path of a file")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} is there already; --overwrite replaces it, --output names another")
     try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory; --output takes the path of a file")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not an ordinary file, and a run file is")
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} is there already; --overwrite replaces it, --output names another")
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as file:
             # Asking for the room finds a full disk and a spent quota alike.
@@ -127,7 +129,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
             file.flush()
         free = _free_bytes(path.parent)
     except OSError as error:
-        raise UsageError(f"{path.parent} cannot be written: {error.strerror or error}") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
     if free < MIN_FREE_BYTES:
         raise UsageError(
             f"{path.parent} has {free / 1e6:.0f} MB left; a run file may need {MIN_FREE_BYTES / 1e6:.0f} MB"
@@ -155,6 +157,7 @@ def execute(
     network = plan.make_network()
     grid = grid_points(plan.problem.grid)
     reference = plan.reference.evaluate(grid) if plan.reference is not None else None
+    slices = _reference_slices(plan)
     monitor = None
     if reference is not None:
         fields = reference.fields
@@ -172,7 +175,7 @@ def execute(
         max_seconds=plan.max_seconds,
     )
     result = trainer.train()
-    return _finished(plan, network, points, result, grid, reference)
+    return _finished(plan, network, points, result, grid, reference, slices)
 
 
 def evaluate_network(network: Mlp, unknowns: tuple[str, ...], points: Array) -> dict[str, Array]:
@@ -203,6 +206,7 @@ def _finished(
     result: TrainingResult,
     grid: Array,
     reference: ReferenceValues | None,
+    slices: list[Slice],
 ) -> FinishedRun:
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)
@@ -211,7 +215,7 @@ def _finished(
     errors = {name: solution[name] - reference.fields[name] for name in solution} if reference else None
     l2 = {name: relative_l2(solution[name], reference.fields[name]) for name in solution} if reference else None
     largest = {name: max_error(solution[name], reference.fields[name]) for name in solution} if reference else None
-    at_times = _error_at_times(plan, network)
+    at_times = _error_at_times(plan, network, slices)
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
         return GridFields(axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes)
@@ -243,6 +247,7 @@ def _finished(
         network=_parameters(plan, network),
         checkpoint=Checkpoint(
             {name: given.points for name, given in points.items()},
+            {name.removeprefix(OBSERVED): v for given in points.values() for name, v in given.symbols.items()},
             result.optimizer_state,
             {
                 "iteration": result.iterations,
@@ -254,19 +259,38 @@ def _finished(
     return FinishedRun(record, summary)
 
 
-def _error_at_times(plan: Plan, network: Mlp) -> ErrorAtTimes | None:
-    """The relative L2 error over space, at exactly the times asked for."""
+@dataclass(frozen=True)
+class Slice:
+    """A time at which the error is told apart: points [n, d] over space, and the reference there."""
+
+    time: float
+    points: Array
+    reference: Mapping[str, Array]
+
+
+def _reference_slices(plan: Plan) -> list[Slice]:
+    """The reference at exactly the times asked for; none without a reference or without time."""
     problem, axis = plan.problem, plan.problem.domain.time_axis
     if plan.reference is None or axis is None:
-        return None
-    errors: dict[str, list[float]] = {name: [] for name in problem.unknowns}
+        return []
+    slices = []
     for time in problem.times:
-        slice_ = grid_points(tuple(np.array([time]) if i == axis else values for i, values in enumerate(problem.grid)))
-        exact = plan.reference.evaluate(slice_).fields
-        found = evaluate_network(network, problem.unknowns, slice_)
-        for name in problem.unknowns:
-            errors[name].append(relative_l2(found[name], exact[name]))
-    return ErrorAtTimes(np.array(problem.times), {name: np.array(values) for name, values in errors.items()})
+        axes = tuple(np.array([time]) if i == axis else values for i, values in enumerate(problem.grid))
+        points = grid_points(axes)
+        slices.append(Slice(time, points, plan.reference.evaluate(points).fields))
+    return slices
+
+
+def _error_at_times(plan: Plan, network: Mlp, slices: list[Slice]) -> ErrorAtTimes | None:
+    if not slices:
+        return None
+    errors: dict[str, list[float]] = {name: [] for name in plan.problem.unknowns}
+    for slice_ in slices:
+        found = evaluate_network(network, plan.problem.unknowns, slice_.points)
+        for name, values in errors.items():
+            values.append(relative_l2(found[name], slice_.reference[name]))
+    times = np.array([slice_.time for slice_ in slices])
+    return ErrorAtTimes(times, {name: np.array(values) for name, values in errors.items()})
 
 
 def _summary(
@@ -345,7 +369,7 @@ def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
 def _settings_json(plan: Plan) -> str:
     import json
 
-    return json.dumps(plan.settings(), indent=2)
+    return json.dumps(plan.settings(), indent=2, allow_nan=False)
 
 
 def _history(result: TrainingResult) -> History:
@@ -382,11 +406,3 @@ def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
             "inputs": plan.spec.network.inputs,
         },
     )
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

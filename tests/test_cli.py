@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -240,11 +241,66 @@ def test_second_interrupt_stops_at_once() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    script = f"{sys.executable} -m laaf_cli problems burgers | head -1"
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("problems", 0),
+        ("problems burgers", 0),
+        ("check burgers", 0),
+        (f"solve burgers -q --max-error 1e-9 {shlex.join(QUICK)}", ExitCode.BOUND_EXCEEDED),
+    ],
+)
+def test_a_reader_that_leaves_early_is_no_error(command: str, code: int) -> None:
+    script = f"{sys.executable} -m laaf_cli {command} | true"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout == "title: Viscous Burgers equation\n"
-    assert done.stderr == ""
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_results_that_cannot_be_printed() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*PROGRAM, "problems"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == "error: the results cannot be printed: No space left on device\n"
+
+
+def test_numbers_that_json_does_not_know(laaf: Laaf) -> None:
+    done = laaf("check", "burgers", "--json", "--set", "slopes.recovery.operator=identity")
+    assert done.code == 0
+    assert json.loads(done.out)["constant_bound"] is None
+    assert laaf("solve", "burgers", "--max-seconds", "inf").code == ExitCode.USAGE
+
+
+def test_interrupt_while_the_file_is_written(laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    from laaf_cli import run
+
+    write = run.write_run
+
+    def interrupted(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        write(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "write_run", interrupted)
+    assert laaf("solve", "burgers", *QUICK).code == 0
+    assert Path("runs/burgers-nlaaf-n10-s0.h5").exists()
+
+
+def test_interrupt_before_training(laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("laaf_cli.bundled.find", interrupted)
+    done = laaf("solve", "burgers")
+    assert done.code == ExitCode.INTERRUPTED
+    assert done.err == "error: interrupted; nothing was written\n"
+
+
+def test_a_reference_that_fails_is_told_before_training(laaf: Laaf) -> None:
+    done = laaf("solve", "heat", "--set", "reference={exact: {u: 1/(t - 0.25)}}")
+    assert done.code == ExitCode.SPEC
+    assert "the closed form of 'u' is not finite at {'x': 0.0, 't': 0.25}" in done.err
+    assert "iteration" not in done.err
 
 
 def test_a_terminal_without_unicode_gets_no_traceback() -> None:

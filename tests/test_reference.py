@@ -12,9 +12,10 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 from laaf_cli import bundled
+from laaf_cli.errors import SpecError
 from laaf_cli.plan import make_plan
 from laaf_cli.problem import grid_points
-from laaf_cli.reference import HopfCole, Reference, Tabulated
+from laaf_cli.reference import HopfCole, Reference, ReferenceRefusedError, Tabulated
 
 BURGERS = """
 coordinates: {{x: [{low}, {high}], t: [{start}, {end}]}}
@@ -161,10 +162,61 @@ def test_order_of_coordinates_does_not_matter() -> None:
     assert at(reference, (0.4, 0.3)) == at(hopf_cole(nu=0.02), (0.3, 0.4))
 
 
-def test_error_estimate_covers_the_error() -> None:
-    found = hopf_cole(nu=0.05).evaluate(grid_points((np.linspace(-1, 1, 41), np.linspace(0, 1, 11))))
-    assert 0 < found.error_estimate < 1e-12
+@pytest.mark.parametrize(
+    ("low", "high", "end", "nu"), [(-1, 1, 1, 0.05), (-1, 1, 1, 1e-5), (-1, 1, 1, 1e-6), (-10, 10, 100, 0.01 / math.pi)]
+)
+def test_error_estimate_covers_the_error(low: float, high: float, end: float, nu: float) -> None:
+    """Against far more nodes: a single node must never outweigh all others and seem to have converged."""
+    reference = hopf_cole(low=low, high=high, end=end, nu=nu)
+    random = np.random.default_rng(0)
+    points = np.stack([random.uniform(low, high, 40), random.uniform(0, end, 40)], axis=1)
+    found = reference.evaluate(points)
+    finest = reference._on_nodes(points[:, 0], points[:, 1], 300_000, reference._value)
+    rounding_of_the_long_sum = 1e-12
+    assert np.abs(found.fields["u"] - finest).max() < found.error_estimate + rounding_of_the_long_sum
+    assert found.error_estimate < 1e-9
     assert found.wall_time_s > 0
+
+
+@pytest.mark.parametrize(
+    ("initial", "walls", "refused"),
+    [
+        ("u = -sin(pi*x)", "u + u_x = 0", "the condition 'walls' is another than u = 0"),
+        ("u = -sin(pi*x)", "u_xxx = 0", "the condition 'walls' is another than u = 0"),
+        ("u + 0.3*u_x = -sin(pi*x)", "u = 0", "the condition 'initial' does not give u itself"),
+    ],
+)
+def test_conditions_that_the_transformation_cannot_meet(initial: str, walls: str, refused: str) -> None:
+    with pytest.raises(SpecError, match=f"Hopf-Cole does not apply: {refused}"):
+        hopf_cole(initial=initial, walls=walls)
+
+
+@pytest.mark.parametrize("form", ["(1e10 + x) - 1e10", "(1 - cos(x*1e-4))/(x*1e-4)**2"])
+def test_closed_forms_that_cancel_say_so(form: str) -> None:
+    reference = plan_of(
+        f"coordinates: {{x: [0.5, 2]}}\nunknowns: [u]\nequations: {{e: u_x = 1}}\nreference: {{exact: {{u: {form}}}}}"
+    ).reference
+    assert reference is not None
+    x = np.linspace(0.5, 2, 50)
+    found = reference.evaluate(x[:, None])
+    exact = x if "1e10" in form else 0.5 - (x * 1e-4) ** 2 / 24
+    assert np.abs(found.fields["u"] - exact).max() <= 2 * found.error_estimate
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (10, 10), (15, 40), (30, 30)])
+def test_coarse_tables_say_so(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """A front that the table hardly resolves."""
+    x, t = np.linspace(0, 2.5, shape[0]), np.linspace(1, 3, shape[1])
+
+    def front(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        return np.tanh(4 * (x - 0.8 * t + 0.4))
+
+    np.savez(tmp_path / "table.npz", x=x, t=t, u=front(x[:, None], t))
+    problem = plan_of(TABULATED.replace("{file: table.npz}", "none")).problem
+    points = np.random.default_rng(0).uniform([0.1, 1], [2, 3], (400, 2))
+    found = Tabulated(problem, tmp_path / "table.npz", {}).evaluate(points)
+    error = np.abs(found.fields["u"] - front(*points.T)).max()
+    assert error < 2 * found.error_estimate
 
 
 def test_closed_form_states_rounding() -> None:
@@ -203,6 +255,12 @@ def test_interpolation_has_order_four_and_knows_its_error(tmp_path: Path) -> Non
         assert error < estimate < 200 * error
 
 
+def test_tables_too_small_to_tell_their_error_are_refused(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).uniform([0.1, 1], [2, 3], (10, 2))
+    with pytest.raises(ReferenceRefusedError, match="the table has 4 values of x, and values between them are needed"):
+        tabulated(tmp_path, 4, points)
+
+
 def test_points_of_the_table_are_returned_as_they_are(tmp_path: Path) -> None:
     error, estimate = tabulated(tmp_path, 9, grid_points((np.linspace(0, 2.5, 9)[1:6], np.linspace(1, 3, 9))))
     assert error < 1e-14
@@ -210,8 +268,6 @@ def test_points_of_the_table_are_returned_as_they_are(tmp_path: Path) -> None:
 
 
 def test_table_that_does_not_cover_the_domain(tmp_path: Path) -> None:
-    from laaf_cli.reference import ReferenceRefusedError
-
     with pytest.raises(
         ReferenceRefusedError, match=r"the table covers x from 0 to 2.5, and values are needed from 1 to 4"
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,8 +15,10 @@ import xarray
 from conftest import plan_of
 
 from laaf_cli.errors import RunFileError, UsageError
+from laaf_cli.plan import make_plan
 from laaf_cli.run import FinishedRun, check_target, execute
 from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, LAYOUT, RunFile, write_run
+from laaf_cli.spec import Text
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -131,7 +134,7 @@ def test_the_network_in_the_file_is_the_solution_in_the_file(path: Path) -> None
 
 def test_error_at_times_is_taken_at_exactly_these(path: Path) -> None:
     with RunFile(path) as run:
-        assert run.array("error_at_times/time").tolist() == [5.25, 5.5]
+        assert run.array("error_at_times/t").tolist() == [5.25, 5.5]
         solution, reference = run.array("solution/u")[:, 1], run.array("reference/u")[:, 1]
         at_half = np.linalg.norm(solution - reference) / np.linalg.norm(reference)
         assert run.array("error_at_times/u")[1] == pytest.approx(at_half)
@@ -179,6 +182,55 @@ def test_a_run_that_cannot_be_written_is_saved_elsewhere(
     assert str(caught.value).endswith(f"The run is saved in {saved}")
     with RunFile(saved) as run:
         assert run.attributes["title"] == "Heat"
+
+
+def test_observed_values_are_kept(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", x=np.linspace(0, 2, 9, dtype=np.float32), t=np.full(9, 5.5), u=np.arange(9.0))
+    text = HEAT.replace("unknowns: [u, v]", "unknowns: [u]").replace(
+        "equations: {a: u_t = u_xx, b: v_t = u}", "data: {file: data.npz}"
+    )
+    text = text.replace("[u = x, v = 0]", "u = x").replace("{u: x, v: x*(t - 5)}", "{u: x}")
+    plan = make_plan(Text(str(tmp_path / "spec.yaml"), text))
+    execute(plan).save(tmp_path / "run.h5")
+    with RunFile(tmp_path / "run.h5") as run:
+        assert run.array("checkpoint/observed/u").tolist() == list(range(9))
+    before = plan.hashes()
+    np.savez(tmp_path / "data.npz", x=np.linspace(0, 2, 9), t=np.full(9, 5.5), u=np.arange(9.0) + 1)
+    assert make_plan(plan.text).hashes()[0] != before[0]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\udcffb"])
+def test_texts_that_hdf5_cannot_hold(finished: FinishedRun, tmp_path: Path, name: str) -> None:
+    record = replace(finished.record, attributes={**finished.record.attributes, "problem": name})
+    write_run(tmp_path / "run.h5", record)
+    with RunFile(tmp_path / "run.h5") as run:
+        assert run.attributes["problem"] == "a?b"
+
+
+def test_an_unknown_may_be_called_time(tmp_path: Path) -> None:
+    execute(
+        plan_of(
+            HEAT.replace("v_t", "time_t")
+            .replace(" v]", " time]")
+            .replace("v = 0", "time = 0")
+            .replace("v: x", "time: x")
+        )
+    ).save(tmp_path / "run.h5")
+    with RunFile(tmp_path / "run.h5") as run:
+        assert set(run.names("error_at_times")) == {"t", "u", "time"}
+
+
+def test_long_names_and_links(finished: FinishedRun, tmp_path: Path) -> None:
+    finished.save(tmp_path / ("r" * 250 + ".h5"))
+    (tmp_path / "real.h5").write_text("old")
+    (tmp_path / "link.h5").symlink_to(tmp_path / "real.h5")
+    finished.save(tmp_path / "link.h5")
+    assert (tmp_path / "link.h5").is_symlink()
+    with pytest.raises(UsageError, match="File name too long"):
+        check_target(tmp_path / ("r" * 300), overwrite=False)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is not an ordinary file, and a run file is"):
+        check_target(tmp_path / "pipe", overwrite=True)
 
 
 def test_target_is_checked_before_training(tmp_path: Path) -> None:

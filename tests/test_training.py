@@ -236,10 +236,25 @@ def test_batches_are_drawn_anew_and_without_repetition() -> None:
     losses = [objective.evaluate(i, batch=10).total.item() for i in (0, 1, 0)]
     assert losses[0] == losses[2] != losses[1]
     assert objective.evaluate(0, batch=10_000).total.item() == objective.evaluate(0).total.item()
-    group = objective.groups[0]
-    prepared, symbols = group.batch(60 - 1, np.random.default_rng(0))
-    assert prepared.shape[1] == 59
-    assert len(set(symbols["x"].tolist())) == 59
+    prepared, _ = objective.groups[0].batch(60 - 1, np.random.default_rng(0))
+    assert len({tuple(point) for point in prepared[0].tolist()}) == 59
+
+
+def test_residuals_far_from_the_origin_keep_their_digits_in_float32() -> None:
+    """With u = 0 the residual is −sin(…), whose mean square is known."""
+    far = """
+coordinates: {x: [1000000, 1000002]}
+unknowns: [u]
+equations: {e: u = sin(pi*(x - 1000000))}
+points: {interior: 1000, sampler: grid}
+"""
+    plan = plan_of(far)
+    network = plan.make_network()
+    with torch.no_grad():
+        network.weights[-1].zero_()
+    objective = plan.make_objective(network, plan.problem.draw_points(0))
+    expected = np.mean(np.sin(np.pi * np.linspace(0, 2, 1000)) ** 2)
+    assert objective.evaluate().values[0].item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.cuda

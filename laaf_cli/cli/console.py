@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from laaf_cli.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console, RenderableType
 
@@ -53,12 +58,46 @@ def print_message(text: str) -> None:
 def print_results(renderables: Iterable[RenderableType]) -> None:
     """Tables on stdout, an empty line between them."""
     console = results()
-    for i, renderable in enumerate(renderables):
-        if i:
-            console.print()
-        console.print(renderable)
+    # Captured, for Rich ends the program with a code of its own when the reader has left.
+    with _stdout(), console.capture() as captured:
+        for i, renderable in enumerate(renderables):
+            if i:
+                console.print()
+            console.print(renderable)
+    print_text(captured.get())
 
 
 def print_json(value: Any) -> None:
-    """A value as JSON on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """A value as JSON on stdout; numbers that JSON does not know become null."""
+    print_text(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """A text on stdout, as it is."""
+    with _stdout():
+        sys.stdout.write(text)
+
+
+@contextmanager
+def _stdout() -> Iterator[None]:
+    """Whatever happens to the reader of our results, the exit code stays the command's own.
+
+    A reader that has left (`laaf problems | head -1`) is no error. Raises UsageError where stdout cannot be
+    written, as on a full disk.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise UsageError(f"the results cannot be printed: {error.strerror or error}") from None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -35,4 +34,4 @@ def problems(
     if name not in bundled.names():
         hint = did_you_mean(name, bundled.names()) or f"Bundled problems: {listed(bundled.names())}."
         raise UsageError(f"there is no bundled problem '{name}'. {hint}")
-    sys.stdout.write((bundled.folder() / f"{name}.yaml").read_text(encoding="utf-8"))
+    console.print_text((bundled.folder() / f"{name}.yaml").read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +75,9 @@ def solve(
     from laaf_cli.plan import make_plan
     from laaf_cli.run import check_target
 
+    for name, bound in (("--max-seconds", max_seconds), ("--max-error", max_error)):
+        if bound is not None and not math.isfinite(bound):
+            raise UsageError(f"{name} takes a finite number, not {bound}")
     plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds)
     if max_error is not None and plan.reference is None:
         raise UsageError("--max-error needs a reference, and the spec names none")
@@ -81,7 +85,7 @@ def solve(
     check_target(target, overwrite=overwrite)
     if not quiet:
         _announce(plan)
-    finished = _train(plan, quiet=quiet).save(target)
+    finished = _train(plan, target, quiet=quiet)
     _report(finished, quiet=quiet, json=json)
     _raise_for(finished, max_error)
 
@@ -99,7 +103,8 @@ def _announce(plan: Plan) -> None:
         console.print_warning(warning)
 
 
-def _train(plan: Plan, *, quiet: bool) -> FinishedRun:
+def _train(plan: Plan, target: Path, *, quiet: bool) -> FinishedRun:
+    """Trains and writes; a signal that comes while the file is written does not keep it from being written."""
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.progress import make_progress
     from laaf_cli.errors import Fault, SpecError
@@ -107,11 +112,13 @@ def _train(plan: Plan, *, quiet: bool) -> FinishedRun:
     from laaf_cli.run import execute
 
     total = sum(phase.iterations for phase in plan.phases)
-    with StopFlag() as stop, make_progress(total, quiet=quiet) as progress:
-        try:
-            return execute(plan, on_record=progress.update, should_stop=stop.is_set)
-        except ReferenceRefusedError as error:
-            raise SpecError([Fault(str(error))]) from None
+    with StopFlag() as stop:
+        with make_progress(total, quiet=quiet) as progress:
+            try:
+                finished = execute(plan, on_record=progress.update, should_stop=stop.is_set)
+            except ReferenceRefusedError as error:
+                raise SpecError([Fault(str(error))]) from None
+        return finished.save(target)
 
 
 def _report(finished: FinishedRun, *, quiet: bool, json: bool) -> None:

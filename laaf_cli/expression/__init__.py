@@ -1,6 +1,6 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
-from laaf_cli.expression.analyse import fields, symbols
+from laaf_cli.expression.analyse import fields, hoist, symbols
 from laaf_cli.expression.differentiate import differentiate
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
@@ -22,6 +22,7 @@ __all__ = [
     "differentiate",
     "evaluate",
     "fields",
+    "hoist",
     "parse",
     "parse_equation",
     "resolve",

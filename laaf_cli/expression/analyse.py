@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from laaf_cli.expression.tree import Call, Field, Node, Symbol
+from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 
 
 def nodes(tree: Node) -> Iterator[Node]:
@@ -29,3 +29,30 @@ def fields(tree: Node) -> frozenset[Field]:
 def symbols(tree: Node) -> frozenset[str]:
     """The coordinates that stand in a tree."""
     return frozenset(node.name for node in nodes(tree) if isinstance(node, Symbol))
+
+
+def hoist(tree: Node, label: str) -> tuple[Node, dict[str, Node]]:
+    """The tree with every largest part that needs no unknown replaced by a symbol, and those parts by symbol.
+
+    label: what the new symbols begin with; no name in a spec holds a space, so they cannot be confused.
+
+    Such parts have one value at each point, whatever the network: they need be computed only once.
+    """
+    parts: dict[Node, str] = {}
+    known: dict[int, Node] = {}
+
+    def visit(node: Node) -> Node:
+        if isinstance(node, Number | Field):
+            return node
+        if id(node) not in known:
+            known[id(node)] = replaced(node)
+        return known[id(node)]
+
+    def replaced(node: Symbol | Call) -> Node:
+        if not fields(node):
+            return Symbol(parts.setdefault(node, f"{label} {len(parts)}"), node.span)
+        if isinstance(node, Symbol):
+            return node
+        return Call(node.function, tuple(visit(argument) for argument in node.arguments), node.span)
+
+    return visit(tree), {name: part for part, name in parts.items()}

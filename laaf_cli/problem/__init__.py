@@ -3,10 +3,11 @@
 from laaf_cli.problem.build import build
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.domain import Domain, Face, grid_points
-from laaf_cli.problem.problem import Interior, Observed, OnFaces, PointSet, Problem, Region, Term
+from laaf_cli.problem.problem import OBSERVED, Interior, Observed, OnFaces, PointSet, Problem, Region, Term
 from laaf_cli.problem.samplers import SAMPLERS
 
 __all__ = [
+    "OBSERVED",
     "SAMPLERS",
     "Domain",
     "Face",

@@ -28,7 +28,7 @@ from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
 from laaf_cli.problem.domain import Array, Domain, Face
-from laaf_cli.problem.problem import Interior, Observed, OnFaces, PointSet, Problem, Region, Term
+from laaf_cli.problem.problem import OBSERVED, Interior, Observed, OnFaces, PointSet, Problem, Region, Term
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import TableError, as_rows, read_table
 from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, RunSpec, shown
@@ -319,18 +319,21 @@ class _Builder:
         except TableError as error:
             self.fault(("data", "file"), str(error))
             return []
-        outside = np.any((rows.points < domain.lower) | (rows.points > domain.upper), axis=1)
+        # Files may hold coordinates in single precision.
+        size = np.maximum(np.abs(domain.lower), np.abs(domain.upper)) + np.subtract(domain.upper, domain.lower)
+        points = np.clip(rows.points, domain.lower, domain.upper)
+        outside = np.any(np.abs(points - rows.points) > 1e-6 * size, axis=1)
         if outside.any():
             what = f"{outside.sum()} of {len(outside)} points of {data.file} lie outside the domain"
             self.fault(("data", "file"), what)
-        symbols = {f"observed {name}": value for name, value in rows.fields.items()}
-        residuals = tuple(Call("-", (self.unknown(name), Symbol(f"observed {name}"))) for name in rows.fields)
+        symbols = {f"{OBSERVED}{name}": value for name, value in rows.fields.items()}
+        residuals = tuple(Call("-", (self.unknown(name), Symbol(f"{OBSERVED}{name}"))) for name in rows.fields)
         return [
             Term(
                 "data",
                 "data",
                 residuals,
-                Observed(PointSet(rows.points, symbols), str(data.file)),
+                Observed(PointSet(points, symbols), str(data.file)),
                 data.weight,
             )
         ]

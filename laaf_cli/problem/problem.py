@@ -13,6 +13,9 @@ from laaf_cli.problem.domain import Array, Domain, Face
 from laaf_cli.problem.samplers import draw
 from laaf_cli.seeds import random_stream
 
+OBSERVED = "observed "
+"""What the symbol of an observed value begins with; no name in a spec can hold a space."""
+
 
 @dataclass(frozen=True)
 class PointSet:

@@ -63,7 +63,7 @@ def read_table(
     values = {name: np.atleast_1d(arrays[name].squeeze()) for name in unknowns}
     if all(value.ndim == 1 and len(value) == len(vector) for value in values.values() for vector in vectors):
         return _as_grid(Rows(np.stack(vectors, axis=1), values))
-    return Table(*_sorted(tuple(vectors), {n: _oriented(path, n, v, vectors) for n, v in values.items()}))
+    return Table(*_sorted(tuple(vectors), {name: _oriented(path, name, arrays[name], vectors) for name in unknowns}))
 
 
 def as_rows(table: Table | Rows) -> Rows:
@@ -89,6 +89,8 @@ def _oriented(path: Path, name: str, value: Array, vectors: list[Array]) -> Arra
     sizes = [len(vector) for vector in vectors]
     if list(value.shape) == sizes:
         return value
+    if value.size == np.prod(sizes) and list(value.squeeze().shape) == [size for size in sizes if size > 1]:
+        return value.reshape(sizes)
     if sorted(value.shape) == sorted(sizes) and len(set(sizes)) == len(sizes):
         return value.transpose([value.shape.index(size) for size in sizes])
     raise TableError(f"'{name}' in {path} has shape {value.shape}, and its coordinates have {tuple(sizes)} values")

@@ -13,7 +13,6 @@ from laaf_cli.problem import Problem
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 
-
 EXTENDED = Backend(np, np.longdouble, NUMPY.special)
 
 

@@ -13,6 +13,9 @@ from laaf_cli.problem.domain import Array
 from laaf_cli.problem.tables import Rows, Table, TableError, read_table
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 
+MIN_VALUES = 8
+"""The fewest values of a coordinate between which the table is interpolated."""
+
 
 class Tabulated(Reference):
     """Splines through a table; their error is the difference to coarser ones.
@@ -54,27 +57,33 @@ class Tabulated(Reference):
         return ReferenceValues(fields, estimate, time.perf_counter() - start)
 
     def _estimate(self, name: str, points: Array) -> float:
+        """The change when every second value is left out, both ends kept; rounding where nothing is interpolated."""
         values = self.table.fields[name]
-        if self._on_grid(points):
+        between = [not self._on_axis(i, points[:, i]) for i in range(len(self.table.axes))]
+        if not any(between):
             return float(np.finfo(float).eps * np.max(np.abs(values)))
-        # Long axes are thinned to every second value, both ends kept; short ones get a spline of lower order.
-        kept = [np.unique([*range(0, len(axis), 2), len(axis) - 1]) for axis in self.table.axes]
-        kept = [which if len(which) >= 4 else np.arange(len(axis)) for which, axis in zip(kept, self.table.axes, strict=True)]
+        kept = []
+        for i, axis in enumerate(self.table.axes):
+            if between[i] and len(axis) < MIN_VALUES:
+                raise ReferenceRefusedError(
+                    f"the table has {len(axis)} values of {self.coordinates[i]}, and values between them are needed; "
+                    f"with fewer than {MIN_VALUES} their error could not be told"
+                )
+            every = range(0, len(axis), 2) if between[i] else range(len(axis))
+            kept.append(np.unique([*every, len(axis) - 1]))
         axes = tuple(axis[which] for axis, which in zip(self.table.axes, kept, strict=True))
         coarse = Table(axes, {name: values[np.ix_(*kept)]})
-        lowered = tuple(len(which) == len(axis) for which, axis in zip(kept, self.table.axes, strict=True))
-        difference = _interpolate(coarse, name, points, lowered) - _interpolate(self.table, name, points)
-        return float(np.max(np.abs(difference)))
+        return float(np.max(np.abs(_interpolate(coarse, name, points) - _interpolate(self.table, name, points))))
 
-    def _on_grid(self, points: Array) -> bool:
-        return all(
-            np.min(np.abs(np.unique(points[:, i])[:, None] - axis), axis=1).max() <= 1e-12 * (axis[-1] - axis[0])
-            for i, axis in enumerate(self.table.axes)
-        )
+    def _on_axis(self, i: int, values: Array) -> bool:
+        """Whether all values of a coordinate are values of the table's axis, within rounding."""
+        axis = self.table.axes[i]
+        distance = np.min(np.abs(np.unique(values)[:, None] - axis), axis=1)
+        return bool(np.all(distance <= 1e-12 * (axis[-1] - axis[0])))
 
 
-def _interpolate(table: Table, name: str, points: Array, lowered: tuple[bool, ...] = ()) -> Array:
-    """A tensor-product spline, cubic where an axis has values enough, of one order less where `lowered`.
+def _interpolate(table: Table, name: str, points: Array) -> Array:
+    """A tensor-product spline, cubic where an axis has values enough.
 
     Not RegularGridInterpolator: its cubic splines come from an iterative solver that stops at 1e-5.
     """
@@ -82,7 +91,7 @@ def _interpolate(table: Table, name: str, points: Array, lowered: tuple[bool, ..
 
     coefficients, knots, degrees = table.fields[name], [], []
     for i, axis in enumerate(table.axes):
-        degree = min(3, len(axis) - 1) - (lowered[i] if lowered else 0)
+        degree = min(3, len(axis) - 1)
         spline = make_interp_spline(axis, coefficients, k=degree, axis=i)
         # make_interp_spline moves the axis that it works on to the front.
         coefficients = np.moveaxis(spline.c, 0, i)

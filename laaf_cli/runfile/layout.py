@@ -57,8 +57,8 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/reference/{unknown}", "float64", "coordinates", "the reference on the grid", optional=True),
     Entry("/error/{coordinate}", "float64", "coordinate", "the same values", optional=True),
     Entry("/error/{unknown}", "float64", "coordinates", "solution minus reference", optional=True),
-    Entry("/error_at_times/time", "float64", "time", "times at which the error is told apart", optional=True),
-    Entry("/error_at_times/{unknown}", "float64", "time", "relative L2 error over space at these times", optional=True),
+    Entry("/error_at_times/t", "float64", "t", "times at which the error is told apart", optional=True),
+    Entry("/error_at_times/{unknown}", "float64", "t", "relative L2 error over space at these times", optional=True),
     Entry("/history/iteration", "int64", "iteration", "iterations at which a record was made, a dimension scale; 0 is the start"),
     Entry("/history/phase", "int64", "iteration", "phase of the training, from 0"),
     Entry("/history/wall_time_s", "float64", "iteration", "seconds of training so far"),
@@ -73,7 +73,8 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/network/layer_{k}/bias", "dtype", "", "biases [N_k]"),
     Entry("/network/layer_{k}/slope", "dtype", "", "slopes a, without n; hidden layers of adaptive kinds only", optional=True),
     Entry("/checkpoint/points/{term}", "float64", "", "collocation points of a term, [n_points, d]"),
-    Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps, by parameter and name", optional=True),
+    Entry("/checkpoint/observed/{unknown}", "float64", "", "values from a data file, one per point of the term `data`", optional=True),
+    Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps, by parameter and name; absent where training diverged", optional=True),
 )  # fmt: skip
 
 GROUP_ATTRIBUTES: dict[str, dict[str, str]] = {

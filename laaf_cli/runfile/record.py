@@ -54,9 +54,10 @@ class NetworkParameters:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What resuming needs: the points of every term and what the optimizer keeps per parameter."""
+    """What resuming needs: the points of every term, given values, and what the optimizer keeps per parameter."""
 
     points: Mapping[str, Array]
+    observed: Mapping[str, Array]
     optimizer: Mapping[str, Array]
     attributes: Mapping[str, str | float]
 

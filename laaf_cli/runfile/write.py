@@ -20,8 +20,9 @@ def write_run(path: Path, record: RunRecord) -> None:
 
     Raises OSError where the place cannot be written; nothing is left behind then.
     """
+    path = path.resolve()  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".laaf-", suffix=".part", dir=path.parent)
     os.close(handle)
     part = Path(name)
     try:
@@ -50,7 +51,8 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
     missing = set(ATTRIBUTES) ^ set(record.attributes)
     if missing:
         raise ValueError(f"attributes do not match the layout: {sorted(missing)}")
-    file.attrs.update(record.attributes)
+    for name, value in record.attributes.items():
+        file.attrs[name] = _storable(value) if isinstance(value, str) else value
     file["spec/yaml"] = _text(record.spec)
     file["spec/settings"] = _text(record.settings)
     for group, grid in (
@@ -62,7 +64,7 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
             _fill_grid(file.create_group(group), grid)
     if record.error_at_times is not None:
         group = file.create_group("error_at_times")
-        _fill_along(group, "time", record.error_at_times.times, record.error_at_times.relative_l2)
+        _fill_along(group, "t", record.error_at_times.times, record.error_at_times.relative_l2)
     _fill_history(file, record)
     for k, (weight, bias) in enumerate(zip(record.network.weights, record.network.biases, strict=True), start=1):
         file[f"network/layer_{k}/weight"] = weight
@@ -74,8 +76,15 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
     checkpoint.attrs.update(record.checkpoint.attributes)
     for name, points in record.checkpoint.points.items():
         checkpoint[f"points/{name}"] = points
+    for name, values in record.checkpoint.observed.items():
+        checkpoint[f"observed/{name}"] = values
     for name, state in record.checkpoint.optimizer.items():
         checkpoint[f"optimizer/{name}"] = state
+
+
+def _storable(value: str) -> str:
+    """A text without what HDF5 cannot hold: characters that are no Unicode, as in some file names, and NUL."""
+    return value.encode(errors="replace").decode().replace("\0", "?")
 
 
 def _text(value: str) -> np.ndarray:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from laaf_cli.derivatives import DerivativeEngine
-from laaf_cli.expression import Backend, evaluate
+from laaf_cli.expression import NUMPY, Backend, Node, evaluate, hoist
 from laaf_cli.network import Mlp, SlopeRecovery
 from laaf_cli.problem import PointSet, Problem, Term
+from laaf_cli.problem.domain import Array
 from laaf_cli.seeds import random_stream
 
 SLOPE_RECOVERY = "slope_recovery"
@@ -32,39 +33,45 @@ class Loss:
 
 
 class _Group:
-    """Terms that share their points, and therefore one pass of the network."""
+    """Terms that share their points, and therefore one pass of the network.
+
+    What the residuals need besides the network's fields is computed once, by NumPy in float64: a float32
+    training far from the origin must not lose the digits of sin(pi*(x - 1000000)).
+    """
 
     def __init__(
-        self,
-        problem: Problem,
-        terms: list[Term],
-        given: PointSet,
-        network: Mlp,
-        engine: type[DerivativeEngine],
+        self, problem: Problem, terms: list[Term], given: PointSet, network: Mlp, engine: type[DerivativeEngine]
     ) -> None:
-        self.terms = terms
-        self.names = problem.domain.coordinates
         fields = frozenset().union(*(term.fields for term in terms))
         self.engine = engine(network, problem.unknowns, fields)
         self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
-        self.symbols = {
-            name: torch.tensor(value, dtype=network.dtype, device=network.device)
-            for name, value in given.symbols.items()
-        }
-        self.whole = self.select(None)
-
-    def select(self, rows: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Prepared points and the symbols of the residuals, for all points or some rows."""
-        points = self.points if rows is None else self.points[rows]
-        symbols = {name: value if rows is None else value[rows] for name, value in self.symbols.items()}
-        columns = points.to(self.engine.network.dtype).T.contiguous().unbind(0)
-        return self.engine.prepare(points), dict(zip(self.names, columns, strict=True)) | symbols
+        self.residuals: dict[str, list[Node]] = {}
+        self.symbols: dict[str, Tensor] = {}
+        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+        for term in terms:
+            self.residuals[term.name] = []
+            for i, tree in enumerate(term.residuals):
+                residual, parts = hoist(tree, f"{term.name} {i}")
+                self.residuals[term.name].append(residual)
+                for name, part in parts.items():
+                    self.symbols[name] = _at_points(part, columns, len(given), network)
+        self.whole = self.engine.prepare(self.points), self.symbols
 
     def batch(self, size: int | None, random: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Prepared points and the symbols of the residuals, at all points or at some."""
         if size is None or size >= len(self.points):
             return self.whole
-        rows = random.choice(len(self.points), size, replace=False, shuffle=False)
-        return self.select(torch.from_numpy(rows).to(self.points.device))
+        drawn = random.choice(len(self.points), size, replace=False, shuffle=False)
+        rows = torch.from_numpy(drawn).to(self.points.device)
+        return self.engine.prepare(self.points[rows]), {name: value[rows] for name, value in self.symbols.items()}
+
+
+def _at_points(part: Node, columns: Mapping[str, Array], n_points: int, network: Mlp) -> Tensor:
+    """A part of a residual at every point, [n_points], in the precision of the network (or as truth values)."""
+    with np.errstate(all="ignore"):
+        value = np.broadcast_to(evaluate(part, columns, {}, NUMPY), n_points)
+    dtype = torch.bool if value.dtype == np.bool_ else network.dtype
+    return torch.tensor(value, dtype=dtype, device=network.device)
 
 
 class Objective:
@@ -90,7 +97,7 @@ class Objective:
         for term in problem.terms:
             shared.setdefault(id(points[term.name]), []).append(term)
         self.groups = [_Group(problem, terms, points[terms[0].name], network, engine) for terms in shared.values()]
-        ordered = [term for group in self.groups for term in group.terms]
+        ordered = [term for terms in shared.values() for term in terms]
         self.names = tuple(term.name for term in ordered) + ((SLOPE_RECOVERY,) if self.recovery else ())
         weights = [term.weight for term in ordered] + ([self.recovery.weight] if self.recovery else [])
         self.weights = torch.tensor(weights, dtype=network.dtype, device=network.device)
@@ -113,15 +120,15 @@ class Objective:
     def _terms(self, group: _Group, batch: int | None, random: np.random.Generator) -> list[Tensor]:
         prepared, symbols = group.batch(batch, random)
         fields = group.engine.evaluate(prepared)
-        n_points = len(next(iter(symbols.values())))
+        n_points = len(next(iter(fields.values())))
         values = []
-        for term in group.terms:
+        for name, residuals in group.residuals.items():
             squares = []
-            for tree in term.residuals:
+            for tree in residuals:
                 residual = evaluate(tree, symbols, fields, self.backend)
                 # A column [n, 1] here would broadcast to [n, n] without a word.
                 if residual.shape != (n_points,):
-                    raise AssertionError(f"residual of {term.name} has shape {tuple(residual.shape)}")
+                    raise AssertionError(f"residual of {name} has shape {tuple(residual.shape)}")
                 squares.append(residual.square().mean())
             values.append(torch.stack(squares).sum())
         return values

@@ -62,7 +62,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where training stopped being finite: `term` is the loss term, or "gradient"."""
+    """Where training stopped being finite: `term` is the first loss term that is not, or "total"."""
 
     iteration: int
     phase: int
@@ -177,7 +177,8 @@ class Trainer:
             wall_time_s,
             self.records,
             self.divergence,
-            _state_arrays(optimizer, self.parameters),
+            # After a bad step it does not belong to the state that is kept.
+            {} if stop is StopReason.DIVERGED else _state_arrays(optimizer, self.parameters),
         )
 
     def _run(self, phase: TrainingPhase, optimizer: torch.optim.Optimizer) -> StopReason | None:
