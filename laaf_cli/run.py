@@ -1,116 +1,26 @@
-"""Plan → trained network → run file: the only place where training and run file meet."""
+"""Plan → trained network → finished run: the only place where training and run file meet."""
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import ctypes
-import math
 import platform
-import sys
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from laaf_cli import __version__
 from laaf_cli.errors import UsageError
-from laaf_cli.metrics import max_error, relative_l2
+from laaf_cli.finished_run import FinishedRun, Slice, evaluate_network, finish
+from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
-from laaf_cli.problem import OBSERVED, PointSet, grid_points
-from laaf_cli.problem.domain import Array
-from laaf_cli.reference import ReferenceValues
-from laaf_cli.runfile import (
-    FORMAT_VERSION,
-    Checkpoint,
-    ErrorAtTimes,
-    GridFields,
-    History,
-    NetworkParameters,
-    RunRecord,
-    write_run,
-)
-from laaf_cli.training import Record, Trainer, TrainingResult
+from laaf_cli.problem import grid_points
+from laaf_cli.training import Record, Trainer
 
-_POINTS_AT_A_TIME = 20_000
 MIN_FREE_BYTES = 32_000_000
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a person is told at the end of a run; errors are None without a reference.
-
-    relative_l2, max_error: by unknown, on the evaluation grid. at_times: relative L2 by unknown at each time.
-    terms: loss terms without weights. slopes: mean, least and greatest n·a of each hidden layer.
-    """
-
-    title: str
-    problem: str
-    activation: str
-    n: float
-    recovery: bool
-    seed: int
-    stop_reason: str
-    stop_detail: str
-    iterations: int
-    wall_time_s: float
-    total: float
-    terms: dict[str, float]
-    slopes: list[dict[str, float]]
-    relative_l2: dict[str, float] | None
-    max_error: dict[str, float] | None
-    times: list[float]
-    at_times: dict[str, list[float]] | None
-    reference: str
-    reference_error: float | None
-    reference_time_s: float | None
-    n_parameters: int
-    n_slopes: int
-    device: str
-    dtype: str
-    path: str = ""
-
-    @property
-    def seconds_per_1000(self) -> float:
-        return 1000 * self.wall_time_s / self.iterations if self.iterations else math.nan
-
-    @property
-    def worst_relative_l2(self) -> float:
-        """The largest relative L2 error among the unknowns, NaN without a reference."""
-        return max(self.relative_l2.values()) if self.relative_l2 else math.nan
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, by name."""
-        return asdict(self) | {"seconds_per_1000": self.seconds_per_1000}
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """A run that has ended, in whatever way, and is not written yet."""
-
-    record: RunRecord
-    summary: Summary
-
-    def save(self, path: Path) -> FinishedRun:
-        """Writes the run file; where `path` cannot be, saves it elsewhere and raises UsageError naming the place."""
-        try:
-            write_run(path, self.record)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            for folder in (Path.cwd(), Path(tempfile.gettempdir())):
-                other = folder / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
-                with contextlib.suppress(OSError):
-                    write_run(other, self.record)
-                    raise UsageError(f"{path} cannot be written: {reason}\nThe run is saved in {other}") from None
-            raise UsageError(f"{path} cannot be written: {reason}\nNo other place could be written either") from None
-        return replace(self, summary=replace(self.summary, path=str(path)))
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -137,8 +47,6 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
 
 def _free_bytes(folder: Path) -> int:
-    import shutil
-
     return shutil.disk_usage(folder).free
 
 
@@ -175,97 +83,7 @@ def execute(
         max_seconds=plan.max_seconds,
     )
     result = trainer.train()
-    return _finished(plan, network, points, result, grid, reference, slices)
-
-
-def evaluate_network(network: Mlp, unknowns: tuple[str, ...], points: Array) -> dict[str, Array]:
-    """The unknowns [n_points] at points [n_points, d], computed in float64 whatever the training used."""
-    exact = copy.deepcopy(network).double()
-    with torch.no_grad():
-        parts = torch.split(torch.from_numpy(points), _POINTS_AT_A_TIME)
-        values = torch.cat([exact(part.to(network.device)).cpu() for part in parts]).numpy()
-    return {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(unknowns)}
-
-
-def prepare_torch() -> None:
-    """Sets what training needs of torch and of the allocator, for the whole process."""
-    torch.set_float32_matmul_precision("highest")  # no TF32
-    if platform.libc_ver()[0] == "glibc":
-        # glibc hands freed layers back to the kernel after every step and faults them in again in the next:
-        # half of the time of a step (36 ms against 20 for Burgers, 6×20). Keep them instead.
-        m_trim_threshold, m_mmap_threshold = -1, -3
-        libc = ctypes.CDLL(None)
-        libc.mallopt(m_mmap_threshold, 1 << 30)
-        libc.mallopt(m_trim_threshold, 2**31 - 1)
-
-
-def _finished(
-    plan: Plan,
-    network: Mlp,
-    points: Mapping[str, PointSet],
-    result: TrainingResult,
-    grid: Array,
-    reference: ReferenceValues | None,
-    slices: list[Slice],
-) -> FinishedRun:
-    problem = plan.problem
-    shape = tuple(len(axis) for axis in problem.grid)
-    axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
-    solution = evaluate_network(network, problem.unknowns, grid)
-    errors = {name: solution[name] - reference.fields[name] for name in solution} if reference else None
-    l2 = {name: relative_l2(solution[name], reference.fields[name]) for name in solution} if reference else None
-    largest = {name: max_error(solution[name], reference.fields[name]) for name in solution} if reference else None
-    at_times = _error_at_times(plan, network, slices)
-
-    def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
-        return GridFields(axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes)
-
-    method = plan.reference.method if plan.reference else "none"
-    summary = _summary(plan, network, result, l2, largest, at_times, reference, method)
-    record = RunRecord(
-        attributes=_attributes(plan, summary),
-        spec=plan.text.content,
-        settings=_settings_json(plan),
-        solution=on_grid(solution),
-        reference=on_grid(
-            reference.fields,
-            method=method,
-            error_estimate=reference.error_estimate,
-            wall_time_s=reference.wall_time_s,
-        )
-        if reference
-        else None,
-        error=on_grid(
-            errors,
-            **{f"relative_l2_{name}": value for name, value in l2.items()},
-            **{f"max_error_{name}": value for name, value in largest.items()},
-        )
-        if errors and l2 and largest
-        else None,
-        error_at_times=at_times,
-        history=_history(result),
-        network=_parameters(plan, network),
-        checkpoint=Checkpoint(
-            {name: given.points for name, given in points.items()},
-            {name.removeprefix(OBSERVED): v for given in points.values() for name, v in given.symbols.items()},
-            result.optimizer_state,
-            {
-                "iteration": result.iterations,
-                "phase": result.phase,
-                "optimizer": plan.phases[result.phase].optimizer,
-            },
-        ),
-    )
-    return FinishedRun(record, summary)
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A time at which the error is told apart: points [n, d] over space, and the reference there."""
-
-    time: float
-    points: Array
-    reference: Mapping[str, Array]
+    return finish(plan, network, points, result, grid, reference, slices)
 
 
 def _reference_slices(plan: Plan) -> list[Slice]:
@@ -281,128 +99,13 @@ def _reference_slices(plan: Plan) -> list[Slice]:
     return slices
 
 
-def _error_at_times(plan: Plan, network: Mlp, slices: list[Slice]) -> ErrorAtTimes | None:
-    if not slices:
-        return None
-    errors: dict[str, list[float]] = {name: [] for name in plan.problem.unknowns}
-    for slice_ in slices:
-        found = evaluate_network(network, plan.problem.unknowns, slice_.points)
-        for name, values in errors.items():
-            values.append(relative_l2(found[name], slice_.reference[name]))
-    times = np.array([slice_.time for slice_ in slices])
-    return ErrorAtTimes(times, {name: np.array(values) for name, values in errors.items()})
-
-
-def _summary(
-    plan: Plan,
-    network: Mlp,
-    result: TrainingResult,
-    l2: dict[str, float] | None,
-    largest: dict[str, float] | None,
-    at_times: ErrorAtTimes | None,
-    reference: ReferenceValues | None,
-    method: str,
-) -> Summary:
-    n_parameters, n_slopes = network.count()
-    final = result.final
-    return Summary(
-        title=plan.spec.title,
-        problem=plan.name,
-        activation=plan.spec.slopes.kind,
-        n=plan.spec.slopes.n,
-        recovery=plan.recovery is not None,
-        seed=plan.spec.seed,
-        stop_reason=result.stop_reason.value,
-        stop_detail=str(result.divergence or ""),
-        iterations=result.iterations,
-        wall_time_s=result.wall_time_s,
-        total=final.total,
-        terms=final.terms,
-        slopes=[{"mean": float(s.mean()), "min": float(s.min()), "max": float(s.max())} for s in final.scales],
-        relative_l2=l2,
-        max_error=largest,
-        times=list(plan.problem.times) if at_times else [],
-        at_times={name: values.tolist() for name, values in at_times.relative_l2.items()} if at_times else None,
-        reference=method,
-        reference_error=reference.error_estimate if reference else None,
-        reference_time_s=reference.wall_time_s if reference else None,
-        n_parameters=n_parameters,
-        n_slopes=n_slopes,
-        device=plan.device.type,
-        dtype=plan.spec.dtype,
-    )
-
-
-def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
-    problem_hash, method_hash = plan.hashes()
-    on_cuda = plan.device.type == "cuda"
-    return {
-        "format_version": FORMAT_VERSION,
-        "laaf_version": __version__,
-        "title": summary.title,
-        "problem": summary.problem,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": summary.seed,
-        "device": plan.device.type,
-        "device_name": torch.cuda.get_device_name(plan.device)
-        if on_cuda
-        else platform.processor() or platform.machine(),
-        "dtype": summary.dtype,
-        "derivatives": plan.engine_name,
-        "threads": torch.get_num_threads(),
-        "tf32": int(torch.get_float32_matmul_precision() != "highest"),
-        "stop_reason": summary.stop_reason,
-        "stop_detail": summary.stop_detail,
-        "iterations": summary.iterations,
-        "wall_time_s": summary.wall_time_s,
-        "n_parameters": summary.n_parameters,
-        "n_slopes": summary.n_slopes,
-        "relative_l2": summary.worst_relative_l2,
-        "max_error": max(summary.max_error.values()) if summary.max_error else math.nan,
-        "problem_hash": problem_hash,
-        "method_hash": method_hash,
-        "python_version": sys.version.split()[0],
-        **{f"{package}_version": version(package) for package in ("torch", "numpy", "scipy", "h5py")},
-    }
-
-
-def _settings_json(plan: Plan) -> str:
-    import json
-
-    return json.dumps(plan.settings(), indent=2, allow_nan=False)
-
-
-def _history(result: TrainingResult) -> History:
-    records = result.records
-    return History(
-        columns={
-            "iteration": np.array([r.iteration for r in records]),
-            "phase": np.array([r.phase for r in records]),
-            "wall_time_s": np.array([r.wall_time_s for r in records]),
-            "learning_rate": np.array([r.learning_rate for r in records]),
-            "total": np.array([r.total for r in records]),
-            "relative_l2": np.array([r.relative_l2 for r in records]),
-        },
-        terms={name: np.array([r.terms[name] for r in records]) for name in records[0].terms},
-        slopes=tuple(np.stack(layer) for layer in zip(*(r.scales for r in records), strict=True)),
-    )
-
-
-def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
-    def arrays(parameters: torch.nn.ParameterList) -> tuple[np.ndarray, ...]:
-        return tuple(parameter.detach().cpu().numpy() for parameter in parameters)
-
-    slopes = arrays(network.slopes.values)
-    if plan.spec.slopes.kind == "gaaf":
-        slopes = slopes * network.n_hidden
-    return NetworkParameters(
-        arrays(network.weights),
-        arrays(network.biases),
-        slopes,
-        {
-            "activation": plan.spec.network.activation,
-            "kind": plan.spec.slopes.kind,
-            "n": plan.spec.slopes.n,
-            "inputs": plan.spec.network.inputs,
-        },
-    )
+def prepare_torch() -> None:
+    """Sets what training needs of torch and of the allocator, for the whole process."""
+    torch.set_float32_matmul_precision("highest")  # no TF32
+    if platform.libc_ver()[0] == "glibc":
+        # glibc hands freed layers back to the kernel after every step and faults them in again in the next:
+        # half of the time of a step (36 ms against 20 for Burgers, 6×20). Keep them instead.
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        libc = ctypes.CDLL(None)
+        libc.mallopt(m_mmap_threshold, 1 << 30)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)

@@ -28,9 +28,10 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "reference": (5, {"torch"}),
     "runfile": (6, {"torch", "yaml"}),
     "plan": (7, {"typer", "rich"}),
-    "run": (8, {"typer", "rich"}),
-    "cli": (9, set()),
-    "__main__": (10, set()),
+    "finished_run": (8, {"typer", "rich"}),
+    "run": (9, {"typer", "rich"}),
+    "cli": (10, set()),
+    "__main__": (11, set()),
 }
 
 # Arrows that the rows would allow and that must not exist.

@@ -273,15 +273,15 @@ def test_numbers_that_json_does_not_know(laaf: Laaf) -> None:
 
 
 def test_interrupt_while_the_file_is_written(laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
-    from laaf_cli import run
+    from laaf_cli import finished_run
 
-    write = run.write_run
+    write = finished_run.write_run
 
     def interrupted(*arguments: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "write_run", interrupted)
+    monkeypatch.setattr(finished_run, "write_run", interrupted)
     assert laaf("solve", "burgers", *QUICK).code == 0
     assert Path("runs/burgers-nlaaf-n10-s0.h5").exists()
 

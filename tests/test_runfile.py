@@ -15,8 +15,9 @@ import xarray
 from conftest import plan_of
 
 from laaf_cli.errors import RunFileError, UsageError
+from laaf_cli.finished_run import FinishedRun
 from laaf_cli.plan import make_plan
-from laaf_cli.run import FinishedRun, check_target, execute
+from laaf_cli.run import check_target, execute
 from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, LAYOUT, RunFile, write_run
 from laaf_cli.spec import Text
 

@@ -11,8 +11,8 @@ import typer
 from laaf_cli.cli import console, options
 
 if TYPE_CHECKING:
+    from laaf_cli.finished_run import FinishedRun
     from laaf_cli.plan import Plan
-    from laaf_cli.run import FinishedRun
 
 
 def solve(

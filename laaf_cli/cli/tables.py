@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from laaf_cli.finished_run import Summary
     from laaf_cli.plan import Inspection, Plan
-    from laaf_cli.run import Summary
 
 
 def summary_tables(summary: Summary) -> Iterator[Table]:
