@@ -92,8 +92,10 @@ class Plan:
 
     @property
     def default_output(self) -> Path:
+        """`runs/PROBLEM-KIND-nN-sSEED.h5`; adaptive kinds without slope recovery say so, lest they collide."""
         slopes = self.spec.slopes
-        return Path("runs") / f"{self.name}-{slopes.kind}-n{slopes.n:g}-s{self.spec.seed}.h5"
+        without = "-norecovery" if slopes.kind != "fixed" and slopes.recovery is None else ""
+        return Path("runs") / f"{self.name}-{slopes.kind}-n{slopes.n:g}{without}-s{self.spec.seed}.h5"
 
     def make_network(self) -> Mlp:
         """The network with its initial weights; those depend on the seed and the widths alone."""

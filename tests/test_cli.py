@@ -161,6 +161,8 @@ def test_exit_codes(laaf: Laaf) -> None:
     assert laaf("solve", "burgers", *QUICK, "--overwrite").code == 0
     assert laaf("solve", "burgers", *QUICK, "-s", "3").code == 0
     assert Path("runs/burgers-nlaaf-n10-s3.h5").exists()
+    assert laaf("solve", "burgers", *QUICK, "--no-slope-recovery").code == 0
+    assert Path("runs/burgers-nlaaf-n10-norecovery-s0.h5").exists()
 
 
 def test_faults_of_the_command_line_point_at_it(laaf: Laaf) -> None:
