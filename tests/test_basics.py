@@ -59,6 +59,7 @@ def test_streams_are_reproducible_and_independent() -> None:
 def test_relative_l2_by_hand() -> None:
     reference = np.array([3.0, 4.0])
     assert relative_l2(np.array([3.0, 4.5]), reference) == pytest.approx(0.1)
+    assert relative_l2(np.array([3e-9, 4.5e-9]), 1e-9 * reference) == pytest.approx(0.1), "in any unit"
     assert max_error(np.array([1.0, -2.0]), np.array([1.5, -1.0])) == 1.0
 
 

@@ -48,7 +48,7 @@ def test_every_kind_starts_as_the_fixed_network(kind: str, n: float) -> None:
 def test_forward_is_a_plain_composition() -> None:
     network = mlp("nlaaf", 5.0, hidden=(6, 4))
     with torch.no_grad():
-        for value in network.slopes.values:
+        for value in [*network.slopes.values, *network.biases]:  # Glorot biases of 0 would hide a slope that skips them
             value.copy_(torch.rand_like(value))
     z = (POINTS - torch.tensor([0.0, 3.5])) / torch.tensor([1.0, 0.5])
     for k in range(2):
