@@ -329,7 +329,7 @@ def expression_limits() -> str:
 
 
 def run_file_attributes() -> str:
-    return table(("attribute", "meaning"), ((code(name), meaning) for name, meaning in ATTRIBUTES.items()))
+    return table(("attribute", "meaning"), ((code(name), attribute.meaning) for name, attribute in ATTRIBUTES.items()))
 
 
 def run_file_layout() -> str:
@@ -342,9 +342,9 @@ def run_file_layout() -> str:
 
 def run_file_group_attributes() -> str:
     rows = [
-        (code(group), code(name), meaning)
+        (code(group), code(name), attribute.meaning)
         for group, attributes in GROUP_ATTRIBUTES.items()
-        for name, meaning in attributes.items()
+        for name, attribute in attributes.items()
     ]
     return table(("group", "attribute", "meaning"), rows)
 

@@ -114,11 +114,11 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class Slice:
-    """A time at which the error is told apart: points [n, d] over space, and the reference there."""
+    """A time at which the solution is kept apart: points [n, d] over space, and the reference there, if any."""
 
     time: float
     points: Array
-    reference: Mapping[str, Array]
+    reference: Mapping[str, Array] | None
 
 
 def evaluate_network(network: Mlp, unknowns: tuple[str, ...], points: Array) -> dict[str, Array]:
@@ -142,7 +142,7 @@ def finish(
     """Puts together what a training leaves behind.
 
     points: by term. grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
-    values there. slices: the reference at single times.
+    values there. slices: the single times told apart.
     """
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)
@@ -151,7 +151,8 @@ def finish(
     errors = {name: solution[name] - reference.fields[name] for name in solution} if reference else None
     l2 = {name: relative_l2(solution[name], reference.fields[name]) for name in solution} if reference else None
     largest = {name: max_error(solution[name], reference.fields[name]) for name in solution} if reference else None
-    at_times = _error_at_times(plan, network, slices)
+    at_slices = [evaluate_network(network, problem.unknowns, slice_.points) for slice_ in slices]
+    at_times = _error_at_times(slices, at_slices)
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
         return GridFields(axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes)
@@ -178,6 +179,7 @@ def finish(
         )
         if errors and l2 and largest
         else None,
+        slices=_on_slices(plan, slices, at_slices),
         error_at_times=at_times,
         history=_history(result),
         network=_parameters(plan, network),
@@ -195,14 +197,32 @@ def finish(
     return FinishedRun(record, summary)
 
 
-def _error_at_times(plan: Plan, network: Mlp, slices: list[Slice]) -> ErrorAtTimes | None:
-    if not slices:
+def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -> GridFields | None:
+    """Solution and reference at the single times, on the axes of the grid with these times for time."""
+    axis = plan.problem.domain.time_axis
+    if axis is None or not slices:
         return None
-    errors: dict[str, list[float]] = {name: [] for name in plan.problem.unknowns}
-    for slice_ in slices:
-        found = evaluate_network(network, plan.problem.unknowns, slice_.points)
-        for name, values in errors.items():
-            values.append(relative_l2(found[name], slice_.reference[name]))
+    axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
+    shape = tuple(1 if i == axis else len(values) for i, values in enumerate(plan.problem.grid))
+
+    def joined(parts: list[Array]) -> Array:
+        return np.concatenate([part.reshape(shape) for part in parts], axis=axis)
+
+    fields = {name: joined([values[name] for values in found]) for name in plan.problem.unknowns}
+    for name in plan.problem.unknowns:
+        references = [slice_.reference[name] for slice_ in slices if slice_.reference is not None]
+        if references:
+            fields[f"{name}_reference"] = joined(references)
+    return GridFields(axes | {"t": np.array([slice_.time for slice_ in slices])}, fields)
+
+
+def _error_at_times(slices: list[Slice], found: list[dict[str, Array]]) -> ErrorAtTimes | None:
+    errors: dict[str, list[float]] = {}
+    for slice_, values in zip(slices, found, strict=True):
+        for name, reference in (slice_.reference or {}).items():
+            errors.setdefault(name, []).append(relative_l2(values[name], reference))
+    if not errors:
+        return None
     times = np.array([slice_.time for slice_ in slices])
     return ErrorAtTimes(times, {name: np.array(values) for name, values in errors.items()})
 

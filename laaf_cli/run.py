@@ -65,7 +65,7 @@ def execute(
     network = plan.make_network()
     grid = grid_points(plan.problem.grid)
     reference = plan.reference.evaluate(grid) if plan.reference is not None else None
-    slices = _reference_slices(plan)
+    slices = _slices(plan)
     monitor = None
     if reference is not None:
         fields = reference.fields
@@ -86,16 +86,16 @@ def execute(
     return finish(plan, network, points, result, grid, reference, slices)
 
 
-def _reference_slices(plan: Plan) -> list[Slice]:
-    """The reference at exactly the times asked for; none without a reference or without time."""
+def _slices(plan: Plan) -> list[Slice]:
+    """The points of each time asked for, and the reference there where there is one; none without time."""
     problem, axis = plan.problem, plan.problem.domain.time_axis
-    if plan.reference is None or axis is None:
+    if axis is None:
         return []
     slices = []
     for time in problem.times:
         axes = tuple(np.array([time]) if i == axis else values for i, values in enumerate(problem.grid))
         points = grid_points(axes)
-        slices.append(Slice(time, points, plan.reference.evaluate(points).fields))
+        slices.append(Slice(time, points, plan.reference.evaluate(points).fields if plan.reference else None))
     return slices
 
 

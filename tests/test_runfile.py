@@ -66,7 +66,7 @@ def test_file_and_layout_agree(path: Path) -> None:
                 assert any(re.fullmatch(pattern(known), name) for known in attributes), f"{group} has {name}"
             for known in attributes:
                 assert any(re.fullmatch(pattern(known), name) for name in file[group].attrs), f"{group} lacks {known}"
-        for group in ("solution", "history", "slopes", "error_at_times"):
+        for group in ("solution", "slices", "history", "slopes", "error_at_times"):
             assert not file[group].attrs
     for name in found:
         assert any(re.fullmatch(pattern(entry.path), name) for entry in LAYOUT), f"{name} is not in the layout"
@@ -272,8 +272,10 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
         RunFile(tmp_path / "foreign.h5")
     with h5py.File(tmp_path / "newer.h5", "w") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(RunFileError, match="has format 99; this laaf reads up to 1"):
+    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 2; a newer laaf reads it"):
         RunFile(tmp_path / "newer.h5")
+    with pytest.raises(RunFileError, match="has format 1, this laaf reads format 2; run its spec again"):
+        RunFile(GOLDEN / "run-format-1.h5")
 
 
 def test_damaged_data_is_noticed(tmp_path: Path) -> None:
@@ -290,9 +292,9 @@ def test_damaged_data_is_noticed(tmp_path: Path) -> None:
         run.array("solution/u")
 
 
-def test_golden_file_of_format_1_still_reads() -> None:
-    with RunFile(GOLDEN / "run-format-1.h5") as run:
-        assert run.attributes["format_version"] == 1
+def test_golden_file_of_format_2_still_reads() -> None:
+    with RunFile(GOLDEN / "run-format-2.h5") as run:
+        assert run.attributes["format_version"] == 2
         assert run.attributes["problem"] == "golden"
         assert run.array("solution/u").shape == (6, 3)
         assert run.array("history/iteration").tolist() == [0, 1, 2, 3, 4]

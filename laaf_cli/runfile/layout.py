@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -18,34 +18,46 @@ class Entry:
     optional: bool = False
 
 
-ATTRIBUTES: dict[str, str] = {
-    "format_version": f"version of this layout, {FORMAT_VERSION}",
-    "laaf_version": "version of laaf that wrote the file",
-    "title": "title of the spec",
-    "problem": "name of the spec file without its ending",
-    "created": "time of writing, ISO 8601 in UTC",
-    "seed": "the seed of everything random",
-    "device": "`cpu` or `cuda`",
-    "device_name": "name of the processor or GPU",
-    "dtype": "precision of the training, `float32` or `float64`",
-    "derivatives": "engine of the derivatives, `taylor` or `nested`",
-    "threads": "threads that torch used",
-    "tf32": "1 where TF32 was on (it never is)",
-    "stop_reason": "`completed`, `max-seconds`, `interrupted` or `diverged`",
-    "stop_detail": "a sentence where training diverged, else empty",
-    "iterations": "iterations carried out",
-    "wall_time_s": "seconds of training, without monitoring and writing",
-    "n_parameters": "weights and biases",
-    "n_slopes": "trainable slopes",
-    "relative_l2": "relative L2 error on the grid, the largest among the unknowns; NaN without a reference",
-    "max_error": "largest absolute error on the grid; NaN without a reference",
-    "problem_hash": "SHA-256 of the resolved problem, without method and seed",
-    "method_hash": "SHA-256 of the resolved method: network, slopes, training, points, weights, precision",
-    "python_version": "version of Python",
-    "torch_version": "version of PyTorch",
-    "numpy_version": "version of NumPy",
-    "scipy_version": "version of SciPy",
-    "h5py_version": "version of h5py",
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of the file or of a group: the type of its value and what it means."""
+
+    kind: type[str] | type[int] | type[float]
+    meaning: str
+
+
+ATTRIBUTES: dict[str, Attribute] = {
+    "format_version": Attribute(int, f"version of this layout, {FORMAT_VERSION}"),
+    "laaf_version": Attribute(str, "version of laaf that wrote the file"),
+    "title": Attribute(str, "title of the spec"),
+    "problem": Attribute(str, "name of the spec file without its ending"),
+    "created": Attribute(str, "time of writing, ISO 8601 in UTC"),
+    "seed": Attribute(int, "the seed of everything random"),
+    "device": Attribute(str, "`cpu` or `cuda`"),
+    "device_name": Attribute(str, "name of the processor or GPU"),
+    "dtype": Attribute(str, "precision of the training, `float32` or `float64`"),
+    "derivatives": Attribute(str, "engine of the derivatives, `taylor` or `nested`"),
+    "threads": Attribute(int, "threads that torch used"),
+    "tf32": Attribute(int, "1 where TF32 was on (it never is)"),
+    "stop_reason": Attribute(str, "`completed`, `max-seconds`, `interrupted` or `diverged`"),
+    "stop_detail": Attribute(str, "a sentence where training diverged, else empty"),
+    "iterations": Attribute(int, "iterations carried out"),
+    "wall_time_s": Attribute(float, "seconds of training, without monitoring and writing"),
+    "n_parameters": Attribute(int, "weights and biases"),
+    "n_slopes": Attribute(int, "trainable slopes"),
+    "relative_l2": Attribute(
+        float, "relative L2 error on the grid, the largest among the unknowns; NaN without a reference"
+    ),
+    "max_error": Attribute(float, "largest absolute error on the grid; NaN without a reference"),
+    "problem_hash": Attribute(str, "SHA-256 of the resolved problem, without method and seed"),
+    "method_hash": Attribute(
+        str, "SHA-256 of the resolved method: network, slopes, training, points, weights, precision"
+    ),
+    "python_version": Attribute(str, "version of Python"),
+    "torch_version": Attribute(str, "version of PyTorch"),
+    "numpy_version": Attribute(str, "version of NumPy"),
+    "scipy_version": Attribute(str, "version of SciPy"),
+    "h5py_version": Attribute(str, "version of h5py"),
 }
 
 LAYOUT: tuple[Entry, ...] = (
@@ -57,6 +69,9 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/reference/{unknown}", "float64", "coordinates", "the reference on the grid", optional=True),
     Entry("/error/{coordinate}", "float64", "coordinate", "the same values", optional=True),
     Entry("/error/{unknown}", "float64", "coordinates", "solution minus reference", optional=True),
+    Entry("/slices/{coordinate}", "float64", "coordinate", "the same values in space; in time those of `evaluation.times`", optional=True),
+    Entry("/slices/{unknown}", "float64", "coordinates", "the solution at exactly these times", optional=True),
+    Entry("/slices/{unknown}_reference", "float64", "coordinates", "the reference at exactly these times", optional=True),
     Entry("/error_at_times/t", "float64", "t", "times at which the error is told apart", optional=True),
     Entry("/error_at_times/{unknown}", "float64", "t", "relative L2 error over space at these times", optional=True),
     Entry("/history/iteration", "int64", "iteration", "iterations at which a record was made, a dimension scale; 0 is the start"),
@@ -77,25 +92,25 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps, by parameter and name; absent where training diverged", optional=True),
 )  # fmt: skip
 
-GROUP_ATTRIBUTES: dict[str, dict[str, str]] = {
+GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     "/reference": {
-        "method": "how the reference was computed and how its error is estimated",
-        "error_estimate": "estimate of its largest absolute error on the grid",
-        "wall_time_s": "seconds that computing it took",
+        "method": Attribute(str, "how the reference was computed and how its error is estimated"),
+        "error_estimate": Attribute(float, "estimate of its largest absolute error on the grid"),
+        "wall_time_s": Attribute(float, "seconds that computing it took"),
     },
     "/error": {
-        "relative_l2_{unknown}": "relative L2 error on the grid",
-        "max_error_{unknown}": "largest absolute error on the grid",
+        "relative_l2_{unknown}": Attribute(float, "relative L2 error on the grid"),
+        "max_error_{unknown}": Attribute(float, "largest absolute error on the grid"),
     },
     "/network": {
-        "activation": "activation function of the hidden layers",
-        "kind": "`fixed`, `gaaf`, `llaaf` or `nlaaf`",
-        "n": "the scale n",
-        "inputs": "`scaled` or `raw`",
+        "activation": Attribute(str, "activation function of the hidden layers"),
+        "kind": Attribute(str, "`fixed`, `gaaf`, `llaaf` or `nlaaf`"),
+        "n": Attribute(float, "the scale n"),
+        "inputs": Attribute(str, "`scaled` or `raw`"),
     },
     "/checkpoint": {
-        "iteration": "iterations carried out",
-        "phase": "phase of the training, from 0",
-        "optimizer": "optimizer of that phase",
+        "iteration": Attribute(int, "iterations carried out"),
+        "phase": Attribute(int, "phase of the training, from 0"),
+        "optimizer": Attribute(str, "optimizer of that phase"),
     },
 }

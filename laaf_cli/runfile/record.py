@@ -67,7 +67,8 @@ class RunRecord:
     """Everything that one run leaves behind; `layout.py` says where each part stands in the file.
 
     spec: the YAML text as given, byte for byte. settings: the resolved settings as JSON.
-    reference and error are None where there is no reference.
+    reference and error are None where there is no reference; slices hold `u` and, with a reference, `u_reference`
+    at the single times of the spec.
     """
 
     attributes: Mapping[str, str | int | float]
@@ -76,6 +77,7 @@ class RunRecord:
     solution: GridFields
     reference: GridFields | None
     error: GridFields | None
+    slices: GridFields | None
     error_at_times: ErrorAtTimes | None
     history: History
     network: NetworkParameters

@@ -59,6 +59,7 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
         ("solution", record.solution),
         ("reference", record.reference),
         ("error", record.error),
+        ("slices", record.slices),
     ):
         if grid is not None:
             _fill_grid(file.create_group(group), grid)

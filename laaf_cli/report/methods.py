@@ -1,0 +1,40 @@
+"""What a method is called and how it is drawn: the same name and the same colour everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from laaf_cli.spec import RunSpec
+
+KIND_LABELS = {"fixed": "fixed", "gaaf": "GAAF", "llaaf": "L-LAAF", "nlaaf": "N-LAAF"}
+"""Kind of slopes → its name in the paper."""
+
+KIND_COLORS = {"fixed": "#000000", "gaaf": "#E69F00", "llaaf": "#0072B2", "nlaaf": "#D55E00"}
+"""Kind of slopes → its colour, of the palette of Okabe & Ito, which colour-blind people can tell apart."""
+
+REFERENCE_COLOR = "#7F7F7F"
+"""The colour of every reference."""
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """A method's name in tables and legends, its colour, and its line: solid with slope recovery, dashed without."""
+
+    label: str
+    color: str
+    line: str
+
+
+def has_recovery(spec: RunSpec) -> bool:
+    """Whether S(a) is part of the loss; fixed slopes have none."""
+    return spec.slopes.kind != "fixed" and spec.slopes.recovery is not None
+
+
+def method_style(spec: RunSpec) -> MethodStyle:
+    """How the method of a spec is called and drawn."""
+    slopes = spec.slopes
+    if slopes.kind == "fixed":
+        return MethodStyle(KIND_LABELS["fixed"], KIND_COLORS["fixed"], "solid")
+    recovery = has_recovery(spec)
+    label = f"{KIND_LABELS[slopes.kind]}, n = {slopes.n:g}" + (" + recovery" if recovery else "")
+    return MethodStyle(label, KIND_COLORS[slopes.kind], "solid" if recovery else "dashed")
