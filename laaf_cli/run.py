@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import platform
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from laaf_cli.errors import UsageError
 from laaf_cli.finished_run import FinishedRun, Slice, evaluate_network, finish
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
 from laaf_cli.training import Record, Trainer
-
-MIN_FREE_BYTES = 32_000_000
-
-
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Raises UsageError now for what would keep the run file from being written after the training."""
-    try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a directory; --output takes the path of a file")
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is not an ordinary file, and a run file is")
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path} is there already; --overwrite replaces it, --output names another")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent) as file:
-            # Asking for the room finds a full disk and a spent quota alike.
-            file.write(b"\0" * 1_000_000)
-            file.flush()
-        free = _free_bytes(path.parent)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
-    if free < MIN_FREE_BYTES:
-        raise UsageError(
-            f"{path.parent} has {free / 1e6:.0f} MB left; a run file may need {MIN_FREE_BYTES / 1e6:.0f} MB"
-        )
-
-
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
 
 
 def execute(

@@ -17,6 +17,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "errors": (0, {"torch", "yaml", "h5py", "numpy"}),
     "multi_index": (0, {"torch", "yaml", "h5py"}),
     "seeds": (0, {"torch", "yaml", "h5py"}),
+    "target_file": (0, {"torch", "yaml", "h5py", "numpy"}),
     "metrics": (0, {"torch", "yaml", "h5py"}),
     "expression": (1, {"torch", "yaml", "pydantic", "h5py"}),
     "spec": (1, {"torch", "h5py", "scipy"}),

@@ -17,9 +17,10 @@ from conftest import plan_of
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.plan import make_plan
-from laaf_cli.run import check_target, execute
+from laaf_cli.run import execute
 from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, LAYOUT, RunFile, write_run
 from laaf_cli.spec import Text
+from laaf_cli.target_file import check_target
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -230,7 +231,7 @@ def test_long_names_and_links(finished: FinishedRun, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="File name too long"):
         check_target(tmp_path / ("r" * 300), overwrite=False)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="is not an ordinary file, and a run file is"):
+    with pytest.raises(UsageError, match="is not an ordinary file, and --output takes one"):
         check_target(tmp_path / "pipe", overwrite=True)
 
 
@@ -251,8 +252,8 @@ def test_target_is_checked_before_training(tmp_path: Path) -> None:
 
 
 def test_target_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("laaf_cli.run._free_bytes", lambda _folder: 5_000_000)
-    with pytest.raises(UsageError, match=r"has 5 MB left; a run file may need 32 MB"):
+    monkeypatch.setattr("laaf_cli.target_file._free_bytes", lambda _folder: 5_000_000)
+    with pytest.raises(UsageError, match=r"has 5 MB left; 32 MB may be needed"):
         check_target(tmp_path / "run.h5", overwrite=False)
 
 

@@ -73,7 +73,7 @@ def solve(
 
     from laaf_cli.errors import UsageError
     from laaf_cli.plan import make_plan
-    from laaf_cli.run import check_target
+    from laaf_cli.target_file import check_target
 
     for name, bound in (("--max-seconds", max_seconds), ("--max-error", max_error)):
         if bound is not None and not math.isfinite(bound):

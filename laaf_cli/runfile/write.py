@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import numpy as np
 
 from laaf_cli.runfile.layout import ATTRIBUTES
 from laaf_cli.runfile.record import Array, GridFields, RunRecord
+from laaf_cli.target_file import replacing
 
 
 def write_run(path: Path, record: RunRecord) -> None:
@@ -20,31 +18,11 @@ def write_run(path: Path, record: RunRecord) -> None:
 
     Raises OSError where the place cannot be written; nothing is left behind then.
     """
-    path = path.resolve()  # a link stays one
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".laaf-", suffix=".part", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
     try:
-        with h5py.File(part, "w") as file:
+        with replacing(path) as part, h5py.File(part, "w") as file:
             _fill(file, record)
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        # mkstemp makes files that only their owner may read; a run file is an ordinary file.
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        if isinstance(error, RuntimeError):  # HDF5 tells of a full disk this way when it closes a file
-            raise OSError(str(error)) from error
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    except RuntimeError as error:  # HDF5 tells of a full disk this way when it closes a file
+        raise OSError(str(error)) from error
 
 
 def _fill(file: h5py.File, record: RunRecord) -> None:
