@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from laaf_cli.derivatives import ENGINES, DerivativeEngine
-from laaf_cli.errors import Fault, SpecError, UsageError, listed
+from laaf_cli.errors import Fault, SpecError, listed
 from laaf_cli.multi_index import derivative_name
-from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery
+from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery, torch_device
 from laaf_cli.problem import Observed, PointSet, Problem, build, constant_loss, grid_points
 from laaf_cli.reference import NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
 from laaf_cli.seeds import random_stream
@@ -53,10 +53,7 @@ class Plan:
     @cached_property
     def device(self) -> torch.device:
         """The device of the spec; raises UsageError for CUDA where there is none."""
-        if self.spec.device == "cuda" and not torch.cuda.is_available():
-            raise UsageError("this machine has no CUDA device that torch can use; --device auto takes what there is")
-        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if self.spec.device == "auto" else self.spec.device
-        return torch.device(chosen)
+        return torch_device(self.spec.device)
 
     @property
     def dtype(self) -> torch.dtype:

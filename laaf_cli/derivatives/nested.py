@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from laaf_cli.derivatives.engine import DerivativeEngine
 from laaf_cli.expression import Field
-from laaf_cli.multi_index import Orders
 
 
 class NestedEngine(DerivativeEngine):
@@ -21,13 +22,13 @@ class NestedEngine(DerivativeEngine):
         outputs = self.network(torch.stack(axes, dim=1))
         known = {Field(name, (0,) * len(axes)): outputs[:, column] for column, name in enumerate(self.unknowns)}
 
-        def derivative(unknown: str, orders: Orders) -> Tensor:
-            field = Field(unknown, orders)
-            if field not in known:
-                axis = next(i for i, order in enumerate(orders) if order)
-                below = derivative(unknown, tuple(o - (i == axis) for i, o in enumerate(orders)))
-                (gradient,) = torch.autograd.grad(below.sum(), axes[axis], create_graph=True, materialize_grads=True)
-                known[field] = gradient
-            return known[field]
+        return {field: self._derivative(known, axes, field).to(self.network.dtype) for field in self.fields}
 
-        return {f: derivative(f.unknown, f.orders).to(self.network.dtype) for f in self.fields}
+    def _derivative(self, known: dict[Field, Tensor], axes: Sequence[Tensor], field: Field) -> Tensor:
+        """A field from the one of an order less. A closure would hold all graphs until Python looks for cycles."""
+        if field not in known:
+            axis = next(i for i, order in enumerate(field.orders) if order)
+            below = Field(field.unknown, tuple(order - (i == axis) for i, order in enumerate(field.orders)))
+            value = self._derivative(known, axes, below)
+            (known[field],) = torch.autograd.grad(value.sum(), axes[axis], create_graph=True, materialize_grads=True)
+        return known[field]

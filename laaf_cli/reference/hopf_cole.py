@@ -274,8 +274,7 @@ class _Statement:
         term, residual = self._initial_condition()
 
         def points(x: Array) -> Array:
-            columns = [x.ravel(), np.full(x.size, self.domain.lower[self.time_axis])]
-            return np.stack(columns if self.space_axis == 0 else columns[::-1], axis=1)
+            return _on_line(x, self.domain.lower[self.time_axis], self.time_axis)
 
         line = np.linspace(lower, upper, 101)
         if self._shift(residual, points(line)) is None:
@@ -285,15 +284,11 @@ class _Statement:
         # The residual is c (u − u_0) with a constant c.
         factor = float(np.diff(self._probe(residual, points(line[:1])), axis=0)[0, 0])
 
-        def inside(x: Array) -> Array:
-            return -self._probe(residual, points(x))[0].reshape(x.shape) / factor
-
-        slope_tree = differentiate(residual, self.space, self.domain.coordinates)
-
-        def slope(x: Array) -> Array:
-            values = _at(slope_tree, self.domain.coordinates, points(x), {self.u: 0.0, self.u_x: 0.0})
-            return -values.reshape(x.shape) / factor
-
+        flat = dict.fromkeys((self.u, self.u_x, self.u_xx, self.u_t), 0.0)
+        coordinates, start = self.domain.coordinates, self.domain.lower[self.time_axis]
+        slope_tree = differentiate(residual, self.space, coordinates)
+        inside = _AtStart(residual, coordinates, start, self.time_axis, flat, -factor)
+        slope = _AtStart(slope_tree, coordinates, start, self.time_axis, flat, -factor)
         ends = inside(np.array([lower, upper]))
         size = max(1.0, float(np.max(np.abs(inside(line)))))
         if np.max(np.abs(ends)) > 1e-12 * size:
@@ -324,6 +319,28 @@ class _Statement:
         """The residual at points for some values of u, its derivatives being 0; [n_values, n_points]."""
         rest = dict.fromkeys((self.u_x, self.u_xx, self.u_t), 0.0)
         return np.stack([_at(residual, self.domain.coordinates, points, rest | {self.u: u}) for u in values])
+
+
+@dataclass(frozen=True)
+class _AtStart:
+    """x → tree/divisor at time `start`, for given values of the fields; a class, so that references can be sent."""
+
+    tree: Node
+    coordinates: tuple[str, ...]
+    start: float
+    time_axis: int
+    values: Mapping[Field, float]
+    divisor: float
+
+    def __call__(self, x: Array) -> Array:
+        points = _on_line(x, self.start, self.time_axis)
+        return _at(self.tree, self.coordinates, points, self.values).reshape(x.shape) / self.divisor
+
+
+def _on_line(x: Array, time: float, time_axis: int) -> Array:
+    """The points (x, time), [n, 2], in the order of the coordinates."""
+    columns = [x.ravel(), np.full(x.size, time)]
+    return np.stack(columns if time_axis == 1 else columns[::-1], axis=1)
 
 
 def _at(tree: Node, coordinates: tuple[str, ...], points: Array, values: Mapping[Field, Array | float]) -> Array:
