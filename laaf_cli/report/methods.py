@@ -18,8 +18,12 @@ REFERENCE_COLOR = "#7F7F7F"
 
 @dataclass(frozen=True)
 class MethodStyle:
-    """A method's name in tables and legends, its colour, and its line: solid with slope recovery, dashed without."""
+    """How a method is called and drawn.
 
+    name: as in the paper, without n; label: with n. line: solid with slope recovery, dashed without.
+    """
+
+    name: str
     label: str
     color: str
     line: str
@@ -34,7 +38,8 @@ def method_style(spec: RunSpec) -> MethodStyle:
     """How the method of a spec is called and drawn."""
     slopes = spec.slopes
     if slopes.kind == "fixed":
-        return MethodStyle(KIND_LABELS["fixed"], KIND_COLORS["fixed"], "solid")
+        return MethodStyle(KIND_LABELS["fixed"], KIND_LABELS["fixed"], KIND_COLORS["fixed"], "solid")
     recovery = has_recovery(spec)
+    name = KIND_LABELS[slopes.kind] + (" + recovery" if recovery else "")
     label = f"{KIND_LABELS[slopes.kind]}, n = {slopes.n:g}" + (" + recovery" if recovery else "")
-    return MethodStyle(label, KIND_COLORS[slopes.kind], "solid" if recovery else "dashed")
+    return MethodStyle(name, label, KIND_COLORS[slopes.kind], "solid" if recovery else "dashed")

@@ -1,0 +1,97 @@
+"""`laaf plot`: the figures of runs, into files or windows."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from laaf_cli.cli import console, options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def plot(
+    runs: options.RunsArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The picture: its ending names the type, as .png or .pdf; several kinds are put before the ending. "
+            "Not given: a window.",
+            show_default=False,
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind",
+            "-k",
+            metavar="KIND",
+            help="solution, frequency, error, loss or slopes; repeatable, or with commas. Not given: all that suit.",
+            show_default=False,
+        ),
+    ] = None,
+    times: Annotated[
+        str | None,
+        typer.Option(
+            "--times", metavar="T,...", help="Times of the slices; not given: those of the spec.", show_default=False
+        ),
+    ] = None,
+    unknown: Annotated[
+        str | None,
+        typer.Option("--unknown", metavar="NAME", help="Draw this unknown alone.", show_default=False),
+    ] = None,
+    dpi: Annotated[int, typer.Option("--dpi", min=20, max=2400, metavar="N", help="Dots per inch of a file.")] = 200,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Draw solution, error, frequency content, loss and slopes of one or several runs.
+
+    Example:  laaf plot runs/burgers-nlaaf-n10-s0.h5 --output burgers.png
+    """
+    from laaf_cli.report import figures
+    from laaf_cli.report.run_paths import expand
+
+    kinds = [name.strip() for names in kind or () for name in names.split(",")]
+    figures.check_kinds(kinds)
+    chosen_times = _parsed(times)
+    if output is None:
+        figures.require_window()
+    else:
+        figures.check_path(output)
+    data = [figures.RunData.read(path) for path in expand(runs)]
+    drawings = figures.draw(data, kinds, chosen_times, unknown)
+    if not quiet:
+        for drawing in drawings:
+            for reason in drawing.left_out:
+                console.print_warning(f"not in the figure of kind '{drawing.kind}': {reason}")
+    if output is None:
+        figures.show([drawing.figure for drawing in drawings])
+        return
+    for drawing in drawings:
+        path = output if len(drawings) == 1 else output.with_stem(f"{output.stem}-{drawing.kind}")
+        figures.save(drawing.figure, path, dpi)
+        if not quiet:
+            console.print_message(f"written: {path}")
+
+
+def _parsed(times: str | None) -> Sequence[float] | None:
+    """Raises UsageError for what is not a list of numbers."""
+    from laaf_cli.errors import UsageError
+
+    if times is None:
+        return None
+    found = []
+    for text in times.split(","):
+        try:
+            found.append(float(text))
+        except ValueError:
+            raise UsageError(f"--times takes numbers with commas between, as 0.25,0.5, and '{text}' is none") from None
+        if not math.isfinite(found[-1]):
+            raise UsageError(f"--times takes finite numbers, not {text.strip()}")
+    return found

@@ -1,0 +1,37 @@
+"""The figures of runs: read with `RunData.read`, drawn by a function for each kind, written by `save`."""
+
+from laaf_cli.report.figures.comparison import ErrorGroup, comparison_figure
+from laaf_cli.report.figures.error import error_figure
+from laaf_cli.report.figures.frequency import frequency_figure
+from laaf_cli.report.figures.kinds import KINDS, Drawing, Kind, check_kinds, draw
+from laaf_cli.report.figures.loss import loss_figure, loss_without_recovery
+from laaf_cli.report.figures.run_data import RunData
+from laaf_cli.report.figures.save import check_path, file_types, save
+from laaf_cli.report.figures.slopes import slopes_figure
+from laaf_cli.report.figures.solution import solution_figure
+from laaf_cli.report.figures.spectrum import Spectrum, amplitude_spectrum
+from laaf_cli.report.figures.window import require_window, show
+
+__all__ = [
+    "KINDS",
+    "Drawing",
+    "ErrorGroup",
+    "Kind",
+    "RunData",
+    "Spectrum",
+    "amplitude_spectrum",
+    "check_kinds",
+    "check_path",
+    "comparison_figure",
+    "draw",
+    "error_figure",
+    "file_types",
+    "frequency_figure",
+    "loss_figure",
+    "loss_without_recovery",
+    "require_window",
+    "save",
+    "show",
+    "slopes_figure",
+    "solution_figure",
+]

@@ -1,0 +1,79 @@
+"""What goes into a figure: runs that fit together, and which of their unknowns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
+from laaf_cli.report.figures.canvas import shortened
+from laaf_cli.report.figures.run_data import RunData
+
+MAX_PANELS = 12
+
+Obstacle = Callable[[RunData], str]
+"""Why a run has no figure of a kind, or an empty text."""
+
+
+def require_one_problem(runs: Sequence[RunData]) -> None:
+    """Raises RunFileError for runs of different problems, and UsageError for none."""
+    if not runs:
+        raise UsageError("there is no run to draw")
+    for run in runs[1:]:
+        if run.attributes["problem_hash"] != runs[0].attributes["problem_hash"]:
+            raise RunFileError(
+                f"{run.path} does not fit: it is of another problem than {runs[0].path}, "
+                "and a figure shows runs of one problem"
+            )
+
+
+def require(runs: Sequence[RunData], obstacle: Obstacle) -> None:
+    """Raises RunFileError for the first run that the figure cannot show."""
+    for run in runs:
+        if why := obstacle(run):
+            raise RunFileError(f"{run.path} cannot be drawn: {why}")
+
+
+def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
+    """All unknowns of the problem, or the one that is named; raises UsageError where there is none of that name."""
+    known = runs[0].spec.unknowns
+    if unknown is None:
+        return list(known)
+    if unknown not in known:
+        hint = did_you_mean(unknown, known) or f"Unknowns: {listed(known)}."
+        raise UsageError(f"the runs have no unknown '{unknown}'. {hint}")
+    return [unknown]
+
+
+def require_few_panels(runs: Sequence[RunData], unknowns: Sequence[str] = ("",)) -> None:
+    """Raises UsageError where the panels of all runs and unknowns would not be legible in one figure."""
+    if len(runs) * len(unknowns) > MAX_PANELS:
+        each = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
+        raise UsageError(
+            f"{len(runs)} runs{each} were given, and one figure has room for {MAX_PANELS} panels; pick fewer, "
+            "or draw the loss alone, which shows all runs in the same panels"
+        )
+
+
+def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = False) -> list[str]:
+    """What each run is: its method and its seed, on two lines or, where there is room, on one.
+
+    unknown: tells the relative L2 error of it, too. Where several runs are called the same, the name of the file
+    follows.
+    """
+    counts = Counter(run.label for run in runs)
+    found = []
+    for run in runs:
+        error = None if unknown is None else run.relative_l2(unknown)
+        told = f"seed {run.spec.seed}" + ("" if error is None else f", relative L2 error {error:.3g}")
+        name = [shortened(run.path.stem, 40)] if counts[run.label] > 1 else []
+        found.append((", " if wide else "\n").join([run.style.label, told, *name]))
+    return found
+
+
+def headline(runs: Sequence[RunData]) -> str:
+    """The title of the problem and what one run is, or the seeds of several."""
+    if len(runs) == 1:
+        return f"{runs[0].title}: {runs[0].label}"
+    seeds = sorted({run.spec.seed for run in runs})
+    return f"{runs[0].title}, seed{'s' if len(seeds) > 1 else ''} {listed(map(str, seeds))}"

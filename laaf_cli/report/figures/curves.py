@@ -1,0 +1,43 @@
+"""Curves of a solution against its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
+from laaf_cli.report.methods import REFERENCE_COLOR, MethodStyle
+from laaf_cli.runfile.record import Array
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The solution and the reference of a run as functions of x: x, values and reference are all [n]."""
+
+    title: str
+    style: MethodStyle
+    x: Array
+    values: Array
+    reference: Array | None
+
+
+def draw_curves(panels: Sequence[Axes], curves: Sequence[Curve], plan: RowPlan, x: str, y: str) -> None:
+    """Draws one curve into each panel of a row."""
+    for axes, curve in zip(panels, curves, strict=True):
+        draw_curve(axes, curve)
+    label_outer(panels, plan, x, y)
+
+
+def draw_curve(axes: Axes, curve: Curve) -> None:
+    """The solution in the colour of its method, over a broad grey line where there is a reference."""
+    if curve.reference is not None:
+        axes.plot(curve.x, curve.reference, color=REFERENCE_COLOR, linewidth=3, alpha=0.6, label="reference")
+    style = curve.style
+    axes.plot(curve.x, curve.values, color=style.color, linestyle=style.line, label=style.label)
+    if not np.isfinite(curve.values).any():
+        axes.text(0.5, 0.5, "not finite", transform=axes.transAxes, ha="center", va="center")
+    axes.set_xlim(curve.x[0], curve.x[-1])
+    plain(axes.set_title(curve.title))

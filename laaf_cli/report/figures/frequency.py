@@ -1,0 +1,72 @@
+"""The frequency content of the solution against that of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from laaf_cli.report.figures import choice
+from laaf_cli.report.figures.canvas import RowPlan, legend_below, lines_of, make_rows, printed
+from laaf_cli.report.figures.curves import Curve, draw_curves
+from laaf_cli.report.figures.moments import Moment, moments
+from laaf_cli.report.figures.run_data import RunData
+from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
+from laaf_cli.report.figures.spectrum import amplitude_spectrum
+
+
+def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kind
+    """Any number of coordinates has a spectrum."""
+    return ""
+
+
+@printed()
+def frequency_figure(
+    runs: Sequence[RunData], times: Sequence[float] | None = None, unknown: str | None = None
+) -> Figure:
+    """The amplitude spectra over space of runs of one problem, at single times where there is time.
+
+    The mean, of frequency 0, is left out.
+
+    Arguments and errors are those of `solution_figure`, but for any number of coordinates.
+    """
+    choice.require_one_problem(runs)
+    unknowns = choice.choose_unknowns(runs, unknown)
+    choice.require_few_panels(runs, unknowns)
+    rows: list[tuple[str, str, list[Curve]]] = []
+    titles = choice.titles(runs, wide=runs[0].time is not None)
+    for name in unknowns:
+        shown = [
+            (title, [_curve(moment.label, run, moment, name) for moment in moments(run, times)])
+            for title, run in zip(titles, runs, strict=True)
+        ]
+        if runs[0].time is not None:
+            rows += [(title, name, curves) for title, curves in shown]
+        else:
+            named = [Curve(title, c.style, c.x, c.values, c.reference) for title, (c,) in shown]
+            rows.append(("", name, named))
+    plans = [RowPlan(heading, len(curves)) for heading, _name, curves in rows]
+    figure, panels = make_rows(runs[0].title, plans, 1.9)
+    limits = _limits([curve for _heading, _name, curves in rows for curve in curves])
+    x = f"cycles per unit of {runs[0].space[0]}" if len(runs[0].space) == 1 else "cycles per unit of length"
+    for axes, plan, (_heading, name, curves) in zip(panels, plans, rows, strict=True):
+        draw_curves(axes, curves, plan, x, f"amplitude of {name}")
+        for panel in axes:
+            set_log(panel, limits)
+            panel.set_xlim(left=0)
+    legend_below(figure, lines_of(axes for row in panels for axes in row))
+    return figure
+
+
+def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
+    found = amplitude_spectrum(moment.fields[unknown], moment.axes)
+    true = amplitude_spectrum(moment.references[unknown], moment.axes).amplitudes if moment.references else None
+    return Curve(title, run.style, found.frequencies[1:], found.amplitudes[1:], None if true is None else true[1:])
+
+
+def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
+    """Of all curves; a reference may leave them at the lower end, where a closed form has mere rounding."""
+    references = [curve.reference for curve in curves if curve.reference is not None]
+    low, high = log_limits([*(curve.values for curve in curves), *references])
+    found = log_limits(curve.values for curve in curves)
+    return log_padded((max(low, min(found[0], high)), high))

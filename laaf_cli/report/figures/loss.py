@@ -1,0 +1,108 @@
+"""The loss by term against the iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from laaf_cli.report.figures import choice
+from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
+from laaf_cli.report.figures.run_data import RunData
+from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
+from laaf_cli.runfile.record import Array, History
+from laaf_cli.spec import RunSpec
+
+SLOPE_RECOVERY = "slope_recovery"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel: its title, what its axis says, and the column [n_records] of a run; None where the run has none."""
+
+    title: str
+    label: str
+    column: Callable[[RunData], Array | None]
+
+
+def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kind
+    """Every run has a loss."""
+    return ""
+
+
+def loss_without_recovery(spec: RunSpec, history: History) -> Array:
+    """J − W_a S(a) = Σ W · term over all terms but slope recovery, [n_records].
+
+    Summed from the terms, for in float32 a subtraction would leave the rounding of S(a) alone.
+    """
+    weights = dict.fromkeys(history.terms, 1.0) | spec.weights.equations
+    weights |= {name: condition.weight for name, condition in spec.conditions.items()}
+    if spec.data is not None:
+        weights["data"] = spec.data.weight
+    terms = [weights[name] * values for name, values in history.terms.items() if name != SLOPE_RECOVERY]
+    return np.sum(terms, axis=0, initial=0.0) if terms else np.zeros(len(history.columns["total"]))
+
+
+@printed()
+def loss_figure(runs: Sequence[RunData]) -> Figure:
+    """The loss of runs of one problem: the whole without S(a), every term without its weight, S(a), relative L2.
+
+    Each a panel with a line per run. Runs of one method have one colour and one place in the legend.
+    Raises RunFileError for runs of different problems: their terms are not the same.
+    """
+    choice.require_one_problem(runs)
+    panels = _panels(runs)
+    plan = RowPlan("", len(panels), shares_y=False)
+    figure, (row,) = make_rows(choice.headline(runs), [plan], 1.75)
+    for axes, panel in zip(row, panels, strict=True):
+        _draw(axes, panel, runs)
+    label_outer(row, plan, "iteration", "")
+    legend_below(figure, lines_of(row))
+    return figure
+
+
+def _panels(runs: Sequence[RunData]) -> list[Panel]:
+    names = list(dict.fromkeys(name for run in runs for name in _in_order_of_spec(run)))
+    panels = [Panel("loss without S(a)", "weighted sum", lambda run: loss_without_recovery(run.spec, run.history))]
+    panels += [Panel(f"term '{name}'", "mean square", _term(name)) for name in names if name != SLOPE_RECOVERY]
+    if SLOPE_RECOVERY in names:
+        panels.append(Panel("slope recovery", "S(a)", _term(SLOPE_RECOVERY)))
+    if any(np.isfinite(_monitored(run)).any() for run in runs):
+        panels.append(Panel("error against the reference", "relative L2", _monitored))
+    return panels
+
+
+def _in_order_of_spec(run: RunData) -> list[str]:
+    """The names of the terms: equations, conditions, data; HDF5 gives them by the alphabet."""
+    named = [*run.spec.equations, *run.spec.conditions, "data"]
+    return sorted(run.history.terms, key=lambda name: named.index(name) if name in named else len(named))
+
+
+def _term(name: str) -> Callable[[RunData], Array | None]:
+    return lambda run: run.history.terms.get(name)
+
+
+def _monitored(run: RunData) -> Array:
+    return run.history.columns["relative_l2"]
+
+
+def _draw(axes: Axes, panel: Panel, runs: Sequence[RunData]) -> None:
+    shown: list[Array] = []
+    for run in runs:
+        values = panel.column(run)
+        if values is None:
+            continue
+        here = np.isfinite(values)
+        x, y = run.history.columns["iteration"][here], values[here]
+        shown.append(y)
+        style = run.style
+        marker = "o" if len(y) == 1 else None
+        axes.plot(
+            x, y, color=style.color, linestyle=style.line, label=style.label, marker=marker, markersize=3, linewidth=0.9
+        )
+    set_log(axes, log_padded(log_limits(shown, decades=16)))
+    axes.set_ylabel(panel.label)
+    plain(axes.set_title(panel.title))

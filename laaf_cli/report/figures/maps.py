@@ -1,0 +1,110 @@
+"""Heat maps of fields over two coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+
+from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
+from laaf_cli.report.figures.run_data import RunData
+from laaf_cli.report.figures.scales import ColorScale
+from laaf_cli.runfile.record import Array
+
+MAP_HEIGHT = 2.4
+"""Height of a line of maps with its labels, in inches."""
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """A field [n_vertical, n_horizontal] over a plane, and the axes [n_vertical] and [n_horizontal]."""
+
+    title: str
+    horizontal: Array
+    vertical: Array
+    values: Array
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The names of the coordinates of a map; is_space where both are lengths of one unit."""
+
+    horizontal: str
+    vertical: str
+    is_space: bool
+
+
+def plane_of(run: RunData) -> Plane:
+    """Time runs to the right and space upwards, as in the paper; of two coordinates in space the first to the right."""
+    if len(run.space) == 1 and run.time is not None:
+        return Plane(run.time, run.space[0], is_space=False)
+    return Plane(run.space[0], run.space[1], is_space=True)
+
+
+def panel_width(plane: Plane, field_map: FieldMap, height: float) -> float | None:
+    """How wide a panel of a line of that height is, in inches, where lengths are drawn alike; else None."""
+    ratio = _ratio(field_map)
+    return (height - 0.7) * ratio + 0.65 if plane.is_space and _is_alike(ratio) else None
+
+
+def _ratio(field_map: FieldMap) -> float:
+    x, y = field_map.horizontal, field_map.vertical
+    return float((x[-1] - x[0]) / (y[-1] - y[0]))
+
+
+def _is_alike(ratio: float) -> bool:
+    """Whether a plane of that ratio of its sides is drawn true to scale: a long strip is not."""
+    return 1 / 3 <= ratio <= 3
+
+
+def map_of(title: str, axes: Sequence[Array], values: Array, plane: Plane) -> FieldMap:
+    """axes, values: of the two coordinates in the order of the run: (x, t), or (x, y)."""
+    first, second = axes
+    if plane.is_space:
+        return FieldMap(title, first, second, values.T)
+    return FieldMap(title, second, first, values)
+
+
+def draw_maps(
+    panels: Sequence[Axes], maps: Sequence[FieldMap], plan: RowPlan, plane: Plane, scale: ColorScale, label: str
+) -> None:
+    """Draws maps into the panels of one row, with one colour bar for all of them."""
+    meshes = [draw_map(axes, field_map, plane, scale) for axes, field_map in zip(panels, maps, strict=True)]
+    label_outer(panels, plan, plane.horizontal, plane.vertical)
+    color_bar(panels, meshes[0], scale, label)
+
+
+def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -> QuadMesh:
+    """A mesh whose cells are centred at the points of the grid, rasterized in vector formats."""
+    values = field_map.values
+    if isinstance(scale.norm, LogNorm) and scale.norm.vmin is not None:
+        # A log scale has no place for an error of exactly zero: it gets the lowest colour, not that of NaN.
+        values = np.where(values == 0, scale.norm.vmin, values)
+    mesh = axes.pcolormesh(
+        field_map.horizontal,
+        field_map.vertical,
+        values,
+        norm=scale.norm,
+        cmap=scale.colormap,
+        shading="nearest",
+        rasterized=True,
+    )
+    x, y = field_map.horizontal, field_map.vertical
+    axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    if plane.is_space and _is_alike(_ratio(field_map)):
+        axes.set_aspect("equal")
+    axes.grid(visible=False)
+    plain(axes.set_title(field_map.title))
+    return mesh
+
+
+def color_bar(panels: Sequence[Axes], mesh: QuadMesh, scale: ColorScale, label: str) -> None:
+    """One colour bar right of the panels."""
+    bar = panels[0].figure.colorbar(mesh, ax=list(panels), extend=scale.extend, label=label, pad=0.02, aspect=25)
+    bar.outline.set_linewidth(0.6)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(True)

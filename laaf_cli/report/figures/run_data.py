@@ -1,0 +1,99 @@
+"""What figures need of a run: read once, with the time as the last axis of every field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from laaf_cli.errors import RunFileError
+from laaf_cli.report.methods import MethodStyle, method_style
+from laaf_cli.runfile import RunFile
+from laaf_cli.runfile.record import GridFields, History
+from laaf_cli.spec import RunSpec
+
+TIME = "t"
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run as figures draw it. Fields are [n_1, …, n_d], space in the order of the spec and then the time.
+
+    reference and error are None where the run has no reference; slices hold the solution `u` and, with a
+    reference, `u_reference` at exactly the times of the spec, and are None without time.
+    """
+
+    path: Path
+    spec: RunSpec
+    attributes: Mapping[str, Any]
+    solution: GridFields
+    reference: GridFields | None
+    error: GridFields | None
+    slices: GridFields | None
+    history: History
+
+    @classmethod
+    def read(cls, path: Path) -> RunData:
+        """Raises RunFileError where the run file cannot be read."""
+        with RunFile(path) as run:
+            solution, reference, error, slices = (
+                _grid(run, group) for group in ("solution", "reference", "error", "slices")
+            )
+            if solution is None:
+                raise RunFileError(f"{path} has no group solution")
+            if (reference is None) != (error is None):
+                raise RunFileError(f"{path} has only one of the groups reference and error")
+            if slices is not None and (reference is None) != (set(slices.fields) == set(run.spec.unknowns)):
+                raise RunFileError(f"slices in {path} do not hold a reference where the run has one")
+            return cls(path, run.spec, run.attributes, solution, reference, error, slices, run.history())
+
+    @property
+    def style(self) -> MethodStyle:
+        return method_style(self.spec)
+
+    @property
+    def label(self) -> str:
+        """The method and the seed."""
+        return f"{self.style.label}, seed {self.spec.seed}"
+
+    @property
+    def title(self) -> str:
+        """The title of the problem, or its name."""
+        return str(self.attributes["title"] or self.attributes["problem"])
+
+    @property
+    def time(self) -> str | None:
+        """The name of the time; None without, or where there is no space: then `t` is drawn like a coordinate."""
+        return TIME if TIME in self.spec.coordinates and len(self.spec.coordinates) > 1 else None
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """The names of the coordinates other than the time."""
+        return tuple(name for name in self.spec.coordinates if name != self.time)
+
+    def relative_l2(self, unknown: str) -> float | None:
+        """The relative L2 error of an unknown on the grid; None without a reference."""
+        return None if self.error is None else float(self.error.attributes[f"relative_l2_{unknown}"])
+
+
+def _grid(run: RunFile, group: str) -> GridFields | None:
+    grid = run.grid(group)
+    if grid is None:
+        return None
+    for name, values in grid.axes.items():
+        # Slices may be in any order of time.
+        if not np.isfinite(values).all() or (group != "slices" and not (np.diff(values) > 0).all()):
+            raise RunFileError(f"{group}/{name} in {run.path} does not increase, as a coordinate does")
+    return _time_last(grid)
+
+
+def _time_last(grid: GridFields) -> GridFields:
+    if TIME not in grid.axes:
+        return grid
+    position = list(grid.axes).index(TIME)
+    axes = {name: values for name, values in grid.axes.items() if name != TIME} | {TIME: grid.axes[TIME]}
+    fields = {name: np.moveaxis(values, position, -1) for name, values in grid.fields.items()}
+    return GridFields(axes, fields, grid.attributes)

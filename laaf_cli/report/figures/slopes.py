@@ -1,0 +1,84 @@
+"""The slopes n·a of the activation functions against the iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from laaf_cli.report.figures import choice
+from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
+from laaf_cli.report.figures.run_data import RunData
+from laaf_cli.report.figures.scales import linear_limits, padded
+
+LAYER_COLORS = "viridis"
+
+
+def obstacle(run: RunData) -> str:
+    """Why a run has no slopes to draw, or an empty text."""
+    return "its activation is fixed, so it has no slopes" if run.spec.slopes.kind == "fixed" else ""
+
+
+@printed()
+def slopes_figure(runs: Sequence[RunData]) -> Figure:
+    """n·a of runs of one problem, a panel for each run, all with the same axes.
+
+    L-LAAF: a line for each hidden layer. N-LAAF: the mean of each layer and a band of one standard deviation over
+    its neurons. GAAF: the one slope. Raises RunFileError for runs with fixed slopes, and of different problems.
+    """
+    choice.require_one_problem(runs)
+    choice.require(runs, obstacle)
+    choice.require_few_panels(runs)
+    plan = RowPlan("", len(runs))
+    figure, (row,) = make_rows(runs[0].title, [plan], 2.2)
+    n_layers = max(len(run.history.slopes) for run in runs)
+    for axes, run, title in zip(row, runs, choice.titles(runs), strict=True):
+        _draw(axes, run, n_layers)
+        plain(axes.set_title(title))
+    row[0].set_ylim(_limits(runs))
+    label_outer(row, plan, "iteration", "n·a")
+    band: list[Artist] = [Patch(color="0.5", alpha=0.3, linewidth=0, label="± 1 standard deviation of the neurons")]
+    has_band = any(run.spec.slopes.kind == "nlaaf" for run in runs)
+    legend_below(figure, [*_in_order(row), *(band if has_band else [])])
+    return figure
+
+
+def layer_color(layer: int, n_layers: int) -> tuple[float, float, float, float]:
+    """The colour of a hidden layer, from 0: dark near the input, light near the output."""
+    return mpl.colormaps[LAYER_COLORS](0.9 * layer / max(1, n_layers - 1))
+
+
+def _draw(axes: Axes, run: RunData, n_layers: int) -> None:
+    iteration = run.history.columns["iteration"]
+    marker = "o" if len(iteration) == 1 else None
+    if run.spec.slopes.kind == "gaaf":
+        slope = run.history.slopes[0][:, 0]
+        axes.plot(iteration, slope, color="black", label="all layers", marker=marker, markersize=3)
+        return
+    for layer, slopes in enumerate(run.history.slopes):
+        color = layer_color(layer, n_layers)
+        mean = slopes.mean(axis=1)
+        if run.spec.slopes.kind == "nlaaf":
+            spread = slopes.std(axis=1)
+            axes.fill_between(iteration, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)
+        axes.plot(iteration, mean, color=color, label=f"layer {layer + 1}", marker=marker, markersize=3)
+
+
+def _in_order(row: Sequence[Axes]) -> list[Artist]:
+    """The lines of the layers by their number, and that of all layers last."""
+    return sorted(lines_of(row), key=lambda line: (len(str(line.get_label())), str(line.get_label())))
+
+
+def _limits(runs: Sequence[RunData]) -> tuple[float, float]:
+    ends = [
+        slopes.mean(axis=1) + sign * (slopes.std(axis=1) if slopes.shape[1] > 1 else 0)
+        for run in runs
+        for slopes in run.history.slopes
+        for sign in (-1, 1)
+    ]
+    return padded(linear_limits([*ends, np.ones(1)], []))
