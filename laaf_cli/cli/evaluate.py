@@ -1,0 +1,183 @@
+"""`laaf evaluate`: the trained network of a run file anywhere."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from laaf_cli.cli import console, options
+from laaf_cli.report import export
+
+if TYPE_CHECKING:
+    from laaf_cli.runfile import RunFile
+    from laaf_cli.trained_network import Places, TrainedNetwork
+
+_WHERE, _TARGET = "Where", "Output"
+
+GRID_FORMS = {
+    "x=101": "101 points over the domain",
+    "x=-1:1:101": "101 points over another range",
+    "t=@0.5": "a single value",
+}
+"""The forms of a piece of `--grid`, for the help and for its errors."""
+
+
+def evaluate(
+    run: options.RunArgument,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fields",
+            "-f",
+            metavar="NAMES",
+            help="Unknowns and derivatives up to order 4, as u,u_x,u_xt; not given: every unknown.",
+            show_default=False,
+        ),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            metavar="PIECES",
+            help="A grid, as x=101,t=@0.5. "
+            + "; ".join(f"{form}: {meaning}" for form, meaning in GRID_FORMS.items())
+            + ". A coordinate that is not named has the values of the run's own grid, as all have without this option.",
+            show_default=False,
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    points: Annotated[
+        str | None,
+        typer.Option(
+            "--points",
+            metavar="FILE",
+            help="The points of a CSV whose header names the coordinates; - is stdin.",
+            show_default=False,
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help=f"The file, by its ending: {export.formats_listed()}. Not given, or -: CSV on stdout.",
+            show_default=False,
+            rich_help_panel=_TARGET,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=_TARGET)
+    ] = False,
+    device: options.DeviceOption = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Evaluate the trained network of a run: any unknown and any derivative, on a grid or at given points.
+
+    Example:  laaf evaluate runs/burgers.h5 --fields u,u_x --grid x=501,t=@0.5 --output slice.csv
+    """
+    from laaf_cli.errors import UsageError
+    from laaf_cli.runfile import RunFile
+
+    if grid and points is not None:
+        raise UsageError("--grid and --points both say where; give one of them")
+    if output == Path("-"):
+        output = None
+    with RunFile(run) as file:
+        if output is not None:
+            export.check_output(output, tuple(file.spec.coordinates), overwrite=overwrite)
+
+        from laaf_cli.trained_network import restore
+
+        network = restore(file, device.value if device is not None else "auto")
+        wanted = {name: network.field(name) for name in _names(fields, network)}
+        places = _places(network, grid or [], points, len(wanted), quiet=quiet)
+        if not quiet:
+            _announce(file, network, places, list(wanted))
+        sampled = export.SampledFields(
+            places.coordinates, network.evaluate(places, wanted), places.is_grid, _attributes(file)
+        )
+    if not quiet:
+        _warn_of_overflow(sampled)
+    if output is None:
+        for text in export.csv_text(sampled):
+            console.print_text(text)
+        return
+    export.write_fields(output, sampled)
+    if not quiet:
+        console.print_message(f"written: {output}")
+
+
+def _names(fields: list[str] | None, network: TrainedNetwork) -> list[str]:
+    from laaf_cli.errors import UsageError
+
+    if not fields:
+        return list(network.unknowns)
+    names = [name.strip() for text in fields for name in text.split(",")]
+    if "" in names:
+        raise UsageError("--fields takes names with commas between, as u,u_x")
+    return list(dict.fromkeys(names))
+
+
+def _places(network: TrainedNetwork, grid: list[str], points: str | None, n_fields: int, *, quiet: bool) -> Places:
+    from laaf_cli.cli.places import check_size, on_grid, read_points
+    from laaf_cli.spec import printable
+    from laaf_cli.trained_network import Places
+
+    if points is not None:
+        found = read_points(points, network.domain.coordinates)
+        check_size({"rows": found.places.n_points}, n_fields)
+        if found.unused and not quiet:
+            console.print_message(f"columns that are not used: {printable(', '.join(found.unused))}")
+        return found.places
+    if grid:
+        return on_grid(grid, network.domain, network.axes, n_fields)
+    check_size({name: len(values) for name, values in network.axes.items()}, n_fields)
+    return Places(network.axes, is_grid=True)
+
+
+_UNFINISHED = {
+    "diverged": "the training diverged; this is its last good state",
+    "interrupted": "the training was interrupted; this is the state that it had reached",
+}
+"""Reason why a training stopped → what a person must know of its network."""
+
+
+def _announce(file: RunFile, network: TrainedNetwork, places: Places, names: list[str]) -> None:
+    from laaf_cli.spec import printable
+
+    spans = []
+    for name, values in places.coordinates.items():
+        lower, upper = values.min(), values.max()
+        spans.append(f"{name} = {lower:g}" if lower == upper else f"{name} in [{lower:g}, {upper:g}]")
+    size = " x ".join(f"{size}" for size in places.shape)
+    plural = "" if places.n_points == 1 else "s"
+    error = file.attributes["relative_l2"]
+    known = "" if math.isnan(error) else f", relative L2 error {error:.3e}"
+    title = printable(file.attributes["title"] or file.attributes["problem"])
+    console.print_message(f"{title}{known}: {', '.join(names)} at {size} point{plural}, {', '.join(spans)}")
+    if file.attributes["stop_reason"] in _UNFINISHED:
+        console.print_warning(_UNFINISHED[file.attributes["stop_reason"]])
+    for warning in network.extrapolation(places):
+        console.print_warning(warning)
+
+
+def _warn_of_overflow(sampled: export.SampledFields) -> None:
+    import numpy as np
+
+    for name, values in sampled.fields.items():
+        lost = int(np.count_nonzero(~np.isfinite(values)))
+        if lost:
+            console.print_warning(f"{lost:,} of {values.size:,} values of {name} are not finite")
+
+
+def _attributes(file: RunFile) -> dict[str, str]:
+    """What a file of fields tells of the run they come from."""
+    from laaf_cli import __version__
+
+    given = {name: str(file.attributes[name]) for name in ("problem", "problem_hash", "method_hash")}
+    return {"title": file.attributes["title"] or file.attributes["problem"], "source": f"laaf {__version__}", **given}

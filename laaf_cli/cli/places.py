@@ -1,0 +1,235 @@
+"""Where `laaf evaluate` evaluates: what `--grid` and `--points` say, as places."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import stat
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+import numpy as np
+
+from laaf_cli.cli.evaluate import GRID_FORMS
+from laaf_cli.errors import UsageError, did_you_mean, listed
+from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
+from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.spec import printable, shown
+from laaf_cli.trained_network import Places
+
+MAX_VALUES = 50_000_000
+"""Values of fields that one command computes; 400 MB."""
+
+_COUNT = re.compile("[0-9]{1,18}")
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Equidistant values, both ends included; one value where the count is 1."""
+
+    lower: float
+    upper: float
+    count: int
+
+    def values(self) -> Array:
+        return np.linspace(self.lower, self.upper, self.count)
+
+
+def check_size(sizes: Mapping[str, int], n_fields: int) -> None:
+    """Raises UsageError for more values than one command computes, before anything is allocated."""
+    n_points = math.prod(sizes.values())
+    if n_points * n_fields > MAX_VALUES:
+        by_name = " × ".join(f"{size:,} ({name})" for name, size in sizes.items())
+        raise UsageError(
+            f"{by_name} points and {n_fields} field{'s'[: n_fields > 1]} are {n_points * n_fields:,} values; "
+            f"at most {MAX_VALUES:,} are computed at once\nFewer points, or one part of the domain after another."
+        )
+
+
+def on_grid(texts: Iterable[str], domain: Domain, axes: Mapping[str, Array], n_fields: int) -> Places:
+    """The grid that `--grid` describes; a coordinate that is not named has the values of `axes`.
+
+    Raises UsageError for a piece that has none of the forms, for a name that is not a coordinate or stands twice,
+    and for a grid that is too large.
+    """
+    ranges: dict[str, _Range] = {}
+    for piece in (piece.strip() for text in texts for piece in text.split(",")):
+        name, equals, value = (part.strip() for part in piece.partition("="))
+        if not (name and equals and value):
+            raise UsageError(f"--grid: {shown(piece)} does not have the form of x=101\n{_forms()}")
+        if name not in domain.coordinates:
+            hint = did_you_mean(name, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+            raise UsageError(f"--grid: {shown(name)} is not a coordinate. {hint}")
+        if name in ranges:
+            raise UsageError(f"--grid names '{name}' twice")
+        axis = domain.coordinates.index(name)
+        ranges[name] = _range(piece, name, value, (domain.lower[axis], domain.upper[axis]))
+    sizes = {name: ranges[name].count if name in ranges else len(axes[name]) for name in domain.coordinates}
+    check_size(sizes, n_fields)
+    return Places({name: ranges[name].values() if name in ranges else axes[name] for name in sizes}, is_grid=True)
+
+
+def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Range:
+    """One piece of `--grid`: `101`, `-1:1:101` or `@0.5`."""
+    if text.startswith("@"):
+        value = _number(piece, text[1:])
+        return _Range(value, value, 1)
+    *ends, count = (part.strip() for part in text.split(":"))
+    # Who writes t=0.5 or t=1 most likely means that one time.
+    meant = (
+        f"For the single value {name} = {count} write {name}=@{count}" if not ends and _is_number(count) else _forms()
+    )
+    if len(ends) not in (0, 2) or not _COUNT.fullmatch(count):
+        raise UsageError(f"--grid: {shown(piece)} does not say how many points, a whole number\n{meant}")
+    if int(count) < 2:
+        raise UsageError(f"--grid: {shown(piece)} asks for {int(count)}, and a range has 2 points at least\n{meant}")
+    lower, upper = (_number(piece, ends[0]), _number(piece, ends[1])) if ends else bounds
+    if not lower < upper:
+        raise UsageError(f"--grid: the lower end of {shown(piece)}, {lower:g}, is not below the upper, {upper:g}")
+    return _Range(lower, upper, int(count))
+
+
+def _number(piece: str, text: str) -> float:
+    """The value of a constant expression, as bounds in a spec may be."""
+    try:
+        tree = resolve(parse(text), Scope())
+    except ExpressionError as error:
+        fault = error.faults[0]
+        raise UsageError(f"--grid: {shown(text)} in {shown(piece)} is not a number: {fault.what}") from None
+    if not isinstance(tree, Number):
+        raise UsageError(f"--grid: {shown(text)} in {shown(piece)} is not a number")
+    return tree.value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _forms() -> str:
+    width = max(map(len, GRID_FORMS))
+    lines = (f"  {form:<{width}}  {meaning}" for form, meaning in GRID_FORMS.items())
+    return "\n".join(["--grid takes pieces with commas between:", *lines])
+
+
+@dataclass(frozen=True)
+class PointsFile:
+    """The points of a CSV in the order of its rows, and the columns that are not coordinates."""
+
+    places: Places
+    unused: tuple[str, ...]
+
+
+def read_points(name: str, coordinates: Sequence[str]) -> PointsFile:
+    """The points of a CSV whose header names the coordinates, in any order; `-` is stdin.
+
+    Raises UsageError, with the number of the line, for what cannot be read, lacks a column, is empty, or holds
+    other things than finite numbers.
+    """
+    source = "stdin" if name == "-" else printable(name)
+    try:
+        with _opened(name, source) as file:
+            return _read(file, source, coordinates)
+    except UnicodeDecodeError:
+        raise UsageError(f"{source} is not text in UTF-8; --points takes a CSV file") from None
+    except csv.Error as error:
+        raise UsageError(f"{source} cannot be read as CSV: {error}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+@contextmanager
+def _opened(name: str, source: str) -> Iterator[TextIO]:
+    if name == "-":
+        text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
+        try:
+            yield text
+        finally:
+            text.detach()
+        return
+    path = Path(name)
+    if not path.exists():
+        raise UsageError(f"there is no file {source}")
+    mode = path.stat().st_mode
+    # A device such as /dev/zero never ends a line; a pipe is what a shell makes of <(…).
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a file"
+        raise UsageError(f"{source} is {kind}; --points takes a CSV file, or - for stdin")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield file
+
+
+def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
+    lines = csv.reader(file, skipinitialspace=True)
+    header = [cell.strip() for cell in next(lines, [])]
+    if header:
+        # numpy.savetxt marks its header as a comment.
+        header[0] = header[0].removeprefix("#").strip()
+    columns = _columns(header, source, coordinates)
+    values = array("d")
+    for line in lines:
+        if not line or line == [""]:
+            continue
+        if len(line) != len(header):
+            raise UsageError(
+                f"line {lines.line_num} of {source} has {len(line)} value{'s'[: len(line) > 1]}, and the header "
+                f"names {len(header)} column{'s'[: len(header) > 1]}\n"
+                "Values have commas between them and a decimal point inside."
+            )
+        try:
+            row = [float(line[column]) for column in columns]
+        except ValueError:
+            _refuse(line, columns, lines.line_num, source, coordinates)
+        if not all(map(math.isfinite, row)):
+            _refuse(line, columns, lines.line_num, source, coordinates)
+        values.extend(row)
+        if len(values) > MAX_VALUES:
+            raise UsageError(f"{source} holds more than {MAX_VALUES:,} values, which are too many at once")
+    if not values:
+        raise UsageError(f"{source} holds no points: nothing follows its header")
+    table = np.array(values).reshape(-1, len(coordinates))
+    places = {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(coordinates)}
+    unused = tuple(cell for column, cell in enumerate(header) if column not in columns and cell)
+    return PointsFile(Places(places, is_grid=False), unused)
+
+
+def _columns(header: list[str], source: str, coordinates: Sequence[str]) -> list[int]:
+    """Where each coordinate stands in the header."""
+    expected = f"The first line names the coordinates, as in: {','.join(coordinates)}"
+    if not any(header):
+        raise UsageError(f"{source} begins with an empty line, or is empty\n{expected}")
+    missing = [name for name in coordinates if name not in header]
+    if missing:
+        names = listed(f"'{name}'" for name in missing)
+        found = shown(", ".join(header), 200)
+        separator = next((mark for mark in ";\t " if mark in header[0]), "") if len(header) == 1 else ""
+        hint = "\nColumns have commas between them." if separator else ""
+        plural = "s"[: len(missing) > 1]
+        raise UsageError(f"{source} has no column{plural} {names}; its first line is {found}\n{expected}{hint}")
+    for name in coordinates:
+        if header.count(name) > 1:
+            raise UsageError(f"{source} has {header.count(name)} columns '{name}'")
+    return [header.index(name) for name in coordinates]
+
+
+def _refuse(line: list[str], columns: list[int], number: int, source: str, coordinates: Sequence[str]) -> NoReturn:
+    """Raises UsageError for the first cell of a row that is not a finite number."""
+    for column, name in zip(columns, coordinates, strict=True):
+        cell = line[column].strip()
+        try:
+            value = float(cell)
+        except ValueError:
+            what = f"{shown(cell)} is not a number" if cell else "the value is missing"
+            raise UsageError(f"line {number} of {source}, column '{name}': {what}") from None
+        if not math.isfinite(value):
+            raise UsageError(f"line {number} of {source}, column '{name}': {shown(cell)} is not finite")
+    raise AssertionError("every cell is a finite number")

@@ -1,0 +1,236 @@
+"""The trained network of a run file: any unknown and any derivative, at any points, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+
+from laaf_cli.derivatives import ENGINES, DerivativeEngine
+from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
+from laaf_cli.expression import ExpressionError, Field, Scope, Symbol, resolve
+from laaf_cli.multi_index import lower_set
+from laaf_cli.network import ACTIVATIONS, Mlp, torch_device
+from laaf_cli.problem import Domain
+from laaf_cli.problem.domain import Array
+from laaf_cli.runfile import NetworkParameters, RunFile
+from laaf_cli.spec import shown
+
+MAX_BLOCK = 20_000
+"""Points at a time, at most."""
+
+MAX_BLOCK_NUMBERS = 20_000_000
+"""Points × streams × neurons × 2^order at a time, at most.
+
+Nested differentiation keeps every layer, and about doubles what it keeps with each order: half a gigabyte for
+u_xxxx of a network 6×20. Taylor mode needs a tenth.
+"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where fields are wanted: a rectilinear grid, or scattered points.
+
+    coordinates: by name, in the order of the network's inputs; on a grid the values along each axis [n_i], else
+    one value for each point [n].
+    """
+
+    coordinates: Mapping[str, Array]
+    is_grid: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[n_1, …, n_d] of a grid, [n] of points."""
+        sizes = tuple(len(values) for values in self.coordinates.values())
+        return sizes if self.is_grid else sizes[:1]
+
+    @property
+    def n_points(self) -> int:
+        return math.prod(self.shape)
+
+    def block(self, start: int, stop: int) -> Array:
+        """The points from `start` to before `stop`, [n, d]; on a grid the last coordinate runs fastest."""
+        columns = list(self.coordinates.values())
+        if self.is_grid:
+            # A large grid is never laid out as a whole.
+            indices = np.unravel_index(np.arange(start, min(stop, self.n_points)), self.shape)
+            return np.stack([values[index] for values, index in zip(columns, indices, strict=True)], axis=1)
+        return np.stack([values[start:stop] for values in columns], axis=1)
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network restored from a run file.
+
+    network: in float64. engine: the derivative engine of the run. domain: where it was trained.
+    axes: the values of each coordinate on the run's own grid.
+    """
+
+    network: Mlp
+    engine: type[DerivativeEngine]
+    domain: Domain
+    unknowns: tuple[str, ...]
+    axes: Mapping[str, Array]
+
+    def field(self, name: str) -> Field:
+        """The unknown or derivative of that name, as `u` or `u_xt`.
+
+        Raises UsageError, with what is known, for any other name, for an order above 4, and for an order that the
+        activation function does not have.
+        """
+        scope = Scope(self.domain.coordinates, self.unknowns)
+        if name in self.domain.coordinates:
+            raise UsageError(f"'{name}' is a coordinate, and those are always written; --fields takes {_forms(scope)}")
+        if name.partition("_")[0] not in self.unknowns:
+            hint = did_you_mean(name, [*self.unknowns, *scope.derivatives(1), *scope.derivatives(2)])
+            what = f"unknown field {shown(name)}" + (f". {hint}" if hint else "")
+            raise UsageError(f"{what}\n--fields takes {_forms(scope)}")
+        try:
+            field = cast("Field", resolve(Symbol(name), scope))  # what begins with an unknown is nothing else
+        except ExpressionError as error:
+            raise UsageError(f"{error.faults[0].what}\n{error.faults[0].hint}") from None
+        order, activation = sum(field.orders), self.network.activation
+        if order > activation.max_order:
+            raise UsageError(
+                f"'{name}' is a derivative of order {order}, and '{activation.name}' goes to order "
+                f"{activation.max_order}: {activation.why}"
+            )
+        return field
+
+    def evaluate(self, places: Places, fields: Mapping[str, Field]) -> dict[str, Array]:
+        """The fields by the names given, of the shape of `places`; a bounded number of points at a time."""
+        engine = self.engine(self.network, self.unknowns, fields.values())
+        size = _block_size(self.network, fields)
+        found = {name: np.empty(places.n_points) for name in fields}
+        for start in range(0, places.n_points, size):
+            points = torch.from_numpy(places.block(start, start + size)).to(self.network.device)
+            values = engine.evaluate(engine.prepare(points))
+            for name, field in fields.items():
+                found[name][start : start + size] = values[field].detach().cpu().numpy()
+        return {name: values.reshape(places.shape) for name, values in found.items()}
+
+    def extrapolation(self, places: Places) -> list[str]:
+        """A sentence for each coordinate along which places lie outside the domain of the training."""
+        sentences = []
+        for (name, values), lower, upper in zip(
+            places.coordinates.items(), self.domain.lower, self.domain.upper, strict=True
+        ):
+            rounding = 1e-12 * (upper - lower)
+            outside = values[(values < lower - rounding) | (values > upper + rounding)]
+            if not len(outside):
+                continue
+            n_outside = len(outside) * (places.n_points // len(values))
+            farthest = [f"down to {name} = {outside.min():g}"] if outside.min() < lower else []
+            farthest += [f"up to {name} = {outside.max():g}"] if outside.max() > upper else []
+            lie = "lies" if n_outside == 1 else "lie"
+            sentences.append(
+                f"the network was trained on {name} in [{lower:g}, {upper:g}]; {n_outside:,} of {places.n_points:,} "
+                f"points {lie} outside, {' and '.join(farthest)}: values there are extrapolation"
+            )
+        return sentences
+
+
+def _forms(scope: Scope) -> str:
+    example = next(scope.derivatives(1))
+    return f"unknowns ({listed(scope.unknowns)}) and their derivatives, as {example}"
+
+
+def _block_size(network: Mlp, fields: Mapping[str, Field]) -> int:
+    streams = lower_set([field.orders for field in fields.values()])
+    n_neurons = sum(len(bias) for bias in network.biases)
+    return max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // (len(streams) * n_neurons * 2 ** max(map(sum, streams)))))
+
+
+def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
+    """The network of a run file, needing nothing but the file.
+
+    device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one.
+    Raises RunFileError where the network is damaged or does not fit the settings, UsageError for CUDA where there
+    is none.
+    """
+    chosen = torch_device(device)
+    spec, parameters = run.spec, run.network()
+    _check_settings(run, parameters)
+    engine = run.attributes["derivatives"]
+    if engine not in ENGINES:
+        raise RunFileError(f"{run.path} computed its derivatives by {shown(engine)}; known are {listed(ENGINES)}")
+    axes = {name: _axis(run, name) for name in spec.coordinates}
+    lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
+    network = Mlp(
+        len(axes),
+        spec.network.hidden,
+        len(spec.unknowns),
+        activation=spec.network.activation,
+        kind=spec.slopes.kind,
+        n=spec.slopes.n,
+        bounds=(lower, upper) if spec.network.inputs == "scaled" else None,
+        random=np.random.default_rng(0),  # every weight is overwritten
+        dtype=torch.float64,
+    )
+    _load(run, network, parameters)
+    return TrainedNetwork(
+        network.requires_grad_(False).to(chosen),
+        ENGINES[engine],
+        Domain(tuple(axes), lower, upper),
+        tuple(spec.unknowns),
+        axes,
+    )
+
+
+def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
+    """Raises RunFileError where the attributes of the network and the settings tell of two different networks."""
+    spec = run.spec
+    settings = {
+        "activation": spec.network.activation,
+        "kind": spec.slopes.kind,
+        "n": spec.slopes.n,
+        "inputs": spec.network.inputs,
+    }
+    for name, value in settings.items():
+        if parameters.attributes[name] != value:
+            raise RunFileError(
+                f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, and spec/settings "
+                f"{shown(str(value))}"
+            )
+    if spec.network.activation not in ACTIVATIONS:
+        raise RunFileError(
+            f"{run.path} has the activation function {shown(spec.network.activation)}; known are {listed(ACTIVATIONS)}"
+        )
+
+
+def _axis(run: RunFile, name: str) -> Array:
+    """The values of a coordinate on the run's grid, whose ends are the bounds of the domain."""
+    path = f"solution/{name}"
+    shape = run.shape(path)
+    if len(shape) != 1 or shape[0] < 2:
+        raise RunFileError(f"{path} in {run.path} has the shape {list(shape)}, which does not fit")
+    values = run.array(path).astype(np.float64)
+    size = abs(float(values[0])) + abs(float(values[-1]))
+    if not (math.isfinite(size) and (values[1:] > values[:-1]).all()):
+        raise RunFileError(f"{path} in {run.path} does not rise from one bound of the domain to the other")
+    return values
+
+
+def _load(run: RunFile, network: Mlp, parameters: NetworkParameters) -> None:
+    slopes = parameters.slopes
+    if network.slopes.kind == "gaaf":
+        if any((slope != slopes[0]).any() for slope in slopes):
+            raise RunFileError(f"network in {run.path} is GAAF, and its layers have different slopes")
+        slopes = slopes[:1]
+    with torch.no_grad():
+        for name, ours, stored in (
+            ("weight", network.weights, parameters.weights),
+            ("bias", network.biases, parameters.biases),
+            ("slope", network.slopes.values, slopes),
+        ):
+            for k, (parameter, value) in enumerate(zip(ours, stored, strict=True), start=1):
+                if not np.isfinite(value).all():
+                    raise RunFileError(
+                        f"network/layer_{k}/{name} in {run.path} holds values that are not finite; "
+                        "such a network has no values anywhere"
+                    )
+                parameter.copy_(torch.from_numpy(value.astype(np.float64)))
