@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from laaf_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console, RenderableType
 
@@ -31,7 +31,7 @@ def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
     # A pipe has no width of its own; wide enough keeps every row on its line.
-    width = None if stream.isatty() else 160
+    width = None if stream.isatty() else 400
     return Console(file=stream, highlight=False, emoji=False, width=width, soft_wrap=not stream.isatty())
 
 
@@ -53,6 +53,19 @@ def _plain(text: str) -> str:
 
 def print_message(text: str) -> None:
     messages().print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def counted(total: int, what: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Gives a function to call after each of `total` steps; on a terminal a bar shows them."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=messages(), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
 
 
 def print_results(renderables: Iterable[RenderableType]) -> None:

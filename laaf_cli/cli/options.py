@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,6 +45,11 @@ _METHOD, _TRAINING, _MACHINE = "Method", "Training", "Machine"
 SpecArgument = Annotated[
     str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False)
 ]
+RunsArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN...", help="Run files, or folders of them.", show_default=False),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run file.", show_default=False)]
 ActivationOption = Annotated[
     Activation | None,
     typer.Option(

@@ -28,7 +28,7 @@ def problems(
         table = plain_table("problem", "title", "source")
         for known in bundled.names():
             plain = read_yaml(read_text(bundled.folder() / f"{known}.yaml")).plain()
-            table.add_row(known, str(plain.get("title", "")), str(plain.get("source", "")))
+            table.add_texts(known, str(plain.get("title", "")), str(plain.get("source", "")))
         console.print_results([table])
         return
     if name not in bundled.names():

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
+
+from laaf_cli.spec import printable
 
 if TYPE_CHECKING:
     from laaf_cli.finished_run import Summary
     from laaf_cli.plan import Inspection, Plan
+    from laaf_cli.report.comparison import Comparison
 
 
 def summary_tables(summary: Summary) -> Iterator[Table]:
@@ -19,39 +23,39 @@ def summary_tables(summary: Summary) -> Iterator[Table]:
     yield _errors(summary)
     loss = plain_table("loss term", "value")
     for name, value in summary.terms.items():
-        loss.add_row(name, f"{value:.3e}")
-    loss.add_row("total", f"{summary.total:.3e}")
+        loss.add_texts(name, f"{value:.3e}")
+    loss.add_texts("total", f"{summary.total:.3e}")
     yield loss
     slopes = plain_table("slopes n·a", "mean", "least", "greatest")
     for k, layer in enumerate(summary.slopes, start=1):
-        slopes.add_row(f"layer {k}", *(f"{layer[key]:.4f}" for key in ("mean", "min", "max")))
+        slopes.add_texts(f"layer {k}", *(f"{layer[key]:.4f}" for key in ("mean", "min", "max")))
     if summary.n_slopes:
         yield slopes
     cost = plain_table("training", "")
-    cost.add_row("iterations", str(summary.iterations))
-    cost.add_row("stopped", summary.stop_reason)
-    cost.add_row("seconds", f"{summary.wall_time_s:.1f}")
+    cost.add_texts("iterations", str(summary.iterations))
+    cost.add_texts("stopped", summary.stop_reason)
+    cost.add_texts("seconds", f"{summary.wall_time_s:.1f}")
     per_1000 = summary.seconds_per_1000
-    cost.add_row("seconds per 1000 iterations", "-" if math.isnan(per_1000) else f"{per_1000:.1f}")
-    cost.add_row("parameters + slopes", f"{summary.n_parameters} + {summary.n_slopes}")
-    cost.add_row("run file", summary.path)
+    cost.add_texts("seconds per 1000 iterations", "-" if math.isnan(per_1000) else f"{per_1000:.1f}")
+    cost.add_texts("parameters + slopes", f"{summary.n_parameters} + {summary.n_slopes}")
+    cost.add_texts("run file", summary.path)
     yield cost
 
 
 def _errors(summary: Summary) -> Table:
     if summary.relative_l2 is None or summary.max_error is None:
         table = plain_table("error", "")
-        table.add_row("relative L2", "unknown: the spec names no reference")
+        table.add_texts("relative L2", "unknown: the spec names no reference")
         return table
     table = plain_table("error", *summary.relative_l2)
-    table.add_row("relative L2", *(f"{value:.6e}" for value in summary.relative_l2.values()))
-    table.add_row("largest", *(f"{value:.3e}" for value in summary.max_error.values()))
+    table.add_texts("relative L2", *(f"{value:.6e}" for value in summary.relative_l2.values()))
+    table.add_texts("largest", *(f"{value:.3e}" for value in summary.max_error.values()))
     if summary.at_times is not None:
         for i, time in enumerate(summary.times):
-            table.add_row(f"relative L2 at t = {time:g}", *(f"{at[i]:.3e}" for at in summary.at_times.values()))
+            table.add_texts(f"relative L2 at t = {time:g}", *(f"{at[i]:.3e}" for at in summary.at_times.values()))
     empty = [""] * (len(summary.relative_l2) - 1)
-    table.add_row("reference", summary.reference.split(";")[0], *empty)
-    table.add_row(
+    table.add_texts("reference", summary.reference.split(";")[0], *empty)
+    table.add_texts(
         "reference's own error", f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s", *empty
     )
     return table
@@ -62,34 +66,57 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     terms = plain_table("loss term", "needs", "points", "where", "weight", "at step 0")
     for term in inspection.terms:
         row = (term.name, ", ".join(term.derivatives), str(term.n_points), term.region)
-        terms.add_row(*row, f"{term.weight:g}", f"{term.value:.3e}")
+        terms.add_texts(*row, f"{term.weight:g}", f"{term.value:.3e}")
     if inspection.recovery is not None and plan.recovery is not None:
-        terms.add_row("slope_recovery", "", "", "", f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}")
+        terms.add_texts("slope_recovery", "", "", "", f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}")
     yield terms
     facts = plain_table("problem", plan.spec.title or plan.name)
     domain = plan.problem.domain
     for name, low, high in zip(domain.coordinates, domain.lower, domain.upper, strict=True):
-        facts.add_row(name, f"[{low:g}, {high:g}]")
-    facts.add_row("network", " x ".join(map(str, plan.spec.network.hidden)) + f", {plan.spec.network.activation}")
-    facts.add_row("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
-    facts.add_row("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
+        facts.add_texts(name, f"[{low:g}, {high:g}]")
+    facts.add_texts("network", " x ".join(map(str, plan.spec.network.hidden)) + f", {plan.spec.network.activation}")
+    facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
+    facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
     for i, phase in enumerate(plan.phases):
         batch = f", batches of {phase.batch}" if phase.batch else ""
-        facts.add_row(
+        facts.add_texts(
             f"phase {i}",
             f"{phase.optimizer}, {phase.iterations} iterations, learning rate {phase.learning_rate.first:g}, "
             f"{phase.schedule}{batch}",
         )
-    facts.add_row("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
-    facts.add_row("loss at the start", f"{inspection.start_loss:.6g}")
-    facts.add_row("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
+    facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
+    facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")
+    facts.add_texts("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
     verdict = {True: "holds", False: "does not hold", None: "cannot be told"}[inspection.theorem_holds]
-    facts.add_row("start condition of Theorem 2.1", verdict)
+    facts.add_texts("start condition of Theorem 2.1", verdict)
     yield facts
 
 
-def plain_table(*headers: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    return table
+def comparison_tables(comparison: Comparison) -> Iterator[Table | Text]:
+    """What `laaf compare` shows: the table, and what it supports."""
+    from laaf_cli.report.comparison_table import text_table
+
+    texts = text_table(comparison)
+    table = plain_table(*texts.headings)
+    for row in texts.rows:
+        table.add_texts(*row)
+    yield table
+    if comparison.sentences:
+        yield Text("\n".join(comparison.sentences))
+
+
+class PlainTable(Table):
+    """A table of texts as they are: titles and names come from files, and what they hold is shown, not obeyed."""
+
+    def __init__(self, headings: Iterable[str]) -> None:
+        super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for heading in headings:
+            self.add_column(Text(printable(heading)), overflow="fold")
+
+    def add_texts(self, *cells: str) -> None:
+        """A row."""
+        self.add_row(*(Text(printable(cell)) for cell in cells))
+
+
+def plain_table(*headings: str) -> PlainTable:
+    return PlainTable(headings)

@@ -1,0 +1,168 @@
+"""`laaf compare`: which method won, over seeds; a gate for CI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from laaf_cli.cli import console, options
+
+if TYPE_CHECKING:
+    from laaf_cli.report.comparison import Comparison
+    from laaf_cli.report.run_summary import RunSummary
+
+_GATE, _FORM = "Gate for CI", "Output"
+PROGRESS_FROM = 50
+"""Fewer files than this are read in no time."""
+
+
+class Sort(StrEnum):
+    """What the rows are sorted by, least first."""
+
+    METHOD = "method"
+    ERROR = "error"
+    BEST = "best"
+    LOSS = "loss"
+    FAILURES = "failures"
+    SECONDS = "seconds"
+
+
+def compare(
+    runs: options.RunsArgument,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            "-b",
+            metavar="METHOD",
+            help="Compare with this over paired seeds: a kind (fixed), a method of the table, or a run file.",
+            show_default=False,
+        ),
+    ] = None,
+    sort: Annotated[Sort, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(Sort)}.")] = Sort.METHOD,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Take runs of several problems, each apart.")] = False,
+    max_error: Annotated[
+        float | None,
+        typer.Option(
+            "--max-error", min=0, metavar="X", help="Exit with 6 if any run's error is above.", rich_help_panel=_GATE
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="RUN",
+            help="A stored run to measure by; repeatable, then their median.",
+            rich_help_panel=_GATE,
+            show_default=False,
+        ),
+    ] = None,
+    max_regression: Annotated[
+        float | None,
+        typer.Option(
+            "--max-regression",
+            min=0,
+            metavar="X",
+            help="Exit with 6 if a method's median error is above X times that of --against; 1.2 if not given.",
+            rich_help_panel=_GATE,
+            show_default=False,
+        ),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="The table as CSV.", rich_help_panel=_FORM)] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The table in Markdown.", rich_help_panel=_FORM)] = False,
+    json: options.JsonOption = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            "--figure", metavar="FILE", help="Draw the errors of all runs.", rich_help_panel=_FORM, show_default=False
+        ),
+    ] = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Compare runs over seeds: errors with their spread, failures, slopes, time, and what the data support.
+
+    Example:  laaf compare runs/*.h5 --baseline fixed
+    """
+    from laaf_cli.errors import BoundExceededError, RunFileError, UsageError
+    from laaf_cli.report import comparison as comparisons
+    from laaf_cli.report import gate
+    from laaf_cli.report.run_paths import expand
+
+    if sum((csv, markdown, json)) > 1:
+        raise UsageError("--csv, --markdown and --json exclude each other")
+    if max_regression is not None and not against:
+        raise UsageError("--max-regression needs --against and a run to measure by")
+    for name, bound in (("--max-error", max_error), ("--max-regression", max_regression)):
+        if bound is not None and not math.isfinite(bound):
+            raise UsageError(f"{name} takes a finite number, not {bound}")
+    paths = expand(runs)
+    base_path = Path(baseline) if baseline is not None and Path(baseline).is_file() else None
+    given = {path.resolve() for path in paths}
+    if base_path is not None and base_path.resolve() not in given:
+        paths.append(base_path)
+    read, unreadable = _read(paths, quiet=quiet)
+    stored, broken = _read(against or [], quiet=True)
+    if broken:
+        raise RunFileError(broken[0])
+    if not read:
+        raise RunFileError("\n".join(unreadable))
+    if base_path is not None:
+        baseline = comparisons.baseline_label(read, base_path)
+    comparison = comparisons.compare(read, baseline=baseline, sort=sort.value, mixed=mixed)
+    judged = [run for run in read if run.path.resolve() in given]
+    exceeded = gate.above(judged, max_error) if max_error is not None else []
+    if stored:
+        exceeded += gate.regressions(comparison, stored, 1.2 if max_regression is None else max_regression)
+    _print(comparison, unreadable, csv=csv, markdown=markdown, json=json)
+    if figure is not None:
+        from laaf_cli.report.comparison_figure import draw_comparison
+
+        draw_comparison(comparison, figure)
+        if not quiet:
+            console.print_message(f"written: {figure}")
+    if exceeded:
+        raise BoundExceededError("\n".join([*exceeded, *unreadable]))
+    if unreadable:
+        raise RunFileError("\n".join(unreadable))
+
+
+def _read(paths: Sequence[Path], *, quiet: bool) -> tuple[list[RunSummary], list[str]]:
+    """The summaries of the files that can be read, and what is wrong with the others."""
+    from laaf_cli.errors import RunFileError
+    from laaf_cli.report.run_summary import RunSummary
+
+    found, unreadable = [], []
+    with console.counted(len(paths), "reading run files", quiet=quiet or len(paths) < PROGRESS_FROM) as advance:
+        for path in paths:
+            try:
+                found.append(RunSummary.read(path))
+            except RunFileError as error:
+                unreadable.append(str(error))
+            advance()
+    return found, unreadable
+
+
+def _print(comparison: Comparison, unreadable: Sequence[str], *, csv: bool, markdown: bool, json: bool) -> None:
+    """The results on stdout; flags go to stderr where a machine reads stdout."""
+    from laaf_cli.report import comparison_table as tables
+
+    if json:
+        console.print_json(tables.as_json(comparison) | {"unreadable": list(unreadable)})
+        return
+    if csv:
+        console.print_text(tables.as_csv(comparison))
+    elif markdown:
+        lines = [*comparison.sentences, *(f"Note: {flag}." for flag in comparison.flags)]
+        console.print_text(tables.text_table(comparison).markdown() + "".join(f"\n{line}\n" for line in lines))
+        return
+    else:
+        from laaf_cli.cli.tables import comparison_tables
+
+        console.print_results(comparison_tables(comparison))
+    for flag in comparison.flags:
+        console.print_warning(flag)

@@ -1,0 +1,149 @@
+"""The tables of `laaf show`."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+
+from laaf_cli.cli.tables import PlainTable, plain_table
+from laaf_cli.report.overview import Overview
+from laaf_cli.spec import RunSpec
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_PLAIN_BARS = " .:-=+*#@"
+"""For terminals that know no block characters."""
+
+
+def overview_tables(overview: Overview) -> Iterator[PlainTable]:
+    """What was solved, how, how wrong, where; losses, slopes, versions."""
+    yield _problem(overview)
+    yield _method(overview)
+    yield _errors(overview)
+    yield _losses(overview)
+    if overview.slopes:
+        yield _slopes(overview)
+    yield _versions(overview)
+
+
+def _problem(overview: Overview) -> PlainTable:
+    spec = overview.spec
+    table = plain_table("problem", spec.title or overview.attributes["problem"])
+    if spec.source:
+        table.add_texts("source", spec.source)
+    for name, (low, high) in spec.coordinates.items():
+        table.add_texts(name, f"[{low}, {high}]")
+    for name, value in spec.constants.items():
+        table.add_texts(name, value)
+    for name, equation in spec.equations.items():
+        table.add_texts(name, equation)
+    for name, condition in spec.conditions.items():
+        table.add_texts(name, f"{', '.join(condition.equation)}  at {', '.join(condition.where)}")
+    if spec.data is not None:
+        given = spec.data.target or {}
+        table.add_texts("data", spec.data.file or ", ".join(f"{name} = {value}" for name, value in given.items()))
+    return table
+
+
+def _method(overview: Overview) -> PlainTable:
+    spec, facts = overview.spec, overview.attributes
+    table = plain_table("method", overview.method)
+    recovery = spec.slopes.recovery
+    if recovery is not None and spec.slopes.kind != "fixed":
+        table.add_texts("slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}")
+    table.add_texts("network", f"{'x'.join(map(str, spec.network.hidden))} {spec.network.activation}, {_inputs(spec)}")
+    table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")
+    table.add_texts("points", ", ".join(f"{name} {count}" for name, count in overview.n_points.items()))
+    for i, phase in enumerate(spec.training):
+        batch = f", batches of {phase.batch}" if phase.batch else ""
+        law = "" if phase.schedule.kind == "constant" else f", {phase.schedule.kind}"
+        table.add_texts(
+            f"phase {i}",
+            f"{phase.optimizer}, {phase.iterations} iterations, learning rate {phase.learning_rate:g}{law}{batch}",
+        )
+    table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
+    ended = f"{facts['stop_reason']} after {facts['iterations']} iterations, {facts['wall_time_s']:.1f} s"
+    table.add_texts("ended", f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended)
+    return table
+
+
+def _inputs(spec: RunSpec) -> str:
+    return f"{spec.network.initializer}, {spec.network.inputs} inputs"
+
+
+def _errors(overview: Overview) -> PlainTable:
+    if overview.errors is None:
+        table = plain_table("error", "")
+        table.add_texts("relative L2", "unknown: the spec names no reference")
+        return table
+    places = overview.errors
+    table = plain_table("error", *places)
+    table.add_texts("relative L2", *(f"{place.relative_l2:.6e}" for place in places.values()))
+    table.add_texts("largest", *(f"{place.largest:.3e}" for place in places.values()))
+    table.add_texts("largest at", *(_point(place.at) for place in places.values()))
+    table.add_texts(
+        "half of its square in",
+        *(f"{place.half_share:.2%} of the grid: {_box(place.half_box)}" for place in places.values()),
+    )
+    for i, time in enumerate(overview.times):
+        at = overview.error_at_times or {}
+        table.add_texts(f"relative L2 at t = {time:g}", *(f"{values[i]:.3e}" for values in at.values()))
+    if overview.reference is not None:
+        empty = [""] * (len(places) - 1)
+        table.add_texts("reference", overview.reference["method"].split(";")[0], *empty)
+        table.add_texts(
+            "reference's own error",
+            f"{overview.reference['error_estimate']:.1e}, in {overview.reference['wall_time_s']:.2f} s",
+            *empty,
+        )
+    return table
+
+
+def _point(at: dict[str, float]) -> str:
+    return ", ".join(f"{name} = {value:.4g}" for name, value in at.items())
+
+
+def _box(box: dict[str, tuple[float, float]]) -> str:
+    return ", ".join(f"{name} in [{low:.4g}, {high:.4g}]" for name, (low, high) in box.items())
+
+
+def _losses(overview: Overview) -> PlainTable:
+    table = plain_table("loss term", "at the start", "at the end", "ratio")
+    rows = [*overview.terms.items(), ("total without S", overview.loss_without_recovery), ("total", overview.total)]
+    for name, term in rows:
+        ratio = term.end / term.start if term.start else math.nan
+        table.add_texts(name, f"{term.start:.3e}", f"{term.end:.3e}", "-" if math.isnan(ratio) else f"{ratio:.2g}")
+    return table
+
+
+def _slopes(overview: Overview) -> PlainTable:
+    low = min(layer.least for layer in overview.slopes)
+    high = max(layer.greatest for layer in overview.slopes)
+    table = plain_table("slopes n·a", "mean", "deviation", "least", "greatest", f"{low:.3g} to {high:.3g}")
+    for k, layer in enumerate(overview.slopes, start=1):
+        numbers = (layer.mean, layer.deviation, layer.least, layer.greatest)
+        table.add_texts(f"layer {k}", *(f"{number:.4f}" for number in numbers), _histogram(layer.counts))
+    return table
+
+
+def _histogram(counts: Sequence[int]) -> str:
+    """One character per bin, as high as its count; a bin that is not empty shows."""
+    try:
+        _BARS.encode(sys.stdout.encoding or "ascii")
+        bars = _BARS
+    except UnicodeEncodeError:
+        bars = _PLAIN_BARS
+    most = max(counts, default=1)
+    return "|" + "".join(bars[math.ceil(count / most * (len(bars) - 1))] for count in counts) + "|"
+
+
+def _versions(overview: Overview) -> PlainTable:
+    facts = overview.attributes
+    table = plain_table("written", facts["created"])
+    table.add_texts("by", f"laaf {facts['laaf_version']}, Python {facts['python_version']}")
+    packages = ("torch", "numpy", "scipy", "h5py")
+    table.add_texts("with", ", ".join(f"{name} {facts[f'{name}_version']}" for name in packages))
+    table.add_texts("on", f"{facts['device']} ({facts['device_name']}), {facts['threads']} threads")
+    table.add_texts("derivatives", facts["derivatives"])
+    table.add_texts("problem, method", f"{facts['problem_hash'][:12]}, {facts['method_hash'][:12]}")
+    return table

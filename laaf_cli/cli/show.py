@@ -1,0 +1,39 @@
+"""`laaf show`: one run at a glance."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from laaf_cli.cli import console, options
+
+
+def show(
+    run: options.RunArgument,
+    spec: Annotated[bool, typer.Option("--spec", help="Print the spec that the run came from, byte for byte.")] = False,
+    json: options.JsonOption = False,
+) -> None:
+    """Show a run: what was solved, how, how wrong it is and where, its losses, its slopes, its versions.
+
+    Example:  laaf show runs/burgers-nlaaf-n10-s0.h5
+    """
+    from laaf_cli.errors import UsageError
+
+    if spec and json:
+        raise UsageError("--spec prints the YAML as it is; --json has it as spec_text")
+    if spec:
+        from laaf_cli.runfile import RunFile
+
+        with RunFile(run) as file:
+            console.print_text(file.text("spec/yaml"))
+        return
+    from laaf_cli.report.overview import Overview
+
+    overview = Overview.read(run)
+    if json:
+        console.print_json(overview.as_json())
+        return
+    from laaf_cli.cli.overview_tables import overview_tables
+
+    console.print_results(overview_tables(overview))

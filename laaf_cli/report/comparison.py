@@ -1,0 +1,270 @@
+"""Runs grouped by problem and method over seeds: how each method did, and what the pairs of seeds support."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
+from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
+from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, holm, spread
+
+
+@dataclass(frozen=True)
+class MethodGroup:
+    """The runs of one method on one problem, one per seed, and what they come to.
+
+    label: the method's name and, where other groups would bear the same, the settings in which it differs.
+    """
+
+    problem: str
+    label: str
+    style: MethodStyle
+    runs: tuple[RunSummary, ...]
+
+    @cached_property
+    def errors(self) -> dict[int, float]:
+        """The relative L2 error by seed: infinite where the run failed, NaN without a reference."""
+        return {run.seed: run.error for run in self.runs}
+
+    @cached_property
+    def error(self) -> Spread:
+        return spread(list(self.errors.values()))
+
+    @property
+    def n_failed(self) -> int:
+        return sum(run.failed for run in self.runs)
+
+    def median(self, value: Callable[[RunSummary], float]) -> float:
+        """The median of a number over the runs that did not fail, NaN where all did."""
+        values = [value(run) for run in self.runs if not run.failed]
+        return float(np.median(values)) if values else math.nan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods side by side.
+
+    groups: by problem, then as sorted. baselines: the group that others are compared with, by problem; absent
+    where none was asked for. pairs: by problem and label. flags: what makes the groups less than comparable.
+    """
+
+    groups: tuple[MethodGroup, ...]
+    baselines: Mapping[str, MethodGroup]
+    pairs: Mapping[tuple[str, str], PairedComparison]
+    flags: tuple[str, ...]
+
+    def pair(self, group: MethodGroup) -> PairedComparison | None:
+        return self.pairs.get((group.problem, group.label))
+
+    @property
+    def problems(self) -> list[str]:
+        return list(dict.fromkeys(group.problem for group in self.groups))
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the data support: each method against the baseline, or else the two least medians against each other."""
+        if self.pairs:
+            return [
+                pair.sentence(group.label, self.baselines[group.problem].label)
+                for group in self.groups
+                if (pair := self.pair(group)) is not None
+            ]
+        return [sentence for problem in self.problems if (sentence := self._winner(problem))]
+
+    def _winner(self, problem: str) -> str:
+        known = [group for group in self.groups if group.problem == problem and not math.isnan(group.error.median)]
+        ranked = sorted(known, key=lambda group: group.error.median)
+        if len(ranked) < 2:
+            return ""
+        best, second = ranked[:2]
+        told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
+        return f"The two least medians: {told}"
+
+
+SORTS: dict[str, Callable[[MethodGroup], Any]] = {
+    "error": lambda group: _last_if_nan(group.error.median),
+    "best": lambda group: _last_if_nan(group.error.best),
+    "loss": lambda group: _last_if_nan(group.median(lambda run: run.loss)),
+    "failures": lambda group: group.n_failed,
+    "seconds": lambda group: _last_if_nan(group.median(lambda run: run.wall_time_s)),
+    "method": lambda group: (list(KIND_LABELS).index(group.runs[0].spec.slopes.kind), group.label),
+}
+"""What `--sort` takes: the name of a column and the key that sorts by it, least first."""
+
+
+def _last_if_nan(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def compare(
+    runs: Sequence[RunSummary], *, baseline: str | None = None, sort: str = "method", mixed: bool = False
+) -> Comparison:
+    """The comparison of runs.
+
+    baseline: the kind of slopes, or the label, of the method that others are compared with; `baseline_label`
+    finds that of a run file. mixed: let runs of several problems stand in one comparison; pairs and ranks stay
+    within a problem.
+
+    Raises RunFileError for runs of several problems unless `mixed`, UsageError for a baseline that is not
+    among the runs.
+    """
+    problems = _problem_names(runs)
+    if len(problems) > 1 and not mixed:
+        counts = listed(f"{name}: {sum(run.problem_hash == key for run in runs)}" for key, name in problems.items())
+        raise RunFileError(
+            f"these are runs of {len(problems)} problems ({counts}), and errors of different problems do not rank\n"
+            "--mixed puts them into one table all the same, each problem apart."
+        )
+    duplicates: list[str] = []
+    groups = [
+        group
+        for key, name in problems.items()
+        for group in sorted(
+            _groups(name, [run for run in runs if run.problem_hash == key], duplicates), key=SORTS[sort]
+        )
+    ]
+    baselines = _baselines(groups, baseline) if baseline is not None else {}
+    pairs: dict[tuple[str, str], PairedComparison] = {}
+    for problem, base in baselines.items():
+        others = [group for group in groups if group.problem == problem and group is not base]
+        compared = holm([compare_pairs(group.errors, base.errors) for group in others])
+        pairs |= {(problem, group.label): pair for group, pair in zip(others, compared, strict=True)}
+    flags = [flag for name in problems.values() for flag in _flags([g for g in groups if g.problem == name])]
+    return Comparison(tuple(groups), baselines, pairs, (*duplicates, *flags))
+
+
+def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
+    """Hash → name, with a piece of the hash where two problems bear one name."""
+    names = {run.problem_hash: run.problem for run in runs}
+    taken = list(names.values())
+    return {key: name if taken.count(name) == 1 else f"{name} ({key[:6]})" for key, name in names.items()}
+
+
+def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> list[MethodGroup]:
+    by_method: dict[str, dict[int, RunSummary]] = {}
+    for run in runs:
+        seeds = by_method.setdefault(run.method_hash, {})
+        if run.seed in seeds:
+            duplicates.append(f"{run.path} repeats method and seed of {seeds[run.seed].path} and is left out")
+        else:
+            seeds[run.seed] = run
+    groups = []
+    for seeds in by_method.values():
+        style = method_style(next(iter(seeds.values())).spec)
+        groups.append(MethodGroup(problem, style.name, style, tuple(seeds[seed] for seed in sorted(seeds))))
+    return _told_apart(groups)
+
+
+def _told_apart(groups: Sequence[MethodGroup]) -> list[MethodGroup]:
+    """The groups with labels of which each stands once: settings that differ within a label are added to it."""
+    told = []
+    for group in groups:
+        alike = [other for other in groups if other.label == group.label]
+        own = _method_settings(group)
+        keys = [key for key in own if any(_method_settings(other).get(key) != own[key] for other in alike)]
+        extra = ", ".join(f"{key.rpartition('.')[2]} {_shown(own[key])}" for key in keys)
+        told.append(replace(group, label=f"{group.label}, {extra}" if extra else group.label))
+    return told
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+
+
+_NOT_METHOD = ("title", "source", "seed", "device", "reference", "evaluation")
+
+
+def _method_settings(group: MethodGroup) -> dict[str, Any]:
+    """The settings of a method by dotted path."""
+    flat: dict[str, Any] = {}
+
+    def walk(path: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, item in value.items():
+                walk(f"{path}.{key}" if path else key, item)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for i, item in enumerate(value):
+                walk(f"{path}.{i}", item)
+        else:
+            flat[path] = value
+
+    walk("", {key: value for key, value in group.runs[0].settings.items() if key not in _NOT_METHOD})
+    return flat
+
+
+def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGroup]:
+    """The baseline of each problem, by kind or label."""
+    found: dict[str, MethodGroup] = {}
+    for problem in dict.fromkeys(group.problem for group in groups):
+        inside = [group for group in groups if group.problem == problem]
+        exact = [group for group in inside if group.label == wanted]
+        matching = exact or [group for group in inside if group.runs[0].spec.slopes.kind == wanted]
+        labels = [group.label for group in inside]
+        if len(matching) > 1:
+            several = listed(f"'{group.label}'" for group in matching)
+            raise UsageError(f"{len(matching)} methods are of the kind '{wanted}': {several}; name one of them in full")
+        if not matching:
+            near = did_you_mean(wanted, [*KIND_LABELS, *labels])
+            raise UsageError(
+                f"no run of {problem} is of the method '{wanted}'\n"
+                + (near or f"Methods here: {listed(dict.fromkeys(labels))}; or a run file.")
+            )
+        found[problem] = matching[0]
+    return found
+
+
+def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
+    """The label of the group that holds the run file `path`, or None where it is not among the runs."""
+    name = path.resolve()
+    own = next((run for run in runs if run.path.resolve() == name), None)
+    if own is None:
+        return None
+    alike = [run for run in runs if run.problem_hash == own.problem_hash]
+    groups = _groups(own.problem, alike, [])
+    return next(group.label for group in groups if group.runs[0].method_hash == own.method_hash)
+
+
+FLAGGED: dict[str, Callable[[RunSummary], Any]] = {
+    "parameters": lambda run: run.n_parameters,
+    "points": lambda run: run.n_points,
+    "iterations": lambda run: None if run.failed else run.iterations,
+    "precision": lambda run: run.dtype,
+    "references": lambda run: run.reference,
+    "devices": lambda run: run.device,
+    "versions of laaf": lambda run: run.laaf_version,
+}
+"""What should be equal for a fair comparison; slopes are the method itself."""
+
+
+def _flags(groups: Iterable[MethodGroup]) -> list[str]:
+    """A sentence for each thing in which the runs differ and should not."""
+    groups = list(groups)
+    flags = []
+    for name, value in FLAGGED.items():
+        holders: dict[Any, list[str]] = {}
+        for group in groups:
+            for run in group.runs:
+                if (found := value(run)) is not None:
+                    labels = holders.setdefault(found, [])
+                    if group.label not in labels:
+                        labels.append(group.label)
+        if len(holders) > 1:
+            told = "; ".join(f"{found} in {listed(labels)}" for found, labels in holders.items())
+            flags.append(f"unequal {name}: {told}")
+    by_seeds: dict[tuple[int, ...], list[str]] = {}
+    for group in groups:
+        by_seeds.setdefault(tuple(group.errors), []).append(group.label)
+    if len(by_seeds) > 1:
+        told = "; ".join(f"{len(seeds)} in {listed(labels)}" for seeds, labels in by_seeds.items())
+        flags.append(f"not every method has the same seeds: {told}")
+    return flags

@@ -1,0 +1,23 @@
+"""The figure of a comparison: the error of every run, by method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from laaf_cli.report.comparison import Comparison
+from laaf_cli.report.figures import ErrorGroup, comparison_figure, save
+
+
+def draw_comparison(comparison: Comparison, path: Path) -> None:
+    """Draws all errors of a comparison; raises UsageError where the file cannot be written."""
+    several = len(comparison.problems) > 1
+    groups = [
+        ErrorGroup(
+            f"{group.problem}: {group.label}" if several else group.label,
+            group.style.color,
+            tuple(run.relative_l2 for run in group.runs if not run.failed),
+            group.n_failed,
+        )
+        for group in comparison.groups
+    ]
+    save(comparison_figure(groups), path)

@@ -1,0 +1,164 @@
+"""A comparison as rows of text, for terminals and Markdown, and as records of plain values, for CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from laaf_cli.report.comparison import Comparison, MethodGroup
+from laaf_cli.report.statistics import PairedComparison
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Headings and rows of text; every row has one text per heading."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        lines = [self.headings, tuple("---" for _ in self.headings), *self.rows]
+        return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def text_table(comparison: Comparison) -> TextTable:
+    """The comparison for people."""
+    several = len(comparison.problems) > 1
+    headings = ["problem"] * several + [
+        "method", "runs", "failed", "relative L2", "quartiles", "best", "loss", "S(a)", "n·a up to", "iterations", "s",
+    ]  # fmt: skip
+    if comparison.pairs:
+        headings += ["ratio", "95 % interval", "p"]
+    rows = []
+    for group in comparison.groups:
+        row = [group.problem] * several + _cells(group)
+        if comparison.pairs:
+            row += _pair_cells(comparison.pair(group))
+        rows.append(tuple(row))
+    return TextTable(tuple(headings), tuple(rows))
+
+
+def _cells(group: MethodGroup) -> list[str]:
+    error = group.error
+    return [
+        group.label,
+        str(len(group.runs)),
+        str(group.n_failed),
+        error_text(error.median),
+        "-" if math.isnan(error.median) else f"{error_text(error.lower)} to {error_text(error.upper)}",
+        error_text(error.best),
+        error_text(group.median(lambda run: run.loss)),
+        number_text(group.median(lambda run: run.recovery), ".3f"),
+        number_text(max((run.largest_scale for run in group.runs if not run.failed), default=math.nan), ".3g"),
+        _range([run.iterations for run in group.runs]),
+        number_text(group.median(lambda run: run.wall_time_s), ".1f"),
+    ]
+
+
+def _pair_cells(pair: PairedComparison | None) -> list[str]:
+    if pair is None:
+        return ["baseline", "", ""]
+    return list(pair_texts(pair)) if pair.n_pairs else ["no pairs", "", ""]
+
+
+def pair_texts(pair: PairedComparison) -> tuple[str, str, str]:
+    """Ratio, interval and p of a paired comparison."""
+    return number_text(pair.ratio, ".3g"), interval_text(pair.low, pair.high), number_text(pair.adjusted, ".2g")
+
+
+def error_text(value: float) -> str:
+    """An error to three digits; `failed` for an infinite one, `-` for an unknown one."""
+    return "-" if math.isnan(value) else "failed" if math.isinf(value) else f"{value:.2e}"
+
+
+def number_text(value: float, form: str) -> str:
+    """A number in a format; `-` for an unknown one."""
+    return "-" if math.isnan(value) else f"{value:{form}}"
+
+
+def interval_text(low: float, high: float) -> str:
+    """An interval; `-` for an unknown one."""
+    return "-" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def records(comparison: Comparison) -> list[dict[str, Any]]:
+    """One flat record per group: plain numbers and texts by name."""
+    return [
+        {
+            "problem": group.problem,
+            "method": group.label,
+            "runs": len(group.runs),
+            "failed": group.n_failed,
+            "relative_l2_median": group.error.median,
+            "relative_l2_lower_quartile": group.error.lower,
+            "relative_l2_upper_quartile": group.error.upper,
+            "relative_l2_best": group.error.best,
+            "loss_without_recovery": group.median(lambda run: run.loss),
+            "slope_recovery": group.median(lambda run: run.recovery),
+            "largest_scaled_slope": max((run.largest_scale for run in group.runs), default=math.nan),
+            "parameters": group.runs[0].n_parameters,
+            "slopes": group.runs[0].n_slopes,
+            "iterations": group.median(lambda run: float(run.iterations)),
+            "seconds": group.median(lambda run: run.wall_time_s),
+        }
+        | _pair_record(comparison.pair(group))
+        for group in comparison.groups
+    ]
+
+
+def _pair_record(pair: PairedComparison | None) -> dict[str, Any]:
+    names = {
+        "pairs": "n_pairs",
+        "ratio": "ratio",
+        "ratio_low": "low",
+        "ratio_high": "high",
+        "p": "p",
+        "p_adjusted": "adjusted",
+        "verdict": "verdict",
+    }
+    return {name: None if pair is None else getattr(pair, attribute) for name, attribute in names.items()}
+
+
+def as_csv(comparison: Comparison) -> str:
+    """The records as CSV, numbers in full."""
+    rows = records(comparison)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The records with the runs of each group, and what was said of them."""
+    return {
+        "groups": [
+            record
+            | {
+                "seeds": [
+                    {
+                        "path": str(run.path),
+                        "seed": run.seed,
+                        "relative_l2": run.relative_l2,
+                        "stop_reason": run.stop_reason,
+                        "stop_detail": run.stop_detail,
+                    }
+                    for run in group.runs
+                ]
+            }
+            for record, group in zip(records(comparison), comparison.groups, strict=True)
+        ],
+        "baselines": {problem: group.label for problem, group in comparison.baselines.items()},
+        "flags": list(comparison.flags),
+        "sentences": comparison.sentences,
+    }

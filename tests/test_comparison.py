@@ -1,0 +1,465 @@
+"""Comparing runs: grouping, failures, paired statistics against SciPy, the gate, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Laaf, plan_of
+from scipy import stats
+
+from laaf_cli.errors import RunFileError, UsageError
+from laaf_cli.finished_run import FinishedRun
+from laaf_cli.report.comparison import SORTS, Comparison, compare
+from laaf_cli.report.run_paths import expand
+from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.statistics import (
+    MIN_PAIRS,
+    bootstrap_interval,
+    compare_pairs,
+    holm,
+    signed_rank_p,
+    spread,
+)
+from laaf_cli.run import execute
+from laaf_cli.runfile import write_run
+
+SPEC = """
+coordinates: {t: [0, 1]}
+unknowns: [u]
+equations: {decay: u_t = -u}
+conditions: {start: {where: t = 0, equation: u = 1}}
+points: {interior: 20}
+network: {hidden: [5, 5]}
+slopes: {kind: nlaaf, n: 5}
+training: [{iterations: 3, learning_rate: 1.0e-2}]
+reference: {exact: {u: exp(-t)}}
+evaluation: {grid: {t: 11}}
+"""
+
+METHODS = {
+    "fixed": ("slopes.kind=fixed",),
+    "GAAF": ("slopes.kind=gaaf", "slopes.recovery=false"),
+    "GAAF + recovery": ("slopes.kind=gaaf",),
+    "L-LAAF": ("slopes.kind=llaaf", "slopes.recovery=false"),
+    "L-LAAF + recovery": ("slopes.kind=llaaf",),
+    "N-LAAF": ("slopes.recovery=false",),
+    "N-LAAF + recovery": (),
+}
+
+
+@pytest.fixture(scope="module")
+def finished() -> dict[str, FinishedRun]:
+    """A real run of each method."""
+    return {name: execute(plan_of(SPEC, *settings)) for name, settings in METHODS.items()}
+
+
+def write(run: FinishedRun, path: Path, **attributes: Any) -> Path:
+    """A copy of a run with other attributes: what comparing takes from a file and training would take hours for."""
+    write_run(path, replace(run.record, attributes={**run.record.attributes, **attributes}))
+    return path
+
+
+def write_errors(
+    folder: Path, finished: Mapping[str, FinishedRun], errors: Mapping[str, list[float]]
+) -> list[RunSummary]:
+    """Runs of methods with given errors over the seeds 0, 1, …; an infinite error is a run that diverged."""
+    paths = [
+        write(
+            finished[name],
+            folder / f"{name}-{seed}.h5",
+            seed=seed,
+            relative_l2=0.5 if math.isinf(error) else error,
+            stop_reason="diverged" if math.isinf(error) else "completed",
+            stop_detail="the loss became nan" if math.isinf(error) else "",
+        )
+        for name, values in errors.items()
+        for seed, error in enumerate(values)
+    ]
+    return [RunSummary.read(path) for path in paths]
+
+
+# Statistics
+
+
+@pytest.mark.parametrize("n", [2, 5, 6, 11, 40])
+def test_signed_rank_test_is_scipys(n: int) -> None:
+    sample = np.random.default_rng(n).normal(0.3, 1, n)
+    assert signed_rank_p(sample) == stats.wilcoxon(sample).pvalue
+
+
+def test_signed_rank_test_of_known_samples() -> None:
+    """All of one sign: p = 2/2ⁿ. Darwin's maize heights, of which R's wilcox.test says 0.04126."""
+    assert signed_rank_p(np.arange(1.0, 9.0)) == pytest.approx(2 / 2**8)
+    darwin = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], dtype=float)
+    assert signed_rank_p(darwin) == pytest.approx(0.04126, abs=5e-5)
+
+
+def test_bootstrap_interval_is_that_of_resampled_medians() -> None:
+    """Against resampling by hand, in probability: medians of resamples are discrete."""
+    sample = np.random.default_rng(5).normal(0.2, 1, 40)
+    medians = np.median(sample[np.random.default_rng(77).integers(0, 40, (100_000, 40))], axis=1)
+    low, high = bootstrap_interval(sample)
+    assert np.mean(medians < low) <= 0.027
+    assert np.mean(medians <= low) >= 0.023
+    assert np.mean(medians > high) <= 0.027
+    assert np.mean(medians >= high) >= 0.023
+    assert bootstrap_interval(sample) == (low, high)
+    assert bootstrap_interval(np.array([0.4])) == (0.4, 0.4)
+
+
+def test_bootstrap_interval_covers_the_true_median() -> None:
+    random = np.random.default_rng(1)
+    intervals = [bootstrap_interval(random.normal(1.0, 1.0, 12)) for _ in range(60)]
+    covered = sum(low <= 1.0 <= high for low, high in intervals)
+    assert 50 <= covered <= 60
+
+
+def test_holm_of_a_worked_example() -> None:
+    """p = 0.01, 0.04, 0.03, 0.005: sorted and multiplied by 4, 3, 2, 1, never falling."""
+    pairs = compare_pairs({0: 1.0}, {0: 2.0})
+    adjusted = holm([replace(pairs, p=p) for p in (0.01, 0.04, 0.03, 0.005, math.nan)])
+    assert [pair.adjusted for pair in adjusted[:4]] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert math.isnan(adjusted[4].adjusted)
+
+
+def test_spread_counts_failures_as_infinite() -> None:
+    assert spread([3.0, 1.0, 2.0]) == spread([1.0, 2.0, 3.0])
+    found = spread([4.0, 1.0, 2.0, 3.0])
+    assert (found.lower, found.median, found.upper) == tuple(np.quantile([1, 2, 3, 4], [0.25, 0.5, 0.75]))
+    failing = spread([1.0, math.inf, 2.0])
+    assert (failing.lower, failing.median, failing.upper, failing.best) == (1.5, 2.0, math.inf, 1.0)
+    assert math.isnan(spread([1.0, math.nan]).median)
+    assert math.isnan(spread([]).median)
+
+
+def pairs_of(ratios: list[float], verdict: str = "") -> str:
+    pair = compare_pairs(dict(enumerate(ratios)), dict.fromkeys(range(len(ratios)), 1.0))
+    if verdict:
+        assert pair.verdict == verdict
+    return pair.sentence("A", "B")
+
+
+def test_identical_runs_are_no_difference() -> None:
+    assert pairs_of([1.0] * 9, "tie") == "No difference between A and B: 9 paired seeds with equal errors."
+    both_failed = compare_pairs({0: math.inf, 1: 0.5}, {0: math.inf, 1: 0.5})
+    assert both_failed.verdict == "tie"
+
+
+def test_mostly_equal_runs_are_neither_a_tie_nor_a_win() -> None:
+    told = pairs_of([1.0] * 8 + [0.5], "open")
+    assert told.startswith("The data do not tell A and B apart: the error of A is 1 times that of B")
+
+
+def test_sentences() -> None:
+    assert pairs_of([0.5 + 0.01 * i for i in range(8)], "better") == (
+        "A is better than B: the error of A is 0.535 times that of B "
+        "(median of 8 paired seeds, 95% interval 0.51 to 0.56, p = 0.0078)."
+    )
+    assert pairs_of([2.0 + 0.01 * i for i in range(8)], "worse").startswith(
+        "A is worse than B: the error of A is 2.03 times that of B"
+    )
+    assert pairs_of([0.5] * 5, "open").endswith("; 5 pairs cannot show a difference at 5 %, 6 can.")
+    assert pairs_of([0.5, 2.0] * 4, "open").endswith("; that does not show that they are equal.")
+    assert pairs_of([0.5], "open") == (
+        "The error of A is 0.5 times that of B (median of 1 paired seed); one seed says nothing about others."
+    )
+    assert compare_pairs({0: 1.0}, {1: 1.0}).sentence("A", "B") == (
+        "A and B share no seed: nothing can be said about pairs."
+    )
+
+
+def test_failures_count_against_a_method() -> None:
+    told = pairs_of([0.5, 0.6, math.inf, math.inf, math.inf, math.inf, math.inf], "open")
+    assert (
+        "the error of A is inf times that of B (median of 7 paired seeds, 5 of them failed, 0 of the baseline" in told
+    )
+    winning = compare_pairs(dict.fromkeys(range(8), 0.5), dict.fromkeys(range(8), math.inf))
+    assert (winning.verdict, winning.ratio, winning.n_baseline_failed) == ("better", 0.0, 8)
+
+
+def test_fewest_pairs_that_can_show_anything() -> None:
+    assert signed_rank_p(np.arange(1.0, MIN_PAIRS)) > 0.05
+    assert signed_rank_p(np.arange(1.0, MIN_PAIRS + 1)) < 0.05
+
+
+# Groups
+
+
+def by_label(comparison: Comparison) -> dict[str, Any]:
+    return {group.label: group for group in comparison.groups}
+
+
+def test_methods_are_named_and_sorted(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    runs = write_errors(tmp_path, finished, {name: [0.1 * i, 0.2] for i, name in enumerate(reversed(METHODS), start=1)})
+    comparison = compare(runs)
+    assert [group.label for group in comparison.groups] == list(METHODS)
+    for name, group in by_label(comparison).items():
+        assert [run.seed for run in group.runs] == [0, 1]
+        assert group.runs[0].n_slopes == {"f": 0, "G": 1, "L": 2, "N": 10}[name[0]]
+        assert group.style.label.startswith(name.split(" ")[0])
+    ordered = compare(runs, sort="error").groups
+    assert [group.error.median for group in ordered] == sorted(group.error.median for group in ordered)
+    assert comparison.flags == ()
+
+
+def test_loss_is_told_without_slope_recovery(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    for name, run in finished.items():
+        summary = RunSummary.read(write(run, tmp_path / "run.h5"))
+        terms = dict(run.summary.terms)
+        s = terms.pop("slope_recovery", math.nan)
+        assert summary.loss == pytest.approx(sum(terms.values()), rel=1e-6)
+        assert math.isnan(summary.recovery) == ("+ recovery" not in name)
+        if "+ recovery" in name:
+            assert summary.recovery == s
+        assert summary.largest_scale == pytest.approx(max(layer["max"] for layer in run.summary.slopes), rel=1e-6)
+
+
+def test_methods_that_share_a_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:
+    settings = [
+        (),
+        ("slopes.n=7",),
+        ("training.0.learning_rate=3e-3", "network.hidden=[4]"),
+        ("slopes.recovery.form=sum",),
+    ]
+    runs = [
+        RunSummary.read(write(execute(plan_of(SPEC, *changes)), tmp_path / f"{i}.h5"))
+        for i, changes in enumerate(settings)
+    ]
+    labels = [group.label for group in compare(runs).groups]
+    assert labels == [
+        "N-LAAF + recovery, hidden 4, n 5, form mean, learning_rate 0.003",
+        "N-LAAF + recovery, hidden 5x5, n 5, form mean, learning_rate 0.01",
+        "N-LAAF + recovery, hidden 5x5, n 5, form sum, learning_rate 0.01",
+        "N-LAAF + recovery, hidden 5x5, n 7, form mean, learning_rate 0.01",
+    ]
+    flags = " ".join(compare(runs).flags)
+    assert "unequal parameters: " in flags
+
+
+def test_unequal_runs_are_flagged(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    fixed = finished["fixed"]
+    other = execute(
+        plan_of(SPEC, "points.interior=30", "dtype=float64", "training.0.iterations=5", "evaluation.grid.t=21")
+    )
+    runs = [
+        RunSummary.read(write(fixed, tmp_path / "a.h5")),
+        RunSummary.read(write(other, tmp_path / "b.h5", laaf_version="9.9", device="cuda", seed=4)),
+    ]
+    flags = compare(runs).flags
+    for words in (
+        "unequal points: 21 in fixed; 31 in N-LAAF + recovery",
+        "unequal iterations: 3 in fixed; 5 in N-LAAF + recovery",
+        "unequal precision: float32 in fixed; float64 in N-LAAF + recovery",
+        "unequal references: closed form of the spec on 11 in fixed; closed form of the spec on 21 in N-LAAF + recovery",
+        "unequal devices: cpu in fixed; cuda in N-LAAF + recovery",
+        "unequal versions of laaf",
+        "not every method has the same seeds: 1 in fixed; 1 in N-LAAF + recovery",
+    ):
+        assert any(flag.startswith(words) for flag in flags), (words, flags)
+
+
+def test_one_seed_given_twice_counts_once(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    runs = [RunSummary.read(write(finished["fixed"], tmp_path / f"{name}.h5")) for name in "ab"]
+    comparison = compare(runs)
+    assert [len(group.runs) for group in comparison.groups] == [1]
+    assert comparison.flags == (f"{tmp_path}/b.h5 repeats method and seed of {tmp_path}/a.h5 and is left out",)
+
+
+def test_runs_of_different_problems_do_not_rank(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    other = execute(plan_of(SPEC, "equations.decay=u_t = -2*u", "reference.exact.u=exp(-2*t)"))
+    runs = [
+        RunSummary.read(write(finished["fixed"], tmp_path / "a.h5")),
+        RunSummary.read(write(other, tmp_path / "b.h5", problem="growth")),
+    ]
+    with pytest.raises(RunFileError, match=r"these are runs of 2 problems \(spec: 1, growth: 1\)"):
+        compare(runs)
+    mixed = compare(runs, mixed=True)
+    assert [group.problem for group in mixed.groups] == ["spec", "growth"]
+    assert mixed.sentences == []
+    assert mixed.flags == ()
+
+
+def test_baseline_by_kind_label_or_file(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    errors = {"fixed": [0.4] * 8, "N-LAAF": [0.2 + 0.001 * i for i in range(8)], "N-LAAF + recovery": [0.4] * 8}
+    runs = write_errors(tmp_path, finished, errors)
+    comparison = compare(runs, baseline="fixed")
+    verdicts = {name: comparison.pair(group) for name, group in by_label(comparison).items()}
+    assert verdicts["fixed"] is None
+    assert verdicts["N-LAAF"].verdict == "better"
+    assert verdicts["N-LAAF"].adjusted == 2 * verdicts["N-LAAF"].p or math.isnan(verdicts["N-LAAF + recovery"].p)
+    assert verdicts["N-LAAF + recovery"].verdict == "tie"
+    assert "No difference between N-LAAF + recovery and fixed: 8 paired seeds" in comparison.sentences[1]
+    with pytest.raises(
+        UsageError, match="2 methods are of the kind 'nlaaf': 'N-LAAF', 'N-LAAF \\+ recovery'; name one"
+    ):
+        compare(runs, baseline="nlaaf")
+    assert list(compare(runs, baseline="N-LAAF").baselines.values())[0].label == "N-LAAF"  # noqa: RUF015
+    with pytest.raises(UsageError, match="no run of spec is of the method 'fixt'\nDid you mean 'fixed'?"):
+        compare(runs, baseline="fixt")
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def many(finished: Mapping[str, FinishedRun], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """7 methods × 20 seeds; one run diverged."""
+    folder = tmp_path_factory.mktemp("many")
+    random = np.random.default_rng(0)
+    errors = {name: random.lognormal(-2 - 0.2 * i, 0.3, 20).tolist() for i, name in enumerate(METHODS)}
+    errors["GAAF"][3] = math.inf
+    write_errors(folder, finished, errors)
+    return folder
+
+
+def n_rows(out: str) -> int:
+    """Rows of the table: a method, then its 20 runs."""
+    return sum(line.startswith(tuple(METHODS)) and "  20  " in line for line in out.splitlines())
+
+
+def test_7_methods_of_20_seeds_in_less_than_5_s(many: Path) -> None:
+    """As a whole process: imports, 140 files, statistics against a baseline."""
+    start = time.perf_counter()
+    found = subprocess.run(
+        [sys.executable, "-m", "laaf_cli", "compare", str(many), "--baseline", "fixed"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert time.perf_counter() - start < 5
+    assert n_rows(found.stdout) == 7
+
+
+def test_comparing_imports_no_torch(many: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from laaf_cli.report.run_summary import RunSummary;"
+        "from laaf_cli.report.comparison import compare;"
+        f"compare([RunSummary.read(p) for p in sorted(Path({str(many)!r}).glob('*-1.h5'))]);"
+        "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_diverged_runs_stay_in_sight(laaf: Laaf, many: Path) -> None:
+    found = laaf("compare", many)
+    assert found.code == 0
+    row = next(line.split() for line in found.out.splitlines() if line.startswith("GAAF  "))
+    assert row[1:3] == ["20", "1"]
+    assert "The two least medians: " in found.out
+
+
+def test_csv_json_and_markdown_hold_the_same_numbers(laaf: Laaf, many: Path) -> None:
+    table = list(csv.DictReader(io.StringIO(laaf("compare", many, "--csv", "-b", "fixed").out)))
+    told = json.loads(laaf("compare", many, "--json", "-b", "fixed").out)
+    markdown = laaf("compare", many, "--markdown", "-b", "fixed").out
+    assert len(table) == len(told["groups"]) == 7
+    for row, group in zip(table, told["groups"], strict=True):
+        assert row["method"] == group["method"]
+        assert float(row["relative_l2_median"]) == group["relative_l2_median"]
+        assert f"| {group['method']} | 20 | {group['failed']} | {group['relative_l2_median']:.2e} |" in markdown
+        assert len(group["seeds"]) == 20
+        if group["method"] != "fixed":
+            assert float(row["ratio"]) == group["ratio"]
+            assert group["verdict"] in ("better", "worse", "open")
+    assert told["baselines"] == {"spec": "fixed"}
+    assert told["unreadable"] == []
+    assert laaf("compare", many, "--csv", "--json").code == 2
+
+
+def test_one_unreadable_file_is_named_and_the_rest_compared(laaf: Laaf, many: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.h5").write_text("nonsense")
+    found = laaf("compare", many, tmp_path / "bad.h5")
+    assert found.code == 4
+    assert n_rows(found.out) == 7
+    assert f"{tmp_path}/bad.h5 cannot be read as HDF5" in found.err
+    alone = laaf("compare", tmp_path)
+    assert (alone.code, alone.out) == (4, "")
+
+
+def test_gate_by_bound(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    write_errors(tmp_path, finished, {"fixed": [0.1, 0.3, math.inf]})
+    found = laaf("compare", tmp_path, "--max-error", "0.2")
+    assert found.code == 6
+    assert f"{tmp_path}/fixed-1.h5: the relative L2 error 3.000e-01 is above the bound 0.2" in found.err
+    assert f"{tmp_path}/fixed-2.h5: the training diverged, which is above the bound 0.2" in found.err
+    assert "fixed-0.h5" not in found.err
+    assert laaf("compare", tmp_path / "fixed-0.h5", "--max-error", "0.2").code == 0
+    assert laaf("compare", tmp_path / "fixed-0.h5", "--max-error", "nan").code == 2
+
+
+def test_gate_against_a_stored_run(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    stored = write(finished["fixed"], tmp_path / "stored.h5", relative_l2=0.1)
+    for error, code in ((0.119, 0), (0.121, 6)):
+        now = write(finished["fixed"], tmp_path / "now.h5", relative_l2=error)
+        found = laaf("compare", now, "--against", stored, "--max-regression", "1.2")
+        assert found.code == code, found.err
+    assert (
+        "fixed: the relative L2 error 1.21e-01 is 1.21 times that of the baseline, 1.00e-01; the bound is 1.2 times"
+        in found.err
+    )
+    assert laaf("compare", now, "--against", stored).code == 6
+    assert laaf("compare", now, "--against", stored, "--max-regression", "1.3").code == 0
+    assert laaf("compare", now, "--max-regression", "1.3").code == 2
+    other = write(execute(plan_of(SPEC, "equations.decay=u_t = u")), tmp_path / "other.h5", problem="growth")
+    found = laaf("compare", now, "--against", other)
+    assert found.code == 4
+    assert "is a run of another problem (growth)" in found.err
+    diverged = write(finished["fixed"], tmp_path / "diverged.h5", stop_reason="diverged", relative_l2=0.05)
+    assert laaf("compare", diverged, "--against", stored).code == 6
+
+
+def test_runs_without_a_reference_pass_no_gate(laaf: Laaf, tmp_path: Path) -> None:
+    execute(plan_of(SPEC, "reference=none")).save(tmp_path / "run.h5")
+    assert laaf("compare", tmp_path).code == 0
+    found = laaf("compare", tmp_path, "--max-error", "1")
+    assert found.code == 6
+    assert "the error is unknown, for the run has no reference" in found.err
+
+
+def test_baseline_file_joins_the_runs(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    base = write(finished["fixed"], tmp_path / "base.h5", relative_l2=0.4)
+    write(finished["GAAF"], tmp_path / "runs" / "gaaf.h5", relative_l2=0.2)
+    found = laaf("compare", tmp_path / "runs", "--baseline", base, "--max-error", "0.3")
+    assert found.code == 0, found.err
+    assert "The error of GAAF is 0.5 times that of fixed" in found.out
+
+
+def test_paths(tmp_path: Path) -> None:
+    for name in ("b.h5", "a.h5", "c.txt"):
+        (tmp_path / name).touch()
+    both = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    assert expand([tmp_path]) == both
+    assert expand([tmp_path / "*.h5"]) == both
+    assert expand([tmp_path / "b.h5", tmp_path]) == [tmp_path / "b.h5", tmp_path / "a.h5"]
+    assert expand([tmp_path / "none.h5"]) == [tmp_path / "none.h5"]
+    with pytest.raises(UsageError, match="no file matches"):
+        expand([tmp_path / "*.nc"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"there is no \*\.h5 in the folder"):
+        expand([tmp_path / "empty"])
+
+
+def test_figure(laaf: Laaf, many: Path, tmp_path: Path) -> None:
+    found = laaf("compare", many, "--figure", tmp_path / "errors.pdf", "--quiet")
+    assert (found.code, found.err) == (0, "")
+    assert (tmp_path / "errors.pdf").read_bytes().startswith(b"%PDF")
+    assert laaf("compare", many, "--figure", tmp_path / "errors.xyz").code == 2
+
+
+def test_sort_takes_what_the_table_knows(laaf: Laaf, many: Path) -> None:
+    from laaf_cli.cli.compare import Sort
+
+    assert {sort.value for sort in Sort} == set(SORTS)
+    for sort in Sort:
+        assert laaf("compare", many, "--sort", sort.value).code == 0
