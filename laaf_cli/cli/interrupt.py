@@ -10,9 +10,12 @@ from laaf_cli.cli.console import print_message
 
 
 class StopFlag:
-    """A flag that the signals set, while the `with` lasts."""
+    """A flag that the signals set, while the `with` lasts; `message` says what the first one does."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, message: str = "stopping after this iteration; once more stops at once and writes nothing"
+    ) -> None:
+        self._message = message
         self._set = False
         self._previous: dict[int, Any] = {}
 
@@ -32,4 +35,4 @@ class StopFlag:
         if self._set:
             raise KeyboardInterrupt
         self._set = True
-        print_message("stopping after this iteration; once more stops at once and writes nothing")
+        print_message(self._message)

@@ -1,0 +1,108 @@
+"""The runs of a sweep: the product of its axes, each run with a file of its own."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from laaf_cli.errors import RunFileError, UsageError
+from laaf_cli.plan import Plan, make_plan
+from laaf_cli.runfile import RunFile
+from laaf_cli.spec import Override, Text
+
+MAX_RUNS = 10_000
+
+UNFINISHED = ("interrupted",)
+"""Stop reasons of runs that a sweep trains anew. One that diverged would diverge again."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One value on an axis of the sweep: what it changes in the spec, and what file names say of it, if anything."""
+
+    overrides: tuple[Override, ...] = ()
+    label: str = ""
+
+    @classmethod
+    def of(cls, override: Override) -> Alternative:
+        """A setting whose file name says so: `learning_rate=1e-3`."""
+        value = re.sub(r"[^A-Za-z0-9.+-]+", "_", override.text.strip()).strip("_")
+        return cls((override,), f"{override.path[-1]}={value}"[:40])
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of a sweep and the file that it goes into."""
+
+    plan: Plan
+    path: Path
+
+    @property
+    def method(self) -> str:
+        """The file's name without the seed: one text for all seeds of a method."""
+        return self.path.stem.rpartition("-s")[0]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What makes this run: its settings apart from the device."""
+        return {key: value for key, value in self.plan.settings().items() if key != "device"}
+
+    def is_finished(self) -> bool:
+        """Whether the file holds this very run already.
+
+        Raises RunFileError where it holds something else.
+        """
+        if not self.path.exists():
+            return False
+        with RunFile(self.path) as run:
+            stored = {key: value for key, value in run.settings.items() if key != "device"}
+            if stored != self.settings:
+                raise RunFileError(f"{self.path} is there already and holds a run with other settings")
+            return run.attributes["stop_reason"] not in UNFINISHED
+
+
+def plan_runs(
+    text: Text,
+    axes: Sequence[Sequence[Alternative]],
+    seeds: Sequence[int],
+    folder: Path,
+    *,
+    derivatives: str = "taylor",
+    max_seconds: float | None = None,
+) -> list[PlannedRun]:
+    """The runs of the product of all axes with all seeds, seed by seed, each run once.
+
+    Every plan is made here, so that whatever is wrong with one of them is told before the first is trained.
+
+    Raises SpecError for faults of the spec or of an alternative, UsageError for too many runs.
+    """
+    n_runs = math.prod(len(axis) for axis in axes) * len(seeds)
+    if n_runs > MAX_RUNS:
+        raise UsageError(f"this sweep would have {n_runs:,} runs; the limit is {MAX_RUNS:,}")
+    methods: dict[str, tuple[Plan, str]] = {}
+    for choice in itertools.product(*axes):
+        overrides = [override for alternative in choice for override in alternative.overrides]
+        plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds)
+        label = "-".join(alternative.label for alternative in choice if alternative.label)
+        # n and slope recovery make no difference to fixed slopes: the first of equal methods stands for all.
+        methods.setdefault("".join(plan.hashes()), (plan, label))
+    runs: dict[Path, PlannedRun] = {}
+    for seed in seeds:
+        for plan, label in methods.values():
+            seeded = replace(plan, spec=plan.spec.model_copy(update={"seed": seed}))
+            run = PlannedRun(seeded, folder / _file_name(seeded, label))
+            if run.path in runs:
+                run = replace(run, path=folder / _file_name(seeded, f"{label}-{plan.hashes()[1][:8]}"))
+            runs[run.path] = run
+    return list(runs.values())
+
+
+def _file_name(plan: Plan, label: str) -> str:
+    name = plan.default_output.stem
+    stem, _, seed = name.rpartition("-s")
+    return f"{stem}-{label}-s{seed}.h5" if label else f"{name}.h5"

@@ -1,0 +1,130 @@
+"""Training the runs of a sweep: finished ones are left alone, a failure does not stop the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import torch
+
+from laaf_cli.errors import LaafError
+from laaf_cli.finished_run import FinishedRun
+from laaf_cli.plan import Plan
+from laaf_cli.run import execute
+from laaf_cli.runfile import RunFile
+from laaf_cli.sweep.grid import PlannedRun
+
+POLL_S = 0.2
+
+
+class State(Enum):
+    """Where a run of a sweep stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    KEPT = "there already"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED_WELL = (State.FINISHED, State.KEPT)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run and its state; error, seconds and what went wrong where they are known."""
+
+    run: PlannedRun
+    state: State
+    relative_l2: float = math.nan
+    wall_time_s: float = math.nan
+    detail: str = ""
+
+
+def sweep(
+    runs: Sequence[PlannedRun],
+    executor: Executor,
+    *,
+    threads: int | None = None,
+    overwrite: bool = False,
+    on_change: Callable[[Outcome], None] = lambda _outcome: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Outcome]:
+    """Trains every run that is not finished and writes its file as soon as it is; outcomes in the order of the runs.
+
+    threads: of torch for each run; None leaves what the worker has. on_change: called whenever the state of a
+    run changes. should_stop: asked several times a second; True cancels what is not finished.
+
+    Raises RunFileError before anything is trained where a file holds something else.
+    """
+    ended: dict[Path, Outcome] = {}
+
+    def tell(outcome: Outcome) -> None:
+        ended[outcome.run.path] = outcome
+        on_change(outcome)
+
+    kept = [run for run in runs if not overwrite and run.is_finished()]
+    for run in kept:
+        tell(_kept(run))
+    pending = {executor.submit(_train, run.plan, threads): run for run in runs if run.path not in ended}
+    running: set[Future[FinishedRun]] = set()
+    try:
+        while pending and not should_stop():
+            done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                tell(_outcome(pending.pop(future), future))
+            for future, run in _started(pending, running):
+                running.add(future)
+                on_change(Outcome(run, State.RUNNING))
+    finally:
+        if pending:
+            for future in pending:
+                future.cancel()
+            executor.shutdown(wait=False)
+    for run in pending.values():
+        tell(Outcome(run, State.CANCELLED))
+    return [ended[run.path] for run in runs]
+
+
+def _train(plan: Plan, threads: int | None) -> FinishedRun:
+    """What a worker does."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return execute(plan)
+
+
+def _started(
+    pending: dict[Future[FinishedRun], PlannedRun], known: set[Future[FinishedRun]]
+) -> Iterator[tuple[Future[FinishedRun], PlannedRun]]:
+    return ((future, run) for future, run in pending.items() if future not in known and future.running())
+
+
+def _kept(run: PlannedRun) -> Outcome:
+    with RunFile(run.path) as file:
+        facts = file.attributes
+    state = State.DIVERGED if facts["stop_reason"] == "diverged" else State.KEPT
+    return Outcome(run, state, facts["relative_l2"], facts["wall_time_s"], facts["stop_detail"])
+
+
+def _outcome(run: PlannedRun, future: Future[FinishedRun]) -> Outcome:
+    """How a run ended; its file is written here."""
+    if future.cancelled():
+        return Outcome(run, State.CANCELLED)
+    error = future.exception()
+    if error is None:
+        try:
+            finished = future.result().save(run.path)
+        except LaafError as unwritten:
+            return Outcome(run, State.FAILED, detail=str(unwritten))
+        summary = finished.summary
+        state = State.DIVERGED if summary.stop_reason == "diverged" else State.FINISHED
+        return Outcome(run, state, summary.worst_relative_l2, summary.wall_time_s, summary.stop_detail)
+    # Whatever happened in a worker, the other runs go on; what happened is told.
+    told = str(error) if isinstance(error, LaafError) else f"{type(error).__name__}: {error}"
+    return Outcome(run, State.FAILED, detail=told)

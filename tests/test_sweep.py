@@ -1,0 +1,430 @@
+"""Sweeps: the product of the axes, finished runs kept, failures told, processes killed, Ctrl-C, a Dask cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from conftest import Laaf
+
+from laaf_cli.errors import UsageError
+from laaf_cli.plan import make_plan
+from laaf_cli.reference import HopfCole
+from laaf_cli.runfile import RunFile
+from laaf_cli.spec import Override, Text
+from laaf_cli.sweep import Alternative, LocalProcesses, Outcome, PlannedRun, State, dask_executor, plan_runs, sweep
+
+SPEC = """
+title: Decay
+coordinates: {t: [0, 1]}
+unknowns: [u]
+equations: {decay: u_t = -u}
+conditions: {start: {where: t = 0, equation: u = 1}}
+points: {interior: 20}
+network: {hidden: [5]}
+slopes: {kind: nlaaf, n: 5}
+training: [{iterations: 30, learning_rate: 1.0e-2}]
+reference: {exact: {u: exp(-t)}}
+evaluation: {grid: {t: 11}}
+"""
+
+TEXT = Text("decay.yaml", SPEC)
+
+
+def setting(assignment: str) -> Alternative:
+    return Alternative.of(Override.from_assignment(assignment))
+
+
+def names(runs: list[PlannedRun]) -> list[str]:
+    return [run.path.name for run in runs]
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "decay.yaml").write_text(SPEC)
+    return tmp_path / "decay.yaml"
+
+
+# Which runs
+
+
+def test_runs_are_the_product_of_the_axes_seed_by_seed() -> None:
+    kinds = [Alternative((Override(("slopes", "kind"), kind, "--activation "),)) for kind in ("fixed", "nlaaf")]
+    rates = [setting("training.0.learning_rate=1e-3"), setting("training.0.learning_rate=1e-2")]
+    runs = plan_runs(TEXT, [kinds, rates], [0, 3], Path("out"))
+    assert names(runs) == [
+        f"decay-{kind}-n5-learning_rate={rate}-s{seed}.h5"
+        for seed in (0, 3)
+        for kind in ("fixed", "nlaaf")
+        for rate in ("1e-3", "1e-2")
+    ]
+    assert {run.path.parent for run in runs} == {Path("out")}
+    for run in runs:
+        assert f"-s{run.plan.spec.seed}" in run.path.name
+        assert f"={run.plan.spec.training[0].learning_rate:.0e}".replace("e-0", "e-") in run.path.name
+
+
+def test_a_seeded_plan_is_the_plan_of_that_seed() -> None:
+    (run,) = plan_runs(TEXT, [], [7], Path())
+    assert run.plan.spec == make_plan(TEXT, [Override(("seed",), "7", "--seed ")]).spec
+
+
+def test_equal_methods_are_trained_once() -> None:
+    scales = [Alternative((Override(("slopes", "n"), str(n), "--n "),)) for n in (1, 5)]
+    fixed = [Alternative((Override(("slopes", "kind"), "fixed", "--activation "),))]
+    assert len(plan_runs(TEXT, [fixed, scales], [0], Path())) == 1
+    assert len(plan_runs(TEXT, [scales], [0], Path())) == 2
+
+
+def test_runs_whose_names_would_collide_bear_a_piece_of_their_hash() -> None:
+    runs = plan_runs(
+        TEXT, [[setting("network.hidden=[4,4]"), setting("network.hidden=[4.4]".replace(".4", ", 4"))]], [0], Path()
+    )
+    assert names(runs) == ["decay-nlaaf-n5-hidden=4_4-s0.h5"]
+    long = [setting(f"title={'x' * 50}{i}") for i in range(2)]
+    assert len(plan_runs(TEXT, [long], [0], Path())) == 1  # a title is no method
+    deep = [
+        setting("network.hidden=[4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4]"),
+        setting("network.hidden=[4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,5]"),
+    ]
+    first, second = plan_runs(TEXT, [deep], [0], Path())
+    assert first.path != second.path
+    assert second.plan.hashes()[1][:8] in second.path.name
+
+
+def test_too_many_runs() -> None:
+    with pytest.raises(UsageError, match=r"this sweep would have 1,000,000 runs; the limit is 10,000"):
+        plan_runs(TEXT, [], range(1_000_000), Path())
+
+
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [("3", [0, 1, 2]), ("5-7", [5, 6, 7]), ("0,4,9", [0, 4, 9]), ("1,3-5", [1, 3, 4, 5]), ("7,7", [7])],
+)
+def test_seeds(given: str, seeds: list[int]) -> None:
+    from laaf_cli.cli.sweep import seed_list
+
+    assert seed_list(given) == seeds
+
+
+# The command
+
+
+def test_command_trains_compares_and_keeps(laaf: Laaf, spec: Path) -> None:
+    arguments = (
+        "sweep",
+        spec,
+        "-a",
+        "fixed,nlaaf",
+        "--n",
+        "1,5",
+        "--slope-recovery",
+        "on,off",
+        "--seeds",
+        "2",
+        "--jobs",
+        "2",
+    )
+    first = laaf(*arguments)
+    assert first.code == 0, first.err
+    assert first.out.splitlines()[0].split()[:3] == ["method", "runs", "failed"]
+    for method in ("fixed", "N-LAAF + recovery, n 1", "N-LAAF + recovery, n 5", "N-LAAF, n 1", "N-LAAF, n 5"):
+        assert any(line.startswith(f"{method}  ") for line in first.out.splitlines()), method
+    assert "[10/10] runs/decay-" in first.err
+    files = sorted((spec.parent / "runs").glob("*.h5"))
+    assert len(files) == 10
+    times = [file.stat().st_mtime_ns for file in files]
+    again = laaf(*arguments, "--json")
+    assert "10 of 10 runs were there already" in again.err
+    assert json.loads(again.out)["not_trained"] == {}
+    assert [file.stat().st_mtime_ns for file in files] == times
+
+
+def test_runs_of_a_sweep_are_those_of_solve_bit_for_bit(laaf: Laaf, spec: Path) -> None:
+    assert laaf("sweep", spec, "--seeds", "1", "--quiet").code == 0
+    assert laaf("solve", spec, "--output", "alone.h5", "--quiet").code == 0
+    with h5py.File("runs/decay-nlaaf-n5-s0.h5") as ours, h5py.File("alone.h5") as alone:
+        for path in ("history/total", "slopes/layer_1", "solution/u"):
+            np.testing.assert_array_equal(ours[path], alone[path])
+        assert ours["spec/settings"][()] == alone["spec/settings"][()]
+
+
+MISTAKES: list[tuple[tuple[str, ...], int, str]] = [
+    (("-a", "fixed,nlaf"), 2, "--activation does not know 'nlaf'\nDid you mean 'nlaaf'?"),
+    (("--slope-recovery", "yes"), 2, "--slope-recovery does not know 'yes'\nChoices: on, off."),
+    (("--n", "1;5"), 2, "--n takes numbers with commas between, not '1;5'"),
+    (("--n", "0.5"), 3, "'n' must be at least 1, not 0.5"),
+    (("--seeds", "x"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not 'x'"),
+    (("--seeds", "0"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '0'"),
+    (("--seeds", "9-5"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '9-5'"),
+    (("--set", "network.hiden=[4]"), 3, "Did you mean 'hidden'?"),
+    (("--set", "equations.decay=u_tt = -u", "--set", "network.activation=tanh", "--set", "network.activation=relu"), 3, "'relu' does not suit"),
+    (("--jobs", "0"), 2, "--jobs"),
+    (("--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"), 2, "--jobs is for this machine, and --scheduler names another"),
+    (("--directory", "decay.yaml"), 2, "cannot be written"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "code", "text"), MISTAKES, ids=lambda value: str(value)[:40])
+def test_mistakes_are_told_before_anything_is_trained(
+    laaf: Laaf, spec: Path, arguments: tuple[str, ...], code: int, text: str
+) -> None:
+    found = laaf("sweep", spec.name, *arguments)
+    assert found.code == code, found.err
+    for line in text.splitlines():
+        assert line in found.err
+    assert "Traceback" not in found.err
+    assert not list(spec.parent.rglob("*.h5"))
+
+
+def test_a_file_that_holds_another_run_is_not_replaced(laaf: Laaf, spec: Path) -> None:
+    target = spec.parent / "runs" / "decay-nlaaf-n5-s0.h5"
+    assert laaf("solve", spec, "-i", "3", "--output", target, "--quiet").code == 0
+    before = target.read_bytes()
+    found = laaf("sweep", spec, "--seeds", "2")
+    assert found.code == 4
+    assert "holds a run with other settings" in found.err
+    assert target.read_bytes() == before
+    target.write_text("nonsense")
+    assert laaf("sweep", spec, "--seeds", "1").code == 4
+    assert laaf("sweep", spec, "--seeds", "1", "--overwrite", "--quiet").code == 0
+    with RunFile(target) as run:
+        assert run.attributes["iterations"] == 30
+
+
+def test_runs_that_diverge_are_told_and_not_trained_again(laaf: Laaf, spec: Path) -> None:
+    arguments = (
+        "sweep",
+        spec,
+        "--seeds",
+        "1",
+        "--set",
+        "training.0.learning_rate=1e30",
+        "--set",
+        "training.0.learning_rate=1e-3",
+    )
+    for _ in range(2):
+        found = laaf(*arguments)
+        assert found.code == 5
+        assert "1 of 2 runs diverged" in found.err
+        assert "learning_rate=1e30-s0.h5: the loss term" in found.err
+        assert any(line.split()[-1] != "failed" and "failed" in line for line in found.out.splitlines())
+
+
+# Executors
+
+
+def outcomes(runs: list[PlannedRun], executor: Executor, **options: Any) -> list[Outcome]:
+    with executor:
+        return sweep(runs, executor, **options)
+
+
+def test_any_executor_of_concurrent_futures_will_do(tmp_path: Path) -> None:
+    seen: list[tuple[str, State]] = []
+    runs = plan_runs(TEXT, [], range(3), tmp_path)
+    found = outcomes(
+        runs, ThreadPoolExecutor(2), on_change=lambda outcome: seen.append((outcome.run.path.name, outcome.state))
+    )
+    assert [outcome.state for outcome in found] == [State.FINISHED] * 3
+    assert [outcome.run for outcome in found] == runs
+    assert sorted(path.name for path in tmp_path.iterdir()) == names(runs)
+    assert sorted(name for name, state in seen if state is State.FINISHED) == names(runs)
+    for outcome in found:
+        with RunFile(outcome.run.path) as run:
+            assert run.attributes["relative_l2"] == outcome.relative_l2
+
+
+def killed(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_fails_its_own_task_alone() -> None:
+    with LocalProcesses(2) as executor:
+        futures: list[Future[Any]] = [executor.submit(killed), *(executor.submit(os.getpid) for _ in range(4))]
+        assert "its process was killed" in str(futures[0].exception(timeout=60))
+        assert len({future.result(timeout=60) for future in futures[1:]}) <= 3
+
+
+def test_an_error_in_a_worker_does_not_stop_the_rest(tmp_path: Path) -> None:
+    runs = plan_runs(TEXT, [], range(2), tmp_path)
+
+    class Failing(ThreadPoolExecutor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            return super().submit(_out_of_memory if args[0].spec.seed == 0 else fn, *args, **kwargs)
+
+    first, second = outcomes(runs, Failing(1))
+    assert (first.state, first.detail) == (State.FAILED, "MemoryError: not so much")
+    assert second.state is State.FINISHED
+
+
+def _out_of_memory(*_: object) -> None:
+    raise MemoryError("not so much")
+
+
+def test_a_run_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("in the way")
+    (outcome,) = outcomes(plan_runs(TEXT, [], [0], tmp_path / "runs"), ThreadPoolExecutor(1))
+    assert outcome.state is State.FAILED
+    assert "cannot be written" in outcome.detail
+
+
+def test_stopping_cancels_what_is_not_finished(tmp_path: Path) -> None:
+    runs = plan_runs(TEXT, [[setting("training.0.iterations=200000")]], range(3), tmp_path)
+    start = time.monotonic()
+    found = outcomes(runs, LocalProcesses(1), should_stop=lambda: time.monotonic() > start + 1)
+    assert [outcome.state for outcome in found] == [State.CANCELLED] * 3
+    assert time.monotonic() < start + 30
+    assert not list(tmp_path.iterdir())
+
+
+def test_plans_travel() -> None:
+    """References too: Hopf-Cole keeps trees, not closures."""
+    import pickle
+
+    from laaf_cli import bundled
+
+    plan = make_plan(bundled.find("burgers"))
+    again = pickle.loads(pickle.dumps(plan))  # noqa: S301 - our own
+    assert isinstance(again.reference, HopfCole)
+    points = np.array([[0.1, 0.5], [-0.3, 0.9]])
+    np.testing.assert_array_equal(
+        again.reference.evaluate(points).fields["u"], plan.reference.evaluate(points).fields["u"]
+    )
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited for too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_finished_runs_and_no_process(spec: Path) -> None:
+    runs = spec.parent / "runs"
+    process = start(
+        "laaf_cli", "sweep", spec, "--seeds", "2", "--jobs", "1",
+        "--set", "training.0.iterations=20", "--set", "training.0.iterations=500000",
+    )  # fmt: skip
+    wait_until(lambda: len(list(runs.glob("*.h5"))) == 1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; 1 of 4 runs are finished, in runs" in err
+    assert "Traceback" not in err
+    assert [path.name for path in runs.iterdir()] == ["decay-nlaaf-n5-iterations=20-s0.h5"]
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_parent_that_is_killed(spec: Path) -> None:
+    process = start("laaf_cli", "sweep", spec, "--seeds", "1", "--jobs", "1", "--set", "training.0.iterations=500000")
+
+    def children() -> list[str]:
+        found = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
+        )
+        return found.stdout.split()
+
+    wait_until(lambda: len(children()) >= 2)  # the worker, and what tracks its resources
+    pids = children()
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
+
+
+# A Dask cluster
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
+    """A real scheduler with two workers, all of them processes of their own on the loopback device."""
+    file = tmp_path / "scheduler.json"
+    main = start(
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+        "--scheduler-file",
+        file,
+    )
+    processes = [main]
+    try:
+        wait_until(file.exists)
+        address = json.loads(file.read_text())["address"]
+        workers = [
+            start(
+                "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny",
+                "--name", name, "--local-directory", tmp_path / name, "--host", "127.0.0.1",
+            )
+            for name in ("first", "second")
+        ]  # fmt: skip
+        processes += workers
+        yield address, workers
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
+    scheduler: tuple[str, list[subprocess.Popen[str]]], tmp_path: Path
+) -> None:
+    from distributed import Client
+
+    address, workers = scheduler
+    with Client(address, timeout=30) as client:
+        client.wait_for_workers(2, timeout=60)
+    runs = plan_runs(TEXT, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "runs")
+    lost: list[str] = []
+
+    def lose_a_worker(outcome: Outcome) -> None:
+        if outcome.state is State.FINISHED and not lost:
+            workers[0].kill()
+            lost.append(outcome.run.path.name)
+
+    with dask_executor(address) as executor:
+        found = sweep(runs, executor, on_change=lose_a_worker)
+    assert lost
+    assert workers[0].wait(10) == -signal.SIGKILL
+    assert [outcome.state for outcome in found] == [State.FINISHED] * 6
+    alone = {
+        run.path.name: run
+        for run in plan_runs(TEXT, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "alone")
+    }
+    assert [o.state for o in outcomes(list(alone.values()), ThreadPoolExecutor(1), threads=1)] == [State.FINISHED] * 6
+    for run in runs:
+        with RunFile(run.path) as ours, RunFile(alone[run.path.name].path) as other:
+            np.testing.assert_array_equal(ours.array("history/total"), other.array("history/total"))
+
+
+def test_a_scheduler_that_does_not_answer(laaf: Laaf, spec: Path) -> None:
+    found = laaf("sweep", spec, "--scheduler", "nonsense://127.0.0.1:1")
+    assert found.code == 2
+    assert "no Dask scheduler answers at nonsense://127.0.0.1:1" in found.err
+    assert "Traceback" not in found.err
