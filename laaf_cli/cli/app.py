@@ -8,8 +8,14 @@ import typer
 
 from laaf_cli import __version__
 from laaf_cli.cli.check import check
+from laaf_cli.cli.compare import compare
+from laaf_cli.cli.evaluate import evaluate
+from laaf_cli.cli.plot import plot
 from laaf_cli.cli.problems import problems
+from laaf_cli.cli.reproduce import reproduce
+from laaf_cli.cli.show import show
 from laaf_cli.cli.solve import solve
+from laaf_cli.cli.sweep import sweep
 from laaf_cli.errors import ExitCode
 
 _EXIT_CODES = "  ".join(f"{code.value} {code.sentence}." for code in ExitCode)
@@ -44,4 +50,10 @@ def laaf(
 
 app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(solve)
 app.command()(check)
+app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(compare)
+app.command()(evaluate)
+app.command()(show)
+app.command()(sweep)
+app.command()(reproduce)
+app.command()(plot)
 app.command()(problems)

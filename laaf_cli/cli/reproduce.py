@@ -1,0 +1,108 @@
+"""`laaf reproduce`: a table or figure of the paper, from the runs it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from laaf_cli.cli import console, options
+from laaf_cli.cli.sweep import JobsOption, SchedulerOption, SeedsOption, failures, number_list, seed_list, train
+
+_VARIANTS = "Variants of the set-up"
+
+
+def reproduce(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="table1, figure2 … figure9; lists them if not given.", show_default=False),
+    ] = None,
+    seeds: SeedsOption = "5",
+    iterations: Annotated[
+        int | None,
+        typer.Option("--iterations", "-i", min=1, metavar="N", help="Fewer iterations than the paper, to try it out."),
+    ] = None,
+    recovery_form: Annotated[
+        str | None,
+        typer.Option(
+            "--recovery-form",
+            metavar="FORM",
+            help="mean over layers as in the formula, or sum as in the authors' script.",
+            rich_help_panel=_VARIANTS,
+            show_default=False,
+        ),
+    ] = None,
+    data_points: Annotated[
+        int | None,
+        typer.Option(
+            "--data-points",
+            min=2,
+            metavar="N",
+            help="Initial and boundary points together (Burgers), or points of the regression.",
+            rich_help_panel=_VARIANTS,
+            show_default=False,
+        ),
+    ] = None,
+    initializer: Annotated[
+        str | None,
+        typer.Option(
+            "--initializer",
+            metavar="NAME",
+            help="Initial weights, as glorot-normal-truncated of the authors' script.",
+            rich_help_panel=_VARIANTS,
+            show_default=False,
+        ),
+    ] = None,
+    fixed_learning_rates: Annotated[
+        str | None,
+        typer.Option(
+            "--fixed-learning-rates",
+            metavar="LIST",
+            help="Train the fixed baseline with these learning rates too: 4e-4,1.6e-3.",
+            rich_help_panel=_VARIANTS,
+            show_default=False,
+        ),
+    ] = None,
+    directory: Annotated[
+        Path, typer.Option("--directory", "-d", metavar="DIR", help="Where figures, pages and runs go.")
+    ] = Path("reproduction"),
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Reproduce a table or figure of the paper: train the runs that are missing, draw it, write its page.
+
+    Example:  laaf reproduce table1 --seeds 5 --fixed-learning-rates 4e-4,1.6e-3,3.2e-3
+    """
+    from laaf_cli.errors import UsageError, did_you_mean, listed
+    from laaf_cli.paper import ARTEFACTS, Request, Variant
+
+    if name is None:
+        from laaf_cli.cli.tables import plain_table
+
+        table = plain_table("name", "shows")
+        for artefact in ARTEFACTS.values():
+            table.add_texts(artefact.name, artefact.title.partition(": ")[2])
+        console.print_results([table])
+        return
+    if name not in ARTEFACTS:
+        raise UsageError(f"there is no '{name}' to reproduce\n{did_you_mean(name, ARTEFACTS) or listed(ARTEFACTS)}")
+    if recovery_form not in (None, "mean", "sum"):
+        raise UsageError(f"--recovery-form is mean or sum, not '{recovery_form}'")
+    rates = tuple(word.strip() for word in fixed_learning_rates.split(",")) if fixed_learning_rates else ()
+    number_list(",".join(rates) or "1", "--fixed-learning-rates")
+    variant = Variant(recovery_form, data_points, initializer, iterations)
+    request = Request(variant, tuple(seed_list(seeds)), directory, rates)
+    artefact = ARTEFACTS[name]
+    planned = artefact.plan(request)
+    runs = [run for by_column in planned.values() for column in by_column.values() for run in column]
+    outcomes = train(runs, jobs=jobs, scheduler=scheduler, quiet=quiet)
+    written = artefact.write(planned, request)
+    console.print_text(written[0].read_text(encoding="utf-8"))
+    if not quiet:
+        for path in written:
+            console.print_message(f"written: {path}")
+    error = failures(outcomes)
+    if error is not None:
+        raise error

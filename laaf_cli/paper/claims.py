@@ -1,0 +1,60 @@
+"""What the paper claims of its methods, and what paired seeds say about each claim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY, Column
+from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
+
+Errors = Mapping[Column, Mapping[int, float]]
+"""Relative L2 errors by method and seed, infinite where a run failed."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That one method has a smaller error than another."""
+
+    text: str
+    better: Column
+    worse: Column
+
+
+CLAIMS = (
+    Claim("a global adaptive slope improves on fixed slopes", GAAF, FIXED),
+    Claim("layer-wise slopes improve on fixed slopes", LLAAF, FIXED),
+    Claim("neuron-wise slopes improve on fixed slopes", NLAAF, FIXED),
+    Claim("layer-wise slopes improve on a global one", LLAAF, GAAF),
+    Claim("neuron-wise slopes improve on a global one", NLAAF, GAAF),
+    Claim("slope recovery improves layer-wise slopes", LLAAF_RECOVERY, LLAAF),
+    Claim("slope recovery improves neuron-wise slopes", NLAAF_RECOVERY, NLAAF),
+    Claim("layer-wise slopes with recovery improve on fixed slopes", LLAAF_RECOVERY, FIXED),
+    Claim("neuron-wise slopes with recovery improve on fixed slopes", NLAAF_RECOVERY, FIXED),
+)
+
+JUDGEMENTS = {
+    "better": "holds",
+    "worse": "does not hold: the contrary does",
+    "tie": "no difference",
+    "open": "cannot be told",
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim and the pairs that speak to it; p is adjusted for all claims judged together."""
+
+    claim: Claim
+    pairs: PairedComparison
+
+    @property
+    def verdict(self) -> str:
+        return JUDGEMENTS[self.pairs.verdict]
+
+
+def judge(errors: Errors) -> list[Judgement]:
+    """Every claim whose two methods were run, judged by the errors of the seeds that both have."""
+    known = [claim for claim in CLAIMS if claim.better in errors and claim.worse in errors]
+    pairs = holm([compare_pairs(errors[claim.better], errors[claim.worse]) for claim in known])
+    return [Judgement(claim, pair) for claim, pair in zip(known, pairs, strict=True)]

@@ -1,0 +1,131 @@
+"""The page of a table or figure in Markdown: our errors over seeds beside the printed ones, and what they support."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from laaf_cli.errors import UsageError
+from laaf_cli.paper.claims import judge
+from laaf_cli.paper.columns import FIXED, Column, Published
+from laaf_cli.report.comparison_table import TextTable, error_text, number_text, pair_texts
+from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.statistics import compare_pairs, holm, spread
+from laaf_cli.target_file import replacing
+
+Summaries = Mapping[Column, Sequence[RunSummary]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page tells. summaries: the runs that are there, by number of iterations and method."""
+
+    title: str
+    command: str
+    summaries: Mapping[int, Summaries]
+    published: Published
+    judged: bool
+
+    def markdown(self, pictures: Sequence[str]) -> str:
+        """The whole page; pictures are named relative to it."""
+        parts = [f"# {self.title}", f"`{self.command}`", self._made()]
+        for iterations, summaries in self.summaries.items():
+            if len(self.summaries) > 1:
+                parts.append(f"## After {iterations} iterations")
+            parts.append(self._errors(summaries))
+            if self.judged:
+                parts += [*self._best_rate(summaries), *self._claims(summaries)]
+        parts += [f"![{Path(picture).stem}]({picture})" for picture in pictures]
+        return "\n\n".join(part.strip() for part in parts) + "\n"
+
+    def write(self, path: Path, pictures: Sequence[str]) -> None:
+        """Writes the page; raises UsageError where it cannot be written."""
+        try:
+            with replacing(path) as part:
+                part.write_text(self.markdown(pictures), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+
+    def _made(self) -> str:
+        runs = [run for summaries in self.summaries.values() for group in summaries.values() for run in group]
+        seeds = sorted({run.seed for run in runs})
+        seconds = sum(run.wall_time_s for run in runs)
+        devices = ", ".join(sorted({f"{run.device}, {run.dtype}" for run in runs}))
+        return (
+            f"{len(runs)} runs over the seeds {', '.join(map(str, seeds))}; {sum(run.failed for run in runs)} failed. "
+            f"Training took {seconds:.0f} s in all ({devices}). A failed run counts as an infinite error. "
+            "Runs with one seed share their points and initial weights."
+        )
+
+    def _errors(self, summaries: Summaries) -> str:
+        printed = bool(self.published.errors)
+        headings = ["method", *(["published"] if printed else []), "runs", "failed"]
+        headings += ["median", "quartiles", "least", "greatest", "n·a up to", "seconds"]
+        rows = []
+        for column, runs in summaries.items():
+            errors = [run.error for run in runs]
+            found = spread(errors)
+            rows.append(
+                (
+                    column.label,
+                    *([error_text(self.published.errors.get(column, math.nan))] if printed else []),
+                    str(len(runs)),
+                    str(sum(run.failed for run in runs)),
+                    error_text(found.median),
+                    f"{error_text(found.lower)} to {error_text(found.upper)}",
+                    error_text(found.best),
+                    error_text(max(errors, default=math.nan)),
+                    number_text(max((run.largest_scale for run in runs if not run.failed), default=math.nan), ".3g"),
+                    number_text(sum(run.wall_time_s for run in runs) / max(1, len(runs)), ".1f"),
+                )
+            )
+        note = f"Published: {self.published.source}, single runs without a spread. " if printed else ""
+        return f"{note}Relative L2 error.\n\n{TextTable(tuple(headings), tuple(rows)).markdown()}"
+
+    def _best_rate(self, summaries: Summaries) -> Iterator[str]:
+        """Every method against the fixed baseline at the best of its learning rates."""
+        fixed = {column: _errors(runs) for column, runs in summaries.items() if column.kind == "fixed"}
+        if len(fixed) < 2:
+            return
+        best = min(fixed, key=lambda column: _median(fixed[column]))
+        others = [column for column in summaries if column.kind != "fixed" or column == FIXED != best]
+        pairs = holm([compare_pairs(_errors(summaries[column]), fixed[best]) for column in others])
+        rows = tuple(
+            (column.label, *pair_texts(pair), pair.verdict) for column, pair in zip(others, pairs, strict=True)
+        )
+        table = TextTable(("method", "ratio of errors", "95 % interval", "p", "against the baseline"), rows)
+        yield "### Against the fixed baseline at its best learning rate"
+        yield (
+            f"Of the learning rates tried, the fixed baseline has the least median error with "
+            f"{_rate(best)}: {error_text(_median(fixed[best]))}. It was chosen on these very seeds, which favours it; "
+            f"the adaptive methods keep the learning rate of the paper.\n\n{table.markdown()}"
+        )
+
+    def _claims(self, summaries: Summaries) -> Iterator[str]:
+        judgements = judge({column: _errors(runs) for column, runs in summaries.items()})
+        if not judgements:
+            return
+        rows = tuple(
+            (judgement.claim.text, *pair_texts(judgement.pairs), judgement.verdict) for judgement in judgements
+        )
+        yield "### What becomes of the claims"
+        yield (
+            "Ratio of errors: the median over paired seeds, below 1 where the claim's method is better; bootstrap "
+            "interval; p of the Wilcoxon signed-rank test, after Holm for all claims here.\n\n"
+            + TextTable(("claim", "ratio of errors", "95 % interval", "p", "verdict"), rows).markdown()
+        )
+
+
+def _rate(column: Column) -> str:
+    return f"{float(column.learning_rate):g}" if column.learning_rate else "that of the paper"
+
+
+def _errors(runs: Sequence[RunSummary]) -> dict[int, float]:
+    return {run.seed: run.error for run in runs}
+
+
+def _median(errors: Mapping[int, float]) -> float:
+    median = spread(list(errors.values())).median
+    return math.inf if math.isnan(median) else median

@@ -1,0 +1,55 @@
+"""What is asked for: a variant of the set-up over seeds, and the folder of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from laaf_cli import bundled
+from laaf_cli.paper.columns import Column, Variant
+from laaf_cli.sweep import PlannedRun, plan_runs
+
+
+@dataclass(frozen=True)
+class Request:
+    """A reproduction as it was asked for.
+
+    folder: where figures and Markdown go; runs lie in `runs` below it. fixed_rates: learning rates that the fixed
+    baseline is trained with besides the paper's, as they were typed.
+    """
+
+    variant: Variant
+    seeds: tuple[int, ...]
+    folder: Path
+    fixed_rates: tuple[str, ...] = ()
+
+    @property
+    def runs_folder(self) -> Path:
+        return self.folder / "runs"
+
+    def command(self, name: str) -> str:
+        """The command line that asks for this again."""
+        seeds = len(self.seeds) if self.seeds == tuple(range(len(self.seeds))) else ",".join(map(str, self.seeds))
+        variant = self.variant
+        options = {
+            "--seeds": seeds,
+            "--iterations": variant.iterations,
+            "--recovery-form": variant.recovery_form,
+            "--data-points": variant.data_points,
+            "--initializer": variant.initializer,
+            "--fixed-learning-rates": ",".join(self.fixed_rates) or None,
+        }
+        told = [f"{option} {value}" for option, value in options.items() if value is not None]
+        return " ".join(["laaf reproduce", name, *told])
+
+    def plan(
+        self, problem: str, columns: Sequence[Column], iterations: int | None = None
+    ) -> dict[Column, list[PlannedRun]]:
+        """The runs of each column, one per seed; iterations: instead of those of the problem."""
+        variant = replace(self.variant, iterations=iterations) if iterations is not None else self.variant
+        text, settings = bundled.find(problem), [[one] for one in variant.settings(problem)]
+        return {
+            column: plan_runs(text, [*settings, [column.alternative(variant)]], self.seeds, self.runs_folder)
+            for column in columns
+        }

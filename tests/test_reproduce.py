@@ -1,0 +1,206 @@
+"""The paper's tables and figures: which runs, which printed numbers, which verdicts, and the pages that tell them."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+from conftest import Laaf
+
+from laaf_cli.paper import ARTEFACTS, Request, Variant
+from laaf_cli.paper.claims import CLAIMS, judge
+from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, SEVEN, TABLE1
+from laaf_cli.report.methods import has_recovery
+from laaf_cli.runfile import RunFile
+
+
+def request(folder: Path, seeds: tuple[int, ...] = (0,), rates: tuple[str, ...] = (), **variant: object) -> Request:
+    return Request(Variant(**variant), seeds, folder, rates)  # type: ignore[arg-type]
+
+
+def test_printed_numbers_are_those_of_table_1() -> None:
+    assert [TABLE1.errors[column] for column in SEVEN[:6]] == [
+        1.913973e-01, 9.517134e-02, 8.866356e-02, 9.129446e-02, 7.693435e-02, 8.378424e-02,
+    ]  # fmt: skip
+    assert SEVEN[6] not in TABLE1.errors
+
+
+def test_table_1_is_the_set_up_of_section_3_2() -> None:
+    runs = ARTEFACTS["table1"].plan(request(Path("out"), (0, 1)))
+    assert list(runs) == [2000]
+    assert [column.label for column in runs[2000]] == [
+        "fixed", "GAAF", "L-LAAF", "N-LAAF", "L-LAAF + recovery", "N-LAAF + recovery", "GAAF + recovery",
+    ]  # fmt: skip
+    for column, planned in runs[2000].items():
+        assert [run.plan.spec.seed for run in planned] == [0, 1]
+        spec = planned[0].plan.spec
+        assert (spec.slopes.kind, planned[0].plan.recovery is not None) == (column.kind, column.recovery)
+        assert (spec.slopes.n, spec.network.hidden, spec.network.activation) == (10, [20] * 6, "tanh")
+        assert (spec.points.interior, [c.points for c in spec.conditions.values()]) == (10000, [200, 200])
+        (phase,) = spec.training
+        assert (phase.optimizer, phase.iterations, phase.learning_rate) == ("adam", 2000, 8e-4)
+    paths = {run.path for planned in runs[2000].values() for run in planned}
+    assert len(paths) == 14
+
+
+def test_regression_is_the_set_up_of_section_3_1() -> None:
+    runs = ARTEFACTS["figure2"].plan(request(Path("out")))
+    assert list(runs) == [2000, 8000, 15000]
+    for iterations, by_column in runs.items():
+        for planned in by_column.values():
+            spec = planned[0].plan.spec
+            assert (spec.training[0].iterations, spec.training[0].learning_rate) == (iterations, 2e-4)
+            assert (spec.network.hidden, spec.data.points) == ([50] * 4, 300)  # type: ignore[union-attr]
+    assert runs[15000][FIXED][0].path.name == "discontinuous-fixed-n10-s0.h5"
+    assert runs[2000][FIXED][0].path.name == "discontinuous-fixed-n10-iterations=2000-s0.h5"
+    fewer = ARTEFACTS["figure2"].plan(request(Path("out"), iterations=150))
+    assert list(fewer) == [20, 80, 150]
+
+
+def test_figures_share_the_runs_of_the_tables() -> None:
+    asked = request(Path("out"), (0, 1))
+
+    def paths(name: str) -> set[Path]:
+        runs = ARTEFACTS[name].plan(asked)
+        return {run.path for by_column in runs.values() for planned in by_column.values() for run in planned}
+
+    for name in ("figure6", "figure7", "figure8", "figure9"):
+        assert paths(name) <= paths("table1")
+    for name in ("figure3", "figure4", "figure5"):
+        assert paths(name) <= paths("figure2")
+
+
+VARIANTS: list[tuple[dict[str, object], str, object]] = [
+    ({"recovery_form": "sum"}, "sum", lambda spec: spec.slopes.recovery.form == "sum"),
+    ({"data_points": 200}, "data=200", lambda spec: [c.points for c in spec.conditions.values()] == [100, 100]),
+    (
+        {"initializer": "glorot-normal-truncated"},
+        "initializer=glorot-normal-truncated",
+        lambda spec: spec.network.initializer == "glorot-normal-truncated",
+    ),
+    ({"iterations": 7}, "iterations=7", lambda spec: spec.training[0].iterations == 7),
+]
+
+
+@pytest.mark.parametrize(("variant", "name", "holds"), VARIANTS, ids=[name for _, name, _ in VARIANTS])
+def test_variants(variant: dict[str, object], name: str, holds: object) -> None:
+    asked = request(Path("out"), **variant)
+    (by_column,) = ARTEFACTS["table1"].plan(asked).values()
+    (run,) = by_column[LLAAF_RECOVERY]
+    assert holds(run.plan.spec)  # type: ignore[operator]
+    assert name in run.path.name
+    option, value = next(iter(variant.items()))
+    assert f"--{option.replace('_', '-')} {value}" in asked.command("table1")
+    if option == "recovery_form":
+        assert by_column[LLAAF][0].plan.recovery is None
+        assert name not in by_column[LLAAF][0].path.name
+
+
+def test_fixed_baseline_at_other_learning_rates() -> None:
+    (by_column,) = ARTEFACTS["table1"].plan(request(Path("out"), rates=("4e-4", "1.6e-3"))).values()
+    tuned = [column for column in by_column if column.learning_rate]
+    assert [column.label for column in tuned] == ["fixed, learning rate 0.0004", "fixed, learning rate 0.0016"]
+    assert [by_column[column][0].plan.spec.training[0].learning_rate for column in tuned] == [4e-4, 1.6e-3]
+
+
+def test_claims_are_judged_by_pairs() -> None:
+    seeds = range(10)
+    errors = {
+        FIXED: {seed: 0.3 + 0.01 * seed for seed in seeds},
+        GAAF: {seed: 0.1 + 0.01 * seed for seed in seeds},
+        LLAAF: {seed: 0.1 + 0.01 * seed for seed in seeds},
+        LLAAF_RECOVERY: dict.fromkeys(seeds, 0.9),
+        NLAAF: {seed: math.inf if seed % 2 else 0.01 for seed in seeds},
+    }
+    verdicts = {j.claim.text: j.verdict for j in judge(errors)}
+    assert verdicts["a global adaptive slope improves on fixed slopes"] == "holds"
+    assert verdicts["layer-wise slopes improve on a global one"] == "no difference"
+    assert verdicts["slope recovery improves layer-wise slopes"] == "does not hold: the contrary does"
+    assert verdicts["neuron-wise slopes improve on fixed slopes"] == "cannot be told"
+    assert len(verdicts) == 7
+    assert {claim.text for claim in CLAIMS} > set(verdicts)
+
+
+def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
+    listed = laaf("reproduce")
+    assert listed.code == 0
+    assert [line.split()[0] for line in listed.out.splitlines()[2:]] == [
+        "table1",
+        *(f"figure{i}" for i in range(2, 10)),
+    ]
+    for arguments, code, text in (
+        (("tabel1",), 2, "there is no 'tabel1' to reproduce\nDid you mean 'table1'?"),
+        (("table1", "--recovery-form", "median"), 2, "--recovery-form is mean or sum, not 'median'"),
+        (("table1", "--initializer", "glorot"), 3, "'glorot' is not a choice for 'initializer'"),
+        (("table1", "--fixed-learning-rates", "fast"), 2, "--fixed-learning-rates takes numbers"),
+        (("table1", "--seeds", "none"), 2, "--seeds takes how many"),
+    ):
+        found = laaf("reproduce", *arguments, "--directory", tmp_path)
+        assert found.code == code, found.err
+        for line in text.splitlines():
+            assert line in found.err
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_table_1_with_3_seeds_of_200_iterations(laaf: Laaf, tmp_path: Path) -> None:
+    arguments = ("reproduce", "table1", "--seeds", "3", "--iterations", "200", "--directory", tmp_path)
+    found = laaf(*arguments)
+    assert found.code == 0, found.err
+    page = (tmp_path / "table1.md").read_text()
+    assert found.out == page
+    assert "`laaf reproduce table1 --seeds 3 --iterations 200`" in page
+    assert "21 runs over the seeds 0, 1, 2; 0 failed." in page
+    assert len(list((tmp_path / "runs").glob("*.h5"))) == 21
+    for column in SEVEN:
+        row = next(line.split(" | ") for line in page.splitlines() if line.startswith(f"| {column.label} | "))
+        published = TABLE1.errors.get(column)
+        assert row[1] == ("-" if published is None else f"{published:.2e}")
+        assert row[2:4] == ["3", "0"]
+        errors = []
+        for path in (tmp_path / "runs").glob("*.h5"):
+            with RunFile(path) as run:
+                if (run.spec.slopes.kind, has_recovery(run.spec)) == (column.kind, column.recovery):
+                    errors.append(run.attributes["relative_l2"])
+        assert len(errors) == 3
+        assert row[4] == f"{sorted(errors)[1]:.2e}"
+    assert page.count("cannot be told") == len(CLAIMS)  # three seeds never suffice
+    assert (tmp_path / "table1-errors.png").stat().st_size > 10_000
+    again = laaf(*arguments)
+    assert again.code == 0
+    assert "21 of 21 runs were there already" in again.err
+    assert again.out == page
+
+
+@pytest.mark.slow
+def test_every_figure_is_drawn(laaf: Laaf, tmp_path: Path) -> None:
+    drawn = {
+        "figure2": [f"{kind}-{n}" for n in (2, 8, 15) for kind in ("solution", "frequency", "error")],
+        "figure3": ["slopes"], "figure4": ["slopes"], "figure5": ["loss"],
+        "figure6": ["solution", "frequency", "error"],
+        "figure7": ["slopes"], "figure8": ["slopes"], "figure9": ["loss"],
+    }  # fmt: skip
+    assert set(drawn) == set(ARTEFACTS) - {"table1"}
+    for name, pictures in drawn.items():
+        arguments = ("--seeds", "1", "--iterations", "15" if name < "figure6" else "2", "--directory", tmp_path)
+        found = laaf("reproduce", name, *arguments, "--quiet")
+        assert found.code == 0, found.err
+        files = [f"{name}-{picture}.png" for picture in pictures]
+        assert sorted(path.name for path in tmp_path.glob(f"{name}-*.png")) == sorted(files)
+        assert re.findall(r"!\[.*\]\((.*)\)", (tmp_path / f"{name}.md").read_text()) == files
+
+
+def test_runs_that_diverge_are_in_the_table(laaf: Laaf, tmp_path: Path) -> None:
+    """A learning rate that no run survives: told in the table, counted as a failure, exit code 5."""
+    rates = ("--fixed-learning-rates", "1e30")
+    found = laaf(
+        "reproduce", "figure5", "--seeds", "1", "--iterations", "5", "--directory", tmp_path, *rates, "--quiet"
+    )
+    assert found.code == 5
+    assert "7 runs over the seeds 0; 1 failed." in found.out
+    row = next(line for line in found.out.splitlines() if line.startswith("| fixed, learning rate 1e+30 "))
+    assert row.startswith("| fixed, learning rate 1e+30 | 1 | 1 | failed | failed to failed | failed | failed |")
+    assert "1 of 7 runs diverged" in found.err
+    assert (tmp_path / "figure5-loss.png").exists()
