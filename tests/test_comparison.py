@@ -450,16 +450,20 @@ def test_paths(tmp_path: Path) -> None:
         expand([tmp_path / "empty"])
 
 
-def test_figure(laaf: Laaf, many: Path, tmp_path: Path) -> None:
-    found = laaf("compare", many, "--figure", tmp_path / "errors.pdf", "--quiet")
+def test_figure(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    write_errors(tmp_path, finished, {"fixed": [0.1, math.inf], "N-LAAF": [0.05, 0.06]})
+    found = laaf("compare", tmp_path, "--figure", tmp_path / "errors.pdf", "--quiet")
     assert (found.code, found.err) == (0, "")
     assert (tmp_path / "errors.pdf").read_bytes().startswith(b"%PDF")
-    assert laaf("compare", many, "--figure", tmp_path / "errors.xyz").code == 2
+    assert laaf("compare", tmp_path, "--figure", tmp_path / "errors.xyz").code == 2
 
 
-def test_sort_takes_what_the_table_knows(laaf: Laaf, many: Path) -> None:
+def test_sort_takes_what_the_table_knows(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
     from laaf_cli.cli.compare import Sort
 
+    write_errors(tmp_path, finished, {"fixed": [0.1], "N-LAAF": [0.05]})
     assert {sort.value for sort in Sort} == set(SORTS)
     for sort in Sort:
-        assert laaf("compare", many, "--sort", sort.value).code == 0
+        assert laaf("compare", tmp_path, "--sort", sort.value).code == 0
+    by_error = laaf("compare", tmp_path, "--sort", "error").out
+    assert by_error.index("N-LAAF") < by_error.index("fixed")

@@ -9,7 +9,7 @@ from typing import Any
 
 from laaf_cli.report.methods import has_recovery
 from laaf_cli.runfile import RunFile
-from laaf_cli.spec import RunSpec
+from laaf_cli.spec import RunSpec, printable
 
 SUCCESSES = ("completed", "max-seconds")
 """Stop reasons of runs that trained as they were told to; any other is a failure."""
@@ -52,20 +52,20 @@ class RunSummary:
         """The summary of a run file; raises RunFileError where it cannot be read."""
         with RunFile(path) as run:
             facts, spec, terms = run.attributes, run.spec, run.final_terms()
-            slopes = run.network().slopes
+            slopes = run.slopes()
             s = terms.get("slope_recovery", math.nan)
             weighted = spec.slopes.recovery.weight * s if has_recovery(spec) and spec.slopes.recovery else 0.0
             reference = run.group_attributes("reference")["method"] if run.has("reference") else "none"
             return cls(
                 path=path,
-                problem=facts["problem"],
+                problem=printable(facts["problem"]),
                 problem_hash=facts["problem_hash"],
                 method_hash=facts["method_hash"],
                 spec=spec,
                 settings=run.settings,
                 seed=facts["seed"],
                 stop_reason=facts["stop_reason"],
-                stop_detail=facts["stop_detail"],
+                stop_detail=printable(facts["stop_detail"]),
                 relative_l2=facts["relative_l2"],
                 loss=terms["total"] - weighted,
                 recovery=s,
@@ -76,9 +76,9 @@ class RunSummary:
                 n_slopes=facts["n_slopes"],
                 n_points=sum(run.n_points().values()),
                 dtype=facts["dtype"],
-                device=facts["device"],
-                reference=reference.split(";")[0] + _grid(spec),
-                laaf_version=facts["laaf_version"],
+                device=printable(facts["device"]),
+                reference=printable(reference.split(";")[0]) + _grid(spec),
+                laaf_version=printable(facts["laaf_version"]),
             )
 
     @property

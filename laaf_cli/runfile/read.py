@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.runfile.guarded import GuardedFile
+from laaf_cli.runfile.guarded import GuardedFile, refusal
 from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES
 from laaf_cli.runfile.record import Array, ErrorAtTimes, GridFields, History, NetworkParameters
-from laaf_cli.spec import RunSpec
+from laaf_cli.spec import RunSpec, shown
 
 COLUMNS = ("iteration", "phase", "wall_time_s", "learning_rate", "total", "relative_l2")
+MAX_TEXT = 1_000_000
+"""The most bytes of a text dataset; a spec has at most a fifth of it."""
+
+MAX_AXIS = 100_000
+"""The most values of a coordinate, as of `evaluation.grid`."""
+
+MAX_RECORDS = 1_000_000
+"""The most rows of the history; training makes about a thousand."""
 
 
 class RunFile(GuardedFile):
@@ -31,6 +40,9 @@ class RunFile(GuardedFile):
         try:
             self._check_version()
             self.attributes: dict[str, Any] = self.read_attributes(ATTRIBUTES)
+            seconds = self.attributes["wall_time_s"]
+            if not 0 <= seconds < math.inf:
+                raise refusal(f"the attribute wall_time_s in {self.path} is {seconds}, which is no time")
         except RunFileError:
             self.close()
             raise
@@ -40,39 +52,48 @@ class RunFile(GuardedFile):
 
     def _check_version(self) -> None:
         if not self.has_attribute("format_version"):
-            raise RunFileError(f"{self.path} was not written by laaf: it has no format_version")
+            raise refusal(f"{self.path} was not written by laaf: it has no format_version")
         version = self.attribute("format_version", ATTRIBUTES["format_version"])
         if version != FORMAT_VERSION:
             age = "a newer laaf reads it" if version > FORMAT_VERSION else "run its spec again to have it anew"
-            raise RunFileError(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
+            raise refusal(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
 
     def text(self, path: str) -> str:
         """A text dataset."""
-        content = self.array(path)
-        if content.shape != () or content.dtype.kind != "S":
-            raise RunFileError(f"{path} in {self.path} is no text")
+        kind = self._dataset(path).dtype
+        if self.shape(path) != () or kind.kind != "S":
+            raise refusal(f"{path} in {self.path} is no text")
+        if kind.itemsize > MAX_TEXT:
+            raise refusal(f"{path} in {self.path} has {kind.itemsize:,} bytes; at most {MAX_TEXT:,} are read")
         with self._told(path):
-            return bytes(content[()]).decode()
+            return bytes(self.array(path)[()]).decode()
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The resolved settings as they stand in the file."""
         try:
-            settings = json.loads(self.text("spec/settings"))
+            settings = json.loads(self.text("spec/settings"), parse_constant=_no_constant)
+            json.dumps(settings, ensure_ascii=False).encode()  # "\ud800" is JSON, and nothing can print it
         except (ValueError, RecursionError):
-            raise RunFileError(f"spec/settings in {self.path} is not JSON") from None
+            raise refusal(f"spec/settings in {self.path} is not JSON") from None
         if not isinstance(settings, dict):
-            raise RunFileError(f"spec/settings in {self.path} is not a mapping")
+            raise refusal(f"spec/settings in {self.path} is not a mapping")
         return settings
 
     @cached_property
     def spec(self) -> RunSpec:
         """The resolved spec: command line put in, defaults written out."""
         try:
-            return RunSpec.model_validate({name: self.settings.get(name) for name in RunSpec.model_fields})
+            spec = RunSpec.model_validate({name: self.settings.get(name) for name in RunSpec.model_fields})
         except ValidationError as error:
-            key = ".".join(map(str, error.errors()[0]["loc"]))
-            raise RunFileError(f"spec/settings in {self.path} does not fit this laaf, first at '{key}'") from None
+            key = shown(".".join(map(str, error.errors()[0]["loc"])))
+            raise refusal(f"spec/settings in {self.path} does not fit this laaf, first at {key}") from None
+        except (OverflowError, RecursionError):  # of a whole number with thousands of digits
+            raise refusal(f"spec/settings in {self.path} does not fit this laaf") from None
+        names = [*spec.coordinates, *spec.unknowns]
+        if len(set(names)) < len(names):
+            raise refusal(f"spec/settings in {self.path} gives one name to two coordinates or unknowns")
+        return spec
 
     def group_attributes(self, group: str) -> dict[str, Any]:
         """The attributes of a group as `layout.py` lists them, those by unknown for each."""
@@ -87,76 +108,116 @@ class RunFile(GuardedFile):
         """`solution`, `reference`, `error` or `slices`; None where the run has none."""
         if not self.has(group):
             return None
-        axes = {name: self._along(f"{group}/{name}", 1) for name in self.spec.coordinates}
+        for name in self.spec.coordinates:
+            # A comparison of fields of other shapes would fail far from here, or be carried out.
+            length = self._length(f"{group}/{name}", MAX_AXIS)
+            if not (group == "slices" and name == "t") and self.shape(f"solution/{name}") != length:
+                raise refusal(f"{group}/{name} in {self.path} is not as long as solution/{name}")
+        unknowns = set(self.spec.unknowns)
+        known = unknowns | {f"{name}_reference" for name in unknowns if group == "slices"}
+        names = [name for name in self.names(group) if name not in self.spec.coordinates]
+        if not unknowns <= set(names) <= known:
+            raise refusal(f"{group} in {self.path} holds other fields than the unknowns of the spec")
+        axes = {name: self._axis(f"{group}/{name}") for name in self.spec.coordinates}
         shape = tuple(len(axis) for axis in axes.values())
-        names = [name for name in self.names(group) if name not in axes]
         fields = {name: self._shaped(f"{group}/{name}", shape) for name in names}
-        known = {*self.spec.unknowns, *(f"{name}_reference" for name in self.spec.unknowns)}
-        if not set(self.spec.unknowns) <= set(names) <= known:
-            raise RunFileError(f"{group} in {self.path} holds other fields than the unknowns of the spec")
         return GridFields(axes, fields, self.group_attributes(group))
 
     def error_at_times(self) -> ErrorAtTimes | None:
         """The relative L2 error at single times; None where the run has none."""
         if not self.has("error_at_times"):
             return None
-        times = self._along("error_at_times/t", 1)
+        times = self._axis("error_at_times/t")
         return ErrorAtTimes(
             times, {name: self._shaped(f"error_at_times/{name}", times.shape) for name in self.spec.unknowns}
         )
 
     def history(self) -> History:
         """Everything that was recorded while training."""
-        iteration = self._along("history/iteration", 1)
-        columns = {name: self._shaped(f"history/{name}", iteration.shape) for name in COLUMNS}
-        terms = {name: self._shaped(f"history/terms/{name}", iteration.shape) for name in self.names("history/terms")}
+        shape = self._length("history/iteration", MAX_RECORDS)
+        columns = {
+            name: self._shaped(f"history/{name}", shape, "i" if name in ("iteration", "phase") else "f")
+            for name in COLUMNS
+        }
+        self._check_counted(columns["iteration"], columns["phase"])
+        terms = {name: self._shaped(f"history/terms/{name}", shape) for name in self._terms("history/terms")}
         slopes = []
         for k, width in enumerate(self.spec.network.hidden, start=1):
             width = width if self.spec.slopes.kind == "nlaaf" else 1
-            slopes.append(self._shaped(f"slopes/layer_{k}", (len(iteration), width)))
+            slopes.append(self._shaped(f"slopes/layer_{k}", (*shape, width)))
         return History(columns, terms, tuple(slopes))
 
     def final_terms(self) -> dict[str, float]:
         """The loss terms at the end, without weights; `total` is the whole loss."""
-        names = {"total": "history/total"} | {name: f"history/terms/{name}" for name in self.names("history/terms")}
-        return {name: self._number(path) for name, path in names.items()}
+        shape = self._length("history/iteration", MAX_RECORDS)
+        paths = {name: f"history/terms/{name}" for name in self._terms("history/terms")} | {"total": "history/total"}
+        return {name: float(self._shaped(path, shape)[-1]) for name, path in paths.items()}
 
     def network(self) -> NetworkParameters:
         """Weights, biases and slopes."""
         spec = self.spec
         widths = [len(spec.coordinates), *spec.network.hidden, len(spec.unknowns)]
         layers = range(1, len(widths))
-        kind = spec.slopes.kind
-        sizes = [] if kind == "fixed" else [width if kind == "nlaaf" else 1 for width in spec.network.hidden]
         return NetworkParameters(
             tuple(self._shaped(f"network/layer_{k}/weight", (widths[k], widths[k - 1])) for k in layers),
             tuple(self._shaped(f"network/layer_{k}/bias", (widths[k],)) for k in layers),
-            tuple(self._shaped(f"network/layer_{k}/slope", (size,)) for k, size in enumerate(sizes, start=1)),
+            self.slopes(),
             self.group_attributes("network"),
         )
 
+    def slopes(self) -> tuple[Array, ...]:
+        """The slopes a of every hidden layer at the end, without n; none where they are fixed."""
+        kind, hidden = self.spec.slopes.kind, self.spec.network.hidden
+        sizes = [] if kind == "fixed" else [width if kind == "nlaaf" else 1 for width in hidden]
+        return tuple(self._shaped(f"network/layer_{k}/slope", (size,)) for k, size in enumerate(sizes, start=1))
+
     def n_points(self) -> dict[str, int]:
         """How many points each loss term had."""
-        return {name: self.shape(f"checkpoint/points/{name}")[0] for name in self.names("checkpoint/points")}
+        return {name: self._n_points(f"checkpoint/points/{name}") for name in self._terms("checkpoint/points")}
 
-    def _along(self, path: str, dimension: int) -> Array:
-        values = self.array(path)
-        if values.ndim != dimension or not values.size or values.dtype.kind not in "iuf":
-            raise RunFileError(f"{path} in {self.path} has the shape {list(values.shape)}, which does not fit")
+    def _n_points(self, path: str) -> int:
+        shape = self.shape(path)
+        if shape[1:] != (len(self.spec.coordinates),):
+            raise refusal(f"{path} in {self.path} has the shape {list(shape)}, which points do not have")
+        return shape[0]
+
+    def _terms(self, group: str) -> list[str]:
+        """The names of a group that holds something for each loss term: those of the spec."""
+        spec, names = self.spec, self.names(group)
+        terms = {*spec.equations, *spec.conditions, *(["data"] if spec.data else [])}
+        if not terms <= set(names) <= terms | {"slope_recovery"}:
+            raise refusal(f"{group} in {self.path} holds other terms than the spec has")
+        return names
+
+    def _check_counted(self, iteration: Array, phase: Array) -> None:
+        if iteration[0] < 0 or (iteration[1:] <= iteration[:-1]).any():
+            raise refusal(f"history/iteration in {self.path} does not count upwards")
+        if (phase < 0).any() or (phase >= len(self.spec.training)).any():
+            raise refusal(f"history/phase in {self.path} names a phase that the spec has not")
+
+    def _length(self, path: str, most: int) -> tuple[int]:
+        """The shape of what all else must be as long as."""
+        shape = self.shape(path)
+        if len(shape) != 1 or not 1 <= shape[0] <= most:
+            raise refusal(f"{path} in {self.path} has the shape {list(shape)}, which does not fit")
+        return shape
+
+    def _axis(self, path: str) -> Array:
+        """Values of a coordinate, all of them finite."""
+        values = self._shaped(path, self._length(path, MAX_AXIS))
+        if not np.isfinite(values).all():
+            raise refusal(f"{path} in {self.path} holds values that are not finite")
         return values
 
-    def _shaped(self, path: str, shape: tuple[int, ...]) -> Array:
+    def _shaped(self, path: str, shape: tuple[int, ...], kind: Literal["i", "f"] = "f") -> Array:
         # Asked before reading, for what does not fit need not be read.
-        found = self.shape(path)
-        if found != shape:
-            raise RunFileError(f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}")
+        if (found := self.shape(path)) != shape:
+            raise refusal(f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}")
         values = self.array(path)
-        if values.dtype.kind not in "iuf":
-            raise RunFileError(f"{path} in {self.path} holds no numbers")
+        if values.dtype.kind != kind:
+            raise refusal(f"{path} in {self.path} holds no {'whole ' * (kind == 'i')}numbers")
         return values
 
-    def _number(self, path: str) -> float:
-        value = np.asarray(self.last(path))
-        if value.shape != () or value.dtype.kind not in "iuf":
-            raise RunFileError(f"{path} in {self.path} is no column of numbers")
-        return float(value)
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,788 @@
+"""Run files of strangers: each is read or refused in one sentence; none hangs, crashes, leads elsewhere or fills memory.
+
+All are read in one process of its own, which has 256 MB of address space and ten seconds for each file. What kills it
+is told apart from what it reports, and a new one goes on with the next file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pytest
+from h5py import h5d, h5o, h5p, h5s, h5t, h5z
+
+from laaf_cli.errors import RunFileError
+from laaf_cli.runfile import RunFile
+
+if TYPE_CHECKING:
+    from conftest import Laaf  # which takes torch, and the reader's process does without
+
+GOLDEN = Path(__file__).parent / "golden" / "run-format-2.h5"
+ROOM = 256_000_000
+SECONDS = 10
+
+
+def read_everything(path: Path) -> None:
+    """Every part of a run file that has a reader."""
+    with RunFile(path) as run:
+        assert run.attributes
+        assert run.text("spec/yaml") is not None
+        assert run.settings
+        assert run.spec
+        for group in ("solution", "reference", "error", "slices"):
+            run.grid(group)
+        run.error_at_times()
+        run.history()
+        run.final_terms()
+        run.n_points()
+        run.network()
+
+
+def examine(paths: list[str]) -> None:
+    """Reads files and writes a line for each: what was said, and what was left open."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    room = pages * resource.getpagesize() + ROOM
+    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for path in paths:
+        signal.alarm(SECONDS)
+        said = ""
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        try:
+            read_everything(Path(path))
+        except RunFileError as error:
+            said = str(error)
+        except Exception as error:  # noqa: BLE001 - which it is, the test tells
+            said = f"{type(error).__name__} got through: {error}"
+        if len(list(Path("/proc/self/fd").iterdir())) > before:
+            said += " AND LEFT FILES OPEN"
+        sys.stdout.write(json.dumps({"path": path, "said": said}) + "\n")
+        sys.stdout.flush()
+
+
+def examined(paths: list[Path]) -> dict[str, str]:
+    """What reading each file says, by file name; empty where all of it was read."""
+    said: dict[str, str] = {}
+    left = list(map(str, paths))
+    while left:
+        command = [sys.executable, __file__, *left]
+        ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        found = [json.loads(line) for line in ended.stdout.splitlines()]
+        said |= {Path(one["path"]).name: one["said"] for one in found}
+        left = left[len(found) :]
+        if left and ended.returncode < 0:
+            said[Path(left.pop(0)).name] = f"KILLED by {signal.Signals(-ended.returncode).name}"
+        elif left:
+            raise AssertionError(f"the reader ended early: {ended.stderr}")
+    return said
+
+
+# --- What is done to a good run file -------------------------------------------------------------------------------
+
+Spoil = Callable[[h5py.File], object]
+
+
+def put(path: str, *arguments: Any, **how: Any) -> Spoil:
+    """Another dataset in the place of this one."""
+
+    def spoil(file: h5py.File) -> None:
+        del file[path]
+        file.create_dataset(path, *arguments, **how)
+
+    return spoil
+
+
+def link(path: str, target: Any) -> Spoil:
+    """A link (or an object of this file, where a path is given) in the place of this one."""
+
+    def spoil(file: h5py.File) -> None:
+        del file[path]
+        file[path] = file[target] if isinstance(target, str) else target
+
+    return spoil
+
+
+def low(path: str, kind: h5t.TypeID, shape: tuple[int, ...] | None = (6, 3)) -> Spoil:
+    """A dataset of a type that NumPy has no name for; a shape of None is the null space."""
+
+    def spoil(file: h5py.File) -> None:
+        del file[path]
+        space = h5s.create(h5s.NULL) if shape is None else h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
+        h5d.create(file.id, path.encode(), kind, space)
+
+    return spoil
+
+
+def attribute(name: str, value: Any, group: str = "/", **how: Any) -> Spoil:
+    return lambda file: file[group].attrs.create(name, value, **how)
+
+
+def low_attribute(name: str, kind: h5t.TypeID, content: bytes | None = None) -> Spoil:
+    """An attribute of a type that h5py would not write."""
+
+    def spoil(file: h5py.File) -> None:
+        del file.attrs[name]
+        made = h5py.h5a.create(file.id, name.encode(), kind, h5s.create(h5s.SCALAR))
+        if content is not None:
+            made.write(np.frombuffer(content, f"S{len(content)}").reshape(()), mtype=kind)
+
+    return spoil
+
+
+def without(name: str) -> Spoil:
+    """Without an object, or (after @) an attribute of the file."""
+
+    def spoil(file: h5py.File) -> None:
+        if name.startswith("@"):
+            del file.attrs[name[1:]]
+        else:
+            del file[name]
+
+    return spoil
+
+
+def text(path: str, content: bytes) -> Spoil:
+    return put(path, data=np.array(content, dtype=f"S{len(content)}"))
+
+
+def settings(change: Callable[[dict[str, Any]], object]) -> Spoil:
+    """Settings that lie."""
+
+    def spoil(file: h5py.File) -> None:
+        found = json.loads(file["spec/settings"][()])
+        change(found)
+        text("spec/settings", json.dumps(found).encode())(file)
+
+    return spoil
+
+
+def packed(path: str, shape: tuple[int, ...], chunk: tuple[int, ...], raw: bytes, mask: int = 0, **how: Any) -> Spoil:
+    """A dataset all of whose chunks hold the same bytes."""
+
+    def spoil(file: h5py.File) -> None:
+        del file[path]
+        how.setdefault("compression", "gzip")
+        dataset = file.create_dataset(path, shape, chunks=chunk, dtype="f8", **how)
+        for index in np.ndindex(*(-(-n // c) for n, c in zip(shape, chunk, strict=True))):
+            place = tuple(i * c for i, c in zip(index, chunk, strict=True))
+            dataset.id.write_direct_chunk(place, raw, filter_mask=mask)
+
+    return spoil
+
+
+def filtered(path: str, *filters: int) -> Spoil:
+    """A chunked dataset, never written, whose chunks would go through these filters."""
+
+    def spoil(file: h5py.File) -> None:
+        del file[path]
+        how = h5p.create(h5p.DATASET_CREATE)
+        how.set_chunk((6, 3))
+        for number in filters:
+            how.set_filter(number, h5z.FLAG_OPTIONAL, (1,) * 4)
+        h5d.create(file.id, path.encode(), h5t.IEEE_F64LE, h5s.create_simple((6, 3)), how)
+
+    return spoil
+
+
+def crowd(path: str, n: int) -> Spoil:
+    """A group with very many members, all of them one object."""
+
+    def spoil(file: h5py.File) -> None:
+        group, one = file[path].id, file["history/total"].id
+        for i in range(n):
+            h5o.link(one, group, f"x{i}".encode())
+
+    return spoil
+
+
+def name_that_is_no_text(file: h5py.File) -> None:
+    h5o.link(file["solution/u"].id, file["solution"].id, b"\xff\xfe")
+
+
+def virtual(path: str, source: Path, shape: tuple[int, ...], maximum: tuple[int | None, ...]) -> Spoil:
+    def spoil(file: h5py.File) -> None:
+        del file[path]
+        layout = h5py.VirtualLayout(shape, "f8", maxshape=maximum)
+        layout[...] = h5py.VirtualSource(str(source), "solution/u", shape, maxshape=maximum)[...]
+        file.create_virtual_dataset(path, layout)
+
+    return spoil
+
+
+def nested(depth: int) -> h5t.TypeID:
+    """Arrays of arrays of arrays."""
+    kind = h5t.NATIVE_INT8
+    for _ in range(depth):
+        kind = h5t.array_create(kind, (1,))
+    return kind
+
+
+def made(copied: h5t.TypeID, change: Callable[[Any], object]) -> h5t.TypeID:
+    kind = copied.copy()
+    change(kind)
+    return kind
+
+
+def more_than_memory(file: h5py.File) -> None:
+    """360 MB of zeros that were really written, packed."""
+    put("solution/x", data=np.linspace(0, 1, 90_000))(file)
+    put("solution/t", data=np.linspace(0, 1, 500))(file)
+    packed("solution/u", (90_000, 500), (9_000, 50), zlib.compress(bytes(3_600_000)))(file)
+
+
+def deep(levels: int) -> bytes:
+    return b'{"title": ' + b"[" * levels + b"]" * levels + b"}"
+
+
+ZEROS = np.zeros(18).tobytes()
+PLAIN = "holds neither plain numbers nor text"
+LIES = "claims .* bytes and holds .*; it is not read"
+MISFIT = "does not fit this laaf, first at '{}'"
+APART = "its chunks do not make up the whole"
+
+SPOILED: dict[str, tuple[Spoil, str]] = {
+    # Links. What they lead to is as good as what was there.
+    "soft link": (link("solution/u", h5py.SoftLink("/error/u")), "solution/u in .* is a link, and those are not"),
+    "dangling link": (link("solution/u", h5py.SoftLink("/nowhere")), "solution/u in .* is a link"),
+    "circular link": (link("history", h5py.SoftLink("/history")), "history in .* is a link"),
+    "link to a group": (link("checkpoint", h5py.SoftLink("/network")), "checkpoint in .* is a link"),
+    "link to nowhere of a group": (link("slices", h5py.SoftLink("/nowhere")), "slices in .* is a link"),
+    "group in itself": (link("solution/u", "solution"), "has no dataset solution/u"),
+    "groups in each other": (link("history/terms", "/"), "history/terms in .* holds other terms than the spec has"),
+    "file as a layer": (link("network/layer_1", "/"), "has no dataset network/layer_1/weight"),
+    # Sizes that are not there.
+    "terabytes, contiguous": (put("solution/u", (2**20, 2**20), "f8"), f"solution/u .*{LIES}"),
+    "terabytes, in chunks": (put("solution/u", (2**20, 2**20), "f8", chunks=(64, 64), compression="gzip"), LIES),
+    "terabytes, filled": (put("solution/x", (2**40,), "f8", chunks=(2**18,), fillvalue=7.0), "is not packed as run"),
+    "terabytes, filled and packed": (
+        put("solution/x", (2**40,), "f8", chunks=(2**18,), fillvalue=7.0, compression="gzip"),
+        f"solution/x .*{LIES}",
+    ),
+    "a product that overflows": (put("solution/u", (2**32, 2**32), "f8"), LIES),
+    "terabytes of history": (put("history/total", (2**40,), "f8"), f"history/total .*{LIES}"),
+    "terabytes of iterations": (put("history/iteration", (2**40,), "i8"), f"history/iteration .*{LIES}"),
+    "terabytes of points": (put("checkpoint/points/a", (2**40, 2), "f8"), f"checkpoint/points/a .*{LIES}"),
+    "terabytes of weights": (put("network/layer_1/weight", (2**30, 2**30), "f4"), LIES),
+    "terabytes of text": (low("spec/settings", made(h5t.C_S1, lambda kind: kind.set_size(2**40)), ()), "is damaged: invalid datatype"),
+    "a gigabyte of text": (low("spec/yaml", made(h5t.C_S1, lambda kind: kind.set_size(2**30)), ()), LIES),
+    "never written": (put("solution/u", (6, 3), "f8"), LIES),
+    "never written, in chunks": (put("solution/u", (6, 3), "f8", compression="gzip"), LIES),
+    "half written": (put("history/total", (5,), "f8", chunks=(2,), compression="gzip"), LIES),
+    "more than memory has": (
+        more_than_memory,
+        "solution/u in .* does not fit into memory",
+    ),
+    "bomb": (packed("solution/u", (6, 3), (6, 3), zlib.compress(bytes(500_000_000), 1)), "do not make it up"),
+    "bomb in a large chunk": (
+        packed("solution/u", (6, 3), (6, 50_000_000), zlib.compress(bytes(1000)), maxshape=(6, None)),
+        APART,
+    ),
+    "bomb over the ratio": (packed("solution/u", (6, 300_000), (6, 300_000), zlib.compress(bytes(99))), LIES),
+    "bomb within the ratio": (
+        packed("solution/u", (6, 1_000_000), (6, 1_000_000), zlib.compress(bytes(48_000_000))),
+        r"solution/u .* has the shape \[6, 1000000\] instead of \[6, 3\]",
+    ),
+    "short chunk": (packed("solution/u", (6, 3), (6, 3), zlib.compress(b"\1" * 80)), "do not make it up"),
+    "chunk that ends early": (packed("solution/u", (6, 3), (6, 3), zlib.compress(os.urandom(144))[:90]), "do not make"),
+    "chunk that is not packed": (packed("solution/u", (6, 3), (6, 3), ZEROS, 1), APART),
+    "chunk of noise": (packed("solution/u", (6, 3), (6, 3), os.urandom(100)), "solution/u in .* is damaged"),
+    "a million chunks": (
+        put("history/iteration", (1_000_000,), "i8", chunks=(1,), compression="gzip"),
+        f"history/iteration .*{LIES}",
+    ),
+    # Filters.
+    "unknown filter": (filtered("solution/u", 32015), "solution/u in .* is not packed as run files are"),
+    "gzip in gzip": (filtered("solution/u", h5z.FILTER_DEFLATE, h5z.FILTER_DEFLATE), "not packed as run files are"),
+    "lzf": (put("solution/u", data=np.ones((6, 3)), compression="lzf"), "is not packed as run files are"),
+    "scale-offset": (put("solution/u", data=np.ones((6, 3)), scaleoffset=3), "is not packed as run files are"),
+    "only shuffled": (put("solution/u", data=np.ones((6, 3)), shuffle=True), "is not packed as run files are"),
+    # Shapes.
+    "transposed": (put("solution/u", data=np.ones((3, 6))), r"solution/u in .* has the shape \[3, 6\] instead of \[6"),
+    "scalar field": (put("solution/u", data=1.0), r"the shape \[\] instead of \[6, 3\]"),
+    "scalar axis": (put("solution/x", data=1.0), r"solution/x in .* has the shape \[\], which does not fit"),
+    "flat axis": (put("solution/x", data=np.ones((2, 3))), "which does not fit"),
+    "empty axis": (put("solution/x", data=np.ones(0)), r"solution/x in .* has the shape \[0\], which"),
+    "32 dimensions": (put("solution/u", data=np.ones((1,) * 32)), r"instead of \[6, 3\]"),
+    "null space": (low("solution/u", h5t.IEEE_F64LE, None), PLAIN),
+    "longer reference": (put("reference/x", data=np.ones(7)), "reference/x in .* is not as long as solution/x"),
+    "scalar points": (put("checkpoint/points/a", data=1.0), r"points/a in .* has the shape \[\], which points do not"),
+    "flat points": (put("checkpoint/points/a", data=np.ones(4)), "which points do not have"),
+    "points of another dimension": (put("checkpoint/points/a", data=np.ones((4, 3))), "which points do not have"),
+    "no records": (put("history/iteration", data=np.zeros(0, int)), "history/iteration in .* which does not fit"),
+    "short column": (put("history/total", data=np.ones(4)), r"history/total in .* shape \[4\] instead of \[5\]"),
+    "scalar total": (put("history/total", data=1.0), r"history/total in .* shape \[\] instead of \[5\]"),
+    "short slopes": (put("slopes/layer_1", data=np.ones((5, 3))), r"shape \[5, 3\] instead of \[5, 4\]"),
+    "short times": (put("error_at_times/u", data=np.ones(3)), r"error_at_times/u in .* \[3\] instead of \[2\]"),
+    "scalar text array": (put("spec/yaml", data=np.array([b"a", b"b"])), "spec/yaml in .* is no text"),
+    # Types.
+    "text for numbers": (put("solution/u", data=np.full((6, 3), b"1.0")), "solution/u in .* holds no numbers"),
+    "texts of any length": (put("solution/u", data=np.full((6, 3), "1", object), dtype=h5py.string_dtype()), PLAIN),
+    "references": (put("solution/u", (6, 3), h5py.ref_dtype), PLAIN),
+    "region references": (put("solution/u", (6, 3), h5py.regionref_dtype), PLAIN),
+    "numbers of any length": (put("solution/u", (6, 3), h5py.vlen_dtype(float)), PLAIN),
+    "compound": (put("solution/u", (6, 3), [("a", "f8")]), PLAIN),
+    "enum": (put("solution/u", (6, 3), h5py.enum_dtype({"a": 1})), PLAIN),
+    "truth values": (put("solution/u", data=np.ones((6, 3), bool)), PLAIN),
+    "complex": (put("solution/u", data=np.ones((6, 3), complex)), PLAIN),
+    "opaque": (put("solution/u", (6, 3), "V8"), PLAIN),
+    "dates": (put("solution/u", (6, 3), h5py.opaque_dtype("M8[s]")), PLAIN),
+    "subarrays": (put("solution/u", (6,), np.dtype(("f8", (3,)))), PLAIN),
+    "bit fields": (low("solution/u", h5t.STD_B64LE), PLAIN),
+    "half precision": (put("solution/u", data=np.ones((6, 3), "f2")), PLAIN),
+    "long double": (put("solution/u", data=np.ones((6, 3), np.longdouble)), PLAIN),
+    "bytes": (put("solution/u", data=np.ones((6, 3), "u1")), PLAIN),
+    "odd precision": (low("solution/u", made(h5t.IEEE_F64LE, lambda kind: kind.set_ebias(7))), PLAIN),
+    "type nested deep": (lambda f: low("solution/u", nested(1500))(f), PLAIN),
+    "whole numbers": (put("solution/u", data=np.ones((6, 3), int)), "solution/u in .* holds no numbers"),
+    "iterations as floats": (put("history/iteration", data=np.arange(5.0)), "holds no whole numbers"),
+    "iterations as NaN": (put("history/iteration", data=np.full(5, np.nan)), "holds no whole numbers"),
+    "text of any length": (put("spec/settings", data="{}"), f"spec/settings in .* {PLAIN}"),
+    "text is a number": (put("spec/settings", data=3.0), "spec/settings in .* is no text"),
+    # Objects of the wrong kind.
+    "group for a dataset": (link("solution/u", "history"), "has no dataset solution/u"),
+    "type for a dataset": (link("solution/u", np.dtype("f8")), "has no dataset solution/u"),
+    "type for a group": (link("history/terms", np.dtype("f8")), "has no group history/terms"),
+    "dataset for a group": (link("history/terms", "history/total"), "has no group history/terms"),
+    "dataset for the reference": (link("reference", "history/total"), "has no dataset reference/x"),
+    "dataset for the network": (link("network", "history/total"), "has no dataset network/layer_1/weight"),
+    "no solution": (without("solution"), "has no dataset solution/x|solution/x"),
+    "no history": (without("history"), "has no dataset history/iteration"),
+    "no term": (without("history/terms/a"), "history/terms in .* holds other terms than the spec has"),
+    "no points": (without("checkpoint"), "checkpoint/points in .* holds other terms"),
+    "no settings": (without("spec"), "has no dataset spec/"),
+    # Names.
+    "strange field": (lambda f: f.update({"solution/ü\n\x1b[31m": f["solution/u"]}), "solution in .* holds other fields"),
+    "name that is no text": (name_that_is_no_text, "solution in .* has a member whose name is no text"),
+    "strange term": (lambda f: f.update({"history/terms/ä.b": f["history/total"]}), "holds other terms than the spec has"),
+    "crowded group": (crowd("history/terms", 100_000), r"history/terms in .* has 100,003 members; it is not read"),
+    "crowded points": (crowd("checkpoint/points", 9_000), "holds other terms than the spec has"),
+    # Attributes.
+    "no title": (without("@title"), "lacks the attribute title"),
+    "number for a text": (attribute("title", 3), "the attribute title in .* is no text"),
+    "text for a number": (attribute("iterations", "4"), "the attribute iterations in .* is no whole number"),
+    "float for a count": (attribute("iterations", 4.0), "is no whole number"),
+    "NaN for a count": (attribute("n_parameters", np.nan), "n_parameters in .* is no whole number"),
+    "negative count": (attribute("iterations", -4), "the attribute iterations in .* is -4, which is no count"),
+    "array for a number": (attribute("iterations", [4]), "is no whole number"),
+    "huge array for a number": (attribute("seed", np.zeros(7000)), "is no whole number"),
+    "array for a text": (attribute("title", ["a", "b"], dtype=h5py.string_dtype()), "title in .* is no text"),
+    "nothing for a text": (attribute("title", h5py.Empty("S3")), "title in .* is no text"),
+    "nothing for a number": (attribute("seed", h5py.Empty("i8")), "seed in .* is no whole number"),
+    "truth value for a count": (attribute("tf32", True), "tf32 in .* is no whole number"),
+    "enum for a count": (attribute("tf32", 1, dtype=h5py.enum_dtype({"a": 1})), "tf32 in .* is no whole number"),
+    "complex for a number": (attribute("max_error", 1j), "max_error in .* is no number"),
+    "fixed text": (attribute("title", np.bytes_(b"abc")), "title in .* is no text"),
+    "reference for a number": (lambda f: f.attrs.create("seed", f["spec"].ref, dtype=h5py.ref_dtype), "is no whole"),
+    "reference for a text": (lambda f: f.attrs.create("title", f["spec"].ref, dtype=h5py.ref_dtype), "is no text"),
+    "nested type for a number": (lambda f: low_attribute("seed", nested(1500))(f), "seed in .* is no whole number"),
+    "bytes that are no text": (attribute("title", b"\xff\xfe", dtype=h5py.string_dtype()), "title in .* is damaged: 'utf-8'"),
+    "long text": (attribute("title", "x" * 60_000 * 2), "title in .* is longer than 100,000 characters"),
+    "no time": (attribute("wall_time_s", np.nan), "wall_time_s in .* is nan, which is no time"),
+    "endless time": (attribute("wall_time_s", np.inf), "wall_time_s in .* is inf, which is no time"),
+    "wrong attribute of a group": (attribute("n", "5", "network"), "the attribute n of network in .* is no number"),
+    "array in a group": (attribute("method", [1.0], "reference"), "attribute method of reference in .* is no text"),
+    "no attributes in a group": (lambda f: f["error"].attrs.clear(), "lacks the attribute relative_l2_u of error"),
+    # Settings.
+    "text that is not UTF-8": (text("spec/yaml", b"\xff\xfe\xff"), "spec/yaml in .* is damaged: 'utf-8' codec"),
+    "settings that are not UTF-8": (text("spec/settings", b"{\xff}"), "spec/settings in .*"),
+    "no JSON": (text("spec/settings", b"{"), "spec/settings in .* is not JSON"),
+    "empty settings": (text("spec/settings", b"\0"), "spec/settings in .* is not JSON"),
+    "a list": (text("spec/settings", b"[1, 2]"), "spec/settings in .* is not a mapping"),
+    "deep JSON": (text("spec/settings", deep(100_000)), "spec/settings in .* is not JSON"),
+    "rather deep JSON": (text("spec/settings", deep(900)), "spec/settings in .* (is not JSON|does not fit)"),
+    "NaN in JSON": (settings(lambda s: s["slopes"].update(n=float("nan"))), "spec/settings in .* is not JSON"),
+    "a surrogate": (settings(lambda s: s.update(title="\ud800")), "spec/settings in .* is not JSON"),
+    "a number of 5000 digits": (text("spec/settings", b'{"seed": ' + b"9" * 5000 + b"}"), "is not JSON"),
+    "a number of 4000 digits": (settings(lambda s: s["slopes"].update(n=10**4000)), "does not fit this laaf"),
+    "a huge seed": (settings(lambda s: s.update(seed=10**4000)), MISFIT.format("seed")),
+    "long settings": (text("spec/settings", b'{"unknowns": [' + b"1, " * 400_000 + b"1]}"), "at most 1,000,000 are"),
+    "many faults": (text("spec/settings", b'{"unknowns": [' + b"1, " * 330_000 + b"1]}"), "does not fit this laaf"),
+    "wrong key": (settings(lambda s: s["network"].update(hiden=[4])), MISFIT.format("network.hiden")),
+    "strange key": (settings(lambda s: s["network"].update({"\x1b[31m" + "k" * 999: 1})), "does not fit this laaf"),
+    "no unknowns": (settings(lambda s: s.pop("unknowns")), MISFIT.format("unknowns")),
+    "widths that are no numbers": (settings(lambda s: s["network"].update(hidden="ab")), MISFIT.format("network.hidden")),
+    "wide network": (settings(lambda s: s["network"].update(hidden=[4096] * 64)), r"instead of \[5, 4096\]"),
+    "endless network": (settings(lambda s: s["network"].update(hidden=[1] * 65)), MISFIT.format("network.hidden")),
+    "more layers": (settings(lambda s: s["network"].update(hidden=[4, 3, 2])), "has no dataset slopes/layer_3"),
+    "another kind": (settings(lambda s: s["slopes"].update(kind="gaaf")), r"slopes/layer_1 .* instead of \[5, 1\]"),
+    "another unknown": (settings(lambda s: s.update(unknowns=["w"])), "solution in .* holds other fields than the"),
+    "more unknowns": (settings(lambda s: s.update(unknowns=["u", "w"])), "solution in .* holds other fields than"),
+    "unknown twice": (settings(lambda s: s.update(unknowns=["u", "u"])), "gives one name to two"),
+    "unknown is a coordinate": (settings(lambda s: s.update(unknowns=["x"])), "gives one name to two"),
+    "unknown with a slash": (settings(lambda s: s.update(unknowns=["../u"])), MISFIT.format("unknowns.0")),
+    "another coordinate": (settings(lambda s: s["coordinates"].update(y=["0", "1"])), "has no dataset solution/y"),
+    "other terms": (settings(lambda s: s["equations"].update(b="u = 0")), "history/terms in .* holds other terms"),
+    # Values.
+    "endless axis": (put("solution/x", data=np.full(6, np.inf)), "solution/x in .* holds values that are not finite"),
+    "time is NaN": (put("error_at_times/t", data=np.full(2, np.nan)), "error_at_times/t in .* are not finite"),
+    "negative iterations": (put("history/iteration", data=np.arange(-1, 4)), "does not count upwards"),
+    "iterations that stand": (put("history/iteration", data=np.zeros(5, int)), "does not count upwards"),
+    "iterations that overflow": (
+        put("history/iteration", data=np.array([0, 2**63 - 1, -(2**63), 1, 2])),
+        "does not count upwards",
+    ),
+    "phase that is not": (put("history/phase", data=np.full(5, 1)), "history/phase in .* names a phase that the spec"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hostile")
+
+
+def copy_of(whole: Path, path: Path, spoil: Spoil) -> Path:
+    path.write_bytes(whole.read_bytes())
+    with h5py.File(path, "r+") as file:
+        spoil(file)
+    return path
+
+
+@pytest.fixture(scope="module")
+def told(folder: Path) -> dict[str, str]:
+    """What is said of each spoiled file."""
+    paths = [copy_of(GOLDEN, folder / f"{name}.h5", spoil) for name, (spoil, _said) in SPOILED.items()]
+    said = examined(paths)
+    for path in paths:
+        path.unlink()
+    return said
+
+
+def check(said: str, path: Path, expected: str) -> None:
+    assert re.search(expected, said), said
+    assert str(path) in said
+    assert said.isprintable()
+    assert len(said) < len(str(path)) + 250
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_spoiled_file(told: dict[str, str], folder: Path, name: str) -> None:
+    check(told[f"{name}.h5"], folder / f"{name}.h5", SPOILED[name][1])
+
+
+# --- What HDF5 allows and laaf reads -------------------------------------------------------------------------------
+
+READABLE: dict[str, Spoil] = {
+    "as it is": lambda _file: None,
+    "packed": put("solution/u", data=np.ones((6, 3)), compression="gzip"),
+    "packed as laaf does": put(
+        "solution/u", data=np.ones((6, 3)), compression="gzip", shuffle=True, fletcher32=True, chunks=(4, 2)
+    ),
+    "big-endian": put("solution/u", data=np.ones((6, 3), ">f8")),
+    "big-endian and packed": put("solution/u", data=np.ones((6, 3), ">f8"), compression="gzip", shuffle=True),
+    "committed type": lambda f: (f.update(kind=np.dtype("f8")), put("solution/u", data=np.ones((6, 3)), dtype=f["kind"])(f)),
+    "strangers beside": lambda f: (f.update(link=h5py.ExternalLink("/nowhere", "x")), f.update(more=h5py.SoftLink("/"))),
+    "no reference": lambda f: [f.pop(name) for name in ("reference", "error", "error_at_times")],
+    "NaN in fields": put("solution/u", data=np.full((6, 3), np.nan)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_readable_file(tmp_path: Path, name: str) -> None:
+    path = copy_of(GOLDEN, tmp_path / "run.h5", READABLE[name])
+    read_everything(path)
+    with RunFile(path) as run, h5py.File(path) as file:
+        solution = run.grid("solution")
+        assert solution is not None
+        assert solution.fields["u"].dtype == np.float64
+        np.testing.assert_array_equal(solution.fields["u"], file["solution/u"][()])
+
+
+def test_packed_data_are_read_as_hdf5_reads_them(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(37, 5, 23))
+    with h5py.File(GOLDEN) as golden, h5py.File(tmp_path / "run.h5", "w") as file:
+        file.attrs.update(golden.attrs)
+        for i, chunks in enumerate([(37, 5, 23), (10, 2, 7), (1, 1, 1), (36, 4, 22)]):
+            for j, how in enumerate([{}, {"shuffle": True}, {"shuffle": True, "fletcher32": True}]):
+                for dtype in ("<f4", ">f8", "<i8"):
+                    data = (values * 1e3).astype(dtype)
+                    file.create_dataset(f"{i}{j}{dtype}", data=data, chunks=chunks, compression="gzip", **how)
+    with RunFile(tmp_path / "run.h5") as run:
+        for name in run.names("/"):
+            np.testing.assert_array_equal(run.array(name), (values * 1e3).astype(name[2:]))
+            assert run.array(name).dtype.isnative
+
+
+# --- Other files ---------------------------------------------------------------------------------------------------
+
+
+def leading_out(other: Path) -> dict[str, Spoil]:
+    """Ways to lead to another file, which holds exactly what is missed here."""
+    return {
+        "external link": link("solution/u", h5py.ExternalLink(str(other), "/solution/u")),
+        "external group": link("history", h5py.ExternalLink(str(other), "/history")),
+        "external file": link("solution", h5py.ExternalLink(str(other), "/")),
+        "link to an external link": lambda f: (
+            f.update(out=h5py.ExternalLink(str(other), "/solution/u")),
+            link("solution/u", h5py.SoftLink("/out"))(f),
+        ),
+        "external storage": put("solution/u", (6, 3), "f8", external=[(str(other), 0, 144)]),
+        "endless external storage": put("solution/u", (6, 3), "f8", external=[(str(other), 0, h5py.h5f.UNLIMITED)]),
+        "external text": put("spec/settings", (1,), "S64", external=[(str(other), 0, 64)]),
+        "virtual": virtual("solution/u", other, (6, 3), (6, 3)),
+        "endless virtual": virtual("solution/u", other, (6, 3), (6, None)),
+        "virtual iterations": virtual("history/iteration", other, (5,), (None,)),
+    }
+
+
+ELSEWHERE = "is a link, and those are not followed|lies in another file, and those are not opened"
+
+
+def test_no_pipe_is_opened(tmp_path: Path) -> None:
+    """Opening one would wait for ever."""
+    pipe = tmp_path / "other"
+    os.mkfifo(pipe)
+    paths = [copy_of(GOLDEN, tmp_path / f"{name}.h5", spoil) for name, spoil in leading_out(pipe).items()]
+    said = examined(paths)
+    for path in paths:
+        check(said[path.name], path, ELSEWHERE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify, which tells of opened files, is Linux's")
+@pytest.mark.parametrize("name", leading_out(Path()))
+def test_no_other_file_is_opened(tmp_path: Path, name: str) -> None:
+    other, path = tmp_path / "other.h5", tmp_path / "run.h5"
+    other.write_bytes(GOLDEN.read_bytes())
+    copy_of(GOLDEN, path, leading_out(other)[name])
+    libc = ctypes.CDLL(None)
+    is_opened = 0x20
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    try:
+        assert libc.inotify_add_watch(watch, os.fsencode(other), is_opened) >= 0
+        with pytest.raises(RunFileError) as caught:
+            read_everything(path)
+        check(str(caught.value), path, ELSEWHERE)
+        with pytest.raises(BlockingIOError):
+            os.read(watch, 1000)
+        other.open("rb").close()
+        assert os.read(watch, 1000), "the watch works"
+    finally:
+        os.close(watch)
+
+
+# --- Files that are no run files at all ----------------------------------------------------------------------------
+
+
+def foreign(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = 1
+
+
+def of_version(version: Any) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            file.attrs["format_version"] = version
+
+    return make
+
+
+def secret(path: Path) -> None:
+    path.write_bytes(GOLDEN.read_bytes())
+    path.chmod(0)
+
+
+def bind(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(os.path.relpath(path))  # the name of a socket is short
+
+
+STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "nothing": (lambda _path: None, "there is no file"),
+    "empty": (lambda path: path.touch(), "is empty"),
+    "text": (lambda path: path.write_text("hello\n" * 99), "cannot be read as HDF5: file signature not found"),
+    "zeros": (lambda path: path.write_bytes(bytes(100_000)), "cannot be read as HDF5: file signature not found"),
+    "signature": (lambda path: path.write_bytes(GOLDEN.read_bytes()[:8]), "cannot be read as HDF5"),
+    "foreign": (foreign, "was not written by laaf: it has no format_version"),
+    "older": (of_version(1), "has format 1, this laaf reads format 2; run its spec again to have it anew"),
+    "newer": (of_version(99), "has format 99, this laaf reads format 2; a newer laaf reads it"),
+    "version of text": (of_version("2"), "the attribute format_version in .* is no whole number"),
+    "many versions": (of_version([2, 2]), "the attribute format_version in .* is no whole number"),
+    "endless version": (of_version(np.uint64(2**64 - 1)), "has format 18446744073709551615, this laaf"),
+    "only a version": (of_version(2), "lacks the attribute laaf_version"),
+    "directory": (lambda path: path.mkdir(), "is not an ordinary file, and a run file is"),
+    "pipe": (os.mkfifo, "is not an ordinary file, and a run file is"),
+    "socket": (bind, "is not an ordinary file, and a run file is"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "is not an ordinary file, and a run file is"),
+    "system file": (lambda path: path.symlink_to("/proc/kmsg"), "is empty|cannot be opened"),
+    "dangling": (lambda path: path.symlink_to("nowhere"), "there is no file"),
+    "circular": (lambda path: path.symlink_to(path), "there is no file"),
+    "no permission": (secret, "cannot be opened: Permission denied"),
+    "n" * 300: (lambda _path: None, "cannot be opened: File name too long"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    if name == "no permission" and os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    STRANGE[name][0](path)
+    with pytest.raises(RunFileError) as caught:
+        read_everything(path)
+    assert caught.value.exit_code == 4
+    assert re.search(STRANGE[name][1], str(caught.value))
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a b", "ü", "a\nb", "a\x1b[31mb", "a\udcffb", "[red]a", "-n", "a\u202eb"])
+def test_strange_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(GOLDEN.read_bytes())
+    read_everything(path)
+    path.write_text("hello")
+    with pytest.raises(RunFileError, match="cannot be read as HDF5") as caught:
+        read_everything(path)
+    assert str(caught.value).isprintable()
+
+
+def test_user_block(tmp_path: Path) -> None:
+    """HDF5 looks for its signature at 0, 512, 1024, … bytes."""
+    path = tmp_path / "run.h5"
+    with h5py.File(path, "w", userblock_size=512) as file, h5py.File(GOLDEN) as golden:
+        file.attrs.update(golden.attrs)
+        for name in golden:
+            golden.copy(name, file)
+    with path.open("r+b") as raw:
+        raw.write(b"#!/bin/sh\n")
+    read_everything(path)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_truncated_file(tmp_path: Path, share: float) -> None:
+    whole = GOLDEN.read_bytes()
+    for n in (int(len(whole) * share), int(len(whole) * share) // 8 * 8):
+        (tmp_path / "run.h5").write_bytes(whole[:n])
+        with pytest.raises(RunFileError, match=r"run\.h5 cannot be read as HDF5: truncated file") as caught:
+            read_everything(tmp_path / "run.h5")
+        check(str(caught.value), tmp_path / "run.h5", "")
+
+
+# --- Chance --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mutator:
+    """Damage by chance. Most of a small run file is unused room within its metadata: what holds something is hit."""
+
+    whole: bytes
+    used: list[int]
+    addresses: list[int]
+
+    @classmethod
+    def of(cls, whole: bytes) -> Mutator:
+        words = {i: int.from_bytes(whole[i : i + 8], "little") for i in range(0, len(whole) - 8, 8)}
+        addresses = [i for i, word in words.items() if 0 < word < len(whole) and word % 8 == 0]
+        return cls(whole, [i for i, byte in enumerate(whole) if byte], addresses)
+
+    def mutate(self, chance: random.Random) -> bytes:
+        """The file with bits flipped, bytes overwritten, addresses exchanged, or its end missing."""
+        content = bytearray(self.whole)
+        kind = chance.randrange(6)
+        for _ in range(chance.choice([1, 1, 2, 8])):
+            at = chance.choice(self.used)
+            if kind == 0:
+                content[at] ^= 1 << chance.randrange(8)
+            elif kind == 1:
+                content[at] = chance.choice([0, 1, 0x7F, 0x80, 0xFF])
+            elif kind == 2:
+                content[at : at + 8] = chance.choice([bytes(8), b"\xff" * 8, chance.randbytes(8)])
+            elif kind == 3:
+                content[at : at + 4] = chance.randrange(2**32).to_bytes(4, "little")
+            elif kind == 4:  # what leads to a thing leads to another, or in a circle
+                at, source = chance.choice(self.addresses), chance.choice(self.addresses)
+                content[at : at + 8] = self.whole[source : source + 8]
+            else:
+                content[at:] = bytes(len(content) - at)
+        return bytes(content[: len(self.whole)])
+
+
+def base(folder: Path) -> bytes:
+    """A run file with packed data as well."""
+
+    def pack(file: h5py.File) -> None:
+        for name in ("solution/u", "history/total", "network/layer_1/weight"):
+            put(name, data=file[name][()], compression="gzip", shuffle=True, fletcher32=True)(file)
+
+    return copy_of(GOLDEN, folder / "base.h5", pack).read_bytes()
+
+
+def with_heap(whole: bytes, change: Callable[[bytearray, int, int], None]) -> bytes:
+    """The file with the first heap of texts changed; the places are those of the heap and of its last piece."""
+    content = bytearray(whole)
+    start = at = last = content.index(b"GCOL")
+    at += 16
+    while at + 16 <= start + int.from_bytes(content[start + 8 : start + 16], "little"):
+        size = int.from_bytes(content[at + 8 : at + 16], "little")
+        last, at = at, at + (16 + -(-size // 8) * 8 if content[at] else size)
+    change(content, start, last)
+    return bytes(content)
+
+
+def no_size(content: bytearray, _start: int, last: int) -> None:
+    content[last : last + 16] = bytes(16)
+
+
+def size_that_wraps(content: bytearray, start: int, _last: int) -> None:
+    content[start + 16 + 8 : start + 32] = (2**64 - 16).to_bytes(8, "little")
+
+
+def longer_heap(content: bytearray, start: int, _last: int) -> None:
+    content[start + 8 : start + 16] = (2**40).to_bytes(8, "little")
+
+
+def test_heap_that_has_no_end(tmp_path: Path) -> None:
+    """HDF5 2.0 would walk for ever in the first of them."""
+    paths = []
+    for change in (no_size, size_that_wraps, longer_heap):
+        paths.append(tmp_path / f"{change.__name__}.h5")
+        paths[-1].write_bytes(with_heap(GOLDEN.read_bytes(), change))
+    said = examined(paths)
+    for path in paths:
+        check(said[path.name], path, "is damaged: its attributes of text cannot be read")
+
+
+def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
+    chance, mutator, paths = random.Random(20), Mutator.of(base(tmp_path)), []  # noqa: S311 - no secret
+    for i in range(200):
+        paths.append(tmp_path / f"{i}.h5")
+        paths[-1].write_bytes(mutator.mutate(chance))
+    said = examined(paths)
+    assert len(said) == len(paths)
+    for path in paths:
+        if said[path.name]:
+            check(said[path.name], path, "")
+    assert 40 < sum(map(bool, said.values())) < 160, "some are refused, some are read"
+
+
+@pytest.mark.parametrize("name", ["text", "newer", "foreign", "terabytes of history", "circular link", "deep JSON"])
+def test_command_refuses_in_one_line(laaf: Laaf, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "strange.h5"
+    if name in STRANGE:
+        STRANGE[name][0](path)
+    else:
+        copy_of(GOLDEN, path, SPOILED[name][0])
+    outcome = laaf("show", path)
+    assert outcome.code == 4
+    assert "strange.h5" in outcome.err
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+
+
+if __name__ == "__main__":
+    examine(sys.argv[1:])
