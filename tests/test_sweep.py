@@ -86,6 +86,8 @@ def test_equal_methods_are_trained_once() -> None:
     fixed = [Alternative((Override(("slopes", "kind"), "fixed", "--activation "),))]
     assert len(plan_runs(TEXT, [fixed, scales], [0], Path())) == 1
     assert len(plan_runs(TEXT, [scales], [0], Path())) == 2
+    grids = [setting("evaluation.grid.t=5"), setting("evaluation.grid.t=9")]
+    assert len(plan_runs(TEXT, [grids], [0], Path())) == 2
 
 
 def test_runs_whose_names_would_collide_bear_a_piece_of_their_hash() -> None:
@@ -114,7 +116,7 @@ def test_too_many_runs() -> None:
     [("3", [0, 1, 2]), ("5-7", [5, 6, 7]), ("0,4,9", [0, 4, 9]), ("1,3-5", [1, 3, 4, 5]), ("7,7", [7])],
 )
 def test_seeds(given: str, seeds: list[int]) -> None:
-    from laaf_cli.cli.sweep import seed_list
+    from laaf_cli.cli.many_runs import seed_list
 
     assert seed_list(given) == seeds
 
@@ -187,6 +189,13 @@ def test_mistakes_are_told_before_anything_is_trained(
         assert line in found.err
     assert "Traceback" not in found.err
     assert not list(spec.parent.rglob("*.h5"))
+
+
+def test_a_sweep_over_problems_compares_each_apart(laaf: Laaf, spec: Path) -> None:
+    values = [f"equations.decay=u_t = -{k}*u" for k in (1, 2)]
+    found = laaf("sweep", spec, "--seeds", "1", "--set", values[0], "--set", values[1])
+    assert found.code == 0, found.err
+    assert sum(line.startswith("decay (") for line in found.out.splitlines()) == 2
 
 
 def test_a_file_that_holds_another_run_is_not_replaced(laaf: Laaf, spec: Path) -> None:

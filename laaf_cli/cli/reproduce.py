@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import console, options
-from laaf_cli.cli.sweep import JobsOption, SchedulerOption, SeedsOption, failures, number_list, seed_list, train
+from laaf_cli.cli import console, many_runs, options
 
 _VARIANTS = "Variants of the set-up"
 
@@ -18,7 +17,7 @@ def reproduce(
         str | None,
         typer.Argument(metavar="NAME", help="table1, figure2 … figure9; lists them if not given.", show_default=False),
     ] = None,
-    seeds: SeedsOption = "5",
+    seeds: many_runs.SeedsOption = "5",
     iterations: Annotated[
         int | None,
         typer.Option("--iterations", "-i", min=1, metavar="N", help="Fewer iterations than the paper, to try it out."),
@@ -67,8 +66,8 @@ def reproduce(
     directory: Annotated[
         Path, typer.Option("--directory", "-d", metavar="DIR", help="Where figures, pages and runs go.")
     ] = Path("reproduction"),
-    jobs: JobsOption = None,
-    scheduler: SchedulerOption = None,
+    jobs: many_runs.JobsOption = None,
+    scheduler: many_runs.SchedulerOption = None,
     quiet: options.QuietOption = False,
 ) -> None:
     """Reproduce a table or figure of the paper: train the runs that are missing, draw it, write its page.
@@ -91,18 +90,18 @@ def reproduce(
     if recovery_form not in (None, "mean", "sum"):
         raise UsageError(f"--recovery-form is mean or sum, not '{recovery_form}'")
     rates = tuple(word.strip() for word in fixed_learning_rates.split(",")) if fixed_learning_rates else ()
-    number_list(",".join(rates) or "1", "--fixed-learning-rates")
+    many_runs.number_list(",".join(rates) or "1", "--fixed-learning-rates")
     variant = Variant(recovery_form, data_points, initializer, iterations)
-    request = Request(variant, tuple(seed_list(seeds)), directory, rates)
+    request = Request(variant, tuple(many_runs.seed_list(seeds)), directory, rates)
     artefact = ARTEFACTS[name]
     planned = artefact.plan(request)
     runs = [run for by_column in planned.values() for column in by_column.values() for run in column]
-    outcomes = train(runs, jobs=jobs, scheduler=scheduler, quiet=quiet)
+    outcomes = many_runs.train(runs, jobs=jobs, scheduler=scheduler, quiet=quiet)
     written = artefact.write(planned, request)
     console.print_text(written[0].read_text(encoding="utf-8"))
     if not quiet:
         for path in written:
             console.print_message(f"written: {path}")
-    error = failures(outcomes)
+    error = many_runs.failures(outcomes)
     if error is not None:
         raise error

@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, options
+from laaf_cli.cli import console, many_runs, options
 
 if TYPE_CHECKING:
-    from laaf_cli.errors import LaafError
     from laaf_cli.spec import Text
-    from laaf_cli.sweep import Alternative, Outcome, PlannedRun
+    from laaf_cli.sweep import Alternative, Outcome
 
-_AXES, _RUNNING = "Axes", "Running"
-
-SeedsOption = Annotated[
-    str,
-    typer.Option("--seeds", metavar="N|LIST", help="How many seeds from 0, or which: 5-9, or 0,3,7."),
-]
-JobsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs",
-        "-j",
-        min=1,
-        max=1024,
-        metavar="N",
-        help="Runs at a time on this machine; one per processor if not given. They share its threads.",
-        rich_help_panel=_RUNNING,
-        show_default=False,
-    ),
-]
-SchedulerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="Train on the Dask cluster of this scheduler, as tcp://host:8786.",
-        rich_help_panel=_RUNNING,
-        show_default=False,
-    ),
-]
+_AXES = "Axes"
 
 
 def sweep(
@@ -76,7 +44,7 @@ def sweep(
             show_default=False,
         ),
     ] = None,
-    seeds: SeedsOption = "5",
+    seeds: many_runs.SeedsOption = "5",
     assignments: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,13 +69,16 @@ def sweep(
     device: options.DeviceOption = None,
     dtype: options.DtypeOption = None,
     directory: Annotated[
-        Path, typer.Option("--directory", "-d", metavar="DIR", help="Where the run files go.", rich_help_panel=_RUNNING)
+        Path,
+        typer.Option(
+            "--directory", "-d", metavar="DIR", help="Where the run files go.", rich_help_panel=many_runs.RUNNING
+        ),
     ] = Path("runs"),
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train finished runs anew as well.", rich_help_panel=_RUNNING)
+        bool, typer.Option("--overwrite", help="Train finished runs anew as well.", rich_help_panel=many_runs.RUNNING)
     ] = False,
-    jobs: JobsOption = None,
-    scheduler: SchedulerOption = None,
+    jobs: many_runs.JobsOption = None,
+    scheduler: many_runs.SchedulerOption = None,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
@@ -122,8 +93,8 @@ def sweep(
     axes = list(_axes(text, common, activation, n, recovery, assignments or [], iterations, learning_rate, dtype))
     from laaf_cli.sweep import plan_runs
 
-    runs = plan_runs(text, axes, seed_list(seeds), directory)
-    outcomes = train(runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet)
+    runs = plan_runs(text, axes, many_runs.seed_list(seeds), directory)
+    outcomes = many_runs.train(runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet)
     report(outcomes, quiet=quiet, json=json)
 
 
@@ -155,13 +126,13 @@ def _axes(
     if iterations is not None:
         yield [labelled(options.SpecOptions(iterations=iterations))]
     if learning_rate is not None:
-        rates = number_list(learning_rate, "--learning-rate")
+        rates = many_runs.number_list(learning_rate, "--learning-rate")
         yield [labelled(options.SpecOptions(learning_rate=rate)) for rate in rates]
     if dtype is not None:
         yield [labelled(options.SpecOptions(dtype=dtype))]
     yield [Alternative(tuple(common.overrides(text)))]
     kinds = _choices(activation, "--activation", [kind.value for kind in options.Activation])
-    scales = number_list(n, "--n") if n is not None else [None]
+    scales = many_runs.number_list(n, "--n") if n is not None else [None]
     switches = [
         None if word is None else word == "on" for word in _choices(recovery, "--slope-recovery", ["on", "off"])
     ]
@@ -193,91 +164,6 @@ def _choices(given: str | None, option: str, known: Sequence[str]) -> list[str |
     return list(dict.fromkeys(words))
 
 
-def number_list(given: str, option: str) -> list[float]:
-    """The numbers of a list with commas, each once; raises UsageError for anything else."""
-    from laaf_cli.errors import UsageError
-
-    try:
-        return list(dict.fromkeys(float(word) for word in given.split(",")))
-    except ValueError:
-        raise UsageError(f"{option} takes numbers with commas between, not '{given}'") from None
-
-
-def seed_list(given: str) -> list[int]:
-    """`5` → 0 to 4; `5-9` and `0,3,7` → these; raises UsageError for anything else."""
-    from laaf_cli.errors import UsageError
-
-    seeds: dict[int, None] = {}
-    words = given.split(",")
-    try:
-        if len(words) == 1 and "-" not in given:
-            count = int(given)
-            seeds = dict.fromkeys(range(min(count, 1_000_000)))
-        else:
-            for word in words:
-                low, _, high = word.partition("-")
-                seeds |= dict.fromkeys(range(int(low), min(int(high or low), int(low) + 1_000_000) + 1))
-    except ValueError:
-        seeds = {}
-    if not seeds:
-        raise UsageError(f"--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '{given}'")
-    return list(seeds)
-
-
-def train(
-    runs: Sequence[PlannedRun], *, jobs: int | None, scheduler: str | None, overwrite: bool = False, quiet: bool = False
-) -> list[Outcome]:
-    """Trains the runs, shown as they go; Ctrl-C leaves the finished ones in place.
-
-    Raises InterruptedRunError then, and UsageError where the files cannot be written.
-    """
-    from laaf_cli.cli.interrupt import StopFlag
-    from laaf_cli.cli.sweep_progress import make_sweep_progress
-    from laaf_cli.errors import InterruptedRunError, UsageError
-    from laaf_cli.sweep import ENDED_WELL, State
-    from laaf_cli.sweep import sweep as train_all
-    from laaf_cli.target_file import check_target
-
-    if scheduler is not None and jobs is not None:
-        raise UsageError("--jobs is for this machine, and --scheduler names another")
-    for folder in dict.fromkeys(run.path.parent for run in runs):
-        check_target(folder / ".laaf-sweep.h5", overwrite=True)
-    n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    n_jobs = min(jobs or n_processors, len(runs))
-    with (
-        StopFlag("stopping; runs that are not finished are given up") as stop,
-        _executor(n_jobs, scheduler) as executor,
-        make_sweep_progress(runs, quiet=quiet) as progress,
-    ):
-        outcomes = train_all(
-            runs,
-            executor,
-            threads=max(1, n_processors // n_jobs) if scheduler is None else None,
-            overwrite=overwrite,
-            on_change=progress.update,
-            should_stop=stop.is_set,
-        )
-    if any(outcome.state is State.CANCELLED for outcome in outcomes):
-        n_done = sum(outcome.state in ENDED_WELL for outcome in outcomes)
-        raise InterruptedRunError(
-            f"interrupted; {n_done} of {len(outcomes)} runs are finished, in {runs[0].path.parent}\n"
-            "The same command goes on from there."
-        )
-    return outcomes
-
-
-@contextmanager
-def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
-    from laaf_cli.sweep import LocalProcesses, dask_executor
-
-    if scheduler is not None:
-        with dask_executor(scheduler) as executor:
-            yield executor
-    else:
-        with LocalProcesses(jobs) as executor:
-            yield executor
-
-
 def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
     """The comparison of what was trained, and what failed; raises the error that the sweep ends in, if any."""
     from laaf_cli.cli.tables import comparison_tables
@@ -288,7 +174,7 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
 
     written = [outcome.run.path for outcome in outcomes if outcome.state is not State.FAILED]
     if written:
-        comparison = compare([RunSummary.read(path) for path in written])
+        comparison = compare([RunSummary.read(path) for path in written], mixed=True)
         if json:
             not_trained = {str(o.run.path): o.detail for o in outcomes if o.state is State.FAILED}
             console.print_json(as_json(comparison) | {"not_trained": not_trained})
@@ -297,21 +183,6 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
         if not quiet:
             for flag in comparison.flags:
                 console.print_warning(flag)
-    error = failures(outcomes)
+    error = many_runs.failures(outcomes)
     if error is not None:
         raise error
-
-
-def failures(outcomes: Sequence[Outcome]) -> LaafError | None:
-    """The error that a sweep ends in, with every run that failed; None where all went well."""
-    from laaf_cli.errors import DivergedError, LaafError
-    from laaf_cli.sweep import State
-
-    failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
-    diverged = [outcome for outcome in outcomes if outcome.state is State.DIVERGED]
-    lines = [f"{outcome.run.path}: {outcome.detail}" for outcome in (*failed, *diverged)]
-    if failed:
-        return LaafError("\n".join([f"{len(failed)} of {len(outcomes)} runs were not trained", *lines]))
-    if diverged:
-        return DivergedError("\n".join([f"{len(diverged)} of {len(outcomes)} runs diverged", *lines]))
-    return None

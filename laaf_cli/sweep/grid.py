@@ -90,7 +90,8 @@ def plan_runs(
         plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds)
         label = "-".join(alternative.label for alternative in choice if alternative.label)
         # n and slope recovery make no difference to fixed slopes: the first of equal methods stands for all.
-        methods.setdefault("".join(plan.hashes()), (plan, label))
+        told = plan.spec.model_dump_json(include={"reference", "evaluation"})
+        methods.setdefault("".join((*plan.hashes(), told)), (plan, label))
     runs: dict[Path, PlannedRun] = {}
     for seed in seeds:
         for plan, label in methods.values():
