@@ -8,12 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.runfile import RunFile
-from laaf_cli.spec import Override, Text
+from laaf_cli.spec import Override, RunSpec, Text
 
 MAX_RUNS = 10_000
 
@@ -47,11 +46,6 @@ class PlannedRun:
         """The file's name without the seed: one text for all seeds of a method."""
         return self.path.stem.rpartition("-s")[0]
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What makes this run: its settings apart from the device."""
-        return {key: value for key, value in self.plan.settings().items() if key != "device"}
-
     def is_finished(self) -> bool:
         """Whether the file holds this very run already.
 
@@ -60,10 +54,21 @@ class PlannedRun:
         if not self.path.exists():
             return False
         with RunFile(self.path) as run:
-            stored = {key: value for key, value in run.settings.items() if key != "device"}
-            if stored != self.settings:
+            facts = run.attributes
+            stored = (facts["problem_hash"], facts["method_hash"], _told(run.spec))
+            if stored != _identity(self.plan) or facts["seed"] != self.plan.spec.seed:
                 raise RunFileError(f"{self.path} is there already and holds a run with other settings")
-            return run.attributes["stop_reason"] not in UNFINISHED
+            return facts["stop_reason"] not in UNFINISHED
+
+
+def _identity(plan: Plan) -> tuple[str, str, str]:
+    """What makes a run, apart from its seed and device; n and slope recovery are nothing to fixed slopes."""
+    return *plan.hashes(), _told(plan.spec)
+
+
+def _told(spec: RunSpec) -> str:
+    """What is told of the solution, and by what it is measured."""
+    return spec.model_dump_json(include={"reference", "evaluation"})
 
 
 def plan_runs(
@@ -84,14 +89,13 @@ def plan_runs(
     n_runs = math.prod(len(axis) for axis in axes) * len(seeds)
     if n_runs > MAX_RUNS:
         raise UsageError(f"this sweep would have {n_runs:,} runs; the limit is {MAX_RUNS:,}")
-    methods: dict[str, tuple[Plan, str]] = {}
+    methods: dict[tuple[str, str, str], tuple[Plan, str]] = {}
     for choice in itertools.product(*axes):
         overrides = [override for alternative in choice for override in alternative.overrides]
         plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds)
         label = "-".join(alternative.label for alternative in choice if alternative.label)
-        # n and slope recovery make no difference to fixed slopes: the first of equal methods stands for all.
-        told = plan.spec.model_dump_json(include={"reference", "evaluation"})
-        methods.setdefault("".join((*plan.hashes(), told)), (plan, label))
+        # The first of equal methods stands for all.
+        methods.setdefault(_identity(plan), (plan, label))
     runs: dict[Path, PlannedRun] = {}
     for seed in seeds:
         for plan, label in methods.values():
