@@ -38,10 +38,12 @@ from laaf_cli.plan import CHOICES, make_plan
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.reference import REFERENCES
-from laaf_cli.run import check_target
+from laaf_cli.report.export import FORMATS as EXPORT_FORMATS
+from laaf_cli.report.figures import KINDS
 from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT
 from laaf_cli.spec import RunSpec, Text, models, source
 from laaf_cli.spec.source import read_text, read_yaml
+from laaf_cli.target_file import check_target
 from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES
 
 DOCS = Path(__file__).resolve().parent
@@ -353,6 +355,17 @@ def format_version() -> str:
     return f"This page describes format version **{FORMAT_VERSION}**."
 
 
+# Figures and exports
+
+
+def figure_kinds() -> str:
+    return table(("kind", "shows"), ((code(name), kind.shows) for name, kind in KINDS.items()))
+
+
+def export_formats() -> str:
+    return table(("ending", "what"), ((code(ending), row.description) for ending, row in EXPORT_FORMATS.items()))
+
+
 # The command line
 
 
@@ -385,8 +398,9 @@ def _parameters(callback: Callable[..., Any]) -> tuple[list[str], list[tuple[str
         elif isinstance(info, OptionInfo):
             flags = [*([info.default] if isinstance(info.default, str) else []), *(info.param_decls or ())]
             help_ = str(info.help)
-            if isinstance(parameter.default, Enum):
-                help_ += f" Default: `{parameter.default.value}`."
+            default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
+            if default not in (None, False):
+                help_ += f" Default: `{default}`."
             rows.append((codes(part for flag in flags for part in flag.split("/")), _value(kind, info), help_))
     return arguments, [*rows, ("`--help`, `-h`", "", "Show the help and exit.")]
 
@@ -524,7 +538,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "data-formats": data_formats,
     "exit-codes": exit_codes,
+    "export-formats": export_formats,
     "expression-limits": expression_limits,
+    "figure-kinds": figure_kinds,
     "format-version": format_version,
     "functions": function_table,
     "initializers": initializers,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Laaf
 
+from laaf_cli.errors import UsageError
 from laaf_cli.paper import ARTEFACTS, Request, Variant
 from laaf_cli.paper.claims import CLAIMS, judge
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, SEVEN, TABLE1
@@ -77,7 +78,7 @@ VARIANTS: list[tuple[dict[str, object], str, object]] = [
     ({"data_points": 200}, "data=200", lambda spec: [c.points for c in spec.conditions.values()] == [100, 100]),
     (
         {"initializer": "glorot-normal-truncated"},
-        "initializer=glorot-normal-truncated",
+        "network.initializer=glorot-normal-truncated",
         lambda spec: spec.network.initializer == "glorot-normal-truncated",
     ),
     ({"iterations": 7}, "iterations=7", lambda spec: spec.training[0].iterations == 7),
@@ -105,6 +106,26 @@ def test_fixed_baseline_at_other_learning_rates() -> None:
     assert [by_column[column][0].plan.spec.training[0].learning_rate for column in tuned] == [4e-4, 1.6e-3]
 
 
+def test_the_papers_own_rate_and_iterations_make_no_second_run() -> None:
+    rates = ("8e-4", "0.0008", "1.6e-3")
+    (by_column,) = ARTEFACTS["table1"].plan(request(Path("out"), rates=rates, iterations=2000)).values()
+    assert len(by_column) == 8
+    assert by_column[FIXED][0].path.name == "burgers-fixed-n10-s0.h5"
+    longer = ARTEFACTS["figure2"].plan(request(Path("out"), iterations=30000))
+    assert {n: by[FIXED][0].plan.spec.training[0].iterations for n, by in longer.items()} == {
+        4000: 4000,
+        16000: 16000,
+        30000: 30000,
+    }
+
+
+def test_a_variant_has_files_of_its_own() -> None:
+    assert request(Path("out"), recovery_form="sum", data_points=200).name("table1") == "table1-sum-data=200"
+    assert request(Path("out"), iterations=5).name("table1") == "table1"
+    with pytest.raises(UsageError, match="burgers shares its data points among 2 conditions; give an even number"):
+        ARTEFACTS["table1"].plan(request(Path("out"), data_points=401))
+
+
 def test_claims_are_judged_by_pairs() -> None:
     seeds = range(10)
     errors = {
@@ -117,6 +138,8 @@ def test_claims_are_judged_by_pairs() -> None:
     verdicts = {j.claim.text: j.verdict for j in judge(errors)}
     assert verdicts["a global adaptive slope improves on fixed slopes"] == "holds"
     assert verdicts["layer-wise slopes improve on a global one"] == "no difference"
+    few = {column: {0: 0.3} for column in errors}
+    assert {j.verdict for j in judge(few)} == {"cannot be told"}
     assert verdicts["slope recovery improves layer-wise slopes"] == "does not hold: the contrary does"
     assert verdicts["neuron-wise slopes improve on fixed slopes"] == "cannot be told"
     assert len(verdicts) == 7
@@ -152,7 +175,7 @@ def test_table_1_with_3_seeds_of_200_iterations(laaf: Laaf, tmp_path: Path) -> N
     page = (tmp_path / "table1.md").read_text()
     assert found.out == page
     assert "`laaf reproduce table1 --seeds 3 --iterations 200`" in page
-    assert "21 runs over the seeds 0, 1, 2; 0 failed." in page
+    assert "200 iterations, where the paper has 2000. 21 runs over the seeds 0, 1, 2; 0 failed." in page
     assert len(list((tmp_path / "runs").glob("*.h5"))) == 21
     for column in SEVEN:
         row = next(line.split(" | ") for line in page.splitlines() if line.startswith(f"| {column.label} | "))
@@ -199,7 +222,7 @@ def test_runs_that_diverge_are_in_the_table(laaf: Laaf, tmp_path: Path) -> None:
         "reproduce", "figure5", "--seeds", "1", "--iterations", "5", "--directory", tmp_path, *rates, "--quiet"
     )
     assert found.code == 5
-    assert "7 runs over the seeds 0; 1 failed." in found.out
+    assert "5 iterations, where the paper has 15000. 7 runs over the seeds 0; 1 failed." in found.out
     row = next(line for line in found.out.splitlines() if line.startswith("| fixed, learning rate 1e+30 "))
     assert row.startswith("| fixed, learning rate 1e+30 | 1 | 1 | failed | failed to failed | failed | failed |")
     assert "1 of 7 runs diverged" in found.err

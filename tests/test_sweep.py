@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 from conftest import Laaf
 
 from laaf_cli.errors import UsageError
@@ -90,20 +91,16 @@ def test_equal_methods_are_trained_once() -> None:
     assert len(plan_runs(TEXT, [grids], [0], Path())) == 2
 
 
-def test_runs_whose_names_would_collide_bear_a_piece_of_their_hash() -> None:
-    runs = plan_runs(
-        TEXT, [[setting("network.hidden=[4,4]"), setting("network.hidden=[4.4]".replace(".4", ", 4"))]], [0], Path()
-    )
-    assert names(runs) == ["decay-nlaaf-n5-hidden=4_4-s0.h5"]
-    long = [setting(f"title={'x' * 50}{i}") for i in range(2)]
-    assert len(plan_runs(TEXT, [long], [0], Path())) == 1  # a title is no method
-    deep = [
-        setting("network.hidden=[4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4]"),
-        setting("network.hidden=[4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,5]"),
-    ]
-    first, second = plan_runs(TEXT, [deep], [0], Path())
-    assert first.path != second.path
-    assert second.plan.hashes()[1][:8] in second.path.name
+def test_settings_that_file_names_cannot_hold_stay_apart() -> None:
+    values = ["3/2", "3*2", "3**2", "(3*2)*1"]
+    runs = plan_runs(TEXT, [[setting(f"equations.decay=u_t = -{value}*u") for value in values]], [0], Path())
+    assert len({run.path for run in runs}) == len(runs) == 4
+    (alone,) = plan_runs(TEXT, [[setting("equations.decay=u_t = -3**2*u")]], [0], Path())
+    assert alone.path in {run.path for run in runs}
+    assert alone.path.name.startswith("decay-nlaaf-n5-equations.decay=u_t_-3_2_u-")
+    assert len(plan_runs(TEXT, [[setting("network.hidden=[4,4]"), setting("network.hidden=[4, 4]")]], [0], Path())) == 1
+    (long,) = plan_runs(TEXT, [[setting(f"network.hidden=[{','.join(['4'] * 40)}]")]], [0], Path())
+    assert len(long.path.name) < 110
 
 
 def test_too_many_runs() -> None:
@@ -170,6 +167,7 @@ MISTAKES: list[tuple[tuple[str, ...], int, str]] = [
     (("--n", "0.5"), 3, "'n' must be at least 1, not 0.5"),
     (("--seeds", "x"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not 'x'"),
     (("--seeds", "0"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '0'"),
+    (("--seeds", "9-5,3"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '9-5,3'"),
     (("--seeds", "9-5"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '9-5'"),
     (("--set", "network.hiden=[4]"), 3, "Did you mean 'hidden'?"),
     (("--set", "equations.decay=u_tt = -u", "--set", "network.activation=tanh", "--set", "network.activation=relu"), 3, "'relu' does not suit"),
@@ -195,7 +193,29 @@ def test_a_sweep_over_problems_compares_each_apart(laaf: Laaf, spec: Path) -> No
     values = [f"equations.decay=u_t = -{k}*u" for k in (1, 2)]
     found = laaf("sweep", spec, "--seeds", "1", "--set", values[0], "--set", values[1])
     assert found.code == 0, found.err
-    assert sum(line.startswith("decay (") for line in found.out.splitlines()) == 2
+    assert sum(line.startswith("decay, decay u_t = -") for line in found.out.splitlines()) == 2
+
+
+def test_a_device_that_is_not_there_is_told_before_training(laaf: Laaf, spec: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    found = laaf("sweep", spec, "--device", "cuda", "--seeds", "1")
+    assert (found.code, found.out) == (2, "")
+    assert "this machine has no CUDA device" in found.err
+
+
+def test_what_is_ready_when_the_stop_comes_is_kept(tmp_path: Path) -> None:
+    """Every run is done before the loop first asks whether to stop."""
+    runs = plan_runs(TEXT, [], range(2), tmp_path)
+
+    class AtOnce(ThreadPoolExecutor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_result(fn(*args, **kwargs))
+            return future
+
+    found = outcomes(runs, AtOnce(1), should_stop=lambda: True)
+    assert [outcome.state for outcome in found] == [State.FINISHED] * 2
 
 
 def test_a_file_that_holds_another_run_is_not_replaced(laaf: Laaf, spec: Path) -> None:
@@ -321,6 +341,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
 
 
@@ -339,11 +360,12 @@ def test_ctrl_c_leaves_finished_runs_and_no_process(spec: Path) -> None:
         "--set", "training.0.iterations=20", "--set", "training.0.iterations=500000",
     )  # fmt: skip
     wait_until(lambda: len(list(runs.glob("*.h5"))) == 1)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "interrupted; 1 of 4 runs are finished, in runs" in err
     assert "Traceback" not in err
+    assert "failed" not in err
     assert [path.name for path in runs.iterdir()] == ["decay-nlaaf-n5-iterations=20-s0.h5"]
 
 

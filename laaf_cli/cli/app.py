@@ -48,12 +48,5 @@ def laaf(
     """
 
 
-app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(solve)
-app.command()(check)
-app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(compare)
-app.command()(evaluate)
-app.command()(show)
-app.command()(sweep)
-app.command()(reproduce)
-app.command()(plot)
-app.command()(problems)
+for command in (problems, check, solve, show, plot, evaluate, sweep, compare, reproduce):
+    app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(command)

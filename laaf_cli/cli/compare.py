@@ -106,13 +106,15 @@ def compare(
     if base_path is not None and base_path.resolve() not in given:
         paths.append(base_path)
     read, unreadable = _read(paths, quiet=quiet)
-    stored, broken = _read(against or [], quiet=True)
+    stored, broken = _read(expand(against or []), quiet=True)
     if broken:
         raise RunFileError(broken[0])
     if not read:
         raise RunFileError("\n".join(unreadable))
     if base_path is not None:
         baseline = comparisons.baseline_label(read, base_path)
+        if baseline is None:
+            raise RunFileError("\n".join(unreadable))
     comparison = comparisons.compare(read, baseline=baseline, sort=sort.value, mixed=mixed)
     judged = [run for run in read if run.path.resolve() in given]
     exceeded = gate.above(judged, max_error) if max_error is not None else []
@@ -163,6 +165,6 @@ def _print(comparison: Comparison, unreadable: Sequence[str], *, csv: bool, mark
     else:
         from laaf_cli.cli.tables import comparison_tables
 
-        console.print_results(comparison_tables(comparison))
+        console.print_results(comparison_tables(comparison, console.results().width))
     for flag in comparison.flags:
         console.print_warning(flag)

@@ -69,7 +69,10 @@ def seed_list(given: str) -> list[int]:
         else:
             for word in words:
                 low, _, high = word.partition("-")
-                seeds |= dict.fromkeys(range(int(low), min(int(high or low), int(low) + 1_000_000) + 1))
+                inside = range(int(low), min(int(high or low), int(low) + 1_000_000) + 1)
+                if not inside:
+                    raise ValueError(word)
+                seeds |= dict.fromkeys(inside)
     except ValueError:
         seeds = {}
     if not seeds:
@@ -87,12 +90,16 @@ def train(
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.sweep_progress import make_sweep_progress
     from laaf_cli.errors import InterruptedRunError, UsageError
+    from laaf_cli.network import torch_device
     from laaf_cli.sweep import ENDED_WELL, State
     from laaf_cli.sweep import sweep as train_all
     from laaf_cli.target_file import check_target
 
     if scheduler is not None and jobs is not None:
         raise UsageError("--jobs is for this machine, and --scheduler names another")
+    if scheduler is None:
+        for name in {run.plan.spec.device for run in runs}:
+            torch_device(name)
     for folder in dict.fromkeys(run.path.parent for run in runs):
         check_target(folder / ".laaf-sweep.h5", overwrite=True)
     n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -140,7 +147,11 @@ def failures(outcomes: Sequence[Outcome]) -> LaafError | None:
     diverged = [outcome for outcome in outcomes if outcome.state is State.DIVERGED]
     lines = [f"{outcome.run.path}: {outcome.detail}" for outcome in (*failed, *diverged)]
     if failed:
-        return LaafError("\n".join([f"{len(failed)} of {len(outcomes)} runs were not trained", *lines]))
+        codes = {outcome.exit_code for outcome in failed}
+        error = LaafError("\n".join([f"{len(failed)} of {len(outcomes)} runs were not trained", *lines]))
+        if len(codes) == 1:
+            error.exit_code = codes.pop()
+        return error
     if diverged:
         return DivergedError("\n".join([f"{len(diverged)} of {len(outcomes)} runs diverged", *lines]))
     return None

@@ -91,6 +91,8 @@ def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Ra
     if int(count) < 2:
         raise UsageError(f"--grid: {shown(piece)} asks for {int(count)}, and a range has 2 points at least\n{meant}")
     lower, upper = (_number(piece, ends[0]), _number(piece, ends[1])) if ends else bounds
+    if not math.isfinite(upper - lower):
+        raise UsageError(f"--grid: {shown(piece)} is wider than numbers reach")
     if not lower < upper:
         raise UsageError(f"--grid: the lower end of {shown(piece)}, {lower:g}, is not below the upper, {upper:g}")
     return _Range(lower, upper, int(count))

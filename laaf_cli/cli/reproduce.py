@@ -89,10 +89,10 @@ def reproduce(
         raise UsageError(f"there is no '{name}' to reproduce\n{did_you_mean(name, ARTEFACTS) or listed(ARTEFACTS)}")
     if recovery_form not in (None, "mean", "sum"):
         raise UsageError(f"--recovery-form is mean or sum, not '{recovery_form}'")
-    rates = tuple(word.strip() for word in fixed_learning_rates.split(",")) if fixed_learning_rates else ()
-    many_runs.number_list(",".join(rates) or "1", "--fixed-learning-rates")
+    words = [word.strip() for word in fixed_learning_rates.split(",")] if fixed_learning_rates else []
+    many_runs.number_list(",".join(words) or "1", "--fixed-learning-rates")
     variant = Variant(recovery_form, data_points, initializer, iterations)
-    request = Request(variant, tuple(many_runs.seed_list(seeds)), directory, rates)
+    request = Request(variant, tuple(many_runs.seed_list(seeds)), directory, tuple(words))
     artefact = ARTEFACTS[name]
     planned = artefact.plan(request)
     runs = [run for by_column in planned.values() for column in by_column.values() for run in column]

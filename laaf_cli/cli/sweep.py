@@ -116,7 +116,9 @@ def _axes(
     by_path: dict[object, list[Alternative]] = {}
     for assignment in assignments:
         override = Override.from_assignment(assignment)
-        by_path.setdefault(override.path, []).append(Alternative.of(override))
+        # Names say kind, n and seed anyway.
+        said = override.path in (("slopes", "kind"), ("slopes", "n"), ("seed",))
+        by_path.setdefault(override.path, []).append(Alternative((override,)) if said else Alternative.of(override))
     yield from by_path.values()
 
     def labelled(chosen: options.SpecOptions) -> Alternative:
@@ -179,7 +181,7 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
             not_trained = {str(o.run.path): o.detail for o in outcomes if o.state is State.FAILED}
             console.print_json(as_json(comparison) | {"not_trained": not_trained})
         else:
-            console.print_results(comparison_tables(comparison))
+            console.print_results(comparison_tables(comparison, console.results().width))
         if not quiet:
             for flag in comparison.flags:
                 console.print_warning(flag)

@@ -79,6 +79,7 @@ class _Live(SweepProgress):
         from rich.text import Text
 
         from laaf_cli.cli.tables import plain_table
+        from laaf_cli.report.comparison_table import error_text
 
         table = plain_table("method", "finished", "running", "failed", "median relative L2")
         groups: dict[str, list[Outcome]] = {}
@@ -86,13 +87,17 @@ class _Live(SweepProgress):
             groups.setdefault(outcome.run.method, []).append(outcome)
         for method, outcomes in groups.items():
             states = [outcome.state.name for outcome in outcomes]
-            errors = [outcome.relative_l2 for outcome in outcomes if not math.isnan(outcome.relative_l2)]
+            errors = [
+                math.inf if outcome.state.name == "DIVERGED" else outcome.relative_l2
+                for outcome in outcomes
+                if not math.isnan(outcome.relative_l2)
+            ]
             table.add_texts(
                 method,
                 f"{states.count('FINISHED') + states.count('KEPT')}/{len(states)}",
                 str(states.count("RUNNING") or ""),
                 str(states.count("DIVERGED") + states.count("FAILED") or ""),
-                f"{statistics.median(errors):.2e}" if errors else "",
+                error_text(statistics.median(errors)) if errors else "",
             )
         return Group(table, Text(self._running()))
 

@@ -92,12 +92,14 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     yield facts
 
 
-def comparison_tables(comparison: Comparison) -> Iterator[Table | Text]:
-    """What `laaf compare` shows: the table, and what it supports."""
+def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Text]:
+    """What `laaf compare` shows: the table, as much as fits into `width` characters, and what it supports."""
     from laaf_cli.report.comparison_table import text_table
 
-    texts = text_table(comparison)
+    texts = text_table(comparison).fitted(width)
     table = plain_table(*texts.headings)
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for row in texts.rows:
         table.add_texts(*row)
     yield table

@@ -52,13 +52,10 @@ class Artefact:
         rates = [Column("fixed", learning_rate=rate) for rate in request.fixed_rates if FIXED in self.columns]
         last = self.moments[-1]
         whole = request.variant.iterations or last
-        planned = {}
-        for moment in self.moments:
-            iterations = max(1, moment * whole // last)
-            # The number of the bundled problem needs no saying.
-            setting = None if iterations == last else iterations
-            planned[iterations] = request.plan(self.problem, (*self.columns, *rates), setting)
-        return planned
+        return {
+            iterations: request.plan(self.problem, (*self.columns, *rates), iterations, is_papers=iterations == last)
+            for iterations in (max(1, moment * whole // last) for moment in self.moments)
+        }
 
     def write(self, runs: Runs, request: Request) -> list[Path]:
         """Draws its figures, of the first seed where they are of single runs, and writes its page.
@@ -69,7 +66,7 @@ class Artefact:
         for iterations, by_column in runs.items():
             for picture in self.pictures:
                 suffix = f"-{iterations}" if len(runs) > 1 else ""
-                output = request.folder / f"{self.name}-{picture.name}{suffix}.png"
+                output = request.folder / f"{request.name(self.name)}-{picture.name}{suffix}.png"
                 shown = [
                     run.path
                     for column, planned in by_column.items()
@@ -80,7 +77,7 @@ class Artefact:
                 if shown:
                     picture.draw(shown, output)
                     drawn.append(output)
-        page = request.folder / f"{self.name}.md"
+        page = request.folder / f"{request.name(self.name)}.md"
         self._page(runs, request).write(page, [path.name for path in drawn])
         return [page, *drawn]
 
@@ -92,7 +89,7 @@ class Artefact:
             }
             for iterations, by_column in runs.items()
         }
-        return Page(self.title, request.command(self.name), summaries, self.published, self.judged)
+        return Page(self.title, request.command(self.name), self.moments[-1], summaries, self.published, self.judged)
 
 
 _DISCONTINUOUS, _BURGERS = "discontinuous", "burgers"
@@ -104,7 +101,7 @@ ARTEFACTS = {
     for artefact in (
         Artefact(
             "table1",
-            "Table 1: Burgers' equation, relative L2 error after 2000 iterations",
+            "Table 1: Burgers' equation, relative L2 error",
             _BURGERS, SEVEN, (2000,), ERRORS, TABLE1, judged=True,
         ),
         Artefact(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY, Column
-from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
+from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, compare_pairs, holm
 
 Errors = Mapping[Column, Mapping[int, float]]
 """Relative L2 errors by method and seed, infinite where a run failed."""
@@ -50,7 +50,8 @@ class Judgement:
 
     @property
     def verdict(self) -> str:
-        return JUDGEMENTS[self.pairs.verdict]
+        """`tie` needs as many pairs as a difference does."""
+        return JUDGEMENTS["open" if self.pairs.n_pairs < MIN_PAIRS else self.pairs.verdict]
 
 
 def judge(errors: Errors) -> list[Judgement]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from laaf_cli.errors import UsageError
 from laaf_cli.report.methods import KIND_LABELS
 from laaf_cli.spec import Override
 from laaf_cli.sweep import Alternative
@@ -52,6 +53,12 @@ class Variant:
     initializer: str | None = None
     iterations: int | None = None
 
+    @property
+    def labels(self) -> list[str]:
+        """What file names say of it; the number of iterations is no variant."""
+        data = f"data={self.data_points}" if self.data_points is not None else None
+        return [label for label in (self.recovery_form, data, self.initializer) if label is not None]
+
     def settings(self, problem: str) -> list[Alternative]:
         """The changes that all methods share; file names say each of them."""
         named: dict[str, str] = {}
@@ -62,7 +69,11 @@ class Variant:
         alternatives = [Alternative.of(_override(path, value)) for path, value in named.items()]
         if self.data_points is not None:
             shares = _DATA_POINTS[problem]
-            overrides = tuple(_override(path, str(max(1, self.data_points // len(shares)))) for path in shares)
+            if self.data_points % len(shares):
+                raise UsageError(
+                    f"{problem} shares its data points among {len(shares)} conditions; give an even number"
+                )
+            overrides = tuple(_override(path, str(self.data_points // len(shares))) for path in shares)
             alternatives.append(Alternative(overrides, f"data={self.data_points}"))
         return alternatives
 

@@ -20,10 +20,15 @@ Summaries = Mapping[Column, Sequence[RunSummary]]
 
 @dataclass(frozen=True)
 class Page:
-    """What a page tells. summaries: the runs that are there, by number of iterations and method."""
+    """What a page tells.
+
+    paper_iterations: those of the whole training in the paper. summaries: the runs that are there, by number of
+    iterations and method.
+    """
 
     title: str
     command: str
+    paper_iterations: int
     summaries: Mapping[int, Summaries]
     published: Published
     judged: bool
@@ -53,10 +58,12 @@ class Page:
         seeds = sorted({run.seed for run in runs})
         seconds = sum(run.wall_time_s for run in runs)
         devices = ", ".join(sorted({f"{run.device}, {run.dtype}" for run in runs}))
+        most = max(self.summaries)
+        fewer = f", where the paper has {self.paper_iterations}" if most != self.paper_iterations else ""
         return (
-            f"{len(runs)} runs over the seeds {', '.join(map(str, seeds))}; {sum(run.failed for run in runs)} failed. "
-            f"Training took {seconds:.0f} s in all ({devices}). A failed run counts as an infinite error. "
-            "Runs with one seed share their points and initial weights."
+            f"{most} iterations{fewer}. {len(runs)} runs over the seeds {', '.join(map(str, seeds))}; "
+            f"{sum(run.failed for run in runs)} failed. Training took {seconds:.0f} s in all ({devices}). "
+            "A failed run counts as an infinite error. Runs with one seed share their points and initial weights."
         )
 
     def _errors(self, summaries: Summaries) -> str:

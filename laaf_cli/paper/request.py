@@ -43,13 +43,23 @@ class Request:
         told = [f"{option} {value}" for option, value in options.items() if value is not None]
         return " ".join(["laaf reproduce", name, *told])
 
+    def name(self, artefact: str) -> str:
+        """The name of its files: variants of the set-up do not replace the page of the paper's own."""
+        return "-".join([artefact, *self.variant.labels])
+
     def plan(
-        self, problem: str, columns: Sequence[Column], iterations: int | None = None
+        self, problem: str, columns: Sequence[Column], iterations: int, *, is_papers: bool
     ) -> dict[Column, list[PlannedRun]]:
-        """The runs of each column, one per seed; iterations: instead of those of the problem."""
-        variant = replace(self.variant, iterations=iterations) if iterations is not None else self.variant
+        """The runs of each column, one per seed; is_papers: the number of iterations is that of the bundled problem."""
+        variant = replace(self.variant, iterations=None if is_papers else iterations)
         text, settings = bundled.find(problem), [[one] for one in variant.settings(problem)]
-        return {
-            column: plan_runs(text, [*settings, [column.alternative(variant)]], self.seeds, self.runs_folder)
-            for column in columns
-        }
+        planned: dict[Column, list[PlannedRun]] = {}
+        known: set[str] = set()
+        for column in columns:
+            runs = plan_runs(text, [*settings, [column.alternative(variant)]], self.seeds, self.runs_folder)
+            _, method = runs[0].plan.hashes()
+            # The paper's own learning rate among those to try is the fixed baseline once more.
+            if method not in known:
+                planned[column] = runs
+            known.add(method)
+        return planned

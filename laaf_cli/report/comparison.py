@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ class MethodGroup:
     @property
     def n_failed(self) -> int:
         return sum(run.failed for run in self.runs)
+
+    @property
+    def largest_scale(self) -> float:
+        """The greatest n·a of the runs that did not fail, NaN where all did."""
+        return max((run.largest_scale for run in self.runs if not run.failed), default=math.nan)
 
     def median(self, value: Callable[[RunSummary], float]) -> float:
         """The median of a number over the runs that did not fail, NaN where all did."""
@@ -86,7 +91,8 @@ class Comparison:
             return ""
         best, second = ranked[:2]
         told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
-        return f"The two least medians: {told}"
+        medians = [f"{group.label} ({group.error.median:.2e})" for group in (best, second)]
+        return f"Least median errors: {medians[0]}, then {medians[1]}. {told}"
 
 
 SORTS: dict[str, Callable[[MethodGroup], Any]] = {
@@ -142,50 +148,65 @@ def compare(
 
 
 def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
-    """Hash → name, with a piece of the hash where two problems bear one name."""
-    names = {run.problem_hash: run.problem for run in runs}
-    taken = list(names.values())
-    return {key: name if taken.count(name) == 1 else f"{name} ({key[:6]})" for key, name in names.items()}
+    """Hash → name, with the settings in which problems of one name differ."""
+    first = {run.problem_hash: run for run in reversed(runs)}
+    keys = [run.problem_hash for run in runs if first[run.problem_hash] is run]
+    return dict(
+        zip(
+            keys, _told_apart([first[key].problem for key in keys], [first[key] for key in keys], _PROBLEM), strict=True
+        )
+    )
 
 
 def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> list[MethodGroup]:
-    by_method: dict[str, dict[int, RunSummary]] = {}
+    """The runs of one problem by method, and by what the solution is measured with."""
+    by_method: dict[tuple[str, str], dict[int, RunSummary]] = {}
     for run in runs:
-        seeds = by_method.setdefault(run.method_hash, {})
+        measured = run.spec.model_dump_json(include={"reference", "evaluation"})
+        seeds = by_method.setdefault((run.method_hash, measured), {})
         if run.seed in seeds:
             duplicates.append(f"{run.path} repeats method and seed of {seeds[run.seed].path} and is left out")
         else:
             seeds[run.seed] = run
-    groups = []
-    for seeds in by_method.values():
-        style = method_style(next(iter(seeds.values())).spec)
-        groups.append(MethodGroup(problem, style.name, style, tuple(seeds[seed] for seed in sorted(seeds))))
-    return _told_apart(groups)
+    ordered = [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in by_method.values()]
+    styles = [method_style(group[0].spec) for group in ordered]
+    labels = _told_apart([style.name for style in styles], [group[0] for group in ordered], _METHOD)
+    return [
+        MethodGroup(problem, label, style, group) for label, style, group in zip(labels, styles, ordered, strict=True)
+    ]
 
 
-def _told_apart(groups: Sequence[MethodGroup]) -> list[MethodGroup]:
-    """The groups with labels of which each stands once: settings that differ within a label are added to it."""
+_PROBLEM = ("coordinates", "unknowns", "constants", "equations", "conditions", "data")
+_METHOD = ("slopes", "training", "network", "points", "weights", "conditions", "data", "dtype", "derivatives",
+           "max_seconds", "evaluation", "reference")  # fmt: skip
+"""The settings that make a problem, and those that make a method."""
+
+
+def _told_apart(names: Sequence[str], runs: Sequence[RunSummary], sections: Sequence[str]) -> list[str]:
+    """The names so that each stands once: settings that differ among the runs of one name are added to it."""
+    settings = [
+        _flat({key: run.settings.get(key) for key in sections if key != "slopes" or run.spec.slopes.kind != "fixed"})
+        for run in runs
+    ]
     told = []
-    for group in groups:
-        alike = [other for other in groups if other.label == group.label]
-        own = _method_settings(group)
-        keys = [key for key in own if any(_method_settings(other).get(key) != own[key] for other in alike)]
-        extra = ", ".join(f"{key.rpartition('.')[2]} {_shown(own[key])}" for key in keys)
-        told.append(replace(group, label=f"{group.label}, {extra}" if extra else group.label))
-    return told
+    for name, own in zip(names, settings, strict=True):
+        alike = [other for other, label in zip(settings, names, strict=True) if label == name]
+        differing = [
+            key
+            for key in {key: None for other in alike for key in other}
+            if len({str(other.get(key)) for other in alike}) > 1
+        ]
+        extra = ", ".join(f"{_short(key, differing)} {_shown(own.get(key))}" for key in differing)
+        told.append(f"{name}, {extra}" if extra else name)
+    # Files of observed values make problems that no setting tells apart.
+    return [
+        label if told.count(label) == 1 else f"{label} ({run.problem_hash[:6]}{run.method_hash[:6]})"
+        for label, run in zip(told, runs, strict=True)
+    ]
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return "x".join(map(_shown, value))
-    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
-
-
-_NOT_METHOD = ("title", "source", "seed", "device", "reference", "evaluation")
-
-
-def _method_settings(group: MethodGroup) -> dict[str, Any]:
-    """The settings of a method by dotted path."""
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by dotted path."""
     flat: dict[str, Any] = {}
 
     def walk(path: str, value: Any) -> None:
@@ -198,8 +219,26 @@ def _method_settings(group: MethodGroup) -> dict[str, Any]:
         else:
             flat[path] = value
 
-    walk("", {key: value for key, value in group.runs[0].settings.items() if key not in _NOT_METHOD})
+    walk("", settings)
     return flat
+
+
+def _short(key: str, keys: Sequence[str]) -> str:
+    """As much of the end of a dotted path as tells it from the others."""
+    words = key.split(".")
+    for n in range(1, len(words)):
+        end = "." + ".".join(words[-n:])
+        if sum(other.endswith(end) for other in keys) == 1:
+            return end[1:]
+    return key
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(map(_shown, value))
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return "none" if value is None else str(value)
 
 
 def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGroup]:
@@ -213,6 +252,8 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
         if len(matching) > 1:
             several = listed(f"'{group.label}'" for group in matching)
             raise UsageError(f"{len(matching)} methods are of the kind '{wanted}': {several}; name one of them in full")
+        if not matching and len(groups) > len(inside) and any(group.label == wanted for group in groups):
+            continue  # a run file is the baseline of its own problem alone
         if not matching:
             near = did_you_mean(wanted, [*KIND_LABELS, *labels])
             raise UsageError(
@@ -224,14 +265,23 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
 
 
 def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
-    """The label of the group that holds the run file `path`, or None where it is not among the runs."""
+    """The label of the group that holds the run file `path`, or None where it is not among the runs.
+
+    Raises UsageError where another run of the same method and seed stands for it.
+    """
     name = path.resolve()
     own = next((run for run in runs if run.path.resolve() == name), None)
     if own is None:
         return None
     alike = [run for run in runs if run.problem_hash == own.problem_hash]
     groups = _groups(own.problem, alike, [])
-    return next(group.label for group in groups if group.runs[0].method_hash == own.method_hash)
+    label = next((group.label for group in groups if any(run.path == own.path for run in group.runs)), None)
+    if label is None:
+        raise UsageError(
+            f"{path} has method and seed of a run that it is to be compared with\n"
+            "--against measures new runs by a stored one."
+        )
+    return label
 
 
 FLAGGED: dict[str, Callable[[RunSummary], Any]] = {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+from laaf_cli.errors import UsageError
 from laaf_cli.report.comparison import Comparison
 from laaf_cli.report.figures import ErrorGroup, comparison_figure, save
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> None:
-    """Draws all errors of a comparison; raises UsageError where the file cannot be written."""
+    """Draws all errors of a comparison; raises UsageError where none is known or the file cannot be written."""
     several = len(comparison.problems) > 1
     groups = [
         ErrorGroup(
@@ -19,5 +21,8 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
             group.n_failed,
         )
         for group in comparison.groups
+        if not math.isnan(group.error.median)
     ]
+    if not groups:
+        raise UsageError("no method has errors that are known, so there is nothing to draw")
     save(comparison_figure(groups), path)

@@ -12,6 +12,9 @@ from typing import Any
 from laaf_cli.report.comparison import Comparison, MethodGroup
 from laaf_cli.report.statistics import PairedComparison
 
+DISPENSABLE = ("n·a up to", "S(a)", "iterations", "best", "s", "loss", "quartiles", "95 % interval")
+"""Columns that a narrow terminal goes without, the first first."""
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -19,6 +22,15 @@ class TextTable:
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def fitted(self, width: int) -> TextTable:
+        """The table without the columns that matter least, as far as that makes it fit into `width` characters."""
+        columns = dict(zip(self.headings, zip(*self.rows, strict=True), strict=True))
+        for heading in DISPENSABLE:
+            if sum(max(map(len, (name, *cells))) + 3 for name, cells in columns.items()) <= width:
+                break
+            columns.pop(heading, None)
+        return TextTable(tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
     def markdown(self) -> str:
         """The table in Markdown."""
@@ -54,7 +66,7 @@ def _cells(group: MethodGroup) -> list[str]:
         error_text(error.best),
         error_text(group.median(lambda run: run.loss)),
         number_text(group.median(lambda run: run.recovery), ".3f"),
-        number_text(max((run.largest_scale for run in group.runs if not run.failed), default=math.nan), ".3g"),
+        number_text(group.largest_scale, ".3g"),
         _range([run.iterations for run in group.runs]),
         number_text(group.median(lambda run: run.wall_time_s), ".1f"),
     ]
@@ -100,12 +112,13 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
             "runs": len(group.runs),
             "failed": group.n_failed,
             "relative_l2_median": group.error.median,
+            "median_failed": math.isinf(group.error.median),
             "relative_l2_lower_quartile": group.error.lower,
             "relative_l2_upper_quartile": group.error.upper,
             "relative_l2_best": group.error.best,
             "loss_without_recovery": group.median(lambda run: run.loss),
             "slope_recovery": group.median(lambda run: run.recovery),
-            "largest_scaled_slope": max((run.largest_scale for run in group.runs), default=math.nan),
+            "largest_scaled_slope": group.largest_scale,
             "parameters": group.runs[0].n_parameters,
             "slopes": group.runs[0].n_slopes,
             "iterations": group.median(lambda run: float(run.iterations)),

@@ -24,27 +24,35 @@ def above(runs: Sequence[RunSummary], bound: float) -> list[str]:
 
 
 def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
-    """A sentence for each method whose median error is more than `bound` times that of the stored runs.
+    """A sentence for each method whose median error is more than `bound` times that of the stored runs of its problem.
 
     Raises RunFileError where the stored runs are of another problem, or have no error to compare with.
     """
     problems = {run.problem_hash for group in comparison.groups for run in group.runs}
     for run in stored:
-        if {run.problem_hash} != problems:
+        if run.problem_hash not in problems:
             raise RunFileError(f"{run.path} is a run of another problem ({run.problem}); nothing can be measured by it")
-    before = spread([run.error for run in stored]).median
-    if not math.isfinite(before):
-        raise RunFileError("the runs to compare against have no finite error")
     found = []
     for group in comparison.groups:
-        now = group.error.median
+        alike = [run.error for run in stored if run.problem_hash == group.runs[0].problem_hash]
+        if not alike:
+            continue
+        before, now = spread(alike).median, group.error.median
+        if not math.isfinite(before):
+            raise RunFileError(f"the runs of {group.problem} to compare against have no finite error")
         if not now <= bound * before:
-            ratio = f"{now / before:.3g} times" if before else "more than"
-            found.append(
-                f"{group.label}: the relative L2 error {error_text(now)} is {ratio} that of the baseline, "
-                f"{error_text(before)}; the bound is {bound:g} times"
-            )
+            found.append(f"{group.label}: {_growth(now, before)} {error_text(before)}; the bound is {bound:g} times")
     return found
+
+
+def _growth(now: float, before: float) -> str:
+    """How an error compares with that of the baseline, which is finite."""
+    if math.isnan(now):
+        return "the error is unknown, and that of the stored run is"
+    if math.isinf(now):
+        return "most runs failed, and the error of the stored run is"
+    times = f"{now / before:.3g} times" if before else "above"
+    return f"the relative L2 error {error_text(now)} is {times} that of the stored run,"
 
 
 def _error(run: RunSummary) -> str:

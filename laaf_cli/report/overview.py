@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from laaf_cli.report.methods import has_recovery, method_style
+from laaf_cli.report.losses import loss_without_recovery
+from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import GridFields, History, RunFile
 from laaf_cli.spec import RunSpec
 
@@ -103,11 +104,9 @@ class Overview:
     @property
     def loss_without_recovery(self) -> TermCourse:
         """The whole loss less W_a S(a), which never reaches zero and says nothing about the equation."""
-        recovery = self.spec.slopes.recovery
-        if not has_recovery(self.spec) or recovery is None or "slope_recovery" not in self.terms:
-            return self.total
-        s = self.terms["slope_recovery"]
-        return TermCourse(self.total.start - recovery.weight * s.start, self.total.end - recovery.weight * s.end)
+        starts = {name: term.start for name, term in self.terms.items()}
+        ends = {name: term.end for name, term in self.terms.items()}
+        return TermCourse(loss_without_recovery(self.spec, starts), loss_without_recovery(self.spec, ends))
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, by name."""

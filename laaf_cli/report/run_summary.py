@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from laaf_cli.report.methods import has_recovery
+from laaf_cli.report.losses import SLOPE_RECOVERY, loss_without_recovery
 from laaf_cli.runfile import RunFile
 from laaf_cli.spec import RunSpec, printable
 
@@ -53,8 +53,7 @@ class RunSummary:
         with RunFile(path) as run:
             facts, spec, terms = run.attributes, run.spec, run.final_terms()
             slopes = run.slopes()
-            s = terms.get("slope_recovery", math.nan)
-            weighted = spec.slopes.recovery.weight * s if has_recovery(spec) and spec.slopes.recovery else 0.0
+            del terms["total"]
             reference = run.group_attributes("reference")["method"] if run.has("reference") else "none"
             return cls(
                 path=path,
@@ -67,8 +66,8 @@ class RunSummary:
                 stop_reason=facts["stop_reason"],
                 stop_detail=printable(facts["stop_detail"]),
                 relative_l2=facts["relative_l2"],
-                loss=terms["total"] - weighted,
-                recovery=s,
+                loss=loss_without_recovery(spec, terms),
+                recovery=terms.get(SLOPE_RECOVERY, math.nan),
                 largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
                 iterations=facts["iterations"],
                 wall_time_s=facts["wall_time_s"],

@@ -54,14 +54,15 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
 class PairedComparison:
     """A method against a baseline over the seeds that both have.
 
-    ratio: median over pairs of error / baseline's error; below 1 the method is better. low, high: bootstrap
-    interval of that median. p: Wilcoxon signed-rank test of the log ratios, two-sided; adjusted: after Holm
-    (1979) for all methods compared with this baseline. n_equal: pairs with equal errors.
-    n_failed, n_baseline_failed: pairs in which only one failed.
+    n_equal: pairs with equal errors, which those of two failed runs are not. n_both_failed: pairs in which both
+    failed; n_failed, n_baseline_failed: in which only one did. ratio: median over pairs of error / baseline's
+    error; below 1 the method is better. low, high: bootstrap interval of that median. p: Wilcoxon signed-rank test
+    of the log ratios, two-sided; adjusted: after Holm (1979) for all methods compared with this baseline.
     """
 
     n_pairs: int
     n_equal: int
+    n_both_failed: int
     n_failed: int
     n_baseline_failed: int
     ratio: float
@@ -72,7 +73,7 @@ class PairedComparison:
 
     @property
     def is_tie(self) -> bool:
-        """Whether every pair has equal errors."""
+        """Whether every pair has equal, finite errors."""
         return self.n_pairs > 0 and self.n_equal == self.n_pairs
 
     @property
@@ -90,10 +91,12 @@ class PairedComparison:
             return f"{name} and {baseline} share no seed: nothing can be said about pairs."
         if self.is_tie:
             return f"No difference between {name} and {baseline}: {_pairs(self.n_pairs)} with equal errors."
+        if self.n_both_failed == self.n_pairs:
+            return f"{name} and {baseline} both failed with every seed: nothing can be said of their errors."
         told = f"{_times(self.ratio)} that of {baseline} (median of {_pairs(self.n_pairs)}{self._failures()}"
         if self.n_pairs == 1:
             return f"The error of {name} is {told}); one seed says nothing about others."
-        interval = f", {CONFIDENCE:.0%} interval {_number(self.low)} to {_number(self.high)}"
+        interval = f", {100 * CONFIDENCE:.0f} % interval {_number(self.low)} to {_number(self.high)}"
         test = f", p = {self.adjusted:.2g})" if not math.isnan(self.adjusted) else ")"
         facts = f"the error of {name} is {told}{interval}{test}"
         match self.verdict:
@@ -109,11 +112,10 @@ class PairedComparison:
         return f"The data do not tell {name} and {baseline} apart: {facts}; {why}."
 
     def _failures(self) -> str:
-        return (
-            f", {self.n_failed} of them failed, {self.n_baseline_failed} of the baseline"
-            if (self.n_failed or self.n_baseline_failed)
-            else ""
-        )
+        counts = (self.n_failed, self.n_baseline_failed, self.n_both_failed)
+        if not any(counts):
+            return ""
+        return f"; only the first failed in {counts[0]}, only the second in {counts[1]}, both in {counts[2]}"
 
 
 def _pairs(n: int) -> str:
@@ -135,12 +137,13 @@ def compare_pairs(errors: Mapping[int, float], baseline: Mapping[int, float]) ->
     )
     logs = np.array([_log_ratio(errors[seed], baseline[seed]) for seed in seeds])
     if not seeds:
-        return PairedComparison(0, 0, 0, 0, math.nan, math.nan, math.nan, math.nan, math.nan)
+        return PairedComparison(0, 0, 0, 0, 0, math.nan, math.nan, math.nan, math.nan, math.nan)
     low, high = bootstrap_interval(logs)
     p = signed_rank_p(logs)
     return PairedComparison(
         len(seeds),
-        int(np.count_nonzero(logs == 0)),
+        sum(errors[seed] == baseline[seed] and not math.isinf(errors[seed]) for seed in seeds),
+        sum(math.isinf(errors[seed]) and math.isinf(baseline[seed]) for seed in seeds),
         sum(math.isinf(errors[seed]) and not math.isinf(baseline[seed]) for seed in seeds),
         sum(math.isinf(baseline[seed]) and not math.isinf(errors[seed]) for seed in seeds),
         _from_log(float(np.median(logs))),

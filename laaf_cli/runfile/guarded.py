@@ -72,6 +72,8 @@ class GuardedFile:
         try:
             if not path.exists():
                 raise refusal(f"there is no file {path}")
+            if path.is_dir():
+                raise refusal(f"{path} is a folder; a run file is one of the *.h5 in it")
             if not path.is_file():  # opening a pipe would wait for ever
                 raise refusal(f"{path} is not an ordinary file, and a run file is")
             self._n_bytes = path.stat().st_size

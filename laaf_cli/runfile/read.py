@@ -55,7 +55,11 @@ class RunFile(GuardedFile):
             raise refusal(f"{self.path} was not written by laaf: it has no format_version")
         version = self.attribute("format_version", ATTRIBUTES["format_version"])
         if version != FORMAT_VERSION:
-            age = "a newer laaf reads it" if version > FORMAT_VERSION else "run its spec again to have it anew"
+            age = (
+                "a newer laaf reads it"
+                if version > FORMAT_VERSION
+                else "run its spec again to have it anew (solve and sweep: --overwrite)"
+            )
             raise refusal(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
 
     def text(self, path: str) -> str:

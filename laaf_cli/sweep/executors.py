@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any, ParamSpec, TypeVar
 
 from laaf_cli.errors import LaafError, UsageError
@@ -31,6 +32,8 @@ class LocalProcesses(Executor):
     """
 
     def __init__(self, jobs: int) -> None:
+        # It would let SIGINT through again, in whichever thread starts it.
+        resource_tracker.ensure_running()
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="laaf-job")
         self._own = threading.local()
         self._pools: dict[ProcessPoolExecutor, int] = {}
@@ -44,8 +47,14 @@ class LocalProcesses(Executor):
         try:
             return self._pool().submit(fn, *args, **kwargs).result()
         except BrokenProcessPool:
-            self._own.pool = None
+            self._forget()
             raise WorkerDiedError("its process was killed; if not by you, then for its memory perhaps") from None
+
+    def _forget(self) -> None:
+        """Lets go of a process that is gone: its number may soon be another's."""
+        with self._lock:
+            self._pools.pop(self._own.pool, None)
+        self._own.pool = None
 
     def _pool(self) -> ProcessPoolExecutor:
         """The process of the calling thread, started when first needed."""
@@ -83,7 +92,8 @@ def _terminate(pid: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone: nobody waits for the result."""
+    """Ends this process when its parent is gone: nobody waits for the result. Ctrl-C is for the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

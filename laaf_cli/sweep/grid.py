@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from laaf_cli.runfile import RunFile
 from laaf_cli.spec import Override, RunSpec, Text
 
 MAX_RUNS = 10_000
+
+MAX_LABEL = 60
+"""The most characters that a setting adds to a file name."""
 
 UNFINISHED = ("interrupted",)
 """Stop reasons of runs that a sweep trains anew. One that diverged would diverge again."""
@@ -29,9 +33,15 @@ class Alternative:
 
     @classmethod
     def of(cls, override: Override) -> Alternative:
-        """A setting whose file name says so: `learning_rate=1e-3`."""
-        value = re.sub(r"[^A-Za-z0-9.+-]+", "_", override.text.strip()).strip("_")
-        return cls((override,), f"{override.path[-1]}={value}"[:40])
+        """A setting whose file name says so: `learning_rate=1e-3`.
+
+        What a file name cannot hold is replaced, and a checksum of the whole keeps two such values apart.
+        """
+        text = override.text.strip()
+        words = override.path[2:] if override.path[:2] == ("training", 0) else override.path
+        plain = f"{'.'.join(map(str, words))}={re.sub(r'[^A-Za-z0-9.+-]+', '_', text)}"
+        exact = plain.endswith(f"={text}") and len(plain) <= MAX_LABEL
+        return cls((override,), plain if exact else f"{plain[:MAX_LABEL]}-{zlib.crc32(text.encode()):08x}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,8 @@ def plan_runs(
 
     Every plan is made here, so that whatever is wrong with one of them is told before the first is trained.
 
-    Raises SpecError for faults of the spec or of an alternative, UsageError for too many runs.
+    Raises SpecError for faults of the spec or of an alternative, UsageError for too many runs, and for runs that
+    only a length of file names keeps from being told apart.
     """
     n_runs = math.prod(len(axis) for axis in axes) * len(seeds)
     if n_runs > MAX_RUNS:
@@ -102,7 +113,7 @@ def plan_runs(
             seeded = replace(plan, spec=plan.spec.model_copy(update={"seed": seed}))
             run = PlannedRun(seeded, folder / _file_name(seeded, label))
             if run.path in runs:
-                run = replace(run, path=folder / _file_name(seeded, f"{label}-{plan.hashes()[1][:8]}"))
+                raise UsageError(f"two runs of this sweep would go into one file, {run.path}")
             runs[run.path] = run
     return list(runs.values())
 

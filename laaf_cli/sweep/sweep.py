@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from laaf_cli.errors import LaafError
+from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.plan import Plan
 from laaf_cli.run import execute
@@ -45,6 +45,7 @@ class Outcome:
     relative_l2: float = math.nan
     wall_time_s: float = math.nan
     detail: str = ""
+    exit_code: ExitCode = ExitCode.OK
 
 
 def sweep(
@@ -87,6 +88,9 @@ def sweep(
             for future in pending:
                 future.cancel()
             executor.shutdown(wait=False)
+    for future in [future for future in pending if future.done() and not future.cancelled()]:
+        if future.exception() is None:  # it was ready when the stop came
+            tell(_outcome(pending.pop(future), future))
     for run in pending.values():
         tell(Outcome(run, State.CANCELLED))
     return [ended[run.path] for run in runs]
@@ -121,10 +125,11 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun]) -> Outcome:
         try:
             finished = future.result().save(run.path)
         except LaafError as unwritten:
-            return Outcome(run, State.FAILED, detail=str(unwritten))
+            return Outcome(run, State.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code)
         summary = finished.summary
         state = State.DIVERGED if summary.stop_reason == "diverged" else State.FINISHED
         return Outcome(run, state, summary.worst_relative_l2, summary.wall_time_s, summary.stop_detail)
     # Whatever happened in a worker, the other runs go on; what happened is told.
-    told = str(error) if isinstance(error, LaafError) else f"{type(error).__name__}: {error}"
-    return Outcome(run, State.FAILED, detail=told)
+    if isinstance(error, LaafError):
+        return Outcome(run, State.FAILED, detail=str(error), exit_code=error.exit_code)
+    return Outcome(run, State.FAILED, detail=f"{type(error).__name__}: {error}", exit_code=ExitCode.INTERNAL)

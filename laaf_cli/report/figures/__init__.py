@@ -4,7 +4,7 @@ from laaf_cli.report.figures.comparison import ErrorGroup, comparison_figure
 from laaf_cli.report.figures.error import error_figure
 from laaf_cli.report.figures.frequency import frequency_figure
 from laaf_cli.report.figures.kinds import KINDS, Drawing, Kind, check_kinds, draw
-from laaf_cli.report.figures.loss import loss_figure, loss_without_recovery
+from laaf_cli.report.figures.loss import loss_figure
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.save import check_path, file_types, save
 from laaf_cli.report.figures.slopes import slopes_figure
@@ -28,7 +28,6 @@ __all__ = [
     "file_types",
     "frequency_figure",
     "loss_figure",
-    "loss_without_recovery",
     "require_window",
     "save",
     "show",

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from laaf_cli.errors import UsageError
 from laaf_cli.report.figures.canvas import WIDTH, legend_below, make_figure, plain, printed
 from laaf_cli.report.figures.scales import finite, log_limits, log_padded, set_log
+from laaf_cli.report.statistics import spread
 
 TOP = 0.96
 """Where failed runs are marked, as a share of the height of the axes."""
@@ -32,8 +33,8 @@ class ErrorGroup:
 def comparison_figure(groups: Sequence[ErrorGroup], title: str = "", y: str = "relative L2 error") -> Figure:
     """A dot for each seed and a bar at the median of each method, on a log axis; a cross at the top for each failure.
 
-    The median is that of the errors given; those that are not finite count as failures. An error of zero stands
-    at the lower edge.
+    A failure counts as an infinite error in the median, and so do errors that are not finite: no bar where most runs
+    failed. An error of zero stands at the lower edge.
     """
     if not groups:
         raise UsageError("there is nothing to compare")
@@ -69,8 +70,8 @@ def _draw(axes: Axes, position: int, group: ErrorGroup, low: float) -> None:
         alpha=0.7,
         markeredgewidth=0,
     )
-    if errors.size:
-        median = max(float(np.median(errors)), low)
+    if len(errors) > failed:  # else the median is that of a failed run
+        median = max(spread([*errors, *[np.inf] * failed]).median, low)
         axes.plot([position - 0.3, position + 0.3], [median, median], color=group.color, linewidth=2)
     if failed:
         top = np.full(failed, TOP)

@@ -13,10 +13,8 @@ from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
-from laaf_cli.runfile.record import Array, History
-from laaf_cli.spec import RunSpec
-
-SLOPE_RECOVERY = "slope_recovery"
+from laaf_cli.report.losses import SLOPE_RECOVERY, loss_without_recovery
+from laaf_cli.runfile.record import Array
 
 
 @dataclass(frozen=True)
@@ -31,19 +29,6 @@ class Panel:
 def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kind
     """Every run has a loss."""
     return ""
-
-
-def loss_without_recovery(spec: RunSpec, history: History) -> Array:
-    """J − W_a S(a) = Σ W · term over all terms but slope recovery, [n_records].
-
-    Summed from the terms, for in float32 a subtraction would leave the rounding of S(a) alone.
-    """
-    weights = dict.fromkeys(history.terms, 1.0) | spec.weights.equations
-    weights |= {name: condition.weight for name, condition in spec.conditions.items()}
-    if spec.data is not None:
-        weights["data"] = spec.data.weight
-    terms = [weights[name] * values for name, values in history.terms.items() if name != SLOPE_RECOVERY]
-    return np.sum(terms, axis=0, initial=0.0) if terms else np.zeros(len(history.columns["total"]))
 
 
 @printed()
@@ -64,9 +49,14 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
     return figure
 
 
+def _whole(run: RunData) -> Array:
+    """The loss without S(a), [n_records]; zeros where no other term is left."""
+    return np.zeros(len(run.history.columns["total"])) + loss_without_recovery(run.spec, run.history.terms)
+
+
 def _panels(runs: Sequence[RunData]) -> list[Panel]:
     names = list(dict.fromkeys(name for run in runs for name in _in_order_of_spec(run)))
-    panels = [Panel("loss without S(a)", "weighted sum", lambda run: loss_without_recovery(run.spec, run.history))]
+    panels = [Panel("loss without S(a)", "weighted sum", _whole)]
     panels += [Panel(f"term '{name}'", "mean square", _term(name)) for name in names if name != SLOPE_RECOVERY]
     if SLOPE_RECOVERY in names:
         panels.append(Panel("slope recovery", "S(a)", _term(SLOPE_RECOVERY)))
