@@ -39,7 +39,7 @@ class Alternative:
         """
         text = override.text.strip()
         words = override.path[2:] if override.path[:2] == ("training", 0) else override.path
-        plain = f"{'.'.join(map(str, words))}={re.sub(r'[^A-Za-z0-9.+-]+', '_', text)}"
+        plain = f"{'.'.join(map(str, words))}={re.sub(r'[^A-Za-z0-9.+-]+', '_', text).strip('_')}"
         exact = plain.endswith(f"={text}") and len(plain) <= MAX_LABEL
         return cls((override,), plain if exact else f"{plain[:MAX_LABEL]}-{zlib.crc32(text.encode()):08x}")
 
