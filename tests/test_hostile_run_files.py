@@ -614,7 +614,7 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "many versions": (of_version([2, 2]), "the attribute format_version in .* is no whole number"),
     "endless version": (of_version(np.uint64(2**64 - 1)), "has format 18446744073709551615, this laaf"),
     "only a version": (of_version(2), "lacks the attribute laaf_version"),
-    "directory": (lambda path: path.mkdir(), "is not an ordinary file, and a run file is"),
+    "directory": (lambda path: path.mkdir(), r"is a folder; a run file is one of the \*\.h5 in it"),
     "pipe": (os.mkfifo, "is not an ordinary file, and a run file is"),
     "socket": (bind, "is not an ordinary file, and a run file is"),
     "device": (lambda path: path.symlink_to("/dev/zero"), "is not an ordinary file, and a run file is"),

@@ -34,7 +34,7 @@ class Artefact:
     """A table or figure of the paper.
 
     columns: the methods it shows. moments: numbers of iterations at which the solution is shown, with the
-    number of the whole training last. published: the printed errors, if any. draw: the kinds of figure.
+    number of the whole training last. published: the printed errors, if any.
     judged: whether its page says what becomes of the paper's claims.
     """
 
