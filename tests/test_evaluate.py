@@ -26,12 +26,13 @@ from laaf_cli.cli.evaluate import GRID_FORMS
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import ExitCode, RunFileError, UsageError
 from laaf_cli.plan import make_plan
+from laaf_cli.problem import Places
 from laaf_cli.problem.tables import Rows, Table, read_table
 from laaf_cli.report import export
 from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
 from laaf_cli.spec import Override, Text
-from laaf_cli.trained_network import Places, TrainedNetwork, restore
+from laaf_cli.trained_network import TrainedNetwork, restore
 
 with warnings.catch_warnings():
     # Importing meshio reads a table of NumPy that newer versions of it deprecate; what it reads of ours is its own.
@@ -523,7 +524,7 @@ def umask() -> int:
 def test_csv_in_pieces(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = opened(two)
     for places in (Places(network.axes, is_grid=True), scattered(network, 24)):
-        sampled = export.SampledFields(places.coordinates, values(network, places, "u"), places.is_grid, {})
+        sampled = export.SampledFields(places, values(network, places, "u"), {})
         whole = "".join(export.csv_text(sampled))
         monkeypatch.setattr(export, "ROWS_AT_A_TIME", 5)
         pieces = list(export.csv_text(sampled))

@@ -12,8 +12,9 @@ from laaf_cli.cli import console, options
 from laaf_cli.report import export
 
 if TYPE_CHECKING:
+    from laaf_cli.problem import Places
     from laaf_cli.runfile import RunFile
-    from laaf_cli.trained_network import Places, TrainedNetwork
+    from laaf_cli.trained_network import TrainedNetwork
 
 _WHERE, _TARGET = "Where", "Output"
 
@@ -98,9 +99,7 @@ def evaluate(
         places = _places(network, grid or [], points, len(wanted), quiet=quiet)
         if not quiet:
             _announce(file, network, places, list(wanted))
-        sampled = export.SampledFields(
-            places.coordinates, network.evaluate(places, wanted), places.is_grid, _attributes(file)
-        )
+        sampled = export.SampledFields(places, network.evaluate(places, wanted), _attributes(file))
     if not quiet:
         _warn_of_overflow(sampled)
     if output is None:
@@ -125,8 +124,8 @@ def _names(fields: list[str] | None, network: TrainedNetwork) -> list[str]:
 
 def _places(network: TrainedNetwork, grid: list[str], points: str | None, n_fields: int, *, quiet: bool) -> Places:
     from laaf_cli.cli.places import check_size, on_grid, read_points
+    from laaf_cli.problem import Places
     from laaf_cli.spec import printable
-    from laaf_cli.trained_network import Places
 
     if points is not None:
         found = read_points(points, network.domain.coordinates)

@@ -20,9 +20,9 @@ import numpy as np
 from laaf_cli.cli.evaluate import GRID_FORMS
 from laaf_cli.errors import UsageError, did_you_mean, listed
 from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
+from laaf_cli.problem import Places
 from laaf_cli.problem.domain import Array, Domain
 from laaf_cli.spec import printable, shown
-from laaf_cli.trained_network import Places
 
 MAX_VALUES = 50_000_000
 """Values of fields that one command computes; 400 MB."""

@@ -3,6 +3,7 @@
 from laaf_cli.problem.build import build
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.domain import Domain, Face, grid_points
+from laaf_cli.problem.places import Places
 from laaf_cli.problem.problem import OBSERVED, Interior, Observed, OnFaces, PointSet, Problem, Region, Term
 from laaf_cli.problem.samplers import SAMPLERS
 
@@ -14,6 +15,7 @@ __all__ = [
     "Interior",
     "Observed",
     "OnFaces",
+    "Places",
     "PointSet",
     "Problem",
     "Region",

@@ -5,7 +5,6 @@ NumPy and SciPy are imported where they are used: the help of the command is mad
 
 from __future__ import annotations
 
-import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from laaf_cli.problem import Places
+
     Array = NDArray[np.float64]
 
 ROWS_AT_A_TIME = 10_000
@@ -27,26 +28,15 @@ ROWS_AT_A_TIME = 10_000
 
 @dataclass(frozen=True)
 class SampledFields:
-    """Fields on a rectilinear grid, or at scattered points.
+    """Fields and the places at which they were taken.
 
-    coordinates: by name, in order; on a grid the values along each axis [n_i], else one for each point [n].
-    fields: by name; on a grid [n_1, …, n_d], else [n].
-    attributes: texts that say where the fields come from, `title` among them.
+    fields: by name, of the shape of `places`. attributes: texts that say where the fields come from, `title` among
+    them.
     """
 
-    coordinates: Mapping[str, Array]
+    places: Places
     fields: Mapping[str, Array]
-    is_grid: bool
     attributes: Mapping[str, str]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        sizes = tuple(len(values) for values in self.coordinates.values())
-        return sizes if self.is_grid else sizes[:1]
-
-    @property
-    def n_points(self) -> int:
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -63,15 +53,13 @@ def csv_text(sampled: SampledFields) -> Iterator[str]:
 
     Numbers are written as Python does, so that reading them gives the very same float64.
     """
-    import numpy as np
 
-    yield ",".join([*sampled.coordinates, *sampled.fields]) + "\n"
+    yield ",".join([*sampled.places.coordinates, *sampled.fields]) + "\n"
     fields = [values.ravel() for values in sampled.fields.values()]
-    for start in range(0, sampled.n_points, ROWS_AT_A_TIME):
-        rows = np.arange(start, min(start + ROWS_AT_A_TIME, sampled.n_points))
-        indices = np.unravel_index(rows, sampled.shape) if sampled.is_grid else [rows] * len(sampled.coordinates)
-        places = [values[index] for values, index in zip(sampled.coordinates.values(), indices, strict=True)]
-        columns = [column.tolist() for column in (*places, *(values[rows] for values in fields))]
+    for start in range(0, sampled.places.n_points, ROWS_AT_A_TIME):
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        points = sampled.places.block(rows.start, rows.stop)
+        columns = [column.tolist() for column in (*points.T, *(values[rows] for values in fields))]
         yield "".join(",".join(map(repr, row)) + "\n" for row in zip(*columns, strict=True))
 
 
@@ -85,7 +73,7 @@ def _write_npz(path: Path, sampled: SampledFields) -> None:
     import numpy as np
 
     with zipfile.ZipFile(path, "w") as archive:
-        for name, values in {**sampled.coordinates, **sampled.fields}.items():
+        for name, values in {**sampled.places.coordinates, **sampled.fields}.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
 
@@ -94,21 +82,21 @@ def _write_netcdf(path: Path, sampled: SampledFields) -> None:
     """The classic format with 64-bit offsets; points follow the discrete sampling geometries of the CF conventions."""
     from scipy.io import netcdf_file
 
-    names = {*sampled.coordinates, *sampled.fields}
+    names = {*sampled.places.coordinates, *sampled.fields}
     point = "point" if "point" not in names else "point_number"
-    dimensions = tuple(sampled.coordinates) if sampled.is_grid else (point,)
+    dimensions = tuple(sampled.places.coordinates) if sampled.places.is_grid else (point,)
     with netcdf_file(str(path), "w", version=2) as file:
         for name, text in sampled.attributes.items():
             setattr(file, name, text.encode(errors="replace"))
-        for name, size in zip(dimensions, sampled.shape, strict=True):
+        for name, size in zip(dimensions, sampled.places.shape, strict=True):
             file.createDimension(name, size)
-        for name, values in sampled.coordinates.items():
-            file.createVariable(name, "d", (name,) if sampled.is_grid else (point,))[:] = values
+        for name, values in sampled.places.coordinates.items():
+            file.createVariable(name, "d", (name,) if sampled.places.is_grid else (point,))[:] = values
         for name, values in sampled.fields.items():
             variable = file.createVariable(name, "d", dimensions)
             variable[:] = values
-            if not sampled.is_grid:
-                variable.coordinates = " ".join(sampled.coordinates).encode()  # type: ignore[attr-defined]
+            if not sampled.places.is_grid:
+                variable.coordinates = " ".join(sampled.places.coordinates).encode()  # type: ignore[attr-defined]
 
 
 def _write_vtk(path: Path, sampled: SampledFields) -> None:
@@ -122,21 +110,21 @@ def _write_vtk(path: Path, sampled: SampledFields) -> None:
     title = "".join(c if c.isprintable() else " " for c in sampled.attributes.get("title", ""))[:200]
     with path.open("wb") as file:
         file.write(f"# vtk DataFile Version 3.0\n{title}\nBINARY\n".encode("ascii", errors="replace"))
-        axes = [values for _, values in zip_longest("xyz", sampled.coordinates.values(), fillvalue=np.zeros(1))]
-        if sampled.is_grid:
+        axes = [values for _, values in zip_longest("xyz", sampled.places.coordinates.values(), fillvalue=np.zeros(1))]
+        if sampled.places.is_grid:
             sizes = " ".join(str(len(axis)) for axis in axes)
             file.write(f"DATASET RECTILINEAR_GRID\nDIMENSIONS {sizes}\n".encode())
             for letter, axis in zip("XYZ", axes, strict=True):
                 _write_vtk_block(file, f"{letter}_COORDINATES {len(axis)} double", axis.astype(">f8"))
         else:
-            n = sampled.n_points
+            n = sampled.places.n_points
             points = np.stack(np.broadcast_arrays(*axes, np.zeros(n))[:3], axis=1)
             cells = np.stack([np.ones(n), np.arange(n)], axis=1)
             file.write(b"DATASET UNSTRUCTURED_GRID\n")
             _write_vtk_block(file, f"POINTS {n} double", points.astype(">f8"))
             _write_vtk_block(file, f"CELLS {n} {2 * n}", cells.astype(">i4"))
             _write_vtk_block(file, f"CELL_TYPES {n}", np.ones(n, ">i4"))
-        file.write(f"POINT_DATA {sampled.n_points}\n".encode())
+        file.write(f"POINT_DATA {sampled.places.n_points}\n".encode())
         for name, values in sampled.fields.items():
             header = f"SCALARS {name} double 1\nLOOKUP_TABLE default"
             _write_vtk_block(file, header, values.ravel(order="F").astype(">f8"))
