@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import math
 import platform
@@ -37,9 +36,8 @@ from laaf_cli.runfile import (
     RunRecord,
     write_run,
 )
+from laaf_cli.solution import Solution
 from laaf_cli.training import TrainingResult
-
-_POINTS_AT_A_TIME = 20_000
 
 
 @dataclass(frozen=True)
@@ -121,15 +119,6 @@ class Slice:
     reference: Mapping[str, Array] | None
 
 
-def evaluate_network(network: Mlp, unknowns: tuple[str, ...], points: Array) -> dict[str, Array]:
-    """The unknowns [n_points] at points [n_points, d], computed in float64 whatever the training used."""
-    exact = copy.deepcopy(network).double()
-    with torch.no_grad():
-        parts = torch.split(torch.from_numpy(points), _POINTS_AT_A_TIME)
-        values = torch.cat([exact(part.to(network.device)).cpu() for part in parts]).numpy()
-    return {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(unknowns)}
-
-
 def finish(
     plan: Plan,
     network: Mlp,
@@ -147,11 +136,12 @@ def finish(
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)
     axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
-    solution = evaluate_network(network, problem.unknowns, grid)
+    found = Solution.of(network, plan.engine, problem.trial)
+    solution = found.unknowns(problem.unknowns, grid)
     errors = {name: solution[name] - reference.fields[name] for name in solution} if reference else None
     l2 = {name: relative_l2(solution[name], reference.fields[name]) for name in solution} if reference else None
     largest = {name: max_error(solution[name], reference.fields[name]) for name in solution} if reference else None
-    at_slices = [evaluate_network(network, problem.unknowns, slice_.points) for slice_ in slices]
+    at_slices = [found.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
     at_times = _error_at_times(slices, at_slices)
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
@@ -185,7 +175,12 @@ def finish(
         network=_parameters(plan, network),
         checkpoint=Checkpoint(
             {name: given.points for name, given in points.items()},
-            {name.removeprefix(OBSERVED): v for given in points.values() for name, v in given.symbols.items()},
+            {
+                name.removeprefix(OBSERVED): values
+                for given in points.values()
+                for name, values in given.symbols.items()
+                if name.startswith(OBSERVED)
+            },
             result.optimizer_state,
             {
                 "iteration": result.iterations,

@@ -16,11 +16,13 @@ import torch
 
 from laaf_cli.derivatives import ENGINES, DerivativeEngine
 from laaf_cli.errors import Fault, SpecError, listed
+from laaf_cli.expression import Field
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery, torch_device
-from laaf_cli.problem import Observed, PointSet, Problem, build, constant_loss, grid_points
-from laaf_cli.reference import NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
+from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, constant_loss, python_functions
+from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
 from laaf_cli.seeds import random_stream
+from laaf_cli.solution import make_periods
 from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Text, load
 from laaf_cli.training import OPTIMIZERS, SCHEDULES, LearningRate, Objective, TrainingPhase
 
@@ -29,7 +31,7 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
     ("network", "initializer"): tuple(INITIALIZERS),
     ("training", "*", "optimizer"): tuple(OPTIMIZERS),
     ("training", "*", "schedule", "kind"): tuple(SCHEDULES),
-    ("reference", "kind"): (*REFERENCES, NO_REFERENCE),
+    ("reference", "kind"): (AUTO, *REFERENCES, NO_REFERENCE),
 }
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
 
@@ -45,6 +47,8 @@ class Plan:
     reference: Reference | None
     engine_name: str = "taylor"
     max_seconds: float | None = None
+    no_reference: str = ""
+    """Why there is no reference, where none was asked for and none was found."""
 
     @property
     def engine(self) -> type[DerivativeEngine]:
@@ -100,16 +104,41 @@ class Plan:
         network = Mlp(
             domain.dimension,
             spec.network.hidden,
-            len(self.problem.unknowns),
+            len(self.problem.trial.outputs),
             activation=spec.network.activation,
             initializer=spec.network.initializer,
             kind=spec.slopes.kind,
             n=spec.slopes.n,
             bounds=(domain.lower, domain.upper) if spec.network.inputs == "scaled" else None,
+            periods=make_periods(self.problem.trial, domain),
             random=random_stream(spec.seed, "weights"),
             dtype=self.dtype,
         )
         return network.to(self.device)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what the problem seems to lack, and on why it has no reference."""
+        return (*self.problem.warnings, *([self.no_reference] if self.no_reference else []))
+
+    def draw_points(self) -> dict[str, PointSet]:
+        """The points of every trained term, with the values that are observed there.
+
+        Raises ReferenceRefusedError where the data are those of the reference and it does not give them.
+        """
+        points = self.problem.draw_points(self.spec.seed)
+        for term in self.problem.trained_terms:
+            if isinstance(term.region, Sampled) and term.region.targets is None and self.reference is not None:
+                places = points[term.name].points
+                values = self.reference.evaluate(places).fields
+                observed = {f.unknown: values[f.unknown] for f in self._observed(term.name)}
+                random = random_stream(self.spec.seed, "noise", term.name)
+                points[term.name] = term.region.observe(places, observed, random)
+        return points
+
+    def _observed(self, name: str) -> frozenset[Field]:
+        """The unknowns that a term of data observes."""
+        return next(term.fields for term in self.problem.terms if term.name == name)
 
     def make_objective(self, network: Mlp, points: Mapping[str, PointSet]) -> Objective:
         return Objective(self.problem, points, network, self.engine, self.recovery, self.spec.seed)
@@ -128,25 +157,39 @@ class Plan:
         spec = self.spec.model_dump(mode="json")
         keys = ("coordinates", "unknowns", "constants", "equations")
         problem = {key: spec[key] for key in keys}
+        problem["periodic"] = sorted(spec["periodic"])
+        problem["functions"] = sorted({function.source for function in self.problem.functions.values()})
+        problem["learn"] = {name: learned["truth"] for name, learned in spec["learn"].items()}
         conditions = spec["conditions"]
         problem["conditions"] = {
-            name: {key: condition[key] for key in ("where", "equation")} for name, condition in conditions.items()
+            name: {key: value for key, value in condition.items() if key not in (*_HOW, "data", "names")}
+            for name, condition in conditions.items()
         }
-        problem["data"] = spec["data"]["target"] if spec["data"] else None
+        problem["data"] = {key: spec["data"][key] for key in _OBSERVED} if spec["data"] else None
         problem["observed"] = [
             hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
             for term in self.problem.terms
             if isinstance(term.region, Observed)
             for values in (term.region.given.points, *term.region.given.symbols.values())
         ]
-        method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype")}
+        method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype", "transform")}
+        method["periodic"] = spec["periodic"]
+        method["learn"] = {
+            name: {key: value for key, value in learned.items() if key != "truth"}
+            for name, learned in spec["learn"].items()
+        }
         method["data"] = {key: spec["data"][key] for key in ("points", "sampler", "weight")} if spec["data"] else None
         method |= {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
-        method["conditions"] = {
-            name: {key: condition[key] for key in ("points", "weight")} for name, condition in conditions.items()
-        }
+        method["conditions"] = {name: {key: condition[key] for key in _HOW} for name, condition in conditions.items()}
         method["slopes"] = {"kind": "fixed"} if spec["slopes"]["kind"] == "fixed" else spec["slopes"]
         return _hash(problem), _hash(method)
+
+
+_HOW = ("points", "weight")
+"""Keys of a condition that belong to the method, not to the problem."""
+
+_OBSERVED = ("target", "reference", "noise", "fields")
+"""Keys of the data that belong to the problem."""
 
 
 def _hash(value: object) -> str:
@@ -159,34 +202,37 @@ def make_plan(
     *,
     derivatives: str = "taylor",
     max_seconds: float | None = None,
+    allow_python: bool = False,
 ) -> Plan:
-    """The plan of a spec.
+    """The plan of a spec; allow_python: whether the Python file that it names may be run.
 
     Raises SpecError with all faults of the spec; those that need a problem to be seen (an activation that is
     not smooth enough, a reference that does not apply) come once the rest is right.
     """
     loaded = load(text, overrides)
-    spec, problem = build(loaded, CHOICES)
+    spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python))
     faults = [*_activation_faults(loaded, spec, problem), *_schedule_faults(loaded, spec)]
-    reference = None
+    reference, without = None, ""
     try:
         reference = make_reference(problem, spec.reference, Path(text.name).parent)
-        if reference is not None:
-            # The corners of the domain tell whether the reference covers it.
-            reference.evaluate(grid_points(problem.domain.grid((2,) * problem.domain.dimension)))
     except ReferenceRefusedError as error:
-        hint = "reference: none trains without one."
-        faults.append(Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint))
+        if spec.reference.kind != AUTO:
+            hint = "reference: none trains without one."
+            faults.append(Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint))
+        elif spec.data is not None and spec.data.reference:
+            what = f"the data are those of the reference, and there is none: {error}"
+            faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark))
+        without = f"The error will not be known, for there is no reference: {error}."
     if faults:
         raise SpecError(faults)
-    return Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds)
+    return Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds, without)
 
 
 def _activation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:
     row = ACTIVATIONS[spec.network.activation]
     if problem.order <= row.max_order:
         return []
-    term = max(problem.terms, key=lambda term: term.order)
+    term = max(problem.trained_terms, key=lambda term: term.order)
     what = f"'{row.name}' does not suit the {term.kind} '{term.name}' of order {term.order}"
     smooth = listed(name for name, other in ACTIVATIONS.items() if other.max_order >= problem.order)
     hint = f"{row.why[0].upper()}{row.why[1:]}. Choices: {smooth}."
@@ -208,7 +254,10 @@ def _schedule_faults(loaded: LoadedSpec, spec: RunSpec) -> list[Fault]:
 
 @dataclass(frozen=True)
 class TermReport:
-    """A loss term before training: what it needs, how many points it has, its value at step 0."""
+    """A term before training: what it needs, how many points it has, its value at step 0.
+
+    value is None where the form of the solution meets the condition, which then is no term of the loss.
+    """
 
     name: str
     kind: str
@@ -216,7 +265,7 @@ class TermReport:
     region: str
     n_points: int
     weight: float
-    value: float
+    value: float | None
 
 
 @dataclass(frozen=True)
@@ -242,7 +291,7 @@ class Inspection:
 
 def inspect(plan: Plan) -> Inspection:
     """Draws points and weights, evaluates the loss once, trains nothing."""
-    points = plan.problem.draw_points(plan.spec.seed)
+    points = plan.draw_points()
     network = plan.make_network()
     loss = plan.make_objective(network, points).evaluate()
     values = dict(zip(loss.names, loss.values.tolist(), strict=True))
@@ -254,10 +303,10 @@ def inspect(plan: Plan) -> Inspection:
                 derivative_name(field.unknown, field.orders, plan.problem.domain.coordinates)
                 for field in sorted(term.fields, key=lambda f: (f.unknown, sum(f.orders), [-o for o in f.orders]))
             ),
-            term.region.description,
-            len(points[term.name]),
+            term.region.describe(plan.problem.domain),
+            len(points[term.name]) if term.name in points else 0,
             term.weight,
-            values[term.name],
+            values.get(term.name),
         )
         for term in plan.problem.terms
     )

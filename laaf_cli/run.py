@@ -9,11 +9,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from laaf_cli.finished_run import FinishedRun, Slice, evaluate_network, finish
+from laaf_cli.finished_run import FinishedRun, Slice, finish
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
+from laaf_cli.solution import Solution
 from laaf_cli.training import Record, Trainer
 
 
@@ -28,7 +29,7 @@ def execute(
     Raises ReferenceRefusedError where the reference turns out not to cover the evaluation grid.
     """
     prepare_torch()
-    points = plan.problem.draw_points(plan.spec.seed)
+    points = plan.draw_points()
     network = plan.make_network()
     grid = grid_points(plan.problem.grid)
     reference = plan.reference.evaluate(grid) if plan.reference is not None else None
@@ -38,7 +39,7 @@ def execute(
         fields = reference.fields
 
         def monitor(current: Mlp) -> float:
-            found = evaluate_network(current, plan.problem.unknowns, grid)
+            found = Solution.of(current, plan.engine, plan.problem.trial).unknowns(plan.problem.unknowns, grid)
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
     trainer = Trainer(

@@ -10,14 +10,15 @@ from typing import cast
 import numpy as np
 import torch
 
-from laaf_cli.derivatives import ENGINES, DerivativeEngine
-from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
+from laaf_cli.derivatives import ENGINES
+from laaf_cli.errors import RunFileError, SpecError, UsageError, did_you_mean, listed
 from laaf_cli.expression import ExpressionError, Field, Scope, Symbol, resolve
 from laaf_cli.multi_index import lower_set
 from laaf_cli.network import ACTIVATIONS, Mlp, torch_device
-from laaf_cli.problem import Domain, Places
+from laaf_cli.problem import Domain, Places, Trial, build_form
 from laaf_cli.problem.domain import Array
 from laaf_cli.runfile import NetworkParameters, RunFile
+from laaf_cli.solution import Solution, make_periods
 from laaf_cli.spec import shown
 
 MAX_BLOCK = 20_000
@@ -35,12 +36,11 @@ u_xxxx of a network 6×20. Taylor mode needs a tenth.
 class TrainedNetwork:
     """A network restored from a run file.
 
-    network: in float64. engine: the derivative engine of the run. domain: where it was trained.
+    solution: its network in float64, with the derivative engine of the run. domain: where it was trained.
     axes: the values of each coordinate on the run's own grid.
     """
 
-    network: Mlp
-    engine: type[DerivativeEngine]
+    solution: Solution
     domain: Domain
     unknowns: tuple[str, ...]
     axes: Mapping[str, Array]
@@ -62,7 +62,7 @@ class TrainedNetwork:
             field = cast("Field", resolve(Symbol(name), scope))  # what begins with an unknown is nothing else
         except ExpressionError as error:
             raise UsageError(f"{error.faults[0].what}\n{error.faults[0].hint}") from None
-        order, activation = sum(field.orders), self.network.activation
+        order, activation = sum(field.orders), self.solution.network.activation
         if order > activation.max_order:
             raise UsageError(
                 f"'{name}' is a derivative of order {order}, and '{activation.name}' goes to order "
@@ -72,14 +72,11 @@ class TrainedNetwork:
 
     def evaluate(self, places: Places, fields: Mapping[str, Field]) -> dict[str, Array]:
         """The fields by the names given, of the shape of `places`; a bounded number of points at a time."""
-        engine = self.engine(self.network, self.unknowns, fields.values())
-        size = _block_size(self.network, fields)
+        size = _block_size(self.solution.network, fields)
         found = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
-            points = torch.from_numpy(places.block(start, start + size)).to(self.network.device)
-            values = engine.evaluate(engine.prepare(points))
-            for name, field in fields.items():
-                found[name][start : start + size] = values[field].detach().cpu().numpy()
+            for name, values in self.solution.evaluate(fields, places.block(start, start + size)).items():
+                found[name][start : start + size] = values
         return {name: values.reshape(places.shape) for name, values in found.items()}
 
     def extrapolation(self, places: Places) -> list[str]:
@@ -129,25 +126,34 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         raise RunFileError(f"{run.path} computed its derivatives by {shown(engine)}; known are {listed(ENGINES)}")
     axes = {name: _axis(run, name) for name in spec.coordinates}
     lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
+    domain, trial = _form(run, Domain(tuple(axes), lower, upper))
     network = Mlp(
         len(axes),
         spec.network.hidden,
-        len(spec.unknowns),
+        len(trial.outputs),
         activation=spec.network.activation,
         kind=spec.slopes.kind,
         n=spec.slopes.n,
         bounds=(lower, upper) if spec.network.inputs == "scaled" else None,
+        periods=make_periods(trial, domain),
         random=np.random.default_rng(0),  # every weight is overwritten
         dtype=torch.float64,
     )
     _load(run, network, parameters)
     return TrainedNetwork(
-        network.requires_grad_(False).to(chosen),
-        ENGINES[engine],
-        Domain(tuple(axes), lower, upper),
+        Solution(network.requires_grad_(False).to(chosen), ENGINES[engine], trial),
+        domain,
         tuple(spec.unknowns),
         axes,
     )
+
+
+def _form(run: RunFile, domain: Domain) -> tuple[Domain, Trial]:
+    """The domain with its periodic axes, and the form of the solution, as the settings tell them."""
+    try:
+        return build_form(run.spec, domain)
+    except SpecError as error:
+        raise RunFileError(f"spec/settings in {run.path} tells of no solution: {error.faults[0].what}") from None
 
 
 def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:

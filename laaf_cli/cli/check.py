@@ -47,10 +47,10 @@ def check(
     plan = make_plan(text, overrides, derivatives=derivatives.value)
     inspection = inspect(plan)
     if not quiet:
-        for warning in plan.problem.warnings:
+        for warning in plan.warnings:
             console.print_warning(warning)
     if json:
-        facts = {"problem": plan.name, "warnings": list(plan.problem.warnings), "settings": plan.settings()}
+        facts = {"problem": plan.name, "warnings": list(plan.warnings), "settings": plan.settings()}
         console.print_json(facts | asdict(inspection) | {"theorem_holds": inspection.theorem_holds})
         return
     from laaf_cli.cli.tables import inspection_tables

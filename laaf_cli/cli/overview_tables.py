@@ -38,7 +38,7 @@ def _problem(overview: Overview) -> PlainTable:
     for name, equation in spec.equations.items():
         table.add_texts(name, equation)
     for name, condition in spec.conditions.items():
-        table.add_texts(name, f"{', '.join(condition.equation)}  at {', '.join(condition.where)}")
+        table.add_texts(name, condition.sentence)
     if spec.data is not None:
         given = spec.data.target or {}
         table.add_texts("data", spec.data.file or ", ".join(f"{name} = {value}" for name, value in given.items()))

@@ -99,7 +99,7 @@ def _announce(plan: Plan) -> None:
         f"{spec.title or plan.name}: {widths} {spec.network.activation}, {slopes}{recovery}, seed {spec.seed}, "
         f"{spec.dtype}, {plan.device.type}"
     )
-    for warning in plan.problem.warnings:
+    for warning in plan.warnings:
         console.print_warning(warning)
 
 

@@ -1,4 +1,4 @@
-"""What every derivative engine does: a network at points → the unknowns and their derivatives."""
+"""What every derivative engine does: a network at points → its outputs and their derivatives."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from laaf_cli.network import Mlp
 class DerivativeEngine(ABC):
     """Computes the fields asked for, [n_points] each, differentiable with respect to the parameters.
 
-    network: outputs one column per unknown. unknowns: their names, in that order.
-    fields: which unknowns and derivatives are needed.
+    unknowns: names of the network's outputs, in order.
+    fields: which outputs and derivatives are needed.
     """
 
     def __init__(self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> None:

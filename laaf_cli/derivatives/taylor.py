@@ -19,7 +19,7 @@ from torch import Tensor
 from laaf_cli.derivatives.engine import DerivativeEngine
 from laaf_cli.derivatives.partitions import Product, products
 from laaf_cli.expression import Field
-from laaf_cli.multi_index import Orders, lower_set, unit
+from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network import Activation, Mlp
 
 ChainRule = tuple[tuple[int, tuple[tuple[int, tuple[Product, ...]], ...]], ...]
@@ -31,7 +31,7 @@ class TaylorEngine(DerivativeEngine):
 
     def __init__(self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> None:
         super().__init__(network, unknowns, fields)
-        zero = (0,) * len(network.center)
+        zero = (0,) * network.inputs.n_coordinates
         self.streams: tuple[Orders, ...] = lower_set([zero, *(field.orders for field in self.fields)])
         self.order = max(sum(stream) for stream in self.streams)
         self.rule: ChainRule = tuple(
@@ -41,15 +41,9 @@ class TaylorEngine(DerivativeEngine):
         )
 
     def prepare(self, points: Tensor) -> Tensor:
-        """The streams of the inputs, [n_streams, n_points, d]: scaled points, constant first derivatives, zeros."""
-        inputs = self.network.scaled(points)
-        streams = inputs.new_zeros((len(self.streams), *inputs.shape))
-        streams[0] = inputs
-        for axis in range(inputs.shape[1]):
-            direction = unit(axis, inputs.shape[1])
-            if direction in self.streams:
-                streams[self.streams.index(direction), :, axis] = 1 / self.network.half_range[axis]
-        return streams
+        """The streams of the inputs, [n_streams, n_points, width]."""
+        streams = [self.network.inputs.derivative(points, orders) for orders in self.streams]
+        return torch.stack(streams).to(self.network.dtype)
 
     def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
         if self.order == 0:

@@ -1,11 +1,12 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
-from laaf_cli.expression.analyse import fields, hoist, symbols
+from laaf_cli.expression.analyse import fields, functions, hoist, symbols
 from laaf_cli.expression.differentiate import differentiate
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
-from laaf_cli.expression.parse import parse, parse_equation, sides
+from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, sides
 from laaf_cli.expression.resolve import Scope, resolve
+from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 
 __all__ = [
@@ -22,10 +23,13 @@ __all__ = [
     "differentiate",
     "evaluate",
     "fields",
+    "functions",
     "hoist",
     "parse",
+    "parse_comparison",
     "parse_equation",
     "resolve",
     "sides",
+    "substitute",
     "symbols",
 ]

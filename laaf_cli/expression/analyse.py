@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from laaf_cli.expression.functions import TABLE
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 
 
@@ -26,15 +27,21 @@ def fields(tree: Node) -> frozenset[Field]:
     return frozenset(node for node in nodes(tree) if isinstance(node, Field))
 
 
+def functions(tree: Node) -> frozenset[str]:
+    """The functions and operators that a tree calls."""
+    return frozenset(node.function for node in nodes(tree) if isinstance(node, Call))
+
+
 def symbols(tree: Node) -> frozenset[str]:
-    """The coordinates that stand in a tree."""
+    """The coordinates and other names that stand in a tree."""
     return frozenset(node.name for node in nodes(tree) if isinstance(node, Symbol))
 
 
-def hoist(tree: Node, label: str) -> tuple[Node, dict[str, Node]]:
-    """The tree with every largest part that needs no unknown replaced by a symbol, and those parts by symbol.
+def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, dict[str, Node]]:
+    """The tree with every largest part that training does not change replaced by a symbol, and those parts by symbol.
 
     label: what the new symbols begin with; no name in a spec holds a space, so they cannot be confused.
+    varying: symbols that training changes, as learned constants. Calls of functions that are not in the table stay.
 
     Such parts have one value at each point, whatever the network: they need be computed only once.
     """
@@ -42,14 +49,14 @@ def hoist(tree: Node, label: str) -> tuple[Node, dict[str, Node]]:
     known: dict[int, Node] = {}
 
     def visit(node: Node) -> Node:
-        if isinstance(node, Number | Field):
+        if isinstance(node, Number | Field) or (isinstance(node, Symbol) and node.name in varying):
             return node
         if id(node) not in known:
             known[id(node)] = replaced(node)
         return known[id(node)]
 
     def replaced(node: Symbol | Call) -> Node:
-        if not fields(node):
+        if not (fields(node) or symbols(node).intersection(varying) or functions(node) - TABLE.keys()):
             return Symbol(parts.setdefault(node, f"{label} {len(parts)}"), node.span)
         if isinstance(node, Symbol):
             return node

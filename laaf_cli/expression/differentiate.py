@@ -41,6 +41,9 @@ def differentiate(node: Node, coordinate: str, coordinates: Sequence[str]) -> No
         return known[id(node)]
 
     def chain_rule(node: Call) -> Node:
+        if node.function not in TABLE:
+            what = f"'{node.function}' is a Python function, and its derivative is not known"
+            raise fault(what, node.span, "Let the function take the derivatives that it needs as arguments.")
         inner = [derivative(argument) for argument in node.arguments]
         if node.function == "where":
             # Term by term, not by the products of the general rule: 0·∞ must not spoil the branch in use.

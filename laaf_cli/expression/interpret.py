@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from types import ModuleType
 from typing import Any
@@ -37,15 +37,17 @@ class Backend:
     module: holds the functions of the table by their attribute, as `numpy` or `torch` do.
     array: turns a Python number into an array of the right precision and device.
     special: stands in for `module.special` where the library has none (NumPy's is in SciPy).
+    functions: those that are not in the table, by name.
     """
 
     module: ModuleType
     array: Callable[[float], Any]
     special: Callable[[], ModuleType] | None = None
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> dict[str, Callable[..., Any]]:
-        return {name: self._function(row.attribute) for name, row in FUNCTIONS.items()}
+        return {name: self._function(row.attribute) for name, row in FUNCTIONS.items()} | dict(self.functions)
 
     def _function(self, attribute: str) -> Callable[..., Any]:
         if attribute.startswith("special.") and self.special is not None:

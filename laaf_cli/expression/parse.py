@@ -46,6 +46,13 @@ def parse_equation(text: str) -> Node:
     return Call("-", (left, right), (left.span[0], right.span[1]))
 
 
+def parse_comparison(text: str) -> Node:
+    """The tree of a comparison, as `x > 0 and y < 1`; raises ExpressionError for anything else."""
+    if equals_signs(text):
+        raise fault(f"'{text.strip()}' is an equation", (0, len(text)), "Write a comparison with <, <=, > or >=.")
+    return _parse_at(text, 0, len(text), is_comparison=True)
+
+
 def sides(text: str) -> tuple[Node, Node]:
     """Left and right of an equation that must have both sides, as `x = -1`; raises ExpressionError."""
     places = equals_signs(text)
@@ -54,11 +61,11 @@ def sides(text: str) -> tuple[Node, Node]:
     return _parse_at(text, 0, places[0]), _parse_at(text, places[0] + 1, len(text))
 
 
-def _parse_at(text: str, start: int, end: int) -> Node:
+def _parse_at(text: str, start: int, end: int, *, is_comparison: bool = False) -> Node:
     check_order(text, start, end)
     # One line for Python's grammar, in which a line has no end inside an expression.
     body = re.sub(r"[\t\r\n]", " ", text[start:end])
-    return _Reader(body.strip(), start + len(body) - len(body.lstrip())).read()
+    return _Reader(body.strip(), start + len(body) - len(body.lstrip())).read(is_comparison)
 
 
 class _Reader:
@@ -68,7 +75,7 @@ class _Reader:
         self.line = line
         self.offset = offset
 
-    def read(self) -> Node:
+    def read(self, is_comparison: bool) -> Node:
         everything = (self.offset, self.offset + len(self.line))
         try:
             with warnings.catch_warnings():
@@ -80,7 +87,7 @@ class _Reader:
             if "too many nested" in str(error) or "too deeply nested" in str(error):
                 raise too_deep(everything) from None
             raise fault("the expression cannot be read", everything, FORMS) from None
-        tree = self._number_valued(body, 1)
+        tree = self._condition(body, 1) if is_comparison else self._number_valued(body, 1)
         # A chain of comparisons lies flat in Python's tree and not in ours.
         if tree.depth > MAX_DEPTH:
             raise too_deep(tree.span)

@@ -14,7 +14,7 @@ from laaf_cli.expression.parse import function_hint
 from laaf_cli.expression.simplify import call
 from laaf_cli.expression.tokens import too_deep
 from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
-from laaf_cli.multi_index import MAX_ORDER, Orders, derivative_name, parse_suffix
+from laaf_cli.multi_index import MAX_ORDER, Orders, derivative_name, parse_suffix, unit
 
 MAX_FAULTS = 20
 
@@ -25,12 +25,20 @@ class _EnoughError(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """What names mean: coordinates in their order, unknowns, constants with their values."""
+    """What names mean: coordinates in their order, unknowns, constants with their values.
+
+    symbols: other names that have a value, as learned constants, and the symbols they become in the tree.
+    normal: the components of the outward unit normal by coordinate of space, where the expression holds on faces;
+    None elsewhere. functions: numbers of arguments of functions that are not in the table.
+    """
 
     coordinates: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     constants: Mapping[str, float] = field(default_factory=dict)
     time: str | None = None
+    symbols: Mapping[str, Symbol] = field(default_factory=dict)
+    normal: Mapping[str, Node] | None = None
+    functions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def space(self) -> tuple[str, ...]:
@@ -39,7 +47,12 @@ class Scope:
     @property
     def words(self) -> list[str]:
         """Every name that may stand alone in an expression."""
-        return [*self.unknowns, *self.coordinates, *self.constants, *NAMED_CONSTANTS]
+        return [*self.unknowns, *self.coordinates, *self.constants, *self.symbols, *NAMED_CONSTANTS]
+
+    def unknown_in(self, name: str) -> tuple[str, str] | None:
+        """The unknown that a name of a derivative begins with, and what follows: `net_u_xx` → `net_u`, `xx`."""
+        longest_first = sorted(self.unknowns, key=len, reverse=True)
+        return next(((u, name.removeprefix(f"{u}_")) for u in longest_first if name.startswith(f"{u}_")), None)
 
     def derivatives(self, order: int) -> Iterator[str]:
         """The names of all derivatives of an order, for suggestions."""
@@ -138,21 +151,38 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
         return Field(name, (0,) * len(scope.coordinates), node.span)
     if name in scope.constants:
         return Number(scope.constants[name], node.span)
+    if name in scope.symbols:
+        return Symbol(scope.symbols[name].name, node.span)
     if name in NAMED_CONSTANTS:
         return Number(NAMED_CONSTANTS[name], node.span)
+    if (found := scope.unknown_in(name)) is not None:
+        unknown, suffix = found
+        if suffix == "n" and "n" not in scope.coordinates:
+            return _normal_derivative(node, unknown, scope)
+        return Field(unknown, _orders(node, suffix, scope), node.span)
     unknown, underscore, suffix = name.partition("_")
-    if underscore:
-        if unknown in scope.unknowns:
-            return Field(unknown, _orders(node, suffix, scope), node.span)
-        if unknown and suffix and parse_suffix(suffix, scope.coordinates) is not None:
-            hint = f"Unknowns: {listed(scope.unknowns)}."
-            raise fault(f"'{name}' is a derivative of '{unknown}', which is not an unknown", node.span, hint)
+    if underscore and unknown and suffix and parse_suffix(suffix, scope.coordinates) is not None:
+        hint = f"Unknowns: {listed(scope.unknowns)}."
+        raise fault(f"'{name}' is a derivative of '{unknown}', which is not an unknown", node.span, hint)
     if name in FUNCTIONS or name in ("D", "laplacian"):
         raise fault(f"the function '{name}' has no arguments", node.span, f"Write it as {name}(…).")
     hint = _written_together(name, scope) or did_you_mean(name, scope.words)
     if not hint:
-        hint = f"Known here: {listed([*scope.unknowns, *scope.coordinates, *scope.constants, *NAMED_CONSTANTS])}."
+        hint = f"Known here: {listed(scope.words)}."
     raise fault(f"unknown name '{name}'", node.span, hint)
+
+
+def _normal_derivative(node: Symbol, unknown: str, scope: Scope) -> Node:
+    """∂u/∂n = n · ∇u along the outward unit normal n of a face."""
+    if not scope.normal:
+        hint = "A condition on faces of a coordinate of space has one; elsewhere write the derivatives out."
+        raise fault(f"'{node.name}' is the derivative along the normal of a face, and here is none", node.span, hint)
+    total: Node = Number(0.0, node.span)
+    for coordinate, component in scope.normal.items():
+        orders = unit(scope.coordinates.index(coordinate), len(scope.coordinates))
+        slope = call("*", component, Field(unknown, orders, node.span), span=node.span)
+        total = call("+", total, slope, span=node.span)
+    return at(node.span, total)
 
 
 def _written_together(name: str, scope: Scope) -> str:
@@ -176,7 +206,7 @@ def _orders(node: Symbol, suffix: str, scope: Scope) -> Orders:
     if orders is None and (plain := suffix.replace("_", "").lower()) != suffix:
         orders = parse_suffix(plain, scope.coordinates)
         if orders is not None:
-            name = derivative_name(node.name.partition("_")[0], orders, scope.coordinates)
+            name = derivative_name(node.name.removesuffix(f"_{suffix}"), orders, scope.coordinates)
             raise fault(f"unknown derivative '{node.name}'", node.span, f"Did you mean '{name}'?")
     if orders is None:
         strange = next((c for c in suffix if not any(c in name for name in scope.coordinates)), suffix)
@@ -207,18 +237,24 @@ def _check_function(node: Call, scope: Scope) -> None:
                 f"{_meaning(name)}.",
             )
         return
-    if name in scope.unknowns or name.partition("_")[0] in scope.unknowns:
+    if name in scope.functions:
+        if len(node.arguments) != scope.functions[name]:
+            plural = "" if scope.functions[name] == 1 else "s"
+            what = f"{name} takes {scope.functions[name]} argument{plural} and has {len(node.arguments)}"
+            raise fault(what, node.span, "So it is written in the file of 'functions'.")
+        return
+    if name in scope.unknowns or scope.unknown_in(name) is not None:
         raise fault(
             f"'{name}' is an unknown, not a function",
             name_span,
             f"Write {name}; a product is written with '*'.",
         )
-    if name in scope.coordinates or name in scope.constants or name in NAMED_CONSTANTS:
+    if name in scope.coordinates or name in scope.constants or name in scope.symbols or name in NAMED_CONSTANTS:
         raise fault(f"'{name}' is not a function", name_span, f"A product is written with '*', as in {name}*(…).")
     raise fault(
         f"unknown function '{name}'",
         name_span,
-        did_you_mean(name, [*FUNCTIONS, "laplacian"]) or function_hint(name),
+        did_you_mean(name, [*FUNCTIONS, *scope.functions, "laplacian"]) or function_hint(name),
     )
 
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from laaf_cli.expression.analyse import fields, symbols
+from laaf_cli.expression.analyse import fields, functions, symbols
 from laaf_cli.expression.faults import ExpressionFault, TooLargeError, fault
-from laaf_cli.expression.functions import COMPARISONS, MAX_EXPONENT
+from laaf_cli.expression.functions import COMPARISONS, MAX_EXPONENT, TABLE
 from laaf_cli.expression.interpret import NUMPY, evaluate
 from laaf_cli.expression.tree import NOWHERE, ONE, ZERO, Call, Node, Number, Span, is_number
 
@@ -33,7 +33,7 @@ def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
     if tree.size > MAX_SIZE or tree.depth > MAX_TREE_DEPTH:
         hint = f"The limit is {MAX_SIZE} operations, {MAX_TREE_DEPTH} levels deep; an unknown can stand for a part."
         raise TooLargeError([ExpressionFault("the expression grows too large when it is differentiated", span, hint)])
-    foldable = function not in COMPARISONS and function != "where"
+    foldable = function in TABLE and function not in COMPARISONS and function != "where"
     if foldable and all(isinstance(argument, Number) for argument in arguments):
         return _folded(tree)
     return tree
@@ -59,7 +59,9 @@ def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
             return ONE
         case "neg", (Call("neg", (a,)),):
             return a
-        case "where", (condition, a, b) if not fields(condition) and not symbols(condition):
+        case "where", (condition, a, b) if not (
+            fields(condition) or symbols(condition) or functions(condition) - TABLE.keys()
+        ):
             return a if evaluate(condition, {}, {}, NUMPY) else b
     return None
 

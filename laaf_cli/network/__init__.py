@@ -3,6 +3,7 @@
 from laaf_cli.network.activations import ACTIVATIONS, Activation
 from laaf_cli.network.devices import torch_device
 from laaf_cli.network.initializers import INITIALIZERS
+from laaf_cli.network.inputs import Inputs, Period
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SLOPE_KINDS, SlopeRecovery, Slopes
 
@@ -11,7 +12,9 @@ __all__ = [
     "INITIALIZERS",
     "SLOPE_KINDS",
     "Activation",
+    "Inputs",
     "Mlp",
+    "Period",
     "SlopeRecovery",
     "Slopes",
     "torch_device",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
+from laaf_cli.network.inputs import Inputs, Period
 from laaf_cli.network.slopes import Slopes
 
 
@@ -20,7 +21,8 @@ class Mlp(nn.Module):
     Hidden weights are [width, previous width]. Every hidden layer has the same activation.
 
     hidden: widths of the hidden layers. n_outputs: the number of unknowns. kind, n: the slopes.
-    lower, upper: the domain, mapped to [−1, 1] by coordinate; raw inputs where both are None.
+    bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None. periods: by axis, inputs that are
+    periodic.
     random: the stream of the initial weights; weights depend on it and on the shapes alone.
     """
 
@@ -35,23 +37,18 @@ class Mlp(nn.Module):
         kind: str = "fixed",
         n: float = 1.0,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
+        periods: Mapping[int, Period] | None = None,
         random: np.random.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[activation]
-        widths = [n_inputs, *hidden, n_outputs]
+        self.inputs = Inputs(n_inputs, bounds, periods)
+        widths = [self.inputs.width, *hidden, n_outputs]
         layers = [INITIALIZERS[initializer](fan_in, fan_out, random) for fan_in, fan_out in pairwise(widths)]
         self.weights = nn.ParameterList(torch.tensor(weight, dtype=dtype) for weight, _ in layers)
         self.biases = nn.ParameterList(torch.tensor(bias, dtype=dtype) for _, bias in layers)
         self.slopes = Slopes(kind, n, hidden, dtype)
-        lower, upper = bounds if bounds is not None else ([-1.0] * n_inputs, [1.0] * n_inputs)
-        low, high = torch.tensor(lower, dtype=torch.float64), torch.tensor(upper, dtype=torch.float64)
-        self.center: Tensor
-        self.half_range: Tensor
-        # In float64, so that scaling a far-away domain costs float32 networks no digits.
-        self.register_buffer("center", (low + high) / 2)
-        self.register_buffer("half_range", (high - low) / 2)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -71,8 +68,9 @@ class Mlp(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters()) - slopes, slopes
 
     def scaled(self, points: Tensor) -> Tensor:
-        """Points [n, d] in float64 → the network's inputs [n, d] in its own precision."""
-        return ((points - self.center) / self.half_range).to(self.dtype)
+        """Points [n, d] in float64 → the network's inputs [n, width] in its own precision."""
+        inputs: Tensor = self.inputs(points)
+        return inputs.to(self.dtype)
 
     def layers(self) -> list[tuple[Tensor, Tensor]]:
         """Weights and biases of every layer, hidden ones multiplied by their slopes.
@@ -90,7 +88,7 @@ class Mlp(nn.Module):
         return self.from_scaled(self.scaled(points))
 
     def from_scaled(self, z: Tensor) -> Tensor:
-        """Inputs [n, d] as `scaled` gives them → unknowns [n, n_outputs]."""
+        """Inputs [n, width] as `scaled` gives them → unknowns [n, n_outputs]."""
         *hidden, (weight, bias) = self.layers()
         for w, b in hidden:
             z = self.activation.derivatives(torch.addmm(b, z, w.T), 0)[0]

@@ -1,26 +1,51 @@
 """Spec and expressions → a problem: a domain, unknowns, and terms that must vanish at points."""
 
-from laaf_cli.problem.build import build
+from laaf_cli.problem.build import build, build_form
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.places import Places
-from laaf_cli.problem.problem import OBSERVED, Interior, Observed, OnFaces, PointSet, Problem, Region, Term
+from laaf_cli.problem.problem import LearnedConstant, Problem, Term
+from laaf_cli.problem.python_function import PythonFunction, python_functions
+from laaf_cli.problem.regions import (
+    NORMAL,
+    OBSERVED,
+    AtPlace,
+    IntegralOver,
+    Interior,
+    Observed,
+    OnFaces,
+    PeriodicPair,
+    PointSet,
+    Region,
+    Sampled,
+)
 from laaf_cli.problem.samplers import SAMPLERS
+from laaf_cli.problem.trial import Trial
 
 __all__ = [
+    "NORMAL",
     "OBSERVED",
     "SAMPLERS",
+    "AtPlace",
     "Domain",
     "Face",
+    "IntegralOver",
     "Interior",
+    "LearnedConstant",
     "Observed",
     "OnFaces",
+    "PeriodicPair",
     "Places",
     "PointSet",
     "Problem",
+    "PythonFunction",
     "Region",
+    "Sampled",
     "Term",
+    "Trial",
     "build",
+    "build_form",
     "constant_loss",
     "grid_points",
+    "python_functions",
 ]

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from laaf_cli.errors import Fault, SpecError, did_you_mean, listed
-from laaf_cli.expression import (
-    Call,
-    ExpressionError,
-    Field,
-    Node,
-    Number,
-    Scope,
-    Symbol,
-    fields,
-    parse,
-    parse_equation,
-    resolve,
-    sides,
-)
+from laaf_cli.expression import Node, Scope, Symbol, symbols
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
-from laaf_cli.problem.domain import Array, Domain, Face
-from laaf_cli.problem.problem import OBSERVED, Interior, Observed, OnFaces, PointSet, Problem, Region, Term
+from laaf_cli.problem.conditions import read_conditions
+from laaf_cli.problem.determinacy import check_determinacy
+from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.form import check_derivable, met_conditions, read_form, read_periodic
+from laaf_cli.problem.observations import read_data
+from laaf_cli.problem.problem import LearnedConstant, Problem, Term
+from laaf_cli.problem.python_function import PythonFunction
+from laaf_cli.problem.reader import Reader
+from laaf_cli.problem.regions import Interior, NoPointsError, Part
 from laaf_cli.problem.samplers import SAMPLERS
-from laaf_cli.problem.tables import TableError, as_rows, read_table
-from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, RunSpec, shown
-
-T = TypeVar("T")
+from laaf_cli.problem.trial import Trial
+from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load, shown
 
 RESERVED_TERMS = ("slope_recovery", "total", "iteration", "wall_time_s", "relative_l2")
 MAX_GRID_POINTS = 5_000_000
@@ -43,85 +34,111 @@ Choices = Mapping[KeyPath, tuple[str, ...]]
 """Paths of the spec (`*` stands for any list item) whose value must be one of the names of a table."""
 
 
-def build(loaded: LoadedSpec, choices: Choices | None = None) -> tuple[RunSpec, Problem]:
+def build(
+    loaded: LoadedSpec, choices: Choices | None = None, functions: Mapping[str, PythonFunction] | None = None
+) -> tuple[RunSpec, Problem]:
     """The checked spec and its problem.
 
-    choices: for keys that name a row of a table elsewhere, the names that exist.
+    choices: for keys that name a row of a table elsewhere, the names that exist. functions: of Python, that
+    expressions may call.
     Raises SpecError with every fault of form and meaning.
     """
-    builder = _Builder(loaded)
-    problem = builder.problem() if loaded.spec is not None else None
-    if loaded.spec is not None:
-        builder.check_choices(
-            {("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS), **(choices or {})}
-        )
+    if loaded.spec is None:
+        raise SpecError(loaded.faults)
+    builder = _Builder(loaded, loaded.spec, functions or {})
+    problem = builder.problem()
+    builder.check_choices(
+        {("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS), **(choices or {})}
+    )
     faults = [*loaded.faults, *builder.faults]
-    if faults or loaded.spec is None or problem is None:
+    if faults or problem is None:
         raise SpecError(faults)
     return loaded.spec, problem
 
 
-class _Builder:
-    """Collects faults while it builds; a part that is wrong is left out and the rest is still checked."""
+def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
+    """The domain with its periodic axes and the form of the solution, of a spec that stands in no text.
 
-    def __init__(self, loaded: LoadedSpec) -> None:
-        self.root = loaded.root
-        self.folder = Path(loaded.text.name).parent
-        self.faults: list[Fault] = []
-        self.form_is_right = not loaded.faults
-        if loaded.spec is not None:
-            self.spec = loaded.spec
+    Raises SpecError where the spec does not tell them.
+    """
+    text = Text(
+        "settings",
+        spec.model_dump_json(include={"coordinates", "unknowns", "constants", "learn", "periodic", "transform"}),
+    )
+    loaded = load(text)
+    if loaded.spec is None:
+        raise SpecError(loaded.faults)
+    builder = _Builder(loaded, loaded.spec, {})
+    form = builder.form(domain)
+    if faults := [*loaded.faults, *builder.faults]:
+        raise SpecError(faults)
+    return form
 
-    def fault(self, path: KeyPath, what: str, hint: str = "", key: bool = False) -> None:
-        """Notes a fault at a value, or at its key."""
-        mark = self.root.locate(path).mark
-        if key:
-            mark = self.root.locate(path[:-1]).keys.get(str(path[-1]), mark)
-        self.faults.append(Fault(what, mark, hint))
 
-    def declared(self, section: str) -> list[str]:
-        """The names of a section, also where their value is wrong: one fault must not give rise to others."""
-        here = self.root.child(section)
-        return list(here.data) if here is not None and isinstance(here.data, dict) else []
+class _Builder(Reader):
+    """Reads what is not a section of its own, and puts all sections together."""
 
-    def attempt(self, path: KeyPath, within: str, make: Callable[[], T]) -> T | None:
-        """What `make` returns; the faults of an expression are noted at their characters."""
-        if len(self.faults) >= MAX_FAULTS:
-            return None
-        try:
-            return make()
-        except ExpressionError as error:
-            value = self.root.locate(path)
-            for fault in error.faults:
-                self.faults.append(Fault(f"{fault.what} in {within}", value.within(fault.span), fault.hint))
-            return None
+    def __init__(self, loaded: LoadedSpec, spec: RunSpec, functions: Mapping[str, PythonFunction]) -> None:
+        super().__init__(loaded, spec)
+        self.python = functions
 
     def problem(self) -> Problem | None:
         """The problem, or None when the faults leave none."""
         self.check_names()
         constants = self.constants()
-        domain = self.domain(constants)
+        domain = self.read_domain(constants)
         if domain is None:
             return None
-        self.scope = Scope(domain.coordinates, tuple(self.spec.unknowns), constants, domain.time)
-        terms = [*self.equations(), *self.conditions(domain), *self.data(domain)]
+        learned = self.learned()
+        self.open_scopes(domain, constants, learned)
+        terms = [*self.equations(), *read_conditions(self), *read_data(self)]
         closed_form = self.closed_form()
-        grid, times = self.grid(domain), self.times(domain)
+        trial = read_form(self)
+        grid, times = self.grid(self.domain), self.times(self.domain)
         # What is wrong elsewhere may be what seems to be missing.
+        warnings: tuple[str, ...] = ()
         if not self.faults and self.form_is_right:
-            self.check_whole(terms)
+            warnings = self.check_whole(terms, trial)
+        met = met_conditions(self, trial, terms) if not self.faults else frozenset()
         if self.faults:
             return None
         return Problem(
             self.spec.title,
-            domain,
+            self.domain,
             tuple(self.spec.unknowns),
             tuple(terms),
             closed_form,
             grid,
             times,
-            _warnings(domain, terms),
+            trial,
+            met,
+            learned,
+            self.python,
+            warnings,
         )
+
+    def form(self, domain: Domain) -> tuple[Domain, Trial]:
+        """The domain with its periodic axes, and the form of the solution."""
+        self.open_scopes(domain, self.constants(), self.learned())
+        return self.domain, read_form(self)
+
+    def open_scopes(
+        self, domain: Domain, constants: Mapping[str, float], learned: Mapping[str, LearnedConstant]
+    ) -> None:
+        """Says what names mean from here on."""
+        self.domain = read_periodic(self, domain)
+        arity = {name: function.n_arguments for name, function in self.python.items()}
+        truths = {name: constant.truth for name, constant in learned.items() if constant.truth is not None}
+        self.scope = Scope(
+            domain.coordinates,
+            tuple(self.spec.unknowns),
+            constants,
+            domain.time,
+            {name: Symbol(name) for name in learned},
+            functions=arity,
+        )
+        unknown_truths = {name: Symbol(name) for name in learned if name not in truths}
+        self.known = replace(self.scope, constants={**constants, **truths}, symbols=unknown_truths)
 
     def check_names(self) -> None:
         """Every name has one meaning."""
@@ -131,6 +148,7 @@ class _Builder:
             ("coordinates", "a coordinate"),
             ("unknowns", "an unknown"),
             ("constants", "a constant"),
+            ("learn", "a learned constant"),
         ):
             for i, name in enumerate(getattr(self.spec, section)):
                 if name in taken:
@@ -170,12 +188,41 @@ class _Builder:
             values[name] = 1.0 if value is None else value
         return values
 
-    def constant(self, path: KeyPath, text: str, within: str, constants: Mapping[str, float]) -> float | None:
-        """The value of a constant expression."""
-        tree = self.attempt(path, within, lambda: resolve(parse(text), Scope(constants=constants)))
-        return tree.value if isinstance(tree, Number) else None
+    def learned(self) -> dict[str, LearnedConstant]:
+        """The constants that training finds."""
+        found = {}
+        for name in self.declared("learn"):
+            given = self.spec.learn.get(name)
+            found[name] = LearnedConstant(1.0) if given is None else self.learned_constant(name, given)
+        return found
 
-    def domain(self, constants: Mapping[str, float]) -> Domain | None:
+    def learned_constant(self, name: str, given: Learned) -> LearnedConstant:
+        path: KeyPath = ("learn", name)
+        lower, upper = given.bounds or (-math.inf, math.inf)
+        if not lower < upper:
+            self.fault((*path, "bounds"), f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}")
+            return LearnedConstant(given.start)
+        if given.positive and given.negative:
+            self.fault((*path, "negative"), f"'{name}' cannot be positive and negative", "", True)
+        elif given.positive:
+            lower = max(lower, 0.0)
+        elif given.negative:
+            upper = min(upper, 0.0)
+        allowed = (
+            {math.inf: "greater than {0:g}", upper: "between {0:g} and {1:g}"}[upper]
+            if lower > -math.inf
+            else "less than {1:g}"
+        )
+        if not lower < upper:
+            self.fault((*path, "bounds"), f"the bounds of '{name}' leave no value of the sign asked for")
+            return LearnedConstant(given.start)
+        for key, value in (("start", given.start), ("truth", given.truth)):
+            if value is not None and not lower < value < upper:
+                what = f"the {key} of '{name}', {value:g}, is not {allowed.format(lower, upper)}"
+                self.fault((*path, key), what, "Bounds are never reached.")
+        return LearnedConstant(given.start, lower, upper, given.truth)
+
+    def read_domain(self, constants: Mapping[str, float]) -> Domain | None:
         names, lower, upper = [], [], []
         for name, texts in self.spec.coordinates.items():
             path: KeyPath = ("coordinates", name)
@@ -195,16 +242,15 @@ class _Builder:
             upper.append(high)
         return Domain(tuple(names), tuple(lower), tuple(upper)) if names else None
 
-    def residual(self, path: KeyPath, text: str, within: str) -> Node | None:
-        """The residual of an equation, which must speak of an unknown."""
-        tree = self.attempt(path, within, lambda: resolve(parse_equation(text), self.scope))
-        if tree is not None and not fields(tree):
-            self.fault(path, f"{within} contains no unknown", f"Unknowns: {listed(self.scope.unknowns)}.")
-            return None
-        return tree
-
     def equations(self) -> list[Term]:
-        region = Interior(self.spec.points.interior, self.spec.points.sampler)
+        points = self.spec.points
+        importance = []
+        for i, each in enumerate(points.importance):
+            part = self.part(("points", "importance", i, "where"), each.where, "'importance'")
+            if part is not None:
+                importance.append((part, each.share))
+        region = Interior(points.interior, points.sampler, tuple(importance))
+        self.check_importance(region)
         terms = []
         for name, text in self.spec.equations.items():
             residual = self.residual(("equations", name), text, f"equation '{name}'")
@@ -213,137 +259,22 @@ class _Builder:
                 terms.append(Term(name, "equation", (residual,), region, weight))
         return terms
 
-    def conditions(self, domain: Domain) -> list[Term]:
-        terms = []
-        for name, condition in self.spec.conditions.items():
-            path: KeyPath = ("conditions", name)
-            residuals = [
-                self.residual((*path, "equation", i), text, f"condition '{name}'")
-                for i, text in enumerate(condition.equation)
-            ]
-            region = self.region(path, condition, domain)
-            if region is not None:
-                kept = tuple(residual for residual in residuals if residual is not None)
-                terms.append(Term(name, "condition", kept, region, condition.weight))
-        return terms
+    def check_importance(self, region: Interior) -> None:
+        if sum(share for _, share in region.importance) >= 1:
+            self.fault(("points", "importance"), "the shares of 'importance' leave no points for the rest", "", True)
+        for i, (part, _) in enumerate(region.importance):
+            if self.is_empty(part):
+                path: KeyPath = ("points", "importance", i, "where")
+                self.fault(path, f"{shown(part.text)} selects no points of the domain")
 
-    def region(self, path: KeyPath, condition: Condition, domain: Domain) -> Region | None:
-        faces: list[Face] = []
-        for i, text in enumerate(condition.where):
-            here = (*path, "where", i)
-            if text.strip() == "boundary":
-                if not domain.boundary:
-                    self.fault(here, "'boundary' means the faces in space, and there is no coordinate of space")
-                faces += domain.boundary
-            elif (face := self.face(here, text, domain)) is not None:
-                faces.append(face)
-        unique = tuple(dict.fromkeys(faces))
-        return OnFaces(unique, condition.points, self.spec.points.sampler) if unique else None
-
-    def face(self, path: KeyPath, text: str, domain: Domain) -> Face | None:
-        hint = f"Faces: {listed(face.name for face in domain.faces)}; or boundary."
-        if text.count("=") != 1 or any(c in text for c in "<>!"):
-            self.fault(path, f"{shown(text)} is not a face", did_you_mean(text, ["boundary"]) or hint)
-            return None
-        within = f"condition '{path[1]}'"
-        both = self.attempt(path, within, lambda: sides(text))
-        if both is None:
-            return None
-        left, right = both
-        if not (isinstance(left, Symbol) and left.name in domain.coordinates):
-            self.fault(path, f"{shown(text)} does not begin with a coordinate", hint)
-            return None
-        constants = Scope(constants=self.scope.constants)
-        value = self.attempt(path, within, lambda: resolve(right, constants))
-        if not isinstance(value, Number):
-            return None
-        face = domain.face(domain.coordinates.index(left.name), value.value)
-        if face is None:
-            self.fault(path, f"{shown(text)} is not a face of the domain", hint)
-        return face
-
-    def data(self, domain: Domain) -> list[Term]:
-        data = self.spec.data
-        if data is None:
-            return []
-        if (data.target is None) == (data.file is None):
-            if self.form_is_right:
-                hint = "As in data: {target: {u: sin(x)}, points: 300}."
-                self.fault(("data",), "'data' has either a target or a file", hint, True)
-            return []
-        for key in ("names",) if data.file is None else ("points", "sampler"):
-            if key in data.model_fields_set:
-                source = "target" if data.file is None else "file"
-                self.fault(("data", key), f"data with a {source} takes no '{key}'", "", True)
-        return self.target(data) if data.target is not None else self.observations(data, domain)
-
-    def target(self, data: Data) -> list[Term]:
-        trees = self.functions(("data", "target"), data.target or {}, "target")
-        residuals = tuple(Call("-", (self.unknown(name), tree)) for name, tree in trees.items())
-        if data.points is None:
-            if self.form_is_right:
-                hint = "How many points is the target sampled at?"
-                self.fault(("data",), "'data' lacks the key 'points'", hint, True)
-            return []
-        region = Interior(data.points, data.sampler or self.spec.points.sampler)
-        return [Term("data", "data", residuals, region, data.weight)]
-
-    def functions(self, path: KeyPath, texts: Mapping[str, str], what: str) -> dict[str, Node]:
-        """Expressions in the coordinates alone, by unknown."""
-        trees = {}
-        for name, text in texts.items():
-            here, within = (*path, name), f"the {what} of '{name}'"
-            tree = self.attempt(here, within, lambda text=text: resolve(parse(text), self.scope))  # type: ignore[misc]
-            if name not in self.scope.unknowns:
-                self.not_unknown(here, name)
-            elif tree is not None and fields(tree):
-                self.fault(here, f"{within} contains an unknown", f"A {what} is a function of the coordinates.")
-            elif tree is not None:
-                trees[name] = tree
-        return trees
-
-    def check_file_names(self, path: KeyPath, names: Mapping[str, str]) -> None:
-        """The key `names` speaks of what the file is read for."""
-        wanted = [*self.scope.coordinates, *self.scope.unknowns]
-        for name in names:
-            if name not in wanted:
-                hint = did_you_mean(name, wanted) or f"Coordinates and unknowns: {listed(wanted)}."
-                self.fault((*path, name), f"'{name}' is neither a coordinate nor an unknown", hint, True)
-
-    def observations(self, data: Data, domain: Domain) -> list[Term]:
-        self.check_file_names(("data", "names"), data.names)
+    def is_empty(self, part: Part) -> bool:
+        """Whether no point of the domain is in a part."""
+        random = np.random.default_rng(0)
         try:
-            rows = as_rows(
-                read_table(self.folder / str(data.file), domain.coordinates, self.scope.unknowns, data.names)
-            )
-        except TableError as error:
-            self.fault(("data", "file"), str(error))
-            return []
-        # Files may hold coordinates in single precision.
-        size = np.maximum(np.abs(domain.lower), np.abs(domain.upper)) + np.subtract(domain.upper, domain.lower)
-        points = np.clip(rows.points, domain.lower, domain.upper)
-        outside = np.any(np.abs(points - rows.points) > 1e-6 * size, axis=1)
-        if outside.any():
-            what = f"{outside.sum()} of {len(outside)} points of {data.file} lie outside the domain"
-            self.fault(("data", "file"), what)
-        symbols = {f"{OBSERVED}{name}": value for name, value in rows.fields.items()}
-        residuals = tuple(Call("-", (self.unknown(name), Symbol(f"{OBSERVED}{name}"))) for name in rows.fields)
-        return [
-            Term(
-                "data",
-                "data",
-                residuals,
-                Observed(PointSet(points, symbols), str(data.file)),
-                data.weight,
-            )
-        ]
-
-    def unknown(self, name: str) -> Field:
-        return Field(name, (0,) * len(self.scope.coordinates))
-
-    def not_unknown(self, path: KeyPath, name: str) -> None:
-        hint = did_you_mean(name, self.scope.unknowns) or f"Unknowns: {listed(self.scope.unknowns)}."
-        self.fault(path, f"'{name}' is not an unknown", hint, True)
+            part.draw(1, self.domain, lambda n: self.domain.from_unit(random.random((n, self.domain.dimension))))
+        except NoPointsError:
+            return True
+        return False
 
     def closed_form(self) -> dict[str, Node] | None:
         """The exact solution, where the spec states one; the fields of `reference` must fit its kind."""
@@ -358,7 +289,9 @@ class _Builder:
                 )
                 self.fault(("reference",), f"the reference '{key}' lacks the key '{key}'", hint, True)
         if reference.kind == "file":
-            self.check_file_names(("reference", "names"), reference.names)
+            self.check_file_names(
+                ("reference", "names"), reference.names, (*self.scope.coordinates, *self.scope.unknowns)
+            )
         if reference.exact is None or reference.kind != "exact":
             return None
         trees = self.functions(("reference", "exact"), reference.exact, "reference")
@@ -396,14 +329,30 @@ class _Builder:
                 self.fault(("evaluation", "times", i), what)
         return tuple(given) or tuple(lower + (upper - lower) * share for share in (0.25, 0.5, 0.75))
 
-    def check_whole(self, terms: list[Term]) -> None:
-        """The terms together determine something."""
+    def check_whole(self, terms: list[Term], trial: Trial) -> tuple[str, ...]:
+        """The terms together determine something; returns warnings."""
         if not any(term.kind in ("equation", "data") for term in terms):
             what = "a spec has 'equations' or 'data', and this one has neither"
             self.faults.append(Fault(what, self.root.mark, "As in equations: {heat: u_t = u_xx}."))
         for i, name in enumerate(self.spec.unknowns):
             if not any(field.unknown == name for term in terms for field in term.fields):
                 self.fault(("unknowns", i), f"no equation, condition or data speaks of the unknown '{name}'")
+        if not check_derivable(self, trial, terms):
+            return ()
+        n_equations = sum(term.kind == "equation" for term in terms)
+        if n_equations > len(self.spec.unknowns):
+            many = "s" if len(self.spec.unknowns) > 1 else ""
+            what = f"{n_equations} equations stand for {len(self.spec.unknowns)} unknown{many}"
+            self.fault(("equations",), what, "More equations than unknowns contradict each other, in general.", True)
+        self.check_learned(terms)
+        return check_determinacy(self, terms)
+
+    def check_learned(self, terms: list[Term]) -> None:
+        """Every learned constant can be found from something."""
+        used = frozenset().union(*(symbols(residual) for term in terms for residual in term.residuals))
+        for name in self.spec.learn:
+            if name not in used:
+                self.fault(("learn", name), f"nothing depends on the learned constant '{name}'", "", True)
 
     def check_choices(self, choices: Choices) -> None:
         """Keys that name a row of a table name one that exists."""
@@ -431,20 +380,3 @@ class _Builder:
                     following.append(path)
             paths = following
         return paths
-
-
-def _warnings(domain: Domain, terms: list[Term]) -> tuple[str, ...]:
-    """Sentences on coordinates along which the equations differentiate and no condition stands."""
-    if any(term.kind == "data" for term in terms):
-        return ()
-    orders = [field.orders for term in terms if term.kind == "equation" for field in term.fields]
-    held = {(face.axis, face.upper) for term in terms if isinstance(term.region, OnFaces) for face in term.region.faces}
-    warnings = []
-    for axis, name in enumerate(domain.coordinates):
-        order = max((o[axis] for o in orders), default=0)
-        if axis == domain.time_axis:
-            if order and (axis, False) not in held:
-                warnings.append(f"No condition stands at the start, {name} = {domain.lower[axis]:g}.")
-        elif order >= 2 and not {(axis, False), (axis, True)} & held:
-            warnings.append(f"No condition stands on the faces of {name}.")
-    return tuple(warnings)

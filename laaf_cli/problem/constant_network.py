@@ -9,34 +9,41 @@ import numpy as np
 
 from laaf_cli.expression import NUMPY, evaluate
 from laaf_cli.problem.domain import Array
-from laaf_cli.problem.problem import PointSet, Problem
+from laaf_cli.problem.problem import Problem
+from laaf_cli.problem.regions import PointSet
 
 
 def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
     """min over c of J_c(0): the loss, without slope recovery, of the network u = c (arXiv 1909.12228, Thm. 2.1).
 
-    A nonlinear least-squares problem in one number per unknown, solved from c = 0, 1 and −1. NaN where the
-    residuals are finite at none of them, as for log(u) with c ≤ 0.
+    A nonlinear least-squares problem in one number per output of the network, solved from c = 0, 1 and −1, with
+    learned constants where they start. NaN where the residuals are finite at none of them, as for log(u) with c ≤ 0,
+    and where they call Python functions.
     """
     from scipy.optimize import least_squares
 
+    if problem.functions:
+        return math.nan
+    outputs, starts_of = problem.trial.outputs, {name: learned.start for name, learned in problem.learned.items()}
+
     def residuals(c: Array) -> Array:
         parts = []
-        for term in problem.terms:
+        for term in problem.trained_terms:
             given = points[term.name]
-            symbols = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+            columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
+            symbols = columns | dict(given.symbols) | starts_of
             values = {
-                field: c[problem.unknowns.index(field.unknown)] if sum(field.orders) == 0 else 0.0
-                for field in term.fields
+                field: c[outputs.index(field.unknown)] if sum(field.orders) == 0 else 0.0 for field in term.fields
             }
-            factor = np.sqrt(term.weight / len(given))
-            parts += [
-                factor * np.broadcast_to(evaluate(residual, symbols, values, NUMPY), len(given))
-                for residual in term.residuals
-            ]
+            for tree in term.residuals:
+                found = np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(given))
+                if given.combination is not None:
+                    found = found.reshape(-1, len(given.combination)) @ given.combination
+                rows = term.weight if given.row_weights is None else term.weight * given.row_weights
+                parts.append(np.sqrt(rows / given.n_residuals) * found)
         return np.concatenate(parts)
 
-    starts = (np.full(len(problem.unknowns), start) for start in (0.0, 1.0, -1.0))
+    starts = (np.full(len(outputs), start) for start in (0.0, 1.0, -1.0))
     with np.errstate(all="ignore"):
         usable = [start for start in starts if np.all(np.isfinite(residuals(start)))]
         return min((2 * float(least_squares(residuals, start).cost) for start in usable), default=math.nan)

@@ -23,11 +23,15 @@ class Face:
 
 @dataclass(frozen=True)
 class Domain:
-    """A box: the names of its coordinates, in the order of the network's inputs, and their bounds."""
+    """A box: the names of its coordinates, in the order of the network's inputs, and their bounds.
+
+    periodic: the axes along which all functions are periodic, the range being the period; empty means none.
+    """
 
     coordinates: tuple[str, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
+    periodic: tuple[int, ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -53,8 +57,13 @@ class Domain:
 
     @property
     def boundary(self) -> tuple[Face, ...]:
-        """The faces in space: those of every coordinate but time."""
-        return tuple(face for face in self.faces if face.axis != self.time_axis)
+        """The faces in space: those of every coordinate but time that is not periodic."""
+        return tuple(face for face in self.faces if face.axis not in (self.time_axis, *self.periodic))
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The axes of space: all but time."""
+        return tuple(axis for axis in range(self.dimension) if axis != self.time_axis)
 
     def face(self, axis: int, value: float) -> Face | None:
         """The face at `value`, within rounding of the size of the domain, or None."""

@@ -2,102 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-import numpy as np
-
-from laaf_cli.expression import Field, Node, fields
-from laaf_cli.problem.domain import Array, Domain, Face
-from laaf_cli.problem.samplers import draw
+from laaf_cli.expression import Field, Node, Number, Symbol, fields, substitute
+from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.python_function import PythonFunction
+from laaf_cli.problem.regions import PointSet, Region
+from laaf_cli.problem.trial import Trial
 from laaf_cli.seeds import random_stream
-
-OBSERVED = "observed "
-"""What the symbol of an observed value begins with; no name in a spec can hold a space."""
-
-
-@dataclass(frozen=True)
-class PointSet:
-    """Collocation points [n_points, d] and the values [n_points] that belong to each of them, by symbol."""
-
-    points: Array
-    symbols: Mapping[str, Array] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-
-class Region(ABC):
-    """Where a term holds, and how its points are drawn."""
-
-    n_points: int
-
-    @abstractmethod
-    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        """The points of this region, in float64."""
-
-    @property
-    @abstractmethod
-    def description(self) -> str:
-        """A few words for a person."""
-
-
-@dataclass(frozen=True)
-class Interior(Region):
-    """The inside of the domain."""
-
-    n_points: int
-    sampler: str
-
-    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        return PointSet(domain.from_unit(draw(self.sampler, self.n_points, domain.dimension, random)))
-
-    @property
-    def description(self) -> str:
-        return f"interior, {self.sampler}"
-
-
-@dataclass(frozen=True)
-class OnFaces(Region):
-    """Faces of the domain, which share the points evenly; a face that is a single point has one."""
-
-    faces: tuple[Face, ...]
-    n_points: int
-    sampler: str
-
-    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        share, extra = divmod(self.n_points, len(self.faces))
-        parts = []
-        for i, face in enumerate(self.faces):
-            unit = draw(self.sampler, max(1, share + (i < extra)), domain.dimension - 1, random)
-            points = domain.from_unit(np.insert(unit, face.axis, 0.0, axis=1))
-            points[:, face.axis] = face.value
-            parts.append(points)
-        return PointSet(np.concatenate(parts))
-
-    @property
-    def description(self) -> str:
-        return ", ".join(face.name for face in self.faces)
-
-
-@dataclass(frozen=True)
-class Observed(Region):
-    """Points and values that were given, as from a file."""
-
-    given: PointSet
-    source: str
-
-    @property
-    def n_points(self) -> int:  # type: ignore[override]
-        return len(self.given)
-
-    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:  # noqa: ARG002 - nothing is drawn
-        return self.given
-
-    @property
-    def description(self) -> str:
-        return f"from {self.source}"
 
 
 @dataclass(frozen=True)
@@ -124,14 +39,38 @@ class Term:
         """The highest total order of a derivative."""
         return max((sum(field.orders) for field in self.fields), default=0)
 
+    def order_along(self, axis: int, unknown: str | None = None) -> int:
+        """The highest order of a derivative along an axis, of one unknown or of any."""
+        return max((f.orders[axis] for f in self.fields if unknown in (None, f.unknown)), default=0)
+
+    def in_outputs(self, trial: Trial) -> Term:
+        """The term with its unknowns as expressions in the outputs of a network."""
+        meanings: dict[Field | Symbol, Node] = {f: trial.tree(f) for f in self.fields if f.unknown in trial.trees}
+        if not meanings:
+            return self
+        return replace(self, residuals=tuple(substitute(residual, meanings) for residual in self.residuals))
+
+
+@dataclass(frozen=True)
+class LearnedConstant:
+    """A constant that training finds: where it starts, between which bounds it stays, its true value if known."""
+
+    start: float
+    lower: float = -math.inf
+    upper: float = math.inf
+    truth: float | None = None
+
 
 @dataclass(frozen=True)
 class Problem:
     """What is to be solved: every unknown as a function on the domain that makes all terms vanish.
 
+    terms: the statement of the problem, in the unknowns. trial: the form of the solution, from the outputs of a
+    network. met: names of the conditions that every function of this form meets.
     closed_form: the exact solution by unknown where the spec states one.
     grid: the values of each coordinate at which the solution is written and compared.
     times: where the error is told apart; empty without time.
+    learned: by name, in the trees a symbol. functions: of Python, by name.
     warnings: sentences on what the problem seems to lack.
     """
 
@@ -142,19 +81,48 @@ class Problem:
     closed_form: Mapping[str, Node] | None
     grid: tuple[Array, ...]
     times: tuple[float, ...]
+    trial: Trial
+    met: frozenset[str] = frozenset()
+    learned: Mapping[str, LearnedConstant] = field(default_factory=dict)
+    functions: Mapping[str, PythonFunction] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
     def order(self) -> int:
-        return max(term.order for term in self.terms)
+        """The highest order of a derivative of the network's outputs."""
+        return max(term.order for term in self.trained_terms)
 
-    def draw_points(self, seed: int) -> dict[str, PointSet]:
-        """The points of every term, each from its own stream of the seed; the equations of a system share theirs."""
+    @cached_property
+    def trained_terms(self) -> tuple[Term, ...]:
+        """The terms that the form of the solution leaves to training, in the network's outputs."""
+        return tuple(term.in_outputs(self.trial) for term in self.terms if term.name not in self.met)
+
+    def at_truth(self) -> Problem:
+        """The problem with the true values of its learned constants in their places.
+
+        Raises KeyError, with the name, where the truth of one is not known.
+        """
+        values: dict[Field | Symbol, Node] = {}
+        for name, constant in self.learned.items():
+            if constant.truth is None:
+                raise KeyError(name)
+            values[Symbol(name)] = Number(constant.truth)
+        terms = tuple(
+            replace(term, residuals=tuple(substitute(residual, values) for residual in term.residuals))
+            for term in self.terms
+        )
+        return replace(self, terms=terms, learned={})
+
+    def draw_points(self, seed: int, purpose: str = "points") -> dict[str, PointSet]:
+        """The points of every trained term, each from its own stream of the seed; equations share theirs.
+
+        purpose: the first word of the streams' names, so that points for another purpose are independent of these.
+        """
         drawn: dict[str, PointSet] = {}
         points = {}
-        for term in self.terms:
+        for term in self.trained_terms:
             stream = "interior" if term.kind == "equation" else f"{term.kind} {term.name}"
             if stream not in drawn:
-                drawn[stream] = term.region.draw(self.domain, random_stream(seed, "points", stream))
+                drawn[stream] = term.region.draw(self.domain, random_stream(seed, purpose, stream))
             points[term.name] = drawn[stream]
         return points

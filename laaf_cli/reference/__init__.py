@@ -10,6 +10,7 @@ from laaf_cli.problem import Problem
 from laaf_cli.reference.closed_form import ClosedForm
 from laaf_cli.reference.hopf_cole import HopfCole
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.reference.spectral import make_spectral
 from laaf_cli.reference.tabulated import Tabulated
 from laaf_cli.spec import Reference as ReferenceSpec
 
@@ -25,6 +26,10 @@ class ReferenceKind:
 
 
 REFERENCES: dict[str, ReferenceKind] = {
+    "spectral": ReferenceKind(
+        lambda problem, _spec, _folder: make_spectral(problem),
+        "the equations of the spec themselves, solved by collocation; twice, the difference being the error",
+    ),
     "hopf-cole": ReferenceKind(
         lambda problem, _spec, _folder: HopfCole(problem),
         "Burgers' equation with constant viscosity between walls with u = 0",
@@ -38,19 +43,33 @@ REFERENCES: dict[str, ReferenceKind] = {
 
 NO_REFERENCE = "none"
 
+AUTO = "auto"
+"""Asks for the spectral reference where the problem has a form that it knows, and for none elsewhere."""
+
 
 def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Reference | None:
-    """The reference that a spec names, or None for `none`.
+    """The reference that a spec names, or None for `none`; the spectral one for `auto`.
 
     folder: what relative paths of the spec are relative to.
     Raises ReferenceRefusedError, with the reason, where the reference does not apply to the problem.
     """
     if spec.kind == NO_REFERENCE:
         return None
-    return REFERENCES[spec.kind].make(problem, spec, folder)
+    try:
+        known = problem.at_truth()
+    except KeyError as error:
+        # What is known of the unknowns themselves needs no constants.
+        if spec.kind not in ("exact", "file"):
+            why = f"the true value of '{error.args[0]}' is not known"
+            raise ReferenceRefusedError(why) from None
+        known = problem
+    reference = REFERENCES["spectral" if spec.kind == AUTO else spec.kind].make(known, spec, folder)
+    reference.check(problem.domain)
+    return reference
 
 
 __all__ = [
+    "AUTO",
     "NO_REFERENCE",
     "REFERENCES",
     "ClosedForm",

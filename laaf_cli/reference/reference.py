@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from laaf_cli.problem import Domain, grid_points
 from laaf_cli.problem.domain import Array
 
 
@@ -33,6 +34,10 @@ class Reference(ABC):
     """
 
     method: str
+
+    def check(self, domain: Domain) -> None:
+        """Tells, at little cost, whether the reference covers a domain; raises ReferenceRefusedError where not."""
+        self.evaluate(grid_points(domain.grid((2,) * domain.dimension)))
 
     @abstractmethod
     def evaluate(self, points: Array) -> ReferenceValues:

@@ -1,20 +1,35 @@
 """The spec: YAML text → frozen models, with errors that point at the characters at fault."""
 
 from laaf_cli.spec.load import LoadedSpec, Override, apply, load
-from laaf_cli.spec.models import Condition, Data, Network, Phase, Recovery, Reference, RunSpec, Slopes
+from laaf_cli.spec.models import (
+    Balance,
+    Condition,
+    Data,
+    Learned,
+    Network,
+    Phase,
+    Recovery,
+    Reference,
+    Resample,
+    RunSpec,
+    Slopes,
+)
 from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, printable, read_text, shown
 
 __all__ = [
     "MAX_FAULTS",
+    "Balance",
     "Condition",
     "Data",
     "KeyPath",
+    "Learned",
     "LoadedSpec",
     "Network",
     "Override",
     "Phase",
     "Recovery",
     "Reference",
+    "Resample",
     "RunSpec",
     "Slopes",
     "Text",

@@ -20,6 +20,10 @@ def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value
 
 
+def _harmonics(value: Any) -> Any:
+    return 1 if value is True else value
+
+
 def _whole_as_float(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -33,34 +37,118 @@ Positive = Annotated[Real, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
+Harmonics = Annotated[int, BeforeValidator(_harmonics), Field(ge=1, le=64)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class Condition(_Strict):
-    """An equation that holds on faces of the domain."""
+Equations = Annotated[list[Expression], BeforeValidator(_one_or_many), Field(min_length=1)]
+Names = Annotated[list[Name], BeforeValidator(_one_or_many), Field(min_length=1)]
 
-    where: Annotated[list[StrictStr], BeforeValidator(_one_or_many), Field(min_length=1)] = Field(
-        description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space"
+
+class Condition(_Strict):
+    """What holds on faces or at points, between opposite faces, as an integral, or at the rows of a file.
+
+    One of `where`, `at`, `periodic`, `integral` and `data` says which of these it is.
+    """
+
+    where: Annotated[list[StrictStr], BeforeValidator(_one_or_many), Field(min_length=1)] | None = Field(
+        None, description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space"
     )
-    equation: Annotated[list[Expression], BeforeValidator(_one_or_many), Field(min_length=1)] = Field(
-        description="one equation or a list, in the unknowns and their derivatives"
+    only: StrictStr | None = Field(None, description="a comparison that picks a part of the faces, as `y > 0`")
+    at: Annotated[dict[Name, Expression], Field(min_length=1)] | None = Field(
+        None, description="`{coordinate: value}`; coordinates that are not named range freely"
     )
-    points: Count = Field(100, description="collocation points, shared evenly by the faces")
+    periodic: Name | None = Field(
+        None,
+        description="a coordinate: the equations, here expressions, have one value at both of its faces; all "
+        "unknowns and their derivatives below the order of the equations where `equation` is absent",
+    )
+    integral: Expression | None = Field(None, description="an expression whose integral is given")
+    over: Names | None = Field(None, description="the coordinates of the integral; all of space where absent")
+    equals: Expression | None = Field(None, description="the value of the integral, 0 where absent")
+    data: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file: a row is a point")
+    names: dict[Name, StrictStr] = Field(default_factory=dict, description="names in the file where they differ")
+    fields: Names | None = Field(None, description="unknowns to read from the file; all where absent")
+    weights: Name | None = Field(None, description="a column of the file with a weight for each row")
+    equation: Equations | None = Field(
+        None,
+        description="one equation or a list, in the unknowns and their derivatives (and columns of the file); "
+        "with `data` and none, each unknown equals its column",
+    )
+    points: Count | None = Field(None, description="collocation points, shared evenly by the faces; 100 where absent")
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss (W_u)")
+
+    @property
+    def sentence(self) -> str:
+        """The condition in a line, for people."""
+        place = ", ".join(f"{name} = {value}" for name, value in (self.at or {}).items())
+        equations = ", ".join(self.equation or ["all unknowns"])
+        if self.where is not None:
+            return f"{equations}  at {', '.join(self.where)}{f', where {self.only}' if self.only else ''}"
+        if self.periodic is not None:
+            return f"{equations}  periodic in {self.periodic}"
+        if self.integral is not None:
+            over = ", ".join(self.over or ["space"])
+            return f"integral of {self.integral} over {over} = {self.equals or '0'}{f'  at {place}' if place else ''}"
+        if self.data is not None:
+            return f"{equations}  from {self.data}"
+        return f"{equations}  at {place}"
 
 
 class Data(_Strict):
-    """Values that the solution is fitted to."""
+    """Values that the solution is fitted to: one of `target`, `file` and `reference`."""
 
     target: Annotated[dict[Name, Expression], Field(min_length=1)] | None = Field(
         None, description="the values as expressions, per unknown"
     )
-    points: Count | None = Field(None, description="how many points the target is sampled at")
+    reference: bool = Field(
+        False, description="`true`: the values of the reference, with learned constants at their `truth`"
+    )
+    points: Count | None = Field(None, description="how many points the target or reference is sampled at")
     sampler: str | None = Field(None, description="how the points are drawn; `points.sampler` where absent")
+    noise: NotNegative | None = Field(
+        None, description="normal noise on the values of target or reference, as a share of their standard deviation"
+    )
     file: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values")
     names: dict[Name, StrictStr] = Field(default_factory=dict, description="names in the file where they differ")
+    fields: Names | None = Field(None, description="unknowns that are observed; all where absent")
+    weights: Name | None = Field(None, description="a column of the file with a weight for each row")
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss")
+
+
+class Learned(_Strict):
+    """A constant that training finds, from data."""
+
+    start: Real = Field(description="its value before training")
+    bounds: Annotated[list[Real], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="`[lower, upper]`, between which it stays"
+    )
+    positive: bool = Field(False, description="`true` keeps it above 0")
+    negative: bool = Field(False, description="`true` keeps it below 0")
+    truth: Real | None = Field(None, description="its true value where it is known, to tell the error")
+
+
+class Importance(_Strict):
+    """A part of the domain that gets collocation points of its own."""
+
+    where: StrictStr = Field(description="a comparison in the coordinates, as `x > 0.9 and t < 0.1`")
+    share: Annotated[Real, Field(gt=0, lt=1)] = Field(description="the share of the interior points drawn in it")
+
+
+class Resample(_Strict):
+    """How the interior points are renewed while training."""
+
+    every: Count = Field(description="iterations between renewals")
+    method: str = Field("uniform", description="how the new points are chosen")
+    power: NotNegative = Field(1.0, description="k: candidates are drawn with probability ∝ |r|ᵏ / mean |r|ᵏ + c")
+    constant: NotNegative = Field(1.0, description="c of the same")
+    candidates: Annotated[int, Field(ge=1, le=100)] = Field(4, description="candidates per point that is drawn")
+    add: Count | None = Field(
+        None, description="points that `rar-d` adds each time; a tenth of `interior` where absent"
+    )
 
 
 class Points(_Strict):
@@ -68,6 +156,9 @@ class Points(_Strict):
 
     interior: Count = Field(10_000, description="points at which the equations are enforced")
     sampler: str = Field("latin-hypercube", description="how points are drawn")
+    importance: list[Importance] = Field(default_factory=list, description="parts of the domain with more points")
+    resample: Resample | None = Field(None, description="renewal of the interior points; none where absent")
+    validation: Count = Field(2000, description="fresh points at which the residual is told after training")
 
 
 class Network(_Strict):
@@ -109,11 +200,28 @@ class Slopes(_Strict):
     )
 
 
+class Balance(_Strict):
+    """How the weights of the loss terms change while training."""
+
+    method: str = Field(description="the rule")
+    every: Count = Field(100, description="iterations between updates of the weights")
+    momentum: Annotated[Real, Field(ge=0, lt=1)] = Field(0.9, description="share of the old weights at an update")
+    epsilon: Positive = Field(1.0, description="steepness of the causal weights")
+    slices: Annotated[int, Field(ge=2, le=10_000)] = Field(32, description="slices of time of the causal weights")
+
+
+def _balance(value: Any) -> Any:
+    return {"method": value} if isinstance(value, str) else value
+
+
 class Weights(_Strict):
-    """Weights of the loss terms of the equations."""
+    """Weights of the loss terms."""
 
     equations: dict[Label, NotNegative] = Field(
         default_factory=dict, description="weight of an equation's mean square (W_F), 1 where absent"
+    )
+    balance: Annotated[Balance, BeforeValidator(_balance)] = Field(
+        default_factory=lambda: Balance(method="fixed"), description="weights that adapt, on top of those given"
     )
 
 
@@ -146,7 +254,7 @@ class Phase(_Strict):
 class Reference(_Strict):
     """Where the independent solution comes from."""
 
-    kind: str = Field(description="`hopf-cole`, `exact`, `file` or `none`")
+    kind: str = Field(description="`auto`, `spectral`, `hopf-cole`, `exact`, `file` or `none`")
     exact: dict[Name, Expression] | None = Field(None, description="the solution as expressions, per unknown")
     file: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values")
     names: dict[Name, StrictStr] = Field(default_factory=dict, description="names in the file where they differ")
@@ -185,10 +293,25 @@ class Problem(_Strict):
     ] = Field(description="`{name: [lower, upper]}` in the order of the network's inputs; `t` is time")
     unknowns: Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(description="names of the unknowns")
     constants: dict[Name, Expression] = Field(default_factory=dict, description="`{name: constant expression}`")
+    learn: dict[Name, Learned] = Field(default_factory=dict, description="constants that training finds")
+    functions: StrictStr | None = Field(
+        None, description="a Python file whose functions may be called in expressions; needs `--allow-python`"
+    )
+    periodic: dict[Name, Harmonics] = Field(
+        default_factory=dict,
+        description="`{x: true}` builds periodicity into the network's inputs; a number is that of the harmonics",
+    )
+    transform: dict[Name, Expression] = Field(
+        default_factory=dict,
+        description="`{u: expression in net}`: the unknown from the network's output (`net_u`, `net_v` where there are "
+        "several), so that conditions hold exactly",
+    )
     equations: dict[Label, Expression] = Field(
         default_factory=dict, description='`{name: "left = right"}`, or a residual alone'
     )
-    conditions: dict[Label, Condition] = Field(default_factory=dict, description="initial and boundary conditions")
+    conditions: dict[Label, Condition] = Field(
+        default_factory=dict, description="initial, boundary and all other conditions"
+    )
     data: Data | None = Field(None, description="values to fit")
 
 
@@ -200,12 +323,12 @@ class RunSpec(Problem):
     points: Points = Field(default_factory=Points, description="collocation points")
     network: Network = Field(default_factory=Network, description="the network")
     slopes: Slopes = Field(default_factory=Slopes, description="the adaptive activation")
-    weights: Weights = Field(default_factory=Weights, description="weights of the equations")
+    weights: Weights = Field(default_factory=Weights, description="weights of the loss terms")
     training: Annotated[list[Phase], Field(min_length=1, max_length=50)] = Field(
         default_factory=lambda: [Phase(iterations=2000)], description="the phases of the training, in order"
     )
     reference: Annotated[Reference, BeforeValidator(_reference)] = Field(
-        default_factory=lambda: Reference(kind="none"), description="the independent solution"
+        default_factory=lambda: Reference(kind="auto"), description="the independent solution"
     )
     evaluation: Evaluation = Field(default_factory=Evaluation, description="the grid of the run file")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="the one seed of everything random")

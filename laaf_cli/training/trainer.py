@@ -47,7 +47,7 @@ class Record:
 
     iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
     total: the whole loss. terms: its parts without weights. scales: n·a of each hidden layer.
-    relative_l2: error against the reference, NaN where it was not monitored.
+    relative_l2: error against the reference, NaN where it was not monitored. constants: learned ones by name.
     """
 
     iteration: int
@@ -58,6 +58,7 @@ class Record:
     terms: dict[str, float]
     scales: list[NDArray[np.float64]]
     relative_l2: float
+    constants: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Trainer:
         self.on_record = on_record
         self.should_stop = should_stop
         self.max_seconds = max_seconds
-        self.parameters = list(self.network.parameters())
+        self.parameters = objective.parameters()
         self.records: list[Record] = []
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
@@ -236,6 +237,7 @@ class Trainer:
             dict(zip(loss.names, loss.values.tolist(), strict=True)),
             scales,
             error,
+            self.objective.constants.numbers(),
         )
         self.records.append(record)
         self.on_record(record)

@@ -1,0 +1,392 @@
+"""The conditions of a spec → terms. Each kind of condition is a row of the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from laaf_cli.errors import did_you_mean, listed
+from laaf_cli.expression import (
+    Call,
+    ExpressionError,
+    Field,
+    Node,
+    Number,
+    Scope,
+    Symbol,
+    fields,
+    parse,
+    parse_equation,
+    resolve,
+    sides,
+    symbols,
+)
+from laaf_cli.problem.domain import Face
+from laaf_cli.problem.problem import Term
+from laaf_cli.problem.reader import Reader
+from laaf_cli.problem.regions import (
+    NORMAL,
+    OBSERVED,
+    AtPlace,
+    IntegralOver,
+    NoPointsError,
+    Observed,
+    OnFaces,
+    PeriodicPair,
+    PointSet,
+    Region,
+)
+from laaf_cli.spec import Condition, KeyPath, shown
+
+N_POINTS = 100
+"""Points of a condition that does not say how many."""
+
+Read = Callable[[Reader, str, Condition], Term | None]
+
+
+@dataclass(frozen=True)
+class ConditionKind:
+    """A row of the table: the keys that go with the one that names the kind, and what reads it."""
+
+    read: Read
+    keys: tuple[str, ...]
+    needs_equation: bool = False
+
+
+def read_conditions(reader: Reader) -> list[Term]:
+    """The terms of all conditions; faults are noted in the reader."""
+    terms = [_read(reader, name, condition) for name, condition in reader.spec.conditions.items()]
+    return [term for term in terms if term is not None]
+
+
+def _read(reader: Reader, name: str, condition: Condition) -> Term | None:
+    path: KeyPath = ("conditions", name)
+    given = [key for key in KINDS if key in condition.model_fields_set]
+    if len(given) == 2 and given[1] in KINDS[given[0]].keys:
+        given.pop()
+    if len(given) != 1:
+        if reader.form_is_right:
+            what = f"condition '{name}' has " + (f"'{given[0]}' and '{given[1]}'" if given else "no place")
+            reader.fault(path, what, f"One of these says where it holds: {listed(KINDS)}.", True)
+        return None
+    kind = KINDS[given[0]]
+    allowed = (given[0], *kind.keys, "weight")
+    for key in sorted(condition.model_fields_set - set(allowed)):
+        reader.fault((*path, key), f"a condition with '{given[0]}' takes no '{key}'", f"Keys: {listed(allowed)}.", True)
+    if kind.needs_equation and condition.equation is None:
+        if reader.form_is_right:
+            reader.fault(path, f"'{name}' lacks the key 'equation'", "As in equation: u = 0.", True)
+        return None
+    term = kind.read(reader, name, condition)
+    if term is not None:
+        _check_not_empty(reader, path, given[0], term)
+    return term
+
+
+def _check_not_empty(reader: Reader, path: KeyPath, key: str, term: Term) -> None:
+    try:
+        term.region.draw(reader.domain, np.random.default_rng(0))
+    except NoPointsError as error:
+        place = (*path, "only" if "only" in reader.root.locate(path).keys else key)
+        what = f"condition '{term.name}' selects no points: {shown(str(error))} holds nowhere on its faces"
+        reader.fault(place, what)
+
+
+def _residuals(reader: Reader, name: str, texts: list[str], scope: Scope) -> tuple[Node, ...]:
+    path: KeyPath = ("conditions", name, "equation")
+    is_list = isinstance(reader.root.locate(path).data, list)
+    found = [
+        reader.residual((*path, i) if is_list else path, text, f"condition '{name}'", scope)
+        for i, text in enumerate(texts)
+    ]
+    return tuple(residual for residual in found if residual is not None)
+
+
+def _term(name: str, condition: Condition, residuals: tuple[Node, ...], region: Region | None) -> Term | None:
+    return Term(name, "condition", residuals, region, condition.weight) if region is not None else None
+
+
+# On faces
+
+
+def _on_faces(reader: Reader, name: str, condition: Condition) -> Term | None:
+    path: KeyPath = ("conditions", name)
+    faces: list[Face] = []
+    for i, text in enumerate(condition.where or []):
+        here = (*path, "where", i)
+        if text.strip() == "boundary":
+            if not reader.domain.boundary:
+                what = "'boundary' means the faces in space, and there are none"
+                hint = "No coordinate of space is left that is not periodic."
+                if not reader.domain.space:
+                    what, hint = "'boundary' means the faces in space, and there is no coordinate of space", ""
+                reader.fault(here, what, hint)
+            faces += reader.domain.boundary
+        elif (face := _face(reader, here, text)) is not None:
+            faces.append(face)
+    unique = tuple(dict.fromkeys(faces))
+    scope = replace(reader.scope, normal=_normal(reader, unique)) if unique else reader.scope
+    residuals = _residuals(reader, name, condition.equation or [], scope)
+    only = None
+    if condition.only is not None:
+        only = reader.part((*path, "only"), condition.only, f"condition '{name}'")
+        if only is None:
+            return None
+    n_points, sampler = condition.points or N_POINTS, reader.spec.points.sampler
+    return _term(name, condition, residuals, OnFaces(unique, n_points, sampler, only) if unique else None)
+
+
+def _normal(reader: Reader, faces: tuple[Face, ...]) -> dict[str, Node]:
+    """The outward unit normal of the faces: numbers where all have the same, else symbols of the points."""
+    domain = reader.domain
+    normals = np.array([OnFaces.normal(face, domain) for face in faces if face.axis in domain.space])
+    components: dict[str, Node] = {}
+    for axis in domain.space if len(normals) == len(faces) else ():
+        values = np.unique(normals[:, axis])
+        name = domain.coordinates[axis]
+        components[name] = Number(float(values[0])) if len(values) == 1 else Symbol(f"{NORMAL}{name}")
+    return components
+
+
+def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
+    domain = reader.domain
+    faces = [face.name for face in domain.faces if face.axis not in domain.periodic]
+    hint = f"Faces: {listed(faces)}; or boundary."
+    if text.count("=") != 1 or any(c in text for c in "<>!"):
+        reader.fault(path, f"{shown(text)} is not a face", did_you_mean(text, ["boundary"]) or hint)
+        return None
+    within = f"condition '{path[1]}'"
+    both = reader.attempt(path, within, lambda: sides(text))
+    if both is None:
+        return None
+    left, right = both
+    if not (isinstance(left, Symbol) and left.name in domain.coordinates):
+        reader.fault(path, f"{shown(text)} does not begin with a coordinate", hint)
+        return None
+    axis = domain.coordinates.index(left.name)
+    if axis in domain.periodic:
+        what = f"'{left.name}' is periodic, so {shown(text)} is no face and takes no condition"
+        reader.fault(path, what, f"Take '{left.name}' out of 'periodic', or this condition out of the spec.")
+        return None
+    value = _number(reader, path, right, within)
+    if value is None:
+        return None
+    face = domain.face(axis, value)
+    if face is None:
+        inside = domain.lower[axis] < value < domain.upper[axis]
+        reader.fault(
+            path,
+            f"{shown(text)} is not a face of the domain",
+            f"Inside the domain, write at: {{{left.name}: {value:g}}} for where. {hint}" if inside else hint,
+        )
+    return face
+
+
+def _number(reader: Reader, path: KeyPath, tree: Node, within: str) -> float | None:
+    constants = Scope(constants=reader.known.constants)
+    value = reader.attempt(path, within, lambda: resolve(tree, constants))
+    return value.value if isinstance(value, Number) else None
+
+
+# At given values of some coordinates
+
+
+def _at_place(reader: Reader, name: str, condition: Condition) -> Term | None:
+    residuals = _residuals(reader, name, condition.equation or [], reader.scope)
+    values = _fixed(reader, name, condition.at or {})
+    if values is None:
+        return None
+    region = AtPlace(values, condition.points or N_POINTS, reader.spec.points.sampler)
+    return _term(name, condition, residuals, region)
+
+
+def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, float] | None:
+    """Coordinates with given values inside the domain, by axis; None where one of them is wrong."""
+    domain, values = reader.domain, {}
+    for coordinate, text in given.items():
+        path: KeyPath = ("conditions", name, "at", coordinate)
+        if coordinate not in domain.coordinates:
+            hint = did_you_mean(coordinate, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+            reader.fault(path, f"'{coordinate}' is not a coordinate", hint, True)
+            continue
+        value = reader.constant(path, text, f"condition '{name}'", reader.known.constants)
+        axis = domain.coordinates.index(coordinate)
+        low, high = domain.lower[axis], domain.upper[axis]
+        slack = 1e-12 * (high - low)
+        if value is not None and not low - slack <= value <= high + slack:
+            what = f"condition '{name}' selects no points: {coordinate} = {value:g} lies outside [{low:g}, {high:g}]"
+            reader.fault(path, what)
+        elif value is not None:
+            values[axis] = min(max(value, low), high)
+    return values if len(values) == len(given) else None
+
+
+# Between opposite faces
+
+
+def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
+    path: KeyPath = ("conditions", name, "periodic")
+    coordinate, domain = str(condition.periodic), reader.domain
+    if coordinate not in domain.coordinates:
+        hint = did_you_mean(coordinate, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+        reader.fault(path, f"'{coordinate}' is not a coordinate", hint)
+        return None
+    axis = domain.coordinates.index(coordinate)
+    if axis in domain.periodic:
+        hint = f"Take this condition out: 'periodic: {{{coordinate}: true}}' meets it exactly."
+        reader.fault(path, f"'{coordinate}' is periodic in the network's inputs already", hint)
+        return None
+    if condition.equation is None:
+        residuals = _all_derivatives(reader, axis)
+    else:
+        for i, text in enumerate(condition.equation):
+            if "=" in text:
+                hint = f"It stands for equal values at both faces of '{coordinate}': write u, not u = 0."
+                reader.fault(("conditions", name, "equation", i), f"{shown(text)} is an equation", hint)
+                return None
+        residuals = _residuals(reader, name, condition.equation, reader.scope)
+    return _term(
+        name, condition, residuals, PeriodicPair(axis, condition.points or N_POINTS, reader.spec.points.sampler)
+    )
+
+
+def _all_derivatives(reader: Reader, axis: int) -> tuple[Node, ...]:
+    """Every unknown and its derivatives along an axis below the highest of the equations."""
+    orders = dict.fromkeys(reader.scope.unknowns, 1)
+    for text in reader.spec.equations.values():
+        try:
+            needed = fields(resolve(parse_equation(text), reader.scope))
+        except ExpressionError:
+            continue  # told where the equations are read
+        for field in needed:
+            orders[field.unknown] = max(orders[field.unknown], field.orders[axis])
+    dimension = reader.domain.dimension
+    return tuple(
+        Field(unknown, tuple(order * (i == axis) for i in range(dimension)))
+        for unknown, below in orders.items()
+        for order in range(below)
+    )
+
+
+# Integrals
+
+
+def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
+    path: KeyPath = ("conditions", name)
+    domain, within = reader.domain, f"condition '{name}'"
+    over = condition.over or [domain.coordinates[axis] for axis in domain.space]
+    for i, coordinate in enumerate(over):
+        if coordinate not in domain.coordinates:
+            hint = did_you_mean(coordinate, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+            reader.fault((*path, "over", i), f"'{coordinate}' is not a coordinate", hint)
+            return None
+    axes = tuple(domain.coordinates.index(coordinate) for coordinate in dict.fromkeys(over))
+    if not axes:
+        reader.fault(path, f"{within} integrates over space, and there is none", "Name a coordinate: over: t.", True)
+        return None
+    fixed = _fixed(reader, name, condition.at or {})
+    integrand = reader.residual((*path, "integral"), str(condition.integral), within)
+    value = _value(reader, name, condition, over)
+    if fixed is None or integrand is None or value is None:
+        return None
+    if both := set(fixed) & set(axes):
+        coordinate = domain.coordinates[min(both)]
+        reader.fault((*path, "at", coordinate), f"'{coordinate}' is integrated over and has a value", "", True)
+        return None
+    size = float(np.prod([domain.upper[axis] - domain.lower[axis] for axis in axes]))
+    # ∫ e = c is ∫ (e − c/|Ω|) = 0.
+    residual = Call("-", (integrand, Call("/", (value, Number(size)))))
+    region = IntegralOver(axes, fixed, condition.points or N_POINTS, reader.spec.points.sampler)
+    return _term(name, condition, (residual,), region)
+
+
+def _value(reader: Reader, name: str, condition: Condition, over: list[str]) -> Node | None:
+    """What an integral equals: a function of the coordinates that are not integrated over."""
+    path: KeyPath = ("conditions", name, "equals")
+    within = f"the value of the integral '{name}'"
+    value = reader.attempt(path, within, lambda: resolve(parse(condition.equals or "0"), reader.scope))
+    if value is None:
+        return None
+    if fields(value):
+        reader.fault(path, f"{within} contains an unknown", "Write all of it below 'integral'.")
+        return None
+    if inside := symbols(value) & set(over):
+        reader.fault(path, f"{within} contains '{min(inside)}', which is integrated over")
+        return None
+    return value
+
+
+# Data
+
+
+def _data(reader: Reader, name: str, condition: Condition) -> Term | None:
+    path: KeyPath = ("conditions", name)
+    file, scope = str(condition.data), reader.scope
+    unknowns = observed_unknowns(reader, (*path, "fields"), condition.fields)
+    if unknowns is None:
+        return None
+    columns = unknowns if condition.equation is None or condition.fields is not None else ()
+    more = _columns_in(reader, condition.equation or [], (*columns, condition.weights or ""))
+    read = tuple(dict.fromkeys((*columns, *more, *([condition.weights] if condition.weights else []))))
+    reader.check_file_names((*path, "names"), condition.names, (*scope.coordinates, *read))
+    rows = reader.rows((*path, "data"), file, condition.names, read)
+    given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
+    if condition.equation is None:
+        residuals: tuple[Node, ...] = tuple(
+            Call("-", (reader.unknown(column), Symbol(f"{OBSERVED}{column}"))) for column in columns
+        )
+    else:
+        residuals = _residuals(reader, name, condition.equation, replace(scope, symbols={**scope.symbols, **given}))
+    if rows is None:
+        return None
+    weights = row_weights(reader, (*path, "weights"), condition.weights, rows.fields)
+    values = {f"{OBSERVED}{column}": v for column, v in rows.fields.items() if column != condition.weights}
+    return _term(name, condition, residuals, Observed(PointSet(rows.points, values, row_weights=weights), file))
+
+
+def observed_unknowns(reader: Reader, path: KeyPath, given: list[str] | None) -> tuple[str, ...] | None:
+    """The unknowns that are observed: those named, or all; None where one is none."""
+    if given is None:
+        return reader.scope.unknowns
+    wrong = [name for name in given if name not in reader.scope.unknowns]
+    for name in wrong:
+        hint = did_you_mean(name, reader.scope.unknowns) or f"Unknowns: {listed(reader.scope.unknowns)}."
+        reader.fault(path, f"'{name}' is not an unknown", hint)
+    return None if wrong else tuple(dict.fromkeys(given))
+
+
+def row_weights(reader: Reader, path: KeyPath, column: str | None, read: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The weights of the rows, none of them below zero; None for 1 everywhere."""
+    if column is None:
+        return None
+    weights = read[column]
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        reader.fault(path, f"the weight {weights[row]:g} in row {row + 1} is below zero", "Weights are 0 or more.")
+    elif not weights.any():
+        reader.fault(path, "every weight is zero, and the rows would count for nothing")
+    return weights
+
+
+def _columns_in(reader: Reader, texts: list[str], taken: tuple[str, ...]) -> tuple[str, ...]:
+    """Names in the equations that mean nothing in the problem: they are columns of the file."""
+    scope, found = reader.scope, []
+    for text in texts:
+        try:
+            names = symbols(parse_equation(text))
+        except ExpressionError:
+            continue  # told where the equations are resolved
+        known = {*scope.words, *taken}
+        found += [name for name in sorted(names) if name not in known and "_" not in name]
+    return tuple(dict.fromkeys(found))
+
+
+KINDS: dict[str, ConditionKind] = {
+    "where": ConditionKind(_on_faces, ("only", "equation", "points"), needs_equation=True),
+    "periodic": ConditionKind(_periodic, ("equation", "points")),
+    "integral": ConditionKind(_integral, ("over", "equals", "at", "points")),
+    "data": ConditionKind(_data, ("names", "fields", "weights", "equation")),
+    "at": ConditionKind(_at_place, ("equation", "points"), needs_equation=True),
+}

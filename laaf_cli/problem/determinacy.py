@@ -1,0 +1,103 @@
+"""Whether the conditions of a problem are as many as its equations need: none missing, none too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from laaf_cli.problem.domain import Face
+from laaf_cli.problem.problem import Term
+from laaf_cli.problem.reader import Reader
+from laaf_cli.problem.regions import OnFaces, PeriodicPair
+
+
+def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
+    """Notes what is plainly missing or too much as faults; returns warnings of what may be missing.
+
+    An equation of order k along an axis needs k conditions on its faces for each unknown, all of them at the start
+    where the axis is time. Observations, conditions inside and integrals may stand for any of them, and a degenerate
+    coefficient may need fewer, so that only an axis without any is refused.
+    """
+    equations = [term for term in terms if term.kind == "equation"]
+    if not equations:
+        return ()
+    is_free = any(not isinstance(term.region, OnFaces | PeriodicPair) for term in terms if term.kind != "equation")
+    warnings: list[str] = []
+    for axis in range(reader.domain.dimension):
+        paired = any(isinstance(term.region, PeriodicPair) and term.region.axis == axis for term in terms)
+        if axis in reader.domain.periodic or paired:
+            continue
+        held = list(_on_axis(terms, axis))
+        if not is_free and not _check_missing(reader, equations, held, axis):
+            warnings += _too_few(reader, equations, held, axis)
+        if not reader.spec.learn:
+            _check_too_many(reader, equations, held, axis)
+    return tuple(warnings)
+
+
+def _on_axis(terms: Sequence[Term], axis: int) -> Iterator[tuple[Term, Face]]:
+    """The conditions that hold on faces of an axis."""
+    for term in terms:
+        if isinstance(term.region, OnFaces):
+            yield from ((term, face) for face in term.region.faces if face.axis == axis)
+
+
+def _needed(equations: Sequence[Term], axis: int, unknown: str) -> int:
+    """How many conditions an unknown needs along an axis."""
+    return max(term.order_along(axis, unknown) for term in equations)
+
+
+def _check_missing(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int) -> bool:
+    """Notes a fault, and says so, where an axis has no condition at all and its equations need some."""
+    domain = reader.domain
+    name, is_time = domain.coordinates[axis], axis == domain.time_axis
+    order = max(term.order_along(axis) for term in equations)
+    if held or order < (1 if is_time else 2):
+        return False
+    if is_time:
+        where = f"at the start, {name} = {domain.lower[axis]:g}"
+        hint = f"As in conditions: {{start: {{where: {name} = {domain.lower[axis]:g}, equation: u = 0}}}}."
+    else:
+        where = f"on the faces of '{name}'"
+        faces = f"[{name} = {domain.lower[axis]:g}, {name} = {domain.upper[axis]:g}]"
+        hint = f"As in conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: {{{name}: true}}."
+    reader.fault(("equations",), f"no condition stands {where}, so many solutions fit", hint, True)
+    return True
+
+
+def _too_few(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int) -> Iterator[str]:
+    """Sentences on unknowns with fewer conditions along an axis than their equations need."""
+    domain, unknowns = reader.domain, reader.scope.unknowns
+    is_time = axis == domain.time_axis
+    name = domain.coordinates[axis]
+    where = f"at the start, {name} = {domain.lower[axis]:g}" if is_time else f"on the faces of {name}"
+    for unknown in unknowns:
+        needed = _needed(equations, axis, unknown)
+        speaking = [term for term, face in held if not (is_time and face.upper)]
+        count = sum(len(term.residuals) for term in speaking if unknown in {field.unknown for field in term.fields})
+        # Along space, an equation of first order asks for a condition on one face or on none.
+        if count < needed and (is_time or needed >= 2):
+            whose = f" for '{unknown}'" if len(unknowns) > 1 else ""
+            few = (
+                "No condition stands"
+                if count == 0
+                else f"Only {count} of {needed} conditions stand{'s' * (count == 1)}"
+            )
+            yield f"{few} {where}{whose}."
+
+
+def _check_too_many(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int) -> None:
+    """More conditions along an axis than the orders of all unknowns together contradict each other, in general."""
+    unknowns = reader.scope.unknowns
+    allowed = sum(_needed(equations, axis, unknown) for unknown in unknowns)
+    whole = [term for term, _ in held if isinstance(term.region, OnFaces) and term.region.only is None]
+    count = sum(len(term.residuals) for term in whole)
+    if count <= allowed or allowed == 0:
+        return
+    name = reader.domain.coordinates[axis]
+    what = f"{count} conditions stand on the faces of '{name}', and the equations take {allowed}"
+    orders = (
+        f"Their order along '{name}' is {allowed}"
+        if len(unknowns) == 1
+        else f"Orders along '{name}' add up to {allowed}"
+    )
+    reader.fault(("conditions", whole[-1].name), what, f"{orders}: take {count - allowed} out.", True)

@@ -1,0 +1,294 @@
+"""Where a term of the loss holds: each kind of region draws its points, and says how they are combined."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from laaf_cli.expression import NUMPY, Node, evaluate
+from laaf_cli.problem.domain import Array, Domain, Face
+from laaf_cli.problem.samplers import draw
+
+OBSERVED = "observed "
+"""What the symbol of an observed value begins with; no name in a spec can hold a space."""
+
+NORMAL = "normal "
+"""What the symbol of a component of the outward unit normal begins with."""
+
+N_NODES = 32
+"""Gauss-Legendre nodes per coordinate of an integral."""
+
+MAX_DRAWS = 200
+"""How often points are drawn before a part of a region counts as empty."""
+
+
+class NoPointsError(Exception):
+    """A comparison selects no points of its region."""
+
+
+@dataclass(frozen=True)
+class PointSet:
+    """Collocation points [n_points, d] and the values [n_points] that belong to each of them, by symbol.
+
+    combination: None where a residual is to vanish at each point; else factors [g], and the residual of each run of
+    g points is the sum of factor × value over them. row_weights: weights of the squares, [n_points / g]; None for 1.
+    """
+
+    points: Array
+    symbols: Mapping[str, Array] = field(default_factory=dict)
+    combination: Array | None = None
+    row_weights: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def n_residuals(self) -> int:
+        """How many residuals the points give."""
+        return len(self.points) // (1 if self.combination is None else len(self.combination))
+
+
+class Region(ABC):
+    """Where a term holds, and how its points are drawn."""
+
+    n_points: int
+
+    @abstractmethod
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        """The points of this region, in float64; raises NoPointsError where there are none."""
+
+    @abstractmethod
+    def describe(self, domain: Domain) -> str:
+        """A few words for a person."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The points at which a comparison in the coordinates holds; text: as the user wrote it."""
+
+    tree: Node
+    text: str
+
+    def holds(self, points: Array, domain: Domain) -> np.ndarray:
+        """Truth values [n_points]."""
+        with np.errstate(all="ignore"):
+            columns = dict(zip(domain.coordinates, points.T, strict=True))
+            return np.broadcast_to(np.asarray(evaluate(self.tree, columns, {}, NUMPY), dtype=bool), len(points))
+
+    def draw(self, n: int, domain: Domain, draw_some: Callable[[int], Array]) -> Array:
+        """n points of the part, [n, d], out of those that `draw_some` makes; raises NoPointsError after many tries."""
+        kept: list[Array] = []
+        missing = n
+        for _ in range(MAX_DRAWS):
+            points = draw_some(max(n, 64))
+            kept.append(points[self.holds(points, domain)][:missing])
+            missing -= len(kept[-1])
+            if missing == 0:
+                return np.concatenate(kept)
+        raise NoPointsError(self.text)
+
+
+@dataclass(frozen=True)
+class Interior(Region):
+    """The inside of the domain; importance: parts that get a share of the points of their own."""
+
+    n_points: int
+    sampler: str
+    importance: tuple[tuple[Part, float], ...] = ()
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        counts = [round(share * self.n_points) for _, share in self.importance]
+
+        def draw_some(n: int) -> Array:
+            return domain.from_unit(draw(self.sampler, n, domain.dimension, random))
+
+        own = draw_some(self.n_points - sum(counts))
+        parts = [part.draw(count, domain, draw_some) for (part, _), count in zip(self.importance, counts, strict=True)]
+        return PointSet(np.concatenate([own, *parts]) if parts else own)
+
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002 - every region is asked alike
+        more = "".join(f", {share:.0%} in {part.text}" for part, share in self.importance)
+        return f"interior, {self.sampler}{more}"
+
+
+@dataclass(frozen=True)
+class OnFaces(Region):
+    """Faces of the domain, or the part of them where `only` holds; they share the points evenly.
+
+    A face that is a single point has one.
+    """
+
+    faces: tuple[Face, ...]
+    n_points: int
+    sampler: str
+    only: Part | None = None
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        share, extra = divmod(self.n_points, len(self.faces))
+        parts, normals = [], []
+        for i, face in enumerate(self.faces):
+            try:
+                points = self._on(face, max(1, share + (i < extra)), domain, random)
+            except NoPointsError:
+                continue
+            parts.append(points)
+            normals.append(np.tile(self.normal(face, domain), (len(points), 1)))
+        if not parts:
+            raise NoPointsError(self.only.text if self.only is not None else "")
+        normal = np.concatenate(normals)
+        symbols = {f"{NORMAL}{name}": normal[:, axis] for axis, name in enumerate(domain.coordinates)}
+        return PointSet(np.concatenate(parts), symbols)
+
+    def _on(self, face: Face, n: int, domain: Domain, random: np.random.Generator) -> Array:
+        def draw_some(n: int) -> Array:
+            return _on_plane({face.axis: face.value}, n, self.sampler, domain, random)
+
+        return draw_some(n) if self.only is None else self.only.draw(n, domain, draw_some)
+
+    @staticmethod
+    def normal(face: Face, domain: Domain) -> Array:
+        """The outward unit normal of a face, [d]."""
+        normal = np.zeros(domain.dimension)
+        normal[face.axis] = 1.0 if face.upper else -1.0
+        return normal
+
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002
+        more = f", where {self.only.text}" if self.only is not None else ""
+        return ", ".join(face.name for face in self.faces) + more
+
+
+@dataclass(frozen=True)
+class AtPlace(Region):
+    """The points at which some coordinates, by axis, have given values; the others range freely."""
+
+    values: Mapping[int, float]
+    n_points: int
+    sampler: str
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        return PointSet(_on_plane(self.values, self.n_points, self.sampler, domain, random))
+
+    def describe(self, domain: Domain) -> str:
+        return ", ".join(f"{domain.coordinates[axis]} = {value:g}" for axis, value in self.values.items())
+
+
+@dataclass(frozen=True)
+class PeriodicPair(Region):
+    """Both faces of an axis: the residual is the difference of an expression between opposite points."""
+
+    axis: int
+    n_points: int
+    sampler: str
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        lower = _on_plane({self.axis: domain.lower[self.axis]}, self.n_points, self.sampler, domain, random)
+        upper = lower.copy()
+        upper[:, self.axis] = domain.upper[self.axis]
+        return PointSet(np.stack([lower, upper], axis=1).reshape(-1, domain.dimension), combination=np.array([-1.0, 1]))
+
+    def describe(self, domain: Domain) -> str:
+        return f"{domain.coordinates[self.axis]} periodic"
+
+
+@dataclass(frozen=True)
+class IntegralOver(Region):
+    """The integral over whole ranges of some axes, at values of the others that are fixed or range freely.
+
+    By Gauss-Legendre quadrature with N_NODES nodes per axis, exact for polynomials of degree 2 N_NODES − 1.
+    """
+
+    axes: tuple[int, ...]
+    fixed: Mapping[int, float]
+    n_points: int
+    sampler: str
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
+        lower, size = np.array(domain.lower), np.subtract(domain.upper, domain.lower)
+        grids = np.meshgrid(*[(nodes + 1) / 2] * len(self.axes), indexing="ij")
+        combination = np.ones(1)
+        for axis in self.axes:
+            combination = np.multiply.outer(combination, weights / 2 * size[axis]).ravel()
+        zero = dict.fromkeys(self.axes, 0.0) | dict(self.fixed)
+        places = _on_plane(zero, self.n_points, self.sampler, domain, random)
+        points = np.repeat(places, len(combination), axis=0).reshape(len(places), -1, domain.dimension)
+        for axis, grid in zip(self.axes, grids, strict=True):
+            points[:, :, axis] = lower[axis] + size[axis] * grid.ravel()
+        return PointSet(points.reshape(-1, domain.dimension), combination=combination)
+
+    def describe(self, domain: Domain) -> str:
+        over = ", ".join(domain.coordinates[axis] for axis in self.axes)
+        fixed = "".join(f", {domain.coordinates[axis]} = {value:g}" for axis, value in self.fixed.items())
+        return f"integral over {over}{fixed}"
+
+
+@dataclass(frozen=True)
+class Observed(Region):
+    """Points and values that were given, as from a file."""
+
+    given: PointSet
+    source: str
+
+    @property
+    def n_points(self) -> int:  # type: ignore[override]
+        return len(self.given)
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:  # noqa: ARG002 - nothing is drawn
+        return self.given
+
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002
+        return f"from {self.source}"
+
+
+@dataclass(frozen=True)
+class Sampled(Region):
+    """Points at which the values of a target, or else of the reference, are observed with normal noise.
+
+    targets: trees in the coordinates by unknown; None where the values are those of the reference, which does not
+    stand in the problem: `observe` is given them. noise: its standard deviation, as a share of that of the values.
+    """
+
+    n_points: int
+    sampler: str
+    targets: Mapping[str, Node] | None
+    noise: float
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        points = domain.from_unit(draw(self.sampler, self.n_points, domain.dimension, random))
+        if self.targets is None:
+            return PointSet(points)
+        columns = dict(zip(domain.coordinates, points.T, strict=True))
+        with np.errstate(all="ignore"):
+            values = {
+                name: np.broadcast_to(np.asarray(evaluate(tree, columns, {}, NUMPY), dtype=np.float64), len(points))
+                for name, tree in self.targets.items()
+            }
+        return self.observe(points, values, random)
+
+    def observe(self, points: Array, values: Mapping[str, Array], random: np.random.Generator) -> PointSet:
+        """The points with these values [n_points] and noise on them."""
+        symbols = {}
+        for name, value in values.items():
+            noisy = value
+            if self.noise > 0:
+                noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
+            symbols[f"{OBSERVED}{name}"] = noisy
+        return PointSet(points, symbols)
+
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002
+        source = "reference" if self.targets is None else "target"
+        return f"{source}, {self.sampler}" + (f", {self.noise:.3g} noise" if self.noise else "")
+
+
+def _on_plane(fixed: Mapping[int, float], n: int, sampler: str, domain: Domain, random: np.random.Generator) -> Array:
+    """Points [n, d] whose coordinates `fixed` have given values; a single one where all have."""
+    unit = draw(sampler, n, domain.dimension - len(fixed), random)
+    for axis in sorted(fixed):
+        unit = np.insert(unit, axis, 0.0, axis=1)
+    points = domain.from_unit(unit)
+    for axis, value in fixed.items():
+        points[:, axis] = value
+    return points

@@ -1,0 +1,36 @@
+"""The form of the solution: each unknown as an expression in the outputs of a network.
+
+u(x) = g(x) + h(x) net(x) meets conditions exactly where g meets them and h vanishes (Lagaris, Likas & Fotiadis,
+IEEE Transactions on Neural Networks 9, 1998, section III). Derivatives of u follow symbolically.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from laaf_cli.expression import Field, Node, differentiate
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Unknowns from outputs.
+
+    outputs: names of the network's outputs. trees: each unknown that is not an output itself, as an expression in
+    the coordinates and the outputs. harmonics: by axis, the number of harmonics of the inputs that are periodic.
+    """
+
+    coordinates: tuple[str, ...]
+    outputs: tuple[str, ...]
+    trees: Mapping[str, Node] = field(default_factory=dict)
+    harmonics: Mapping[int, int] = field(default_factory=dict)
+
+    def tree(self, wanted: Field) -> Node:
+        """An unknown or a derivative of it, in the outputs; raises ExpressionError for an order above 4."""
+        if wanted.unknown not in self.trees:
+            return wanted
+        tree = self.trees[wanted.unknown]
+        for coordinate, order in zip(self.coordinates, wanted.orders, strict=True):
+            for _ in range(order):
+                tree = differentiate(tree, coordinate, self.coordinates)
+        return tree

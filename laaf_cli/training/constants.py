@@ -1,0 +1,46 @@
+"""Constants that training finds: each is a function of a free parameter, so that it never leaves its bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from laaf_cli.problem import LearnedConstant
+
+
+class LearnedConstants(nn.Module):
+    """c(θ) for a free parameter θ that starts at 0, where c is the start.
+
+    without bounds:  c = start + s θ, with s = |start|, or 1 where that is 0;
+    with one bound:  c = bound + (start − bound) e^θ;
+    with two:        c = lower + (upper − lower) / (1 + e^(−θ − θ₀)).
+
+    So a step of θ changes c by a share of its size, whatever the unit of c.
+    """
+
+    def __init__(self, constants: Mapping[str, LearnedConstant], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.constants = dict(constants)
+        self.free = nn.ParameterDict({name: torch.zeros((), dtype=dtype) for name in constants})
+
+    def values(self) -> dict[str, Tensor]:
+        """The constants by name, scalars with a graph."""
+        return {name: _value(constant, self.free[name]) for name, constant in self.constants.items()}
+
+    def numbers(self) -> dict[str, float]:
+        """The constants by name, without a graph."""
+        return {name: float(value.detach()) for name, value in self.values().items()}
+
+
+def _value(constant: LearnedConstant, free: Tensor) -> Tensor:
+    start, lower, upper = constant.start, constant.lower, constant.upper
+    if math.isfinite(lower) and math.isfinite(upper):
+        share = (start - lower) / (upper - lower)
+        return lower + (upper - lower) * torch.sigmoid(free + math.log(share / (1 - share)))
+    bound = lower if math.isfinite(lower) else upper
+    if math.isfinite(bound):
+        return bound + (start - bound) * torch.exp(free)
+    return start + (abs(start) or 1.0) * free
