@@ -35,8 +35,8 @@ def network(activation: str, n_inputs: int, hidden: list[int], n_outputs: int, k
 
 
 def points_of(made: Mlp, n_points: int, seed: int) -> torch.Tensor:
-    unit = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (n_points, len(made.center))))
-    return made.center + made.half_range * unit
+    unit = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (n_points, len(made.inputs.center))))
+    return made.inputs.center + made.inputs.half_range * unit
 
 
 def compare(made: Mlp, unknowns: str, fields: list[Field], seed: int) -> None:

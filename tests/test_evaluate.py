@@ -124,7 +124,7 @@ def test_restored_network_is_the_solution_of_the_file(
 ) -> None:
     path = make_run(TWO, f"slopes.kind={kind}", f"network.inputs={inputs}", f"dtype={dtype}", derivatives=engine)
     network = opened(path)
-    assert network.engine is ENGINES[engine]
+    assert network.solution.engine is ENGINES[engine]
     assert (network.domain.lower, network.domain.upper) == ((3, -2), (5, 1))
     found = values(network, Places(network.axes, is_grid=True), "v", "u", "u_x")
     with RunFile(path) as run:
@@ -206,7 +206,7 @@ def test_blocks_change_nothing(two: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_memory_of_a_block_is_bounded(two: Path) -> None:
     network = opened(two)
-    sizes = [trained_network._block_size(network.network, {name: network.field(name)}) for name in ("u", "v_xxtt")]
+    sizes = [trained_network._block_size(network.solution.network, {name: network.field(name)}) for name in ("u", "v_xxtt")]
     assert sizes == [20_000, 20_000_000 // (9 * (5 + 4 + 2) * 16)]
 
 
