@@ -65,8 +65,11 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     """What `laaf check` shows."""
     terms = plain_table("loss term", "needs", "points", "where", "weight", "at step 0")
     for term in inspection.terms:
-        row = (term.name, ", ".join(term.derivatives), str(term.n_points), term.region)
-        terms.add_texts(*row, f"{term.weight:g}", f"{term.value:.3e}")
+        row = (term.name, ", ".join(term.derivatives))
+        if term.value is None:
+            terms.add_texts(*row, "", term.region, "", "met exactly")
+        else:
+            terms.add_texts(*row, str(term.n_points), term.region, f"{term.weight:g}", f"{term.value:.3e}")
     if inspection.recovery is not None and plan.recovery is not None:
         terms.add_texts("slope_recovery", "", "", "", f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}")
     yield terms
