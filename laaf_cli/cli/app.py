@@ -12,6 +12,7 @@ from laaf_cli.cli.compare import compare
 from laaf_cli.cli.evaluate import evaluate
 from laaf_cli.cli.plot import plot
 from laaf_cli.cli.problems import problems
+from laaf_cli.cli.reference import reference
 from laaf_cli.cli.reproduce import reproduce
 from laaf_cli.cli.show import show
 from laaf_cli.cli.solve import solve
@@ -48,5 +49,5 @@ def laaf(
     """
 
 
-for command in (problems, check, solve, show, plot, evaluate, sweep, compare, reproduce):
+for command in (problems, check, solve, show, plot, evaluate, sweep, compare, reference, reproduce):
     app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(command)

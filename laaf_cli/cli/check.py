@@ -19,6 +19,7 @@ def check(
     dtype: options.DtypeOption = None,
     derivatives: options.DerivativesOption = options.Derivatives.TAYLOR,
     assignments: options.SetOption = None,
+    allow_python: options.AllowPythonOption = False,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
@@ -44,7 +45,7 @@ def check(
 
     from laaf_cli.plan import inspect, make_plan
 
-    plan = make_plan(text, overrides, derivatives=derivatives.value)
+    plan = make_plan(text, overrides, derivatives=derivatives.value, allow_python=allow_python)
     inspection = inspect(plan)
     if not quiet:
         for warning in plan.warnings:

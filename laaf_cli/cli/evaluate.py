@@ -8,22 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, options
+from laaf_cli.cli import console, options, place_options
 from laaf_cli.report import export
 
 if TYPE_CHECKING:
     from laaf_cli.problem import Places
     from laaf_cli.runfile import RunFile
     from laaf_cli.trained_network import TrainedNetwork
-
-_WHERE, _TARGET = "Where", "Output"
-
-GRID_FORMS = {
-    "x=101": "101 points over the domain",
-    "x=-1:1:101": "101 points over another range",
-    "t=@0.5": "a single value",
-}
-"""The forms of a piece of `--grid`, for the help and for its errors."""
 
 
 def evaluate(
@@ -38,41 +29,11 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--grid",
-            metavar="PIECES",
-            help="A grid, as x=101,t=@0.5. "
-            + "; ".join(f"{form}: {meaning}" for form, meaning in GRID_FORMS.items())
-            + ". A coordinate that is not named has the values of the run's own grid, as all have without this option.",
-            show_default=False,
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
-    points: Annotated[
-        str | None,
-        typer.Option(
-            "--points",
-            metavar="FILE",
-            help="The points of a CSV whose header names the coordinates; - is stdin.",
-            show_default=False,
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help=f"The file, by its ending: {export.formats_listed()}. Not given, or -: CSV on stdout.",
-            show_default=False,
-            rich_help_panel=_TARGET,
-        ),
-    ] = None,
+    grid: place_options.GridOption = None,
+    points: place_options.PointsOption = None,
+    output: place_options.OutputOption = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=_TARGET)
+        bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=place_options.TARGET)
     ] = False,
     device: options.DeviceOption = None,
     quiet: options.QuietOption = False,
@@ -92,11 +53,12 @@ def evaluate(
         if output is not None:
             export.check_output(output, tuple(file.spec.coordinates), overwrite=overwrite)
 
+        from laaf_cli.cli.places import choose_places
         from laaf_cli.trained_network import restore
 
         network = restore(file, device.value if device is not None else "auto")
         wanted = {name: network.field(name) for name in _names(fields, network)}
-        places = _places(network, grid or [], points, len(wanted), quiet=quiet)
+        places = choose_places(network.domain, network.axes, grid or [], points, len(wanted), quiet=quiet)
         if not quiet:
             _announce(file, network, places, list(wanted))
         sampled = export.SampledFields(places, network.evaluate(places, wanted), _attributes(file))
@@ -120,23 +82,6 @@ def _names(fields: list[str] | None, network: TrainedNetwork) -> list[str]:
     if "" in names:
         raise UsageError("--fields takes names with commas between, as u,u_x")
     return list(dict.fromkeys(names))
-
-
-def _places(network: TrainedNetwork, grid: list[str], points: str | None, n_fields: int, *, quiet: bool) -> Places:
-    from laaf_cli.cli.places import check_size, on_grid, read_points
-    from laaf_cli.problem import Places
-    from laaf_cli.spec import printable
-
-    if points is not None:
-        found = read_points(points, network.domain.coordinates)
-        check_size({"rows": found.places.n_points}, n_fields)
-        if found.unused and not quiet:
-            console.print_message(f"columns that are not used: {printable(', '.join(found.unused))}")
-        return found.places
-    if grid:
-        return on_grid(grid, network.domain, network.axes, n_fields)
-    check_size({name: len(values) for name, values in network.axes.items()}, n_fields)
-    return Places(network.axes, is_grid=True)
 
 
 _UNFINISHED = {

@@ -103,6 +103,14 @@ SetOption = Annotated[
         show_default=False,
     ),
 ]
+AllowPythonOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-python",
+        help="Run the Python file that the spec names under 'functions'. Read it first: it can do anything.",
+        show_default=False,
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
 

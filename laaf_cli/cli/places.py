@@ -1,4 +1,4 @@
-"""Where `laaf evaluate` evaluates: what `--grid` and `--points` say, as places."""
+"""Where fields are computed: what `--grid` and `--points` say, as places."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
-from laaf_cli.cli.evaluate import GRID_FORMS
+from laaf_cli.cli import console
+from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.errors import UsageError, did_you_mean, listed
 from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
 from laaf_cli.problem import Places
@@ -40,6 +41,31 @@ class _Range:
 
     def values(self) -> Array:
         return np.linspace(self.lower, self.upper, self.count)
+
+
+def choose_places(
+    domain: Domain,
+    axes: Mapping[str, Array],
+    grid: Sequence[str],
+    points: str | None,
+    n_fields: int,
+    *,
+    quiet: bool,
+) -> Places:
+    """The points of a CSV, or the grid that is described; the grid of `axes` where neither is given.
+
+    Raises UsageError for what `on_grid` and `read_points` do, and for too many values.
+    """
+    if points is not None:
+        found = read_points(points, domain.coordinates)
+        check_size({"rows": found.places.n_points}, n_fields)
+        if found.unused and not quiet:
+            console.print_message(f"columns that are not used: {printable(', '.join(found.unused))}")
+        return found.places
+    if grid:
+        return on_grid(grid, domain, axes, n_fields)
+    check_size({name: len(values) for name, values in axes.items()}, n_fields)
+    return Places(axes, is_grid=True)
 
 
 def check_size(sizes: Mapping[str, int], n_fields: int) -> None:

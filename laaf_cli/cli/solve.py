@@ -33,6 +33,7 @@ def solve(
     dtype: options.DtypeOption = None,
     derivatives: options.DerivativesOption = options.Derivatives.TAYLOR,
     assignments: options.SetOption = None,
+    allow_python: options.AllowPythonOption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -78,9 +79,9 @@ def solve(
     for name, bound in (("--max-seconds", max_seconds), ("--max-error", max_error)):
         if bound is not None and not math.isfinite(bound):
             raise UsageError(f"{name} takes a finite number, not {bound}")
-    plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds)
+    plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)
     if max_error is not None and plan.reference is None:
-        raise UsageError("--max-error needs a reference, and the spec names none")
+        raise UsageError(f"--max-error needs a reference. {plan.no_reference or 'The spec asks for none.'}")
     target = output or plan.default_output
     check_target(target, overwrite=overwrite)
     if not quiet:

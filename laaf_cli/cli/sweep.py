@@ -79,6 +79,7 @@ def sweep(
     ] = False,
     jobs: many_runs.JobsOption = None,
     scheduler: many_runs.SchedulerOption = None,
+    allow_python: options.AllowPythonOption = False,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
@@ -93,7 +94,7 @@ def sweep(
     axes = list(_axes(text, common, activation, n, recovery, assignments or [], iterations, learning_rate, dtype))
     from laaf_cli.sweep import plan_runs
 
-    runs = plan_runs(text, axes, many_runs.seed_list(seeds), directory)
+    runs = plan_runs(text, axes, many_runs.seed_list(seeds), directory, allow_python=allow_python)
     outcomes = many_runs.train(runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet)
     report(outcomes, quiet=quiet, json=json)
 

@@ -89,6 +89,7 @@ def plan_runs(
     *,
     derivatives: str = "taylor",
     max_seconds: float | None = None,
+    allow_python: bool = False,
 ) -> list[PlannedRun]:
     """The runs of the product of all axes with all seeds, seed by seed, each run once.
 
@@ -103,7 +104,7 @@ def plan_runs(
     methods: dict[tuple[str, str, str], tuple[Plan, str]] = {}
     for choice in itertools.product(*axes):
         overrides = [override for alternative in choice for override in alternative.overrides]
-        plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds)
+        plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds, allow_python=allow_python)
         label = "-".join(alternative.label for alternative in choice if alternative.label)
         # The first of equal methods stands for all.
         methods.setdefault(_identity(plan), (plan, label))

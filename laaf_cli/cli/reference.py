@@ -1,0 +1,145 @@
+"""`laaf reference`: the independent solution of a spec alone, without any network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from laaf_cli.cli import console, options, place_options
+from laaf_cli.report import export
+
+if TYPE_CHECKING:
+    from laaf_cli.plan import Plan
+    from laaf_cli.problem import Places
+    from laaf_cli.reference import ReferenceValues
+
+
+def reference(
+    spec: options.SpecArgument,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            "-m",
+            metavar="KIND",
+            help="Another reference than that of the spec: spectral, hopf-cole, exact or file.",
+            show_default=False,
+        ),
+    ] = None,
+    grid: place_options.GridOption = None,
+    points: place_options.PointsOption = None,
+    output: place_options.OutputOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    max_error: Annotated[
+        float | None,
+        typer.Option("--max-error", min=0, metavar="X", help="Exit with 6 where its own error estimate is above this."),
+    ] = None,
+    assignments: options.SetOption = None,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
+) -> None:
+    """Solve a spec classically and write the solution with its own error estimate; nothing is trained.
+
+    Example:  laaf reference burgers --grid x=501,t=@0.5 --output slice.csv
+    """
+    from laaf_cli import bundled
+    from laaf_cli.errors import BoundExceededError, UsageError
+    from laaf_cli.spec import Override
+
+    if grid and points is not None:
+        raise UsageError("--grid and --points both say where; give one of them")
+    if json and output is None:
+        raise UsageError("--json tells of the solution, and --output says where the solution itself goes; give both")
+    if output == Path("-"):
+        output = None
+    text = bundled.find(spec)
+    overrides = [Override.from_assignment(assignment) for assignment in assignments or ()]
+    if method is not None:
+        overrides.append(Override(("reference",), method, "--method "))
+
+    from laaf_cli.plan import make_plan
+
+    plan = make_plan(text, overrides)
+    if plan.reference is None:
+        raise UsageError(plan.no_reference or "the spec asks for no reference; --method names one")
+    if output is not None:
+        export.check_output(output, plan.problem.domain.coordinates, overwrite=overwrite)
+    places = _places(plan, grid or [], points, quiet=quiet)
+    if not quiet:
+        console.print_message(f"{plan.spec.title or plan.name}: {plan.reference.method}")
+    values = _solve(plan, places)
+    sampled = export.SampledFields(
+        places,
+        {name: field.reshape(places.shape) for name, field in values.fields.items()},
+        _attributes(plan, values),
+    )
+    if output is None:
+        for piece in export.csv_text(sampled):
+            console.print_text(piece)
+        console.print_message(f"error estimate {values.error_estimate:.1e}, in {values.wall_time_s:.2f} s")
+    else:
+        export.write_fields(output, sampled)
+        _report(plan, values, output, json=json)
+    if max_error is not None and not values.error_estimate <= max_error:
+        raise BoundExceededError(f"the error estimate {values.error_estimate:.3e} is above the bound {max_error:g}")
+
+
+def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> Places:
+    from laaf_cli.cli.places import choose_places
+
+    axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
+    return choose_places(plan.problem.domain, axes, grid, points, len(plan.problem.unknowns), quiet=quiet)
+
+
+def _solve(plan: Plan, places: Places) -> ReferenceValues:
+    from laaf_cli.errors import Fault, SpecError, UsageError
+    from laaf_cli.reference import ReferenceRefusedError
+
+    domain = plan.problem.domain
+    for (name, values), lower, upper in zip(places.coordinates.items(), domain.lower, domain.upper, strict=True):
+        rounding = 1e-12 * (upper - lower)
+        if values.min() < lower - rounding or values.max() > upper + rounding:
+            raise UsageError(
+                f"the reference covers {name} in [{lower:g}, {upper:g}], and values outside were asked for"
+            )
+    try:
+        if plan.reference is None:
+            raise ReferenceRefusedError("the spec asks for no reference")
+        return plan.reference.evaluate(places.block(0, places.n_points))
+    except ReferenceRefusedError as error:
+        raise SpecError([Fault(str(error))]) from None
+
+
+def _report(plan: Plan, values: ReferenceValues, output: Path, *, json: bool) -> None:
+    from laaf_cli.cli.tables import plain_table
+
+    facts = {
+        "method": plan.reference.method if plan.reference is not None else "",
+        "error_estimate": values.error_estimate,
+        "wall_time_s": values.wall_time_s,
+        "path": str(output),
+    }
+    if json:
+        console.print_json({"problem": plan.name, **facts})
+        return
+    table = plain_table("reference", plan.spec.title or plan.name)
+    table.add_texts("method", str(facts["method"]))
+    table.add_texts("error estimate", f"{values.error_estimate:.1e}")
+    table.add_texts("seconds", f"{values.wall_time_s:.2f}")
+    table.add_texts("written", str(output))
+    console.print_results([table])
+
+
+def _attributes(plan: Plan, values: ReferenceValues) -> dict[str, str]:
+    from laaf_cli import __version__
+
+    return {
+        "title": plan.spec.title or plan.name,
+        "source": f"laaf {__version__}",
+        "problem": plan.name,
+        "problem_hash": plan.hashes()[0],
+        "method": plan.reference.method if plan.reference is not None else "",
+        "error_estimate": f"{values.error_estimate:.3e}",
+    }
