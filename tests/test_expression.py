@@ -24,6 +24,7 @@ from laaf_cli.expression import (
     fields,
     parse,
     parse_equation,
+    partial,
     resolve,
     symbols,
 )
@@ -150,6 +151,32 @@ def test_operators_against_central_differences(text: str, coordinate: str) -> No
     up, down = ({**at, coordinate: at[coordinate] + sign * h} for sign in (1, -1))
     numeric = (evaluate(f, up, {}, NUMPY) - evaluate(f, down, {}, NUMPY)) / (2 * h)
     assert derivative == pytest.approx(float(numeric), rel=1e-8, abs=1e-8)
+
+
+PARTIALS = {Field("u", (0, 0)): 0.6, Field("u", (1, 0)): -0.4, Field("v", (0, 0)): 1.3, Field("u", (0, 1)): 0.8}
+
+
+@pytest.mark.parametrize("field", PARTIALS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "u_t + u*u_x - v/u",
+        "exp(-u**2*x)*sin(v*u_x)",
+        "where(u > 0.5, u**3*u_x, 7) + max(u, u_x)*t",
+        "sqrt(1 + u_x**2)*u_t**2 - 5*u**v",
+        "x*t",
+    ],
+)
+def test_partial_derivatives_against_central_differences(text: str, field: Field) -> None:
+    f, at, h = tree(text), {"x": 0.7, "t": 1.3}, 1e-5
+    derivative = float(evaluate(partial(f, field), at, PARTIALS, NUMPY))
+    up, down = (evaluate(f, at, PARTIALS | {field: PARTIALS[field] + sign * h}, NUMPY) for sign in (1, -1))
+    assert derivative == pytest.approx(float(up - down) / (2 * h), rel=1e-8, abs=1e-8)
+
+
+def test_other_fields_are_constants_of_a_partial_derivative() -> None:
+    assert partial(tree("u*u_x + x"), Field("u", (0, 0))) == tree("u_x")
+    assert partial(tree("u*u_x + x"), Field("v", (0, 0))) == Number(0)
 
 
 def test_derivative_of_the_other_branch_does_not_spoil_the_one_in_use() -> None:

@@ -1,7 +1,7 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
 from laaf_cli.expression.analyse import fields, functions, hoist, symbols
-from laaf_cli.expression.differentiate import differentiate
+from laaf_cli.expression.differentiate import differentiate, partial
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
 from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, sides
@@ -28,6 +28,7 @@ __all__ = [
     "parse",
     "parse_comparison",
     "parse_equation",
+    "partial",
     "resolve",
     "sides",
     "substitute",

@@ -1,8 +1,8 @@
-"""Symbolic differentiation of a resolved tree along one coordinate."""
+"""Symbolic differentiation of a resolved tree: along one coordinate, or by one of its fields."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from laaf_cli.expression.faults import fault
@@ -12,6 +12,8 @@ from laaf_cli.expression.simplify import call
 from laaf_cli.expression.tree import ONE, ZERO, Call, Field, Node, Number, Span, Symbol, is_number
 from laaf_cli.multi_index import MAX_ORDER, add, unit
 
+Leaf = Number | Symbol | Field
+
 
 def differentiate(node: Node, coordinate: str, coordinates: Sequence[str]) -> Node:
     """∂node/∂coordinate by the chain rule; unknowns become their derivatives, constants vanish.
@@ -19,28 +21,45 @@ def differentiate(node: Node, coordinate: str, coordinates: Sequence[str]) -> No
     Raises ExpressionError when a derivative of order above 4 would be needed or the result grows too large.
     """
     step = unit(list(coordinates).index(coordinate), len(coordinates))
-    known: dict[int, Node] = {}
 
-    def derivative(node: Node) -> Node:
+    def leaf(node: Leaf) -> Node:
         match node:
             case Number():
                 return ZERO
             case Symbol():
                 return ONE if node.name == coordinate else ZERO
-            case Field():
-                orders = add(node.orders, step)
-                if sum(orders) > MAX_ORDER:
-                    raise fault(
-                        f"a derivative of order {sum(orders)} of '{node.unknown}' is needed",
-                        node.span,
-                        f"Derivatives up to order {MAX_ORDER} are supported.",
-                    )
-                return Field(node.unknown, orders, node.span)
+        orders = add(node.orders, step)
+        if sum(orders) > MAX_ORDER:
+            raise fault(
+                f"a derivative of order {sum(orders)} of '{node.unknown}' is needed",
+                node.span,
+                f"Derivatives up to order {MAX_ORDER} are supported.",
+            )
+        return Field(node.unknown, orders, node.span)
+
+    return _chain_rule(node, leaf)
+
+
+def partial(node: Node, field: Field) -> Node:
+    """∂node/∂field: the field is a variable of its own, all other fields and the coordinates are constants.
+
+    Raises ExpressionError when the result grows too large.
+    """
+    return _chain_rule(node, lambda leaf: ONE if leaf == field else ZERO)
+
+
+def _chain_rule(node: Node, leaf: Callable[[Leaf], Node]) -> Node:
+    """The derivative of a tree, from the derivatives of its leaves."""
+    known: dict[int, Node] = {}
+
+    def derivative(node: Node) -> Node:
+        if not isinstance(node, Call):
+            return leaf(node)
         if id(node) not in known:
-            known[id(node)] = chain_rule(node)
+            known[id(node)] = of_call(node)
         return known[id(node)]
 
-    def chain_rule(node: Call) -> Node:
+    def of_call(node: Call) -> Node:
         if node.function not in TABLE:
             what = f"'{node.function}' is a Python function, and its derivative is not known"
             raise fault(what, node.span, "Let the function take the derivatives that it needs as arguments.")
