@@ -12,6 +12,7 @@ from pathlib import Path
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.plan import Plan, make_plan
+from laaf_cli.reference import Reference
 from laaf_cli.runfile import RunFile
 from laaf_cli.spec import Override, RunSpec, Text
 
@@ -101,11 +102,15 @@ def plan_runs(
     n_runs = math.prod(len(axis) for axis in axes) * len(seeds)
     if n_runs > MAX_RUNS:
         raise UsageError(f"this sweep would have {n_runs:,} runs; the limit is {MAX_RUNS:,}")
+    references: dict[tuple[str, str], Reference | None] = {}
     methods: dict[tuple[str, str, str], tuple[Plan, str]] = {}
     for choice in itertools.product(*axes):
         overrides = [override for alternative in choice for override in alternative.overrides]
         plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds, allow_python=allow_python)
         label = "-".join(alternative.label for alternative in choice if alternative.label)
+        # Runs of one problem share its reference, so that it need be solved only once.
+        key = (plan.hashes()[0], _told(plan.spec))
+        plan = replace(plan, reference=references.setdefault(key, plan.reference))
         # The first of equal methods stands for all.
         methods.setdefault(_identity(plan), (plan, label))
     runs: dict[Path, PlannedRun] = {}

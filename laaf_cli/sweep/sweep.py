@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.plan import Plan
+from laaf_cli.problem import grid_points
+from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
 from laaf_cli.sweep.grid import PlannedRun
@@ -73,7 +76,9 @@ def sweep(
     kept = [run for run in runs if not overwrite and run.is_finished()]
     for run in kept:
         tell(_kept(run))
-    pending = {executor.submit(_train, run.plan, threads): run for run in runs if run.path not in ended}
+    waiting = [run for run in runs if run.path not in ended]
+    _solve_references(waiting)
+    pending = {executor.submit(_train, run.plan, threads): run for run in waiting}
     running: set[Future[FinishedRun]] = set()
     try:
         while pending and not should_stop():
@@ -94,6 +99,17 @@ def sweep(
     for run in pending.values():
         tell(Outcome(run, State.CANCELLED))
     return [ended[run.path] for run in runs]
+
+
+def _solve_references(runs: Sequence[PlannedRun]) -> None:
+    """Has every reference solved once, here: it keeps its solution, and takes it along to the workers."""
+    solved: set[int] = set()
+    for plan in (run.plan for run in runs):
+        if plan.reference is not None and id(plan.reference) not in solved:
+            solved.add(id(plan.reference))
+            corners = plan.problem.domain.grid((2,) * plan.problem.domain.dimension)
+            with suppress(ReferenceRefusedError):  # each of its runs will tell
+                plan.reference.evaluate(grid_points(corners))
 
 
 def _train(plan: Plan, threads: int | None) -> FinishedRun:
