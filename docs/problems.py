@@ -1,0 +1,147 @@
+"""Solves every bundled problem and writes docs/problems.md with its pictures.
+
+    python docs/problems.py                    solves what is not solved yet, then writes the page
+    python docs/problems.py burgers heat       solves only these; the page is written from all that are solved
+    python docs/problems.py --page             solves nothing
+
+One problem at a time, with all processors. Run files stand in runs/problems/; one whose settings are still those of
+the problem is not trained again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from laaf_cli import bundled
+from laaf_cli.plan import Plan, make_plan
+from laaf_cli.report.figures import RunData, draw
+from laaf_cli.report.figures.save import save
+from laaf_cli.run import execute
+from laaf_cli.runfile import RunFile
+from laaf_cli.spec import Override
+from laaf_cli.sweep import PlannedRun
+from laaf_cli.target_file import replacing
+
+DOCS = Path(__file__).resolve().parent
+PAGE, IMAGES = DOCS / "problems.md", DOCS / "images" / "problems"
+RUNS = DOCS.parent / "runs" / "problems"
+DPI = 80
+
+HEAD = """# The bundled problems
+
+`laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. Below stands what one run
+of each reaches as it is, with seed 0: its relative L2 error against the reference (for several unknowns the largest), and
+its seconds of training on two processors without a GPU. The settings are modest, so that each takes a minute or so; they
+are not the best that can be reached. `laaf sweep NAME --seeds 5` tells how much of it is luck.
+
+This page is written by one command, which solves what is not solved yet:
+
+```sh
+python docs/problems.py
+```
+
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the page: a bundled problem, or one with changes."""
+
+    problem: str
+    assignments: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.problem + (f"-{self.note.replace(' ', '-').replace('%', '')}" if self.note else "")
+
+    @property
+    def path(self) -> Path:
+        return RUNS / f"{self.name}.h5"
+
+    def plan(self) -> Plan:
+        return make_plan(bundled.find(self.problem), [Override.from_assignment(a) for a in self.assignments])
+
+    def is_solved(self) -> bool:
+        return self.path.exists() and PlannedRun(self.plan(), self.path).is_finished()
+
+
+ENTRIES = [
+    entry
+    for name in bundled.names()
+    for entry in (
+        Entry(name),
+        *([Entry(name, ("data.noise=0.025",), "2.5% noise")] if name.startswith("inverse-") else []),
+    )
+]
+
+
+def solve(entry: Entry) -> None:
+    """Trains the problem as it is and keeps its run file."""
+    plan = entry.plan()
+    print(f"{entry.name} …", flush=True)
+    finished = execute(plan).save(entry.path)
+    summary = finished.summary
+    print(f"    relative L2 {summary.worst_relative_l2:.2e} in {summary.wall_time_s:.1f} s", flush=True)
+
+
+def page(entries: list[Entry]) -> str:
+    """The page, from the run files."""
+    lines = [HEAD]
+    lines += ["| problem | relative L2 | seconds | reference | its own error |", "| --- | --- | --- | --- | --- |"]
+    sections = []
+    for entry in entries:
+        with RunFile(entry.path) as run:
+            facts, spec = run.attributes, run.spec
+            referee = run.group_attributes("reference")
+            terms = "; ".join(learned(run))
+        title = spec.title + (f", {entry.note}" if entry.note else "")
+        lines.append(
+            f"| [{title}](#{entry.name}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "
+            f"{spec.reference.kind} | {referee['error_estimate']:.0e} |"
+        )
+        flags = "".join(f" --set {assignment}" for assignment in entry.assignments)
+        sections += [
+            f"({entry.name})=\n## {title}\n",
+            f"`laaf solve {entry.problem}{flags}` · {spec.source}\n",
+            *([f"Learned: {terms}.\n"] if terms else []),
+            f"Reference: {referee['method'].split(';')[0]}, in {referee['wall_time_s']:.1f} s.\n",
+            f"![{title}: the solution beside its reference](images/problems/{entry.name}.png)\n",
+        ]
+    return "\n".join([*lines, "", *sections])
+
+
+def learned(run: RunFile) -> Iterator[str]:
+    """Sentences on the constants that were learned."""
+    for name, values in run.history().constants.items():
+        truth = run.spec.learn[name].truth
+        told = f"{name} = {values[-1]:.5g}"
+        yield told if truth is None else f"{told}, true value {truth:.5g}, off by {abs(values[-1] / truth - 1):.2%}"
+
+
+def picture(entry: Entry) -> None:
+    """The solution of a run file, as docs show it."""
+    drawing = draw([RunData.read(entry.path)], ["solution"])[0]
+    save(drawing.figure, IMAGES / f"{entry.name}.png", DPI)
+
+
+def main(arguments: list[str]) -> None:
+    names = [argument for argument in arguments if not argument.startswith("-")]
+    RUNS.mkdir(parents=True, exist_ok=True)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    if "--page" not in arguments:
+        for entry in ENTRIES:
+            if (not names or entry.problem in names) and not entry.is_solved():
+                solve(entry)
+    solved = [entry for entry in ENTRIES if entry.path.exists()]
+    for entry in solved:
+        picture(entry)
+    with replacing(PAGE) as part:
+        part.write_text(page(solved), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
