@@ -27,6 +27,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "derivatives": (4, {"yaml", "h5py"}),
     "training": (5, {"h5py", "rich", "typer", "yaml"}),
     "reference": (5, {"torch"}),
+    "solution": (5, {"yaml", "h5py", "rich", "typer"}),
     "runfile": (6, {"torch", "yaml"}),
     "report": (7, {"torch", "typer", "rich", "yaml", "h5py"}),
     "trained_network": (7, {"typer", "rich", "yaml", "h5py"}),

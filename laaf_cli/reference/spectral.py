@@ -1,11 +1,16 @@
-"""The spectral reference: which solver a problem asks for."""
+"""The spectral reference: the solver that the form of a problem asks for."""
 
 from __future__ import annotations
 
 from laaf_cli.problem import Problem
-from laaf_cli.reference.reference import Reference, ReferenceRefusedError
+from laaf_cli.reference.boundary_value import BoundaryValue
+from laaf_cli.reference.evolution import Evolution
+from laaf_cli.reference.reference import Reference
 
 
 def make_spectral(problem: Problem) -> Reference:
-    """An evolution where the problem has time, else a boundary-value problem; raises ReferenceRefusedError."""
-    raise ReferenceRefusedError(f"there is no solver for its form, with {problem.domain.dimension} coordinates")
+    """An evolution where the problem has time, else a boundary-value problem.
+
+    Raises ReferenceRefusedError, in the user's terms, for a problem that neither solver takes.
+    """
+    return Evolution(problem) if problem.domain.time_axis is not None else BoundaryValue(problem)
