@@ -1,8 +1,9 @@
-"""How far a solution is from a reference."""
+"""How far a solution is from a reference, and a residual at fresh points from that at the points of training."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,23 @@ def max_error(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> 
     """max |solution − reference| over all points, in the unit of the unknown."""
     _check_shapes(solution, reference)
     return float(np.max(np.abs(solution - reference)))
+
+
+FAR_ABOVE = 10.0
+"""How much larger a term may be at fresh points."""
+
+NEGLIGIBLE = 1e-8
+"""A term below this share of its value at the start is as good as zero."""
+
+
+def far_above(fresh: Mapping[str, float], trained: Mapping[str, float], start: Mapping[str, float]) -> list[str]:
+    """The terms whose mean square at fresh points is more than FAR_ABOVE times that at the points of training.
+
+    start: the terms before training. One that is negligible at fresh points too needs no warning.
+    """
+    return [
+        name for name, value in fresh.items() if value > FAR_ABOVE * trained[name] and value > NEGLIGIBLE * start[name]
+    ]
 
 
 def _check_shapes(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> None:

@@ -24,13 +24,26 @@ from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, Refere
 from laaf_cli.seeds import random_stream
 from laaf_cli.solution import make_periods
 from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Text, load
-from laaf_cli.training import OPTIMIZERS, SCHEDULES, LearningRate, Objective, TrainingPhase
+from laaf_cli.training import (
+    BALANCES,
+    OPTIMIZERS,
+    RESAMPLERS,
+    SCHEDULES,
+    LearningRate,
+    Objective,
+    TrainingPhase,
+    balance_faults,
+    resampling_faults,
+)
 
 CHOICES: dict[KeyPath, tuple[str, ...]] = {
     ("network", "activation"): tuple(ACTIVATIONS),
     ("network", "initializer"): tuple(INITIALIZERS),
     ("training", "*", "optimizer"): tuple(OPTIMIZERS),
     ("training", "*", "schedule", "kind"): tuple(SCHEDULES),
+    ("points", "resample", "method"): tuple(RESAMPLERS),
+    ("weights", "balance", "method"): tuple(BALANCES),
+    ("weights", "balance"): tuple(BALANCES),
     ("reference", "kind"): (AUTO, *REFERENCES, NO_REFERENCE),
 }
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
@@ -141,7 +154,16 @@ class Plan:
         return next(term.fields for term in self.problem.terms if term.name == name)
 
     def make_objective(self, network: Mlp, points: Mapping[str, PointSet]) -> Objective:
-        return Objective(self.problem, points, network, self.engine, self.recovery, self.spec.seed)
+        return Objective(
+            self.problem,
+            points,
+            network,
+            self.engine,
+            self.recovery,
+            self.spec.seed,
+            self.spec.points.resample,
+            self.spec.weights.balance,
+        )
 
     def settings(self) -> dict[str, Any]:
         """The resolved settings, as the run file keeps them."""
@@ -211,7 +233,11 @@ def make_plan(
     """
     loaded = load(text, overrides)
     spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python))
-    faults = [*_activation_faults(loaded, spec, problem), *_schedule_faults(loaded, spec)]
+    faults = [
+        *_activation_faults(loaded, spec, problem),
+        *_schedule_faults(loaded, spec),
+        *_adaptation_faults(loaded, spec, problem),
+    ]
     reference, without = None, ""
     try:
         reference = make_reference(problem, spec.reference, Path(text.name).parent)
@@ -249,6 +275,15 @@ def _schedule_faults(loaded: LoadedSpec, spec: RunSpec) -> list[Fault]:
                 what = f"the schedule '{phase.schedule.kind}' takes no '{key}'"
                 hint = f"Its keys: {listed(law.keys)}."
                 faults.append(Fault(what, schedule.keys.get(key, schedule.mark), hint))
+    return faults
+
+
+def _adaptation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:
+    faults = []
+    for misfit in (*resampling_faults(spec), *balance_faults(spec, problem)):
+        *above, key = misfit.path
+        section = loaded.root.locate(tuple(above))
+        faults.append(Fault(misfit.what, section.keys.get(str(key), section.mark), misfit.hint))
     return faults
 
 

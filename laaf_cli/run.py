@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
 from laaf_cli.solution import Solution
-from laaf_cli.training import Record, Trainer
+from laaf_cli.training import Record, Trainer, validate
 
 
 def execute(
@@ -29,8 +30,8 @@ def execute(
     Raises ReferenceRefusedError where the reference turns out not to cover the evaluation grid.
     """
     prepare_torch()
-    points = plan.draw_points()
     network = plan.make_network()
+    objective = plan.make_objective(network, plan.draw_points())
     grid = grid_points(plan.problem.grid)
     reference = plan.reference.evaluate(grid) if plan.reference is not None else None
     slices = _slices(plan)
@@ -43,7 +44,7 @@ def execute(
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
     trainer = Trainer(
-        plan.make_objective(network, points),
+        objective,
         plan.phases,
         monitor=monitor,
         on_record=on_record,
@@ -51,7 +52,9 @@ def execute(
         max_seconds=plan.max_seconds,
     )
     result = trainer.train()
-    return finish(plan, network, points, result, grid, reference, slices)
+    if result.divergence is None:
+        result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
+    return finish(plan, network, objective.points, result, grid, reference, slices)
 
 
 def _slices(plan: Plan) -> list[Slice]:

@@ -236,8 +236,8 @@ def test_batches_are_drawn_anew_and_without_repetition() -> None:
     losses = [objective.evaluate(i, batch=10).total.item() for i in (0, 1, 0)]
     assert losses[0] == losses[2] != losses[1]
     assert objective.evaluate(0, batch=10_000).total.item() == objective.evaluate(0).total.item()
-    prepared, _ = objective.groups[0].batch(60 - 1, np.random.default_rng(0))
-    assert len({tuple(point) for point in prepared[0].tolist()}) == 59
+    batch = objective.groups[0].batch(60 - 1, np.random.default_rng(0))
+    assert len({tuple(point) for point in batch.points.tolist()}) == 59
 
 
 def test_residuals_far_from_the_origin_keep_their_digits_in_float32() -> None:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from laaf_cli.derivatives import DerivativeEngine
-from laaf_cli.expression import NUMPY, Backend, Node, evaluate, hoist
+from laaf_cli.expression import Backend
 from laaf_cli.network import Mlp, SlopeRecovery
-from laaf_cli.problem import PointSet, Problem, Term
+from laaf_cli.problem import Interior, PointSet, Problem, Term
 from laaf_cli.problem.domain import Array
+from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
+from laaf_cli.spec import Balance, Resample
+from laaf_cli.training.balance import BALANCES, Moment
 from laaf_cli.training.constants import LearnedConstants
+from laaf_cli.training.groups import Batch, TermGroup
+from laaf_cli.training.resampling import RESAMPLERS, Renewal
 
 SLOPE_RECOVERY = "slope_recovery"
+
+FIXED = Balance(method="fixed")
+
+_POINTS_AT_A_TIME = 20_000
 
 
 @dataclass(frozen=True)
@@ -25,100 +36,36 @@ class Loss:
     """One evaluation of the loss.
 
     total: J = Σ weight × term, a scalar with a graph. names, values: the terms without their weights, in one
-    vector [n_terms] without a graph; slope recovery is the last one where it is on.
+    vector [n_terms] without a graph; slope recovery is the last one where it is on. weights: those that the terms
+    have as a whole, by name; point_weights: by term, the mean of those that its points have besides, where they do.
     """
 
     total: Tensor
     names: tuple[str, ...]
     values: Tensor
+    weights: Mapping[str, float]
+    point_weights: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def effective_weights(self) -> dict[str, float]:
+        """The weight of each term, the mean weight of its points included."""
+        means = {name: float(mean) for name, mean in self.point_weights.items()}
+        return {name: weight * means.get(name, 1.0) for name, weight in self.weights.items()}
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Points as the engine takes them, symbols of the residuals there [n_points], weights of the squares."""
+class Setting:
+    """What adapts besides the parameters, never changed in place: the points and the factors, by term."""
 
-    prepared: Tensor
-    symbols: Mapping[str, Tensor]
-    row_weights: Tensor | None
-
-
-class _Group:
-    """Terms that share their points, and therefore one pass of the network.
-
-    What the residuals need besides the network's fields is computed once, by NumPy in float64: a float32
-    training far from the origin must not lose the digits of sin(pi*(x - 1000000)).
-    """
-
-    def __init__(
-        self, problem: Problem, terms: list[Term], given: PointSet, network: Mlp, engine: type[DerivativeEngine]
-    ) -> None:
-        fields = frozenset().union(*(term.fields for term in terms))
-        self.engine = engine(network, problem.trial.outputs, fields)
-        self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
-        self.n_residuals = given.n_residuals
-        self.combination = _tensor(given.combination, network)
-        self.row_weights = _tensor(given.row_weights, network)
-        self.residuals: dict[str, list[Node]] = {}
-        self.symbols: dict[str, Tensor] = {}
-        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
-        for term in terms:
-            self.residuals[term.name] = []
-            for i, tree in enumerate(term.residuals):
-                residual, parts = hoist(tree, f"{term.name} {i}", problem.learned)
-                self.residuals[term.name].append(residual)
-                for name, part in parts.items():
-                    self.symbols[name] = _at_points(part, columns, len(given), network)
-        self.whole = Batch(self.engine.prepare(self.points), self.symbols, self.row_weights)
-
-    def batch(self, size: int | None, random: np.random.Generator) -> Batch:
-        """All points, or those of some residuals."""
-        if size is None or size >= self.n_residuals:
-            return self.whole
-        drawn = random.choice(self.n_residuals, size, replace=False, shuffle=False)
-        rows = torch.from_numpy(drawn).to(self.points.device)
-        weights = None if self.row_weights is None else self.row_weights[rows]
-        if self.combination is not None:
-            run = torch.arange(len(self.combination), device=rows.device)
-            rows = (rows[:, None] * len(self.combination) + run).ravel()
-        symbols = {name: value[rows] for name, value in self.symbols.items()}
-        return Batch(self.engine.prepare(self.points[rows]), symbols, weights)
-
-    def residuals_at(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, list[Tensor]]:
-        """The residuals of each term, [n_residuals] each."""
-        fields = self.engine.evaluate(batch.prepared)
-        symbols = {**batch.symbols, **constants}
-        n_points = batch.prepared.shape[-2]
-        found: dict[str, list[Tensor]] = {}
-        for name, trees in self.residuals.items():
-            found[name] = []
-            for tree in trees:
-                residual = evaluate(tree, symbols, fields, backend)
-                # A column [n, 1] here would broadcast to [n, n] without a word.
-                if residual.shape != (n_points,):
-                    raise AssertionError(f"residual of {name} has shape {tuple(residual.shape)}")
-                if self.combination is not None:
-                    residual = residual.view(-1, len(self.combination)) @ self.combination
-                found[name].append(residual)
-        return found
-
-
-def _tensor(values: Array | None, network: Mlp) -> Tensor | None:
-    return None if values is None else torch.tensor(values, dtype=network.dtype, device=network.device)
-
-
-def _at_points(part: Node, columns: Mapping[str, Array], n_points: int, network: Mlp) -> Tensor:
-    """A part of a residual at every point, [n_points], in the precision of the network (or as truth values)."""
-    with np.errstate(all="ignore"):
-        value = np.broadcast_to(evaluate(part, columns, {}, NUMPY), n_points)
-    dtype = torch.bool if value.dtype == np.bool_ else network.dtype
-    return torch.tensor(value, dtype=dtype, device=network.device)
+    points: Mapping[str, PointSet]
+    factors: Mapping[str, float]
 
 
 class Objective:
-    """J(Θ) = Σ_terms W · mean r² + W_a · S(a) (arXiv 1909.12228, eqs. 6 and 9).
+    """J(Θ) = Σ_terms W λ · mean r² + W_a · S(a) (arXiv 1909.12228, eqs. 6 and 9; there all λ are 1).
 
-    points: by term name, as `Problem.draw_points` gives them. recovery: None turns S off.
-    seed: of the streams that mini-batches are drawn from.
+    points: by term name, as `Problem.draw_points` gives them; resampling renews those that the equations share.
+    recovery: None turns S off. balance: how the factors λ adapt.
+    seed: of the streams that mini-batches and new points are drawn from.
     """
 
     def __init__(
@@ -129,26 +76,38 @@ class Objective:
         engine: type[DerivativeEngine],
         recovery: SlopeRecovery | None,
         seed: int,
+        resampling: Resample | None = None,
+        balance: Balance = FIXED,
     ) -> None:
         self.problem = problem
         self.network = network
         self.engine = engine
         self.seed = seed
+        self.resampling = resampling
+        self.balance = balance
         self.recovery = recovery if len(network.slopes.values) else None
         self.constants = LearnedConstants(problem.learned, network.dtype).to(network.device)
-        shared: dict[int, list[Term]] = {}
-        for term in problem.trained_terms:
-            shared.setdefault(id(points[term.name]), []).append(term)
-        self.groups = [_Group(problem, terms, points[terms[0].name], network, engine) for terms in shared.values()]
-        ordered = [term for terms in shared.values() for term in terms]
-        self.names = tuple(term.name for term in ordered) + ((SLOPE_RECOVERY,) if self.recovery else ())
-        weights = [term.weight for term in ordered] + ([self.recovery.weight] if self.recovery else [])
-        self.weights = torch.tensor(weights, dtype=network.dtype, device=network.device)
         self.backend = Backend(
             torch,
             lambda number: torch.as_tensor(number, dtype=network.dtype, device=network.device),
             functions=problem.functions,
         )
+        self.points = dict(points)
+        self.groups = self._groups(problem.trained_terms, points)
+        self.terms = {term.name: term for group in self.groups for term in group.terms}
+        self.names = (*self.terms, *([SLOPE_RECOVERY] if self.recovery else []))
+        self.equations = frozenset(name for name, term in self.terms.items() if term.kind == "equation")
+        self.factors: dict[str, float] = {}
+        self._set_factors(dict.fromkeys(self.terms, 1.0))
+
+    def _groups(self, terms: Iterable[Term], points: Mapping[str, PointSet]) -> list[TermGroup]:
+        shared: dict[int, list[Term]] = {}
+        for term in terms:
+            shared.setdefault(id(points[term.name]), []).append(term)
+        return [self._group(terms, points[terms[0].name]) for terms in shared.values()]
+
+    def _group(self, terms: Iterable[Term], points: PointSet) -> TermGroup:
+        return TermGroup(self.problem, list(terms), points, self.network, self.engine)
 
     def parameters(self) -> list[nn.Parameter]:
         """All that training changes: of the network, then the learned constants."""
@@ -159,22 +118,136 @@ class Objective:
 
         A batch depends on the seed and the iteration alone, so that a resumed run draws the same.
         """
-        random = random_stream(self.seed, "batch", str(iteration))
+        values, weighted = [], []
+        point_weights: dict[str, Tensor] = {}
         constants = self.constants.values()
-        values = [value for group in self.groups for value in self._terms(group, batch, random, constants)]
+        for group, part in self._batches(iteration, batch):
+            squares = group.squares_at(part, constants, self.backend)
+            plain = [_mean(each) for each in squares.values()]
+            values += plain
+            weights = self._point_weights(part, squares)
+            if weights is None:
+                weighted += plain
+            else:
+                weighted += [_mean([weights * square for square in each]) for each in squares.values()]
+                point_weights |= dict.fromkeys(squares, weights.mean())
         if self.recovery is not None:
-            values.append(self.recovery(list(self.network.slopes.values)))
-        vector = torch.stack(values)
-        return Loss(vector @ self.weights, self.names, vector.detach())
+            recovery = self.recovery(list(self.network.slopes.values))
+            values.append(recovery)
+            weighted.append(recovery)
+        total = torch.stack(weighted) @ self.weights
+        return Loss(total, self.names, torch.stack(values).detach(), self.weight_of, point_weights)
 
-    def _terms(
-        self, group: _Group, size: int | None, random: np.random.Generator, constants: Mapping[str, Tensor]
-    ) -> list[Tensor]:
-        batch = group.batch(size, random)
-        values = []
-        for residuals in group.residuals_at(batch, constants, self.backend).values():
-            squares = [residual.square() for residual in residuals]
-            if batch.row_weights is not None:
-                squares = [square * batch.row_weights for square in squares]
-            values.append(torch.stack([square.mean() for square in squares]).sum())
-        return values
+    def _batches(self, iteration: int, size: int | None) -> list[tuple[TermGroup, Batch]]:
+        random = random_stream(self.seed, "batch", str(iteration))
+        return [(group, group.batch(size, random)) for group in self.groups]
+
+    def _point_weights(self, batch: Batch, squares: Mapping[str, list[Tensor]]) -> Tensor | None:
+        """The weights of the points of the equations [n_points], where the balance gives them some."""
+        weigh_points, axis = BALANCES[self.balance.method].weigh_points, self.problem.domain.time_axis
+        if weigh_points is None or axis is None or not squares.keys() <= self.equations:
+            return None
+        start, end = self.problem.domain.lower[axis], self.problem.domain.upper[axis]
+        part = (batch.points[:, axis] - start) / (end - start)
+        slices = (part * self.balance.slices).long().clamp(0, self.balance.slices - 1)
+        return weigh_points(self._of_system(squares), slices, self.balance)
+
+    def _of_system(self, squares: Mapping[str, list[Tensor]]) -> Tensor:
+        """The squares of all equations with the weights of the spec, summed at each point [n_points]."""
+        parts = [self.terms[name].weight * square for name, each in squares.items() for square in each]
+        return torch.stack(parts).sum(0)
+
+    def _set_factors(self, factors: Mapping[str, float]) -> None:
+        self.factors = {**self.factors, **factors}
+        self.weight_of = {name: term.weight * self.factors[name] for name, term in self.terms.items()}
+        if self.recovery is not None:
+            self.weight_of[SLOPE_RECOVERY] = self.recovery.weight
+        weights = list(self.weight_of.values())
+        self.weights = torch.tensor(weights, dtype=self.network.dtype, device=self.network.device)
+
+    def rebalance(self, iteration: int, batch: int | None, learning_rate: float) -> None:
+        """Updates the factors λ, from the residuals that this iteration trains on."""
+        update = BALANCES[self.balance.method].update
+        if update is None:
+            return
+        constants = self.constants.values()
+        residuals: dict[str, Tensor] = {}
+        for group, part in self._batches(iteration, batch):
+            residuals |= group.scaled_residuals(part, constants, self.backend)
+        moment = Moment(
+            self.balance,
+            residuals,
+            self.equations,
+            {name: term.weight for name, term in self.terms.items()},
+            self.factors,
+            list(self.network.parameters()),
+            min(iteration, self.balance.every),
+            learning_rate,
+            random_stream(self.seed, "balance", str(iteration)),
+        )
+        self._set_factors(update(moment))
+
+    def resample(self, iteration: int) -> None:
+        """Renews the points of the equations, from the seed and the iteration alone, as the resampling says.
+
+        They stay where a part of the domain that `importance` names turns out too small to draw points in.
+        """
+        equations = [self.terms[name] for name in self.terms if name in self.equations]
+        region = equations[0].region if equations else None
+        if self.resampling is None or not isinstance(region, Interior):
+            return
+        renewal = Renewal(
+            self.resampling,
+            region,
+            self.problem.domain,
+            self.points[equations[0].name].points,
+            self.residual_size,
+            random_stream(self.seed, "resample", str(iteration)),
+        )
+        with suppress(NoPointsError):
+            points = RESAMPLERS[self.resampling.method].renew(renewal)
+            self.replace_points(dict.fromkeys(self.equations, PointSet(points)))
+
+    @property
+    def setting(self) -> Setting:
+        """What training has adapted besides the parameters."""
+        return Setting(self.points, self.factors)
+
+    def restore(self, setting: Setting) -> None:
+        """Goes back to an earlier setting."""
+        self.replace_points(setting.points)
+        self._set_factors(setting.factors)
+
+    def replace_points(self, points: Mapping[str, PointSet]) -> None:
+        """Trains at these points from now on; terms that share theirs are given the same set."""
+        self.points = {**self.points, **points}
+        for i, group in enumerate(self.groups):
+            given = self.points[group.terms[0].name]
+            if given is not group.given:
+                self.groups[i] = self._group(group.terms, given)
+
+    def residual_size(self, points: Array) -> Array:
+        """|r| of the equations at points of the interior [n, d]: the root of the sum of W r² over them, [n]."""
+        equations = [term for term in self.terms.values() if term.name in self.equations]
+        blocks = np.array_split(points, max(1, math.ceil(len(points) / _POINTS_AT_A_TIME)))
+        constants = self.constants.values()
+        found = []
+        for block in blocks:
+            group = self._group(equations, PointSet(block))
+            squares = self._of_system(group.squares_at(group.whole, constants, self.backend))
+            found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
+        return np.concatenate(found)
+
+    def mean_squares(self, points: Mapping[str, PointSet]) -> dict[str, float]:
+        """The terms that `points` names, at those points, without weights."""
+        constants = self.constants.values()
+        found: dict[str, float] = {}
+        for group in self._groups([self.terms[name] for name in points], points):
+            squares = group.squares_at(group.whole, constants, self.backend)
+            found |= {name: float(_mean(each).detach()) for name, each in squares.items()}
+        return found
+
+
+def _mean(squares: Sequence[Tensor]) -> Tensor:
+    """The mean over points of the sum of squares."""
+    return torch.stack([square.mean() for square in squares]).sum()

@@ -48,6 +48,7 @@ class Record:
     iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
     total: the whole loss. terms: its parts without weights. scales: n·a of each hidden layer.
     relative_l2: error against the reference, NaN where it was not monitored. constants: learned ones by name.
+    weights: the effective weight of each term, with the factors of a balance and the mean weight of its points.
     """
 
     iteration: int
@@ -59,6 +60,7 @@ class Record:
     scales: list[NDArray[np.float64]]
     relative_l2: float
     constants: dict[str, float]
+    weights: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Divergence:
 class TrainingResult:
     """How a training went; the network itself holds the last good state.
 
-    final: the loss at that state. optimizer_state: what the last optimizer keeps per parameter.
+    final: the loss at that state. optimizer_state: what the last optimizer keeps per parameter. validation: the
+    terms at fresh points, without weights, where they are known.
     """
 
     stop_reason: StopReason
@@ -92,6 +95,7 @@ class TrainingResult:
     records: list[Record]
     divergence: Divergence | None
     optimizer_state: dict[str, NDArray[np.float64]]
+    validation: dict[str, float] = field(default_factory=dict)
 
     @property
     def final(self) -> Record:
@@ -151,6 +155,7 @@ class Trainer:
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
         self.good = _copies(self.parameters)
+        self.good_setting = self.objective.setting
         self.divergence: Divergence | None = None
         self.rate = self.phases[0].learning_rate.first
         stop: StopReason | None = None
@@ -168,6 +173,7 @@ class Trainer:
             stop = StopReason.DIVERGED  # by the very last step
         if stop is StopReason.DIVERGED:
             _copy(self.good, self.parameters)
+            self.objective.restore(self.good_setting)
             self.iteration = max(0, self.iteration - 1)
             final = self.objective.evaluate()
         self._record(final, wall_time_s, monitored=True)
@@ -187,8 +193,9 @@ class Trainer:
         law = SCHEDULES[phase.schedule].rate
         end_s = math.inf if phase.max_seconds is None else self.clock.now() + phase.max_seconds
         for i in range(phase.iterations):
-            loss = self.objective.evaluate(self.iteration, phase.batch)
             self.rate = law(phase.learning_rate, i)
+            self._adapt(phase)
+            loss = self.objective.evaluate(self.iteration, phase.batch)
             # Reading the values also waits for the device, so the clock below is honest.
             if not self._finite(loss):
                 return StopReason.DIVERGED
@@ -202,6 +209,7 @@ class Trainer:
             if now >= end_s:
                 return None
             _copy(self.parameters, self.good)
+            self.good_setting = self.objective.setting
             for group in optimizer.param_groups:
                 group["lr"] = self.rate
             optimizer.zero_grad()
@@ -209,6 +217,14 @@ class Trainer:
             optimizer.step()
             self.iteration += 1
         return None
+
+    def _adapt(self, phase: TrainingPhase) -> None:
+        """Renews points and weights where their turn has come."""
+        resampling, balance = self.objective.resampling, self.objective.balance
+        if resampling is not None and self.iteration > 0 and self.iteration % resampling.every == 0:
+            self.objective.resample(self.iteration)
+        if self.iteration % balance.every == 0:
+            self.objective.rebalance(self.iteration, phase.batch, self.rate)
 
     def _finite(self, loss: Loss) -> bool:
         """Whether every term is finite; notes the first that is not."""
@@ -238,6 +254,7 @@ class Trainer:
             scales,
             error,
             self.objective.constants.numbers(),
+            loss.effective_weights(),
         )
         self.records.append(record)
         self.on_record(record)

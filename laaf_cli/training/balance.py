@@ -1,0 +1,207 @@
+"""How the weights of the loss terms adapt while training: each method a row of a table.
+
+The weight of a term is the one of the spec times a factor that starts at 1; slope recovery keeps its own. Gradients
+are those with respect to the parameters of the network, slopes included, learned constants not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from laaf_cli.spec import Balance
+
+N_PROBES = 10
+"""Random vectors of Hutchinson's estimator."""
+
+MAX_FACTOR = 1e6
+"""Bound of a factor: in float32, a term of this weight leaves no digits to the others."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state that an update starts from.
+
+    residuals: by term [n], with a graph, scaled so that the term is the sum of their squares. equations: which terms
+    are equations. weights: of the spec, by term. factors: so far, by term. parameters: of the network.
+    steps: iterations since the last update. learning_rate: the one of the present iteration.
+    """
+
+    settings: Balance
+    residuals: Mapping[str, Tensor]
+    equations: frozenset[str]
+    weights: Mapping[str, float]
+    factors: Mapping[str, float]
+    parameters: Sequence[Tensor]
+    steps: int
+    learning_rate: float
+    random: np.random.Generator
+
+    def gradient(self, value: Tensor) -> Tensor:
+        """The gradient of a scalar in one vector; a parameter that it does not depend on has 0."""
+        parts = torch.autograd.grad(
+            value, self.parameters, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        return torch.cat([part.flatten() for part in parts])
+
+
+Update = Callable[[Moment], dict[str, float]]
+"""A moment → the factors from then on, of the terms whose factors change."""
+
+
+def lr_annealing(moment: Moment) -> dict[str, float]:
+    """λ̂_i = max |∇L_r| / mean |∇L_i| for conditions and data (Wang, Teng & Perdikaris 2021, algorithm 1).
+
+    L_r: the equations with the weights of the spec. L_i: a term without weights; with λ_i L_i in its place, λ would
+    settle at the root of the ratio.
+    """
+    terms = {name: residual.square().sum() for name, residual in moment.residuals.items()}
+    of_equations = torch.stack([moment.weights[name] * terms[name] for name in terms if name in moment.equations])
+    largest = float(moment.gradient(of_equations.sum()).abs().max())
+    others = [name for name in terms if name not in moment.equations]
+    return _averaged(
+        moment, {name: _ratio(largest, float(moment.gradient(terms[name]).abs().mean())) for name in others}
+    )
+
+
+def grad_norm(moment: Moment) -> dict[str, float]:
+    """λ̂_i = Σ_j ‖∇L_j‖ / ‖∇L_i‖ over all terms (Wang, Sankaran, Wang & Perdikaris 2023, algorithm 1)."""
+    norms = {
+        name: float(moment.gradient(residual.square().sum()).norm()) for name, residual in moment.residuals.items()
+    }
+    return _averaged(moment, {name: _ratio(sum(norms.values()), norm) for name, norm in norms.items()})
+
+
+def ntk(moment: Moment) -> dict[str, float]:
+    """λ̂_i = tr K / tr K_i, tr K = Σ_j tr K_j (Wang, Yu & Perdikaris 2022, algorithm 1)."""
+    traces = kernel_traces(moment)
+    return _averaged(moment, {name: _ratio(sum(traces.values()), trace) for name, trace in traces.items()})
+
+
+def kernel_traces(moment: Moment) -> dict[str, float]:
+    """tr K_i = tr J Jᵀ of the residuals of each term, J their Jacobian [n, n_parameters].
+
+    By Hutchinson's estimator E‖Jᵀv‖² with v = ±1 (Hutchinson 1990), one backward pass per vector. The residuals are
+    scaled as in a mean of squares, so that K does not grow with the number of points.
+    """
+    traces = {}
+    for name, residual in moment.residuals.items():
+        total = 0.0
+        for _ in range(N_PROBES):
+            signs = torch.from_numpy(moment.random.choice([-1.0, 1.0], len(residual))).to(residual)
+            total += float(moment.gradient(signs @ residual).square().sum())
+        traces[name] = total / N_PROBES
+    return traces
+
+
+def self_adaptive(moment: Moment) -> dict[str, float]:
+    """λ_i ← λ_i + η W_i L_i: gradient ascent of the loss in the factors, with the learning rate of the phase.
+
+    McClenny & Braga-Neto 2023, with one factor for a term instead of one for each point, and plain steps. An
+    update makes the steps of all iterations since the last one, as if L_i had not changed; `every: 1` is the paper's.
+    """
+    found = {}
+    for name, residual in moment.residuals.items():
+        rise = moment.steps * moment.learning_rate * moment.weights[name] * float(residual.detach().square().sum())
+        if math.isfinite(rise):
+            found[name] = min(moment.factors[name] + rise, MAX_FACTOR)
+    return found
+
+
+def causal_weights(squares: Tensor, slices: Tensor, settings: Balance) -> Tensor:
+    """w_i = exp(−ε Σ_{k<i} L_k) of the slice i that each point is in (Wang, Sankaran & Perdikaris 2024).
+
+    squares: of the residual at each point [n], summed over equations; L_k is their mean in slice k, 0 where that has no
+    points. slices: that of each point [n], counted along time. The weights [n] have no graph.
+    """
+    with torch.no_grad():
+        sums = torch.zeros(settings.slices, dtype=squares.dtype, device=squares.device).index_add_(0, slices, squares)
+        counts = torch.bincount(slices, minlength=settings.slices).clamp(min=1)
+        means = sums / counts
+        before = torch.cat([torch.zeros_like(means[:1]), means.cumsum(0)[:-1]])
+        return torch.exp(-settings.epsilon * before)[slices]
+
+
+def _ratio(above: float, below: float) -> float:
+    """NaN where it says nothing about a weight."""
+    return above / below if below > 0 and 0 < above < math.inf else math.nan
+
+
+def _averaged(moment: Moment, targets: Mapping[str, float]) -> dict[str, float]:
+    """λ ← m λ + (1 − m) λ̂; where a gradient vanishes or is not finite, λ stays."""
+    m = moment.settings.momentum
+    return {
+        name: m * moment.factors[name] + (1 - m) * min(target, MAX_FACTOR)
+        for name, target in targets.items()
+        if math.isfinite(target)
+    }
+
+
+@dataclass(frozen=True)
+class BalanceMethod:
+    """A row of the table.
+
+    update: of the factors every so many iterations, None where they stay 1. weigh_points: weights of the points of
+    the equations at every evaluation, None where they are 1. keys: those of the spec that the method takes.
+    """
+
+    update: Update | None
+    weigh_points: Callable[[Tensor, Tensor, Balance], Tensor] | None
+    keys: tuple[str, ...]
+    meaning: str
+    source: str
+    needs_time: bool = False
+    needs_equations: bool = False
+
+
+_AVERAGED = ("every", "momentum")
+
+BALANCES: dict[str, BalanceMethod] = {
+    "fixed": BalanceMethod(None, None, (), "the weights of the spec, unchanged", "Jagtap et al. 2019, eq. 9"),
+    "lr-annealing": BalanceMethod(
+        lr_annealing,
+        None,
+        _AVERAGED,
+        "conditions and data get the greatest gradient of the equations over their own mean one",
+        "Wang, Teng & Perdikaris 2021, SIAM Journal on Scientific Computing 43, A3055",
+        needs_equations=True,
+    ),
+    "grad-norm": BalanceMethod(
+        grad_norm,
+        None,
+        _AVERAGED,
+        "all terms get gradients of one norm",
+        "Wang, Sankaran, Wang & Perdikaris 2023, arXiv 2308.08468",
+    ),
+    "ntk": BalanceMethod(
+        ntk,
+        None,
+        _AVERAGED,
+        "all terms get neural tangent kernels of one trace, and so fall at one rate",
+        "Wang, Yu & Perdikaris 2022, Journal of Computational Physics 449, 110768",
+    ),
+    "self-adaptive": BalanceMethod(
+        self_adaptive,
+        None,
+        ("every",),
+        "the weight of each term rises as long as the term is not zero",
+        "McClenny & Braga-Neto 2023, Journal of Computational Physics 474, 111722",
+    ),
+    "causal": BalanceMethod(
+        None,
+        causal_weights,
+        ("epsilon", "slices"),
+        "the equations at later times count once those at earlier times are met",
+        "Wang, Sankaran & Perdikaris 2024, Computer Methods in Applied Mechanics and Engineering 421, 116813",
+        needs_time=True,
+        needs_equations=True,
+    ),
+}
+"""Cost of an update: a pass forward, and one backward for each term (`lr-annealing`, `grad-norm`) or N_PROBES for each
+(`ntk`); `self-adaptive` and `causal` cost next to nothing.
+"""

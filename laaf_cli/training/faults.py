@@ -1,0 +1,61 @@
+"""What a spec asks of the balance and of the resampling that they cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from laaf_cli.errors import listed
+from laaf_cli.problem import Problem
+from laaf_cli.spec import Balance, KeyPath, Resample, RunSpec
+from laaf_cli.training.balance import BALANCES
+from laaf_cli.training.resampling import RESAMPLERS
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A setting that does not fit: the path of its key, what is wrong, and how to mend it."""
+
+    path: KeyPath
+    what: str
+    hint: str
+
+
+def resampling_faults(spec: RunSpec) -> list[Misfit]:
+    """What is wrong with `points.resample`, besides a method that is not in the table."""
+    settings = spec.points.resample
+    if settings is None:
+        return []
+    path: KeyPath = ("points", "resample")
+    row = RESAMPLERS[settings.method]
+    found = _keys_not_taken(settings, ("every", "method", *row.keys), path, f"the resampling '{settings.method}'")
+    if not spec.equations:
+        what = "there are no equations whose points could be renewed"
+        found.append(Misfit(path, what, "Leave 'resample' out; points of data are never renewed."))
+    elif settings.method == "uniform" and spec.points.sampler == "grid":
+        hint = "Choose another 'sampler', or the resampling 'rad' or 'rar-d'."
+        found.append(Misfit(path, "a grid that is drawn anew is the same grid", hint))
+    return found
+
+
+def balance_faults(spec: RunSpec, problem: Problem) -> list[Misfit]:
+    """What is wrong with `weights.balance`, besides a method that is not in the table."""
+    settings = spec.weights.balance
+    path: KeyPath = ("weights", "balance")
+    row = BALANCES[settings.method]
+    found = _keys_not_taken(settings, ("method", *row.keys), path, f"the balance '{settings.method}'")
+    if row.needs_time and problem.domain.time_axis is None:
+        what = f"the balance '{settings.method}' needs time, and no coordinate is named 't'"
+        without = listed(name for name, other in BALANCES.items() if not other.needs_time)
+        found.append(Misfit(path, what, f"Coordinates: {listed(problem.domain.coordinates)}. Without time: {without}."))
+    if row.needs_equations and not spec.equations:
+        what = f"the balance '{settings.method}' needs equations, and there are none"
+        without = listed(name for name, other in BALANCES.items() if not other.needs_equations)
+        found.append(Misfit(path, what, f"Without equations: {without}."))
+    return found
+
+
+def _keys_not_taken(settings: Balance | Resample, keys: Collection[str], path: KeyPath, who: str) -> list[Misfit]:
+    given = [key for key in type(settings).model_fields if key in settings.model_fields_set]
+    hint = f"Its keys: {listed(key for key in keys if key != 'method')}."
+    return [Misfit((*path, key), f"{who} takes no '{key}'", hint) for key in given if key not in keys]

@@ -1,0 +1,120 @@
+"""Terms of the loss that share their points: one pass of the network gives the residuals of all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from laaf_cli.derivatives import DerivativeEngine
+from laaf_cli.expression import NUMPY, Backend, Node, evaluate, hoist
+from laaf_cli.network import Mlp
+from laaf_cli.problem import PointSet, Problem, Term
+from laaf_cli.problem.domain import Array
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Points [n_points, d], the same as the engine takes them, symbols there [n_points], weights of the squares."""
+
+    points: Tensor
+    prepared: Tensor
+    symbols: Mapping[str, Tensor]
+    row_weights: Tensor | None
+
+
+class TermGroup:
+    """Terms that share their points, and therefore one pass of the network.
+
+    What the residuals need besides the network's fields is computed once, by NumPy in float64: a float32
+    training far from the origin must not lose the digits of sin(pi*(x - 1000000)).
+    """
+
+    def __init__(
+        self, problem: Problem, terms: list[Term], given: PointSet, network: Mlp, engine: type[DerivativeEngine]
+    ) -> None:
+        fields = frozenset().union(*(term.fields for term in terms))
+        self.engine = engine(network, problem.trial.outputs, fields)
+        self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
+        self.n_residuals = given.n_residuals
+        self.combination = _tensor(given.combination, network)
+        self.row_weights = _tensor(given.row_weights, network)
+        self.terms = tuple(terms)
+        self.given = given
+        self.residuals: dict[str, list[Node]] = {}
+        self.symbols: dict[str, Tensor] = {}
+        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+        for term in terms:
+            self.residuals[term.name] = []
+            for i, tree in enumerate(term.residuals):
+                residual, parts = hoist(tree, f"{term.name} {i}", problem.learned)
+                self.residuals[term.name].append(residual)
+                for name, part in parts.items():
+                    self.symbols[name] = _at_points(part, columns, len(given), network)
+        self.whole = Batch(self.points, self.engine.prepare(self.points), self.symbols, self.row_weights)
+
+    def batch(self, size: int | None, random: np.random.Generator) -> Batch:
+        """All points, or those of some residuals."""
+        if size is None or size >= self.n_residuals:
+            return self.whole
+        drawn = random.choice(self.n_residuals, size, replace=False, shuffle=False)
+        rows = torch.from_numpy(drawn).to(self.points.device)
+        weights = None if self.row_weights is None else self.row_weights[rows]
+        if self.combination is not None:
+            run = torch.arange(len(self.combination), device=rows.device)
+            rows = (rows[:, None] * len(self.combination) + run).ravel()
+        symbols = {name: value[rows] for name, value in self.symbols.items()}
+        points = self.points[rows]
+        return Batch(points, self.engine.prepare(points), symbols, weights)
+
+    def residuals_at(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, list[Tensor]]:
+        """The residuals of each term, [n_residuals] each."""
+        fields = self.engine.evaluate(batch.prepared)
+        symbols = {**batch.symbols, **constants}
+        n_points = batch.prepared.shape[-2]
+        found: dict[str, list[Tensor]] = {}
+        for name, trees in self.residuals.items():
+            found[name] = []
+            for tree in trees:
+                residual = evaluate(tree, symbols, fields, backend)
+                # A column [n, 1] here would broadcast to [n, n] without a word.
+                if residual.shape != (n_points,):
+                    raise AssertionError(f"residual of {name} has shape {tuple(residual.shape)}")
+                if self.combination is not None:
+                    residual = residual.view(-1, len(self.combination)) @ self.combination
+                found[name].append(residual)
+        return found
+
+    def squares_at(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, list[Tensor]]:
+        """The squared residuals of each term with the weights of their rows, [n_residuals] each."""
+        squares = {}
+        for name, residuals in self.residuals_at(batch, constants, backend).items():
+            squares[name] = [residual.square() for residual in residuals]
+            if batch.row_weights is not None:
+                squares[name] = [square * batch.row_weights for square in squares[name]]
+        return squares
+
+    def scaled_residuals(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, Tensor]:
+        """The residuals of each term in one vector [n], scaled so that the term is the sum of their squares."""
+        roots = 1.0 if batch.row_weights is None else batch.row_weights.sqrt()
+        found = self.residuals_at(batch, constants, backend)
+        return {
+            name: torch.cat([roots * residual / math.sqrt(len(residual)) for residual in residuals])
+            for name, residuals in found.items()
+        }
+
+
+def _tensor(values: Array | None, network: Mlp) -> Tensor | None:
+    return None if values is None else torch.tensor(values, dtype=network.dtype, device=network.device)
+
+
+def _at_points(part: Node, columns: Mapping[str, Array], n_points: int, network: Mlp) -> Tensor:
+    """A part of a residual at every point, [n_points], in the precision of the network (or as truth values)."""
+    with np.errstate(all="ignore"):
+        value = np.broadcast_to(evaluate(part, columns, {}, NUMPY), n_points)
+    dtype = torch.bool if value.dtype == np.bool_ else network.dtype
+    return torch.tensor(value, dtype=dtype, device=network.device)
