@@ -24,10 +24,12 @@ from laaf_cli.problem import (
     Face,
     IntegralOver,
     Interior,
+    Observed,
     OnFaces,
     PeriodicPair,
     Problem,
     Region,
+    Sampled,
     grid_points,
 )
 from laaf_cli.problem.domain import Array
@@ -54,7 +56,7 @@ class Residual:
 
 
 def residuals_of(problem: Problem) -> tuple[Residual, ...]:
-    """The equations and conditions; data are not part of the statement."""
+    """The equations and conditions; what was observed is not part of the statement."""
     return tuple(
         Residual(
             term.name,
@@ -64,7 +66,7 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
             term.region,
         )
         for term in problem.terms
-        if term.kind != "data"
+        if not isinstance(term.region, Observed | Sampled)
         for tree in term.residuals
     )
 
@@ -224,7 +226,7 @@ class Discretisation:
     def jacobian(self, coefficients: Array) -> Array:
         """∂residual/∂coefficients [n_rows, n_coefficients]."""
         n_modes = int(np.prod(self.shape))
-        jacobian = np.zeros((sum(patch.n_rows for _, patch in self.rows), self.n_coefficients))
+        jacobian = np.zeros((sum(patch.n_rows for _, patch in self.rows), self.n_coefficients), order="F")
         first = 0
         for residual, patch in self.rows:
             known = self._known(residual, patch, coefficients)

@@ -16,7 +16,7 @@ import numpy as np
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference.discretisation import Discretisation
 
-MAX_STEPS = 50
+MAX_STEPS = 40
 RESTS = 1e-13
 """The relative length of a step after which there is no other."""
 KEEPS_FACTORS = 1e-3
@@ -25,16 +25,18 @@ SINGULAR = 1e-13
 """The reciprocal condition number below which the Jacobian has a null space."""
 
 _SWEEPS = 6
-_SHORTEST = 2.0**-14
+_SHORTEST = 2.0**-10
 
 
 @dataclass(frozen=True)
 class Stationary:
     """Where the iteration came to rest.
 
-    size: of the coefficients in units in which every column and row of the Jacobian has length 1; row_scale: those
-    units, [n_rows]; residuals: unscaled, [n_rows]; residual: the length of the scaled residual, relative to `size`; reciprocal_condition: of the
-    scaled Jacobian; converged: whether the steps became small.
+    size: of the coefficients and of the residuals without them, in units in which every column and row of the
+    Jacobian has length 1.
+    row_scale: what the rows are multiplied with for this, [n_rows]. residuals: not scaled, [n_rows].
+    residual: the length of the scaled residuals, relative to `size`.
+    reciprocal_condition: of the scaled Jacobian. converged: whether the steps became small.
     """
 
     coefficients: Array
@@ -54,7 +56,7 @@ class _Factors:
     """The QR factorisation of a Jacobian whose rows and columns have been scaled to length 1."""
 
     def __init__(self, jacobian: Array, row_scale: Array | None) -> None:
-        """Overwrites the Jacobian; row_scale: kept where given."""
+        """Overwrites the Jacobian, in Fortran's order; row_scale: kept where given."""
         from scipy.linalg import lapack
 
         self.row_scale, self.column_scale = _equilibrated(jacobian, row_scale)
@@ -62,7 +64,7 @@ class _Factors:
         jacobian *= self.column_scale
         self.n = jacobian.shape[1]
         # Pivots are wanted only where there is a null space; they would take three times as long.
-        self.qr, self.tau, _, _ = lapack.dgeqrf(np.asfortranarray(jacobian), lwork=64 * self.n, overwrite_a=True)
+        self.qr, self.tau, _, _ = lapack.dgeqrf(jacobian, lwork=64 * self.n, overwrite_a=True)
         self.upper = np.triu(self.qr[: self.n])
         self.reciprocal_condition = float(lapack.dtrcon(self.upper)[0])
 
@@ -105,33 +107,41 @@ def solve(discretisation: Discretisation, start: Array) -> Stationary:
 
     Raises FloatingPointError, with what and where, when a residual or its derivatives are not finite.
     """
-    x, residual = start, discretisation.residual(start)
-    factors: _Factors | None = None
-    row_scale: Array | None = None
-    share, relative, before, converged = 1.0, np.inf, np.inf, False
-    for _ in range(MAX_STEPS):
-        if factors is None or not (discretisation.is_linear or relative < KEEPS_FACTORS):
-            jacobian = discretisation.jacobian(x)
-            if not (np.all(np.isfinite(jacobian)) and np.all(np.isfinite(residual))):
-                raise FloatingPointError(discretisation.fault(x))
-            factors = _Factors(jacobian, row_scale)
-            row_scale = factors.row_scale
+    with np.errstate(all="ignore"):
+        return _solve(discretisation, start)
+
+
+def _solve(discretisation: Discretisation, x: Array) -> Stationary:
+    residual = discretisation.residual(x)
+    factors = _factors(discretisation, x, residual, None)
+    share, relative, before = 1.0, np.inf, np.inf
+    converged = False
+    for step_number in range(MAX_STEPS):
+        if step_number > 0 and relative >= KEEPS_FACTORS and not discretisation.is_linear:
+            factors = _factors(discretisation, x, residual, factors.row_scale)
         step = factors.step(residual)
         if discretisation.is_linear or _length(step) <= 1e-7 * _length(x):
-            share, x = 1.0, x + step
+            x = x + step
             residual = discretisation.residual(x)
         else:
             share, x, residual = _damped(discretisation, x, step, factors, min(1.0, 4 * share))
         before, relative = relative, _length(step) / max(_length(x), np.finfo(float).tiny)
-        if share <= _SHORTEST:
+        converged = relative <= RESTS or (relative < 1e-9 and relative > before / 4)
+        is_open = discretisation.is_linear and factors.reciprocal_condition <= SINGULAR
+        if converged or is_open or share <= _SHORTEST:
             break
-        if relative <= RESTS or (relative < 1e-9 and relative > before / 4):
-            converged = True
-            break
-    assert factors is not None
-    size = _length(x / factors.column_scale) + _length(factors.row_scale * discretisation.residual(np.zeros_like(x)))
+    # What the equations ask for where nothing answers; it need not be finite there.
+    asked = np.nan_to_num(discretisation.residual(np.zeros_like(x)), nan=0.0, posinf=0.0, neginf=0.0)
+    size = _length(x / factors.column_scale) + _length(factors.row_scale * asked)
     length = _length(factors.row_scale * residual) / size if size else 0.0
     return Stationary(x, size, factors.row_scale, residual, length, factors.reciprocal_condition, converged)
+
+
+def _factors(discretisation: Discretisation, x: Array, residual: Array, row_scale: Array | None) -> _Factors:
+    jacobian = discretisation.jacobian(x)
+    if not (np.all(np.isfinite(jacobian)) and np.all(np.isfinite(residual))):
+        raise FloatingPointError(discretisation.fault(x))
+    return _Factors(jacobian, row_scale)
 
 
 def _damped(

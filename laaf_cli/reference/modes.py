@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from laaf_cli.problem.domain import Array
+from laaf_cli.reference.collocation import ChebyshevAxis
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,14 @@ class ChebyshevModes(Modes):
     @property
     def nodes(self) -> Array:
         unit = np.sin(np.pi * (2 * np.arange(self.n) + 1 - self.n) / (2 * self.n))
-        return self._from_unit(unit)
+        points: Array = (self.lower + self.upper) / 2 + (self.upper - self.lower) / 2 * unit
+        return points
 
     @property
     def quadrature(self) -> tuple[Array, Array]:
-        unit, weights = np.polynomial.legendre.leggauss(self.n)
-        return self._from_unit(unit), weights * (self.upper - self.lower) / 2
-
-    def _from_unit(self, unit: Array) -> Array:
-        middle, half = (self.lower + self.upper) / 2, (self.upper - self.lower) / 2
-        points: Array = middle + half * unit
-        return points
+        # One more node than there are modes makes the integral of each of them exact.
+        axis = ChebyshevAxis(self.lower, self.upper, self.n + 1)
+        return axis.nodes, axis.weights
 
     def values(self, points: Array, order: int) -> Array:
         """T_k = cos(k arccos x), and T_k^(m) = 2^(m−1) (m−1)! k C^(m)_{k−m} (DLMF 18.9.21, 18.9.19).

@@ -1,0 +1,350 @@
+"""The referee for problems without time: closed forms, observed orders, honest estimates, refusals."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from conftest import plan_of
+from scipy.optimize import brentq
+
+from laaf_cli import bundled
+from laaf_cli.expression import Call, Symbol
+from laaf_cli.plan import make_plan
+from laaf_cli.problem import Problem, grid_points
+from laaf_cli.reference import ClosedForm, ReferenceRefusedError, refinement
+from laaf_cli.reference.boundary_value import BoundaryValue
+from laaf_cli.reference.discretisation import Discretisation, residuals_of
+from laaf_cli.reference.gauss_newton import solve
+
+Exact = Callable[..., np.ndarray]
+
+
+def problem_of(text: str) -> Problem:
+    return plan_of(f"{text}\nreference: none\n").problem
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem in one unknown, as texts of a spec, with its closed form."""
+
+    coordinates: str
+    equation: str
+    conditions: str
+    exact: Exact
+    more: str = ""
+
+    @property
+    def problem(self) -> Problem:
+        return problem_of(
+            f"coordinates: {self.coordinates}\nunknowns: [u]\nequations: {{e: '{self.equation}'}}\n"
+            f"conditions: {{{self.conditions}}}\n{self.more}"
+        )
+
+
+def scattered(problem: Problem, n: int = 500) -> np.ndarray:
+    domain = problem.domain
+    return np.random.default_rng(0).uniform(domain.lower, domain.upper, (n, domain.dimension))
+
+
+def bratu(strength: float) -> Exact:
+    """The lower of both solutions of u″ + λeᵘ = 0, u(0) = u(1) = 0 (Ascher, Mattheij & Russell 1995, 3.1.3)."""
+    theta = brentq(lambda a: a - math.sqrt(2 * strength) * math.cosh(a / 4), 0, 4.5, xtol=1e-15)
+    return lambda x: -2 * np.log(np.cosh((x - 0.5) * theta / 2) / np.cosh(theta / 4))
+
+
+def product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.sin(x) * np.cos(y)
+
+
+UNIT = "{x: [0, 1], y: [0, 1]}"
+MOVED = "{x: [3, 5], y: [-20, -19]}"
+WAVY = "exp(sin(2*pi*x))*sin(2*pi*y)"
+WAVY_SOURCE = f"{WAVY}*(4*pi**2*(cos(2*pi*x)**2 - sin(2*pi*x) - 1) - 1)"
+HINGED = (
+    "a: {where: [x = 0, x = 1], equation: [u = 0, u_xx = 0]}, b: {where: [y = 0, y = 1], equation: [u = 0, u_yy = 0]}"
+)
+CLAMPED_LOAD = "8*pi**4*(cos(2*pi*x)*cos(2*pi*y) - cos(2*pi*x)*sin(pi*y)**2 - sin(pi*x)**2*cos(2*pi*y))"
+
+CASES = {
+    "poisson-1d": Case("{x: [0, 1]}", "u_xx = -pi**2*sin(pi*x)", "w: {where: boundary, equation: u = 0}", lambda x: np.sin(np.pi * x)),
+    "many waves": Case("{x: [-20, -19]}", "u_xx = -(10*pi)**2*sin(10*pi*x)", "w: {where: boundary, equation: u = 0}", lambda x: np.sin(10 * np.pi * x)),
+    "poisson": Case(UNIT, "laplacian(u) = -2*pi**2*sin(pi*x)*sin(pi*y)", "w: {where: boundary, equation: u = 0}", lambda x, y: np.sin(np.pi * x) * np.sin(np.pi * y)),
+    "poisson, moved": Case(MOVED, "u_xx + u_yy = -2*sin(x)*cos(y)", "w: {where: boundary, equation: u = sin(x)*cos(y)}", product),
+    "helmholtz": Case(UNIT, "u_xx + u_yy + 100*u = (100 - 17*pi**2)*sin(pi*x)*sin(4*pi*y)", "w: {where: boundary, equation: u = 0}", lambda x, y: np.sin(np.pi * x) * np.sin(4 * np.pi * y)),
+    "variable coefficient": Case("{x: [3, 5]}", "D((1 + x**2)*u_x, x) + u = (2 + 2*x + x**2)*exp(x)", "w: {where: boundary, equation: u = exp(x)}", np.exp),
+    "mixed derivative": Case(MOVED, "2*u_xx + u_xy + u_yy = -3*sin(x)*cos(y) - cos(x)*sin(y)", "w: {where: boundary, equation: u = sin(x)*cos(y)}", product),
+    "robin": Case("{x: [3, 5]}", "u_xx = exp(x)", "a: {where: x = 3, equation: u + 2*u_x = 3*exp(3)}, b: {where: x = 5, equation: u_x = exp(5)}", np.exp),
+    "normal": Case(UNIT, "u_xx + u_yy = -2*cos(x)*cos(y)", "a: {where: [x = 0, y = 0], equation: u_n = 0}, b: {where: x = 1, equation: u_n = -sin(1)*cos(y)}, c: {where: y = 1, equation: u = cos(x)*cos(1)}", lambda x, y: np.cos(x) * np.cos(y)),
+    "oblique": Case(UNIT, "u_xx + u_yy = -2*sin(x)*cos(y)", "a: {where: x = 0, equation: u_x + u_y + u = cos(y)}, b: {where: [x = 1, y = 0, y = 1], equation: u = sin(x)*cos(y)}", product),
+    "part of a face": Case(UNIT, "u_xx + u_yy = -2*sin(x)*cos(y)", "a: {where: y = 0, only: x < 0.4, equation: u = sin(x)}, b: {where: y = 0, only: x >= 0.4, equation: u_n = 0}, c: {where: [x = 0, x = 1, y = 1], equation: u = sin(x)*cos(y)}", product),
+    "pinned": Case(UNIT, "u_xx + u_yy = -2*pi**2*cos(pi*x)*cos(pi*y)", "a: {where: boundary, equation: u_n = 0}, b: {at: {x: 0, y: 0}, equation: u = 1}", lambda x, y: np.cos(np.pi * x) * np.cos(np.pi * y)),
+    "integral": Case(UNIT, "u_xx + u_yy = -2*pi**2*cos(pi*x)*cos(pi*y)", "a: {where: boundary, equation: u_n = 0}, b: {integral: u, equals: 3}", lambda x, y: 3 + np.cos(np.pi * x) * np.cos(np.pi * y)),
+    "integral of a line": Case("{x: [1, 3]}", "u_xx = 6*x", "a: {where: x = 1, equation: u = 1}, b: {integral: u, equals: 20}", lambda x: x**3),
+    "nonlinear integral": Case("{x: [1, 3]}", "u_xx = 0", "a: {where: x = 1, equation: u = 1}, b: {integral: u**2, equals: 26/3}", lambda x: x),
+    "beam": Case("{x: [-20, -19]}", "u_xxxx = 24", "a: {where: x = -20, equation: [u = 0, u_x = 0]}, b: {where: x = -19, equation: [u_xx = 0, u_xxx = 0]}", lambda x: (x + 20) ** 4 - 4 * (x + 20) ** 3 + 6 * (x + 20) ** 2),
+    "hinged plate": Case(UNIT, "u_xxxx + 2*u_xxyy + u_yyyy = 4*pi**4*sin(pi*x)*sin(pi*y)", HINGED, lambda x, y: np.sin(np.pi * x) * np.sin(np.pi * y)),
+    "clamped plate": Case(UNIT, f"laplacian(laplacian(u)) = {CLAMPED_LOAD}", "w: {where: boundary, equation: [u = 0, u_n = 0]}", lambda x, y: (np.sin(np.pi * x) * np.sin(np.pi * y)) ** 2),
+    "periodic": Case(UNIT, f"u_xx + u_yy - u = {WAVY_SOURCE}", "a: {where: [y = 0, y = 1], equation: u = 0}", lambda x, y: np.exp(np.sin(2 * np.pi * x)) * np.sin(2 * np.pi * y), "periodic: {x: true}"),
+    "periodic on a line": Case("{x: [1, 1 + 2*pi]}", "u_xx - u = exp(sin(x))*(cos(x)**2 - sin(x) - 1)", "", lambda x: np.exp(np.sin(x)), "periodic: {x: true}"),
+    "periodic pair": Case("{x: [2, 4]}", "u_xx - u = -(1 + pi**2)*cos(pi*x)", "a: {periodic: x, equation: [u, u_x]}", lambda x: np.cos(np.pi * x)),
+    "bratu": Case("{x: [0, 1]}", "u_xx + 3*exp(u) = 0", "w: {where: boundary, equation: u = 0}", bratu(3.0)),
+    "cubic": Case("{x: [0, 1]}", "u_xx = 2*u**3", "a: {where: x = 0, equation: u = 1}, b: {where: x = 1, equation: u = 0.5}", lambda x: 1 / (1 + x)),
+    "nonlinear condition": Case("{x: [0, 1]}", "u_xx = u", "a: {where: x = 0, equation: u*u_x = 1}, b: {where: x = 1, equation: u_x = exp(1)}", np.exp),
+    "logarithm": Case("{x: [1, 2]}", "u*u_xx + u*log(u) = u*x + u**2", "a: {where: x = 1, equation: u = exp(1)}, b: {where: x = 2, equation: u = exp(2)}", np.exp),
+    "square": Case("{x: [0, 2], y: [-1, 1]}", "u_xx + u_yy = u**2 - 2*sin(x)*cos(y) - (sin(x)*cos(y))**2", "w: {where: boundary, equation: u = sin(x)*cos(y)}", product),
+    "minimal surface": Case("{x: [-0.5, 0.7], y: [0, 1]}", "(1 + u_y**2)*u_xx - 2*u_x*u_y*u_xy + (1 + u_x**2)*u_yy = 0", "w: {where: boundary, equation: u = log(cos(y)/cos(x))}", lambda x, y: np.log(np.cos(y) / np.cos(x))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_closed_forms(name: str) -> None:
+    problem = CASES[name].problem
+    points = scattered(problem)
+    found = BoundaryValue(problem).evaluate(points)
+    exact = CASES[name].exact(*points.T)
+    error, scale = np.abs(found.fields["u"] - exact).max(), np.abs(exact).max()
+    assert error < 1e-10 * scale
+    assert error <= found.error_estimate < 1e-9 * scale
+    assert found.wall_time_s < 15
+
+
+def kovasznay(pressure: str) -> Problem:
+    return problem_of(f"""
+coordinates: {{x: [-0.5, 1], y: [-0.5, 1.5]}}
+unknowns: [u, v, p]
+constants: {{nu: 1/20, rate: 10 - sqrt(100 + 4*pi**2)}}
+equations:
+  along: u*u_x + v*u_y + p_x = nu*laplacian(u)
+  across: u*v_x + v*v_y + p_y = nu*laplacian(v)
+  mass: u_x + v_y = 0
+conditions:
+  rim: {{where: boundary, equation: [u = 1 - exp(rate*x)*cos(2*pi*y), v = rate/(2*pi)*exp(rate*x)*sin(2*pi*y)]}}
+  {pressure}
+""")
+
+
+def test_kovasznay_flow() -> None:
+    """Three unknowns, of which one stands in no condition but that at a point (Kovasznay 1948)."""
+    problem = kovasznay("level: {at: {x: 0, y: 0}, equation: p = 0}")
+    points = scattered(problem)
+    found = BoundaryValue(problem).evaluate(points)
+    (x, y), rate = points.T, 10 - math.sqrt(100 + 4 * math.pi**2)
+    exact = {
+        "u": 1 - np.exp(rate * x) * np.cos(2 * np.pi * y),
+        "v": rate / (2 * np.pi) * np.exp(rate * x) * np.sin(2 * np.pi * y),
+        "p": (1 - np.exp(2 * rate * x)) / 2,
+    }
+    for name, values in exact.items():
+        np.testing.assert_allclose(found.fields[name], values, rtol=0, atol=1e-11)
+    assert found.error_estimate < 1e-8
+
+
+def test_systems_of_first_order() -> None:
+    problem = problem_of("""
+coordinates: {x: [3, 4]}
+unknowns: [u, flux]
+equations: {law: flux = exp(-x)*u_x, balance: "flux_x = 1"}
+conditions: {left: {where: x = 3, equation: u = 0}, right: {where: x = 4, equation: flux = 1}}
+""")
+    x = np.linspace(3, 4, 50)
+    found = BoundaryValue(problem).evaluate(x[:, None]).fields
+    np.testing.assert_allclose(found["flux"], x - 3, atol=1e-12)
+    np.testing.assert_allclose(found["u"], (x - 4) * np.exp(x) + np.exp(3), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["poisson-1d", "poisson", "helmholtz"])
+def test_bundled_problems(name: str) -> None:
+    problem = make_plan(bundled.find(name)).problem
+    points = scattered(problem, 100)
+    found, exact = BoundaryValue(problem).evaluate(points), ClosedForm(problem).evaluate(points).fields["u"]
+    assert np.abs(found.fields["u"] - exact).max() <= found.error_estimate < 1e-9
+
+
+@pytest.mark.parametrize(("name", "per_four"), [("minimal surface", 20), ("poisson", 100), ("clamped plate", 10)])
+def test_observed_order_is_spectral(name: str, per_four: float) -> None:
+    """Each four modes more divide the error by a constant, and the least-squares residual falls with it."""
+    problem, exact = CASES[name].problem, CASES[name].exact
+    axes = problem.domain.grid((33, 33))
+    grid = np.meshgrid(*axes, indexing="ij")
+    errors, left = [], []
+    for n in (8, 12, 16):
+        discretisation = Discretisation(problem.domain, problem.unknowns, residuals_of(problem), n, n)
+        found = solve(discretisation, np.zeros(n * n))
+        errors.append(np.abs(discretisation.values(found.coefficients, "u", (0, 0), axes) - exact(*grid)).max())
+        left.append(found.residual)
+    for values in (errors, left):
+        assert values[1] < values[0] / per_four
+        assert values[2] < values[1] / per_four
+
+
+def torsion(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """−Δu = 1, u = 0 on the boundary of the unit square; u behaves as r² log r at the corners."""
+    total = x * (1 - x) / 2
+    for k in np.pi * np.arange(1, 800, 2):
+        total = total - 4 / k**3 * np.sin(k * x) * (np.exp(-k * y) + np.exp(-k * (1 - y))) / (1 + np.exp(-k))
+    return total
+
+
+@pytest.mark.parametrize("finest", [16, 24, 32])
+def test_estimate_covers_what_corners_cost(finest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Case(UNIT, "u_xx + u_yy = -1", "w: {where: boundary, equation: u = 0}", torsion).problem
+    levels = tuple(n for n in refinement.LEVELS[2] if n <= finest)
+    monkeypatch.setitem(refinement.LEVELS, 2, levels)
+    points = grid_points(problem.domain.grid((41, 41)))
+    found = BoundaryValue(problem).evaluate(points)
+    error = np.abs(found.fields["u"] - torsion(*points.T)).max()
+    assert error <= found.error_estimate < 50 * error
+    assert error < 2 / finest**4
+
+
+@pytest.mark.parametrize("kink", [0.3, 0.62])
+def test_estimate_covers_what_a_kink_costs(kink: float) -> None:
+    def exact(x: np.ndarray) -> np.ndarray:
+        return (np.abs(x - kink) ** 3 - (1 - x) * kink**3 - x * (1 - kink) ** 3) / 6
+
+    problem = Case("{x: [0, 1]}", f"u_xx = abs(x - {kink})", "w: {where: boundary, equation: u = 0}", exact).problem
+    x = np.linspace(0, 1, 301)
+    found = BoundaryValue(problem).evaluate(x[:, None])
+    error = np.abs(found.fields["u"] - exact(x)).max()
+    assert error <= 10 * found.error_estimate
+    assert 1e-12 < found.error_estimate < 1e-5
+
+
+def test_jump_in_a_coefficient_is_refused_or_covered() -> None:
+    problem = Case(
+        "{x: [0, 1]}", "where(x < 0.3, 1, 4)*u_xx = 1", "w: {where: boundary, equation: u = 0}", np.exp
+    ).problem
+    with pytest.raises(
+        ReferenceRefusedError, match="the solution is not smooth enough for 1024 modes along each coord"
+    ):
+        BoundaryValue(problem).evaluate(np.array([[0.5]]))
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.95])
+def test_inverse_poisson_forward(alpha: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its boundary values do not fit its equation in the corners; two resolutions agree as far as they say."""
+    problem = Case(
+        "{x: [-1/sqrt(2), 1/sqrt(2)], y: [-1/sqrt(2), 1/sqrt(2)]}",
+        f"D((1 + {alpha}*x)*u_x, x) + D((1 + {alpha}*x)*u_y, y) + x + y = 0",
+        "w: {where: boundary, equation: u = cos(pi*x)*cos(pi*y)}",
+        np.exp,
+    ).problem
+    points = scattered(problem)
+    found = []
+    for finest in (32, 40):
+        monkeypatch.setitem(refinement.LEVELS, 2, tuple(n for n in (8, 12, 16, 24, 32, 40) if n <= finest))
+        found.append(BoundaryValue(problem).evaluate(points))
+    change = np.abs(found[0].fields["u"] - found[1].fields["u"]).max()
+    assert change <= found[0].error_estimate
+    assert found[1].error_estimate < 1e-4
+
+
+def test_narrow_peak_is_not_overlooked() -> None:
+    """Two coarse resolutions see nothing of it and agree on u = 0."""
+
+    def exact(x: np.ndarray) -> np.ndarray:
+        return np.exp(-2e4 * (x - 0.47) ** 2)
+
+    source = "exp(-2e4*(x - 0.47)**2)*((4e4*(x - 0.47))**2 - 4e4)"
+    problem = Case("{x: [0, 1]}", f"u_xx = {source}", "w: {where: boundary, equation: u = 0}", exact).problem
+    x = np.linspace(0, 1, 1001)
+    found = BoundaryValue(problem).evaluate(x[:, None])
+    assert np.abs(found.fields["u"] - exact(x)).max() < 1e-9
+
+
+UNDETERMINED = (
+    "the conditions do not determine the solution: other functions meet all equations and conditions as well; is a "
+    "condition missing, or a value at one point?"
+)
+CONTRADICTION = (
+    "the equations and conditions contradict each other, or have no smooth solution: however fine the resolution, "
+)
+REFUSED = {
+    "no pin": (UNIT, "u_xx + u_yy = 0", "w: {where: boundary, equation: u_n = 0}", UNDETERMINED),
+    "one end alone": ("{x: [0, 1]}", "u_xx = 1", "w: {where: x = 0, equation: u = 0}", UNDETERMINED),
+    "three sides": (UNIT, "u_xx + u_yy = 1", "w: {where: [x = 0, x = 1, y = 0], equation: u = 0}", UNDETERMINED),
+    "resonance": ("{x: [0, 1]}", "u_xx + pi**2*u = 1", "w: {where: boundary, equation: u = 0}", UNDETERMINED),
+    "nonlinear, no pin": ("{x: [0, 1]}", "u_xx + u_x**3 = 0", "w: {where: boundary, equation: u_x = 0}", UNDETERMINED),
+    "two values": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u = 0}, a: {at: {x: 0}, equation: u = 1}", f"{CONTRADICTION}the condition 'w' is missed by 0.5"),
+    "slightly two values": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u = 0}, a: {at: {x: 0}, equation: u = 2e-4}", f"{CONTRADICTION}the condition 'w' is missed by 0.0001"),
+    "flux that does not fit": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u_n = 0}, a: {at: {x: 0}, equation: u = 1}", f"{CONTRADICTION}the condition 'w' is missed by 0.5"),
+    "jump in the data": (UNIT, "u_xx + u_yy = 0", "a: {where: [x = 0, x = 1, y = 0], equation: u = 0}, b: {where: y = 1, equation: u = 1}", "the solution is not smooth enough for 24 modes along each coordinate: from one resolution to the next it still changes by 0.2 of its largest value"),
+    "no solution": ("{x: [0, 1]}", "u_xx + 5*exp(u) = 0", "w: {where: boundary, equation: u = 0}", "Newton's iteration found no solution, neither from 0 nor from the smoothest functions that meet the conditions nor from 1 or -1"),
+    "not finite": ("{x: [0, 1]}", "u_xx = log(x - 0.5)", "w: {where: boundary, equation: u = 0}", "the equation 'e' is not finite at x = 0.002408"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(refinement.LEVELS, 2, (8, 12, 16, 24))
+    *texts, sentence = REFUSED[name]
+    problem = Case(*texts, np.exp).problem
+    with pytest.raises(ReferenceRefusedError) as refusal:
+        BoundaryValue(problem).evaluate(scattered(problem, 3))
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "coordinates: {x: [0, 1], t: [0, 1]}\nunknowns: [u]\nequations: {e: u_t = u_xx}\n"
+            "conditions: {w: {where: boundary, equation: u = 0}, s: {where: t = 0, equation: u = 0}}",
+            "'t' is time, and this reference is for problems without time",
+        ),
+        (
+            "coordinates: {x: [0, 1], y: [0, 1], z: [0, 1]}\nunknowns: [u]\nequations: {e: laplacian(u) = 1}\n"
+            "conditions: {w: {where: boundary, equation: u = 0}}",
+            "there are 3 coordinates (x, y, z); a spectral reference is for one or two",
+        ),
+        (
+            "coordinates: {x: [0, 1]}\nunknowns: [u]\ndata: {target: {u: sin(x)}, points: 9}",
+            "there is no equation to solve",
+        ),
+        (
+            "coordinates: {x: [0, 1]}\nunknowns: [u, v]\nequations: {e: u_xx = v_xx}\n"
+            "conditions: {w: {where: boundary, equation: [u = 0, v = 0]}}",
+            "the equations do not determine a solution: 1 for 2 unknowns (u, v)",
+        ),
+    ],
+)
+def test_forms_that_it_does_not_know(text: str, sentence: str) -> None:
+    with pytest.raises(ReferenceRefusedError) as refusal:
+        BoundaryValue(problem_of(text))
+    assert str(refusal.value) == sentence
+
+
+def test_python_functions_are_refused() -> None:
+    problem = CASES["robin"].problem
+    term = problem.terms[0]
+    called = replace(term, residuals=(Call("source", (Symbol("x"),)),))
+    with pytest.raises(ReferenceRefusedError, match="'e' calls 'source' of a Python module, and the derivatives of"):
+        BoundaryValue(replace(problem, terms=(called, *problem.terms[1:])))
+
+
+def test_check_solves_nothing_and_sees_what_is_missing() -> None:
+    fine = BoundaryValue(CASES["helmholtz"].problem)
+    fine.check(CASES["helmholtz"].problem.domain)
+    assert fine._found is None
+    open_ = Case(UNIT, "u_xx + u_yy = 1", "w: {where: boundary, equation: u_n = 0}", product).problem
+    with pytest.raises(ReferenceRefusedError, match="the conditions do not determine the solution"):
+        BoundaryValue(open_).check(open_.domain)
+
+
+def test_grids_and_scattered_points_have_one_value() -> None:
+    """Values on a grid are made along its axes, others point by point; what was solved is kept, and pickles."""
+    reference = BoundaryValue(CASES["poisson, moved"].problem)
+    points = scattered(CASES["poisson, moved"].problem, 300)
+    apart = reference.evaluate(points)
+    again = pickle.loads(pickle.dumps(reference)).evaluate(np.repeat(points, 500, axis=0))  # noqa: S301 - our own
+    np.testing.assert_allclose(again.fields["u"][::500], apart.fields["u"], rtol=0, atol=1e-14)
+    assert again.error_estimate == apart.error_estimate
+    grid = grid_points(CASES["poisson, moved"].problem.domain.grid((256, 256)))
+    found = reference.evaluate(grid)
+    np.testing.assert_allclose(found.fields["u"], product(*grid.T), rtol=0, atol=1e-12)
+    assert found.wall_time_s < 1
