@@ -80,7 +80,6 @@ def test_scattered_points(laaf: Laaf) -> None:
     [
         (("heat.yaml", "--set", "reference=none"), 2, "error: the spec asks for no reference; --method names one"),
         (
-        (
             ("heat.yaml", "--method", "hopf-cole"),
             3,
             "error: command line:1:10: Hopf-Cole does not apply: the equation 'heat' is not of the form;",
