@@ -195,6 +195,7 @@ class Plan:
             for values in (term.region.given.points, *term.region.given.symbols.values())
         ]
         method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype", "transform")}
+        method["points"] = {key: value for key, value in spec["points"].items() if key != "validation"}
         method["periodic"] = spec["periodic"]
         method["learn"] = {
             name: {key: value for key, value in learned.items() if key != "truth"}

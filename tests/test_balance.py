@@ -276,6 +276,16 @@ def test_factors_are_bounded() -> None:
     assert found["initial"] == pytest.approx(1, rel=1e-9)
 
 
+def test_an_earlier_setting_can_be_restored() -> None:
+    objective = burgers("grad-norm")
+    objective.rebalance(0, None, 1e-3)
+    setting, total = objective.setting, objective.evaluate().total.item()
+    objective.rebalance(100, None, 1e-3)
+    assert objective.evaluate().total.item() != total
+    objective.restore(setting)
+    assert objective.evaluate().total.item() == total
+
+
 @pytest.mark.parametrize("method", [name for name in BALANCES if name not in ("fixed", "causal")])
 def test_updates_come_every_so_many_iterations(method: str) -> None:
     plan = plan_of(BURGERS, f"weights.balance={{method: {method}, every: 5}}")

@@ -127,9 +127,8 @@ def test_far_above(fresh: dict[str, float], trained: dict[str, float], warned: l
 
 @pytest.mark.parametrize(("interior", "warned"), [(10, ["poisson"]), (500, [])])
 def test_too_few_points_are_told_from_enough(interior: int, warned: list[str]) -> None:
-    plan = plan_of(
-        bundled.find("poisson").content, f"points.interior={interior}", "training.0.iterations=300", "device=cpu"
-    )
+    changes = (f"points.interior={interior}", "conditions.edge.points=50", "network.hidden=[10,10]", "device=cpu")
+    plan = plan_of(bundled.find("poisson").content, *changes, "training.0.iterations=300")
     objective = objective_of(plan)
     result = Trainer(objective, plan.phases).train()
     fresh = validate(objective, plan.spec.points.validation, plan.spec.seed)

@@ -106,6 +106,6 @@ RESAMPLERS: dict[str, Resampler] = {
         "Wu et al. 2023, RAR-D",
     ),
 }
-"""Cost of a renewal: `rad` evaluates the residual at `candidates` × n points without training there, which takes about
-as long as that many iterations; `uniform` only prepares the new points; `rar-d` makes every iteration after it dearer.
+"""Cost of a renewal, for Burgers with 10,000 points: that of two iterations for `rad` with 4 candidates per point, more
+with their number; a tenth of one for `uniform`; a third for `rar-d`, which makes all iterations after it dearer.
 """
