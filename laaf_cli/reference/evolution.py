@@ -24,6 +24,8 @@ AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 """Of two solutions, as shares of the largest value: what is aimed at, and what is refused."""
 
 MOST_SECONDS = 90.0
+FAIR_SECONDS, FAIR_AGREEMENT = 15.0, 1e-6
+"""After so long, less is good enough."""
 
 
 class Evolution(Reference):
@@ -64,20 +66,28 @@ def converged(form: EvolutionForm, most_seconds: float) -> tuple[Solution, Solut
     best: tuple[Solution, Solution] | None = None
     before: Solution | None = None
     reached, why = math.inf, ""
+    seconds = [math.inf]
     for accuracy in ACCURACIES:
+        began = time.perf_counter()
+        if len(seconds) > 2 and began + seconds[-1] ** 2 / seconds[-2] > deadline:
+            break
         try:
             solution = solve(form, accuracy, deadline)
         except OutOfTimeError:
             why = f" within {most_seconds:g} s"
             break
         except IntegrationError as error:
-            why = f": {error}"
+            if why:
+                break
+            before, why = None, f": {error}"
             continue
+        seconds.append(time.perf_counter() - began)
         if before is not None:
             difference = _difference(before.at(places), solution.at(places))
             if difference < reached:
                 reached, best = difference, (before, solution)
-        if reached <= AGREEMENT:
+        is_late = time.perf_counter() - deadline > FAIR_SECONDS - most_seconds
+        if reached <= (FAIR_AGREEMENT if is_late else AGREEMENT):
             break
         before = solution
     if best is None:

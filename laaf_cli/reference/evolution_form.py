@@ -147,7 +147,8 @@ class _Conditions:
             time = field.orders[self.domain.time_axis or 0]
             if time >= orders[field.unknown]:
                 raise _refused(
-                    f"the initial condition '{term.name}' speaks of {self._name(field)}, which follows from the equations"
+                    f"the initial condition '{term.name}' speaks of {self._name(field)}, "
+                    "which follows from the equations"
                 )
         return True
 

@@ -59,7 +59,7 @@ def _with_derivatives(form: EvolutionForm, grid: Grid, values: dict[Field, Array
 
 
 def _at_start(form: EvolutionForm, tree: Node, x: Array, values: dict[Field, Array]) -> Array:
-    symbols: dict[str, Array | float] = {form.coordinates[form.time_axis]: form.start}
+    symbols: dict[str, Array | float] = {form.coordinates[form.time_axis]: np.full(len(x), form.start)}
     if form.space_axis is not None:
         space = form.coordinates[form.space_axis]
         symbols |= {space: x, f"normal {space}": 0.0}
@@ -96,7 +96,8 @@ def smooths(form: EvolutionForm, grid: Grid) -> bool:
 
     def slopes(space: int, time: int) -> Array:
         trees = [[partial(tree, form.field(j, space, time)) for j in unknowns] for tree in form.equations]
-        return np.moveaxis([[_at_start(form, entry, x, values) for entry in row] for row in trees], 2, 0)
+        rows = [np.stack([_at_start(form, entry, x, values) for entry in row], axis=1) for row in trees]
+        return np.stack(rows, axis=1)
 
     mass = slopes(0, 1)
     if np.any(np.linalg.matrix_rank(mass) < len(form.unknowns)):

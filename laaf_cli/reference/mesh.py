@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference.collocation import Axis, ChebyshevAxis, FourierAxis
 
-NARROWEST = 1e-7  # element, as a share of space
+NARROWEST = 1e-6  # element, as a share of space
 N_LAST = 3  # coefficients of an element that are looked at
 GROWTH = 1.5  # of the number of points on a circle
 
@@ -103,7 +103,7 @@ class Mesh:
     def grid(self, order: int) -> Grid:
         """The nodes of an unknown whose highest derivative is of an order."""
         if self.is_circle:
-            return Grid((FourierAxis(*self.breaks, self.n_points),))
+            return Grid((FourierAxis(self.breaks[0], self.breaks[-1], self.n_points),))
         return Grid(tuple(ChebyshevAxis(*ends, self.n_points + order) for ends in pairwise(self.breaks)))
 
     @property

@@ -18,22 +18,23 @@ the end of the step, is as accurate as asked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from laaf_cli.problem.domain import Array
+from laaf_cli.reference.radau_tableau import Panel, Tableau, radau_tableau
 
 N_STAGES = 9
 MOST_ITERATIONS, SLOW_ITERATIONS = 15, 7
 SMALLEST_SHARE = 1e-3  # of the largest unknown: what is smaller need not be as accurate for its size
 LARGEST_GROWTH, SMALLEST_GROWTH = 4.0, 0.1
 NEWTON_SHARE = 0.05  # of the tolerance is left to Newton's method
+SPARSE_SIZE, SPARSE_SHARE = 120, 0.3  # of a matrix that is factorised as a sparse one
+LARGEST = 1e50  # value
+SHORTEST = 1e-14  # step, as a share of what is left
 ROUNDING = 1e-7  # below this share of the solution, an error that smaller steps do not lessen is one of rounding
 
 
@@ -48,80 +49,13 @@ class ImplicitSystem(Protocol):
     """
 
     orders: NDArray[np.intp]
-    parts: Sequence[slice]
+    parts: Sequence[slice[int, int, Any]]
 
     def residual(self, times: Array, levels: Array) -> Array:
         """G [n, s] at times [s], for z and its integrals, levels [1 + the highest order, n, s]."""
 
     def jacobian(self, time: float, levels: Array) -> list[Array]:
         """∂G/∂level, [n, n] each, by how often the level is integrated; levels [1 + the highest order, n]."""
-
-
-@dataclass(frozen=True)
-class Tableau:
-    """Radau IIA with s stages.
-
-    nodes c [s]; powers: A⁰, A¹, …; eigenvalues [s], eigenvectors and their inverse [s, s];
-    last: takes values at 0 and the nodes [s + 1] to the coefficient of degree s; last_free and at_start: those at the
-    nodes alone [s] to the coefficient of degree s − 1 and to the value at 0.
-    """
-
-    nodes: Array
-    powers: tuple[Array, ...]
-    eigenvalues: NDArray[np.complex128]
-    eigenvectors: NDArray[np.complex128]
-    inverse: NDArray[np.complex128]
-    last: Array
-    last_free: Array
-    at_start: Array
-
-
-@cache
-def radau_tableau(n_stages: int, highest_power: int) -> Tableau:
-    """The nodes are the zeros of P_s − P_{s−1} on [0, 1]; A holds the integrals from 0 to c_i of Lagrange's basis."""
-    series = np.zeros(n_stages + 1)
-    series[-2:] = -1.0, 1.0
-    unit = np.sort(legendre.legroots(series))
-    for _ in range(3):
-        unit = unit - legendre.legval(unit, series) / legendre.legval(unit, legendre.legder(series))
-    unit[-1] = 1.0
-    basis = legendre.legvander(unit, n_stages)
-    degrees = np.arange(1, n_stages)
-    integrals = np.empty((n_stages, n_stages))
-    integrals[:, 0] = (1 + unit) / 2
-    integrals[:, 1:] = (basis[:, 2:] - basis[:, :-2]) / (2 * (2 * degrees + 1))
-    to_series = np.linalg.inv(basis[:, :-1])
-    matrix = integrals @ to_series
-    eigenvalues, eigenvectors = np.linalg.eig(matrix)
-    powers = tuple(np.linalg.matrix_power(matrix, q) for q in range(highest_power + 1))
-    with_start = np.linalg.inv(legendre.legvander(np.append(-1.0, unit), n_stages))
-    signs = (-1.0) ** np.arange(n_stages)  # of Legendre's polynomials at the start
-    return Tableau(
-        (1 + unit) / 2, powers, eigenvalues, eigenvectors, np.linalg.inv(eigenvectors),
-        with_start[-1], to_series[-1], signs @ to_series,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One step: values [s + 1, n] of every unknown at the start and at the nodes of Radau IIA."""
-
-    start: float
-    length: float
-    values: Array
-
-    def at(self, times: Array) -> Array:
-        """The polynomial of the step, [n_times, n]."""
-        return _lagrange((times - self.start) / self.length, len(self.values) - 1) @ self.values
-
-
-def _lagrange(unit: Array, n_stages: int) -> Array:
-    """Lagrange's basis [n_times, s + 1] over 0 and the nodes, at times in [0, 1]."""
-    nodes = np.append(-1.0, 2 * radau_tableau(n_stages, 1).nodes - 1)
-    basis: Array = np.linalg.solve(
-        legendre.legvander(nodes, n_stages).T, legendre.legvander(2 * unit - 1, n_stages).T
-    ).T
-    return basis
 
 
 class Integrator:
@@ -131,12 +65,14 @@ class Integrator:
     length: of the step to try next.
     """
 
-    def __init__(self, system: ImplicitSystem, state: Array, start: float, end: float, tolerance: float) -> None:
+    def __init__(
+        self, system: ImplicitSystem, state: Array, start: float, end: float, tolerance: float, length: float
+    ) -> None:
         """tolerance: of the last coefficient of a step, as a share of the largest value of its unknown so far."""
         self.system, self.state, self.time, self.end, self.tolerance = system, state, start, end, tolerance
         self.tableau = radau_tableau(N_STAGES, len(state) - 1)
-        self.shortest = 1e-14 * (end - start)
-        self.length = (end - start) / 100
+        self.length = length
+        self.shortest = SHORTEST * (end - start)
         self.scale = self._largest(self._unknowns(state[:, :, None]))
         self.is_first = True
         self.guess = np.repeat(state[0][:, None], N_STAGES, axis=1)
@@ -176,6 +112,8 @@ class Integrator:
         self.time = self.end if left < 1e-9 * self.length else self.time + self.length
         self.state = levels[:, :, -1]
         self.scale = np.maximum(self.scale, self._largest(values))
+        if not np.max(self.scale) < LARGEST:
+            raise IntegrationError(f"the solution grows beyond {LARGEST:g} at t = {self.time:.6g}")
         self.guess = np.repeat(levels[0][:, -1:], N_STAGES, axis=1)
         self.is_first = False
         if not 0.9 < growth < 1.3:
@@ -277,29 +215,41 @@ class _Factors:
     """The factorised matrices of Newton's method for one step length, one per real or pair of complex eigenvalues."""
 
     def __init__(self, jacobian: Sequence[Array], length: float, tableau: Tableau) -> None:
-        from scipy.linalg import get_lapack_funcs
-
         self.length, self.tableau = length, tableau
         self.kept = np.flatnonzero(tableau.eigenvalues.imag >= 0)
-        self.parts: list[tuple[Any, Any, Any]] = []
+        self.solvers: list[Callable[[NDArray[Any]], NDArray[Any]]] = []
         for i in self.kept:
             eigenvalue = tableau.eigenvalues[i]
             shift = length * (eigenvalue.real if eigenvalue.imag == 0 else eigenvalue)
-            matrix = sum((part * shift**q for q, part in enumerate(jacobian)), start=np.zeros_like(jacobian[0]))
-            factorise, solve = get_lapack_funcs(("getrf", "getrs"), (matrix,))
-            factors, pivots, info = factorise(matrix, overwrite_a=True)
-            if info > 0:
-                raise IntegrationError("the equations and conditions do not determine the solution")
-            self.parts.append((solve, factors, pivots))
+            self.solvers.append(_factorised(sum(part * shift**q for q, part in enumerate(jacobian))))
 
     def solve(self, residual: Array) -> Array:
         """The change [n, s] of z that Newton's method takes away."""
         transformed = residual @ self.tableau.inverse.T
         change = np.zeros(residual.shape)
-        for i, (solve, factors, pivots) in zip(self.kept, self.parts, strict=True):
+        for i, solve in zip(self.kept, self.solvers, strict=True):
             is_real = self.tableau.eigenvalues[i].imag == 0
-            right = transformed[:, i].real if is_real else transformed[:, i]
-            solution = solve(factors, pivots, right)[0]
+            solution = solve(transformed[:, i].real if is_real else transformed[:, i])
             pair = np.multiply.outer(solution, self.tableau.eigenvectors[:, i])
             change += pair.real if is_real else 2 * pair.real
         return change
+
+
+def _factorised(matrix: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Right side [n] → solution [n]; raises IntegrationError for a singular matrix."""
+    from scipy.linalg import get_lapack_funcs
+    from scipy.sparse import csc_array
+    from scipy.sparse.linalg import splu
+
+    singular = IntegrationError("the equations and conditions do not determine the solution")
+    if len(matrix) >= SPARSE_SIZE and np.count_nonzero(matrix) < SPARSE_SHARE * matrix.size:
+        try:
+            return splu(csc_array(matrix)).solve
+        except RuntimeError:
+            raise singular from None
+    lapack: Any = get_lapack_funcs(("getrf", "getrs"), (matrix,))
+    factorise, solve = lapack
+    factors, pivots, info = factorise(matrix, overwrite_a=True)
+    if info > 0:
+        raise singular
+    return lambda right: solve(factors, pivots, right)[0]

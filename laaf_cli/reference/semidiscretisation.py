@@ -10,10 +10,11 @@ equations among others. On a circle an unknown is a trigonometric polynomial, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class Semidiscretisation:
         self.form = form
         self.grids = tuple(mesh.grid(order) for order in form.space_orders)
         sizes = [grid.size for grid in self.grids]
-        self.parts = [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
+        self.parts: Sequence[slice[int, int, Any]] = [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
         self.orders: NDArray[np.intp] = np.repeat(form.time_orders, sizes)
         self.rows = self._rows(mesh)
 

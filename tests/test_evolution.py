@@ -1,0 +1,565 @@
+"""The spectral reference in time: closed forms, other solvers, observed orders, honest estimates, refusals."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import plan_of
+from scipy.integrate import solve_ivp
+from scipy.special import erf
+
+from laaf_cli.expression import Scope, parse_equation, resolve
+from laaf_cli.problem import OnFaces, Problem, Term
+from laaf_cli.reference import HopfCole, ReferenceRefusedError
+from laaf_cli.reference.collocation import ChebyshevAxis, FourierAxis
+from laaf_cli.reference.evolution import Evolution
+from laaf_cli.reference.evolution_form import read_evolution
+from laaf_cli.reference.initial_values import initial_values
+from laaf_cli.reference.mesh import Grid, Mesh, fitted
+from laaf_cli.reference.radau import Integrator
+from laaf_cli.reference.radau_tableau import radau_tableau
+from laaf_cli.reference.semidiscretisation import Semidiscretisation
+
+Exact = Callable[..., np.ndarray]
+
+
+def problem(text: str) -> Problem:
+    return plan_of(text).problem
+
+
+def places(of: Problem, n: int = 1500) -> np.ndarray:
+    """Points all over the domain, the whole start and the whole end among them."""
+    random = np.random.default_rng(0).random((n, of.domain.dimension))
+    random[: n // 20, of.domain.time_axis or 0] = 0
+    random[n // 20 : n // 10, of.domain.time_axis or 0] = 1
+    return of.domain.from_unit(random)
+
+
+CLOSED_FORMS: dict[str, tuple[str, dict[str, Exact]]] = {
+    "heat, cold ends": (
+        """
+        coordinates: {x: [0, 1], t: [0, 1]}
+        unknowns: [u]
+        equations: {heat: u_t = 0.1*u_xx}
+        conditions:
+          initial: {where: t = 0, equation: u = sin(pi*x)}
+          ends: {where: boundary, equation: u = 0}
+        """,
+        {"u": lambda x, t: np.exp(-0.1 * np.pi**2 * t) * np.sin(np.pi * x)},
+    ),
+    "heat, Robin ends, time first": (
+        """
+        coordinates: {t: [1, 3], x: [-2, 1]}
+        unknowns: [u]
+        equations: {heat: u_t = 2*u_xx + exp(-t)*(-sin(x) + 2*sin(x))}
+        conditions:
+          initial: {where: t = 1, equation: u = exp(-1)*sin(x)}
+          left: {where: x = -2, equation: "u - 3*u_x = exp(-t)*(sin(x) - 3*cos(x))"}
+          right: {where: x = 1, equation: "u_n + u = exp(-t)*(sin(x) + cos(x))"}
+        """,
+        {"u": lambda t, x: np.exp(-t) * np.sin(x)},
+    ),
+    "radiation, a condition that is not linear": (
+        """
+        coordinates: {x: [0, 1], t: [0, 1]}
+        unknowns: [u]
+        equations: {heat: u_t = u_xx}
+        conditions:
+          initial: {where: t = 0, equation: u = exp(x)}
+          left: {where: x = 0, equation: u_x = u**4*exp(-3*t)}
+          right: {where: x = 1, equation: u*u_x = exp(2 + 2*t)}
+        """,
+        {"u": lambda x, t: np.exp(x + t)},
+    ),
+    "wave": (
+        """
+        coordinates: {x: [0, 1], t: [0, 2]}
+        unknowns: [u]
+        equations: {wave: u_tt = 4*u_xx}
+        conditions:
+          initial: {where: t = 0, equation: [u = sin(pi*x), u_t = 0]}
+          ends: {where: boundary, equation: u = 0}
+        """,
+        {"u": lambda x, t: np.sin(np.pi * x) * np.cos(2 * np.pi * t)},
+    ),
+    "wave that leaves": (
+        """
+        coordinates: {x: [-1, 1], t: [0, 3]}
+        unknowns: [u]
+        equations: {wave: u_tt = u_xx}
+        conditions:
+          initial: {where: t = 0, equation: [u = exp(-20*x**2), u_t = -u_x]}
+          left: {where: x = -1, equation: u_t = u_x}
+          right: {where: x = 1, equation: u_t = -u_x}
+        """,
+        # The tail of the pulse at the left end, e⁻²⁰, belongs to neither wave.
+        {"u": lambda x, t: np.exp(-20 * (x - t) ** 2)},
+    ),
+    "wave as a system of first order": (
+        """
+        coordinates: {x: [0, 1], t: [0, 1]}
+        unknowns: [p, v]
+        equations: {mass: p_t = -v_x, momentum: v_t = -p_x}
+        conditions:
+          initial: {where: t = 0, equation: ["p + v = cos(pi*x)", "p - v = cos(pi*x)"]}
+          ends: {where: boundary, equation: v = 0}
+        """,
+        {
+            "p": lambda x, t: np.cos(np.pi * x) * np.cos(np.pi * t),
+            "v": lambda x, t: np.sin(np.pi * x) * np.sin(np.pi * t),
+        },
+    ),
+    "advection on a circle": (
+        """
+        coordinates: {x: [3, 7], t: [2, 3]}
+        unknowns: [u]
+        equations: {transport: u_t + 2*u_x = 0}
+        conditions:
+          initial: {where: t = 2, equation: u = exp(sin(pi*x/2))}
+        periodic: {x: true}
+        """,
+        {"u": lambda x, t: np.exp(np.sin(np.pi * (x - 2 * (t - 2)) / 2))},
+    ),
+    "advection with inflow": (
+        """
+        coordinates: {x: [3, 7], t: [2, 3]}
+        unknowns: [u]
+        equations: {transport: u_t + 2*u_x = 0}
+        conditions:
+          initial: {where: t = 2, equation: u = sin(x)}
+          inflow: {where: x = 3, equation: u = sin(x - 2*(t - 2))}
+        """,
+        {"u": lambda x, t: np.sin(x - 2 * (t - 2))},
+    ),
+    "hinged beam": (
+        """
+        coordinates: {x: [0, 1], t: [0, 1]}
+        unknowns: [u]
+        equations: {beam: u_tt + u_xxxx = 0}
+        conditions:
+          initial: {where: t = 0, equation: [u = sin(pi*x), u_t = 0]}
+          ends: {where: boundary, equation: [u = 0, u_xx = 0]}
+        """,
+        {"u": lambda x, t: np.sin(np.pi * x) * np.cos(np.pi**2 * t)},
+    ),
+    "soliton of Korteweg and de Vries on a circle": (
+        """
+        coordinates: {x: [-15, 15], t: [0, 0.5]}
+        unknowns: [u]
+        equations: {kdv: u_t + 6*u*u_x + u_xxx = 0}
+        conditions:
+          initial: {where: t = 0, equation: "u = 2/cosh(x)**2"}
+          around: {periodic: x, equation: [u, u_x, u_xx]}
+        """,
+        {"u": lambda x, t: 2 / np.cosh(x - 4 * t) ** 2},
+    ),
+    "soliton of Korteweg and de Vries between ends": (
+        """
+        coordinates: {x: [-3, 3], t: [0, 0.5]}
+        unknowns: [u]
+        equations: {kdv: u_t + 6*u*u_x + u_xxx = 0}
+        conditions:
+          initial: {where: t = 0, equation: "u = 2/cosh(x)**2"}
+          left: {where: x = -3, equation: "u = 2/cosh(x - 4*t)**2"}
+          right: {where: x = 3, equation: ["u = 2/cosh(x - 4*t)**2", "u_x = -4*tanh(x - 4*t)/cosh(x - 4*t)**2"]}
+        """,
+        {"u": lambda x, t: 2 / np.cosh(x - 4 * t) ** 2},
+    ),
+    "plane wave of Schrödinger": (
+        """
+        coordinates: {x: [0, 2*pi], t: [0, 2]}
+        unknowns: [u, v]
+        equations:
+          real: "u_t + 0.5*v_xx + (u**2 + v**2)*v = 0"
+          imaginary: "v_t - 0.5*u_xx - (u**2 + v**2)*u = 0"
+        conditions:
+          initial: {where: t = 0, equation: [u = 0.5*cos(2*x), v = 0.5*sin(2*x)]}
+        periodic: {x: true}
+        """,
+        {"u": lambda x, t: 0.5 * np.cos(2 * x - 1.75 * t), "v": lambda x, t: 0.5 * np.sin(2 * x - 1.75 * t)},
+    ),
+    "travelling wave of Fisher": (
+        """
+        coordinates: {x: [-4, 4], t: [0, 1]}
+        unknowns: [u]
+        equations: {fisher: "u_t = u_xx + 6*u*(1 - u)"}
+        conditions:
+          initial: {where: t = 0, equation: u = (1 + exp(x))**-2}
+          ends: {where: boundary, equation: u = (1 + exp(x - 5*t))**-2}
+        """,
+        {"u": lambda x, t: (1 + np.exp(x - 5 * t)) ** -2},
+    ),
+    "long waves of Benjamin, Bona and Mahony": (
+        """
+        coordinates: {x: [-40, 40], t: [0, 2]}
+        unknowns: [u]
+        equations: {bbm: u_t + u_x + u*u_x - u_xxt = 0}
+        conditions:
+          initial: {where: t = 0, equation: "u = 3/cosh(x/(2*sqrt(2)))**2"}
+        periodic: {x: true}
+        """,
+        {"u": lambda x, t: 3 / np.cosh((x - 2 * t) / (2 * math.sqrt(2))) ** 2},
+    ),
+    "an unknown without derivative in time": (
+        """
+        coordinates: {x: [0, pi], t: [0, 1]}
+        unknowns: [u, p]
+        equations: {motion: u_t = p + u_xx, balance: p_xx = u}
+        conditions:
+          initial: {where: t = 0, equation: u = sin(x)}
+          ends: {where: boundary, equation: [u = 0, p = 0]}
+        """,
+        {"u": lambda x, t: np.exp(-2 * t) * np.sin(x), "p": lambda x, t: -np.exp(-2 * t) * np.sin(x)},
+    ),
+    "heat in two materials": (
+        """
+        coordinates: {x: [-1, 1], t: [0, 1]}
+        unknowns: [u]
+        equations: {heat: "u_t = where(x < 0.3, 1, 4)*u_xx - exp(-t)*where(x < 0.3, (x - 0.3)**2, (x - 0.3)**2/4) - 2*exp(-t)"}
+        conditions:
+          initial: {where: t = 0, equation: "u = where(x < 0.3, (x - 0.3)**2, (x - 0.3)**2/4)"}
+          ends: {where: boundary, equation: "u = exp(-t)*where(x < 0.3, (x - 0.3)**2, (x - 0.3)**2/4)"}
+        """,
+        {"u": lambda x, t: np.exp(-t) * (x - 0.3) ** 2 * np.where(x < 0.3, 1, 0.25)},
+    ),
+    "oscillator": (
+        """
+        coordinates: {t: [1, 5]}
+        unknowns: [q]
+        equations: {motion: q_tt + 0.4*q_t + 9.04*q = 0}
+        conditions:
+          start: {where: t = 1, equation: [q = 1, q_t = -0.2]}
+        """,
+        {"q": lambda t: np.exp(-0.2 * (t - 1)) * np.cos(3 * (t - 1))},
+    ),
+    "third order in time": (
+        """
+        coordinates: {t: [0, 2]}
+        unknowns: [q]
+        equations: {motion: q_ttt = -q_t + 2*exp(t)}
+        conditions:
+          start: {where: t = 0, equation: [q = 1, q_t = 2, q_tt = 1]}
+        """,
+        {"q": lambda t: np.exp(t) + np.sin(t)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_closed_forms(name: str) -> None:
+    text, exact = CLOSED_FORMS[name]
+    stated = problem(text)
+    points = places(stated)
+    values = Evolution(stated).evaluate(points)
+    error = max(float(np.max(np.abs(values.fields[u] - exact[u](*points.T)))) for u in exact)
+    assert error < 1e-8
+    assert values.error_estimate < 1e-7
+    assert error <= 10 * values.error_estimate
+
+
+BURGERS = """
+coordinates: {x: [-1, 1], t: [0, 1]}
+unknowns: [u]
+equations: {momentum: u_t + u*u_x = 0.01/pi*u_xx}
+conditions:
+  initial: {where: t = 0, equation: u = -sin(pi*x)}
+  walls: {where: boundary, equation: u = 0}
+"""
+
+
+def test_burgers_against_hopf_and_cole() -> None:
+    """The front is 0.01 wide: the mesh must follow it."""
+    stated = problem(BURGERS)
+    points = places(stated)
+    exact = HopfCole(stated).evaluate(points).fields["u"]
+    values = Evolution(stated).evaluate(points)
+    error = float(np.max(np.abs(values.fields["u"] - exact)))
+    assert error < 1e-9
+    assert error <= 10 * values.error_estimate < 1e-8
+
+
+def test_a_jump_at_the_start_spreads() -> None:
+    stated = problem(
+        """
+        coordinates: {x: [-1, 1], t: [0, 0.5]}
+        unknowns: [u]
+        equations: {heat: u_t = 0.01*u_xx}
+        conditions:
+          initial: {where: t = 0, equation: "u = where(x < 0.1, 0, 1)"}
+          ends: {where: boundary, equation: "u = (1 + erf((x - 0.1)/sqrt(0.04*(t + 1e-300))))/2"}
+        """
+    )
+    x, t = np.meshgrid(np.linspace(-1, 1, 101), [0.01, 0.1, 0.5])
+    points = np.stack([x.ravel(), t.ravel()], axis=1)
+    exact = (1 + erf((points[:, 0] - 0.1) / np.sqrt(0.04 * points[:, 1]))) / 2
+    values = Evolution(stated).evaluate(points)
+    error = float(np.max(np.abs(values.fields["u"] - exact)))
+    assert error < 1e-8
+    assert error <= 10 * values.error_estimate
+
+
+def test_a_kink_of_the_start_on_a_circle() -> None:
+    """x² has a kink where the ends of [−1, 1] meet: its Fourier series converges slowly, and elements do not mind."""
+    stated = problem(
+        """
+        coordinates: {x: [-1, 1], t: [0, 1]}
+        unknowns: [u]
+        equations: {heat: u_t = 0.05*u_xx}
+        conditions:
+          initial: {where: t = 0, equation: u = x**2}
+        periodic: {x: true}
+        """
+    )
+    points = places(stated)
+    exact = np.full(len(points), 1 / 3)
+    for n in range(1, 400):
+        decay = np.exp(-0.05 * (n * np.pi) ** 2 * points[:, 1])
+        exact += 4 * (-1) ** n / (n * np.pi) ** 2 * np.cos(n * np.pi * points[:, 0]) * decay
+    values = Evolution(stated).evaluate(points)
+    error = float(np.max(np.abs(values.fields["u"] - exact)[points[:, 1] > 0.01]))
+    assert error < 1e-8
+    assert error <= 10 * values.error_estimate
+    start = points[:, 1] == 0
+    np.testing.assert_allclose(values.fields["u"][start], points[start, 0] ** 2, rtol=0, atol=1e-12)
+
+
+LORENZ = """
+coordinates: {t: [0, 8]}
+unknowns: [x, y, z]
+equations: {x: "x_t = 10*(y - x)", y: "y_t = x*(28 - z) - y", z: "z_t = x*y - 8/3*z"}
+conditions:
+  start: {at: {t: 0}, equation: [x = 1, y = 1, z = 1]}
+"""
+
+
+def test_lorenz_against_dormand_and_prince() -> None:
+    stated = problem(LORENZ)
+    times = np.linspace(0, 8, 201)
+
+    def rates(_t: float, state: np.ndarray) -> list[float]:
+        x, y, z = state
+        return [10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z]
+
+    other = solve_ivp(rates, (0, 8), [1, 1, 1], "DOP853", times, rtol=1e-13, atol=1e-13)
+    values = Evolution(stated).evaluate(times[:, None])
+    error = max(float(np.max(np.abs(values.fields[name] - y))) for name, y in zip("xyz", other.y, strict=True))
+    assert error < 1e-6
+    assert error <= 10 * values.error_estimate < 1e-6
+
+
+def test_a_stiff_equation_takes_few_steps() -> None:
+    stated = problem(
+        """
+        coordinates: {t: [0, 2]}
+        unknowns: [u]
+        equations: {decay: "u_t = -1e6*(u - cos(t)) - sin(t)"}
+        conditions:
+          start: {where: t = 0, equation: u = 0}
+        """
+    )
+    reference = Evolution(stated)
+    times = np.linspace(1e-4, 2, 300)[:, None]
+    values = reference.evaluate(times)
+    np.testing.assert_allclose(values.fields["u"], np.cos(times[:, 0]), rtol=0, atol=1e-9)
+    assert reference.solutions is not None
+    assert len(reference.solutions[1].steps) < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "is_circle"),
+    [
+        ("advection on a circle", (8, 16, 32), True),
+        ("travelling wave of Fisher", (6, 12, 24), False),
+        ("soliton of Korteweg and de Vries between ends", (14, 24, 40), False),
+    ],
+)
+def test_error_falls_faster_than_any_power(name: str, sizes: tuple[int, ...], is_circle: bool) -> None:
+    """The observed order of the collocation in space itself grows with the number of points."""
+    text, exact = CLOSED_FORMS[name]
+    form = read_evolution(problem(text))
+    x = np.random.default_rng(0).uniform(form.lower[0], form.upper[0], 200)
+    errors = []
+    for n in sizes:
+        system = Semidiscretisation(form, Mesh((form.lower[0], form.upper[0]), n, is_circle))
+        grid = system.grids[0]
+        state = np.stack([np.zeros(grid.size), initial_values(form, grid)[form.field(0, 0, 0)]])
+        integrator = Integrator(system, state, form.start, form.end, 1e-11, (form.end - form.start) / 100)
+        while integrator.time < form.end:
+            panel = integrator.advance()
+        errors.append(np.max(np.abs(grid.interpolation(x) @ panel.values[-1] - exact["u"](x, form.end))))
+    orders = np.diff(np.log(errors)) / -np.diff(np.log(sizes))
+    assert orders[0] > 5
+    assert orders[1] > 1.3 * orders[0]
+    assert errors[-1] < 1e-8
+
+
+def test_radau_is_what_it_is_called() -> None:
+    """The two-stage method of Hairer & Wanner, table IV.5.5, and the order 2s − 1 of the quadrature."""
+    two = radau_tableau(2, 1)
+    np.testing.assert_allclose(two.nodes, [1 / 3, 1], rtol=1e-15)
+    np.testing.assert_allclose(two.powers[1], [[5 / 12, -1 / 12], [3 / 4, 1 / 4]], atol=1e-15)
+    nine = radau_tableau(9, 2)
+    for degree in range(17):
+        assert nine.powers[1][-1] @ nine.nodes**degree == pytest.approx(1 / (degree + 1), rel=1e-13)
+    assert abs(nine.powers[1][-1] @ nine.nodes**17 - 1 / 18) > 1e-12
+    np.testing.assert_allclose(nine.powers[2] @ np.ones(9), nine.nodes**2 / 2, atol=1e-14)
+
+
+def test_a_mesh_is_bisected_where_a_function_is_steep() -> None:
+    mesh = fitted(Mesh((0.0, 8.0), 12), lambda grid: np.tanh(200 * (grid.nodes - 5))[None], 1e-8, 2000)
+    widths = np.diff(mesh.breaks)
+    middles = (np.array(mesh.breaks[1:]) + np.array(mesh.breaks[:-1])) / 2
+    assert widths[np.argmin(np.abs(middles - 5))] == widths.min() < 0.02
+    assert widths[0] == 4.0
+    few = fitted(Mesh((0.0, 8.0), 12), lambda grid: np.tanh(200 * (grid.nodes - 5))[None], 1e-8, 100)
+    assert few.n_elements * few.n_points <= 100
+
+
+def test_derivatives_on_elements() -> None:
+    grid = Grid((ChebyshevAxis(0.0, 1.0, 14), ChebyshevAxis(1.0, 3.0, 18)))
+    x = np.array([0.2, 1.0, 1.0, 2.5])
+    slopes = grid.operators(x, np.array([0, 0, 1, 1]), 2)[2] @ np.sin(grid.nodes)
+    np.testing.assert_allclose(slopes, -np.sin(x), atol=1e-10)
+    circle = Grid((FourierAxis(0.0, 2 * math.pi, 20),))
+    np.testing.assert_allclose(circle.interpolation(x) @ np.sin(3 * circle.nodes), np.sin(3 * x), atol=1e-13)
+
+
+def test_a_solution_can_be_sent() -> None:
+    reference = Evolution(problem(CLOSED_FORMS["oscillator"][0]))
+    times = np.linspace(1, 5, 7)[:, None]
+    before = reference.evaluate(times)
+    sent = pickle.loads(pickle.dumps(reference))  # noqa: S301 - our own
+    np.testing.assert_array_equal(sent.evaluate(times).fields["q"], before.fields["q"])
+
+
+def test_a_solution_is_kept() -> None:
+    reference = Evolution(problem(BURGERS.replace("0.01/pi", "0.2")))
+    points = places(problem(BURGERS))
+    first = reference.evaluate(points)
+    again = reference.evaluate(points[:10])
+    assert again.wall_time_s < first.wall_time_s / 3
+    np.testing.assert_array_equal(again.fields["u"], first.fields["u"][:10])
+
+
+HEAT = """
+coordinates: {{x: [0, 1], t: [0, 1]}}
+unknowns: [u]
+equations: {{heat: "{equation}"}}
+conditions:
+  initial: {{where: t = 0, equation: {initial}}}
+  ends: {{where: {where}, equation: {ends}}}
+"""
+
+APPLIES = "the spectral solution in time does not apply: "
+
+REFUSED = {
+    "another start": ({"initial": "u_x = 0"}, "there is no initial condition for u"),
+    "no velocity": ({"equation": "u_tt = u_xx"}, "there is no initial condition for u_t"),
+    "not linear": (
+        {"equation": "u_t**2 = u_xx"},
+        "the equation 'heat' is not linear in its highest time derivative u_t",
+    ),
+    "too few ends": (
+        {"where": "x = 0"},
+        "1 different conditions stand at the ends of x, and the equations, by their orders 2 in x, take 2",
+    ),
+    "no time": ({"equation": "u_xx = u"}, "no equation holds a derivative in time"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_other_forms_are_refused(name: str) -> None:
+    changes, text = REFUSED[name]
+    heat = {"equation": "u_t = u_xx", "initial": "u = sin(pi*x)", "where": "boundary", "ends": "u = 0"}
+    with pytest.raises(ReferenceRefusedError) as caught:
+        Evolution(problem(HEAT.format(**(heat | changes))))
+    assert str(caught.value) == APPLIES + text
+
+
+MORE = {
+    "rate at the start": (
+        ("t = 0", "u_t = 0"),
+        "the initial condition 'more' speaks of u_t, which follows from the equations",
+    ),
+    "the end of time": (("t = 1", "u = 0"), "the condition 'more' at t = 1 is not an initial condition"),
+    "too many ends": (
+        ("x = 1", "u_x = 0"),
+        "3 different conditions stand at the ends of x, and the equations, by their orders 2 in x, take 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_conditions_too_many_are_refused(name: str) -> None:
+    """A problem that was not read from a spec, which would have been refused already."""
+    (face, equation), text = MORE[name]
+    stated = problem(HEAT.format(equation="u_t = u_xx", initial="u = x", where="boundary", ends="u = 0"))
+    with pytest.raises(ReferenceRefusedError) as caught:
+        Evolution(with_condition(stated, face, equation))
+    assert str(caught.value) == APPLIES + text
+
+
+def with_condition(stated: Problem, name: str, equation: str) -> Problem:
+    faces = tuple(face for face in stated.domain.faces if face.name == name)
+    tree = resolve(parse_equation(equation), Scope(stated.domain.coordinates, stated.unknowns, {}, "t"))
+    term = Term("more", "condition", (tree,), OnFaces(faces, 1, "uniform"), 1.0)
+    return replace(stated, terms=(*stated.terms, term))
+
+
+def test_initial_conditions_that_contradict_each_other_are_refused() -> None:
+    stated = with_condition(problem(CLOSED_FORMS["oscillator"][0]), "t = 1", "q = 2")
+    with pytest.raises(ReferenceRefusedError) as caught:
+        Evolution(stated).evaluate(np.array([[2.0]]))
+    assert str(caught.value) == "the initial conditions contradict each other"
+
+
+def test_two_coordinates_of_space_are_refused() -> None:
+    text = """
+    coordinates: {x: [0, 1], y: [0, 1], t: [0, 1]}
+    unknowns: [u]
+    equations: {heat: u_t = laplacian(u)}
+    conditions:
+      initial: {where: t = 0, equation: u = 0}
+      ends: {where: boundary, equation: u = 0}
+    """
+    with pytest.raises(ReferenceRefusedError) as caught:
+        Evolution(problem(text))
+    assert str(caught.value) == APPLIES + "there are 2 coordinates of space, and it knows one at most"
+
+
+UNSOLVABLE = {
+    "blow-up": (
+        ["u_t = u**2", "u = 2"],
+        "the spectral solution in time was not found: the steps in time become too short at t = 0.5",
+    ),
+    "not finite": (["u_t = u", "u = 1/t"], "the initial conditions are not finite at t = 0"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOLVABLE)
+def test_what_has_no_solution_is_refused(name: str) -> None:
+    (equation, initial), text = UNSOLVABLE[name]
+    stated = problem(
+        f"""
+        coordinates: {{t: [0, 1]}}
+        unknowns: [u]
+        equations: {{growth: "{equation}"}}
+        conditions:
+          start: {{where: t = 0, equation: {initial}}}
+        """
+    )
+    with pytest.raises(ReferenceRefusedError) as caught:
+        Evolution(stated).evaluate(np.array([[0.5]]))
+    assert str(caught.value) == text
+
+
+def test_a_condition_at_the_wrong_end_is_refused() -> None:
+    """Where the flow leaves, a value cannot be prescribed: nothing settles."""
+    text = CLOSED_FORMS["advection with inflow"][0].replace("x = 3, equation", "x = 7, equation")
+    with pytest.raises(ReferenceRefusedError, match="^the spectral solution in time (was not found|does not settle)"):
+        Evolution(problem(text)).evaluate(np.array([[5.0, 2.5]]))
