@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from laaf_cli import bundled
 from laaf_cli.errors import ExitCode
 
-BUNDLED = "Bundled problems: burgers, discontinuous, heat, poisson, wave."
+BUNDLED = f"Bundled problems: {', '.join(bundled.names())}."
 
 
 def check(path: str, folder: Path, command: str = "check") -> tuple[int, str]:

@@ -232,6 +232,7 @@ TABULATED = """
 coordinates: {x: [0.1, 2], t: [1, 3]}
 unknowns: [u]
 equations: {e: u_t = u_x}
+conditions: {start: {where: t = 1, equation: u = 0}}
 reference: {file: table.npz}
 """
 

@@ -1,28 +1,17 @@
-"""What people write into a spec by mistake, and the complete message that each of them gets.
-
-In the tables, a case is its name, a YAML text, and the message. `==` begins a text that is complete; `=+` one
-that stands below the three lines of START.
-"""
+"""What people write into a spec by mistake, and the complete message that each of them gets."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from fault_tables import CONDITIONS, START, cases, message
 
-from laaf_cli.errors import SpecError
 from laaf_cli.plan import make_plan
 from laaf_cli.spec import Override, Text
 from laaf_cli.spec.load import EXAMPLES, load
-
-START = """\
-coordinates: {x: [0, 1], t: [0, 1]}
-unknowns: [u]
-equations: {heat: u_t = u_xx}
-"""
 
 FORM = r"""
 =+ a misspelt key
@@ -39,7 +28,7 @@ colour: red
 spec.yaml:4:1: unknown key 'colour'
    4 | colour: red
      | ^^^^^^
-Keys: coordinates, unknowns, constants, equations, conditions, data, title, source, points, network, slopes, weights, training, reference, evaluation, seed, dtype, device.
+Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, reference, evaluation, seed, dtype, device.
 
 =+ a misspelt key of a section
 network: {hiden: [20]}
@@ -117,9 +106,10 @@ Did you mean 'grid'?
 =+ a condition without a place
 conditions: {start: {equation: u = 0}}
 --
-spec.yaml:4:14: 'start' lacks the key 'where'
+spec.yaml:4:14: condition 'start' has no place
    4 | conditions: {start: {equation: u = 0}}
      |              ^^^^^
+One of these says where it holds: where, at, periodic, integral, data.
 
 =+ a condition without an equation
 conditions:
@@ -128,6 +118,7 @@ conditions:
 spec.yaml:5:3: 'start' lacks the key 'equation'
    5 |   start: {where: t = 0}
      |   ^^^^^
+As in equation: u = 0.
 
 =+ a phase without iterations
 training:
@@ -697,7 +688,7 @@ reference: magic
 spec.yaml:4:12: 'magic' is not a choice for 'reference'
    4 | reference: magic
      |            ^^^^^
-Choices: hopf-cole, exact, file, none.
+Choices: auto, spectral, hopf-cole, exact, file, none.
 
 =+ a key that the schedule does not have
 training: [{iterations: 3, schedule: {kind: cosine, factor: 0.5}}]
@@ -861,7 +852,7 @@ conditions: {start: {where: [t = 0, x = 0.5], equation: u = 0}}
 spec.yaml:4:37: 'x = 0.5' is not a face of the domain
    4 | conditions: {start: {where: [t = 0, x = 0.5], equation: u = 0}}
      |                                     ^^^^^^^
-Faces: x = 0, x = 1, t = 0, t = 1; or boundary.
+Inside the domain, write at: {x: 0.5} for where. Faces: x = 0, x = 1, t = 0, t = 1; or boundary.
 
 =+ a face with two equals signs
 conditions: {start: {where: t = 0 = x, equation: u = 0}}
@@ -1006,7 +997,7 @@ spec.yaml:4:28: the reference 'exact' takes no 'names'
 =+ data from two sources
 data: {target: {u: x}, points: 3, file: a.csv}
 --
-spec.yaml:4:1: 'data' has either a target or a file
+spec.yaml:4:1: 'data' has one of target, reference and file
    4 | data: {target: {u: x}, points: 3, file: a.csv}
      | ^^^^
 As in data: {target: {u: sin(x)}, points: 300}.
@@ -1014,7 +1005,7 @@ As in data: {target: {u: sin(x)}, points: 300}.
 =+ data from nowhere
 data: {points: 3}
 --
-spec.yaml:4:1: 'data' has either a target or a file
+spec.yaml:4:1: 'data' has one of target, reference and file
    4 | data: {points: 3}
      | ^^^^
 As in data: {target: {u: sin(x)}, points: 300}.
@@ -1025,7 +1016,7 @@ data: {target: {u: x}}
 spec.yaml:4:1: 'data' lacks the key 'points'
    4 | data: {target: {u: x}}
      | ^^^^
-How many points is the target sampled at?
+How many points are the values sampled at?
 
 =+ data on no unknown
 data: {target: {w: x}, points: 3}
@@ -1067,10 +1058,12 @@ spec.yaml:4:14: there is no file none.csv
 spec.yaml:4:24: data with a file takes no 'points'
    4 | data: {file: none.csv, points: 3, sampler: grid}
      |                        ^^^^^^
+Keys: file, names, fields, weights, weight.
 
 spec.yaml:4:35: data with a file takes no 'sampler'
    4 | data: {file: none.csv, points: 3, sampler: grid}
      |                                   ^^^^^^^
+Keys: file, names, fields, weights, weight.
 
 =+ a target and names
 data: {target: {u: x}, points: 3, names: {u: w}}
@@ -1078,6 +1071,7 @@ data: {target: {u: x}, points: 3, names: {u: w}}
 spec.yaml:4:35: data with a target takes no 'names'
    4 | data: {target: {u: x}, points: 3, names: {u: w}}
      |                                   ^^^^^
+Keys: target, points, sampler, noise, weight.
 
 =+ a name for nothing in a file
 data: {file: a.csv, names: {q: b}}
@@ -1086,10 +1080,10 @@ spec.yaml:4:14: there is no file a.csv
    4 | data: {file: a.csv, names: {q: b}}
      |              ^^^^^
 
-spec.yaml:4:29: 'q' is neither a coordinate nor an unknown
+spec.yaml:4:29: 'q' is not read from the file
    4 | data: {file: a.csv, names: {q: b}}
      |                             ^
-Coordinates and unknowns: x, t, u.
+What is read: x, t, u.
 """
 
 WHOLE = r"""
@@ -1560,6 +1554,7 @@ coordinates: {x: [0, 1]}
 unknowns: [u]
 equations: {beam: u_xxxx = 1}
 network: {activation: elu}
+conditions: {ends: {where: boundary, equation: [u = 0, u_x = 0]}}
 --
 spec.yaml:4:23: 'elu' does not suit the equation 'beam' of order 4
    4 | network: {activation: elu}
@@ -1741,11 +1736,13 @@ spec.yaml:2:1: a '}' or ',' is missing before this
      | ^
 The '{' stands on line 1.
 
-=+ an open brace at the end
+== an open brace at the end
+coordinates: {x: [0, 1]}
+unknowns: [u]
 network: {hidden: [20, 20]
 --
-spec.yaml:4:10: this '{' is never closed
-   4 | network: {hidden: [20, 20]
+spec.yaml:3:10: this '{' is never closed
+   3 | network: {hidden: [20, 20]
      |          ^
 
 == a bracket too many
@@ -1880,7 +1877,7 @@ unknowns: [u]
 spec.yaml:3:1: unknown key '<<'
    3 | <<: {seed: 1}
      | ^^
-Keys: coordinates, unknowns, constants, equations, conditions, data, title, source, points, network, slopes, weights, training, reference, evaluation, seed, dtype, device.
+Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, reference, evaluation, seed, dtype, device.
 
 == a tag that would run a command
 coordinates: !!python/object/apply:os.system [echo hacked]
@@ -2159,26 +2156,6 @@ spec.yaml:4:7: 'seed' is a whole number, not 'x'
 """
 
 
-def cases(*tables: str) -> list[Any]:
-    """A YAML text, the `--set` assignments that go with it, and the message that is expected, for each case."""
-    found = []
-    for block in "".join(tables).split("\n=")[1:]:
-        (marker, *name), (body, expected) = block.partition("\n")[0], block.partition("\n")[2].split("\n--\n")
-        lines = body.split("\n")
-        assignments = [line.removeprefix("--set ") for line in lines if line.startswith("--set ")]
-        yaml = "\n".join(line for line in lines if not line.startswith("--set ")) + "\n"
-        given = START + yaml if marker == "+" else yaml
-        found.append(pytest.param(given, assignments, expected.strip("\n"), id="".join(name).strip()))
-    return found
-
-
-def message(yaml: str, assignments: tuple[str, ...] | list[str] = ()) -> str:
-    """The complete message for a text and assignments that are wrong."""
-    with pytest.raises(SpecError) as caught:
-        make_plan(Text("spec.yaml", yaml), [Override.from_assignment(assignment) for assignment in assignments])
-    return str(caught.value)
-
-
 @pytest.mark.parametrize(("yaml", "assignments", "expected"), cases(FORM, MEANING, WHOLE, YAML, OVERRIDES))
 def test_complete_message(yaml: str, assignments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("a command was run"))
@@ -2188,7 +2165,7 @@ def test_complete_message(yaml: str, assignments: list[str], expected: str, monk
 def test_the_first_item_of_a_list_comes_into_being() -> None:
     """`--iterations` means `training.0.iterations`, also where the spec leaves the training to its defaults."""
     assignments = ["training.0.iterations=5", "network.hidden.0=30"]
-    plan = make_plan(Text("spec.yaml", START), [Override.from_assignment(assignment) for assignment in assignments])
+    plan = make_plan(Text("spec.yaml", START + CONDITIONS), [Override.from_assignment(a) for a in assignments])
     assert plan.spec.training[0].iterations == 5
     assert plan.spec.network.hidden == [30]
 
@@ -2269,7 +2246,7 @@ CHARACTERS = {
         "spec.yaml:5:7: 'seed' is a whole number, not 'x'\n   5 | seed: x\n     |       ^",
     ),
     "letters beyond the basic plane": (
-        START + "title: 😀\nnetwork: {activation: 😀}\n",
+        START + "title: 😀\nnetwork: {activation: 😀}\n" + CONDITIONS,
         "spec.yaml:5:23: '😀' is not a choice for 'activation'\n   5 | network: {activation: 😀}\n     |                       ^^\n"
         "Choices: tanh, sin, sigmoid, silu, gelu, softplus, relu, leaky-relu, elu.",
     ),
@@ -2383,13 +2360,14 @@ def test_data_that_are_no_file(make: object, tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(("key", "examples"), EXAMPLES.items(), ids=EXAMPLES)
 def test_the_examples_in_hints_are_right(key: str, examples: str) -> None:
     """Each as the value of its key: whatever else the spec then lacks, it has the form that the models ask for."""
-    sections, name = key.rpartition(".")[::2]
+    sections, name = key.replace("*", "c").rpartition(".")[::2]
     for example in examples.split(f", or {name}: "):
         entry = f"{name}: {example}"
         other = "equation: u = 0" if name == "where" else "where: t = 0"
         wrapped = {
             "": entry,
-            "conditions": f"conditions: {{c: {{{other}, {entry}}}}}",
+            "conditions": f"conditions: {{{entry if name == 'c' else f'c: {{{other}, {entry}}}'}}}",
+            "learn": f"learn: {{{entry if name == 'c' else f'c: {{start: 1, {entry}}}'}}}",
             "training": f"training: [{{iterations: 1, {entry}}}]",
             "data": f"data: {{points: 9, {entry}}}",
         }.get(sections, f"{sections}: {{{entry}}}")

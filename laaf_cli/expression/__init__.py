@@ -1,6 +1,6 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
-from laaf_cli.expression.analyse import fields, functions, hoist, symbols
+from laaf_cli.expression.analyse import fields, functions, hoist, nodes, symbols
 from laaf_cli.expression.differentiate import differentiate, partial
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
@@ -25,6 +25,7 @@ __all__ = [
     "fields",
     "functions",
     "hoist",
+    "nodes",
     "parse",
     "parse_comparison",
     "parse_equation",

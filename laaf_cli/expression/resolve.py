@@ -161,7 +161,7 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
             return _normal_derivative(node, unknown, scope)
         return Field(unknown, _orders(node, suffix, scope), node.span)
     unknown, underscore, suffix = name.partition("_")
-    if underscore and unknown and suffix and parse_suffix(suffix, scope.coordinates) is not None:
+    if underscore and unknown and (suffix == "n" or (suffix and parse_suffix(suffix, scope.coordinates) is not None)):
         hint = f"Unknowns: {listed(scope.unknowns)}."
         raise fault(f"'{name}' is a derivative of '{unknown}', which is not an unknown", node.span, hint)
     if name in FUNCTIONS or name in ("D", "laplacian"):

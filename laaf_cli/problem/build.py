@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from laaf_cli.errors import Fault, SpecError, did_you_mean, listed
 from laaf_cli.expression import Node, Scope, Symbol, symbols
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
@@ -21,7 +19,7 @@ from laaf_cli.problem.observations import read_data
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
 from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import Interior, NoPointsError, Part
+from laaf_cli.problem.regions import NONE_DRAWN, Interior
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.trial import Trial
 from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load, shown
@@ -160,6 +158,10 @@ class _Builder(Reader):
                         section != "unknowns",
                     )
                 taken[name] = meaning
+        for name in self.python:
+            if name in taken:
+                what = f"the function '{name}' of the file is already {taken[name]}"
+                self.fault(("functions",), what, "Give it another name.")
         if name := ambiguous_coordinate(list(self.spec.coordinates)):
             what = f"the coordinate '{name}' is made of the names of others"
             self.fault(("coordinates", name), what, "The names of derivatives could not be told apart.", True)
@@ -200,26 +202,30 @@ class _Builder(Reader):
         path: KeyPath = ("learn", name)
         lower, upper = given.bounds or (-math.inf, math.inf)
         if not lower < upper:
-            self.fault((*path, "bounds"), f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}")
+            what = f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}"
+            self.fault((*path, "bounds"), what, "The lower one stands first.")
             return LearnedConstant(given.start)
         if given.positive and given.negative:
-            self.fault((*path, "negative"), f"'{name}' cannot be positive and negative", "", True)
+            self.fault((*path, "negative"), f"'{name}' cannot be positive and negative", "Leave one of them out.", True)
         elif given.positive:
             lower = max(lower, 0.0)
         elif given.negative:
             upper = min(upper, 0.0)
-        allowed = (
-            {math.inf: "greater than {0:g}", upper: "between {0:g} and {1:g}"}[upper]
-            if lower > -math.inf
-            else "less than {1:g}"
-        )
+        allowed = f"between {lower:g} and {upper:g}"
+        if not (math.isfinite(lower) and math.isfinite(upper)):
+            allowed = f"greater than {lower:g}" if math.isfinite(lower) else f"less than {upper:g}"
         if not lower < upper:
-            self.fault((*path, "bounds"), f"the bounds of '{name}' leave no value of the sign asked for")
+            sign = "positive" if given.positive else "negative"
+            self.fault((*path, "bounds"), f"between its bounds '{name}' is never {sign}", f"Leave '{sign}' out.")
             return LearnedConstant(given.start)
         for key, value in (("start", given.start), ("truth", given.truth)):
             if value is not None and not lower < value < upper:
-                what = f"the {key} of '{name}', {value:g}, is not {allowed.format(lower, upper)}"
-                self.fault((*path, key), what, "Bounds are never reached.")
+                what = f"the {key} of '{name}', {value:g}, is not {allowed}"
+                self.fault((*path, key), what, "A learned constant stays strictly between its bounds.")
+        is_between = math.isfinite(lower) and math.isfinite(upper) and lower < given.start < upper
+        if is_between and not 0 < (given.start - lower) / (upper - lower) < 1:
+            what = f"the start of '{name}', {given.start:g}, cannot be told from a bound"
+            self.fault((*path, "start"), what, "Narrow the bounds, or start further inside.")
         return LearnedConstant(given.start, lower, upper, given.truth)
 
     def read_domain(self, constants: Mapping[str, float]) -> Domain | None:
@@ -249,7 +255,7 @@ class _Builder(Reader):
             part = self.part(("points", "importance", i, "where"), each.where, "'importance'")
             if part is not None:
                 importance.append((part, each.share))
-        region = Interior(points.interior, points.sampler, tuple(importance))
+        region = Interior(points.interior, self.sampler(), tuple(importance))
         self.check_importance(region)
         terms = []
         for name, text in self.spec.equations.items():
@@ -261,20 +267,13 @@ class _Builder(Reader):
 
     def check_importance(self, region: Interior) -> None:
         if sum(share for _, share in region.importance) >= 1:
-            self.fault(("points", "importance"), "the shares of 'importance' leave no points for the rest", "", True)
+            total = sum(share for _, share in region.importance)
+            what = f"the shares of 'importance' add up to {total:g} and leave no points for the rest"
+            self.fault(("points", "importance"), what, "Let them add up to less than 1.", True)
         for i, (part, _) in enumerate(region.importance):
-            if self.is_empty(part):
+            if part.is_empty(self.domain, {}):
                 path: KeyPath = ("points", "importance", i, "where")
-                self.fault(path, f"{shown(part.text)} selects no points of the domain")
-
-    def is_empty(self, part: Part) -> bool:
-        """Whether no point of the domain is in a part."""
-        random = np.random.default_rng(0)
-        try:
-            part.draw(1, self.domain, lambda n: self.domain.from_unit(random.random((n, self.domain.dimension))))
-        except NoPointsError:
-            return True
-        return False
+                self.fault(path, f"{shown(part.text)} selects no points of the domain", NONE_DRAWN)
 
     def closed_form(self) -> dict[str, Node] | None:
         """The exact solution, where the spec states one; the fields of `reference` must fit its kind."""
@@ -352,7 +351,8 @@ class _Builder(Reader):
         used = frozenset().union(*(symbols(residual) for term in terms for residual in term.residuals))
         for name in self.spec.learn:
             if name not in used:
-                self.fault(("learn", name), f"nothing depends on the learned constant '{name}'", "", True)
+                hint = "Let it stand in an equation or a condition, or make it one of the constants."
+                self.fault(("learn", name), f"nothing depends on the learned constant '{name}'", hint, True)
 
     def check_choices(self, choices: Choices) -> None:
         """Keys that name a row of a table name one that exists."""

@@ -23,25 +23,28 @@ from laaf_cli.expression import (
     sides,
     symbols,
 )
+from laaf_cli.expression.tokens import equals_signs
 from laaf_cli.problem.domain import Face
+from laaf_cli.problem.observations import read_observed
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import (
+    N_NODES,
+    NONE_DRAWN,
     NORMAL,
-    OBSERVED,
     AtPlace,
     IntegralOver,
-    NoPointsError,
-    Observed,
     OnFaces,
     PeriodicPair,
-    PointSet,
     Region,
 )
 from laaf_cli.spec import Condition, KeyPath, shown
 
 N_POINTS = 100
 """Points of a condition that does not say how many."""
+
+MAX_QUADRATURE = 5_000_000
+"""Points of an integral, all nodes together."""
 
 Read = Callable[[Reader, str, Condition], Term | None]
 
@@ -63,45 +66,23 @@ def read_conditions(reader: Reader) -> list[Term]:
 
 def _read(reader: Reader, name: str, condition: Condition) -> Term | None:
     path: KeyPath = ("conditions", name)
-    given = [key for key in KINDS if key in condition.model_fields_set]
-    if len(given) == 2 and given[1] in KINDS[given[0]].keys:
-        given.pop()
+    keys = reader.given(path, condition)
+    # What goes with another kind does not name one: the 'at' of an integral.
+    given = [key for key in KINDS if key in keys and not any(key in KINDS[other].keys for other in keys & KINDS.keys())]
     if len(given) != 1:
-        if reader.form_is_right:
+        if reader.form_is_right and keys == condition.model_fields_set:
             what = f"condition '{name}' has " + (f"'{given[0]}' and '{given[1]}'" if given else "no place")
             reader.fault(path, what, f"One of these says where it holds: {listed(KINDS)}.", True)
         return None
     kind = KINDS[given[0]]
     allowed = (given[0], *kind.keys, "weight")
-    for key in sorted(condition.model_fields_set - set(allowed)):
+    for key in sorted(keys - set(allowed)):
         reader.fault((*path, key), f"a condition with '{given[0]}' takes no '{key}'", f"Keys: {listed(allowed)}.", True)
     if kind.needs_equation and condition.equation is None:
-        if reader.form_is_right:
+        if reader.form_is_right and keys == condition.model_fields_set:
             reader.fault(path, f"'{name}' lacks the key 'equation'", "As in equation: u = 0.", True)
         return None
-    term = kind.read(reader, name, condition)
-    if term is not None:
-        _check_not_empty(reader, path, given[0], term)
-    return term
-
-
-def _check_not_empty(reader: Reader, path: KeyPath, key: str, term: Term) -> None:
-    try:
-        term.region.draw(reader.domain, np.random.default_rng(0))
-    except NoPointsError as error:
-        place = (*path, "only" if "only" in reader.root.locate(path).keys else key)
-        what = f"condition '{term.name}' selects no points: {shown(str(error))} holds nowhere on its faces"
-        reader.fault(place, what)
-
-
-def _residuals(reader: Reader, name: str, texts: list[str], scope: Scope) -> tuple[Node, ...]:
-    path: KeyPath = ("conditions", name, "equation")
-    is_list = isinstance(reader.root.locate(path).data, list)
-    found = [
-        reader.residual((*path, i) if is_list else path, text, f"condition '{name}'", scope)
-        for i, text in enumerate(texts)
-    ]
-    return tuple(residual for residual in found if residual is not None)
+    return kind.read(reader, name, condition)
 
 
 def _term(name: str, condition: Condition, residuals: tuple[Node, ...], region: Region | None) -> Term | None:
@@ -128,13 +109,17 @@ def _on_faces(reader: Reader, name: str, condition: Condition) -> Term | None:
             faces.append(face)
     unique = tuple(dict.fromkeys(faces))
     scope = replace(reader.scope, normal=_normal(reader, unique)) if unique else reader.scope
-    residuals = _residuals(reader, name, condition.equation or [], scope)
+    residuals = reader.residuals(name, condition.equation or [], scope)
     only = None
     if condition.only is not None:
         only = reader.part((*path, "only"), condition.only, f"condition '{name}'")
         if only is None:
             return None
-    n_points, sampler = condition.points or N_POINTS, reader.spec.points.sampler
+        if unique and all(only.is_empty(reader.domain, {face.axis: face.value}) for face in unique):
+            what = f"condition '{name}' selects no points: {shown(only.text)} holds nowhere on its faces"
+            reader.fault((*path, "only"), what, NONE_DRAWN)
+            return None
+    n_points, sampler = condition.points or N_POINTS, reader.sampler()
     return _term(name, condition, residuals, OnFaces(unique, n_points, sampler, only) if unique else None)
 
 
@@ -185,8 +170,8 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
 
 
 def _number(reader: Reader, path: KeyPath, tree: Node, within: str) -> float | None:
-    constants = Scope(constants=reader.known.constants)
-    value = reader.attempt(path, within, lambda: resolve(tree, constants))
+    constants = Scope(constants=reader.scope.constants)
+    value = reader.attempt(path, within, lambda: resolve(reader.without_learned(tree, constants), constants))
     return value.value if isinstance(value, Number) else None
 
 
@@ -194,11 +179,11 @@ def _number(reader: Reader, path: KeyPath, tree: Node, within: str) -> float | N
 
 
 def _at_place(reader: Reader, name: str, condition: Condition) -> Term | None:
-    residuals = _residuals(reader, name, condition.equation or [], reader.scope)
+    residuals = reader.residuals(name, condition.equation or [], reader.scope)
     values = _fixed(reader, name, condition.at or {})
     if values is None:
         return None
-    region = AtPlace(values, condition.points or N_POINTS, reader.spec.points.sampler)
+    region = AtPlace(values, condition.points or N_POINTS, reader.sampler())
     return _term(name, condition, residuals, region)
 
 
@@ -211,7 +196,7 @@ def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, flo
             hint = did_you_mean(coordinate, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
             reader.fault(path, f"'{coordinate}' is not a coordinate", hint, True)
             continue
-        value = reader.constant(path, text, f"condition '{name}'", reader.known.constants)
+        value = reader.constant(path, text, f"condition '{name}'", reader.scope.constants)
         axis = domain.coordinates.index(coordinate)
         low, high = domain.lower[axis], domain.upper[axis]
         slack = 1e-12 * (high - low)
@@ -242,14 +227,19 @@ def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
         residuals = _all_derivatives(reader, axis)
     else:
         for i, text in enumerate(condition.equation):
-            if "=" in text:
+            if _is_equation(text):
                 hint = f"It stands for equal values at both faces of '{coordinate}': write u, not u = 0."
                 reader.fault(("conditions", name, "equation", i), f"{shown(text)} is an equation", hint)
                 return None
-        residuals = _residuals(reader, name, condition.equation, reader.scope)
-    return _term(
-        name, condition, residuals, PeriodicPair(axis, condition.points or N_POINTS, reader.spec.points.sampler)
-    )
+        residuals = reader.residuals(name, condition.equation, reader.scope)
+    return _term(name, condition, residuals, PeriodicPair(axis, condition.points or N_POINTS, reader.sampler()))
+
+
+def _is_equation(text: str) -> bool:
+    try:
+        return bool(equals_signs(text))
+    except ExpressionError:
+        return False  # told where it is resolved
 
 
 def _all_derivatives(reader: Reader, axis: int) -> tuple[Node, ...]:
@@ -287,18 +277,30 @@ def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
         reader.fault(path, f"{within} integrates over space, and there is none", "Name a coordinate: over: t.", True)
         return None
     fixed = _fixed(reader, name, condition.at or {})
+    if _is_equation(str(condition.integral)):
+        what = f"{shown(str(condition.integral))} is an equation"
+        reader.fault((*path, "integral"), what, "Write what is integrated, and the value below 'equals'.")
+        return None
     integrand = reader.residual((*path, "integral"), str(condition.integral), within)
     value = _value(reader, name, condition, over)
     if fixed is None or integrand is None or value is None:
         return None
     if both := set(fixed) & set(axes):
         coordinate = domain.coordinates[min(both)]
-        reader.fault((*path, "at", coordinate), f"'{coordinate}' is integrated over and has a value", "", True)
+        hint = f"Take '{coordinate}' out of 'at', or let 'over' name other coordinates."
+        reader.fault((*path, "at", coordinate), f"'{coordinate}' is integrated over and has a value", hint, True)
+        return None
+    n_points = condition.points or N_POINTS
+    n_all = N_NODES ** len(axes) * (n_points if len(fixed) + len(axes) < domain.dimension else 1)
+    if n_all > MAX_QUADRATURE:
+        what = f"the integral '{name}' needs {n_all:,} points, {N_NODES} along each coordinate"
+        hint = f"The limit is {MAX_QUADRATURE:,}: integrate over fewer coordinates, or take fewer 'points'."
+        reader.fault((*path, "integral"), what, hint)
         return None
     size = float(np.prod([domain.upper[axis] - domain.lower[axis] for axis in axes]))
     # ∫ e = c is ∫ (e − c/|Ω|) = 0.
     residual = Call("-", (integrand, Call("/", (value, Number(size)))))
-    region = IntegralOver(axes, fixed, condition.points or N_POINTS, reader.spec.points.sampler)
+    region = IntegralOver(axes, fixed, n_points, reader.sampler())
     return _term(name, condition, (residual,), region)
 
 
@@ -313,80 +315,16 @@ def _value(reader: Reader, name: str, condition: Condition, over: list[str]) -> 
         reader.fault(path, f"{within} contains an unknown", "Write all of it below 'integral'.")
         return None
     if inside := symbols(value) & set(over):
-        reader.fault(path, f"{within} contains '{min(inside)}', which is integrated over")
+        hint = "It may contain the other coordinates."
+        reader.fault(path, f"{within} contains '{min(inside)}', which is integrated over", hint)
         return None
     return value
 
 
-# Data
-
-
-def _data(reader: Reader, name: str, condition: Condition) -> Term | None:
-    path: KeyPath = ("conditions", name)
-    file, scope = str(condition.data), reader.scope
-    unknowns = observed_unknowns(reader, (*path, "fields"), condition.fields)
-    if unknowns is None:
-        return None
-    columns = unknowns if condition.equation is None or condition.fields is not None else ()
-    more = _columns_in(reader, condition.equation or [], (*columns, condition.weights or ""))
-    read = tuple(dict.fromkeys((*columns, *more, *([condition.weights] if condition.weights else []))))
-    reader.check_file_names((*path, "names"), condition.names, (*scope.coordinates, *read))
-    rows = reader.rows((*path, "data"), file, condition.names, read)
-    given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
-    if condition.equation is None:
-        residuals: tuple[Node, ...] = tuple(
-            Call("-", (reader.unknown(column), Symbol(f"{OBSERVED}{column}"))) for column in columns
-        )
-    else:
-        residuals = _residuals(reader, name, condition.equation, replace(scope, symbols={**scope.symbols, **given}))
-    if rows is None:
-        return None
-    weights = row_weights(reader, (*path, "weights"), condition.weights, rows.fields)
-    values = {f"{OBSERVED}{column}": v for column, v in rows.fields.items() if column != condition.weights}
-    return _term(name, condition, residuals, Observed(PointSet(rows.points, values, row_weights=weights), file))
-
-
-def observed_unknowns(reader: Reader, path: KeyPath, given: list[str] | None) -> tuple[str, ...] | None:
-    """The unknowns that are observed: those named, or all; None where one is none."""
-    if given is None:
-        return reader.scope.unknowns
-    wrong = [name for name in given if name not in reader.scope.unknowns]
-    for name in wrong:
-        hint = did_you_mean(name, reader.scope.unknowns) or f"Unknowns: {listed(reader.scope.unknowns)}."
-        reader.fault(path, f"'{name}' is not an unknown", hint)
-    return None if wrong else tuple(dict.fromkeys(given))
-
-
-def row_weights(reader: Reader, path: KeyPath, column: str | None, read: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The weights of the rows, none of them below zero; None for 1 everywhere."""
-    if column is None:
-        return None
-    weights = read[column]
-    if (weights < 0).any():
-        row = int(np.argmax(weights < 0))
-        reader.fault(path, f"the weight {weights[row]:g} in row {row + 1} is below zero", "Weights are 0 or more.")
-    elif not weights.any():
-        reader.fault(path, "every weight is zero, and the rows would count for nothing")
-    return weights
-
-
-def _columns_in(reader: Reader, texts: list[str], taken: tuple[str, ...]) -> tuple[str, ...]:
-    """Names in the equations that mean nothing in the problem: they are columns of the file."""
-    scope, found = reader.scope, []
-    for text in texts:
-        try:
-            names = symbols(parse_equation(text))
-        except ExpressionError:
-            continue  # told where the equations are resolved
-        known = {*scope.words, *taken}
-        found += [name for name in sorted(names) if name not in known and "_" not in name]
-    return tuple(dict.fromkeys(found))
-
-
 KINDS: dict[str, ConditionKind] = {
     "where": ConditionKind(_on_faces, ("only", "equation", "points"), needs_equation=True),
+    "at": ConditionKind(_at_place, ("equation", "points"), needs_equation=True),
     "periodic": ConditionKind(_periodic, ("equation", "points")),
     "integral": ConditionKind(_integral, ("over", "equals", "at", "points")),
-    "data": ConditionKind(_data, ("names", "fields", "weights", "equation")),
-    "at": ConditionKind(_at_place, ("equation", "points"), needs_equation=True),
+    "data": ConditionKind(read_observed, ("names", "fields", "weights", "equation")),
 }

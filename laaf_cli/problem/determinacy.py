@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from laaf_cli.expression import fields
 from laaf_cli.problem.domain import Face
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
@@ -23,14 +24,17 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     is_free = any(not isinstance(term.region, OnFaces | PeriodicPair) for term in terms if term.kind != "equation")
     warnings: list[str] = []
     for axis in range(reader.domain.dimension):
-        paired = any(isinstance(term.region, PeriodicPair) and term.region.axis == axis for term in terms)
-        if axis in reader.domain.periodic or paired:
+        if axis in reader.domain.periodic:
             continue
+        paired = [term for term in terms if isinstance(term.region, PeriodicPair) and term.region.axis == axis]
         held = list(_on_axis(terms, axis))
-        if not is_free and not _check_missing(reader, equations, held, axis):
+        if not paired and not is_free and not _check_missing(reader, equations, held, axis):
             warnings += _too_few(reader, equations, held, axis)
         if not reader.spec.learn:
-            _check_too_many(reader, equations, held, axis)
+            _check_too_many(reader, equations, [*held, *((term, None) for term in paired)], axis)
+    if len(equations) < len(reader.scope.unknowns) and not is_free:
+        stand = "1 equation stands" if len(equations) == 1 else f"{len(equations)} equations stand"
+        warnings.append(f"Only {stand} for {len(reader.scope.unknowns)} unknowns.")
     return tuple(warnings)
 
 
@@ -60,6 +64,8 @@ def _check_missing(reader: Reader, equations: Sequence[Term], held: Sequence[tup
         where = f"on the faces of '{name}'"
         faces = f"[{name} = {domain.lower[axis]:g}, {name} = {domain.upper[axis]:g}]"
         hint = f"As in conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: {{{name}: true}}."
+    if reader.spec.transform:
+        hint += " What the transform meets is stated as well: then it is checked."
     reader.fault(("equations",), f"no condition stands {where}, so many solutions fit", hint, True)
     return True
 
@@ -72,8 +78,8 @@ def _too_few(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Ter
     where = f"at the start, {name} = {domain.lower[axis]:g}" if is_time else f"on the faces of {name}"
     for unknown in unknowns:
         needed = _needed(equations, axis, unknown)
-        speaking = [term for term, face in held if not (is_time and face.upper)]
-        count = sum(len(term.residuals) for term in speaking if unknown in {field.unknown for field in term.fields})
+        residuals = [residual for term, face in held if not (is_time and face.upper) for residual in term.residuals]
+        count = sum(unknown in {field.unknown for field in fields(residual)} for residual in residuals)
         # Along space, an equation of first order asks for a condition on one face or on none.
         if count < needed and (is_time or needed >= 2):
             whose = f" for '{unknown}'" if len(unknowns) > 1 else ""
@@ -85,19 +91,26 @@ def _too_few(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Ter
             yield f"{few} {where}{whose}."
 
 
-def _check_too_many(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int) -> None:
+def _check_too_many(
+    reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face | None]], axis: int
+) -> None:
     """More conditions along an axis than the orders of all unknowns together contradict each other, in general."""
     unknowns = reader.scope.unknowns
     allowed = sum(_needed(equations, axis, unknown) for unknown in unknowns)
-    whole = [term for term, _ in held if isinstance(term.region, OnFaces) and term.region.only is None]
-    count = sum(len(term.residuals) for term in whole)
+    whole = [term for term, _ in held if not (isinstance(term.region, OnFaces) and term.region.only is not None)]
+    # Periodicity of further derivatives follows from the equations and contradicts nothing.
+    count = sum(
+        min(len(term.residuals), allowed) if isinstance(term.region, PeriodicPair) else len(term.residuals)
+        for term in whole
+    )
     if count <= allowed or allowed == 0:
         return
-    name = reader.domain.coordinates[axis]
+    name, in_order = reader.domain.coordinates[axis], list(reader.spec.conditions)
+    last = max((term.name for term in whole), key=in_order.index)
     what = f"{count} conditions stand on the faces of '{name}', and the equations take {allowed}"
     orders = (
         f"Their order along '{name}' is {allowed}"
         if len(unknowns) == 1
         else f"Orders along '{name}' add up to {allowed}"
     )
-    reader.fault(("conditions", whole[-1].name), what, f"{orders}: take {count - allowed} out.", True)
+    reader.fault(("conditions", last), what, f"{orders}: take {count - allowed} out.", True)

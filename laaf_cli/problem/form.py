@@ -11,11 +11,15 @@ from laaf_cli.errors import did_you_mean, listed
 from laaf_cli.expression import (
     NUMPY,
     ExpressionError,
+    ExpressionFault,
     Field,
     Node,
+    Scope,
+    Symbol,
     evaluate,
     fields,
     functions,
+    nodes,
     parse,
     resolve,
     symbols,
@@ -24,10 +28,17 @@ from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Array, Domain
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
+from laaf_cli.problem.regions import N_NODES, AtPlace, IntegralOver, OnFaces, PeriodicPair
 from laaf_cli.problem.trial import Trial
 
-TOLERANCE = 1e-10
-"""Residuals below this are rounding."""
+N_POINTS = 1000
+"""Points of a condition at which the form of the solution is checked."""
+
+SIZES = (1.0,) * 24 + (100.0,) * 24
+"""Sizes of the random outputs, one for each draw."""
+
+ROUNDING = 1e-10
+"""Residuals below this share of the size of their parts are rounding."""
 
 
 def output_names(unknowns: Sequence[str]) -> tuple[str, ...]:
@@ -47,7 +58,7 @@ def read_form(reader: Reader) -> Trial:
     if not reader.spec.transform:
         return plain
     names = output_names(unknowns)
-    scope = replace(reader.known, unknowns=names, functions={})
+    scope = replace(reader.scope, unknowns=names)
     trees: dict[str, Node] = {}
     for unknown, text in reader.spec.transform.items():
         path = ("transform", unknown)
@@ -55,13 +66,13 @@ def read_form(reader: Reader) -> Trial:
             reader.not_unknown(path, unknown)
             continue
         within = f"the transform of '{unknown}'"
-        tree = reader.attempt(path, within, lambda text=text: resolve(parse(text), scope))  # type: ignore[misc]
+        tree = reader.attempt(path, within, lambda text=text: _in_outputs(text, unknowns, scope))  # type: ignore[misc]
         if tree is None:
             continue
         if not fields(tree):
             hint = f"Outputs: {listed(names)}."
             reader.fault(path, f"{within} contains no output of the network, so nothing is left to learn", hint)
-        elif reader.is_of_coordinates(path, tree, within):
+        elif reader.is_of_coordinates(path, tree, within, "A transform contains coordinates, constants and outputs."):
             trees[unknown] = tree
     rest = {
         unknown: Field(name, (0,) * domain.dimension)
@@ -69,6 +80,22 @@ def read_form(reader: Reader) -> Trial:
         if unknown not in reader.spec.transform
     }
     return Trial(domain.coordinates, names, trees | rest, harmonics)
+
+
+def _in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
+    """The resolved tree of a transform; raises ExpressionError, also where an unknown stands for its output."""
+    tree, hint = parse(text), f"It is made from outputs of the network: {listed(scope.unknowns)}."
+    wrong = []
+    for node in nodes(tree):
+        if not isinstance(node, Symbol):
+            continue
+        if node.name in unknowns:
+            wrong.append(ExpressionFault(f"'{node.name}' is an unknown itself", node.span, hint))
+        elif node.name in ("net", *(f"net_{unknown}" for unknown in unknowns)) and node.name not in scope.unknowns:
+            wrong.append(ExpressionFault(f"'{node.name}' is no output of the network", node.span, hint))
+    if wrong:
+        raise ExpressionError(wrong)
+    return resolve(tree, scope)
 
 
 def read_periodic(reader: Reader, domain: Domain) -> Domain:
@@ -101,43 +128,65 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
     """The conditions that every function of the form meets.
 
     The outputs and all their derivatives are drawn at random at points of the condition: what vanishes for any
-    values of them vanishes identically. A condition that none of them can meet somewhere is a fault.
+    values of them vanishes identically. A condition that none of them can meet somewhere is a fault, unless it is
+    that of measured values, which need not fit.
     """
     met = set()
     for term in terms if trial.trees else ():
         if term.kind != "condition":
             continue
-        draws = _residuals_for_random_outputs(reader.domain, trial, term)
-        if draws is None:
+        found = _residuals_for_random_outputs(reader.domain, trial, term)
+        if found is None:
             continue
-        worst = float(np.max(np.abs(draws)))
-        beyond_reach = (np.ptp(draws, axis=0) <= TOLERANCE) & (np.abs(draws[0]) > TOLERANCE)
-        if worst <= TOLERANCE:
+        draws, rounding = found
+        if np.max(np.abs(draws)) <= rounding:
             met.add(term.name)
-        elif beyond_reach.any():
+        elif (beyond_reach := (np.ptp(draws, axis=0) <= rounding) & (np.abs(draws[0]) > rounding)).any():
             off = float(np.max(np.abs(draws[0][beyond_reach])))
             what = f"the transform breaks the condition '{term.name}': it is off by {off:.2g}, whatever the network"
-            path = ("transform", min(reader.spec.transform))
+            spoken_of = {field.unknown for field in term.fields}
+            path = ("transform", next(unknown for unknown in reader.spec.transform if unknown in spoken_of))
             reader.fault(path, what, "Change the transform so that it can meet the condition.")
     return frozenset(met)
 
 
-def _residuals_for_random_outputs(domain: Domain, trial: Trial, term: Term) -> Array | None:
-    """The residuals [2, n_trees, n_residuals] for two draws of the outputs; None where they cannot be told."""
-    random = np.random.default_rng(0)
-    given = term.region.draw(domain, random)
-    columns = dict(zip(domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
-    trees = term.in_outputs(trial).residuals
-    if any(symbols(tree) - columns.keys() or functions(tree) - TABLE.keys() for tree in trees):
+def _residuals_for_random_outputs(domain: Domain, trial: Trial, term: Term) -> tuple[Array, float] | None:
+    """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and the size of their rounding.
+
+    None where they cannot be told: of measured values, with learned constants or Python functions, if not finite.
+    """
+    if not isinstance(term.region, OnFaces | AtPlace | PeriodicPair | IntegralOver):
         return None
-    needed = sorted(frozenset().union(*(fields(tree) for tree in trees)), key=lambda f: (f.unknown, f.orders))
-    draws = []
-    for _ in range(2):
-        outputs = {field: random.uniform(-1.5, 1.5, len(given)) for field in needed}
+    random = np.random.default_rng(0)
+    # Not the points of the training: a grid may hit the zeros of a factor.
+    n_points = N_POINTS
+    if isinstance(term.region, IntegralOver):
+        n_points = max(1, 20 * N_POINTS // N_NODES ** len(term.region.axes))
+    given = replace(term.region, n_points=n_points, sampler="latin-hypercube").draw(domain, random)
+    trees = term.in_outputs(trial).residuals
+    places = {"there": given.points, "inside": domain.from_unit(random.random((len(given), domain.dimension)))}
+    columns = {
+        where: dict(zip(domain.coordinates, points.T, strict=True)) | dict(given.symbols)
+        for where, points in places.items()
+    }
+    if any(symbols(tree) - columns["there"].keys() or functions(tree) - TABLE.keys() for tree in trees):
+        return None
+    parts = [*trees, *(trial.tree(field) for field in sorted(term.fields, key=lambda f: (f.unknown, f.orders)))]
+    needed = sorted(frozenset().union(*(fields(part) for part in parts)), key=lambda f: (f.unknown, f.orders))
+
+    def values(of: Sequence[Node], where: str, size: float) -> Array:
+        outputs = {field: size * random.uniform(-1.5, 1.5, len(given)) for field in needed}
         with np.errstate(all="ignore"):
-            found = [np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), len(given)) for tree in trees]
-        draws.append(np.array(found, dtype=np.float64))
-    combined = np.array(draws)
+            found = [np.broadcast_to(evaluate(tree, columns[where], outputs, NUMPY), len(given)) for tree in of]
+        return np.array(found, dtype=np.float64)
+
+    draws = np.array([values(trees, "there", size) for size in SIZES])
+    # Of large outputs some functions are infinite; a form that vanishes does so for all that are not.
+    draws = draws[[size == 1 or bool(np.isfinite(draw).all()) for size, draw in zip(SIZES, draws, strict=True)]]
+    if not np.isfinite(draws).all():
+        return None
     if given.combination is not None:
-        combined = combined.reshape(2, len(trees), -1, len(given.combination)) @ given.combination
-    return combined if np.isfinite(combined).all() else None
+        draws = draws.reshape(len(draws), len(trees), -1, len(given.combination)) @ given.combination
+    # What cancels on a face does not inside: there the residual and the unknowns show how large they are.
+    inside = np.abs(values(parts, "inside", 1.0))
+    return draws, ROUNDING * float(np.max(inside, where=np.isfinite(inside), initial=0.0))

@@ -1,15 +1,18 @@
-"""The data of a spec → a term: values of a target, of the reference, or of a file."""
+"""Observed values → terms: the data of a spec, from a target, the reference or a file, and conditions at rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from laaf_cli.expression import Call, Node, Symbol
-from laaf_cli.problem.conditions import observed_unknowns, row_weights
+import numpy as np
+
+from laaf_cli.errors import did_you_mean, listed
+from laaf_cli.expression import Call, ExpressionError, Node, Symbol, parse_equation, symbols
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import OBSERVED, Observed, PointSet, Region, Sampled
-from laaf_cli.spec import Data
+from laaf_cli.spec import Condition, Data, KeyPath
 
 _SOURCES: Mapping[str, tuple[str, ...]] = {
     "target": ("points", "sampler", "noise"),
@@ -24,17 +27,19 @@ def read_data(reader: Reader) -> list[Term]:
     data = reader.spec.data
     if data is None:
         return []
+    keys = reader.given(("data",), data)
     given = [
         name for name, value in (("target", data.target), ("reference", data.reference), ("file", data.file)) if value
     ]
     if len(given) != 1:
-        if reader.form_is_right:
+        if reader.form_is_right and keys == data.model_fields_set:
             hint = "As in data: {target: {u: sin(x)}, points: 300}."
             reader.fault(("data",), "'data' has one of target, reference and file", hint, True)
         return []
     source = given[0]
-    for key in sorted(data.model_fields_set - {source, "weight", *_SOURCES[source]}):
-        reader.fault(("data", key), f"data with a {source} takes no '{key}'", "", True)
+    for key in sorted(keys - {source, "weight", *_SOURCES[source]}):
+        hint = f"Keys: {listed((source, *_SOURCES[source], 'weight'))}."
+        reader.fault(("data", key), f"data with a {source} takes no '{key}'", hint, True)
     if source == "file":
         return _from_file(reader, data)
     return _sampled(reader, data)
@@ -49,8 +54,9 @@ def _sampled(reader: Reader, data: Data) -> list[Term]:
         unknowns = tuple(targets)
     else:
         if reader.spec.reference.kind == "none":
-            reader.fault(("data", "reference"), "the data are those of the reference, and there is none")
-        unknowns = observed_unknowns(reader, ("data", "fields"), data.fields)
+            hint = "Choose another reference than none, or write a target."
+            reader.fault(("data", "reference"), "the data are those of the reference, and there is none", hint)
+        unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if data.points is None:
         if reader.form_is_right:
             hint = "How many points are the values sampled at?"
@@ -58,27 +64,117 @@ def _sampled(reader: Reader, data: Data) -> list[Term]:
         return []
     if unknowns is None:
         return []
-    region = Sampled(data.points, data.sampler or reader.spec.points.sampler, targets, data.noise or 0.0)
+    region = Sampled(data.points, reader.sampler(data.sampler), targets, data.noise or 0.0)
+    _check_finite(reader, region)
     return [_term(reader, unknowns, region, data)]
 
 
+def _check_finite(reader: Reader, region: Sampled) -> None:
+    """Notes a fault where a target has no finite value at one of some points."""
+    few = replace(region, n_points=min(region.n_points, 1000), noise=0.0)
+    points = few.draw(reader.domain, np.random.default_rng(0))
+    for symbol, values in points.symbols.items():
+        if not np.isfinite(values).all():
+            unknown = symbol.removeprefix(OBSERVED)
+            at = points.points[int(np.argmin(np.isfinite(values)))]
+            place = ", ".join(
+                f"{name} = {value:.3g}" for name, value in zip(reader.domain.coordinates, at, strict=True)
+            )
+            reader.fault(("data", "target", unknown), f"the target of '{unknown}' is not finite at {place}")
+
+
 def _from_file(reader: Reader, data: Data) -> list[Term]:
-    unknowns = observed_unknowns(reader, ("data", "fields"), data.fields)
+    unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if unknowns is None:
         return []
     weights = (data.weights,) if data.weights is not None else ()
     wanted = (*reader.scope.coordinates, *unknowns, *weights)
     reader.check_file_names(("data", "names"), data.names, wanted)
-    rows = reader.rows(("data", "file"), str(data.file), data.names, (*unknowns, *weights))
+    wanted_at: dict[str, KeyPath] = dict.fromkeys(data.fields or [], ("data", "fields"))
+    wanted_at |= dict.fromkeys(weights, ("data", "weights"))
+    rows = reader.rows(("data", "file"), str(data.file), data.names, (*unknowns, *weights), wanted_at)
     if rows is None:
         return []
     values = {f"{OBSERVED}{name}": rows.fields[name] for name in unknowns}
-    row = row_weights(reader, ("data", "weights"), data.weights, rows.fields)
+    row = _row_weights(reader, ("data", "weights"), data.weights, rows.fields)
     return [_term(reader, unknowns, Observed(PointSet(rows.points, values, row_weights=row), str(data.file)), data)]
 
 
 def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: Data) -> Term:
-    residuals: tuple[Node, ...] = tuple(
-        Call("-", (reader.unknown(name), Symbol(f"{OBSERVED}{name}"))) for name in unknowns
-    )
-    return Term("data", "data", residuals, region, data.weight)
+    return Term("data", "data", _differences(reader, unknowns), region, data.weight)
+
+
+def _differences(reader: Reader, unknowns: tuple[str, ...]) -> tuple[Node, ...]:
+    """What is left of each unknown when its observed value is taken off."""
+    return tuple(Call("-", (reader.unknown(name), Symbol(f"{OBSERVED}{name}"))) for name in unknowns)
+
+
+def read_observed(reader: Reader, name: str, condition: Condition) -> Term | None:
+    """The term of a condition at the rows of a file; faults are noted in the reader."""
+    path: KeyPath = ("conditions", name)
+    file, scope = str(condition.data), reader.scope
+    unknowns = _observed_unknowns(reader, (*path, "fields"), condition.fields)
+    if unknowns is None:
+        return None
+    # `fields` beside equations: both hold.
+    columns = unknowns if condition.equation is None or condition.fields is not None else ()
+    wanted_at = _columns_in(reader, name, condition.equation or [])
+    more = tuple(wanted_at)
+    read = tuple(dict.fromkeys((*columns, *more, *([condition.weights] if condition.weights else []))))
+    reader.check_file_names((*path, "names"), condition.names, (*scope.coordinates, *read))
+    wanted_at |= dict.fromkeys(condition.fields or [], (*path, "fields"))
+    wanted_at |= {condition.weights: (*path, "weights")} if condition.weights else {}
+    rows = reader.rows((*path, "data"), file, condition.names, read, wanted_at)
+    given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
+    residuals = _differences(reader, columns)
+    if condition.equation is not None:
+        residuals += reader.residuals(name, condition.equation, replace(scope, symbols={**scope.symbols, **given}))
+    if rows is None:
+        return None
+    weights = _row_weights(reader, (*path, "weights"), condition.weights, rows.fields)
+    values = {f"{OBSERVED}{column}": rows.fields[column] for column in (*columns, *more)}
+    region = Observed(PointSet(rows.points, values, row_weights=weights), file)
+    return Term(name, "condition", residuals, region, condition.weight)
+
+
+def _observed_unknowns(reader: Reader, path: KeyPath, given: list[str] | None) -> tuple[str, ...] | None:
+    """The unknowns that are observed: those named, or all; None where one is none."""
+    if given is None:
+        return reader.scope.unknowns
+    wrong = [(i, name) for i, name in enumerate(given) if name not in reader.scope.unknowns]
+    for i, name in wrong:
+        hint = did_you_mean(name, reader.scope.unknowns) or f"Unknowns: {listed(reader.scope.unknowns)}."
+        reader.fault((*path, i), f"'{name}' is not an unknown", hint)
+    return None if wrong else tuple(dict.fromkeys(given))
+
+
+def _row_weights(
+    reader: Reader, path: KeyPath, column: str | None, read: Mapping[str, np.ndarray]
+) -> np.ndarray | None:
+    """The weights of the rows, none of them below zero; None for 1 everywhere."""
+    if column is None:
+        return None
+    weights = read[column]
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        reader.fault(path, f"the weight {weights[row]:g} in row {row + 1} is below zero", "Weights are 0 or more.")
+    elif not weights.any():
+        hint = "Give some rows a weight, or leave the data out."
+        reader.fault(path, "every weight is zero, and the rows would count for nothing", hint)
+    return weights
+
+
+def _columns_in(reader: Reader, name: str, texts: list[str]) -> dict[str, KeyPath]:
+    """Names in the equations that mean nothing in the problem, and where they stand: they are columns of the file."""
+    path: KeyPath = ("conditions", name, "equation")
+    is_list = isinstance(reader.root.locate(path).data, list)
+    found: dict[str, KeyPath] = {}
+    for i, text in enumerate(texts):
+        try:
+            names = symbols(parse_equation(text)) - set(reader.scope.words)
+        except ExpressionError:
+            continue  # told where the equations are resolved
+        for column in sorted(names):
+            if "_" not in column:
+                found.setdefault(column, (*path, i) if is_list else path)
+    return found

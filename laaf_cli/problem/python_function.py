@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from laaf_cli.errors import Fault, SpecError
+from laaf_cli.errors import Fault, SpecError, UsageError
 from laaf_cli.spec import LoadedSpec, read_text
 
 
@@ -30,7 +30,17 @@ class PythonFunction:
         return function
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.function(*arguments)
+        """The values of the function; raises SpecError where it fails or returns something else than numbers."""
+        try:
+            values = self.function(*arguments)
+        except Exception as error:
+            what = f"'{self.name}' of {self.file} failed: {type(error).__name__}: {error}"
+            hint = "It is called with tensors of torch, of one value for each point."
+            raise SpecError([Fault(what, None, hint)]) from error
+        if not isinstance(values, int | float) and not hasattr(values, "shape"):
+            what = f"'{self.name}' of {self.file} returns {type(values).__name__}"
+            raise SpecError([Fault(what, None, "It must return a tensor of torch, or a number.")])
+        return values
 
     def __getstate__(self) -> dict[str, Any]:
         # A function of a file that is no module cannot be pickled, its text can.
@@ -49,17 +59,29 @@ def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFu
         what = f"the spec names {loaded.spec.functions}, a Python file that can do anything on this machine"
         raise SpecError([*loaded.faults, Fault(what, mark, "With --allow-python it is run. Read it first.")])
     path = Path(loaded.text.name).parent / loaded.spec.functions
-    source = read_text(path, "Python file").content
     try:
+        source = read_text(path, "Python file is text").content
         names = _run(source, str(path))
-    except Exception as error:
+    except UsageError as error:
+        hint = "The path is relative to the spec."
+        raise SpecError([*loaded.faults, Fault(str(error), mark, hint)]) from None
+    except (Exception, SystemExit) as error:
         what = f"{path} cannot be run: {type(error).__name__}: {error}"
         raise SpecError([*loaded.faults, Fault(what, mark)]) from error
     return {
-        name: PythonFunction(name, len(inspect.signature(function).parameters), source, str(path))
+        name: PythonFunction(name, n_arguments, source, str(path))
         for name, function in names.items()
         if isinstance(function, types.FunctionType) and function.__code__.co_filename == str(path)
+        if (n_arguments := _n_arguments(function)) is not None
     }
+
+
+def _n_arguments(function: types.FunctionType) -> int | None:
+    """How many arguments a function takes, those with a default left out; None where that is not one number."""
+    parameters = inspect.signature(function).parameters.values()
+    needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
+    in_order = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return len(needed) if all(parameter.kind in in_order for parameter in needed) else None
 
 
 def _run(source: str, file: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,23 +12,26 @@ import numpy as np
 from laaf_cli.errors import Fault, did_you_mean, listed
 from laaf_cli.expression import (
     ExpressionError,
+    ExpressionFault,
     Field,
     Node,
     Number,
     Scope,
+    Symbol,
     fields,
     functions,
+    nodes,
     parse,
     parse_comparison,
     parse_equation,
     resolve,
-    symbols,
 )
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Array, Domain
 from laaf_cli.problem.regions import Part
+from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import Rows, TableError, as_rows, read_table
-from laaf_cli.spec import MAX_FAULTS, KeyPath, LoadedSpec, RunSpec
+from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, Points, RunSpec
 
 T = TypeVar("T")
 
@@ -57,6 +60,13 @@ class Reader:
             mark = self.root.locate(path[:-1]).keys.get(str(path[-1]), mark)
         self.faults.append(Fault(what, mark, hint))
 
+    def given(self, path: KeyPath, part: Condition | Data) -> set[str]:
+        """The keys that a mapping has; notes a fault at one that holds nothing."""
+        for key in sorted(part.model_fields_set):
+            if getattr(part, key) is None:
+                self.fault((*path, key), f"'{key}' is empty", "Write a value, or leave the key out.")
+        return {key for key in part.model_fields_set if getattr(part, key) is not None}
+
     def declared(self, section: str) -> list[str]:
         """The names of a section, also where their value is wrong: one fault must not give rise to others."""
         here = self.root.child(section)
@@ -76,8 +86,20 @@ class Reader:
 
     def constant(self, path: KeyPath, text: str, within: str, constants: Mapping[str, float]) -> float | None:
         """The value of a constant expression."""
-        tree = self.attempt(path, within, lambda: resolve(parse(text), Scope(constants=constants)))
+        scope = Scope(constants=constants)
+        tree = self.attempt(path, within, lambda: resolve(self.without_learned(parse(text), scope), scope))
         return tree.value if isinstance(tree, Number) else None
+
+    def without_learned(self, tree: Node, scope: Scope) -> Node:
+        """The tree, in which no learned constant stands; raises ExpressionError where one does."""
+        learned = [
+            ExpressionFault(f"'{node.name}' is learned and has no value before training", node.span, "Write a number.")
+            for node in nodes(tree)
+            if isinstance(node, Symbol) and node.name not in scope.words and node.name in self.declared("learn")
+        ]
+        if learned:
+            raise ExpressionError(learned)
+        return tree
 
     def residual(self, path: KeyPath, text: str, within: str, scope: Scope | None = None) -> Node | None:
         """The residual of an equation, which must speak of an unknown."""
@@ -87,6 +109,16 @@ class Reader:
             self.fault(path, f"{within} contains no unknown", f"Unknowns: {listed(self.scope.unknowns)}.")
             return None
         return tree
+
+    def residuals(self, condition: str, texts: Sequence[str], scope: Scope) -> tuple[Node, ...]:
+        """The residuals of a condition's equations."""
+        path: KeyPath = ("conditions", condition, "equation")
+        is_list = isinstance(self.root.locate(path).data, list)
+        found = [
+            self.residual((*path, i) if is_list else path, text, f"condition '{condition}'", scope)
+            for i, text in enumerate(texts)
+        ]
+        return tuple(residual for residual in found if residual is not None)
 
     def function(self, path: KeyPath, text: str, within: str, kind: str) -> Node | None:
         """An expression in the coordinates alone; kind: what the message calls it."""
@@ -98,11 +130,17 @@ class Reader:
             return None
         return tree if self.is_of_coordinates(path, tree, within) else None
 
-    def is_of_coordinates(self, path: KeyPath, tree: Node, within: str) -> bool:
-        """Whether a tree has values without training and without Python functions; notes a fault where not."""
-        if learned := symbols(tree) - set(self.scope.coordinates):
-            self.fault(path, f"{within} contains '{min(learned)}', which is learned", "Give its 'truth'.")
-            return False
+    def is_of_coordinates(self, path: KeyPath, tree: Node, within: str, hint: str = "Give its 'truth'.") -> bool:
+        """Whether a tree has values without training and without Python functions; notes a fault where not.
+
+        hint: how to mend a learned constant.
+        """
+        value = self.root.locate(path)
+        for node in nodes(tree):
+            if isinstance(node, Symbol) and node.name not in self.scope.coordinates:
+                what = f"{within} contains '{node.name}', which is learned"
+                self.faults.append(Fault(what, value.within(node.span), hint))
+                return False
         if called := functions(tree) - TABLE.keys():
             self.fault(path, f"{within} calls '{min(called)}', a Python function", "Only equations call those.")
             return False
@@ -119,10 +157,15 @@ class Reader:
                 trees[name] = tree
         return trees
 
+    def sampler(self, given: str | None = None) -> str:
+        """The sampler that is named, else that of the points; the default in place of one that does not exist."""
+        name = given or self.spec.points.sampler
+        return name if name in SAMPLERS else str(Points.model_fields["sampler"].default)
+
     def part(self, path: KeyPath, text: str, within: str) -> Part | None:
         """A comparison in the coordinates."""
-        coordinates = replace(self.known, unknowns=(), symbols={}, functions={})
-        tree = self.attempt(path, within, lambda: resolve(parse_comparison(text), coordinates))
+        scope = replace(self.scope, unknowns=(), symbols={}, functions={})
+        tree = self.attempt(path, within, lambda: resolve(self.without_learned(parse_comparison(text), scope), scope))
         return None if tree is None else Part(tree, text.strip())
 
     def unknown(self, name: str) -> Field:
@@ -133,12 +176,23 @@ class Reader:
         hint = did_you_mean(name, self.scope.unknowns) or f"Unknowns: {listed(self.scope.unknowns)}."
         self.fault(path, f"'{name}' is not an unknown", hint, True)
 
-    def rows(self, path: KeyPath, file: str, names: Mapping[str, str], columns: tuple[str, ...]) -> Rows | None:
-        """Points of the domain and columns [n_rows] of a file; what does not fit is noted at `path`."""
+    def rows(
+        self,
+        path: KeyPath,
+        file: str,
+        names: Mapping[str, str],
+        columns: tuple[str, ...],
+        wanted_at: Mapping[str, KeyPath] | None = None,
+    ) -> Rows | None:
+        """Points of the domain and columns [n_rows] of a file; what does not fit is noted at `path`.
+
+        wanted_at: where the spec asks for a column; a fault stands there if the file lacks it.
+        """
         try:
             rows = as_rows(read_table(self.folder / file, self.domain.coordinates, columns, names))
         except TableError as error:
-            self.fault(path, str(error))
+            asked = {names.get(name, name): place for name, place in (wanted_at or {}).items()}
+            self.fault(asked.get(error.name or "", path), str(error))
             return None
         return Rows(self.inside(path, file, rows.points), rows.fields)
 
@@ -157,5 +211,5 @@ class Reader:
         """The key `names` speaks of what the file is read for."""
         for name in names:
             if name not in wanted:
-                hint = did_you_mean(name, wanted) or f"Coordinates and unknowns: {listed(wanted)}."
-                self.fault((*path, name), f"'{name}' is neither a coordinate nor an unknown", hint, True)
+                hint = did_you_mean(name, wanted) or f"What is read: {listed(wanted)}."
+                self.fault((*path, name), f"'{name}' is not read from the file", hint, True)

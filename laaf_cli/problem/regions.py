@@ -22,7 +22,14 @@ N_NODES = 32
 """Gauss-Legendre nodes per coordinate of an integral."""
 
 MAX_DRAWS = 200
-"""How often points are drawn before a part of a region counts as empty."""
+"""How often points are drawn before a part of a region is left with fewer than were asked for."""
+
+
+MANY, FEW = 10_000, 5
+"""A part in which fewer than FEW of MANY points lie counts as empty."""
+
+NONE_DRAWN = f"Of {MANY:,} points that were drawn there, it holds at fewer than {FEW}."
+"""A hint for where a comparison selects no points."""
 
 
 class NoPointsError(Exception):
@@ -78,17 +85,34 @@ class Part:
             columns = dict(zip(domain.coordinates, points.T, strict=True))
             return np.broadcast_to(np.asarray(evaluate(self.tree, columns, {}, NUMPY), dtype=bool), len(points))
 
+    def is_empty(self, domain: Domain, fixed: Mapping[int, float]) -> bool:
+        """Whether hardly a point is in the part, of those whose coordinates `fixed` have given values."""
+        points = _on_plane(fixed, MANY, "uniform", domain, np.random.default_rng(0))
+        return float(np.mean(self.holds(points, domain))) < FEW / MANY
+
     def draw(self, n: int, domain: Domain, draw_some: Callable[[int], Array]) -> Array:
-        """n points of the part, [n, d], out of those that `draw_some` makes; raises NoPointsError after many tries."""
-        kept: list[Array] = []
-        missing = n
+        """n points of the part, [n, d], out of those that `draw_some` makes; a grid may have fewer.
+
+        Raises NoPointsError where many tries find none.
+        """
+        kept = np.empty((0, domain.dimension))
+        size, previous = max(n, 64), kept
         for _ in range(MAX_DRAWS):
-            points = draw_some(max(n, 64))
-            kept.append(points[self.holds(points, domain)][:missing])
-            missing -= len(kept[-1])
-            if missing == 0:
-                return np.concatenate(kept)
-        raise NoPointsError(self.text)
+            points = draw_some(size)
+            if np.array_equal(points, previous):  # a grid, which has no others
+                if len(kept) or size > MANY:
+                    break
+                size *= 2
+            previous = points
+            inside = points[self.holds(points, domain)]
+            if len(inside) > n - len(kept):
+                inside = inside[np.linspace(0, len(inside) - 1, n - len(kept)).round().astype(int)]
+            kept = np.concatenate([kept, inside])
+            if len(kept) == n:
+                break
+        if n and not len(kept):
+            raise NoPointsError(self.text)
+        return kept
 
 
 @dataclass(frozen=True)

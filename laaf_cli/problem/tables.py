@@ -20,10 +20,11 @@ MAX_BYTES = 2_000_000_000
 
 
 class TableError(Exception):
-    """A data file cannot be used; the text says why, in the user's terms."""
+    """A data file cannot be used; the text says why, in the user's terms. name: that of the column that is missing."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, name: str | None = None) -> None:
         super().__init__(printable(why))
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
 def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
     present = list(present)
     hint = did_you_mean(name, present) or f"It has: {listed(present)}."
-    return TableError(f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.")
+    return TableError(f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.", name)
 
 
 def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:

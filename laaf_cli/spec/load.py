@@ -172,16 +172,16 @@ def _fault(root: Value, detail: ErrorDetails) -> Fault:
         return _unknown_key(root, path)
     if path[-1] == "[key]":
         key = str(path[-2])
-        return _not_a_name(path[0], key, root.locate(path[:-2]).keys.get(key))
+        return _not_a_name(path[:-1], key, root.locate(path[:-2]).keys.get(key))
     value = root.locate(path)
     if kind in ("string_pattern_mismatch", "string_too_long"):
-        return _not_a_name(path[0], str(value.data), value.mark)
+        return _not_a_name(path, str(value.data), value.mark)
     name, given = _name(root, path), _given(value)
     if kind == "literal_error":
         choices = [str(choice).strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
         what = f"'{name}' is empty" if value.data is None else f"{given} is not a choice for '{name}'"
         return Fault(what, value.mark, f"Choices: {listed(choices)}.")
-    if kind == "int_from_float" or (kind == "int_type" and isinstance(value.data, float)):
+    if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and isinstance(value.data, float))):
         hint = f"Write {int(value.data)}." if isinstance(value.data, float) and value.data.is_integer() else ""
         return Fault(f"'{name}' is a whole number, not {given}", value.mark, hint)
     limits = {
@@ -190,6 +190,8 @@ def _fault(root: Value, detail: ErrorDetails) -> Fault:
         if isinstance(limit, (int, float))
     }
     template = _SENTENCES.get(kind, "'{name}' cannot be {given}")
+    if path[0] == "periodic" and kind in ("int_type", "int_from_float"):
+        template = "'{name}' is true or a number of harmonics, not {given}"
     sentence = template.format(name=name, given=given, form=_form(path), list=_list(path), **limits)
     return Fault(sentence, value.mark, _example(path, kind, value))
 
@@ -215,19 +217,42 @@ EXAMPLES = {
     "coordinates": "{x: [-1, 1], t: [0, 1]}",
     "unknowns": "[u]",
     "constants": "{nu: 0.01/pi}",
+    "learn": "{k: {start: 1, bounds: [0, 5]}}",
+    "learn.*": "{start: 1}",
+    "learn.bounds": "[0, 5]",
+    "functions": "laws.py",
+    "periodic": "{x: true}",
+    "transform": "{u: x*(1 - x)*net}",
     "equations": "{heat: u_t = u_xx}",
     "conditions": "{start: {where: t = 0, equation: u = 0}}",
+    "conditions.*": "{where: t = 0, equation: u = 0}",
     "conditions.where": "x = -1, or where: [x = -1, x = 1]",
+    "conditions.only": "x > 0.5",
+    "conditions.at": "{x: 0.5}",
+    "conditions.periodic": "x",
+    "conditions.integral": "u",
+    "conditions.over": "x, or over: [x, y]",
+    "conditions.equals": "1",
+    "conditions.data": "measured.csv",
+    "conditions.names": "{u: temperature}",
+    "conditions.fields": "[u]",
+    "conditions.weights": "w",
     "conditions.equation": "u = 0, or equation: [u = 0, u_t = 0]",
     "data": "{target: {u: sin(pi*x)}, points: 300}",
     "data.target": "{u: sin(pi*x)}",
+    "data.names": "{u: temperature}",
+    "data.fields": "[u]",
+    "data.weights": "w",
     "points": "{interior: 10000}",
+    "points.importance": "[{where: x > 0.9, share: 0.2}]",
+    "points.resample": "{every: 1000}",
     "network": "{hidden: [20, 20], activation: tanh}",
     "network.hidden": "[20, 20]",
     "slopes": "{kind: nlaaf, n: 10}",
     "slopes.recovery": "false, or recovery: {weight: 1}",
     "weights": "{equations: {heat: 10}}",
     "weights.equations": "{heat: 10}",
+    "weights.balance": "grad-norm, or balance: {method: grad-norm, every: 100}",
     "training": "[{optimizer: adam, iterations: 2000}]",
     "training.schedule": "cosine, or schedule: {kind: step, factor: 0.5, every: 1000}",
     "reference": "hopf-cole, or reference: {exact: {u: sin(pi*x)}}",
@@ -244,26 +269,39 @@ _OF_STRUCTURE = ("dict_type", "model_type", "list_type", "too_short", "too_long"
 def _example(path: KeyPath, kind: str, value: Value) -> str:
     """How a value that has the wrong form is written."""
     section, key = path[0], next(str(step) for step in reversed(path) if isinstance(step, str))
-    if kind in _OF_STRUCTURE or key == "where":
+    if section == "periodic" and len(path) > 1:
+        return f"Write {key}: true, or a number from 1 to 64; leave out what is not periodic."
+    if kind in _OF_STRUCTURE or (section == "conditions" and kind == "string_type"):
         if section == "coordinates" and len(path) > 1:
             return f"As in {key}: [-1, 1]."
-        example = EXAMPLES.get(str(section) if key == section else f"{section}.{key}")
+        # What stands below a name that the user chose is written like any other of its kind.
+        example = EXAMPLES.get(f"{section}.*") if path[1:] == (key,) else None
+        example = example or EXAMPLES.get(f"{section}.{key}" if key in path[1:] else str(section))
         return f"As in {key}: {example}." if example else ""
     if key in ("title", "source", "file") and isinstance(value.data, (int, float)):
         return "Put it in quotes."
     return ""
 
 
+_FORMS = (
+    {"unknowns": "a name"}
+    | dict.fromkeys(("coordinates", "constants", "equations", "equation", "target", "exact"), "an expression")
+    | dict.fromkeys(("transform", "at", "integral", "equals"), "an expression")
+    | dict.fromkeys(("periodic", "over"), "the name of a coordinate")
+    | {"fields": "the name of an unknown", "weights": "the name of a column"}
+    | dict.fromkeys(("only", "importance"), "a comparison")
+)
+"""What a text below a key is to be; plain text elsewhere."""
+
+
 def _form(path: KeyPath) -> str:
     """What a text at a path is to be."""
-    if path[0] == "unknowns":
-        return "a name"
-    expressions = {"coordinates", "constants", "equations", "equation", "target", "exact"}
-    return "an expression" if expressions.intersection(map(str, path)) else "text"
+    steps = [step for i, step in enumerate(path) if isinstance(step, str) and (path[0], i) != ("conditions", 1)]
+    return next((form for key, form in _FORMS.items() if key in steps), "text")
 
 
 def _list(path: KeyPath) -> str:
-    return "text or a list" if path[-1] in ("where", "equation") else "a list"
+    return "text or a list" if path[-1] in ("where", "equation", "over", "fields") else "a list"
 
 
 def _name(root: Value, path: KeyPath) -> str:
@@ -295,12 +333,14 @@ def _given(value: Value) -> str:
             return shown(str(value.data))[1:-1]
 
 
-def _not_a_name(section: str | int, name: str, mark: Mark | None) -> Fault:
-    is_label = section in ("equations", "conditions", "weights")
+def _not_a_name(path: KeyPath, name: str, mark: Mark | None) -> Fault:
+    is_label = path[:2] == ("weights", "equations") or (path[0] in ("equations", "conditions") and len(path) == 2)
     longest = MAX_LABEL if is_label else MAX_NAME
     if len(name) > longest:
         return Fault(f"the name {shown(name)} has {len(name)} characters", mark, f"The limit is {longest}.")
     follow = "letters, digits, '-' and '_' follow" if is_label else "letters and digits follow, no '_'"
+    if path[-1] == "weights":
+        follow += "; 'names' maps one to that in the file"
     return Fault(f"{shown(name)} is not a name", mark, f"A name begins with a letter (A to Z, a to z); {follow}.")
 
 

@@ -139,20 +139,21 @@ class Value:
         return replace(line, column=column, length=len(words[0]))
 
 
-def read_text(path: Path, what: str = "spec") -> Text:
-    """The text of a small UTF-8 file.
+def read_text(path: Path, what: str = "spec is a YAML file") -> Text:
+    """The text of a small UTF-8 file; what: what the file should be.
 
     Raises UsageError where there is no file to read, SpecError where it is too large or not text.
     """
+    kind = what.partition(" is ")[0]
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise UsageError(f"{path} is a directory; a {what} is a YAML file")
+            raise UsageError(f"{path} is a directory; a {what}")
         # A pipe or a device may never end, or never begin.
         if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{path} is not a regular file; a {what} is a YAML file")
+            raise UsageError(f"{path} is not a regular file; a {what}")
         if status.st_size > MAX_BYTES:
-            raise SpecError([Fault(f"{path} has {status.st_size:,} bytes; a {what} has at most {MAX_BYTES:,}")])
+            raise SpecError([Fault(f"{path} has {status.st_size:,} bytes; a {kind} has at most {MAX_BYTES:,}")])
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -161,7 +162,7 @@ def read_text(path: Path, what: str = "spec") -> Text:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(f"{path} cannot be read: {reason}") from None
     if len(content) > MAX_BYTES:
-        raise SpecError([Fault(f"{path} is longer than {MAX_BYTES:,} bytes, the limit for a {what}")])
+        raise SpecError([Fault(f"{path} is longer than {MAX_BYTES:,} bytes, the limit for a {kind}")])
     try:
         return Text(str(path), content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
