@@ -248,7 +248,8 @@ def make_plan(
             faults.append(Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint))
         elif spec.data is not None and spec.data.reference:
             what = f"the data are those of the reference, and there is none: {error}"
-            faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark))
+            hint = "Give the data as a target or a file, or name another reference."
+            faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark, hint))
         without = f"The error will not be known, for there is no reference: {error}."
     if faults:
         raise SpecError(faults)
@@ -260,7 +261,9 @@ def _activation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> l
     if problem.order <= row.max_order:
         return []
     term = max(problem.trained_terms, key=lambda term: term.order)
-    what = f"'{row.name}' does not suit the {term.kind} '{term.name}' of order {term.order}"
+    written = next(other.order for other in problem.terms if other.name == term.name)
+    raised = f", which the transform raises from {written}" if term.order > written else ""
+    what = f"'{row.name}' does not suit the {term.kind} '{term.name}' of order {term.order}{raised}"
     smooth = listed(name for name, other in ACTIVATIONS.items() if other.max_order >= problem.order)
     hint = f"{row.why[0].upper()}{row.why[1:]}. Choices: {smooth}."
     return [Fault(what, loaded.root.locate(("network", "activation")).mark, hint)]

@@ -354,13 +354,13 @@ CONSTANTS = {
 
 
 def test_learned_constants_start_where_they_should() -> None:
-    numbers = LearnedConstants(CONSTANTS, torch.float64).numbers()
+    numbers = LearnedConstants(CONSTANTS).numbers()
     for name, constant in CONSTANTS.items():
         assert numbers[name] == pytest.approx(constant.start, rel=1e-15, abs=1e-300)
 
 
 def test_learned_constants_never_leave_their_bounds_and_feel_every_step() -> None:
-    constants = LearnedConstants(CONSTANTS, torch.float64)
+    constants = LearnedConstants(CONSTANTS)
     for theta in (-50.0, -5.0, -1.0, 0.0, 1.0, 5.0, 50.0):
         for name, free in constants.free.items():
             free.data.fill_(theta)

@@ -18,13 +18,14 @@ class LearnedConstants(nn.Module):
     with one bound:  c = bound + (start − bound) e^θ;
     with two:        c = lower + (upper − lower) / (1 + e^(−θ − θ₀)).
 
-    So a step of θ changes c by a share of its size, whatever the unit of c.
+    So a step of θ changes c by a share of its size, whatever the unit of c. In float64 whatever the network has, for
+    wide bounds would round a start near one of them away.
     """
 
-    def __init__(self, constants: Mapping[str, LearnedConstant], dtype: torch.dtype) -> None:
+    def __init__(self, constants: Mapping[str, LearnedConstant]) -> None:
         super().__init__()
         self.constants = dict(constants)
-        self.free = nn.ParameterDict({name: torch.zeros((), dtype=dtype) for name in constants})
+        self.free = nn.ParameterDict({name: torch.zeros((), dtype=torch.float64) for name in constants})
 
     def values(self) -> dict[str, Tensor]:
         """The constants by name, scalars with a graph."""

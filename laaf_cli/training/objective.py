@@ -86,7 +86,7 @@ class Objective:
         self.resampling = resampling
         self.balance = balance
         self.recovery = recovery if len(network.slopes.values) else None
-        self.constants = LearnedConstants(problem.learned, network.dtype).to(network.device)
+        self.constants = LearnedConstants(problem.learned).to(network.device)
         self.backend = Backend(
             torch,
             lambda number: torch.as_tensor(number, dtype=network.dtype, device=network.device),
