@@ -19,6 +19,7 @@ from laaf_cli.reference import HopfCole, ReferenceRefusedError
 from laaf_cli.reference.collocation import ChebyshevAxis, FourierAxis
 from laaf_cli.reference.evolution import Evolution
 from laaf_cli.reference.evolution_form import read_evolution
+from laaf_cli.reference.evolution_solve import ACCURACIES
 from laaf_cli.reference.initial_values import initial_values
 from laaf_cli.reference.mesh import Grid, Mesh, fitted
 from laaf_cli.reference.radau import Integrator
@@ -563,3 +564,14 @@ def test_a_condition_at_the_wrong_end_is_refused() -> None:
     text = CLOSED_FORMS["advection with inflow"][0].replace("x = 3, equation", "x = 7, equation")
     with pytest.raises(ReferenceRefusedError, match="^the spectral solution in time (was not found|does not settle)"):
         Evolution(problem(text)).evaluate(np.array([[5.0, 2.5]]))
+
+
+def test_no_two_accuracies_share_a_circle() -> None:
+    """The points grow from different first numbers, and no number is reached from two of them."""
+    reached = []
+    for accuracy in ACCURACIES:
+        mesh = Mesh((0.0, 1.0), accuracy.n_circle, is_circle=True)
+        while mesh.n_points < 500:
+            reached.append(mesh.n_points)
+            mesh = mesh.refined(np.array([True]))
+    assert len(reached) == len(set(reached))

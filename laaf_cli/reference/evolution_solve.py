@@ -48,9 +48,9 @@ ACCURACIES = (
     Accuracy(1e-5, 1e-5, 12, 20, 60),
     Accuracy(1e-6, 1e-6, 14, 22, 71),
     Accuracy(1e-7, 1e-7, 16, 24, 83),
-    Accuracy(1e-9, 1e-9, 20, 32, 97),
-    Accuracy(1e-10, 1e-10, 24, 42, 109),
-    Accuracy(1e-11, 1e-11, 28, 28, 127),
+    Accuracy(1e-9, 1e-9, 20, 26, 97),
+    Accuracy(1e-10, 1e-10, 24, 28, 109),
+    Accuracy(1e-11, 1e-11, 28, 34, 127),
 )
 
 
