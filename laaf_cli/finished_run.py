@@ -26,6 +26,8 @@ from laaf_cli.plan import Plan
 from laaf_cli.problem import OBSERVED, PointSet
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference import ReferenceValues
+from laaf_cli.report.doubts import doubts
+from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile import (
     FORMAT_VERSION,
     Checkpoint,
@@ -45,7 +47,9 @@ class Summary:
     """What a person is told at the end of a run; errors are None without a reference.
 
     relative_l2, max_error: by unknown, on the evaluation grid. at_times: relative L2 by unknown at each time.
-    terms: loss terms without weights. slopes: mean, least and greatest n·a of each hidden layer.
+    no_reference: why there is none where none was found. terms: loss terms without weights; weights: what multiplies
+    them at the end; validation: equations and conditions at fresh points, without weights. constants: learned ones.
+    slopes: mean, least and greatest n·a of each hidden layer. warnings: reasons to doubt the answer.
     """
 
     title: str
@@ -60,6 +64,9 @@ class Summary:
     wall_time_s: float
     total: float
     terms: dict[str, float]
+    weights: dict[str, float]
+    validation: dict[str, float]
+    constants: dict[str, FoundConstant]
     slopes: list[dict[str, float]]
     relative_l2: dict[str, float] | None
     max_error: dict[str, float] | None
@@ -68,10 +75,12 @@ class Summary:
     reference: str
     reference_error: float | None
     reference_time_s: float | None
+    no_reference: str
     n_parameters: int
     n_slopes: int
     device: str
     dtype: str
+    warnings: list[str]
     path: str = ""
 
     @property
@@ -85,7 +94,10 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, by name."""
-        return asdict(self) | {"seconds_per_1000": self.seconds_per_1000}
+        return asdict(self) | {
+            "constants": {name: constant.as_json() for name, constant in self.constants.items()},
+            "seconds_per_1000": self.seconds_per_1000,
+        }
 
 
 @dataclass(frozen=True)
@@ -148,11 +160,13 @@ def finish(
         return GridFields(axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes)
 
     method = plan.reference.method if plan.reference else "none"
-    summary = _summary(plan, network, result, l2, largest, at_times, reference, method)
+    history = _history(result)
+    summary = _summary(plan, network, result, history, l2, largest, at_times, reference, method)
     record = RunRecord(
         attributes=_attributes(plan, summary),
         spec=plan.text.content,
         settings=_settings_json(plan),
+        functions=next((function.source for function in problem.functions.values()), None),
         solution=on_grid(solution),
         reference=on_grid(
             reference.fields,
@@ -171,25 +185,31 @@ def finish(
         else None,
         slices=_on_slices(plan, slices, at_slices),
         error_at_times=at_times,
-        history=_history(result),
+        history=history,
         network=_parameters(plan, network),
-        checkpoint=Checkpoint(
-            {name: given.points for name, given in points.items()},
-            {
-                name.removeprefix(OBSERVED): values
-                for given in points.values()
-                for name, values in given.symbols.items()
-                if name.startswith(OBSERVED)
-            },
-            result.optimizer_state,
-            {
-                "iteration": result.iterations,
-                "phase": result.phase,
-                "optimizer": plan.phases[result.phase].optimizer,
-            },
-        ),
+        validation=result.validation,
+        checkpoint=_checkpoint(plan, points, result),
     )
     return FinishedRun(record, summary)
+
+
+def _checkpoint(plan: Plan, points: Mapping[str, PointSet], result: TrainingResult) -> Checkpoint:
+    observed = {
+        term: {
+            name.removeprefix(OBSERVED): values for name, values in given.symbols.items() if name.startswith(OBSERVED)
+        }
+        for term, given in points.items()
+    }
+    return Checkpoint(
+        {name: given.points for name, given in points.items()},
+        {term: columns for term, columns in observed.items() if columns},
+        result.optimizer_state,
+        {
+            "iteration": result.iterations,
+            "phase": result.phase,
+            "optimizer": plan.phases[result.phase].optimizer,
+        },
+    )
 
 
 def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -> GridFields | None:
@@ -226,6 +246,7 @@ def _summary(
     plan: Plan,
     network: Mlp,
     result: TrainingResult,
+    history: History,
     l2: dict[str, float] | None,
     largest: dict[str, float] | None,
     at_times: ErrorAtTimes | None,
@@ -247,6 +268,9 @@ def _summary(
         wall_time_s=result.wall_time_s,
         total=final.total,
         terms=final.terms,
+        weights=final.weights,
+        validation=result.validation,
+        constants=found_constants(plan.spec, history.columns["iteration"], history.constants),
         slopes=[{"mean": float(s.mean()), "min": float(s.min()), "max": float(s.max())} for s in final.scales],
         relative_l2=l2,
         max_error=largest,
@@ -255,10 +279,12 @@ def _summary(
         reference=method,
         reference_error=reference.error_estimate if reference else None,
         reference_time_s=reference.wall_time_s if reference else None,
+        no_reference=plan.no_reference,
         n_parameters=n_parameters,
         n_slopes=n_slopes,
         device=plan.device.type,
         dtype=plan.spec.dtype,
+        warnings=doubts(plan.spec, history.terms, result.validation, l2 or {}),
     )
 
 
@@ -288,6 +314,7 @@ def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
         "n_slopes": summary.n_slopes,
         "relative_l2": summary.worst_relative_l2,
         "max_error": max(summary.max_error.values()) if summary.max_error else math.nan,
+        "no_reference": summary.no_reference,
         "problem_hash": problem_hash,
         "method_hash": method_hash,
         "python_version": sys.version.split()[0],
@@ -311,7 +338,9 @@ def _history(result: TrainingResult) -> History:
             "relative_l2": np.array([r.relative_l2 for r in records]),
         },
         terms={name: np.array([r.terms[name] for r in records]) for name in records[0].terms},
+        weights={name: np.array([r.weights[name] for r in records]) for name in records[0].terms},
         slopes=tuple(np.stack(layer) for layer in zip(*(r.scales for r in records), strict=True)),
+        constants={name: np.array([r.constants[name] for r in records]) for name in records[0].constants},
     )
 
 

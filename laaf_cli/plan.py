@@ -132,7 +132,8 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what the problem seems to lack, and on why it has no reference."""
-        return (*self.problem.warnings, *([self.no_reference] if self.no_reference else []))
+        unknown = f"The error will not be known, for there is no reference: {self.no_reference}."
+        return (*self.problem.warnings, *([unknown] if self.no_reference else []))
 
     def draw_points(self) -> dict[str, PointSet]:
         """The points of every trained term, with the values that are observed there.
@@ -250,7 +251,7 @@ def make_plan(
             what = f"the data are those of the reference, and there is none: {error}"
             hint = "Give the data as a target or a file, or name another reference."
             faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark, hint))
-        without = f"The error will not be known, for there is no reference: {error}."
+        without = str(error)
     if faults:
         raise SpecError(faults)
     return Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds, without)

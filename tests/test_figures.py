@@ -30,7 +30,9 @@ title: Heat that costs $5 and $6
 coordinates: {t: [5, 6], x: [0, 2]}
 unknowns: [u, v]
 equations: {a: u_t = u_xx, b: v_t = u}
-conditions: {start: {where: t = 5, equation: [u = x, v = 0], points: 7, weight: 3}}
+conditions:
+  start: {where: t = 5, equation: [u = x, v = 0], points: 7, weight: 3}
+  walls: {where: boundary, equation: u = x}
 points: {interior: 20}
 weights: {equations: {b: 2}}
 network: {hidden: [4, 3]}
@@ -53,6 +55,7 @@ PLANE = """
 coordinates: {x: [0, 1], y: [0, 2]}
 unknowns: [u]
 equations: {a: laplacian(u) = 0}
+conditions: {walls: {where: boundary, equation: u = 0}}
 network: {hidden: [4]}
 points: {interior: 20}
 training: [{iterations: 1}]
@@ -63,6 +66,7 @@ MEMBRANE = """
 coordinates: {x: [0, 1], y: [0, 2], t: [0, 1]}
 unknowns: [u]
 equations: {a: u_tt = laplacian(u)}
+conditions: {start: {where: t = 0, equation: u = 0}, walls: {where: boundary, equation: u = 0}}
 network: {hidden: [4]}
 points: {interior: 20}
 training: [{iterations: 1}]
@@ -73,6 +77,7 @@ SPACE = """
 coordinates: {x: [0, 1], y: [0, 1], z: [0, 1]}
 unknowns: [u]
 equations: {a: laplacian(u) = 0}
+conditions: {walls: {where: boundary, equation: u = 0}}
 network: {hidden: [4]}
 points: {interior: 20}
 training: [{iterations: 1}]
@@ -395,6 +400,7 @@ def test_loss_by_term(read: Read, tmp_path: Path) -> None:
         "term 'a'",
         "term 'b'",
         "term 'start'",
+        "term 'walls'",
         "slope recovery",
         "error against the reference",
     ]
@@ -418,7 +424,7 @@ def test_loss_by_term(read: Read, tmp_path: Path) -> None:
     assert colors == [KIND_COLORS[kind] for kind in ("nlaaf", "nlaaf", "nlaaf", "fixed")]
     assert [found.get_linestyle() for found in whole] == ["-", "-", "--", "-"]
     assert {axes.get_yscale() for axes in panels(figure)} == {"log"}
-    assert [axes.get_xlabel() for axes in panels(figure)][3:] == ["iteration"] * 3
+    assert [axes.get_xlabel() for axes in panels(figure)][4:] == ["iteration"] * 3
     assert figure.get_suptitle().endswith(", seeds 0, 1")
     drawn(figure, tmp_path, laid_out=True)
 
@@ -700,7 +706,7 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
         (
             ("{}/nlaaf.h5", "-o", "a.png", "-k", "x"),
             2,
-            "there is no kind of figure 'x'. Kinds: solution, frequency, error, loss, slopes.",
+            "there is no kind of figure 'x'. Kinds: solution, frequency, error, loss, constants, slopes.",
         ),
         (
             ("{}/nlaaf.h5", "-o", "a.pgn"),
@@ -783,8 +789,8 @@ def test_plot_opens_windows(laaf: Laaf, folder: Path, monkeypatch: pytest.Monkey
 
 def test_help_names_every_kind(laaf: Laaf) -> None:
     done = laaf("plot", "--help")
-    assert "solution, frequency, error, loss or slopes" in " ".join(done.out.replace("│", " ").split())
-    assert list(figures.KINDS) == ["solution", "frequency", "error", "loss", "slopes"]
+    assert "solution, frequency, error, loss, constants or slopes" in " ".join(done.out.replace("│", " ").split())
+    assert list(figures.KINDS) == ["solution", "frequency", "error", "loss", "constants", "slopes"]
 
 
 def test_a_title_in_any_script_is_no_fault(read: Read, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from laaf_cli.runfile import RunFile
 if TYPE_CHECKING:
     from conftest import Laaf  # which takes torch, and the reader's process does without
 
-GOLDEN = Path(__file__).parent / "golden" / "run-format-2.h5"
+GOLDEN = Path(__file__).parent / "golden" / "run-format-3.h5"
 ROOM = 256_000_000
 SECONDS = 10
 
@@ -49,7 +49,10 @@ def read_everything(path: Path) -> None:
             run.grid(group)
         run.error_at_times()
         run.history()
+        run.constants()
         run.final_terms()
+        run.validation()
+        run.functions()
         run.n_points()
         run.network()
 
@@ -114,6 +117,15 @@ def link(path: str, target: Any) -> Spoil:
     def spoil(file: h5py.File) -> None:
         del file[path]
         file[path] = file[target] if isinstance(target, str) else target
+
+    return spoil
+
+
+def also(path: str, target: str) -> Spoil:
+    """One more name, for an object of this file."""
+
+    def spoil(file: h5py.File) -> None:
+        file[path] = file[target]
 
     return spoil
 
@@ -306,6 +318,30 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         put("history/iteration", (1_000_000,), "i8", chunks=(1,), compression="gzip"),
         f"history/iteration .*{LIES}",
     ),
+    # What came with format 3.
+    "no weights": (without("history/weights"), "history/weights in .* holds other terms than history/terms"),
+    "a weight too few": (without("history/weights/ends"), "history/weights in .* holds other terms than history/terms"),
+    "a weight too many": (also("history/weights/b", "history/total"), "history/weights in .* other terms than hist"),
+    "short weights": (put("history/weights/a", data=np.ones(4)), r"history/weights/a .* shape \[4\] instead of \[5\]"),
+    "whole weights": (put("history/weights/a", data=np.ones(5, int)), "history/weights/a in .* holds no numbers"),
+    "terabytes of weights in the loss": (put("history/weights/a", (2**40,), "f8"), f"history/weights/a .*{LIES}"),
+    "no constants": (without("history/constants"), "history/constants in .* holds other constants than the spec learns"),
+    "strange constant": (also("history/constants/q", "history/total"), "holds other constants than the spec learns"),
+    "constants that are not learned": (settings(lambda s: s.update(learn={})), "holds other constants than the spec"),
+    "short constant": (put("history/constants/k", data=np.ones(4)), r"history/constants/k .* shape \[4\] instead of"),
+    "constant that leads elsewhere": (link("history/constants/k", h5py.SoftLink("/history/total")), "k in .* is a link"),
+    "terabytes of a constant": (put("history/constants/k", (2**40,), "f8"), f"history/constants/k .*{LIES}"),
+    "strange term at fresh points": (also("validation/b", "validation/a"), "validation in .* holds other terms than"),
+    "slope recovery at fresh points": (also("validation/slope_recovery", "validation/a"), "holds other terms than equa"),
+    "many fresh points": (put("validation/a", data=np.ones(3)), r"validation/a in .* the shape \[3\] instead of \[\]"),
+    "text at fresh points": (text("validation/a", b"small"), "validation/a in .* holds no numbers"),
+    "nothing at fresh points": (low("validation/a", h5t.IEEE_F64LE, None), f"validation/a .*{PLAIN}"),
+    "functions in numbers": (lambda f: f.update({"spec/functions": np.ones(3)}), "spec/functions in .* is no text"),
+    "functions of no letters": (
+        lambda f: f.update({"spec/functions": np.array(b"\xff\xfe", dtype="S2")}),
+        "spec/functions in .* is damaged",
+    ),
+    "a group of functions": (lambda f: f.create_group("spec/functions"), "has no dataset spec/functions"),
     # Filters.
     "unknown filter": (filtered("solution/u", 32015), "solution/u in .* is not packed as run files are"),
     "gzip in gzip": (filtered("solution/u", h5z.FILTER_DEFLATE, h5z.FILTER_DEFLATE), "not packed as run files are"),
@@ -370,7 +406,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "strange field": (lambda f: f.update({"solution/ü\n\x1b[31m": f["solution/u"]}), "solution in .* holds other fields"),
     "name that is no text": (name_that_is_no_text, "solution in .* has a member whose name is no text"),
     "strange term": (lambda f: f.update({"history/terms/ä.b": f["history/total"]}), "holds other terms than the spec has"),
-    "crowded group": (crowd("history/terms", 100_000), r"history/terms in .* has 100,003 members; it is not read"),
+    "crowded group": (crowd("history/terms", 100_000), r"history/terms in .* has 100,004 members; it is not read"),
     "crowded points": (crowd("checkpoint/points", 9_000), "holds other terms than the spec has"),
     # Attributes.
     "no title": (without("@title"), "lacks the attribute title"),
@@ -608,12 +644,12 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "zeros": (lambda path: path.write_bytes(bytes(100_000)), "cannot be read as HDF5: file signature not found"),
     "signature": (lambda path: path.write_bytes(GOLDEN.read_bytes()[:8]), "cannot be read as HDF5"),
     "foreign": (foreign, "was not written by laaf: it has no format_version"),
-    "older": (of_version(1), "has format 1, this laaf reads format 2; run its spec again to have it anew"),
-    "newer": (of_version(99), "has format 99, this laaf reads format 2; a newer laaf reads it"),
-    "version of text": (of_version("2"), "the attribute format_version in .* is no whole number"),
-    "many versions": (of_version([2, 2]), "the attribute format_version in .* is no whole number"),
+    "older": (of_version(1), "has format 1, this laaf reads format 3; run its spec again to have it anew"),
+    "newer": (of_version(99), "has format 99, this laaf reads format 3; a newer laaf reads it"),
+    "version of text": (of_version("3"), "the attribute format_version in .* is no whole number"),
+    "many versions": (of_version([3, 3]), "the attribute format_version in .* is no whole number"),
     "endless version": (of_version(np.uint64(2**64 - 1)), "has format 18446744073709551615, this laaf"),
-    "only a version": (of_version(2), "lacks the attribute laaf_version"),
+    "only a version": (of_version(3), "lacks the attribute laaf_version"),
     "directory": (lambda path: path.mkdir(), r"is a folder; a run file is one of the \*\.h5 in it"),
     "pipe": (os.mkfifo, "is not an ordinary file, and a run file is"),
     "socket": (bind, "is not an ordinary file, and a run file is"),

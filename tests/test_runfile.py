@@ -30,7 +30,7 @@ title: Heat
 coordinates: {x: [0, 2], t: [5, 6]}
 unknowns: [u, v]
 equations: {a: u_t = u_xx, b: v_t = u}
-conditions: {start: {where: t = 5, equation: [u = x, v = 0], points: 7}}
+conditions: {start: {where: t = 5, equation: [u = x, v = 0], points: 7}, ends: {where: boundary, equation: u = x}}
 points: {interior: 20}
 network: {hidden: [4, 3]}
 slopes: {kind: nlaaf, n: 5}
@@ -195,7 +195,7 @@ def test_observed_values_are_kept(tmp_path: Path) -> None:
     plan = make_plan(Text(str(tmp_path / "spec.yaml"), text))
     execute(plan).save(tmp_path / "run.h5")
     with RunFile(tmp_path / "run.h5") as run:
-        assert run.array("checkpoint/observed/u").tolist() == list(range(9))
+        assert run.array("checkpoint/observed/data/u").tolist() == list(range(9))
     before = plan.hashes()
     np.savez(tmp_path / "data.npz", x=np.linspace(0, 2, 9), t=np.full(9, 5.5), u=np.arange(9.0) + 1)
     assert make_plan(plan.text).hashes()[0] != before[0]
@@ -273,10 +273,11 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
         RunFile(tmp_path / "foreign.h5")
     with h5py.File(tmp_path / "newer.h5", "w") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 2; a newer laaf reads it"):
+    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 3; a newer laaf reads it"):
         RunFile(tmp_path / "newer.h5")
-    with pytest.raises(RunFileError, match="has format 1, this laaf reads format 2; run its spec again"):
-        RunFile(GOLDEN / "run-format-1.h5")
+    for version in (1, 2):
+        with pytest.raises(RunFileError, match=f"has format {version}, this laaf reads format 3; run its spec again"):
+            RunFile(GOLDEN / f"run-format-{version}.h5")
 
 
 def test_damaged_data_is_noticed(tmp_path: Path) -> None:
@@ -293,12 +294,16 @@ def test_damaged_data_is_noticed(tmp_path: Path) -> None:
         run.array("solution/u")
 
 
-def test_golden_file_of_format_2_still_reads() -> None:
-    with RunFile(GOLDEN / "run-format-2.h5") as run:
-        assert run.attributes["format_version"] == 2
+def test_golden_file_of_format_3_still_reads() -> None:
+    with RunFile(GOLDEN / "run-format-3.h5") as run:
+        assert run.attributes["format_version"] == 3
         assert run.attributes["problem"] == "golden"
         assert run.array("solution/u").shape == (6, 3)
         assert run.array("history/iteration").tolist() == [0, 1, 2, 3, 4]
         assert run.text("spec/yaml").startswith("title: Golden")
         assert run.array("slopes/layer_1").shape == (5, 4)
+        assert run.constants()["k"][0] == pytest.approx(0.5)
+        assert set(run.validation()) == {"a", "start", "ends"}
+        assert set(run.history().weights) == {"a", "start", "ends", "slope_recovery"}
+        assert run.functions() is None
         assert run.attributes["relative_l2"] == pytest.approx(float(run.array("history/relative_l2")[-1]))

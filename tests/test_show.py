@@ -29,7 +29,7 @@ coordinates: {x: [0, 2], t: [5, 6]}
 unknowns: [u, v]
 constants: {k: 0.5}
 equations: {a: u_t = k*u_xx, b: v_t = u}
-conditions: {start: {where: t = 5, equation: [u = x, v = 0], points: 7}}
+conditions: {start: {where: t = 5, equation: [u = x, v = 0], points: 7}, ends: {where: boundary, equation: u = x}}
 points: {interior: 20}
 network: {hidden: [4, 3]}
 slopes: {kind: nlaaf, n: 5}

@@ -160,7 +160,8 @@ def _print(comparison: Comparison, unreadable: Sequence[str], *, csv: bool, mark
         console.print_text(tables.as_csv(comparison))
     elif markdown:
         lines = [*comparison.sentences, *(f"Note: {flag}." for flag in comparison.flags)]
-        console.print_text(tables.text_table(comparison).markdown() + "".join(f"\n{line}\n" for line in lines))
+        found = [table.markdown() for table in tables.text_tables(comparison)]
+        console.print_text("\n".join(found) + "".join(f"\n{line}\n" for line in lines))
         return
     else:
         from laaf_cli.cli.tables import comparison_tables

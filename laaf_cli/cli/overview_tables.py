@@ -6,9 +6,9 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 
-from laaf_cli.cli.tables import PlainTable, plain_table
+from laaf_cli.cli.tables import PlainTable, constants_table, has_weights, plain_table, value_or_dash, why_unknown
 from laaf_cli.report.overview import Overview
-from laaf_cli.spec import RunSpec
+from laaf_cli.spec import Data, RunSpec
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _PLAIN_BARS = " .:-=+*#@"
@@ -20,6 +20,8 @@ def overview_tables(overview: Overview) -> Iterator[PlainTable]:
     yield _problem(overview)
     yield _method(overview)
     yield _errors(overview)
+    if overview.constants:
+        yield constants_table(overview.constants)
     yield _losses(overview)
     if overview.slopes:
         yield _slopes(overview)
@@ -35,14 +37,25 @@ def _problem(overview: Overview) -> PlainTable:
         table.add_texts(name, f"[{low}, {high}]")
     for name, value in spec.constants.items():
         table.add_texts(name, value)
+    for name in spec.learn:
+        table.add_texts(name, "learned")
+    if spec.functions is not None:
+        table.add_texts("functions", spec.functions)
+    for name, form in spec.transform.items():
+        table.add_texts(f"{name} of the network", form)
     for name, equation in spec.equations.items():
         table.add_texts(name, equation)
     for name, condition in spec.conditions.items():
         table.add_texts(name, condition.sentence)
     if spec.data is not None:
-        given = spec.data.target or {}
-        table.add_texts("data", spec.data.file or ", ".join(f"{name} = {value}" for name, value in given.items()))
+        table.add_texts("data", _data(spec.data))
     return table
+
+
+def _data(data: Data) -> str:
+    given = ", ".join(f"{name} = {value}" for name, value in (data.target or {}).items())
+    noise = f", {data.noise:.3g} noise" if data.noise else ""
+    return (data.file or given or "of the reference") + noise
 
 
 def _method(overview: Overview) -> PlainTable:
@@ -54,6 +67,12 @@ def _method(overview: Overview) -> PlainTable:
     table.add_texts("network", f"{'x'.join(map(str, spec.network.hidden))} {spec.network.activation}, {_inputs(spec)}")
     table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")
     table.add_texts("points", ", ".join(f"{name} {count}" for name, count in overview.n_points.items()))
+    if spec.points.resample is not None:
+        table.add_texts(
+            "points renewed", f"every {spec.points.resample.every} iterations, {spec.points.resample.method}"
+        )
+    if spec.weights.balance.method != "fixed":
+        table.add_texts("weights balanced", spec.weights.balance.method)
     for i, phase in enumerate(spec.training):
         batch = f", batches of {phase.batch}" if phase.batch else ""
         law = "" if phase.schedule.kind == "constant" else f", {phase.schedule.kind}"
@@ -68,13 +87,14 @@ def _method(overview: Overview) -> PlainTable:
 
 
 def _inputs(spec: RunSpec) -> str:
-    return f"{spec.network.initializer}, {spec.network.inputs} inputs"
+    periodic = f", periodic in {', '.join(spec.periodic)}" if spec.periodic else ""
+    return f"{spec.network.initializer}, {spec.network.inputs} inputs{periodic}"
 
 
 def _errors(overview: Overview) -> PlainTable:
     if overview.errors is None:
         table = plain_table("error", "")
-        table.add_texts("relative L2", "unknown: the spec names no reference")
+        table.add_texts("relative L2", why_unknown(overview.attributes["no_reference"]))
         return table
     places = overview.errors
     table = plain_table("error", *places)
@@ -108,11 +128,17 @@ def _box(box: dict[str, tuple[float, float]]) -> str:
 
 
 def _losses(overview: Overview) -> PlainTable:
-    table = plain_table("loss term", "at the start", "at the end", "ratio")
+    weighted, fresh = has_weights(overview.weights), bool(overview.validation)
+    headings = ["at the start", "at the end", "ratio"]
+    table = plain_table("loss term", *["weight"] * weighted, *headings, *["at fresh points"] * fresh)
     rows = [*overview.terms.items(), ("total without S", overview.loss_without_recovery), ("total", overview.total)]
     for name, term in rows:
+        is_term = name in overview.terms
+        weight = [f"{overview.weights[name]:.4g}" if is_term else ""] * weighted
         ratio = term.end / term.start if term.start else math.nan
-        table.add_texts(name, f"{term.start:.3e}", f"{term.end:.3e}", "-" if math.isnan(ratio) else f"{ratio:.2g}")
+        course = [f"{term.start:.3e}", f"{term.end:.3e}", "-" if math.isnan(ratio) else f"{ratio:.2g}"]
+        validation = [value_or_dash(overview.validation.get(name)) if is_term else ""] * fresh
+        table.add_texts(name, *weight, *course, *validation)
     return table
 
 

@@ -33,7 +33,8 @@ def plot(
             "--kind",
             "-k",
             metavar="KIND",
-            help="solution, frequency, error, loss or slopes; repeatable, or with commas. Not given: all that suit.",
+            help="solution, frequency, error, loss, constants or slopes; repeatable, or with commas. "
+            "Not given: all that suit.",
             show_default=False,
         ),
     ] = None,
@@ -50,7 +51,7 @@ def plot(
     dpi: Annotated[int, typer.Option("--dpi", min=20, max=2400, metavar="N", help="Dots per inch of a file.")] = 200,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Draw solution, error, frequency content, loss and slopes of one or several runs.
+    """Draw solution, error, frequency content, loss, learned constants and slopes of one or several runs.
 
     Example:  laaf plot runs/burgers-nlaaf-n10-s0.h5 --output burgers.png
     """

@@ -40,10 +40,11 @@ class TrainingProgress(ABC):
         """Shows one record."""
 
     def losses(self, record: Record) -> str:
-        """The last known error, the loss and its terms, in one line."""
+        """The last known error, learned constants, the loss and its terms, in one line."""
         error = "" if math.isnan(self.error) else f"relative L2 {self.error:.2e}  "
         terms = "  ".join(f"{name} {value:.1e}" for name, value in record.terms.items())
-        return f"{error}loss {record.total:.2e}  ({terms})"
+        constants = "".join(f"{name} {value:.4g}  " for name, value in record.constants.items())
+        return f"{error}{constants}loss {record.total:.2e}  ({terms})"
 
 
 class _Live(TrainingProgress):

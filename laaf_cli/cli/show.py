@@ -33,7 +33,9 @@ def show(
     overview = Overview.read(run)
     if json:
         console.print_json(overview.as_json())
-        return
-    from laaf_cli.cli.overview_tables import overview_tables
+    else:
+        from laaf_cli.cli.overview_tables import overview_tables
 
-    console.print_results(overview_tables(overview))
+        console.print_results(overview_tables(overview))
+    for warning in overview.warnings:
+        console.print_warning(warning)

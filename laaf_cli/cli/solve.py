@@ -81,7 +81,8 @@ def solve(
             raise UsageError(f"{name} takes a finite number, not {bound}")
     plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)
     if max_error is not None and plan.reference is None:
-        raise UsageError(f"--max-error needs a reference. {plan.no_reference or 'The spec asks for none.'}")
+        why = plan.no_reference or "the spec asks for none"
+        raise UsageError(f"--max-error needs a reference, and there is none: {why}")
     target = output or plan.default_output
     check_target(target, overwrite=overwrite)
     if not quiet:
@@ -127,9 +128,12 @@ def _report(finished: FinishedRun, *, quiet: bool, json: bool) -> None:
 
     if json:
         console.print_json(finished.summary.as_json())
-        return
-    console.print_results(summary_tables(finished.summary))
-    if not quiet:
+    else:
+        console.print_results(summary_tables(finished.summary))
+    # Not even --quiet keeps these: an answer that may be wrong must not pass in silence.
+    for warning in finished.summary.warnings:
+        console.print_warning(warning)
+    if not quiet and not json:
         console.print_message(f"written: {finished.summary.path}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from laaf_cli.finished_run import Summary
     from laaf_cli.plan import Inspection, Plan
     from laaf_cli.report.comparison import Comparison
+    from laaf_cli.report.learned_constants import FoundConstant
 
 
 def summary_tables(summary: Summary) -> Iterator[Table]:
-    """The closing tables of a run: errors, loss and slopes, cost."""
+    """The closing tables of a run: errors, learned constants, loss and slopes, cost."""
     yield _errors(summary)
-    loss = plain_table("loss term", "value")
-    for name, value in summary.terms.items():
-        loss.add_texts(name, f"{value:.3e}")
-    loss.add_texts("total", f"{summary.total:.3e}")
-    yield loss
+    if summary.constants:
+        yield constants_table(summary.constants)
+    yield _losses(summary)
     slopes = plain_table("slopes n·a", "mean", "least", "greatest")
     for k, layer in enumerate(summary.slopes, start=1):
         slopes.add_texts(f"layer {k}", *(f"{layer[key]:.4f}" for key in ("mean", "min", "max")))
@@ -45,7 +44,7 @@ def summary_tables(summary: Summary) -> Iterator[Table]:
 def _errors(summary: Summary) -> Table:
     if summary.relative_l2 is None or summary.max_error is None:
         table = plain_table("error", "")
-        table.add_texts("relative L2", "unknown: the spec names no reference")
+        table.add_texts("relative L2", why_unknown(summary.no_reference))
         return table
     table = plain_table("error", *summary.relative_l2)
     table.add_texts("relative L2", *(f"{value:.6e}" for value in summary.relative_l2.values()))
@@ -59,6 +58,70 @@ def _errors(summary: Summary) -> Table:
         "reference's own error", f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s", *empty
     )
     return table
+
+
+def why_unknown(no_reference: str) -> str:
+    """What stands in the place of an error that is not known; no_reference: why none was found, if one was sought."""
+    return f"unknown: {no_reference or 'the spec names no reference'}"
+
+
+def _losses(summary: Summary) -> Table:
+    """The loss terms, with their weights where one is not 1, and at fresh points where they are known."""
+    weighted = has_weights(summary.weights)
+    fresh = bool(summary.validation)
+    table = plain_table("loss term", *["weight"] * weighted, "value", *["at fresh points"] * fresh)
+    for name, value in summary.terms.items():
+        weight = [f"{summary.weights[name]:.4g}"] * weighted
+        table.add_texts(name, *weight, f"{value:.3e}", *[value_or_dash(summary.validation.get(name))] * fresh)
+    table.add_texts("total", *[""] * weighted, f"{summary.total:.3e}", *[""] * fresh)
+    return table
+
+
+def has_weights(weights: Mapping[str, float]) -> bool:
+    """Whether the weights of loss terms are worth a column."""
+    return any(weight != 1 for weight in weights.values())
+
+
+def value_or_dash(value: float | None) -> str:
+    """A number to four digits; `-` for None."""
+    return "-" if value is None else f"{value:.3e}"
+
+
+def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
+    """Learned constants: where they started, what was found, and how far that is from the truth."""
+    from laaf_cli.report.learned_constants import SPREAD_OVER
+
+    known = any(constant.truth is not None for constant in constants.values())
+    headings = ["learned constant", "start", "bounds", "found"] + ["truth", "relative error"] * known
+    table = plain_table(*headings)
+    for name, constant in constants.items():
+        cells = [f"{constant.start:g}", _bounds(constant), found_text(constant.value, constant.spread)]
+        if known:
+            cells += ["-" if constant.truth is None else f"{constant.truth:g}", _relative(constant)]
+        table.add_texts(name, *cells)
+    table.caption = Text(f"±: {SPREAD_OVER}")
+    return table
+
+
+def found_text(value: float, spread: float) -> str:
+    """A value to the digit that its spread leaves, and one more, as `0.0998 ± 0.0004`; at most nine digits."""
+    if not (math.isfinite(value) and math.isfinite(spread)):
+        return f"{value:g} ± {spread:g}"
+    size = math.floor(math.log10(abs(value))) if value else 0
+    digits = 9 if spread == 0 else min(9, max(3, size - math.floor(math.log10(spread)) + 2))
+    return f"{value:.{digits}g} ± {spread:.1g}"
+
+
+def _bounds(constant: FoundConstant) -> str:
+    if math.isinf(constant.lower) and math.isinf(constant.upper):
+        return "none"
+    if math.isinf(constant.upper):
+        return f"above {constant.lower:g}"
+    return f"below {constant.upper:g}" if math.isinf(constant.lower) else f"{constant.lower:g} to {constant.upper:g}"
+
+
+def _relative(constant: FoundConstant) -> str:
+    return "-" if constant.relative_error is None else f"{constant.relative_error:.2e}"
 
 
 def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
@@ -96,16 +159,17 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
 
 
 def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Text]:
-    """What `laaf compare` shows: the table, as much as fits into `width` characters, and what it supports."""
-    from laaf_cli.report.comparison_table import text_table
+    """What `laaf compare` shows: the tables, as much as fits into `width` characters, and what they support."""
+    from laaf_cli.report.comparison_table import text_tables
 
-    texts = text_table(comparison).fitted(width)
-    table = plain_table(*texts.headings)
-    for column in table.columns[1:]:
-        column.no_wrap = True
-    for row in texts.rows:
-        table.add_texts(*row)
-    yield table
+    for whole in text_tables(comparison):
+        texts = whole.fitted(width)
+        table = plain_table(*texts.headings)
+        for column in table.columns[1:]:
+            column.no_wrap = True
+        for row in texts.rows:
+            table.add_texts(*row)
+        yield table
     if comparison.sentences:
         yield Text("\n".join(comparison.sentences))
 

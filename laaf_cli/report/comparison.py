@@ -18,6 +18,36 @@ from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, 
 
 
 @dataclass(frozen=True)
+class ConstantOverSeeds:
+    """A learned constant over the runs of a group.
+
+    value: its values at the end, of the runs that did not fail. within: the median of its spread in the course of
+    each of them. relative_error: infinite where the run failed, NaN where the truth is 0 or not known.
+    """
+
+    truth: float | None
+    value: Spread
+    within: float
+    relative_error: Spread
+
+
+def _over_seeds(name: str, runs: Sequence[RunSummary]) -> ConstantOverSeeds:
+    found = [run.constants[name] for run in runs if not run.failed]
+    errors = [run.constants[name].relative_error for run in runs]
+    return ConstantOverSeeds(
+        runs[0].constants[name].truth,
+        spread([constant.value for constant in found]),
+        float(np.median([constant.spread for constant in found])) if found else math.nan,
+        spread(
+            [
+                math.nan if error is None else math.inf if run.failed else error
+                for run, error in zip(runs, errors, strict=True)
+            ]
+        ),
+    )
+
+
+@dataclass(frozen=True)
 class MethodGroup:
     """The runs of one method on one problem, one per seed, and what they come to.
 
@@ -37,6 +67,11 @@ class MethodGroup:
     @cached_property
     def error(self) -> Spread:
         return spread(list(self.errors.values()))
+
+    @cached_property
+    def constants(self) -> dict[str, ConstantOverSeeds]:
+        """What became of each learned constant over the seeds; empty where none is learned."""
+        return {name: _over_seeds(name, self.runs) for name in self.runs[0].constants}
 
     @property
     def n_failed(self) -> int:
@@ -176,9 +211,9 @@ def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> 
     ]
 
 
-_PROBLEM = ("coordinates", "unknowns", "constants", "equations", "conditions", "data")
-_METHOD = ("slopes", "training", "network", "points", "weights", "conditions", "data", "dtype", "derivatives",
-           "max_seconds", "evaluation", "reference")  # fmt: skip
+_PROBLEM = ("coordinates", "unknowns", "constants", "learn", "functions", "periodic", "equations", "conditions", "data")
+_METHOD = ("slopes", "training", "network", "transform", "periodic", "learn", "points", "weights", "conditions", "data",
+           "dtype", "derivatives", "max_seconds", "evaluation", "reference")  # fmt: skip
 """The settings that make a problem, and those that make a method."""
 
 

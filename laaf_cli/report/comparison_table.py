@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from laaf_cli.report.comparison import Comparison, MethodGroup
+from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
 from laaf_cli.report.statistics import PairedComparison
 
-DISPENSABLE = ("n·a up to", "S(a)", "iterations", "best", "s", "loss", "quartiles", "95 % interval")
+DISPENSABLE = (
+    "n·a up to", "S(a)", "iterations", "best", "s", "loss", "quartiles of it", "quartiles", "± in a run",
+    "95 % interval",
+)  # fmt: skip
 """Columns that a narrow terminal goes without, the first first."""
 
 
@@ -38,8 +41,14 @@ class TextTable:
         return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
+def text_tables(comparison: Comparison) -> list[TextTable]:
+    """The comparison for people: errors and, where any are learned, constants."""
+    constants = constants_table(comparison)
+    return [text_table(comparison), *([constants] if constants is not None else [])]
+
+
 def text_table(comparison: Comparison) -> TextTable:
-    """The comparison for people."""
+    """The methods and their errors."""
     several = len(comparison.problems) > 1
     headings = ["problem"] * several + [
         "method", "runs", "failed", "relative L2", "quartiles", "best", "loss", "S(a)", "n·a up to", "iterations", "s",
@@ -53,6 +62,32 @@ def text_table(comparison: Comparison) -> TextTable:
             row += _pair_cells(comparison.pair(group))
         rows.append(tuple(row))
     return TextTable(tuple(headings), tuple(rows))
+
+
+def constants_table(comparison: Comparison) -> TextTable | None:
+    """The learned constants of each group; None where no run learned any."""
+    several = len(comparison.problems) > 1
+    headings = ["problem"] * several + [
+        "method", "constant", "median", "quartiles", "± in a run", "truth", "relative error", "quartiles of it",
+    ]  # fmt: skip
+    rows = [
+        (*[group.problem] * several, group.label, name, *_constant_cells(constant))
+        for group in comparison.groups
+        for name, constant in group.constants.items()
+    ]
+    return TextTable(tuple(headings), tuple(rows)) if rows else None
+
+
+def _constant_cells(constant: ConstantOverSeeds) -> list[str]:
+    value, error = constant.value, constant.relative_error
+    return [
+        number_text(value.median, ".5g"),
+        "-" if math.isnan(value.median) else f"{value.lower:.5g} to {value.upper:.5g}",
+        number_text(constant.within, ".1g"),
+        "-" if constant.truth is None else f"{constant.truth:g}",
+        error_text(error.median),
+        "-" if math.isnan(error.median) else f"{error_text(error.lower)} to {error_text(error.upper)}",
+    ]
 
 
 def _cells(group: MethodGroup) -> list[str]:
@@ -104,7 +139,8 @@ def _range(values: Sequence[int]) -> str:
 
 
 def records(comparison: Comparison) -> list[dict[str, Any]]:
-    """One flat record per group: plain numbers and texts by name."""
+    """One flat record per group: plain numbers and texts by name; those of learned constants where any is learned."""
+    names = list(dict.fromkeys(name for group in comparison.groups for name in group.constants))
     return [
         {
             "problem": group.problem,
@@ -124,9 +160,26 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
             "iterations": group.median(lambda run: float(run.iterations)),
             "seconds": group.median(lambda run: run.wall_time_s),
         }
+        | {
+            f"{name}_{key}": value
+            for name in names
+            for key, value in _constant_record(group.constants.get(name)).items()
+        }
         | _pair_record(comparison.pair(group))
         for group in comparison.groups
     ]
+
+
+def _constant_record(constant: ConstantOverSeeds | None) -> dict[str, float | None]:
+    """Of a constant that the group does not learn every number is None."""
+    return {
+        "truth": constant.truth if constant else None,
+        "median": constant.value.median if constant else None,
+        "lower_quartile": constant.value.lower if constant else None,
+        "upper_quartile": constant.value.upper if constant else None,
+        "spread_in_a_run": constant.within if constant else None,
+        "relative_error_median": constant.relative_error.median if constant else None,
+    }
 
 
 def _pair_record(pair: PairedComparison | None) -> dict[str, Any]:
@@ -166,6 +219,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                         "stop_reason": run.stop_reason,
                         "stop_detail": run.stop_detail,
                     }
+                    | ({"constants": {k: c.as_json() for k, c in run.constants.items()}} if run.constants else {})
                     for run in group.runs
                 ]
             }

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from laaf_cli.report.doubts import doubts
+from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.report.losses import loss_without_recovery
 from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import GridFields, History, RunFile
@@ -57,12 +59,17 @@ class TermCourse:
 
 @dataclass(frozen=True)
 class Overview:
-    """What `laaf show` tells of a run; error parts are None without a reference."""
+    """What `laaf show` tells of a run; error parts are None without a reference.
+
+    weights: what multiplies each loss term at the end. validation: equations and conditions at fresh points, without
+    weights. warnings: reasons to doubt the answer.
+    """
 
     path: str
     attributes: dict[str, Any]
     spec: RunSpec
     spec_text: str
+    functions_text: str | None
     method: str
     n_points: dict[str, int]
     relative_l2: float | None
@@ -72,8 +79,12 @@ class Overview:
     reference: dict[str, Any] | None
     terms: dict[str, TermCourse]
     total: TermCourse
+    weights: dict[str, float]
+    validation: dict[str, float]
+    constants: dict[str, FoundConstant]
     slopes: list[LayerSlopes]
     n_records: int
+    warnings: list[str]
 
     @classmethod
     def read(cls, path: Path) -> Overview:
@@ -81,24 +92,32 @@ class Overview:
         with RunFile(path) as run:
             reference, error = run.grid("reference"), run.grid("error")
             at_times = run.error_at_times()
-            history = run.history()
+            history, validation = run.history(), run.validation()
             relative = run.attributes["relative_l2"]
+            errors = _error_places(error) if error is not None else None
             return cls(
                 path=str(path),
                 attributes=run.attributes,
                 spec=run.spec,
                 spec_text=run.text("spec/yaml"),
+                functions_text=run.functions(),
                 method=method_style(run.spec).label,
                 n_points=run.n_points(),
                 relative_l2=None if math.isnan(relative) and reference is None else relative,
-                errors=_error_places(error) if error is not None else None,
+                errors=errors,
                 times=at_times.times.tolist() if at_times else [],
                 error_at_times={k: v.tolist() for k, v in at_times.relative_l2.items()} if at_times else None,
                 reference=dict(reference.attributes) if reference is not None else None,
                 terms={name: TermCourse(float(v[0]), float(v[-1])) for name, v in history.terms.items()},
                 total=TermCourse(float(history.columns["total"][0]), float(history.columns["total"][-1])),
+                weights={name: float(weights[-1]) for name, weights in history.weights.items()},
+                validation=validation,
+                constants=found_constants(run.spec, history.columns["iteration"], history.constants),
                 slopes=_slopes(run.spec, history),
                 n_records=len(history.columns["iteration"]),
+                warnings=doubts(
+                    run.spec, history.terms, validation, {name: e.relative_l2 for name, e in (errors or {}).items()}
+                ),
             )
 
     @property
@@ -113,7 +132,7 @@ class Overview:
         plain: dict[str, Any] = {
             name: value
             for name, value in vars(self).items()
-            if name not in ("spec", "errors", "terms", "slopes", "total")
+            if name not in ("spec", "errors", "terms", "slopes", "total", "constants")
         }
         return plain | {
             "settings": self.spec.model_dump(mode="json"),
@@ -121,6 +140,7 @@ class Overview:
             "terms": {name: asdict(term) for name, term in self.terms.items()},
             "total": asdict(self.total),
             "loss_without_recovery": asdict(self.loss_without_recovery),
+            "constants": {name: constant.as_json() for name, constant in self.constants.items()},
             "slopes": [asdict(layer) for layer in self.slopes],
         }
 

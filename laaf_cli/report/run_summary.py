@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.report.losses import SLOPE_RECOVERY, loss_without_recovery
 from laaf_cli.runfile import RunFile
 from laaf_cli.spec import RunSpec, printable
@@ -21,7 +23,7 @@ class RunSummary:
 
     relative_l2: NaN without a reference. loss: the whole loss without slope recovery. recovery: S(a), NaN where
     it is not part of the loss. largest_scale: the greatest n·a. problem_hash, method_hash: equal for runs of
-    equal problems and methods. settings: the resolved settings.
+    equal problems and methods. settings: the resolved settings. constants: learned ones.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class RunSummary:
     loss: float
     recovery: float
     largest_scale: float
+    constants: Mapping[str, FoundConstant]
     iterations: int
     wall_time_s: float
     n_parameters: int
@@ -52,7 +55,7 @@ class RunSummary:
         """The summary of a run file; raises RunFileError where it cannot be read."""
         with RunFile(path) as run:
             facts, spec, terms = run.attributes, run.spec, run.final_terms()
-            slopes = run.slopes()
+            slopes, constants = run.slopes(), run.constants()
             del terms["total"]
             reference = run.group_attributes("reference")["method"] if run.has("reference") else "none"
             return cls(
@@ -69,6 +72,7 @@ class RunSummary:
                 loss=loss_without_recovery(spec, terms),
                 recovery=terms.get(SLOPE_RECOVERY, math.nan),
                 largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
+                constants=found_constants(spec, run.iterations(), constants) if constants else {},
                 iterations=facts["iterations"],
                 wall_time_s=facts["wall_time_s"],
                 n_parameters=facts["n_parameters"],

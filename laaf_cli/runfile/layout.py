@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ ATTRIBUTES: dict[str, Attribute] = {
         float, "relative L2 error on the grid, the largest among the unknowns; NaN without a reference"
     ),
     "max_error": Attribute(float, "largest absolute error on the grid; NaN without a reference"),
+    "no_reference": Attribute(str, "why there is no reference where none was found, else empty"),
     "problem_hash": Attribute(str, "SHA-256 of the resolved problem, without method and seed"),
     "method_hash": Attribute(
         str, "SHA-256 of the resolved method: network, slopes, training, points, weights, precision"
@@ -63,6 +64,7 @@ ATTRIBUTES: dict[str, Attribute] = {
 LAYOUT: tuple[Entry, ...] = (
     Entry("/spec/yaml", "text", "", "the spec as it was given, byte for byte"),
     Entry("/spec/settings", "text", "", "all settings as JSON: command line put in, defaults written out"),
+    Entry("/spec/functions", "text", "", "the Python file that the spec names, as it was run", optional=True),
     Entry("/solution/{coordinate}", "float64", "coordinate", "values of a coordinate, a dimension scale"),
     Entry("/solution/{unknown}", "float64", "coordinates", "the solution on the grid"),
     Entry("/reference/{coordinate}", "float64", "coordinate", "the same values", optional=True),
@@ -81,14 +83,17 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/history/total", "float64", "iteration", "the whole loss, weights and slope recovery included"),
     Entry("/history/relative_l2", "float64", "iteration", "relative L2 error where it was monitored, else NaN"),
     Entry("/history/terms/{term}", "float64", "iteration", "a term of the loss without its weight; `slope_recovery` is S(a)"),
+    Entry("/history/weights/{term}", "float64", "iteration", "the weight that multiplies the term in the loss; it changes where the spec balances weights"),
+    Entry("/history/constants/{constant}", "float64", "iteration", "a learned constant", optional=True),
     Entry("/slopes/iteration", "int64", "iteration", "the iterations of the history"),
     Entry("/slopes/slope_{k}", "int64", "slope_{k}", "number of the slope in hidden layer k, from 0"),
     Entry("/slopes/layer_{k}", "float64", "iteration, slope_{k}", "n·a of hidden layer k, from 1; width 1 for L-LAAF, GAAF and fixed"),
     Entry("/network/layer_{k}/weight", "dtype", "", "weights [N_k, N_{k-1}] of layer k, from 1; the last is the output"),
     Entry("/network/layer_{k}/bias", "dtype", "", "biases [N_k]"),
     Entry("/network/layer_{k}/slope", "dtype", "", "slopes a, without n; hidden layers of adaptive kinds only", optional=True),
-    Entry("/checkpoint/points/{term}", "float64", "", "collocation points of a term, [n_points, d]"),
-    Entry("/checkpoint/observed/{unknown}", "float64", "", "values from a data file, one per point of the term `data`", optional=True),
+    Entry("/validation/{term}", "float64", "", "a term at fresh points after the training, without its weight; equations and conditions", optional=True),
+    Entry("/checkpoint/points/{term}", "float64", "", "collocation points of a term at the end, [n_points, d]"),
+    Entry("/checkpoint/observed/{term}/{name}", "float64", "", "values that are observed at the points of a term, by unknown or column", optional=True),
     Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps, by parameter and name; absent where training diverged", optional=True),
 )  # fmt: skip
 

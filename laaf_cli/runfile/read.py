@@ -17,7 +17,7 @@ from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES
 from laaf_cli.runfile.record import Array, ErrorAtTimes, GridFields, History, NetworkParameters
 from laaf_cli.spec import RunSpec, shown
 
-COLUMNS = ("iteration", "phase", "wall_time_s", "learning_rate", "total", "relative_l2")
+COLUMNS = ("wall_time_s", "learning_rate", "total", "relative_l2")
 MAX_TEXT = 1_000_000
 """The most bytes of a text dataset; a spec has at most a fifth of it."""
 
@@ -138,18 +138,37 @@ class RunFile(GuardedFile):
 
     def history(self) -> History:
         """Everything that was recorded while training."""
-        shape = self._length("history/iteration", MAX_RECORDS)
-        columns = {
-            name: self._shaped(f"history/{name}", shape, "i" if name in ("iteration", "phase") else "f")
-            for name in COLUMNS
-        }
-        self._check_counted(columns["iteration"], columns["phase"])
+        iterations = self.iterations()
+        shape = iterations.shape
+        columns = {"iteration": iterations, "phase": self._shaped("history/phase", shape, "i")}
+        columns |= {name: self._shaped(f"history/{name}", shape) for name in COLUMNS}
+        if (columns["phase"] < 0).any() or (columns["phase"] >= len(self.spec.training)).any():
+            raise refusal(f"history/phase in {self.path} names a phase that the spec has not")
         terms = {name: self._shaped(f"history/terms/{name}", shape) for name in self._terms("history/terms")}
+        if set(self.names("history/weights")) != set(terms):
+            raise refusal(f"history/weights in {self.path} holds other terms than history/terms")
+        weights = {name: self._shaped(f"history/weights/{name}", shape) for name in terms}
         slopes = []
         for k, width in enumerate(self.spec.network.hidden, start=1):
             width = width if self.spec.slopes.kind == "nlaaf" else 1
             slopes.append(self._shaped(f"slopes/layer_{k}", (*shape, width)))
-        return History(columns, terms, tuple(slopes))
+        return History(columns, terms, weights, tuple(slopes), self.constants())
+
+    def iterations(self) -> Array:
+        """The iterations of the records, which count upwards."""
+        found = self._shaped("history/iteration", self._length("history/iteration", MAX_RECORDS), "i")
+        if found[0] < 0 or (found[1:] <= found[:-1]).any():
+            raise refusal(f"history/iteration in {self.path} does not count upwards")
+        return found
+
+    def constants(self) -> dict[str, Array]:
+        """Each learned constant at every record, in the order of the spec."""
+        if set(self.names("history/constants")) != set(self.spec.learn):
+            raise refusal(f"history/constants in {self.path} holds other constants than the spec learns")
+        if not self.spec.learn:
+            return {}
+        shape = self._length("history/iteration", MAX_RECORDS)
+        return {name: self._shaped(f"history/constants/{name}", shape) for name in self.spec.learn}
 
     def final_terms(self) -> dict[str, float]:
         """The loss terms at the end, without weights; `total` is the whole loss."""
@@ -157,10 +176,22 @@ class RunFile(GuardedFile):
         paths = {name: f"history/terms/{name}" for name in self._terms("history/terms")} | {"total": "history/total"}
         return {name: float(self._shaped(path, shape)[-1]) for name, path in paths.items()}
 
+    def validation(self) -> dict[str, float]:
+        """Equations and conditions at fresh points after the training, without weights; empty where there is none."""
+        names = self.names("validation")
+        trained = set(self._terms("history/terms")) - {"data", "slope_recovery"}
+        if not set(names) <= trained:
+            raise refusal(f"validation in {self.path} holds other terms than equations and conditions of the loss")
+        return {name: float(self._shaped(f"validation/{name}", ())) for name in names}
+
+    def functions(self) -> str | None:
+        """The Python file that the spec names, as it was run; None without one. It is text, and never run."""
+        return self.text("spec/functions") if self.has("spec/functions") else None
+
     def network(self) -> NetworkParameters:
         """Weights, biases and slopes."""
         spec = self.spec
-        widths = [len(spec.coordinates), *spec.network.hidden, len(spec.unknowns)]
+        widths = [_n_inputs(spec), *spec.network.hidden, len(spec.unknowns)]
         layers = range(1, len(widths))
         return NetworkParameters(
             tuple(self._shaped(f"network/layer_{k}/weight", (widths[k], widths[k - 1])) for k in layers),
@@ -186,18 +217,16 @@ class RunFile(GuardedFile):
         return shape[0]
 
     def _terms(self, group: str) -> list[str]:
-        """The names of a group that holds something for each loss term: those of the spec."""
+        """The names of a group that holds something for each loss term: those of the spec.
+
+        Conditions that the form of the solution meets exactly are no terms of the loss.
+        """
         spec, names = self.spec, self.names(group)
-        terms = {*spec.equations, *spec.conditions, *(["data"] if spec.data else [])}
-        if not terms <= set(names) <= terms | {"slope_recovery"}:
+        has_form = spec.transform or spec.periodic
+        sure = {*spec.equations, *(["data"] if spec.data else []), *([] if has_form else spec.conditions)}
+        if not sure <= set(names) <= sure | {*spec.conditions, "slope_recovery"}:
             raise refusal(f"{group} in {self.path} holds other terms than the spec has")
         return names
-
-    def _check_counted(self, iteration: Array, phase: Array) -> None:
-        if iteration[0] < 0 or (iteration[1:] <= iteration[:-1]).any():
-            raise refusal(f"history/iteration in {self.path} does not count upwards")
-        if (phase < 0).any() or (phase >= len(self.spec.training)).any():
-            raise refusal(f"history/phase in {self.path} names a phase that the spec has not")
 
     def _length(self, path: str, most: int) -> tuple[int]:
         """The shape of what all else must be as long as."""
@@ -221,6 +250,11 @@ class RunFile(GuardedFile):
         if values.dtype.kind != kind:
             raise refusal(f"{path} in {self.path} holds no {'whole ' * (kind == 'i')}numbers")
         return values
+
+
+def _n_inputs(spec: RunSpec) -> int:
+    """The inputs of the network: a coordinate, or the sines and cosines of a periodic one."""
+    return sum(2 * spec.periodic[name] if name in spec.periodic else 1 for name in spec.coordinates)
 
 
 def _no_constant(name: str) -> None:

@@ -33,13 +33,15 @@ class History:
     """What was recorded while training: one row per record.
 
     columns: `iteration`, `phase`, `wall_time_s`, `learning_rate`, `total`, `relative_l2` (NaN where it was
-    not monitored). terms: each loss term without its weight. slopes: n·a of each hidden layer,
-    [n_records, width], width 1 for L-LAAF and GAAF.
+    not monitored). terms: each loss term without its weight. weights: what multiplies each of them in the loss.
+    slopes: n·a of each hidden layer, [n_records, width], width 1 for L-LAAF and GAAF. constants: learned ones.
     """
 
     columns: Mapping[str, Array]
     terms: Mapping[str, Array]
+    weights: Mapping[str, Array]
     slopes: tuple[Array, ...]
+    constants: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,13 @@ class NetworkParameters:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What resuming needs: the points of every term, given values, and what the optimizer keeps per parameter."""
+    """What resuming needs: the points of every term, values observed there, what the optimizer keeps per parameter.
+
+    observed: by term, then by unknown or column.
+    """
 
     points: Mapping[str, Array]
-    observed: Mapping[str, Array]
+    observed: Mapping[str, Mapping[str, Array]]
     optimizer: Mapping[str, Array]
     attributes: Mapping[str, str | float]
 
@@ -67,13 +72,15 @@ class RunRecord:
     """Everything that one run leaves behind; `layout.py` says where each part stands in the file.
 
     spec: the YAML text as given, byte for byte. settings: the resolved settings as JSON.
-    reference and error are None where there is no reference; slices hold `u` and, with a reference, `u_reference`
-    at the single times of the spec.
+    functions: the Python file that the spec names, None without one. reference and error are None where there is no
+    reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec. validation: each
+    equation and condition at fresh points, without its weight; empty where training diverged.
     """
 
     attributes: Mapping[str, str | int | float]
     spec: str
     settings: str
+    functions: str | None
     solution: GridFields
     reference: GridFields | None
     error: GridFields | None
@@ -81,4 +88,5 @@ class RunRecord:
     error_at_times: ErrorAtTimes | None
     history: History
     network: NetworkParameters
+    validation: Mapping[str, float]
     checkpoint: Checkpoint

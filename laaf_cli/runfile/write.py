@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from laaf_cli.runfile.layout import ATTRIBUTES
-from laaf_cli.runfile.record import Array, GridFields, RunRecord
+from laaf_cli.runfile.record import Array, Checkpoint, GridFields, RunRecord
 from laaf_cli.target_file import replacing
 
 
@@ -33,6 +33,8 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
         file.attrs[name] = _storable(value) if isinstance(value, str) else value
     file["spec/yaml"] = _text(record.spec)
     file["spec/settings"] = _text(record.settings)
+    if record.functions is not None:
+        file["spec/functions"] = _text(record.functions)
     for group, grid in (
         ("solution", record.solution),
         ("reference", record.reference),
@@ -51,14 +53,20 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
     for k, slope in enumerate(record.network.slopes, start=1):
         file[f"network/layer_{k}/slope"] = slope
     file["network"].attrs.update(record.network.attributes)
-    checkpoint = file.create_group("checkpoint")
-    checkpoint.attrs.update(record.checkpoint.attributes)
-    for name, points in record.checkpoint.points.items():
-        checkpoint[f"points/{name}"] = points
-    for name, values in record.checkpoint.observed.items():
-        checkpoint[f"observed/{name}"] = values
-    for name, state in record.checkpoint.optimizer.items():
-        checkpoint[f"optimizer/{name}"] = state
+    for name, value in record.validation.items():
+        file[f"validation/{name}"] = np.float64(value)
+    _fill_checkpoint(file.create_group("checkpoint"), record.checkpoint)
+
+
+def _fill_checkpoint(group: h5py.Group, checkpoint: Checkpoint) -> None:
+    group.attrs.update(checkpoint.attributes)
+    for name, points in checkpoint.points.items():
+        group[f"points/{name}"] = points
+    for term, columns in checkpoint.observed.items():
+        for name, values in columns.items():
+            group[f"observed/{term}/{name}"] = values
+    for name, state in checkpoint.optimizer.items():
+        group[f"optimizer/{name}"] = state
 
 
 def _storable(value: str) -> str:
@@ -87,9 +95,13 @@ def _fill_along(group: h5py.Group, scale: str, values: Array, columns: Mapping[s
     if scale not in group:
         group[scale] = values
         group[scale].make_scale(scale)
+    _attach_along(group, group[scale], columns)
+
+
+def _attach_along(group: h5py.Group, scale: h5py.Dataset, columns: Mapping[str, Array]) -> None:
     for name, column in columns.items():
         dataset = group.create_dataset(name, data=column, **_compressed(column))
-        dataset.dims[0].attach_scale(group[scale])
+        dataset.dims[0].attach_scale(scale)
 
 
 def _fill_history(file: h5py.File, record: RunRecord) -> None:
@@ -97,10 +109,13 @@ def _fill_history(file: h5py.File, record: RunRecord) -> None:
     iterations = record.history.columns["iteration"]
     rest = {name: column for name, column in record.history.columns.items() if name != "iteration"}
     _fill_along(history, "iteration", iterations, rest)
-    terms = history.create_group("terms")
-    for name, column in record.history.terms.items():
-        dataset = terms.create_dataset(name, data=column, **_compressed(column))
-        dataset.dims[0].attach_scale(history["iteration"])
+    for name, columns in (
+        ("terms", record.history.terms),
+        ("weights", record.history.weights),
+        ("constants", record.history.constants),
+    ):
+        if columns:
+            _attach_along(history.create_group(name), history["iteration"], columns)
     slopes = file.create_group("slopes")
     for k, values in enumerate(record.history.slopes, start=1):
         neuron = f"slope_{k}"

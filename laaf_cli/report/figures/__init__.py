@@ -1,6 +1,7 @@
 """The figures of runs: read with `RunData.read`, drawn by a function for each kind, written by `save`."""
 
 from laaf_cli.report.figures.comparison import ErrorGroup, comparison_figure
+from laaf_cli.report.figures.constants import constants_figure
 from laaf_cli.report.figures.error import error_figure
 from laaf_cli.report.figures.frequency import frequency_figure
 from laaf_cli.report.figures.kinds import KINDS, Drawing, Kind, check_kinds, draw
@@ -23,6 +24,7 @@ __all__ = [
     "check_kinds",
     "check_path",
     "comparison_figure",
+    "constants_figure",
     "draw",
     "error_figure",
     "file_types",

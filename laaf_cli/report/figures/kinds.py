@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from laaf_cli.errors import UsageError, did_you_mean, listed
-from laaf_cli.report.figures import error, frequency, loss, slopes, solution
+from laaf_cli.report.figures import constants, error, frequency, loss, slopes, solution
 from laaf_cli.report.figures.choice import Obstacle, choose_unknowns, require_one_problem
 from laaf_cli.report.figures.run_data import RunData
 
@@ -36,9 +36,14 @@ KINDS: dict[str, Kind] = {
     ),
     "error": Kind("the pointwise error on a log scale", error.obstacle, error.error_figure),
     "loss": Kind(
-        "the loss by term against the iteration, slope recovery and error apart",
+        "the loss by term against the iteration, slope recovery and error apart, weights where they adapt",
         loss.obstacle,
         lambda runs, _times, _unknown: loss.loss_figure(runs),
+    ),
+    "constants": Kind(
+        "the learned constants against the iteration, with their true values and near bounds",
+        constants.obstacle,
+        lambda runs, _times, _unknown: constants.constants_figure(runs),
     ),
     "slopes": Kind(
         "the slopes n·a of each hidden layer against the iteration",

@@ -35,7 +35,8 @@ def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kin
 def loss_figure(runs: Sequence[RunData]) -> Figure:
     """The loss of runs of one problem: the whole without S(a), every term without its weight, S(a), relative L2.
 
-    Each a panel with a line per run. Runs of one method have one colour and one place in the legend.
+    Then the weight of each term whose weight changes in some run. Each a panel with a line per run. Runs of one method
+    have one colour and one place in the legend.
     Raises RunFileError for runs of different problems: their terms are not the same.
     """
     choice.require_one_problem(runs)
@@ -50,7 +51,7 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
 
 
 def _whole(run: RunData) -> Array:
-    """The loss without S(a), [n_records]; zeros where no other term is left."""
+    """The loss without S(a), with the weights of the spec, [n_records]; zeros where no other term is left."""
     return np.zeros(len(run.history.columns["total"])) + loss_without_recovery(run.spec, run.history.terms)
 
 
@@ -62,7 +63,12 @@ def _panels(runs: Sequence[RunData]) -> list[Panel]:
         panels.append(Panel("slope recovery", "S(a)", _term(SLOPE_RECOVERY)))
     if any(np.isfinite(_monitored(run)).any() for run in runs):
         panels.append(Panel("error against the reference", "relative L2", _monitored))
-    return panels
+    adapting = [name for name in names if any(_adapts(run.history.weights.get(name)) for run in runs)]
+    return panels + [Panel(f"weight of '{name}'", "weight in the loss", _weight(name)) for name in adapting]
+
+
+def _adapts(weights: Array | None) -> bool:
+    return weights is not None and bool((weights != weights[0]).any())
 
 
 def _in_order_of_spec(run: RunData) -> list[str]:
@@ -73,6 +79,10 @@ def _in_order_of_spec(run: RunData) -> list[str]:
 
 def _term(name: str) -> Callable[[RunData], Array | None]:
     return lambda run: run.history.terms.get(name)
+
+
+def _weight(name: str) -> Callable[[RunData], Array | None]:
+    return lambda run: run.history.weights.get(name)
 
 
 def _monitored(run: RunData) -> Array:
