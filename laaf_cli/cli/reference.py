@@ -63,7 +63,8 @@ def reference(
 
     plan = make_plan(text, overrides)
     if plan.reference is None:
-        raise UsageError(plan.no_reference or "the spec asks for no reference; --method names one")
+        why = f"there is no reference: {plan.no_reference}" if plan.no_reference else "the spec asks for no reference"
+        raise UsageError(f"{why}; --method names one")
     if output is not None:
         export.check_output(output, plan.problem.domain.coordinates, overwrite=overwrite)
     places = _places(plan, grid or [], points, quiet=quiet)
