@@ -385,7 +385,7 @@ Change the transform so that it can meet the condition.
 network: {activation: elu}
 transform: {u: net + x*net_x}
 --
-spec.yaml:4:23: 'elu' does not suit the equation 'heat' of order 3
+spec.yaml:4:23: 'elu' does not suit the equation 'heat' of order 3, which the transform raises from 2
    4 | network: {activation: elu}
      |                       ^^^
 Its second derivative jumps at 0 and its third does not exist there. Choices: tanh, sin, sigmoid, silu, gelu, softplus.

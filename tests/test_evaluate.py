@@ -22,7 +22,7 @@ from conftest import Laaf, plan_of
 
 from laaf_cli import trained_network
 from laaf_cli.cli import places as cli_places
-from laaf_cli.cli.evaluate import GRID_FORMS
+from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import ExitCode, RunFileError, UsageError
 from laaf_cli.plan import make_plan
@@ -46,7 +46,9 @@ title: Wärme
 coordinates: {x: [3, 5], t: [-2, 1]}
 unknowns: [u, v]
 equations: {a: u_t = u_xx, b: v_t = u}
-conditions: {start: {where: t = -2, equation: [u = sin(x), v = 0], points: 7}}
+conditions:
+  start: {where: t = -2, equation: [u = sin(x), v = 0], points: 7}
+  ends: {where: boundary, equation: u = 0, points: 4}
 points: {interior: 20}
 network: {hidden: [5, 4]}
 slopes: {kind: nlaaf, n: 5}
