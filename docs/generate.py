@@ -30,25 +30,37 @@ from typer.models import ArgumentInfo, OptionInfo
 from laaf_cli import bundled
 from laaf_cli.cli.app import app
 from laaf_cli.errors import ExitCode, LaafError
-from laaf_cli.expression import functions, simplify, tokens
+from laaf_cli.expression import simplify, tokens
+from laaf_cli.expression.functions import (
+    COMPARISONS,
+    FUNCTIONS,
+    MAX_EXPONENT,
+    NAMED_CONSTANTS,
+    OPERATORS,
+    OTHER_SPELLINGS,
+)
 from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.network import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.plan import CHOICES, make_plan
+from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
-from laaf_cli.reference import REFERENCES
+from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES
 from laaf_cli.report.export import FORMATS as EXPORT_FORMATS
 from laaf_cli.report.figures import KINDS
 from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT
 from laaf_cli.spec import RunSpec, Text, models, source
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.target_file import check_target
+from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES
+from laaf_cli.training.resampling import RESAMPLERS
 
 DOCS = Path(__file__).resolve().parent
 README = DOCS.parent / "README.md"
 FIRST_PAGE = DOCS / "getting-started.md"
+FORM_PAGE = DOCS / "constraints.md"
 
 _MARKED = re.compile(
     r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- end generated -->)", re.DOTALL
@@ -139,6 +151,8 @@ _SHORT_FORMS = {
     "_recovery": "{}, `true` or `false`",
     "_schedule": "name, or {}",
     "_reference": "name, or {}",
+    "_balance": "name, or {}",
+    "_harmonics": "`true` or {}",
 }
 
 
@@ -146,7 +160,9 @@ def _type(annotation: Any, path: str) -> str:
     """An annotation in words; the names of a table where the key takes one."""
     pattern = tuple("*" if step.isdecimal() else step for step in path.split("."))
     known = CHOICES | {("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS)}
-    return codes(known[pattern]) if pattern in known else _words(annotation)
+    if pattern not in known:
+        return _words(annotation)
+    return codes(known[pattern]) + (", or mapping (below)" if _nested(annotation) else "")
 
 
 def _words(annotation: Any) -> str:
@@ -166,7 +182,7 @@ def _words(annotation: Any) -> str:
         return f"mapping of {_plural(_words(arguments[0]))} to {_plural(_words(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping (below)"
-    return {int: "whole number", float: "number", str: "text"}[annotation]
+    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[annotation]
 
 
 def _plural(words: str) -> str:
@@ -186,13 +202,16 @@ def _annotated(base: Any, metadata: tuple[Any, ...]) -> str:
     least, most = limits.get("min_length"), limits.get("max_length")
     if most is not None and least == most:
         return words.replace("list of", f"list of {most}", 1)
-    return words + "".join(_LIMITS[key].format(value) for key, value in limits.items())
+    return words + "".join(_LIMITS[key].format(value) for key, value in limits.items() if value < UNTOLD)
 
+
+UNTOLD = 1e9
+"""A limit that nobody comes near."""
 
 _LIMITS = {
     "gt": " > {:g}",
     "ge": " ≥ {:g}",
-    "lt": "",
+    "lt": " and < {:g}",
     "le": " and ≤ {:g}",
     "min_length": "",
     "max_length": ", at most {}",
@@ -205,11 +224,11 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     if isinstance(value, BaseModel):
         given = {key: item for key, item in value.model_dump().items() if key in value.model_fields_set}
-        return code(str(given["kind"])) if given else "its defaults"
+        return code(str(next(iter(given.values())))) if given else "its defaults"
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
         shown = [", ".join(f"{k}: {v}" for k, v in item.model_dump(exclude_unset=True).items()) for item in value]
         return code("[" + ", ".join(f"{{{item}}}" for item in shown) + "]")
-    if value in (None, "", [], {}):
+    if value in (None, "", [], {}) or value is False:
         return "–"
     return code(f"{value:g}" if isinstance(value, float) and value < 1e4 else str(value).replace("'", ""))
 
@@ -271,9 +290,28 @@ def schedules() -> str:
     return table(("kind", "keys", "learning rate"), rows)
 
 
+def condition_kinds() -> str:
+    """A row for each key that says where a condition holds, with the keys that go with it."""
+    fields = models.Condition.model_fields
+    rows = [(code(name), fields[name].description or "", codes(kind.keys)) for name, kind in CONDITION_KINDS.items()]
+    return table(("key", "value", "further keys"), rows)
+
+
+def resamplers() -> str:
+    rows = [(code(name), row.meaning, codes(row.keys) or "–", row.source) for name, row in RESAMPLERS.items()]
+    return table(("method", "meaning", "keys", "source"), rows)
+
+
+def balances() -> str:
+    rows = [(code(name), row.meaning, codes(row.keys) or "–", row.source) for name, row in BALANCES.items()]
+    return table(("method", "meaning", "keys", "source"), rows)
+
+
 def references() -> str:
     rows = [(code(name), kind.meaning) for name, kind in REFERENCES.items()]
-    return table(("kind", "meaning"), [*rows, ("`none`", "no reference: the error is reported as unknown")])
+    auto = (code(AUTO), "the default: `spectral` where it applies, else none, and the reason is told")
+    none = (code(NO_REFERENCE), "no reference: the error is reported as unknown")
+    return table(("kind", "meaning"), [auto, *rows, none])
 
 
 def data_formats() -> str:
@@ -285,7 +323,7 @@ def data_formats() -> str:
 
 def function_table() -> str:
     rows = []
-    for row in functions.FUNCTIONS.values():
+    for row in FUNCTIONS.values():
         arguments = "abc"[: row.n_arguments]
         rules = (code(f"d/d{a} = {rule}") for a, rule in zip(arguments, row.derivatives, strict=True))
         rows.append((code(f"{row.name}({', '.join(arguments)})"), row.meaning, "<br>".join(rules)))
@@ -294,22 +332,22 @@ def function_table() -> str:
 
 def operator_table() -> str:
     rows = []
-    for row in functions.OPERATORS.values():
+    for row in OPERATORS.values():
         form = "-a" if row.name == "neg" else f"a {row.name} b"
-        compares = row.name in functions.COMPARISONS
+        compares = row.name in COMPARISONS
         rules = (code(f"d/d{a} = {rule}") for a, rule in zip("ab", row.derivatives, strict=False))
         rows.append((code(form), row.meaning, "–" if compares else "<br>".join(rules)))
     return table(("operator", "meaning", "derivative"), rows)
 
 
 def named_constants() -> str:
-    rows = ((code(name), repr(value)) for name, value in functions.NAMED_CONSTANTS.items())
+    rows = ((code(name), repr(value)) for name, value in NAMED_CONSTANTS.items())
     return table(("name", "value"), rows)
 
 
 def other_spellings() -> str:
     by_name: dict[str, list[str]] = {}
-    for other, name in functions.OTHER_SPELLINGS.items():
+    for other, name in OTHER_SPELLINGS.items():
         by_name.setdefault(name, []).append(other)
     return table(("not", "but"), ((codes(others), code(name)) for name, others in by_name.items()))
 
@@ -320,7 +358,7 @@ def expression_limits() -> str:
         [
             ("length of an expression", f"{tokens.MAX_LENGTH} characters"),
             ("nesting of an expression", f"{tokens.MAX_DEPTH} levels"),
-            ("a number as exponent", f"between −{functions.MAX_EXPONENT} and {functions.MAX_EXPONENT}"),
+            ("a number as exponent", f"between −{MAX_EXPONENT} and {MAX_EXPONENT}"),
             ("order of a derivative", str(MAX_ORDER)),
             ("size after differentiation", f"{simplify.MAX_SIZE:,} nodes, {simplify.MAX_TREE_DEPTH} levels"),
         ],
@@ -489,10 +527,37 @@ def mistakes() -> str:
 
 
 def warnings() -> str:
-    """What is said of a spec that lacks conditions and is not refused."""
+    """What is said of a spec that lacks a condition and is not refused."""
     name, text = _example(FIRST_PAGE)
-    bare = "\n".join(line for line in text.splitlines() if not re.match(r"  (cold|insulated):", line))
+    bare = _without(text, "cold")
     return fenced("\n".join(f"warning: {line}" for line in make_plan(Text(name, bare)).problem.warnings), "text")
+
+
+def _without(text: str, *conditions: str) -> str:
+    """A spec without some of its conditions, each of which stands on a line of its own."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith(tuple(f"  {c}:" for c in conditions)))
+
+
+def determinacy() -> str:
+    """What is said of a spec with too few and with too many conditions."""
+    name, text = _example(FIRST_PAGE)
+    more = "  cold: {where: x = 0, equation: [u = 0, u_x = 1]}"
+    changes = {
+        "**Too few.** Without any condition at the start:": _without(text, "initial"),
+        "**Too many.** With a second condition at one end, `cold: {where: x = 0, equation: [u = 0, u_x = 1]}`:": re.sub(
+            r"^  cold:.*$", more, text, flags=re.MULTILINE
+        ),
+    }
+    return "\n\n".join(
+        f"{title}\n\n{_refusal(partial(make_plan, Text(name, changed)))}" for title, changed in changes.items()
+    )
+
+
+def broken_transform() -> str:
+    """What is said of a transform that contradicts a condition."""
+    name, text = _example(FORM_PAGE)
+    change = Mistake("", "{u: sin(pi*x) + t", "{u: sin(2*pi*x) + t")
+    return _refusal(partial(make_plan, Text(name, _changed(text, change))))
 
 
 def slip() -> str:
@@ -533,10 +598,14 @@ def _scratch_folder() -> Iterator[None]:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "activations": activations,
+    "balances": balances,
+    "broken-transform": broken_transform,
     "bundled-problems": bundled_problems,
     "bundled-spec": bundled_spec,
     "commands": commands,
+    "condition-kinds": condition_kinds,
     "data-formats": data_formats,
+    "determinacy": determinacy,
     "exit-codes": exit_codes,
     "export-formats": export_formats,
     "expression-limits": expression_limits,
@@ -550,6 +619,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "optimizers": optimizers,
     "other-spellings": other_spellings,
     "references": references,
+    "resamplers": resamplers,
     "run-file-attributes": run_file_attributes,
     "run-file-group-attributes": run_file_group_attributes,
     "run-file-layout": run_file_layout,

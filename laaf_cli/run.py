@@ -15,6 +15,7 @@ from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
+from laaf_cli.reference import AUTO, ReferenceRefusedError
 from laaf_cli.solution import Solution
 from laaf_cli.training import Record, Trainer, validate
 
@@ -27,9 +28,10 @@ def execute(
 ) -> FinishedRun:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
-    Raises ReferenceRefusedError where the reference turns out not to cover the evaluation grid.
+    Raises ReferenceRefusedError where the reference that the spec names turns out not to cover the evaluation grid.
     """
     prepare_torch()
+    plan = with_solved_reference(plan)
     network = plan.make_network()
     objective = plan.make_objective(network, plan.draw_points())
     grid = grid_points(plan.problem.grid)
@@ -55,6 +57,17 @@ def execute(
     if result.divergence is None:
         result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
     return finish(plan, network, objective.points, result, grid, reference, slices)
+
+
+def with_solved_reference(plan: Plan) -> Plan:
+    """The plan after its reference has been solved; without it where nobody asked for it and it cannot be solved."""
+    if plan.reference is None or plan.spec.reference.kind != AUTO or (plan.spec.data and plan.spec.data.reference):
+        return plan
+    try:
+        plan.reference.evaluate(grid_points(plan.problem.grid))
+    except ReferenceRefusedError as error:
+        return replace(plan, reference=None, no_reference=str(error))
+    return plan
 
 
 def _slices(plan: Plan) -> list[Slice]:

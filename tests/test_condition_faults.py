@@ -361,6 +361,16 @@ spec.yaml:4:16: the transform breaks the condition 'start': it is off by 1, what
      |                ^^^^^^^^^
 Change the transform so that it can meet the condition.
 
+=+ a transform that jumps at the seam of a period
+conditions: {start: {where: t = 0, equation: u = sin(2*pi*x)}}
+periodic: {x: true}
+transform: {u: sin(2*pi*x) + t*x*net}
+--
+spec.yaml:6:16: the transform of 'u' is not periodic in 'x': between x = 0 and x = 1 it jumps by up to 1.4
+   6 | transform: {u: sin(2*pi*x) + t*x*net}
+     |                ^^^^^^^^^^^^^^^^^^^^^
+Write 'x' in functions of this period, as sin(2*pi*x/1).
+
 =+ a transform that breaks a condition by little
 transform: {u: 1.0e-7 + x*net}
 --

@@ -108,7 +108,31 @@ def test_no_reference_is_told_plainly(laaf: Laaf) -> None:
     assert laaf("reference", "four.yaml").code == 2
     bound = laaf("solve", "four.yaml", "--max-error", 1)
     assert bound.code == 2
-    assert bound.err.startswith("error: --max-error needs a reference. ")
+    assert bound.err.startswith("error: --max-error needs a reference, and there is none: ")
+
+
+STIFF = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+equations: {gelfand: u_xx + 10*exp(u) = 0}
+conditions: {ends: {where: boundary, equation: u = 0, points: 2}}
+points: {interior: 20, validation: 20}
+network: {hidden: [4]}
+training: [{iterations: 3}]
+"""
+"""Beyond its critical parameter, 3.51, Bratu's equation has no solution."""
+
+
+def test_a_reference_that_nobody_named_does_not_keep_from_training(laaf: Laaf) -> None:
+    Path("bratu.yaml").write_text(STIFF)
+    outcome = laaf("solve", "bratu.yaml")
+    assert outcome.code == 0, outcome.err
+    assert "unknown: " in outcome.out
+    named = laaf("solve", "bratu.yaml", "--set", "reference=spectral", "--overwrite")
+    assert named.code == 3
+    bound = laaf("solve", "bratu.yaml", "--max-error", 1, "--overwrite")
+    assert bound.code == 6
+    assert "no error is known to be below 1: " in bound.err
 
 
 MODULE = """

@@ -37,6 +37,7 @@ def reference(
         typer.Option("--max-error", min=0, metavar="X", help="Exit with 6 where its own error estimate is above this."),
     ] = None,
     assignments: options.SetOption = None,
+    allow_python: options.AllowPythonOption = False,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
@@ -61,7 +62,7 @@ def reference(
 
     from laaf_cli.plan import make_plan
 
-    plan = make_plan(text, overrides)
+    plan = make_plan(text, overrides, allow_python=allow_python)
     if plan.reference is None:
         why = f"there is no reference: {plan.no_reference}" if plan.no_reference else "the spec asks for no reference"
         raise UsageError(f"{why}; --method names one")

@@ -103,6 +103,8 @@ def _announce(plan: Plan) -> None:
     )
     for warning in plan.warnings:
         console.print_warning(warning)
+    if plan.reference is not None and plan.spec.reference.kind in ("auto", "spectral"):
+        console.print_message("solving it by the spectral method, for reference; then the network is trained")
 
 
 def _train(plan: Plan, target: Path, *, quiet: bool) -> FinishedRun:
@@ -150,5 +152,7 @@ def _raise_for(finished: FinishedRun, max_error: float | None) -> None:
         )
     if summary.stop_reason == "interrupted":
         raise InterruptedRunError(f"interrupted at iteration {summary.iterations}; the run is in {summary.path}")
+    if max_error is not None and summary.relative_l2 is None:
+        raise BoundExceededError(f"no error is known to be below {max_error:g}: {summary.no_reference}")
     if max_error is not None and not summary.worst_relative_l2 <= max_error:
         raise BoundExceededError(f"relative L2 error {summary.worst_relative_l2:.3e} is above the bound {max_error:g}")

@@ -14,7 +14,7 @@ from laaf_cli.multi_index import ambiguous_coordinate
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.determinacy import check_determinacy
 from laaf_cli.problem.domain import Array, Domain
-from laaf_cli.problem.form import check_derivable, met_conditions, read_form, read_periodic
+from laaf_cli.problem.form import check_derivable, check_periodicity, met_conditions, read_form, read_periodic
 from laaf_cli.problem.observations import read_data
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
 from laaf_cli.problem.python_function import PythonFunction
@@ -97,6 +97,8 @@ class _Builder(Reader):
         warnings: tuple[str, ...] = ()
         if not self.faults and self.form_is_right:
             warnings = self.check_whole(terms, trial)
+        if not self.faults and trial.trees:
+            check_periodicity(self, trial)
         met = met_conditions(self, trial, terms) if not self.faults else frozenset()
         if self.faults:
             return None

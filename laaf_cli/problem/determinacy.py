@@ -30,7 +30,7 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
         held = list(_on_axis(terms, axis))
         if not paired and not is_free and not _check_missing(reader, equations, held, axis):
             warnings += _too_few(reader, equations, held, axis)
-        if not reader.spec.learn:
+        if not reader.spec.learn and len(equations) >= len(reader.scope.unknowns):
             _check_too_many(reader, equations, [*held, *((term, None) for term in paired)], axis)
     if len(equations) < len(reader.scope.unknowns) and not is_free:
         stand = "1 equation stands" if len(equations) == 1 else f"{len(equations)} equations stand"

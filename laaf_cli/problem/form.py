@@ -124,6 +124,29 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
     return True
 
 
+def check_periodicity(reader: Reader, trial: Trial) -> None:
+    """Notes a transform that has two values at the seam of a periodic axis, whatever the network's outputs there."""
+    domain, random = reader.domain, np.random.default_rng(0)
+    for axis in domain.periodic:
+        points = PeriodicPair(axis, N_POINTS, "latin-hypercube").draw(domain, random).points
+        columns = dict(zip(domain.coordinates, points.T, strict=True))
+        for unknown in reader.spec.transform:
+            tree = trial.trees[unknown]
+            outputs = {field: np.repeat(random.uniform(-1.5, 1.5, N_POINTS), 2) for field in fields(tree)}
+            with np.errstate(all="ignore"):
+                values = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), len(points)).reshape(-1, 2)
+            jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
+            if jump > ROUNDING * float(np.max(np.abs(values))):
+                name = domain.coordinates[axis]
+                low, high = domain.lower[axis], domain.upper[axis]
+                what = (
+                    f"the transform of '{unknown}' is not periodic in '{name}': between {name} = {low:g} and "
+                    f"{name} = {high:g} it jumps by up to {jump:.2g}"
+                )
+                hint = f"Write '{name}' in functions of this period, as sin(2*pi*{name}/{high - low:g})."
+                reader.fault(("transform", unknown), what, hint)
+
+
 def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> frozenset[str]:
     """The conditions that every function of the form meets.
 
