@@ -193,8 +193,14 @@ class Plan:
             hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
             for term in self.problem.terms
             if isinstance(term.region, Observed)
-            for values in (term.region.given.points, *term.region.given.symbols.values())
+            for values in (
+                term.region.given.points,
+                *term.region.given.symbols.values(),
+                *([] if term.region.given.row_weights is None else [term.region.given.row_weights]),
+            )
         ]
+        if self.spec.data is not None and self.spec.data.reference:
+            problem["reference"] = [spec["reference"], self.reference.fingerprint if self.reference else ""]
         method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype", "transform")}
         method["points"] = {key: value for key, value in spec["points"].items() if key != "validation"}
         method["periodic"] = spec["periodic"]
@@ -212,7 +218,7 @@ class Plan:
 _HOW = ("points", "weight")
 """Keys of a condition that belong to the method, not to the problem."""
 
-_OBSERVED = ("target", "reference", "noise", "fields")
+_OBSERVED = ("target", "reference", "noise", "fields", "weights")
 """Keys of the data that belong to the problem."""
 
 

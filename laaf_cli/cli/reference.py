@@ -12,8 +12,9 @@ from laaf_cli.report import export
 
 if TYPE_CHECKING:
     from laaf_cli.plan import Plan
-    from laaf_cli.problem import Places
-    from laaf_cli.reference import ReferenceValues
+    from laaf_cli.problem import Domain, Places
+    from laaf_cli.reference import Reference, ReferenceValues
+    from laaf_cli.spec import Override, Text
 
 
 def reference(
@@ -51,14 +52,12 @@ def reference(
 
     if grid and points is not None:
         raise UsageError("--grid and --points both say where; give one of them")
-    if json and output is None:
-        raise UsageError("--json tells of the solution, and --output says where the solution itself goes; give both")
     if output == Path("-"):
         output = None
     text = bundled.find(spec)
     overrides = [Override.from_assignment(assignment) for assignment in assignments or ()]
     if method is not None:
-        overrides.append(Override(("reference",), method, "--method "))
+        overrides.append(_method(text, method))
 
     from laaf_cli.plan import make_plan
 
@@ -71,21 +70,33 @@ def reference(
     places = _places(plan, grid or [], points, quiet=quiet)
     if not quiet:
         console.print_message(f"{plan.spec.title or plan.name}: {plan.reference.method}")
-    values = _solve(plan, places)
+    values = _solve(plan.reference, plan.problem.domain, places)
     sampled = export.SampledFields(
         places,
         {name: field.reshape(places.shape) for name, field in values.fields.items()},
         _attributes(plan, values),
     )
-    if output is None:
+    if output is not None:
+        export.write_fields(output, sampled)
+    if output is not None or json:
+        _report(plan, values, output, json=json)
+    else:
         for piece in export.csv_text(sampled):
             console.print_text(piece)
-        console.print_message(f"error estimate {values.error_estimate:.1e}, in {values.wall_time_s:.2f} s")
-    else:
-        export.write_fields(output, sampled)
-        _report(plan, values, output, json=json)
+        if not quiet:
+            console.print_message(f"error estimate {values.error_estimate:.1e}, in {values.wall_time_s:.2f} s")
     if max_error is not None and not values.error_estimate <= max_error:
         raise BoundExceededError(f"the error estimate {values.error_estimate:.3e} is above the bound {max_error:g}")
+
+
+def _method(text: Text, name: str) -> Override:
+    """The change that asks for another reference, and leaves what the spec says of it."""
+    from laaf_cli.spec import Override
+    from laaf_cli.spec.source import read_yaml
+
+    section = read_yaml(text).child("reference")
+    says_more = section is not None and isinstance(section.data, dict) and name in section.data
+    return Override(("reference", "kind") if says_more else ("reference",), name, "--method ")
 
 
 def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> Places:
@@ -95,33 +106,26 @@ def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> 
     return choose_places(plan.problem.domain, axes, grid, points, len(plan.problem.unknowns), quiet=quiet)
 
 
-def _solve(plan: Plan, places: Places) -> ReferenceValues:
-    from laaf_cli.errors import Fault, SpecError, UsageError
-    from laaf_cli.reference import ReferenceRefusedError
+def _solve(reference: Reference, domain: Domain, places: Places) -> ReferenceValues:
+    from laaf_cli.errors import UsageError
 
-    domain = plan.problem.domain
     for (name, values), lower, upper in zip(places.coordinates.items(), domain.lower, domain.upper, strict=True):
         rounding = 1e-12 * (upper - lower)
         if values.min() < lower - rounding or values.max() > upper + rounding:
             raise UsageError(
                 f"the reference covers {name} in [{lower:g}, {upper:g}], and values outside were asked for"
             )
-    try:
-        if plan.reference is None:
-            raise ReferenceRefusedError("the spec asks for no reference")
-        return plan.reference.evaluate(places.block(0, places.n_points))
-    except ReferenceRefusedError as error:
-        raise SpecError([Fault(str(error))]) from None
+    return reference.evaluate(places.block(0, places.n_points))
 
 
-def _report(plan: Plan, values: ReferenceValues, output: Path, *, json: bool) -> None:
+def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: bool) -> None:
     from laaf_cli.cli.tables import plain_table
 
     facts = {
         "method": plan.reference.method if plan.reference is not None else "",
         "error_estimate": values.error_estimate,
         "wall_time_s": values.wall_time_s,
-        "path": str(output),
+        "path": None if output is None else str(output),
     }
     if json:
         console.print_json({"problem": plan.name, **facts})

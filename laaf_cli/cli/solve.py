@@ -111,17 +111,12 @@ def _train(plan: Plan, target: Path, *, quiet: bool) -> FinishedRun:
     """Trains and writes; a signal that comes while the file is written does not keep it from being written."""
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.progress import make_progress
-    from laaf_cli.errors import Fault, SpecError
-    from laaf_cli.reference import ReferenceRefusedError
     from laaf_cli.run import execute
 
     total = sum(phase.iterations for phase in plan.phases)
     with StopFlag() as stop:
         with make_progress(total, quiet=quiet) as progress:
-            try:
-                finished = execute(plan, on_record=progress.update, should_stop=stop.is_set)
-            except ReferenceRefusedError as error:
-                raise SpecError([Fault(str(error))]) from None
+            finished = execute(plan, on_record=progress.update, should_stop=stop.is_set)
         return finished.save(target)
 
 

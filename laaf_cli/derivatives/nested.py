@@ -17,6 +17,7 @@ class NestedEngine(DerivativeEngine):
     def prepare(self, points: Tensor) -> Tensor:
         return points
 
+    @torch.enable_grad()
     def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
         axes = [column.clone().requires_grad_() for column in prepared.unbind(1)]
         outputs = self.network(torch.stack(axes, dim=1))

@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.problem import Domain, grid_points
 from laaf_cli.problem.domain import Array
 
 
-class ReferenceRefusedError(Exception):
+class ReferenceRefusedError(LaafError):
     """A reference does not apply to the problem; the text says why, in the user's terms."""
+
+    exit_code = ExitCode.SPEC
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,12 @@ class ReferenceValues:
 class Reference(ABC):
     """An independent solution of a problem.
 
-    method: one line on how it is computed and how its error is estimated.
+    method: one line on how it is computed and how its error is estimated. fingerprint: what tells it from others of
+    its kind besides the spec, as the checksum of a file; empty where the spec says all.
     """
 
     method: str
+    fingerprint: str = ""
 
     def check(self, domain: Domain) -> None:
         """Tells, at little cost, whether the reference covers a domain; raises ReferenceRefusedError where not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,11 +35,14 @@ class Tabulated(Reference):
             if len(axis) < 2:
                 raise ReferenceRefusedError(f"'{name}' in {path} has a single value")
         self.table = table
+        values = [*table.axes, *table.fields.values()]
+        joined = b"".join(np.ascontiguousarray(array).tobytes() for array in values)
+        self.fingerprint = hashlib.sha256(joined).hexdigest()[:16]
         self.coordinates = problem.domain.coordinates
         sizes = " x ".join(str(len(axis)) for axis in table.axes)
         self.method = (
-            f"{path.name}, {sizes} values, splines between them; error: of interpolation, by a coarser one "
-            "(that of the file itself is not known)"
+            f"{path.name} ({self.fingerprint}), {sizes} values, splines between them; error: of interpolation, "
+            "by a coarser one (that of the file itself is not known)"
         )
 
     def evaluate(self, points: Array) -> ReferenceValues:

@@ -261,7 +261,7 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 def _short(key: str, keys: Sequence[str]) -> str:
     """As much of the end of a dotted path as tells it from the others."""
     words = key.split(".")
-    for n in range(1, len(words)):
+    for n in range(2 if words[-1] in ("kind", "method") else 1, len(words)):
         end = "." + ".".join(words[-n:])
         if sum(other.endswith(end) for other in keys) == 1:
             return end[1:]

@@ -66,7 +66,8 @@ class PlannedRun:
             return False
         with RunFile(self.path) as run:
             facts = run.attributes
-            stored = (facts["problem_hash"], facts["method_hash"], _told(run.spec))
+            method = run.group_attributes("reference")["method"] if run.has("reference") else ""
+            stored = (facts["problem_hash"], facts["method_hash"], _told(run.spec, method))
             if stored != _identity(self.plan) or facts["seed"] != self.plan.spec.seed:
                 raise RunFileError(f"{self.path} is there already and holds a run with other settings")
             return facts["stop_reason"] not in UNFINISHED
@@ -74,12 +75,13 @@ class PlannedRun:
 
 def _identity(plan: Plan) -> tuple[str, str, str]:
     """What makes a run, apart from its seed and device; n and slope recovery are nothing to fixed slopes."""
-    return *plan.hashes(), _told(plan.spec)
+    return *plan.hashes(), _told(plan.spec, plan.reference.method if plan.reference is not None else "")
 
 
-def _told(spec: RunSpec) -> str:
-    """What is told of the solution, and by what it is measured."""
-    return spec.model_dump_json(include={"reference", "evaluation"})
+def _told(spec: RunSpec, method: str) -> str:
+    """What is told of the solution, and by what it is measured; method: that of the reference, which names its file."""
+    told = spec.model_dump_json(include={"reference", "evaluation"})
+    return told + method if spec.reference.kind == "file" else told
 
 
 def plan_runs(
@@ -109,7 +111,7 @@ def plan_runs(
         plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds, allow_python=allow_python)
         label = "-".join(alternative.label for alternative in choice if alternative.label)
         # Runs of one problem share its reference, so that it need be solved only once.
-        key = (plan.hashes()[0], _told(plan.spec))
+        key = (plan.hashes()[0], _identity(plan)[2])
         plan = replace(plan, reference=references.setdefault(key, plan.reference))
         # The first of equal methods stands for all.
         methods.setdefault(_identity(plan), (plan, label))

@@ -230,21 +230,23 @@ class Objective:
         """|r| of the equations at points of the interior [n, d]: the root of the sum of W r² over them, [n]."""
         equations = [term for term in self.terms.values() if term.name in self.equations]
         blocks = np.array_split(points, max(1, math.ceil(len(points) / _POINTS_AT_A_TIME)))
-        constants = self.constants.values()
         found = []
-        for block in blocks:
-            group = self._group(equations, PointSet(block))
-            squares = self._of_system(group.squares_at(group.whole, constants, self.backend))
-            found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
+        with torch.no_grad():
+            constants = self.constants.values()
+            for block in blocks:
+                group = self._group(equations, PointSet(block))
+                squares = self._of_system(group.squares_at(group.whole, constants, self.backend))
+                found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
         return np.concatenate(found)
 
     def mean_squares(self, points: Mapping[str, PointSet]) -> dict[str, float]:
         """The terms that `points` names, at those points, without weights."""
-        constants = self.constants.values()
         found: dict[str, float] = {}
-        for group in self._groups([self.terms[name] for name in points], points):
-            squares = group.squares_at(group.whole, constants, self.backend)
-            found |= {name: float(_mean(each).detach()) for name, each in squares.items()}
+        with torch.no_grad():
+            constants = self.constants.values()
+            for group in self._groups([self.terms[name] for name in points], points):
+                squares = group.squares_at(group.whole, constants, self.backend)
+                found |= {name: float(_mean(each)) for name, each in squares.items()}
         return found
 
 

@@ -150,6 +150,7 @@ class Trainer:
         self.record_every = max(1, self.total_iterations // N_RECORDS)
         self.monitor_every = self.record_every * max(1, self.total_iterations // self.record_every // N_MONITORED)
         self.iteration = 0
+        self.adapted = -1
         self.phase = 0
 
     def train(self) -> TrainingResult:
@@ -219,7 +220,10 @@ class Trainer:
         return None
 
     def _adapt(self, phase: TrainingPhase) -> None:
-        """Renews points and weights where their turn has come."""
+        """Renews points and weights where their turn has come: once, where a phase ends on it and the next begins."""
+        if self.iteration == self.adapted:
+            return
+        self.adapted = self.iteration
         resampling, balance = self.objective.resampling, self.objective.balance
         if resampling is not None and self.iteration > 0 and self.iteration % resampling.every == 0:
             self.objective.resample(self.iteration)

@@ -1,0 +1,94 @@
+"""What makes two runs the same: everything that training sees counts, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Laaf, plan_of
+
+from laaf_cli.sweep.grid import _identity
+
+RODS = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+learn: {k: {start: 1, positive: true, truth: 2}}
+equations: {rod: k*u_xx + 1 = 0}
+conditions: {ends: {where: boundary, equation: u = 0}}
+points: {interior: 20}
+network: {hidden: [4]}
+training: [{iterations: 2}]
+"""
+SAMPLED = RODS + "data: {reference: true, points: 10}\nreference: {exact: {u: x*(1 - x)/4}}\n"
+
+
+def hashes(*assignments: str) -> tuple[str, str]:
+    return plan_of(SAMPLED, *assignments).hashes()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "problem_differs", "method_differs"),
+    [
+        ("learn.k.truth=3", True, False),
+        ("learn.k.start=3", False, True),
+        ("data.noise=0.1", True, False),
+        ("data.points=11", False, True),
+        ("reference={exact: {u: x**3}}", True, False),
+        ("conditions.ends.weight=2", False, True),
+        ("conditions.ends.points=2", False, True),
+        ("conditions.ends.equation=u = 1", True, False),
+        ("transform={u: x*(1 - x)*net}", False, True),
+        ("weights.balance=grad-norm", False, True),
+        ("points.resample={every: 5}", False, True),
+        ("points.validation=7", False, False),
+        ("evaluation.grid={x: 7}", False, False),
+        ("seed=5", False, False),
+    ],
+)
+def test_what_counts(assignment: str, problem_differs: bool, method_differs: bool) -> None:
+    before, after = hashes(), hashes(assignment)
+    assert (before[0] != after[0], before[1] != after[1]) == (problem_differs, method_differs)
+
+
+@pytest.mark.parametrize("place", ["data", "conditions.given"])
+def test_weights_of_rows_count(tmp_path: Path, place: str) -> None:
+    def told(weights: list[float], column: str = ", weights: w") -> tuple[str, str]:
+        rows = zip([0.2, 0.5], [1.0, 2.0], weights, strict=True)
+        (tmp_path / "d.csv").write_text("x,u,w\n" + "".join(f"{x},{u},{w}\n" for x, u, w in rows))
+        key = "file" if place == "data" else "data"
+        return plan_of(RODS, f"{place}={{{key}: '{tmp_path / 'd.csv'}'{column}}}").hashes()
+
+    plain, other = told([1.0, 1.0]), told([1.0, 2.0])
+    assert plain != other
+    assert told([1.0, 2.0], "") != other
+
+
+def test_the_file_of_a_reference_counts(tmp_path: Path) -> None:
+    def identity(factor: float) -> tuple[str, str, str]:
+        x = np.linspace(0, 1, 21)
+        np.savez(tmp_path / "u.npz", x=x, u=factor * x)
+        plan = plan_of(RODS + "data: {target: {u: x}, points: 5}\n", f"reference={{file: '{tmp_path / 'u.npz'}'}}")
+        return _identity(plan)
+
+    first = identity(1.0)
+    assert identity(1.0) == first
+    assert identity(2.0) != first
+
+
+@pytest.mark.parametrize("command", ["check", "solve", "sweep", "reference"])
+def test_a_reference_that_fails_ends_every_command_alike(
+    laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The solution of u′ = u² from 1 is infinite at t = 1; the data are its values."""
+    monkeypatch.chdir(tmp_path)
+    Path("blow.yaml").write_text(
+        "coordinates: {t: [0, 3]}\nunknowns: [u]\nlearn: {k: {start: 0.5, truth: 1}}\n"
+        "equations: {grow: u_t = k*u**2}\nconditions: {start: {where: t = 0, equation: u = 1}}\n"
+        "points: {interior: 20}\nnetwork: {hidden: [4]}\ntraining: [{iterations: 2}]\n"
+        "data: {reference: true, points: 5}\n"
+    )
+    more = ("--seeds", "1", "-a", "fixed", "-j", "1") if command == "sweep" else ()
+    outcome = laaf(command, "blow.yaml", "-q", *more)
+    assert outcome.code == 3, outcome.err
+    assert "Traceback" not in outcome.err
