@@ -4,8 +4,8 @@
     python docs/problems.py burgers heat       solves only these; the page is written from all that are solved
     python docs/problems.py --page             solves nothing
 
-One problem at a time, with all processors. Run files stand in runs/problems/; one whose settings are still those of
-the problem is not trained again.
+Two problems at a time, each on one processor. Run files stand in runs/problems/; one whose settings are still those
+of the problem is not trained again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli import bundled
+from laaf_cli.errors import RunFileError
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.report.figures import RunData, draw
 from laaf_cli.report.figures.save import save
-from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
 from laaf_cli.spec import Override
-from laaf_cli.sweep import PlannedRun
+from laaf_cli.sweep import LocalProcesses, Outcome, PlannedRun, State, sweep
 from laaf_cli.target_file import replacing
 
 DOCS = Path(__file__).resolve().parent
@@ -34,8 +34,9 @@ HEAD = """# The bundled problems
 
 `laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. Below stands what one
 run of each reaches as it is, with seed 0: its relative L2 error against the reference (for several unknowns the
-largest), and its seconds of training on two processors without a GPU. The settings are modest, so that each takes a
-minute or so; they are not the best that can be reached. `laaf sweep NAME --seeds 5` tells how much of it is luck.
+largest), and its seconds of training on one of two processors, without a GPU. The settings are modest, so that each
+takes a minute or so; they are not the best that can be reached. `laaf sweep NAME --seeds 5` tells how much of it is
+luck.
 
 This page is written by one command, which solves what is not solved yet:
 
@@ -65,9 +66,6 @@ class Entry:
     def plan(self) -> Plan:
         return make_plan(bundled.find(self.problem), [Override.from_assignment(a) for a in self.assignments])
 
-    def is_solved(self) -> bool:
-        return self.path.exists() and PlannedRun(self.plan(), self.path).is_finished()
-
 
 ENTRIES = [
     entry
@@ -79,13 +77,23 @@ ENTRIES = [
 ]
 
 
-def solve(entry: Entry) -> None:
-    """Trains the problem as it is and keeps its run file."""
-    plan = entry.plan()
-    print(f"{entry.name} …", flush=True)
-    finished = execute(plan).save(entry.path)
-    summary = finished.summary
-    print(f"    relative L2 {summary.worst_relative_l2:.2e} in {summary.wall_time_s:.1f} s", flush=True)
+def solve(entries: list[Entry]) -> None:
+    """Trains what is not trained yet and keeps the run files."""
+
+    def tell(outcome: Outcome) -> None:
+        if outcome.state is State.FINISHED:
+            print(f"{outcome.run.path.stem}: {outcome.relative_l2:.2e} in {outcome.wall_time_s:.1f} s", flush=True)
+        elif outcome.detail:
+            print(f"{outcome.run.path.stem}: {outcome.detail}", flush=True)
+
+    runs = [PlannedRun(entry.plan(), entry.path) for entry in entries]
+    for run in runs:
+        try:
+            run.is_finished()
+        except RunFileError:  # of other settings, or of an older format
+            run.path.unlink()
+    with LocalProcesses(2) as executor:
+        sweep(runs, executor, threads=1, on_change=tell)
 
 
 def page(entries: list[Entry]) -> str:
@@ -133,9 +141,7 @@ def main(arguments: list[str]) -> None:
     RUNS.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(parents=True, exist_ok=True)
     if "--page" not in arguments:
-        for entry in ENTRIES:
-            if (not names or entry.problem in names) and not entry.is_solved():
-                solve(entry)
+        solve([entry for entry in ENTRIES if not names or entry.problem in names])
     solved = [entry for entry in ENTRIES if entry.path.exists()]
     for entry in solved:
         picture(entry)
