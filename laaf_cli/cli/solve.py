@@ -104,7 +104,7 @@ def _announce(plan: Plan) -> None:
     for warning in plan.warnings:
         console.print_warning(warning)
     if plan.reference is not None and plan.spec.reference.kind in ("auto", "spectral"):
-        console.print_message("solving it by the spectral method, for reference; then the network is trained")
+        console.print_message("solving the equations by the spectral method first, for reference")
 
 
 def _train(plan: Plan, target: Path, *, quiet: bool) -> FinishedRun:
