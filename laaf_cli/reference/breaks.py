@@ -1,10 +1,11 @@
-"""The places along space at which a formula changes from one branch to another."""
+"""The places along a coordinate at which a formula changes from one branch to another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.expression import NUMPY, Call, Node, Number, evaluate, fields, symbols
 from laaf_cli.expression.analyse import nodes
@@ -16,45 +17,80 @@ MOST_BREAKS = 20
 _ZERO = Number(0.0)
 
 
-def branch_breaks(trees: Iterable[Node], coordinate: str, lower: float, upper: float) -> tuple[float, ...]:
+def branch_breaks(
+    trees: Iterable[Node], coordinate: str, lower: float, upper: float, most: int = MOST_BREAKS
+) -> tuple[float, ...]:
     """Where comparisons of functions of one coordinate change, ascending and inside (lower, upper).
 
-    Those of `where`, and those that are hidden in abs, sign, min and max. A branch narrower than 1/4000 of the range
-    may go unseen, and so do all where there are more than 20.
+    Those of `where`, and those that are hidden in abs, sign, floor, min and max. Branches of any width are found
+    where the two sides of a comparison come closest between places a 1/4000 of the range apart, as those of
+    abs(t − a) < w do. Where there are more than `most`, none is told.
     """
     found: set[float] = set()
     for tree in trees:
         for node in nodes(tree):
-            condition = _condition(node)
-            if condition is not None and not fields(condition) and symbols(condition) == {coordinate}:
-                found |= _changes(condition, coordinate, lower, upper)
-    return tuple(sorted(found)) if len(found) <= MOST_BREAKS else ()
+            switch = _switch(node)
+            if switch is not None and not fields(switch) and symbols(switch) == {coordinate}:
+                found |= _changes(switch, coordinate, lower, upper, _nearly(switch, coordinate, lower, upper))
+    return tuple(sorted(found)) if len(found) <= most else ()
 
 
-def _condition(node: Node) -> Node | None:
+def zeros(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:
+    """Where a function of one coordinate changes its sign or comes closest to zero, inside (lower, upper)."""
+    closest = _closest(tree, coordinate, lower, upper)
+    return _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, closest) | set(map(float, closest))
+
+
+def _switch(node: Node) -> Node | None:
+    """What takes another value where the branch changes: a comparison, or the integer of floor."""
     if not isinstance(node, Call):
         return None
-    if node.function in COMPARISONS:
+    if node.function in COMPARISONS or node.function == "floor":
         return node
     if node.function in ("abs", "sign"):
         return Call("<", (node.arguments[0], _ZERO))
     return Call("<", node.arguments) if node.function in ("min", "max") else None
 
 
-def _changes(condition: Node, coordinate: str, lower: float, upper: float) -> set[float]:
-    """By bisection between neighbours of a fine grid."""
+def _nearly(switch: Node, coordinate: str, lower: float, upper: float) -> Array:
+    """Where both sides of a comparison come closest."""
+    if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
+        return _closest(Call("-", switch.arguments), coordinate, lower, upper)
+    return np.zeros(0)
 
-    def holds(x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.broadcast_to(np.asarray(evaluate(condition, {coordinate: x}, {}, NUMPY), dtype=bool), x.shape)
 
-    x = np.linspace(lower, upper, N_PLACES)
-    truth = holds(x)
-    at = np.flatnonzero(truth[1:] != truth[:-1])
+def _changes(switch: Node, coordinate: str, lower: float, upper: float, more: Array) -> set[float]:
+    """By bisection between neighbours of a fine grid and some places more."""
+    x = np.unique(np.concatenate([np.linspace(lower, upper, N_PLACES), more]))
+    state = _along(switch, coordinate, x)
+    at = np.flatnonzero(state[1:] != state[:-1])
     left, right = x[at], x[at + 1]
     for _ in range(60):
         middle = (left + right) / 2
-        is_left = holds(middle) == truth[at]
+        is_left = _along(switch, coordinate, middle) == state[at]
         left, right = np.where(is_left, middle, left), np.where(is_left, right, middle)
     margin = 1e-9 * (upper - lower)
     return {float(place) for place in right if lower + margin < place < upper - margin}
+
+
+def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:
+    """Where a function comes closest to zero between the places of a fine grid, by ternary search."""
+    x = np.linspace(lower, upper, N_PLACES)
+    size = np.abs(_along(tree, coordinate, x))
+    at = 1 + np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] < size[2:]))
+    if not len(at):
+        return np.zeros(0)
+    left, right = x[at - 1], x[at + 1]
+    signs = np.sign(_along(tree, coordinate, x[at]))
+    for _ in range(64):
+        third = (right - left) / 3
+        # The function itself and not its size is followed down, through zero, to where it is lowest.
+        low, high = (signs * _along(tree, coordinate, place) for place in (left + third, right - third))
+        left, right = np.where(low > high, left + third, left), np.where(low > high, right, right - third)
+    return (left + right) / 2
+
+
+def _along(tree: Node, coordinate: str, x: Array) -> NDArray[np.float64]:
+    with np.errstate(all="ignore"):
+        values = evaluate(tree, {coordinate: x}, {}, NUMPY)
+    return np.array(np.broadcast_to(np.asarray(values, dtype=np.float64), x.shape))

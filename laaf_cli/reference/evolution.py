@@ -16,16 +16,20 @@ from laaf_cli.problem import Domain, Problem
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference.collocation import ChebyshevAxis
 from laaf_cli.reference.evolution_form import EvolutionForm, read_evolution
-from laaf_cli.reference.evolution_solve import ACCURACIES, OutOfTimeError, Solution, solve
+from laaf_cli.reference.evolution_solve import ACCURACIES, OutOfWorkError, Solution, solve
+from laaf_cli.reference.forcing import Forcing
 from laaf_cli.reference.radau import IntegrationError
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 
 AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 """Of two solutions, as shares of the largest value: what is aimed at, and what is refused."""
 
-MOST_SECONDS = 90.0
-FAIR_SECONDS, FAIR_AGREEMENT = 15.0, 1e-6
-"""After so long, less is good enough."""
+MOST_WORK = 90e9
+FAIR_WORK, FAIR_AGREEMENT = 15e9, 1e-6
+"""After so many operations less is good enough; they and not seconds, so that every machine finds the same."""
+
+MOST_SECONDS = 1800.0
+"""After which the reference is refused, whatever has been reached."""
 
 
 class Evolution(Reference):
@@ -48,7 +52,7 @@ class Evolution(Reference):
         """Raises ReferenceRefusedError where no two solutions agree."""
         began = time.perf_counter()
         if self.solutions is None:
-            self.solutions = converged(self.form, MOST_SECONDS)
+            self.solutions = converged(self.form, MOST_WORK)
         rough, fine = (solution.at(points) for solution in self.solutions)
         rounding = 16 * np.finfo(float).eps * np.max(np.abs(fine), initial=0.0)
         estimate = max(float(np.max(np.abs(rough - fine), initial=0.0)), float(rounding))
@@ -56,38 +60,41 @@ class Evolution(Reference):
         return ReferenceValues(fields, estimate, time.perf_counter() - began)
 
 
-def converged(form: EvolutionForm, most_seconds: float) -> tuple[Solution, Solution]:
+def converged(form: EvolutionForm, most_work: float) -> tuple[Solution, Solution]:
     """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the limits allow.
 
-    Raises ReferenceRefusedError where they do not agree to WORST_AGREEMENT, or the equations cannot be solved.
+    most_work: in operations. Raises ReferenceRefusedError where they do not agree to WORST_AGREEMENT, or the equations
+    cannot be solved.
     """
-    deadline = time.perf_counter() + most_seconds
-    places = _places(form)
+    deadline = time.perf_counter() + MOST_SECONDS
+    places, forcing = _places(form), Forcing(form)
     best: tuple[Solution, Solution] | None = None
     before: Solution | None = None
     reached, why = math.inf, ""
-    seconds = [math.inf]
+    work = [math.inf]
+    done = 0.0
     for accuracy in ACCURACIES:
-        began = time.perf_counter()
-        if len(seconds) > 2 and began + seconds[-1] ** 2 / seconds[-2] > deadline:
+        if len(work) > 2 and done + work[-1] ** 2 / work[-2] > most_work:
             break
         try:
-            solution = solve(form, accuracy, deadline)
-        except OutOfTimeError:
-            why = f" within {most_seconds:g} s"
+            solution = solve(form, forcing, accuracy, most_work - done, deadline)
+        except OutOfWorkError:
+            if time.perf_counter() > deadline:
+                best = None
+            why = f" within {most_work:g} operations and {MOST_SECONDS:g} s"
             break
         except IntegrationError as error:
             if why:
                 break
             before, why = None, f": {error}"
             continue
-        seconds.append(time.perf_counter() - began)
+        done += solution.work
+        work.append(solution.work)
         if before is not None:
             difference = _difference(before.at(places), solution.at(places))
             if difference < reached:
                 reached, best = difference, (before, solution)
-        is_late = time.perf_counter() - deadline > FAIR_SECONDS - most_seconds
-        if reached <= (FAIR_AGREEMENT if is_late else AGREEMENT):
+        if reached <= (FAIR_AGREEMENT if done > FAIR_WORK else AGREEMENT):
             break
         before = solution
     if best is None:

@@ -12,6 +12,7 @@ import numpy as np
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference.breaks import branch_breaks
 from laaf_cli.reference.evolution_form import EvolutionForm
+from laaf_cli.reference.forcing import Forcing
 from laaf_cli.reference.initial_values import initial_values, smooths
 from laaf_cli.reference.mesh import Grid, Mesh, fitted
 from laaf_cli.reference.radau import SMALLEST_SHARE, Integrator
@@ -19,13 +20,15 @@ from laaf_cli.reference.radau_tableau import Panel
 from laaf_cli.reference.semidiscretisation import Semidiscretisation
 
 MOST_COLUMNS = 900
+TIMES_PER_STEP = 101  # at which the formulas are sampled, for each of the steps of an accuracy
+MOVE_WORK = 100.0  # operations for each entry of a matrix, in making a mesh and its operators
 REST = 20  # steps after the mesh was found to be as fine as it may be
 COARSER_STEPS, COARSER_SHARE = 10.0, 0.7  # steps so much longer, and a mesh so much coarser, are worth a new one
 MARGIN = 0.1  # of the tolerance in space, to which new elements resolve what is known
 
 
-class OutOfTimeError(Exception):
-    """The deadline has passed."""
+class OutOfWorkError(Exception):
+    """The work allowed is done, or the deadline has passed."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class Accuracy:
     """How finely is solved.
 
     space, time: the last coefficients that are let pass, as shares of the unknown. n_points: of an element;
-    n_circle: of a circle at first; n_steps: the first step is that share of the time. The numbers differ from one
-    accuracy to the next, so that no two solutions share a mesh or steps.
+    n_circle: of a circle at first; n_steps: the first step is that share of the time; n_stages: of Radau's method. The
+    numbers differ from one accuracy to the next, so that no two solutions share a mesh or steps, and where a stop makes
+    them share a step, they do not share its method.
     """
 
     space: float
@@ -42,15 +46,16 @@ class Accuracy:
     n_points: int
     n_circle: int
     n_steps: int
+    n_stages: int
 
 
 ACCURACIES = (
-    Accuracy(1e-5, 1e-5, 12, 20, 60),
-    Accuracy(1e-6, 1e-6, 14, 22, 71),
-    Accuracy(1e-7, 1e-7, 16, 24, 83),
-    Accuracy(1e-9, 1e-9, 20, 26, 97),
-    Accuracy(1e-10, 1e-10, 24, 28, 109),
-    Accuracy(1e-11, 1e-11, 28, 34, 127),
+    Accuracy(1e-5, 1e-5, 12, 20, 60, 9),
+    Accuracy(1e-6, 1e-6, 14, 22, 71, 8),
+    Accuracy(1e-7, 1e-7, 16, 24, 83, 9),
+    Accuracy(1e-9, 1e-9, 20, 26, 97, 8),
+    Accuracy(1e-10, 1e-10, 24, 28, 109, 9),
+    Accuracy(1e-11, 1e-11, 28, 34, 127, 8),
 )
 
 
@@ -74,10 +79,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Solution:
-    """All steps, which follow one another."""
+    """All steps, which follow one another. work: that they took, in operations."""
 
     form: EvolutionForm
     steps: tuple[Step, ...]
+    work: float
 
     def at(self, points: Array) -> Array:
         """Every unknown at points [n, d] of the domain, [n_unknowns, n]."""
@@ -92,22 +98,25 @@ class Solution:
         return result
 
 
-def solve(form: EvolutionForm, accuracy: Accuracy, deadline: float) -> Solution:
-    """Raises IntegrationError where that fails, and OutOfTimeError after the deadline, a time of perf_counter."""
-    solver = _Solver(form, accuracy)
+def solve(form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, deadline: float) -> Solution:
+    """Raises IntegrationError where that fails, and OutOfWorkError after so much work or after the deadline.
+
+    most_work: in operations. deadline: a time of perf_counter.
+    """
+    solver = _Solver(form, forcing, accuracy)
     steps: list[Step] = []
     while solver.integrator.time < form.end:
-        if time.perf_counter() > deadline:
-            raise OutOfTimeError
+        if solver.work > most_work or time.perf_counter() > deadline:
+            raise OutOfWorkError
         with np.errstate(all="ignore"):
             steps += solver.advance(is_first=not steps)
-    return Solution(form, tuple(steps))
+    return Solution(form, tuple(steps), solver.work)
 
 
 class _Solver:
     """The system on its present mesh, and the mesh anew where it does not resolve what comes."""
 
-    def __init__(self, form: EvolutionForm, accuracy: Accuracy) -> None:
+    def __init__(self, form: EvolutionForm, forcing: Forcing, accuracy: Accuracy) -> None:
         self.form, self.accuracy = form, accuracy
         self.most_points = MOST_COLUMNS // len(form.unknowns)
         self.coarsest = self._first_mesh()
@@ -120,8 +129,16 @@ class _Solver:
             for k in range(order):
                 state[order - k, part] = by_grid[grid][form.field(unknown, 0, k)]
         length = (form.end - form.start) / accuracy.n_steps
-        self.integrator = Integrator(self.system, state, form.start, form.end, accuracy.time, length)
+        self.schedule = forcing.schedule(TIMES_PER_STEP * accuracy.n_steps)
+        self.integrator = Integrator(
+            self.system, state, form.start, form.end, accuracy.time, length, accuracy.n_stages, self.schedule
+        )
+        self.work_before = MOVE_WORK * self.system.orders.size**2
         self.rest, self.length = 0, length
+
+    @property
+    def work(self) -> float:
+        return self.work_before + self.integrator.work
 
     def advance(self, is_first: bool) -> list[Step]:
         """The next step, the first one after the initial values; none where it showed that another mesh is needed."""
@@ -130,7 +147,7 @@ class _Solver:
         after = self.integrator.state
         steps = [self._start(before, panel)] if is_first else []
         steps.append(Step(panel, self.system.grids, self.system.parts))
-        self.rest -= 1
+        self.rest = 0 if is_new else self.rest - 1
         if self.form.space_axis is None or self.rest > 0:
             return steps
         if self._is_resolved(after):
@@ -235,6 +252,9 @@ class _Solver:
             moved[:, new] = state[:, part] @ own.interpolation(grid.nodes_inside).T
             scale[new] = old.scale[part][0]
         self.mesh, self.system = mesh, system
-        tolerance = self.accuracy.time
-        self.integrator = Integrator(system, moved, start, self.form.end, tolerance, length)
+        accuracy = self.accuracy
+        self.integrator = Integrator(
+            system, moved, start, self.form.end, accuracy.time, length, accuracy.n_stages, self.schedule
+        )
+        self.work_before += old.work + MOVE_WORK * system.orders.size**2
         self.integrator.scale = np.maximum(scale, self.integrator.scale)

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.problem.domain import Array
-from laaf_cli.reference.radau_tableau import Panel, Tableau, radau_tableau
+from laaf_cli.reference.radau_tableau import N_STAGES, Panel, Tableau, radau_tableau
+from laaf_cli.reference.schedule import FREE, Schedule
 
-N_STAGES = 9
 MOST_ITERATIONS, SLOW_ITERATIONS = 15, 7
 SMALLEST_SHARE = 1e-3  # of the largest unknown: what is smaller need not be as accurate for its size
 LARGEST_GROWTH, SMALLEST_GROWTH = 4.0, 0.1
@@ -35,6 +35,9 @@ NEWTON_SHARE = 0.05  # of the tolerance is left to Newton's method
 SPARSE_SIZE, SPARSE_SHARE = 120, 0.3  # of a matrix that is factorised as a sparse one
 LARGEST = 1e50  # value
 SHORTEST = 1e-14  # step, as a share of what is left
+FORCED_SHARE = 1e-10  # of what the forcing makes of an unknown that is zero: less need not be accurate for its size
+BEFORE = 8  # roundings before a stop, where the branch that ends there still holds
+STEP_WORK = 1e6  # of an iteration besides its arithmetic, in the same units: operations
 ROUNDING = 1e-7  # below this share of the solution, an error that smaller steps do not lessen is one of rounding
 
 
@@ -62,20 +65,31 @@ class Integrator:
     """The system between two steps.
 
     time; state [1 + the highest order, n]: the integrals of z then, where the first, z itself, is only a guess;
-    length: of the step to try next.
+    length: of the step to try next; work: what all steps took, in operations, the same on any machine.
     """
 
     def __init__(
-        self, system: ImplicitSystem, state: Array, start: float, end: float, tolerance: float, length: float
+        self,
+        system: ImplicitSystem,
+        state: Array,
+        start: float,
+        end: float,
+        tolerance: float,
+        length: float,
+        n_stages: int = N_STAGES,
+        schedule: Schedule = FREE,
     ) -> None:
         """tolerance: of the last coefficient of a step, as a share of the largest value of its unknown so far."""
         self.system, self.state, self.time, self.end, self.tolerance = system, state, start, end, tolerance
-        self.tableau = radau_tableau(N_STAGES, len(state) - 1)
+        self.tableau = radau_tableau(n_stages, len(state) - 1)
         self.length = length
         self.shortest = SHORTEST * (end - start)
-        self.scale = self._largest(self._unknowns(state[:, :, None]))
+        self.n_stages, self.schedule = n_stages, schedule
+        least = FORCED_SHARE * schedule.forcing * (end - start) ** system.orders
+        self.scale = np.maximum(self._largest(self._unknowns(state[:, :, None])), least)
         self.is_first = True
-        self.guess = np.repeat(state[0][:, None], N_STAGES, axis=1)
+        self.work = 0.0
+        self.guess = np.repeat(state[0][:, None], n_stages, axis=1)
         self._factors: _Factors | None = None
 
     def advance(self) -> Panel:
@@ -87,8 +101,9 @@ class Integrator:
         while True:
             if self.length < self.shortest:
                 raise IntegrationError(f"the steps in time become too short at t = {self.time:.6g}")
+            self.length = min(self.length, self.schedule.longest_from(self.time))
             # The rest is shared by equal steps: a last short one would need matrices of its own.
-            left = self.end - self.time
+            left = self._stop - self.time
             if left < 3 * self.length:
                 self.length = left / math.ceil(left / self.length * (1 - 1e-9))
             levels = self._newton()
@@ -96,7 +111,7 @@ class Integrator:
                 self.length /= 3
                 continue
             error = self._error(levels)
-            growth = 0.85 * (self.tolerance / max(error, 1e-300)) ** (1 / (N_STAGES + 1))
+            growth = 0.85 * (self.tolerance / max(error, 1e-300)) ** (1 / (self.n_stages + 1))
             if error <= self.tolerance or (error < ROUNDING and error > before / 2):
                 return self._accept(levels, growth)
             before = error
@@ -108,29 +123,37 @@ class Integrator:
         free = self._free
         start_values[free, 0] = values[free] @ self.tableau.at_start
         panel = Panel(self.time, self.length, np.concatenate([start_values, values], axis=1).T)
-        left = self.end - self.time - self.length
-        self.time = self.end if left < 1e-9 * self.length else self.time + self.length
+        stop = self._stop
+        is_stop = stop - self.time - self.length < 1e-9 * self.length
+        self.time = stop if is_stop else self.time + self.length
         self.state = levels[:, :, -1]
         self.scale = np.maximum(self.scale, self._largest(values))
         if not np.max(self.scale) < LARGEST:
             raise IntegrationError(f"the solution grows beyond {LARGEST:g} at t = {self.time:.6g}")
-        self.guess = np.repeat(levels[0][:, -1:], N_STAGES, axis=1)
-        self.is_first = False
+        self.guess = np.repeat(levels[0][:, -1:], self.n_stages, axis=1)
+        # Conditions may jump at a stop as they do at the start.
+        self.is_first = is_stop
         if not 0.9 < growth < 1.3:
             self.length *= min(growth, LARGEST_GROWTH)
         return panel
 
     @property
+    def _stop(self) -> float:
+        return self.schedule.stop_after(self.time, self.end)
+
+    @property
     def _free(self) -> NDArray[np.bool_]:
         """The columns that need not begin where they are.
 
-        They are the algebraic ones. In a first step they are all: its state need not meet the conditions.
+        They are the algebraic ones. In a first step, of all or after a stop, they are all: its state need not meet
+        the conditions.
         """
         return (self.system.orders == 0) | self.is_first
 
     def _newton(self) -> Array | None:
         """The levels [1 + the highest order, n, s] of a step, or None where Newton's method does not converge."""
-        times = self.time + self.length * self.tableau.nodes
+        before = self._stop - BEFORE * np.finfo(float).eps * max(abs(self.time), abs(self.end))
+        times = np.minimum(self.time + self.length * self.tableau.nodes, before)
         known = self._known()
         if self._factors is not None and self._factors.length == self.length:
             result = self._iterate(times, known, self._factors)
@@ -143,6 +166,7 @@ class Integrator:
         z, before = self.guess, math.inf
         for i in range(MOST_ITERATIONS):
             levels = self._levels(known, z)
+            self.work += STEP_WORK + 8 * z.shape[1] * z.shape[0] ** 2
             residual = self.system.residual(times, levels)
             if not np.all(np.isfinite(residual)):
                 return None
@@ -162,16 +186,18 @@ class Integrator:
         return None
 
     def _factorise(self, times: Array, levels: Array) -> _Factors:
-        middle = N_STAGES // 2
+        middle = self.n_stages // 2
         with np.errstate(all="ignore"):
             jacobian = self.system.jacobian(float(times[middle]), levels[:, :, middle])
         if not all(np.all(np.isfinite(part)) for part in jacobian):
             raise IntegrationError(f"the equations are not finite at t = {times[middle]:.6g}")
-        return _Factors(jacobian, self.length, self.tableau)
+        factors = _Factors(jacobian, self.length, self.tableau)
+        self.work += factors.work
+        return factors
 
     def _known(self) -> Array:
         """What the state alone contributes to the levels at the nodes."""
-        known = np.zeros((*self.state.shape, N_STAGES))
+        known = np.zeros((*self.state.shape, self.n_stages))
         offsets = self.length * self.tableau.nodes
         for q in range(1, len(known)):
             for m in range(1, q + 1):
@@ -218,10 +244,14 @@ class _Factors:
         self.length, self.tableau = length, tableau
         self.kept = np.flatnonzero(tableau.eigenvalues.imag >= 0)
         self.solvers: list[Callable[[NDArray[Any]], NDArray[Any]]] = []
+        self.work = STEP_WORK
         for i in self.kept:
             eigenvalue = tableau.eigenvalues[i]
             shift = length * (eigenvalue.real if eigenvalue.imag == 0 else eigenvalue)
-            self.solvers.append(_factorised(sum(part * shift**q for q, part in enumerate(jacobian))))
+            matrix = sum((part * shift**q for q, part in enumerate(jacobian)), start=np.zeros_like(jacobian[0]))
+            self.solvers.append(_factorised(matrix))
+            self.work += (2 if eigenvalue.imag == 0 else 8) / 3 * _width(matrix) ** 2 * len(matrix)
+            self.work += 20 * matrix.size
 
     def solve(self, residual: Array) -> Array:
         """The change [n, s] of z that Newton's method takes away."""
@@ -235,6 +265,16 @@ class _Factors:
         return change
 
 
+def _width(matrix: NDArray[Any]) -> float:
+    """How many columns a row meets while it is eliminated."""
+    n_entries = int(np.count_nonzero(matrix))
+    return 2 * n_entries / len(matrix) if _is_sparse(matrix, n_entries) else len(matrix)
+
+
+def _is_sparse(matrix: NDArray[Any], n_entries: int) -> bool:
+    return len(matrix) >= SPARSE_SIZE and n_entries < SPARSE_SHARE * matrix.size
+
+
 def _factorised(matrix: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Right side [n] → solution [n]; raises IntegrationError for a singular matrix."""
     from scipy.linalg import get_lapack_funcs
@@ -242,7 +282,7 @@ def _factorised(matrix: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     from scipy.sparse.linalg import splu
 
     singular = IntegrationError("the equations and conditions do not determine the solution")
-    if len(matrix) >= SPARSE_SIZE and np.count_nonzero(matrix) < SPARSE_SHARE * matrix.size:
+    if _is_sparse(matrix, int(np.count_nonzero(matrix))):
         try:
             return splu(csc_array(matrix)).solve
         except RuntimeError:

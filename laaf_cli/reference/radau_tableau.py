@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from laaf_cli.problem.domain import Array
 
+N_STAGES = 9
+
 
 @dataclass(frozen=True)
 class Tableau:
