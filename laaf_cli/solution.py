@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +36,19 @@ class Solution:
         zero = (0,) * points.shape[1]
         return self.evaluate({name: Field(name, zero) for name in names}, points)
 
+    def needed(self, wanted: Iterable[Field]) -> frozenset[Field]:
+        """The outputs of the network and their derivatives that unknowns and derivatives are made of.
+
+        Raises ExpressionError where the form of the solution has no such derivative.
+        """
+        return frozenset().union(*(fields(self.trial.tree(field)) for field in wanted))
+
     def evaluate(
         self, wanted: Mapping[str, Field], points: Array, points_at_a_time: int = _POINTS_AT_A_TIME
     ) -> dict[str, Array]:
         """Unknowns and derivatives [n_points] at points [n_points, d], by the names given."""
         trees = {name: self.trial.tree(field) for name, field in wanted.items()}
-        needed = frozenset().union(*(fields(tree) for tree in trees.values()))
-        engine = self.engine(self.network, self.trial.outputs, needed)
+        engine = self.engine(self.network, self.trial.outputs, self.needed(wanted.values()))
         found = {name: np.empty(len(points)) for name in wanted}
         for start in range(0, len(points), points_at_a_time):
             block = points[start : start + points_at_a_time]
@@ -50,7 +56,9 @@ class Solution:
             values = {field: output.detach().cpu().numpy() for field, output in outputs.items()}
             columns = dict(zip(self.trial.coordinates, block.T, strict=True))
             for name, tree in trees.items():
-                found[name][start : start + len(block)] = evaluate(tree, columns, values, NUMPY)
+                # A transform may have no finite value at the edge of the domain, as a derivative of sqrt(x)*net.
+                with np.errstate(all="ignore"):
+                    found[name][start : start + len(block)] = evaluate(tree, columns, values, NUMPY)
         return found
 
 

@@ -48,8 +48,8 @@ class TrainedNetwork:
     def field(self, name: str) -> Field:
         """The unknown or derivative of that name, as `u` or `u_xt`.
 
-        Raises UsageError, with what is known, for any other name, for an order above 4, and for an order that the
-        activation function does not have.
+        Raises UsageError, with what is known, for any other name, for an order above 4, and where the form of the
+        solution takes an order that is above 4 or that the activation function does not have.
         """
         scope = Scope(self.domain.coordinates, self.unknowns)
         if name in self.domain.coordinates:
@@ -62,17 +62,24 @@ class TrainedNetwork:
             field = cast("Field", resolve(Symbol(name), scope))  # what begins with an unknown is nothing else
         except ExpressionError as error:
             raise UsageError(f"{error.faults[0].what}\n{error.faults[0].hint}") from None
-        order, activation = sum(field.orders), self.solution.network.activation
+        try:
+            needed = self.solution.needed([field])
+        except ExpressionError as error:
+            fault = error.faults[0]
+            raise UsageError(f"with the transform of this run, '{name}' cannot be derived: {fault.what}") from None
+        order, activation = max((sum(each.orders) for each in needed), default=0), self.solution.network.activation
         if order > activation.max_order:
+            is_own = needed == {field}
+            takes = "is" if is_own else "takes, through the transform of this run,"
             raise UsageError(
-                f"'{name}' is a derivative of order {order}, and '{activation.name}' goes to order "
+                f"'{name}' {takes} a derivative of order {order}, and '{activation.name}' goes to order "
                 f"{activation.max_order}: {activation.why}"
             )
         return field
 
     def evaluate(self, places: Places, fields: Mapping[str, Field]) -> dict[str, Array]:
         """The fields by the names given, of the shape of `places`; a bounded number of points at a time."""
-        size = _block_size(self.solution.network, fields)
+        size = _block_size(self.solution, fields)
         found = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
             for name, values in self.solution.evaluate(fields, places.block(start, start + size)).items():
@@ -105,10 +112,11 @@ def _forms(scope: Scope) -> str:
     return f"unknowns ({listed(scope.unknowns)}) and their derivatives, as {example}"
 
 
-def _block_size(network: Mlp, fields: Mapping[str, Field]) -> int:
-    streams = lower_set([field.orders for field in fields.values()])
-    n_neurons = sum(len(bias) for bias in network.biases)
-    return max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // (len(streams) * n_neurons * 2 ** max(map(sum, streams)))))
+def _block_size(solution: Solution, fields: Mapping[str, Field]) -> int:
+    streams = lower_set([field.orders for field in solution.needed(fields.values())])
+    n_neurons = sum(len(bias) for bias in solution.network.biases)
+    n_numbers = len(streams) * n_neurons * 2 ** max(map(sum, streams), default=0)
+    return max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // max(1, n_numbers)))
 
 
 def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:

@@ -126,6 +126,17 @@ def test_a_grid_that_misses_a_part_is_refined() -> None:
     assert np.all((x > 2.1) & (x < 2.13))
 
 
+def test_a_grid_that_misses_a_thin_part_gives_way_to_uniform_points() -> None:
+    layer = "abs(y + 6.6651) < 0.0005"
+    problem = box(f"{{where: x = 2, only: {layer}, equation: u = 1, points: 9}}", "points.sampler=grid")
+    points = drawn(problem).points
+    assert points.shape == (9, 3)
+    assert np.all(points[:, 0] == 2)
+    assert np.abs(points[:, 1] + 6.6651).max() < 0.0005
+    inside = plan_of(BOX, "points.sampler=grid", f"points.importance=[{{where: '{layer}', share: 0.2}}]").draw_points()
+    assert np.sum(np.abs(inside["heat"].points[:, 1] + 6.6651) < 0.0005) == 10
+
+
 def test_a_point_has_one_point_and_a_line_several() -> None:
     assert drawn(box("{at: {x: 3, y: -6.6, t: 11}, equation: u = 0}")).points.tolist() == [[3, -6.6, 11]]
     line = drawn(box("{at: {t: 11, x: 6/2}, equation: u = 0, points: 40}")).points
@@ -369,6 +380,17 @@ def test_learned_constants_never_leave_their_bounds_and_feel_every_step() -> Non
             assert constant.lower <= value.item() <= constant.upper
             (gradient,) = torch.autograd.grad(value, free)
             assert float(gradient) != 0 or abs(theta) == 50
+
+
+def test_learned_constants_may_have_any_name() -> None:
+    """Also those of the methods of modules, dictionaries and tensors."""
+    names = ["pop", "type", "half", "to", "get", "keys", "values", "items", "copy", "update", "clear", "train", "float"]
+    given = {name: LearnedConstant(float(i + 1)) for i, name in enumerate(names)}
+    constants = LearnedConstants(given)
+    assert constants.numbers() == {name: constant.start for name, constant in given.items()}
+    assert len(list(constants.parameters())) == len(names)
+    constants.free["keys"].data.fill_(1.0)
+    assert constants.numbers()["keys"] == 2 * given["keys"].start
 
 
 INVERSE = """

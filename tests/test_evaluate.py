@@ -838,3 +838,64 @@ def test_usage_errors_are_raised_by_the_network_itself(two: Path) -> None:
     with pytest.raises(UsageError, match="unknown field 'w'"):
         opened(two).field("w")
     assert plan_of(TWO).problem.unknowns == opened(two).unknowns
+
+
+STREAM = """
+coordinates: {x: [0, 1], y: [0, 1]}
+unknowns: [u, v]
+transform: {u: "D(net_u, y)", v: "-D(net_u, x)"}
+equations: {a: laplacian(u) + v_y = 0, b: laplacian(v) + u = 0}
+conditions: {walls: {where: boundary, equation: [u = x, v = y], points: 4}}
+points: {interior: 9}
+network: {hidden: [4, 3]}
+training: [{iterations: 1}]
+reference: none
+evaluation: {grid: {x: 3, y: 3}}
+"""
+
+
+def test_orders_that_a_transform_needs(make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path) -> None:
+    """The velocity of a stream function has three derivatives left, and two where the activation has three."""
+    path = make_run(STREAM)
+    assert laaf("evaluate", path, "--fields", "u_xxx", "-o", tmp_path / "u.csv").code == 0
+    outcome = laaf("evaluate", path, "--fields", "u_xxxx", "-o", tmp_path / "w.csv")
+    assert outcome.code == ExitCode.USAGE, outcome.err
+    assert "with the transform of this run, 'u_xxxx' cannot be derived: a derivative of order 5" in outcome.err
+    with RunFile(path) as run:
+        restored = restore(run, "cpu")
+    streams = trained_network.lower_set([(2, 1)])
+    size = trained_network._block_size(restored.solution, {"u_xx": restored.field("u_xx")})
+    assert size == min(trained_network.MAX_BLOCK, trained_network.MAX_BLOCK_NUMBERS // (len(streams) * 9 * 2**3))
+    activation = replace(restored.solution.network.activation, max_order=2, why="it is rough.")
+    restored.solution.network.activation = activation
+    assert restored.field("u_x").orders == (1, 0)
+    with pytest.raises(UsageError) as caught:
+        restored.field("u_xx")
+    assert str(caught.value) == (
+        "'u_xx' takes, through the transform of this run, a derivative of order 3, and 'tanh' goes to order 2: "
+        "it is rough."
+    )
+
+
+def test_derivatives_that_outgrow_their_bounds(make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path) -> None:
+    nested = "net*exp(sin(net*exp(sin(net*exp(sin(net*exp(sin(net*x))*y))*x))*y))"
+    path = make_run(spec_in(2), f"transform.u={nested}", "equations.e=u = 0", "conditions.all.equation=u = u_y")
+    outcome = laaf("evaluate", path, "--fields", "u_xxxx", "-o", tmp_path / "w.csv")
+    assert outcome.code == ExitCode.USAGE, outcome.err
+    assert "'u_xxxx' cannot be derived: the expression grows too large" in outcome.err
+
+
+def test_values_that_are_not_finite_are_no_warnings(make_run: Callable[..., Path]) -> None:
+    """The derivative of sqrt(x)*net is infinite at x = 0."""
+    with RunFile(make_run(spec_in(1), "coordinates.x=[0, 1]", "transform.u=sqrt(x)*(1 + net)")) as run:
+        restored = restore(run, "cpu")
+    found = restored.evaluate(Places({"x": np.array([0.0, 0.5])}, True), {"u_x": restored.field("u_x")})["u_x"]
+    assert np.isfinite(found).tolist() == [False, True]
+
+
+def test_a_derivative_without_any_output_is_zero(make_run: Callable[..., Path]) -> None:
+    changes = ("transform.u=floor(9*net) + x**2", "equations.e=u = 0", "conditions.all.equation=u = x")
+    with RunFile(make_run(spec_in(1), *changes)) as run:
+        restored = restore(run, "cpu")
+    places = Places({"x": np.array([1.0, 1.5])}, True)
+    assert restored.evaluate(places, {"u_x": restored.field("u_x")})["u_x"].tolist() == [2.0, 3.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from conftest import plan_of
 from torch import Tensor
 
 from laaf_cli.derivatives import ENGINES, NestedEngine, TaylorEngine
-from laaf_cli.expression import Field
+from laaf_cli.errors import SpecError
+from laaf_cli.expression import NUMPY, Field, Scope, evaluate, fields, parse, resolve, rounding_bound
 from laaf_cli.network import Mlp, Period
 from laaf_cli.plan import Plan
 from laaf_cli.solution import Solution
@@ -155,6 +157,9 @@ MET: dict[str, tuple[list[str], set[str]]] = {
     "an integral": (["transform.u=(t - 10)*net", "conditions.start={integral: u, at: {t: 10}}", "conditions.walls={where: boundary, equation: u = 0}"], {"start"}),
     "a place": (["transform.u=(x - 2)*net", "conditions.start={at: {x: 2}, equation: u = 0}"], {"start"}),
     "a bound below, not always reached": (["transform.u=(t - 9)*net", "conditions.start.equation=max(u, 0) = 1"], set()),
+    "an infinite slope": (["transform.u=sqrt(x - 1)*(3 - x)*net", "conditions.start.equation=u = 0"], {"walls"}),
+    "small terms beside a large unknown": (["coordinates={x: [0, 1000], t: [0, 1.0e+6]}", "transform.u=x*(1000 - x)*(t + 1e-12)*net", "conditions.start={where: t = 0, equation: u = 0}", "conditions.walls.where=boundary"], {"walls"}),
+    "large terms of which little is left": (["transform.u=1e9 + 1e-3*(t - 9)*net", "conditions.start.equation=u = 1e9"], set()),
     "an infinite value": (["transform.u=log(t - 10)*net", "conditions.start.equation=u = 0"], set()),
 }  # fmt: skip
 
@@ -164,6 +169,67 @@ def test_conditions_that_the_form_meets(changes: list[str], met: set[str]) -> No
     problem = plan_of(HEAT, *changes).problem
     assert problem.met == met
     assert {term.name for term in problem.trained_terms} == {"heat", "start", "walls"} - met
+
+
+# Each: changes of an ordinary equation, whose faces are points, and whether its form then meets the condition there.
+AT_POINTS = {
+    "met": ("transform.u=5 + x*net", True),
+    "met up to rounding": ("transform.u=5*cos(0.3*x)**2 + 5*sin(0.3*x)**2 + x*net", True),
+    "small beside what it is inside": ("transform.u=5 + x*(1000 - x)*1e6*net + 1e-3*net", False),
+    "not always reached": ("transform.u=5 + max(net - 1.4, 0)", False),
+}
+
+
+@pytest.mark.parametrize(("change", "met"), AT_POINTS.values(), ids=AT_POINTS)
+def test_conditions_at_a_single_point(change: str, met: bool) -> None:
+    yaml = """
+coordinates: {x: [0, 1000]}
+unknowns: [u]
+equations: {decay: u_x = -u}
+conditions: {start: {where: x = 0, equation: u = 5}}
+"""
+    assert (plan_of(yaml, change).problem.met == {"start"}) is met
+
+
+def test_a_small_contradiction_is_one() -> None:
+    """A millionth beside an unknown of the size 1000 inside the domain."""
+    changes = ("transform.u=1e-6 + 1000*(t - 10)**3*net", "conditions.start.equation=u = 0")
+    with pytest.raises(SpecError) as caught:
+        plan_of(HEAT, *changes)
+    assert "breaks the condition 'start': it is off by 1e-06" in str(caught.value)
+
+
+def test_a_start_that_is_small_beside_the_unknown_contradicts_its_form() -> None:
+    changes = ("coordinates={x: [0, 1000], t: [0, 1.0e+6]}", "transform.u=x*(1000 - x)*t*net", "conditions.walls.where=boundary")  # fmt: skip
+    with pytest.raises(SpecError) as caught:
+        plan_of(HEAT, *changes, "conditions.start={where: t = 0, equation: u = 0.05*sin(pi*x/1000)}")
+    assert "breaks the condition 'start': it is off by 0.05, whatever the network" in str(caught.value)
+
+
+ROUNDED = [
+    "sin(3*pi*x)*exp(u_x) - cos(x)**2/(t + u)",
+    "1 - cos(x)**2 - sin(x)**2",
+    "where(x < 2, u*(x - 2)/sqrt(t), log(x*t) - log(x) - log(t))",
+    "max(x - u, atan2(t, u_x)) + abs(u)*x**2.5 - tanh(u)*floor(t)",
+    "(x + t)**2 - x**2 - 2*x*t - t**2",
+]
+
+
+@pytest.mark.parametrize("text", ROUNDED)
+def test_rounding_keeps_its_bound(text: str) -> None:
+    """In single precision, of which double precision tells the rounding."""
+    tree = resolve(parse(text), Scope(("x", "t"), ("u",)))
+    random, n = np.random.default_rng(1), 5000
+    columns = {"x": random.uniform(1, 3, n).astype(np.float32), "t": random.uniform(10, 12, n).astype(np.float32)}
+    values = {field: random.uniform(-1.5, 1.5, n).astype(np.float32) for field in fields(tree)}
+    single = evaluate(tree, columns, values, replace(NUMPY, array=np.float32))
+    exact_columns, exact_values = ({k: v.astype(np.float64) for k, v in each.items()} for each in (columns, values))
+    exact = evaluate(tree, exact_columns, exact_values, NUMPY)
+    assert single.dtype == np.float32
+    rounding = np.abs(single - exact) / np.finfo(np.float32).eps
+    bound = rounding_bound(tree, exact_columns, exact_values)
+    assert np.all(rounding <= 2 * bound)
+    assert bound.max() < 1e3 * (rounding.max() + np.abs(exact).max())
 
 
 def test_a_learned_condition_is_kept() -> None:

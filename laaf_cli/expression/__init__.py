@@ -6,6 +6,7 @@ from laaf_cli.expression.faults import ExpressionError, ExpressionFault
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
 from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, sides
 from laaf_cli.expression.resolve import Scope, resolve
+from laaf_cli.expression.rounding import rounding_bound
 from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 
@@ -31,6 +32,7 @@ __all__ = [
     "parse_equation",
     "partial",
     "resolve",
+    "rounding_bound",
     "sides",
     "substitute",
     "symbols",

@@ -70,7 +70,7 @@ def _chain_rule(node: Node, leaf: Callable[[Leaf], Node]) -> Node:
                 return ZERO
             return call("where", node.arguments[0], inner[1], inner[2], span=node.span)
         total: Node = ZERO
-        for rule, factor in zip(_rules(node.function), inner, strict=True):
+        for rule, factor in zip(rules(node.function), inner, strict=True):
             if not is_number(factor, 0):
                 outer = _substitute(rule, node.arguments, node.span)
                 total = call("+", total, call("*", outer, factor, span=node.span), span=node.span)
@@ -80,7 +80,8 @@ def _chain_rule(node: Node, leaf: Callable[[Leaf], Node]) -> Node:
 
 
 @cache
-def _rules(function: str) -> tuple[Node, ...]:
+def rules(function: str) -> tuple[Node, ...]:
+    """The derivatives of a function of the table by each of its arguments, as trees in the names `a` and `b`."""
     return tuple(parse(text) for text in TABLE[function].derivatives)
 
 

@@ -94,9 +94,9 @@ class _Builder(Reader):
         trial = read_form(self)
         grid, times = self.grid(self.domain), self.times(self.domain)
         # What is wrong elsewhere may be what seems to be missing.
-        warnings: tuple[str, ...] = ()
+        warnings = tuple(self.warnings)
         if not self.faults and self.form_is_right:
-            warnings = self.check_whole(terms, trial)
+            warnings += self.check_whole(terms, trial)
         if not self.faults and trial.trees:
             check_periodicity(self, trial)
         met = met_conditions(self, trial, terms) if not self.faults else frozenset()

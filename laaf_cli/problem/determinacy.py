@@ -97,16 +97,22 @@ def _check_too_many(
     """More conditions along an axis than the orders of all unknowns together contradict each other, in general."""
     unknowns = reader.scope.unknowns
     allowed = sum(_needed(equations, axis, unknown) for unknown in unknowns)
-    whole = [term for term, _ in held if not (isinstance(term.region, OnFaces) and term.region.only is not None)]
+    # A condition on unknowns that are not derived along the axis, as of a consistent start, takes none of their places.
+    derived = {unknown for unknown in unknowns if _needed(equations, axis, unknown)}
+    whole = [
+        (term, sum(not derived.isdisjoint(field.unknown for field in fields(residual)) for residual in term.residuals))
+        for term, _ in held
+        if not (isinstance(term.region, OnFaces) and term.region.only is not None)
+    ]
     # Periodicity of further derivatives follows from the equations and contradicts nothing.
     count = sum(
-        min(len(term.residuals), allowed) if isinstance(term.region, PeriodicPair) else len(term.residuals)
-        for term in whole
+        min(n_residuals, allowed) if isinstance(term.region, PeriodicPair) else n_residuals
+        for term, n_residuals in whole
     )
     if count <= allowed or allowed == 0:
         return
     name, in_order = reader.domain.coordinates[axis], list(reader.spec.conditions)
-    last = max((term.name for term in whole), key=in_order.index)
+    last = max((term.name for term, n_residuals in whole if n_residuals), key=in_order.index)
     what = f"{count} conditions stand on the faces of '{name}', and the equations take {allowed}"
     orders = (
         f"Their order along '{name}' is {allowed}"

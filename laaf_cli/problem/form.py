@@ -22,13 +22,14 @@ from laaf_cli.expression import (
     nodes,
     parse,
     resolve,
+    rounding_bound,
     symbols,
 )
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Array, Domain
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import N_NODES, AtPlace, IntegralOver, OnFaces, PeriodicPair
+from laaf_cli.problem.regions import N_NODES, AtPlace, IntegralOver, OnFaces, PeriodicPair, PointSet
 from laaf_cli.problem.trial import Trial
 
 N_POINTS = 1000
@@ -37,8 +38,11 @@ N_POINTS = 1000
 SIZES = (1.0,) * 24 + (100.0,) * 24
 """Sizes of the random outputs, one for each draw."""
 
-ROUNDING = 1e-10
-"""Residuals below this share of the size of their parts are rounding."""
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""Residuals below this share of their bound of rounding are rounding: functions of libraries are off by a few units."""
+
+DOUBT = 1e-10
+"""Residuals below this share of it are no proof that a form breaks a condition: as the quadrature of an integral."""
 
 
 def output_names(unknowns: Sequence[str]) -> tuple[str, ...]:
@@ -136,7 +140,7 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
             with np.errstate(all="ignore"):
                 values = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), len(points)).reshape(-1, 2)
             jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
-            if jump > ROUNDING * float(np.max(np.abs(values))):
+            if jump > DOUBT * float(np.max(np.abs(values))):
                 name = domain.coordinates[axis]
                 low, high = domain.lower[axis], domain.upper[axis]
                 what = (
@@ -161,10 +165,13 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
         found = _residuals_for_random_outputs(reader.domain, trial, term)
         if found is None:
             continue
-        draws, rounding = found
-        if np.max(np.abs(draws)) <= rounding:
+        draws, bounds = found
+        # Without a bound nothing is rounding: only what is 0 then vanishes.
+        rounding = np.where(np.isfinite(bounds), ROUNDING * bounds, 0.0)
+        is_free = np.ptp(draws, axis=0) > np.max(rounding, axis=0)
+        if (np.abs(draws) <= rounding).all():
             met.add(term.name)
-        elif (beyond_reach := (np.ptp(draws, axis=0) <= rounding) & (np.abs(draws[0]) > rounding)).any():
+        elif (beyond_reach := ~is_free & (np.abs(draws) > DOUBT * bounds).all(axis=0)).any():
             off = float(np.max(np.abs(draws[0][beyond_reach])))
             what = f"the transform breaks the condition '{term.name}': it is off by {off:.2g}, whatever the network"
             spoken_of = {field.unknown for field in term.fields}
@@ -173,43 +180,46 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
     return frozenset(met)
 
 
-def _residuals_for_random_outputs(domain: Domain, trial: Trial, term: Term) -> tuple[Array, float] | None:
-    """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and the size of their rounding.
+def _residuals_for_random_outputs(domain: Domain, trial: Trial, term: Term) -> tuple[Array, Array] | None:
+    """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their rounding.
 
-    None where they cannot be told: of measured values, with learned constants or Python functions, if not finite.
+    The bounds are in units of the relative precision. None where they cannot be told: of measured values, with
+    learned constants or Python functions, if not finite.
     """
+    random = np.random.default_rng(0)
+    given = _some_points(domain, term, random)
+    if given is None:
+        return None
+    trees = term.in_outputs(trial).residuals
+    columns = dict(zip(domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+    if any(symbols(tree) - columns.keys() or functions(tree) - TABLE.keys() for tree in trees):
+        return None
+    needed = sorted(frozenset().union(*(fields(tree) for tree in trees)), key=lambda f: (f.unknown, f.orders))
+    factors = np.ones(1) if given.combination is None else given.combination
+    draws, bounds = np.empty((2, len(SIZES), len(trees), given.n_residuals))
+    for k, size in enumerate(SIZES):
+        outputs = {field: size * random.uniform(-1.5, 1.5, len(given)) for field in needed}
+        with np.errstate(all="ignore"):
+            for i, tree in enumerate(trees):
+                value = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), len(given))
+                bound = np.broadcast_to(rounding_bound(tree, columns, outputs), len(given))
+                draws[k, i] = value.reshape(-1, len(factors)) @ factors
+                bounds[k, i] = bound.reshape(-1, len(factors)) @ np.abs(factors)
+    # Of large outputs some functions are infinite; a form that vanishes does so for all that are not.
+    kept = [size == 1 or bool(np.isfinite(draw).all()) for size, draw in zip(SIZES, draws, strict=True)]
+    return (draws[kept], bounds[kept]) if np.isfinite(draws[kept]).all() else None
+
+
+def _some_points(domain: Domain, term: Term, random: np.random.Generator) -> PointSet | None:
+    """Points of a condition that are not those of the training, for a grid may hit the zeros of a factor."""
     if not isinstance(term.region, OnFaces | AtPlace | PeriodicPair | IntegralOver):
         return None
-    random = np.random.default_rng(0)
-    # Not the points of the training: a grid may hit the zeros of a factor.
     n_points = N_POINTS
     if isinstance(term.region, IntegralOver):
         n_points = max(1, 20 * N_POINTS // N_NODES ** len(term.region.axes))
     given = replace(term.region, n_points=n_points, sampler="latin-hypercube").draw(domain, random)
-    trees = term.in_outputs(trial).residuals
-    places = {"there": given.points, "inside": domain.from_unit(random.random((len(given), domain.dimension)))}
-    columns = {
-        where: dict(zip(domain.coordinates, points.T, strict=True)) | dict(given.symbols)
-        for where, points in places.items()
-    }
-    if any(symbols(tree) - columns["there"].keys() or functions(tree) - TABLE.keys() for tree in trees):
-        return None
-    parts = [*trees, *(trial.tree(field) for field in sorted(term.fields, key=lambda f: (f.unknown, f.orders)))]
-    needed = sorted(frozenset().union(*(fields(part) for part in parts)), key=lambda f: (f.unknown, f.orders))
-
-    def values(of: Sequence[Node], where: str, size: float) -> Array:
-        outputs = {field: size * random.uniform(-1.5, 1.5, len(given)) for field in needed}
-        with np.errstate(all="ignore"):
-            found = [np.broadcast_to(evaluate(tree, columns[where], outputs, NUMPY), len(given)) for tree in of]
-        return np.array(found, dtype=np.float64)
-
-    draws = np.array([values(trees, "there", size) for size in SIZES])
-    # Of large outputs some functions are infinite; a form that vanishes does so for all that are not.
-    draws = draws[[size == 1 or bool(np.isfinite(draw).all()) for size, draw in zip(SIZES, draws, strict=True)]]
-    if not np.isfinite(draws).all():
-        return None
-    if given.combination is not None:
-        draws = draws.reshape(len(draws), len(trees), -1, len(given.combination)) @ given.combination
-    # What cancels on a face does not inside: there the residual and the unknowns show how large they are.
-    inside = np.abs(values(parts, "inside", 1.0))
-    return draws, ROUNDING * float(np.max(inside, where=np.isfinite(inside), initial=0.0))
+    if given.combination is not None or len(given) >= N_POINTS:
+        return given
+    # As few as a face that is a point has, they are taken several times: each time with other outputs.
+    rows = np.arange(N_POINTS) % len(given)
+    return PointSet(given.points[rows], {name: values[rows] for name, values in given.symbols.items()})

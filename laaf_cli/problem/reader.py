@@ -28,6 +28,7 @@ from laaf_cli.expression import (
 )
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.jumps import lost_jumps
 from laaf_cli.problem.regions import Part
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import Rows, TableError, as_rows, read_table
@@ -40,13 +41,14 @@ class Reader:
     """Collects faults while sections are read; a part that is wrong is left out and the rest is still checked.
 
     scope: what names mean in the equations. known: the same for functions of the coordinates alone, with learned
-    constants at their true values. domain: the box, once it is known.
+    constants at their true values. domain: the box, once it is known. warnings: sentences on what is read.
     """
 
     def __init__(self, loaded: LoadedSpec, spec: RunSpec) -> None:
         self.root = loaded.root
         self.folder = Path(loaded.text.name).parent
         self.faults: list[Fault] = []
+        self.warnings: list[str] = []
         self.form_is_right = not loaded.faults
         self.spec = spec
         self.scope = Scope()
@@ -105,9 +107,16 @@ class Reader:
         """The residual of an equation, which must speak of an unknown."""
         chosen = scope or self.scope
         tree = self.attempt(path, within, lambda: resolve(parse_equation(text), chosen))
-        if tree is not None and not fields(tree):
+        if tree is None:
+            return None
+        if not fields(tree):
             self.fault(path, f"{within} contains no unknown", f"Unknowns: {listed(self.scope.unknowns)}.")
             return None
+        self.warnings += [
+            f"The jump of '{function}' in {within} is lost when it is differentiated: write what is differentiated, as "
+            "a flux, as an unknown of its own."
+            for function in lost_jumps(parse_equation(text), chosen, self.domain)
+        ]
         return tree
 
     def residuals(self, condition: str, texts: Sequence[str], scope: Scope) -> tuple[Node, ...]:

@@ -90,14 +90,24 @@ class Part:
         points = _on_plane(fixed, MANY, "uniform", domain, np.random.default_rng(0))
         return float(np.mean(self.holds(points, domain))) < FEW / MANY
 
-    def draw(self, n: int, domain: Domain, draw_some: Callable[[int], Array]) -> Array:
-        """n points of the part, [n, d], out of those that `draw_some` makes; a grid may have fewer.
+    def draw(self, n: int, domain: Domain, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
+        """n points of the part, [n, d], out of those that `draw_some` makes with a sampler; a grid may have fewer.
 
+        Where that sampler hits the part with none, as a coarse grid a thin layer, they are uniform.
         Raises NoPointsError where many tries find none.
         """
+        kept = self._out_of(lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS, domain)
+        if n and not len(kept):
+            kept = self._out_of(lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10, domain)
+        if n and not len(kept):
+            raise NoPointsError(self.text)
+        return kept
+
+    def _out_of(self, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int, domain: Domain) -> Array:
+        """Up to n points of the part, out of those that `draw_some` makes, `size` at a time."""
         kept = np.empty((0, domain.dimension))
-        size, previous = max(n, 64), kept
-        for _ in range(MAX_DRAWS):
+        previous = kept
+        for _ in range(max_draws):
             points = draw_some(size)
             if np.array_equal(points, previous):  # a grid, which has no others
                 if len(kept) or size > MANY:
@@ -110,8 +120,6 @@ class Part:
             kept = np.concatenate([kept, inside])
             if len(kept) == n:
                 break
-        if n and not len(kept):
-            raise NoPointsError(self.text)
         return kept
 
 
@@ -126,11 +134,14 @@ class Interior(Region):
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         counts = [round(share * self.n_points) for _, share in self.importance]
 
-        def draw_some(n: int) -> Array:
-            return domain.from_unit(draw(self.sampler, n, domain.dimension, random))
+        def draw_some(sampler: str, n: int) -> Array:
+            return domain.from_unit(draw(sampler, n, domain.dimension, random))
 
-        own = draw_some(self.n_points - sum(counts))
-        parts = [part.draw(count, domain, draw_some) for (part, _), count in zip(self.importance, counts, strict=True)]
+        own = draw_some(self.sampler, self.n_points - sum(counts))
+        parts = [
+            part.draw(count, domain, self.sampler, draw_some)
+            for (part, _), count in zip(self.importance, counts, strict=True)
+        ]
         return PointSet(np.concatenate([own, *parts]) if parts else own)
 
     def describe(self, domain: Domain) -> str:  # noqa: ARG002 - every region is asked alike
@@ -167,10 +178,12 @@ class OnFaces(Region):
         return PointSet(np.concatenate(parts), symbols)
 
     def _on(self, face: Face, n: int, domain: Domain, random: np.random.Generator) -> Array:
-        def draw_some(n: int) -> Array:
-            return _on_plane({face.axis: face.value}, n, self.sampler, domain, random)
+        def draw_some(sampler: str, n: int) -> Array:
+            return _on_plane({face.axis: face.value}, n, sampler, domain, random)
 
-        return draw_some(n) if self.only is None else self.only.draw(n, domain, draw_some)
+        if self.only is None:
+            return draw_some(self.sampler, n)
+        return self.only.draw(n, domain, self.sampler, draw_some)
 
     @staticmethod
     def normal(face: Face, domain: Domain) -> Array:

@@ -25,11 +25,17 @@ class LearnedConstants(nn.Module):
     def __init__(self, constants: Mapping[str, LearnedConstant]) -> None:
         super().__init__()
         self.constants = dict(constants)
-        self.free = nn.ParameterDict({name: torch.zeros((), dtype=torch.float64) for name in constants})
+        # A list, for the parameters of a dictionary share their names with the methods of one: pop, keys, type.
+        self._free = nn.ParameterList(torch.zeros((), dtype=torch.float64) for _ in constants)
+
+    @property
+    def free(self) -> dict[str, nn.Parameter]:
+        """The free parameter of each constant, by name."""
+        return dict(zip(self.constants, self._free, strict=True))
 
     def values(self) -> dict[str, Tensor]:
         """The constants by name, scalars with a graph."""
-        return {name: _value(constant, self.free[name]) for name, constant in self.constants.items()}
+        return {name: _value(self.constants[name], free) for name, free in self.free.items()}
 
     def numbers(self) -> dict[str, float]:
         """The constants by name, without a graph."""
