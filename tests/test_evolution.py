@@ -16,8 +16,9 @@ from scipy.special import erf
 from laaf_cli.expression import Scope, parse_equation, resolve
 from laaf_cli.problem import OnFaces, Problem, Term
 from laaf_cli.reference import HopfCole, ReferenceRefusedError
+from laaf_cli.reference.breaks import branch_breaks
 from laaf_cli.reference.collocation import ChebyshevAxis, FourierAxis
-from laaf_cli.reference.evolution import Evolution
+from laaf_cli.reference.evolution import Evolution, converged
 from laaf_cli.reference.evolution_form import read_evolution
 from laaf_cli.reference.evolution_solve import ACCURACIES
 from laaf_cli.reference.initial_values import initial_values
@@ -197,7 +198,7 @@ CLOSED_FORMS: dict[str, tuple[str, dict[str, Exact]]] = {
     ),
     "long waves of Benjamin, Bona and Mahony": (
         """
-        coordinates: {x: [-40, 40], t: [0, 2]}
+        coordinates: {x: [-50, 50], t: [0, 2]}
         unknowns: [u]
         equations: {bbm: u_t + u_x + u*u_x - u_xxt = 0}
         conditions:
@@ -575,3 +576,134 @@ def test_no_two_accuracies_share_a_circle() -> None:
             reached.append(mesh.n_points)
             mesh = mesh.refined(np.array([True]))
     assert len(reached) == len(set(reached))
+
+
+def dose(t: np.ndarray, middle: float, half: float) -> np.ndarray:
+    """u' = −0.3 u + f, u(0) = 10, where f = 50/half from middle − half to middle + half, and 0 elsewhere."""
+    since = [np.maximum(t - middle + half, 0), np.maximum(t - middle - half, 0)]
+    return 10 * np.exp(-0.3 * t) + 50 / half / 0.3 * (np.exp(-0.3 * since[1]) - np.exp(-0.3 * since[0]))
+
+
+def gauss(t: np.ndarray, width: float) -> np.ndarray:
+    """The integral of exp(−((t − 0.6)/width)²)/width from 0."""
+    return math.sqrt(math.pi) / 2 * (erf((t - 0.6) / width) + erf(0.6 / width))
+
+
+PULSE = "exp(-((t - 0.6)/{0})**2)/{0}"
+SHORT: dict[str, tuple[tuple[str, float, float], Exact]] = {
+    "a window": (("-0.3*u + where(abs(t - 24.04) < 0.25, 200, 0)", 48, 10), lambda t: dose(t, 24.04, 0.25)),
+    "a window of two conditions": (
+        ("-0.3*u + where(t > 24.04 - 1e-6 and t <= 24.04 + 1e-6, 5e7, 0)", 48, 10),
+        lambda t: dose(t, 24.04, 1e-6),
+    ),
+    "a window whose sides touch 0": (
+        ("-0.3*u + where((t - 24.04)**2 < 1e-6, 5e4, 0)", 48, 10),
+        lambda t: dose(t, 24.04, 1e-3),
+    ),
+    "a pulse from zero": (("-u + u + " + PULSE.format(0.02), 1, 0), lambda t: gauss(t, 0.02)),
+    "a shorter pulse from zero": ((PULSE.format(0.005), 1, 0), lambda t: gauss(t, 0.005)),
+    "a very short pulse": ((PULSE.format(1e-6), 1, 0.1), lambda t: 0.1 + gauss(t, 1e-6)),
+    "a pulse that the solution shapes": (
+        ("exp(-((t - 0.6)/0.0001)**2*(1 + u - u))*1e4", 1, 0.1),
+        lambda t: 0.1 + gauss(t, 1e-4),
+    ),
+    "a large wide pulse and a short one": (
+        ("1e3*cos(t) + exp(-((t - 0.6)/0.0001)**2)", 1, 0),
+        lambda t: 1e3 * np.sin(t) + 1e-4 * gauss(t, 1e-4),
+    ),
+    "a square wave": (("where(sin(20*t) > 0, 1, -1)", 1.2, 0), lambda t: np.arccos(np.cos(20 * t)) / 20),
+    "stairs": (("floor(5*t)", 1, 0), lambda t: np.floor(5 * t) * (t - 0.1 * (np.floor(5 * t) + 1))),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_nothing_short_is_stepped_over(name: str) -> None:
+    (rate, end, start), exact = SHORT[name]
+    stated = problem(
+        f"""
+        coordinates: {{t: [0, {end}]}}
+        unknowns: [u]
+        equations: {{balance: "u_t = {rate}"}}
+        conditions:
+          start: {{where: t = 0, equation: u = {start}}}
+        """
+    )
+    times = np.linspace(0, end, 500)[:, None]
+    values = Evolution(stated).evaluate(times)
+    error, size = (float(np.max(np.abs(v))) for v in (values.fields["u"] - exact(times[:, 0]), values.fields["u"]))
+    assert error < 1e-8 * size
+    assert error <= 10 * values.error_estimate < 1e-7 * size
+
+
+def test_a_force_that_sets_in() -> None:
+    stated = problem(
+        """
+        coordinates: {t: [0, 5]}
+        unknowns: [u]
+        equations: {motion: "u_tt + u = where(t < 2, 0, 1)"}
+        conditions:
+          start: {where: t = 0, equation: [u = 0, u_t = 1]}
+        """
+    )
+    t = np.linspace(0, 5, 400)
+    values = Evolution(stated).evaluate(t[:, None])
+    error = float(np.max(np.abs(values.fields["u"] - np.sin(t) - np.where(t < 2, 0, 1 - np.cos(t - 2)))))
+    assert error < 1e-8
+    assert error <= 10 * values.error_estimate < 1e-7
+
+
+@pytest.mark.parametrize("shape", ["1", "cos(pi*x)"])
+def test_short_heating(shape: str) -> None:
+    """u = 0.1 + shape(x) ∫₀ᵗ e^(−k (t − s)) f(s) ds, where k is the rate at which the shape decays."""
+    stated = problem(
+        f"""
+        coordinates: {{x: [0, 1], t: [0, 1]}}
+        unknowns: [u]
+        equations: {{heat: "u_t = 0.1*u_xx + {shape}*exp(-((t - 0.6)/0.003)**2)/0.003"}}
+        conditions:
+          initial: {{where: t = 0, equation: u = 0.1}}
+          walls: {{where: [x = 0, x = 1], equation: u_x = 0}}
+        """
+    )
+    points = places(stated, 400)
+    x, t = points.T
+    k, s = (0.1 * math.pi**2, 0.003) if shape.startswith("cos") else (0.0, 0.003)
+    grown = math.sqrt(math.pi) / 2 * (erf((t - 0.6) / s - k * s / 2) + 1) * np.exp(k * (0.6 - t) + (k * s / 2) ** 2)
+    exact = 0.1 + grown * (np.cos(math.pi * x) if k else 1)
+    values = Evolution(stated).evaluate(points)
+    error = float(np.max(np.abs(values.fields["u"] - exact)))
+    assert error < 1e-8
+    assert error <= 10 * values.error_estimate < 1e-6
+
+
+def test_branches_that_change_too_often_are_refused() -> None:
+    stated = problem(
+        """
+        coordinates: {t: [0, 3]}
+        unknowns: [u]
+        equations: {balance: "u_t = where(sin(5000*t) > 0, 1, 0)"}
+        conditions:
+          start: {where: t = 0, equation: u = 0}
+        """
+    )
+    with pytest.raises(ReferenceRefusedError) as caught:
+        Evolution(stated).evaluate(np.array([[1.0]]))
+    assert str(caught.value).startswith("the equations change their branch at ")
+
+
+def test_work_does_not_depend_on_the_machine() -> None:
+    """The same operations are counted each time, and their limit, not the clock, ends the search."""
+    form = read_evolution(problem(CLOSED_FORMS["oscillator"][0]))
+    first, again = converged(form, 1e12), converged(form, 1e12)
+    assert [solution.work for solution in first] == [solution.work for solution in again]
+    assert first[0].work > 0
+    with pytest.raises(ReferenceRefusedError) as caught:
+        converged(form, first[0].work / 100)
+    assert str(caught.value).startswith("the spectral solution in time was not found within the work of ")
+
+
+def test_breaks_of_any_width() -> None:
+    scope = Scope(("t",), ("u",), {}, "t")
+    tree = resolve(parse_equation("u = where(abs(t - 0.3) < 1e-7, 1, 0) + floor(2*t) + max(t, 0.9)"), scope)
+    found = branch_breaks([tree], "t", 0.0, 1.0)
+    np.testing.assert_allclose(found, [0.3 - 1e-7, 0.3, 0.3 + 1e-7, 0.5, 0.9], rtol=0, atol=1e-14)
