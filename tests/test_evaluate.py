@@ -208,9 +208,7 @@ def test_blocks_change_nothing(two: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_memory_of_a_block_is_bounded(two: Path) -> None:
     network = opened(two)
-    sizes = [
-        trained_network._block_size(network.solution.network, {name: network.field(name)}) for name in ("u", "v_xxtt")
-    ]
+    sizes = [trained_network._block_size(network.solution, {name: network.field(name)}) for name in ("u", "v_xxtt")]
     assert sizes == [20_000, 20_000_000 // (9 * (5 + 4 + 2) * 16)]
 
 

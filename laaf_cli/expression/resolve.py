@@ -30,6 +30,7 @@ class Scope:
     symbols: other names that have a value, as learned constants, and the symbols they become in the tree.
     normal: the components of the outward unit normal by coordinate of space, where the expression holds on faces;
     None elsewhere. functions: numbers of arguments of functions that are not in the table.
+    unfit: names that look like such functions, and why they are none.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Scope:
     symbols: Mapping[str, Symbol] = field(default_factory=dict)
     normal: Mapping[str, Node] | None = None
     functions: Mapping[str, int] = field(default_factory=dict)
+    unfit: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def space(self) -> tuple[str, ...]:
@@ -251,6 +253,9 @@ def _check_function(node: Call, scope: Scope) -> None:
         )
     if name in scope.coordinates or name in scope.constants or name in scope.symbols or name in NAMED_CONSTANTS:
         raise fault(f"'{name}' is not a function", name_span, f"A product is written with '*', as in {name}*(…).")
+    if name in scope.unfit:
+        hint = f"In the file of 'functions', '{name}' {scope.unfit[name]}. Wrap it there in one: def {name}_of(u): …"
+        raise fault(f"unknown function '{name}'", name_span, hint)
     raise fault(
         f"unknown function '{name}'",
         name_span,

@@ -78,7 +78,8 @@ class _Builder(Reader):
 
     def __init__(self, loaded: LoadedSpec, spec: RunSpec, functions: Mapping[str, PythonFunction]) -> None:
         super().__init__(loaded, spec)
-        self.python = functions
+        self.python = {name: function for name, function in functions.items() if not function.unfit}
+        self.unfit = {name: function.unfit for name, function in functions.items() if function.unfit}
 
     def problem(self) -> Problem | None:
         """The problem, or None when the faults leave none."""
@@ -136,6 +137,7 @@ class _Builder(Reader):
             domain.time,
             {name: Symbol(name) for name in learned},
             functions=arity,
+            unfit=self.unfit,
         )
         unknown_truths = {name: Symbol(name) for name in learned if name not in truths}
         self.known = replace(self.scope, constants={**constants, **truths}, symbols=unknown_truths)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import inspect
+import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +20,63 @@ from laaf_cli.spec import LoadedSpec, read_text
 
 @dataclass(frozen=True)
 class PythonFunction:
-    """A function by its name and the text of its file, so that it can be sent to other processes."""
+    """A function by its name and the text of its file, so that it can be sent to other processes.
+
+    unfit: why expressions cannot call it; empty where they can.
+    """
 
     name: str
     n_arguments: int
     source: str
     file: str
+    unfit: str = ""
 
     @cached_property
     def function(self) -> Callable[..., Any]:
-        """The function itself; runs the file."""
-        function: Callable[..., Any] = _run(self.source, self.file)[self.name]
+        """The function itself; runs the file, once in a process."""
+        function: Callable[..., Any] = getattr(_module(self.source, self.file), self.name)
         return function
 
     def __call__(self, *arguments: Any) -> Any:
-        """The values of the function; raises SpecError where it fails or returns something else than numbers."""
+        """The values of the function, of the shape [n] of the first argument that has one, and of its precision.
+
+        Raises SpecError where it fails or returns something else than one real number for each point, and where
+        training could not see how its values depend on its arguments.
+        """
         try:
-            values = self.function(*arguments)
+            # What it prints must not stand among the results.
+            with redirect_stdout(sys.stderr):
+                values = self.function(*arguments)
         except Exception as error:
-            what = f"'{self.name}' of {self.file} failed: {type(error).__name__}: {error}"
             hint = "It is called with tensors of torch, of one value for each point."
-            raise SpecError([Fault(what, None, hint)]) from error
-        if not isinstance(values, int | float) and not hasattr(values, "shape"):
-            what = f"'{self.name}' of {self.file} returns {type(values).__name__}"
-            raise SpecError([Fault(what, None, "It must return a tensor of torch, or a number.")])
-        return values
+            raise self._fault(f"failed: {type(error).__name__}: {error}", hint) from error
+        return self._checked(values, [argument for argument in arguments if hasattr(argument, "requires_grad")])
+
+    def _checked(self, values: Any, tensors: Sequence[Any]) -> Any:
+        """The values as a tensor like the first that is no scalar, or as they are where there is none."""
+        like = next((tensor for tensor in tensors if tensor.ndim), None)
+        if isinstance(values, int | float):
+            return values if like is None else like.new_full(like.shape, values)
+        if not hasattr(values, "requires_grad"):
+            raise self._fault(f"returns {type(values).__name__}", "It must return a tensor of torch, or a number.")
+        if values.is_complex():
+            hint = "It must return real numbers: let real and imaginary parts be unknowns of their own."
+            raise self._fault("returns complex numbers", hint)
+        shape = [] if like is None else list(like.shape)
+        if list(values.shape) not in ([], shape):
+            hint = f"It must return one value for each point, here a tensor of shape {shape}, or a number."
+            raise self._fault(f"returns a tensor of shape {list(values.shape)}", hint)
+        # Where nothing has a gradient, as in an evaluation, none is missing.
+        if not values.requires_grad and any((tensor * 1).requires_grad for tensor in tensors):
+            hint = (
+                "Compute it by functions of torch, without detach() or item(). If it is to be constant for training, "
+                "add 0 times an argument."
+            )
+            raise self._fault("returns a tensor without a gradient, so that training cannot see it change", hint)
+        return values if like is None else values.to(like).expand(like.shape)
+
+    def _fault(self, what: str, hint: str) -> SpecError:
+        return SpecError([Fault(f"'{self.name}' of {self.file} {what}", None, hint)])
 
     def __getstate__(self) -> dict[str, Any]:
         # A function of a file that is no module cannot be pickled, its text can.
@@ -48,7 +84,7 @@ class PythonFunction:
 
 
 def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFunction]:
-    """The functions of the file that a spec names; none without a file.
+    """What the file that a spec names has to call, also what is unfit for it; nothing without a file.
 
     Raises SpecError where it is not allowed to run the file, and where the file cannot be read or run.
     """
@@ -61,7 +97,7 @@ def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFu
     path = Path(loaded.text.name).parent / loaded.spec.functions
     try:
         source = read_text(path, "Python file is text").content
-        names = _run(source, str(path))
+        module = _module(source, str(path))
     except UsageError as error:
         hint = "The path is relative to the spec."
         raise SpecError([*loaded.faults, Fault(str(error), mark, hint)]) from None
@@ -69,23 +105,64 @@ def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFu
         what = f"{path} cannot be run: {type(error).__name__}: {error}"
         raise SpecError([*loaded.faults, Fault(what, mark)]) from error
     return {
-        name: PythonFunction(name, n_arguments, source, str(path))
-        for name, function in names.items()
-        if isinstance(function, types.FunctionType) and function.__code__.co_filename == str(path)
-        if (n_arguments := _n_arguments(function)) is not None
+        name: _described(name, function, source, str(path))
+        for name, function in vars(module).items()
+        if callable(function) and not name.startswith("__")
     }
 
 
-def _n_arguments(function: types.FunctionType) -> int | None:
-    """How many arguments a function takes, those with a default left out; None where that is not one number."""
+def _described(name: str, function: Callable[..., Any], source: str, file: str) -> PythonFunction:
+    """A callable of the file, with the number of its arguments or why it cannot be called."""
+    if not isinstance(function, types.FunctionType) or function.__code__.co_filename != file:
+        return PythonFunction(name, 0, source, file, "is no plain function that the file itself defines")
     parameters = inspect.signature(function).parameters.values()
+    # Those with a default are left out.
     needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
     in_order = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return len(needed) if all(parameter.kind in in_order for parameter in needed) else None
+    if not all(parameter.kind in in_order for parameter in needed):
+        return PythonFunction(name, 0, source, file, "takes arguments by name, or any number of them")
+    return PythonFunction(name, len(needed), source, file)
 
 
-def _run(source: str, file: str) -> dict[str, Any]:
-    """The names that a Python file defines."""
-    names: dict[str, Any] = {"__name__": Path(file).stem, "__file__": file}
-    exec(compile(source, file, "exec"), names)  # noqa: S102 - the user said --allow-python
-    return names
+@cache
+def _module(source: str, file: str) -> types.ModuleType:
+    """The module that a Python file is: run once in a process, so that its functions share what they keep.
+
+    It has a name of its own in `sys.modules`, where dataclasses look for the names in their annotations.
+    """
+    digest = hashlib.sha256(f"{file}\n{source}".encode()).hexdigest()[:16]
+    module = types.ModuleType(f"laaf_functions_{digest}")
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    try:
+        with redirect_stdout(sys.stderr), _siblings(Path(file).resolve().parent):
+            exec(compile(source, file, "exec"), vars(module))  # noqa: S102 - the user said --allow-python
+    except BaseException:
+        del sys.modules[module.__name__]
+        raise
+    return module
+
+
+@contextmanager
+def _siblings(folder: Path) -> Iterator[None]:
+    """Modules that lie in a folder can be imported meanwhile; another file may have others of the same names."""
+    if not folder.is_dir():
+        yield
+        return
+    before = set(sys.modules)
+    importlib.invalidate_caches()
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        new = set(sys.modules) - before
+        lie_there = {name for name in new if _file(name) in (folder / f"{name}.py", folder / name / "__init__.py")}
+        for name in new:
+            if name.partition(".")[0] in lie_there:
+                del sys.modules[name]
+
+
+def _file(module: str) -> Path | None:
+    file = getattr(sys.modules[module], "__file__", None)
+    return None if file is None else Path(file)
