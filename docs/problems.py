@@ -10,6 +10,7 @@ of the problem is not trained again.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,18 +109,23 @@ def page(entries: list[Entry]) -> str:
             terms = "; ".join(learned(run))
         title = spec.title + (f", {entry.note}" if entry.note else "")
         lines.append(
-            f"| [{title}](#{entry.name}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "
+            f"| [{title}](#{anchor(title)}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "
             f"{spec.reference.kind} | {referee['error_estimate']:.0e} |"
         )
         flags = "".join(f" --set {assignment}" for assignment in entry.assignments)
         sections += [
-            f"({entry.name})=\n## {title}\n",
+            f"## {title}\n",
             f"`laaf solve {entry.problem}{flags}` · {spec.source}\n",
             *([f"Learned: {terms}.\n"] if terms else []),
             f"Reference: {referee['method'].split(';')[0]}, in {referee['wall_time_s']:.1f} s.\n",
             f"![{title}: the solution beside its reference](images/problems/{entry.name}.png)\n",
         ]
     return "\n".join([*lines, "", *sections])
+
+
+def anchor(title: str) -> str:
+    """What a heading is called in links."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def learned(run: RunFile) -> Iterator[str]:
