@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Laaf, plan_of
 
-from laaf_cli.sweep.grid import _identity
+from laaf_cli.reference.evolution import Evolution
+from laaf_cli.spec import Override, Text
+from laaf_cli.sweep.grid import Alternative, _identity, plan_runs
+from laaf_cli.sweep.sweep import _solve_references
 
 RODS = """
 coordinates: {x: [0, 1]}
@@ -92,3 +96,21 @@ def test_a_reference_that_fails_ends_every_command_alike(
     outcome = laaf(command, "blow.yaml", "-q", *more)
     assert outcome.code == 3, outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_the_reference_of_a_sweep_is_solved_once_and_travels(tmp_path: Path) -> None:
+    """Methods and seeds share it, and a worker gets it with its solution."""
+    text = Text(
+        "decay.yaml",
+        "coordinates: {t: [0, 1]}\nunknowns: [u]\nequations: {e: u_t = -u}\n"
+        "conditions: {start: {where: t = 0, equation: u = 1}}\ntraining: [{iterations: 1}]\n",
+    )
+    kinds = [Alternative.of(Override.from_assignment(f"slopes.kind={kind}")) for kind in ("fixed", "llaaf")]
+    runs = plan_runs(text, [kinds], [0, 1], tmp_path)
+    references = [run.plan.reference for run in runs]
+    assert len(runs) == 4
+    assert all(reference is references[0] for reference in references)
+    _solve_references(runs)
+    sent = pickle.loads(pickle.dumps(runs[-1].plan)).reference  # noqa: S301 - it is our own
+    assert isinstance(sent, Evolution)
+    assert sent.solutions is not None
