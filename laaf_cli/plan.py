@@ -135,6 +135,11 @@ class Plan:
         unknown = f"The error will not be known, for there is no reference: {self.no_reference}."
         return (*self.problem.warnings, *([unknown] if self.no_reference else []))
 
+    @property
+    def can_do_without_reference(self) -> bool:
+        """Whether nobody asked for a reference and no data are taken from it."""
+        return self.spec.reference.kind == AUTO and not (self.spec.data is not None and self.spec.data.reference)
+
     def draw_points(self) -> dict[str, PointSet]:
         """The points of every trained term, with the values that are observed there.
 

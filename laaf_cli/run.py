@@ -15,7 +15,7 @@ from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
-from laaf_cli.reference import AUTO, ReferenceRefusedError
+from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.solution import Solution
 from laaf_cli.training import Record, Trainer, validate
 
@@ -28,14 +28,18 @@ def execute(
 ) -> FinishedRun:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
-    Raises ReferenceRefusedError where the reference that the spec names turns out not to cover the evaluation grid.
+    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot be computed.
     """
     prepare_torch()
-    plan = with_solved_reference(plan)
+    grid = grid_points(plan.problem.grid)
+    try:
+        reference = plan.reference.evaluate(grid) if plan.reference is not None else None
+    except ReferenceRefusedError as error:
+        if not plan.can_do_without_reference:
+            raise
+        plan, reference = replace(plan, reference=None, no_reference=str(error)), None
     network = plan.make_network()
     objective = plan.make_objective(network, plan.draw_points())
-    grid = grid_points(plan.problem.grid)
-    reference = plan.reference.evaluate(grid) if plan.reference is not None else None
     slices = _slices(plan)
     monitor = None
     if reference is not None:
@@ -57,17 +61,6 @@ def execute(
     if result.divergence is None:
         result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
     return finish(plan, network, objective.points, result, grid, reference, slices)
-
-
-def with_solved_reference(plan: Plan) -> Plan:
-    """The plan after its reference has been solved; without it where nobody asked for it and it cannot be solved."""
-    if plan.reference is None or plan.spec.reference.kind != AUTO or (plan.spec.data and plan.spec.data.reference):
-        return plan
-    try:
-        plan.reference.evaluate(grid_points(plan.problem.grid))
-    except ReferenceRefusedError as error:
-        return replace(plan, reference=None, no_reference=str(error))
-    return plan
 
 
 def _slices(plan: Plan) -> list[Slice]:

@@ -7,7 +7,7 @@ import pytest
 from numpy.polynomial import Polynomial
 
 from laaf_cli.multi_index import MAX_ORDER
-from laaf_cli.reference.collocation import AXES, Axis, ChebyshevAxis, FourierAxis
+from laaf_cli.reference.collocation import Axis, ChebyshevAxis, FourierAxis
 
 INTERVALS = [(-1.0, 1.0), (0.0, 1.0), (3.0, 5.0), (-20.0, -19.0), (-0.3, 40.0)]
 
@@ -56,7 +56,7 @@ def test_rounding_grows_no_faster_than_the_matrix(n: int, order: int, power: int
     assert np.abs(found - np.exp(axis.nodes)).max() < 1e-15 * n**power + 1e-12
 
 
-@pytest.mark.parametrize("kind", AXES.values())
+@pytest.mark.parametrize("kind", [ChebyshevAxis, FourierAxis])
 @pytest.mark.parametrize("order", range(1, MAX_ORDER + 1))
 def test_convergence_is_spectral(kind: type[Axis], order: int) -> None:
     """e^{sin x} over its period: doubling the nodes squares the error, until rounding."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from conftest import Laaf, plan_of
 from laaf_cli.reference.evolution import Evolution
 from laaf_cli.spec import Override, Text
 from laaf_cli.sweep.grid import Alternative, _identity, plan_runs
-from laaf_cli.sweep.sweep import _solve_references
+from laaf_cli.sweep.sweep import sweep
 
 RODS = """
 coordinates: {x: [0, 1]}
@@ -110,7 +112,14 @@ def test_the_reference_of_a_sweep_is_solved_once_and_travels(tmp_path: Path) -> 
     references = [run.plan.reference for run in runs]
     assert len(runs) == 4
     assert all(reference is references[0] for reference in references)
-    _solve_references(runs)
-    sent = pickle.loads(pickle.dumps(runs[-1].plan)).reference  # noqa: S301 - it is our own
-    assert isinstance(sent, Evolution)
-    assert sent.solutions is not None
+    sent: list[Evolution] = []
+
+    class Recording(ThreadPoolExecutor):
+        def submit(self, fn: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+            sent.append(pickle.loads(pickle.dumps(arguments[0])).reference)  # noqa: S301 - it is our own
+            return super().submit(fn, *arguments, **keywords)
+
+    with Recording(1) as executor:
+        sweep(runs, executor)
+    assert len(sent) == 4
+    assert all(reference.solutions is not None for reference in sent)

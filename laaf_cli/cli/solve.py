@@ -103,7 +103,7 @@ def _announce(plan: Plan) -> None:
     )
     for warning in plan.warnings:
         console.print_warning(warning)
-    if plan.reference is not None and plan.spec.reference.kind in ("auto", "spectral"):
+    if plan.reference is not None and plan.reference.takes_long:
         console.print_message("solving the equations by the spectral method first, for reference")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def read_form(reader: Reader) -> Trial:
             reader.not_unknown(path, unknown)
             continue
         within = f"the transform of '{unknown}'"
-        tree = reader.attempt(path, within, lambda text=text: _in_outputs(text, unknowns, scope))  # type: ignore[misc]
+        tree = reader.attempt(path, within, partial(_in_outputs, text, unknowns, scope))
         if tree is None:
             continue
         if not fields(tree):

@@ -29,6 +29,7 @@ class BoundaryValue(Reference):
     """
 
     method = "Chebyshev and Fourier collocation by least squares; error: change between the last two resolutions"
+    takes_long = True
 
     def __init__(self, problem: Problem) -> None:
         """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""

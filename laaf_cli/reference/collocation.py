@@ -151,10 +151,6 @@ class FourierAxis(Axis):
         return _barycentric_matrix(np.tan(phases), np.where(np.arange(self.n) % 2, -1.0, 1.0))
 
 
-AXES: dict[bool, type[Axis]] = {False: ChebyshevAxis, True: FourierAxis}
-"""The axis of an interval, by whether the functions on it are periodic."""
-
-
 def _barycentric_matrix(gaps: Array, weights: Array) -> Array:
     """weights/gaps with rows that sum to 1; a point on a node takes its value."""
     on_node = gaps == 0

@@ -39,6 +39,7 @@ class Evolution(Reference):
         "collocation in space (Chebyshev elements, or Fourier), Radau's method in time; "
         "error: change when both are refined"
     )
+    takes_long = True
 
     def __init__(self, problem: Problem) -> None:
         """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""

@@ -34,10 +34,12 @@ class Reference(ABC):
     """An independent solution of a problem.
 
     method: one line on how it is computed and how its error is estimated. fingerprint: what tells it from others of
-    its kind besides the spec, as the checksum of a file; empty where the spec says all.
+    its kind besides the spec, as the checksum of a file; empty where the spec says all. takes_long: whether the first
+    evaluation solves equations, so that a person should be told.
     """
 
     method: str
+    takes_long: bool = False
     fingerprint: str = ""
 
     def check(self, domain: Domain) -> None:
