@@ -6,7 +6,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-from laaf_cli.cli.console import print_message
+from laaf_cli.cli.console import messages
 
 
 class StopFlag:
@@ -16,6 +16,8 @@ class StopFlag:
         self, message: str = "stopping after this iteration; once more stops at once and writes nothing"
     ) -> None:
         self._message = message
+        # Made here: the signal may come while the program itself imports what a console needs.
+        self._console = messages()
         self._set = False
         self._previous: dict[int, Any] = {}
 
@@ -35,4 +37,4 @@ class StopFlag:
         if self._set:
             raise KeyboardInterrupt
         self._set = True
-        print_message(self._message)
+        self._console.print(self._message, markup=False, soft_wrap=True)
