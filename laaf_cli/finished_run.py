@@ -148,7 +148,7 @@ def finish(
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)
     axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
-    found = Solution.of(network, plan.engine, problem.trial)
+    found = Solution.of(network, plan.make_engine, problem.trial)
     solution = found.unknowns(problem.unknowns, grid)
     errors = {name: solution[name] - reference.fields[name] for name in solution} if reference else None
     l2 = {name: relative_l2(solution[name], reference.fields[name]) for name in solution} if reference else None
@@ -304,6 +304,7 @@ def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
         else platform.processor() or platform.machine(),
         "dtype": summary.dtype,
         "derivatives": plan.engine_name,
+        "engine": plan.engine_use,
         "threads": torch.get_num_threads(),
         "tf32": int(torch.get_float32_matmul_precision() != "highest"),
         "stop_reason": summary.stop_reason,

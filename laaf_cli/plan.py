@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from laaf_cli.derivatives import ENGINES, DerivativeEngine
-from laaf_cli.errors import Fault, SpecError, listed
+from laaf_cli.derivatives import AUTO as FASTEST
+from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
+from laaf_cli.errors import Fault, SpecError, UsageError, listed
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery, torch_device
@@ -58,14 +59,30 @@ class Plan:
     spec: RunSpec
     problem: Problem
     reference: Reference | None
-    engine_name: str = "taylor"
+    engine_name: str = FASTEST
     max_seconds: float | None = None
     no_reference: str = ""
     """Why there is no reference, where none was asked for and none was found."""
 
     @property
-    def engine(self) -> type[DerivativeEngine]:
+    def make_engine(self) -> MakeEngine:
         return ENGINES[self.engine_name]
+
+    @cached_property
+    def engine_use(self) -> str:
+        """Which engine computes the derivatives, and why it is not the kernel where it is not."""
+        if self.engine_name not in (FASTEST, FUSED):
+            return f"{self.engine_name}, as asked for"
+        hindered: dict[str, list[str]] = {}
+        for term in self.problem.trained_terms:
+            reason = obstacle(self.device.type, self.spec.network.activation, term.order)
+            hindered.setdefault(reason, []).append(term.name)
+        uses = [kernel_name()] if "" in hindered else []
+        for reason, terms in hindered.items():
+            if reason:
+                of = "" if len(hindered) == 1 else f" for {listed(terms)}"
+                uses.append(f"taylor in torch{of}: {reason}")
+        return "; ".join(uses)
 
     @cached_property
     def device(self) -> torch.device:
@@ -164,7 +181,7 @@ class Plan:
             self.problem,
             points,
             network,
-            self.engine,
+            self.make_engine,
             self.recovery,
             self.spec.seed,
             self.spec.points.resample,
@@ -235,7 +252,7 @@ def make_plan(
     text: Text,
     overrides: Sequence[Override] = (),
     *,
-    derivatives: str = "taylor",
+    derivatives: str = FASTEST,
     max_seconds: float | None = None,
     allow_python: bool = False,
 ) -> Plan:
@@ -265,7 +282,20 @@ def make_plan(
         without = str(error)
     if faults:
         raise SpecError(faults)
-    return Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds, without)
+    plan = Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds, without)
+    if derivatives == FUSED:
+        _require_kernel(plan)
+    return plan
+
+
+def _require_kernel(plan: Plan) -> None:
+    for term in plan.problem.trained_terms:
+        reason = obstacle(plan.device.type, plan.spec.network.activation, term.order)
+        if reason:
+            raise UsageError(
+                f"--derivatives fused cannot compute '{term.name}': {reason}\n"
+                "--derivatives auto takes the kernel where it can, and Taylor mode in torch elsewhere"
+            )
 
 
 def _activation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:

@@ -46,7 +46,7 @@ def execute(
         fields = reference.fields
 
         def monitor(current: Mlp) -> float:
-            found = Solution.of(current, plan.engine, plan.problem.trial).unknowns(plan.problem.unknowns, grid)
+            found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(plan.problem.unknowns, grid)
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
     trainer = Trainer(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from laaf_cli.derivatives import DerivativeEngine
+from laaf_cli.derivatives import MakeEngine
 from laaf_cli.expression import NUMPY, Field, evaluate, fields
 from laaf_cli.network import Mlp, Period
 from laaf_cli.problem import Domain, Trial
@@ -23,13 +23,13 @@ class Solution:
     """A network in float64, the engine of its derivatives, and the form of the solution."""
 
     network: Mlp
-    engine: type[DerivativeEngine]
+    make_engine: MakeEngine
     trial: Trial
 
     @classmethod
-    def of(cls, network: Mlp, engine: type[DerivativeEngine], trial: Trial) -> Solution:
+    def of(cls, network: Mlp, make_engine: MakeEngine, trial: Trial) -> Solution:
         """The solution of a network of any precision, which is not changed."""
-        return cls(copy.deepcopy(network).double(), engine, trial)
+        return cls(copy.deepcopy(network).double(), make_engine, trial)
 
     def unknowns(self, names: tuple[str, ...], points: Array) -> dict[str, Array]:
         """Unknowns [n_points] at points [n_points, d]."""
@@ -48,7 +48,7 @@ class Solution:
     ) -> dict[str, Array]:
         """Unknowns and derivatives [n_points] at points [n_points, d], by the names given."""
         trees = {name: self.trial.tree(field) for name, field in wanted.items()}
-        engine = self.engine(self.network, self.trial.outputs, self.needed(wanted.values()))
+        engine = self.make_engine(self.network, self.trial.outputs, self.needed(wanted.values()))
         found = {name: np.empty(len(points)) for name in wanted}
         for start in range(0, len(points), points_at_a_time):
             block = points[start : start + points_at_a_time]

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from laaf_cli.derivatives import ENGINES
+from laaf_cli.derivatives import AUTO, ENGINES, FUSED
 from laaf_cli.errors import RunFileError, SpecError, UsageError, did_you_mean, listed
 from laaf_cli.expression import ExpressionError, Field, Scope, Symbol, resolve
 from laaf_cli.multi_index import lower_set
@@ -149,7 +149,8 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     )
     _load(run, network, parameters)
     return TrainedNetwork(
-        Solution(network.requires_grad_(False).to(chosen), ENGINES[engine], trial),
+        # The kernel of the run may be missing here, and other fields may be of higher order than it goes.
+        Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),
         domain,
         tuple(spec.unknowns),
         axes,

@@ -17,7 +17,7 @@ def check(
     seed: options.SeedOption = None,
     device: options.DeviceOption = None,
     dtype: options.DtypeOption = None,
-    derivatives: options.DerivativesOption = options.Derivatives.TAYLOR,
+    derivatives: options.DerivativesOption = options.Derivatives.AUTO,
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
     quiet: options.QuietOption = False,
@@ -51,7 +51,12 @@ def check(
         for warning in plan.warnings:
             console.print_warning(warning)
     if json:
-        facts = {"problem": plan.name, "warnings": list(plan.warnings), "settings": plan.settings()}
+        facts = {
+            "problem": plan.name,
+            "warnings": list(plan.warnings),
+            "settings": plan.settings(),
+            "engine": plan.engine_use,
+        }
         console.print_json(facts | asdict(inspection) | {"theorem_holds": inspection.theorem_holds})
         return
     from laaf_cli.cli.tables import inspection_tables

@@ -36,6 +36,8 @@ class Dtype(StrEnum):
 
 
 class Derivatives(StrEnum):
+    AUTO = "auto"
+    FUSED = "fused"
     TAYLOR = "taylor"
     NESTED = "nested"
 
@@ -92,7 +94,12 @@ DtypeOption = Annotated[
 ]
 DerivativesOption = Annotated[
     Derivatives,
-    typer.Option("--derivatives", metavar="NAME", help="taylor, or nested, which is slower.", rich_help_panel=_MACHINE),
+    typer.Option(
+        "--derivatives",
+        metavar="NAME",
+        help="fused (the C++ kernel), taylor (torch) or nested (its slow check); auto takes the fastest.",
+        rich_help_panel=_MACHINE,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -170,6 +170,6 @@ def _versions(overview: Overview) -> PlainTable:
     packages = ("torch", "numpy", "scipy", "h5py")
     table.add_texts("with", ", ".join(f"{name} {facts[f'{name}_version']}" for name in packages))
     table.add_texts("on", f"{facts['device']} ({facts['device_name']}), {facts['threads']} threads")
-    table.add_texts("derivatives", facts["derivatives"])
+    table.add_texts("derivatives", facts["engine"])
     table.add_texts("problem, method", f"{facts['problem_hash'][:12]}, {facts['method_hash'][:12]}")
     return table

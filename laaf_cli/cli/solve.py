@@ -31,7 +31,7 @@ def solve(
     seed: options.SeedOption = None,
     device: options.DeviceOption = None,
     dtype: options.DtypeOption = None,
-    derivatives: options.DerivativesOption = options.Derivatives.TAYLOR,
+    derivatives: options.DerivativesOption = options.Derivatives.AUTO,
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
     output: Annotated[

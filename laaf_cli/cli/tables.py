@@ -150,6 +150,7 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
             f"{phase.optimizer}, {phase.iterations} iterations, learning rate {phase.learning_rate.first:g}, "
             f"{phase.schedule}{batch}",
         )
+    facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")
     facts.add_texts("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")

@@ -1,9 +1,21 @@
-"""Derivatives of a network with respect to its inputs: Taylor mode, and nested autograd as its oracle."""
+"""Derivatives of a network with respect to its inputs: Taylor mode by the kernel or in torch, and their oracle."""
 
+from laaf_cli.derivatives.choice import AUTO, ENGINES, FUSED, MakeEngine, kernel_name, make_fastest, obstacle
 from laaf_cli.derivatives.engine import DerivativeEngine
+from laaf_cli.derivatives.fused import FusedEngine
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine
 
-ENGINES: dict[str, type[DerivativeEngine]] = {"taylor": TaylorEngine, "nested": NestedEngine}
-
-__all__ = ["ENGINES", "DerivativeEngine", "NestedEngine", "TaylorEngine"]
+__all__ = [
+    "AUTO",
+    "ENGINES",
+    "FUSED",
+    "DerivativeEngine",
+    "FusedEngine",
+    "MakeEngine",
+    "NestedEngine",
+    "TaylorEngine",
+    "kernel_name",
+    "make_fastest",
+    "obstacle",
+]

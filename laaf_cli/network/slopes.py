@@ -68,11 +68,15 @@ class Slopes(nn.Module):
         self.n_layers = len(widths)
         self.values = nn.ParameterList(torch.full((size,), 1 / n, dtype=dtype) for size in _SHAPES[kind](widths))
 
+    def by_layer(self) -> list[Tensor | None]:
+        """a of each hidden layer, [1] or [N_k]; None where the slopes are fixed at n·a = 1."""
+        n = len(self.values)
+        return [None if n == 0 else self.values[layer if n > 1 else 0] for layer in range(self.n_layers)]
+
     def scale(self, layer: int) -> Tensor | None:
         """n·a of a hidden layer, [1] or [N_k]; None where the slopes are fixed at n·a = 1."""
-        if len(self.values) == 0:
-            return None
-        return self.n * self.values[layer if len(self.values) > 1 else 0]
+        slope = self.by_layer()[layer]
+        return None if slope is None else self.n * slope
 
     def scales(self) -> list[Tensor]:
         """n·a of each hidden layer, as it is recorded: ones of size 1 where fixed."""

@@ -36,7 +36,10 @@ ATTRIBUTES: dict[str, Attribute] = {
     "device": Attribute(str, "`cpu` or `cuda`"),
     "device_name": Attribute(str, "name of the processor or GPU"),
     "dtype": Attribute(str, "precision of the training, `float32` or `float64`"),
-    "derivatives": Attribute(str, "engine of the derivatives, `taylor` or `nested`"),
+    "derivatives": Attribute(
+        str, "engine of the derivatives that was asked for: `auto`, `fused`, `taylor` or `nested`"
+    ),
+    "engine": Attribute(str, "engine that computed them, and why it was not the kernel where it was not"),
     "threads": Attribute(int, "threads that torch used"),
     "tf32": Attribute(int, "1 where TF32 was on (it never is)"),
     "stop_reason": Attribute(str, "`completed`, `max-seconds`, `interrupted` or `diverged`"),

@@ -90,7 +90,7 @@ def plan_runs(
     seeds: Sequence[int],
     folder: Path,
     *,
-    derivatives: str = "taylor",
+    derivatives: str = "auto",
     max_seconds: float | None = None,
     allow_python: bool = False,
 ) -> list[PlannedRun]:

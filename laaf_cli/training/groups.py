@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.derivatives import DerivativeEngine
+from laaf_cli.derivatives import MakeEngine
 from laaf_cli.expression import NUMPY, Backend, Node, evaluate, hoist
 from laaf_cli.network import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
@@ -35,10 +35,10 @@ class TermGroup:
     """
 
     def __init__(
-        self, problem: Problem, terms: list[Term], given: PointSet, network: Mlp, engine: type[DerivativeEngine]
+        self, problem: Problem, terms: list[Term], given: PointSet, network: Mlp, make_engine: MakeEngine
     ) -> None:
         fields = frozenset().union(*(term.fields for term in terms))
-        self.engine = engine(network, problem.trial.outputs, fields)
+        self.engine = make_engine(network, problem.trial.outputs, fields)
         self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
         self.n_residuals = given.n_residuals
         self.combination = _tensor(given.combination, network)
@@ -57,9 +57,9 @@ class TermGroup:
                     self.symbols[name] = _at_points(part, columns, len(given), network)
         self.whole = Batch(self.points, self.engine.prepare(self.points), self.symbols, self.row_weights)
 
-    def batch(self, size: int | None, random: np.random.Generator) -> Batch:
-        """All points, or those of some residuals."""
-        if size is None or size >= self.n_residuals:
+    def batch(self, size: int, random: np.random.Generator) -> Batch:
+        """Those of so many residuals, or all points."""
+        if size >= self.n_residuals:
             return self.whole
         drawn = random.choice(self.n_residuals, size, replace=False, shuffle=False)
         rows = torch.from_numpy(drawn).to(self.points.device)
@@ -75,7 +75,7 @@ class TermGroup:
         """The residuals of each term, [n_residuals] each."""
         fields = self.engine.evaluate(batch.prepared)
         symbols = {**batch.symbols, **constants}
-        n_points = batch.prepared.shape[-2]
+        n_points = len(batch.points)
         found: dict[str, list[Tensor]] = {}
         for name, trees in self.residuals.items():
             found[name] = []

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from laaf_cli.derivatives import DerivativeEngine
+from laaf_cli.derivatives import MakeEngine
 from laaf_cli.expression import Backend
 from laaf_cli.network import Mlp, SlopeRecovery
 from laaf_cli.problem import Interior, PointSet, Problem, Term
@@ -73,7 +73,7 @@ class Objective:
         problem: Problem,
         points: Mapping[str, PointSet],
         network: Mlp,
-        engine: type[DerivativeEngine],
+        make_engine: MakeEngine,
         recovery: SlopeRecovery | None,
         seed: int,
         resampling: Resample | None = None,
@@ -81,7 +81,7 @@ class Objective:
     ) -> None:
         self.problem = problem
         self.network = network
-        self.engine = engine
+        self.make_engine = make_engine
         self.seed = seed
         self.resampling = resampling
         self.balance = balance
@@ -107,7 +107,7 @@ class Objective:
         return [self._group(terms, points[terms[0].name]) for terms in shared.values()]
 
     def _group(self, terms: Iterable[Term], points: PointSet) -> TermGroup:
-        return TermGroup(self.problem, list(terms), points, self.network, self.engine)
+        return TermGroup(self.problem, list(terms), points, self.network, self.make_engine)
 
     def parameters(self) -> list[nn.Parameter]:
         """All that training changes: of the network, then the learned constants."""
@@ -139,6 +139,8 @@ class Objective:
         return Loss(total, self.names, torch.stack(values).detach(), self.weight_of, point_weights)
 
     def _batches(self, iteration: int, size: int | None) -> list[tuple[TermGroup, Batch]]:
+        if size is None:
+            return [(group, group.whole) for group in self.groups]
         random = random_stream(self.seed, "batch", str(iteration))
         return [(group, group.batch(size, random)) for group in self.groups]
 
@@ -252,4 +254,5 @@ class Objective:
 
 def _mean(squares: Sequence[Tensor]) -> Tensor:
     """The mean over points of the sum of squares."""
-    return torch.stack([square.mean() for square in squares]).sum()
+    first, *rest = [square.mean() for square in squares]
+    return sum(rest, start=first)

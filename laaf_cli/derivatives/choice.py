@@ -1,0 +1,55 @@
+"""Which engine computes the derivatives, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from laaf_cli.derivatives.engine import DerivativeEngine
+from laaf_cli.derivatives.fused import MAX_ORDER, FusedEngine
+from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
+from laaf_cli.derivatives.nested import NestedEngine
+from laaf_cli.derivatives.taylor import TaylorEngine
+from laaf_cli.errors import listed
+from laaf_cli.expression import Field
+from laaf_cli.network import Mlp
+
+MakeEngine = Callable[[Mlp, Sequence[str], Iterable[Field]], DerivativeEngine]
+"""(network, names of its outputs, the fields needed) → the engine that computes them."""
+
+
+def obstacle(device: str, activation: str, order: int) -> str:
+    """Why the kernel cannot compute derivatives up to this order, without a full stop; empty where it can."""
+    library = load_library()
+    if isinstance(library, KernelMissing):
+        return library.reason
+    if device != "cpu":
+        return f"the kernel is for the CPU, not for {device}"
+    if activation not in ACTIVATIONS:
+        return f"the kernel has no activation function '{activation}', only {listed(ACTIVATIONS)}"
+    if order > MAX_ORDER:
+        return f"the kernel goes to order {MAX_ORDER}, and derivatives of order {order} are needed"
+    return ""
+
+
+def make_fastest(network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> DerivativeEngine:
+    """The kernel where it can, otherwise Taylor mode in torch."""
+    wanted = tuple(fields)
+    order = max((sum(field.orders) for field in wanted), default=0)
+    hindered = obstacle(network.device.type, network.activation.name, order)
+    return (TaylorEngine if hindered else FusedEngine)(network, unknowns, wanted)
+
+
+def kernel_name() -> str:
+    """The kernel as a person is told of it: its instruction set; empty where there is none."""
+    library = load_library()
+    return "" if isinstance(library, KernelMissing) else f"fused kernel ({library.variant})"
+
+
+AUTO, FUSED, TAYLOR, NESTED = "auto", "fused", "taylor", "nested"
+
+ENGINES: dict[str, MakeEngine] = {
+    AUTO: make_fastest,
+    FUSED: FusedEngine,
+    TAYLOR: TaylorEngine,
+    NESTED: NestedEngine,
+}

@@ -1,0 +1,23 @@
+"""The kernel: a C++ library that carries values and derivatives through a network a block of points at a time."""
+
+from laaf_cli.derivatives.kernel.library import (
+    ACTIVATIONS,
+    Call,
+    KernelMissing,
+    Library,
+    Network,
+    Parameters,
+    Shape,
+    load_library,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "Call",
+    "KernelMissing",
+    "Library",
+    "Network",
+    "Parameters",
+    "Shape",
+    "load_library",
+]

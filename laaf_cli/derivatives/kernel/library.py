@@ -1,0 +1,240 @@
+"""Loads the C++ library and calls it: `kernel.h` by ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+from collections.abc import Sequence
+from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int32, c_int64, c_void_p
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+FOLDER = Path(__file__).parent
+LIBRARY = FOLDER / "fused.so"
+BUILD_RECORD = FOLDER / "built.json"
+"""What the build says of itself: how the library was made, or why there is none."""
+
+ACTIVATIONS = {"tanh": 0, "sin": 1, "sigmoid": 2, "silu": 3}
+"""The rows of activations.h, by their names in `network`."""
+
+_ALIGNMENT = 64
+
+Rows = Sequence[Tensor | None]
+"""[n_points] by stream and output, [n_streams · n_outputs] in all; None where one is not wanted, or zero."""
+
+
+class _Network(Structure):
+    _fields_ = [
+        ("n_inputs", c_int32),
+        ("n_outputs", c_int32),
+        ("n_hidden", c_int32),
+        ("activation", c_int32),
+        ("n_first", c_int32),
+        ("n_second", c_int32),
+        ("widths", POINTER(c_int32)),
+        ("pairs", POINTER(c_int32)),
+        ("slope_counts", POINTER(c_int32)),
+        ("scale", c_double),
+    ]
+
+
+class _Parameters(Structure):
+    _fields_ = [("weights", POINTER(c_void_p)), ("biases", POINTER(c_void_p)), ("slopes", POINTER(c_void_p))]
+
+
+class _Call(Structure):
+    _fields_ = [
+        ("n_points", c_int64),
+        ("n_threads", c_int32),
+        ("inputs", c_void_p),
+        ("workspace", c_void_p),
+    ]
+
+
+@dataclass(frozen=True)
+class KernelMissing:
+    """Why there is no kernel here, as a sentence without its full stop."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Weights [n_out, n_in] and biases [n_out] of every layer, slopes of the hidden ones (none where fixed)."""
+
+    weights: Sequence[Tensor]
+    biases: Sequence[Tensor]
+    slopes: Sequence[Tensor]
+
+    def pointers(self) -> _Parameters:
+        return _Parameters(*(_pointers(tensors) for tensors in (self.weights, self.biases, self.slopes)))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A network and the streams carried through it.
+
+    pairs: the two first derivatives, as indices, that each second derivative is taken along. scale: n of the slopes;
+    slope_counts: by hidden layer, 0, 1 or its width.
+    """
+
+    n_inputs: int
+    hidden: tuple[int, ...]
+    n_outputs: int
+    activation: str
+    n_first: int
+    pairs: tuple[tuple[int, int], ...]
+    slope_counts: tuple[int, ...]
+    scale: float
+
+    @property
+    def n_streams(self) -> int:
+        return 1 + self.n_first + len(self.pairs)
+
+
+class Network:
+    """A shape as the library takes it."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self._widths = _int32(shape.hidden)
+        self._pairs = _int32([index for pair in shape.pairs for index in pair])
+        self._slope_counts = _int32(shape.slope_counts)
+        self.pointer = byref(
+            _Network(
+                shape.n_inputs,
+                shape.n_outputs,
+                len(shape.hidden),
+                ACTIVATIONS[shape.activation],
+                shape.n_first,
+                len(shape.pairs),
+                self._widths,
+                self._pairs,
+                self._slope_counts,
+                shape.scale,
+            )
+        )
+
+
+class Library:
+    """The functions of the library. Tensors are contiguous, on the CPU, of one precision, float32 or float64."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = ctypes.CDLL(str(path))
+        self._library.laaf_variant.restype = c_char_p
+        self._library.laaf_symmetric_update.restype = None
+        self.variant: str = self._library.laaf_variant().decode()
+
+    def workspace(self, network: Network, n_points: int, n_threads: int, dtype: torch.dtype) -> Tensor:
+        """Room for one call at a time with so many points and threads."""
+        n_bytes = self._function("workspace", dtype)(network.pointer, c_int64(n_points), c_int32(n_threads))
+        return torch.empty(n_bytes + _ALIGNMENT, dtype=torch.uint8)
+
+    def forward(self, network: Network, parameters: Parameters, call: Call, outputs: Rows) -> None:
+        """Writes the streams of the outputs."""
+        given = parameters.pointers()
+        function = self._function("forward", call.dtype)
+        _check(function(network.pointer, byref(given), byref(call.structure), _pointers(outputs)))
+
+    def backward(
+        self, network: Network, parameters: Parameters, call: Call, cotangents: Rows, gradient: Parameters
+    ) -> None:
+        """The gradient from the cotangents of the outputs; slopes of the gradient are added to, the rest is set."""
+        given, found = parameters.pointers(), gradient.pointers()
+        function = self._function("backward", call.dtype)
+        _check(function(network.pointer, byref(given), byref(call.structure), _pointers(cotangents), byref(found)))
+
+    def symmetric_update(
+        self, matrix: Tensor, vectors: Tensor, coefficients: Tensor, scale: float, x: Tensor, n_threads: int
+    ) -> Tensor:
+        """H ← scale·H + Σ_r c_r v_r v_rᵀ in the lower triangle of H [n, n]; returns H x. All float64."""
+        n = len(matrix)
+        result, partial = torch.empty(n, dtype=torch.float64), torch.empty(n_threads, n, dtype=torch.float64)
+        self._library.laaf_symmetric_update(
+            c_void_p(matrix.data_ptr()),
+            c_int64(n),
+            c_void_p(vectors.data_ptr()),
+            c_void_p(coefficients.data_ptr()),
+            c_int32(len(coefficients)),
+            c_double(scale),
+            c_void_p(x.data_ptr()),
+            c_void_p(result.data_ptr()),
+            c_void_p(partial.data_ptr()),
+            c_int32(n_threads),
+        )
+        return result
+
+    def _function(self, name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
+        suffix = {torch.float32: "f32", torch.float64: "f64"}[dtype]
+        function: ctypes._NamedFuncPointer = getattr(self._library, f"laaf_{name}_{suffix}")
+        if name == "workspace":
+            function.restype = c_int64
+        return function
+
+
+class Call:
+    """The points of a call, inputs [n_streams, n_inputs, n_points], and room to work in."""
+
+    def __init__(self, inputs: Tensor, n_threads: int, workspace: Tensor) -> None:
+        self._held = (inputs, workspace)
+        self.dtype = inputs.dtype
+        aligned = -(-workspace.data_ptr() // _ALIGNMENT) * _ALIGNMENT
+        self.structure = _Call(inputs.shape[2], n_threads, inputs.data_ptr(), aligned)
+
+
+@cache
+def load_library() -> Library | KernelMissing:
+    """The library, loaded once; or why it cannot be used."""
+    if os.environ.get("LAAF_KERNEL") == "none":
+        return KernelMissing("LAAF_KERNEL=none turns the kernel off")
+    if not LIBRARY.exists():
+        return KernelMissing(_why_not_built())
+    _share_openmp()
+    try:
+        return Library(LIBRARY)
+    except OSError as error:
+        return KernelMissing(f"the kernel cannot be loaded: {error}")
+
+
+def _why_not_built() -> str:
+    if BUILD_RECORD.exists():
+        reason: str = json.loads(BUILD_RECORD.read_text(encoding="utf-8")).get("reason", "")
+        if reason:
+            return reason
+    return "the kernel was not built when laaf was installed"
+
+
+def _share_openmp() -> None:
+    """Lets the library find the OpenMP runtime that torch has loaded, so that both use one pool of threads.
+
+    Two pools would wait for each other by spinning: on two cores, twice the time of a step.
+    """
+    for path in _openmp_runtimes():
+        ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+
+
+def _openmp_runtimes() -> list[str]:
+    maps = Path("/proc/self/maps")
+    mapped = maps.read_text().splitlines() if sys.platform == "linux" and maps.exists() else []
+    loaded = {line.split(maxsplit=5)[-1] for line in mapped if "libgomp" in line or "libiomp5" in line}
+    return sorted(loaded) or (["libgomp.so.1"] if sys.platform == "linux" else [])
+
+
+def _int32(values: Sequence[int]) -> ctypes.Array[c_int32]:
+    return (c_int32 * max(1, len(values)))(*values)
+
+
+def _pointers(tensors: Rows) -> ctypes.Array[c_void_p]:
+    found = (None if tensor is None else tensor.data_ptr() for tensor in tensors)
+    return (c_void_p * max(1, len(tensors)))(*found)
+
+
+def _check(code: int) -> None:
+    if code:
+        raise AssertionError(f"the kernel refused its arguments ({code})")
