@@ -147,7 +147,6 @@ def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> B
     Whatever happens, no older library is left. sanitize: `fused-asan.so` instead, without a `built.json`.
     """
     library = folder / (SANITIZED_LIBRARY if sanitize else LIBRARY)
-    record = folder / RECORD
     library.unlink(missing_ok=True)
     try:
         if os.environ.get(SKIP, "0") not in ("", "0"):
@@ -156,7 +155,7 @@ def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> B
     except KernelError as error:
         built = Built(reason=str(error))
     if not sanitize:
-        record.write_text(json.dumps(built._asdict(), indent=2) + "\n", encoding="utf-8")
+        (folder / RECORD).write_text(json.dumps(built._asdict(), indent=2) + "\n", encoding="utf-8")
     return built
 
 
@@ -177,8 +176,8 @@ def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> Built:
         dispatch = Path(name, "dispatch.o")
         has = (f"-DLAAF_HAS_{variant.name.upper()}" for variant in variants)
         _run([*compiler.command, *flags, *has, "-c", str(sources / "dispatch.cpp"), "-o", str(dispatch)])
-        # What variants instantiate alike, of the standard library say, is taken from the first object that has it.
-        # It must be the one that every processor can run.
+        # A template or an inline function that several variants instantiate, of the standard library say, is taken from
+        # the first object that has it: from the variant that every processor can run.
         _link(compiler, [dispatch, *(objects[variant] for variant in reversed(variants))], library, mode)
     reason = "; ".join(f"{variant.name} was left out: {failure}" for variant, failure in failures.items())
     return Built(str(compiler), tuple(variant.name for variant in variants), compiler.is_gcc, reason)
@@ -199,13 +198,10 @@ def _link(compiler: Compiler, objects: Sequence[Path], library: Path, mode: Sequ
     part = library.with_name(f".{library.name}.part")
     command = [*compiler.command, *LINK, *mode, *map(str, objects), "-o", str(part), "-lm"]
     try:
-        try:
-            _run([*command, *(SELF_CONTAINED if compiler.is_gcc else ())])
-        except KernelError:
-            _run(command)  # some systems have no static libraries; torch brings the shared ones along
-        part.replace(library)
-    finally:
-        part.unlink(missing_ok=True)
+        _run([*command, *(SELF_CONTAINED if compiler.is_gcc else ())])
+    except KernelError:
+        _run(command)  # some systems have no static libraries; torch brings the shared ones along
+    part.replace(library)
 
 
 def get_build_hook() -> type[BuildHookInterface[WheelBuilderConfig]]:
