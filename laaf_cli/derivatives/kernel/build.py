@@ -64,7 +64,8 @@ OPTIMIZED = ("-O3",)
 SANITIZED = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 THREADS = ("-fopenmp",)  # never for linking: the kernel takes the OpenMP runtime that torch has brought along
 LINK = ("-shared",)
-SELF_CONTAINED = ("-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL")
+# Takes nothing from other libraries, whatever they export, but libc, libm and OpenMP.
+SELF_CONTAINED = ("-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic")
 
 
 class KernelError(Exception):
