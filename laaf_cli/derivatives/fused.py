@@ -16,6 +16,9 @@ from laaf_cli.network import Mlp
 
 MAX_ORDER = 2
 
+WORK_OF_A_THREAD = 2_000_000
+"""Operations that are worth another thread: waking it takes as long as some hundred thousand, and more on a busy machine."""
+
 
 class FusedEngine(DerivativeEngine):
     """Streams of the network by the kernel; for what it cannot do see `choice.obstacle`."""
@@ -67,6 +70,12 @@ class FusedEngine(DerivativeEngine):
         outputs = _Streams.apply(self, prepared, *self.tensors)  # type: ignore[no-untyped-call]
         return dict(zip(self.fields, outputs, strict=True))
 
+    def n_threads(self, n_points: int) -> int:
+        """Those of torch, or fewer where there is little to do."""
+        weights = sum(tensor.numel() for tensor in self.tensors)
+        work = 2 * weights * len(self.streams) * n_points
+        return max(1, min(torch.get_num_threads(), work // WORK_OF_A_THREAD))
+
     def by_row(self, tensors: Iterable[Tensor | None]) -> list[Tensor | None]:
         """Tensors by field → by stream and output."""
         rows: list[Tensor | None] = [None] * self.n_rows
@@ -88,7 +97,8 @@ class _Streams(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, engine: FusedEngine, prepared: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
-        n_points, n_threads = prepared.shape[2], torch.get_num_threads()
+        n_points = prepared.shape[2]
+        n_threads = engine.n_threads(n_points)
         workspace = engine.library.workspace(engine.kernel_network, n_points, n_threads, prepared.dtype)
         call = Call(prepared, n_threads, workspace)
         outputs = tuple(prepared.new_empty(n_points) for _ in engine.fields)
