@@ -1,7 +1,7 @@
 """Derivatives of a network with respect to its inputs: Taylor mode by the kernel or in torch, and their oracle."""
 
 from laaf_cli.derivatives.choice import AUTO, ENGINES, FUSED, MakeEngine, kernel_name, make_fastest, obstacle
-from laaf_cli.derivatives.engine import DerivativeEngine
+from laaf_cli.derivatives.engine import DerivativeEngine, Operator, Prepared
 from laaf_cli.derivatives.fused import FusedEngine
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine
@@ -14,6 +14,8 @@ __all__ = [
     "FusedEngine",
     "MakeEngine",
     "NestedEngine",
+    "Operator",
+    "Prepared",
     "TaylorEngine",
     "kernel_name",
     "make_fastest",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from laaf_cli.derivatives.engine import DerivativeEngine
+from laaf_cli.derivatives.engine import DerivativeEngine, Operator
 from laaf_cli.derivatives.fused import MAX_ORDER, FusedEngine
 from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.nested import NestedEngine
@@ -13,8 +14,13 @@ from laaf_cli.errors import listed
 from laaf_cli.expression import Field
 from laaf_cli.network import Mlp
 
-MakeEngine = Callable[[Mlp, Sequence[str], Iterable[Field]], DerivativeEngine]
-"""(network, names of its outputs, the fields needed) → the engine that computes them."""
+
+class MakeEngine(Protocol):
+    """A network, the names of its outputs, and the fields and operators needed → the engine that computes them."""
+
+    def __call__(
+        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+    ) -> DerivativeEngine: ...
 
 
 def obstacle(device: str, activation: str, order: int) -> str:
@@ -31,12 +37,14 @@ def obstacle(device: str, activation: str, order: int) -> str:
     return ""
 
 
-def make_fastest(network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> DerivativeEngine:
+def make_fastest(
+    network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+) -> DerivativeEngine:
     """The kernel where it can, otherwise Taylor mode in torch."""
-    wanted = tuple(fields)
-    order = max((sum(field.orders) for field in wanted), default=0)
-    hindered = obstacle(network.device.type, network.activation.name, order)
-    return (TaylorEngine if hindered else FusedEngine)(network, unknowns, wanted)
+    wanted, combined = tuple(fields), tuple(operators)
+    orders = [field.orders for field in wanted] + [orders for operator in combined for orders in operator.orders]
+    hindered = obstacle(network.device.type, network.activation.name, max(map(sum, orders), default=0))
+    return (TaylorEngine if hindered else FusedEngine)(network, unknowns, wanted, combined)
 
 
 def kernel_name() -> str:

@@ -1,32 +1,97 @@
-"""What every derivative engine does: a network at points → its outputs and their derivatives."""
+"""What every derivative engine does: a network at points → its outputs, their derivatives, and operators on them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
+import torch
 from torch import Tensor
 
 from laaf_cli.expression import Field
+from laaf_cli.multi_index import Orders
 from laaf_cli.network import Mlp
+
+NONE: Mapping[str, Tensor] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Operator:
+    """L u = Σ_α c_α ∂^α u, of order 2 at most, with coefficients c_α at every point.
+
+    value: the leaf that stands for it in a tree. unknown: u. orders: the α. coefficients: the name of its coefficients;
+    operators that share it have the same orders and coefficients, on different unknowns.
+    """
+
+    value: Field
+    unknown: str
+    orders: tuple[Orders, ...]
+    coefficients: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Points and the coefficients of operators there, as an engine takes them."""
+
+    inputs: Tensor
+    coefficients: tuple[Tensor, ...]
+
+
+Coefficients = Mapping[str, Tensor]
+"""Those of operators, by their name: [n_orders, n_points] in float64."""
 
 
 class DerivativeEngine(ABC):
-    """Computes the fields asked for, [n_points] each, differentiable with respect to the parameters.
+    """Computes the fields and operators asked for, [n_points] each, differentiable with respect to the parameters.
 
     unknowns: names of the network's outputs, in order.
-    fields: which outputs and derivatives are needed.
+    fields: which outputs and derivatives are needed. operators: and which linear operators on them.
     """
 
-    def __init__(self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> None:
+    def __init__(
+        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+    ) -> None:
         self.network = network
         self.unknowns = tuple(unknowns)
         self.fields = tuple(sorted(set(fields), key=lambda field: (field.unknown, sum(field.orders), field.orders)))
+        self.operators = tuple(operators)
 
     @abstractmethod
-    def prepare(self, points: Tensor) -> Tensor:
+    def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
         """What `evaluate` takes, from points [n, d] in float64; may be kept as long as the points stay."""
 
     @abstractmethod
-    def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
-        """Each field [n_points], in the precision of the network."""
+    def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
+        """Each field and operator [n_points], in the precision of the network."""
+
+
+class SummingEngine(DerivativeEngine):
+    """An engine that computes single derivatives, and operators as sums of them."""
+
+    def __init__(
+        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+    ) -> None:
+        combined = tuple(operators)
+        parts = [Field(each.unknown, orders) for each in combined for orders in each.orders]
+        super().__init__(network, unknowns, [*fields, *parts], combined)
+
+    def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
+        rows = (coefficients[operator.coefficients].to(self.network.dtype) for operator in self.operators)
+        return Prepared(self.inputs(points), tuple(rows))
+
+    def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
+        found = self.derivatives(prepared.inputs)
+        for operator, coefficients in zip(self.operators, prepared.coefficients, strict=True):
+            parts = torch.stack([found[Field(operator.unknown, orders)] for orders in operator.orders])
+            found[operator.value] = (coefficients * parts).sum(0)
+        return found
+
+    @abstractmethod
+    def inputs(self, points: Tensor) -> Tensor:
+        """Points [n, d] in float64 as `derivatives` takes them."""
+
+    @abstractmethod
+    def derivatives(self, inputs: Tensor) -> dict[Field, Tensor]:
+        """Each of the fields [n_points]."""

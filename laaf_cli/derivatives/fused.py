@@ -1,4 +1,9 @@
-"""Taylor mode by the C++ kernel: streams of order 2 at most, on the CPU, a block of points in cache at a time."""
+"""Taylor mode by the C++ kernel: streams of order 2 at most, on the CPU, a block of points in cache at a time.
+
+A linear operator of second order is one stream, however many derivatives are in it: for Burgers' equation u, u_x and
+u_t − ν u_xx are carried, three streams instead of four. After Li et al. 2024, "A computational framework for neural
+network-based variational Monte Carlo with Forward Laplacian", for any such operator.
+"""
 
 from __future__ import annotations
 
@@ -8,76 +13,112 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from laaf_cli.derivatives.engine import DerivativeEngine
+from laaf_cli.derivatives.engine import NONE, Coefficients, DerivativeEngine, Operator, Prepared
 from laaf_cli.derivatives.kernel import Call, KernelMissing, Network, Parameters, Shape, load_library
 from laaf_cli.expression import Field
-from laaf_cli.multi_index import lower_set
+from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network import Mlp
 
 MAX_ORDER = 2
 
 WORK_OF_A_THREAD = 2_000_000
-"""Operations that are worth another thread: waking it takes as long as some hundred thousand, and more on a busy machine."""
+"""Operations that are worth another thread: waking it takes as long as some hundred thousand, or many more."""
 
 
 class FusedEngine(DerivativeEngine):
     """Streams of the network by the kernel; for what it cannot do see `choice.obstacle`."""
 
-    def __init__(self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> None:
-        super().__init__(network, unknowns, fields)
+    def __init__(
+        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+    ) -> None:
+        super().__init__(network, unknowns, fields, operators)
         library = load_library()
         if isinstance(library, KernelMissing):
             raise RuntimeError(library.reason)
         self.library = library
-        zero = (0,) * network.inputs.n_coordinates
-        # By order, as the kernel has them.
-        self.streams = tuple(sorted(lower_set([zero, *(field.orders for field in self.fields)]), key=sum))
-        self.kernel_network = Network(self._shape())
+        self.combinations = {operator.coefficients: operator for operator in self.operators}
+        """One of the operators with each set of coefficients; a stream serves all unknowns."""
+        self.streams = self._streams()
+        counts = tuple(0 if slope is None else len(slope) for slope in network.slopes.by_layer())
+        self.kernel_network = Network(self._shape(counts))
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
-        n_outputs = len(network.biases[-1])
-        column = {name: i for i, name in enumerate(self.unknowns)}
-        self.rows = [self.streams.index(field.orders) * n_outputs + column[field.unknown] for field in self.fields]
-        self.n_rows = len(self.streams) * n_outputs
+        n_outputs, column = len(network.biases[-1]), {name: i for i, name in enumerate(self.unknowns)}
+        self.wanted = (*self.fields, *(operator.value for operator in self.operators))
+        streams = [self.streams.index(field.orders) for field in self.fields]
+        streams += [len(self.streams) + list(self.combinations).index(each.coefficients) for each in self.operators]
+        unknowns = [*(field.unknown for field in self.fields), *(operator.unknown for operator in self.operators)]
+        self.rows = [stream * n_outputs + column[unknown] for stream, unknown in zip(streams, unknowns, strict=True)]
+        self.n_rows = self.n_streams * n_outputs
 
-    def _shape(self) -> Shape:
-        network, slopes = self.network, self.network.slopes
+    def _streams(self) -> tuple[Orders, ...]:
+        """The derivatives that are carried, by order as the kernel has them; operators are carried behind them."""
+        zero = (0,) * self.network.inputs.n_coordinates
+        pairs = [orders for each in self.combinations.values() for orders in each.orders if sum(orders) == MAX_ORDER]
+        first = [orders for orders in lower_set(pairs) if sum(orders) == 1] if pairs else []
+        return tuple(sorted(lower_set([zero, *first, *(field.orders for field in self.fields)]), key=sum))
+
+    @property
+    def n_streams(self) -> int:
+        return len(self.streams) + len(self.combinations)
+
+    def _shape(self, slope_counts: tuple[int, ...]) -> Shape:
+        network = self.network
         first = [stream for stream in self.streams if sum(stream) == 1]
         along = {stream.index(1): i for i, stream in enumerate(first)}
-        pairs = []
-        for stream in self.streams:
-            if sum(stream) == MAX_ORDER:
-                one, other = (axis for axis, order in enumerate(stream) for _ in range(order))
-                pairs.append((along[one], along[other]))
+
+        def pair(orders: Orders) -> tuple[int, int]:
+            one, other = (along[axis] for axis, order in enumerate(orders) for _ in range(order))
+            return one, other
+
+        operators: list[tuple[tuple[int, int, int], ...]] = [
+            ((*pair(stream), -1),) for stream in self.streams if sum(stream) == MAX_ORDER
+        ]
+        row = 0
+        for operator in self.combinations.values():
+            pairs = []
+            for orders in operator.orders:
+                if sum(orders) == MAX_ORDER:
+                    pairs.append((*pair(orders), row))
+                    row += 1
+            operators.append(tuple(pairs))
         return Shape(
             network.inputs.width,
             tuple(len(bias) for bias in network.biases[:-1]),
             len(network.biases[-1]),
             network.activation.name,
             len(first),
-            tuple(pairs),
-            tuple(0 if slope is None else len(slope) for slope in slopes.by_layer()),
-            slopes.n,
+            tuple(operators),
+            slope_counts,
+            network.slopes.n,
         )
 
-    def prepare(self, points: Tensor) -> Tensor:
-        """The streams of the inputs, [n_streams, n_inputs, n_points]."""
-        prepared = torch.empty(len(self.streams), self.network.inputs.width, len(points), dtype=self.network.dtype)
-        for stream, orders in zip(prepared, self.streams, strict=True):
-            stream.copy_(self.network.inputs.derivative(points, orders).T)
-        return prepared
+    def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
+        """The streams of the inputs [n_streams, n_inputs, n_points], and one [n_coefficients, n_points] of order 2."""
+        given, dtype = self.network.inputs, self.network.dtype
+        inputs = torch.empty(self.n_streams, given.width, len(points), dtype=dtype)
+        for stream, orders in zip(inputs, self.streams, strict=False):
+            stream.copy_(given.derivative(points, orders).T)
+        rows = []
+        for stream, (name, operator) in zip(inputs[len(self.streams) :], self.combinations.items(), strict=True):
+            parts = zip(operator.orders, coefficients[name], strict=True)
+            stream.copy_(sum(coefficient * given.derivative(points, orders).T for orders, coefficient in parts))
+            rows += [
+                c for orders, c in zip(operator.orders, coefficients[name], strict=True) if sum(orders) == MAX_ORDER
+            ]
+        return Prepared(inputs, (torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype),))
 
-    def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
+    def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         outputs = _Streams.apply(self, prepared, *self.tensors)  # type: ignore[no-untyped-call]
-        return dict(zip(self.fields, outputs, strict=True))
+        return dict(zip(self.wanted, outputs, strict=True))
 
     def n_threads(self, n_points: int) -> int:
         """Those of torch, or fewer where there is little to do."""
         weights = sum(tensor.numel() for tensor in self.tensors)
-        work = 2 * weights * len(self.streams) * n_points
+        work = 2 * weights * self.n_streams * n_points
         return max(1, min(torch.get_num_threads(), work // WORK_OF_A_THREAD))
 
     def by_row(self, tensors: Iterable[Tensor | None]) -> list[Tensor | None]:
-        """Tensors by field → by stream and output."""
+        """Tensors of what is wanted → by stream and output."""
         rows: list[Tensor | None] = [None] * self.n_rows
         for row, tensor in zip(self.rows, tensors, strict=True):
             rows[row] = tensor
@@ -93,17 +134,19 @@ class FusedEngine(DerivativeEngine):
 
 
 class _Streams(torch.autograd.Function):
-    """Parameters → the fields of the engine, [n_points] each."""
+    """Parameters → what the engine is wanted for, [n_points] each."""
 
     @staticmethod
-    def forward(ctx: Any, engine: FusedEngine, prepared: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
-        n_points = prepared.shape[2]
+    def forward(ctx: Any, engine: FusedEngine, prepared: Prepared, *parameters: Tensor) -> tuple[Tensor, ...]:
+        inputs, (coefficients,) = prepared.inputs, prepared.coefficients
+        n_points = inputs.shape[2]
         n_threads = engine.n_threads(n_points)
-        workspace = engine.library.workspace(engine.kernel_network, n_points, n_threads, prepared.dtype)
-        call = Call(prepared, n_threads, workspace)
-        outputs = tuple(prepared.new_empty(n_points) for _ in engine.fields)
-        engine.library.forward(engine.kernel_network, engine.parameters(parameters), call, engine.by_row(outputs))
-        ctx.engine, ctx.call = engine, call
+        network = engine.kernel_network
+        workspace = engine.library.workspace(network, n_points, n_threads, len(coefficients), inputs.dtype)
+        call = Call(inputs, coefficients, n_threads, workspace)
+        outputs = tuple(inputs.new_empty(n_points) for _ in engine.wanted)
+        engine.library.forward(network, engine.parameters(parameters), call, engine.by_row(outputs))
+        ctx.engine, ctx.network, ctx.call = engine, network, call
         ctx.save_for_backward(*parameters)
         ctx.set_materialize_grads(False)
         return outputs
@@ -115,11 +158,7 @@ class _Streams(torch.autograd.Function):
         gradient = _zeros_like(parameters)
         given = [None if cotangent is None else cotangent.contiguous() for cotangent in cotangents]
         engine.library.backward(
-            engine.kernel_network,
-            engine.parameters(parameters),
-            ctx.call,
-            engine.by_row(given),
-            engine.parameters(gradient),
+            ctx.network, engine.parameters(parameters), ctx.call, engine.by_row(given), engine.parameters(gradient)
         )
         return (None, None, *gradient)
 

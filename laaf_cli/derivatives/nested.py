@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from laaf_cli.derivatives.engine import DerivativeEngine
+from laaf_cli.derivatives.engine import SummingEngine
 from laaf_cli.expression import Field
 
 
-class NestedEngine(DerivativeEngine):
+class NestedEngine(SummingEngine):
     """∂^α u by one `autograd.grad` per order, each with a graph for the next."""
 
-    def prepare(self, points: Tensor) -> Tensor:
+    def inputs(self, points: Tensor) -> Tensor:
         return points
 
     @torch.enable_grad()
-    def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
-        axes = [column.clone().requires_grad_() for column in prepared.unbind(1)]
+    def derivatives(self, inputs: Tensor) -> dict[Field, Tensor]:
+        axes = [column.clone().requires_grad_() for column in inputs.unbind(1)]
         outputs = self.network(torch.stack(axes, dim=1))
         known = {Field(name, (0,) * len(axes)): outputs[:, column] for column, name in enumerate(self.unknowns)}
 

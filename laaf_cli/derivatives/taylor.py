@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from laaf_cli.derivatives.engine import DerivativeEngine
+from laaf_cli.derivatives.engine import Operator, SummingEngine
 from laaf_cli.derivatives.partitions import Product, products
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import Orders, lower_set
@@ -26,11 +26,13 @@ ChainRule = tuple[tuple[int, tuple[tuple[int, tuple[Product, ...]], ...]], ...]
 """(stream, ((k, the products that σ⁽ᵏ⁾ multiplies), …)) for every stream with more than the linear term."""
 
 
-class TaylorEngine(DerivativeEngine):
+class TaylorEngine(SummingEngine):
     """Streams of the network by Taylor mode, any order up to 4, mixed derivatives included."""
 
-    def __init__(self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field]) -> None:
-        super().__init__(network, unknowns, fields)
+    def __init__(
+        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+    ) -> None:
+        super().__init__(network, unknowns, fields, operators)
         zero = (0,) * network.inputs.n_coordinates
         self.streams: tuple[Orders, ...] = lower_set([zero, *(field.orders for field in self.fields)])
         self.order = max(sum(stream) for stream in self.streams)
@@ -40,18 +42,18 @@ class TaylorEngine(DerivativeEngine):
             if (groups := products(stream, self.streams))
         )
 
-    def prepare(self, points: Tensor) -> Tensor:
+    def inputs(self, points: Tensor) -> Tensor:
         """The streams of the inputs, [n_streams, n_points, width]."""
         streams = [self.network.inputs.derivative(points, orders) for orders in self.streams]
         return torch.stack(streams).to(self.network.dtype)
 
-    def evaluate(self, prepared: Tensor) -> dict[Field, Tensor]:
+    def derivatives(self, inputs: Tensor) -> dict[Field, Tensor]:
         if self.order == 0:
             # Values alone need no chain rule, and autograd's own operations have less overhead for few points.
-            outputs = self.network.from_scaled(prepared[0]).T
+            outputs = self.network.from_scaled(inputs[0]).T
             return {field: outputs[self.unknowns.index(field.unknown)] for field in self.fields}
         *hidden, (weight, bias) = self.network.layers()
-        z = prepared
+        z = inputs
         for w, b in hidden:
             z = _HiddenLayer.apply(z, w, b, self.network.activation, self.order, self.rule)  # type: ignore[no-untyped-call]
         outputs = _OutputLayer.apply(z, weight, bias)  # type: ignore[no-untyped-call]

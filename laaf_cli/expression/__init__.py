@@ -4,6 +4,7 @@ from laaf_cli.expression.analyse import fields, functions, hoist, nodes, symbols
 from laaf_cli.expression.differentiate import differentiate, partial
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
+from laaf_cli.expression.linear import linear_coefficients, without
 from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, sides
 from laaf_cli.expression.resolve import Scope, resolve
 from laaf_cli.expression.rounding import rounding_bound
@@ -26,6 +27,7 @@ __all__ = [
     "fields",
     "functions",
     "hoist",
+    "linear_coefficients",
     "nodes",
     "parse",
     "parse_comparison",
@@ -36,4 +38,5 @@ __all__ = [
     "sides",
     "substitute",
     "symbols",
+    "without",
 ]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.derivatives import MakeEngine
-from laaf_cli.expression import NUMPY, Backend, Node, evaluate, hoist
+from laaf_cli.derivatives import MakeEngine, Prepared
+from laaf_cli.expression import NUMPY, Backend, Node, evaluate
 from laaf_cli.network import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
 from laaf_cli.problem.domain import Array
+from laaf_cli.training.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Batch:
     """Points [n_points, d], the same as the engine takes them, symbols there [n_points], weights of the squares."""
 
     points: Tensor
-    prepared: Tensor
+    prepared: Prepared
     symbols: Mapping[str, Tensor]
     row_weights: Tensor | None
 
@@ -35,27 +36,43 @@ class TermGroup:
     """
 
     def __init__(
-        self, problem: Problem, terms: list[Term], given: PointSet, network: Mlp, make_engine: MakeEngine
+        self,
+        problem: Problem,
+        terms: Sequence[Term],
+        reading: Reading,
+        given: PointSet,
+        network: Mlp,
+        make_engine: MakeEngine,
     ) -> None:
-        fields = frozenset().union(*(term.fields for term in terms))
-        self.engine = make_engine(network, problem.trial.outputs, fields)
+        self.engine = make_engine(network, problem.trial.outputs, reading.fields, reading.operators)
         self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
         self.n_residuals = given.n_residuals
         self.combination = _tensor(given.combination, network)
         self.row_weights = _tensor(given.row_weights, network)
         self.terms = tuple(terms)
         self.given = given
-        self.residuals: dict[str, list[Node]] = {}
-        self.symbols: dict[str, Tensor] = {}
+        self.residuals = reading.residuals
         columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
-        for term in terms:
-            self.residuals[term.name] = []
-            for i, tree in enumerate(term.residuals):
-                residual, parts = hoist(tree, f"{term.name} {i}", problem.learned)
-                self.residuals[term.name].append(residual)
-                for name, part in parts.items():
-                    self.symbols[name] = _at_points(part, columns, len(given), network)
-        self.whole = Batch(self.points, self.engine.prepare(self.points), self.symbols, self.row_weights)
+
+        def at_points(tree: Node) -> Array:
+            with np.errstate(all="ignore"):
+                return np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(given))
+
+        self.symbols = {name: _symbol(at_points(tree), network) for name, tree in reading.parts.items()}
+        self.coefficients = {
+            name: torch.tensor(np.stack([at_points(tree) for tree in trees]), device=network.device)
+            for name, trees in reading.coefficients.items()
+        }
+        self.whole = self._batch(self.points, self.coefficients, self.symbols, self.row_weights)
+
+    def _batch(
+        self,
+        points: Tensor,
+        coefficients: Mapping[str, Tensor],
+        symbols: Mapping[str, Tensor],
+        row_weights: Tensor | None,
+    ) -> Batch:
+        return Batch(points, self.engine.prepare(points, coefficients), symbols, row_weights)
 
     def batch(self, size: int, random: np.random.Generator) -> Batch:
         """Those of so many residuals, or all points."""
@@ -68,8 +85,8 @@ class TermGroup:
             run = torch.arange(len(self.combination), device=rows.device)
             rows = (rows[:, None] * len(self.combination) + run).ravel()
         symbols = {name: value[rows] for name, value in self.symbols.items()}
-        points = self.points[rows]
-        return Batch(points, self.engine.prepare(points), symbols, weights)
+        coefficients = {name: value[:, rows] for name, value in self.coefficients.items()}
+        return self._batch(self.points[rows], coefficients, symbols, weights)
 
     def residuals_at(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, list[Tensor]]:
         """The residuals of each term, [n_residuals] each."""
@@ -112,9 +129,7 @@ def _tensor(values: Array | None, network: Mlp) -> Tensor | None:
     return None if values is None else torch.tensor(values, dtype=network.dtype, device=network.device)
 
 
-def _at_points(part: Node, columns: Mapping[str, Array], n_points: int, network: Mlp) -> Tensor:
-    """A part of a residual at every point, [n_points], in the precision of the network (or as truth values)."""
-    with np.errstate(all="ignore"):
-        value = np.broadcast_to(evaluate(part, columns, {}, NUMPY), n_points)
-    dtype = torch.bool if value.dtype == np.bool_ else network.dtype
-    return torch.tensor(value, dtype=dtype, device=network.device)
+def _symbol(values: Array, network: Mlp) -> Tensor:
+    """A part of a residual at every point, in the precision of the network (or as truth values)."""
+    dtype = torch.bool if values.dtype == np.bool_ else network.dtype
+    return torch.tensor(values, dtype=dtype, device=network.device)

@@ -22,6 +22,7 @@ from laaf_cli.spec import Balance, Resample
 from laaf_cli.training.balance import BALANCES, Moment
 from laaf_cli.training.constants import LearnedConstants
 from laaf_cli.training.groups import Batch, TermGroup
+from laaf_cli.training.reading import Reading, read
 from laaf_cli.training.resampling import RESAMPLERS, Renewal
 
 SLOPE_RECOVERY = "slope_recovery"
@@ -93,6 +94,7 @@ class Objective:
             functions=problem.functions,
         )
         self.points = dict(points)
+        self.readings: dict[tuple[str, ...], Reading] = {}
         self.groups = self._groups(problem.trained_terms, points)
         self.terms = {term.name: term for group in self.groups for term in group.terms}
         self.names = (*self.terms, *([SLOPE_RECOVERY] if self.recovery else []))
@@ -107,7 +109,11 @@ class Objective:
         return [self._group(terms, points[terms[0].name]) for terms in shared.values()]
 
     def _group(self, terms: Iterable[Term], points: PointSet) -> TermGroup:
-        return TermGroup(self.problem, list(terms), points, self.network, self.make_engine)
+        together = tuple(terms)
+        names = tuple(term.name for term in together)
+        if names not in self.readings:
+            self.readings[names] = read(together, self.problem.learned)
+        return TermGroup(self.problem, together, self.readings[names], points, self.network, self.make_engine)
 
     def parameters(self) -> list[nn.Parameter]:
         """All that training changes: of the network, then the learned constants."""

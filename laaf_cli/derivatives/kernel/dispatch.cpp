@@ -45,8 +45,8 @@ const Choice &choice() {
 
 LAAF_API const char *laaf_variant() { return choice().name; }
 
-LAAF_API int64_t laaf_workspace_f32(const LaafNetwork *net, int64_t n_points, int n_threads) {
-  return choice().variant->workspace_f32(net, n_points, n_threads);
+LAAF_API int64_t laaf_workspace_f32(const LaafNetwork *net, int64_t n_points, int n_threads, int n_coefficients) {
+  return choice().variant->workspace_f32(net, n_points, n_threads, n_coefficients);
 }
 LAAF_API int laaf_forward_f32(const LaafNetwork *net, const LaafParameters *given, const LaafCall *call, void *const *outputs) {
   return choice().variant->forward_f32(net, given, call, outputs);
@@ -55,8 +55,8 @@ LAAF_API int laaf_backward_f32(const LaafNetwork *net, const LaafParameters *giv
                                void *const *cotangents, const LaafParameters *gradient) {
   return choice().variant->backward_f32(net, given, call, cotangents, gradient);
 }
-LAAF_API int64_t laaf_workspace_f64(const LaafNetwork *net, int64_t n_points, int n_threads) {
-  return choice().variant->workspace_f64(net, n_points, n_threads);
+LAAF_API int64_t laaf_workspace_f64(const LaafNetwork *net, int64_t n_points, int n_threads, int n_coefficients) {
+  return choice().variant->workspace_f64(net, n_points, n_threads, n_coefficients);
 }
 LAAF_API int laaf_forward_f64(const LaafNetwork *net, const LaafParameters *given, const LaafCall *call, void *const *outputs) {
   return choice().variant->forward_f64(net, given, call, outputs);

@@ -4,7 +4,7 @@
 
 #include "kernel.h"
 
-typedef int64_t Workspace(const LaafNetwork *, int64_t n_points, int n_threads);
+typedef int64_t Workspace(const LaafNetwork *, int64_t n_points, int n_threads, int n_coefficients);
 typedef int Forward(const LaafNetwork *, const LaafParameters *, const LaafCall *, void *const *outputs);
 typedef int Backward(const LaafNetwork *, const LaafParameters *, const LaafCall *, void *const *cotangents,
                      const LaafParameters *gradient);

@@ -4,7 +4,7 @@
 // asked for, through all layers. A block of points goes through the whole network while it stays in cache:
 //
 //   forward   Z = A Y + b            one product for all streams of the block; the bias on the value alone
-//             y = s(z), y_i = s' z_i, y_ij = s' z_ij + s'' z_i z_j
+//             y = s(z), y_i = s' z_i, L y = s' L z + s'' sum_ij c_ij z_i z_j
 //   backward  the chain rule's own derivative, then  dA += dZ Y^T,  dY = A^T dZ
 //
 // The backward pass computes its block forward again, for that is faster than reading it back from memory: so memory
@@ -46,9 +46,9 @@ template <class R> struct Plan {
   int depth, n_streams, n_kept, block, columns, stride, kept_stride, widest;
   int64_t n_blocks, n_parameters;
   std::vector<int64_t> weight_at, bias_at, kept_at;  // of layers among the parameters; of hidden layers in what is kept
-  int64_t n_kept_numbers, n_packed, per_part;
+  int64_t n_kept_numbers, n_packed, padded_parameters, per_part;
 
-  Plan(const LaafNetwork &network, int64_t n_points, int n_threads, int kept) : net(network), n_kept(kept) {
+  Plan(const LaafNetwork &network, int64_t n_points, int n_threads, int n_coefficients, int kept) : net(network), n_kept(kept) {
     depth = net.n_hidden;
     n_streams = 1 + net.n_first + net.n_second;
     width.push_back(net.n_inputs);
@@ -76,14 +76,13 @@ template <class R> struct Plan {
       if (k < depth) n_kept_numbers += int64_t(width[k + 1]) * kept_stride;
     }
     n_packed = 2 * n_parameters;
-    per_part = n_kept_numbers + 4 * int64_t(widest) * stride + n_parameters;
+    padded_parameters = padded_to_line(n_parameters);
+    per_part = n_kept_numbers + 4 * int64_t(widest) * stride + padded_parameters + int64_t(n_coefficients + 1) * block;
   }
 
-  static int padded(int numbers) {
-    const int line = 64 / int(sizeof(R));
-    const int lines = (numbers + line - 1) / line;
-    return (lines | 1) * line;
-  }
+  static constexpr int line = 64 / int(sizeof(R));
+  static int64_t padded_to_line(int64_t numbers) { return (numbers + line - 1) / line * line; }
+  static int padded(int numbers) { return (int(padded_to_line(numbers)) / line | 1) * line; }
   int64_t part_bytes() const { return aligned(per_part * sizeof(R)) + aligned(n_parameters * sizeof(double)); }
   int64_t workspace(int n_threads) const { return aligned(n_packed * sizeof(R)) + n_threads * part_bytes(); }
 };
@@ -207,9 +206,16 @@ void gradient_product(const R *z, int z_stride, int rows, const R *y, int y_stri
 
 // The rows of a layer that activations are applied to. F, Q: numbers of first and second derivatives, -1 where they are
 // known at run time only.
-struct Shape {
+template <class R> struct Shape {
   int block, n_first, n_second;
-  const int32_t *pairs;
+  const int32_t *pair_ends, *pairs;
+  const R *coefficients;  // rows of a block
+  const R *unit;          // a row of ones, for pairs without a coefficient
+
+  int pairs_begin(int q) const { return q ? pair_ends[q - 1] : 0; }
+  int first(int pair) const { return pairs[3 * pair] * block; }
+  int second(int pair) const { return pairs[3 * pair + 1] * block; }
+  const R *coefficient(int pair) const { return pairs[3 * pair + 2] < 0 ? unit : coefficients + pairs[3 * pair + 2] * block; }
 };
 
 template <class R, class A> Kept<R> read_kept(const R *row, int columns, int j) {
@@ -219,7 +225,7 @@ template <class R, class A> Kept<R> read_kept(const R *row, int columns, int j) 
 }
 
 // z → what is kept of it, and y. fresh: z holds the pre-activation; otherwise what an earlier call has kept.
-template <class R, class A, int F, int Q> void activate(const Shape &s, R *z, R *y, bool fresh) {
+template <class R, class A, int F, int Q> void activate(const Shape<R> &s, R *z, R *y, bool fresh) {
   const int b = s.block, n_first = F < 0 ? s.n_first : F, n_second = Q < 0 ? s.n_second : Q;
   const int columns = (1 + n_first + n_second) * b;
   for (int j = 0; j < b; j += N_LANES<R>) {
@@ -235,14 +241,16 @@ template <class R, class A, int F, int Q> void activate(const Shape &s, R *z, R 
     for (int i = 0; i < n_first; i++) store<R>(yj + i * b, d.d1 * load<R>(zj + i * b));
     for (int q = 0; q < n_second; q++) {
       const int at = (n_first + q) * b;
-      const Vec<R> curved = load<R>(zj + s.pairs[2 * q] * b) * load<R>(zj + s.pairs[2 * q + 1] * b);
+      Vec<R> curved{};
+      for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++)
+        curved += load<R>(s.coefficient(p) + j) * load<R>(zj + s.first(p)) * load<R>(zj + s.second(p));
       store<R>(yj + at, d.d1 * load<R>(zj + at) + d.d2 * curved);
     }
   }
 }
 
 // The cotangents of y → those of z, in place; returns the sum of those of the value, which is that of the bias.
-template <class R, class A, int F, int Q> R differentiate(const Shape &s, const R *z, R *g) {
+template <class R, class A, int F, int Q> R differentiate(const Shape<R> &s, const R *z, R *g) {
   const int b = s.block, n_first = F < 0 ? s.n_first : F, n_second = Q < 0 ? s.n_second : Q;
   const int columns = (1 + n_first + n_second) * b;
   Vec<R> total{};
@@ -258,12 +266,17 @@ template <class R, class A, int F, int Q> R differentiate(const Shape &s, const 
     }
     Vec<R> curved{};
     for (int q = 0; q < n_second; q++) {
-      const int at = (n_first + q) * b, a = s.pairs[2 * q] * b, c = s.pairs[2 * q + 1] * b;
-      const Vec<R> gq = load<R>(gj + at), za = load<R>(zj + a), zc = load<R>(zj + c), outer = gq * d.d2;
+      const int at = (n_first + q) * b;
+      const Vec<R> gq = load<R>(gj + at);
       bent += gq * load<R>(zj + at);
-      curved += gq * za * zc;
-      store<R>(gj + a, load<R>(gj + a) + outer * zc);
-      store<R>(gj + c, load<R>(gj + c) + outer * za);
+      for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++) {
+        const int a = s.first(p), c = s.second(p);
+        const Vec<R> cotangent = gq * load<R>(s.coefficient(p) + j), outer = cotangent * d.d2;
+        const Vec<R> za = load<R>(zj + a), zc = load<R>(zj + c);
+        curved += cotangent * za * zc;
+        store<R>(gj + a, load<R>(gj + a) + outer * zc);
+        store<R>(gj + c, load<R>(gj + c) + outer * za);
+      }
       store<R>(gj + at, gq * d.d1);
     }
     value += bent * d.d2 + curved * d.d3;
@@ -274,8 +287,8 @@ template <class R, class A, int F, int Q> R differentiate(const Shape &s, const 
 }
 
 template <class R> struct Rules {
-  void (*activate)(const Shape &, R *, R *, bool);
-  R (*differentiate)(const Shape &, const R *, R *);
+  void (*activate)(const Shape<R> &, R *, R *, bool);
+  R (*differentiate)(const Shape<R> &, const R *, R *);
 };
 
 template <class R, class A> Rules<R> rules_for(int n_first, int n_second) {
@@ -308,13 +321,13 @@ template <class R> struct Part {
   const Rules<R> rules;
   const LaafCall &call;
   const int index;
-  const Shape shape;
-  R *kept, *y, *other, *g, *gz, *sums;
+  Shape<R> shape;
+  R *kept, *y, *other, *g, *gz, *sums, *coefficients;
   double *totals;
 
   Part(const Plan<R> &plan_, const Layers<R> &layers_, const Rules<R> &rules_, const LaafCall &call_, int index_, char *room)
       : plan(plan_), layers(layers_), rules(rules_), call(call_), index(index_),
-        shape{plan_.block, plan_.net.n_first, plan_.net.n_second, plan_.net.pairs} {
+        shape{plan_.block, plan_.net.n_first, plan_.net.n_second, plan_.net.pair_ends, plan_.net.pairs, nullptr, nullptr} {
     totals = reinterpret_cast<double *>(room + aligned(plan.per_part * sizeof(R)));
     kept = reinterpret_cast<R *>(room);
     const int64_t rows = int64_t(plan.widest) * plan.stride;
@@ -323,6 +336,11 @@ template <class R> struct Part {
     g = other + rows;
     gz = g + rows;
     sums = gz + rows;
+    coefficients = sums + plan.padded_parameters;
+    R *unit = coefficients + int64_t(call.n_coefficients) * plan.block;
+    std::fill(unit, unit + plan.block, R(1));
+    shape.coefficients = coefficients;
+    shape.unit = unit;
   }
 
   int64_t begin() const { return plan.n_blocks * index / call.n_threads; }
@@ -340,6 +358,16 @@ template <class R> struct Part {
         std::copy(from, from + n, to);
         std::fill(to + n, to + plan.block, from[n - 1]);
       }
+  }
+
+  void read_coefficients(int64_t block) {
+    const int n = n_points(block);
+    for (int row = 0; row < call.n_coefficients; row++) {
+      const R *from = static_cast<const R *>(call.coefficients) + int64_t(row) * call.n_points + first_point(block);
+      R *to = coefficients + int64_t(row) * plan.block;
+      std::copy(from, from + n, to);
+      std::fill(to + n, to + plan.block, from[n - 1]);
+    }
   }
 
   // The cotangents of a block as rows of streams: 0 for rows that are not given, and beyond the last point.
@@ -366,6 +394,7 @@ template <class R> struct Part {
   // Through the hidden layers: what the backward pass needs of each is left in `kept`, the last y in `y`.
   void hidden_layers(int64_t block) {
     read_inputs(block);
+    read_coefficients(block);
     for (int k = 0; k < plan.depth; k++) {
       R *z = kept + plan.kept_at[k];
       product<R>(layers.forward[k], plan.width[k + 1], plan.width[k], y, plan.stride, layers.bias[k], plan.block, z,
@@ -440,7 +469,7 @@ template <class R, class Step> int run(const LaafNetwork *net, const LaafParamet
   Rules<R> rules;
   int n_kept;
   if (!choose<R>(*net, rules, n_kept)) return 1;
-  const Plan<R> plan(*net, call->n_points, call->n_threads, n_kept);
+  const Plan<R> plan(*net, call->n_points, call->n_threads, call->n_coefficients, n_kept);
   char *room = static_cast<char *>(call->workspace);
   const Layers<R> layers(plan, *given, reinterpret_cast<R *>(room));
   room += aligned(plan.n_packed * sizeof(R));
@@ -456,7 +485,7 @@ template <class R> void reduce(const LaafNetwork &net, const LaafParameters &giv
   Rules<R> rules;
   int n_kept = 1;
   choose<R>(net, rules, n_kept);
-  const Plan<R> plan(net, call.n_points, call.n_threads, n_kept);
+  const Plan<R> plan(net, call.n_points, call.n_threads, call.n_coefficients, n_kept);
   char *room = static_cast<char *>(call.workspace) + aligned(plan.n_packed * sizeof(R));
   std::vector<double *> totals;
   for (int part = 0; part < call.n_threads; part++)
@@ -493,11 +522,11 @@ int backward(const LaafNetwork *net, const LaafParameters *given, const LaafCall
   return failed;
 }
 
-template <class R> int64_t workspace(const LaafNetwork *net, int64_t n_points, int n_threads) {
+template <class R> int64_t workspace(const LaafNetwork *net, int64_t n_points, int n_threads, int n_coefficients) {
   Rules<R> rules;
   int n_kept;
   if (!choose<R>(*net, rules, n_kept)) return -1;
-  return Plan<R>(*net, n_points, n_threads, n_kept).workspace(n_threads);
+  return Plan<R>(*net, n_points, n_threads, n_coefficients, n_kept).workspace(n_threads);
 }
 
 // The lower triangle of H ← scale H + Σ c_r v_r v_rᵀ, and H x of the new H, in one pass over memory. partial: room for

@@ -6,13 +6,16 @@
 #include <cstdint>
 
 // A multilayer perceptron u = W_D z + b_D, z_k = sigma(scale a_k (W_k z_{k-1} + b_k)), and the streams that are carried:
-// the value, n_first first derivatives, then n_second second derivatives, each of two first ones.
+// the value, n_first first derivatives, then n_second streams of second order: each is a linear operator
+// L u = sum_i c_i u_i + sum_ij c_ij u_ij, whose chain rule is L s(z) = s' L z + s'' sum_ij c_ij z_i z_j. A second
+// derivative u_ij alone is the operator with the one pair (i, j) and c_ij = 1.
 struct LaafNetwork {
   int32_t n_inputs, n_outputs, n_hidden;
   int32_t activation;            // a row of the table in activations.h
   int32_t n_first, n_second;
   const int32_t *widths;         // [n_hidden]
-  const int32_t *pairs;          // [n_second][2], indices of first derivatives
+  const int32_t *pair_ends;      // [n_second]: the pairs of an operator end before this one
+  const int32_t *pairs;          // [][3]: two first derivatives, and the row of c_ij among the coefficients or -1 for 1
   const int32_t *slope_counts;   // [n_hidden]: 0 (fixed), 1, or the width
   double scale;                  // n of the slopes
 };
@@ -26,11 +29,11 @@ struct LaafParameters {
 
 // Which points a call works on, and where. n_threads parts work side by side; results depend on n_threads alone,
 // not on how many threads there really are.
-// inputs: [n_streams, n_inputs, n_points]. workspace: 64-byte aligned, of the size that `workspace` tells.
+// inputs: [n_streams, n_inputs, n_points]. coefficients: [n_coefficients, n_points]. workspace: 64-byte aligned, of the size that `workspace` tells.
 struct LaafCall {
   int64_t n_points;
-  int32_t n_threads;
-  const void *inputs;
+  int32_t n_threads, n_coefficients;
+  const void *inputs, *coefficients;
   void *workspace;
 };
 

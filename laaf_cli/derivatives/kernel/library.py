@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -38,6 +39,7 @@ class _Network(Structure):
         ("n_first", c_int32),
         ("n_second", c_int32),
         ("widths", POINTER(c_int32)),
+        ("pair_ends", POINTER(c_int32)),
         ("pairs", POINTER(c_int32)),
         ("slope_counts", POINTER(c_int32)),
         ("scale", c_double),
@@ -52,7 +54,9 @@ class _Call(Structure):
     _fields_ = [
         ("n_points", c_int64),
         ("n_threads", c_int32),
+        ("n_coefficients", c_int32),
         ("inputs", c_void_p),
+        ("coefficients", c_void_p),
         ("workspace", c_void_p),
     ]
 
@@ -80,8 +84,8 @@ class Parameters:
 class Shape:
     """A network and the streams carried through it.
 
-    pairs: the two first derivatives, as indices, that each second derivative is taken along. scale: n of the slopes;
-    slope_counts: by hidden layer, 0, 1 or its width.
+    operators: by stream of second order, its pairs of first derivatives, each with the row of its coefficient, or −1
+    where that is 1. scale: n of the slopes; slope_counts: by hidden layer, 0, 1 or its width.
     """
 
     n_inputs: int
@@ -89,13 +93,13 @@ class Shape:
     n_outputs: int
     activation: str
     n_first: int
-    pairs: tuple[tuple[int, int], ...]
+    operators: tuple[tuple[tuple[int, int, int], ...], ...]
     slope_counts: tuple[int, ...]
     scale: float
 
     @property
     def n_streams(self) -> int:
-        return 1 + self.n_first + len(self.pairs)
+        return 1 + self.n_first + len(self.operators)
 
 
 class Network:
@@ -104,7 +108,9 @@ class Network:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._widths = _int32(shape.hidden)
-        self._pairs = _int32([index for pair in shape.pairs for index in pair])
+        ends = accumulate(len(pairs) for pairs in shape.operators)
+        self._pair_ends = _int32(list(ends))
+        self._pairs = _int32([number for pairs in shape.operators for pair in pairs for number in pair])
         self._slope_counts = _int32(shape.slope_counts)
         self.pointer = byref(
             _Network(
@@ -113,8 +119,9 @@ class Network:
                 len(shape.hidden),
                 ACTIVATIONS[shape.activation],
                 shape.n_first,
-                len(shape.pairs),
+                len(shape.operators),
                 self._widths,
+                self._pair_ends,
                 self._pairs,
                 self._slope_counts,
                 shape.scale,
@@ -131,9 +138,12 @@ class Library:
         self._library.laaf_symmetric_update.restype = None
         self.variant: str = self._library.laaf_variant().decode()
 
-    def workspace(self, network: Network, n_points: int, n_threads: int, dtype: torch.dtype) -> Tensor:
-        """Room for one call at a time with so many points and threads."""
-        n_bytes = self._function("workspace", dtype)(network.pointer, c_int64(n_points), c_int32(n_threads))
+    def workspace(
+        self, network: Network, n_points: int, n_threads: int, n_coefficients: int, dtype: torch.dtype
+    ) -> Tensor:
+        """Room for one call at a time."""
+        function = self._function("workspace", dtype)
+        n_bytes = function(network.pointer, c_int64(n_points), c_int32(n_threads), c_int32(n_coefficients))
         return torch.empty(n_bytes + _ALIGNMENT, dtype=torch.uint8)
 
     def forward(self, network: Network, parameters: Parameters, call: Call, outputs: Rows) -> None:
@@ -179,13 +189,20 @@ class Library:
 
 
 class Call:
-    """The points of a call, inputs [n_streams, n_inputs, n_points], and room to work in."""
+    """Inputs [n_streams, n_inputs, n_points] and coefficients [n_coefficients, n_points] of a call, and room for it."""
 
-    def __init__(self, inputs: Tensor, n_threads: int, workspace: Tensor) -> None:
-        self._held = (inputs, workspace)
+    def __init__(self, inputs: Tensor, coefficients: Tensor, n_threads: int, workspace: Tensor) -> None:
+        self._held = (inputs, coefficients, workspace)
         self.dtype = inputs.dtype
         aligned = -(-workspace.data_ptr() // _ALIGNMENT) * _ALIGNMENT
-        self.structure = _Call(inputs.shape[2], n_threads, inputs.data_ptr(), aligned)
+        self.structure = _Call(
+            inputs.shape[2],
+            n_threads,
+            len(coefficients),
+            inputs.data_ptr(),
+            coefficients.data_ptr(),
+            aligned,
+        )
 
 
 @cache

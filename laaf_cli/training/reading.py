@@ -1,0 +1,92 @@
+"""Residuals as training evaluates them: what is linear in derivatives as operators, what never changes as symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from laaf_cli.derivatives import Operator
+from laaf_cli.expression import Call, Field, Node, fields, hoist, linear_coefficients, without
+from laaf_cli.multi_index import Orders, lower_set
+from laaf_cli.problem import Term
+
+MAX_ORDER = 2
+"""Of an operator: beyond it the chain rule has more than one product of derivatives."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The residuals of terms that share their points.
+
+    fields, operators: what they need of the network. coefficients: of the operators, as trees by name and in their
+    orders. residuals: by term, in fields, symbols and the values of operators. parts: the trees of symbols.
+    """
+
+    fields: frozenset[Field]
+    operators: tuple[Operator, ...]
+    coefficients: Mapping[str, tuple[Node, ...]]
+    residuals: Mapping[str, tuple[Node, ...]]
+    parts: Mapping[str, Node]
+
+
+def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
+    """The residuals of terms; with operators where these need fewer streams than single derivatives.
+
+    varying: symbols that training changes.
+    """
+    trees = {term.name: tuple(term.residuals) for term in terms}
+    plain = _Collector(trees, varying, collected=False)
+    combined = _Collector(trees, varying, collected=True)
+    best = min((plain, combined), key=lambda each: each.n_streams)
+    residuals, parts = {}, {}
+    for name, rest in best.trees.items():
+        read_ones = []
+        for i, tree in enumerate(rest):
+            residual, constant = hoist(tree, f"{name} {i}", varying)
+            read_ones.append(residual)
+            parts.update(constant)
+        residuals[name] = tuple(read_ones)
+    return Reading(best.fields, tuple(best.operators), best.coefficients, residuals, parts)
+
+
+class _Collector:
+    """Residuals, their operators taken out where `collected`."""
+
+    def __init__(self, trees: Mapping[str, Sequence[Node]], varying: Collection[str], *, collected: bool) -> None:
+        self.operators: list[Operator] = []
+        self.coefficients: dict[str, tuple[Node, ...]] = {}
+        self.varying = varying
+        self.trees = {
+            name: tuple(self._collect(tree) if collected else tree for tree in each) for name, each in trees.items()
+        }
+        found = frozenset().union(*(fields(tree) for each in self.trees.values() for tree in each))
+        self.fields = found - {operator.value for operator in self.operators}
+
+    @property
+    def n_streams(self) -> int:
+        """Of a pass that carries each operator as one stream, beside the derivatives that its chain rule needs."""
+        needed = [orders for each in self.operators for orders in each.orders if sum(orders) == MAX_ORDER]
+        first = [orders for orders in lower_set(needed) if sum(orders) < MAX_ORDER] if needed else []
+        return len(lower_set([*first, *(field.orders for field in self.fields)])) + len(self.coefficients)
+
+    def _collect(self, tree: Node) -> Node:
+        linear = {f: c for f, c in linear_coefficients(tree, self.varying).items() if sum(f.orders) <= MAX_ORDER}
+        for unknown in sorted({field.unknown for field in linear if sum(field.orders) == MAX_ORDER}):
+            own = {field: c for field, c in linear.items() if field.unknown == unknown}
+            tree = Call("+", (without(tree, own), self._operator(unknown, own).value))
+        return tree
+
+    def _operator(self, unknown: str, linear: Mapping[Field, Node]) -> Operator:
+        orders: tuple[Orders, ...] = tuple(field.orders for field in linear)
+        trees = tuple(linear.values())
+        same = [
+            each.coefficients
+            for each in self.operators
+            if each.orders == orders and self.coefficients[each.coefficients] == trees
+        ]
+        # No name in a spec holds a space, so these cannot be confused with one.
+        name = same[0] if same else f"coefficients {len(self.coefficients)}"
+        self.coefficients[name] = trees
+        operator = Operator(Field(f"operator {len(self.operators)}", ()), unknown, orders, name)
+        self.operators.append(operator)
+        return operator
