@@ -43,13 +43,25 @@ from laaf_cli.training import TrainingResult
 
 
 @dataclass(frozen=True)
+class PhaseSummary:
+    """A phase as it went: the iterations carried out, why it ended, and a sentence where it stalled."""
+
+    optimizer: str
+    iterations: int
+    end: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """What a person is told at the end of a run; errors are None without a reference.
 
     relative_l2, max_error: by unknown, on the evaluation grid. at_times: relative L2 by unknown at each time.
     no_reference: why there is none where none was found. terms: loss terms without weights; weights: what multiplies
     them at the end; validation: equations and conditions at fresh points, without weights. constants: learned ones.
-    slopes: mean, least and greatest n·a of each hidden layer. warnings: reasons to doubt the answer.
+    slopes: mean, least and greatest n·a of each hidden layer; slopes_absorbed_at: the iteration before which they became
+    part of the weights, −1 where they did not. stop_detail: where training diverged, and which phases stalled, and why.
+    phases: those that were begun. warnings: reasons to doubt the answer.
     """
 
     title: str
@@ -61,6 +73,7 @@ class Summary:
     stop_reason: str
     stop_detail: str
     iterations: int
+    phases: list[PhaseSummary]
     wall_time_s: float
     total: float
     terms: dict[str, float]
@@ -68,6 +81,7 @@ class Summary:
     validation: dict[str, float]
     constants: dict[str, FoundConstant]
     slopes: list[dict[str, float]]
+    slopes_absorbed_at: int
     relative_l2: dict[str, float] | None
     max_error: dict[str, float] | None
     times: list[float]
@@ -263,8 +277,11 @@ def _summary(
         recovery=plan.recovery is not None,
         seed=plan.spec.seed,
         stop_reason=result.stop_reason.value,
-        stop_detail=str(result.divergence or ""),
+        stop_detail=result.detail,
         iterations=result.iterations,
+        phases=[
+            PhaseSummary(phase.optimizer, phase.iterations, phase.end.value, phase.detail) for phase in result.phases
+        ],
         wall_time_s=result.wall_time_s,
         total=final.total,
         terms=final.terms,
@@ -272,6 +289,7 @@ def _summary(
         validation=result.validation,
         constants=found_constants(plan.spec, history.columns["iteration"], history.constants),
         slopes=[{"mean": float(s.mean()), "min": float(s.min()), "max": float(s.max())} for s in final.scales],
+        slopes_absorbed_at=result.slopes_absorbed_at,
         relative_l2=l2,
         max_error=largest,
         times=list(plan.problem.times) if at_times else [],
@@ -310,6 +328,7 @@ def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
         "stop_reason": summary.stop_reason,
         "stop_detail": summary.stop_detail,
         "iterations": summary.iterations,
+        "slopes_absorbed_at": summary.slopes_absorbed_at,
         "wall_time_s": summary.wall_time_s,
         "n_parameters": summary.n_parameters,
         "n_slopes": summary.n_slopes,
@@ -361,5 +380,6 @@ def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
             "kind": plan.spec.slopes.kind,
             "n": plan.spec.slopes.n,
             "inputs": plan.spec.network.inputs,
+            "slopes_absorbed": int(network.slopes.absorbed),
         },
     )

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstac
 from laaf_cli.errors import Fault, SpecError, UsageError, listed
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import derivative_name
-from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery, torch_device
+from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Inputs, Mlp, SlopeRecovery, torch_device
 from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, constant_loss, python_functions
 from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
 from laaf_cli.seeds import random_stream
@@ -27,13 +28,16 @@ from laaf_cli.solution import make_periods
 from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Text, load
 from laaf_cli.training import (
     BALANCES,
+    DEFAULT_LEARNING_RATE,
     OPTIMIZERS,
     RESAMPLERS,
     SCHEDULES,
     LearningRate,
+    Misfit,
     Objective,
     TrainingPhase,
     balance_faults,
+    phase_faults,
     resampling_faults,
 )
 
@@ -108,7 +112,7 @@ class Plan:
                 phase.optimizer,
                 phase.iterations,
                 LearningRate(
-                    phase.learning_rate,
+                    phase.learning_rate or DEFAULT_LEARNING_RATE,
                     phase.iterations,
                     phase.schedule.factor,
                     phase.schedule.every,
@@ -265,6 +269,7 @@ def make_plan(
     spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python))
     faults = [
         *_activation_faults(loaded, spec, problem),
+        *_phase_faults(loaded, spec, problem),
         *_schedule_faults(loaded, spec),
         *_adaptation_faults(loaded, spec, problem),
     ]
@@ -282,6 +287,7 @@ def make_plan(
         without = str(error)
     if faults:
         raise SpecError(faults)
+    spec = _with_learning_rates(spec)
     plan = Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds, without)
     if derivatives == FUSED:
         _require_kernel(plan)
@@ -311,6 +317,24 @@ def _activation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> l
     return [Fault(what, loaded.root.locate(("network", "activation")).mark, hint)]
 
 
+def _with_learning_rates(spec: RunSpec) -> RunSpec:
+    """The spec with the learning rate of every phase that takes one written out."""
+    phases = [
+        phase.model_copy(update={"learning_rate": phase.learning_rate or DEFAULT_LEARNING_RATE})
+        if OPTIMIZERS[phase.optimizer].takes_rate
+        else phase
+        for phase in spec.training
+    ]
+    return spec.model_copy(update={"training": phases})
+
+
+def _phase_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:
+    periods = make_periods(problem.trial, problem.domain)
+    widths = [Inputs(problem.domain.dimension, None, periods).width, *spec.network.hidden, len(problem.trial.outputs)]
+    n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + len(problem.learned)
+    return [_fault(loaded, misfit) for misfit in phase_faults(spec, n_parameters)]
+
+
 def _schedule_faults(loaded: LoadedSpec, spec: RunSpec) -> list[Fault]:
     faults = []
     for i, phase in enumerate(spec.training):
@@ -325,12 +349,14 @@ def _schedule_faults(loaded: LoadedSpec, spec: RunSpec) -> list[Fault]:
 
 
 def _adaptation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:
-    faults = []
-    for misfit in (*resampling_faults(spec), *balance_faults(spec, problem)):
-        *above, key = misfit.path
-        section = loaded.root.locate(tuple(above))
-        faults.append(Fault(misfit.what, section.keys.get(str(key), section.mark), misfit.hint))
-    return faults
+    return [_fault(loaded, misfit) for misfit in (*resampling_faults(spec), *balance_faults(spec, problem))]
+
+
+def _fault(loaded: LoadedSpec, misfit: Misfit) -> Fault:
+    """A misfit, at its key."""
+    *above, key = misfit.path
+    section = loaded.root.locate(tuple(above))
+    return Fault(misfit.what, section.keys.get(str(key), section.mark), misfit.hint)
 
 
 @dataclass(frozen=True)

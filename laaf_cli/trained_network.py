@@ -148,6 +148,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         dtype=torch.float64,
     )
     _load(run, network, parameters)
+    network.slopes.absorb(parameters.attributes["slopes_absorbed"] == 1)
     return TrainedNetwork(
         # The kernel of the run may be missing here, and other fields may be of higher order than it goes.
         Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),

@@ -152,10 +152,10 @@ class SpecOptions:
             for assignment in assignments:
                 apply(root, assignment)
         training, slopes = root.child("training"), root.child("slopes")
-        n_phases = len(training.data) if training is not None and isinstance(training.data, list) else 1
-        if n_phases > 1 and (self.iterations is not None or self.learning_rate is not None):
+        phases = training.data if training is not None and isinstance(training.data, list) else []
+        if len(phases) > 1 and self.iterations is not None:
             raise UsageError(
-                f"the spec has {n_phases} training phases, and --iterations and --learning-rate speak of one\n"
+                f"the spec has {len(phases)} training phases, and --iterations speaks of one\n"
                 "Name it, as in --set training.1.iterations=5000."
             )
         kind, recovery = (slopes.child(key) if slopes is not None else None for key in ("kind", "recovery"))
@@ -163,9 +163,26 @@ class SpecOptions:
         if self.slope_recovery and is_fixed:
             raise UsageError("--slope-recovery needs slopes, and those of this run are fixed")
         has_settings = recovery is not None and isinstance(recovery.data, dict)
-        return [*assignments, *self._flags(has_settings)]
+        rated = self._phase_with_rate(phases) if self.learning_rate is not None else 0
+        return [*assignments, *self._flags(has_settings, rated)]
 
-    def _flags(self, recovery_has_settings: bool) -> Iterator[Override]:
+    @staticmethod
+    def _phase_with_rate(phases: list[Value]) -> int:
+        """The one phase that takes a learning rate; raises UsageError where there are several, or none."""
+        from laaf_cli.errors import UsageError
+        from laaf_cli.training import OPTIMIZERS
+
+        names = [name.data if (name := phase.child("optimizer")) is not None else "adam" for phase in phases]
+        # What is no name of an optimizer is told later, with its place.
+        rated = [i for i, name in enumerate(names) if name not in OPTIMIZERS or OPTIMIZERS[name].takes_rate]
+        if len(phases) > 1 and len(rated) != 1:
+            raise UsageError(
+                f"the spec has {len(phases)} training phases, {len(rated) or 'none'} with a learning rate, and "
+                "--learning-rate speaks of one\nName it, as in --set training.1.learning_rate=1e-4."
+            )
+        return rated[0] if rated else 0
+
+    def _flags(self, recovery_has_settings: bool, phase_with_rate: int) -> Iterator[Override]:
         from laaf_cli.spec import Override
 
         if self.activation is not None:
@@ -179,7 +196,7 @@ class SpecOptions:
         if self.iterations is not None:
             yield Override(("training", 0, "iterations"), str(self.iterations), "--iterations ")
         if self.learning_rate is not None:
-            yield Override(("training", 0, "learning_rate"), repr(self.learning_rate), "--learning-rate ")
+            yield Override(("training", phase_with_rate, "learning_rate"), repr(self.learning_rate), "--learning-rate ")
         if self.seed is not None:
             yield Override(("seed",), str(self.seed), "--seed ")
         if self.device is not None:

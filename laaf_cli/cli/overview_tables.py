@@ -74,12 +74,15 @@ def _method(overview: Overview) -> PlainTable:
     if spec.weights.balance.method != "fixed":
         table.add_texts("weights balanced", spec.weights.balance.method)
     for i, phase in enumerate(spec.training):
+        rate = f", learning rate {phase.learning_rate:g}" if phase.learning_rate else ""
         batch = f", batches of {phase.batch}" if phase.batch else ""
         law = "" if phase.schedule.kind == "constant" else f", {phase.schedule.kind}"
         table.add_texts(
             f"phase {i}",
-            f"{phase.optimizer}, {phase.iterations} iterations, learning rate {phase.learning_rate:g}{law}{batch}",
+            f"{phase.optimizer}, {phase.iterations} iterations{rate}{law}{batch}",
         )
+    if facts["slopes_absorbed_at"] >= 0:
+        table.add_texts("slopes", absorbed_text(facts["slopes_absorbed_at"]))
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
     ended = f"{facts['stop_reason']} after {facts['iterations']} iterations, {facts['wall_time_s']:.1f} s"
     table.add_texts("ended", f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended)

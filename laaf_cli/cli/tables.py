@@ -33,12 +33,22 @@ def summary_tables(summary: Summary) -> Iterator[Table]:
     cost = plain_table("training", "")
     cost.add_texts("iterations", str(summary.iterations))
     cost.add_texts("stopped", summary.stop_reason)
+    for i, phase in enumerate(summary.phases):
+        if phase.detail:
+            cost.add_texts(f"phase {i} {phase.end}", f"after {phase.iterations} iterations: {phase.detail}")
+    if summary.slopes_absorbed_at >= 0:
+        cost.add_texts("slopes", absorbed_text(summary.slopes_absorbed_at))
     cost.add_texts("seconds", f"{summary.wall_time_s:.1f}")
     per_1000 = summary.seconds_per_1000
     cost.add_texts("seconds per 1000 iterations", "-" if math.isnan(per_1000) else f"{per_1000:.1f}")
     cost.add_texts("parameters + slopes", f"{summary.n_parameters} + {summary.n_slopes}")
     cost.add_texts("run file", summary.path)
     yield cost
+
+
+def absorbed_text(iteration: int) -> str:
+    """What became of slopes that are part of the weights."""
+    return f"part of the weights since iteration {iteration}, and as they were then"
 
 
 def _errors(summary: Summary) -> Table:
@@ -143,12 +153,12 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     facts.add_texts("network", " x ".join(map(str, plan.spec.network.hidden)) + f", {plan.spec.network.activation}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
     facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
-    for i, phase in enumerate(plan.phases):
+    for i, phase in enumerate(plan.spec.training):
         batch = f", batches of {phase.batch}" if phase.batch else ""
+        rate = f", learning rate {phase.learning_rate:g}, {phase.schedule.kind}" if phase.learning_rate else ""
         facts.add_texts(
             f"phase {i}",
-            f"{phase.optimizer}, {phase.iterations} iterations, learning rate {phase.learning_rate.first:g}, "
-            f"{phase.schedule}{batch}",
+            f"{phase.optimizer}, {phase.iterations} iterations{rate}{batch}",
         )
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")

@@ -79,9 +79,23 @@ class Mlp(nn.Module):
         """
         layers = []
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            scale = self.slopes.scale(k) if k < self.n_hidden else None
+            scale = self.slopes.multiplier(k) if k < self.n_hidden else None
             layers.append((weight, bias) if scale is None else (scale[:, None] * weight, scale * bias))
         return layers
+
+    def absorb_slopes(self) -> None:
+        """W ← n a W and b ← n a b in every hidden layer; the slopes keep their values, multiply nothing, rest.
+
+        The function is the same to rounding. (a, W, b) → (c a, W/c, b/c) leaves it unchanged, so that every slope adds
+        a direction without curvature to a matrix of second derivatives.
+        """
+        with torch.no_grad():
+            for k in range(self.n_hidden):
+                scale = self.slopes.multiplier(k)
+                if scale is not None:
+                    self.weights[k].copy_(scale.double()[:, None] * self.weights[k].double())
+                    self.biases[k].copy_(scale.double() * self.biases[k].double())
+        self.slopes.absorb(True)
 
     def forward(self, points: Tensor) -> Tensor:
         """Points [n, d] in float64 → unknowns [n, n_outputs]."""

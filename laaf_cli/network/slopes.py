@@ -55,6 +55,7 @@ class Slopes(nn.Module):
 
     kind: one of SLOPE_KINDS. n: the scale, at least 1. widths: neurons of each hidden layer.
     `values` holds the parameters: none, one of size 1, D−1 of size 1, or one of size N_k per layer.
+    absorbed: whether they are part of the weights, multiply nothing and are not trained.
     """
 
     def __init__(self, kind: str, n: float, widths: Sequence[int], dtype: torch.dtype) -> None:
@@ -66,6 +67,7 @@ class Slopes(nn.Module):
         self.kind = kind
         self.n = n
         self.n_layers = len(widths)
+        self.absorbed = False
         self.values = nn.ParameterList(torch.full((size,), 1 / n, dtype=dtype) for size in _SHAPES[kind](widths))
 
     def by_layer(self) -> list[Tensor | None]:
@@ -77,6 +79,15 @@ class Slopes(nn.Module):
         """n·a of a hidden layer, [1] or [N_k]; None where the slopes are fixed at n·a = 1."""
         slope = self.by_layer()[layer]
         return None if slope is None else self.n * slope
+
+    def multiplier(self, layer: int) -> Tensor | None:
+        """What multiplies a hidden layer, [1] or [N_k]; None where that is 1: with fixed and with absorbed slopes."""
+        return None if self.absorbed else self.scale(layer)
+
+    def absorb(self, absorbed: bool) -> None:
+        """Says whether the slopes are part of the weights from now on; fixed ones never are."""
+        self.absorbed = absorbed and len(self.values) > 0
+        self.values.requires_grad_(not self.absorbed)
 
     def scales(self) -> list[Tensor]:
         """n·a of each hidden layer, as it is recorded: ones of size 1 where fixed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,11 @@ ATTRIBUTES: dict[str, Attribute] = {
     "threads": Attribute(int, "threads that torch used"),
     "tf32": Attribute(int, "1 where TF32 was on (it never is)"),
     "stop_reason": Attribute(str, "`completed`, `max-seconds`, `interrupted` or `diverged`"),
-    "stop_detail": Attribute(str, "a sentence where training diverged, else empty"),
+    "stop_detail": Attribute(str, "where training diverged, and which phases stalled, and why; else empty"),
     "iterations": Attribute(int, "iterations carried out"),
+    "slopes_absorbed_at": Attribute(
+        int, "iteration before which the slopes became part of the weights, for a quasi-Newton phase; −1 where not"
+    ),
     "wall_time_s": Attribute(float, "seconds of training, without monitoring and writing"),
     "n_parameters": Attribute(int, "weights and biases"),
     "n_slopes": Attribute(int, "trainable slopes"),
@@ -82,7 +85,7 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/history/iteration", "int64", "iteration", "iterations at which a record was made, a dimension scale; 0 is the start"),
     Entry("/history/phase", "int64", "iteration", "phase of the training, from 0"),
     Entry("/history/wall_time_s", "float64", "iteration", "seconds of training so far"),
-    Entry("/history/learning_rate", "float64", "iteration", "learning rate"),
+    Entry("/history/learning_rate", "float64", "iteration", "learning rate; in quasi-Newton phases the length of the step that led here, 0 before the first"),
     Entry("/history/total", "float64", "iteration", "the whole loss, weights and slope recovery included"),
     Entry("/history/relative_l2", "float64", "iteration", "relative L2 error where it was monitored, else NaN"),
     Entry("/history/terms/{term}", "float64", "iteration", "a term of the loss without its weight; `slope_recovery` is S(a)"),
@@ -93,11 +96,11 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/slopes/layer_{k}", "float64", "iteration, slope_{k}", "n·a of hidden layer k, from 1; width 1 for L-LAAF, GAAF and fixed"),
     Entry("/network/layer_{k}/weight", "dtype", "", "weights [N_k, N_{k-1}] of layer k, from 1; the last is the output"),
     Entry("/network/layer_{k}/bias", "dtype", "", "biases [N_k]"),
-    Entry("/network/layer_{k}/slope", "dtype", "", "slopes a, without n; hidden layers of adaptive kinds only", optional=True),
+    Entry("/network/layer_{k}/slope", "dtype", "", "slopes a, without n, also where they are part of the weights; hidden layers of adaptive kinds only", optional=True),
     Entry("/validation/{term}", "float64", "", "a term at fresh points after the training, without its weight; equations and conditions", optional=True),
     Entry("/checkpoint/points/{term}", "float64", "", "collocation points of a term at the end, [n_points, d]"),
     Entry("/checkpoint/observed/{term}/{name}", "float64", "", "values that are observed at the points of a term, by unknown or column", optional=True),
-    Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps, by parameter and name; absent where training diverged", optional=True),
+    Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps: by parameter and name; `inverse_hessian` by rows of its lower triangle; absent where training diverged", optional=True),
 )  # fmt: skip
 
 GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
@@ -115,6 +118,7 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "kind": Attribute(str, "`fixed`, `gaaf`, `llaaf` or `nlaaf`"),
         "n": Attribute(float, "the scale n"),
         "inputs": Attribute(str, "`scaled` or `raw`"),
+        "slopes_absorbed": Attribute(int, "1 where the weights hold the slopes, which then multiply nothing; else 0"),
     },
     "/checkpoint": {
         "iteration": Attribute(int, "iterations carried out"),

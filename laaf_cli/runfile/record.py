@@ -56,7 +56,7 @@ class NetworkParameters:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What resuming needs: the points of every term, values observed there, what the optimizer keeps per parameter.
+    """What resuming needs: the points of every term, values observed there, what the optimizer keeps.
 
     observed: by term, then by unknown or column.
     """

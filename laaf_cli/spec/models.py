@@ -243,7 +243,9 @@ class Phase(_Strict):
 
     optimizer: str = Field("adam", description="the optimizer")
     iterations: Count = Field(description="the number of iterations")
-    learning_rate: Positive = Field(1e-3, description="the (first) learning rate")
+    learning_rate: Positive | None = Field(
+        None, description="the (first) learning rate, where the optimizer takes one; 0.001 where absent"
+    )
     schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Field(
         default_factory=lambda: Schedule(kind="constant"), description="a law of the learning rate"
     )

@@ -1,4 +1,4 @@
-"""What a spec asks of the balance and of the resampling that they cannot do."""
+"""What a spec asks of the phases, of the balance and of the resampling that they cannot do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from laaf_cli.errors import listed
 from laaf_cli.problem import Problem
-from laaf_cli.spec import Balance, KeyPath, Resample, RunSpec
+from laaf_cli.spec import Balance, KeyPath, Phase, Resample, RunSpec
 from laaf_cli.training.balance import BALANCES
+from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.resampling import RESAMPLERS
 
 
@@ -19,6 +20,27 @@ class Misfit:
     path: KeyPath
     what: str
     hint: str
+
+
+def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
+    """What is wrong with the phases, besides optimizers that are not in the table.
+
+    n_parameters: of the network, without slopes, and of learned constants.
+    """
+    found = []
+    for i, phase in enumerate(spec.training):
+        path: KeyPath = ("training", i)
+        row = OPTIMIZERS[phase.optimizer]
+        keys = ("optimizer", "iterations", *row.keys, "max_seconds")
+        found += _keys_not_taken(phase, keys, path, f"the optimizer '{phase.optimizer}'")
+        if row.max_parameters is not None and n_parameters > row.max_parameters:
+            what = (
+                f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} numbers, one row for each "
+                f"parameter; at most {row.max_parameters:,} rows are kept"
+            )
+            without = listed(name for name, other in OPTIMIZERS.items() if other.max_parameters is None)
+            found.append(Misfit((*path, "optimizer"), what, f"A smaller network, or an optimizer without: {without}."))
+    return found
 
 
 def resampling_faults(spec: RunSpec) -> list[Misfit]:
@@ -55,7 +77,9 @@ def balance_faults(spec: RunSpec, problem: Problem) -> list[Misfit]:
     return found
 
 
-def _keys_not_taken(settings: Balance | Resample, keys: Collection[str], path: KeyPath, who: str) -> list[Misfit]:
+def _keys_not_taken(
+    settings: Balance | Phase | Resample, keys: Collection[str], path: KeyPath, who: str
+) -> list[Misfit]:
     given = [key for key in type(settings).model_fields if key in settings.model_fields_set]
     hint = f"Its keys: {listed(key for key in keys if key != 'method')}."
     return [Misfit((*path, key), f"{who} takes no '{key}'", hint) for key in given if key not in keys]

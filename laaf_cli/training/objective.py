@@ -55,10 +55,14 @@ class Loss:
 
 @dataclass(frozen=True)
 class Setting:
-    """What adapts besides the parameters, never changed in place: the points and the factors, by term."""
+    """What adapts besides the parameters, never changed in place: the points and the factors, by term.
+
+    slopes_absorbed: whether the slopes are part of the weights.
+    """
 
     points: Mapping[str, PointSet]
     factors: Mapping[str, float]
+    slopes_absorbed: bool
 
 
 class Objective:
@@ -67,6 +71,7 @@ class Objective:
     points: by term name, as `Problem.draw_points` gives them; resampling renews those that the equations share.
     recovery: None turns S off. balance: how the factors λ adapt.
     seed: of the streams that mini-batches and new points are drawn from.
+    n_changes: how often points or weights have changed, that is, how often J has become another function.
     """
 
     def __init__(
@@ -99,6 +104,8 @@ class Objective:
         self.terms = {term.name: term for group in self.groups for term in group.terms}
         self.names = (*self.terms, *([SLOPE_RECOVERY] if self.recovery else []))
         self.equations = frozenset(name for name, term in self.terms.items() if term.kind == "equation")
+        self.n_changes = 0
+        self.held_weights: dict[str, Tensor] | None = None
         self.factors: dict[str, float] = {}
         self._set_factors(dict.fromkeys(self.terms, 1.0))
 
@@ -116,8 +123,25 @@ class Objective:
         return TermGroup(self.problem, together, self.readings[names], points, self.network, self.make_engine)
 
     def parameters(self) -> list[nn.Parameter]:
-        """All that training changes: of the network, then the learned constants."""
+        """All that training changes: of the network, without slopes that are absorbed, then the learned constants."""
+        return [parameter for parameter in self.all_parameters() if parameter.requires_grad]
+
+    def all_parameters(self) -> list[nn.Parameter]:
+        """Those and the slopes that are absorbed."""
         return [*self.network.parameters(), *self.constants.parameters()]
+
+    def absorb_slopes(self) -> None:
+        """Makes the slopes part of the weights, and drops S, whose value says nothing about the network from then on.
+
+        It stays among the terms, with the weight 0.
+        """
+        self.network.absorb_slopes()
+        self._set_factors({})
+
+    def hold_point_weights(self, hold: bool) -> None:
+        """Whether weights that depend on the network are held between updates, so that J is one function meanwhile."""
+        self.held_weights = {} if hold else None
+        self.n_changes += 1
 
     def evaluate(self, iteration: int = 0, batch: int | None = None) -> Loss:
         """The loss at all points, or at those of `batch` residuals of each term drawn for this iteration.
@@ -131,7 +155,7 @@ class Objective:
             squares = group.squares_at(part, constants, self.backend)
             plain = [_mean(each) for each in squares.values()]
             values += plain
-            weights = self._point_weights(part, squares)
+            weights = self._point_weights(group, part, squares)
             if weights is None:
                 weighted += plain
             else:
@@ -150,8 +174,21 @@ class Objective:
         random = random_stream(self.seed, "batch", str(iteration))
         return [(group, group.batch(size, random)) for group in self.groups]
 
-    def _point_weights(self, batch: Batch, squares: Mapping[str, list[Tensor]]) -> Tensor | None:
+    def _point_weights(
+        self, group: TermGroup, batch: Batch, squares: Mapping[str, list[Tensor]]
+    ) -> Tensor | None:
         """The weights of the points of the equations [n_points], where the balance gives them some."""
+        name = group.terms[0].name
+        if self.held_weights is None:
+            return self._new_point_weights(batch, squares)
+        if name not in self.held_weights:
+            weights = self._new_point_weights(batch, squares)
+            if weights is None:
+                return None
+            self.held_weights[name] = weights
+        return self.held_weights[name]
+
+    def _new_point_weights(self, batch: Batch, squares: Mapping[str, list[Tensor]]) -> Tensor | None:
         weigh_points, axis = BALANCES[self.balance.method].weigh_points, self.problem.domain.time_axis
         if weigh_points is None or axis is None or not squares.keys() <= self.equations:
             return None
@@ -169,13 +206,17 @@ class Objective:
         self.factors = {**self.factors, **factors}
         self.weight_of = {name: term.weight * self.factors[name] for name, term in self.terms.items()}
         if self.recovery is not None:
-            self.weight_of[SLOPE_RECOVERY] = self.recovery.weight
+            self.weight_of[SLOPE_RECOVERY] = 0.0 if self.network.slopes.absorbed else self.recovery.weight
         weights = list(self.weight_of.values())
         self.weights = torch.tensor(weights, dtype=self.network.dtype, device=self.network.device)
+        self.n_changes += 1
 
     def rebalance(self, iteration: int, batch: int | None, learning_rate: float) -> None:
-        """Updates the factors λ, from the residuals that this iteration trains on."""
-        update = BALANCES[self.balance.method].update
+        """Updates the factors λ, from the residuals that this iteration trains on, and weights that are held."""
+        row = BALANCES[self.balance.method]
+        if row.weigh_points is not None and self.held_weights is not None:
+            self.hold_point_weights(True)
+        update = row.update
         if update is None:
             return
         constants = self.constants.values()
@@ -188,7 +229,7 @@ class Objective:
             self.equations,
             {name: term.weight for name, term in self.terms.items()},
             self.factors,
-            list(self.network.parameters()),
+            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
             min(iteration, self.balance.every),
             learning_rate,
             random_stream(self.seed, "balance", str(iteration)),
@@ -219,16 +260,18 @@ class Objective:
     @property
     def setting(self) -> Setting:
         """What training has adapted besides the parameters."""
-        return Setting(self.points, self.factors)
+        return Setting(self.points, self.factors, self.network.slopes.absorbed)
 
     def restore(self, setting: Setting) -> None:
         """Goes back to an earlier setting."""
         self.replace_points(setting.points)
+        self.network.slopes.absorb(setting.slopes_absorbed)
         self._set_factors(setting.factors)
 
     def replace_points(self, points: Mapping[str, PointSet]) -> None:
         """Trains at these points from now on; terms that share theirs are given the same set."""
         self.points = {**self.points, **points}
+        self.hold_point_weights(self.held_weights is not None)
         for i, group in enumerate(self.groups):
             given = self.points[group.terms[0].name]
             if given is not group.given:

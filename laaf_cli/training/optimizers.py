@@ -1,63 +1,93 @@
-"""The optimizers and the laws of their learning rate, each a row of a table."""
+"""The optimizers, each a row of a table."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import nn
+from laaf_cli.training.adam import AdamStepper
+from laaf_cli.training.inverse_hessian import DenseInverse, LimitedMemory, Member, bfgs, ssbfgs, ssbroyden
+from laaf_cli.training.line_search import FlatObjective
+from laaf_cli.training.objective import Objective
+from laaf_cli.training.phases import TrainingPhase
+from laaf_cli.training.quasi_newton import QuasiNewton
+from laaf_cli.training.stepper import Stepper
 
-MakeOptimizer = Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer]
-
-
-def _adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """Kingma & Ba 2015, with the defaults of the paper: β = (0.9, 0.999), ε = 1e-8."""
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
-
-
-OPTIMIZERS: dict[str, MakeOptimizer] = {"adam": _adam}
+MAX_DENSE_PARAMETERS = 10_000
+"""The most parameters of a method that keeps a matrix: 800 MB in float64."""
 
 
 @dataclass(frozen=True)
-class LearningRate:
-    """The settings of a law: what they mean is in the table below."""
+class Optimizer:
+    """A row of the table.
 
-    first: float
-    n_iterations: int
-    factor: float | None = None
-    every: int | None = None
-    final: float | None = None
+    make: an objective and a phase → what the loop drives. keys: those of a phase that it takes besides `optimizer`,
+    `iterations` and `max_seconds`. needs_one_function: whether its steps compare losses, so that slopes are absorbed
+    and weights of points held before it begins. max_parameters: None where any number will do.
+    """
+
+    make: Callable[[Objective, TrainingPhase], Stepper]
+    keys: tuple[str, ...]
+    meaning: str
+    source: str
+    needs_one_function: bool = False
+    max_parameters: int | None = None
+
+    @property
+    def takes_rate(self) -> bool:
+        return "learning_rate" in self.keys
 
 
 @dataclass(frozen=True)
-class Law:
-    """A row of the table: the learning rate at an iteration of the phase, and the keys that it takes."""
+class _Dense:
+    """Makes a method that keeps the whole matrix."""
 
-    rate: Callable[[LearningRate, int], float]
-    keys: tuple[str, ...] = ()
-    meaning: str = ""
+    member: Member
+    scales_first: bool = False
 
-
-def _exponential(s: LearningRate, i: int) -> float:
-    return s.first * (s.factor or 0.9) ** (i / (s.every or 1000))
-
-
-def _step(s: LearningRate, i: int) -> float:
-    return s.first * (s.factor or 0.1) ** (i // (s.every or 1000))
+    def __call__(self, objective: Objective, _phase: TrainingPhase) -> Stepper:
+        flat = FlatObjective(objective)
+        inverse = DenseInverse(flat.n, self.member, objective.network.device, scales_first=self.scales_first)
+        return QuasiNewton(objective, flat, inverse)
 
 
-def _cosine(s: LearningRate, i: int) -> float:
-    final = s.final or 0.0
-    return s.first * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * i / s.n_iterations)))
+def _lbfgs(objective: Objective, _phase: TrainingPhase) -> Stepper:
+    return QuasiNewton(objective, FlatObjective(objective), LimitedMemory())
 
 
-SCHEDULES: dict[str, Law] = {
-    "constant": Law(lambda s, _i: s.first, (), "the same at every iteration"),
-    "exponential": Law(
-        _exponential, ("factor", "every"), "times `factor` (0.9) per `every` (1000) iterations, smoothly"
+def _dense(member: Member, meaning: str, source: str, *, scales_first: bool = False) -> Optimizer:
+    make = _Dense(member, scales_first)
+    return Optimizer(make, (), meaning, source, needs_one_function=True, max_parameters=MAX_DENSE_PARAMETERS)
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "adam": Optimizer(
+        AdamStepper,
+        ("learning_rate", "schedule", "batch"),
+        "first-order steps of about the learning rate in every parameter; β = (0.9, 0.999), ε = 1e-8",
+        "Kingma & Ba 2015",
     ),
-    "step": Law(_step, ("factor", "every"), "times `factor` (0.1) after each `every` (1000) iterations"),
-    "cosine": Law(_cosine, ("final",), "half a cosine down to `final` (0) times the first"),
+    "lbfgs": Optimizer(
+        _lbfgs,
+        (),
+        "BFGS from the last 50 steps, for any number of parameters",
+        "Liu & Nocedal 1989",
+        needs_one_function=True,
+    ),
+    "bfgs": _dense(
+        bfgs,
+        "an inverse Hessian from all steps",
+        "Broyden, Fletcher, Goldfarb & Shanno 1970",
+        scales_first=True,
+    ),
+    "ssbfgs": _dense(
+        ssbfgs,
+        "BFGS that scales its matrix at every step",
+        "Al-Baali 1998; Urbán, Stefanou & Pons 2025, Journal of Computational Physics 523, 113656",
+    ),
+    "ssbroyden": _dense(
+        ssbroyden,
+        "scales, and chooses at every step among the Broyden family; the most accurate",
+        "Al-Baali & Khalfan 2005; Urbán, Stefanou & Pons 2025",
+    ),
 }

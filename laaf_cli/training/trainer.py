@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,10 +15,15 @@ from numpy.typing import NDArray
 
 from laaf_cli.network import Mlp
 from laaf_cli.training.objective import Loss, Objective
-from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES, LearningRate
+from laaf_cli.training.optimizers import OPTIMIZERS
+from laaf_cli.training.phases import PhaseEnd, PhaseResult, TrainingPhase
+from laaf_cli.training.stepper import Stepper
 
 N_RECORDS = 1000
 N_MONITORED = 50
+
+N_TIMED = 200
+"""Records, at least, of a phase that a bound on its seconds ends, however few of its iterations it got to."""
 
 
 class StopReason(Enum):
@@ -30,22 +36,11 @@ class StopReason(Enum):
 
 
 @dataclass(frozen=True)
-class TrainingPhase:
-    """One phase: an optimizer of the table, its iterations, and the law of its learning rate."""
-
-    optimizer: str
-    iterations: int
-    learning_rate: LearningRate
-    schedule: str = "constant"
-    batch: int | None = None
-    max_seconds: float | None = None
-
-
-@dataclass(frozen=True)
 class Record:
     """What is kept of an iteration: the state before its step.
 
-    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
+    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far. learning_rate: in
+    phases that search along a line, the length of the step that led here, 0 before the first.
     total: the whole loss. terms: its parts without weights. scales: n·a of each hidden layer.
     relative_l2: error against the reference, NaN where it was not monitored. constants: learned ones by name.
     weights: the effective weight of each term, with the factors of a balance and the mean weight of its points.
@@ -84,8 +79,9 @@ class Divergence:
 class TrainingResult:
     """How a training went; the network itself holds the last good state.
 
-    final: the loss at that state. optimizer_state: what the last optimizer keeps per parameter. validation: the
-    terms at fresh points, without weights, where they are known.
+    final: the loss at that state. optimizer_state: what the last optimizer keeps. phases: those that were begun.
+    slopes_absorbed_at: the iteration before which slopes became part of the weights, −1 where they did not.
+    validation: the terms at fresh points, without weights, where they are known.
     """
 
     stop_reason: StopReason
@@ -95,11 +91,23 @@ class TrainingResult:
     records: list[Record]
     divergence: Divergence | None
     optimizer_state: dict[str, NDArray[np.float64]]
+    phases: tuple[PhaseResult, ...] = ()
+    slopes_absorbed_at: int = -1
     validation: dict[str, float] = field(default_factory=dict)
 
     @property
     def final(self) -> Record:
         return self.records[-1]
+
+    @property
+    def detail(self) -> str:
+        """Sentences on what did not go as planned: where training diverged, and which phases stalled, and why."""
+        stalled = [
+            f"phase {i} ({phase.optimizer}) stalled after {phase.iterations} iterations: {phase.detail}"
+            for i, phase in enumerate(self.phases)
+            if phase.end is PhaseEnd.STALLED
+        ]
+        return "; ".join([*([str(self.divergence)] if self.divergence else []), *stalled])
 
 
 @dataclass
@@ -144,7 +152,8 @@ class Trainer:
         self.on_record = on_record
         self.should_stop = should_stop
         self.max_seconds = max_seconds
-        self.parameters = objective.parameters()
+        # Slopes that are absorbed among them, for a bad step may be taken back to before.
+        self.parameters = objective.all_parameters()
         self.records: list[Record] = []
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
@@ -152,74 +161,104 @@ class Trainer:
         self.iteration = 0
         self.adapted = -1
         self.phase = 0
+        self.stop: StopReason | None = None
+        self.ended: list[PhaseResult] = []
+        self.absorbed_at = -1
 
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
         self.good = _copies(self.parameters)
         self.good_setting = self.objective.setting
         self.divergence: Divergence | None = None
-        self.rate = self.phases[0].learning_rate.first
-        stop: StopReason | None = None
         for index, phase in enumerate(self.phases):
             self.phase = index
-            optimizer = OPTIMIZERS[phase.optimizer](self.parameters, phase.learning_rate.first)
+            stepper = self._begin(phase)
             if index == 0:
                 self.clock = _Clock()  # torch loads half of itself to make its first optimizer
-            stop = self._run(phase, optimizer)
-            if stop is not None:
+                self.recorded_s = self.monitored_s = 0.0
+            self.ended.append(self._run(phase, stepper))
+            if self.stop is not None:
                 break
         wall_time_s = self.clock.now()
         final = self.objective.evaluate()
-        if stop is not StopReason.DIVERGED and not self._finite(final):
-            stop = StopReason.DIVERGED  # by the very last step
-        if stop is StopReason.DIVERGED:
+        if self.stop is not StopReason.DIVERGED and not self._finite(final):
+            self._diverge_at_the_end()
+        if self.stop is StopReason.DIVERGED:
             _copy(self.good, self.parameters)
             self.objective.restore(self.good_setting)
             self.iteration = max(0, self.iteration - 1)
             final = self.objective.evaluate()
-        self._record(final, wall_time_s, monitored=True)
+        self._record(final, wall_time_s, stepper.rate, monitored=True)
         return TrainingResult(
-            stop or StopReason.COMPLETED,
+            self.stop or StopReason.COMPLETED,
             self.iteration,
             self.phase,
             wall_time_s,
             self.records,
             self.divergence,
             # After a bad step it does not belong to the state that is kept.
-            {} if stop is StopReason.DIVERGED else _state_arrays(optimizer, self.parameters),
+            {} if self.stop is StopReason.DIVERGED else stepper.state(),
+            tuple(self.ended),
+            self.absorbed_at if self.network.slopes.absorbed else -1,
         )
 
-    def _run(self, phase: TrainingPhase, optimizer: torch.optim.Optimizer) -> StopReason | None:
-        """One phase; returns why the whole training must stop, or None when the phase is over."""
-        law = SCHEDULES[phase.schedule].rate
-        end_s = math.inf if phase.max_seconds is None else self.clock.now() + phase.max_seconds
+    def _begin(self, phase: TrainingPhase) -> Stepper:
+        row = OPTIMIZERS[phase.optimizer]
+        if row.needs_one_function and len(self.network.slopes.values) and not self.network.slopes.absorbed:
+            self.objective.absorb_slopes()
+            self.absorbed_at = self.iteration
+        self.objective.hold_point_weights(row.needs_one_function)
+        return row.make(self.objective, phase)
+
+    def _run(self, phase: TrainingPhase, stepper: Stepper) -> PhaseResult:
+        """One phase; sets `stop` where the whole training must end with it."""
+        ended = partial(PhaseResult, phase.optimizer)
+        start_s = self.clock.now()
+        end_s = math.inf if phase.max_seconds is None else start_s + phase.max_seconds
+        spacing_s = (min(end_s, math.inf if self.max_seconds is None else self.max_seconds) - start_s) / N_TIMED
         for i in range(phase.iterations):
-            self.rate = law(phase.learning_rate, i)
-            self._adapt(phase)
-            loss = self.objective.evaluate(self.iteration, phase.batch)
+            self._adapt(phase, i)
+            loss = stepper.evaluate(self.iteration)
             # Reading the values also waits for the device, so the clock below is honest.
             if not self._finite(loss):
-                return StopReason.DIVERGED
+                self.stop = StopReason.DIVERGED
+                return ended(i, PhaseEnd.DIVERGED)
             now = self.clock.now()
-            if self.iteration % self.record_every == 0:
-                self._record(loss, now, monitored=self.iteration % self.monitor_every == 0)
+            if i == 0 or self._is_due(now, spacing_s):
+                self._record(loss, now, stepper.rate, monitored=self._is_monitored(now, spacing_s))
             if self.should_stop():
-                return StopReason.INTERRUPTED
+                self.stop = StopReason.INTERRUPTED
+                return ended(i, PhaseEnd.INTERRUPTED)
             if self.max_seconds is not None and now >= self.max_seconds:
-                return StopReason.MAX_SECONDS
+                self.stop = StopReason.MAX_SECONDS
+                return ended(i, PhaseEnd.MAX_SECONDS)
             if now >= end_s:
-                return None
+                return ended(i, PhaseEnd.MAX_SECONDS)
             _copy(self.parameters, self.good)
             self.good_setting = self.objective.setting
-            for group in optimizer.param_groups:
-                group["lr"] = self.rate
-            optimizer.zero_grad()
-            loss.total.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            stalled = stepper.advance(loss)
+            if stalled:
+                return ended(i, PhaseEnd.STALLED, stalled)
             self.iteration += 1
-        return None
+        return ended(phase.iterations, PhaseEnd.COMPLETED)
 
-    def _adapt(self, phase: TrainingPhase) -> None:
+    def _is_due(self, now: float, spacing_s: float) -> bool:
+        """Whether a record is: every so many iterations, and, where the seconds are bounded, every so many seconds.
+
+        Without a bound the seconds do not count, so that a training can be repeated bit for bit.
+        """
+        return self.iteration % self.record_every == 0 or now - self.recorded_s >= spacing_s
+
+    def _is_monitored(self, now: float, spacing_s: float) -> bool:
+        due_s = spacing_s * N_TIMED / N_MONITORED
+        return self.iteration % self.monitor_every == 0 or now - self.monitored_s >= due_s
+
+    def _diverge_at_the_end(self) -> None:
+        """By the very last step."""
+        self.stop = StopReason.DIVERGED
+        self.ended[-1] = replace(self.ended[-1], end=PhaseEnd.DIVERGED)
+
+    def _adapt(self, phase: TrainingPhase, i: int) -> None:
         """Renews points and weights where their turn has come: once, where a phase ends on it and the next begins."""
         if self.iteration == self.adapted:
             return
@@ -228,7 +267,7 @@ class Trainer:
         if resampling is not None and self.iteration > 0 and self.iteration % resampling.every == 0:
             self.objective.resample(self.iteration)
         if self.iteration % balance.every == 0:
-            self.objective.rebalance(self.iteration, phase.batch, self.rate)
+            self.objective.rebalance(self.iteration, phase.batch, phase.rate(i))
 
     def _finite(self, loss: Loss) -> bool:
         """Whether every term is finite; notes the first that is not."""
@@ -240,9 +279,11 @@ class Trainer:
                 return False
         return True
 
-    def _record(self, loss: Loss, wall_time_s: float, *, monitored: bool) -> None:
+    def _record(self, loss: Loss, wall_time_s: float, rate: float, *, monitored: bool) -> None:
         """Keeps the state at this iteration, in place of an earlier record of it."""
         self.clock.pause()
+        self.recorded_s = wall_time_s
+        self.monitored_s = wall_time_s if monitored else self.monitored_s
         if self.records and self.records[-1].iteration == self.iteration:
             self.records.pop()
         with torch.no_grad():
@@ -252,7 +293,7 @@ class Trainer:
             self.iteration,
             self.phase,
             wall_time_s,
-            self.rate,
+            rate,
             float(loss.total.detach()),
             dict(zip(loss.names, loss.values.tolist(), strict=True)),
             scales,
@@ -273,15 +314,3 @@ def _copy(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor]) -> Non
     """Every tensor of `source` into its partner, in one pass over all of them."""
     with torch.no_grad():
         torch._foreach_copy_(list(target), list(source))
-
-
-def _state_arrays(
-    optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]
-) -> dict[str, NDArray[np.float64]]:
-    """What the optimizer keeps of each parameter, as `0/exp_avg`: arrays by parameter index and name."""
-    return {
-        f"{i}/{name}": value.detach().cpu().numpy()
-        for i, parameter in enumerate(parameters)
-        for name, value in optimizer.state.get(parameter, {}).items()
-        if isinstance(value, torch.Tensor)
-    }

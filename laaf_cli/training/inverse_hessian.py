@@ -1,0 +1,205 @@
+"""Approximations of the inverse Hessian that quasi-Newton methods build from steps and changes of the gradient."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+MEMORY = 50
+"""Pairs that the limited-memory method keeps."""
+
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What one iteration tells of the curvature.
+
+    step: s [n]. change: y [n], of the gradient along it. metric: sᵀH⁻¹s with the H that the step was made with;
+    for s = −α H g it is −α sᵀg.
+    """
+
+    step: Tensor
+    change: Tensor
+    metric: float
+
+    def products(self) -> tuple[float, float]:
+        """yᵀs and yᵀy; the first is 0 where no positive definite H takes y to s (yᵀs > 0 fails)."""
+        ys, yy, ss = torch.stack([
+            self.change @ self.step, self.change @ self.change, self.step @ self.step
+        ]).tolist()  # fmt: skip
+        return (ys if ys > _EPSILON * math.sqrt(yy * ss) else 0.0), yy
+
+
+class InverseHessian(ABC):
+    """H [n, n], symmetric and positive definite, in float64; the identity at first.
+
+    is_fresh: whether nothing is in it yet.
+    """
+
+    is_fresh = True
+
+    @abstractmethod
+    def product(self, x: Tensor) -> Tensor:
+        """H x [n] of a vector [n]."""
+
+    @abstractmethod
+    def update(self, pair: Pair, x: Tensor) -> Tensor:
+        """Takes up a pair, so that H y = s, and returns H x.
+
+        A pair whose curvature is not positive, to rounding, leaves H as it is.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """H ← I."""
+
+    @abstractmethod
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """Arrays that hold it."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The two parameters of an update of the self-scaled Broyden family: τ of the scale 1/τ, and φ."""
+
+    tau: float
+    phi: float
+
+
+Member = Callable[[float, float, int], Scaling]
+"""b = sᵀH⁻¹s/yᵀs, h = yᵀHy/yᵀs and n → the parameters; bh ≥ 1, with equality where Hy and s are parallel."""
+
+
+def bfgs(_b: float, _h: float, _n: int) -> Scaling:
+    """Broyden, Fletcher, Goldfarb & Shanno 1970: no scaling."""
+    return Scaling(1.0, 1.0)
+
+
+def ssbfgs(b: float, _h: float, _n: int) -> Scaling:
+    """BFGS, H scaled up by sᵀH⁻¹s/yᵀs where that is above 1 (Al-Baali 1998; Urbán et al. 2025)."""
+    return Scaling(min(1.0, 1 / b), 1.0)
+
+
+def ssbroyden(b: float, h: float, n: int) -> Scaling:
+    """The self-scaled Broyden method of Al-Baali & Khalfan 2005, as Urbán, Stefanou & Pons 2025 write it.
+
+    With a = bh − 1, c = √(a/(1+a)), ρ = min(1, h(1 − c)):
+    θ = max((ρ − 1)/a, min(1/ρ, (1 − b)/b)), σ = 1 + aθ, τ₁ = min(1, 1/b),
+    τ = τ₁ min(σ^(−1/(n−1)), 1/θ) where θ > 0, min(τ₁ σ^(−1/(n−1)), σ) elsewhere, and φ = (1 − θ)/σ.
+    """
+    a = max(b * h - 1, _EPSILON)
+    c = math.sqrt(a / (1 + a))
+    rho = min(1.0, h / ((1 + a) * (1 + c)))  # 1 − c would cancel where a is large
+    theta = max((rho - 1) / a, min(1 / rho, (1 - b) / b))
+    sigma = 1 + a * theta
+    first = min(1.0, 1 / b)
+    power = sigma ** (-1 / (n - 1)) if n > 1 else 1.0
+    tau = first * min(power, 1 / theta) if theta > 0 else min(first * power, sigma)
+    return Scaling(tau, (1 - theta) / sigma)
+
+
+class DenseInverse(InverseHessian):
+    """H as a matrix, updated by a member of the self-scaled Broyden family.
+
+    H ← [H − Hy yᵀH/(yᵀHy) + φ v vᵀ]/τ + s sᵀ/(yᵀs), v = √(yᵀHy) [s/(yᵀs) − Hy/(yᵀHy)]: since vᵀy = 0, H y = s for
+    every τ and φ (Al-Baali & Khalfan 2005, "Wide interval for efficient self-scaling quasi-Newton algorithms",
+    Optimization Methods and Software 20; Urbán, Stefanou & Pons 2025, "Unveiling the optimization process of
+    physics informed neural networks", Journal of Computational Physics 523, eqs. 11 to 19).
+
+    An iteration reads the matrix twice and writes it once, and does little else: `product` and `update_and_product`.
+    n: of parameters. scales_first: whether H ← (yᵀs/yᵀy) I before the first pair (Nocedal & Wright 2006, eq. 6.20).
+    """
+
+    def __init__(self, n: int, member: Member, device: torch.device, *, scales_first: bool = False) -> None:
+        self.member = member
+        self.scales_first = scales_first
+        self.matrix = torch.eye(n, dtype=torch.float64, device=device)
+
+    def product(self, x: Tensor) -> Tensor:
+        return torch.mv(self.matrix, x)
+
+    def update_and_product(self, vectors: Tensor, coefficients: Tensor, scale: float, x: Tensor) -> Tensor:
+        """H ← scale H + Σ c_i v_i v_iᵀ with the vectors [r, n] and coefficients [r]; returns the new H x [n]."""
+        self.matrix.addmm_((coefficients[:, None] * vectors).T, vectors, beta=scale)
+        return self.product(x)
+
+    def update(self, pair: Pair, x: Tensor) -> Tensor:
+        ys, yy = pair.products()
+        if ys == 0:
+            return self.product(x)
+        if self.is_fresh and self.scales_first:
+            self.matrix.mul_(ys / yy)
+        hy = self.product(pair.change)
+        yhy = float(pair.change @ hy)
+        if not 0 < yhy < math.inf:  # rounding has cost H its definiteness
+            self.reset()
+            return x.clone()
+        scaling = self.member(pair.metric / ys, yhy / ys, len(x))
+        vectors = torch.stack([hy, pair.step / ys - hy / yhy, pair.step])
+        coefficients = torch.tensor(
+            [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys], dtype=x.dtype, device=x.device
+        )
+        self.is_fresh = False
+        return self.update_and_product(vectors, coefficients, 1 / scaling.tau, x)
+
+    def reset(self) -> None:
+        self.matrix.zero_().fill_diagonal_(1)
+        self.is_fresh = True
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """The lower triangle, row by row, [n (n + 1)/2]."""
+        rows = self.matrix.cpu().numpy()
+        return {"inverse_hessian": np.concatenate([row[: i + 1] for i, row in enumerate(rows)])}
+
+
+class LimitedMemory(InverseHessian):
+    """H by its last pairs, BFGS updates of (yᵀs/yᵀy) I (Nocedal & Wright 2006, algorithm 7.4, eq. 7.20).
+
+    Of our own, for that of torch cannot be driven one iteration at a time with a line search of its own choice, that
+    of SciPy runs to its end, and neither can be stored and resumed.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self.pairs: deque[tuple[Pair, float]] = deque(maxlen=memory)
+        self.scale = 1.0
+
+    def product(self, x: Tensor) -> Tensor:
+        x, shares = x.clone(), []
+        for pair, ys in reversed(self.pairs):
+            shares.append(pair.step @ x / ys)
+            x -= shares[-1] * pair.change
+        x *= self.scale
+        for (pair, ys), share in zip(self.pairs, reversed(shares), strict=True):
+            x += (share - pair.change @ x / ys) * pair.step
+        return x
+
+    def update(self, pair: Pair, x: Tensor) -> Tensor:
+        ys, yy = pair.products()
+        if ys != 0:
+            self.pairs.append((pair, ys))
+            self.scale = ys / yy
+            self.is_fresh = False
+        return self.product(x)
+
+    def reset(self) -> None:
+        self.pairs.clear()
+        self.scale = 1.0
+        self.is_fresh = True
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """The steps and the changes, [n_pairs, n] each; without pairs, none."""
+        if not self.pairs:
+            return {}
+        return {
+            "steps": torch.stack([pair.step for pair, _ in self.pairs]).cpu().numpy(),
+            "changes": torch.stack([pair.change for pair, _ in self.pairs]).cpu().numpy(),
+        }

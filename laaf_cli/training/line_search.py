@@ -1,0 +1,152 @@
+"""The loss along a direction, and the step along it that meets the strong Wolfe conditions."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import line_search
+from torch import Tensor
+
+from laaf_cli.training.objective import Loss, Objective
+
+DECREASE, CURVATURE = 1e-4, 0.9
+"""c₁ and c₂: J(α) ≤ J(0) + c₁ α J'(0) and |J'(α)| ≤ c₂ |J'(0)| (Nocedal & Wright 2006, eq. 3.7)."""
+
+N_BACKTRACKS, SHRINKAGE = 20, 0.1
+
+
+class FlatObjective:
+    """J as a function of one vector in float64: all that is trained, whatever its precision."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.parameters = objective.parameters()
+        self.sizes = [parameter.numel() for parameter in self.parameters]
+
+    @property
+    def n(self) -> int:
+        return sum(self.sizes)
+
+    def position(self) -> Tensor:
+        """The present parameters [n]."""
+        return torch.cat([parameter.detach().flatten().double() for parameter in self.parameters])
+
+    def move(self, position: Tensor) -> None:
+        """Sets the parameters, rounded to their precision."""
+        with torch.no_grad():
+            for parameter, part in zip(self.parameters, position.split(self.sizes), strict=True):
+                parameter.copy_(part.view_as(parameter))
+
+    def gradient(self, loss: Loss) -> Tensor:
+        """∇J [n] of a loss whose graph is still there; frees the graph."""
+        parts = torch.autograd.grad(loss.total, self.parameters, allow_unused=True, materialize_grads=True)
+        return torch.cat([part.flatten().double() for part in parts])
+
+
+@dataclass
+class Trial:
+    """A point of a line: its step α, J there (infinite where it is not finite), and its gradient once asked for."""
+
+    step: float
+    loss: Loss
+    value: float
+    gradient: Tensor | None = None
+
+
+class Line:
+    """J(α) = J(θ + α d): every point is evaluated once, its gradient where it is asked for.
+
+    start: θ [n]. direction: d [n]. value, slope: J(0) and J'(0) < 0.
+    """
+
+    def __init__(self, flat: FlatObjective, start: Tensor, direction: Tensor, value: float, slope: float) -> None:
+        self.flat = flat
+        self.start = start
+        self.direction = direction
+        self.value = value
+        self.slope = slope
+        self.trials: dict[float, Trial] = {}
+
+    def trial(self, step: float) -> Trial:
+        """The point at a step; the network is left there where it is new."""
+        if step not in self.trials:
+            for other in self.trials.values():
+                # A graph holds all layers at all points, and the search asks for the gradient at the last point only.
+                other.loss = replace(other.loss, total=other.loss.total.detach())
+            loss = self._evaluate(step)
+            total = loss.total.item()
+            self.trials[step] = Trial(step, loss, total if math.isfinite(total) else math.inf)
+        return self.trials[step]
+
+    def _evaluate(self, step: float) -> Loss:
+        self.flat.move(self.start + step * self.direction)
+        return self.flat.objective.evaluate()
+
+    def gradient(self, trial: Trial) -> Tensor:
+        """∇J [n] at a point."""
+        if trial.gradient is None:
+            has_graph = trial.loss.total.requires_grad
+            trial.gradient = self.flat.gradient(trial.loss if has_graph else self._evaluate(trial.step))
+        return trial.gradient
+
+    def slope_at(self, step: float) -> float:
+        """J'(α); infinite where it is not finite, as if J rose, so that the search turns back."""
+        slope = float(self.gradient(self.trial(step)) @ self.direction)
+        return slope if math.isfinite(slope) else math.inf
+
+    def lowers(self, trial: Trial) -> bool:
+        """Whether a point has less than J(0), by the share of the decrease that the slope promises."""
+        return trial.value < self.value and trial.value <= self.value + DECREASE * trial.step * self.slope
+
+    def best(self) -> Trial | None:
+        """The lowest of the points so far that lower J, with a finite gradient."""
+        found = sorted((trial for trial in self.trials.values() if self.lowers(trial)), key=lambda t: t.value)
+        return next((trial for trial in found if bool(self.gradient(trial).isfinite().all())), None)
+
+
+def search(line: Line, previous: float | None) -> Trial | None:
+    """A point that meets the strong Wolfe conditions; else the lowest that was tried and lowers J; else None.
+
+    previous: J before the last step, from which SciPy takes the first step to try: min(1, 2.02 ΔJ/J'(0)); 1 where
+    it is None. The search is SciPy's (Nocedal & Wright 2006, algorithms 3.5 and 3.6), in the one variable α, so that
+    vectors stay on their device.
+    """
+
+    def value(at: NDArray[np.float64]) -> float:
+        return line.trial(float(at[0])).value
+
+    def slope(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.array([line.slope_at(float(at[0]))])
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # that it finds none, which its result says as well
+        step = line_search(
+            value,
+            slope,
+            np.zeros(1),
+            np.ones(1),
+            np.array([line.slope]),
+            line.value,
+            previous,
+            c1=DECREASE,
+            c2=CURVATURE,
+        )[0]
+    found = line.trials.get(float(step)) if step is not None else None
+    if found is not None and line.lowers(found) and bool(line.gradient(found).isfinite().all()):
+        return found
+    return line.best()
+
+
+def backtrack(line: Line) -> Trial | None:
+    """The first of ever smaller steps, from below those tried already, that lowers J; None where none does."""
+    step = min(line.trials, default=1.0)
+    for _ in range(N_BACKTRACKS):
+        step *= SHRINKAGE
+        if line.lowers(line.trial(step)):
+            return line.best()
+    return None

@@ -1,0 +1,89 @@
+"""The phases of a training: what each is told, the laws of the learning rate, and how each ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+DEFAULT_LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """The settings of a law: what they mean is in the table below."""
+
+    first: float
+    n_iterations: int
+    factor: float | None = None
+    every: int | None = None
+    final: float | None = None
+
+
+@dataclass(frozen=True)
+class Law:
+    """A row of the table: the learning rate at an iteration of the phase, and the keys that it takes."""
+
+    rate: Callable[[LearningRate, int], float]
+    keys: tuple[str, ...] = ()
+    meaning: str = ""
+
+
+def _exponential(s: LearningRate, i: int) -> float:
+    return s.first * (s.factor or 0.9) ** (i / (s.every or 1000))
+
+
+def _step(s: LearningRate, i: int) -> float:
+    return s.first * (s.factor or 0.1) ** (i // (s.every or 1000))
+
+
+def _cosine(s: LearningRate, i: int) -> float:
+    final = s.final or 0.0
+    return s.first * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * i / s.n_iterations)))
+
+
+SCHEDULES: dict[str, Law] = {
+    "constant": Law(lambda s, _i: s.first, (), "the same at every iteration"),
+    "exponential": Law(
+        _exponential, ("factor", "every"), "times `factor` (0.9) per `every` (1000) iterations, smoothly"
+    ),
+    "step": Law(_step, ("factor", "every"), "times `factor` (0.1) after each `every` (1000) iterations"),
+    "cosine": Law(_cosine, ("final",), "half a cosine down to `final` (0) times the first"),
+}
+
+
+@dataclass(frozen=True)
+class TrainingPhase:
+    """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where it has one."""
+
+    optimizer: str
+    iterations: int
+    learning_rate: LearningRate
+    schedule: str = "constant"
+    batch: int | None = None
+    max_seconds: float | None = None
+
+    def rate(self, i: int) -> float:
+        """The learning rate at an iteration of the phase, from 0."""
+        return SCHEDULES[self.schedule].rate(self.learning_rate, i)
+
+
+class PhaseEnd(Enum):
+    """Why a phase ended."""
+
+    COMPLETED = "completed"
+    MAX_SECONDS = "max-seconds"
+    STALLED = "stalled"
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """How a phase went: the iterations that it carried out, why it ended, and a sentence where it stalled."""
+
+    optimizer: str
+    iterations: int
+    end: PhaseEnd
+    detail: str = ""

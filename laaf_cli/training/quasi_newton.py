@@ -1,0 +1,104 @@
+"""Steps of quasi-Newton methods: a direction from an inverse Hessian, a length from a line search."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from laaf_cli.training.inverse_hessian import InverseHessian, Pair
+from laaf_cli.training.line_search import FlatObjective, Line, Trial, backtrack, search
+from laaf_cli.training.objective import Loss, Objective
+from laaf_cli.training.stepper import Stepper
+
+
+class QuasiNewton(Stepper):
+    """θ ← θ − α H ∇J(θ), α from a strong-Wolfe line search (Nocedal & Wright 2006, algorithm 6.1).
+
+    The loss that a search ends with is the one that the next iteration begins with. Where points or weights of the
+    objective have changed in between it is evaluated anew; H stays, for no pair is formed across the change.
+    Where a search finds nothing, H ← I and it is tried once more; then ever smaller steps along −∇J.
+    """
+
+    def __init__(self, objective: Objective, flat: FlatObjective, inverse: InverseHessian) -> None:
+        self.objective = objective
+        self.flat = flat
+        self.inverse = inverse
+        self.position = flat.position()
+        self.loss: Loss | None = None
+        self.gradient: Tensor | None = None
+        self.direction: Tensor | None = None
+        self.previous: float | None = None
+        self.n_changes = -1
+        self.length = 0.0
+
+    @property
+    def rate(self) -> float:
+        """The length α of the last step, 0 before the first."""
+        return self.length
+
+    def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
+        if self.loss is None or self.n_changes != self.objective.n_changes:
+            self.loss = self.objective.evaluate()
+            self.n_changes = self.objective.n_changes
+            self.gradient = self.direction = self.previous = None
+        return self.loss
+
+    def advance(self, loss: Loss) -> str:
+        gradient = self.flat.gradient(loss) if self.gradient is None else self.gradient
+        value, norm = loss.total.item(), float(gradient.norm())
+        if norm == 0:
+            return f"the gradient is exactly zero, at the loss {value:.2g}"
+        if not math.isfinite(norm):
+            return f"the gradient is not finite, though the loss is: {value:.2g}"
+        direction = -self.inverse.product(gradient) if self.direction is None else self.direction
+        slope = float(gradient @ direction)
+        if not (slope < 0 and math.isfinite(slope)):  # rounding has cost H its definiteness
+            self.inverse.reset()
+            direction, slope = -gradient, -(norm**2)
+        line = Line(self.flat, self.position, direction, value, slope)
+        found = search(line, value + norm / 2 if self.inverse.is_fresh else self.previous)
+        if found is None and not self.inverse.is_fresh:
+            self.inverse.reset()
+            line = Line(self.flat, self.position, -gradient, value, -(norm**2))
+            found = search(line, value + norm / 2)
+        found = found or backtrack(line)
+        if found is None:
+            self.flat.move(self.position)
+            return self._why_not(line)
+        self._take(line, found, gradient)
+        return ""
+
+    def _take(self, line: Line, found: Trial, gradient: Tensor) -> None:
+        step, after = found.step * line.direction, line.gradient(found)
+        pair = Pair(step, after - gradient, -(found.step**2) * line.slope)
+        self.direction = -self.inverse.update(pair, after)
+        self.position = self.position + step
+        self.flat.move(self.position)
+        self.loss, self.gradient = found.loss, after
+        self.previous, self.length = line.value, found.step
+
+    def _why_not(self, line: Line) -> str:
+        if all(math.isinf(trial.value) for trial in line.trials.values()):
+            least = min(line.trials) * float(line.direction.norm())
+            return f"the loss is not finite anywhere along the descent direction, down to a step of {least:.1g}"
+        parameters = self.flat.parameters
+        dtype = max((parameter.dtype for parameter in parameters[:1]), key=lambda d: d.itemsize)
+        name = str(dtype).removeprefix("torch.")
+        further = "; dtype: float64 goes further" if dtype == torch.float32 else ""
+        return (
+            f"no step along the descent direction lowers the loss any more: at {line.value:.2g}, with a gradient of "
+            f"norm {math.sqrt(-line.slope):.1g}, what it changes by is down to the rounding of {name}{further}"
+        )
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """The parameters in float64, the loss before the last step (NaN where it does not count), and H."""
+        previous = math.nan if self.previous is None else self.previous
+        return {
+            "position": self.position.cpu().numpy(),
+            "previous_loss": np.array(previous),
+            **self.inverse.state(),
+        }

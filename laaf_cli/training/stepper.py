@@ -1,0 +1,34 @@
+"""What the training loop drives: an optimizer in the middle of its phase."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laaf_cli.training.objective import Loss
+
+
+class Stepper(ABC):
+    """An optimizer that changes the parameters of an objective in place, one iteration at a time."""
+
+    @property
+    @abstractmethod
+    def rate(self) -> float:
+        """What the record holds as learning rate before the next step."""
+
+    @abstractmethod
+    def evaluate(self, iteration: int) -> Loss:
+        """The loss at the present parameters; iteration: counted over all phases."""
+
+    @abstractmethod
+    def advance(self, loss: Loss) -> str:
+        """One iteration, from the loss that `evaluate` gave.
+
+        Returns an empty text, or why there is no step to take; then the parameters are as before.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """What the optimizer keeps between iterations, by name."""
