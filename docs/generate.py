@@ -54,7 +54,8 @@ from laaf_cli.spec import RunSpec, Text, models, source
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.target_file import check_target
 from laaf_cli.training.balance import BALANCES
-from laaf_cli.training.optimizers import OPTIMIZERS, SCHEDULES
+from laaf_cli.training.optimizers import MAX_DENSE_PARAMETERS, OPTIMIZERS
+from laaf_cli.training.phases import SCHEDULES
 from laaf_cli.training.resampling import RESAMPLERS
 
 DOCS = Path(__file__).resolve().parent
@@ -273,7 +274,10 @@ def samplers() -> str:
 
 
 def optimizers() -> str:
-    return _documented(OPTIMIZERS)
+    rows = [(code(name), row.meaning, codes(row.keys) or "–", row.source) for name, row in OPTIMIZERS.items()]
+    limited = [name for name, row in OPTIMIZERS.items() if row.max_parameters is not None]
+    limit = f"{codes(limited)} take networks of at most {MAX_DENSE_PARAMETERS:,} parameters, for they keep a matrix."
+    return table(("name", "meaning", "keys", "source"), rows) + "\n\n" + limit
 
 
 def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:

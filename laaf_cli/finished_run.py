@@ -59,9 +59,9 @@ class Summary:
     relative_l2, max_error: by unknown, on the evaluation grid. at_times: relative L2 by unknown at each time.
     no_reference: why there is none where none was found. terms: loss terms without weights; weights: what multiplies
     them at the end; validation: equations and conditions at fresh points, without weights. constants: learned ones.
-    slopes: mean, least and greatest n·a of each hidden layer; slopes_absorbed_at: the iteration before which they became
-    part of the weights, −1 where they did not. stop_detail: where training diverged, and which phases stalled, and why.
-    phases: those that were begun. warnings: reasons to doubt the answer.
+    slopes: mean, least and greatest n·a of each hidden layer; slopes_absorbed_at: the iteration before which they
+    became part of the weights, −1 where they did not. stop_detail: where training diverged, which phases stalled, and
+    why. phases: those that were begun. warnings: reasons to doubt the answer.
     """
 
     title: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from laaf_cli.spec import Override
+    from laaf_cli.spec import Override, Value
     from laaf_cli.spec.source import Text
 
 

@@ -6,7 +6,15 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 
-from laaf_cli.cli.tables import PlainTable, constants_table, has_weights, plain_table, value_or_dash, why_unknown
+from laaf_cli.cli.tables import (
+    PlainTable,
+    absorbed_text,
+    constants_table,
+    has_weights,
+    plain_table,
+    value_or_dash,
+    why_unknown,
+)
 from laaf_cli.report.overview import Overview
 from laaf_cli.spec import Data, RunSpec
 

@@ -107,7 +107,7 @@ class GuardedFile:
         return {name: self.attribute(name, attribute, group) for name, attribute in expected.items()}
 
     def attribute(self, name: str, expected: Attribute, group: str = "/") -> Any:
-        """A text, a number, or a whole number that is not negative, as all of a run file are."""
+        """A text, a number, or a whole number within the bounds of the layout."""
         where = f"attribute {name}" + ("" if group == "/" else f" of {group}")
         with self._told(where):
             attributes = self._group(group).attrs
@@ -124,8 +124,10 @@ class GuardedFile:
                 value.encode()  # h5py gives bytes that are no text as surrogates, which nothing can print
                 if len(value) > MAX_ATTRIBUTE:
                     raise refusal(f"the {where} in {self.path} is longer than {MAX_ATTRIBUTE:,} characters")
-            if expected.kind is int and value < 0:
+            if expected.kind is int and value < expected.least:
                 raise refusal(f"the {where} in {self.path} is {value}, which is no count")
+            if expected.most is not None and value > expected.most:
+                raise refusal(f"the {where} in {self.path} is {value}; at most {expected.most} has a meaning")
             return value
 
     def names(self, path: str) -> list[str]:

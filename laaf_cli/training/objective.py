@@ -174,9 +174,7 @@ class Objective:
         random = random_stream(self.seed, "batch", str(iteration))
         return [(group, group.batch(size, random)) for group in self.groups]
 
-    def _point_weights(
-        self, group: TermGroup, batch: Batch, squares: Mapping[str, list[Tensor]]
-    ) -> Tensor | None:
+    def _point_weights(self, group: TermGroup, batch: Batch, squares: Mapping[str, list[Tensor]]) -> Tensor | None:
         """The weights of the points of the equations [n_points], where the balance gives them some."""
         name = group.terms[0].name
         if self.held_weights is None:

@@ -43,21 +43,18 @@ class _Dense:
     """Makes a method that keeps the whole matrix."""
 
     member: Member
-    scales_first: bool = False
 
     def __call__(self, objective: Objective, _phase: TrainingPhase) -> Stepper:
         flat = FlatObjective(objective)
-        inverse = DenseInverse(flat.n, self.member, objective.network.device, scales_first=self.scales_first)
-        return QuasiNewton(objective, flat, inverse)
+        return QuasiNewton(objective, flat, DenseInverse(flat.n, self.member, objective.network.device))
 
 
 def _lbfgs(objective: Objective, _phase: TrainingPhase) -> Stepper:
     return QuasiNewton(objective, FlatObjective(objective), LimitedMemory())
 
 
-def _dense(member: Member, meaning: str, source: str, *, scales_first: bool = False) -> Optimizer:
-    make = _Dense(member, scales_first)
-    return Optimizer(make, (), meaning, source, needs_one_function=True, max_parameters=MAX_DENSE_PARAMETERS)
+def _dense(member: Member, meaning: str, source: str) -> Optimizer:
+    return Optimizer(_Dense(member), (), meaning, source, needs_one_function=True, max_parameters=MAX_DENSE_PARAMETERS)
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
@@ -78,7 +75,6 @@ OPTIMIZERS: dict[str, Optimizer] = {
         bfgs,
         "an inverse Hessian from all steps",
         "Broyden, Fletcher, Goldfarb & Shanno 1970",
-        scales_first=True,
     ),
     "ssbfgs": _dense(
         ssbfgs,

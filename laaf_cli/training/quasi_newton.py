@@ -85,13 +85,12 @@ class QuasiNewton(Stepper):
         if all(math.isinf(trial.value) for trial in line.trials.values()):
             least = min(line.trials) * float(line.direction.norm())
             return f"the loss is not finite anywhere along the descent direction, down to a step of {least:.1g}"
-        parameters = self.flat.parameters
-        dtype = max((parameter.dtype for parameter in parameters[:1]), key=lambda d: d.itemsize)
+        dtype = self.objective.network.dtype
         name = str(dtype).removeprefix("torch.")
         further = "; dtype: float64 goes further" if dtype == torch.float32 else ""
         return (
             f"no step along the descent direction lowers the loss any more: at {line.value:.2g}, with a gradient of "
-            f"norm {math.sqrt(-line.slope):.1g}, what it changes by is down to the rounding of {name}{further}"
+            f"norm {math.sqrt(-line.slope):.1g}, what a step changes is lost in the rounding of {name}{further}"
         )
 
     def state(self) -> dict[str, NDArray[np.float64]]:
