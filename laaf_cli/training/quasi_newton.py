@@ -82,8 +82,9 @@ class QuasiNewton(Stepper):
         self.previous, self.length = line.value, found.step
 
     def _why_not(self, line: Line) -> str:
-        if all(math.isinf(trial.value) for trial in line.trials.values()):
-            least = min(line.trials) * float(line.direction.norm())
+        changed = [trial for trial in line.trials.values() if trial.value != line.value]
+        if changed and all(math.isinf(trial.value) for trial in changed):
+            least = min(trial.step for trial in changed) * float(line.direction.norm())
             return f"the loss is not finite anywhere along the descent direction, down to a step of {least:.1g}"
         dtype = self.objective.network.dtype
         name = str(dtype).removeprefix("torch.")

@@ -74,6 +74,12 @@ class RunData:
         """The names of the coordinates other than the time."""
         return tuple(name for name in self.spec.coordinates if name != self.time)
 
+    @property
+    def slopes_absorbed_at(self) -> int | None:
+        """The iteration before which the slopes became part of the weights; None where they did not."""
+        iteration = int(self.attributes["slopes_absorbed_at"])
+        return iteration if iteration >= 0 else None
+
     def relative_l2(self, unknown: str) -> float | None:
         """The relative L2 error of an unknown on the grid; None without a reference."""
         return None if self.error is None else float(self.error.attributes[f"relative_l2_{unknown}"])

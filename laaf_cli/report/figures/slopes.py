@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from laaf_cli.report.figures import choice
@@ -29,7 +30,8 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
     """n·a of runs of one problem, a panel for each run, all with the same axes.
 
     L-LAAF: a line for each hidden layer. N-LAAF: the mean of each layer and a band of one standard deviation over
-    its neurons. GAAF: the one slope. Raises RunFileError for runs with fixed slopes, and of different problems.
+    its neurons. GAAF: the one slope. A dotted line marks where they became part of the weights. Raises RunFileError for
+    runs with fixed slopes, and of different problems.
     """
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)
@@ -44,7 +46,9 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
     label_outer(row, plan, "iteration", "n·a")
     band: list[Artist] = [Patch(color="0.5", alpha=0.3, linewidth=0, label="± 1 standard deviation of the neurons")]
     has_band = any(run.spec.slopes.kind == "nlaaf" for run in runs)
-    legend_below(figure, [*_in_order(row), *(band if has_band else [])])
+    absorbed = any(run.slopes_absorbed_at is not None for run in runs)
+    mark: list[Artist] = [Line2D([], [], color="0.5", linestyle=":", label="part of the weights from here on")]
+    legend_below(figure, [*_in_order(row), *(band if has_band else []), *(mark if absorbed else [])])
     return figure
 
 
@@ -55,6 +59,9 @@ def layer_color(layer: int, n_layers: int) -> tuple[float, float, float, float]:
 
 def _draw(axes: Axes, run: RunData, n_layers: int) -> None:
     iteration = run.history.columns["iteration"]
+    if run.slopes_absorbed_at is not None:
+        whole = axes.get_xaxis_transform()
+        axes.vlines(run.slopes_absorbed_at, 0, 1, transform=whole, color="0.5", linestyle=":")
     marker = "o" if len(iteration) == 1 else None
     if run.spec.slopes.kind == "gaaf":
         slope = run.history.slopes[0][:, 0]
