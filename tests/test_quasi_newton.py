@@ -347,7 +347,7 @@ def test_a_gradient_that_is_not_finite_turns_the_search_back() -> None:
         (
             lambda x: 1 + rosenbrock(x),
             vector(0.3, -0.2),
-            "no step along the descent direction lowers the loss any more: at 1, with a gradient of norm ",
+            "no step along the descent direction lowers the loss any more: at 1 what it changes is lost ",
         ),
     ],
 )

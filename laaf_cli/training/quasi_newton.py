@@ -90,8 +90,8 @@ class QuasiNewton(Stepper):
         name = str(dtype).removeprefix("torch.")
         further = "; dtype: float64 goes further" if dtype == torch.float32 else ""
         return (
-            f"no step along the descent direction lowers the loss any more: at {line.value:.2g}, with a gradient of "
-            f"norm {math.sqrt(-line.slope):.1g}, what a step changes is lost in the rounding of {name}{further}"
+            "no step along the descent direction lowers the loss any more: "
+            f"at {line.value:.2g} what it changes is lost in the rounding of {name}{further}"
         )
 
     def state(self) -> dict[str, NDArray[np.float64]]:
