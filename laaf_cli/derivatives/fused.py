@@ -40,7 +40,7 @@ class FusedEngine(DerivativeEngine):
         """One of the operators with each set of coefficients; a stream serves all unknowns."""
         self.streams = self._streams()
         counts = tuple(0 if slope is None else len(slope) for slope in network.slopes.by_layer())
-        self.kernel_network = Network(self._shape(counts))
+        self.with_slopes, self.without = (Network(self._shape(each)) for each in (counts, (0,) * len(counts)))
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
         n_outputs, column = len(network.biases[-1]), {name: i for i, name in enumerate(self.unknowns)}
         self.wanted = (*self.fields, *(operator.value for operator in self.operators))
@@ -60,6 +60,11 @@ class FusedEngine(DerivativeEngine):
     @property
     def n_streams(self) -> int:
         return len(self.streams) + len(self.combinations)
+
+    @property
+    def kernel_network(self) -> Network:
+        """The network as the kernel takes it at present: training may absorb the slopes."""
+        return self.without if self.network.slopes.absorbed else self.with_slopes
 
     def _shape(self, slope_counts: tuple[int, ...]) -> Shape:
         network = self.network

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from laaf_cli.training.symmetric_matrix import SymmetricMatrix
+
 MEMORY = 50
 """Pairs that the limited-memory method keeps."""
 
@@ -116,21 +118,15 @@ class DenseInverse(InverseHessian):
     physics informed neural networks", Journal of Computational Physics 523, eqs. 11 to 19).
 
     It starts as I: with the usual (yᵀs/yᵀy) I, the first pair of which is the stiffest direction, 1000 iterations of
-    BFGS leave a loss of Poisson's equation at 3e2 that they take from I to 9e-4. An iteration takes as long as reading
-    the matrix thrice and writing it once: `product` and `update_and_product`. n: of parameters.
+    BFGS leave a loss of Poisson's equation at 3e2 that they take from I to 9e-4. n: of parameters.
     """
 
     def __init__(self, n: int, member: Member, device: torch.device) -> None:
         self.member = member
-        self.matrix = torch.eye(n, dtype=torch.float64, device=device)
+        self.matrix = SymmetricMatrix(n, device)
 
     def product(self, x: Tensor) -> Tensor:
-        return torch.mv(self.matrix, x)
-
-    def update_and_product(self, vectors: Tensor, coefficients: Tensor, scale: float, x: Tensor) -> Tensor:
-        """H ← scale H + Σ c_i v_i v_iᵀ with the vectors [r, n] and coefficients [r]; returns the new H x [n]."""
-        self.matrix.addmm_((coefficients[:, None] * vectors).T, vectors, beta=scale)
-        return self.product(x)
+        return self.matrix.product(x)
 
     def update(self, pair: Pair, x: Tensor) -> Tensor:
         ys, _ = pair.products()
@@ -147,16 +143,15 @@ class DenseInverse(InverseHessian):
             [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys], dtype=x.dtype, device=x.device
         )
         self.is_fresh = False
-        return self.update_and_product(vectors, coefficients, 1 / scaling.tau, x)
+        return self.matrix.update_and_product(vectors, coefficients, 1 / scaling.tau, x)
 
     def reset(self) -> None:
-        self.matrix.zero_().fill_diagonal_(1)
+        self.matrix.reset()
         self.is_fresh = True
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         """The lower triangle, row by row, [n (n + 1)/2]."""
-        rows = self.matrix.cpu().numpy()
-        return {"inverse_hessian": np.concatenate([row[: i + 1] for i, row in enumerate(rows)])}
+        return {"inverse_hessian": self.matrix.lower_triangle()}
 
 
 class LimitedMemory(InverseHessian):

@@ -529,10 +529,11 @@ template <class R> int64_t workspace(const LaafNetwork *net, int64_t n_points, i
   return Plan<R>(*net, n_points, n_threads, n_coefficients, n_kept).workspace(n_threads);
 }
 
-// The lower triangle of H ← scale H + Σ c_r v_r v_rᵀ, and H x of the new H, in one pass over memory. partial: room for
-// n numbers a part.
+// The lower triangle of H ← scale H + Σ c_r v_r v_rᵀ, and H x of the new H, in one pass over memory; without vectors
+// and with scale 1, H is only read. partial: room for n numbers a part.
 void symmetric_update(double *h, int64_t n, const double *vectors, const double *coefficients, int n_vectors, double scale,
                       const double *x, double *result, double *partial, int n_parts) {
+  const bool changes = n_vectors > 0 || scale != 1;
   in_parts(n_parts, [&](int part) {
     // Rows of equal area below the diagonal.
     auto row = [&](int p) { return int64_t(double(n) * std::sqrt(double(p) / n_parts)); };
@@ -548,7 +549,7 @@ void symmetric_update(double *h, int64_t n, const double *vectors, const double 
         Vec<double> value = load_unaligned<double>(hi + j) * scale;
         for (int r = 0; r < n_vectors; r++)
           value += (coefficients[r] * vectors[r * n + i]) * load_unaligned<double>(vectors + r * n + j);
-        store_unaligned<double>(hi + j, value);
+        if (changes) store_unaligned<double>(hi + j, value);
         dot += value * load_unaligned<double>(x + j);
         store_unaligned<double>(mine + j, load_unaligned<double>(mine + j) + value * x[i]);
       }
