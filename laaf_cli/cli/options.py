@@ -174,7 +174,8 @@ class SpecOptions:
 
         names = [name.data if (name := phase.child("optimizer")) is not None else "adam" for phase in phases]
         # What is no name of an optimizer is told later, with its place.
-        rated = [i for i, name in enumerate(names) if name not in OPTIMIZERS or OPTIMIZERS[name].takes_rate]
+        without = [name for name, row in OPTIMIZERS.items() if not row.takes_rate]
+        rated = [i for i, name in enumerate(names) if name not in without]
         if len(phases) > 1 and len(rated) != 1:
             raise UsageError(
                 f"the spec has {len(phases)} training phases, {len(rated) or 'none'} with a learning rate, and "

@@ -23,7 +23,8 @@ class AdamStepper(Stepper):
 
     @property
     def rate(self) -> float:
-        return self.phase.rate(self.done)
+        """That of the next step; at the end of the phase that of the last."""
+        return self.phase.rate(min(self.done, self.phase.iterations - 1))
 
     def evaluate(self, iteration: int) -> Loss:
         return self.objective.evaluate(iteration, self.phase.batch)
