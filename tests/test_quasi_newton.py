@@ -101,8 +101,10 @@ def positive(n: int, seed: int) -> Tensor:
     return torch.from_numpy(q * np.logspace(-1, 1, n) @ q.T)
 
 
-def pair_of(step: Tensor, change: Tensor, inverse: DenseInverse) -> Pair:
-    return Pair(step, change, float(step @ torch.linalg.solve(inverse.matrix.dense(), step)))
+def pair_of(step: Tensor, change: Tensor, inverse: DenseInverse, gradient: Tensor) -> Pair:
+    """A pair that ends with this gradient."""
+    h = inverse.matrix.dense()
+    return Pair(step, change, float(step @ torch.linalg.solve(h, step)), gradient, h @ (gradient - change))
 
 
 class Function:
@@ -147,7 +149,7 @@ def test_every_update_keeps_the_secant_equation_symmetry_and_definiteness(name: 
     inverse = DenseInverse(8, MEMBERS[name], CPU)
     for _ in range(30):
         step, x = (torch.from_numpy(random.normal(size=8)) for _ in range(2))
-        hx = inverse.update(pair_of(step, a @ step, inverse), x)
+        hx = inverse.update(pair_of(step, a @ step, inverse, x))
         torch.testing.assert_close(inverse.matrix.dense() @ (a @ step), step, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(hx, inverse.matrix.dense() @ x, rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(inverse.matrix.dense(), inverse.matrix.dense().T, rtol=0, atol=1e-12)
@@ -160,7 +162,7 @@ def test_bfgs_is_that_of_the_textbook() -> None:
     inverse.matrix.entries.copy_(positive(5, 2))
     h, s = inverse.matrix.dense(), vector(1, -2, 0.5, 3, 1)
     y = positive(5, 3) @ s
-    inverse.update(pair_of(s, y, inverse), s)
+    inverse.update(pair_of(s, y, inverse, s))
     left = torch.eye(5) - torch.outer(s, y) / (y @ s)
     torch.testing.assert_close(inverse.matrix.dense(), left @ h @ left.T + torch.outer(s, s) / (y @ s))
 
@@ -178,7 +180,7 @@ def test_the_inverse_of_each_update_is_that_of_the_hessian(name: str, size: floa
     theta = (1 - scaling.phi) / (1 + (sbs * yhy / ys**2 - 1) * scaling.phi)
     w = y / ys - b @ s / sbs
     inner = b - torch.outer(b @ s, b @ s) / sbs + theta * sbs * torch.outer(w, w)
-    inverse.update(Pair(s, y, sbs), s)
+    inverse.update(Pair(s, y, sbs, s, inverse.matrix.dense() @ (s - y)))
     expected = torch.linalg.inv(scaling.tau * inner + torch.outer(y, y) / ys)
     torch.testing.assert_close(inverse.matrix.dense(), expected, rtol=1e-8, atol=1e-8)
 
@@ -216,7 +218,7 @@ def test_bfgs_with_exact_searches_ends_on_a_quadratic_and_finds_the_inverse_hess
         g = a @ x
         step = -(g @ direction) / (direction @ a @ direction) * direction
         x = x + step
-        direction = -inverse.update(pair_of(step, a @ step, inverse), a @ x)
+        direction = -inverse.update(pair_of(step, a @ step, inverse, a @ x))
     assert float((a @ x).norm()) < 1e-10
     torch.testing.assert_close(inverse.matrix.dense(), torch.linalg.inv(a), rtol=1e-8, atol=1e-8)
 
@@ -226,15 +228,15 @@ def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
     steps = [torch.from_numpy(random.normal(size=7)) for _ in range(5)]
     limited, dense, x = LimitedMemory(), DenseInverse(7, bfgs, CPU), vector(*range(7))
     for step in steps:
-        found = limited.update(Pair(step, a @ step, math.nan), x)
+        found = limited.update(Pair(step, a @ step, math.nan, x, x))
     last = a @ steps[-1]
     dense.matrix.entries *= float(last @ steps[-1] / (last @ last))
     for step in steps:
-        dense.update(pair_of(step, a @ step, dense), x)
+        dense.update(pair_of(step, a @ step, dense, x))
     torch.testing.assert_close(found, dense.product(x), rtol=1e-12, atol=1e-12)
     short = LimitedMemory(2)
     for step in steps:
-        short.update(Pair(step, a @ step, math.nan), x)
+        short.update(Pair(step, a @ step, math.nan, x, x))
     assert short.state()["steps"].shape == (2, 7)
     np.testing.assert_array_equal(short.state()["changes"][1], last.numpy())
 
@@ -243,7 +245,7 @@ def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
 def test_a_pair_without_positive_curvature_is_left_out(inverse: InverseHessian) -> None:
     step, x = vector(1, 0, 0), vector(3, 4, 5)
     for change in (-step, vector(0, 1, 0), 0 * step, vector(1e-20, 1, 0)):
-        assert torch.equal(inverse.update(Pair(step, change, 1.0), x), x)
+        assert torch.equal(inverse.update(Pair(step, change, 1.0, x, x - change)), x)
     assert inverse.is_fresh
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from laaf_cli.training.symmetric_matrix import SymmetricMatrix
+from laaf_cli.training.symmetric_matrix import SymmetricMatrix, Update
 
 MEMORY = 50
 """Pairs that the limited-memory method keeps."""
@@ -26,12 +26,14 @@ class Pair:
     """What one iteration tells of the curvature.
 
     step: s [n]. change: y [n], of the gradient along it. metric: sᵀH⁻¹s with the H that the step was made with;
-    for s = −α H g it is −α sᵀg.
+    for s = −α H g it is −α sᵀg. gradient: the new one, g + y. image: H g.
     """
 
     step: Tensor
     change: Tensor
     metric: float
+    gradient: Tensor
+    image: Tensor
 
     def products(self) -> tuple[float, float]:
         """yᵀs and yᵀy; the first is 0 where no positive definite H takes y to s (yᵀs > 0 fails)."""
@@ -54,8 +56,8 @@ class InverseHessian(ABC):
         """H x [n] of a vector [n]."""
 
     @abstractmethod
-    def update(self, pair: Pair, x: Tensor) -> Tensor:
-        """Takes up a pair, so that H y = s, and returns H x.
+    def update(self, pair: Pair) -> Tensor:
+        """Takes up a pair, so that H y = s, and returns H times the new gradient.
 
         A pair whose curvature is not positive, to rounding, leaves H as it is.
         """
@@ -128,22 +130,25 @@ class DenseInverse(InverseHessian):
     def product(self, x: Tensor) -> Tensor:
         return self.matrix.product(x)
 
-    def update(self, pair: Pair, x: Tensor) -> Tensor:
+    def update(self, pair: Pair) -> Tensor:
         ys, _ = pair.products()
         if ys == 0:
-            return self.product(x)
+            return self.product(pair.gradient)
         hy = self.product(pair.change)
         yhy = float(pair.change @ hy)
         if not 0 < yhy < math.inf:  # rounding has cost H its definiteness
             self.reset()
-            return x.clone()
-        scaling = self.member(pair.metric / ys, yhy / ys, len(x))
+            return pair.gradient.clone()
+        scaling = self.member(pair.metric / ys, yhy / ys, len(hy))
         vectors = torch.stack([hy, pair.step / ys - hy / yhy, pair.step])
         coefficients = torch.tensor(
-            [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys], dtype=x.dtype, device=x.device
+            [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys], dtype=hy.dtype, device=hy.device
         )
         self.is_fresh = False
-        return self.matrix.update_and_product(vectors, coefficients, 1 / scaling.tau, x)
+        update = Update(vectors, coefficients, 1 / scaling.tau)
+        self.matrix.update(update)
+        # H (g + y) without another pass over H. Rounding adds up until points change, when the product is taken anew.
+        return update.product(pair.gradient, pair.image + hy)
 
     def reset(self) -> None:
         self.matrix.reset()
@@ -175,13 +180,13 @@ class LimitedMemory(InverseHessian):
             x += (share - pair.change @ x / ys) * pair.step
         return x
 
-    def update(self, pair: Pair, x: Tensor) -> Tensor:
+    def update(self, pair: Pair) -> Tensor:
         ys, yy = pair.products()
         if ys != 0:
             self.pairs.append((pair, ys))
             self.scale = ys / yy
             self.is_fresh = False
-        return self.product(x)
+        return self.product(pair.gradient)
 
     def reset(self) -> None:
         self.pairs.clear()

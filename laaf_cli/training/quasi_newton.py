@@ -74,8 +74,8 @@ class QuasiNewton(Stepper):
 
     def _take(self, line: Line, found: Trial, gradient: Tensor) -> None:
         step, after = found.step * line.direction, line.gradient(found)
-        pair = Pair(step, after - gradient, -(found.step**2) * line.slope)
-        self.direction = -self.inverse.update(pair, after)
+        pair = Pair(step, after - gradient, -(found.step**2) * line.slope, after, -line.direction)
+        self.direction = -self.inverse.update(pair)
         self.position = self.position + step
         self.flat.move(self.position)
         self.loss, self.gradient = found.loss, after
