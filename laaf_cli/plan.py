@@ -121,6 +121,7 @@ class Plan:
                 phase.schedule.kind,
                 phase.batch,
                 phase.max_seconds,
+                phase.interior,
             )
             for phase in self.spec.training
         ]

@@ -84,6 +84,7 @@ def _method(overview: Overview) -> PlainTable:
     for i, phase in enumerate(spec.training):
         rate = f", learning rate {phase.learning_rate:g}" if phase.learning_rate else ""
         batch = f", batches of {phase.batch}" if phase.batch else ""
+        batch += f", {phase.interior} points of the equations" if phase.interior else ""
         law = "" if phase.schedule.kind == "constant" else f", {phase.schedule.kind}"
         table.add_texts(
             f"phase {i}",

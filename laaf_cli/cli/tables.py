@@ -155,6 +155,7 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
     for i, phase in enumerate(plan.spec.training):
         batch = f", batches of {phase.batch}" if phase.batch else ""
+        batch += f", {phase.interior} points of the equations" if phase.interior else ""
         rate = f", learning rate {phase.learning_rate:g}, {phase.schedule.kind}" if phase.learning_rate else ""
         facts.add_texts(
             f"phase {i}",

@@ -249,6 +249,9 @@ class Phase(_Strict):
     schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Field(
         default_factory=lambda: Schedule(kind="constant"), description="a law of the learning rate"
     )
+    interior: Count | None = Field(
+        None, description="points of the equations from this phase on, drawn anew; as many as before where absent"
+    )
     batch: Count | None = Field(None, description="points per iteration and term, drawn anew; all where absent")
     max_seconds: Positive | None = Field(None, description="end of the phase in seconds of training")
 

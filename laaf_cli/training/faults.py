@@ -31,8 +31,11 @@ def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
     for i, phase in enumerate(spec.training):
         path: KeyPath = ("training", i)
         row = OPTIMIZERS[phase.optimizer]
-        keys = ("optimizer", "iterations", *row.keys, "max_seconds")
+        keys = ("optimizer", "iterations", *row.keys, "interior", "max_seconds")
         found += _keys_not_taken(phase, keys, path, f"the optimizer '{phase.optimizer}'")
+        if phase.interior is not None and not spec.equations:
+            what = "there are no equations whose points could be counted"
+            found.append(Misfit((*path, "interior"), what, "Leave 'interior' out; all points of data are trained on."))
         if row.max_parameters is not None and n_parameters > row.max_parameters:
             what = (
                 f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} numbers, one row for each "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -104,6 +104,8 @@ class Objective:
         self.terms = {term.name: term for group in self.groups for term in group.terms}
         self.names = (*self.terms, *([SLOPE_RECOVERY] if self.recovery else []))
         self.equations = frozenset(name for name, term in self.terms.items() if term.kind == "equation")
+        regions = [term.region for term in self.terms.values() if term.kind == "equation"]
+        self.interior = next((region for region in regions if isinstance(region, Interior)), None)
         self.n_changes = 0
         self.held_weights: dict[str, Tensor] | None = None
         self.factors: dict[str, float] = {}
@@ -239,21 +241,36 @@ class Objective:
 
         They stay where a part of the domain that `importance` names turns out too small to draw points in.
         """
-        equations = [self.terms[name] for name in self.terms if name in self.equations]
-        region = equations[0].region if equations else None
-        if self.resampling is None or not isinstance(region, Interior):
+        if self.resampling is None or self.interior is None:
             return
         renewal = Renewal(
             self.resampling,
-            region,
+            self.interior,
             self.problem.domain,
-            self.points[equations[0].name].points,
+            self.points[next(iter(self.equations))].points,
             self.residual_size,
             random_stream(self.seed, "resample", str(iteration)),
         )
         with suppress(NoPointsError):
-            points = RESAMPLERS[self.resampling.method].renew(renewal)
-            self.replace_points(dict.fromkeys(self.equations, PointSet(points)))
+            self._use(RESAMPLERS[self.resampling.method].renew(renewal))
+
+    def use_interior(self, n_points: int, iteration: int) -> None:
+        """Trains at so many points of the equations from now on.
+
+        They are drawn as the resampling draws, or by the sampler where there is none, or nothing to go by yet.
+        """
+        if self.interior is None or n_points == self.interior.n_points:
+            return
+        self.interior = replace(self.interior, n_points=n_points)
+        if iteration > 0 and self.resampling is not None and RESAMPLERS[self.resampling.method].draws_all:
+            self.resample(iteration)
+        else:
+            random = random_stream(self.seed, "interior", str(iteration))
+            with suppress(NoPointsError):
+                self._use(self.interior.draw(self.problem.domain, random).points)
+
+    def _use(self, points: Array) -> None:
+        self.replace_points(dict.fromkeys(self.equations, PointSet(points)))
 
     @property
     def setting(self) -> Setting:

@@ -55,7 +55,10 @@ SCHEDULES: dict[str, Law] = {
 
 @dataclass(frozen=True)
 class TrainingPhase:
-    """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where it has one."""
+    """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where it has one.
+
+    interior: points of the equations from then on, None for as many as before.
+    """
 
     optimizer: str
     iterations: int
@@ -63,6 +66,7 @@ class TrainingPhase:
     schedule: str = "constant"
     batch: int | None = None
     max_seconds: float | None = None
+    interior: int | None = None
 
     def rate(self, i: int) -> float:
         """The learning rate at an iteration of the phase, from 0."""

@@ -33,9 +33,13 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Resampler:
-    """A row of the table: a renewal → the points [n, d] from then on, and the keys that the method takes."""
+    """A row of the table: a renewal → the points [n, d] from then on, and the keys that the method takes.
+
+    draws_all: whether none of the present points stay.
+    """
 
     renew: Callable[[Renewal], Array]
+    draws_all: bool
     keys: tuple[str, ...]
     meaning: str
     source: str
@@ -93,13 +97,18 @@ _DENSITY = ("power", "constant", "candidates")
 
 RESAMPLERS: dict[str, Resampler] = {
     "uniform": Resampler(
-        _uniform, (), "all points anew, by the sampler and with the shares of `importance`", "Wu et al. 2023, Random-R"
+        _uniform,
+        True,
+        (),
+        "all points anew, by the sampler and with the shares of `importance`",
+        "Wu et al. 2023, Random-R",
     ),
     "rad": Resampler(
-        _rad, _DENSITY, "all points anew, more of them where the residual is large", "Wu et al. 2023, RAD"
+        _rad, True, _DENSITY, "all points anew, more of them where the residual is large", "Wu et al. 2023, RAD"
     ),
     "rar-d": Resampler(
         _rar_d,
+        False,
         (*_DENSITY, "add"),
         "`add` points more each time where the residual is large, those present stay (the paper: `power` 2, "
         "`constant` 0)",

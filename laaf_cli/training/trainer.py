@@ -208,6 +208,8 @@ class Trainer:
             self.objective.absorb_slopes()
             self.absorbed_at = self.iteration
         self.objective.hold_point_weights(row.needs_one_function)
+        if phase.interior is not None:
+            self.objective.use_interior(phase.interior, self.iteration)
         return row.make(self.objective, phase)
 
     def _run(self, phase: TrainingPhase, stepper: Stepper) -> PhaseResult:
