@@ -1,69 +1,142 @@
-"""One loss and gradient on the paper's Burgers network: Taylor mode against nested autograd.
+"""One loss and gradient on Burgers' equation: the engines of laaf against each other and against DeepXDE on PyTorch.
 
-6×20 tanh network, 10000 interior + 400 condition points, full batch. The engines take turns, so that what
-else the machine does falls on both; medians are printed, and their ratio.
+6×20 tanh network, 10000 points of the equation, 400 of the conditions, full batch. The same weights, points and precision
+for all; before the race their losses and gradients are compared. Inputs are raw and slopes fixed, because DeepXDE has
+neither scaled inputs nor locally adaptive slopes (they cost laaf less than a hundredth of a step).
 
-    python tests/benchmarks/step_time.py [--dtype float64] [--threads 2] [--device cuda] [--rounds 40]
+laaf: `Objective.evaluate` and `backward`, once with each engine of derivatives. DeepXDE: its own
+`Model.train_step` with an optimizer that asks for the gradient and changes nothing; it takes part where the extra is
+installed (`pip install 'laaf[benchmark]'`), in reverse mode, its default, and in forward mode.
+
+    python tests/benchmarks/step_time.py
+    python tests/benchmarks/step_time.py --dtype float64 --threads 1
+    python tests/benchmarks/step_time.py --engines taylor,nested --without-deepxde
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import deepxde_burgers
+import numpy as np
 import torch
+from findings import Findings, Table, make_parser, milliseconds, tell
+from numpy.typing import NDArray
+from turns import Timing, race
 
 from laaf_cli import bundled
-from laaf_cli.plan import make_plan
+from laaf_cli.derivatives import ENGINES
+from laaf_cli.plan import Plan, make_plan
 from laaf_cli.run import prepare_torch
 from laaf_cli.spec import Override
 
+DEEPXDE = {"DeepXDE": "reverse", "DeepXDE, forward mode": "forward"}
+"""Rival → its direction of differentiation."""
 
-def make_step(engine: str, dtype: str, device: str) -> Callable[[], float]:
-    """A function that computes the loss and its gradient once and returns the loss."""
-    overrides = [Override(("dtype",), dtype, "--dtype "), Override(("device",), device, "--device ")]
-    plan = replace(make_plan(bundled.find("burgers"), overrides), engine_name=engine)
-    network = plan.make_network()
-    objective = plan.make_objective(network, plan.problem.draw_points(plan.spec.seed))
+AGREEMENT = {"float32": 1e-4, "float64": 1e-10}
+"""How far loss and gradient of two rivals may be apart, relative to the largest of them."""
 
-    def step() -> float:
-        network.zero_grad()
-        loss = objective.evaluate()
+
+class Step:
+    """One turn of laaf: the loss and its gradient."""
+
+    def __init__(self, plan: Plan, engine: str) -> None:
+        self.network = plan.make_network()
+        self.points = plan.draw_points()
+        self.objective = replace(plan, engine_name=engine).make_objective(self.network, self.points)
+
+    def turn(self) -> float:
+        self.network.zero_grad()
+        loss = self.objective.evaluate()
         loss.total.backward()
         return loss.total.item()
 
-    return step
+    def gradient(self) -> NDArray[np.float64]:
+        """The gradient of the last turn, weights and biases of a layer after one another."""
+        pairs = zip(self.network.weights, self.network.biases, strict=True)
+        parts = [parameter.grad.reshape(-1) for pair in pairs for parameter in pair]
+        return torch.cat(parts).cpu().numpy().astype(np.float64)
+
+
+def make_rivals(engines: list[str], dtype: str, device: str, *, with_deepxde: bool) -> dict[str, Any]:
+    """Rivals by name, each with `turn` and `gradient`, all with the weights and points of one plan."""
+    assignments = [f"dtype={dtype}", f"device={device}", "slopes.kind=fixed", "network.inputs=raw"]
+    plan = make_plan(bundled.find("burgers"), [Override.from_assignment(text) for text in assignments])
+    rivals: dict[str, Any] = {f"laaf, {engine}": Step(plan, engine) for engine in engines}
+    if with_deepxde:
+        laaf = next(iter(rivals.values()))
+        points = {name: each.points for name, each in laaf.points.items()}
+        weights, biases = (
+            [parameter.detach().cpu().numpy() for parameter in parameters]
+            for parameters in (laaf.network.weights, laaf.network.biases)
+        )
+        for name, autodiff in DEEPXDE.items():
+            rivals[name] = deepxde_burgers.Step(points, weights, biases, dtype, device, autodiff)
+    return rivals
+
+
+def agreed_loss(rivals: dict[str, Any], dtype: str) -> tuple[float, float, float]:
+    """The loss, and how far losses and gradients are apart at most, relative to the largest.
+
+    Refuses to let rivals race that compute different things.
+    """
+    losses = np.array([rival.turn() for rival in rivals.values()])
+    gradients = [rival.gradient() for rival in rivals.values()]
+    size = max(np.abs(gradient).max() for gradient in gradients)
+    apart_loss = float(np.ptp(losses) / losses.max())
+    apart_gradient = float(max(np.abs(gradient - gradients[0]).max() for gradient in gradients) / size)
+    if max(apart_loss, apart_gradient) > AGREEMENT[dtype]:
+        raise SystemExit(f"the rivals do not compute the same: losses {dict(zip(rivals, losses, strict=True))}, "
+                         f"gradients apart by {apart_gradient:.1e}")  # fmt: skip
+    return float(losses[0]), apart_loss, apart_gradient
+
+
+def rows(timings: dict[str, Timing]) -> list[tuple[str, ...]]:
+    fastest = min(timing.median_s for timing in timings.values())
+    return [
+        (
+            name,
+            milliseconds(timing.median_s),
+            f"{milliseconds(timing.lower_s)} to {milliseconds(timing.upper_s)}",
+            f"{timing.median_s / fastest:.2f}",
+        )
+        for name, timing in timings.items()
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser = make_parser(__doc__, max_seconds=120)
+    parser.add_argument("--dtype", choices=["float32", "float64", "both"], default="both")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=100, help="default: %(default)s")
+    names = [name for name in ENGINES if name != "auto"]
+    parser.add_argument("--engines", default=",".join(names), help="default: %(default)s")
+    parser.add_argument("--without-deepxde", action="store_true", help="leave DeepXDE out although it is installed")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     prepare_torch()
-    steps = {engine: make_step(engine, options.dtype, options.device) for engine in ("taylor", "nested")}
-    losses = {engine: step() for engine, step in steps.items()}
-    times: dict[str, list[float]] = {engine: [] for engine in steps}
-    for round_ in range(options.rounds + 5):
-        for engine, step in steps.items():
-            began = time.perf_counter()
-            step()
-            if round_ >= 5:
-                times[engine].append(1e3 * (time.perf_counter() - began))
-    print(f"Burgers 6x20, 10000 + 400 points, {options.dtype}, {options.device}, {options.threads} threads")
-    medians = {engine: statistics.median(found) for engine, found in times.items()}
-    for engine, median in medians.items():
-        quartiles = statistics.quantiles(times[engine], n=4)
-        print(
-            f"{engine:8s} {median:7.2f} ms  (quartiles {quartiles[0]:.2f} to {quartiles[2]:.2f})  loss {losses[engine]:.8f}"
-        )
-    print(f"nested / taylor = {medians['nested'] / medians['taylor']:.2f}")
+    with_deepxde = deepxde_burgers.is_installed() and not options.without_deepxde
+    dtypes = ["float32", "float64"] if options.dtype == "both" else [options.dtype]
+    max_seconds = min(options.max_seconds, 30) if options.quick else options.max_seconds
+    rounds = min(options.rounds, 10) if options.quick else options.rounds
+    tables: dict[str, Table] = {}
+    facts: dict[str, str] = {}
+    for dtype in dtypes:
+        rivals = make_rivals(options.engines.split(","), dtype, options.device, with_deepxde=with_deepxde)
+        loss, apart_loss, apart_gradient = agreed_loss(rivals, dtype)
+        facts[f"{dtype}: loss"] = f"{loss:.8f}"
+        facts[f"{dtype}: losses apart by"] = f"{apart_loss:.1e}"
+        facts[f"{dtype}: gradients apart by"] = f"{apart_gradient:.1e}"
+        turns: dict[str, Callable[[], object]] = {name: rival.turn for name, rival in rivals.items()}
+        timings = race(turns, rounds, max_seconds=max_seconds / len(dtypes))
+        caption = f"Burgers 6x20, 10000 + 400 points, {dtype}, {options.device}, {options.threads} threads"
+        tables[dtype] = Table(caption, ("rival", "ms", "quartiles", "times the fastest"), rows(timings))
+        facts |= {f"{dtype}: {name} in ms": milliseconds(timing.median_s) for name, timing in timings.items()}
+    if not deepxde_burgers.is_installed():
+        facts["DeepXDE"] = "not installed; pip install 'laaf[benchmark]'"
+    tell(Findings("step_time", tables, facts), options.output)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""A race: rivals take turns in one process, so that what else the machine does falls on all of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+WARM_UP = 3
+"""Rounds that are not counted: the first ones fill caches and let torch choose its kernels."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one turn: the median and the quartiles over the rounds."""
+
+    median_s: float
+    lower_s: float
+    upper_s: float
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> Timing:
+        if len(seconds) == 1:
+            return cls(seconds[0], seconds[0], seconds[0])
+        lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive")
+        return cls(median, lower, upper)
+
+
+def race(
+    rivals: Mapping[str, Callable[[], object]], rounds: int, *, max_seconds: float, warm_up: int = WARM_UP
+) -> dict[str, Timing]:
+    """Lets every rival take one turn in each round, in an order that moves on by one place from round to round.
+
+    Ends after the round in which `max_seconds` have passed. At least one round is counted.
+    """
+    names = list(rivals)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    end = time.perf_counter() + max_seconds
+    for round_ in range(warm_up + rounds):
+        first = round_ % len(names)
+        for name in names[first:] + names[:first]:
+            began = time.perf_counter()
+            rivals[name]()
+            took = time.perf_counter() - began
+            if round_ >= warm_up:
+                seconds[name].append(took)
+        if time.perf_counter() > end:
+            if round_ >= warm_up:
+                break
+            warm_up = min(warm_up, round_ + 1)  # too slow to warm up any longer
+    return {name: Timing.of(found) for name, found in seconds.items()}
