@@ -108,7 +108,7 @@ def told_errors(values: Sequence[float]) -> str:
 def time_table(methods: Mapping[str, Sequence[ErrorCurve]], levels: Sequence[float]) -> Table:
     """The seconds until an error is reached: the median over seeds, least, greatest, and how many seeds reach it.
 
-    Levels that nobody reaches are left out.
+    A dash stands where half of the seeds or more do not. Levels that nobody reaches are left out.
     """
     every = [curve for curves in methods.values() for curve in curves]
     reached = [level for level in levels if any(math.isfinite(curve.reaches(level)) for curve in every)]
@@ -124,7 +124,7 @@ def _seconds(values: Sequence[float]) -> str:
     if not reached:
         return "never"
     median = spread(values).median
-    told = f"{median:.0f} s" if math.isfinite(median) else "most never"
+    told = f"{median:.0f} s" if math.isfinite(median) else "-"
     return f"{told} ({min(reached):.0f} to {max(reached):.0f}; {len(reached)} of {len(values)} seeds)"
 
 

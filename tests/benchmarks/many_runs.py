@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from findings import Findings, Table, make_parser, tell
 from torch import Tensor
-from turns import Timing, race
+from turns import Timing, race, timed
 
 from laaf_cli import bundled
 from laaf_cli.derivatives import ENGINES
@@ -225,7 +225,7 @@ def rates(
     found: dict[str, list[float]] = {}
     others = SideBySide(processes, settings) if processes else None
     for _ in range(blocks):
-        turns = {name: turn for name, (turn, _) in ways.items()}
+        turns = {name: timed(turn) for name, (turn, _) in ways.items()}
         timings = race(turns, 10_000, max_seconds=seconds * len(ways), warm_up=1)
         for name, timing in timings.items():
             found.setdefault(name, []).append(ways[name][1] / timing.median_s)

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import torch
 from findings import Findings, Table, make_parser, milliseconds, tell
-from turns import race
+from turns import race, timed
 
 from laaf_cli import bundled
 from laaf_cli.derivatives import ENGINES, TaylorEngine
@@ -160,7 +160,7 @@ def row(case: Case, engines: list[str], options: argparse.Namespace) -> list[tup
     fitting = [name for name in engines if case.needs_bytes(name) < options.max_gb * 1e9]
     # Before this process fills up itself.
     peaks = {name: peak_bytes(case, name, options.threads, 10 * options.case_seconds + 60) for name in fitting}
-    turns = {"product": make_product(plan.dtype), **{name: make_turn(plan, name) for name in fitting}}
+    turns = {"product": timed(make_product(plan.dtype)), **{name: timed(make_turn(plan, name)) for name in fitting}}
     timings = race(turns, options.rounds, max_seconds=options.case_seconds, warm_up=1)
     rate = 2.0 * SIDE**3 / timings["product"].median_s
     options.rates.append(rate)

@@ -27,26 +27,35 @@ class Timing:
         return cls(median, lower, upper)
 
 
+def timed(turn: Callable[[], object]) -> Callable[[], float]:
+    """A turn that tells its seconds."""
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        turn()
+        return time.perf_counter() - began
+
+    return seconds
+
+
 def race(
-    rivals: Mapping[str, Callable[[], object]], rounds: int, *, max_seconds: float, warm_up: int = WARM_UP
+    rivals: Mapping[str, Callable[[], float]], rounds: int, *, max_seconds: float, warm_up: int = WARM_UP
 ) -> dict[str, Timing]:
     """Lets every rival take one turn in each round, in an order that moves on by one place from round to round.
 
-    Ends after the round in which `max_seconds` have passed. At least one round is counted.
+    rivals: turns that tell their seconds. Ends after the round in which `max_seconds` have passed; at least one round is
+    counted.
     """
     names = list(rivals)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    found: dict[str, list[float]] = {name: [] for name in names}
     end = time.perf_counter() + max_seconds
     for round_ in range(warm_up + rounds):
         first = round_ % len(names)
-        for name in names[first:] + names[:first]:
-            began = time.perf_counter()
-            rivals[name]()
-            took = time.perf_counter() - began
-            if round_ >= warm_up:
-                seconds[name].append(took)
-        if time.perf_counter() > end:
-            if round_ >= warm_up:
-                break
-            warm_up = min(warm_up, round_ + 1)  # too slow to warm up any longer
-    return {name: Timing.of(found) for name, found in seconds.items()}
+        seconds = {name: rivals[name]() for name in names[first:] + names[:first]}
+        late = time.perf_counter() > end
+        if round_ >= warm_up or late:
+            for name in names:
+                found[name].append(seconds[name])
+        if late:
+            break
+    return {name: Timing.of(values) for name, values in found.items()}

@@ -1,0 +1,200 @@
+"""Writes docs/performance.md from what the benchmarks of tests/benchmarks/ found.
+
+    python docs/performance.py FOLDER
+
+FOLDER holds the JSON files that the benchmarks write with --output; a section whose file is not there is left out. The
+figure is drawn by accuracy_time.py itself. The commands are those that the page shows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from laaf_cli.target_file import replacing
+
+DOCS = Path(__file__).resolve().parent
+PAGE = DOCS / "performance.md"
+FIGURE = "images/performance-accuracy.png"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one benchmark wrote: tables by name, facts by name, its command line, and the machine it ran on."""
+
+    tables: Mapping[str, Mapping[str, Any]]
+    facts: Mapping[str, str]
+    command: str
+    machine: Mapping[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Found:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return cls(found["tables"], found["facts"], found["command"], found["machine"])
+
+    def table(self, name: str) -> str:
+        """A table as Markdown."""
+        table = self.tables[name]
+        lines = [table["headers"], ["---"] * len(table["headers"]), *table["rows"]]
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+    def rows(self, name: str) -> list[list[str]]:
+        return list(self.tables[name]["rows"])
+
+
+def step_time(found: Found) -> Iterator[str]:
+    yield (
+        "One loss and its gradient on Burgers' equation, 6×20 tanh, 10000 points of the equation and 400 of the "
+        "conditions: the same weights, points and precision for all, who take turns. The engines of laaf are those of "
+        "`--derivatives`. DeepXDE runs on PyTorch, in a process of its own; what is timed is its own "
+        "`Model.train_step`, without the update of the parameters. laaf tells the allocator of its process to keep "
+        "memory, so DeepXDE races a second time with that. Medians and quartiles."
+    )
+    for dtype in found.tables:
+        yield f"**{dtype}**, {found.machine['threads']} threads:"
+        yield found.table(dtype)
+        yield "".join(ratios(found, dtype)) + (
+            f"Before the race the losses were compared ({found.facts[f'{dtype}: loss']}, apart by at most "
+            f"{found.facts[f'{dtype}: losses apart by']} relative) and the gradients "
+            f"({found.facts[f'{dtype}: gradients apart by']})."
+        )
+
+
+def ratios(found: Found, dtype: str) -> Iterator[str]:
+    """A sentence for each rival that the fastest engine of laaf leaves behind, or that leaves it behind."""
+    times = {row[0]: float(found.facts[f"{dtype}: {row[0]} in ms"]) for row in found.rows(dtype)}
+    best = min((name for name in times if name.startswith("laaf")), key=times.__getitem__)
+    others = {name: f"{time / times[best]:.1f} times" for name, time in times.items() if name != best}
+    if others:
+        yield f"Measured by {best}: " + ", ".join(f"{name} takes {ratio}" for name, ratio in others.items()) + ". "
+
+
+def accuracy(found: Found) -> Iterator[str]:
+    yield (
+        "Relative L2 error against Hopf-Cole on 256 × 100 points, ν = 0.01/π, evaluated outside the clock; every "
+        f"training alone on the machine with {found.machine['threads']} threads, taking turns seed by seed. Seeds: "
+        f"{found.facts['seeds']}. DeepXDE trains its own Burgers example (3×20 tanh, 2540 + 80 + 160 points, Adam "
+        "15000 iterations with 1e-3, then L-BFGS, which ends by itself); where it has ended, its last error stands."
+    )
+    if (DOCS / FIGURE).exists():
+        yield f"![Error against seconds of training: seeds thin, medians thick, DeepXDE grey]({FIGURE})"
+    yield "Median error, with the least and the greatest of the seeds:"
+    yield found.table("error")
+    yield "Median seconds until an error is reached, with the least and the greatest of the seeds that reach it:"
+    yield found.table("time")
+    ends = {name.removeprefix("best of "): fact for name, fact in found.facts.items() if name.startswith("best of ")}
+    yield "The least error of any seed at any time: " + "; ".join(f"{name} {fact}" for name, fact in ends.items()) + "."
+
+
+def other_problems(found: Found) -> Iterator[str]:
+    yield (
+        "Bundled problems with their references. *Adam*: as bundled, with as many iterations as fit into the time, so "
+        "that the learning rate falls to its end; one run for each length. *Adam, then Broyden*: the same network in "
+        "float64, Adam and then self-scaled Broyden, one run looked at after both times. Median error, with the least "
+        f"and the greatest of {found.facts['seeds']} seeds:"
+    )
+    yield found.table("problems")
+
+
+def scaling(found: Found) -> Iterator[str]:
+    yield (
+        "The arithmetic that a step needs, in flop, is 2 × 3 × Σ streams × points × Σ fan_in·fan_out: a "
+        "multiplication and an addition, one matrix product forward and two backward, for each of the streams u, "
+        "u_x, u_t, u_xx at points of the equation and u at points of conditions. Activations and their derivatives "
+        "are not counted. The fused kernel computes its forward pass a second time on the way back; the work it "
+        "does, a third more, stands in brackets. *Of torch.mm* is the rate over that of a product of two 1024² "
+        "matrices in the same precision with the same threads, measured in turns with the step: "
+        f"{found.facts['torch.mm in GFLOP/s']} GFLOP/s. *Peak MB* is the largest resident set of a process of its own "
+        "that takes one step, above what it held after importing torch and laaf and making the plan. Engines that "
+        "would not fit into memory are left out."
+    )
+    for name, table in found.tables.items():
+        yield f"{table['caption']}:"
+        yield found.table(name)
+    if (left := found.facts.get("left out for want of time")) is not None:
+        yield f"Left out for want of time: {left}."
+
+
+def many_runs(found: Found) -> Iterator[str]:
+    yield (
+        "Whether it pays to train seeds as one batch: iterations per second of Burgers' equation with Adam, summed "
+        "over the runs. *One after another* gives one run all threads; *side by side* is what `laaf sweep --jobs` "
+        "does with a process for each core; *as one batch* stacks the weights of several networks and takes one "
+        "Taylor step for all."
+    )
+    yield found.table("rates")
+    best = {name.removesuffix(": best"): fact for name, fact in found.facts.items() if name.endswith(": best")}
+    yield "Fastest besides one after another: " + "; ".join(f"{points}: {fact}" for points, fact in best.items()) + "."
+
+
+@dataclass(frozen=True)
+class Section:
+    """A row of the page: the file it is made from, its heading, and its paragraphs."""
+
+    file: str
+    title: str
+    paragraphs: Callable[[Found], Iterator[str]]
+
+
+SECTIONS = (
+    Section("step_time.json", "One step", step_time),
+    Section("accuracy.json", "Error against time", accuracy),
+    Section("problems.json", "Other problems", other_problems),
+    Section("scaling.json", "Growth with points, width and depth", scaling),
+    Section("scaling-float64.json", "The same in float64", scaling),
+    Section("many_runs.json", "Many runs at once", many_runs),
+)
+
+
+def head(found: Mapping[str, Found]) -> Iterator[str]:
+    machine = next(iter(found.values())).machine
+    yield "# Performance"
+    yield (
+        "How fast laaf is, beside what else there is, on one machine. Rivals race side by side and take turns, so that "
+        "what else the machine does falls on all of them: trust the ratios further than the seconds."
+    )
+    yield "\n".join(["| machine | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in machine.items())])
+    if any(dict(each.machine) != dict(machine) for each in found.values()):
+        yield "Some parts were measured elsewhere or otherwise; they say so."
+    commands = [each.command for each in found.values()]
+    yield "These commands made the page. DeepXDE comes with the extra `benchmark`; every script has `--help`."
+    yield "\n".join(["```sh", "pip install -e '.[benchmark]'", *commands, "python docs/performance.py {folder}", "```"])
+
+
+def elsewhere(machine: Mapping[str, str], own: Mapping[str, str]) -> Iterator[str]:
+    """What differs from the machine at the head of the page."""
+    differing = [f"{name} {value}" for name, value in own.items() if machine.get(name) != value]
+    if differing:
+        yield f"Measured with {', '.join(differing)}."
+
+
+def page(folder: Path) -> str:
+    found = {
+        section.file: Found.read(folder / section.file) for section in SECTIONS if (folder / section.file).exists()
+    }
+    if not found:
+        raise SystemExit(f"{folder} holds none of {', '.join(section.file for section in SECTIONS)}")
+    machine = next(iter(found.values())).machine
+    paragraphs = [text.replace("{folder}", folder.as_posix()) for text in head(found)]
+    for section in SECTIONS:
+        if section.file not in found:
+            print(f"left out, for want of {folder / section.file}: {section.title}", file=sys.stderr)
+            continue
+        own = found[section.file]
+        paragraphs += [f"## {section.title}", *elsewhere(machine, own.machine), *section.paragraphs(own)]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        raise SystemExit(__doc__)
+    with replacing(PAGE) as part:
+        part.write_text(page(Path(arguments[0])), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
