@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,28 +56,27 @@ def step_time(found: Found) -> Iterator[str]:
         "memory, so DeepXDE races a second time with that. Medians and quartiles."
     )
     for dtype in found.tables:
-        yield f"**{dtype}**, {found.machine['threads']} threads:"
+        yield f"**{dtype}**, threads: {found.machine['threads']}"
         yield found.table(dtype)
-        yield "".join(ratios(found, dtype)) + (
+        yield ratio_sentence(found, dtype) + (
             f"Before the race the losses were compared ({found.facts[f'{dtype}: loss']}, apart by at most "
             f"{found.facts[f'{dtype}: losses apart by']} relative) and the gradients "
             f"({found.facts[f'{dtype}: gradients apart by']})."
         )
 
 
-def ratios(found: Found, dtype: str) -> Iterator[str]:
-    """A sentence for each rival that the fastest engine of laaf leaves behind, or that leaves it behind."""
+def ratio_sentence(found: Found, dtype: str) -> str:
+    """How much faster the fastest engine of laaf is than every other rival."""
     times = {row[0]: float(found.facts[f"{dtype}: {row[0]} in ms"]) for row in found.rows(dtype)}
     best = min((name for name in times if name.startswith("laaf")), key=times.__getitem__)
-    others = {name: f"{time / times[best]:.1f} times" for name, time in times.items() if name != best}
-    if others:
-        yield f"Measured by {best}: " + ", ".join(f"{name} takes {ratio}" for name, ratio in others.items()) + ". "
+    told = [f"{time / times[best]:.1f} times as fast as *{name}*" for name, time in times.items() if name != best]
+    return f"*{best}* is {'; '.join(told)}. " if told else ""
 
 
 def accuracy(found: Found) -> Iterator[str]:
     yield (
         "Relative L2 error against Hopf-Cole on 256 × 100 points, ν = 0.01/π, evaluated outside the clock; every "
-        f"training alone on the machine with {found.machine['threads']} threads, taking turns seed by seed. Seeds: "
+        "training alone on the machine with all threads, taking turns seed by seed. Seeds: "
         f"{found.facts['seeds']}. DeepXDE trains its own Burgers example (3×20 tanh, 2540 + 80 + 160 points, Adam "
         "15000 iterations with 1e-3, then L-BFGS, which ends by itself); where it has ended, its last error stands."
     )
@@ -186,7 +186,14 @@ def page(folder: Path) -> str:
             continue
         own = found[section.file]
         paragraphs += [f"## {section.title}", *elsewhere(machine, own.machine), *section.paragraphs(own)]
-    return "\n\n".join(paragraphs) + "\n"
+    return "\n\n".join(map(wrapped, paragraphs)) + "\n"
+
+
+def wrapped(paragraph: str) -> str:
+    """Prose in lines of the width of the other pages; tables, pictures, headings and commands as they are."""
+    if paragraph.startswith(("|", "!", "#", "```")):
+        return paragraph
+    return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def main(arguments: list[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 import laaf_cli
+from laaf_cli.derivatives import kernel_name, obstacle
 from laaf_cli.target_file import replacing
 
 
@@ -105,6 +106,7 @@ def machine_facts() -> dict[str, str]:
         "Python": platform.python_version(),
         "torch": torch.__version__,
         "laaf": laaf_cli.__version__,
+        "kernel of laaf": kernel_name() or f"none: {obstacle('cpu', 'tanh', 2)}",
     }
 
 

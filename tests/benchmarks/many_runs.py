@@ -33,7 +33,7 @@ from torch import Tensor
 from turns import Timing, race, timed
 
 from laaf_cli import bundled
-from laaf_cli.derivatives import ENGINES
+from laaf_cli.derivatives import AUTO, ENGINES
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.run import prepare_torch
@@ -241,8 +241,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--points", default="500,2000,10000", help="of the equation; default: %(default)s")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--engine", choices=list(ENGINES), default="fused" if "fused" in ENGINES else "taylor",
-                        help="of the single runs; default: %(default)s")  # fmt: skip
+    parser.add_argument("--engine", choices=list(ENGINES), default=AUTO, help="of single runs; default: %(default)s")
     parser.add_argument("--processes", type=int, default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()

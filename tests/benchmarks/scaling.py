@@ -29,11 +29,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from contestants import racing_engines
 from findings import Findings, Table, make_parser, milliseconds, tell
 from turns import race, timed
 
 from laaf_cli import bundled
-from laaf_cli.derivatives import ENGINES, TaylorEngine
+from laaf_cli.derivatives import TaylorEngine
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.run import prepare_torch
 from laaf_cli.spec import Override
@@ -206,7 +207,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--points", type=whole_numbers, metavar="N,…", help="numbers of points; default: 1e3 to 1e6")
     parser.add_argument("--widths", type=whole_numbers, metavar="N,…", help="default: 20 to 256")
     parser.add_argument("--depths", type=whole_numbers, metavar="N,…", help="default: 2 to 8")
-    names = [name for name in ENGINES if name not in ("auto", "nested")]
+    names = [name for name in racing_engines() if name != "nested"]
     parser.add_argument("--engines", default=",".join(names), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
     parser.add_argument("--case-seconds", type=float, default=20, help="end of the rounds of one case; default: 20")

@@ -30,12 +30,12 @@ from typing import Any
 import deepxde_burgers
 import numpy as np
 import torch
+from contestants import racing_engines
 from findings import Findings, Table, make_parser, milliseconds, tell
 from numpy.typing import NDArray
 from turns import Timing, race, timed
 
 from laaf_cli import bundled
-from laaf_cli.derivatives import ENGINES
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.run import prepare_torch
 from laaf_cli.spec import Override
@@ -184,8 +184,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["float32", "float64", "both"], default="both")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=100, help="default: %(default)s")
-    names = [name for name in ENGINES if name != "auto"]
-    parser.add_argument("--engines", default=",".join(names), help="default: %(default)s")
+    parser.add_argument("--engines", help="default: every engine that the machine has")
     parser.add_argument("--without-deepxde", action="store_true", help="leave DeepXDE out although it is installed")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -195,15 +194,14 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     prepare_torch()
     with_deepxde = deepxde_burgers.is_installed() and not options.without_deepxde
+    engines = options.engines.split(",") if options.engines else racing_engines(options.device)
     dtypes = ["float32", "float64"] if options.dtype == "both" else [options.dtype]
     max_seconds = min(options.max_seconds, 20) if options.quick else options.max_seconds
     rounds = min(options.rounds, 10) if options.quick else options.rounds
     tables: dict[str, Table] = {}
     facts: dict[str, str] = {}
     for dtype in dtypes:
-        rivals = make_rivals(
-            options.engines.split(","), dtype, options.device, with_deepxde=with_deepxde, quick=options.quick
-        )
+        rivals = make_rivals(engines, dtype, options.device, with_deepxde=with_deepxde, quick=options.quick)
         loss, apart_loss, apart_gradient = agreed_loss(rivals, dtype)
         facts[f"{dtype}: loss"] = f"{loss:.8f}"
         facts[f"{dtype}: losses apart by"] = f"{apart_loss:.1e}"
