@@ -229,7 +229,7 @@ def problem_table(jobs: Sequence[dict[str, Any]], lengths: Sequence[float]) -> T
 def iterations_per_second(spec: str, threads: int, seconds: float = 5) -> float:
     """How fast Adam is on a bundled problem, its own adaptation of points and weights included."""
     torch.set_num_threads(threads)
-    summary = execute(planned(spec, ["reference.kind=none"], 0, seconds)).summary
+    summary = execute(planned(spec, ["reference={kind: none}"], 0, seconds)).summary
     return summary.iterations / summary.wall_time_s
 
 
@@ -260,6 +260,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.quick:
         options.seeds, options.seconds, options.lengths = 1, 12, "4,8"
+        options.problems = options.problems and options.problems.split(",")[0]
     tell(problems(options) if options.problems else burgers(options), options.output)
 
 

@@ -141,7 +141,7 @@ def error_figure(methods: Mapping[str, Sequence[ErrorCurve]], title: str) -> Fig
         for curve in curves:
             axes.plot(curve.seconds[1:], curve.errors[1:], color=color, linestyle=line, linewidth=0.5, alpha=0.6)
         end = min(curve.seconds[-1] for curve in curves)
-        common = np.geomspace(max(curve.seconds[1] for curve in curves), end, 300)
+        common = np.geomspace(min(curve.seconds[1] for curve in curves), end, 300)
         median = [spread([curve.at(t) for curve in curves]).median for t in common]
         axes.plot(common, median, color=color, linestyle=line, linewidth=2, label=method)
     axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="relative L2 error")
