@@ -124,11 +124,28 @@ def many_runs(found: Found) -> Iterator[str]:
         "Whether it pays to train seeds as one batch: iterations per second of Burgers' equation with Adam, summed "
         "over the runs. *One after another* gives one run all threads; *side by side* is what `laaf sweep --jobs` "
         "does with a process for each core; *as one batch* stacks the weights of several networks and takes one "
-        "Taylor step for all."
+        "Taylor step for all, in torch as the engine `taylor` does."
     )
     yield found.table("rates")
-    best = {name.removesuffix(": best"): fact for name, fact in found.facts.items() if name.endswith(": best")}
-    yield "Fastest besides one after another: " + "; ".join(f"{points}: {fact}" for points, fact in best.items()) + "."
+    best: dict[str, dict[bool, float]] = {}
+    for points, way, *_, ratio in found.rows("rates"):
+        if not way.startswith("one after another"):
+            known = best.setdefault(points, {})
+            batched = "batch" in way
+            known[batched] = max(known.get(batched, 0.0), float(ratio))
+    yield (
+        "Iterations per second over those of one after another: "
+        + (
+            "; ".join(
+                f"with {points} points {ratios[True]:.2f} for the best batch"
+                + (f" and {ratios[False]:.2f} side by side" if False in ratios else "")
+                for points, ratios in best.items()
+            )
+        )
+        + "."
+    )
+    if all(ratios[True] <= max(1.0, ratios.get(False, 0.0)) for ratios in best.values()):
+        yield "No batch is worth it on this machine; `laaf sweep` trains runs side by side."
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Error against seconds of training, Burgers' equation with ν = 0.01/π: laaf against DeepXDE on PyTorch.
 
 The error is the relative L2 error against Hopf-Cole on 256 × 100 points, evaluated outside the clock. Every training has a
-process of its own with all threads; they take turns seed by seed, so that what drifts falls on all. Trainings whose file is
-there already are not done again.
+process of its own with all threads; they take turns seed by seed, so that what drifts falls on all. A training whose file
+is there is not done again, so that a long series can be interrupted; an empty folder begins anew.
 
 laaf: any number of methods, `LABEL: SPEC KEY=VALUE …` each, as `laaf solve SPEC --set KEY=VALUE` trains them. DeepXDE
 (extra `benchmark`): its own Burgers example, 3×20 tanh, 2540 + 80 + 160 points, Adam 15000 iterations with 1e-3, then
@@ -10,7 +10,7 @@ L-BFGS, in float32 (its default) and in float64.
 
     python tests/benchmarks/accuracy_time.py --seeds 5 --seconds 720
     python tests/benchmarks/accuracy_time.py --seeds 3 --seconds 60 --method 'wide: burgers network.hidden=[50,50,50]'
-    python tests/benchmarks/accuracy_time.py --from runs/accuracy/*.h5 --figure error.png
+    python tests/benchmarks/accuracy_time.py --from runs/accuracy --figure error.png
     python tests/benchmarks/accuracy_time.py --problems allen-cahn,kdv,klein-gordon
 
 With --problems: the bundled problem as it is, Adam alone with as many iterations as fit into the time, against the same
@@ -23,7 +23,6 @@ import argparse
 import contextlib
 import io
 import json
-import math
 import subprocess
 import sys
 import time
@@ -39,6 +38,7 @@ from error_curves import ErrorCurve, by_method, error_figure, error_table, read_
 from findings import Findings, Table, make_parser, tell
 
 from laaf_cli import bundled
+from laaf_cli.errors import LaafError
 from laaf_cli.metrics import relative_l2
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.problem import grid_points
@@ -175,8 +175,10 @@ def burgers_jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def burgers(options: argparse.Namespace) -> Findings:
-    paths = options.read
-    if not paths:
+    paths = [
+        path for given in options.read or [] for path in (sorted(given.glob("*-s*.*")) if given.is_dir() else [given])
+    ]
+    if not options.read:
         jobs = burgers_jobs(options)
         train(jobs, options.threads)
         paths = [Path(job["path"]) for job in jobs]
@@ -234,20 +236,26 @@ def iterations_per_second(spec: str, threads: int, seconds: float = 5) -> float:
 
 
 def parse() -> argparse.Namespace:
-    parser = make_parser(__doc__, max_seconds=math.inf)
+    parser = make_parser(__doc__, max_seconds=None)
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds, from 0; default: %(default)s")
     parser.add_argument("--seconds", type=float, default=720, help="of each training at most; default: %(default)g")
     parser.add_argument("--method", action="append", metavar="'LABEL: SPEC KEY=VALUE …'", help="of laaf; repeatable")
     parser.add_argument("--without-deepxde", action="store_true", help="leave DeepXDE out although it is installed")
-    parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"), help="folder; default: %(default)s")
-    parser.add_argument("--from", dest="read", type=Path, nargs="+", metavar="FILE", help="train nothing, read these")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER",
+                        help="where trainings are kept; default: runs/accuracy, with --problems runs/accuracy-problems")  # fmt: skip
+    parser.add_argument("--from", dest="read", type=Path, nargs="+", metavar="PATH",
+                        help="train nothing, read these files or all in these folders")  # fmt: skip
+
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the curves there")
     parser.add_argument("--problems", metavar="NAME,…", help="other bundled problems instead of Burgers' equation")
     parser.add_argument("--lengths", default="60,300", help="with --problems: seconds; default: %(default)s")
     parser.add_argument("--quasi-newton", action="append", default=[], metavar="KEY=VALUE",
                         help="with --problems: what is set for the second training; repeatable")  # fmt: skip
     parser.add_argument("--train", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.runs is None:
+        options.runs = Path("runs/accuracy-problems" if options.problems else "runs/accuracy")
+    return options
 
 
 def main() -> None:
@@ -261,7 +269,10 @@ def main() -> None:
     if options.quick:
         options.seeds, options.seconds, options.lengths = 1, 12, "4,8"
         options.problems = options.problems and options.problems.split(",")[0]
-    tell(problems(options) if options.problems else burgers(options), options.output)
+    try:
+        tell(problems(options) if options.problems else burgers(options), options.output)
+    except LaafError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

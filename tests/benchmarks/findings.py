@@ -121,11 +121,12 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def make_parser(description: str | None, max_seconds: float) -> argparse.ArgumentParser:
-    """A parser with the options that every benchmark has; max_seconds: the default of --max-seconds."""
+def make_parser(description: str | None, max_seconds: float | None) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark has; max_seconds: the default of --max-seconds, None: no such."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="less of everything, in a minute at most")
-    parser.add_argument("--max-seconds", type=float, default=max_seconds, help="default: %(default)g")
+    if max_seconds is not None:
+        parser.add_argument("--max-seconds", type=float, default=max_seconds, help="default: %(default)g")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the findings there, as JSON")
     return parser

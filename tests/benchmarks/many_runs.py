@@ -2,7 +2,7 @@
 
 Burgers' equation, 6×20 tanh, Adam with full batch: a loss, its gradient and an update of the parameters.
 
-one after another    one run at a time with all threads
+one after another    one run at a time with all threads, with the engine that is asked for and with the one in torch
 side by side         a process with one thread for each core, each with a run of its own, all at the same time
 as one batch of K    the weights of K networks stacked, one Taylor step for all of them (`torch.bmm`), all threads
 
@@ -220,6 +220,8 @@ def rates(
 ) -> dict[str, Timing]:
     """Iterations per second of all runs together, by way: over blocks, each of `seconds` for every way."""
     ways: dict[str, tuple[Callable[[], object], int]] = {"one after another": (SingleRun(0, settings).turn, 1)}
+    if settings["engine"] != "taylor":  # what the batch does, for one run
+        ways["one after another, taylor"] = (SingleRun(0, settings | {"engine": "taylor"}).turn, 1)
     for size in sizes:
         ways[f"as one batch of {size}"] = (StackedRuns(range(size), settings).turn, size)
     found: dict[str, list[float]] = {}
@@ -258,7 +260,7 @@ def main() -> None:
     sizes = SIZES[:3] if options.quick else SIZES
     blocks = 1 if options.quick else 5
     max_seconds = min(options.max_seconds, 30) if options.quick else options.max_seconds
-    seconds = max_seconds / (len(numbers) * blocks * (len(sizes) + 2))
+    seconds = max_seconds / (len(numbers) * blocks * (len(sizes) + 3))
     processes = 0 if options.device == "cuda" else options.processes
     rows, facts = [], {}
     for n in numbers:
@@ -267,8 +269,9 @@ def main() -> None:
         facts[f"{n} points: losses apart by"] = f"{compare_losses(settings):.1e}"
         found = rates(settings, sizes, blocks, seconds, processes)
         single = found["one after another"].median_s
-        best = max((name for name in found if name != "one after another"), key=lambda name: found[name].median_s)
-        facts[f"{n} points: best"] = f"{best}, {found[best].median_s / single:.2f} times one after another"
+        batch = max((name for name in found if "batch" in name), key=lambda name: found[name].median_s)
+        for name in (batch, *(["side by side"] if processes else [])):
+            facts[f"{n} points: {name}"] = f"{found[name].median_s / single:.2f}"
         rows += [
             (f"{n:,}", name, f"{each.median_s:.3g}", f"{each.lower_s:.3g} to {each.upper_s:.3g}",
              f"{each.median_s / single:.2f}")
