@@ -208,7 +208,8 @@ def test_causal_loss_by_hand(batch: int | None) -> None:
     (group, part), *_ = objective._batches(3, batch)
     assert group.terms[0].name == "momentum"
     with torch.no_grad():
-        (squares,) = group.squares_at(part, {}, objective.backend)["momentum"]
+        fields = group.engine.evaluate(part.prepared)
+        (squares,) = group.squares_at(part, fields, {}, objective.backend)["momentum"]
     slices = np.floor(part.points[:, 1].numpy() * 4).astype(int)
     means = np.array([0.5 * squares.numpy()[slices == k].mean() for k in range(4)])
     weights = np.exp(-5 * (np.cumsum(means) - means))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from laaf_cli.derivatives.engine import DerivativeEngine, Operator
-from laaf_cli.derivatives.fused import MAX_ORDER, FusedEngine
+from torch import Tensor
+
+from laaf_cli.derivatives.engine import DerivativeEngine, Operator, Prepared
+from laaf_cli.derivatives.fused import MAX_ORDER, FusedEngine, evaluate_fused
 from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine
@@ -45,6 +47,15 @@ def make_fastest(
     orders = [field.orders for field in wanted] + [orders for operator in combined for orders in operator.orders]
     hindered = obstacle(network.device.type, network.activation.name, max(map(sum, orders), default=0))
     return (TaylorEngine if hindered else FusedEngine)(network, unknowns, wanted, combined)
+
+
+def evaluate_together(requests: Sequence[tuple[DerivativeEngine, Prepared]]) -> list[dict[Field, Tensor]]:
+    """What several engines of one network compute, those of the kernel in one go."""
+    fused = [(engine, prepared) for engine, prepared in requests if isinstance(engine, FusedEngine)]
+    found = iter(evaluate_fused(fused) if fused else [])
+    return [
+        next(found) if isinstance(engine, FusedEngine) else engine.evaluate(prepared) for engine, prepared in requests
+    ]
 
 
 def kernel_name() -> str:

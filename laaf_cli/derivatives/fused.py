@@ -113,8 +113,15 @@ class FusedEngine(DerivativeEngine):
         return Prepared(inputs, (torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype),))
 
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
-        outputs = _Streams.apply(self, prepared, *self.tensors)  # type: ignore[no-untyped-call]
-        return dict(zip(self.wanted, outputs, strict=True))
+        return evaluate_fused([(self, prepared)])[0]
+
+    def call(self, prepared: Prepared) -> Call:
+        """A call of the kernel at these points."""
+        inputs, (coefficients,) = prepared.inputs, prepared.coefficients
+        n_points = inputs.shape[2]
+        n_threads = self.n_threads(n_points)
+        workspace = self.library.workspace(self.kernel_network, n_points, n_threads, len(coefficients), inputs.dtype)
+        return Call(inputs, coefficients, n_threads, workspace)
 
     def n_threads(self, n_points: int) -> int:
         """Those of torch, or fewer where there is little to do."""
@@ -138,34 +145,45 @@ class FusedEngine(DerivativeEngine):
         return Parameters(tensors[:n], tensors[n : 2 * n], slopes)
 
 
+Request = tuple[FusedEngine, Prepared]
+
+
+def evaluate_fused(requests: Sequence[Request]) -> list[dict[Field, Tensor]]:
+    """What several engines of one network are wanted for, in one node of the graph: each has its share of overhead."""
+    outputs = iter(_Streams.apply(requests, *requests[0][0].tensors))  # type: ignore[no-untyped-call]
+    return [{field: next(outputs) for field in engine.wanted} for engine, _ in requests]
+
+
 class _Streams(torch.autograd.Function):
-    """Parameters → what the engine is wanted for, [n_points] each."""
+    """Parameters → what the engines are wanted for, [n_points] each."""
 
     @staticmethod
-    def forward(ctx: Any, engine: FusedEngine, prepared: Prepared, *parameters: Tensor) -> tuple[Tensor, ...]:
-        inputs, (coefficients,) = prepared.inputs, prepared.coefficients
-        n_points = inputs.shape[2]
-        n_threads = engine.n_threads(n_points)
-        network = engine.kernel_network
-        workspace = engine.library.workspace(network, n_points, n_threads, len(coefficients), inputs.dtype)
-        call = Call(inputs, coefficients, n_threads, workspace)
-        outputs = tuple(inputs.new_empty(n_points) for _ in engine.wanted)
-        engine.library.forward(network, engine.parameters(parameters), call, engine.by_row(outputs))
-        ctx.engine, ctx.network, ctx.call = engine, network, call
+    def forward(ctx: Any, requests: Sequence[Request], *parameters: Tensor) -> tuple[Tensor, ...]:
+        ctx.calls, found = [], []
+        for engine, prepared in requests:
+            call = engine.call(prepared)
+            outputs = [prepared.inputs.new_empty(prepared.inputs.shape[2]) for _ in engine.wanted]
+            network = engine.kernel_network
+            engine.library.forward(network, engine.parameters(parameters), call, engine.by_row(outputs))
+            ctx.calls.append((engine, network, call))
+            found += outputs
         ctx.save_for_backward(*parameters)
         ctx.set_materialize_grads(False)
-        return outputs
+        return tuple(found)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        engine, parameters = ctx.engine, ctx.saved_tensors
+        parameters = ctx.saved_tensors
         gradient = _zeros_like(parameters)
-        given = [None if cotangent is None else cotangent.contiguous() for cotangent in cotangents]
-        engine.library.backward(
-            ctx.network, engine.parameters(parameters), ctx.call, engine.by_row(given), engine.parameters(gradient)
-        )
-        return (None, None, *gradient)
+        given = iter([None if cotangent is None else cotangent.contiguous() for cotangent in cotangents])
+        for engine, network, call in ctx.calls:
+            own = [next(given) for _ in engine.wanted]
+            if any(cotangent is not None for cotangent in own):
+                engine.library.backward(
+                    network, engine.parameters(parameters), call, engine.by_row(own), engine.parameters(gradient)
+                )
+        return (None, *gradient)
 
 
 def _zeros_like(parameters: Sequence[Tensor]) -> list[Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.derivatives import MakeEngine, Prepared
-from laaf_cli.expression import NUMPY, Backend, Node, evaluate
+from laaf_cli.expression import NUMPY, Backend, Field, Node, evaluate
 from laaf_cli.network import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
 from laaf_cli.problem.domain import Array
@@ -88,9 +88,10 @@ class TermGroup:
         coefficients = {name: value[:, rows] for name, value in self.coefficients.items()}
         return self._batch(self.points[rows], coefficients, symbols, weights)
 
-    def residuals_at(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, list[Tensor]]:
-        """The residuals of each term, [n_residuals] each."""
-        fields = self.engine.evaluate(batch.prepared)
+    def residuals_at(
+        self, batch: Batch, fields: Mapping[Field, Tensor], constants: Mapping[str, Tensor], backend: Backend
+    ) -> dict[str, list[Tensor]]:
+        """The residuals of each term, [n_residuals] each, from what the engine computes."""
         symbols = {**batch.symbols, **constants}
         n_points = len(batch.points)
         found: dict[str, list[Tensor]] = {}
@@ -106,19 +107,23 @@ class TermGroup:
                 found[name].append(residual)
         return found
 
-    def squares_at(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, list[Tensor]]:
+    def squares_at(
+        self, batch: Batch, fields: Mapping[Field, Tensor], constants: Mapping[str, Tensor], backend: Backend
+    ) -> dict[str, list[Tensor]]:
         """The squared residuals of each term with the weights of their rows, [n_residuals] each."""
         squares = {}
-        for name, residuals in self.residuals_at(batch, constants, backend).items():
+        for name, residuals in self.residuals_at(batch, fields, constants, backend).items():
             squares[name] = [residual.square() for residual in residuals]
             if batch.row_weights is not None:
                 squares[name] = [square * batch.row_weights for square in squares[name]]
         return squares
 
-    def scaled_residuals(self, batch: Batch, constants: Mapping[str, Tensor], backend: Backend) -> dict[str, Tensor]:
+    def scaled_residuals(
+        self, batch: Batch, fields: Mapping[Field, Tensor], constants: Mapping[str, Tensor], backend: Backend
+    ) -> dict[str, Tensor]:
         """The residuals of each term in one vector [n], scaled so that the term is the sum of their squares."""
         roots = 1.0 if batch.row_weights is None else batch.row_weights.sqrt()
-        found = self.residuals_at(batch, constants, backend)
+        found = self.residuals_at(batch, fields, constants, backend)
         return {
             name: torch.cat([roots * residual / math.sqrt(len(residual)) for residual in residuals])
             for name, residuals in found.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from laaf_cli.derivatives import MakeEngine
-from laaf_cli.expression import Backend
+from laaf_cli.derivatives import MakeEngine, evaluate_together
+from laaf_cli.expression import Backend, Field
 from laaf_cli.network import Mlp, SlopeRecovery
 from laaf_cli.problem import Interior, PointSet, Problem, Term
 from laaf_cli.problem.domain import Array
@@ -153,8 +153,8 @@ class Objective:
         values, weighted = [], []
         point_weights: dict[str, Tensor] = {}
         constants = self.constants.values()
-        for group, part in self._batches(iteration, batch):
-            squares = group.squares_at(part, constants, self.backend)
+        for group, part, fields in self._evaluated(self._batches(iteration, batch)):
+            squares = group.squares_at(part, fields, constants, self.backend)
             plain = [_mean(each) for each in squares.values()]
             values += plain
             weights = self._point_weights(group, part, squares)
@@ -175,6 +175,15 @@ class Objective:
             return [(group, group.whole) for group in self.groups]
         random = random_stream(self.seed, "batch", str(iteration))
         return [(group, group.batch(size, random)) for group in self.groups]
+
+    @staticmethod
+    def _evaluated(
+        batches: Sequence[tuple[TermGroup, Batch]],
+    ) -> Iterator[tuple[TermGroup, Batch, Mapping[Field, Tensor]]]:
+        """Groups and their points with what the network gives there."""
+        found = evaluate_together([(group.engine, part.prepared) for group, part in batches])
+        for (group, part), fields in zip(batches, found, strict=True):
+            yield group, part, fields
 
     def _point_weights(self, group: TermGroup, batch: Batch, squares: Mapping[str, list[Tensor]]) -> Tensor | None:
         """The weights of the points of the equations [n_points], where the balance gives them some."""
@@ -221,8 +230,8 @@ class Objective:
             return
         constants = self.constants.values()
         residuals: dict[str, Tensor] = {}
-        for group, part in self._batches(iteration, batch):
-            residuals |= group.scaled_residuals(part, constants, self.backend)
+        for group, part, fields in self._evaluated(self._batches(iteration, batch)):
+            residuals |= group.scaled_residuals(part, fields, constants, self.backend)
         moment = Moment(
             self.balance,
             residuals,
@@ -301,7 +310,8 @@ class Objective:
             constants = self.constants.values()
             for block in blocks:
                 group = self._group(equations, PointSet(block))
-                squares = self._of_system(group.squares_at(group.whole, constants, self.backend))
+                ((_, part, fields),) = self._evaluated([(group, group.whole)])
+                squares = self._of_system(group.squares_at(part, fields, constants, self.backend))
                 found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
         return np.concatenate(found)
 
@@ -310,8 +320,9 @@ class Objective:
         found: dict[str, float] = {}
         with torch.no_grad():
             constants = self.constants.values()
-            for group in self._groups([self.terms[name] for name in points], points):
-                squares = group.squares_at(group.whole, constants, self.backend)
+            groups = self._groups([self.terms[name] for name in points], points)
+            for group, part, fields in self._evaluated([(group, group.whole) for group in groups]):
+                squares = group.squares_at(part, fields, constants, self.backend)
                 found |= {name: float(_mean(each)) for name, each in squares.items()}
         return found
 

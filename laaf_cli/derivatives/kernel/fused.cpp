@@ -95,20 +95,23 @@ template <class R> struct Layers {
     for (int k = 0; k <= plan.depth; k++) {
       const int n_in = plan.width[k], n_out = plan.width[k + 1];
       const R *weight = static_cast<const R *>(given.weights[k]), *b = static_cast<const R *>(given.biases[k]);
-      R *to = room;
-      forward.push_back(to);
-      for (int p = 0; p < n_panels(n_out); p++)
+      R *by_output = room, *by_input = room + int64_t(n_in) * n_out, *shift = by_input + int64_t(n_in) * n_out;
+      forward.push_back(by_output);
+      backward.push_back(by_input);
+      bias.push_back(shift);
+      room = shift + n_out;
+      for (int o = 0; o < n_out; o++) shift[o] = factor(plan, given, k, o);
+      for (int p = 0; p < n_panels(n_out); p++) {
+        const int begin = panel_begin(n_out, p), end = panel_begin(n_out, p + 1);
         for (int i = 0; i < n_in; i++)
-          for (int o = panel_begin(n_out, p); o < panel_begin(n_out, p + 1); o++)
-            *to++ = factor(plan, given, k, o) * weight[int64_t(o) * n_in + i];
-      backward.push_back(to);
-      for (int p = 0; p < n_panels(n_in); p++)
+          for (int o = begin; o < end; o++) *by_output++ = shift[o] * weight[int64_t(o) * n_in + i];
+      }
+      for (int p = 0; p < n_panels(n_in); p++) {
+        const int begin = panel_begin(n_in, p), end = panel_begin(n_in, p + 1);
         for (int o = 0; o < n_out; o++)
-          for (int i = panel_begin(n_in, p); i < panel_begin(n_in, p + 1); i++)
-            *to++ = factor(plan, given, k, o) * weight[int64_t(o) * n_in + i];
-      bias.push_back(to);
-      for (int o = 0; o < n_out; o++) *to++ = factor(plan, given, k, o) * b[o];
-      room = to;
+          for (int i = begin; i < end; i++) *by_input++ = shift[o] * weight[int64_t(o) * n_in + i];
+      }
+      for (int o = 0; o < n_out; o++) shift[o] *= b[o];
     }
   }
 
@@ -480,7 +483,7 @@ template <class R, class Step> int run(const LaafNetwork *net, const LaafParamet
   return 0;
 }
 
-// The sums of all parts, with respect to the weights without slopes, and to the slopes.
+// Adds the sums of all parts to the gradient, with respect to the weights without slopes, and to the slopes.
 template <class R> void reduce(const LaafNetwork &net, const LaafParameters &given, const LaafCall &call, const LaafParameters &found) {
   Rules<R> rules;
   int n_kept = 1;
@@ -501,10 +504,10 @@ template <class R> void reduce(const LaafNetwork &net, const LaafParameters &giv
       const double factor = Layers<R>::factor(plan, given, k, o);
       double slope = db[o] * bias[o];
       for (int64_t i = int64_t(o) * n_in; i < int64_t(o + 1) * n_in; i++) {
-        static_cast<R *>(found.weights[k])[i] = R(factor * dw[i]);
+        static_cast<R *>(found.weights[k])[i] += R(factor * dw[i]);
         slope += dw[i] * weight[i];
       }
-      static_cast<R *>(found.biases[k])[o] = R(factor * db[o]);
+      static_cast<R *>(found.biases[k])[o] += R(factor * db[o]);
       if (n_slopes) static_cast<R *>(found.slopes[k])[n_slopes == 1 ? 0 : o] += R(net.scale * slope);
     }
   }

@@ -155,7 +155,7 @@ class Library:
     def backward(
         self, network: Network, parameters: Parameters, call: Call, cotangents: Rows, gradient: Parameters
     ) -> None:
-        """The gradient from the cotangents of the outputs; slopes of the gradient are added to, the rest is set."""
+        """Adds the gradient that follows from the cotangents of the outputs."""
         given, found = parameters.pointers(), gradient.pointers()
         function = self._function("backward", call.dtype)
         _check(function(network.pointer, byref(given), byref(call.structure), _pointers(cotangents), byref(found)))
