@@ -288,3 +288,49 @@ def test_regression_has_no_points_to_renew() -> None:
     regression = "coordinates: {x: [0, 1]}\nunknowns: [u]\ndata: {target: {u: x}, points: 9}\n"
     with pytest.raises(SpecError, match="there are no equations whose points could be renewed"):
         plan_of(regression, "points.resample={every: 5}")
+
+
+PHASES = "training=[{iterations: 3}, {iterations: 3, interior: 25}, {iterations: 3}, {iterations: 3, interior: 90}]"
+
+
+def sizes_of(plan: Plan) -> list[int]:
+    """The number of points of the equation at each iteration."""
+    objective = objective_of(plan)
+    found: list[int] = []
+    Trainer(objective, plan.phases, should_stop=lambda: bool(found.append(len(objective.points["momentum"])))).train()
+    return found
+
+
+def test_a_phase_has_its_own_number_of_points_and_hands_it_on() -> None:
+    assert sizes_of(plan_of(BURGERS, PHASES)) == [60] * 3 + [25] * 6 + [90] * 3
+
+
+def test_the_number_of_a_phase_holds_for_renewals() -> None:
+    rad = "points.resample={every: 2, method: rad}"
+    assert sizes_of(plan_of(BURGERS, PHASES, rad)) == [60] * 3 + [25] * 6 + [90] * 3
+    assert sizes_of(plan_of(BURGERS, PHASES, "points.resample={every: 4, method: rar-d, add: 2}")) == (
+        [60] * 3 + [25] + [27] * 4 + [29] + [90] * 3
+    )
+
+
+def test_a_first_phase_with_its_own_number_draws_by_the_sampler() -> None:
+    plan = plan_of(BURGERS, "training=[{iterations: 1, interior: 32}]", "points.sampler=sobol")
+    objective = objective_of(plan)
+    Trainer(objective, plan.phases).train()
+    region = replace(plan.problem.terms[0].region, n_points=32)
+    expected = region.draw(plan.problem.domain, random_stream(0, "interior", "0")).points
+    assert np.array_equal(objective.points["momentum"].points, expected)
+
+
+def test_a_number_as_before_changes_nothing() -> None:
+    plan = plan_of(BURGERS, "training=[{iterations: 2, interior: 60}]")
+    objective = objective_of(plan)
+    before = objective.points["momentum"].points
+    Trainer(objective, plan.phases).train()
+    assert objective.points["momentum"].points is before
+
+
+def test_regression_has_no_points_to_count() -> None:
+    regression = "coordinates: {x: [0, 1]}\nunknowns: [u]\ndata: {target: {u: x}, points: 9}\n"
+    with pytest.raises(SpecError, match="there are no equations whose points could be counted"):
+        plan_of(regression, "training=[{iterations: 2, interior: 5}]")

@@ -207,14 +207,18 @@ class Call:
 
 @cache
 def load_library() -> Library | KernelMissing:
-    """The library, loaded once; or why it cannot be used."""
+    """The library, loaded once; or why it cannot be used.
+
+    For tests and comparisons LAAF_KERNEL names a lesser variant of it, or `none`, and LAAF_KERNEL_LIBRARY another file.
+    """
     if os.environ.get("LAAF_KERNEL") == "none":
         return KernelMissing("LAAF_KERNEL=none turns the kernel off")
-    if not LIBRARY.exists():
+    path = Path(os.environ.get("LAAF_KERNEL_LIBRARY") or LIBRARY)
+    if not path.exists():
         return KernelMissing(_why_not_built())
     _share_openmp()
     try:
-        return Library(LIBRARY)
+        return Library(path)
     except OSError as error:
         return KernelMissing(f"the kernel cannot be loaded: {error}")
 
