@@ -32,6 +32,9 @@ def test_arithmetic_of_the_paper_network_is_counted_by_hand(load: Load) -> None:
     # 2·20 + 5·20·20 + 20·1 multiplications a point and stream; u, u_x, u_t, u_xx at 10000 points and u at 400.
     expected = 2 * 3 * (2 * 20 + 5 * 20 * 20 + 20) * (4 * 10_000 + 400)
     assert scaling.flop(scaling.Case(10_000, 20, 6, "float32").plan()) == expected
+    # Three streams in place of four, and four products in place of three.
+    weights = expected / 6 / (4 * 10_000 + 400)
+    assert scaling.flop_done(scaling.Case(10_000, 20, 6, "float32").plan()) == 8 * weights * (3 * 10_000 + 400)
 
 
 def test_arithmetic_grows_with_the_square_of_the_width(load: Load) -> None:
