@@ -76,25 +76,36 @@ def evaluate(node: Node, symbols: Mapping[str, Any], fields: Mapping[Field, Any]
     symbols: coordinates and constants by name; fields: unknowns and derivatives, each [n_points].
     Raises KeyError for a name that has no value.
     """
-    known: dict[int, Any] = {}  # shared subtrees are computed once
+    return _Evaluation(symbols, fields, backend).value(node)
 
-    def value(node: Node) -> Any:
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """One evaluation; no closures, which would hold the arrays until Python looks for cycles.
+
+    known: the values of subtrees so far, by their identity; shared ones are computed once.
+    """
+
+    symbols: Mapping[str, Any]
+    fields: Mapping[Field, Any]
+    backend: Backend
+    known: dict[int, Any] = field(default_factory=dict)
+
+    def value(self, node: Node) -> Any:
         match node:
             case Number():
                 return node.value
             case Symbol():
-                return symbols[node.name]
+                return self.symbols[node.name]
             case Field():
-                return fields[node]
-        if id(node) not in known:
-            known[id(node)] = apply(node)
-        return known[id(node)]
+                return self.fields[node]
+        if id(node) not in self.known:
+            self.known[id(node)] = self._apply(node)
+        return self.known[id(node)]
 
-    def apply(call: Call) -> Any:
-        arguments = [value(argument) for argument in call.arguments]
+    def _apply(self, call: Call) -> Any:
+        arguments = [self.value(argument) for argument in call.arguments]
         if call.function in _OPERATORS:
             return _OPERATORS[call.function](*arguments)
-        arrays = [backend.array(a) if isinstance(a, float) else a for a in arguments]
-        return backend.table[call.function](*arrays)
-
-    return value(node)
+        arrays = [self.backend.array(a) if isinstance(a, float) else a for a in arguments]
+        return self.backend.table[call.function](*arrays)
