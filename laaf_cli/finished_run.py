@@ -177,7 +177,7 @@ def finish(
     history = _history(result)
     summary = _summary(plan, network, result, history, l2, largest, at_times, reference, method)
     record = RunRecord(
-        attributes=_attributes(plan, summary),
+        attributes=_attributes(plan, result, summary),
         spec=plan.text.content,
         settings=_settings_json(plan),
         functions=next((function.source for function in problem.functions.values()), None),
@@ -306,7 +306,7 @@ def _summary(
     )
 
 
-def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
+def _attributes(plan: Plan, result: TrainingResult, summary: Summary) -> dict[str, str | int | float]:
     problem_hash, method_hash = plan.hashes()
     on_cuda = plan.device.type == "cuda"
     return {
@@ -322,7 +322,7 @@ def _attributes(plan: Plan, summary: Summary) -> dict[str, str | int | float]:
         else platform.processor() or platform.machine(),
         "dtype": summary.dtype,
         "derivatives": plan.engine_name,
-        "engine": plan.engine_use,
+        "engine": "; ".join([plan.engine_use, *result.captures]),
         "threads": torch.get_num_threads(),
         "tf32": int(torch.get_float32_matmul_precision() != "highest"),
         "stop_reason": summary.stop_reason,

@@ -41,7 +41,11 @@ ATTRIBUTES: dict[str, Attribute] = {
     "derivatives": Attribute(
         str, "engine of the derivatives that was asked for: `auto`, `fused`, `taylor` or `nested`"
     ),
-    "engine": Attribute(str, "engine that computed them, and why it was not the kernel where it was not"),
+    "engine": Attribute(
+        str,
+        "engine that computed them, why it was not the kernel where it was not, and on a GPU which phases were captured "
+        "in a CUDA graph",
+    ),
     "threads": Attribute(int, "threads that torch used"),
     "tf32": Attribute(int, "1 where TF32 was on (it never is)"),
     "stop_reason": Attribute(str, "`completed`, `max-seconds`, `interrupted` or `diverged`"),

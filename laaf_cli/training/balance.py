@@ -124,7 +124,8 @@ def causal_weights(squares: Tensor, slices: Tensor, settings: Balance) -> Tensor
     """
     with torch.no_grad():
         sums = torch.zeros(settings.slices, dtype=squares.dtype, device=squares.device).index_add_(0, slices, squares)
-        counts = torch.bincount(slices, minlength=settings.slices).clamp(min=1)
+        # Not `bincount`, which waits for the device and so cannot be captured in a CUDA graph.
+        counts = torch.zeros_like(sums, dtype=slices.dtype).index_add_(0, slices, torch.ones_like(slices)).clamp(min=1)
         means = sums / counts
         before = torch.cat([torch.zeros_like(means[:1]), means.cumsum(0)[:-1]])
         return torch.exp(-settings.epsilon * before)[slices]

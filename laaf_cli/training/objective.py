@@ -95,7 +95,7 @@ class Objective:
         self.constants = LearnedConstants(problem.learned).to(network.device)
         self.backend = Backend(
             torch,
-            lambda number: torch.as_tensor(number, dtype=network.dtype, device=network.device),
+            lambda number: torch.full((), number, dtype=network.dtype, device=network.device),
             functions=problem.functions,
         )
         self.points = dict(points)

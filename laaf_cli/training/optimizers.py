@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from laaf_cli.training.adam import AdamStepper
+from laaf_cli.training.adam import make_adam
 from laaf_cli.training.inverse_hessian import DenseInverse, LimitedMemory, Member, bfgs, ssbfgs, ssbroyden
 from laaf_cli.training.line_search import FlatObjective
 from laaf_cli.training.objective import Objective
@@ -59,7 +59,7 @@ def _dense(member: Member, meaning: str, source: str) -> Optimizer:
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "adam": Optimizer(
-        AdamStepper,
+        make_adam,
         ("learning_rate", "schedule", "batch"),
         "first-order steps of about the learning rate in every parameter; β = (0.9, 0.999), ε = 1e-8",
         "Kingma & Ba 2015",

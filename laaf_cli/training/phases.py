@@ -85,9 +85,13 @@ class PhaseEnd(Enum):
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """How a phase went: the iterations that it carried out, why it ended, and a sentence where it stalled."""
+    """How a phase went: the iterations that it carried out, why it ended, and a sentence where it stalled.
+
+    capture: whether they were captured in a CUDA graph, or why not; empty where there is no GPU.
+    """
 
     optimizer: str
     iterations: int
     end: PhaseEnd
     detail: str = ""
+    capture: str = ""

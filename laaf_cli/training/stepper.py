@@ -29,6 +29,11 @@ class Stepper(ABC):
         Returns an empty text, or why there is no step to take; then the parameters are as before.
         """
 
+    @property
+    def capture(self) -> str:
+        """Whether iterations were captured in a CUDA graph, or why not; empty where there is no GPU."""
+        return ""
+
     @abstractmethod
     def state(self) -> dict[str, NDArray[np.float64]]:
         """What the optimizer keeps between iterations, by name."""

@@ -109,6 +109,13 @@ class TrainingResult:
         ]
         return "; ".join([*([str(self.divergence)] if self.divergence else []), *stalled])
 
+    @property
+    def captures(self) -> list[str]:
+        """Sentences on the phases that ran on a GPU: captured in a CUDA graph, or why not."""
+        return [
+            f"phase {i} ({phase.optimizer}) {phase.capture}" for i, phase in enumerate(self.phases) if phase.capture
+        ]
+
 
 @dataclass
 class _Clock:
@@ -176,7 +183,7 @@ class Trainer:
             if index == 0:
                 self.clock = _Clock()  # torch loads half of itself to make its first optimizer
                 self.recorded_s = self.monitored_s = 0.0
-            self.ended.append(self._run(phase, stepper))
+            self.ended.append(replace(self._run(phase, stepper), capture=stepper.capture))
             if self.stop is not None:
                 break
         wall_time_s = self.clock.now()
