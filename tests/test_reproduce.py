@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_figures_share_the_runs_of_the_tables() -> None:
 
 
 VARIANTS: list[tuple[dict[str, object], str, object]] = [
-    ({"recovery_form": "sum"}, "sum", lambda spec: spec.slopes.recovery.form == "sum"),
+    ({"recovery_forms": ("sum",)}, "sum", lambda spec: spec.slopes.recovery.form == "sum"),
     ({"data_points": 200}, "data=200", lambda spec: [c.points for c in spec.conditions.values()] == [100, 100]),
     (
         {"initializer": "glorot-normal-truncated"},
@@ -89,14 +90,17 @@ VARIANTS: list[tuple[dict[str, object], str, object]] = [
 def test_variants(variant: dict[str, object], name: str, holds: object) -> None:
     asked = request(Path("out"), **variant)
     (by_column,) = ARTEFACTS["table1"].plan(asked).values()
-    (run,) = by_column[LLAAF_RECOVERY]
+    (run,) = next(runs for column, runs in by_column.items() if (column.kind, column.recovery) == ("llaaf", True))
     assert holds(run.plan.spec)  # type: ignore[operator]
     assert name in run.path.name
     option, value = next(iter(variant.items()))
-    assert f"--{option.replace('_', '-')} {value}" in asked.command("table1")
-    if option == "recovery_form":
+    if option == "recovery_forms":
+        assert "--recovery-form sum" in asked.command("table1")
+        assert by_column[replace(LLAAF_RECOVERY, form="sum")] == [run]
         assert by_column[LLAAF][0].plan.recovery is None
         assert name not in by_column[LLAAF][0].path.name
+    else:
+        assert f"--{option.replace('_', '-')} {value}" in asked.command("table1")
 
 
 def test_fixed_baseline_at_other_learning_rates() -> None:
@@ -120,7 +124,7 @@ def test_the_papers_own_rate_and_iterations_make_no_second_run() -> None:
 
 
 def test_a_variant_has_files_of_its_own() -> None:
-    assert request(Path("out"), recovery_form="sum", data_points=200).name("table1") == "table1-sum-data=200"
+    assert request(Path("out"), recovery_forms=("sum",), data_points=200).name("table1") == "table1-sum-data=200"
     assert request(Path("out"), iterations=5).name("table1") == "table1"
     with pytest.raises(UsageError, match="burgers shares its data points among 2 conditions; give an even number"):
         ARTEFACTS["table1"].plan(request(Path("out"), data_points=401))
@@ -146,6 +150,45 @@ def test_claims_are_judged_by_pairs() -> None:
     assert {claim.text for claim in CLAIMS} > set(verdicts)
 
 
+def test_every_n_with_every_form_of_slope_recovery() -> None:
+    """28 methods: 4 learning rates, and 3 kinds × 3 n × (none, mean, sum), where GAAF has no second form."""
+    rates = ("8e-4", "1.6e-3", "3.2e-3", "6.4e-3")
+    asked = request(Path("out"), (0, 1), rates, recovery_forms=("mean", "sum"), scales=("1", "5", "10"))
+    (by_column,) = ARTEFACTS["table1"].plan(asked).values()
+    assert len(by_column) == 28
+    assert len({run.path for planned in by_column.values() for run in planned}) == 56
+    for column, planned in by_column.items():
+        slopes = planned[0].plan.spec.slopes
+        if column.kind != "fixed":
+            assert slopes.n == float(column.n or "nan")
+        assert (planned[0].plan.recovery.form if planned[0].plan.recovery else None) == column.form
+    assert [column.label for column in by_column if column.kind == "gaaf" and column.recovery] == [
+        f"GAAF, n = {n} + recovery (mean)" for n in (1, 5, 10)
+    ]
+    assert [column.label for column in by_column if column.published in TABLE1.errors] == [
+        "fixed", "GAAF, n = 10", "L-LAAF, n = 10", "N-LAAF, n = 10",
+        "L-LAAF, n = 10 + recovery (mean)", "N-LAAF, n = 10 + recovery (mean)",
+    ]  # fmt: skip
+    assert "--recovery-form mean,sum --n 1,5,10" in asked.command("table1")
+    assert asked.name("table1") == "table1-mean-sum-n=1,5,10"
+
+
+def test_claims_are_judged_for_each_n_and_form() -> None:
+    columns = Variant(recovery_forms=("mean", "sum"), scales=("1", "10")).crossed(SEVEN)
+    told = [judgement.claim.text for judgement in judge({column: {0: 0.1} for column in columns})]
+    assert len(told) == len(set(told)) == 5 * 2 + 4 * 4
+    assert "layer-wise slopes improve on a global one (n = 10)" in told
+    assert "slope recovery improves layer-wise slopes (n = 1, sum)" in told
+
+
+def test_pictures_of_single_runs_take_one_n() -> None:
+    asked = request(Path("out"), scales=("1", "10"))
+    with pytest.raises(UsageError, match="figure7 shows single runs and takes one value of --n, not 2"):
+        ARTEFACTS["figure7"].plan(asked)
+    (by_column,) = ARTEFACTS["figure7"].plan(request(Path("out"), scales=("5",))).values()
+    assert [planned[0].plan.spec.slopes.n for planned in by_column.values()] == [5, 5]
+
+
 def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
     listed = laaf("reproduce")
     assert listed.code == 0
@@ -155,9 +198,10 @@ def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
     ]
     for arguments, code, text in (
         (("tabel1",), 2, "there is no 'tabel1' to reproduce\nDid you mean 'table1'?"),
-        (("table1", "--recovery-form", "median"), 2, "--recovery-form is mean or sum, not 'median'"),
+        (("table1", "--recovery-form", "median"), 2, "--recovery-form is mean, sum or mean,sum, not 'median'"),
         (("table1", "--initializer", "glorot"), 3, "'glorot' is not a choice for 'initializer'"),
         (("table1", "--fixed-learning-rates", "fast"), 2, "--fixed-learning-rates takes numbers"),
+        (("table1", "--n", "1,many"), 2, "--n takes numbers with commas between, not '1,many'"),
         (("table1", "--seeds", "none"), 2, "--seeds takes how many"),
     ):
         found = laaf("reproduce", *arguments, "--directory", tmp_path)

@@ -20,14 +20,26 @@ def reproduce(
     seeds: many_runs.SeedsOption = "5",
     iterations: Annotated[
         int | None,
-        typer.Option("--iterations", "-i", min=1, metavar="N", help="Fewer iterations than the paper, to try it out."),
+        typer.Option(
+            "--iterations", "-i", min=1, metavar="N", help="Iterations instead of the paper's; few to try it out."
+        ),
     ] = None,
     recovery_form: Annotated[
         str | None,
         typer.Option(
             "--recovery-form",
-            metavar="FORM",
-            help="mean over layers as in the formula, or sum as in the authors' script.",
+            metavar="LIST",
+            help="mean over layers as in the formula, sum as in the authors' script, or mean,sum for both.",
+            rich_help_panel=_VARIANTS,
+            show_default=False,
+        ),
+    ] = None,
+    n: Annotated[
+        str | None,
+        typer.Option(
+            "--n",
+            metavar="LIST",
+            help="Scales n of adaptive slopes, each with every method: 1,5,10.",
             rich_help_panel=_VARIANTS,
             show_default=False,
         ),
@@ -87,15 +99,18 @@ def reproduce(
         return
     if name not in ARTEFACTS:
         raise UsageError(f"there is no '{name}' to reproduce\n{did_you_mean(name, ARTEFACTS) or listed(ARTEFACTS)}")
-    if recovery_form not in (None, "mean", "sum"):
-        raise UsageError(f"--recovery-form is mean or sum, not '{recovery_form}'")
-    words = [word.strip() for word in fixed_learning_rates.split(",")] if fixed_learning_rates else []
-    many_runs.number_list(",".join(words) or "1", "--fixed-learning-rates")
-    variant = Variant(recovery_form, data_points, initializer, iterations)
-    request = Request(variant, tuple(many_runs.seed_list(seeds)), directory, tuple(words))
+    forms = _words(recovery_form)
+    if not set(forms) <= {"mean", "sum"}:
+        raise UsageError(f"--recovery-form is mean, sum or mean,sum, not '{recovery_form}'")
+    scales, rates = _words(n), _words(fixed_learning_rates)
+    many_runs.number_list(",".join(scales) or "1", "--n")
+    many_runs.number_list(",".join(rates) or "1", "--fixed-learning-rates")
+    variant = Variant(forms, scales, data_points, initializer, iterations)
+    request = Request(variant, tuple(many_runs.seed_list(seeds)), directory, rates)
     artefact = ARTEFACTS[name]
     planned = artefact.plan(request)
     runs = [run for by_column in planned.values() for column in by_column.values() for run in column]
+    runs.sort(key=lambda run: run.plan.spec.seed)  # what is there when it is stopped has every method
     outcomes = many_runs.train(runs, jobs=jobs, scheduler=scheduler, quiet=quiet)
     written = artefact.write(planned, request)
     console.print_text(written[0].read_text(encoding="utf-8"))
@@ -105,3 +120,8 @@ def reproduce(
     error = many_runs.failures(outcomes)
     if error is not None:
         raise error
+
+
+def _words(given: str | None) -> tuple[str, ...]:
+    """The words of a list with commas, each once."""
+    return tuple(dict.fromkeys(word.strip() for word in given.split(","))) if given else ()

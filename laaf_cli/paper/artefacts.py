@@ -48,12 +48,18 @@ class Artefact:
     judged: bool = False
 
     def plan(self, request: Request) -> Runs:
-        """All runs that it needs, by iterations and method."""
+        """All runs that it needs, by iterations and method.
+
+        Raises UsageError for several n or forms of slope recovery where the pictures show single runs.
+        """
+        if not all(picture.all_seeds for picture in self.pictures):
+            request.variant.check_single(self.name)
         rates = [Column("fixed", learning_rate=rate) for rate in request.fixed_rates if FIXED in self.columns]
+        columns = [*request.variant.crossed(self.columns), *rates]
         last = self.moments[-1]
         whole = request.variant.iterations or last
         return {
-            iterations: request.plan(self.problem, (*self.columns, *rates), iterations, is_papers=iterations == last)
+            iterations: request.plan(self.problem, columns, iterations, is_papers=iterations == last)
             for iterations in (max(1, moment * whole // last) for moment in self.moments)
         }
 
@@ -63,6 +69,7 @@ class Artefact:
         Runs that are missing are left out. Returns the files written; raises UsageError where one cannot be.
         """
         drawn: list[Path] = []
+        own = request.variant.crossed(self.columns)
         for iterations, by_column in runs.items():
             for picture in self.pictures:
                 suffix = f"-{iterations}" if len(runs) > 1 else ""
@@ -70,7 +77,7 @@ class Artefact:
                 shown = [
                     run.path
                     for column, planned in by_column.items()
-                    if picture.all_seeds or column in self.columns
+                    if picture.all_seeds or column in own
                     for run in (planned if picture.all_seeds else planned[:1])
                     if run.path.exists()
                 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY, Column
 from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, compare_pairs, holm
@@ -19,6 +19,19 @@ class Claim:
     text: str
     better: Column
     worse: Column
+
+    def among(self, columns: Collection[Column]) -> list[Claim]:
+        """The claim for each n and form of slope recovery that its two methods were run with, as the text then says."""
+        found = []
+        for better in columns:
+            if replace(better, n=None, form=None) != self.better:
+                continue
+            settings = [f"n = {float(better.n):g}"] if better.n else []
+            settings += [better.form] if better.form else []
+            text = self.text + (f" ({', '.join(settings)})" if settings else "")
+            worse = replace(self.worse, n=None if self.worse.kind == "fixed" else better.n)
+            found += [Claim(text, better, worse)] if worse in columns else []
+        return found
 
 
 CLAIMS = (
@@ -56,6 +69,6 @@ class Judgement:
 
 def judge(errors: Errors) -> list[Judgement]:
     """Every claim whose two methods were run, judged by the errors of the seeds that both have."""
-    known = [claim for claim in CLAIMS if claim.better in errors and claim.worse in errors]
+    known = [instance for claim in CLAIMS for instance in claim.among(errors)]
     pairs = holm([compare_pairs(errors[claim.better], errors[claim.worse]) for claim in known])
     return [Judgement(claim, pair) for claim, pair in zip(known, pairs, strict=True)]

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from laaf_cli.errors import UsageError
 from laaf_cli.report.methods import KIND_LABELS
 from laaf_cli.spec import Override
 from laaf_cli.sweep import Alternative
 
+PAPER_N = 10
+PAPER_FORM = "mean"
+
 
 @dataclass(frozen=True)
 class Column:
-    """A method: kind of slopes, with slope recovery or not; learning_rate is the paper's where None."""
+    """A method: kind of slopes, with slope recovery or not.
+
+    learning_rate, n and form (of slope recovery) are what the bundled problem says where None.
+    """
 
     kind: str
     recovery: bool = False
     learning_rate: str | None = None
+    n: str | None = None
+    form: str | None = None
 
     @property
     def label(self) -> str:
+        scale = f", n = {float(self.n):g}" if self.n else ""
+        recovery = " + recovery" + (f" ({self.form})" if self.form else "") if self.recovery else ""
         rate = f", learning rate {float(self.learning_rate):g}" if self.learning_rate else ""
-        return KIND_LABELS[self.kind] + (" + recovery" if self.recovery else "") + rate
+        return KIND_LABELS[self.kind] + scale + recovery + rate
 
-    def alternative(self, variant: Variant) -> Alternative:
-        """What this method changes in the spec."""
+    @property
+    def published(self) -> Column:
+        """The column of the paper that this is: of its n and its form of slope recovery, said or not."""
+        n = None if self.n is not None and float(self.n) == PAPER_N else self.n
+        return replace(self, n=n, form=None if self.form == PAPER_FORM else self.form)
+
+    def alternative(self) -> Alternative:
+        """What this method changes in the spec; file names say kind, n and the lack of slope recovery anyway."""
         overrides = [_override("slopes.kind", self.kind)]
+        if self.n is not None:
+            overrides.append(_override("slopes.n", self.n))
         if not self.recovery:
             overrides.append(_override("slopes.recovery", "false"))
-        elif variant.recovery_form is not None:
-            overrides.append(_override("slopes.recovery.form", variant.recovery_form))
-        label = f"{variant.recovery_form}" if self.recovery and variant.recovery_form else ""
+        elif self.form is not None:
+            overrides.append(_override("slopes.recovery.form", self.form))
+        label = self.form or ""
         if self.learning_rate is not None:
             rate = Alternative.of(_override("training.0.learning_rate", self.learning_rate))
             return Alternative((*overrides, *rate.overrides), rate.label)
@@ -42,13 +60,14 @@ class Column:
 class Variant:
     """What the paper and its published code do not settle; None keeps what the bundled problem says.
 
-    recovery_form: `mean` over layers as the formula, or `sum` as the authors' regression script. data_points:
-    initial and boundary points of Burgers together (400 in the text, 200 in the code), or points of the
-    regression (300 and 301). initializer: the authors truncate Glorot's normal at two deviations, or draw
-    from N(0, 0.1²). iterations: fewer for a try-out.
+    recovery_forms: `mean` over layers as the formula, `sum` as the authors' regression script. scales: n, as typed.
+    Each of several is a method of its own; empty keeps the problem's. data_points: initial and boundary points of
+    Burgers together (400 in the text, 200 in the code), or points of the regression (300 and 301). initializer: the
+    authors truncate Glorot's normal at two deviations, or draw from N(0, 0.1²). iterations: others than the paper's.
     """
 
-    recovery_form: str | None = None
+    recovery_forms: tuple[str, ...] = ()
+    scales: tuple[str, ...] = ()
     data_points: int | None = None
     initializer: str | None = None
     iterations: int | None = None
@@ -56,8 +75,26 @@ class Variant:
     @property
     def labels(self) -> list[str]:
         """What file names say of it; the number of iterations is no variant."""
-        data = f"data={self.data_points}" if self.data_points is not None else None
-        return [label for label in (self.recovery_form, data, self.initializer) if label is not None]
+        scales = ["n=" + ",".join(self.scales)] if self.scales else []
+        data = [f"data={self.data_points}"] if self.data_points is not None else []
+        return [*self.recovery_forms, *scales, *data, *([self.initializer] if self.initializer is not None else [])]
+
+    def crossed(self, columns: Sequence[Column]) -> list[Column]:
+        """The columns with every n, and with every form of slope recovery; GAAF has one slope, so one form for it."""
+        crossed: list[Column] = []
+        for column in columns:
+            scales = self.scales if column.kind != "fixed" else ()
+            forms = self.recovery_forms if column.recovery else ()
+            if column.kind == "gaaf":
+                forms = forms[:1]
+            crossed += [replace(column, n=n, form=form) for n in scales or (None,) for form in forms or (None,)]
+        return crossed
+
+    def check_single(self, artefact: str) -> None:
+        """Raises UsageError for several n or forms of slope recovery."""
+        for option, given in (("--n", self.scales), ("--recovery-form", self.recovery_forms)):
+            if len(given) > 1:
+                raise UsageError(f"{artefact} shows single runs and takes one value of {option}, not {len(given)}")
 
     def settings(self, problem: str) -> list[Alternative]:
         """The changes that all methods share; file names say each of them."""

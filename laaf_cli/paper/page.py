@@ -77,7 +77,7 @@ class Page:
             rows.append(
                 (
                     column.label,
-                    *([error_text(self.published.errors.get(column, math.nan))] if printed else []),
+                    *([error_text(self.published.errors.get(column.published, math.nan))] if printed else []),
                     str(len(runs)),
                     str(sum(run.failed for run in runs)),
                     error_text(found.median),

@@ -35,7 +35,8 @@ class Request:
         options = {
             "--seeds": seeds,
             "--iterations": variant.iterations,
-            "--recovery-form": variant.recovery_form,
+            "--recovery-form": ",".join(variant.recovery_forms) or None,
+            "--n": ",".join(variant.scales) or None,
             "--data-points": variant.data_points,
             "--initializer": variant.initializer,
             "--fixed-learning-rates": ",".join(self.fixed_rates) or None,
@@ -56,7 +57,7 @@ class Request:
         planned: dict[Column, list[PlannedRun]] = {}
         known: set[str] = set()
         for column in columns:
-            runs = plan_runs(text, [*settings, [column.alternative(variant)]], self.seeds, self.runs_folder)
+            runs = plan_runs(text, [*settings, [column.alternative()]], self.seeds, self.runs_folder)
             _, method = runs[0].plan.hashes()
             # The paper's own learning rate among those to try is the fixed baseline once more.
             if method not in known:
