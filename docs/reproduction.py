@@ -16,13 +16,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import reproduction_page as page
+from reproduction_results import Planned, read
+
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import spread
 from laaf_cli.sweep import LocalProcesses, Outcome, PlannedRun, State, sweep
+from laaf_cli.target_file import replacing
 
 DOCS = Path(__file__).resolve().parent
+PAGE, IMAGES = DOCS / "reproduction.md", DOCS / "images"
 FOLDER = DOCS.parent / "runs" / "reproduction"
 
 N_SEEDS = 20
@@ -31,9 +36,6 @@ LENGTHS = (PAPER_LENGTH, LONG)
 RATES = ("8e-4", "1.6e-3", "3.2e-3", "6.4e-3")
 SCALES = ("1", "5", "10")
 FORMS = ("mean", "sum")
-
-Study = Mapping[int, Mapping[Column, Sequence[PlannedRun]]]
-"""The runs by number of iterations, then by method; one for each seed."""
 
 
 def at_10(column: Column, form: str | None = None) -> Column:
@@ -50,7 +52,7 @@ BLOCKS = (
 """The order of the long runs: later blocks answer lesser questions. The first has the best learning rate as well."""
 
 
-def plan(folder: Path) -> Study:
+def plan(folder: Path) -> Planned:
     """Every run of the study."""
     lengths = {
         length: Request(Variant(FORMS, SCALES, iterations=length), tuple(range(N_SEEDS)), folder, RATES)
@@ -59,7 +61,7 @@ def plan(folder: Path) -> Study:
     return {length: ARTEFACTS["table1"].plan(request)[length] for length, request in lengths.items()}
 
 
-def train(study: Study, jobs: int) -> None:
+def train(study: Planned, jobs: int) -> None:
     """Trains what is missing, in the order of what it is worth."""
     short, long = study[PAPER_LENGTH], study[LONG]
     # A long run tells what the short one would.
@@ -107,6 +109,40 @@ def run_all(runs: Sequence[PlannedRun], jobs: int) -> None:
             sweep(runs, executor, threads=1, on_change=tell)
 
 
+COMMANDS = (
+    "python docs/reproduction.py    # trains what is missing, and writes this section",
+    "",
+    "# The same runs by the command line:",
+    f"laaf reproduce table1 --seeds {N_SEEDS} --n {','.join(SCALES)} --recovery-form {','.join(FORMS)} \\",
+    f"    --fixed-learning-rates {','.join(RATES)} --iterations {LONG}    # and without --iterations",
+)
+"""What makes the study."""
+
+
+def write(planned: Planned, path: Path, images: Path) -> None:
+    """Puts the study into the page: what stands between `<!-- study: NAME -->` and `<!-- end study -->`."""
+    results = read(planned)
+    if not any(one.found for one in results):
+        raise SystemExit("there is no run of the study")
+    spec = next(iter(planned[PAPER_LENGTH].values()))[0].plan.spec
+    parts = {
+        "short": page.short(results),
+        "burgers": page.burgers(results, spec, COMMANDS),
+        "took": page.took(results),
+    }
+    text = path.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        begin, end = f"<!-- study: {name} -->\n", "<!-- end study -->"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise SystemExit(f"{path} has no place for {name}: {begin.strip()} and {end}")
+        text = f"{before}{begin}\n{part}\n\n{end}{after}"
+    page.draw(results, images)
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time")
@@ -116,6 +152,7 @@ def main() -> None:
     study = plan(arguments.folder)
     if not arguments.page:
         train(study, arguments.jobs)
+    write(study, PAGE, IMAGES)
 
 
 if __name__ == "__main__":
