@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import reproduction_page as page
-from reproduction_results import Planned, read
+from reproduction_results import FORMS, Planned, read
 
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY
@@ -35,7 +35,6 @@ PAPER_LENGTH, LONG = 2000, 20000
 LENGTHS = (PAPER_LENGTH, LONG)
 RATES = ("8e-4", "1.6e-3", "3.2e-3", "6.4e-3")
 SCALES = ("1", "5", "10")
-FORMS = ("mean", "sum")
 
 
 def at_10(column: Column, form: str | None = None) -> Column:
@@ -126,7 +125,7 @@ def write(planned: Planned, path: Path, images: Path) -> None:
         raise SystemExit("there is no run of the study")
     spec = next(iter(planned[PAPER_LENGTH].values()))[0].plan.spec
     parts = {
-        "short": page.short(results),
+        "short": page.short(results, spec.training[0].learning_rate),
         "burgers": page.burgers(results, spec, COMMANDS),
         "took": page.took(results),
     }

@@ -12,12 +12,16 @@ import numpy as np
 from laaf_cli.paper import Column
 from laaf_cli.paper.claims import Errors, Judgement, judge
 from laaf_cli.paper.columns import FIXED, SEVEN
-from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm, spread
+from laaf_cli.report.methods import KIND_LABELS
+from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, compare_pairs, holm, spread
 from laaf_cli.runfile import RunFile
 from laaf_cli.sweep import PlannedRun
 
 Planned = Mapping[int, Mapping[Column, Sequence[PlannedRun]]]
 """The runs by number of iterations, then by method; one for each seed."""
+
+FORMS = ("mean", "sum")
+"""The forms of slope recovery, in the order of tables."""
 
 Pairs = Mapping[Column, PairedComparison]
 """The methods of a family, each compared with what the family says; p is adjusted for all of them."""
@@ -86,16 +90,23 @@ def read(planned: Planned) -> list[Results]:
     """The results of each length; a longer run stands in for a shorter one that is not there."""
     results = []
     for iterations, by_column in planned.items():
+        columns = sorted(by_column, key=_place)
         found: dict[Column, dict[int, Found]] = {}
-        for column, runs in by_column.items():
+        for column in columns:
             longer = [others[column] for length, others in planned.items() if length > iterations]
-            for choices in zip(runs, *longer, strict=True):
+            for choices in zip(by_column[column], *longer, strict=True):
                 path = next((run.path for run in choices if run.path.exists()), None)
                 if path is not None:
                     found.setdefault(column, {})[choices[0].plan.spec.seed] = Found.read(path, iterations)
         n_seeds = len(next(iter(by_column.values())))
-        results.append(Results(iterations, n_seeds, tuple(by_column), found))
+        results.append(Results(iterations, n_seeds, tuple(columns), found))
     return results
+
+
+def _place(column: Column) -> tuple[int, float, int, float]:
+    """Where a method stands in tables: by kind, learning rate, form of slope recovery and n."""
+    form = ["", *FORMS].index(column.form or "")
+    return list(KIND_LABELS).index(column.kind), float(column.learning_rate or 0), form, float(column.n or 0)
 
 
 @dataclass(frozen=True)
@@ -112,11 +123,11 @@ class Chosen:
 
     @classmethod
     def among(cls, errors: Errors, columns: Sequence[Column]) -> Chosen | None:
-        """Chosen among the methods that have all seeds of the most complete one but one; None with less than four."""
+        """Chosen among the methods that have all seeds of the most complete one but one; None with too few."""
         n_most = max((len(errors[column]) for column in columns), default=0)
         considered = tuple(column for column in columns if len(errors[column]) >= n_most - 1)
         seeds = sorted(set.intersection(*(set(errors[column]) for column in considered))) if considered else []
-        if len(seeds) < 4:
+        if len(seeds) < MIN_PAIRS:
             return None
         even, odd = [s for s in seeds if s % 2 == 0], [s for s in seeds if s % 2]
 
@@ -127,17 +138,12 @@ class Chosen:
         by_seed = {seed: errors[choices[seed % 2]][seed] for seed in seeds}
         return cls(by_seed, choices, considered)
 
-    @property
-    def told(self) -> str:
-        """Which methods were chosen."""
-        even, odd = (choice.label for choice in self.choices)
-        return f"{even} by both halves" if even == odd else f"{even} for the even seeds, {odd} for the odd ones"
-
 
 def papers_claims(results: Results) -> list[Judgement]:
     """The claims at the n and the form of slope recovery of the paper."""
     errors = results.errors
-    return judge({column.published: errors[column] for column in errors if column.published in SEVEN})
+    own = {column.published: errors[column] for column in errors if column.published in SEVEN}
+    return judge({column: by_seed for column, by_seed in own.items() if len(by_seed) >= MIN_PAIRS})
 
 
 def against_fixed(results: Results) -> Pairs:
@@ -150,8 +156,7 @@ def against_tuned(results: Results, baseline: Chosen | None) -> Pairs:
     if baseline is None:
         return {}
     columns = [*([FIXED] if FIXED in results.found else []), *results.adaptive]
-    pairs = holm([compare_pairs(results.errors[column], baseline.errors) for column in columns])
-    return dict(zip(columns, pairs, strict=True))
+    return _judged({column: compare_pairs(results.errors[column], baseline.errors) for column in columns})
 
 
 def recovery(results: Results) -> Pairs:
@@ -176,8 +181,13 @@ def forms(results: Results) -> Pairs:
 def _family(results: Results, pairs: Sequence[tuple[Column, Column]]) -> Pairs:
     errors = results.errors
     known = [(one, other) for one, other in pairs if other in errors]
-    compared = holm([compare_pairs(errors[one], errors[other]) for one, other in known])
-    return {one: pair for (one, _), pair in zip(known, compared, strict=True) if pair.n_pairs}
+    return _judged({one: compare_pairs(errors[one], errors[other]) for one, other in known})
+
+
+def _judged(pairs: Pairs) -> Pairs:
+    """The comparisons that have pairs enough to tell anything, adjusted for their number."""
+    enough = {column: pair for column, pair in pairs.items() if pair.n_pairs >= MIN_PAIRS}
+    return dict(zip(enough, holm(list(enough.values())), strict=True))
 
 
 def spread_factors(results: Results) -> Iterator[float]:

@@ -26,15 +26,16 @@ from laaf_cli.report.comparison_table import interval_text
 from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, compare_pairs
 
 VERDICTS = {
-    "better": "is smaller than that of {other} for {names}",
-    "worse": "is greater than that of {other} for {names}",
-    "tie": "equals that of {other} for {names}",
-    "open": "cannot be told from that of {other} for {names}",
+    "better": ("a smaller error", "has", "have"),
+    "worse": ("a greater error", "has", "have"),
+    "tie": ("the same error", "has", "have"),
+    "open": ("not to be told apart", "is", "are"),
 }
-"""Verdict of a comparison → what is said of the error."""
+"""Verdict of a comparison → what is said of a method, and the verb for one and for several."""
 
 
 def baseline_of(one: Results) -> Chosen | None:
+    """Fixed slopes at the best of their learning rates."""
     return Chosen.among(one.errors, one.fixed)
 
 
@@ -47,86 +48,90 @@ def on_claims(one: Results) -> Iterator[str]:
     by_other: dict[str, dict[str, PairedComparison]] = {}
     for judged in papers_claims(one):
         better, worse = judged.claim.better, judged.claim.worse
-        other = "the same without it" if worse.kind == better.kind else _with_name(worse)
+        other = "themselves without slope recovery" if worse.kind == better.kind else _named(worse)
         by_other.setdefault(other, {})[better.label] = judged.pairs
     for other, pairs in by_other.items():
-        yield f"At the paper's n and learning rate {_grouped(pairs, other, one.n_seeds)}."
+        yield f"With the paper's settings, against {other}: {_each(pairs, one.n_seeds)}."
 
 
-def _with_name(column: Column) -> str:
+def _named(column: Column) -> str:
     return "fixed slopes" if column.kind == "fixed" else column.label
 
 
-def _grouped(pairs: Mapping[str, PairedComparison], other: str, n_seeds: int) -> str:
-    """What is said of the error of several methods, those of one verdict together."""
+def _each(pairs: Mapping[str, PairedComparison], n_seeds: int) -> str:
+    """Every method with its ratio, those of one verdict together."""
     by_verdict: dict[str, list[str]] = {}
     for name, pair in pairs.items():
         few = f", {pair.n_pairs} pairs" if pair.n_pairs < n_seeds else ""
         by_verdict.setdefault(pair.verdict, []).append(f"{name} ({pair.ratio:.3g} times, {interval(pair)}{few})")
-    said = [
-        form.format(other=other if i == 0 else "it", names=_and(by_verdict[verdict]))
-        for i, (verdict, form) in enumerate((v, f) for v, f in VERDICTS.items() if v in by_verdict)
-    ]
-    return "the error " + "; it ".join(said).replace("that of it", "that")
+    return "; ".join(
+        f"{said} for {_and(by_verdict[verdict])}" for verdict, (said, *_) in VERDICTS.items() if verdict in by_verdict
+    )
 
 
-def on_fixed(one: Results) -> Iterator[str]:
+def on_fixed(one: Results, paper_rate: float) -> Iterator[str]:
     """Adaptive slopes against fixed ones over all n and forms, at the paper's learning rate and at the chosen one."""
     pairs = against_fixed(one)
     if pairs:
-        yield f"Against fixed slopes at the paper's learning rate {_counted(pairs, 'adaptive methods')}."
+        yield f"Against fixed slopes at the learning rate {paper_rate:g}: {_counted(pairs, 'adaptive methods')}."
     baseline = baseline_of(one)
     if baseline is None or len(baseline.considered) < 2:
         return
-    tuned = against_tuned(one, baseline)
+    rates = [f"{float(column.learning_rate or paper_rate):g}" for column in baseline.considered]
+    even, odd = (f"{float(column.learning_rate or paper_rate):g}" for column in baseline.choices)
+    chosen = (
+        f"{even}, as either half of the seeds says" if even == odd else f"{even} or {odd}, by the half of the seeds"
+    )
+    tuned = {column: pair for column, pair in against_tuned(one, baseline).items() if column.kind != "fixed"}
     yield (
-        f"Of {len(baseline.considered)} learning rates fixed slopes are best with {baseline.told}; "
-        f"against that baseline {_counted({c: p for c, p in tuned.items() if c.kind != 'fixed'}, 'adaptive methods')}."
+        f"Against fixed slopes at the best of the learning rates {_and(rates)} ({chosen}): "
+        f"{_counted(tuned, 'adaptive methods')}."
     )
     best = Chosen.among(one.errors, one.adaptive)
     if best is not None and len(best.considered) > 1:
         pair = compare_pairs(best.errors, baseline.errors)
+        told = " or ".join(dict.fromkeys(column.label for column in best.choices))
         yield (
-            f"The best adaptive method, chosen likewise among {len(best.considered)} ({best.told}), has "
-            f"{pair.ratio:.3g} times the error of that baseline ({interval(pair)}, {pair.n_pairs} pairs, "
-            f"p = {pair.p:.2g}), which {_SETTLED[pair.verdict]}."
+            f"The best of {len(best.considered)} adaptive methods, chosen in the same way ({told}), against that "
+            f"baseline: {pair.ratio:.3g} times its error ({interval(pair)}, {pair.n_pairs} pairs, p = {pair.p:.2g}), "
+            f"{_SETTLED[pair.verdict]}."
         )
 
 
 _SETTLED = {
-    "better": "is an improvement",
-    "worse": "is worse",
-    "tie": "is the same",
-    "open": "does not tell them apart",
+    "better": "an improvement",
+    "worse": "which is worse",
+    "tie": "the same",
+    "open": "which does not tell them apart",
 }
 
 
 def _counted(pairs: Pairs, what: str) -> str:
-    """How many methods are better, worse and undecided."""
-    counts = {verdict: sum(pair.verdict == verdict for pair in pairs.values()) for verdict in VERDICTS}
-    said = [f"{counts['better']} are better", f"{counts['worse']} are worse"]
-    said += [f"{counts[verdict]} {text}" for verdict, text in _UNDECIDED.items() if counts[verdict]]
-    return f"{_and([f'of {len(pairs)} {what} {said[0]}', *said[1:]])}{_range(pairs)}"
-
-
-_UNDECIDED = {"tie": "are the same", "open": "cannot be told apart from it"}
-
-
-def _range(pairs: Pairs) -> str:
-    """The least and greatest ratio of those that are told apart."""
-    ratios = [pair.ratio for pair in pairs.values() if pair.verdict in ("better", "worse")]
-    return f" (ratios {min(ratios):.3g} to {max(ratios):.3g} where told)" if ratios else ""
+    """How many methods are better, worse and undecided, with the range of the ratios of each."""
+    said = []
+    for verdict, (text, singular, plural) in VERDICTS.items():
+        ratios = [pair.ratio for pair in pairs.values() if pair.verdict == verdict]
+        if ratios:
+            least, greatest = f"{min(ratios):.3g}", f"{max(ratios):.3g}"
+            span = least if least == greatest else f"{least} to {greatest}"
+            said.append(f"{len(ratios)} {singular if len(ratios) == 1 else plural} {text} ({span} times)")
+        elif verdict in ("better", "worse"):
+            said.append(f"none has {text}")
+    return f"of {len(pairs)} {what} {_and(said)}"
 
 
 def on_recovery(one: Results) -> Iterator[str]:
-    """Slope recovery by its form: what it does to the error, and the sum against the mean."""
+    """Slope recovery against none, by its form."""
     pairs = recovery(one)
     for form in dict.fromkeys(column.form for column in pairs):
         own = {column: pair for column, pair in pairs.items() if column.form == form}
         yield f"Slope recovery with the {form} in S(a), against none: {_counted(own, 'methods')}."
-    summed = forms(one)
-    if summed:
-        yield f"The sum in place of the mean: {_counted(summed, 'methods')}."
+
+
+def on_forms(one: Results) -> Iterator[str]:
+    pairs = forms(one)
+    if pairs:
+        yield f"The sum in S(a) in place of the mean: {_counted(pairs, 'methods')}."
 
 
 def on_scales(one: Results) -> Iterator[str]:
