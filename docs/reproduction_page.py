@@ -83,9 +83,8 @@ def burgers(results: Sequence[Results], spec: RunSpec, commands: Sequence[str]) 
         "```sh\n" + "\n".join(commands) + "\n```",
     ]
     parts += [_wrapped(_there(one)) for one in results]
-    parts.append(
-        f"![The error of every run by method: a dot for each seed, a cross if it failed, a bar at the median](images/{PICTURE})"
-    )
+    shown = "The error of every run by method: a dot for each seed, a cross if one failed, a bar at the median"
+    parts.append(f"![{shown}](images/{PICTURE})")
     parts.append(JUDGED)
     for one in results:
         if one.found:
