@@ -332,3 +332,19 @@ def test_symmetric_update() -> None:
         product = library.symmetric_update(matrix, vectors, coefficients, 0.7, x, n_threads)
         torch.testing.assert_close(product, expected @ x, rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(matrix.tril(), expected.tril(), rtol=1e-12, atol=1e-12)
+
+
+def test_a_library_older_than_its_sources_is_not_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its structures may have another layout: after a pull into a source tree it must be built anew."""
+    from laaf_cli.derivatives.kernel import library
+
+    (tmp_path / "build.py").touch()
+    (tmp_path / "fused.cpp").write_text("int x;", encoding="utf-8")
+    (tmp_path / "fused.so").write_bytes(b"old")
+    for name, file in (("FOLDER", ""), ("LIBRARY", "fused.so"), ("BUILD_RECORD", "built.json")):
+        monkeypatch.setattr(library, name, tmp_path / file)
+    (tmp_path / "built.json").write_text('{"sources": "of another day"}', encoding="utf-8")
+    found = library.load_library.__wrapped__()
+    assert found == KernelMissing("the kernel is not that of its sources; build.py beside them builds it anew")
+    (tmp_path / "build.py").unlink()  # as in a wheel
+    assert library.load_library.__wrapped__().reason.startswith("the kernel cannot be loaded")

@@ -9,6 +9,7 @@ imports the standard library alone, and is no part of what a wheel installs. By 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
@@ -99,12 +100,22 @@ class Built(NamedTuple):
     variants: those in the library, the best first; empty where there is no library.
     threads: whether it uses OpenMP.
     reason: why there is no library, or why it lacks a variant; a clause that can follow a colon, else empty.
+    sources: the fingerprint of what it was built from.
     """
 
     compiler: str = ""
     variants: tuple[str, ...] = ()
     threads: bool = False
     reason: str = ""
+    sources: str = ""
+
+
+def fingerprint(folder: Path = SOURCES) -> str:
+    """SHA-256 of the sources in C++."""
+    found = hashlib.sha256()
+    for path in sorted([*folder.glob("*.cpp"), *folder.glob("*.h")]):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
 
 
 def find_compiler() -> Compiler:
@@ -156,6 +167,7 @@ def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> B
     except KernelError as error:
         built = Built(reason=str(error))
     if not sanitize:
+        built = built._replace(sources=fingerprint(sources))
         (folder / RECORD).write_text(json.dumps(built._asdict(), indent=2) + "\n", encoding="utf-8")
     return built
 

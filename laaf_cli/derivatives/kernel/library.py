@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -216,6 +217,8 @@ def load_library() -> Library | KernelMissing:
     path = Path(os.environ.get("LAAF_KERNEL_LIBRARY") or LIBRARY)
     if not path.exists():
         return KernelMissing(_why_not_built())
+    if path == LIBRARY and _is_stale():
+        return KernelMissing("the kernel is not that of its sources; build.py beside them builds it anew")
     _share_openmp()
     try:
         return Library(path)
@@ -223,12 +226,23 @@ def load_library() -> Library | KernelMissing:
         return KernelMissing(f"the kernel cannot be loaded: {error}")
 
 
+def _record() -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(BUILD_RECORD.read_text(encoding="utf-8")) if BUILD_RECORD.exists() else {}
+    return record
+
+
 def _why_not_built() -> str:
-    if BUILD_RECORD.exists():
-        reason: str = json.loads(BUILD_RECORD.read_text(encoding="utf-8")).get("reason", "")
-        if reason:
-            return reason
-    return "the kernel was not built when laaf was installed"
+    reason: str = _record().get("reason", "")
+    return reason or "the kernel was not built when laaf was installed"
+
+
+def _is_stale() -> bool:
+    """Whether the sources have changed since, in a source tree: a wheel holds none, nor the script that builds."""
+    if not (FOLDER / "build.py").exists():
+        return False
+    from laaf_cli.derivatives.kernel.build import fingerprint
+
+    return bool(_record().get("sources") != fingerprint(FOLDER))
 
 
 def _share_openmp() -> None:
