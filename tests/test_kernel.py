@@ -269,7 +269,11 @@ RACE = dedent("""
 
 def python(code: str, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

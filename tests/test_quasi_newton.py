@@ -156,6 +156,20 @@ def test_every_update_keeps_the_secant_equation_symmetry_and_definiteness(name: 
         assert float(torch.linalg.eigvalsh(inverse.matrix.dense()).min()) > 0
 
 
+def test_the_shortcut_to_the_next_direction_does_not_drift() -> None:
+    """H (g + y) without a pass over H, for 300 updates of a badly scaled function."""
+    a, random = torch.diag(torch.logspace(-4, 4, 12, dtype=torch.float64)), np.random.default_rng(5)
+    inverse, gradient = DenseInverse(12, ssbroyden, CPU), torch.ones(12, dtype=torch.float64)
+    image = inverse.product(gradient)
+    for _ in range(300):
+        step = -torch.from_numpy(random.uniform(0.1, 1, 12)) * image
+        metric = float(step @ torch.linalg.solve(inverse.matrix.dense(), step))
+        gradient = gradient + a @ step
+        image = inverse.update(Pair(step, a @ step, metric, gradient, image))
+        exact = inverse.matrix.dense() @ gradient
+        assert float((image - exact).norm() / exact.norm()) < 1e-6
+
+
 def test_bfgs_is_that_of_the_textbook() -> None:
     """H₊ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ (Nocedal & Wright 2006, eq. 6.17)."""
     inverse = DenseInverse(5, bfgs, CPU)
@@ -633,12 +647,12 @@ training: [{optimizer: ssbroyden, iterations: 5, learning_rate: 1e-3, schedule: 
 spec.yaml:4:50: the optimizer 'ssbroyden' takes no 'learning_rate'
    4 | training: [{optimizer: ssbroyden, iterations: 5, learning_rate: 1e-3, schedule: cosine}]
      |                                                  ^^^^^^^^^^^^^
-Its keys: optimizer, iterations, max_seconds.
+Its keys: optimizer, iterations, interior, max_seconds.
 
 spec.yaml:4:71: the optimizer 'ssbroyden' takes no 'schedule'
    4 | training: [{optimizer: ssbroyden, iterations: 5, learning_rate: 1e-3, schedule: cosine}]
      |                                                                       ^^^^^^^^
-Its keys: optimizer, iterations, max_seconds.
+Its keys: optimizer, iterations, interior, max_seconds.
 
 =+ a batch, with which the loss is another function each time
 training: [{iterations: 5}, {optimizer: lbfgs, iterations: 5, batch: 10}]
@@ -646,7 +660,7 @@ training: [{iterations: 5}, {optimizer: lbfgs, iterations: 5, batch: 10}]
 spec.yaml:4:63: the optimizer 'lbfgs' takes no 'batch'
    4 | training: [{iterations: 5}, {optimizer: lbfgs, iterations: 5, batch: 10}]
      |                                                               ^^^^^
-Its keys: optimizer, iterations, max_seconds.
+Its keys: optimizer, iterations, interior, max_seconds.
 
 =+ a matrix that is too large
 network: {hidden: [100, 100]}

@@ -9,7 +9,7 @@ from conftest import plan_of
 
 from laaf_cli import bundled
 from laaf_cli.derivatives import ENGINES, FusedEngine, Operator
-from laaf_cli.expression import Field, Scope, linear_coefficients, parse, resolve, without
+from laaf_cli.expression import Field, Scope, evaluate, linear_coefficients, parse, resolve, without
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.spec import Override
 from laaf_cli.training.reading import Reading, read
@@ -36,6 +36,13 @@ def names(found: dict[Field, object]) -> set[tuple[str, tuple[int, ...]]]:
         ("where(u < 0, u_xx, 2*u_xx)", set()),
         ("u*u_xx + v", set()),
         ("u + v", set()),
+        # Derivatives that decide or jump are not linear, though ∂/∂u_t of the tree is free of u_t.
+        ("u_t - u_xx + where(u_x > 0, 1, 2)*u", {("u", (0, 1)), ("u", (2, 0))}),
+        ("u_t - u_xx + where(u_xx > 0, 1, 2)*u", {("u", (0, 1))}),
+        ("u_t + u_xx + sign(u_xx)", {("u", (0, 1))}),
+        ("u_t + u_xx + floor(3*u_t)", {("u", (2, 0))}),
+        ("u_t + u_xx + 1/(2 + sign(u_t))", {("u", (2, 0))}),
+        ("u_t + min(u_xx, 1)", {("u", (0, 1))}),
     ],
 )
 def test_what_is_linear(text: str, linear: set[tuple[str, tuple[int, int]]]) -> None:
@@ -131,6 +138,47 @@ def test_every_engine_gives_the_same_loss_and_gradient(activation: str, batch: i
     for name, (other, its_gradient) in found.items():
         assert other == pytest.approx(value, rel=1e-12), name
         assert float((its_gradient - gradient).norm() / gradient.norm()) < 1e-12, name
+
+
+SYSTEM = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u, v]
+equations:
+  first: FIRST
+  second: SECOND
+conditions:
+  start: {where: t = 0, equation: [u = x, v = 1]}
+  ends: {where: [x = 0, x = 1], equation: [u = x, v = 1]}
+points: {interior: 50}
+network: {hidden: [6]}
+reference: none
+dtype: float64
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("u_t - 0.1*u_xx + u*v = 0", "u_t - 0.1*u_xx - v**2 = v_t"),  # one operator in two residuals
+        ("u_t - 0.1*u_xx + where(u_xx > 0, 1, 2)*u = 0", "v_t - v_xx + sign(v_t) + floor(3*v_xx) = 0"),
+        ("u_t - where(x < 0.5, 1, 2)*u_xx = 1/(2*sign(u_t))", "v_t - max(v_xx, 0) = abs(u_xx)"),
+    ],
+)
+def test_operators_leave_the_meaning(first: str, second: str) -> None:
+    """Against the residuals as they are written, evaluated on derivatives by nested autograd."""
+    plan = plan_of(SYSTEM.replace("FIRST", first).replace("SECOND", second))
+    network = plan.make_network()
+    objective = plan.make_objective(network, plan.draw_points())
+    loss = objective.evaluate()
+    values = dict(zip(loss.names, loss.values.tolist(), strict=True))
+    for term in plan.problem.trained_terms:
+        if term.kind == "equation":
+            points = objective.points[term.name].points
+            engine = ENGINES["nested"](network, ("u", "v"), term.fields)
+            fields = engine.evaluate(engine.prepare(torch.tensor(points)))
+            columns = dict(zip("xt", torch.tensor(points).T, strict=True))
+            residual = evaluate(term.residuals[0], columns, fields, objective.backend)
+            assert values[term.name] == pytest.approx(residual.square().mean().item(), rel=1e-10)
 
 
 def test_an_operator_against_its_derivatives() -> None:

@@ -167,7 +167,7 @@ def test_divergence_names_the_term_and_keeps_the_last_good_state() -> None:
     result, network = train(plan)
     assert result.stop_reason is StopReason.DIVERGED
     assert result.divergence is not None
-    assert str(result.divergence).startswith("the loss term 'momentum' became inf at iteration 1, in phase 1 (adam)")
+    assert str(result.divergence).startswith("the loss term 'momentum' became inf at iteration 1, in phase 0 (adam)")
     assert result.iterations == 0
     assert math.isfinite(result.final.total)
     for parameter, start in zip(network.parameters(), plan.make_network().parameters(), strict=True):

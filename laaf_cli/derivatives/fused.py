@@ -48,6 +48,8 @@ class FusedEngine(DerivativeEngine):
         streams += [len(self.streams) + list(self.combinations).index(each.coefficients) for each in self.operators]
         unknowns = [*(field.unknown for field in self.fields), *(operator.unknown for operator in self.operators)]
         self.rows = [stream * n_outputs + column[unknown] for stream, unknown in zip(streams, unknowns, strict=True)]
+        if len(set(self.rows)) < len(self.rows):
+            raise ValueError("two operators on one unknown have the same coefficients")
         self.n_rows = self.n_streams * n_outputs
 
     def _streams(self) -> tuple[Orders, ...]:

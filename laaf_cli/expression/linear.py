@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from laaf_cli.expression.analyse import fields, functions, symbols
+from laaf_cli.expression.analyse import fields, functions, nodes, symbols
 from laaf_cli.expression.differentiate import partial
 from laaf_cli.expression.faults import ExpressionError
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.expression.substitute import substitute
-from laaf_cli.expression.tree import ZERO, Field, Node
+from laaf_cli.expression.tree import ZERO, Call, Field, Node
+
+LINEAR = frozenset({"+", "-", "*", "/", "neg", "where"})
+"""What a derivative that counts as linear may stand in; of `where` in its branches alone.
+
+Elsewhere ∂tree/∂f may be free of f though the tree is not linear in it: that of sign(f) and of a comparison is 0.
+"""
 
 
 def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field, Node]:
@@ -18,7 +24,7 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
     Then tree = rest + Σ c_f f, where the rest is the tree without these derivatives.
     """
     found = {}
-    for field in sorted(fields(tree), key=lambda field: (field.unknown, field.orders)):
+    for field in sorted(fields(tree) - _elsewhere(tree), key=lambda field: (field.unknown, field.orders)):
         if any(field.orders):
             try:
                 coefficient = partial(tree, field)
@@ -30,8 +36,22 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
 
 
 def without(tree: Node, linear: Mapping[Field, Node]) -> Node:
-    """The rest of a tree: these derivatives set to 0."""
+    """The rest of a tree: these derivatives set to 0.
+
+    Raises ExpressionError where a part of it has no finite value then.
+    """
     return substitute(tree, dict.fromkeys(linear, ZERO))
+
+
+def _elsewhere(tree: Node) -> frozenset[Field]:
+    """The fields that stand in what is not linear."""
+    found: frozenset[Field] = frozenset()
+    for node in nodes(tree):
+        if isinstance(node, Call) and node.function == "where":
+            found |= fields(node.arguments[0])
+        elif isinstance(node, Call) and node.function not in LINEAR:
+            found |= fields(node)
+    return found
 
 
 def _calls_python(tree: Node) -> bool:

@@ -83,6 +83,7 @@ def balance_faults(spec: RunSpec, problem: Problem) -> list[Misfit]:
 def _keys_not_taken(
     settings: Balance | Phase | Resample, keys: Collection[str], path: KeyPath, who: str
 ) -> list[Misfit]:
-    given = [key for key in type(settings).model_fields if key in settings.model_fields_set]
+    own = settings.model_fields_set
+    given = [key for key in type(settings).model_fields if key in own and getattr(settings, key) is not None]
     hint = f"Its keys: {listed(key for key in keys if key != 'method')}."
     return [Misfit((*path, key), f"{who} takes no '{key}'", hint) for key in given if key not in keys]

@@ -268,7 +268,10 @@ class Objective:
 
         They are drawn as the resampling draws, or by the sampler where there is none, or nothing to go by yet.
         """
-        if self.interior is None or n_points == self.interior.n_points:
+        if self.interior is None:
+            return
+        same = n_points == self.interior.n_points and len(self.points[next(iter(self.equations))]) <= n_points
+        if same:
             return
         self.interior = replace(self.interior, n_points=n_points)
         if iteration > 0 and self.resampling is not None and RESAMPLERS[self.resampling.method].draws_all:

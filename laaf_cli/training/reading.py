@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from laaf_cli.derivatives import Operator
-from laaf_cli.expression import Call, Field, Node, fields, hoist, linear_coefficients, without
+from laaf_cli.expression import Call, ExpressionError, Field, Node, fields, hoist, linear_coefficients, without
 from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.problem import Term
 
@@ -73,7 +74,8 @@ class _Collector:
         linear = {f: c for f, c in linear_coefficients(tree, self.varying).items() if sum(f.orders) <= MAX_ORDER}
         for unknown in sorted({field.unknown for field in linear if sum(field.orders) == MAX_ORDER}):
             own = {field: c for field, c in linear.items() if field.unknown == unknown}
-            tree = Call("+", (without(tree, own), self._operator(unknown, own).value))
+            with suppress(ExpressionError):
+                tree = Call("+", (without(tree, own), self._operator(unknown, own).value))
         return tree
 
     def _operator(self, unknown: str, linear: Mapping[Field, Node]) -> Operator:
@@ -87,6 +89,9 @@ class _Collector:
         # No name in a spec holds a space, so these cannot be confused with one.
         name = same[0] if same else f"coefficients {len(self.coefficients)}"
         self.coefficients[name] = trees
+        for each in self.operators:
+            if (each.unknown, each.coefficients) == (unknown, name):
+                return each
         operator = Operator(Field(f"operator {len(self.operators)}", ()), unknown, orders, name)
         self.operators.append(operator)
         return operator

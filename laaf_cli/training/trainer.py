@@ -71,7 +71,7 @@ class Divergence:
     def __str__(self) -> str:
         return (
             f"the loss term '{self.term}' became {self.value} at iteration {self.iteration}, "
-            f"in phase {self.phase + 1} ({self.optimizer})"
+            f"in phase {self.phase} ({self.optimizer})"
         )
 
 
