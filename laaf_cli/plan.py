@@ -236,7 +236,9 @@ class Plan:
             for name, learned in spec["learn"].items()
         }
         method["data"] = {key: spec["data"][key] for key in ("points", "sampler", "weight")} if spec["data"] else None
-        method |= {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
+        # The kernel asked for is the kernel taken by itself.
+        engine = FASTEST if self.engine_name == FUSED else self.engine_name
+        method |= {"derivatives": engine, "max_seconds": self.max_seconds}
         method["conditions"] = {name: {key: condition[key] for key in _HOW} for name, condition in conditions.items()}
         method["slopes"] = {"kind": "fixed"} if spec["slopes"]["kind"] == "fixed" else spec["slopes"]
         return _hash(problem), _hash(method)

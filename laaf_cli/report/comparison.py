@@ -231,13 +231,26 @@ def _told_apart(names: Sequence[str], runs: Sequence[RunSummary], sections: Sequ
             for key in {key: None for other in alike for key in other}
             if len({str(other.get(key)) for other in alike}) > 1
         ]
-        extra = ", ".join(f"{_short(key, differing)} {_shown(own.get(key))}" for key in differing)
+        several = any(key.startswith("training.1.") for other in alike for key in other)
+        words = [_in_words(key, own, differing, several=several) for key in differing]
+        extra = ", ".join(dict.fromkeys(words))
         told.append(f"{name}, {extra}" if extra else name)
     # Files of observed values make problems that no setting tells apart.
     return [
         label if told.count(label) == 1 else f"{label} ({run.problem_hash[:6]}{run.method_hash[:6]})"
         for label, run in zip(told, runs, strict=True)
     ]
+
+
+def _in_words(key: str, own: Mapping[str, Any], differing: Sequence[str], *, several: bool) -> str:
+    """A setting as it is told; several: whether a run has more than one phase, so that each needs its number."""
+    section, _, rest = key.partition(".")
+    if section != "training" or not several:
+        return f"{_short(key, differing)} {_shown(own.get(key))}"
+    phase, _, name = rest.partition(".")
+    if not any(other.startswith(f"training.{phase}.") for other in own):
+        return f"no phase {phase}"
+    return f"phase {phase} {name} {_shown(own.get(key))}"
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
