@@ -44,9 +44,8 @@ template <class R> struct Plan {
   LaafNetwork net;
   std::vector<int> width;  // inputs, hidden layers, outputs
   int depth, n_streams, n_kept, block, columns, stride, kept_stride, widest;
-  int64_t n_blocks, n_parameters, n_neurons;
-  std::vector<int64_t> weight_at, bias_at;    // of layers among the parameters
-  std::vector<int64_t> neuron_at, kept_at;    // of hidden layers among all neurons, and in what is kept
+  int64_t n_blocks, n_parameters;
+  std::vector<int64_t> weight_at, bias_at, kept_at;  // of layers among the parameters; of hidden layers in what is kept
   int64_t n_kept_numbers, n_packed, padded_parameters, per_part;
 
   Plan(const LaafNetwork &network, int64_t n_points, int n_threads, int n_coefficients, int kept) : net(network), n_kept(kept) {
@@ -56,12 +55,9 @@ template <class R> struct Plan {
     width.insert(width.end(), net.widths, net.widths + depth);
     width.push_back(net.n_outputs);
     widest = *std::max_element(width.begin(), width.end());
-    n_neurons = 0;
-    for (int k = 1; k <= depth; k++) {
-      neuron_at.push_back(n_neurons);
-      n_neurons += width[k];
-    }
-    const int64_t bytes_per_point = sizeof(R) * n_streams * (n_neurons + 3 * widest);
+    int64_t neurons = 0;
+    for (int k = 1; k <= depth; k++) neurons += width[k];
+    const int64_t bytes_per_point = sizeof(R) * n_streams * (neurons + 3 * widest);
     const int64_t share = (n_points + n_threads - 1) / n_threads;
     int64_t points = std::min<int64_t>({CACHE / bytes_per_point, MOST_POINTS, share + STEP<R> - 1});
     block = int(std::max<int64_t>(1, points / STEP<R>)) * STEP<R>;
@@ -81,8 +77,7 @@ template <class R> struct Plan {
     }
     n_packed = 2 * n_parameters;
     padded_parameters = padded_to_line(n_parameters);
-    per_part = n_kept_numbers + 4 * int64_t(widest) * stride + padded_parameters + n_neurons * N_LANES<R> +
-               int64_t(n_coefficients + 1) * block;
+    per_part = n_kept_numbers + 4 * int64_t(widest) * stride + padded_parameters + int64_t(n_coefficients + 1) * block;
   }
 
   static constexpr int line = 64 / int(sizeof(R));
@@ -127,9 +122,6 @@ template <class R> struct Layers {
   }
 };
 
-// Some rows of a matrix, and the first of a few points.
-struct Rows { int begin, end, point; };
-
 // C [M, columns of a tile] = A [M, depth] Y; bias null for none.
 template <class R, int M> void tile_product(const R *a, int depth, const R *y, int stride, const R *bias, R *c, int to_stride) {
   Vec<R> sum[M][TILE];
@@ -154,22 +146,16 @@ template <class R, int M> void tile_product(const R *a, int depth, const R *y, i
     for (int j = 0; j < TILE; j++) store<R>(c + m * int64_t(to_stride) + j * N_LANES<R>, sum[m][j]);
 }
 
-// C = A Y (+ bias in the first stream), A in panels: for a few points at a time, and for a panel of rows `then` is called
-// while they are in the first-level cache.
-template <class R, class Then>
-void product(const R *a, int rows, int depth, const R *y, int stride, const R *bias, R *c, int to_stride, int block,
-             int n_streams, Then then) {
+// C [rows, columns] = A Y (+ bias in the first `biased` columns), A in panels.
+template <class R>
+void product(const R *a, int rows, int depth, const R *y, int stride, const R *bias, int biased, R *c, int to_stride, int columns) {
   static constexpr decltype(&tile_product<R, 1>) tiles[] = {tile_product<R, 1>, tile_product<R, 2>, tile_product<R, 3>,
                                                             tile_product<R, 4>, tile_product<R, 5>, tile_product<R, 6>};
-  for (int point = 0; point < block; point += STEP<R>)
+  for (int column = 0; column < columns; column += STEP<R>)
     for (int p = 0; p < n_panels(rows); p++) {
       const int begin = panel_begin(rows, p), m = panel_begin(rows, p + 1) - begin;
-      for (int s = 0; s < n_streams; s++) {
-        const int column = s * block + point;
-        tiles[m - 1](a + int64_t(begin) * depth, depth, y + column, stride, s == 0 && bias ? bias + begin : nullptr,
-                     c + int64_t(begin) * to_stride + column, to_stride);
-      }
-      then(Rows{begin, begin + m, point});
+      tiles[m - 1](a + int64_t(begin) * depth, depth, y + column, stride, column < biased ? bias + begin : nullptr,
+                   c + int64_t(begin) * to_stride + column, to_stride);
     }
 }
 
@@ -235,88 +221,77 @@ template <class R> struct Shape {
   const R *coefficient(int pair) const { return pairs[3 * pair + 2] < 0 ? unit : coefficients + pairs[3 * pair + 2] * block; }
 };
 
-// y and its streams at some points, from the derivatives of sigma and the streams of z.
-template <class R>
-inline void chain_rule(const Shape<R> &s, int n_first, int n_second, const Derivatives<R> &d, const R *z, R *y, int j) {
-  const int b = s.block;
-  store<R>(y, d.d0);
-  for (int i = 0; i < n_first; i++) store<R>(y + (1 + i) * b, d.d1 * load<R>(z + i * b));
-  for (int q = 0; q < n_second; q++) {
-    Vec<R> curved{};
-    for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++)
-      curved += load<R>(s.coefficient(p) + j) * load<R>(z + s.first(p)) * load<R>(z + s.second(p));
-    store<R>(y + (1 + n_first + q) * b, d.d1 * load<R>(z + (n_first + q) * b) + d.d2 * curved);
-  }
-}
-
 template <class R, class A> Kept<R> read_kept(const R *row, int columns, int j) {
   Kept<R> kept{load<R>(row + j), Vec<R>{}};
   if constexpr (A::n_kept == 2) kept.second = load<R>(row + columns + j);
   return kept;
 }
 
-// The pre-activations of some rows and points → what is kept of them, in place, and y.
-template <class R, class A, int F, int Q>
-void activate(const Shape<R> &s, Rows rows, R *all_z, int64_t z_stride, R *all_y, int64_t y_stride) {
+// z → what is kept of it, and y. fresh: z holds the pre-activation; otherwise what an earlier call has kept.
+template <class R, class A, int F, int Q> void activate(const Shape<R> &s, R *z, R *y, bool fresh) {
   const int b = s.block, n_first = F < 0 ? s.n_first : F, n_second = Q < 0 ? s.n_second : Q;
   const int columns = (1 + n_first + n_second) * b;
-  for (int row = rows.begin; row < rows.end; row++) {
-    R *z = all_z + row * z_stride, *y = all_y + row * y_stride;
-    for (int j = rows.point; j < rows.point + STEP<R>; j += N_LANES<R>) {
+  for (int j = 0; j < b; j += N_LANES<R>) {
+    if (fresh) {
       const Kept<R> kept = A::keep(load<R>(z + j));
       store<R>(z + j, kept.first);
       if constexpr (A::n_kept == 2) store<R>(z + columns + j, kept.second);
-      chain_rule<R>(s, n_first, n_second, A::derive(kept), z + b + j, y + j, j);
+    }
+    const Derivatives<R> d = A::derive(read_kept<R, A>(z, columns, j));
+    store<R>(y + j, d.d0);
+    const R *zj = z + b + j;
+    R *yj = y + b + j;
+    for (int i = 0; i < n_first; i++) store<R>(yj + i * b, d.d1 * load<R>(zj + i * b));
+    for (int q = 0; q < n_second; q++) {
+      const int at = (n_first + q) * b;
+      Vec<R> curved{};
+      for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++)
+        curved += load<R>(s.coefficient(p) + j) * load<R>(zj + s.first(p)) * load<R>(zj + s.second(p));
+      store<R>(yj + at, d.d1 * load<R>(zj + at) + d.d2 * curved);
     }
   }
 }
 
-// The cotangents of y → those of z, in place, and y again from what is kept. Those of the value, which are those of the
-// bias, are added to `lanes`, N_LANES numbers for each row.
-template <class R, class A, int F, int Q>
-void differentiate(const Shape<R> &s, Rows rows, const R *all_z, int64_t z_stride, R *all_g, R *all_y, int64_t y_stride, R *lanes) {
+// The cotangents of y → those of z, in place; returns the sum of those of the value, which is that of the bias.
+template <class R, class A, int F, int Q> R differentiate(const Shape<R> &s, const R *z, R *g) {
   const int b = s.block, n_first = F < 0 ? s.n_first : F, n_second = Q < 0 ? s.n_second : Q;
   const int columns = (1 + n_first + n_second) * b;
-  for (int row = rows.begin; row < rows.end; row++) {
-    const R *z = all_z + row * z_stride;
-    R *g = all_g + row * y_stride, *y = all_y + row * y_stride;
-    Vec<R> total = load<R>(lanes + row * N_LANES<R>);
-    for (int j = rows.point; j < rows.point + STEP<R>; j += N_LANES<R>) {
-      const Derivatives<R> d = A::derive(read_kept<R, A>(z, columns, j));
-      const R *zj = z + b + j;
-      R *gj = g + b + j;
-      chain_rule<R>(s, n_first, n_second, d, zj, y + j, j);
-      Vec<R> value = load<R>(g + j) * d.d1, bent{}, curved{};
-      for (int i = 0; i < n_first; i++) {
-        const Vec<R> gi = load<R>(gj + i * b);
-        bent += gi * load<R>(zj + i * b);
-        store<R>(gj + i * b, gi * d.d1);
-      }
-      for (int q = 0; q < n_second; q++) {
-        const int at = (n_first + q) * b;
-        const Vec<R> gq = load<R>(gj + at);
-        bent += gq * load<R>(zj + at);
-        for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++) {
-          const int a = s.first(p), c = s.second(p);
-          const Vec<R> cotangent = gq * load<R>(s.coefficient(p) + j), outer = cotangent * d.d2;
-          const Vec<R> za = load<R>(zj + a), zc = load<R>(zj + c);
-          curved += cotangent * za * zc;
-          store<R>(gj + a, load<R>(gj + a) + outer * zc);
-          store<R>(gj + c, load<R>(gj + c) + outer * za);
-        }
-        store<R>(gj + at, gq * d.d1);
-      }
-      value += bent * d.d2 + curved * d.d3;
-      store<R>(g + j, value);
-      total += value;
+  Vec<R> total{};
+  for (int j = 0; j < b; j += N_LANES<R>) {
+    const Derivatives<R> d = A::derive(read_kept<R, A>(z, columns, j));
+    const R *zj = z + b + j;
+    R *gj = g + b + j;
+    Vec<R> value = load<R>(g + j) * d.d1, bent{};
+    for (int i = 0; i < n_first; i++) {
+      const Vec<R> gi = load<R>(gj + i * b);
+      bent += gi * load<R>(zj + i * b);
+      store<R>(gj + i * b, gi * d.d1);
     }
-    store<R>(lanes + row * N_LANES<R>, total);
+    Vec<R> curved{};
+    for (int q = 0; q < n_second; q++) {
+      const int at = (n_first + q) * b;
+      const Vec<R> gq = load<R>(gj + at);
+      bent += gq * load<R>(zj + at);
+      for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++) {
+        const int a = s.first(p), c = s.second(p);
+        const Vec<R> cotangent = gq * load<R>(s.coefficient(p) + j), outer = cotangent * d.d2;
+        const Vec<R> za = load<R>(zj + a), zc = load<R>(zj + c);
+        curved += cotangent * za * zc;
+        store<R>(gj + a, load<R>(gj + a) + outer * zc);
+        store<R>(gj + c, load<R>(gj + c) + outer * za);
+      }
+      store<R>(gj + at, gq * d.d1);
+    }
+    value += bent * d.d2 + curved * d.d3;
+    store<R>(g + j, value);
+    total += value;
   }
+  return sum_of_lanes<R>(total);
 }
 
 template <class R> struct Rules {
-  void (*activate)(const Shape<R> &, Rows, R *, int64_t, R *, int64_t);
-  void (*differentiate)(const Shape<R> &, Rows, const R *, int64_t, R *, R *, int64_t, R *);
+  void (*activate)(const Shape<R> &, R *, R *, bool);
+  R (*differentiate)(const Shape<R> &, const R *, R *);
 };
 
 template <class R, class A> Rules<R> rules_for(int n_first, int n_second) {
@@ -350,7 +325,7 @@ template <class R> struct Part {
   const LaafCall &call;
   const int index;
   Shape<R> shape;
-  R *kept, *y, *other, *g, *gz, *sums, *lanes, *coefficients;
+  R *kept, *y, *other, *g, *gz, *sums, *coefficients;
   double *totals;
 
   Part(const Plan<R> &plan_, const Layers<R> &layers_, const Rules<R> &rules_, const LaafCall &call_, int index_, char *room)
@@ -364,8 +339,7 @@ template <class R> struct Part {
     g = other + rows;
     gz = g + rows;
     sums = gz + rows;
-    lanes = sums + plan.padded_parameters;
-    coefficients = lanes + plan.n_neurons * N_LANES<R>;
+    coefficients = sums + plan.padded_parameters;
     R *unit = coefficients + int64_t(call.n_coefficients) * plan.block;
     std::fill(unit, unit + plan.block, R(1));
     shape.coefficients = coefficients;
@@ -426,9 +400,10 @@ template <class R> struct Part {
     read_coefficients(block);
     for (int k = 0; k < plan.depth; k++) {
       R *z = kept + plan.kept_at[k];
-      product<R>(layers.forward[k], plan.width[k + 1], plan.width[k], y, plan.stride, layers.bias[k], z, plan.kept_stride,
-                 plan.block, plan.n_streams,
-                 [&](Rows rows) { rules.activate(shape, rows, z, plan.kept_stride, other, plan.stride); });
+      product<R>(layers.forward[k], plan.width[k + 1], plan.width[k], y, plan.stride, layers.bias[k], plan.block, z,
+                 plan.kept_stride, plan.columns);
+      for (int o = 0; o < plan.width[k + 1]; o++)
+        rules.activate(shape, z + int64_t(o) * plan.kept_stride, other + int64_t(o) * plan.stride, true);
       std::swap(y, other);
     }
   }
@@ -437,15 +412,15 @@ template <class R> struct Part {
     for (int64_t block = begin(); block < end(); block++) {
       hidden_layers(block);
       const int last = plan.depth;
-      product<R>(layers.forward[last], plan.net.n_outputs, plan.width[last], y, plan.stride, layers.bias[last], other,
-                 plan.stride, plan.block, plan.n_streams, [](Rows) {});
+      product<R>(layers.forward[last], plan.net.n_outputs, plan.width[last], y, plan.stride, layers.bias[last], plan.block,
+                 other, plan.stride, plan.columns);
       write_outputs(other, block, outputs);
     }
   }
 
   void backward(void *const *cotangents) {
     std::fill(totals, totals + plan.n_parameters, 0.0);
-    clear();
+    std::fill(sums, sums + plan.n_parameters, R(0));
     for (int64_t block = begin(); block < end(); block++) {
       hidden_layers(block);
       backward_block(cotangents, block);
@@ -460,31 +435,27 @@ template <class R> struct Part {
       for (int b = 0; b < plan.block; b++) sums[plan.bias_at[plan.depth] + o] += gz[int64_t(o) * plan.stride + b];
     for (int k = plan.depth; k >= 0; k--) {
       const int n_in = plan.width[k], n_out = plan.width[k + 1];
-      if (k == 0) {
+      const R *z = k > 0 ? kept + plan.kept_at[k - 1] : nullptr;
+      if (k == 0)
         read_inputs(block);
-      } else {
-        const R *z = kept + plan.kept_at[k - 1];
-        R *to = lanes + plan.neuron_at[k - 1] * N_LANES<R>;
-        product<R>(layers.backward[k], n_in, n_out, gz, plan.stride, nullptr, g, plan.stride, plan.block, plan.n_streams,
-                   [&](Rows rows) { rules.differentiate(shape, rows, z, plan.kept_stride, g, y, plan.stride, to); });
-      }
+      else
+        for (int i = 0; i < n_in; i++)
+          rules.activate(shape, const_cast<R *>(z) + int64_t(i) * plan.kept_stride, y + int64_t(i) * plan.stride, false);
       gradient_product<R>(gz, plan.stride, n_out, y, plan.stride, n_in, plan.columns, sums + plan.weight_at[k]);
+      if (k == 0) break;
+      product<R>(layers.backward[k], n_in, n_out, gz, plan.stride, nullptr, 0, g, plan.stride, plan.columns);
+      for (int i = 0; i < n_in; i++)
+        sums[plan.bias_at[k - 1] + i] +=
+            rules.differentiate(shape, z + int64_t(i) * plan.kept_stride, g + int64_t(i) * plan.stride);
       std::swap(g, gz);
     }
   }
 
   void flush() {
-    for (int64_t i = 0; i < plan.n_parameters; i++) totals[i] += sums[i];
-    for (int k = 0; k < plan.depth; k++)
-      for (int o = 0; o < plan.width[k + 1]; o++)
-        for (int lane = 0; lane < N_LANES<R>; lane++)
-          totals[plan.bias_at[k] + o] += lanes[(plan.neuron_at[k] + o) * N_LANES<R> + lane];
-    clear();
-  }
-
-  void clear() {
-    std::fill(sums, sums + plan.n_parameters, R(0));
-    std::fill(lanes, lanes + plan.n_neurons * N_LANES<R>, R(0));
+    for (int64_t i = 0; i < plan.n_parameters; i++) {
+      totals[i] += sums[i];
+      sums[i] = 0;
+    }
   }
 };
 
