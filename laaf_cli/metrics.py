@@ -22,7 +22,7 @@ def relative_l2(solution: NDArray[np.float64], reference: NDArray[np.float64]) -
 
 
 def _norm(values: NDArray[np.float64]) -> float:
-    """Not by BLAS: its threads spin for a while once awake, and a training that is monitored took half as long again."""
+    """Not by BLAS: its threads spin for a while once awake, and a monitored training took half as long again."""
     return math.sqrt(float(np.sum(np.square(values))))
 
 
