@@ -187,6 +187,8 @@ def head(found: Mapping[str, Found]) -> Iterator[str]:
     if any(dict(each.machine) != dict(machine) for each in found.values()):
         yield "Some parts were measured elsewhere or otherwise; they say so."
     commands = [each.command for each in found.values()]
+    if any("--from" in command for command in commands):
+        yield "`--from` names a folder of trainings that the same script has made without it."
     if any("--quick" in command for command in commands):
         yield "Where a command says `--quick`, few rounds were taken: its figures are rough."
     yield "These commands made the page. DeepXDE comes with the extra `benchmark`; every script has `--help`."
