@@ -89,7 +89,7 @@ def accuracy(found: Found) -> Iterator[str]:
     )
     if (DOCS / FIGURE).exists():
         yield f"![Error against seconds of training: seeds thin, medians thick, DeepXDE grey]({FIGURE})"
-    yield "Median error, with the least and the greatest of the seeds:"
+    yield "Median error, with the least and the greatest where there are several seeds:"
     yield found.table("error")
     yield "Median seconds until an error is reached, with the least and the greatest of the seeds that reach it:"
     yield found.table("time")
@@ -101,8 +101,8 @@ def other_problems(found: Found) -> Iterator[str]:
     yield (
         "Bundled problems with their references. *Adam*: as bundled, with as many iterations as fit into the time, so "
         "that the learning rate falls to its end; one run for each length. *Adam, then Broyden*: the same network in "
-        "float64, Adam and then self-scaled Broyden, one run looked at after both times. Median error, with the least "
-        f"and the greatest of {found.facts['seeds']} seeds:"
+        "float64, Adam and then self-scaled Broyden, one run looked at after both times. Seeds: "
+        f"{found.facts['seeds']}. Median error, with the least and the greatest where there are several seeds:"
     )
     yield found.table("problems")
 
@@ -187,12 +187,12 @@ def head(found: Mapping[str, Found]) -> Iterator[str]:
     if any(dict(each.machine) != dict(machine) for each in found.values()):
         yield "Some parts were measured elsewhere or otherwise; they say so."
     commands = [each.command for each in found.values()]
+    yield "These commands made the page. DeepXDE comes with the extra `benchmark`; every script has `--help`."
+    yield "\n".join(["```sh", "pip install -e '.[benchmark]'", *commands, "python docs/performance.py {folder}", "```"])
     if any("--from" in command for command in commands):
         yield "`--from` names a folder of trainings that the same script has made without it."
     if any("--quick" in command for command in commands):
         yield "Where a command says `--quick`, few rounds were taken: its figures are rough."
-    yield "These commands made the page. DeepXDE comes with the extra `benchmark`; every script has `--help`."
-    yield "\n".join(["```sh", "pip install -e '.[benchmark]'", *commands, "python docs/performance.py {folder}", "```"])
 
 
 def elsewhere(machine: Mapping[str, str], own: Mapping[str, str]) -> Iterator[str]:

@@ -99,9 +99,11 @@ def error_table(methods: Mapping[str, Sequence[ErrorCurve]], times: Sequence[flo
 
 
 def told_errors(values: Sequence[float]) -> str:
-    """The median, and the least and the greatest; a dash where one is not known."""
+    """The median, and the least and the greatest where there are several; a dash where one is not known."""
     if any(math.isnan(value) for value in values):
         return "-"
+    if len(values) == 1:
+        return f"{values[0]:.1e}"
     return f"{spread(values).median:.1e} ({min(values):.1e} to {max(values):.1e})"
 
 
