@@ -173,10 +173,10 @@ class SpecOptions:
         from laaf_cli.training import OPTIMIZERS
 
         names = [name.data if (name := phase.child("optimizer")) is not None else "adam" for phase in phases]
-        # What is no name of an optimizer is told later, with its place.
+        known = all(name in OPTIMIZERS for name in names)  # what is none is told later, with its place
         without = [name for name, row in OPTIMIZERS.items() if not row.takes_rate]
         rated = [i for i, name in enumerate(names) if name not in without]
-        if len(phases) > 1 and len(rated) != 1:
+        if known and len(phases) > 1 and len(rated) != 1:
             raise UsageError(
                 f"the spec has {len(phases)} training phases, {len(rated) or 'none'} with a learning rate, and "
                 "--learning-rate speaks of one\nName it, as in --set training.1.learning_rate=1e-4."
