@@ -9,6 +9,7 @@ import pytest
 from conftest import Laaf
 
 from laaf_cli import bundled
+from laaf_cli.plan import make_plan
 
 FEW = ("points.interior=60", "points.validation=60", "seed=3")
 """Settings that make a run short and leave the problem as it is."""
@@ -28,8 +29,11 @@ def test_check(name: str, laaf: Laaf) -> None:
 def test_short_solve(name: str, laaf: Laaf, tmp_path: Path) -> None:
     """It ends with an error against a reference that knows its own."""
     target = tmp_path / "run.h5"
-    settings = [word for setting in FEW for word in ("--set", setting)]
-    outcome = laaf("solve", name, "--iterations", 3, "--json", "--quiet", "--output", target, *settings)
+    phases = make_plan(bundled.find(name)).spec.training
+    short = [f"training.{i}.iterations=3" for i in range(len(phases))]
+    short += [f"training.{i}.interior=80" for i, phase in enumerate(phases) if phase.interior is not None]
+    settings = [word for setting in (*FEW, *short) for word in ("--set", setting)]
+    outcome = laaf("solve", name, "--json", "--quiet", "--output", target, *settings)
     assert outcome.code == 0, outcome.err
     summary = json.loads(outcome.out)
     assert summary["stop_reason"] == "completed"
