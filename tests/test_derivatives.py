@@ -34,7 +34,7 @@ def network(activation: str, n_inputs: int, hidden: list[int], n_outputs: int, k
     return made
 
 
-def points_of(made: Mlp, n_points: int, seed: int) -> torch.Tensor:
+def points_of(made: Mlp, n_points: int, seed: int = 0) -> torch.Tensor:
     unit = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (n_points, len(made.inputs.center))))
     return made.inputs.center + made.inputs.half_range * unit
 

@@ -14,6 +14,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 import torch
+from test_derivatives import network, points_of
 from torch import Tensor
 
 from laaf_cli.derivatives import ENGINES, FusedEngine, NestedEngine, TaylorEngine, fused, make_fastest, obstacle
@@ -37,29 +38,7 @@ def make_network(
     kind: str = "nlaaf",
     seed: int = 0,
 ) -> Mlp:
-    random = np.random.default_rng(seed)
-    lower = random.uniform(-3, 3, n_inputs)
-    upper = lower + random.uniform(0.5, 3, n_inputs)
-    made = Mlp(
-        n_inputs,
-        hidden,
-        n_outputs,
-        activation=activation,
-        kind=kind,
-        n=5,
-        bounds=(lower.tolist(), upper.tolist()),
-        random=random,
-        dtype=torch.float64,
-    )
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.add_(0.1 * torch.tensor(random.standard_normal(parameter.shape)))
-    return made
-
-
-def points_of(network: Mlp, n_points: int, seed: int = 0) -> Tensor:
-    unit = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (n_points, network.inputs.n_coordinates)))
-    return network.inputs.center + network.inputs.half_range * unit
+    return network(activation, n_inputs, hidden, n_outputs, kind, seed)
 
 
 def up_to_order_2(n_coordinates: int) -> list[tuple[int, ...]]:
