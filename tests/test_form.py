@@ -73,14 +73,12 @@ TRANSFORMS: dict[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
 ORDERS = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 3), (2, 1), (4, 0), (2, 2), (1, 3)]
 
 
-@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+@pytest.mark.parametrize("engine", ["auto", "taylor", "nested"])
 @pytest.mark.parametrize(("text", "by_hand"), TRANSFORMS.values(), ids=TRANSFORMS)
-def test_derivatives_through_a_transform(
-    text: str, by_hand: Callable[[Tensor, Tensor], Tensor], engine: type[TaylorEngine]
-) -> None:
+def test_derivatives_through_a_transform(text: str, by_hand: Callable[[Tensor, Tensor], Tensor], engine: str) -> None:
     plan = plan_of(HEAT.replace("u = sin(pi*x)", "u = u"), f"transform.u={text}", "conditions.walls.equation=u = u_x")
     network, points = plan.make_network(), some_points(plan)
-    solution = Solution.of(network, engine, plan.problem.trial)
+    solution = Solution.of(network, ENGINES[engine], plan.problem.trial)
     found = solution.evaluate({str(orders): Field("u", orders) for orders in ORDERS}, points)
     for orders in ORDERS:
         expected = nested(lambda p: by_hand(p, network(p)[:, 0]), points, orders)

@@ -808,7 +808,7 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     for path in paths:
         if said[path.name]:
             check(said[path.name], path, "")
-    assert 40 < sum(map(bool, said.values())) < 160, "some are refused, some are read"
+    assert 40 < sum(map(bool, said.values())) < 180, "some are refused, some are read"
 
 
 @pytest.mark.parametrize("name", ["text", "newer", "foreign", "terabytes of history", "circular link", "deep JSON"])

@@ -321,6 +321,8 @@ def test_a_library_older_than_its_sources_is_not_loaded(monkeypatch: pytest.Monk
     """Its structures may have another layout: after a pull into a source tree it must be built anew."""
     from laaf_cli.derivatives.kernel import library
 
+    if not (library.FOLDER / "build.py").exists():
+        pytest.skip("laaf is installed from a wheel, which holds no sources")
     (tmp_path / "build.py").touch()
     (tmp_path / "fused.cpp").write_text("int x;", encoding="utf-8")
     (tmp_path / "fused.so").write_bytes(b"old")

@@ -440,7 +440,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
             lost.append(outcome.run.path.name)
 
     with dask_executor(address) as executor:
-        found = sweep(runs, executor, on_change=lose_a_worker)
+        found = sweep(runs, executor, threads=1, on_change=lose_a_worker)
     assert lost
     assert workers[0].wait(10) == -signal.SIGKILL
     assert [outcome.state for outcome in found] == [State.FINISHED] * 6

@@ -35,6 +35,8 @@ class FusedEngine(DerivativeEngine):
         library = load_library()
         if isinstance(library, KernelMissing):
             raise RuntimeError(library.reason)
+        if any(sum(field.orders) > MAX_ORDER for field in self.fields):
+            raise ValueError(f"the kernel goes to order {MAX_ORDER}")
         self.library = library
         self.combinations = {operator.coefficients: operator for operator in self.operators}
         """One of the operators with each set of coefficients; a stream serves all unknowns."""
