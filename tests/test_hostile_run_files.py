@@ -799,7 +799,7 @@ def test_heap_that_has_no_end(tmp_path: Path) -> None:
 
 
 def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
-    chance, mutator, paths = random.Random(20), Mutator.of(base(tmp_path)), []  # noqa: S311 - no secret
+    chance, mutator, paths = random.Random(21), Mutator.of(base(tmp_path)), []  # noqa: S311 - no secret
     for i in range(200):
         paths.append(tmp_path / f"{i}.h5")
         paths[-1].write_bytes(mutator.mutate(chance))
@@ -808,7 +808,7 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     for path in paths:
         if said[path.name]:
             check(said[path.name], path, "")
-    assert 40 < sum(map(bool, said.values())) < 180, "some are refused, some are read"
+    assert 40 < sum(map(bool, said.values())) < 160, "some are refused, some are read"
 
 
 @pytest.mark.parametrize("name", ["text", "newer", "foreign", "terabytes of history", "circular link", "deep JSON"])
