@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import platform
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from laaf_cli.errors import UsageError
 from laaf_cli.metrics import max_error, relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
-from laaf_cli.problem import OBSERVED, PointSet
+from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference import ReferenceValues
 from laaf_cli.report.doubts import doubts
@@ -32,24 +33,17 @@ from laaf_cli.runfile import (
     FORMAT_VERSION,
     Checkpoint,
     ErrorAtTimes,
+    EventSummary,
     GridFields,
     History,
     NetworkParameters,
+    PhaseSummary,
     RunRecord,
+    SpecSource,
     write_run,
 )
 from laaf_cli.solution import Solution
-from laaf_cli.training import TrainingResult
-
-
-@dataclass(frozen=True)
-class PhaseSummary:
-    """A phase as it went: the iterations carried out, why it ended, and a sentence where it stalled."""
-
-    optimizer: str
-    iterations: int
-    end: str
-    detail: str
+from laaf_cli.training import TrainingResult, TrainingState
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,7 @@ class Summary:
     them at the end; validation: equations and conditions at fresh points, without weights. constants: learned ones.
     slopes: mean, least and greatest n·a of each hidden layer; slopes_absorbed_at: the iteration before which they
     became part of the weights, −1 where they did not. stop_detail: where training diverged, which phases stalled, and
-    why. phases: those that were begun. warnings: reasons to doubt the answer.
+    why. phases: those that were begun. events: that it was resumed or retried. warnings: reasons to doubt the answer.
     """
 
     title: str
@@ -74,6 +68,7 @@ class Summary:
     stop_detail: str
     iterations: int
     phases: list[PhaseSummary]
+    events: list[EventSummary]
     wall_time_s: float
     total: float
     terms: dict[str, float]
@@ -148,7 +143,6 @@ class Slice:
 def finish(
     plan: Plan,
     network: Mlp,
-    points: Mapping[str, PointSet],
     result: TrainingResult,
     grid: Array,
     reference: ReferenceValues | None,
@@ -156,7 +150,7 @@ def finish(
 ) -> FinishedRun:
     """Puts together what a training leaves behind.
 
-    points: by term. grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
+    grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
     values there. slices: the single times told apart.
     """
     problem = plan.problem
@@ -178,7 +172,7 @@ def finish(
     summary = _summary(plan, network, result, history, l2, largest, at_times, reference, method)
     record = RunRecord(
         attributes=_attributes(plan, result, summary),
-        spec=plan.text.content,
+        spec=_source(plan),
         settings=_settings_json(plan),
         functions=next((function.source for function in problem.functions.values()), None),
         solution=on_grid(solution),
@@ -200,28 +194,52 @@ def finish(
         slices=_on_slices(plan, slices, at_slices),
         error_at_times=at_times,
         history=history,
+        phases=summary.phases,
+        events=summary.events,
         network=_parameters(plan, network),
         validation=result.validation,
-        checkpoint=_checkpoint(plan, points, result),
+        checkpoint=_checkpoint(plan, result.state),
     )
     return FinishedRun(record, summary)
 
 
-def _checkpoint(plan: Plan, points: Mapping[str, PointSet], result: TrainingResult) -> Checkpoint:
-    observed = {
-        term: {
-            name.removeprefix(OBSERVED): values for name, values in given.symbols.items() if name.startswith(OBSERVED)
+def _source(plan: Plan) -> SpecSource:
+    overrides = tuple((".".join(map(str, override.path)), override.text) for override in plan.overrides)
+    return SpecSource(os.path.abspath(plan.text.name), plan.text.content, overrides)  # noqa: PTH100 - links stay
+
+
+def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
+    setting = state.setting
+
+    def columns(prefix: str) -> dict[str, dict[str, Array]]:
+        """The symbols of this prefix, by term."""
+        found = {
+            term: {name.removeprefix(prefix): v for name, v in given.symbols.items() if name.startswith(prefix)}
+            for term, given in setting.points.items()
         }
-        for term, given in points.items()
-    }
+        return {term: values for term, values in found.items() if values}
+
     return Checkpoint(
-        {name: given.points for name, given in points.items()},
-        {term: columns for term, columns in observed.items() if columns},
-        result.optimizer_state,
-        {
-            "iteration": result.iterations,
-            "phase": result.phase,
-            "optimizer": plan.phases[result.phase].optimizer,
+        points={name: given.points for name, given in setting.points.items()},
+        observed=columns(OBSERVED),
+        normals=columns(NORMAL),
+        held_weights={name: value.detach().cpu().numpy() for name, value in (setting.held_weights or {}).items()},
+        factors=setting.factors,
+        constants=state.constants,
+        optimizer=state.optimizer,
+        attributes={
+            "iteration": state.iteration,
+            "phase": state.phase,
+            "optimizer": plan.phases[state.phase].optimizer,
+            "done": state.done,
+            "adapted": state.adapted,
+            "n_interior": -1 if setting.n_interior is None else setting.n_interior,
+            "holds_weights": int(setting.held_weights is not None),
+            "n_retries": state.n_retries,
+            "rate_factor": state.rate_factor,
+            "phase_start_s": state.phase_start_s,
+            "recorded_s": state.recorded_s,
+            "monitored_s": state.monitored_s,
         },
     )
 
@@ -282,6 +300,7 @@ def _summary(
         phases=[
             PhaseSummary(phase.optimizer, phase.iterations, phase.end.value, phase.detail) for phase in result.phases
         ],
+        events=[EventSummary(event.iteration, event.what) for event in result.events],
         wall_time_s=result.wall_time_s,
         total=final.total,
         terms=final.terms,
@@ -330,6 +349,8 @@ def _attributes(plan: Plan, result: TrainingResult, summary: Summary) -> dict[st
         "iterations": summary.iterations,
         "slopes_absorbed_at": summary.slopes_absorbed_at,
         "wall_time_s": summary.wall_time_s,
+        "n_checkpoints": result.n_checkpoints,
+        "checkpoint_time_s": result.checkpoint_time_s,
         "n_parameters": summary.n_parameters,
         "n_slopes": summary.n_slopes,
         "relative_l2": summary.worst_relative_l2,

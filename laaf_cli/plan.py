@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -67,6 +67,8 @@ class Plan:
     max_seconds: float | None = None
     no_reference: str = ""
     """Why there is no reference, where none was asked for and none was found."""
+    overrides: tuple[Override, ...] = ()
+    """What the command line put into the spec."""
 
     @property
     def make_engine(self) -> MakeEngine:
@@ -198,6 +200,12 @@ class Plan:
         own = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
         return self.spec.model_dump(mode="json") | own
 
+    def seeded(self, seed: int) -> Plan:
+        """The same plan with another seed."""
+        override = Override.from_assignment(f"seed={seed}")
+        spec = self.spec.model_copy(update={"seed": seed})
+        return replace(self, spec=spec, overrides=(*self.overrides, override))
+
     def hashes(self) -> tuple[str, str]:
         """SHA-256 of the problem and of the method.
 
@@ -291,7 +299,8 @@ def make_plan(
     if faults:
         raise SpecError(faults)
     spec = _with_learning_rates(spec)
-    plan = Plan(Path(text.name).stem, text, spec, problem, reference, derivatives, max_seconds, without)
+    name = Path(text.name).stem
+    plan = Plan(name, text, spec, problem, reference, derivatives, max_seconds, without, tuple(overrides))
     if derivatives == FUSED:
         _require_kernel(plan)
     return plan

@@ -13,22 +13,31 @@ import torch
 from laaf_cli.finished_run import FinishedRun, Slice, finish
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
+from laaf_cli.past_run import PastRun
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.solution import Solution
-from laaf_cli.training import Record, Trainer, validate
+from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, validate
 
 
 def execute(
     plan: Plan,
     *,
+    past: PastRun | None = None,
+    retries: int = 0,
     on_record: Callable[[Record], None] = lambda _record: None,
+    on_checkpoint: Callable[[FinishedRun], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> FinishedRun:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
-    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot be computed.
+    past: a run to go on from, as if it had never stopped. retries: how often training that diverges goes back to its
+    last good state, with a smaller step. on_checkpoint: called with the run as it would be if it ended now, as often
+    as the spec says; None keeps nothing.
+
+    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot be computed, and
+    RunFileError where the past run does not fit the plan.
     """
     prepare_torch()
     grid = grid_points(plan.problem.grid)
@@ -39,7 +48,10 @@ def execute(
             raise
         plan, reference = replace(plan, reference=None, no_reference=str(error)), None
     network = plan.make_network()
-    objective = plan.make_objective(network, plan.draw_points())
+    if past is not None:
+        past.load(network)
+    points = plan.draw_points()
+    objective = plan.make_objective(network, points)
     slices = _slices(plan)
     monitor = None
     if reference is not None:
@@ -49,6 +61,12 @@ def execute(
             found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(plan.problem.unknowns, grid)
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
+    def finished(result: TrainingResult) -> FinishedRun:
+        return finish(plan, network, result, grid, reference, slices)
+
+    checkpoints = None
+    if on_checkpoint is not None and plan.spec.checkpoint is not None:
+        checkpoints = Checkpoints(lambda result: on_checkpoint(finished(result)), plan.spec.checkpoint.every_s)
     trainer = Trainer(
         objective,
         plan.phases,
@@ -56,11 +74,15 @@ def execute(
         on_record=on_record,
         should_stop=should_stop,
         max_seconds=plan.max_seconds,
+        checkpoints=checkpoints,
+        retries=retries,
     )
+    if past is not None:
+        past.go_on(trainer, points)
     result = trainer.train()
     if result.divergence is None:
         result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
-    return finish(plan, network, objective.points, result, grid, reference, slices)
+    return finished(result)
 
 
 def _slices(plan: Plan) -> list[Slice]:

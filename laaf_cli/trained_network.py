@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -147,8 +148,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         random=np.random.default_rng(0),  # every weight is overwritten
         dtype=torch.float64,
     )
-    _load(run, network, parameters)
-    network.slopes.absorb(parameters.attributes["slopes_absorbed"] == 1)
+    load_parameters(run.path, network, parameters)
     return TrainedNetwork(
         # The kernel of the run may be missing here, and other fields may be of higher order than it goes.
         Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),
@@ -200,11 +200,15 @@ def _axis(run: RunFile, name: str) -> Array:
     return values
 
 
-def _load(run: RunFile, network: Mlp, parameters: NetworkParameters) -> None:
+def load_parameters(path: Path, network: Mlp, parameters: NetworkParameters) -> None:
+    """Puts the weights, biases and slopes of a run file into a network of its shapes, in the precision of that.
+
+    Raises RunFileError, with the path, where they are not those of such a network.
+    """
     slopes = parameters.slopes
     if network.slopes.kind == "gaaf":
         if any((slope != slopes[0]).any() for slope in slopes):
-            raise RunFileError(f"network in {run.path} is GAAF, and its layers have different slopes")
+            raise RunFileError(f"network in {path} is GAAF, and its layers have different slopes")
         slopes = slopes[:1]
     with torch.no_grad():
         for name, ours, stored in (
@@ -215,7 +219,8 @@ def _load(run: RunFile, network: Mlp, parameters: NetworkParameters) -> None:
             for k, (parameter, value) in enumerate(zip(ours, stored, strict=True), start=1):
                 if not np.isfinite(value).all():
                     raise RunFileError(
-                        f"network/layer_{k}/{name} in {run.path} holds values that are not finite; "
+                        f"network/layer_{k}/{name} in {path} holds values that are not finite; "
                         "such a network has no values anywhere"
                     )
                 parameter.copy_(torch.from_numpy(value.astype(np.float64)))
+    network.slopes.absorb(parameters.attributes["slopes_absorbed"] == 1)

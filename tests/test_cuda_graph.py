@@ -91,7 +91,9 @@ def captured(
     plan: Plan, recorder: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[TrainingResult, list[torch.Tensor]]:
     """Trains by `CapturedAdam` on the CPU."""
-    row = replace(table.OPTIMIZERS["adam"], make=lambda objective, phase: CapturedAdam(objective, phase, recorder))
+    row = replace(
+        table.OPTIMIZERS["adam"], make=lambda objective, phase, done: CapturedAdam(objective, phase, recorder, done)
+    )
     monkeypatch.setitem(table.OPTIMIZERS, "adam", row)
     return train(plan)
 
@@ -161,7 +163,7 @@ def test_steps_are_those_of_adam(monkeypatch: pytest.MonkeyPatch) -> None:
     same(found, by_hand, 1e-5)
     assert [r.total for r in result.records] == pytest.approx([r.total for r in expected.records], rel=1e-5)
     assert [r.learning_rate for r in result.records] == [r.learning_rate for r in expected.records]
-    assert result.optimizer_state.keys() == expected.optimizer_state.keys()
+    assert result.state.optimizer.keys() == expected.state.optimizer.keys()
     assert result.captures == ["phase 0 (adam) captured in a CUDA graph"]
     assert recorder.log.count("record") == 2, "the loss with its gradient, and the step"
     assert recorder.log.count("run") == 2 * N_WARM_UP
@@ -347,10 +349,12 @@ def test_obstacles_of_the_engine_and_of_functions() -> None:
 
 def test_nothing_is_captured_on_the_cpu() -> None:
     plan = taylor()
-    stepper = make_adam(objective_of(plan), plan.phases[0])
+    stepper = make_adam(objective_of(plan), plan.phases[0], 0)
     assert isinstance(stepper, AdamStepper)
     assert stepper.capture == ""
-    told = AdamStepper(objective_of(plan), plan.phases[0], "with 'batch' the points change at every iteration")
+    told = AdamStepper(
+        objective_of(plan), plan.phases[0], not_captured="with 'batch' the points change at every iteration"
+    )
     assert told.capture == "not captured in a CUDA graph: with 'batch' the points change at every iteration"
 
 

@@ -33,7 +33,7 @@ from laaf_cli.runfile import RunFile
 if TYPE_CHECKING:
     from conftest import Laaf  # which takes torch, and the reader's process does without
 
-GOLDEN = Path(__file__).parent / "golden" / "run-format-4.h5"
+GOLDEN = Path(__file__).parent / "golden" / "run-format-5.h5"
 ROOM = 256_000_000
 SECONDS = 10
 
@@ -649,12 +649,12 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "zeros": (lambda path: path.write_bytes(bytes(100_000)), "cannot be read as HDF5: file signature not found"),
     "signature": (lambda path: path.write_bytes(GOLDEN.read_bytes()[:8]), "cannot be read as HDF5"),
     "foreign": (foreign, "was not written by laaf: it has no format_version"),
-    "older": (of_version(1), "has format 1, this laaf reads format 4; run its spec again to have it anew"),
-    "newer": (of_version(99), "has format 99, this laaf reads format 4; a newer laaf reads it"),
+    "older": (of_version(1), "has format 1, this laaf reads format 5; run its spec again to have it anew"),
+    "newer": (of_version(99), "has format 99, this laaf reads format 5; a newer laaf reads it"),
     "version of text": (of_version("4"), "the attribute format_version in .* is no whole number"),
     "many versions": (of_version([4, 4]), "the attribute format_version in .* is no whole number"),
     "endless version": (of_version(np.uint64(2**64 - 1)), "has format 18446744073709551615, this laaf"),
-    "only a version": (of_version(4), "lacks the attribute laaf_version"),
+    "only a version": (of_version(5), "lacks the attribute laaf_version"),
     "directory": (lambda path: path.mkdir(), r"is a folder; a run file is one of the \*\.h5 in it"),
     "pipe": (os.mkfifo, "is not an ordinary file, and a run file is"),
     "socket": (bind, "is not an ordinary file, and a run file is"),

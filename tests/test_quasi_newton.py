@@ -240,7 +240,7 @@ def test_bfgs_with_exact_searches_ends_on_a_quadratic_and_finds_the_inverse_hess
 def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
     a, random = positive(7, 8), np.random.default_rng(9)
     steps = [torch.from_numpy(random.normal(size=7)) for _ in range(5)]
-    limited, dense, x = LimitedMemory(), DenseInverse(7, bfgs, CPU), vector(*range(7))
+    limited, dense, x = LimitedMemory(7, CPU), DenseInverse(7, bfgs, CPU), vector(*range(7))
     for step in steps:
         found = limited.update(Pair(step, a @ step, math.nan, x, x))
     last = a @ steps[-1]
@@ -248,14 +248,14 @@ def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
     for step in steps:
         dense.update(pair_of(step, a @ step, dense, x))
     torch.testing.assert_close(found, dense.product(x), rtol=1e-12, atol=1e-12)
-    short = LimitedMemory(2)
+    short = LimitedMemory(7, CPU, 2)
     for step in steps:
         short.update(Pair(step, a @ step, math.nan, x, x))
     assert short.state()["steps"].shape == (2, 7)
     np.testing.assert_array_equal(short.state()["changes"][1], last.numpy())
 
 
-@pytest.mark.parametrize("inverse", [DenseInverse(3, ssbroyden, CPU), LimitedMemory()])
+@pytest.mark.parametrize("inverse", [DenseInverse(3, ssbroyden, CPU), LimitedMemory(3, CPU)])
 def test_a_pair_without_positive_curvature_is_left_out(inverse: InverseHessian) -> None:
     step, x = vector(1, 0, 0), vector(3, 4, 5)
     for change in (-step, vector(0, 1, 0), 0 * step, vector(1e-20, 1, 0)):
@@ -278,7 +278,9 @@ def rosenbrock(x: Tensor) -> Tensor:
     return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
 
 
-@pytest.mark.parametrize("inverse", [*(DenseInverse(4, member, CPU) for member in MEMBERS.values()), LimitedMemory()])
+@pytest.mark.parametrize(
+    "inverse", [*(DenseInverse(4, member, CPU) for member in MEMBERS.values()), LimitedMemory(4, CPU)]
+)
 def test_rosenbrock(inverse: InverseHessian) -> None:
     function = Function(rosenbrock, vector(-1.2, 1, -1.2, 1))
     minimize(function, inverse, 120)
@@ -453,7 +455,7 @@ def test_new_points_keep_the_inverse_hessian_and_form_no_pair() -> None:
     plan = plan_of(POISSON, "points.resample={every: 5, method: rad}")
     objective = objective_of(plan)
     objective.absorb_slopes()
-    stepper = OPTIMIZERS["ssbroyden"].make(objective, plan.phases[1])
+    stepper = OPTIMIZERS["ssbroyden"].make(objective, plan.phases[1], 0)
     assert isinstance(stepper, QuasiNewton)
     assert isinstance(stepper.inverse, DenseInverse)
     for i in range(5):

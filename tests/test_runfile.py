@@ -273,10 +273,10 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
         RunFile(tmp_path / "foreign.h5")
     with h5py.File(tmp_path / "newer.h5", "w") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 4; a newer laaf reads it"):
+    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 5; a newer laaf reads it"):
         RunFile(tmp_path / "newer.h5")
     for version in (1, 2, 3):
-        with pytest.raises(RunFileError, match=f"has format {version}, this laaf reads format 4; run its spec again"):
+        with pytest.raises(RunFileError, match=f"has format {version}, this laaf reads format 5; run its spec again"):
             RunFile(GOLDEN / f"run-format-{version}.h5")
 
 
@@ -294,10 +294,10 @@ def test_damaged_data_is_noticed(tmp_path: Path) -> None:
         run.array("solution/u")
 
 
-def test_golden_file_of_format_4_still_reads() -> None:
-    """Written by `laaf solve golden.yaml --output run-format-4.h5` in the folder of golden files."""
-    with RunFile(GOLDEN / "run-format-4.h5") as run:
-        assert run.attributes["format_version"] == 4
+def test_golden_file_of_format_5_still_reads() -> None:
+    """Written by `laaf solve golden.yaml --output run-format-5.h5` in the folder of golden files."""
+    with RunFile(GOLDEN / "run-format-5.h5") as run:
+        assert run.attributes["format_version"] == 5
         assert run.attributes["problem"] == "golden"
         assert run.array("solution/u").shape == (6, 3)
         assert run.array("history/iteration").tolist() == [0, 1, 2, 3, 4]

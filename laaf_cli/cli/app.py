@@ -14,6 +14,7 @@ from laaf_cli.cli.plot import plot
 from laaf_cli.cli.problems import problems
 from laaf_cli.cli.reference import reference
 from laaf_cli.cli.reproduce import reproduce
+from laaf_cli.cli.resume import resume
 from laaf_cli.cli.show import show
 from laaf_cli.cli.solve import solve
 from laaf_cli.cli.sweep import sweep
@@ -49,5 +50,5 @@ def laaf(
     """
 
 
-for command in (problems, check, solve, show, plot, evaluate, sweep, compare, reference, reproduce):
+for command in (problems, check, solve, resume, show, plot, evaluate, sweep, compare, reference, reproduce):
     app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(command)

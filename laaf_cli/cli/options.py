@@ -118,6 +118,22 @@ AllowPythonOption = Annotated[
         show_default=False,
     ),
 ]
+RetriesOption = Annotated[
+    int,
+    typer.Option(
+        "--retries",
+        min=0,
+        max=100,
+        metavar="K",
+        help="Where training diverges, go back to its last good state with a tenth of the learning rate, K times at most.",
+        rich_help_panel=_TRAINING,
+        show_default=False,
+    ),
+]
+MaxErrorOption = Annotated[
+    float | None,
+    typer.Option("--max-error", min=0, metavar="X", help="Exit with 6 above this relative L2 error."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
 

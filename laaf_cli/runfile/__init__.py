@@ -5,10 +5,13 @@ from laaf_cli.runfile.read import RunFile
 from laaf_cli.runfile.record import (
     Checkpoint,
     ErrorAtTimes,
+    EventSummary,
     GridFields,
     History,
     NetworkParameters,
+    PhaseSummary,
     RunRecord,
+    SpecSource,
 )
 from laaf_cli.runfile.write import write_run
 
@@ -20,10 +23,13 @@ __all__ = [
     "Checkpoint",
     "Entry",
     "ErrorAtTimes",
+    "EventSummary",
     "GridFields",
     "History",
     "NetworkParameters",
+    "PhaseSummary",
     "RunFile",
     "RunRecord",
+    "SpecSource",
     "write_run",
 ]

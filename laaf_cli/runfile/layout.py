@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,17 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "threads": Attribute(int, "threads that torch used"),
     "tf32": Attribute(int, "1 where TF32 was on (it never is)"),
-    "stop_reason": Attribute(str, "`completed`, `max-seconds`, `interrupted` or `diverged`"),
+    "stop_reason": Attribute(
+        str, "`completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint"
+    ),
     "stop_detail": Attribute(str, "where training diverged, and which phases stalled, and why; else empty"),
     "iterations": Attribute(int, "iterations carried out"),
     "slopes_absorbed_at": Attribute(
         int, "iteration before which the slopes became part of the weights, for a quasi-Newton phase; -1 where not", -1
     ),
     "wall_time_s": Attribute(float, "seconds of training, without monitoring and writing"),
+    "n_checkpoints": Attribute(int, "checkpoints kept while training, by this process"),
+    "checkpoint_time_s": Attribute(float, "seconds that they took, which `wall_time_s` leaves out"),
     "n_parameters": Attribute(int, "weights and biases"),
     "n_slopes": Attribute(int, "trainable slopes"),
     "relative_l2": Attribute(
@@ -75,6 +79,8 @@ ATTRIBUTES: dict[str, Attribute] = {
 
 LAYOUT: tuple[Entry, ...] = (
     Entry("/spec/yaml", "text", "", "the spec as it was given, byte for byte"),
+    Entry("/spec/path", "text", "", "the file of the spec; `resume` compares it with `/spec/yaml`, and finds data files beside it"),
+    Entry("/spec/overrides", "text", "", "what the command line put in, as JSON: pairs of a dotted path and a text of YAML"),
     Entry("/spec/settings", "text", "", "all settings as JSON: command line put in, defaults written out"),
     Entry("/spec/functions", "text", "", "the Python file that the spec names, as it was run", optional=True),
     Entry("/solution/{coordinate}", "float64", "coordinate", "values of a coordinate, a dimension scale"),
@@ -97,6 +103,8 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/history/terms/{term}", "float64", "iteration", "a term of the loss without its weight; `slope_recovery` is S(a)"),
     Entry("/history/weights/{term}", "float64", "iteration", "the weight that multiplies the term in the loss; it changes where the spec balances weights"),
     Entry("/history/constants/{constant}", "float64", "iteration", "a learned constant", optional=True),
+    Entry("/history/phases", "text", "", "the phases that were begun, as JSON: `optimizer`, `iterations`, `end` and `detail` of each"),
+    Entry("/history/events", "text", "", "that the training was resumed or retried, as JSON: `iteration` and `what` of each"),
     Entry("/slopes/iteration", "int64", "iteration", "the iterations of the history"),
     Entry("/slopes/slope_{k}", "int64", "slope_{k}", "number of the slope in hidden layer k, from 0"),
     Entry("/slopes/layer_{k}", "float64", "iteration, slope_{k}", "n·a of hidden layer k, from 1; width 1 for L-LAAF, GAAF and fixed"),
@@ -106,7 +114,11 @@ LAYOUT: tuple[Entry, ...] = (
     Entry("/validation/{term}", "float64", "", "a term at fresh points after the training, without its weight; equations and conditions", optional=True),
     Entry("/checkpoint/points/{term}", "float64", "", "collocation points of a term at the end, [n_points, d]"),
     Entry("/checkpoint/observed/{term}/{name}", "float64", "", "values that are observed at the points of a term, by unknown or column", optional=True),
-    Entry("/checkpoint/optimizer/{name}", "dtype", "", "what the optimizer keeps: by parameter and name; `inverse_hessian` by rows of its lower triangle; absent where training diverged", optional=True),
+    Entry("/checkpoint/normals/{term}/{coordinate}", "float64", "", "components of the outward unit normal at the points of a term", optional=True),
+    Entry("/checkpoint/held_weights/{term}", "dtype", "", "weights of the points of a term, where a quasi-Newton phase holds them between updates", optional=True),
+    Entry("/checkpoint/factors/{term}", "float64", "", "factor of a balance on the weight of a term; 1 without one"),
+    Entry("/checkpoint/constants/{constant}", "float64", "", "free parameter of a learned constant", optional=True),
+    Entry("/checkpoint/optimizer/{name}", "any", "", "what the optimizer keeps: moments by parameter (`exp_avg_0`); `inverse_hessian` by rows of its lower triangle, or whole where the kernel was missing; absent where training diverged", optional=True),
 )  # fmt: skip
 
 GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
@@ -132,5 +144,14 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "iteration": Attribute(int, "iterations carried out"),
         "phase": Attribute(int, "phase of the training, from 0"),
         "optimizer": Attribute(str, "optimizer of that phase"),
+        "done": Attribute(int, "iterations of that phase carried out; -1 where it diverged before its first", -1),
+        "adapted": Attribute(int, "iteration at which points and weights were last renewed; -1 before the first", -1),
+        "n_interior": Attribute(int, "points of the equations that the next renewal draws; -1 without equations", -1),
+        "holds_weights": Attribute(int, "1 where weights of points are held between updates, else 0", 0, 1),
+        "n_retries": Attribute(int, "how often training went back after it had diverged"),
+        "rate_factor": Attribute(float, "what that multiplies the learning rate of the phase by"),
+        "phase_start_s": Attribute(float, "seconds of training when the phase began"),
+        "recorded_s": Attribute(float, "those when the last record was made"),
+        "monitored_s": Attribute(float, "those when the error was last looked at"),
     },
 }

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from laaf_cli.errors import RunFileError
 from laaf_cli.runfile.guarded import GuardedFile, refusal
 from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES
-from laaf_cli.runfile.record import Array, ErrorAtTimes, GridFields, History, NetworkParameters
+from laaf_cli.runfile.record import (
+    Array,
+    Checkpoint,
+    ErrorAtTimes,
+    EventSummary,
+    GridFields,
+    History,
+    NetworkParameters,
+    PhaseSummary,
+    SpecSource,
+)
 from laaf_cli.spec import RunSpec, shown
 
 COLUMNS = ("wall_time_s", "learning_rate", "total", "relative_l2")
@@ -26,6 +37,12 @@ MAX_AXIS = 100_000
 
 MAX_RECORDS = 1_000_000
 """The most rows of the history; training makes about a thousand."""
+
+SLOPE_RECOVERY = "slope_recovery"
+
+_PAIRS, _PHASES, _EVENTS = (
+    TypeAdapter[Any](kind) for kind in (list[tuple[str, str]], list[PhaseSummary], list[EventSummary])
+)
 
 
 class RunFile(GuardedFile):
@@ -205,6 +222,74 @@ class RunFile(GuardedFile):
         kind, hidden = self.spec.slopes.kind, self.spec.network.hidden
         sizes = [] if kind == "fixed" else [width if kind == "nlaaf" else 1 for width in hidden]
         return tuple(self._shaped(f"network/layer_{k}/slope", (size,)) for k, size in enumerate(sizes, start=1))
+
+    def source(self) -> SpecSource:
+        """Where the settings come from; what it names is a stranger's, and need not be there."""
+        overrides = self._json("spec/overrides", _PAIRS)
+        return SpecSource(self.text("spec/path"), self.text("spec/yaml"), tuple(overrides))
+
+    def phases(self) -> list[PhaseSummary]:
+        """The phases that were begun."""
+        found: list[PhaseSummary] = self._json("history/phases", _PHASES)
+        if len(found) > len(self.spec.training):
+            raise refusal(f"history/phases in {self.path} holds more phases than the spec")
+        return found
+
+    def events(self) -> list[EventSummary]:
+        """That the training was resumed or retried."""
+        found: list[EventSummary] = self._json("history/events", _EVENTS)
+        return found
+
+    def _json(self, path: str, kind: TypeAdapter[Any]) -> Any:
+        try:
+            return kind.validate_json(self.text(path), strict=True)
+        except ValidationError:
+            raise refusal(f"{path} in {self.path} is not what it should be") from None
+
+    def checkpoint(self) -> Checkpoint:
+        """What going on takes besides the network and the history."""
+        attributes = self.group_attributes("checkpoint")
+        for name in ("rate_factor", "phase_start_s", "recorded_s", "monitored_s"):
+            if not 0 <= attributes[name] < math.inf:
+                raise refusal(f"the attribute {name} of checkpoint in {self.path} is {attributes[name]}")
+        terms = [name for name in self._terms("checkpoint/points") if name != SLOPE_RECOVERY]
+        sizes = {name: self._n_points(f"checkpoint/points/{name}") for name in terms}
+        points = {
+            name: self._shaped(f"checkpoint/points/{name}", (n, len(self.spec.coordinates)))
+            for name, n in sizes.items()
+        }
+        return Checkpoint(
+            points,
+            self._columns("checkpoint/observed", sizes),
+            self._columns("checkpoint/normals", sizes),
+            {
+                name: self._shaped(f"checkpoint/held_weights/{name}", (sizes[name],))
+                for name in self._some("checkpoint/held_weights", terms)
+            },
+            {name: float(self._shaped(f"checkpoint/factors/{name}", ())) for name in self._terms("checkpoint/factors")},
+            {
+                name: float(self._shaped(f"checkpoint/constants/{name}", ()))
+                for name in self._some("checkpoint/constants", self.spec.learn)
+            },
+            {name: self.array(f"checkpoint/optimizer/{name}") for name in self.names("checkpoint/optimizer")},
+            attributes,
+        )
+
+    def _columns(self, group: str, sizes: Mapping[str, int]) -> dict[str, dict[str, Array]]:
+        """Values at the points of terms, by term and name."""
+        return {
+            term: {
+                name: self._shaped(f"{group}/{term}/{name}", (sizes[term],)) for name in self.names(f"{group}/{term}")
+            }
+            for term in self._some(group, sizes)
+        }
+
+    def _some(self, group: str, known: Iterable[str]) -> list[str]:
+        """The names of a group, none but those that are known."""
+        names = self.names(group)
+        if not set(names) <= set(known):
+            raise refusal(f"{group} in {self.path} holds other names than the spec has")
+        return names
 
     def n_points(self) -> dict[str, int]:
         """How many points each loss term had."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,30 +55,68 @@ class NetworkParameters:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """What resuming needs: the points of every term, values observed there, what the optimizer keeps.
+class PhaseSummary:
+    """A phase as it went: the iterations carried out, why it ended, and a sentence where it stalled."""
 
-    observed: by term, then by unknown or column.
+    optimizer: str
+    iterations: int
+    end: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class EventSummary:
+    """What happened to a training before an iteration: that it was resumed or retried, and what that changed."""
+
+    iteration: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What going on takes besides the network and the history.
+
+    points: of every term [n_points, d]. observed, normals: values at them [n_points], by term, then by unknown, column
+    or coordinate. held_weights: of points, by term, where they are held. factors: of the balance, by term.
+    constants: the free parameter of each learned constant. optimizer: what it keeps.
+    attributes: where the training stands, as `layout.py` lists them.
     """
 
     points: Mapping[str, Array]
     observed: Mapping[str, Mapping[str, Array]]
+    normals: Mapping[str, Mapping[str, Array]]
+    held_weights: Mapping[str, Array]
+    factors: Mapping[str, float]
+    constants: Mapping[str, float]
     optimizer: Mapping[str, Array]
-    attributes: Mapping[str, str | float]
+    attributes: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class SpecSource:
+    """Where the resolved settings come from.
+
+    path: of the spec's file. yaml: its text, byte for byte. overrides: what the command line put in, as pairs of a
+    dotted path and a text of YAML.
+    """
+
+    path: str
+    yaml: str
+    overrides: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class RunRecord:
     """Everything that one run leaves behind; `layout.py` says where each part stands in the file.
 
-    spec: the YAML text as given, byte for byte. settings: the resolved settings as JSON.
+    settings: the resolved settings as JSON. phases: those that were begun.
     functions: the Python file that the spec names, None without one. reference and error are None where there is no
     reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec. validation: each
     equation and condition at fresh points, without its weight; empty where training diverged.
     """
 
     attributes: Mapping[str, str | int | float]
-    spec: str
+    spec: SpecSource
     settings: str
     functions: str | None
     solution: GridFields
@@ -87,6 +125,8 @@ class RunRecord:
     slices: GridFields | None
     error_at_times: ErrorAtTimes | None
     history: History
+    phases: Sequence[PhaseSummary]
+    events: Sequence[EventSummary]
     network: NetworkParameters
     validation: Mapping[str, float]
     checkpoint: Checkpoint

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import h5py
@@ -31,7 +33,9 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
         raise ValueError(f"attributes do not match the layout: {sorted(missing)}")
     for name, value in record.attributes.items():
         file.attrs[name] = _storable(value) if isinstance(value, str) else value
-    file["spec/yaml"] = _text(record.spec)
+    file["spec/yaml"] = _text(record.spec.yaml)
+    file["spec/path"] = _text(_storable(record.spec.path))
+    file["spec/overrides"] = _json(record.spec.overrides)
     file["spec/settings"] = _text(record.settings)
     if record.functions is not None:
         file["spec/functions"] = _text(record.functions)
@@ -60,13 +64,19 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
 
 def _fill_checkpoint(group: h5py.Group, checkpoint: Checkpoint) -> None:
     group.attrs.update(checkpoint.attributes)
-    for name, points in checkpoint.points.items():
-        group[f"points/{name}"] = points
-    for term, columns in checkpoint.observed.items():
-        for name, values in columns.items():
-            group[f"observed/{term}/{name}"] = values
-    for name, state in checkpoint.optimizer.items():
-        group[f"optimizer/{name}"] = state
+    for name, arrays in (
+        ("points", checkpoint.points),
+        ("held_weights", checkpoint.held_weights),
+        ("factors", checkpoint.factors),
+        ("constants", checkpoint.constants),
+        ("optimizer", checkpoint.optimizer),
+    ):
+        for key, values in arrays.items():
+            group[f"{name}/{key}"] = values
+    for name, columns_of in (("observed", checkpoint.observed), ("normals", checkpoint.normals)):
+        for term, columns in columns_of.items():
+            for key, values in columns.items():
+                group[f"{name}/{term}/{key}"] = values
 
 
 def _storable(value: str) -> str:
@@ -77,6 +87,10 @@ def _storable(value: str) -> str:
 def _text(value: str) -> np.ndarray:
     """A text as HDF5 holds it without objects: fixed length, UTF-8."""
     return np.array(value.encode(), dtype=f"S{max(1, len(value.encode()))}")
+
+
+def _json(value: object) -> np.ndarray:
+    return _text(json.dumps(value))
 
 
 def _fill_grid(group: h5py.Group, grid: GridFields) -> None:
@@ -116,6 +130,8 @@ def _fill_history(file: h5py.File, record: RunRecord) -> None:
     ):
         if columns:
             _attach_along(history.create_group(name), history["iteration"], columns)
+    history["phases"] = _json([asdict(phase) for phase in record.phases])
+    history["events"] = _json([asdict(event) for event in record.events])
     slopes = file.create_group("slopes")
     for k, values in enumerate(record.history.slopes, start=1):
         neuron = f"slope_{k}"

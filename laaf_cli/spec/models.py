@@ -289,6 +289,16 @@ class Evaluation(_Strict):
     )
 
 
+class Checkpoint(_Strict):
+    """When a training is kept while it goes on."""
+
+    every_s: Positive = Field(60.0, description="seconds of training between checkpoints")
+
+
+def _checkpoint(value: Any) -> Any:
+    return None if value is False else value
+
+
 class Problem(_Strict):
     """The mathematical problem: what is solved, apart from how."""
 
@@ -331,6 +341,9 @@ class RunSpec(Problem):
     weights: Weights = Field(default_factory=Weights, description="weights of the loss terms")
     training: Annotated[list[Phase], Field(min_length=1, max_length=50)] = Field(
         default_factory=lambda: [Phase(iterations=2000)], description="the phases of the training, in order"
+    )
+    checkpoint: Annotated[Checkpoint | None, BeforeValidator(_checkpoint)] = Field(
+        default_factory=Checkpoint, description="how often the training is kept while it goes on; `false` keeps none"
     )
     reference: Annotated[Reference, BeforeValidator(_reference)] = Field(
         default_factory=lambda: Reference(kind="auto"), description="the independent solution"

@@ -118,7 +118,7 @@ def plan_runs(
     runs: dict[Path, PlannedRun] = {}
     for seed in seeds:
         for plan, label in methods.values():
-            seeded = replace(plan, spec=plan.spec.model_copy(update={"seed": seed}))
+            seeded = plan.seeded(seed)
             run = PlannedRun(seeded, folder / _file_name(seeded, label))
             if run.path in runs:
                 raise UsageError(f"two runs of this sweep would go into one file, {run.path}")

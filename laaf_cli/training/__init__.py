@@ -1,8 +1,9 @@
 """Training: the objective, the optimizers, and the one loop. Prints nothing and writes no file."""
 
 from laaf_cli.training.balance import BALANCES
+from laaf_cli.training.checkpoints import Checkpoints
 from laaf_cli.training.faults import Misfit, balance_faults, phase_faults, resampling_faults
-from laaf_cli.training.objective import SLOPE_RECOVERY, Objective
+from laaf_cli.training.objective import SLOPE_RECOVERY, Objective, Setting
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import (
     DEFAULT_LEARNING_RATE,
@@ -13,7 +14,9 @@ from laaf_cli.training.phases import (
     TrainingPhase,
 )
 from laaf_cli.training.resampling import RESAMPLERS
-from laaf_cli.training.trainer import Divergence, Record, StopReason, Trainer, TrainingResult
+from laaf_cli.training.result import Divergence, Event, Record, StopReason, TrainingResult
+from laaf_cli.training.state import StateError, TrainingState
+from laaf_cli.training.trainer import RETRY_FACTOR, Trainer
 from laaf_cli.training.validation import validate
 
 __all__ = [
@@ -21,19 +24,25 @@ __all__ = [
     "DEFAULT_LEARNING_RATE",
     "OPTIMIZERS",
     "RESAMPLERS",
+    "RETRY_FACTOR",
     "SCHEDULES",
     "SLOPE_RECOVERY",
+    "Checkpoints",
     "Divergence",
+    "Event",
     "LearningRate",
     "Misfit",
     "Objective",
     "PhaseEnd",
     "PhaseResult",
     "Record",
+    "Setting",
+    "StateError",
     "StopReason",
     "Trainer",
     "TrainingPhase",
     "TrainingResult",
+    "TrainingState",
     "balance_faults",
     "phase_faults",
     "resampling_faults",

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from laaf_cli.derivatives import TaylorEngine
@@ -16,19 +15,26 @@ from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.cuda_graph import CudaRecorder, Recorder, Repeated
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.phases import TrainingPhase
+from laaf_cli.training.state import Arrays, taken
 from laaf_cli.training.stepper import Stepper
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 MIN_INTERVAL = 50
 """Iterations between changes of points or weights from which a capture after each is worth its time."""
 
 
 class _Adam(Stepper):
-    """Adam (Kingma & Ba 2015) with its defaults: β = (0.9, 0.999), ε = 1e-8."""
+    """Adam (Kingma & Ba 2015) with its defaults: β = (0.9, 0.999), ε = 1e-8.
 
-    def __init__(self, objective: Objective, phase: TrainingPhase, rate: float | Tensor) -> None:
+    done: iterations of the phase so far, for its schedule. n_steps: those that the moments are of.
+    """
+
+    def __init__(self, objective: Objective, phase: TrainingPhase, done: int, rate: float | Tensor) -> None:
         self.objective = objective
         self.phase = phase
-        self.done = 0
+        self.done = done
+        self.n_steps = 0
         self.parameters = objective.parameters()
         # A step can be captured where its learning rate is a tensor; the counts of its steps are in any case.
         self.adam = torch.optim.Adam(self.parameters, lr=rate, fused=True, capturable=isinstance(rate, Tensor))
@@ -38,14 +44,24 @@ class _Adam(Stepper):
         """That of the next step; at the end of the phase that of the last."""
         return self.phase.rate(min(self.done, self.phase.iterations - 1))
 
-    def state(self) -> dict[str, NDArray[np.float64]]:
-        """Arrays by parameter index and name, as `0/exp_avg`."""
-        return {
-            f"{i}/{name}": value.detach().cpu().numpy()
+    def state(self) -> Arrays:
+        """The number of steps, and the moments of each parameter, as `exp_avg_0`."""
+        moments = {
+            f"{name}_{i}": self.adam.state[parameter][name].detach().cpu().numpy()
             for i, parameter in enumerate(self.parameters)
-            for name, value in self.adam.state.get(parameter, {}).items()
-            if isinstance(value, torch.Tensor)
+            for name in _MOMENTS
+            if parameter in self.adam.state
         }
+        return {"n_steps": np.array(self.n_steps), **moments}
+
+    def load(self, state: Arrays) -> None:
+        self.n_steps = int(taken(state, "n_steps"))
+        for i, parameter in enumerate(self.parameters if self.n_steps else []):
+            moments = {
+                name: torch.tensor(taken(state, f"{name}_{i}", *parameter.shape)).to(parameter) for name in _MOMENTS
+            }
+            step = torch.tensor(float(self.n_steps), dtype=torch.float32, device=parameter.device)
+            self.adam.state[parameter] = {"step": step, **moments}
 
 
 class AdamStepper(_Adam):
@@ -54,8 +70,8 @@ class AdamStepper(_Adam):
     not_captured: why, where there is a GPU.
     """
 
-    def __init__(self, objective: Objective, phase: TrainingPhase, not_captured: str = "") -> None:
-        super().__init__(objective, phase, phase.learning_rate.first)
+    def __init__(self, objective: Objective, phase: TrainingPhase, done: int = 0, not_captured: str = "") -> None:
+        super().__init__(objective, phase, done, phase.learning_rate.first)
         self.not_captured = not_captured
 
     @property
@@ -72,6 +88,7 @@ class AdamStepper(_Adam):
         loss.total.backward()  # type: ignore[no-untyped-call]
         self.adam.step()
         self.done += 1
+        self.n_steps += 1
         return ""
 
 
@@ -82,10 +99,10 @@ class CapturedAdam(_Adam):
     captured anew where points or weights have changed.
     """
 
-    def __init__(self, objective: Objective, phase: TrainingPhase, recorder: Recorder) -> None:
+    def __init__(self, objective: Objective, phase: TrainingPhase, recorder: Recorder, done: int = 0) -> None:
         # The kernel of the step reads a rate on the device as float32, whatever the precision of the parameters.
         rate = torch.tensor(phase.learning_rate.first, dtype=torch.float32, device=objective.network.device)
-        super().__init__(objective, phase, rate)
+        super().__init__(objective, phase, done, rate)
         self.loss: Repeated[Loss] = Repeated(recorder)
         self.step: Repeated[None] = Repeated(recorder)
 
@@ -107,6 +124,7 @@ class CapturedAdam(_Adam):
             group["lr"].fill_(self.rate)
         self.step(self._step)
         self.done += 1
+        self.n_steps += 1
         return ""
 
     def _loss(self) -> Loss:
@@ -123,12 +141,14 @@ class CapturedAdam(_Adam):
             self.adam.step()
 
 
-def make_adam(objective: Objective, phase: TrainingPhase) -> Stepper:
+def make_adam(objective: Objective, phase: TrainingPhase, done: int) -> Stepper:
     """Captured on a GPU, where it can be."""
     if objective.network.device.type != "cuda":
-        return AdamStepper(objective, phase)
+        return AdamStepper(objective, phase, done)
     hindered = obstacle(objective, phase)
-    return AdamStepper(objective, phase, hindered) if hindered else CapturedAdam(objective, phase, CudaRecorder())
+    if hindered:
+        return AdamStepper(objective, phase, done, hindered)
+    return CapturedAdam(objective, phase, CudaRecorder(), done)
 
 
 def obstacle(objective: Objective, phase: TrainingPhase) -> str:

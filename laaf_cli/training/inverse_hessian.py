@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from laaf_cli.training.state import Arrays, taken
 from laaf_cli.training.symmetric_matrix import SymmetricMatrix, Update
 
 MEMORY = 50
@@ -73,8 +73,12 @@ class InverseHessian(ABC):
         """H ← I."""
 
     @abstractmethod
-    def state(self) -> dict[str, NDArray[np.float64]]:
-        """Arrays that hold it."""
+    def state(self) -> Arrays:
+        """Arrays that hold it; asking for them changes nothing."""
+
+    @abstractmethod
+    def load(self, state: Arrays) -> None:
+        """Goes on from such arrays; raises StateError where they do not fit."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +167,27 @@ class DenseInverse(InverseHessian):
         self.matrix.reset()
         self.is_fresh = True
 
-    def state(self) -> dict[str, NDArray[np.float64]]:
-        """The lower triangle, row by row, [n (n + 1)/2]."""
-        return {"inverse_hessian": self.matrix.lower_triangle()}
+    def state(self) -> Arrays:
+        return {
+            "n_updates": np.array(self.n_updates),
+            "is_fresh": np.array(int(self.is_fresh)),
+            "inverse_hessian": self.matrix.stored(),
+            **self.matrix.waiting_update(),
+        }
+
+    def load(self, state: Arrays) -> None:
+        self.n_updates = int(taken(state, "n_updates"))
+        self.is_fresh = bool(taken(state, "is_fresh"))
+        self.matrix.load("inverse_hessian", state)
+
+
+@dataclass(frozen=True)
+class _Curvature:
+    """What is kept of a pair: s [n], y [n] and yᵀs."""
+
+    step: Tensor
+    change: Tensor
+    ys: float
 
 
 class LimitedMemory(InverseHessian):
@@ -175,24 +197,26 @@ class LimitedMemory(InverseHessian):
     of SciPy runs to its end, and neither can be stored and resumed.
     """
 
-    def __init__(self, memory: int = MEMORY) -> None:
-        self.pairs: deque[tuple[Pair, float]] = deque(maxlen=memory)
+    def __init__(self, n: int, device: torch.device, memory: int = MEMORY) -> None:
+        self.n = n
+        self.device = device
+        self.pairs: deque[_Curvature] = deque(maxlen=memory)
         self.scale = 1.0
 
     def product(self, x: Tensor) -> Tensor:
         x, shares = x.clone(), []
-        for pair, ys in reversed(self.pairs):
-            shares.append(pair.step @ x / ys)
+        for pair in reversed(self.pairs):
+            shares.append(pair.step @ x / pair.ys)
             x -= shares[-1] * pair.change
         x *= self.scale
-        for (pair, ys), share in zip(self.pairs, reversed(shares), strict=True):
-            x += (share - pair.change @ x / ys) * pair.step
+        for pair, share in zip(self.pairs, reversed(shares), strict=True):
+            x += (share - pair.change @ x / pair.ys) * pair.step
         return x
 
     def update(self, pair: Pair) -> Tensor:
         ys, yy = pair.products()
         if ys != 0:
-            self.pairs.append((pair, ys))
+            self.pairs.append(_Curvature(pair.step, pair.change, ys))
             self.scale = ys / yy
             self.is_fresh = False
         return self.product(pair.gradient)
@@ -202,11 +226,28 @@ class LimitedMemory(InverseHessian):
         self.scale = 1.0
         self.is_fresh = True
 
-    def state(self) -> dict[str, NDArray[np.float64]]:
-        """The steps and the changes, [n_pairs, n] each; without pairs, none."""
+    def state(self) -> Arrays:
+        """The steps and the changes, [n_pairs, n] each, their products [n_pairs] and the scale; empty without pairs."""
         if not self.pairs:
             return {}
         return {
-            "steps": torch.stack([pair.step for pair, _ in self.pairs]).cpu().numpy(),
-            "changes": torch.stack([pair.change for pair, _ in self.pairs]).cpu().numpy(),
+            "steps": torch.stack([pair.step for pair in self.pairs]).cpu().numpy(),
+            "changes": torch.stack([pair.change for pair in self.pairs]).cpu().numpy(),
+            "products": np.array([pair.ys for pair in self.pairs]),
+            "scale": np.array(self.scale),
         }
+
+    def load(self, state: Arrays) -> None:
+        self.reset()
+        if "products" not in state:
+            return
+        m = len(np.atleast_1d(state["products"]))
+        steps, changes = (
+            torch.tensor(taken(state, name, m, self.n), dtype=torch.float64, device=self.device)
+            for name in ("steps", "changes")
+        )
+        products = taken(state, "products", m).tolist()
+        for step, change, ys in zip(steps, changes, products, strict=True):
+            self.pairs.append(_Curvature(step.clone(), change.clone(), ys))  # aligned as new vectors are
+        self.scale = float(taken(state, "scale"))
+        self.is_fresh = False

@@ -57,12 +57,15 @@ class Loss:
 class Setting:
     """What adapts besides the parameters, never changed in place: the points and the factors, by term.
 
-    slopes_absorbed: whether the slopes are part of the weights.
+    slopes_absorbed: whether the slopes are part of the weights. held_weights: those of points that are held, by term;
+    None where none are. n_interior: points of the equations that the next renewal draws, None where there are none.
     """
 
     points: Mapping[str, PointSet]
     factors: Mapping[str, float]
     slopes_absorbed: bool
+    held_weights: Mapping[str, Tensor] | None = None
+    n_interior: int | None = None
 
 
 class Objective:
@@ -287,13 +290,19 @@ class Objective:
     @property
     def setting(self) -> Setting:
         """What training has adapted besides the parameters."""
-        return Setting(self.points, self.factors, self.network.slopes.absorbed)
+        held = None if self.held_weights is None else dict(self.held_weights)
+        n_interior = None if self.interior is None else self.interior.n_points
+        return Setting(self.points, self.factors, self.network.slopes.absorbed, held, n_interior)
 
     def restore(self, setting: Setting) -> None:
-        """Goes back to an earlier setting."""
+        """Goes back to an earlier setting, or on to that of a training that is resumed."""
         self.replace_points(setting.points)
         self.network.slopes.absorb(setting.slopes_absorbed)
         self._set_factors(setting.factors)
+        if self.interior is not None and setting.n_interior is not None:
+            self.interior = replace(self.interior, n_points=setting.n_interior)
+        held = setting.held_weights
+        self.held_weights = None if held is None else {name: _like(value, self.network) for name, value in held.items()}
 
     def replace_points(self, points: Mapping[str, PointSet]) -> None:
         """Trains at these points from now on; terms that share theirs are given the same set."""
@@ -328,6 +337,10 @@ class Objective:
                 squares = group.squares_at(part, fields, constants, self.backend)
                 found |= {name: float(_mean(each)) for name, each in squares.items()}
         return found
+
+
+def _like(value: Tensor, network: Mlp) -> Tensor:
+    return value.to(dtype=network.dtype, device=network.device)
 
 
 def _mean(squares: Sequence[Tensor]) -> Tensor:

@@ -21,12 +21,13 @@ MAX_DENSE_PARAMETERS = 10_000
 class Optimizer:
     """A row of the table.
 
-    make: an objective and a phase → what the loop drives. keys: those of a phase that it takes besides `optimizer`,
-    `iterations` and `max_seconds`. needs_one_function: whether its steps compare losses, so that slopes are absorbed
-    and weights of points held before it begins. max_parameters: None where any number will do.
+    make: an objective, a phase and how many of its iterations are done → what the loop drives. keys: those of a phase
+    that it takes besides `optimizer`, `iterations` and `max_seconds`. needs_one_function: whether its steps
+    compare losses, so that slopes are absorbed and weights of points held before it begins. max_parameters: None where
+    any number will do.
     """
 
-    make: Callable[[Objective, TrainingPhase], Stepper]
+    make: Callable[[Objective, TrainingPhase, int], Stepper]
     keys: tuple[str, ...]
     meaning: str
     source: str
@@ -44,13 +45,14 @@ class _Dense:
 
     member: Member
 
-    def __call__(self, objective: Objective, _phase: TrainingPhase) -> Stepper:
+    def __call__(self, objective: Objective, _phase: TrainingPhase, _done: int) -> Stepper:
         flat = FlatObjective(objective)
         return QuasiNewton(objective, flat, DenseInverse(flat.n, self.member, objective.network.device))
 
 
-def _lbfgs(objective: Objective, _phase: TrainingPhase) -> Stepper:
-    return QuasiNewton(objective, FlatObjective(objective), LimitedMemory())
+def _lbfgs(objective: Objective, _phase: TrainingPhase, _done: int) -> Stepper:
+    flat = FlatObjective(objective)
+    return QuasiNewton(objective, flat, LimitedMemory(flat.n, objective.network.device))
 
 
 def _dense(member: Member, meaning: str, source: str) -> Optimizer:

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from laaf_cli.training.inverse_hessian import InverseHessian, Pair
 from laaf_cli.training.line_search import FlatObjective, Line, Trial, backtrack, search
 from laaf_cli.training.objective import Loss, Objective
+from laaf_cli.training.state import Arrays, taken
 from laaf_cli.training.stepper import Stepper
 
 
@@ -94,11 +94,28 @@ class QuasiNewton(Stepper):
             f"at {line.value:.2g} what it changes is lost in the rounding of {name}{further}"
         )
 
-    def state(self) -> dict[str, NDArray[np.float64]]:
-        """The parameters in float64, the loss before the last step (NaN where it does not count), and H."""
+    def state(self) -> Arrays:
+        """The parameters in float64, what is known at them, and H; `previous_loss` is NaN where it does not count."""
         previous = math.nan if self.previous is None else self.previous
+        known = {"gradient": self.gradient, "direction": self.direction}
         return {
             "position": self.position.cpu().numpy(),
             "previous_loss": np.array(previous),
+            "length": np.array(self.length),
+            **{name: value.cpu().numpy() for name, value in known.items() if value is not None},
             **self.inverse.state(),
         }
+
+    def load(self, state: Arrays) -> None:
+        previous = float(taken(state, "previous_loss"))
+        self.previous = None if math.isnan(previous) else previous
+        self.length = float(taken(state, "length"))
+        self.position = self._vector(state, "position")
+        self.gradient = self._vector(state, "gradient") if "gradient" in state else None
+        self.direction = self._vector(state, "direction") if "direction" in state else None
+        self.inverse.load(state)
+        self.flat.move(self.position)
+        self.loss, self.n_changes = self.objective.evaluate(), self.objective.n_changes
+
+    def _vector(self, state: Arrays, name: str) -> Tensor:
+        return self.position.new_tensor(taken(state, name, self.flat.n))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import numpy as np
-from numpy.typing import NDArray
-
 from laaf_cli.training.objective import Loss
+from laaf_cli.training.state import Arrays
 
 
 class Stepper(ABC):
@@ -35,5 +33,9 @@ class Stepper(ABC):
         return ""
 
     @abstractmethod
-    def state(self) -> dict[str, NDArray[np.float64]]:
-        """What the optimizer keeps between iterations, by name."""
+    def state(self) -> Arrays:
+        """What the optimizer keeps between iterations, by name; asking for it changes nothing."""
+
+    @abstractmethod
+    def load(self, state: Arrays) -> None:
+        """Goes on from a state of the same optimizer; raises StateError where it does not fit."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from laaf_cli.derivatives.kernel import KernelMissing, load_library
+from laaf_cli.training.state import Arrays, taken
 
 NUMBERS_OF_A_THREAD = 200_000
 """Entries of the matrix that are worth another thread."""
@@ -81,7 +82,42 @@ class SymmetricMatrix:
         self.product(self.entries[0])
         return self.entries.tril() + self.entries.tril(-1).T
 
-    def lower_triangle(self) -> NDArray[np.float64]:
-        """Row by row, [n (n + 1)/2]."""
-        rows = self.dense().cpu().numpy()
-        return np.concatenate([row[: i + 1] for i, row in enumerate(rows)])
+    def stored(self) -> NDArray[np.float64]:
+        """M before the update that waits: [n, n], of a matrix of the kernel the lower triangle, row by row."""
+        entries = self.entries.cpu().numpy()
+        return entries if self.kernel is None else np.concatenate([row[: i + 1] for i, row in enumerate(entries)])
+
+    def waiting_update(self) -> Arrays:
+        """The update that waits, empty without one; it is not carried out, for M x is rounded otherwise after it."""
+        if self.waiting is self.none:
+            return {}
+        return {
+            "update_vectors": self.waiting.vectors.cpu().numpy(),
+            "update_coefficients": self.waiting.coefficients.cpu().numpy(),
+            "update_scale": np.array(self.waiting.scale),
+        }
+
+    def load(self, name: str, state: Arrays) -> None:
+        """Goes on from what was stored, under this name, and an update; raises StateError where they do not fit."""
+        n = len(self.entries)
+        if np.ndim(state.get(name, 0)) == 1:
+            entries = _unpacked(taken(state, name, n * (n + 1) // 2), n)
+        else:
+            entries = taken(state, name, n, n)
+        self.entries.copy_(torch.from_numpy(np.asarray(entries, dtype=np.float64)))
+        self.waiting = self.none
+        if "update_coefficients" in state:
+            m = len(np.atleast_1d(state["update_coefficients"]))
+            vectors = self.entries.new_tensor(taken(state, "update_vectors", m, n))
+            coefficients = self.entries.new_tensor(taken(state, "update_coefficients", m))
+            self.waiting = Update(vectors, coefficients, float(taken(state, "update_scale")))
+
+
+def _unpacked(triangle: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """The symmetric matrix [n, n] of a lower triangle, row by row."""
+    entries = np.empty((n, n))
+    start = 0
+    for i in range(n):
+        entries[i, : i + 1] = entries[: i + 1, i] = triangle[start : start + i + 1]
+        start += i + 1
+    return entries

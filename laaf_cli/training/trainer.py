@@ -6,115 +6,27 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from laaf_cli.network import Mlp
+from laaf_cli.training.checkpoints import Checkpoints
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import PhaseEnd, PhaseResult, TrainingPhase
+from laaf_cli.training.result import Divergence, Event, Record, StopReason, TrainingResult
+from laaf_cli.training.state import StateError, TrainingState
 from laaf_cli.training.stepper import Stepper
 
 N_RECORDS = 1000
 N_MONITORED = 50
 
+RETRY_FACTOR = 0.1
+"""What a retry multiplies the learning rate by, as torch's `ReduceLROnPlateau` does."""
+
 N_TIMED = 200
 """Records, at least, of a phase that a bound on its seconds ends, however few of its iterations it got to."""
-
-
-class StopReason(Enum):
-    """Why a training ended."""
-
-    COMPLETED = "completed"
-    MAX_SECONDS = "max-seconds"
-    INTERRUPTED = "interrupted"
-    DIVERGED = "diverged"
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is kept of an iteration: the state before its step.
-
-    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far. learning_rate: in
-    phases that search along a line, the length of the step that led here, 0 before the first.
-    total: the whole loss. terms: its parts without weights. scales: n·a of each hidden layer.
-    relative_l2: error against the reference, NaN where it was not monitored. constants: learned ones by name.
-    weights: the effective weight of each term, with the factors of a balance and the mean weight of its points.
-    """
-
-    iteration: int
-    phase: int
-    wall_time_s: float
-    learning_rate: float
-    total: float
-    terms: dict[str, float]
-    scales: list[NDArray[np.float64]]
-    relative_l2: float
-    constants: dict[str, float]
-    weights: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """Where training stopped being finite: `term` is the first loss term that is not, or "total"."""
-
-    iteration: int
-    phase: int
-    optimizer: str
-    term: str
-    value: float
-
-    def __str__(self) -> str:
-        return (
-            f"the loss term '{self.term}' became {self.value} at iteration {self.iteration}, "
-            f"in phase {self.phase} ({self.optimizer})"
-        )
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a training went; the network itself holds the last good state.
-
-    final: the loss at that state. optimizer_state: what the last optimizer keeps. phases: those that were begun.
-    slopes_absorbed_at: the iteration before which slopes became part of the weights, −1 where they did not.
-    validation: the terms at fresh points, without weights, where they are known.
-    """
-
-    stop_reason: StopReason
-    iterations: int
-    phase: int
-    wall_time_s: float
-    records: list[Record]
-    divergence: Divergence | None
-    optimizer_state: dict[str, NDArray[np.float64]]
-    phases: tuple[PhaseResult, ...] = ()
-    slopes_absorbed_at: int = -1
-    validation: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def final(self) -> Record:
-        return self.records[-1]
-
-    @property
-    def detail(self) -> str:
-        """Sentences on what did not go as planned: where training diverged, and which phases stalled, and why."""
-        stalled = [
-            f"phase {i} ({phase.optimizer}) stalled after {phase.iterations} iterations: {phase.detail}"
-            for i, phase in enumerate(self.phases)
-            if phase.end is PhaseEnd.STALLED
-        ]
-        return "; ".join([*([str(self.divergence)] if self.divergence else []), *stalled])
-
-    @property
-    def captures(self) -> list[str]:
-        """Sentences on the phases that ran on a GPU: captured in a CUDA graph, or why not."""
-        return [
-            f"phase {i} ({phase.optimizer}) {phase.capture}" for i, phase in enumerate(self.phases) if phase.capture
-        ]
 
 
 @dataclass
@@ -140,6 +52,8 @@ class Trainer:
     monitor: relative L2 of the network, asked for at some fifty records; None without a reference.
     on_record: called with each record as it is made. should_stop: asked before every step; True ends the
     training with what was reached. max_seconds: bound on the seconds of training over all phases.
+    checkpoints: keeps the training while it goes on; None does not.
+    retries: how often training that diverges goes back to its last good state, with a tenth of the learning rate.
     """
 
     def __init__(
@@ -151,6 +65,8 @@ class Trainer:
         on_record: Callable[[Record], None] = lambda _record: None,
         should_stop: Callable[[], bool] = lambda: False,
         max_seconds: float | None = None,
+        checkpoints: Checkpoints | None = None,
+        retries: int = 0,
     ) -> None:
         self.objective = objective
         self.network = objective.network
@@ -159,57 +75,102 @@ class Trainer:
         self.on_record = on_record
         self.should_stop = should_stop
         self.max_seconds = max_seconds
+        self.checkpoints = checkpoints
+        self.retries = retries
         # Slopes that are absorbed among them, for a bad step may be taken back to before.
         self.parameters = objective.all_parameters()
         self.records: list[Record] = []
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
         self.monitor_every = self.record_every * max(1, self.total_iterations // self.record_every // N_MONITORED)
-        self.iteration = 0
-        self.adapted = -1
-        self.phase = 0
+        self.clock = _Clock()
+        self.iteration = self.done = self.phase = 0
+        self.adapted = self.absorbed_at = -1
+        self.phase_start_s = self.recorded_s = self.monitored_s = 0.0
+        self.n_retries, self.rate_factor = 0, 1.0
+        self.stepper: Stepper | None = None
         self.stop: StopReason | None = None
+        self.divergence: Divergence | None = None
         self.ended: list[PhaseResult] = []
-        self.absorbed_at = -1
+        self.events: list[Event] = []
+
+    def go_on(
+        self, state: TrainingState, records: Sequence[Record], phases: Sequence[PhaseResult], events: Sequence[Event]
+    ) -> None:
+        """Takes up a training where it stopped; the network holds its weights already.
+
+        state: of that training. records, phases, events: what has been told of it; of the phases those that are over.
+
+        Raises StateError where the state does not fit.
+        """
+        free = self.objective.constants.free
+        if not 0 <= state.phase < len(self.phases) or state.constants.keys() != free.keys():
+            raise StateError("it is of a training with other phases or other learned constants")
+        if not 0 <= state.done <= state.iteration or len(phases) < state.phase or not records:
+            raise StateError("it does not say where it stands")
+        with torch.no_grad():
+            for name, value in state.constants.items():
+                free[name].fill_(value)
+        self.iteration, self.phase, self.done, self.adapted = state.iteration, state.phase, state.done, state.adapted
+        self.phase_start_s, self.recorded_s, self.monitored_s = (
+            state.phase_start_s,
+            state.recorded_s,
+            state.monitored_s,
+        )
+        self.n_retries, self.rate_factor = state.n_retries, state.rate_factor
+        self.absorbed_at = state.slopes_absorbed_at
+        self.records, self.ended, self.events = list(records), list(phases[: state.phase]), list(events)
+        self.objective.restore(state.setting)
+        self.stepper = self._make_stepper()
+        if state.optimizer:
+            self.stepper.load(state.optimizer)
+        self.clock = _Clock(state.wall_time_s)
+        if self.checkpoints is not None:
+            self.checkpoints.begin(state.wall_time_s)
 
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
         self.good = _copies(self.parameters)
         self.good_setting = self.objective.setting
-        self.divergence: Divergence | None = None
-        for index, phase in enumerate(self.phases):
-            self.phase = index
-            stepper = self._begin(phase)
-            if index == 0:
-                self.clock = _Clock()  # torch loads half of itself to make its first optimizer
-                self.recorded_s = self.monitored_s = 0.0
-            self.ended.append(replace(self._run(phase, stepper), capture=stepper.capture))
-            if self.stop is not None:
-                break
+        self._run_phases()
         wall_time_s = self.clock.now()
         final = self.objective.evaluate()
-        if self.stop is not StopReason.DIVERGED and not self._finite(final):
-            self._diverge_at_the_end()
+        while self.stop is not StopReason.DIVERGED and not self._finite(final):
+            if self.stop is None and self._can_retry():
+                self.ended.pop()
+                self._retry()
+                self._run_phases()
+            else:
+                self._diverge_at_the_end()
+            wall_time_s, final = self.clock.now(), self.objective.evaluate()
         if self.stop is StopReason.DIVERGED:
-            _copy(self.good, self.parameters)
-            self.objective.restore(self.good_setting)
-            self.iteration = max(0, self.iteration - 1)
+            self._go_back()
+            self.stepper = self._make_stepper()  # after a bad step it does not belong to the state that is kept
             final = self.objective.evaluate()
-        self._record(final, wall_time_s, stepper.rate, monitored=True)
-        return TrainingResult(
-            self.stop or StopReason.COMPLETED,
-            self.iteration,
-            self.phase,
-            wall_time_s,
-            self.records,
-            self.divergence,
-            # After a bad step it does not belong to the state that is kept.
-            {} if self.stop is StopReason.DIVERGED else stepper.state(),
-            tuple(self.ended),
-            self.absorbed_at if self.network.slopes.absorbed else -1,
-        )
+        self._record(final, wall_time_s, monitored=True)
+        return self._result(self.stop or StopReason.COMPLETED, wall_time_s)
 
-    def _begin(self, phase: TrainingPhase) -> Stepper:
+    def _run_phases(self) -> None:
+        """Runs what is left of the phases; sets `stop` where the training ends before their end."""
+        while True:
+            self._run_phase()
+            if self.stop is not None or self.phase + 1 == len(self.phases):
+                return
+            self.phase, self.done, self.rate_factor, self.stepper = self.phase + 1, 0, 1.0, None
+
+    def _run_phase(self) -> None:
+        if self.stepper is None:
+            self._begin()
+        if self.phase == self.done == 0:
+            self.clock = _Clock()  # torch loads half of itself to make its first optimizer
+        if self.done == 0:
+            self.phase_start_s = self.clock.now()
+        end, detail = self._iterate(self.phases[self.phase])
+        result = PhaseResult(self.phases[self.phase].optimizer, self.done, end, detail, self._stepper.capture)
+        self.ended.append(result)
+
+    def _begin(self) -> None:
+        phase = self.phases[self.phase]
         row = OPTIMIZERS[phase.optimizer]
         if row.needs_one_function and len(self.network.slopes.values) and not self.network.slopes.absorbed:
             self.objective.absorb_slopes()
@@ -217,39 +178,116 @@ class Trainer:
         self.objective.hold_point_weights(row.needs_one_function)
         if phase.interior is not None:
             self.objective.use_interior(phase.interior, self.iteration)
-        return row.make(self.objective, phase)
+        self.stepper = self._make_stepper()
 
-    def _run(self, phase: TrainingPhase, stepper: Stepper) -> PhaseResult:
-        """One phase; sets `stop` where the whole training must end with it."""
-        ended = partial(PhaseResult, phase.optimizer)
-        start_s = self.clock.now()
-        end_s = math.inf if phase.max_seconds is None else start_s + phase.max_seconds
-        spacing_s = (min(end_s, math.inf if self.max_seconds is None else self.max_seconds) - start_s) / N_TIMED
-        for i in range(phase.iterations):
-            self._adapt(phase, i)
-            loss = stepper.evaluate(self.iteration)
+    def _make_stepper(self) -> Stepper:
+        """The optimizer of the phase, with nothing to remember."""
+        phase = self.phases[self.phase]
+        rate = replace(phase.learning_rate, first=phase.learning_rate.first * self.rate_factor)
+        return OPTIMIZERS[phase.optimizer].make(self.objective, replace(phase, learning_rate=rate), self.done)
+
+    def _iterate(self, phase: TrainingPhase) -> tuple[PhaseEnd, str]:
+        """The iterations of a phase; sets `stop` where the whole training must end with it."""
+        end_s = math.inf if phase.max_seconds is None else self.phase_start_s + phase.max_seconds
+        latest_s = min(end_s, math.inf if self.max_seconds is None else self.max_seconds)
+        spacing_s = (latest_s - self.phase_start_s) / N_TIMED
+        while self.done < phase.iterations:
+            self._adapt(phase)
+            loss = self._stepper.evaluate(self.iteration)
             # Reading the values also waits for the device, so the clock below is honest.
             if not self._finite(loss):
+                if self._can_retry():
+                    self._retry()
+                    continue
                 self.stop = StopReason.DIVERGED
-                return ended(i, PhaseEnd.DIVERGED)
+                return PhaseEnd.DIVERGED, ""
             now = self.clock.now()
-            if i == 0 or self._is_due(now, spacing_s):
-                self._record(loss, now, stepper.rate, monitored=self._is_monitored(now, spacing_s))
+            if self.done == 0 or self._is_due(now, spacing_s):
+                self._record(loss, now, monitored=self._is_monitored(now, spacing_s))
             if self.should_stop():
                 self.stop = StopReason.INTERRUPTED
-                return ended(i, PhaseEnd.INTERRUPTED)
+                return PhaseEnd.INTERRUPTED, ""
             if self.max_seconds is not None and now >= self.max_seconds:
                 self.stop = StopReason.MAX_SECONDS
-                return ended(i, PhaseEnd.MAX_SECONDS)
-            if now >= end_s:
-                return ended(i, PhaseEnd.MAX_SECONDS)
+            if self.stop is not None or now >= end_s:
+                return PhaseEnd.MAX_SECONDS, ""
+            self._keep(now)
             _copy(self.parameters, self.good)
             self.good_setting = self.objective.setting
-            stalled = stepper.advance(loss)
+            stalled = self._stepper.advance(loss)
             if stalled:
-                return ended(i, PhaseEnd.STALLED, stalled)
+                return PhaseEnd.STALLED, stalled
             self.iteration += 1
-        return ended(phase.iterations, PhaseEnd.COMPLETED)
+            self.done += 1
+        return PhaseEnd.COMPLETED, ""
+
+    @property
+    def _stepper(self) -> Stepper:
+        assert self.stepper is not None  # noqa: S101 - made as the phase begins
+        return self.stepper
+
+    def _keep(self, now: float) -> None:
+        """Keeps the training as it is where that is due: here the loss is finite, so the state is a good one."""
+        if self.checkpoints is None or not self.checkpoints.is_due(now, phase_begins=self.done == 0):
+            return
+        self.clock.pause()
+        self.checkpoints.save(now, lambda: self._result(StopReason.RUNNING, now))
+        self.clock.go_on()
+
+    def _can_retry(self) -> bool:
+        """Whether a retry is left, and a step of this phase led here that can be taken back."""
+        return self.n_retries < self.retries and self.done > 0
+
+    def _retry(self) -> None:
+        what = f"{self.divergence}; went on from iteration {self.iteration - 1}"
+        self._go_back()
+        self.adapted, self.done, self.n_retries = self.iteration, self.done - 1, self.n_retries + 1
+        if OPTIMIZERS[self.phases[self.phase].optimizer].takes_rate:
+            self.rate_factor *= RETRY_FACTOR
+            what += f" with {self.rate_factor:g} times the learning rate"
+        self.events.append(Event(self.iteration, what))
+        self.divergence = None
+        self.stepper = self._make_stepper()
+
+    def _go_back(self) -> None:
+        """To the state before the last step."""
+        _copy(self.good, self.parameters)
+        self.objective.restore(self.good_setting)
+        self.iteration = max(0, self.iteration - 1)
+
+    def _result(self, reason: StopReason, wall_time_s: float) -> TrainingResult:
+        diverged = reason is StopReason.DIVERGED
+        state = TrainingState(
+            self.iteration,
+            self.phase,
+            self.done - 1 if diverged else self.done,
+            self.iteration if diverged else self.adapted,
+            wall_time_s,
+            self.phase_start_s,
+            self.recorded_s,
+            self.monitored_s,
+            self.n_retries,
+            self.rate_factor,
+            self.absorbed_at if self.network.slopes.absorbed else -1,
+            self.objective.setting,
+            {name: float(value.detach()) for name, value in self.objective.constants.free.items()},
+            {} if diverged else self._stepper.state(),
+        )
+        kept = self.checkpoints
+        return TrainingResult(
+            reason,
+            self.iteration,
+            self.phase,
+            wall_time_s,
+            self.records,
+            self.divergence,
+            state,
+            tuple(self.ended),
+            tuple(self.events),
+            state.slopes_absorbed_at,
+            kept.n_kept if kept else 0,
+            kept.spent_s if kept else 0.0,
+        )
 
     def _is_due(self, now: float, spacing_s: float) -> bool:
         """Whether a record is: every so many iterations, and, where the seconds are bounded, every so many seconds.
@@ -267,7 +305,7 @@ class Trainer:
         self.stop = StopReason.DIVERGED
         self.ended[-1] = replace(self.ended[-1], end=PhaseEnd.DIVERGED)
 
-    def _adapt(self, phase: TrainingPhase, i: int) -> None:
+    def _adapt(self, phase: TrainingPhase) -> None:
         """Renews points and weights where their turn has come: once, where a phase ends on it and the next begins."""
         if self.iteration == self.adapted:
             return
@@ -276,7 +314,7 @@ class Trainer:
         if resampling is not None and self.iteration > 0 and self.iteration % resampling.every == 0:
             self.objective.resample(self.iteration)
         if self.iteration % balance.every == 0:
-            self.objective.rebalance(self.iteration, phase.batch, phase.rate(i))
+            self.objective.rebalance(self.iteration, phase.batch, self.rate_factor * phase.rate(self.done))
 
     def _finite(self, loss: Loss) -> bool:
         """Whether every term is finite; notes the first that is not."""
@@ -288,7 +326,7 @@ class Trainer:
                 return False
         return True
 
-    def _record(self, loss: Loss, wall_time_s: float, rate: float, *, monitored: bool) -> None:
+    def _record(self, loss: Loss, wall_time_s: float, *, monitored: bool) -> None:
         """Keeps the state at this iteration, in place of an earlier record of it."""
         self.clock.pause()
         self.recorded_s = wall_time_s
@@ -302,7 +340,7 @@ class Trainer:
             self.iteration,
             self.phase,
             wall_time_s,
-            rate,
+            self._stepper.rate,
             float(loss.total.detach()),
             dict(zip(loss.names, loss.values.tolist(), strict=True)),
             scales,

@@ -1,0 +1,163 @@
+"""What the commands that train one run share: the training itself, its report, and how it ends."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from laaf_cli.cli import console
+
+if TYPE_CHECKING:
+    from laaf_cli.checkpoint_files import CheckpointFiles
+    from laaf_cli.finished_run import FinishedRun
+    from laaf_cli.past_run import PastRun
+    from laaf_cli.plan import Plan
+
+
+def check_bounds(max_seconds: float | None, max_error: float | None) -> None:
+    """Raises UsageError for a bound that is not finite."""
+    from laaf_cli.errors import UsageError
+
+    for name, bound in (("--max-seconds", max_seconds), ("--max-error", max_error)):
+        if bound is not None and not math.isfinite(bound):
+            raise UsageError(f"{name} takes a finite number, not {bound}")
+
+
+def check_max_error(plan: Plan, max_error: float | None) -> None:
+    """Raises UsageError for a bound on an error that will not be known."""
+    from laaf_cli.errors import UsageError
+
+    if max_error is not None and plan.reference is None:
+        why = plan.no_reference or "the spec asks for none"
+        raise UsageError(f"--max-error needs a reference, and there is none: {why}")
+
+
+def check_no_checkpoint(target: Path) -> None:
+    """Raises UsageError where an unfinished training of the run file is there, lest it be lost."""
+    from laaf_cli.checkpoint_files import CheckpointFiles
+    from laaf_cli.errors import UsageError
+
+    newest = CheckpointFiles(target).newest
+    if newest.exists():
+        raise UsageError(
+            f"{newest} holds an unfinished training; laaf resume {target} goes on with it, --overwrite starts anew"
+        )
+
+
+def use_threads(n_threads: int) -> None:
+    """Trains with as many threads as before, where there are so many processors: another number rounds otherwise."""
+    import os
+
+    import torch
+
+    if 1 <= n_threads <= (os.cpu_count() or 1):
+        torch.set_num_threads(n_threads)
+
+
+def train(
+    plan: Plan, target: Path, *, past: PastRun | None = None, retries: int = 0, quiet: bool = False
+) -> FinishedRun:
+    """Trains and writes; a signal that comes while the file is written does not keep it from being written.
+
+    While the training goes on it is kept beside the run file. Where it is stopped at once, raises InterruptedRunError
+    that names what was kept.
+    """
+    from laaf_cli.checkpoint_files import CheckpointFiles
+    from laaf_cli.cli.interrupt import StopFlag
+    from laaf_cli.cli.progress import make_progress
+    from laaf_cli.run import execute
+
+    kept = CheckpointFiles(target)
+    total = sum(phase.iterations for phase in plan.phases)
+    try:
+        with StopFlag() as stop:
+            with make_progress(total, quiet=quiet) as progress:
+                finished = execute(
+                    plan,
+                    past=past,
+                    retries=retries,
+                    on_record=progress.update,
+                    on_checkpoint=_Keeper(kept),
+                    should_stop=stop.is_set,
+                )
+            saved = finished.save(target)
+    except KeyboardInterrupt:
+        raise _stopped(target, kept) from None
+    kept.remove()
+    return saved
+
+
+class _Keeper:
+    """Writes checkpoints; where one cannot be written, says so once, and the training goes on."""
+
+    def __init__(self, files: CheckpointFiles) -> None:
+        self.files = files
+        self.has_failed = False
+
+    def __call__(self, unfinished: FinishedRun) -> None:
+        try:
+            self.files.save(unfinished.record)
+            self.has_failed = False
+        except OSError as error:
+            if not self.has_failed:
+                reason = error.strerror or error
+                console.print_warning(
+                    f"the checkpoint {self.files.newest} cannot be written: {reason}; training goes on"
+                )
+            self.has_failed = True
+
+
+def _stopped(target: Path, kept: CheckpointFiles) -> BaseException:
+    """What stopping at once ends in."""
+    from laaf_cli.errors import InterruptedRunError, RunFileError
+
+    try:
+        path = kept.readable()
+    except RunFileError:
+        path = None
+    if path is None:
+        return KeyboardInterrupt()
+    return InterruptedRunError(f"interrupted; the checkpoint is {path}\nlaaf resume {target} goes on from there.")
+
+
+def report(finished: FinishedRun, max_error: float | None, *, quiet: bool, json: bool) -> None:
+    """Prints how the run went; raises the error that it ends in, if it does. Its file is written all the same."""
+    _print(finished, quiet=quiet, json=json)
+    _raise_for(finished, max_error)
+
+
+def _print(finished: FinishedRun, *, quiet: bool, json: bool) -> None:
+    from laaf_cli.cli.tables import summary_tables
+
+    if json:
+        console.print_json(finished.summary.as_json())
+    else:
+        console.print_results(summary_tables(finished.summary))
+    # Not even --quiet keeps these: an answer that may be wrong must not pass in silence.
+    for warning in finished.summary.warnings:
+        console.print_warning(warning)
+    if not quiet and not json:
+        console.print_message(f"written: {finished.summary.path}")
+
+
+def _raise_for(finished: FinishedRun, max_error: float | None) -> None:
+    """The errors that a finished run may end in; its file is written all the same."""
+    from laaf_cli.errors import BoundExceededError, DivergedError, InterruptedRunError
+
+    summary = finished.summary
+    if summary.stop_reason == "diverged":
+        raise DivergedError(
+            f"training diverged: {summary.stop_detail}\n"
+            f"The last good state, of iteration {summary.iterations}, is in {summary.path}\n"
+            f"A smaller --learning-rate, --dtype float64, or laaf resume {summary.path} --retries 3 may help."
+        )
+    if summary.stop_reason == "interrupted":
+        raise InterruptedRunError(
+            f"interrupted at iteration {summary.iterations}; the run is in {summary.path}\n"
+            f"laaf resume {summary.path} goes on from there."
+        )
+    if max_error is not None and summary.relative_l2 is None:
+        raise BoundExceededError(f"no error is known to be below {max_error:g}: {summary.no_reference}")
+    if max_error is not None and not summary.worst_relative_l2 <= max_error:
+        raise BoundExceededError(f"relative L2 error {summary.worst_relative_l2:.3e} is above the bound {max_error:g}")

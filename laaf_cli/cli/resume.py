@@ -1,0 +1,105 @@
+"""`laaf resume`: go on with a run that was stopped, or train a finished one further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from laaf_cli.cli import console, one_run, options
+
+if TYPE_CHECKING:
+    from laaf_cli.resumption import Resumption
+
+
+def resume(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A run file, written or not yet, or its checkpoint.", show_default=False),
+    ],
+    iterations: Annotated[
+        int | None,
+        typer.Option(
+            "--iterations",
+            "-i",
+            min=1,
+            metavar="N",
+            help="Train N iterations more than was planned, in the last phase.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--max-seconds",
+            min=0,
+            metavar="X",
+            help="End after these seconds of further training.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
+    retries: options.RetriesOption = 0,
+    device: options.DeviceOption = None,
+    dtype: options.DtypeOption = None,
+    stored_spec: Annotated[
+        bool,
+        typer.Option(
+            "--stored-spec",
+            help="Go on with the spec as the run holds it, though its file has changed.",
+            show_default=False,
+        ),
+    ] = False,
+    allow_python: options.AllowPythonOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="The run file; not given: RUN itself.", show_default=False),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of --output if it is there.")
+    ] = False,
+    max_error: options.MaxErrorOption = None,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
+) -> None:
+    """Go on with a run as if it had never stopped, from its checkpoint or its run file, or train it further.
+
+    Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
+    """
+    from laaf_cli.checkpoint_files import CheckpointFiles
+    from laaf_cli.past_run import PastRun
+    from laaf_cli.resumption import Wishes
+    from laaf_cli.resumption import resume as plan_resumption
+    from laaf_cli.target_file import check_target
+
+    one_run.check_bounds(max_seconds, max_error)
+    files = CheckpointFiles.of(run)
+    past = PastRun.read(files.readable() or files.run)
+    wishes = Wishes(
+        iterations,
+        max_seconds,
+        device.value if device else None,
+        dtype.value if dtype else None,
+        retries,
+        stored_spec,
+        allow_python,
+    )
+    one_run.use_threads(past.attributes["threads"])
+    resumption = plan_resumption(past, wishes)
+    one_run.check_max_error(resumption.plan, max_error)
+    target = output or files.run
+    check_target(target, overwrite=overwrite or output is None)
+    if not quiet:
+        _announce(resumption)
+    finished = one_run.train(resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet)
+    if target != files.run:
+        files.remove()
+    one_run.report(finished, max_error, quiet=quiet, json=json)
+
+
+def _announce(resumption: Resumption) -> None:
+    past, plan = resumption.past, resumption.plan
+    total = sum(phase.iterations for phase in plan.phases)
+    console.print_message(f"going on from iteration {past.iterations} of {total}, kept in {past.path}")
+    for sentence in resumption.inexact:
+        console.print_warning(f"not bit for bit as without the break: {sentence}")

@@ -1,0 +1,45 @@
+"""When a training is kept while it goes on: at an interval in time and as phases end, within a share of its seconds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from laaf_cli.training.result import TrainingResult
+
+SHARE = 0.02
+"""The most that checkpoints take, as a share of the seconds of training; the first is kept in any case."""
+
+
+@dataclass
+class Checkpoints:
+    """Keeps a training every so many seconds.
+
+    keep: given the training as it would be if it stopped now. n_kept, spent_s: how many so far, and their seconds.
+    """
+
+    keep: Callable[[TrainingResult], None]
+    every_s: float = 60.0
+    n_kept: int = 0
+    spent_s: float = 0.0
+    last_s: float = field(default=-math.inf, init=False)
+    cost_s: float = field(default=0.0, init=False)
+
+    def begin(self, now: float) -> None:
+        """A training goes on from one that was kept, at these seconds."""
+        self.last_s = now
+
+    def is_due(self, now: float, *, phase_begins: bool) -> bool:
+        """Whether it is, at these seconds of training; as a phase begins, for the one before it has ended."""
+        least = self.cost_s / SHARE
+        return now - self.last_s >= (least if phase_begins else max(least, self.every_s))
+
+    def save(self, now: float, make: Callable[[], TrainingResult]) -> None:
+        """Keeps what `make` gives."""
+        start = time.perf_counter()
+        self.n_kept += 1
+        self.keep(make())
+        self.last_s, self.cost_s = now, time.perf_counter() - start
+        self.spent_s += self.cost_s

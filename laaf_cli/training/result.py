@@ -1,0 +1,115 @@
+"""What a training tells: its records, its events, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laaf_cli.training.phases import PhaseEnd, PhaseResult
+from laaf_cli.training.state import TrainingState
+
+
+class StopReason(Enum):
+    """Why a training ended; `running` where it had not, in a checkpoint."""
+
+    COMPLETED = "completed"
+    MAX_SECONDS = "max-seconds"
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of an iteration: the state before its step.
+
+    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far. learning_rate: in
+    phases that search along a line, the length of the step that led here, 0 before the first.
+    total: the whole loss. terms: its parts without weights. scales: n·a of each hidden layer.
+    relative_l2: error against the reference, NaN where it was not monitored. constants: learned ones by name.
+    weights: the effective weight of each term, with the factors of a balance and the mean weight of its points.
+    """
+
+    iteration: int
+    phase: int
+    wall_time_s: float
+    learning_rate: float
+    total: float
+    terms: dict[str, float]
+    scales: list[NDArray[np.float64]]
+    relative_l2: float
+    constants: dict[str, float]
+    weights: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where training stopped being finite: `term` is the first loss term that is not, or "total"."""
+
+    iteration: int
+    phase: int
+    optimizer: str
+    term: str
+    value: float
+
+    def __str__(self) -> str:
+        return (
+            f"the loss term '{self.term}' became {self.value} at iteration {self.iteration}, "
+            f"in phase {self.phase} ({self.optimizer})"
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a plain training would not have: that it was resumed or retried, and what that changed."""
+
+    iteration: int
+    what: str
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a training went; the network itself holds the last good state.
+
+    phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part of the weights, −1
+    where they did not. state: what going on from here takes. n_checkpoints, checkpoint_time_s: how many were kept,
+    and the seconds that this took. validation: the terms at fresh points, without weights, where they are known.
+    """
+
+    stop_reason: StopReason
+    iterations: int
+    phase: int
+    wall_time_s: float
+    records: list[Record]
+    divergence: Divergence | None
+    state: TrainingState
+    phases: tuple[PhaseResult, ...] = ()
+    events: tuple[Event, ...] = ()
+    slopes_absorbed_at: int = -1
+    n_checkpoints: int = 0
+    checkpoint_time_s: float = 0.0
+    validation: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def final(self) -> Record:
+        return self.records[-1]
+
+    @property
+    def detail(self) -> str:
+        """Sentences on what did not go as planned: where training diverged, and which phases stalled, and why."""
+        stalled = [
+            f"phase {i} ({phase.optimizer}) stalled after {phase.iterations} iterations: {phase.detail}"
+            for i, phase in enumerate(self.phases)
+            if phase.end is PhaseEnd.STALLED
+        ]
+        return "; ".join([*([str(self.divergence)] if self.divergence else []), *stalled])
+
+    @property
+    def captures(self) -> list[str]:
+        """Sentences on the phases that ran on a GPU: captured in a CUDA graph, or why not."""
+        return [
+            f"phase {i} ({phase.optimizer}) {phase.capture}" for i, phase in enumerate(self.phases) if phase.capture
+        ]
