@@ -13,11 +13,15 @@ from typing import Any
 import torch
 
 from laaf_cli import __version__
+from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import Fault, RunFileError, SpecError, UsageError
 from laaf_cli.past_run import PastRun
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.spec import Override, Text, printable, read_text
+
+UNFINISHED = ("interrupted", "running")
+"""Stop reasons of runs that nothing but an accident, or Ctrl-C, has ended."""
 
 MAX_DIFFERENCES = 20
 """The most differences that are shown."""
@@ -74,16 +78,27 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     changes, seconds = _changes(past, before, wishes), _max_seconds(past, wishes, bound)
     plan = make_plan(text, [*overrides, *changes], max_seconds=seconds, **how)
     inexact = tuple(_inexact(past, plan))
+    resumed = f"resumed after it diverged: {past.attributes['stop_detail']}" if _diverged(past) else "resumed"
     more = [f"{wishes.iterations} iterations more"] if wishes.iterations else []
-    event = "; ".join(
-        [
-            "resumed" + (f" after it diverged: {past.attributes['stop_detail']}" if _diverged(past) else ""),
-            *more,
-            *inexact,
-        ]
-    )
+    events = _events(resumed, *more, *inexact)
     retries = wishes.retries + int(past.checkpoint.attributes["n_retries"])
-    return Resumption(plan, replace(past, new_events=(event,)), retries, inexact)
+    return Resumption(plan, replace(past, new_events=events), retries, inexact)
+
+
+def unfinished(plan: Plan, path: Path) -> PastRun | None:
+    """The training of this very plan that a run file, or a checkpoint beside it, was left with; None without one."""
+    try:
+        past = PastRun.read(CheckpointFiles(path).readable() or path)
+    except RunFileError:
+        return None
+    if past.stop_reason not in UNFINISHED or past.settings != plan.settings():
+        return None
+    is_same = plan.hashes()[0] == past.attributes["problem_hash"]
+    return replace(past, new_events=_events("resumed", *_inexact(past, plan))) if is_same else None
+
+
+def _events(*parts: str) -> tuple[str]:
+    return ("; ".join(parts),)
 
 
 def _diverged(past: PastRun) -> bool:

@@ -105,7 +105,7 @@ def train(
     n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     n_jobs = min(jobs or n_processors, len(runs))
     with (
-        StopFlag("stopping; runs that are not finished are given up") as stop,
+        StopFlag("stopping; what is trained of unfinished runs is lost since their last checkpoints") as stop,
         _executor(n_jobs, scheduler) as executor,
         make_sweep_progress(runs, quiet=quiet) as progress,
     ):
@@ -114,6 +114,7 @@ def train(
             executor,
             threads=max(1, n_processors // n_jobs) if scheduler is None else None,
             overwrite=overwrite,
+            keeps=scheduler is None,
             on_change=progress.update,
             should_stop=stop.is_set,
         )

@@ -125,7 +125,7 @@ RetriesOption = Annotated[
         min=0,
         max=100,
         metavar="K",
-        help="Where training diverges, go back to its last good state with a tenth of the learning rate, K times at most.",
+        help="Go back from divergence to the last good state, with a tenth of the learning rate, K times at most.",
         rich_help_panel=_TRAINING,
         show_default=False,
     ),

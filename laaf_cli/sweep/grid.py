@@ -13,6 +13,7 @@ from pathlib import Path
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.reference import Reference
+from laaf_cli.resumption import UNFINISHED
 from laaf_cli.runfile import RunFile
 from laaf_cli.spec import Override, RunSpec, Text
 
@@ -20,9 +21,6 @@ MAX_RUNS = 10_000
 
 MAX_LABEL = 60
 """The most characters that a setting adds to a file name."""
-
-UNFINISHED = ("interrupted",)
-"""Stop reasons of runs that a sweep trains anew. One that diverged would diverge again."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class PlannedRun:
             stored = (facts["problem_hash"], facts["method_hash"], _told(run.spec, method))
             if stored != _identity(self.plan) or facts["seed"] != self.plan.spec.seed:
                 raise RunFileError(f"{self.path} is there already and holds a run with other settings")
-            return facts["stop_reason"] not in UNFINISHED
+            return facts["stop_reason"] not in UNFINISHED  # one that diverged would diverge again
 
 
 def _identity(plan: Plan) -> tuple[str, str, str]:

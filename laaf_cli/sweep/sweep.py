@@ -12,11 +12,13 @@ from pathlib import Path
 
 import torch
 
+from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
+from laaf_cli.resumption import unfinished
 from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
 from laaf_cli.sweep.grid import PlannedRun
@@ -57,13 +59,15 @@ def sweep(
     *,
     threads: int | None = None,
     overwrite: bool = False,
+    keeps: bool = False,
     on_change: Callable[[Outcome], None] = lambda _outcome: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
     """Trains every run that is not finished and writes its file as soon as it is; outcomes in the order of the runs.
 
     threads: of torch for each run; None leaves what the worker has. on_change: called whenever the state of a
-    run changes. should_stop: asked several times a second; True cancels what is not finished.
+    run changes. keeps: whether the workers see the folders of the run files; then unfinished trainings are kept there,
+    and the next sweep goes on with them. should_stop: asked several times a second; True cancels what is not finished.
 
     Raises RunFileError before anything is trained where a file holds something else.
     """
@@ -78,7 +82,9 @@ def sweep(
         tell(_kept(run))
     waiting = [run for run in runs if run.path not in ended]
     _solve_references(waiting)
-    pending = {executor.submit(_train, run.plan, threads): run for run in waiting}
+    pending = {
+        executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run for run in waiting
+    }
     running: set[Future[FinishedRun]] = set()
     try:
         while pending and not should_stop():
@@ -112,11 +118,22 @@ def _solve_references(runs: Sequence[PlannedRun]) -> None:
                 plan.reference.evaluate(grid_points(corners))
 
 
-def _train(plan: Plan, threads: int | None) -> FinishedRun:
-    """What a worker does."""
+def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun:
+    """What a worker does.
+
+    path: of the run file where the training is kept beside it. anew: whether what is kept there is left alone.
+    """
     if threads is not None:
         torch.set_num_threads(threads)
-    return execute(plan)
+    if path is None:
+        return execute(plan)
+    files = CheckpointFiles(path)
+
+    def keep(unfinished_run: FinishedRun) -> None:
+        with suppress(OSError):  # the run file will not be written either, and that is told
+            files.save(unfinished_run.record)
+
+    return execute(plan, past=None if anew else unfinished(plan, path), on_checkpoint=keep)
 
 
 def _started(
@@ -140,6 +157,7 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun]) -> Outcome:
     if error is None:
         try:
             finished = future.result().save(run.path)
+            CheckpointFiles(run.path).remove()
         except LaafError as unwritten:
             return Outcome(run, State.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code)
         summary = finished.summary
