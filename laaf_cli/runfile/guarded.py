@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import re
 import textwrap
 import zlib
@@ -26,6 +27,7 @@ from h5py import h5d, h5s, h5t, h5z
 from laaf_cli.errors import RunFileError
 from laaf_cli.runfile.layout import Attribute
 from laaf_cli.runfile.record import Array
+from laaf_cli.runfile.seal import is_intact, is_sealed
 from laaf_cli.spec import printable
 
 MAX_BYTES = 2_000_000_000
@@ -63,7 +65,10 @@ _HDF5_ERRORS = (OSError, LookupError, RuntimeError, ValueError, TypeError, Arith
 
 
 class GuardedFile:
-    """An open HDF5 file of a stranger. Raises RunFileError for whatever is wrong with it."""
+    """An open HDF5 file of a stranger. Raises RunFileError for whatever is wrong with it.
+
+    A file with a seal is compared with it before HDF5 sees the file; `is_sealed` tells whether it has one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,16 +81,32 @@ class GuardedFile:
                 raise refusal(f"{path} is a folder; a run file is one of the *.h5 in it")
             if not path.is_file():  # opening a pipe would wait for ever
                 raise refusal(f"{path} is not an ordinary file, and a run file is")
-            self._n_bytes = path.stat().st_size
-            if not self._n_bytes:
-                raise refusal(f"{path} is empty")
-            path.open("rb").close()  # what keeps it shut, Python says more plainly than HDF5
+            self._file = self._opened()
         except (OSError, ValueError) as error:
             raise refusal(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
-        try:
-            self._file = h5py.File(path, "r")
-        except _HDF5_ERRORS as error:
-            raise refusal(f"{path} cannot be read as HDF5: {_reason(error)}") from None
+
+    def _opened(self) -> h5py.File:
+        """The file as HDF5 opens it, which is the very file whose seal was looked at."""
+        while True:
+            with self.path.open("rb") as raw:
+                self._n_bytes = os.fstat(raw.fileno()).st_size
+                if not self._n_bytes:
+                    raise refusal(f"{self.path} is empty")
+                if self._n_bytes > MAX_FILE_BYTES:
+                    raise refusal(f"{self.path} has {self._n_bytes:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+                self.is_sealed = is_sealed(raw)
+                if self.is_sealed and not is_intact(raw):
+                    raise refusal(
+                        f"{self.path} is damaged: its content does not match the checksum that it was sealed with; "
+                        "take a copy of it, or run its spec again"
+                    )
+                try:
+                    file = h5py.File(self.path, "r")
+                    if os.path.samestat(os.fstat(raw.fileno()), os.fstat(file.id.get_vfd_handle())):
+                        return file
+                    file.close()  # a newer file has taken its place meanwhile
+                except _HDF5_ERRORS as error:
+                    raise refusal(f"{self.path} cannot be read as HDF5: {_reason(error)}") from None
 
     def __enter__(self) -> GuardedFile:
         return self
@@ -239,7 +260,7 @@ class GuardedFile:
         free room), and a size, which for free room counts these 16 bytes as well.
         """
         signature, n_steps = b"GCOL\x01\0\0\0", 0
-        if self._n_bytes > MAX_FILE_BYTES or self._file.id.get_create_plist().get_sizes() != (8, 8):
+        if self._file.id.get_create_plist().get_sizes() != (8, 8):
             return False
         with self.path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
             start = content.find(signature)

@@ -48,8 +48,8 @@ _PAIRS, _PHASES, _EVENTS = (
 class RunFile(GuardedFile):
     """An open run file; use it in a `with`.
 
-    Raises RunFileError for a path that is missing, is not HDF5, was not written by laaf, is damaged, or has
-    another format; every property and method does where its part of the file is not as `layout.py` says.
+    Raises RunFileError for a path that is missing, is not HDF5, was not written by laaf or changed since, is damaged,
+    or has another format; every property and method does where its part of the file is not as `layout.py` says.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,6 +78,10 @@ class RunFile(GuardedFile):
                 else "run its spec again to have it anew (solve and sweep: --overwrite)"
             )
             raise refusal(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
+        if not self.is_sealed:
+            raise refusal(
+                f"{self.path} has been changed, or was not written by laaf: it bears no seal; run its spec again"
+            )
 
     def text(self, path: str) -> str:
         """A text dataset."""

@@ -1,4 +1,4 @@
-"""Writing a run file: beside its place, flushed to the disk, then renamed into it."""
+"""Writing a run file: beside its place, sealed, flushed to the disk, then renamed into it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from laaf_cli.runfile.layout import ATTRIBUTES
 from laaf_cli.runfile.record import Array, Checkpoint, GridFields, RunRecord
+from laaf_cli.runfile.seal import SIZE, seal
 from laaf_cli.target_file import replacing
 
 
@@ -21,8 +22,10 @@ def write_run(path: Path, record: RunRecord) -> None:
     Raises OSError where the place cannot be written; nothing is left behind then.
     """
     try:
-        with replacing(path) as part, h5py.File(part, "w") as file:
-            _fill(file, record)
+        with replacing(path) as part:
+            with h5py.File(part, "w", userblock_size=SIZE) as file:
+                _fill(file, record)
+            seal(part)
     except RuntimeError as error:  # HDF5 tells of a full disk this way when it closes a file
         raise OSError(str(error)) from error
 

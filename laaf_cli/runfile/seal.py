@@ -1,0 +1,44 @@
+"""The seal of a run file: a line of text before all of HDF5 that holds the checksum of all of it.
+
+It stands in the user block, 512 bytes that HDF5 leaves to whoever writes the file. A seal tells damage, which comes by
+chance; it is no signature, for whoever can write a file can seal it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import BinaryIO
+
+SIZE = 512
+"""The bytes of the user block, the least that HDF5 makes."""
+
+_WORDS = f"laaf run file; SHA-256 of all that follows these {SIZE} bytes: ".encode()
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def seal(path: Path) -> None:
+    """Seals a file that begins with a user block and that HDF5 has closed."""
+    with path.open("r+b") as file:
+        block = _block(file)
+        file.seek(0)
+        file.write(block)
+
+
+def is_sealed(file: BinaryIO) -> bool:
+    """Whether a file begins with a seal, or with what has been one: HDF5 begins where a seal would end."""
+    file.seek(0)
+    head = file.read(SIZE + len(_HDF5))
+    return head.startswith(_WORDS) or head[SIZE:] == _HDF5
+
+
+def is_intact(file: BinaryIO) -> bool:
+    """Whether the seal of a file is the one that all that follows it had to bear, byte for byte."""
+    file.seek(0)
+    return file.read(SIZE) == _block(file)
+
+
+def _block(file: BinaryIO) -> bytes:
+    file.seek(SIZE)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return (_WORDS + digest.encode() + b"\n").ljust(SIZE, b"\0")
