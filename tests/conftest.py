@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import h5py
 import pytest
 import torch
 
 from laaf_cli.__main__ import main
 from laaf_cli.plan import Plan, make_plan
+from laaf_cli.runfile.seal import seal
 from laaf_cli.spec import Override, Text
 
 
@@ -47,6 +51,14 @@ def laaf(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 def plan_of(yaml: str, *assignments: str) -> Plan:
     """The plan of a YAML text with `--set` assignments."""
     return make_plan(Text("spec.yaml", yaml), [Override.from_assignment(a) for a in assignments])
+
+
+@contextmanager
+def resealed(path: Path) -> Iterator[h5py.File]:
+    """A run file open to be changed, sealed again afterwards: the reader itself has to find what is wrong in it."""
+    with h5py.File(path, "r+") as file:
+        yield file
+    seal(path)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-from conftest import Laaf, plan_of
+from conftest import Laaf, plan_of, resealed
 
 from laaf_cli import trained_network
 from laaf_cli.cli import places as cli_places
@@ -154,7 +154,7 @@ def write_neuron(path: Path) -> None:
         "layer_2/weight": [[0.7]],
         "layer_2/bias": [0.1],
     }
-    with h5py.File(path, "r+") as file:
+    with resealed(path) as file:
         for name, value in new.items():
             del file[f"network/{name}"]
             file[f"network/{name}"] = np.array(value)
@@ -465,17 +465,17 @@ def test_what_is_wrong_with_the_run_is_told(damaged: Path, laaf: Laaf) -> None:
         ("diverged", "warning: the training diverged; this is its last good state"),
         ("interrupted", "warning: the training was interrupted; this is the state that it had reached"),
     ]:
-        with h5py.File(damaged, "r+") as file:
+        with resealed(damaged) as file:
             file.attrs["stop_reason"] = reason
         assert laaf("evaluate", damaged).err.splitlines()[1:] == [text]
-    with h5py.File(damaged, "r+") as file:
+    with resealed(damaged) as file:
         file.attrs["relative_l2"] = np.nan
         file.attrs["stop_reason"] = "completed"
         file.attrs["title"] = "a\x1b[31mb"
         file["network/layer_3/weight"][:] = 3e38
     outcome = laaf("evaluate", damaged, "--grid", "x=1e308:1.5e308:2,t=3")
     assert outcome.err.startswith("a�[31mb: u, v at 2 x 3 points, ")
-    with h5py.File(damaged, "r+") as file:
+    with resealed(damaged) as file:
         del file["network/layer_3/bias"]
         file["network/layer_3/bias"] = np.full(2, 1.7e308)
         del file["network/layer_3/weight"]
@@ -783,7 +783,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize(("change", "text"), FOREIGN, ids=range(len(FOREIGN)))
 def test_damaged_run_files(damaged: Path, laaf: Laaf, change: Callable[[h5py.File], None], text: str) -> None:
-    with h5py.File(damaged, "r+") as file:
+    with resealed(damaged) as file:
         change(file)
     outcome = laaf("evaluate", damaged)
     assert (outcome.code, outcome.out) == (ExitCode.RUN_FILE, "")
@@ -792,7 +792,7 @@ def test_damaged_run_files(damaged: Path, laaf: Laaf, change: Callable[[h5py.Fil
 
 @pytest.mark.parametrize(("old", "new"), [('"kind": "nlaaf"', '"kind": "swish"'), ('"v"', '"x"'), ('"tanh"', "{")])
 def test_settings_that_do_not_fit(damaged: Path, laaf: Laaf, old: str, new: str) -> None:
-    with h5py.File(damaged, "r+") as file:
+    with resealed(damaged) as file:
         settings(old, new)(file)
     outcome = laaf("evaluate", damaged)
     assert (outcome.code, outcome.out) == (ExitCode.RUN_FILE, "")
@@ -800,7 +800,7 @@ def test_settings_that_do_not_fit(damaged: Path, laaf: Laaf, old: str, new: str)
 
 
 def test_unknown_activation(damaged: Path) -> None:
-    with h5py.File(damaged, "r+") as file:
+    with resealed(damaged) as file:
         settings('"activation": "tanh"', '"activation": "swish"')(file)
         file["network"].attrs["activation"] = "swish"
     with pytest.raises(RunFileError, match=r"has the activation function 'swish'; known are tanh, sin, "):
@@ -809,7 +809,7 @@ def test_unknown_activation(damaged: Path) -> None:
 
 def test_gaaf_has_one_slope(make_run: Callable[..., Path], tmp_path: Path) -> None:
     path = Path(shutil.copy(make_run(TWO, "slopes.kind=gaaf"), tmp_path / "run.h5"))
-    with h5py.File(path, "r+") as file:
+    with resealed(path) as file:
         file["network/layer_2/slope"][0] = 9
     with pytest.raises(RunFileError, match="is GAAF, and its layers have different slopes"):
         opened(path)

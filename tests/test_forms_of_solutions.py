@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-from conftest import Laaf
+from conftest import Laaf, resealed
 
 from laaf_cli.errors import RunFileError
 from laaf_cli.plan import make_plan
@@ -101,7 +100,7 @@ def test_the_python_file_is_kept_and_never_run(path: Path, laaf: Laaf) -> None:
 def test_equations_and_data_are_always_terms(path: Path, tmp_path: Path, name: str) -> None:
     copy = tmp_path / "run.h5"
     copy.write_bytes(path.read_bytes())
-    with h5py.File(copy, "r+") as file:
+    with resealed(copy) as file:
         del file[f"history/terms/{name}"]
     with RunFile(copy) as run, pytest.raises(RunFileError, match="history/terms in .* holds other terms than the spec"):
         run.history()

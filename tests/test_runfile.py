@@ -265,7 +265,7 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
         RunFile(tmp_path / "text.h5")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(RunFileError, match="cannot be read as HDF5"):
+    with pytest.raises(RunFileError, match="is damaged: its content does not match the checksum"):
         RunFile(path)
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["x"] = 1
@@ -275,27 +275,13 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
         file.attrs["format_version"] = 99
     with pytest.raises(RunFileError, match="has format 99, this laaf reads format 5; a newer laaf reads it"):
         RunFile(tmp_path / "newer.h5")
-    for version in (1, 2, 3):
+    for version in (1, 2, 3, 4):
         with pytest.raises(RunFileError, match=f"has format {version}, this laaf reads format 5; run its spec again"):
             RunFile(GOLDEN / f"run-format-{version}.h5")
 
 
-def test_damaged_data_is_noticed(tmp_path: Path) -> None:
-    """One flipped byte in a large dataset is found by its checksum."""
-    finished = execute(plan_of(HEAT, "evaluation.grid={x: 60, t: 50}"))
-    path = tmp_path / "run.h5"
-    finished.save(path)
-    with h5py.File(path) as file:
-        offset = file["solution/u"].id.get_chunk_info(0).byte_offset
-    damaged = bytearray(path.read_bytes())
-    damaged[offset + 100] ^= 0x10
-    path.write_bytes(damaged)
-    with RunFile(path) as run, pytest.raises(RunFileError, match=r"solution/u in .* is damaged"):
-        run.array("solution/u")
-
-
 def test_golden_file_of_format_5_still_reads() -> None:
-    """Written by `laaf solve golden.yaml --output run-format-5.h5` in the folder of golden files."""
+    """Written in `tests/golden` by `laaf solve golden.yaml --output run-format-5.h5 --overwrite --quiet`."""
     with RunFile(GOLDEN / "run-format-5.h5") as run:
         assert run.attributes["format_version"] == 5
         assert run.attributes["problem"] == "golden"

@@ -10,10 +10,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-from conftest import Laaf, plan_of
+from conftest import Laaf, plan_of, resealed
 
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.plan import make_plan
@@ -167,7 +166,7 @@ def test_a_run_that_diverged_shows_why(laaf: Laaf, tmp_path: Path) -> None:
 
 
 def test_a_title_cannot_talk_to_the_terminal(laaf: Laaf, path: Path) -> None:
-    with h5py.File(path, "r+") as file:
+    with resealed(path) as file:
         settings = json.loads(file["spec/settings"][()])
         settings["title"] = "\x1b[2J\x1b[31mred"
         del file["spec/settings"]
