@@ -7,8 +7,8 @@ chance; it is no signature, for whoever can write a file can seal it.
 from __future__ import annotations
 
 import hashlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 SIZE = 512
 """The bytes of the user block, the least that HDF5 makes."""
@@ -25,20 +25,20 @@ def seal(path: Path) -> None:
         file.write(block)
 
 
-def is_sealed(file: BinaryIO) -> bool:
+def is_sealed(file: BufferedIOBase) -> bool:
     """Whether a file begins with a seal, or with what has been one: HDF5 begins where a seal would end."""
     file.seek(0)
     head = file.read(SIZE + len(_HDF5))
     return head.startswith(_WORDS) or head[SIZE:] == _HDF5
 
 
-def is_intact(file: BinaryIO) -> bool:
+def is_intact(file: BufferedIOBase) -> bool:
     """Whether the seal of a file is the one that all that follows it had to bear, byte for byte."""
     file.seek(0)
     return file.read(SIZE) == _block(file)
 
 
-def _block(file: BinaryIO) -> bytes:
+def _block(file: BufferedIOBase) -> bytes:
     file.seek(SIZE)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     return (_WORDS + digest.encode() + b"\n").ljust(SIZE, b"\0")
