@@ -122,9 +122,9 @@ class FinishedRun:
             write_run(path, self.record)
         except OSError as error:
             reason = error.strerror or str(error)
-            for folder in (Path.cwd(), Path(tempfile.gettempdir())):
-                other = folder / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
-                with contextlib.suppress(OSError):
+            for find_folder in (Path.cwd, tempfile.gettempdir):
+                with contextlib.suppress(OSError):  # in a folder that was deleted, finding fails too
+                    other = Path(find_folder()) / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
                     write_run(other, self.record)
                     raise UsageError(f"{path} cannot be written: {reason}\nThe run is saved in {other}") from None
             raise UsageError(f"{path} cannot be written: {reason}\nNo other place could be written either") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,24 @@ def test_a_run_that_cannot_be_written_is_saved_elsewhere(
     assert str(caught.value).endswith(f"The run is saved in {saved}")
     with RunFile(saved) as run:
         assert run.attributes["title"] == "Heat"
+
+
+def test_a_run_is_saved_where_its_folder_was_deleted(
+    finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that laaf was started in is no place to save to, nor can its path be asked for."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(UsageError, match=r"^run\.h5 cannot be written: No such file or directory\n") as caught:
+        finished.save(Path("run.h5"))
+    (saved,) = tmp_path.iterdir()
+    assert str(caught.value).endswith(f"The run is saved in {saved}")
+    saved.write_text("no folder")
+    monkeypatch.setattr(tempfile, "tempdir", str(saved))
+    with pytest.raises(UsageError, match="No other place could be written either"):
+        finished.save(Path("run.h5"))
 
 
 def test_observed_values_are_kept(tmp_path: Path) -> None:
