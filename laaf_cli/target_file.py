@@ -68,7 +68,7 @@ def claimed(path: Path) -> Iterator[None]:
     try:
         target = path.resolve()  # two links to one file are one target
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = target.with_name(f".{_name_within(target.name)}.lock")
+        lock = target.parent / f".{_name_within(target.name)}.lock"
         handle = _locked(lock, path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
