@@ -9,8 +9,7 @@ from pathlib import Path
 
 from laaf_cli.errors import RunFileError
 from laaf_cli.runfile import RunFile, RunRecord, write_run
-
-SUFFIX, PREVIOUS = ".checkpoint", ".previous"
+from laaf_cli.target_file import CHECKPOINTS, replacing
 
 
 @dataclass(frozen=True)
@@ -24,26 +23,27 @@ class CheckpointFiles:
 
     @property
     def newest(self) -> Path:
-        return self.run.with_name(self.run.name + SUFFIX)
+        return self.run.with_name(self.run.name + CHECKPOINTS[0])
 
     @property
     def previous(self) -> Path:
-        return self.newest.with_name(self.newest.name + PREVIOUS)
+        return self.run.with_name(self.run.name + CHECKPOINTS[1])
 
     @classmethod
     def of(cls, path: Path) -> CheckpointFiles:
         """Those of a run, from the path of its file or of one of them."""
-        name = path.name.removesuffix(PREVIOUS) if path.name.endswith(SUFFIX + PREVIOUS) else path.name
-        return cls(path.with_name(name.removesuffix(SUFFIX)))
+        name = path.name
+        for ending in reversed(CHECKPOINTS):
+            name = name.removesuffix(ending)
+        return cls(path.with_name(name))
 
     def save(self, record: RunRecord) -> None:
         """Writes the newest; the one that was the newest becomes the previous. Raises OSError where it cannot."""
         if self.newest.exists():
-            spare = self.previous.with_name(self.previous.name + ".part")
-            spare.unlink(missing_ok=True)
             try:
-                os.link(self.newest, spare)
-                spare.replace(self.previous)
+                with replacing(self.previous) as part:
+                    part.unlink()
+                    os.link(self.newest, part)
             except OSError:  # a file system without links: for a moment there is no newest
                 self.newest.replace(self.previous)
         write_run(self.newest, record)

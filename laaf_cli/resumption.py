@@ -70,6 +70,9 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     bound = past.settings.get("max_seconds")
     if how["derivatives"] not in ENGINES or not isinstance(bound, float | int | None):
         raise RunFileError(f"spec/settings in {past.path} does not say how the derivatives or the seconds are meant")
+    n_phases = int(past.checkpoint.attributes["phase"]) + (past.stop_reason != "running")
+    if len(past.phases) != n_phases:
+        raise RunFileError(f"history/phases in {past.path} tells of {len(past.phases)} phases instead of {n_phases}")
     if not wishes.stored_spec:
         _check_file(past, overrides, how)
     text = Text(source.path, source.yaml)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,11 +71,11 @@ def resume(
     from laaf_cli.past_run import PastRun
     from laaf_cli.resumption import Wishes
     from laaf_cli.resumption import resume as plan_resumption
-    from laaf_cli.target_file import check_target
+    from laaf_cli.target_file import check_target, claimed
 
     one_run.check_bounds(max_seconds, max_error)
     files = CheckpointFiles.of(run)
-    past = PastRun.read(files.readable() or files.run)
+    target = output or files.run
     wishes = Wishes(
         iterations,
         max_seconds,
@@ -84,16 +85,17 @@ def resume(
         stored_spec,
         allow_python,
     )
-    one_run.use_threads(past.attributes["threads"])
-    resumption = plan_resumption(past, wishes)
-    one_run.check_max_error(resumption.plan, max_error)
-    target = output or files.run
-    check_target(target, overwrite=overwrite or output is None)
-    if not quiet:
-        _announce(resumption)
-    finished = one_run.train(resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet)
-    if target != files.run:
-        files.remove()
+    with claimed(files.run), claimed(target) if target != files.run else nullcontext():
+        past = PastRun.read(files.readable() or files.run)
+        one_run.use_threads(past.attributes["threads"])
+        resumption = plan_resumption(past, wishes)
+        one_run.check_max_error(resumption.plan, max_error)
+        check_target(target, overwrite=overwrite or output is None)
+        if not quiet:
+            _announce(resumption)
+        finished = one_run.train(resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet)
+        if target != files.run:
+            files.remove()
     one_run.report(finished, max_error, quiet=quiet, json=json)
 
 

@@ -71,18 +71,19 @@ def solve(
     overrides = chosen.overrides(text)
 
     from laaf_cli.plan import make_plan
-    from laaf_cli.target_file import check_target
+    from laaf_cli.target_file import check_target, claimed
 
     one_run.check_bounds(max_seconds, max_error)
     plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)
     one_run.check_max_error(plan, max_error)
     target = output or plan.default_output
-    check_target(target, overwrite=overwrite)
-    if not overwrite:
-        one_run.check_no_checkpoint(target)
-    if not quiet:
-        _announce(plan)
-    finished = one_run.train(plan, target, retries=retries, quiet=quiet)
+    with claimed(target):
+        check_target(target, overwrite=overwrite)
+        if not overwrite:
+            one_run.check_no_checkpoint(target)
+        if not quiet:
+            _announce(plan)
+        finished = one_run.train(plan, target, retries=retries, quiet=quiet)
     one_run.report(finished, max_error, quiet=quiet, json=json)
 
 

@@ -22,6 +22,7 @@ from laaf_cli.resumption import unfinished
 from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
 from laaf_cli.sweep.grid import PlannedRun
+from laaf_cli.target_file import claimed
 
 POLL_S = 0.2
 
@@ -133,7 +134,8 @@ def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> Fi
         with suppress(OSError):  # the run file will not be written either, and that is told
             files.save(unfinished_run.record)
 
-    return execute(plan, past=None if anew else unfinished(plan, path), on_checkpoint=keep)
+    with claimed(path):
+        return execute(plan, past=None if anew else unfinished(plan, path), on_checkpoint=keep)
 
 
 def _started(
