@@ -1,16 +1,17 @@
-"""Writes the generated parts of the documentation from the code's own tables.
+"""Writes the generated parts of the documentation, and the schemas, from the code's own tables and types.
 
     python docs/generate.py            rewrites them
     python docs/generate.py --check    exits with 1 and names those that are stale
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end generated -->` in README.md or in a
-page of docs/; NAME is a row of `BLOCKS`.
+page of docs/; NAME is a row of `BLOCKS`. The files of docs/schemas/ are generated as a whole.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import re
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from laaf_cli import bundled
 from laaf_cli.cli.app import app
+from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.expression import simplify, tokens
 from laaf_cli.expression.functions import (
@@ -43,14 +45,17 @@ from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.network import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.plan import CHOICES, make_plan
+from laaf_cli.problem import SAMPLER_CHOICES
 from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES
 from laaf_cli.report.export import FORMATS as EXPORT_FORMATS
 from laaf_cli.report.figures import KINDS
+from laaf_cli.report.json_record import record_schema
 from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT
 from laaf_cli.spec import RunSpec, Text, models, source
+from laaf_cli.spec.schema import Schema, written_schema
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.target_file import check_target
 from laaf_cli.training.balance import BALANCES
@@ -62,6 +67,7 @@ DOCS = Path(__file__).resolve().parent
 README = DOCS.parent / "README.md"
 FIRST_PAGE = DOCS / "getting-started.md"
 FORM_PAGE = DOCS / "constraints.md"
+SCHEMAS = DOCS / "schemas"
 
 _MARKED = re.compile(
     r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- end generated -->)", re.DOTALL
@@ -160,7 +166,7 @@ _SHORT_FORMS = {
 def _type(annotation: Any, path: str) -> str:
     """An annotation in words; the names of a table where the key takes one."""
     pattern = tuple("*" if step.isdecimal() else step for step in path.split("."))
-    known = CHOICES | {("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS)}
+    known = {**SAMPLER_CHOICES, **CHOICES}
     if pattern not in known:
         return _words(annotation)
     return codes(known[pattern]) + (", or mapping (below)" if _nested(annotation) else "")
@@ -460,6 +466,15 @@ def _value(kind: Any, info: OptionInfo) -> str:
     return words if info.min is None else f"{words} ≥ {info.min:g}"
 
 
+def json_schemas() -> str:
+    """A row for each command with `--json`: its schema, and the keys at its top."""
+    rows = []
+    for command, record in RECORDS.items():
+        schema = record_schema(command, record)
+        rows.append((code(f"laaf {command}"), f"[{command}.json](schemas/{command}.json)", codes(schema["properties"])))
+    return table(("command", "schema", "keys"), rows)
+
+
 def exit_codes() -> str:
     return table(("code", "meaning"), ((str(code_.value), code_.sentence) for code_ in ExitCode))
 
@@ -617,6 +632,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "format-version": format_version,
     "functions": function_table,
     "initializers": initializers,
+    "json-schemas": json_schemas,
     "mistakes": mistakes,
     "named-constants": named_constants,
     "operators": operator_table,
@@ -641,9 +657,26 @@ def pages() -> list[Path]:
     return [README, *sorted(DOCS.glob("*.md"))]
 
 
+def schemas() -> dict[str, Schema]:
+    """The files of docs/schemas/ by name: what each command prints with `--json`, and what may stand in a spec."""
+    found = {command: record_schema(command, record) for command, record in RECORDS.items()}
+    return found | {"spec": written_schema({**SAMPLER_CHOICES, **CHOICES})}
+
+
+def _schema_files() -> dict[Path, str]:
+    return {
+        SCHEMAS / f"{name}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in schemas().items()
+    }
+
+
 def stale_blocks() -> list[str]:
-    """The generated parts that do not say what the code says, as `docs/spec.md: spec-keys`."""
-    return [f"{page.relative_to(README.parent)}: {name}" for page in pages() for name in _stale(page)]
+    """What does not say what the code says: generated parts, as `docs/spec.md: spec-keys`, and files of schemas."""
+    parts = [f"{page.relative_to(README.parent)}: {name}" for page in pages() for name in _stale(page)]
+    wanted = _schema_files()
+    here = {path: path.read_text(encoding="utf-8") for path in SCHEMAS.glob("*.json")}
+    differing = sorted(path for path in wanted | here if wanted.get(path) != here.get(path))
+    return [*parts, *(str(path.relative_to(README.parent)) for path in differing)]
 
 
 def _stale(page: Path) -> list[str]:
@@ -662,6 +695,15 @@ def rewrite(page: Path) -> None:
     page.write_text(_MARKED.sub(lambda found: found["start"] + _body(found["name"]) + found["end"], text), "utf-8")
 
 
+def rewrite_schemas() -> None:
+    SCHEMAS.mkdir(exist_ok=True)
+    wanted = _schema_files()
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
+    for path in set(SCHEMAS.glob("*.json")) - wanted.keys():
+        path.unlink()
+
+
 def main() -> None:
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit("usage: generate.py [--check]")
@@ -672,6 +714,7 @@ def main() -> None:
         return
     for page in pages():
         rewrite(page)
+    rewrite_schemas()
     print("\n".join(f"rewritten: {name}" for name in stale) or "everything is fresh")
 
 

@@ -10,11 +10,10 @@ import platform
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference import ReferenceValues
 from laaf_cli.report.doubts import doubts
+from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile import (
     FORMAT_VERSION,
@@ -47,66 +47,99 @@ from laaf_cli.training import TrainingResult, TrainingState
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a person is told at the end of a run; errors are None without a reference.
+class ScaleRange:
+    """The slopes of a hidden layer at the end, as n·a."""
 
-    relative_l2, max_error: by unknown, on the evaluation grid. at_times: relative L2 by unknown at each time.
-    no_reference: why there is none where none was found. terms: loss terms without weights; weights: what multiplies
-    them at the end; validation: equations and conditions at fresh points, without weights. constants: learned ones.
-    slopes: mean, least and greatest n·a of each hidden layer; slopes_absorbed_at: the iteration before which they
-    became part of the weights, −1 where they did not. stop_detail: where training diverged, which phases stalled, and
-    why. phases: those that were begun. events: that it was resumed or retried. warnings: reasons to doubt the answer.
-    """
+    mean: float
+    """Their mean."""
+    min: float
+    """The least."""
+    max: float
+    """The greatest."""
+
+
+@dataclass(frozen=True)
+class Summary(JsonRecord):
+    """What is told at the end of a run; errors are None without a reference."""
+
+    also_told = ("seconds_per_1000",)
 
     title: str
+    """The title of the spec."""
     problem: str
+    """The name of the spec's file without its ending."""
     activation: str
+    """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
     n: float
+    """The scale n of the slopes."""
     recovery: bool
+    """Whether the slope recovery term is part of the loss."""
     seed: int
+    """The seed of everything random."""
     stop_reason: str
+    """Why the training ended: `completed`, `max-seconds`, `interrupted` or `diverged`."""
     stop_detail: str
+    """Where training diverged, and which phases stalled, and why; else empty."""
     iterations: int
+    """The iterations carried out."""
     phases: list[PhaseSummary]
+    """The phases that were begun."""
     events: list[EventSummary]
+    """That the training was resumed or retried."""
     wall_time_s: float
+    """Seconds of training, without monitoring and writing."""
     total: float
+    """The whole loss at the end, weights and slope recovery included."""
     terms: dict[str, float]
+    """The terms of the loss at the end, without their weights; `slope_recovery` is S(a)."""
     weights: dict[str, float]
+    """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
+    """Equations and conditions at fresh points after the training, without weights."""
     constants: dict[str, FoundConstant]
-    slopes: list[dict[str, float]]
+    """The learned constants, by name."""
+    slopes: list[ScaleRange]
+    """The slopes of each hidden layer at the end."""
     slopes_absorbed_at: int
+    """The iteration before which slopes became part of the weights, for a quasi-Newton phase; −1 where not."""
     relative_l2: dict[str, float] | None
+    """The relative L2 error on the evaluation grid, by unknown."""
     max_error: dict[str, float] | None
+    """The largest absolute error on the evaluation grid, by unknown."""
     times: list[float]
+    """The times at which the error is told apart."""
     at_times: dict[str, list[float]] | None
+    """The relative L2 error over space at each of these times, by unknown."""
     reference: str
+    """How the reference was computed, or `none`."""
     reference_error: float | None
+    """The reference's own estimate of its largest absolute error."""
     reference_time_s: float | None
+    """Seconds that the reference took."""
     no_reference: str
+    """Why there is no reference where none was found, else empty."""
     n_parameters: int
+    """The number of weights and biases."""
     n_slopes: int
+    """The number of trainable slopes."""
     device: str
+    """`cpu` or `cuda`."""
     dtype: str
+    """The precision of the training, `float32` or `float64`."""
     warnings: list[str]
+    """Reasons to doubt the answer."""
     path: str = ""
+    """The run file."""
 
     @property
     def seconds_per_1000(self) -> float:
+        """Seconds of training per 1000 iterations, not finite where there was none."""
         return 1000 * self.wall_time_s / self.iterations if self.iterations else math.nan
 
     @property
     def worst_relative_l2(self) -> float:
         """The largest relative L2 error among the unknowns, NaN without a reference."""
         return max(self.relative_l2.values()) if self.relative_l2 else math.nan
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, by name."""
-        return asdict(self) | {
-            "constants": {name: constant.as_json() for name, constant in self.constants.items()},
-            "seconds_per_1000": self.seconds_per_1000,
-        }
 
 
 @dataclass(frozen=True)
@@ -307,7 +340,7 @@ def _summary(
         weights=final.weights,
         validation=result.validation,
         constants=found_constants(plan.spec, history.columns["iteration"], history.constants),
-        slopes=[{"mean": float(s.mean()), "min": float(s.min()), "max": float(s.max())} for s in final.scales],
+        slopes=[ScaleRange(float(s.mean()), float(s.min()), float(s.max())) for s in final.scales],
         slopes_absorbed_at=result.slopes_absorbed_at,
         relative_l2=l2,
         max_error=largest,

@@ -373,18 +373,22 @@ def _fault(loaded: LoadedSpec, misfit: Misfit) -> Fault:
 
 @dataclass(frozen=True)
 class TermReport:
-    """A term before training: what it needs, how many points it has, its value at step 0.
-
-    value is None where the form of the solution meets the condition, which then is no term of the loss.
-    """
+    """A term before training: what it needs, how many points it has, its value at step 0."""
 
     name: str
+    """The name of the equation or condition, or `data`."""
     kind: str
+    """`equation`, `condition` or `data`."""
     derivatives: tuple[str, ...]
+    """The unknowns and derivatives that it needs."""
     region: str
+    """Where it holds."""
     n_points: int
+    """The number of its collocation points."""
     weight: float
+    """What multiplies it in the loss at step 0."""
     value: float | None
+    """Its value at step 0, without the weight; None where the form of the solution meets the condition."""
 
 
 @dataclass(frozen=True)

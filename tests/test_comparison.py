@@ -231,7 +231,7 @@ def test_loss_is_told_without_slope_recovery(finished: Mapping[str, FinishedRun]
         assert math.isnan(summary.recovery) == ("+ recovery" not in name)
         if "+ recovery" in name:
             assert summary.recovery == s
-        assert summary.largest_scale == pytest.approx(max(layer["max"] for layer in run.summary.slopes), rel=1e-6)
+        assert summary.largest_scale == pytest.approx(max(layer.max for layer in run.summary.slopes), rel=1e-6)
 
 
 def test_methods_that_share_a_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:

@@ -142,8 +142,10 @@ def test_runs_without_them_say_nothing_of_them(laaf: Laaf, tmp_path: Path) -> No
     execute(plan_of(PLAIN)).save(tmp_path / "run.h5")
     assert "learned constant" not in laaf("show", tmp_path / "run.h5").out
     assert json.loads(laaf("show", tmp_path / "run.h5", "--json").out)["constants"] == {}
-    for form in ((), ("--markdown",), ("--csv",), ("--json",)):
+    for form in ((), ("--markdown",), ("--csv",)):
         assert "constant" not in laaf("compare", tmp_path / "run.h5", *form).out
+    (group,) = json.loads(laaf("compare", tmp_path / "run.h5", "--json").out)["groups"]
+    assert group["constants"] == group["seeds"][0]["constants"] == {}
     assert "learns no constant" in laaf("plot", tmp_path / "run.h5", "-k", "constants", "-o", tmp_path / "a.png").err
 
 

@@ -76,8 +76,8 @@ def test_everything_of_the_run_is_shown(laaf: Laaf, path: Path, finished: Finish
         assert f"{value:.3e}" in shown[name][-1]
     assert f"{summary.total - summary.terms['slope_recovery']:.3e}" in shown["total without S"][0]
     for k, layer in enumerate(summary.slopes, start=1):
-        for key in ("mean", "min", "max"):
-            assert f"{layer[key]:.4f}" in shown[f"layer {k}"][0]
+        for value in (layer.mean, layer.min, layer.max):
+            assert f"{value:.4f}" in shown[f"layer {k}"][0]
     assert "torch" in shown["with"][0]
 
 

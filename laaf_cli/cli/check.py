@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from laaf_cli.cli import console, options
 
 
 def check(
-    spec: options.SpecArgument,
+    spec: Annotated[
+        str | None,
+        typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False),
+    ] = None,
     activation: options.ActivationOption = None,
     n: options.ScaleOption = None,
     slope_recovery: options.RecoveryOption = None,
@@ -20,6 +25,9 @@ def check(
     derivatives: options.DerivativesOption = options.Derivatives.AUTO,
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of specs, for editors; takes no SPEC.")
+    ] = False,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
@@ -28,7 +36,13 @@ def check(
     Example:  laaf check my.yaml --set network.hidden=[50,50]
     """
     from laaf_cli import bundled
+    from laaf_cli.errors import UsageError
 
+    if (spec is None) is not schema:
+        raise UsageError("laaf check takes a SPEC, or --schema alone")
+    if spec is None:
+        _print_schema()
+        return
     text = bundled.find(spec)
     chosen = options.SpecOptions(
         activation,
@@ -51,14 +65,18 @@ def check(
         for warning in plan.warnings:
             console.print_warning(warning)
     if json:
-        facts = {
-            "problem": plan.name,
-            "warnings": list(plan.warnings),
-            "settings": plan.settings(),
-            "engine": plan.engine_use,
-        }
-        console.print_json(facts | asdict(inspection) | {"theorem_holds": inspection.theorem_holds})
+        from laaf_cli.cli.outputs import CheckRecord
+
+        console.print_json(CheckRecord.of(plan, inspection).as_json())
         return
     from laaf_cli.cli.tables import inspection_tables
 
     console.print_results(inspection_tables(plan, inspection))
+
+
+def _print_schema() -> None:
+    from laaf_cli.plan import CHOICES
+    from laaf_cli.problem import SAMPLER_CHOICES
+    from laaf_cli.spec.schema import written_schema
+
+    console.print_json(written_schema({**SAMPLER_CHOICES, **CHOICES}))

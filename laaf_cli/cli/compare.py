@@ -120,7 +120,7 @@ def compare(
     exceeded = gate.above(judged, max_error) if max_error is not None else []
     if stored:
         exceeded += gate.regressions(comparison, stored, 1.2 if max_regression is None else max_regression)
-    _print(comparison, unreadable, csv=csv, markdown=markdown, json=json)
+    _print(comparison, exceeded, unreadable, csv=csv, markdown=markdown, json=json)
     if figure is not None:
         from laaf_cli.report.comparison_figure import draw_comparison
 
@@ -149,15 +149,24 @@ def _read(paths: Sequence[Path], *, quiet: bool) -> tuple[list[RunSummary], list
     return found, unreadable
 
 
-def _print(comparison: Comparison, unreadable: Sequence[str], *, csv: bool, markdown: bool, json: bool) -> None:
+def _print(
+    comparison: Comparison,
+    exceeded: Sequence[str],
+    unreadable: Sequence[str],
+    *,
+    csv: bool,
+    markdown: bool,
+    json: bool,
+) -> None:
     """The results on stdout; flags go to stderr where a machine reads stdout."""
     from laaf_cli.report import comparison_table as tables
+    from laaf_cli.report.comparison_record import as_csv, comparison_record
 
     if json:
-        console.print_json(tables.as_json(comparison) | {"unreadable": list(unreadable)})
+        console.print_json(comparison_record(comparison, exceeded=exceeded, unreadable=unreadable).as_json())
         return
     if csv:
-        console.print_text(tables.as_csv(comparison))
+        console.print_text(as_csv(comparison))
     elif markdown:
         lines = [*comparison.sentences, *(f"Note: {flag}." for flag in comparison.flags)]
         found = [table.markdown() for table in tables.text_tables(comparison)]

@@ -37,7 +37,7 @@ def overview_tables(overview: Overview) -> Iterator[PlainTable]:
 
 
 def _problem(overview: Overview) -> PlainTable:
-    spec = overview.spec
+    spec = overview.settings
     table = plain_table("problem", spec.title or overview.attributes["problem"])
     if spec.source:
         table.add_texts("source", spec.source)
@@ -67,7 +67,7 @@ def _data(data: Data) -> str:
 
 
 def _method(overview: Overview) -> PlainTable:
-    spec, facts = overview.spec, overview.attributes
+    spec, facts = overview.settings, overview.attributes
     table = plain_table("method", overview.method)
     recovery = spec.slopes.recovery
     if recovery is not None and spec.slopes.kind != "fixed":

@@ -119,22 +119,24 @@ def _solve(reference: Reference, domain: Domain, places: Places) -> ReferenceVal
 
 
 def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: bool) -> None:
+    from laaf_cli.cli.outputs import ReferenceRecord
     from laaf_cli.cli.tables import plain_table
 
-    facts = {
-        "method": plan.reference.method if plan.reference is not None else "",
-        "error_estimate": values.error_estimate,
-        "wall_time_s": values.wall_time_s,
-        "path": None if output is None else str(output),
-    }
+    told = ReferenceRecord(
+        plan.name,
+        plan.reference.method if plan.reference is not None else "",
+        values.error_estimate,
+        values.wall_time_s,
+        None if output is None else str(output),
+    )
     if json:
-        console.print_json({"problem": plan.name, **facts})
+        console.print_json(told.as_json())
         return
     table = plain_table("reference", plan.spec.title or plan.name)
-    table.add_texts("method", str(facts["method"]))
-    table.add_texts("error estimate", f"{values.error_estimate:.1e}")
-    table.add_texts("seconds", f"{values.wall_time_s:.2f}")
-    table.add_texts("written", str(output))
+    table.add_texts("method", told.method)
+    table.add_texts("error estimate", f"{told.error_estimate:.1e}")
+    table.add_texts("seconds", f"{told.wall_time_s:.2f}")
+    table.add_texts("written", str(told.path))
     console.print_results([table])
 
 

@@ -171,7 +171,7 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
     """The comparison of what was trained, and what failed; raises the error that the sweep ends in, if any."""
     from laaf_cli.cli.tables import comparison_tables
     from laaf_cli.report.comparison import compare
-    from laaf_cli.report.comparison_table import as_json
+    from laaf_cli.report.comparison_record import comparison_record
     from laaf_cli.report.run_summary import RunSummary
     from laaf_cli.sweep import State
 
@@ -180,7 +180,7 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
         comparison = compare([RunSummary.read(path) for path in written], mixed=True)
         if json:
             not_trained = {str(o.run.path): o.detail for o in outcomes if o.state is State.FAILED}
-            console.print_json(as_json(comparison) | {"not_trained": not_trained})
+            console.print_json(comparison_record(comparison, not_trained=not_trained).as_json())
         else:
             console.print_results(comparison_tables(comparison, console.results().width))
         if not quiet:

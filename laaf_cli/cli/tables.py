@@ -27,7 +27,7 @@ def summary_tables(summary: Summary) -> Iterator[Table]:
     yield _losses(summary)
     slopes = plain_table("slopes n·a", "mean", "least", "greatest")
     for k, layer in enumerate(summary.slopes, start=1):
-        slopes.add_texts(f"layer {k}", *(f"{layer[key]:.4f}" for key in ("mean", "min", "max")))
+        slopes.add_texts(f"layer {k}", *(f"{value:.4f}" for value in (layer.mean, layer.min, layer.max)))
     if summary.n_slopes:
         yield slopes
     cost = plain_table("training", "")

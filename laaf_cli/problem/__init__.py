@@ -1,6 +1,6 @@
 """Spec and expressions → a problem: a domain, unknowns, and terms that must vanish at points."""
 
-from laaf_cli.problem.build import build, build_form
+from laaf_cli.problem.build import SAMPLER_CHOICES, build, build_form
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.places import Places
@@ -26,6 +26,7 @@ __all__ = [
     "NORMAL",
     "OBSERVED",
     "SAMPLERS",
+    "SAMPLER_CHOICES",
     "AtPlace",
     "Domain",
     "Face",

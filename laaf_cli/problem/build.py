@@ -31,6 +31,8 @@ _DEFAULT_GRID = {1: 1001, 2: 101, 3: 41}
 Choices = Mapping[KeyPath, tuple[str, ...]]
 """Paths of the spec (`*` stands for any list item) whose value must be one of the names of a table."""
 
+SAMPLER_CHOICES: Choices = {(section, "sampler"): tuple(SAMPLERS) for section in ("points", "data")}
+
 
 def build(
     loaded: LoadedSpec, choices: Choices | None = None, functions: Mapping[str, PythonFunction] | None = None
@@ -45,9 +47,7 @@ def build(
         raise SpecError(loaded.faults)
     builder = _Builder(loaded, loaded.spec, functions or {})
     problem = builder.problem()
-    builder.check_choices(
-        {("points", "sampler"): tuple(SAMPLERS), ("data", "sampler"): tuple(SAMPLERS), **(choices or {})}
-    )
+    builder.check_choices({**SAMPLER_CHOICES, **(choices or {})})
     faults = [*loaded.faults, *builder.faults]
     if faults or problem is None:
         raise SpecError(faults)

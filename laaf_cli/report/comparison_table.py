@@ -1,13 +1,10 @@
-"""A comparison as rows of text, for terminals and Markdown, and as records of plain values, for CSV and JSON."""
+"""A comparison as rows of text, for terminals and Markdown."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
 from laaf_cli.report.statistics import PairedComparison
@@ -136,96 +133,3 @@ def interval_text(low: float, high: float) -> str:
 def _range(values: Sequence[int]) -> str:
     low, high = min(values), max(values)
     return str(low) if low == high else f"{low}-{high}"
-
-
-def records(comparison: Comparison) -> list[dict[str, Any]]:
-    """One flat record per group: plain numbers and texts by name; those of learned constants where any is learned."""
-    names = list(dict.fromkeys(name for group in comparison.groups for name in group.constants))
-    return [
-        {
-            "problem": group.problem,
-            "method": group.label,
-            "runs": len(group.runs),
-            "failed": group.n_failed,
-            "relative_l2_median": group.error.median,
-            "median_failed": math.isinf(group.error.median),
-            "relative_l2_lower_quartile": group.error.lower,
-            "relative_l2_upper_quartile": group.error.upper,
-            "relative_l2_best": group.error.best,
-            "loss_without_recovery": group.median(lambda run: run.loss),
-            "slope_recovery": group.median(lambda run: run.recovery),
-            "largest_scaled_slope": group.largest_scale,
-            "parameters": group.runs[0].n_parameters,
-            "slopes": group.runs[0].n_slopes,
-            "iterations": group.median(lambda run: float(run.iterations)),
-            "seconds": group.median(lambda run: run.wall_time_s),
-        }
-        | {
-            f"{name}_{key}": value
-            for name in names
-            for key, value in _constant_record(group.constants.get(name)).items()
-        }
-        | _pair_record(comparison.pair(group))
-        for group in comparison.groups
-    ]
-
-
-def _constant_record(constant: ConstantOverSeeds | None) -> dict[str, float | None]:
-    """Of a constant that the group does not learn every number is None."""
-    return {
-        "truth": constant.truth if constant else None,
-        "median": constant.value.median if constant else None,
-        "lower_quartile": constant.value.lower if constant else None,
-        "upper_quartile": constant.value.upper if constant else None,
-        "spread_in_a_run": constant.within if constant else None,
-        "relative_error_median": constant.relative_error.median if constant else None,
-    }
-
-
-def _pair_record(pair: PairedComparison | None) -> dict[str, Any]:
-    names = {
-        "pairs": "n_pairs",
-        "ratio": "ratio",
-        "ratio_low": "low",
-        "ratio_high": "high",
-        "p": "p",
-        "p_adjusted": "adjusted",
-        "verdict": "verdict",
-    }
-    return {name: None if pair is None else getattr(pair, attribute) for name, attribute in names.items()}
-
-
-def as_csv(comparison: Comparison) -> str:
-    """The records as CSV, numbers in full."""
-    rows = records(comparison)
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The records with the runs of each group, and what was said of them."""
-    return {
-        "groups": [
-            record
-            | {
-                "seeds": [
-                    {
-                        "path": str(run.path),
-                        "seed": run.seed,
-                        "relative_l2": run.relative_l2,
-                        "stop_reason": run.stop_reason,
-                        "stop_detail": run.stop_detail,
-                    }
-                    | ({"constants": {k: c.as_json() for k, c in run.constants.items()}} if run.constants else {})
-                    for run in group.runs
-                ]
-            }
-            for record, group in zip(records(comparison), comparison.groups, strict=True)
-        ],
-        "baselines": {problem: group.label for problem, group in comparison.baselines.items()},
-        "flags": list(comparison.flags),
-        "sentences": comparison.sentences,
-    }

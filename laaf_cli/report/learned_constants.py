@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.runfile.record import Array
 from laaf_cli.spec import Learned, RunSpec
 
@@ -19,22 +19,30 @@ SPREAD_OVER = "spread over the last tenth of the training"
 
 
 @dataclass(frozen=True)
-class FoundConstant:
+class FoundConstant(JsonRecord):
     """A constant that training found.
 
-    value: at the end. mean, deviation, drift: of its last records, the last tenth or MIN_RECORDS: their mean, the
-    standard deviation, and the size of the change of a straight line fitted to them, over their iterations.
-    lower, upper: its bounds, infinite where it has none. truth: None where it is not known.
+    Its last records are those of the last tenth of the training, at least MIN_RECORDS.
     """
 
+    also_told = ("spread", "error", "relative_error")
+
     start: float
+    """Its value before training."""
     lower: float
+    """Its lower bound, infinite where it has none."""
     upper: float
+    """Its upper bound, infinite where it has none."""
     value: float
+    """Its value at the end."""
     mean: float
+    """The mean of its last records."""
     deviation: float
+    """The standard deviation of its last records."""
     drift: float
+    """The size of the change of a straight line fitted to its last records, over their iterations."""
     truth: float | None
+    """Its true value; None where it is not known."""
 
     @property
     def spread(self) -> float:
@@ -50,10 +58,6 @@ class FoundConstant:
     def relative_error(self) -> float | None:
         """|value − truth| / |truth|; None where the truth is 0 or not known."""
         return self.error / abs(self.truth) if self.error is not None and self.truth else None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, by name."""
-        return asdict(self) | {"spread": self.spread, "error": self.error, "relative_error": self.relative_error}
 
 
 def found_constants(spec: RunSpec, iteration: Array, histories: Mapping[str, Array]) -> dict[str, FoundConstant]:

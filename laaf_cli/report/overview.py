@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.report.doubts import doubts
+from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.report.losses import loss_without_recovery
 from laaf_cli.report.methods import method_style
-from laaf_cli.runfile import GridFields, History, RunFile
+from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, GridFields, History, RunFile
 from laaf_cli.spec import RunSpec
 
 Array = NDArray[Any]
@@ -25,28 +26,34 @@ N_BINS = 8
 
 @dataclass(frozen=True)
 class ErrorPlace:
-    """Where the error of an unknown sits.
-
-    largest: the greatest |error|, found at the point `at`. half_share: the least share of the grid's points that
-    holds half of the squared error; half_box: the box around them, by coordinate.
-    """
+    """Where the error of an unknown sits."""
 
     relative_l2: float
+    """Relative L2 error on the grid."""
     largest: float
+    """The greatest |error| on the grid."""
     at: dict[str, float]
+    """The point of the greatest |error|, by coordinate."""
     half_share: float
+    """The least share of the grid's points that holds half of the squared error."""
     half_box: dict[str, tuple[float, float]]
+    """The box around these points: least and greatest value, by coordinate."""
 
 
 @dataclass(frozen=True)
 class LayerSlopes:
-    """n·a of a hidden layer at the end; counts: a histogram over `bins` equal parts of all layers' range."""
+    """n·a of a hidden layer at the end."""
 
     mean: float
+    """Their mean."""
     deviation: float
+    """Their standard deviation."""
     least: float
+    """The least."""
     greatest: float
+    """The greatest."""
     counts: tuple[int, ...]
+    """A histogram over equal parts of all layers' range; empty where a slope is not finite."""
 
 
 @dataclass(frozen=True)
@@ -54,37 +61,57 @@ class TermCourse:
     """A loss term without its weight, at the start and at the end."""
 
     start: float
+    """Its value before training."""
     end: float
+    """Its value at the end."""
 
 
 @dataclass(frozen=True)
-class Overview:
-    """What `laaf show` tells of a run; error parts are None without a reference.
+class Overview(JsonRecord):
+    """What `laaf show` tells of a run; what needs a reference is None without one."""
 
-    weights: what multiplies each loss term at the end. validation: equations and conditions at fresh points, without
-    weights. warnings: reasons to doubt the answer.
-    """
+    also_told = ("loss_without_recovery",)
 
     path: str
-    attributes: dict[str, Any]
-    spec: RunSpec
+    """The run file."""
+    attributes: Annotated[dict[str, Any], ATTRIBUTES]
+    """The attributes of the run file."""
+    settings: RunSpec
+    """The spec with the command line put in and every default written out."""
     spec_text: str
+    """The spec as it was given."""
     functions_text: str | None
+    """The Python file that the spec names; None where it names none."""
     method: str
+    """The name of the method, as `laaf compare` has it."""
     n_points: dict[str, int]
+    """The number of collocation points of each term."""
     relative_l2: float | None
+    """The relative L2 error on the grid, the largest among the unknowns."""
     errors: dict[str, ErrorPlace] | None
+    """Where the error sits, by unknown."""
     times: list[float]
+    """The times at which the error is told apart."""
     error_at_times: dict[str, list[float]] | None
-    reference: dict[str, Any] | None
+    """The relative L2 error over space at each of these times, by unknown."""
+    reference: Annotated[dict[str, Any] | None, GROUP_ATTRIBUTES["/reference"]]
+    """How the reference was computed."""
     terms: dict[str, TermCourse]
+    """The terms of the loss, without their weights; `slope_recovery` is S(a)."""
     total: TermCourse
+    """The whole loss, weights and slope recovery included."""
     weights: dict[str, float]
+    """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
+    """Equations and conditions at fresh points after the training, without weights."""
     constants: dict[str, FoundConstant]
+    """The learned constants, by name."""
     slopes: list[LayerSlopes]
+    """The slopes of each hidden layer; empty where they are fixed."""
     n_records: int
+    """The number of records in the histories."""
     warnings: list[str]
+    """Reasons to doubt the answer."""
 
     @classmethod
     def read(cls, path: Path) -> Overview:
@@ -98,7 +125,7 @@ class Overview:
             return cls(
                 path=str(path),
                 attributes=run.attributes,
-                spec=run.spec,
+                settings=run.spec,
                 spec_text=run.text("spec/yaml"),
                 functions_text=run.functions(),
                 method=method_style(run.spec).label,
@@ -125,24 +152,7 @@ class Overview:
         """The whole loss less W_a S(a), which never reaches zero and says nothing about the equation."""
         starts = {name: term.start for name, term in self.terms.items()}
         ends = {name: term.end for name, term in self.terms.items()}
-        return TermCourse(loss_without_recovery(self.spec, starts), loss_without_recovery(self.spec, ends))
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, by name."""
-        plain: dict[str, Any] = {
-            name: value
-            for name, value in vars(self).items()
-            if name not in ("spec", "errors", "terms", "slopes", "total", "constants")
-        }
-        return plain | {
-            "settings": self.spec.model_dump(mode="json"),
-            "errors": {k: asdict(v) for k, v in self.errors.items()} if self.errors is not None else None,
-            "terms": {name: asdict(term) for name, term in self.terms.items()},
-            "total": asdict(self.total),
-            "loss_without_recovery": asdict(self.loss_without_recovery),
-            "constants": {name: constant.as_json() for name, constant in self.constants.items()},
-            "slopes": [asdict(layer) for layer in self.slopes],
-        }
+        return TermCourse(loss_without_recovery(self.settings, starts), loss_without_recovery(self.settings, ends))
 
 
 def _error_places(error: GridFields) -> dict[str, ErrorPlace]:

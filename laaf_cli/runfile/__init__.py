@@ -1,6 +1,6 @@
 """The run file: its layout as a table, writing it, reading it."""
 
-from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT, Entry
+from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT, Attribute, Entry
 from laaf_cli.runfile.read import RunFile
 from laaf_cli.runfile.record import (
     Checkpoint,
@@ -20,6 +20,7 @@ __all__ = [
     "FORMAT_VERSION",
     "GROUP_ATTRIBUTES",
     "LAYOUT",
+    "Attribute",
     "Checkpoint",
     "Entry",
     "ErrorAtTimes",

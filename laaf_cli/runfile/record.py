@@ -56,20 +56,26 @@ class NetworkParameters:
 
 @dataclass(frozen=True)
 class PhaseSummary:
-    """A phase as it went: the iterations carried out, why it ended, and a sentence where it stalled."""
+    """A phase as it went."""
 
     optimizer: str
+    """The optimizer."""
     iterations: int
+    """The iterations carried out."""
     end: str
+    """Why it ended: `completed`, `max-seconds`, `stalled`, `interrupted` or `diverged`."""
     detail: str
+    """A sentence where it stalled, else empty."""
 
 
 @dataclass(frozen=True)
 class EventSummary:
-    """What happened to a training before an iteration: that it was resumed or retried, and what that changed."""
+    """Something that an unbroken training would not have."""
 
     iteration: int
+    """The iteration before which it happened."""
     what: str
+    """What happened, and what that changed: that the training was resumed, or went back after it diverged."""
 
 
 @dataclass(frozen=True)

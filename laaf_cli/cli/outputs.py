@@ -1,0 +1,86 @@
+"""What `--json` prints, by command, as records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from laaf_cli.finished_run import Summary
+from laaf_cli.plan import Inspection, Plan, TermReport
+from laaf_cli.report.comparison_record import ComparisonRecord
+from laaf_cli.report.json_record import JsonRecord
+from laaf_cli.report.overview import Overview
+from laaf_cli.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class CheckRecord(JsonRecord):
+    """What `laaf check` tells."""
+
+    problem: str
+    """The name of the spec's file without its ending."""
+    warnings: list[str]
+    """What the problem seems to lack, and why it has no reference."""
+    settings: RunSpec
+    """The spec with the command line put in and every default written out."""
+    derivatives: str
+    """The engine of the derivatives that was asked for: `auto`, `fused`, `taylor` or `nested`."""
+    engine: str
+    """The engine that computes them, and why it is not the kernel where it is not."""
+    terms: tuple[TermReport, ...]
+    """The terms of the loss, and conditions that the form of the solution meets."""
+    n_parameters: int
+    """The number of weights and biases."""
+    n_slopes: int
+    """The number of trainable slopes."""
+    recovery: float | None
+    """S(a) at step 0; null where it is not part of the loss."""
+    start_loss: float
+    """The whole loss at step 0, slope recovery included."""
+    constant_bound: float
+    """The least loss of a constant network, with its slope recovery term; null where it is not finite."""
+    theorem_holds: bool | None
+    """Whether the first is below the second, as Theorem 2.1 of arXiv 1909.12228 asks; null where it cannot be told."""
+
+    @classmethod
+    def of(cls, plan: Plan, inspection: Inspection) -> CheckRecord:
+        return cls(
+            plan.name,
+            list(plan.warnings),
+            plan.spec,
+            plan.engine_name,
+            plan.engine_use,
+            inspection.terms,
+            inspection.n_parameters,
+            inspection.n_slopes,
+            inspection.recovery,
+            inspection.start_loss,
+            inspection.constant_bound,
+            inspection.theorem_holds,
+        )
+
+
+@dataclass(frozen=True)
+class ReferenceRecord(JsonRecord):
+    """What `laaf reference` tells."""
+
+    problem: str
+    """The name of the spec's file without its ending."""
+    method: str
+    """How the reference was computed and how its error is estimated."""
+    error_estimate: float
+    """The estimate of its largest absolute error."""
+    wall_time_s: float
+    """Seconds that computing it took."""
+    path: str | None
+    """The file that was written; null where none was."""
+
+
+RECORDS: dict[str, type[JsonRecord]] = {
+    "check": CheckRecord,
+    "compare": ComparisonRecord,
+    "reference": ReferenceRecord,
+    "show": Overview,
+    "solve": Summary,
+    "sweep": ComparisonRecord,
+}
+"""The record that each command prints; `docs/generate.py` writes a schema for each."""

@@ -1,0 +1,221 @@
+"""A comparison as records of plain values, for CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
+from laaf_cli.report.json_record import JsonRecord
+from laaf_cli.report.learned_constants import FoundConstant
+from laaf_cli.report.statistics import PairedComparison
+
+
+@dataclass(frozen=True)
+class SeedRecord:
+    """A run of a method."""
+
+    path: Path
+    """The run file."""
+    seed: int
+    """Its seed."""
+    relative_l2: float
+    """Its relative L2 error, null without a reference."""
+    stop_reason: str
+    """Why its training ended: `completed`, `max-seconds`, `interrupted` or `diverged`."""
+    stop_detail: str
+    """Where it diverged, and which phases stalled, and why; else empty."""
+    seconds: float
+    """Seconds of its training."""
+    constants: dict[str, FoundConstant]
+    """The constants that it learned, by name."""
+
+
+@dataclass(frozen=True)
+class ConstantRecord:
+    """A learned constant over the runs of a method."""
+
+    truth: float | None
+    """Its true value, null where it is not known."""
+    median: float
+    """Median of its values at the end, of the runs that did not fail."""
+    lower_quartile: float
+    """Lower quartile of these values."""
+    upper_quartile: float
+    """Upper quartile of these values."""
+    spread_in_a_run: float
+    """Median of how much it still moved over the last tenth of a training."""
+    relative_error_median: float
+    """Median of its distances from the truth over the size of that, failed runs counted as infinite."""
+
+    @classmethod
+    def of(cls, found: ConstantOverSeeds) -> ConstantRecord:
+        value = found.value
+        return cls(found.truth, value.median, value.lower, value.upper, found.within, found.relative_error.median)
+
+
+@dataclass(frozen=True)
+class GroupRecord:
+    """A method and its runs, one for each seed.
+
+    A number that is unknown or infinite is null; so is what belongs to a baseline where there is none, and for the
+    baseline itself.
+    """
+
+    problem: str
+    """The name of the problem."""
+    method: str
+    """The name of the method."""
+    runs: int
+    """The number of its runs."""
+    failed: int
+    """How many of them diverged or were interrupted."""
+    relative_l2_median: float
+    """Median of the relative L2 errors, failed runs counted as infinite."""
+    median_failed: bool
+    """Whether that median is infinite, since most runs failed."""
+    relative_l2_lower_quartile: float
+    """Lower quartile of the errors."""
+    relative_l2_upper_quartile: float
+    """Upper quartile of the errors."""
+    relative_l2_best: float
+    """The least error."""
+    loss_without_recovery: float
+    """Median of the whole loss at the end less slope recovery, of the runs that did not fail."""
+    slope_recovery: float
+    """Median of the slope recovery term without its weight."""
+    largest_scaled_slope: float
+    """The greatest n·a in any of the runs."""
+    parameters: int
+    """The number of weights and biases."""
+    slopes: int
+    """The number of trainable slopes."""
+    iterations: float
+    """Median of the iterations carried out."""
+    seconds: float
+    """Median of the seconds of training."""
+    constants: dict[str, ConstantRecord]
+    """The learned constants, by name."""
+    pairs: int | None
+    """The number of seeds that method and baseline both have."""
+    ratio: float | None
+    """Median over these pairs of the error divided by that of the baseline; below 1 the method is better."""
+    ratio_low: float | None
+    """Lower end of the 95 % bootstrap interval of that median."""
+    ratio_high: float | None
+    """Upper end of that interval."""
+    p: float | None
+    """p of the Wilcoxon signed-rank test of the logarithms of the ratios, two-sided."""
+    p_adjusted: float | None
+    """p after Holm's adjustment for the number of methods."""
+    verdict: str | None
+    """`better`, `worse`, `tie`, or `open` where the data do not tell."""
+    seeds: list[SeedRecord]
+    """The runs, by seed."""
+
+    @classmethod
+    def of(cls, group: MethodGroup, pair: PairedComparison | None) -> GroupRecord:
+        error = group.error
+        return cls(
+            problem=group.problem,
+            method=group.label,
+            runs=len(group.runs),
+            failed=group.n_failed,
+            relative_l2_median=error.median,
+            median_failed=math.isinf(error.median),
+            relative_l2_lower_quartile=error.lower,
+            relative_l2_upper_quartile=error.upper,
+            relative_l2_best=error.best,
+            loss_without_recovery=group.median(lambda run: run.loss),
+            slope_recovery=group.median(lambda run: run.recovery),
+            largest_scaled_slope=group.largest_scale,
+            parameters=group.runs[0].n_parameters,
+            slopes=group.runs[0].n_slopes,
+            iterations=group.median(lambda run: float(run.iterations)),
+            seconds=group.median(lambda run: run.wall_time_s),
+            constants={name: ConstantRecord.of(found) for name, found in group.constants.items()},
+            pairs=pair.n_pairs if pair else None,
+            ratio=pair.ratio if pair else None,
+            ratio_low=pair.low if pair else None,
+            ratio_high=pair.high if pair else None,
+            p=pair.p if pair else None,
+            p_adjusted=pair.adjusted if pair else None,
+            verdict=pair.verdict if pair else None,
+            seeds=[
+                SeedRecord(
+                    run.path,
+                    run.seed,
+                    run.relative_l2,
+                    run.stop_reason,
+                    run.stop_detail,
+                    run.wall_time_s,
+                    dict(run.constants),
+                )
+                for run in group.runs
+            ],
+        )
+
+
+@dataclass(frozen=True)
+class ComparisonRecord(JsonRecord):
+    """What `laaf compare` and `laaf sweep` tell."""
+
+    groups: list[GroupRecord]
+    """The methods, as sorted."""
+    baselines: dict[str, str]
+    """The method that others are compared with, by problem; empty where none was asked for."""
+    flags: list[str]
+    """What makes the methods less than comparable."""
+    sentences: list[str]
+    """What the data support."""
+    exceeded: list[str]
+    """A sentence for each bound of the gate that is exceeded."""
+    unreadable: list[str]
+    """A sentence for each file that cannot be read."""
+    not_trained: dict[str, str]
+    """Runs of a sweep that have no run file, by its path, and why."""
+
+
+def comparison_record(
+    comparison: Comparison,
+    *,
+    exceeded: Sequence[str] = (),
+    unreadable: Sequence[str] = (),
+    not_trained: dict[str, str] | None = None,
+) -> ComparisonRecord:
+    """The record of a comparison, with what else there is to tell."""
+    return ComparisonRecord(
+        [GroupRecord.of(group, comparison.pair(group)) for group in comparison.groups],
+        {problem: group.label for problem, group in comparison.baselines.items()},
+        list(comparison.flags),
+        comparison.sentences,
+        list(exceeded),
+        list(unreadable),
+        not_trained or {},
+    )
+
+
+def as_csv(comparison: Comparison) -> str:
+    """The groups as CSV, numbers in full; a learned constant `nu` has the columns `nu_truth`, `nu_median`…"""
+    rows = [_flat(group) for group in comparison_record(comparison).as_json()["groups"]]
+    file = io.StringIO()
+    # A method that does not learn a constant leaves its columns empty.
+    writer = csv.DictWriter(file, list({name: None for row in rows for name in row}), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _flat(group: dict[str, object]) -> dict[str, object]:
+    """A group without its seeds, and with its constants beside its other numbers."""
+    flat: dict[str, object] = {}
+    for name, value in group.items():
+        if name == "constants" and isinstance(value, dict):
+            flat |= {f"{constant}_{key}": item for constant, found in value.items() for key, item in found.items()}
+        elif name != "seeds":
+            flat[name] = value
+    return flat
