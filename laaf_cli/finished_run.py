@@ -77,7 +77,7 @@ class Summary(JsonRecord):
     seed: int
     """The seed of everything random."""
     stop_reason: str
-    """Why the training ended: `completed`, `max-seconds`, `interrupted` or `diverged`."""
+    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
     stop_detail: str
     """Where training diverged, and which phases stalled, and why; else empty."""
     iterations: int

@@ -93,7 +93,10 @@ def _method(overview: Overview) -> PlainTable:
     if facts["slopes_absorbed_at"] >= 0:
         table.add_texts("slopes", absorbed_text(facts["slopes_absorbed_at"]))
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
-    ended = f"{facts['stop_reason']} after {facts['iterations']} iterations, {facts['wall_time_s']:.1f} s"
+    for event in overview.events:
+        table.add_texts(f"before iteration {event.iteration}", event.what)
+    reason = "a checkpoint of an unfinished run," if facts["stop_reason"] == "running" else facts["stop_reason"]
+    ended = f"{reason} after {facts['iterations']} iterations, {facts['wall_time_s']:.1f} s"
     table.add_texts("ended", f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended)
     return table
 

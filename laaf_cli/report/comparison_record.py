@@ -26,7 +26,7 @@ class SeedRecord:
     relative_l2: float
     """Its relative L2 error, null without a reference."""
     stop_reason: str
-    """Why its training ended: `completed`, `max-seconds`, `interrupted` or `diverged`."""
+    """Why its training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
     stop_detail: str
     """Where it diverged, and which phases stalled, and why; else empty."""
     seconds: float

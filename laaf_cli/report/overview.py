@@ -16,7 +16,7 @@ from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.report.losses import loss_without_recovery
 from laaf_cli.report.methods import method_style
-from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, GridFields, History, RunFile
+from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, EventSummary, GridFields, History, PhaseSummary, RunFile
 from laaf_cli.spec import RunSpec
 
 Array = NDArray[Any]
@@ -110,6 +110,10 @@ class Overview(JsonRecord):
     """The slopes of each hidden layer; empty where they are fixed."""
     n_records: int
     """The number of records in the histories."""
+    phases: list[PhaseSummary]
+    """The phases that were begun."""
+    events: list[EventSummary]
+    """That the training was resumed or retried."""
     warnings: list[str]
     """Reasons to doubt the answer."""
 
@@ -142,6 +146,8 @@ class Overview(JsonRecord):
                 constants=found_constants(run.spec, history.columns["iteration"], history.constants),
                 slopes=_slopes(run.spec, history),
                 n_records=len(history.columns["iteration"]),
+                phases=run.phases(),
+                events=run.events(),
                 warnings=doubts(
                     run.spec, history.terms, validation, {name: e.relative_l2 for name, e in (errors or {}).items()}
                 ),

@@ -203,6 +203,7 @@ _SHORT_FORMS: dict[Any, Callable[[Schema, _Names], Schema]] = {
     models._one_or_many: _or_item,
     models._harmonics: _or({"const": True}),
     models._recovery: _or({"type": ["boolean", "null"]}),
+    models._checkpoint: _or({"enum": [False, None]}),
     models._balance: _or_name,
     models._schedule: _or_name,
     models._reference: lambda schema, names: nullable(_or_name(schema, names)),
