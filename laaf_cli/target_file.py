@@ -153,10 +153,10 @@ def _remove_leftovers(path: Path) -> None:
     """Removes the files that `replacing` makes on the way to a run file and its checkpoints, and no others."""
     names = "|".join(re.escape(_name_within(path.name + ending)) for ending in ("", *CHECKPOINTS))
     leftover = re.compile(rf"\.({names})-[0-9a-f]{{8}}\.part")
-    for found in path.parent.iterdir():
-        if leftover.fullmatch(found.name):
-            with contextlib.suppress(OSError):
-                found.unlink()
+    with contextlib.suppress(OSError):  # a folder may be one to write in and not to list
+        for found in path.parent.iterdir():
+            if leftover.fullmatch(found.name) and found.is_file():
+                found.unlink(missing_ok=True)
 
 
 def _name_within(name: str) -> str:
