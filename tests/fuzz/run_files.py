@@ -68,6 +68,10 @@ def read_everything(path: Path) -> None:
         run.functions()
         run.n_points()
         run.network()
+        run.source()
+        run.phases()
+        run.events()
+        run.checkpoint()
 
 
 def examine(paths: list[str]) -> None:
