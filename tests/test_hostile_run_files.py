@@ -275,6 +275,47 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         "spec/functions in .* is damaged",
     ),
     "a group of functions": (lambda f: f.create_group("spec/functions"), "has no dataset spec/functions"),
+    # What came with format 5, for going on.
+    "no phases": (without("history/phases"), "has no dataset history/phases"),
+    "phases that are no JSON": (text("history/phases", b"[{"), "history/phases in .* is not what it should be"),
+    "phases of another kind": (text("history/phases", b'["adam"]'), "history/phases in .* is not what it should be"),
+    "phases that are text": (
+        text("history/phases", b'[{"optimizer": "adam", "iterations": "4", "end": "", "detail": ""}]'),
+        "history/phases in .* is not what it should be",
+    ),
+    "two phases": (
+        text("history/phases", b"[" + b", ".join([b'{"optimizer": "a", "iterations": 4, "end": "", "detail": ""}'] * 2) + b"]"),
+        "history/phases in .* holds more phases than the spec",
+    ),
+    "events deep in lists": (text("history/events", b"[" * 100_000), "history/events in .* is not what it should be"),
+    "events of numbers": (put("history/events", data=np.ones(3)), "history/events in .* is no text"),
+    "overrides that are no pairs": (text("spec/overrides", b'[["a"]]'), "spec/overrides in .* is not what it should be"),
+    "a path of no letters": (text("spec/path", b"\xff\xfe"), "spec/path in .* is damaged"),
+    "phase of a checkpoint that is NaN": (attribute("phase", np.nan, "checkpoint"), "phase of checkpoint in .* is no whole"),
+    "endless learning rate": (attribute("rate_factor", np.inf, "checkpoint"), "rate_factor of checkpoint in .* is inf"),
+    "negative time": (attribute("recorded_s", -1.0, "checkpoint"), "recorded_s of checkpoint in .* is -1.0"),
+    "weights neither held nor not": (attribute("holds_weights", 2, "checkpoint"), "is 2; at most 1 has a meaning"),
+    "factor of a strange term": (also("checkpoint/factors/b", "checkpoint/factors/a"), "factors in .* holds other terms"),
+    "many factors": (put("checkpoint/factors/a", data=np.ones(3)), r"factors/a in .* the shape \[3\] instead of \[\]"),
+    "a constant that is not learned": (
+        also("checkpoint/constants/q", "checkpoint/constants/k"),
+        "checkpoint/constants in .* holds other names than the spec has",
+    ),
+    "normals of a strange term": (also("checkpoint/normals/b", "checkpoint/normals/ends"), "holds other names than the"),
+    "short normals": (put("checkpoint/normals/ends/x", data=np.ones(5)), r"the shape \[5\] instead of \[6\]"),
+    "normals that lead elsewhere": (
+        link("checkpoint/normals/ends/x", h5py.SoftLink("/checkpoint/normals/ends/t")),
+        "checkpoint/normals/ends/x in .* is a link",
+    ),
+    "terabytes of an optimizer": (
+        put("checkpoint/optimizer/exp_avg_0", (2**20, 2**20), "f8"),
+        f"checkpoint/optimizer/exp_avg_0 .*{LIES}",
+    ),
+    "an optimizer of groups": (lambda f: f.create_group("checkpoint/optimizer/x"), "has no dataset checkpoint/optimizer/x"),
+    "an optimizer of texts": (
+        put("checkpoint/optimizer/n_steps", data="4"),
+        f"checkpoint/optimizer/n_steps in .* {PLAIN}",
+    ),
     # Filters.
     "unknown filter": (filtered("solution/u", 32015), "solution/u in .* is not packed as run files are"),
     "gzip in gzip": (filtered("solution/u", h5z.FILTER_DEFLATE, h5z.FILTER_DEFLATE), "not packed as run files are"),

@@ -300,7 +300,7 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
 
 
 def test_golden_file_of_format_5_still_reads() -> None:
-    """Written in `tests/golden` by `laaf solve golden.yaml --output run-format-5.h5 --overwrite --quiet`."""
+    """Written by `sh tests/golden/renew.sh`."""
     with RunFile(GOLDEN / "run-format-5.h5") as run:
         assert run.attributes["format_version"] == 5
         assert run.attributes["problem"] == "golden"
