@@ -182,6 +182,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with part.open("rb+") as written:
             os.fsync(written.fileno())
         part.replace(path)
+        part.unlink(missing_ok=True)  # where both are links to one file, renaming leaves both
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

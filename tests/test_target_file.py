@@ -278,3 +278,13 @@ def test_nothing_is_left_of_a_failure(path: Path) -> None:
         (part / "below").write_text("half")
     assert path.read_text() == "old"
     assert names(path.parent) == {"run.h5"}
+
+
+def test_a_file_takes_its_own_place(path: Path) -> None:
+    """Renaming a link to a file to another link to it does nothing."""
+    path.write_text("old")
+    with replacing(path) as part:
+        part.unlink()
+        os.link(path, part)
+    assert path.read_text() == "old"
+    assert names(path.parent) == {"run.h5"}
