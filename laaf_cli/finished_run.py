@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -392,8 +393,14 @@ def _attributes(plan: Plan, result: TrainingResult, summary: Summary) -> dict[st
         "problem_hash": problem_hash,
         "method_hash": method_hash,
         "python_version": sys.version.split()[0],
-        **{f"{package}_version": version(package) for package in ("torch", "numpy", "scipy", "h5py")},
+        **{f"{package}_version": _version(package) for package in ("torch", "numpy", "scipy", "h5py")},
     }
+
+
+@cache
+def _version(package: str) -> str:
+    """Kept, for looking it up takes milliseconds, and every checkpoint asks."""
+    return version(package)
 
 
 def _settings_json(plan: Plan) -> str:

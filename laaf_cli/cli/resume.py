@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +70,7 @@ def resume(
     from laaf_cli.past_run import PastRun
     from laaf_cli.resumption import Wishes
     from laaf_cli.resumption import resume as plan_resumption
+    from laaf_cli.runfile import RunFile
     from laaf_cli.target_file import check_target, claimed
 
     one_run.check_bounds(max_seconds, max_error)
@@ -85,17 +85,16 @@ def resume(
         stored_spec,
         allow_python,
     )
-    with claimed(files.run), claimed(target) if target != files.run else nullcontext():
+    RunFile(files.readable() or files.run).close()  # before anything is made on the way to the target
+    check_target(target, overwrite=overwrite or output is None)
+    with claimed(target):
         past = PastRun.read(files.readable() or files.run)
         one_run.use_threads(past.attributes["threads"])
         resumption = plan_resumption(past, wishes)
         one_run.check_max_error(resumption.plan, max_error)
-        check_target(target, overwrite=overwrite or output is None)
         if not quiet:
             _announce(resumption)
         finished = one_run.train(resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet)
-        if target != files.run:
-            files.remove()
     one_run.report(finished, max_error, quiet=quiet, json=json)
 
 

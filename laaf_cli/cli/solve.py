@@ -77,8 +77,9 @@ def solve(
     plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)
     one_run.check_max_error(plan, max_error)
     target = output or plan.default_output
+    check_target(target, overwrite=overwrite)
     with claimed(target):
-        check_target(target, overwrite=overwrite)
+        check_target(target, overwrite=overwrite)  # another process may just have written it
         if not overwrite:
             one_run.check_no_checkpoint(target)
         if not quiet:
