@@ -430,6 +430,28 @@ def test_gate_against_a_stored_run(laaf: Laaf, finished: Mapping[str, FinishedRu
     assert laaf("compare", diverged, "--against", stored).code == 6
 
 
+def test_gate_on_the_time(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+    for name, seconds in (("stored", (10.0, 30.0, 20.0)), ("now", (62.0, 70.0, 10.0))):
+        (tmp_path / name).mkdir()
+        for seed, wall_time_s in enumerate(seconds):
+            write(
+                finished["fixed"], tmp_path / name / f"{seed}.h5", relative_l2=0.1, seed=seed, wall_time_s=wall_time_s
+            )
+    now, stored = tmp_path / "now", tmp_path / "stored"
+    assert laaf("compare", now, "--against", stored).code == 0, "no bound, no failure"
+    assert laaf("compare", now, "--against", stored, "--max-slowdown", "3.2").code == 0
+    found = laaf("compare", now, "--against", stored, "--max-slowdown", "3")
+    assert found.code == 6
+    assert found.err == (
+        "error: fixed: 62 s of training are 3.1 times those of the stored run, 20 s; the bound is 3 times\n"
+    )
+    write(finished["fixed"], now / "1.h5", relative_l2=0.1, seed=1, wall_time_s=99.0, stop_reason="diverged")
+    found = laaf("compare", now, "--against", stored, "--max-slowdown", "3")
+    assert found.code == 0, "36 s is the median of those that did not fail"
+    refused = laaf("compare", now, "--max-slowdown", "3")
+    assert (refused.code, refused.err) == (2, "error: --max-slowdown needs --against and a run to measure by\n")
+
+
 def test_runs_without_a_reference_pass_no_gate(laaf: Laaf, tmp_path: Path) -> None:
     execute(plan_of(SPEC, "reference=none")).save(tmp_path / "run.h5")
     assert laaf("compare", tmp_path).code == 0

@@ -57,7 +57,7 @@ def compare(
         typer.Option(
             "--against",
             metavar="RUN",
-            help="A stored run to measure by; repeatable, then their median.",
+            help="Stored runs to measure by, files or folders; repeatable. Their median counts.",
             rich_help_panel=_GATE,
             show_default=False,
         ),
@@ -69,6 +69,17 @@ def compare(
             min=0,
             metavar="X",
             help="Exit with 6 if a method's median error is above X times that of --against; 1.2 if not given.",
+            rich_help_panel=_GATE,
+            show_default=False,
+        ),
+    ] = None,
+    max_slowdown: Annotated[
+        float | None,
+        typer.Option(
+            "--max-slowdown",
+            min=0,
+            metavar="X",
+            help="Exit with 6 if a method's median seconds are above X times those of --against.",
             rich_help_panel=_GATE,
             show_default=False,
         ),
@@ -95,9 +106,11 @@ def compare(
 
     if sum((csv, markdown, json)) > 1:
         raise UsageError("--csv, --markdown and --json exclude each other")
-    if max_regression is not None and not against:
-        raise UsageError("--max-regression needs --against and a run to measure by")
-    for name, bound in (("--max-error", max_error), ("--max-regression", max_regression)):
+    by_stored = (("--max-regression", max_regression), ("--max-slowdown", max_slowdown))
+    for name, bound in by_stored:
+        if bound is not None and not against:
+            raise UsageError(f"{name} needs --against and a run to measure by")
+    for name, bound in (("--max-error", max_error), *by_stored):
         if bound is not None and not math.isfinite(bound):
             raise UsageError(f"{name} takes a finite number, not {bound}")
     paths = expand(runs)
@@ -120,6 +133,7 @@ def compare(
     exceeded = gate.above(judged, max_error) if max_error is not None else []
     if stored:
         exceeded += gate.regressions(comparison, stored, 1.2 if max_regression is None else max_regression)
+        exceeded += gate.slowdowns(comparison, stored, max_slowdown) if max_slowdown is not None else []
     _print(comparison, exceeded, unreadable, csv=csv, markdown=markdown, json=json)
     if figure is not None:
         from laaf_cli.report.comparison_figure import draw_comparison

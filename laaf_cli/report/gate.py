@@ -1,12 +1,12 @@
-"""Bounds on the errors of runs, for CI jobs that must fail when an error grows."""
+"""Bounds on the errors and times of runs, for CI jobs that must fail when one grows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.report.comparison import Comparison
+from laaf_cli.report.comparison import Comparison, MethodGroup
 from laaf_cli.report.comparison_table import error_text
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import spread
@@ -28,21 +28,44 @@ def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: flo
 
     Raises RunFileError where the stored runs are of another problem, or have no error to compare with.
     """
-    problems = {run.problem_hash for group in comparison.groups for run in group.runs}
-    for run in stored:
-        if run.problem_hash not in problems:
-            raise RunFileError(f"{run.path} is a run of another problem ({run.problem}); nothing can be measured by it")
     found = []
-    for group in comparison.groups:
-        alike = [run.error for run in stored if run.problem_hash == group.runs[0].problem_hash]
-        if not alike:
-            continue
-        before, now = spread(alike).median, group.error.median
+    for group, alike in _measured(comparison, stored):
+        before, now = spread([run.error for run in alike]).median, group.error.median
         if not math.isfinite(before):
             raise RunFileError(f"the runs of {group.problem} to compare against have no finite error")
         if not now <= bound * before:
             found.append(f"{group.label}: {_growth(now, before)} {error_text(before)}; the bound is {bound:g} times")
     return found
+
+
+def slowdowns(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
+    """A sentence for each method whose median seconds of training are more than `bound` times those of the stored runs.
+
+    Runs that failed do not count on either side: they are bounded by their error. Raises RunFileError where the stored
+    runs are of another problem.
+    """
+    found = []
+    for group, alike in _measured(comparison, stored):
+        before = spread([run.wall_time_s for run in alike if not run.failed]).median
+        now = group.median(lambda run: run.wall_time_s)
+        if now > bound * before:
+            found.append(
+                f"{group.label}: {now:.3g} s of training are {now / before:.3g} times those of the stored run, "
+                f"{before:.3g} s; the bound is {bound:g} times"
+            )
+    return found
+
+
+def _measured(comparison: Comparison, stored: Sequence[RunSummary]) -> Iterator[tuple[MethodGroup, list[RunSummary]]]:
+    """Each method with the stored runs of its problem, where there are any."""
+    problems = {run.problem_hash for group in comparison.groups for run in group.runs}
+    for run in stored:
+        if run.problem_hash not in problems:
+            raise RunFileError(f"{run.path} is a run of another problem ({run.problem}); nothing can be measured by it")
+    for group in comparison.groups:
+        alike = [run for run in stored if run.problem_hash == group.runs[0].problem_hash]
+        if alike:
+            yield group, alike
 
 
 def _growth(now: float, before: float) -> str:
