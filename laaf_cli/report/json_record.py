@@ -19,7 +19,9 @@ from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_ty
 from pydantic import BaseModel
 
 from laaf_cli.runfile import Attribute
-from laaf_cli.spec.schema import DIALECT, Schema, closed, nullable, resolved_schema
+from laaf_cli.spec.schema import Schema, closed, nullable, resolved_schema
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 VERSION = 1
 """Version of all schemas of `--json`; a key that is renamed, removed or given another meaning raises it."""
@@ -50,7 +52,7 @@ def _plain(value: Any) -> Any:
 
 def record_schema(command: str, record: type) -> Schema:
     """The schema of what `laaf COMMAND --json` prints, which is a record of that type."""
-    about = {"$schema": DIALECT, "$id": f"urn:laaf:{command}:{VERSION}", "title": f"laaf {command} --json"}
+    about = {"$schema": DRAFT, "$id": f"urn:laaf:{command}:{VERSION}", "title": f"laaf {command} --json"}
     definitions: dict[str, Schema] = {}
     whole = _record(record, definitions)
     return about | whole | ({"$defs": dict(sorted(definitions.items()))} if definitions else {})

@@ -1,11 +1,11 @@
-"""The spec as JSON Schema (draft 2020-12): what a person may write, for editors, and what a run resolves it to."""
+"""The spec as JSON Schema: what a person may write, for editors, and the settings that a run resolves it to."""
 
 from __future__ import annotations
 
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator
@@ -15,7 +15,8 @@ from pydantic_core import PydanticUndefined
 from laaf_cli.spec import models
 from laaf_cli.spec.source import KeyPath
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+EDITORS = "http://json-schema.org/draft-07/schema#"
+"""The draft that editors know; of later ones VS Code says that it does not fully support them."""
 
 Schema = dict[str, Any]
 
@@ -31,12 +32,12 @@ NEVER_EMPTY = (models.Condition, models.Data)
 
 
 def written_schema(choices: Mapping[KeyPath, tuple[str, ...]]) -> Schema:
-    """What may stand in a spec, short forms included.
+    """What may stand in a spec, short forms included, in the draft 7 of JSON Schema.
 
     choices: by path (`*` for any item) the names of a table that a key takes. Never stricter than `laaf check`:
     what needs more than one key to be seen, as a name that is not declared, it leaves to that.
     """
-    about = {"$schema": DIALECT, "$id": "urn:laaf:spec", "title": "A spec of laaf"}
+    about = {"$schema": EDITORS, "$id": "urn:laaf:spec", "title": "A spec of laaf"}
     return about | _Writer(choices, written=True).model(models.RunSpec, ())
 
 
@@ -129,7 +130,7 @@ class _Names:
     """The names that stand for a mapping at a path."""
 
     choices: Mapping[KeyPath, tuple[str, ...]]
-    path: KeyPath = field(default=())
+    path: KeyPath
 
     def schema(self) -> Schema:
         paths = ((*self.path, "kind"), (*self.path, "method"))
