@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 from conftest import Laaf
 from jsonschema import Draft202012Validator
 
+from laaf_cli.cli.app import app
 from laaf_cli.cli.interrupt import StopFlag
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.errors import ExitCode
@@ -78,6 +80,11 @@ def told(command: str, out: str) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(out)
     assert faults(command, value) == []
     return value
+
+
+def test_every_command_with_json_has_one() -> None:
+    callbacks = [command.callback for command in app.registered_commands if command.callback is not None]
+    assert {made.__name__ for made in callbacks if "json" in inspect.signature(made).parameters} == set(RECORDS)
 
 
 @pytest.mark.parametrize("command", RECORDS)
@@ -164,6 +171,19 @@ def test_references(laaf: Laaf, runs: Path, tmp_path: Path) -> None:
     assert told("reference", laaf("reference", spec, "--json", "-q").out)["path"] is None
     written = told("reference", laaf("reference", spec, "--output", tmp_path / "u.npz", "--json", "-q").out)
     assert written["path"] == str(tmp_path / "u.npz")
+
+
+def test_resumed_runs(laaf: Laaf, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    run = tmp_path / "run.h5"
+    assert laaf("solve", tmp_path / "spec.yaml", "--output", run, "--quiet").code == 0
+    resumed = laaf("resume", run, "--iterations", 2, "--json", "--quiet")
+    assert resumed.code == 0, resumed.err
+    summary = told("resume", resumed.out)
+    assert (summary["iterations"], len(summary["events"])) == (5, 1)
+    overview = told("show", laaf("show", run, "--json").out)
+    assert overview["events"] == summary["events"]
+    assert overview["phases"] == summary["phases"]
 
 
 @dataclass(frozen=True)

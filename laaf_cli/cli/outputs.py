@@ -79,6 +79,7 @@ RECORDS: dict[str, type[JsonRecord]] = {
     "check": CheckRecord,
     "compare": ComparisonRecord,
     "reference": ReferenceRecord,
+    "resume": Summary,
     "show": Overview,
     "solve": Summary,
     "sweep": ComparisonRecord,
