@@ -206,6 +206,8 @@ def _annotated(base: Any, metadata: tuple[Any, ...]) -> str:
             words = _SHORT_FORMS.get(getattr(item.func, "__name__", ""), "{}").format(words)
         for limit in item.metadata if isinstance(item, FieldInfo) else ():
             limits |= {key: getattr(limit, key) for key in _LIMITS if hasattr(limit, key)}
+    if limits.get("max_length") == models.MAX_ENTRIES:  # told once, for all
+        del limits["max_length"]
     least, most = limits.get("min_length"), limits.get("max_length")
     if most is not None and least == most:
         return words.replace("list of", f"list of {most}", 1)
@@ -258,6 +260,7 @@ def spec_limits() -> str:
         [
             ("size of the file", f"{source.MAX_BYTES:,} bytes"),
             ("nesting", f"{source.MAX_NESTING} levels"),
+            ("entries of a mapping or a list", f"{models.MAX_ENTRIES}, where nothing else is said"),
             ("order of a derivative", str(MAX_ORDER)),
         ],
     )

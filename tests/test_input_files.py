@@ -55,7 +55,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
         2,
         "there is no file nowhere.yaml",
     ),
-    "a hundred megabytes": ("big.yaml", sparse, 3, "big.yaml has 100,000,000 bytes; a spec has at most 200,000"),
+    "a hundred megabytes": ("big.yaml", sparse, 3, "big.yaml has 100,000,000 bytes; a spec has at most 50,000"),
     "an image": (
         "image.png",
         lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"),

@@ -595,10 +595,10 @@ As in target: {u: sin(pi*x)}.
 =+ an escape sequence in a word
 dtype: "\e[31mred"
 --
-spec.yaml:4:8: '�[31mred' is not a choice for 'dtype'
+spec.yaml:4:8: the character '\x1b' cannot stand in a spec
    4 | dtype: "\e[31mred"
      |        ^^^^^^^^^^^
-Choices: float32, float64.
+Leave out the escape.
 """
 
 MEANING = r"""

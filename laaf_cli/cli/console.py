@@ -48,11 +48,16 @@ def _plain(text: str) -> str:
     """A text that a terminal shows and does not obey: file names may hold anything."""
     from rich.markup import escape
 
-    return escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return escape(visible(text))
+
+
+def visible(text: str) -> str:
+    """A text without what a terminal would obey, its lines kept."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def print_message(text: str) -> None:
-    messages().print(text, markup=False, soft_wrap=True)
+    messages().print(visible(text), markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from laaf_cli.expression import (
     Symbol,
     fields,
     parse,
-    parse_equation,
     resolve,
     sides,
     symbols,
@@ -245,13 +244,8 @@ def _is_equation(text: str) -> bool:
 def _all_derivatives(reader: Reader, axis: int) -> tuple[Node, ...]:
     """Every unknown and its derivatives along an axis below the highest of the equations."""
     orders = dict.fromkeys(reader.scope.unknowns, 1)
-    for text in reader.spec.equations.values():
-        try:
-            needed = fields(resolve(parse_equation(text), reader.scope))
-        except ExpressionError:
-            continue  # told where the equations are read
-        for field in needed:
-            orders[field.unknown] = max(orders[field.unknown], field.orders[axis])
+    for field in reader.derivatives:
+        orders[field.unknown] = max(orders[field.unknown], field.orders[axis])
     dimension = reader.domain.dimension
     return tuple(
         Field(unknown, tuple(order * (i == axis) for i in range(dimension)))

@@ -36,6 +36,9 @@ from laaf_cli.problem.trial import Trial
 N_POINTS = 1000
 """Points of a condition at which the form of the solution is checked."""
 
+MAX_WORK = 1_000_000
+"""Operations times points after which no further condition is checked, for each draw: half a second for all draws."""
+
 SIZES = (1.0,) * 24 + (100.0,) * 24
 """Sizes of the random outputs, one for each draw."""
 
@@ -157,13 +160,19 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
 
     The outputs and all their derivatives are drawn at random at points of the condition: what vanishes for any
     values of them vanishes identically. A condition that none of them can meet somewhere is a fault, unless it is
-    that of measured values, which need not fit.
+    that of measured values, which need not fit. Conditions beyond the first MAX_WORK operations count as not met, and
+    are trained.
     """
-    met = set()
+    met, work = set(), 0
     for term in terms if trial.trees else ():
-        if term.kind != "condition":
+        given = _some_points(reader.domain, term) if term.kind == "condition" else None
+        if given is None:
             continue
-        found = _residuals_for_random_outputs(reader.domain, trial, term)
+        residuals = term.in_outputs(trial).residuals
+        work += len(given) * sum(sum(1 for _ in nodes(tree)) for tree in residuals)
+        if work > MAX_WORK:
+            break
+        found = _residuals_for_random_outputs(reader.domain, residuals, given)
         if found is None:
             continue
         draws, bounds = found
@@ -181,17 +190,13 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
     return frozenset(met)
 
 
-def _residuals_for_random_outputs(domain: Domain, trial: Trial, term: Term) -> tuple[Array, Array] | None:
+def _residuals_for_random_outputs(domain: Domain, trees: Sequence[Node], given: PointSet) -> tuple[Array, Array] | None:
     """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their rounding.
 
     The bounds are in units of the relative precision. None where they cannot be told: of measured values, with
     learned constants or Python functions, if not finite.
     """
     random = np.random.default_rng(0)
-    given = _some_points(domain, term, random)
-    if given is None:
-        return None
-    trees = term.in_outputs(trial).residuals
     columns = dict(zip(domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
     if any(symbols(tree) - columns.keys() or functions(tree) - TABLE.keys() for tree in trees):
         return None
@@ -211,14 +216,15 @@ def _residuals_for_random_outputs(domain: Domain, trial: Trial, term: Term) -> t
     return (draws[kept], bounds[kept]) if np.isfinite(draws[kept]).all() else None
 
 
-def _some_points(domain: Domain, term: Term, random: np.random.Generator) -> PointSet | None:
+def _some_points(domain: Domain, term: Term) -> PointSet | None:
     """Points of a condition that are not those of the training, for a grid may hit the zeros of a factor."""
     if not isinstance(term.region, OnFaces | AtPlace | PeriodicPair | IntegralOver):
         return None
     n_points = N_POINTS
     if isinstance(term.region, IntegralOver):
         n_points = max(1, 20 * N_POINTS // N_NODES ** len(term.region.axes))
-    given = replace(term.region, n_points=n_points, sampler="latin-hypercube").draw(domain, random)
+    region = replace(term.region, n_points=n_points, sampler="latin-hypercube")
+    given = region.draw(domain, np.random.default_rng(1))
     if given.combination is not None or len(given) >= N_POINTS:
         return given
     # As few as a face that is a point has, they are taken several times: each time with other outputs.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,9 @@ N_LINES = 500
 """Lines along which jumps are looked for."""
 
 N_HALVINGS = 60
+
+MAX_WORK = 20_000
+"""Operations that may be computed on all lines to look for the jumps of one expression: a tenth of a second."""
 
 CONTINUOUS = 1e-9
 """A jump below this share of the size of the expression is none."""
@@ -27,34 +29,43 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[str]:
     tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope.
     """
     found: dict[str, None] = {}
+    work = 0
     for node in nodes(tree):
         if isinstance(node, Call) and node.function in ("D", "laplacian"):
             along = scope.space if node.function == "laplacian" else tuple(symbols(Call("D", node.arguments[1:])))
-            found |= dict.fromkeys(_jumps(resolve(node.arguments[0], scope), along, domain))
+            differentiated = resolve(node.arguments[0], scope)
+            for each in nodes(differentiated):
+                work += 1
+                if not (isinstance(each, Call) and each.function in DISCONTINUOUS and each.function not in found):
+                    continue
+                step = _step(each)
+                work += N_HALVINGS * sum(1 for _ in nodes(step))
+                if work > MAX_WORK:  # a hint is not worth more
+                    return [name for name in DISCONTINUOUS if name in found]
+                if _jumps(differentiated, step, along, domain):
+                    found[each.function] = None
     return [name for name in DISCONTINUOUS if name in found]
 
 
-def _jumps(tree: Node, along: tuple[str, ...], domain: Domain) -> Iterator[str]:
-    """The functions at whose breaks a resolved tree jumps where the coordinates `along` and the unknowns change.
+def _step(node: Call) -> Node:
+    """What changes by steps: the condition of a `where`, and the values of the others."""
+    return node.arguments[0] if node.function == "where" else node
+
+
+def _jumps(tree: Node, step: Node, along: tuple[str, ...], domain: Domain) -> bool:
+    """Whether a resolved tree jumps at a break of `step` where the coordinates `along` and the unknowns change.
 
     Random points are joined in pairs by lines; on each that crosses a break, it is enclosed by halving. There the
     tree is evaluated on both sides: x*sign(x), or a `where` whose branches meet, has no jump.
     """
-    breaks = [node for node in nodes(tree) if isinstance(node, Call) and node.function in DISCONTINUOUS]
-    if not breaks:
-        return
     random = np.random.default_rng(0)
     start, end = (_some_values(tree, domain, random) for _ in range(2))
     end |= {name: values for name, values in start.items() if isinstance(name, str) and name not in along}
-    for node in breaks:
-        # What changes by steps: the condition of a `where`, and the values of the others.
-        step = node.arguments[0] if node.function == "where" else node
-        left, right = _enclosed(step, start, end)
-        size, one, other = (np.abs(_value(tree, start)), _value(tree, left), _value(tree, right))
-        with np.errstate(all="ignore"):
-            jump = np.abs(one - other)
-        if np.any(jump > CONTINUOUS * np.max(size, where=np.isfinite(size), initial=0.0)):
-            yield node.function
+    left, right = _enclosed(step, start, end)
+    size, one, other = (np.abs(_value(tree, start)), _value(tree, left), _value(tree, right))
+    with np.errstate(all="ignore"):
+        jump = np.abs(one - other)
+    return bool(np.any(jump > CONTINUOUS * np.max(size, where=np.isfinite(size), initial=0.0)))
 
 
 def _some_values(tree: Node, domain: Domain, random: np.random.Generator) -> dict[Any, Array]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from laaf_cli.errors import Fault, SpecError, UsageError
-from laaf_cli.spec import LoadedSpec, read_text
+from laaf_cli.spec import LoadedSpec, printable, read_text
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFu
         return {}
     mark = loaded.root.locate(("functions",)).mark
     if not allowed:
-        what = f"the spec names {loaded.spec.functions}, a Python file that can do anything on this machine"
+        what = f"the spec names {printable(loaded.spec.functions)}, a Python file that can do anything on this machine"
         raise SpecError([*loaded.faults, Fault(what, mark, "With --allow-python it is run. Read it first.")])
     path = Path(loaded.text.name).parent / loaded.spec.functions
     try:
@@ -100,10 +100,10 @@ def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFu
         module = _module(source, str(path))
     except UsageError as error:
         hint = "The path is relative to the spec."
-        raise SpecError([*loaded.faults, Fault(str(error), mark, hint)]) from None
+        raise SpecError([*loaded.faults, Fault(printable(str(error)), mark, hint)]) from None
     except (Exception, SystemExit) as error:
         what = f"{path} cannot be run: {type(error).__name__}: {error}"
-        raise SpecError([*loaded.faults, Fault(what, mark)]) from error
+        raise SpecError([*loaded.faults, Fault(printable(what), mark)]) from error
     return {
         name: _described(name, function, source, str(path))
         for name, function in vars(module).items()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,8 +57,19 @@ class Reader:
         self.known = Scope()
         self.domain = Domain((), (), ())
 
+    @cached_property
+    def derivatives(self) -> frozenset[Field]:
+        """The unknowns and derivatives in the equations, as far as those are right."""
+        found: frozenset[Field] = frozenset()
+        for text in self.spec.equations.values():
+            with suppress(ExpressionError):  # told where the equations are read
+                found |= fields(resolve(parse_equation(text), self.scope))
+        return found
+
     def fault(self, path: KeyPath, what: str, hint: str = "", key: bool = False) -> None:
-        """Notes a fault at a value, or at its key."""
+        """Notes a fault at a value, or at its key, unless there are very many."""
+        if len(self.faults) >= MAX_FAULTS:
+            return
         mark = self.root.locate(path).mark
         if key:
             mark = self.root.locate(path[:-1]).keys.get(str(path[-1]), mark)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from laaf_cli.expression import Field, Node, differentiate
 
@@ -29,8 +30,15 @@ class Trial:
         """An unknown or a derivative of it, in the outputs; raises ExpressionError for an order above 4."""
         if wanted.unknown not in self.trees:
             return wanted
-        tree = self.trees[wanted.unknown]
-        for coordinate, order in zip(self.coordinates, wanted.orders, strict=True):
-            for _ in range(order):
-                tree = differentiate(tree, coordinate, self.coordinates)
-        return tree
+        if wanted not in self._derived:
+            tree = self.trees[wanted.unknown]
+            for coordinate, order in zip(self.coordinates, wanted.orders, strict=True):
+                for _ in range(order):
+                    tree = differentiate(tree, coordinate, self.coordinates)
+            self._derived[wanted] = tree
+        return self._derived[wanted]
+
+    @cached_property
+    def _derived(self) -> dict[Field, Node]:
+        """Those that were asked for: many terms need the same ones."""
+        return {}

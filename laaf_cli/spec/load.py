@@ -34,6 +34,8 @@ class Override:
         mark = Text("command line", f"--set {assignment}").mark(0, 6, len(assignment))
         if not equals or "" in words:
             raise SpecError([Fault("--set takes PATH=VALUE", mark, "As in --set network.hidden=[50,50].")])
+        if not dotted.isprintable():
+            raise SpecError([Fault("the path of --set holds characters that stand in no key", mark)])
         if len(words) > MAX_NESTING:
             raise SpecError([Fault(f"the path of --set has more than {MAX_NESTING} steps", mark)])
         steps = tuple(int(word) if _INDEX.fullmatch(word) else word for word in words)

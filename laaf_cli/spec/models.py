@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9]*$"
 MAX_NAME, MAX_LABEL = 30, 60
+MAX_ENTRIES = 200  # of a mapping or a list: what a spec costs to read grows with them
 LABEL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 
 
@@ -44,8 +45,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-Equations = Annotated[list[Expression], BeforeValidator(_one_or_many), Field(min_length=1)]
-Names = Annotated[list[Name], BeforeValidator(_one_or_many), Field(min_length=1)]
+Equations = Annotated[list[Expression], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)]
+Names = Annotated[list[Name], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)]
 
 
 class Condition(_Strict):
@@ -54,11 +55,11 @@ class Condition(_Strict):
     One of `where`, `at`, `periodic`, `integral` and `data` says which of these it is.
     """
 
-    where: Annotated[list[StrictStr], BeforeValidator(_one_or_many), Field(min_length=1)] | None = Field(
-        None, description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space"
-    )
+    where: (
+        Annotated[list[StrictStr], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)] | None
+    ) = Field(None, description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space")
     only: StrictStr | None = Field(None, description="a comparison that picks a part of the faces, as `y > 0`")
-    at: Annotated[dict[Name, Expression], Field(min_length=1)] | None = Field(
+    at: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = Field(
         None, description="`{coordinate: value}`; coordinates that are not named range freely"
     )
     periodic: Name | None = Field(
@@ -70,7 +71,9 @@ class Condition(_Strict):
     over: Names | None = Field(None, description="the coordinates of the integral; all of space where absent")
     equals: Expression | None = Field(None, description="the value of the integral, 0 where absent")
     data: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file: a row is a point")
-    names: dict[Name, StrictStr] = Field(default_factory=dict, description="names in the file where they differ")
+    names: dict[Name, StrictStr] = Field(
+        default_factory=dict, max_length=MAX_ENTRIES, description="names in the file where they differ"
+    )
     fields: Names | None = Field(None, description="unknowns to read from the file; all where absent")
     weights: Name | None = Field(None, description="a column of the file with a weight for each row")
     equation: Equations | None = Field(
@@ -101,7 +104,7 @@ class Condition(_Strict):
 class Data(_Strict):
     """Values that the solution is fitted to: one of `target`, `file` and `reference`."""
 
-    target: Annotated[dict[Name, Expression], Field(min_length=1)] | None = Field(
+    target: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = Field(
         None, description="the values as expressions, per unknown"
     )
     reference: bool = Field(
@@ -113,7 +116,9 @@ class Data(_Strict):
         None, description="normal noise on the values of target or reference, as a share of their standard deviation"
     )
     file: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values")
-    names: dict[Name, StrictStr] = Field(default_factory=dict, description="names in the file where they differ")
+    names: dict[Name, StrictStr] = Field(
+        default_factory=dict, max_length=MAX_ENTRIES, description="names in the file where they differ"
+    )
     fields: Names | None = Field(None, description="unknowns that are observed; all where absent")
     weights: Name | None = Field(None, description="a column of the file with a weight for each row")
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss")
@@ -156,7 +161,9 @@ class Points(_Strict):
 
     interior: Count = Field(10_000, description="points at which the equations are enforced")
     sampler: str = Field("latin-hypercube", description="how points are drawn")
-    importance: list[Importance] = Field(default_factory=list, description="parts of the domain with more points")
+    importance: list[Importance] = Field(
+        default_factory=list, max_length=MAX_ENTRIES, description="parts of the domain with more points"
+    )
     resample: Resample | None = Field(None, description="renewal of the interior points; none where absent")
     validation: Count = Field(2000, description="fresh points at which the residual is told after training")
 
@@ -218,7 +225,9 @@ class Weights(_Strict):
     """Weights of the loss terms."""
 
     equations: dict[Label, NotNegative] = Field(
-        default_factory=dict, description="weight of an equation's mean square (W_F), 1 where absent"
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="weight of an equation's mean square (W_F), 1 where absent",
     )
     balance: Annotated[Balance, BeforeValidator(_balance)] = Field(
         default_factory=lambda: Balance(method="fixed"), description="weights that adapt, on top of those given"
@@ -260,9 +269,13 @@ class Reference(_Strict):
     """Where the independent solution comes from."""
 
     kind: str = Field(description="`auto`, `spectral`, `hopf-cole`, `exact`, `file` or `none`")
-    exact: dict[Name, Expression] | None = Field(None, description="the solution as expressions, per unknown")
+    exact: Annotated[dict[Name, Expression], Field(max_length=MAX_ENTRIES)] | None = Field(
+        None, description="the solution as expressions, per unknown"
+    )
     file: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values")
-    names: dict[Name, StrictStr] = Field(default_factory=dict, description="names in the file where they differ")
+    names: dict[Name, StrictStr] = Field(
+        default_factory=dict, max_length=MAX_ENTRIES, description="names in the file where they differ"
+    )
 
 
 def _reference(value: Any) -> Any:
@@ -281,10 +294,11 @@ class Evaluation(_Strict):
     """Where the solution is written and compared."""
 
     grid: dict[Name, Annotated[int, Field(ge=2, le=100_000)]] = Field(
-        default_factory=dict, description="points per coordinate, both ends included"
+        default_factory=dict, max_length=MAX_ENTRIES, description="points per coordinate, both ends included"
     )
     times: list[Real] = Field(
         default_factory=list,
+        max_length=MAX_ENTRIES,
         description="times at which the error is told apart; quarters of the range where absent",
     )
 
@@ -307,25 +321,31 @@ class Problem(_Strict):
         Field(min_length=1, max_length=6),
     ] = Field(description="`{name: [lower, upper]}` in the order of the network's inputs; `t` is time")
     unknowns: Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(description="names of the unknowns")
-    constants: dict[Name, Expression] = Field(default_factory=dict, description="`{name: constant expression}`")
-    learn: dict[Name, Learned] = Field(default_factory=dict, description="constants that training finds")
+    constants: dict[Name, Expression] = Field(
+        default_factory=dict, max_length=MAX_ENTRIES, description="`{name: constant expression}`"
+    )
+    learn: dict[Name, Learned] = Field(
+        default_factory=dict, max_length=MAX_ENTRIES, description="constants that training finds"
+    )
     functions: StrictStr | None = Field(
         None, description="a Python file whose functions may be called in expressions; needs `--allow-python`"
     )
     periodic: dict[Name, Harmonics] = Field(
         default_factory=dict,
+        max_length=MAX_ENTRIES,
         description="`{x: true}` builds periodicity into the network's inputs; a number is that of the harmonics",
     )
     transform: dict[Name, Expression] = Field(
         default_factory=dict,
+        max_length=MAX_ENTRIES,
         description="`{u: expression in net}`: the unknown from the network's output (`net_u`, `net_v` where there are "
         "several), so that conditions hold exactly",
     )
     equations: dict[Label, Expression] = Field(
-        default_factory=dict, description='`{name: "left = right"}`, or a residual alone'
+        default_factory=dict, max_length=MAX_ENTRIES, description='`{name: "left = right"}`, or a residual alone'
     )
     conditions: dict[Label, Condition] = Field(
-        default_factory=dict, description="initial, boundary and all other conditions"
+        default_factory=dict, max_length=MAX_ENTRIES, description="initial, boundary and all other conditions"
     )
     data: Data | None = Field(None, description="values to fit")
 

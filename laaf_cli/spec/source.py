@@ -20,7 +20,7 @@ import yaml
 
 from laaf_cli.errors import Fault, Mark, SpecError, UsageError
 
-MAX_BYTES = 200_000
+MAX_BYTES = 50_000
 MAX_NESTING = 12
 MAX_FAULTS = 50
 
@@ -204,6 +204,7 @@ class _Builder:
         for event in self._events():
             match event:
                 case yaml.ScalarEvent():
+                    self._check_characters(event)
                     value = Value(read_scalar(event.value, event.style), self._mark(event), event.style)
                     value.below = self._lines_below(event)
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
@@ -271,6 +272,12 @@ class _Builder:
             character = ascii(self.text.content[error.position])
             what = f"the character {character} cannot stand in a YAML file"
             raise SpecError([Fault(what, self.text.mark_at(error.position))]) from None
+
+    def _check_characters(self, event: yaml.ScalarEvent) -> None:
+        """What may not stand in a file does not come into it by an escape either, as in "\\e[31m"."""
+        if found := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
+            what = f"the character {found[0]!a} cannot stand in a spec"
+            raise SpecError([Fault(what, self._mark(event), "Leave out the escape.")])
 
     def _syntax_fault(self, error: yaml.MarkedYAMLError) -> Fault:
         problem, context = error.problem or "", error.context or ""
