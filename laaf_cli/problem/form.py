@@ -36,7 +36,7 @@ from laaf_cli.problem.trial import Trial
 N_POINTS = 1000
 """Points of a condition at which the form of the solution is checked."""
 
-MAX_WORK = 1_000_000
+MAX_WORK = 500_000
 """Operations times points after which no further condition is checked, for each draw: half a second for all draws."""
 
 SIZES = (1.0,) * 24 + (100.0,) * 24
@@ -129,6 +129,13 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
                 what = f"with this transform, the {term.kind} '{term.name}' cannot be derived: {fault.what}"
                 reader.fault(("transform", field.unknown), what, fault.hint)
                 return False
+        try:
+            term.in_outputs(trial)
+        except ExpressionError as error:
+            fault = error.faults[0]
+            what = f"with this transform, the {term.kind} '{term.name}' cannot be written out: {fault.what}"
+            reader.fault(("transform",), what, fault.hint, True)
+            return False
     return True
 
 

@@ -14,7 +14,7 @@ N_LINES = 500
 
 N_HALVINGS = 60
 
-MAX_WORK = 20_000
+MAX_WORK = 10_000
 """Operations that may be computed on all lines to look for the jumps of one expression: a tenth of a second."""
 
 CONTINUOUS = 1e-9

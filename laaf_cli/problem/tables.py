@@ -6,17 +6,28 @@ import csv
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from laaf_cli.errors import did_you_mean, listed
+from laaf_cli.problem import stored_array
 from laaf_cli.problem.domain import Array, grid_points
+from laaf_cli.problem.stored_array import MAX_NUMBERS, StoredArrayError, check_size
 from laaf_cli.spec import printable
 
 MAX_BYTES = 2_000_000_000
+MAX_LINE = 1_000_000
+MAX_LISTED = 20
+"""The most names of a file that a message lists."""
+
+_MATLAB_NUMBERS = frozenset(
+    {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+)
 
 
 class TableError(Exception):
@@ -134,17 +145,21 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
         found = reader(path, list(wanted.values()))
     except TableError:
         raise
+    except StoredArrayError as error:
+        raise TableError(f"{path}: {error}") from None
     except _DAMAGED as error:
         why = "it is not text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
         raise TableError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {why}") from None
     arrays = {}
     for ours, theirs in wanted.items():
-        array = found[theirs]
-        if array.dtype.kind not in "fiu":
+        values = found[theirs]
+        if values.dtype.kind not in "fiu":
             raise TableError(f"'{theirs}' in {path} does not hold real numbers")
-        if array.size == 0:
+        if values.size == 0:
             raise TableError(f"'{theirs}' in {path} is empty")
-        arrays[ours] = array.astype(np.float64)
+        if values.size > MAX_NUMBERS:
+            raise TableError(f"'{theirs}' in {path} has more than {MAX_NUMBERS:,} numbers")
+        arrays[ours] = values.astype(np.float64)
         if not np.all(np.isfinite(arrays[ours])):
             raise TableError(f"'{theirs}' in {path} holds values that are not finite")
     return arrays
@@ -152,7 +167,8 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
 
 def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
     present = list(present)
-    hint = did_you_mean(name, present) or f"It has: {listed(present)}."
+    more = f" and {len(present) - MAX_LISTED:,} more" if len(present) > MAX_LISTED else ""
+    hint = did_you_mean(name, present[:1000]) or f"It has: {listed(present[:MAX_LISTED])}{more}."
     return TableError(f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.", name)
 
 
@@ -178,16 +194,10 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     with h5py.File(path, "r") as file:
         found = {}
         for name in names:
-            link = file.get(name, getlink=True) if name in file else None
-            if not isinstance(link, h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
-                raise _lacking(
-                    path,
-                    name,
-                    [key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)],
-                )
-            if file[name].nbytes > MAX_BYTES:
-                raise TableError(f"'{name}' in {path} is larger than {MAX_BYTES:,} bytes")
-            found[name] = file[name][()]
+            dataset = stored_array.find(file, name)
+            if dataset is None:
+                raise _lacking(path, name, stored_array.members(file))
+            found[name] = stored_array.read(dataset, name)
         return found
 
 
@@ -196,34 +206,49 @@ def _read_matlab(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     from scipy.io.matlab import MatReadError
 
     try:
-        present = [name for name, _, _ in scipy.io.whosmat(path)]
+        present = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
     except MatReadError as error:
         raise ValueError(error) from None
     for name in names:
         if name not in present:
             raise _lacking(path, name, present)
+        shape, kind = present[name]
+        # Cells and structures may be nested so deep that reading them ends the program.
+        if kind not in _MATLAB_NUMBERS:
+            raise TableError(f"'{name}' in {path} does not hold real numbers")
+        check_size(name, shape)
     return {name: np.asarray(value) for name, value in scipy.io.loadmat(path, variable_names=names).items()}
 
 
 def _read_csv(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(file)
+        lines = csv.reader(_lines(path, file))
         header = [column.strip() for column in next(lines, [])]
         for name in names:
             if name not in header:
                 raise _lacking(path, name, header)
         columns = [header.index(name) for name in names]
-        rows = []
+        numbers = array("d")
         for line in lines:
             if not line:
                 continue
             try:
-                rows.append([float(line[column]) for column in columns])
+                numbers.extend([float(line[column]) for column in columns])
             except (ValueError, IndexError):
                 raise TableError(f"line {lines.line_num} of {path} does not hold a number in every column") from None
-    if not rows:
+            if len(numbers) > MAX_NUMBERS:
+                raise TableError(f"{path} has more than {MAX_NUMBERS:,} numbers")
+    if not numbers:
         raise TableError(f"{path} has no rows")
-    return dict(zip(names, np.asarray(rows).T, strict=True))
+    return dict(zip(names, np.asarray(numbers).reshape(-1, len(names)).T, strict=True))
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """The lines of a text, none of them endless."""
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise TableError(f"{path} has a line of more than {MAX_LINE:,} characters")
+        yield line
 
 
 FORMATS: dict[str, Callable[[Path, list[str]], dict[str, np.ndarray]]] = {

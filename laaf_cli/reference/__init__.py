@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from laaf_cli.expression import ExpressionError
 from laaf_cli.problem import Problem
 from laaf_cli.reference.closed_form import ClosedForm
 from laaf_cli.reference.hopf_cole import HopfCole
@@ -57,10 +58,12 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
         return None
     try:
         known = problem.at_truth()
-    except KeyError as error:
+    except (KeyError, ExpressionError) as error:
         # What is known of the unknowns themselves needs no constants.
         if spec.kind not in ("exact", "file"):
             why = f"the true value of '{error.args[0]}' is not known"
+            if isinstance(error, ExpressionError):
+                why = f"with the true values of the learned constants it cannot be written out: {error.faults[0].what}"
             raise ReferenceRefusedError(why) from None
         known = problem
     reference = REFERENCES["spectral" if spec.kind == AUTO else spec.kind].make(known, spec, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections.abc import Callable
 from functools import cache
@@ -16,6 +17,7 @@ from laaf_cli.spec.models import RunSpec
 Draw = Callable[[Random], str]
 
 START = "coordinates: {x: [0, 1], t: [0, 1]}\nunknowns: [u]\nequations: {heat: u_t = u_xx}\n"
+WHOLE = f"{START}conditions: {{start: {{where: t = 0, equation: u = sin(pi*x)}}, walls: {{where: boundary, equation: u = 0}}}}\n"
 
 PARTS = (
     *("kind", "n", "x", "u", "a", "where", "equation", "hidden", "iterations", "schedule", "exact", "file", "target"),
@@ -262,15 +264,16 @@ def grammar(random: Random) -> str:
 
 def plausible(random: Random) -> str:
     """A spec that has all it needs, with one or two sections drawn: most of them have a plan."""
-    text = (
-        START
-        + "conditions: {start: {where: t = 0, equation: u = sin(pi*x)}, walls: {where: boundary, equation: u = 0}}\n"
-    )
+    text = WHOLE
     drawn = random.sample(
         [s for s in SECTIONS if s not in ("coordinates", "unknowns", "equations")], random.randrange(1, 3)
     )
     if "conditions" in drawn:
         text = START
+    if "learn" in drawn or random.random() < 0.1:
+        text = text.replace(
+            "u_xx", random.choice(("k*u_xx", "u_xx/k", "u_xx*u**k", "D(k*u_x, x)", "u_xx + k**9*sin(x*k)"))
+        )
     return text + "".join(f"{section}: {SECTIONS[section](random)}\n" for section in drawn)
 
 
@@ -283,6 +286,12 @@ def mutated(random: Random) -> str:
     """A bundled spec in which lines, words or characters were changed."""
     text = random.choice(bundled_texts())
     for _ in range(random.choice((1, 1, 1, 2, 4))):
+        if random.random() < 0.5:
+            numbers = list(re.finditer(r"(?<![\w.])[0-9][0-9.]*", text))
+            first, last = random.choice(numbers or [re.search("$", text)]).span()
+            given = random.choice((str(random.randrange(1, 40)), "0.3", "pi", number(random)))
+            text = text[:first] + given + text[last:]
+            continue
         lines = text.split("\n")
         i, j = random.randrange(len(lines)), random.randrange(len(lines))
         match random.randrange(7):
@@ -317,33 +326,33 @@ def hostile(random: Random) -> str:
     inner = value(random)
     return random.choice(
         (
-            START + "title: &a [x, x]\nsource: [*a, *a, *a]\n",
+            WHOLE + "title: &a [x, x]\nsource: [*a, *a, *a]\n",
             "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'x'}]\n" for i in range(9)),
-            START + "<<: {seed: 1}\n",
-            START + f"<<: *{name(random)}\n",
-            START + "title: " + "[" * n + "]" * random.choice((0, n)) + "\n",
-            START + "title: " + "{a: " * n + "}" * n + "\n",
-            START + "- " * n,
-            START + "title: " + "a" * n + "\n",
-            START + f"title: {'é' * n}\nsource: {quoted('ü' * n)}\n",
-            START + "#" + "x" * n + "\n",
-            START + "\n" * n + "seed: x\n",
-            START + "".join(f"{inner}{i}: 1\n" for i in range(n // 10)),
-            START + "title: |\n" + "  line\n" * n,
-            START + 'title: "' + "\\\n" * n + '"\n',
-            START + "seed: 1\n" * (n // 3),
-            START + f"constants: {{{', '.join(f'k{i}: 1' for i in range(n // 3))}}}\n",
-            START + f"constants: {{k0: 1, {', '.join(f'k{i}: 2*k{i - 1}' for i in range(1, n // 4))}}}\n",
-            START + f"evaluation: {{times: [{', '.join(['0.5'] * (n // 3))}]}}\n",
+            WHOLE + "<<: {seed: 1}\n",
+            WHOLE + f"<<: *{name(random)}\n",
+            WHOLE + "title: " + "[" * n + "]" * random.choice((0, n)) + "\n",
+            WHOLE + "title: " + "{a: " * n + "}" * n + "\n",
+            WHOLE + "- " * n,
+            WHOLE + "title: " + "a" * n + "\n",
+            WHOLE + f"title: {'é' * n}\nsource: {quoted('ü' * n)}\n",
+            WHOLE + "#" + "x" * n + "\n",
+            WHOLE + "\n" * n + "seed: x\n",
+            WHOLE + "".join(f"{inner}{i}: 1\n" for i in range(n // 10)),
+            WHOLE + "title: |\n" + "  line\n" * n,
+            WHOLE + 'title: "' + "\\\n" * n + '"\n',
+            WHOLE + "seed: 1\n" * (n // 3),
+            WHOLE + f"constants: {{{', '.join(f'k{i}: 1' for i in range(n // 3))}}}\n",
+            WHOLE + f"constants: {{k0: 1, {', '.join(f'k{i}: 2*k{i - 1}' for i in range(1, n // 4))}}}\n",
+            WHOLE + f"evaluation: {{times: [{', '.join(['0.5'] * (n // 3))}]}}\n",
             START + f"conditions: {{c: {{where: [{', '.join(['x = 0'] * (n // 3))}], equation: u = 0}}}}\n",
             START + f"conditions: {{c: {{where: x = 0, equation: [{', '.join(['u_x = 0'] * (n // 3))}]}}}}\n",
-            START + f"weights: {{equations: {{{', '.join(f'hea{i}: 1' for i in range(n // 4))}}}}}\n",
+            WHOLE + f"weights: {{equations: {{{', '.join(f'hea{i}: 1' for i in range(n // 4))}}}}}\n",
             START.replace("[u]", f"[{', '.join(f'u{i}' for i in range(n // 3))}]"),
             START.replace("u_xx", f'"{formula(random, 60)}"'),
             f"--- {START}--- {START}",
             "%YAML 1.1\n%TAG ! tag:yaml.org,2002:python/\n---\n" + START,
             f"!!python/object/apply:os.system ['true']\n{START}",
-            START + f"? {inner}\n: {inner}\n",
+            WHOLE + f"? {inner}\n: {inner}\n",
             START[: random.randrange(len(START))] + random.choice(SCALARS) + START[random.randrange(len(START)) :],
         )
     )
