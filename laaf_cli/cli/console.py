@@ -96,6 +96,11 @@ def print_text(text: str) -> None:
         sys.stdout.write(text)
 
 
+def print_source(text: str) -> None:
+    """A text of a file on stdout: as it is, or as a terminal may be shown it."""
+    print_text(visible(text) if sys.stdout.isatty() else text)
+
+
 @contextmanager
 def _stdout() -> Iterator[None]:
     """Whatever happens to the reader of our results, the exit code stays the command's own.

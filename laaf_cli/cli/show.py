@@ -26,7 +26,7 @@ def show(
         from laaf_cli.runfile import RunFile
 
         with RunFile(run) as file:
-            console.print_text(file.text("spec/yaml"))
+            console.print_source(file.text("spec/yaml"))
         return
     from laaf_cli.report.overview import Overview
 

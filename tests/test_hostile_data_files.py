@@ -1,0 +1,178 @@
+"""Data files of strangers: read or refused in one sentence; nothing outside the file is opened, no bomb goes off."""
+
+from __future__ import annotations
+
+import resource
+import zipfile
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from laaf_cli.problem.tables import Rows, TableError, read_table
+
+X = np.linspace(0, 1, 8)
+
+
+def hdf5(put: Callable[[h5py.File], object]) -> Callable[[Path], None]:
+    """Writes a file whose coordinates are right and whose `u` is what `put` makes of it; `other.h5` lies beside it."""
+
+    def make(path: Path) -> None:
+        with h5py.File(path.with_name("other.h5"), "w") as other:
+            other["u"] = X
+        path.with_name("secret").write_bytes(X.tobytes())
+        with h5py.File(path, "w") as file:
+            file["x"] = X
+            file["t"] = X
+            put(file)
+
+    return make
+
+
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((8,), "f8")
+    layout[:] = h5py.VirtualSource("other.h5", "u", (8,))
+    file.create_virtual_dataset("u", layout)
+
+
+def bomb(file: h5py.File) -> None:
+    """A chunk of 64 bytes that unpacks to half a gigabyte."""
+    dataset = file.create_dataset("u", (8,), "f8", chunks=(8,), compression="gzip")
+    dataset.id.write_direct_chunk((0,), zlib.compress(b"\0" * 500_000_000, 1))
+
+
+def plugin(file: h5py.File) -> None:
+    how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    how.set_chunk((8,))
+    how.set_filter(32004, h5py.h5z.FLAG_OPTIONAL, (1,))
+    h5py.h5d.create(file.id, b"u", h5py.h5t.IEEE_F64LE, h5py.h5s.create_simple((8,)), how)
+
+
+def link(name: str, target: object) -> Callable[[h5py.File], None]:
+    def put(file: h5py.File) -> None:
+        file[name] = target
+
+    return put
+
+
+def dataset(*arguments: object, **options: object) -> Callable[[h5py.File], object]:
+    return lambda file: file.create_dataset("u", *arguments, **options)
+
+
+HDF5 = {
+    "values in another file": (dataset((8,), "f8", external=[("secret", 0, 64)]), "'u' lies in another file, and those are not opened"),
+    "a view of another file": (virtual, "'u' lies in another file, and those are not opened"),
+    "a link to another file": (link("u", h5py.ExternalLink("other.h5", "u")), "has no 'u'. It has: t, x."),
+    "a link to a name": (link("u", h5py.SoftLink("/x")), "has no 'u'. It has: t, x."),
+    "terabytes never written": (dataset((10**12,), "f8"), "'u' has 1,000,000,000,000 numbers; at most 250,000,000 are read"),
+    "megabytes never written": (dataset((10**7,), "f8"), "'u' claims numbers that were never written"),
+    "chunks never written": (dataset((10**8,), "f8", chunks=(1,)), "'u' claims numbers that were never written"),
+    "bytes that become gigabytes": (dataset((10**9,), "i1", chunks=(10**6,), compression="gzip"), "'u' has 1,000,000,000 numbers; at most 250,000,000 are read"),
+    "a chunk that is a bomb": (bomb, "'u' has chunks that do not unpack to their size"),
+    "a filter from elsewhere": (plugin, "'u' is packed by a filter other than gzip, lzf, shuffle and fletcher32"),
+    "texts": (dataset((8,), h5py.string_dtype()), "'u' does not hold real numbers"),
+    "nothing": (dataset(dtype="f8"), "'u' does not hold real numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("put", "why"), HDF5.values(), ids=HDF5)
+def test_hdf5(put: Callable[[h5py.File], object], why: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    hdf5(put)(path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert why in refusal(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
+
+
+def refusal(path: Path, **names: str) -> str:
+    with pytest.raises(TableError) as caught:
+        read_table(path, ["x", "t"], ["u"], names)
+    return str(caught.value)
+
+
+def test_no_step_of_a_path_leads_out_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    hdf5(link("elsewhere", h5py.ExternalLink("other.h5", "/")))(path)
+    assert "has no 'elsewhere/u'" in refusal(path, u="elsewhere/u")
+
+
+PACKED = ({}, {"chunks": (3,)}, {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"compression": "lzf"})
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_hdf5_as_others_write_it(how: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    values = np.random.default_rng(0).random(8)
+    hdf5(lambda file: file.create_dataset("group/u", data=values, **how))(path)
+    read = read_table(path, ["x", "t"], ["u"], {"u": "group/u"})
+    assert isinstance(read, Rows)
+    assert read.fields["u"].tolist() == values.tolist()
+
+
+def cell(path: Path) -> None:
+    """Cells in each other: reading them takes a step of the C stack for each."""
+    inner: np.ndarray = X
+    for _ in range(100):
+        outer = np.empty((1, 1), dtype=object)
+        outer[0, 0] = inner
+        inner = outer
+    scipy.io.savemat(path, {"x": X, "t": X, "u": inner})
+
+
+def claimed(path: Path) -> None:
+    """An array of MATLAB whose shape says 2^30 numbers."""
+    scipy.io.savemat(path, {"x": X, "t": X, "u": X})
+    content = bytearray(path.read_bytes())
+    at = content.rfind((8).to_bytes(4, "little"), 0, content.rfind(b"u\0\0\0"))
+    content[at : at + 4] = (2**30).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+def unpacking(path: Path) -> None:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("u.npy", "w", force_zip64=True) as u,
+    ):
+        for _ in range(210):
+            u.write(b"\0" * 10_000_000)
+
+
+def claiming(path: Path) -> None:
+    header, stored = BytesIO(), BytesIO()
+    np.save(stored, X)
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (("x", stored), ("t", stored), ("u", header)):
+            archive.writestr(f"{name}.npy", content.getvalue())
+
+
+def large(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(10_000_000_000)
+
+
+OTHERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "cells of MATLAB": ("a.mat", cell, "'u' in {} does not hold real numbers"),
+    "a shape of MATLAB": ("a.mat", claimed, "{}: 'u' has 1,073,741,824 numbers; at most 250,000,000 are read"),
+    "an archive that is a bomb": ("a.npz", unpacking, "{} unpacks to more than 2,000,000,000 bytes"),
+    "a shape of NumPy": ("a.npz", claiming, "{} cannot be read as npz: Unable to allocate"),
+    "ten gigabytes": ("a.csv", large, "{} is larger than 2,000,000,000 bytes"),
+    "one endless line": ("a.csv", lambda p: p.write_bytes(b"\0" * 1_000_001), "{} has a line of more than 1,000,000 characters"),
+    "a million columns": ("a.csv", lambda p: p.write_text(",".join(map(str, range(10**6)))), "{} has a line of more than 1,000,000 characters"),
+    "many columns": ("a.csv", lambda p: p.write_text(",".join(f"c{i}" for i in range(10**5))), "c19 and 99,980 more. The key 'names'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "make", "why"), OTHERS.values(), ids=OTHERS)
+def test_other_formats(name: str, make: Callable[[Path], object], why: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    make(path)
+    shown = refusal(path)
+    assert why.format(path) in shown
+    assert len(shown) < 500 + len(str(path))
