@@ -518,6 +518,25 @@ def test_one_method_measured_on_two_grids_is_two_groups(tmp_path: Path) -> None:
     assert "repeats" not in " ".join(comparison.flags)
 
 
+def test_labels_tell_phases_apart_by_their_numbers(tmp_path: Path) -> None:
+    trainings = (
+        "[{iterations: 2}]",
+        "[{iterations: 2}, {optimizer: lbfgs, iterations: 1}]",
+        "[{iterations: 2}, {optimizer: bfgs, iterations: 1}]",
+    )
+    runs = [
+        RunSummary.read(
+            write(execute(plan_of(SPEC, f"training={training}", "checkpoint.every_s=9")), tmp_path / f"{i}.h5")
+        )
+        for i, training in enumerate(trainings)
+    ]
+    assert {group.label for group in compare(runs).groups} == {
+        "N-LAAF + recovery, no phase 1",
+        "N-LAAF + recovery, phase 1 optimizer lbfgs, phase 1 iterations 1, phase 1 schedule.kind constant",
+        "N-LAAF + recovery, phase 1 optimizer bfgs, phase 1 iterations 1, phase 1 schedule.kind constant",
+    }
+
+
 def test_labels_that_differ_in_rounding_or_section_stay_apart(tmp_path: Path) -> None:
     rates = ("8e-4", "8.000001e-4")
     runs = [

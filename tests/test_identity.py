@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,21 @@ def hashes(*assignments: str) -> tuple[str, str]:
         ("points.validation=7", False, False),
         ("evaluation.grid={x: 7}", False, False),
         ("seed=5", False, False),
+        ("checkpoint.every_s=5", False, False),
+        ("checkpoint=false", False, False),
     ],
 )
 def test_what_counts(assignment: str, problem_differs: bool, method_differs: bool) -> None:
     before, after = hashes(), hashes(assignment)
     assert (before[0] != after[0], before[1] != after[1]) == (problem_differs, method_differs)
+
+
+def test_the_kernel_counts_as_the_fastest_engine() -> None:
+    """Asked for or taken by itself, it computes the same."""
+    plan = plan_of(SAMPLED)
+    by_engine = {name: replace(plan, engine_name=name).hashes() for name in ("auto", "fused", "taylor", "nested")}
+    assert by_engine["fused"] == by_engine["auto"]
+    assert len({method for _, method in by_engine.values()}) == 3
 
 
 @pytest.mark.parametrize("place", ["data", "conditions.given"])
