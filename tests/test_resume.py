@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Laaf, plan_of, resealed
+from jsonschema import Draft202012Validator
 
 from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.errors import RunFileError
@@ -452,6 +453,23 @@ def test_the_checkpoint_before_the_newest_stays(tmp_path: Path) -> None:
         files.readable()
     files.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_is_shown_and_evaluated_as_a_run(
+    tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints, "is_due", lambda *_, phase_begins: phase_begins is not None)
+    _, checkpoints = run_of(plan_of(PLAIN), tmp_path)
+    shown = laaf("show", checkpoints[3])
+    assert shown.code == 0
+    assert "a checkpoint of an unfinished run, after 3 iterations" in shown.out
+    told = json.loads(laaf("show", checkpoints[3], "--json").out)
+    schema = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "show.json").read_text("utf-8"))
+    Draft202012Validator(schema).validate(told)
+    assert told["attributes"]["stop_reason"] == "running"
+    evaluated = laaf("evaluate", checkpoints[3], "--grid", "t=3", "--quiet")
+    assert evaluated.code == 0
+    assert len(evaluated.out.splitlines()) == 4
 
 
 def test_an_unfinished_run_is_not_overwritten(tmp_path: Path, laaf: Laaf) -> None:
