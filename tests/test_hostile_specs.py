@@ -14,6 +14,7 @@ from laaf_cli.plan import make_plan
 from laaf_cli.problem.jumps import lost_jumps
 from laaf_cli.spec import Text
 from laaf_cli.spec.models import MAX_ENTRIES
+from laaf_cli.spec.source import MAX_BYTES
 
 SECONDS = 2.0
 """Of processor time, where one is promised: other work on the machine slows these as well."""
@@ -173,3 +174,11 @@ def test_no_python_runs_without_leave(file: str, tmp_path: Path, monkeypatch: py
         assert message(START + CONDITIONS, [f"functions={file}"]).count("--allow-python") == 1
     assert tried == []
     assert f"the spec names {file}, a Python file that can do anything on this machine\n" in shown
+
+
+def test_a_text_that_comes_from_elsewhere_is_as_short_as_a_file() -> None:
+    """As the spec that a run file holds, which resuming reads."""
+    start = time.process_time()
+    assert message(START + "#" * MAX_BYTES) == "spec.yaml has 50,080 characters; a spec has at most 50,000"
+    assert message(START, ["title=" + "[" * MAX_BYTES]).startswith("command line has 50,012 characters")
+    assert time.process_time() - start < SECONDS

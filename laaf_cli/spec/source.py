@@ -174,6 +174,11 @@ def read_yaml(text: Text) -> Value:
 
     Duplicate keys are all reported together.
     """
+    # Of a run file, or of the command line; files are not even read.
+    if len(text.content) > MAX_BYTES:
+        raise SpecError(
+            [Fault(f"{printable(text.name)} has {len(text.content):,} characters; a spec has at most {MAX_BYTES:,}")]
+        )
     return _Builder(text).build()
 
 

@@ -242,6 +242,7 @@ SECTIONS: dict[str, Draw] = {
     "evaluation": lambda r: (
         f"{{grid: {{x: {number(r)}, t: {number(r)}}}, times: [{', '.join(number(r) for _ in range(r.choice((0, 3, 3000))))}]}}"
     ),
+    "checkpoint": lambda r: f"{{every_s: {number(r)}}}",
     "seed": number,
     "dtype": lambda r: r.choice(("float64", "float16", number(r))),
     "device": lambda r: r.choice(("cpu", "cuda:9", "'cpu; true'")),
