@@ -28,7 +28,7 @@ colour: red
 spec.yaml:4:1: unknown key 'colour'
    4 | colour: red
      | ^^^^^^
-Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, reference, evaluation, seed, dtype, device.
+Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, checkpoint, reference, evaluation, seed, dtype, device.
 
 =+ a misspelt key of a section
 network: {hiden: [20]}
@@ -1877,7 +1877,7 @@ unknowns: [u]
 spec.yaml:3:1: unknown key '<<'
    3 | <<: {seed: 1}
      | ^^
-Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, reference, evaluation, seed, dtype, device.
+Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, checkpoint, reference, evaluation, seed, dtype, device.
 
 == a tag that would run a command
 coordinates: !!python/object/apply:os.system [echo hacked]
