@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,15 +20,20 @@ MAX_NUMBERS = 250_000_000
 """The most numbers of an array that is read: two gigabytes as they are computed with."""
 
 
+MAX_MEMBERS = 1000
+"""The most names of a file that are looked at for a hint."""
+
+
 class StoredArrayError(Exception):
     """An array is not read; the text says what is wrong with it, beginning with its name in quotes."""
 
 
 def members(file: h5py.File) -> list[str]:
-    """The names in a file that lead to something inside it."""
+    """Names in a file that lead to something inside it, the first of very many."""
     import h5py
 
-    return [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
+    first = islice(file, MAX_MEMBERS)
+    return [name for name in first if isinstance(file.get(name, getlink=True), h5py.HardLink)]
 
 
 def find(file: h5py.File, name: str) -> h5py.Dataset | None:

@@ -167,8 +167,8 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
 
 def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
     present = list(present)
-    more = f" and {len(present) - MAX_LISTED:,} more" if len(present) > MAX_LISTED else ""
-    hint = did_you_mean(name, present[:1000]) or f"It has: {listed(present[:MAX_LISTED])}{more}."
+    more = " and more" if len(present) > MAX_LISTED else ""
+    hint = did_you_mean(name, present[: stored_array.MAX_MEMBERS]) or f"It has: {listed(present[:MAX_LISTED])}{more}."
     return TableError(f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.", name)
 
 
