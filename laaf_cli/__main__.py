@@ -7,6 +7,7 @@ import os
 import sys
 
 from laaf_cli.errors import ExitCode, LaafError
+from laaf_cli.memory import within_memory
 
 
 def main() -> None:
@@ -18,9 +19,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows '?' instead of a traceback
     try:
-        from laaf_cli.cli.app import app
+        with within_memory("carrying out this command"):
+            from laaf_cli.cli.app import app
 
-        app()
+            app()
     except LaafError as error:
         _say(str(error))
         sys.exit(error.exit_code)

@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
     OK = 0, "fine"
     INTERNAL = 1, "a fault inside laaf"
-    USAGE = 2, "the command line is wrong, or a file cannot be written"
+    USAGE = 2, "the command line is wrong, a file cannot be written, or memory does not suffice"
     SPEC = 3, "the spec, or an expression in it, is wrong"
     RUN_FILE = 4, "a run file is unreadable or does not fit"
     DIVERGED = 5, "training diverged"
@@ -38,6 +38,12 @@ class LaafError(Exception):
 
 class UsageError(LaafError):
     """The command line does not fit, or a target cannot be written."""
+
+    exit_code = ExitCode.USAGE
+
+
+class OutOfMemoryError(LaafError):
+    """What was asked for does not fit into the memory of this machine."""
 
     exit_code = ExitCode.USAGE
 

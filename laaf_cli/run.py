@@ -10,7 +10,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from laaf_cli import footprint
 from laaf_cli.finished_run import FinishedRun, Slice, finish
+from laaf_cli.memory import within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.past_run import PastRun
@@ -36,23 +38,26 @@ def execute(
     last good state, with a smaller step. on_checkpoint: called with the run as it would be if it ended now, as often
     as the spec says; None keeps nothing.
 
-    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot be computed, and
-    RunFileError where the past run does not fit the plan.
+    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot be computed,
+    RunFileError where the past run does not fit the plan, and OutOfMemoryError where memory does not suffice.
     """
     prepare_torch()
-    grid = grid_points(plan.problem.grid)
-    try:
-        reference = plan.reference.evaluate(grid) if plan.reference is not None else None
-    except ReferenceRefusedError as error:
-        if not plan.can_do_without_reference:
-            raise
-        plan, reference = replace(plan, reference=None, no_reference=str(error)), None
+    with within_memory("laying out the evaluation grid", lambda: footprint.of_grid(plan)):
+        grid = grid_points(plan.problem.grid)
+    with within_memory("computing the reference", lambda: footprint.of_reference(plan)):
+        try:
+            reference = plan.reference.evaluate(grid) if plan.reference is not None else None
+        except ReferenceRefusedError as error:
+            if not plan.can_do_without_reference:
+                raise
+            plan, reference = replace(plan, reference=None, no_reference=str(error)), None
+        slices = _slices(plan)
     network = plan.make_network()
     if past is not None:
         past.load(network)
-    points = plan.draw_points()
-    objective = plan.make_objective(network, points)
-    slices = _slices(plan)
+    with within_memory("drawing the points", lambda: footprint.of_points(plan)):
+        points = plan.draw_points()
+        objective = plan.make_objective(network, points)
     monitor = None
     if reference is not None:
         fields = reference.fields
@@ -62,7 +67,8 @@ def execute(
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
     def finished(result: TrainingResult) -> FinishedRun:
-        return finish(plan, network, result, grid, reference, slices)
+        with within_memory("evaluating the solution on the grid", lambda: footprint.of_grid(plan)):
+            return finish(plan, network, result, grid, reference, slices)
 
     checkpoints = None
     if on_checkpoint is not None and plan.spec.checkpoint is not None:
@@ -77,11 +83,16 @@ def execute(
         checkpoints=checkpoints,
         retries=retries,
     )
-    if past is not None:
-        past.go_on(trainer, points)
-    result = trainer.train()
-    if result.divergence is None:
-        result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
+
+    def training() -> str:
+        return f"training, in phase {trainer.phase} ({plan.spec.training[trainer.phase].optimizer})"
+
+    with within_memory(training, lambda: footprint.of_phase(plan, trainer.phase)):
+        if past is not None:
+            past.go_on(trainer, points)
+        result = trainer.train()
+        if result.divergence is None:
+            result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
     return finished(result)
 
 

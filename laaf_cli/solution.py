@@ -43,6 +43,7 @@ class Solution:
         """
         return frozenset().union(*(fields(self.trial.tree(field)) for field in wanted))
 
+    @torch.no_grad()
     def evaluate(
         self, wanted: Mapping[str, Field], points: Array, points_at_a_time: int = _POINTS_AT_A_TIME
     ) -> dict[str, Array]:
@@ -53,7 +54,7 @@ class Solution:
         for start in range(0, len(points), points_at_a_time):
             block = points[start : start + points_at_a_time]
             outputs = engine.evaluate(engine.prepare(torch.from_numpy(block).to(self.network.device)))
-            values = {field: output.detach().cpu().numpy() for field, output in outputs.items()}
+            values = {field: output.cpu().numpy() for field, output in outputs.items()}
             columns = dict(zip(self.trial.coordinates, block.T, strict=True))
             for name, tree in trees.items():
                 # A transform may have no finite value at the edge of the domain, as a derivative of sqrt(x)*net.

@@ -15,6 +15,7 @@ PACKAGE = Path(laaf_cli.__file__).parent
 ROWS: dict[str, tuple[int, set[str]]] = {
     "__init__": (0, {"torch", "yaml", "h5py", "numpy"}),
     "errors": (0, {"torch", "yaml", "h5py", "numpy"}),
+    "memory": (0, {"torch", "yaml", "h5py", "numpy"}),
     "multi_index": (0, {"torch", "yaml", "h5py"}),
     "seeds": (0, {"torch", "yaml", "h5py"}),
     "target_file": (0, {"torch", "yaml", "h5py", "numpy"}),
@@ -33,6 +34,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "trained_network": (7, {"typer", "rich", "yaml", "h5py"}),
     "plan": (7, {"typer", "rich"}),
     "checkpoint_files": (7, {"torch", "typer", "rich", "yaml"}),
+    "footprint": (8, {"typer", "rich", "yaml", "h5py"}),
     "finished_run": (8, {"typer", "rich"}),
     "past_run": (8, {"typer", "rich", "yaml", "h5py"}),
     "resumption": (9, {"typer", "rich", "yaml", "h5py"}),

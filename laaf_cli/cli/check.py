@@ -57,10 +57,13 @@ def check(
     )
     overrides = chosen.overrides(text)
 
+    from laaf_cli import footprint
+    from laaf_cli.memory import within_memory
     from laaf_cli.plan import inspect, make_plan
 
     plan = make_plan(text, overrides, derivatives=derivatives.value, allow_python=allow_python)
-    inspection = inspect(plan)
+    with within_memory("evaluating the loss once", lambda: footprint.of_loss(plan)):
+        inspection = inspect(plan)
     if not quiet:
         for warning in plan.warnings:
             console.print_warning(warning)

@@ -10,6 +10,7 @@ from laaf_cli.cli import console
 
 if TYPE_CHECKING:
     from laaf_cli.checkpoint_files import CheckpointFiles
+    from laaf_cli.errors import OutOfMemoryError
     from laaf_cli.finished_run import FinishedRun
     from laaf_cli.past_run import PastRun
     from laaf_cli.plan import Plan
@@ -66,6 +67,7 @@ def train(
     from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.progress import make_progress
+    from laaf_cli.errors import OutOfMemoryError
     from laaf_cli.run import execute
 
     kept = CheckpointFiles(target)
@@ -84,6 +86,8 @@ def train(
             saved = finished.save(target)
     except KeyboardInterrupt:
         raise _stopped(target, kept) from None
+    except OutOfMemoryError as error:
+        raise _with_checkpoint(error, target, kept) from None
     kept.remove()
     return saved
 
@@ -110,15 +114,32 @@ class _Keeper:
 
 def _stopped(target: Path, kept: CheckpointFiles) -> BaseException:
     """What stopping at once ends in."""
-    from laaf_cli.errors import InterruptedRunError, RunFileError
+    from laaf_cli.errors import InterruptedRunError
 
-    try:
-        path = kept.readable()
-    except RunFileError:
-        path = None
+    path = _last_kept(kept)
     if path is None:
         return KeyboardInterrupt()
     return InterruptedRunError(f"interrupted; the checkpoint is {path}\nlaaf resume {target} goes on from there.")
+
+
+def _with_checkpoint(error: OutOfMemoryError, target: Path, kept: CheckpointFiles) -> OutOfMemoryError:
+    """The error with what was kept of the training, if anything was."""
+    path = _last_kept(kept)
+    if path is None:
+        return error
+    return type(error)(
+        f"{error}\nThe checkpoint is {path}; laaf resume {target} goes on from there, as on a machine with more memory."
+    )
+
+
+def _last_kept(kept: CheckpointFiles) -> Path | None:
+    """The newest checkpoint that can be read; None where there is none."""
+    from laaf_cli.errors import RunFileError
+
+    try:
+        return kept.readable()
+    except RunFileError:
+        return None
 
 
 def report(finished: FinishedRun, max_error: float | None, *, quiet: bool, json: bool) -> None:

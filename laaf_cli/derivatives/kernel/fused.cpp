@@ -13,6 +13,7 @@
 // Rows hold one neuron: its streams one after another, each of `block` points. Compiled once for every instruction
 // set, by LAAF_VARIANT and LAAF_VECTOR_BYTES.
 #include <algorithm>
+#include <new>
 #include <vector>
 #ifdef _OPENMP
 #include <omp.h>
@@ -471,7 +472,7 @@ template <class Work> void in_parts(int n_parts, Work work) {
 template <class R, class Step> int run(const LaafNetwork *net, const LaafParameters *given, const LaafCall *call, Step step) {
   Rules<R> rules;
   int n_kept;
-  if (!choose<R>(*net, rules, n_kept)) return 1;
+  if (!choose<R>(*net, rules, n_kept)) return -1;
   const Plan<R> plan(*net, call->n_points, call->n_threads, call->n_coefficients, n_kept);
   char *room = static_cast<char *>(call->workspace);
   const Layers<R> layers(plan, *given, reinterpret_cast<R *>(room));
@@ -513,23 +514,34 @@ template <class R> void reduce(const LaafNetwork &net, const LaafParameters &giv
   }
 }
 
+// No exception may leave the library, for its caller is no C++: it would end the process. The parts allocate nothing.
+template <class Work> auto told(Work work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::bad_alloc &) {
+    return -2;
+  }
+}
+
 template <class R> int forward(const LaafNetwork *net, const LaafParameters *given, const LaafCall *call, void *const *outputs) {
-  return run<R>(net, given, call, [&](Part<R> &part) { part.forward(outputs); });
+  return told([&] { return run<R>(net, given, call, [&](Part<R> &part) { part.forward(outputs); }); });
 }
 
 template <class R>
 int backward(const LaafNetwork *net, const LaafParameters *given, const LaafCall *call, void *const *cotangents,
              const LaafParameters *found) {
-  const int failed = run<R>(net, given, call, [&](Part<R> &part) { part.backward(cotangents); });
-  if (!failed) reduce<R>(*net, *given, *call, *found);
-  return failed;
+  return told([&] {
+    const int failed = run<R>(net, given, call, [&](Part<R> &part) { part.backward(cotangents); });
+    if (!failed) reduce<R>(*net, *given, *call, *found);
+    return failed;
+  });
 }
 
 template <class R> int64_t workspace(const LaafNetwork *net, int64_t n_points, int n_threads, int n_coefficients) {
   Rules<R> rules;
   int n_kept;
   if (!choose<R>(*net, rules, n_kept)) return -1;
-  return Plan<R>(*net, n_points, n_threads, n_coefficients, n_kept).workspace(n_threads);
+  return told([&] { return Plan<R>(*net, n_points, n_threads, n_coefficients, n_kept).workspace(n_threads); });
 }
 
 // The lower triangle of H ← scale H + Σ c_r v_r v_rᵀ, and H x of the new H, in one pass over memory; without vectors

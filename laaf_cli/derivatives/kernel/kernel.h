@@ -1,5 +1,6 @@
 // The plain C interface of the kernel. Arrays are row-major, of float (f32) or double (f64); every pointer is the
-// caller's, nothing is allocated and nothing is kept. `derivatives/kernel/library.py` holds the same declarations.
+// caller's, and nothing is kept. `derivatives/kernel/library.py` holds the same declarations.
+// Functions return -1 for arguments that they refuse and -2 where memory is lacking; else 0, or the bytes asked for.
 #ifndef LAAF_KERNEL_H
 #define LAAF_KERNEL_H
 

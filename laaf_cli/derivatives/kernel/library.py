@@ -26,6 +26,7 @@ ACTIVATIONS = {"tanh": 0, "sin": 1, "sigmoid": 2, "silu": 3}
 """The rows of activations.h, by their names in `network`."""
 
 _ALIGNMENT = 64
+_NO_MEMORY = -2
 
 Rows = Sequence[Tensor | None]
 """[n_points] by stream and output, [n_streams · n_outputs] in all; None where one is not wanted, or zero."""
@@ -145,6 +146,7 @@ class Library:
         """Room for one call at a time."""
         function = self._function("workspace", dtype)
         n_bytes = function(network.pointer, c_int64(n_points), c_int32(n_threads), c_int32(n_coefficients))
+        _check(n_bytes)
         return torch.empty(n_bytes + _ALIGNMENT, dtype=torch.uint8)
 
     def forward(self, network: Network, parameters: Parameters, call: Call, outputs: Rows) -> None:
@@ -271,5 +273,7 @@ def _pointers(tensors: Rows) -> ctypes.Array[c_void_p]:
 
 
 def _check(code: int) -> None:
-    if code:
+    if code == _NO_MEMORY:
+        raise MemoryError("the kernel lacks memory")
+    if code < 0:
         raise AssertionError(f"the kernel refused its arguments ({code})")

@@ -1,0 +1,93 @@
+"""Memory that runs out: how it is told from other failures, and the error that says what would lower it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from laaf_cli.errors import OutOfMemoryError
+
+_SENTENCES = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "unable to allocate",
+    "memory allocation failed",
+    "out of memory",
+    "not enough memory",
+    "bad_alloc",
+    "alloc_failed",
+    "array is too big",
+    "maximum allowed dimension exceeded",
+    "maximum allowed size exceeded",
+    "storage size calculation overflowed",
+)
+"""What NumPy, torch on both devices, HDF5, the C library and the loader of libraries say, in small letters."""
+
+_KINDS = (RuntimeError, OSError, ValueError, ImportError)
+
+_ASKED = re.compile(r"(?:tried to allocate|unable to allocate) ([\d.]+) ?(bytes|[KMGT]iB)", re.IGNORECASE)
+_UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+NOTEWORTHY = 0.25
+"""The share of the largest consumer from which on another is named beside it."""
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """Something that takes memory: its bytes by estimate, and the settings that lower them, as a clause."""
+
+    what: str
+    n_bytes: int
+    remedy: str
+
+
+@contextmanager
+def within_memory(
+    doing: str | Callable[[], str], consumers: Callable[[], Sequence[Consumer]] = tuple
+) -> Iterator[None]:
+    """Raises OutOfMemoryError in place of whatever is raised where memory ends, all else as it is.
+
+    doing: what was being done, as it follows "while". consumers: what probably takes the most; both are asked for in
+    that case alone.
+    """
+    try:
+        yield
+    except (MemoryError, *_KINDS) as error:
+        if not has_run_out(error):
+            raise
+        what = doing if isinstance(doing, str) else doing()
+        raise OutOfMemoryError(_explained(error, what, consumers())) from None
+
+
+def has_run_out(error: Exception) -> bool:
+    """Whether it is memory that was lacking: only `MemoryError` is of a type of its own."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, _KINDS) and any(sentence in text for sentence in _SENTENCES)
+
+
+def _explained(error: Exception, doing: str, consumers: Sequence[Consumer]) -> str:
+    asked = _ASKED.search(str(error))
+    on_gpu = "CUDA" in str(error)
+    more = f", which asked for {in_bytes(float(asked[1]) * _UNITS[asked[2].lower()])} more" if asked else ""
+    lines = [f"{'the memory of the GPU' if on_gpu else 'memory'} ran out while {doing}{more}"]
+    largest = max((consumer.n_bytes for consumer in consumers), default=0)
+    lines += [
+        f"By estimate {in_bytes(consumer.n_bytes)} go to {consumer.what}. {consumer.remedy}."
+        for consumer in sorted(consumers, key=lambda each: -each.n_bytes)
+        if consumer.n_bytes >= NOTEWORTHY * largest
+    ]
+    if on_gpu:
+        lines.append("--device cpu trains in the memory of the machine.")
+    return "\n".join(lines)
+
+
+def in_bytes(n_bytes: float) -> str:
+    """A number of bytes as a person reads it."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes / 1e3:.3g} kB"

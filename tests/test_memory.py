@@ -1,0 +1,239 @@
+"""Memory that runs out: one error in all cases, with what takes the most and the setting that lowers it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Laaf, plan_of
+
+from laaf_cli import footprint
+from laaf_cli.derivatives.kernel import KernelMissing, load_library
+from laaf_cli.errors import OutOfMemoryError
+from laaf_cli.memory import Consumer, has_run_out, in_bytes, within_memory
+from laaf_cli.training import Trainer
+
+HEAT = """\
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+equations: {heat: u_t = u_xx}
+conditions:
+  initial: {where: t = 0, equation: u = sin(pi*x), points: 20}
+  walls: {where: [x = 0, x = 1], equation: u = 0, points: 20}
+points: {interior: 50, validation: 10}
+network: {hidden: [5]}
+training: [{optimizer: adam, iterations: 2}]
+reference: none
+evaluation: {grid: {x: 4, t: 4}, times: [0.5]}
+"""
+
+# What is loaded before the limit is set does not count, so that the room is that of the work alone.
+WITH_ROOM = """
+import resource, sys
+from pathlib import Path
+import torch, h5py, scipy.stats, rich.progress, rich.table
+import laaf_cli.cli.app, laaf_cli.cli.progress, laaf_cli.cli.tables, laaf_cli.run
+from laaf_cli.__main__ import main
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + int(sys.argv[1]) * 10**6
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+del sys.argv[1]
+main()
+"""
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the limit of the address space is Linux's")
+
+
+def laaf_with(room_mb: int, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own that has so many MB besides what it begins with."""
+    return subprocess.run(
+        [sys.executable, "-c", WITH_ROOM, str(room_mb), *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "heat.yaml"
+    path.write_text(HEAT)
+    return path
+
+
+@linux
+def test_a_dense_inverse_hessian(spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ["--set", "network.hidden=[40,40,40]", "--set", "dtype=float64"]
+    phases = "training=[{optimizer: adam, iterations: 2}, {optimizer: ssbroyden, iterations: 1}]"
+    found = laaf_with(80, tmp_path, "solve", spec, "--set", phases, *settings, "--quiet")
+    assert found.returncode == 2
+    assert found.stderr == (
+        "error: memory ran out while training, in phase 1 (ssbroyden), which asked for 94.7 MB more\n"
+        "By estimate 142 MB go to the inverse Hessian of 'ssbroyden', 3,441 × 3,441 numbers of 8 bytes, and its copy "
+        "for a checkpoint. training.1.optimizer: lbfgs does without it, and fewer neurons in network.hidden lower it.\n"
+        "The checkpoint is runs/heat-nlaaf-n10-s0.h5.checkpoint; laaf resume runs/heat-nlaaf-n10-s0.h5 goes on from "
+        "there, as on a machine with more memory.\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert laaf("resume", "runs/heat-nlaaf-n10-s0.h5", "--quiet").code == 0
+
+
+@linux
+def test_the_layers_at_many_points(spec: Path, tmp_path: Path) -> None:
+    settings = ["--derivatives", "taylor", "--set", "points.interior=200000", "--set", "network.hidden=[40,40,40]"]
+    found = laaf_with(150, tmp_path, "solve", spec, *settings)
+    assert found.returncode == 2
+    assert "error: memory ran out while training, in phase 0 (adam), which asked for " in found.stderr
+    assert "go to the layers and their 4 derivatives at 200,000 points of the equations, 1,984 numbers" in found.stderr
+    assert "lowered by --derivatives fused; training.0.batch, some of the points at each iteration" in found.stderr
+    assert "a smaller points.interior; or fewer neurons in network.hidden." in found.stderr
+
+
+@linux
+@pytest.mark.parametrize("command", ["solve", "check"])
+def test_the_points_themselves(spec: Path, tmp_path: Path, command: str) -> None:
+    found = laaf_with(150, tmp_path, command, spec, "--set", "points.interior=50000000", "--quiet")
+    assert found.returncode == 2
+    doing = {"solve": "drawing the points", "check": "evaluating the loss once"}[command]
+    assert f"error: memory ran out while {doing}, which asked for 800 MB more" in found.stderr
+    assert "By estimate 3.2 GB go to 50,000,000 points of the equations. A smaller points.interior" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+@linux
+def test_the_evaluation_grid(spec: Path, tmp_path: Path) -> None:
+    found = laaf_with(60, tmp_path, "solve", spec, "--set", "evaluation.grid={x: 2000, t: 2500}", "--quiet")
+    assert found.returncode == 2
+    assert "the evaluation grid, 2,000 × 2,500 points. A smaller evaluation.grid lowers it." in found.stderr
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+@linux
+def test_the_kernel_ends_no_process() -> None:
+    """std::bad_alloc out of a network of more layers than there is memory for."""
+    if isinstance(load_library(), KernelMissing):
+        pytest.skip("there is no kernel here")
+    code = """
+import resource, torch
+from laaf_cli.derivatives.kernel import Network, Shape, load_library
+library = load_library()
+network = Network(Shape(2, (3,), 1, "tanh", 0, (), (0,), 1.0))
+network.pointer._obj.n_hidden = 2**31 - 2
+resource.setrlimit(resource.RLIMIT_AS, (8 * 10**9,) * 2)
+try:
+    library.workspace(network, 10, 1, 0, torch.float64)
+except MemoryError as error:
+    print(error)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "the kernel lacks memory\n"), found.stderr
+
+
+def test_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(_trainer: Trainer) -> None:
+        raise torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 15.78 GiB of which 3 MiB "
+            "is free."
+        )
+
+    monkeypatch.setattr(Trainer, "train", without_memory)
+    found = laaf("solve", spec, "--output", tmp_path / "run.h5", "--derivatives", "taylor", "--quiet")
+    assert found.code == 2
+    first, *middle, last = found.err.splitlines()
+    assert (
+        first == "error: the memory of the GPU ran out while training, in phase 0 (adam), which asked for 21.5 GB more"
+    )
+    assert middle
+    assert last == "--device cpu trains in the memory of the machine."
+
+
+@pytest.mark.cuda
+def test_real_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf) -> None:
+    torch.cuda.set_per_process_memory_fraction(100e6 / torch.cuda.get_device_properties(0).total_memory)
+    try:
+        settings = ["--device", "cuda", "--set", "points.interior=200000", "--set", "network.hidden=[40,40,40]"]
+        found = laaf("solve", spec, *settings, "--output", tmp_path / "run.h5", "--quiet")
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert found.code == 2
+    assert "error: the memory of the GPU ran out while training, in phase 0 (adam)" in found.err
+    assert "a smaller points.interior" in found.err
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda: np.empty(2**55),
+        lambda: np.empty((2**40, 2**40)),
+        lambda: torch.empty(2**55),
+        lambda: torch.empty(2**40, 2**40),
+        lambda: bytearray(2**60),
+    ],
+)
+def test_what_libraries_say_of_memory(allocate: Callable[[], object]) -> None:
+    with pytest.raises(OutOfMemoryError, match="memory ran out while testing"), within_memory("testing"):
+        allocate()
+
+
+@pytest.mark.parametrize("text", ["std::bad_alloc", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"])
+def test_what_only_texts_tell(text: str) -> None:
+    assert has_run_out(RuntimeError(text))
+
+
+def test_other_failures_stay_what_they_are() -> None:
+    for failure in (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ValueError("no"), OSError(28, "full")):
+        with pytest.raises(type(failure)) as found, within_memory("testing"):
+            raise failure
+        assert found.value is failure
+
+
+def test_the_largest_come_first_and_small_ones_not_at_all() -> None:
+    consumers = [
+        Consumer(name, n_bytes, f"{name} less") for name, n_bytes in (("a", 10), ("b", 4), ("c", 1), ("d", 20))
+    ]
+    with pytest.raises(OutOfMemoryError) as found, within_memory("testing", lambda: consumers):
+        raise MemoryError
+    assert str(found.value).splitlines()[1:] == [
+        "By estimate 0.02 kB go to d. d less.",
+        "By estimate 0.01 kB go to a. a less.",
+    ]
+
+
+def test_numbers_of_bytes() -> None:
+    assert [in_bytes(n) for n in (1_500, 2e6, 7.46e9, 3e12)] == ["1.5 kB", "2 MB", "7.46 GB", "3 TB"]
+
+
+@pytest.mark.parametrize("hidden", ["[7, 9]", "[4]"])
+def test_the_number_of_parameters(hidden: str) -> None:
+    plan = plan_of(HEAT, f"network.hidden={hidden}")
+    assert footprint.n_parameters(plan) == plan.make_network().count()[0]
+    walls = "  walls: {where: [x = 0, x = 1], equation: u = 0, points: 20}\n"
+    periodic = plan_of(HEAT.replace(walls, ""), f"network.hidden={hidden}", "periodic.x=3")
+    assert footprint.n_parameters(periodic) == periodic.make_network().count()[0]
+
+
+def test_the_estimate_of_the_layers_is_near_what_they_take() -> None:
+    """Measured by torch: all that autograd keeps between the two passes, and the gradients of a layer."""
+    plan = plan_of(HEAT, "points.interior=3000", "network.hidden=[30,30,30]", "dtype=float64")
+    plan = replace(plan, engine_name="taylor")
+    [estimate] = [each for each in footprint.of_loss(plan) if re.match("the layers .* of the equations", each.what)]
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        objective.evaluate()
+    assert 0.6 * estimate.n_bytes < sum(kept.values()) < estimate.n_bytes
