@@ -86,6 +86,7 @@ class Counts:
     unreadable: int = 0
     trainings: int = 0
     identical: int = 0
+    left_behind: int = 0
     misses: list[str] = field(default_factory=list)
 
 
@@ -195,7 +196,8 @@ def kill_somewhere(training: Laaf, run: Path, after_s: float, wait_s: float | No
     while time.perf_counter() < end and not training.has_ended():
         time.sleep(0.002)
     if wait_s is not None:
-        while not parts(run) and not training.has_ended():
+        old = parts(run)
+        while parts(run) <= old and not training.has_ended():
             time.sleep(0.0005)
         time.sleep(wait_s)
     if training.has_ended():
@@ -204,16 +206,16 @@ def kill_somewhere(training: Laaf, run: Path, after_s: float, wait_s: float | No
     return True
 
 
-def parts(run: Path) -> list[Path]:
+def parts(run: Path) -> set[Path]:
     """Files that are being written, or were when the process was killed."""
-    return list(run.parent.glob(f".{run.name}*.part"))
+    return set(run.parent.glob(f".{run.name}*.part"))
 
 
 def check_files(run: Path, counts: Counts) -> None:
-    """Every checkpoint must be readable, whatever was being done; the newest is there at any time."""
+    """Every file must be readable, whatever was being done; the run or its newest checkpoint is there at any time."""
     files = CheckpointFiles(run)
-    assert files.newest.exists()
-    for path in (files.newest, files.previous):
+    assert run.exists() or files.newest.exists()
+    for path in (run, files.newest, files.previous):
         if path.exists():
             try:
                 PastRun.read(path)
@@ -226,7 +228,7 @@ def kill_and_resume(folder: Path, unbroken: Unbroken, chance: random.Random, cou
     """One training with at least one kill."""
     run, log = folder / "run.h5", folder / "log"
     rest_s, killed = unbroken.seconds, False
-    training = Laaf(log, "solve", unbroken.spec, "-o", run, "--quiet")
+    training, old = Laaf(log, "solve", unbroken.spec, "-o", run, "--quiet"), parts(run)
     wait_for_checkpoint(training, run)
     while not killed or chance.random() < KILLED_AGAIN:
         after_s = chance.uniform(0, 0.95 * rest_s)
@@ -236,16 +238,18 @@ def kill_and_resume(folder: Path, unbroken: Unbroken, chance: random.Random, cou
         killed = True
         rest_s -= after_s
         counts.kills += 1
-        counts.during_a_write += bool(parts(run))
-        for part in parts(run):
-            part.unlink()
+        counts.during_a_write += bool(parts(run) - old)
         check_files(run, counts)
-        training = Laaf(log, "resume", run, "--quiet")
+        if run.exists() and not CheckpointFiles(run).newest.exists():  # it was about to end
+            break
+        training, old = Laaf(log, "resume", run, "--quiet"), parts(run)
     training.wait()
     if killed:
         counts.trainings += 1
+        print(f"{counts.kills} kills …", file=sys.stderr, flush=True)
         differing = differences(numbers_of(run), unbroken.numbers)
         counts.identical += not differing
+        counts.left_behind += len(parts(run))
         counts.misses += differing
     for path in (run, CheckpointFiles(run).newest, CheckpointFiles(run).previous):
         path.unlink(missing_ok=True)
@@ -277,11 +281,11 @@ def run_all() -> int:
     print(
         f"{counts.kills} kills, {counts.during_a_write} of them while a checkpoint was being written\n"
         f"{counts.identical} of {counts.trainings} trainings ended bit for bit as without a break\n"
-        f"{counts.unreadable} unreadable files"
+        f"{counts.unreadable} unreadable files, {counts.left_behind} files left behind"
     )
     for miss in counts.misses:
         print(miss)
-    return bool(counts.misses)
+    return bool(counts.misses or counts.left_behind)
 
 
 if __name__ == "__main__":
