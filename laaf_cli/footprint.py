@@ -80,19 +80,19 @@ def _of_optimizer(plan: Plan, phase: int) -> Iterator[Consumer]:
     fewer = "fewer neurons in network.hidden lower it"
     if OPTIMIZERS[name].max_parameters is not None:
         yield Consumer(
-            f"the inverse Hessian of '{name}', {n:,} × {n:,} numbers of {DOUBLE} bytes, and its copy for a checkpoint",
-            DOUBLE * n * n * 3 // 2,
+            f"the inverse Hessian of '{name}', {n:,} × {n:,} numbers of {DOUBLE} bytes, and a checkpoint of it",
+            DOUBLE * n * n * 2,
             f"training.{phase}.optimizer: lbfgs does without it, and {fewer}",
         )
     elif name == "lbfgs":
         yield Consumer(
-            f"the last {MEMORY} steps of '{name}', {n:,} numbers each, and their copy for a checkpoint",
+            f"the last {MEMORY} steps of '{name}', {n:,} numbers each, and a checkpoint of them",
             DOUBLE * n * 4 * MEMORY,
             f"training.{phase}.optimizer: adam does without them, and {fewer}",
         )
     else:
         yield Consumer(
-            f"the network, {n:,} parameters with gradients and moments, and their copy for a checkpoint",
+            f"the network, {n:,} parameters with gradients and moments, and a checkpoint of them",
             8 * _itemsize(plan) * n,
             f"{fewer.capitalize()}",
         )

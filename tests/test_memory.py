@@ -79,10 +79,10 @@ def test_a_dense_inverse_hessian(spec: Path, tmp_path: Path, laaf: Laaf, monkeyp
     assert found.returncode == 2
     assert found.stderr == (
         "error: memory ran out while training, in phase 1 (ssbroyden), which asked for 94.7 MB more\n"
-        "By estimate 142 MB go to the inverse Hessian of 'ssbroyden', 3,441 × 3,441 numbers of 8 bytes, and its copy "
-        "for a checkpoint. training.1.optimizer: lbfgs does without it, and fewer neurons in network.hidden lower it.\n"
-        "The checkpoint is runs/heat-nlaaf-n10-s0.h5.checkpoint; laaf resume runs/heat-nlaaf-n10-s0.h5 goes on from "
-        "there, as on a machine with more memory.\n"
+        "By estimate 189 MB go to the inverse Hessian of 'ssbroyden', 3,441 × 3,441 numbers of 8 bytes, and a "
+        "checkpoint of it. training.1.optimizer: lbfgs does without it, and fewer neurons in network.hidden lower it.\n"
+        "The last checkpoint is runs/heat-nlaaf-n10-s0.h5.checkpoint; laaf resume runs/heat-nlaaf-n10-s0.h5 goes on from "
+        "there.\n"
     )
     monkeypatch.chdir(tmp_path)
     assert laaf("resume", "runs/heat-nlaaf-n10-s0.h5", "--quiet").code == 0

@@ -25,6 +25,11 @@ def seal(path: Path) -> None:
         file.write(block)
 
 
+def seal_content(content: memoryview) -> None:
+    """Seals the content of such a file, in memory."""
+    content[:SIZE] = _line(hashlib.sha256(content[SIZE:]).hexdigest())
+
+
 def is_sealed(file: BufferedIOBase) -> bool:
     """Whether a file begins with a seal, or with what has been one: HDF5 begins where a seal would end."""
     file.seek(0)
@@ -40,5 +45,8 @@ def is_intact(file: BufferedIOBase) -> bool:
 
 def _block(file: BufferedIOBase) -> bytes:
     file.seek(SIZE)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return _line(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _line(digest: str) -> bytes:
     return (_WORDS + digest.encode() + b"\n").ljust(SIZE, b"\0")

@@ -1,7 +1,8 @@
-"""Writing a run file: beside its place, sealed, flushed to the disk, then renamed into it."""
+"""Writing a run file: in memory, sealed, then beside its place, flushed to the disk, and renamed into it."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +13,7 @@ import numpy as np
 
 from laaf_cli.runfile.layout import ATTRIBUTES
 from laaf_cli.runfile.record import Array, Checkpoint, GridFields, RunRecord
-from laaf_cli.runfile.seal import SIZE, seal
+from laaf_cli.runfile.seal import SIZE, seal_content
 from laaf_cli.target_file import replacing
 
 
@@ -21,13 +22,13 @@ def write_run(path: Path, record: RunRecord) -> None:
 
     Raises OSError where the place cannot be written; nothing is left behind then.
     """
-    try:
-        with replacing(path) as part:
-            with h5py.File(part, "w", userblock_size=SIZE) as file:
-                _fill(file, record)
-            seal(part)
-    except RuntimeError as error:  # HDF5 tells of a full disk this way when it closes a file
-        raise OSError(str(error)) from error
+    content = io.BytesIO()
+    # HDF5 does not survive a disk that is full: what it cannot write keeps a file open, and later ends the process.
+    with h5py.File(content, "w", userblock_size=SIZE) as file:
+        _fill(file, record)
+    seal_content(content.getbuffer())
+    with replacing(path) as part:
+        part.write_bytes(content.getbuffer())
 
 
 def _fill(file: h5py.File, record: RunRecord) -> None:
