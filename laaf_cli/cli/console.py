@@ -6,8 +6,8 @@ import json
 import math
 import os
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from laaf_cli.errors import UsageError
 
@@ -23,8 +23,27 @@ def results() -> Console:
 
 
 def messages() -> Console:
-    """The console of stderr."""
-    return _console(sys.stderr)
+    """The console of stderr. What cannot be printed is not: a training must not end as the disk of its log is full."""
+    return _console(cast("TextIO", _Unfailing(sys.stderr)))
+
+
+class _Unfailing:
+    """A stream that drops what it cannot write."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _console(stream: TextIO) -> Console:
