@@ -55,19 +55,32 @@ class CheckpointFiles:
                 path.unlink(missing_ok=True)
 
     def readable(self) -> Path | None:
-        """The newest that can be read; None where there is no checkpoint.
+        """The newest that can be read; None where there is no checkpoint. Raises RunFileError as `found` does."""
+        found = self.found()
+        return None if found is None else found.path
 
-        Raises RunFileError, of the newest, where there are some and none can be read.
+    def found(self) -> Found | None:
+        """The newest that can be read, and what is wrong with a newer one; None where there is no checkpoint.
+
+        Raises RunFileError where there are some and none can be read.
         """
-        unreadable: RunFileError | None = None
-        for path in (self.newest, self.previous):
-            if not path.exists():
-                continue
+        damages: list[str] = []
+        for path in filter(Path.exists, (self.newest, self.previous)):
             try:
                 with RunFile(path):
-                    return path
+                    return Found(path, damages[0] if damages else "")
             except RunFileError as error:
-                unreadable = unreadable or error
-        if unreadable is not None:
-            raise unreadable
+                damages.append(str(error))
+        if damages:
+            older = f"Remove the checkpoint, and laaf resume goes on from {self.run}, which is older."
+            hint = older if self.run.exists() else "No older state is kept; laaf solve with --overwrite starts anew."
+            raise RunFileError("\n".join([*damages, hint]))
         return None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that can be read. damage: why a newer one cannot, empty where there is none."""
+
+    path: Path
+    damage: str

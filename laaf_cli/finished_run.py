@@ -160,8 +160,10 @@ class FinishedRun:
                 with contextlib.suppress(OSError):  # in a folder that was deleted, finding fails too
                     other = Path(find_folder()) / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
                     write_run(other, self.record)
-                    raise UsageError(f"{path} cannot be written: {reason}\nThe run is saved in {other}") from None
-            raise UsageError(f"{path} cannot be written: {reason}\nNo other place could be written either") from None
+                    raise UsageError(
+                        f"{path} cannot be written: {reason}\nThe run is saved in {other}; laaf show {other} shows it."
+                    ) from None
+            raise UsageError(f"{path} cannot be written: {reason}\nNo other place could be written either.") from None
         return replace(self, summary=replace(self.summary, path=str(path)))
 
 

@@ -235,7 +235,7 @@ def test_second_interrupt_stops_at_once() -> None:
     from laaf_cli.cli.interrupt import StopFlag
 
     before = signal.getsignal(signal.SIGINT)  # a shell's background job ignores it
-    with StopFlag() as stop:
+    with StopFlag("stopping") as stop:
         assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.is_set()

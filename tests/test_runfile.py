@@ -182,7 +182,7 @@ def test_a_run_that_cannot_be_written_is_saved_elsewhere(
         finished.save(tmp_path / "gone" / "run.h5")
     assert str(caught.value).startswith(f"{tmp_path}/gone/run.h5 cannot be written: ")
     (saved,) = (tmp_path / "elsewhere").iterdir()
-    assert str(caught.value).endswith(f"The run is saved in {saved}")
+    assert f"The run is saved in {saved}; laaf show {saved} shows it." in str(caught.value)
     with RunFile(saved) as run:
         assert run.attributes["title"] == "Heat"
 
@@ -198,7 +198,7 @@ def test_a_run_is_saved_where_its_folder_was_deleted(
     with pytest.raises(UsageError, match=r"^run\.h5 cannot be written: No such file or directory\n") as caught:
         finished.save(Path("run.h5"))
     (saved,) = tmp_path.iterdir()
-    assert str(caught.value).endswith(f"The run is saved in {saved}")
+    assert f"The run is saved in {saved}; laaf show {saved} shows it." in str(caught.value)
     saved.write_text("no folder")
     monkeypatch.setattr(tempfile, "tempdir", str(saved))
     with pytest.raises(UsageError, match="No other place could be written either"):

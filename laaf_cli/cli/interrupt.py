@@ -12,9 +12,7 @@ from laaf_cli.cli.console import messages
 class StopFlag:
     """A flag that the signals set, while the `with` lasts; `message` says what the first one does."""
 
-    def __init__(
-        self, message: str = "stopping after this iteration; once more stops at once and writes nothing"
-    ) -> None:
+    def __init__(self, message: str) -> None:
         self._message = message
         # Made here: the signal may come while the program itself imports what a console needs.
         self._console = messages()

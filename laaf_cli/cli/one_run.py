@@ -10,7 +10,7 @@ from laaf_cli.cli import console
 
 if TYPE_CHECKING:
     from laaf_cli.checkpoint_files import CheckpointFiles
-    from laaf_cli.errors import OutOfMemoryError
+    from laaf_cli.errors import LaafError
     from laaf_cli.finished_run import FinishedRun
     from laaf_cli.past_run import PastRun
     from laaf_cli.plan import Plan
@@ -34,16 +34,22 @@ def check_max_error(plan: Plan, max_error: float | None) -> None:
         raise UsageError(f"--max-error needs a reference, and there is none: {why}")
 
 
-def check_no_checkpoint(target: Path) -> None:
-    """Raises UsageError where an unfinished training of the run file is there, lest it be lost."""
+def check_checkpoint(target: Path, *, overwrite: bool) -> None:
+    """Raises UsageError where an unfinished training of the run file is there, lest it be lost.
+
+    To overwrite it is to remove it: it must not be taken for what the new training has kept.
+    """
     from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.errors import UsageError
 
-    newest = CheckpointFiles(target).newest
-    if newest.exists():
-        raise UsageError(
-            f"{newest} holds an unfinished training; laaf resume {target} goes on with it, --overwrite starts anew"
-        )
+    files = CheckpointFiles(target)
+    if overwrite:
+        files.remove()
+    for path in (files.newest, files.previous):
+        if path.exists():
+            raise UsageError(
+                f"{path} holds an unfinished training; laaf resume {target} goes on with it, --overwrite starts anew"
+            )
 
 
 def use_threads(n_threads: int) -> None:
@@ -67,13 +73,13 @@ def train(
     from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.progress import make_progress
-    from laaf_cli.errors import OutOfMemoryError
+    from laaf_cli.errors import OutOfMemoryError, UsageError
     from laaf_cli.run import execute
 
     kept = CheckpointFiles(target)
     total = sum(phase.iterations for phase in plan.phases)
     try:
-        with StopFlag() as stop:
+        with StopFlag(_stopping(plan)) as stop:
             with make_progress(total, quiet=quiet) as progress:
                 finished = execute(
                     plan,
@@ -86,7 +92,7 @@ def train(
             saved = finished.save(target)
     except KeyboardInterrupt:
         raise _stopped(target, kept) from None
-    except OutOfMemoryError as error:
+    except (OutOfMemoryError, UsageError) as error:
         raise _with_checkpoint(error, target, kept) from None
     kept.remove()
     return saved
@@ -119,17 +125,21 @@ def _stopped(target: Path, kept: CheckpointFiles) -> BaseException:
     path = _last_kept(kept)
     if path is None:
         return KeyboardInterrupt()
-    return InterruptedRunError(f"interrupted; the checkpoint is {path}\nlaaf resume {target} goes on from there.")
+    return InterruptedRunError(f"interrupted; the last checkpoint is {path}\nlaaf resume {target} goes on from there.")
 
 
-def _with_checkpoint(error: OutOfMemoryError, target: Path, kept: CheckpointFiles) -> OutOfMemoryError:
+def _with_checkpoint(error: LaafError, target: Path, kept: CheckpointFiles) -> LaafError:
     """The error with what was kept of the training, if anything was."""
     path = _last_kept(kept)
     if path is None:
         return error
-    return type(error)(
-        f"{error}\nThe checkpoint is {path}; laaf resume {target} goes on from there, as on a machine with more memory."
-    )
+    return type(error)(f"{error}\nThe last checkpoint is {path}; laaf resume {target} goes on from there.")
+
+
+def _stopping(plan: Plan) -> str:
+    """What is said to Ctrl-C."""
+    last = "writes nothing" if plan.spec.checkpoint is None else "leaves the last checkpoint"
+    return f"stopping after this iteration, to write what was reached; once more stops at once and {last}"
 
 
 def _last_kept(kept: CheckpointFiles) -> Path | None:

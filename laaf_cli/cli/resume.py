@@ -88,7 +88,12 @@ def resume(
     RunFile(files.readable() or files.run).close()  # before anything is made on the way to the target
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):
-        past = PastRun.read(files.readable() or files.run)
+        found = files.found()
+        if found is not None and found.damage:
+            console.print_warning(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
+        past = PastRun.read(found.path if found is not None else files.run)
+        if target != files.run:
+            one_run.check_checkpoint(target, overwrite=overwrite)
         one_run.use_threads(past.attributes["threads"])
         resumption = plan_resumption(past, wishes)
         one_run.check_max_error(resumption.plan, max_error)

@@ -80,8 +80,7 @@ def solve(
     check_target(target, overwrite=overwrite)
     with claimed(target):
         check_target(target, overwrite=overwrite)  # another process may just have written it
-        if not overwrite:
-            one_run.check_no_checkpoint(target)
+        one_run.check_checkpoint(target, overwrite=overwrite)
         if not quiet:
             _announce(plan)
         finished = one_run.train(plan, target, retries=retries, quiet=quiet)
