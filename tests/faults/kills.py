@@ -22,13 +22,20 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded
 
 import h5py
 import numpy as np
+import scipy.stats  # noqa: F401 - as all that follows loaded once here, and not by every process
+import torch
 
 import laaf_cli.cli.app
-import laaf_cli.run  # noqa: F401 - loaded once here, and not by every process
+import laaf_cli.cli.tables
+import laaf_cli.resumption
+import laaf_cli.run  # noqa: F401
 from laaf_cli.__main__ import main
 from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.errors import RunFileError
 from laaf_cli.past_run import PastRun
+from laaf_cli.training import checkpoints
+
+torch.optim.Adam([torch.zeros(1)])  # the first optimizer loads half of torch
 
 SPEC = """\
 title: Burgers' equation, small
@@ -75,6 +82,10 @@ KILLED_AGAIN = 0.3
 
 IN_A_WRITE = 0.4
 """How often a kill waits until a checkpoint is being written."""
+
+
+SHARE = 0.25
+"""Of its seconds, what a training that is killed may spend on checkpoints: many in a few seconds."""
 
 
 @dataclass
@@ -133,6 +144,7 @@ def _become_laaf(log: Path, arguments: list[str]) -> None:
     os.dup2(out, 1)
     os.dup2(out, 2)
     sys.argv = ["laaf", *arguments]
+    checkpoints.SHARE = SHARE
     code = 1
     try:
         main()
@@ -165,23 +177,23 @@ def numbers_of(run: Path) -> dict[str, bytes]:
 def train_unbroken(folder: Path, case: str, iterations: int) -> Unbroken:
     spec, run = folder / f"{case}.yaml", folder / f"{case}.h5"
     spec.write_text(CASES[case] % iterations)
-    # By the command line as everyone starts it, for what a forked process finds must be what this one does.
-    command = [sys.executable, "-m", "laaf_cli", "solve", spec, "-o", run, "--quiet"]
-    subprocess.run(command, check=True, capture_output=True)
-    numbers = numbers_of(run)
-    training = Laaf(folder / "log", "solve", spec, "-o", run, "--quiet", "--overwrite")
+    training = Laaf(folder / "log", "solve", spec, "-o", run, "--quiet")
     wait_for_checkpoint(training, run)
     start = time.perf_counter()
     training.wait()
     seconds = time.perf_counter() - start
-    assert numbers_of(run) == numbers, "two trainings without a break differ"
     with h5py.File(run) as file:
         n, spent_s = int(file.attrs["n_checkpoints"]), float(file.attrs["checkpoint_time_s"])
-    checkpoint_s = spent_s / n
-    print(
-        f"{case}: {seconds:.1f} s from the first of {n} checkpoints on, {1000 * checkpoint_s:.0f} ms each", flush=True
-    )
-    return Unbroken(spec, numbers, seconds, checkpoint_s)
+    print(f"{case}: {seconds:.1f} s from the first of {n} checkpoints on, {1000 * spent_s / n:.0f} ms each", flush=True)
+    return Unbroken(spec, numbers_of(run), seconds, spent_s / n)
+
+
+def check_forking(folder: Path, unbroken: Unbroken) -> None:
+    """A forked process must find what the command line finds as everyone starts it."""
+    run = folder / "alone.h5"
+    command = [sys.executable, "-m", "laaf_cli", "solve", unbroken.spec, "-o", run, "--quiet"]
+    subprocess.run(command, check=True, capture_output=True)
+    assert numbers_of(run) == unbroken.numbers
 
 
 def wait_for_checkpoint(training: Laaf, run: Path) -> None:
@@ -276,6 +288,7 @@ def run_all() -> int:
         unbroken = [
             train_unbroken(folder, case, int(arguments.length * iterations)) for case, iterations in ITERATIONS.items()
         ]
+        check_forking(folder, unbroken[0])
         while counts.kills < arguments.n:
             kill_and_resume(folder, unbroken[counts.trainings % len(unbroken)], chance, counts)
     print(
