@@ -579,7 +579,7 @@ def test_phases_after_a_stall_go_on_and_the_result_says_why() -> None:
     assert result.iterations == stalled.iterations + 3
 
 
-def test_a_step_of_adam_that_diverges_is_undone_across_the_absorption() -> None:
+def test_the_last_step_of_a_phase_that_diverges_is_undone() -> None:
     plan = plan_of(
         POISSON,
         "training=[{iterations: 1, learning_rate: 1e30}, {optimizer: bfgs, iterations: 5}]",
@@ -587,9 +587,28 @@ def test_a_step_of_adam_that_diverges_is_undone_across_the_absorption() -> None:
     )
     result, objective = train(plan)
     assert result.stop_reason is StopReason.DIVERGED
-    assert [phase.end for phase in result.phases] == [PhaseEnd.COMPLETED, PhaseEnd.DIVERGED]
+    assert [phase.end for phase in result.phases] == [PhaseEnd.DIVERGED]
     assert (result.iterations, result.slopes_absorbed_at) == (0, -1)
+    for parameter, start in zip(objective.network.parameters(), plan.make_network().parameters(), strict=True):
+        assert torch.equal(parameter, start)
+
+
+def test_a_phase_that_has_no_finite_loss_is_undone_across_the_absorption() -> None:
+    """One of the points that it adds lies where the equation has no value."""
+    plan = plan_of(
+        POISSON,
+        "training=[{iterations: 1}, {optimizer: bfgs, iterations: 5, interior: 3000}]",
+        "equations.poisson=u_xx + sqrt(x - 0.005) = 0",
+    )
+    result, objective = train(plan, retries=3)
+    assert result.stop_reason is StopReason.DIVERGED
+    assert [(phase.end, phase.iterations) for phase in result.phases] == [
+        (PhaseEnd.COMPLETED, 1),
+        (PhaseEnd.DIVERGED, 0),
+    ]
+    assert (result.iterations, result.slopes_absorbed_at, result.state.done) == (0, -1, -1)
     assert not objective.network.slopes.absorbed
+    assert len(objective.points["poisson"].points) == 60
     for parameter, start in zip(objective.network.parameters(), plan.make_network().parameters(), strict=True):
         assert torch.equal(parameter, start)
 

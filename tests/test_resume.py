@@ -414,6 +414,48 @@ def test_what_cannot_be_retried_is_told(tmp_path: Path, laaf: Laaf) -> None:
     assert "diverged as a phase began, and a smaller step does not help that" in refused.err
 
 
+def test_the_last_step_of_a_phase_can_be_taken_back(tmp_path: Path, laaf: Laaf) -> None:
+    """It diverged as the next phase began, which no retry went back from."""
+    spec, run = tmp_path / "spec.yaml", tmp_path / "run.h5"
+    spec.write_text(STIFF.replace("iterations: 12", "iterations: 1"))
+    diverged = laaf("solve", spec, "-o", run, "-q")
+    assert diverged.code == 5
+    assert "the loss term 'decay' became nan at iteration 1, in phase 0 (adam)" in diverged.err
+    with h5py.File(run) as file:
+        assert (file.attrs["iterations"], file["checkpoint"].attrs["done"]) == (0, 0)
+        assert [phase["iterations"] for phase in json.loads(file["history/phases"][()])] == [0]
+    assert laaf("resume", run, "--retries", 9, "-q").code == 0
+    other = tmp_path / "other.h5"
+    assert laaf("solve", spec, "-o", other, "-q", "--retries", 9).code == 0
+    assert same_runs(run, other) == []
+    with h5py.File(run) as file:
+        assert [phase["optimizer"] for phase in json.loads(file["history/phases"][()])] == ["adam", "lbfgs"]
+
+
+@pytest.mark.parametrize("retries", [0, 3])
+def test_what_diverges_as_it_is_resumed_stays_where_it_was(tmp_path: Path, laaf: Laaf, retries: int) -> None:
+    """It went back a step that it had not made, and its records no longer counted upwards: no file to be read."""
+    _, run = trained(tmp_path, laaf)
+    with resealed(run) as file:
+        file["checkpoint/factors/decay"][()] = np.nan
+    ended = laaf("resume", run, "-i", 2, "-q", "--retries", retries)
+    assert ended.code == 5
+    assert "The last good state, of iteration 6, is in" in ended.err
+    past = PastRun.read(run)
+    assert (past.iterations, past.done, past.history.columns["iteration"][-1]) == (6, 6, 6)
+    assert [phase.iterations for phase in past.phases] == [6]
+
+
+def test_records_of_what_is_taken_back_are_dropped() -> None:
+    """A batch may be finite where the whole, which is looked at where training stops, is not."""
+    plan = plan_of(PLAIN.replace("-u}", "sqrt(t - 0.04)}"), "training.0={iterations: 9, batch: 1}")
+    asked: list[int] = []
+    trainer = Trainer(objective_of(plan), plan.phases, should_stop=lambda: bool(asked.append(0)) or len(asked) > 3)
+    result = trainer.train()
+    assert result.stop_reason is StopReason.DIVERGED
+    assert (result.iterations, [record.iteration for record in result.records]) == (2, [0, 1, 2])
+
+
 # --- The checkpoints themselves --------------------------------------------------------------------------------------
 
 

@@ -131,20 +131,15 @@ class Trainer:
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
         self.good = _copies(self.parameters)
-        self.good_setting = self.objective.setting
+        self.good_setting, self.good_iteration = self.objective.setting, self.iteration
         self._run_phases()
         wall_time_s = self.clock.now()
         final = self.objective.evaluate()
-        while self.stop is not StopReason.DIVERGED and not self._finite(final):
-            if self.stop is None and self._can_retry():
-                self.ended.pop()
-                self._retry()
-                self._run_phases()
-            else:
-                self._diverge_at_the_end()
-            wall_time_s, final = self.clock.now(), self.objective.evaluate()
+        if self.stop is not StopReason.DIVERGED and not self._finite(final):  # of a batch alone it was
+            self._diverge_at_the_end()
         if self.stop is StopReason.DIVERGED:
             self._go_back()
+            self.ended[-1] = replace(self.ended[-1], iterations=max(0, self.done))
             self.stepper = self._make_stepper()  # after a bad step it does not belong to the state that is kept
             final = self.objective.evaluate()
         self._record(final, wall_time_s, monitored=True)
@@ -154,6 +149,13 @@ class Trainer:
         """Runs what is left of the phases; sets `stop` where the training ends before their end."""
         while True:
             self._run_phase()
+            # The last step of a phase is looked at here, for only its own phase can take it back.
+            if self.stop is None and not self._finite(self.objective.evaluate()):
+                if self._can_retry():
+                    self.ended.pop()
+                    self._retry()
+                    continue
+                self._diverge_at_the_end()
             if self.stop is not None or self.phase + 1 == len(self.phases):
                 return
             self.phase, self.done, self.rate_factor, self.stepper = self.phase + 1, 0, 1.0, None
@@ -184,7 +186,7 @@ class Trainer:
         """The optimizer of the phase, with nothing to remember."""
         phase = self.phases[self.phase]
         rate = replace(phase.learning_rate, first=phase.learning_rate.first * self.rate_factor)
-        return OPTIMIZERS[phase.optimizer].make(self.objective, replace(phase, learning_rate=rate), self.done)
+        return OPTIMIZERS[phase.optimizer].make(self.objective, replace(phase, learning_rate=rate), max(0, self.done))
 
     def _iterate(self, phase: TrainingPhase) -> tuple[PhaseEnd, str]:
         """The iterations of a phase; sets `stop` where the whole training must end with it."""
@@ -213,7 +215,7 @@ class Trainer:
                 return PhaseEnd.MAX_SECONDS, ""
             self._keep(now)
             _copy(self.parameters, self.good)
-            self.good_setting = self.objective.setting
+            self.good_setting, self.good_iteration = self.objective.setting, self.iteration
             stalled = self._stepper.advance(loss)
             if stalled:
                 return PhaseEnd.STALLED, stalled
@@ -236,12 +238,12 @@ class Trainer:
 
     def _can_retry(self) -> bool:
         """Whether a retry is left, and a step of this phase led here that can be taken back."""
-        return self.n_retries < self.retries and self.done > 0
+        return self.n_retries < self.retries and self.done > 0 and self.good_iteration < self.iteration
 
     def _retry(self) -> None:
-        what = f"{self.divergence}; went on from iteration {self.iteration - 1}"
+        what = f"{self.divergence}; went on from iteration {self.good_iteration}"
         self._go_back()
-        self.adapted, self.done, self.n_retries = self.iteration, self.done - 1, self.n_retries + 1
+        self.adapted, self.n_retries = self.iteration, self.n_retries + 1
         if OPTIMIZERS[self.phases[self.phase].optimizer].takes_rate:
             self.rate_factor *= RETRY_FACTOR
             what += f" with {self.rate_factor:g} times the learning rate"
@@ -250,17 +252,18 @@ class Trainer:
         self.stepper = self._make_stepper()
 
     def _go_back(self) -> None:
-        """To the state before the last step."""
+        """To the state before the last step; where this training has made none, to the one that it began from."""
         _copy(self.good, self.parameters)
         self.objective.restore(self.good_setting)
-        self.iteration = max(0, self.iteration - 1)
+        self.done -= self.iteration - self.good_iteration if self.done else 1
+        self.iteration = self.good_iteration
 
     def _result(self, reason: StopReason, wall_time_s: float) -> TrainingResult:
         diverged = reason is StopReason.DIVERGED
         state = TrainingState(
             self.iteration,
             self.phase,
-            self.done - 1 if diverged else self.done,
+            self.done,
             self.iteration if diverged else self.adapted,
             wall_time_s,
             self.phase_start_s,
@@ -301,7 +304,7 @@ class Trainer:
         return self.iteration % self.monitor_every == 0 or now - self.monitored_s >= due_s
 
     def _diverge_at_the_end(self) -> None:
-        """By the very last step."""
+        """By the very last step of a phase."""
         self.stop = StopReason.DIVERGED
         self.ended[-1] = replace(self.ended[-1], end=PhaseEnd.DIVERGED)
 
@@ -327,11 +330,11 @@ class Trainer:
         return True
 
     def _record(self, loss: Loss, wall_time_s: float, *, monitored: bool) -> None:
-        """Keeps the state at this iteration, in place of an earlier record of it."""
+        """Keeps the state at this iteration, in place of records of it and of what has been taken back."""
         self.clock.pause()
         self.recorded_s = wall_time_s
         self.monitored_s = wall_time_s if monitored else self.monitored_s
-        if self.records and self.records[-1].iteration == self.iteration:
+        while self.records and self.records[-1].iteration >= self.iteration:
             self.records.pop()
         with torch.no_grad():
             scales = [scale.detach().cpu().numpy().astype(np.float64) for scale in self.network.slopes.scales()]
