@@ -23,19 +23,19 @@ class CheckpointFiles:
 
     @property
     def newest(self) -> Path:
-        return self.run.with_name(self.run.name + CHECKPOINTS[0])
+        return self.run.parent / f"{self.run.name}{CHECKPOINTS[0]}"
 
     @property
     def previous(self) -> Path:
-        return self.run.with_name(self.run.name + CHECKPOINTS[1])
+        return self.run.parent / f"{self.run.name}{CHECKPOINTS[1]}"
 
     @classmethod
     def of(cls, path: Path) -> CheckpointFiles:
         """Those of a run, from the path of its file or of one of them."""
         name = path.name
         for ending in reversed(CHECKPOINTS):
-            name = name.removesuffix(ending)
-        return cls(path.with_name(name))
+            name = name.removesuffix(ending) or name
+        return cls(path.parent / name)
 
     def save(self, record: RunRecord) -> None:
         """Writes the newest; the one that was the newest becomes the previous. Raises OSError where it cannot."""
@@ -54,6 +54,32 @@ class CheckpointFiles:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
+    def present(self) -> list[Path]:
+        """Those that are there, the newest first."""
+        return [path for path in (self.newest, self.previous) if path.exists()]
+
+    def latest(self) -> Found:
+        """What going on begins from: the newest checkpoint that can be read, else the run file.
+
+        The run file as well where a crash has kept the checkpoints of its own training from being removed.
+
+        Raises RunFileError where there are checkpoints and none can be read.
+        """
+        found = self.found()
+        return Found(self.run, "") if found is None or self._outlived(found.path) else found
+
+    def _outlived(self, checkpoint: Path) -> bool:
+        """Whether the run file is of the same training as a checkpoint, and was written after it, from further on."""
+        try:
+            with RunFile(self.run) as run, RunFile(checkpoint) as kept:
+                return bool(
+                    run.settings == kept.settings
+                    and run.attributes["iterations"] > kept.attributes["iterations"]
+                    and run.attributes["created"] >= kept.attributes["created"]
+                )
+        except RunFileError:
+            return False
+
     def readable(self) -> Path | None:
         """The newest that can be read; None where there is no checkpoint. Raises RunFileError as `found` does."""
         found = self.found()
@@ -65,7 +91,7 @@ class CheckpointFiles:
         Raises RunFileError where there are some and none can be read.
         """
         damages: list[str] = []
-        for path in filter(Path.exists, (self.newest, self.previous)):
+        for path in self.present():
             try:
                 with RunFile(path):
                     return Found(path, damages[0] if damages else "")

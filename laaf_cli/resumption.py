@@ -91,7 +91,7 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
 def unfinished(plan: Plan, path: Path) -> PastRun | None:
     """The training of this very plan that a run file, or a checkpoint beside it, was left with; None without one."""
     try:
-        past = PastRun.read(CheckpointFiles(path).readable() or path)
+        past = PastRun.read(CheckpointFiles(path).latest().path)
     except RunFileError:
         return None
     if past.stop_reason not in UNFINISHED or past.settings != plan.settings():

@@ -24,6 +24,8 @@ from laaf_cli.plan import Plan
 from laaf_cli.resumption import Wishes, resume
 from laaf_cli.run import execute
 from laaf_cli.runfile import write_run
+from laaf_cli.runfile.seal import seal
+from laaf_cli.target_file import CHECKPOINTS
 from laaf_cli.training import OPTIMIZERS, Checkpoints, Objective, StopReason, Trainer, TrainingResult
 from laaf_cli.training.checkpoints import SHARE
 
@@ -523,6 +525,51 @@ def test_an_unfinished_run_is_not_overwritten(tmp_path: Path, laaf: Laaf) -> Non
     assert f"laaf resume {run} goes on with it, --overwrite starts anew" in refused.err
     assert laaf("solve", spec, "-o", run, "-q", "--overwrite").code == 0
     assert not CheckpointFiles(run).newest.exists()
+
+
+def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_with(tmp_path: Path, laaf: Laaf) -> None:
+    _, run = trained(tmp_path, laaf)
+    finished = PastRun.read(run)
+    kept = CheckpointFiles(run)
+    _, checkpoints = run_of(resume(finished, Wishes(iterations=1, stored_spec=True)).plan, tmp_path)
+    checkpoints[0].replace(kept.newest)
+    assert kept.latest().path == kept.newest, "of a training that was to be longer"
+    with resealed(run) as file, h5py.File(kept.newest, "r+") as checkpoint:
+        del checkpoint["spec/settings"]
+        file.copy("spec/settings", checkpoint["spec"])
+        created = file.attrs["created"]
+        checkpoint.attrs["created"] = created
+    seal(kept.newest)
+    assert kept.latest().path == run
+    refused = laaf("resume", run)
+    assert refused.code == 2
+    assert "is finished, after 6 iterations" in refused.err
+    with resealed(kept.newest) as checkpoint:
+        checkpoint.attrs["created"] = created.replace("20", "21", 1)
+    assert kept.latest().path == kept.newest, "of a training that was begun anew, with --overwrite"
+    kept.newest.write_bytes(b"")
+    with pytest.raises(RunFileError, match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and laaf resume goes on"):
+        kept.latest()
+
+
+@pytest.mark.parametrize("ending", CHECKPOINTS)
+def test_another_unfinished_run_is_neither_trained_over(tmp_path: Path, laaf: Laaf, ending: str) -> None:
+    """Where there are no links, a crash may leave the previous checkpoint alone."""
+    spec, run = trained(tmp_path, laaf)
+    other = tmp_path / "other.h5"
+    kept = tmp_path / f"other.h5{ending}"
+    kept.write_bytes(run.read_bytes())
+    for command in (("solve", spec), ("resume", run, "-i", 1)):
+        refused = laaf(*command, "-o", other)
+        assert refused.code == 2
+        assert f"{kept} holds an unfinished training; laaf resume {other} goes on with it" in refused.err
+    assert laaf("resume", run, "-i", 1, "-o", other, "--overwrite", "-q").code == 0
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("name", ["/", ".", ".checkpoint", ".checkpoint.previous"])
+def test_names_that_no_run_has(laaf: Laaf, name: str) -> None:
+    assert laaf("resume", name).code == 4
 
 
 # What is done to the checkpoint of a file, and what is said then.

@@ -45,11 +45,10 @@ def check_checkpoint(target: Path, *, overwrite: bool) -> None:
     files = CheckpointFiles(target)
     if overwrite:
         files.remove()
-    for path in (files.newest, files.previous):
-        if path.exists():
-            raise UsageError(
-                f"{path} holds an unfinished training; laaf resume {target} goes on with it, --overwrite starts anew"
-            )
+    for path in files.present():
+        raise UsageError(
+            f"{path} holds an unfinished training; laaf resume {target} goes on with it, --overwrite starts anew"
+        )
 
 
 def use_threads(n_threads: int) -> None:

@@ -85,15 +85,16 @@ def resume(
         stored_spec,
         allow_python,
     )
-    RunFile(files.readable() or files.run).close()  # before anything is made on the way to the target
+    RunFile(files.latest().path).close()  # before anything is made on the way to the target
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):
-        found = files.found()
-        if found is not None and found.damage:
-            console.print_warning(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
-        past = PastRun.read(found.path if found is not None else files.run)
-        if target != files.run:
+        if target.resolve() != files.run.resolve():
             one_run.check_checkpoint(target, overwrite=overwrite)
+        found = files.latest()
+        if found.damage:
+            console.print_warning(f"{found.damage}
+Going on from the checkpoint before it, {found.path}")
+        past = PastRun.read(found.path)
         one_run.use_threads(past.attributes["threads"])
         resumption = plan_resumption(past, wishes)
         one_run.check_max_error(resumption.plan, max_error)
