@@ -98,6 +98,13 @@ class PastRun:
         Raises RunFileError where it does not fit.
         """
         try:
+            if self.history.terms.keys() != set(trainer.objective.names):
+                raise StateError("its history has other terms than the spec")
+            if (
+                self.iterations != self.attributes["iterations"]
+                or self.history.columns["iteration"][-1] > self.iterations
+            ):
+                raise StateError("it does not say where it stands")
             phases = [PhaseResult(p.optimizer, p.iterations, _phase_end(p.end), p.detail) for p in self.phases]
             events = [Event(event.iteration, event.what) for event in self.events]
             events += [Event(self.iterations, what) for what in self.new_events]

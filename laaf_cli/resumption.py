@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -68,7 +69,7 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
         raise RunFileError(f"spec/overrides in {past.path} is not what it should be") from None
     how: dict[str, Any] = {"derivatives": past.settings.get("derivatives"), "allow_python": wishes.allow_python}
     bound = past.settings.get("max_seconds")
-    if how["derivatives"] not in ENGINES or not isinstance(bound, float | int | None):
+    if how["derivatives"] not in list(ENGINES) or not _is_bound(bound):
         raise RunFileError(f"spec/settings in {past.path} does not say how the derivatives or the seconds are meant")
     n_phases = int(past.checkpoint.attributes["phase"]) + (past.stop_reason != "running")
     if len(past.phases) != n_phases:
@@ -86,6 +87,10 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     events = _events(resumed, *more, *inexact)
     retries = wishes.retries + int(past.checkpoint.attributes["n_retries"])
     return Resumption(plan, replace(past, new_events=events), retries, inexact)
+
+
+def _is_bound(seconds: Any) -> bool:
+    return seconds is None or (isinstance(seconds, float | int) and 0 <= seconds < sys.float_info.max)
 
 
 def unfinished(plan: Plan, path: Path) -> PastRun | None:
@@ -137,18 +142,22 @@ def _check_file(past: PastRun, overrides: Sequence[Override], how: Mapping[str, 
         return
     text = read_text(Path(path))
     if text.content != past.source.yaml:
-        now = make_plan(text, overrides, max_seconds=past.settings.get("max_seconds"), **how)
-        _check_unchanged(past, now, f"{printable(path)} has changed since {past.path} was made from it")
+        what = f"{printable(path)} has changed since {past.path} was made from it"
+        try:
+            now = make_plan(text, overrides, max_seconds=past.settings.get("max_seconds"), **how)
+        except SpecError:
+            # Without its lines: a stranger's run file may name any file, and have them shown.
+            raise SpecError([Fault(f"{what}, and is no spec that can be carried out", hint=_hint(past))]) from None
+        _check_unchanged(past, now, what)
 
 
 def _check_unchanged(past: PastRun, plan: Plan, what: str) -> None:
     """Raises SpecError where a plan is another than that of the run."""
-    hint = f"{_ANEW[:-1]}, or go on with the spec as it was: laaf resume {past.path} --stored-spec"
     found = list(_differences("", dict(past.settings), plan.settings()))
     if found:
         lines = [f"  {line}" for line in found[:MAX_DIFFERENCES]]
         lines += [f"  and {len(found) - MAX_DIFFERENCES} more"] * (len(found) > MAX_DIFFERENCES)
-        raise SpecError([Fault("\n".join([what, *lines]), hint=hint)])
+        raise SpecError([Fault("\n".join([what, *lines]), hint=_hint(past))])
     functions = next((function.source for function in plan.problem.functions.values()), None)
     if functions != past.functions:
         raise SpecError([Fault("the Python file that the spec names has changed since", hint=_ANEW)])
@@ -157,6 +166,10 @@ def _check_unchanged(past: PastRun, plan: Plan, what: str) -> None:
 
 
 _ANEW = "Undo the change, or start anew with laaf solve."
+
+
+def _hint(past: PastRun) -> str:
+    return f"{_ANEW[:-1]}, or go on with the spec as it was: laaf resume {past.path} --stored-spec"
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:

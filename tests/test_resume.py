@@ -287,8 +287,14 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
         f"laaf resume {run} --stored-spec\n"
     ), "what the command line put over the spec has not changed"
     assert laaf("resume", run, "-i", 2, "--stored-spec", "-q").code == 0
-    spec.write_text("equations: [broken")
-    assert laaf("resume", run, "-i", 2, "-q").code == 3
+    spec.write_text("password: [broken")
+    refused = laaf("resume", run, "-i", 2, "-q")
+    assert refused.code == 3
+    assert refused.err == (
+        f"error: {spec} has changed since {run} was made from it, and is no spec that can be carried out\n"
+        "Undo the change, or start anew with laaf solve, or go on with the spec as it was: "
+        f"laaf resume {run} --stored-spec\n"
+    ), "a run file may name any file, whose lines are nobody's business"
     spec.write_text(f"# another comment\n{PLAIN}")
     assert laaf("resume", run, "-i", 2, "-q").code == 0
     spec.unlink()
@@ -576,14 +582,27 @@ def test_names_that_no_run_has(laaf: Laaf, name: str) -> None:
 FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "no such phase": (lambda f: f["checkpoint"].attrs.modify("phase", 7), "tells of 1 phases instead of 8"),
     "more done than trained": (lambda f: f["checkpoint"].attrs.modify("done", 9), "does not say where it stands"),
+    "other iterations": (lambda f: f["checkpoint"].attrs.modify("iteration", 7), "does not say where it stands"),
+    "iterations without end": (
+        lambda f: (f["checkpoint"].attrs.modify("iteration", 2**62), f.attrs.modify("iterations", 2**62)),
+        "does not say where it stands",
+    ),
+    "retries without end": (lambda f: f["checkpoint"].attrs.modify("n_retries", 2**62), "does not say where it stands"),
+    "records of the future": (lambda f: f["history/iteration"].write_direct(np.arange(1, 8)), "where it stands"),
+    "more points to come": (lambda f: f["checkpoint"].attrs.modify("n_interior", 2**62), "are not as many as the spec"),
+    "no points": (lambda f: other(f, "checkpoint/points/decay", np.empty((0, 1))), "are not as many as the spec"),
+    "history without slopes": (
+        lambda f: (f.__delitem__("history/terms/slope_recovery"), f.__delitem__("history/weights/slope_recovery")),
+        "its history has other terms than the spec",
+    ),
+    "steps that are no number": (lambda f: other(f, "checkpoint/optimizer/n_steps", np.nan), "'n_steps' .* no count"),
+    "steps before the first": (lambda f: other(f, "checkpoint/optimizer/n_steps", -1), "'n_steps' .* is no count"),
+    "moments of text": (lambda f: other(f, "checkpoint/optimizer/exp_avg_3", b"x"), "'exp_avg_3' .* holds no numbers"),
     "no seconds": (lambda f: f["checkpoint"].attrs.modify("phase_start_s", np.nan), "phase_start_s of checkpoint"),
     "other points": (lambda f: f.move("checkpoint/points/start", "checkpoint/points/stop"), "holds other terms"),
     "no moments": (lambda f: f.__delitem__("checkpoint/optimizer/exp_avg_0"), "the optimizer lacks 'exp_avg_0'"),
     "moments of another shape": (
-        lambda f: (
-            f.__delitem__("checkpoint/optimizer/exp_avg_0"),
-            f.create_dataset("checkpoint/optimizer/exp_avg_0", data=np.ones(3)),
-        ),
+        lambda f: other(f, "checkpoint/optimizer/exp_avg_0", np.ones(3)),
         r"'exp_avg_0' of the optimizer has the shape \[3\] instead of \[6, 1\]",
     ),
     "no factors": (lambda f: f.__delitem__("checkpoint/factors/start"), "holds other terms"),
@@ -595,18 +614,34 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
         "no phase ends as 'x'",
     ),
     "no phases": (lambda f: text(f, "history/phases", "[]"), "history/phases in .* tells of 0 phases"),
-    "other engine": (
-        lambda f: text(
-            f, "spec/settings", f["spec/settings"][()].decode().replace('"auto",\n  "max', '"magic",\n  "max')
+} | {
+    f"{key}: {value[:9]}": (
+        lambda f, key=key, value=value: text(
+            f, "spec/settings", re.sub(rf'(?m)^  "{key}": [^,\n]+', f'  "{key}": {value}', content(f, "spec/settings"))
         ),
-        "does not say how the derivatives",
-    ),
+        "does not say how the derivatives or the seconds are meant",
+    )
+    for key, value in (
+        ("derivatives", '"magic"'),
+        ("derivatives", "[]"),
+        ("max_seconds", "1e999"),
+        ("max_seconds", f"1{400 * '0'}"),
+        ("max_seconds", "-1"),
+    )
 }
 
 
-def text(file: h5py.File, path: str, content: str) -> None:
+def other(file: h5py.File, path: str, values: object) -> None:
     del file[path]
-    file[path] = np.array(content.encode())
+    file[path] = np.array(values)
+
+
+def text(file: h5py.File, path: str, content: str) -> None:
+    other(file, path, content.encode())
+
+
+def content(file: h5py.File, path: str) -> str:
+    return str(file[path][()].decode())
 
 
 @pytest.mark.parametrize("name", FOREIGN)

@@ -15,7 +15,7 @@ from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.cuda_graph import CudaRecorder, Recorder, Repeated
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.phases import TrainingPhase
-from laaf_cli.training.state import Arrays, taken
+from laaf_cli.training.state import Arrays, taken, taken_count
 from laaf_cli.training.stepper import Stepper
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -55,7 +55,7 @@ class _Adam(Stepper):
         return {"n_steps": np.array(self.n_steps), **moments}
 
     def load(self, state: Arrays) -> None:
-        self.n_steps = int(taken(state, "n_steps"))
+        self.n_steps = taken_count(state, "n_steps")
         for i, parameter in enumerate(self.parameters if self.n_steps else []):
             moments = {
                 name: torch.tensor(taken(state, f"{name}_{i}", *parameter.shape)).to(parameter) for name in _MOMENTS

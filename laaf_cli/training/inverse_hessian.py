@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.training.state import Arrays, taken
+from laaf_cli.training.state import Arrays, taken, taken_count
 from laaf_cli.training.symmetric_matrix import SymmetricMatrix, Update
 
 MEMORY = 50
@@ -176,7 +176,7 @@ class DenseInverse(InverseHessian):
         }
 
     def load(self, state: Arrays) -> None:
-        self.n_updates = int(taken(state, "n_updates"))
+        self.n_updates = taken_count(state, "n_updates")
         self.is_fresh = bool(taken(state, "is_fresh"))
         self.matrix.load("inverse_hessian", state)
 

@@ -13,6 +13,9 @@ from laaf_cli.training.objective import Setting
 
 Arrays = Mapping[str, NDArray[Any]]
 
+MAX_COUNT = 2**53
+"""The most that anything is counted to: run files hold 64 bits, and going on counts further."""
+
 
 class StateError(Exception):
     """A state does not fit the training that it is given to."""
@@ -51,11 +54,21 @@ class TrainingState:
     optimizer: Arrays = field(default_factory=dict)
 
 
+def taken_count(state: Arrays, name: str) -> int:
+    """The whole number of that name, of what was counted; raises StateError where there is none."""
+    value = taken(state, name)
+    if value.dtype.kind != "i" or not 0 <= value <= MAX_COUNT:
+        raise StateError(f"'{name}' of the optimizer is no count")
+    return int(value)
+
+
 def taken(state: Arrays, name: str, *shape: int) -> NDArray[Any]:
     """The array of that name and shape; raises StateError where there is none."""
     if name not in state:
         raise StateError(f"the optimizer lacks '{name}'")
     value = np.asarray(state[name])
-    if value.shape != shape or value.dtype.kind not in "fiu":
+    if value.dtype.kind not in "fi":
+        raise StateError(f"'{name}' of the optimizer holds no numbers")
+    if value.shape != shape:
         raise StateError(f"'{name}' of the optimizer has the shape {list(value.shape)} instead of {list(shape)}")
     return value

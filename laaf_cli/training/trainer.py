@@ -16,7 +16,7 @@ from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import PhaseEnd, PhaseResult, TrainingPhase
 from laaf_cli.training.result import Divergence, Event, Record, StopReason, TrainingResult
-from laaf_cli.training.state import StateError, TrainingState
+from laaf_cli.training.state import MAX_COUNT, StateError, TrainingState
 from laaf_cli.training.stepper import Stepper
 
 N_RECORDS = 1000
@@ -106,8 +106,12 @@ class Trainer:
         free = self.objective.constants.free
         if not 0 <= state.phase < len(self.phases) or state.constants.keys() != free.keys():
             raise StateError("it is of a training with other phases or other learned constants")
-        if not 0 <= state.done <= state.iteration or len(phases) < state.phase or not records:
+        if not self._is_reached(state) or len(phases) < state.phase or not records or state.n_retries > MAX_COUNT:
             raise StateError("it does not say where it stands")
+        interior = self.objective.interior
+        known = {None if interior is None else interior.n_points, *(phase.interior for phase in self.phases)}
+        if state.setting.n_interior not in known or not all(map(len, state.setting.points.values())):
+            raise StateError("its points are not as many as the spec says")
         with torch.no_grad():
             for name, value in state.constants.items():
                 free[name].fill_(value)
@@ -127,6 +131,11 @@ class Trainer:
         self.clock = _Clock(state.wall_time_s)
         if self.checkpoints is not None:
             self.checkpoints.begin(state.wall_time_s)
+
+    def _is_reached(self, state: TrainingState) -> bool:
+        """Whether the phases come by these iterations; bounds on seconds and stalls end them early."""
+        before = sum(phase.iterations for phase in self.phases[: state.phase])
+        return 0 <= state.iteration - state.done <= before and 0 <= state.done <= self.phases[state.phase].iterations
 
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
