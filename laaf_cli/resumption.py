@@ -217,6 +217,7 @@ def _inexact(past: PastRun, plan: Plan) -> Iterator[str]:
         "laaf": (facts["laaf_version"], __version__),
         "torch": (facts["torch_version"], version("torch")),
         "NumPy": (facts["numpy_version"], version("numpy")),
+        "SciPy": (facts["scipy_version"], version("scipy")),
         "the device": (facts["device"], plan.device.type),
         "the precision": (facts["dtype"], plan.spec.dtype),
         "the derivatives": (facts["engine"].partition("; phase ")[0], plan.engine_use),

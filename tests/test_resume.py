@@ -235,13 +235,33 @@ def test_a_finished_run_goes_on_as_if_more_had_been_planned(tmp_path: Path, laaf
     assert set(same_runs(short, long)) <= {"spec/overrides"}
 
 
+@pytest.mark.parametrize("stopped_at", [0, 5, 6, 8, 11])
+def test_a_run_that_was_interrupted_is_the_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: int
+) -> None:
+    """The record that ends it stays only where one is due; three iterations apart, and at the start of each phase."""
+    monkeypatch.setattr("laaf_cli.training.trainer.N_RECORDS", 7)
+    plan = plan_of(SPEC, "training.0.batch=10", "weights.balance={method: causal}")
+    execute(plan).save(tmp_path / "unbroken.h5")
+    asked: list[int] = []
+    stopped = execute(plan, should_stop=lambda: bool(asked.append(0)) or len(asked) > stopped_at)
+    stopped.save(tmp_path / "run.h5")
+    assert stopped.summary.stop_reason == "interrupted"
+    assert stopped.record.history.columns["iteration"][-1] == stopped_at
+    resumed = resume(PastRun.read(tmp_path / "run.h5"), Wishes())
+    execute(resumed.plan, past=resumed.past).save(tmp_path / "resumed.h5")
+    assert same_runs(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == []
+
+
 def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
     execute(plan_of(SPEC)).save(tmp_path / "run.h5")
     with resealed(tmp_path / "run.h5") as file:
         file.attrs["torch_version"] = "2.8.0"
+        file.attrs["scipy_version"] = "1.2.0"
     resumed = laaf("resume", tmp_path / "run.h5", "-i", 2, "--dtype", "float64")
     assert resumed.code == 0
     assert "warning: not bit for bit as without the break: torch: 2.8.0 before, 2." in resumed.err
+    assert "not bit for bit as without the break: SciPy: 1.2.0 before, 1." in resumed.err
     assert "not bit for bit as without the break: the precision: float32 before, float64 from here on" in resumed.err
     with h5py.File(tmp_path / "run.h5") as file:
         (event,) = json.loads(file["history/events"][()])

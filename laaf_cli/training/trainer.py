@@ -124,6 +124,9 @@ class Trainer:
         self.n_retries, self.rate_factor = state.n_retries, state.rate_factor
         self.absorbed_at = state.slopes_absorbed_at
         self.records, self.ended, self.events = list(records), list(phases[: state.phase]), list(events)
+        if len(records) > 1 and state.done and state.iteration % self.record_every:
+            # Made only because training stopped here: without the break there is none.
+            self.records = [record for record in records if record.iteration < state.iteration]
         self.objective.restore(state.setting)
         self.stepper = self._make_stepper()
         if state.optimizer:
