@@ -574,7 +574,9 @@ def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_wit
         checkpoint.attrs["created"] = created.replace("20", "21", 1)
     assert kept.latest().path == kept.newest, "of a training that was begun anew, with --overwrite"
     kept.newest.write_bytes(b"")
-    with pytest.raises(RunFileError, match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and laaf resume goes on"):
+    with pytest.raises(
+        RunFileError, match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and laaf resume goes on"
+    ):
         kept.latest()
 
 

@@ -87,15 +87,15 @@ def test_a_finished_run_is_validated_with_the_points_of_the_spec(monkeypatch: py
     seen = []
     monkeypatch.setattr("laaf_cli.run.finish", lambda *arguments: seen.append(arguments))
     execute(plan_of(SYSTEM))
-    plan, network, points, result, *_ = seen[0]
-    objective = plan.make_objective(network, points)
+    plan, network, result, *_ = seen[0]
+    objective = plan.make_objective(network, result.state.setting.points)
     with torch.no_grad():
         k = result.final.constants["k"]
         objective.constants.free["k"].fill_(k - 1)
     assert result.validation == pytest.approx(validate(objective, 400, 0), rel=1e-12)
     execute(plan_of(SYSTEM, "training.0.learning_rate=1e30", "equations.wave=u_t + exp(u)**9 = k*u_x"))
-    assert seen[1][3].divergence is not None
-    assert seen[1][3].validation == {}
+    assert seen[1][2].divergence is not None
+    assert seen[1][2].validation == {}
 
 
 def test_what_is_not_finite_is_left_out() -> None:

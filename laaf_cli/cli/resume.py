@@ -92,8 +92,7 @@ def resume(
             one_run.check_checkpoint(target, overwrite=overwrite)
         found = files.latest()
         if found.damage:
-            console.print_warning(f"{found.damage}
-Going on from the checkpoint before it, {found.path}")
+            console.print_warning(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
         past = PastRun.read(found.path)
         one_run.use_threads(past.attributes["threads"])
         resumption = plan_resumption(past, wishes)

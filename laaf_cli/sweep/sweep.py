@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 
 from laaf_cli.checkpoint_files import CheckpointFiles
-from laaf_cli.errors import ExitCode, LaafError
+from laaf_cli.errors import ExitCode, LaafError, UsageError
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
@@ -25,6 +26,9 @@ from laaf_cli.sweep.grid import PlannedRun
 from laaf_cli.target_file import claimed
 
 POLL_S = 0.2
+
+N_TRIES = 20
+"""How often it is looked whether a process that was told to end has let go of its run."""
 
 
 class State(Enum):
@@ -103,7 +107,9 @@ def sweep(
     for future in [future for future in pending if future.done() and not future.cancelled()]:
         if future.exception() is None:  # it was ready when the stop came
             tell(_outcome(pending.pop(future), future))
-    for run in pending.values():
+    for future, run in pending.items():
+        if keeps and future in running:
+            _tidy(run.path)
         tell(Outcome(run, State.CANCELLED))
     return [ended[run.path] for run in runs]
 
@@ -136,6 +142,14 @@ def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> Fi
 
     with claimed(path):
         return execute(plan, past=None if anew else unfinished(plan, path), on_checkpoint=keep)
+
+
+def _tidy(path: Path) -> None:
+    """Removes what a process leaves that is stopped in the middle of a run: its lock, a file that is half written."""
+    for _ in range(N_TRIES):
+        with suppress(UsageError), claimed(path):
+            return
+        time.sleep(POLL_S)
 
 
 def _started(
