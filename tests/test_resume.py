@@ -53,6 +53,7 @@ METHODS = {
         "weights.balance={method: ntk, every: 3}",
         "training.0.batch=10",
         "training.1.interior=90",
+        "points.resample={every: 5, method: rad}",
     ],
     "self-adaptive, uniform": [
         "weights.balance={method: self-adaptive, every: 3}",
@@ -92,8 +93,9 @@ def copied(parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_resumed_training_is_the_unbroken_one(optimizer: str, method: str) -> None:
+def test_a_resumed_training_is_the_unbroken_one(monkeypatch: pytest.MonkeyPatch, optimizer: str, method: str) -> None:
     """N + M iterations are N, and M with another trainer: bit for bit, from every fourth iteration."""
+    monkeypatch.setattr("laaf_cli.training.inverse_hessian.REFRESH", 5)
     plan = plan_of(SPEC, *METHODS[method], f"training.1.optimizer={optimizer}")
     unbroken = objective_of(plan)
     kept: list[tuple[TrainingResult, list[torch.Tensor]]] = []
@@ -134,6 +136,10 @@ def test_keeping_a_training_changes_nothing() -> None:
 
 PROBLEMS = {
     "learned constant": SPEC,
+    "points that are added, weights that rise": SPEC.replace(
+        "interior: 60}", "interior: 60, resample: {every: 5, method: rar-d}}"
+    )
+    + "weights: {balance: {method: self-adaptive, every: 5}}\n",
     "system in periodic space": """
 coordinates: {x: [0, 2*pi], t: [0, 1]}
 unknowns: [p, q]
@@ -181,7 +187,7 @@ def run_of(plan: Plan, folder: Path) -> tuple[FinishedRun, list[Path]]:
 
 
 def same_runs(path: Path, other: Path) -> list[str]:
-    """The datasets in which two run files differ, but for seconds and events."""
+    """The datasets and attributes in which two run files differ, but for seconds and events."""
     different = []
     with h5py.File(path) as a, h5py.File(other) as b:
         names: dict[str, set[str]] = {}
@@ -195,8 +201,11 @@ def same_runs(path: Path, other: Path) -> list[str]:
             x, y = a[name][()], b[name][()]
             equal = np.array_equal(x, y, equal_nan=np.asarray(x).dtype.kind == "f")
             different += [] if equal and np.asarray(x).dtype == np.asarray(y).dtype else [name]
-        mine, others = dict(a["checkpoint"].attrs), dict(b["checkpoint"].attrs)
-        different += [name for name in mine if not name.endswith("_s") and mine[name] != others[name]]
+        for group in ("/", "checkpoint"):
+            mine, others = dict(a[group].attrs), dict(b[group].attrs)
+            for name in mine.keys() - {"created", "n_checkpoints"}:
+                equal = mine[name] == others[name] or mine[name] != mine[name]
+                different += [] if equal or name.endswith("_s") else [f"{group} {name}"]
     return different
 
 
@@ -208,7 +217,7 @@ def test_a_file_holds_all_that_going_on_takes(tmp_path: Path, monkeypatch: pytes
     unbroken, checkpoints = run_of(plan, tmp_path)
     unbroken.save(tmp_path / "unbroken.h5")
     assert len(checkpoints) == 14
-    for path in (checkpoints[0], checkpoints[3], checkpoints[7], checkpoints[11]):
+    for path in (checkpoints[0], checkpoints[5], checkpoints[7], checkpoints[10]):
         resumed = resume(PastRun.read(path), Wishes())
         assert resumed.inexact == ()
         execute(resumed.plan, past=resumed.past).save(tmp_path / "resumed.h5")
@@ -375,6 +384,19 @@ def test_a_phase_that_its_seconds_ended_is_gone_on_with(tmp_path: Path, laaf: La
         assert json.loads(file["history/phases"][()])[0]["end"] == "completed"
 
 
+def test_the_seconds_of_a_phase_count_from_its_own_beginning(tmp_path: Path, laaf: Laaf) -> None:
+    _, run = trained(tmp_path, laaf, PLAIN.replace("iterations: 6", "iterations: 6, max_seconds: 6"))
+    with resealed(run) as file:
+        file.attrs["wall_time_s"] = 10.0
+        file["checkpoint"].attrs["phase_start_s"] = 9.0
+    assert laaf("resume", run, "-i", 2, "-q").code == 0
+    assert PastRun.read(run).iterations == 8
+    with resealed(run) as file:
+        file["checkpoint"].attrs["phase_start_s"] = 3.0
+    assert laaf("resume", run, "-i", 2, "-q").code == 0
+    assert PastRun.read(run).iterations == 8
+
+
 # The loss is no number as soon as |u| > 2, to which a large step takes it at once.
 STIFF = """
 coordinates: {t: [0, 1]}
@@ -419,6 +441,25 @@ def test_retries_go_back_with_a_smaller_step(tmp_path: Path, laaf: Laaf) -> None
         np.testing.assert_array_equal(file["history/total"][()], total), "as if it had retried by itself"
     shown = laaf("show", run).out
     assert "resumed after it diverged" in shown
+
+
+def test_a_training_that_was_retried_is_gone_on_with_as_it_was(tmp_path: Path) -> None:
+    plan = plan_of(STIFF)
+    paths: list[Path] = []
+
+    def keep(unfinished: FinishedRun) -> None:
+        paths.append(tmp_path / f"{len(paths)}.h5")
+        write_run(paths[-1], unfinished.record)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "is_due", lambda *_, phase_begins: phase_begins is not None)
+        execute(plan, retries=9, on_checkpoint=keep).save(tmp_path / "unbroken.h5")
+    past = PastRun.read(paths[-4])
+    assert past.checkpoint.attributes["phase"] == 0
+    assert past.checkpoint.attributes["rate_factor"] < 1
+    resumed = resume(past, Wishes())
+    execute(resumed.plan, past=resumed.past, retries=resumed.retries).save(tmp_path / "resumed.h5")
+    assert same_runs(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == []
 
 
 def test_too_few_retries_end_in_divergence(tmp_path: Path, laaf: Laaf) -> None:
