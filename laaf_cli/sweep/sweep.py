@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 
 from laaf_cli.checkpoint_files import CheckpointFiles
-from laaf_cli.errors import ExitCode, LaafError, UsageError
+from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError
 from laaf_cli.finished_run import FinishedRun
+from laaf_cli.memory import within_memory
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
@@ -121,7 +122,8 @@ def _solve_references(runs: Sequence[PlannedRun]) -> None:
         if plan.reference is not None and id(plan.reference) not in solved:
             solved.add(id(plan.reference))
             corners = plan.problem.domain.grid((2,) * plan.problem.domain.dimension)
-            with suppress(ReferenceRefusedError):  # each of its runs will tell
+            with suppress(ReferenceRefusedError, OutOfMemoryError), within_memory("computing the reference"):
+                # Each of its runs will tell.
                 plan.reference.evaluate(grid_points(corners))
 
 
@@ -141,7 +143,10 @@ def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> Fi
             files.save(unfinished_run.record)
 
     with claimed(path):
-        return execute(plan, past=None if anew else unfinished(plan, path), on_checkpoint=keep)
+        past = None if anew else unfinished(plan, path)
+        if past is None:
+            files.remove()  # lest the checkpoint of another training passes for one of this
+        return execute(plan, past=past, on_checkpoint=keep)
 
 
 def _tidy(path: Path) -> None:
