@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import FUSED, obstacle
-from laaf_cli.memory import Consumer
+from laaf_cli.memory import Consumer, free_bytes, in_bytes, largest
 from laaf_cli.multi_index import lower_set
 from laaf_cli.plan import Plan
 from laaf_cli.problem import Term
@@ -55,6 +55,23 @@ def of_grid(plan: Plan) -> list[Consumer]:
             "A smaller evaluation.grid lowers it",
         )
     ]
+
+
+def warning(plan: Plan) -> str:
+    """That training will hardly fit into the memory that is free, and what lowers it; empty where it will.
+
+    On a GPU nothing is said, for there the lack of memory is told as it comes.
+    """
+    if plan.device.type != "cpu":
+        return ""
+    free = free_bytes()
+    for i, phase in enumerate(plan.spec.training):
+        consumers = of_phase(plan, i)
+        n_bytes = sum(consumer.n_bytes for consumer in consumers)
+        if n_bytes > free:
+            what = f"phase {i} ({phase.optimizer}) takes about {in_bytes(n_bytes)} of memory"
+            return "\n".join([f"{what}, and {in_bytes(free)} are free", *largest(consumers)])
+    return ""
 
 
 def of_reference(plan: Plan) -> list[Consumer]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from laaf_cli.errors import OutOfMemoryError
 
@@ -73,16 +75,47 @@ def _explained(error: Exception, doing: str, consumers: Sequence[Consumer]) -> s
     asked = _ASKED.search(str(error))
     on_gpu = "CUDA" in str(error)
     more = f", which asked for {in_bytes(float(asked[1]) * _UNITS[asked[2].lower()])} more" if asked else ""
-    lines = [f"{'the memory of the GPU' if on_gpu else 'memory'} ran out while {doing}{more}"]
-    largest = max((consumer.n_bytes for consumer in consumers), default=0)
-    lines += [
+    headline = f"{'the memory of the GPU' if on_gpu else 'memory'} ran out while {doing}{more}"
+    elsewhere = ["--device cpu trains in the memory of the machine."] if on_gpu else []
+    return "\n".join([headline, *largest(consumers), *elsewhere])
+
+
+def largest(consumers: Sequence[Consumer]) -> list[str]:
+    """A line on each that takes much, the most first."""
+    most = max((consumer.n_bytes for consumer in consumers), default=0)
+    return [
         f"By estimate {in_bytes(consumer.n_bytes)} go to {consumer.what}. {consumer.remedy}."
         for consumer in sorted(consumers, key=lambda each: -each.n_bytes)
-        if consumer.n_bytes >= NOTEWORTHY * largest
+        if consumer.n_bytes >= NOTEWORTHY * most
     ]
-    if on_gpu:
-        lines.append("--device cpu trains in the memory of the machine.")
-    return "\n".join(lines)
+
+
+def free_bytes() -> float:
+    """What this process may still take of the memory of the machine, infinite where it does not tell.
+
+    Linux gives out more than it has, and ends the process that then uses it: no error comes of it.
+    """
+    return min(_free_on_machine(), _free_in_group())
+
+
+def _free_on_machine() -> float:
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * float(line.split()[1])
+    return math.inf
+
+
+def _free_in_group() -> float:
+    """Of what a container or a batch system allows; memory that caches files can be had back."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+        return math.inf if most == "max" else int(most) - used + int(statistics.get("inactive_file", 0))
+    except (OSError, ValueError):
+        return math.inf
 
 
 def in_bytes(n_bytes: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 import torch
 from conftest import Laaf, plan_of
 
-from laaf_cli import footprint
+from laaf_cli import footprint, memory
 from laaf_cli.derivatives.kernel import KernelMissing, load_library
 from laaf_cli.errors import OutOfMemoryError
 from laaf_cli.memory import Consumer, has_run_out, in_bytes, within_memory
@@ -207,6 +208,44 @@ def test_the_largest_come_first_and_small_ones_not_at_all() -> None:
         "By estimate 0.02 kB go to d. d less.",
         "By estimate 0.01 kB go to a. a less.",
     ]
+
+
+@pytest.mark.parametrize("command", ["check", "solve"])
+def test_what_will_not_fit_is_said_beforehand(
+    spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Linux gives out more memory than there is, and kills who uses it."""
+    monkeypatch.chdir(tmp_path)
+    settings = [
+        "--set",
+        "training=[{iterations: 1}, {optimizer: bfgs, iterations: 1}]",
+        "--set",
+        "network.hidden=[9,9]",
+    ]
+    assert "memory" not in laaf("check", spec, *settings).err
+    monkeypatch.setattr(footprint, "free_bytes", lambda: 2e5)
+    found = laaf(command, spec, *settings)
+    assert found.code == 0
+    assert (
+        "warning: phase 1 (bfgs) takes about 271 kB of memory, and 200 kB are free\n"
+        "By estimate 258 kB go to the inverse Hessian of 'bfgs', 127 × 127 numbers of 8 bytes, and a checkpoint of it. "
+        "training.1.optimizer: lbfgs does without it, and fewer neurons in network.hidden lower it.\n"
+    ) in found.err
+
+
+def test_free_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert memory.free_bytes() > 0
+    group = {"memory.max": "2000000\n", "memory.current": "1500000\n", "memory.stat": "anon 5\ninactive_file 300000\n"}
+    for name, text in group.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    1000 kB\n")
+    places = {"/proc/meminfo": tmp_path / "meminfo", "/sys/fs/cgroup": tmp_path}
+    monkeypatch.setattr(memory, "Path", places.__getitem__)
+    assert memory.free_bytes() == 800_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_bytes() == 1_024_000
+    (tmp_path / "meminfo").unlink()
+    assert memory.free_bytes() == math.inf
 
 
 def test_numbers_of_bytes() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import console, options
+from laaf_cli.cli import console, one_run, options
 
 
 def check(
@@ -65,7 +65,7 @@ def check(
     with within_memory("evaluating the loss once", lambda: footprint.of_loss(plan)):
         inspection = inspect(plan)
     if not quiet:
-        for warning in plan.warnings:
+        for warning in one_run.warnings(plan):
             console.print_warning(warning)
     if json:
         from laaf_cli.cli.outputs import CheckRecord

@@ -51,6 +51,13 @@ def check_checkpoint(target: Path, *, overwrite: bool) -> None:
         )
 
 
+def warnings(plan: Plan) -> list[str]:
+    """What a person should know before the training begins."""
+    from laaf_cli import footprint
+
+    return [*plan.warnings, *filter(None, [footprint.warning(plan)])]
+
+
 def use_threads(n_threads: int) -> None:
     """Trains with as many threads as before, where there are so many processors: another number rounds otherwise."""
     import os

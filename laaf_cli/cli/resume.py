@@ -104,8 +104,12 @@ def resume(
 
 
 def _announce(resumption: Resumption) -> None:
+    from laaf_cli import footprint
+
     past, plan = resumption.past, resumption.plan
     total = sum(phase.iterations for phase in plan.phases)
     console.print_message(f"going on from iteration {past.iterations} of {total}, kept in {past.path}")
+    if warning := footprint.warning(plan):
+        console.print_warning(warning)
     for sentence in resumption.inexact:
         console.print_warning(f"not bit for bit as without the break: {sentence}")

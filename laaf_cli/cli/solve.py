@@ -96,7 +96,7 @@ def _announce(plan: Plan) -> None:
         f"{spec.title or plan.name}: {widths} {spec.network.activation}, {slopes}{recovery}, seed {spec.seed}, "
         f"{spec.dtype}, {plan.device.type}"
     )
-    for warning in plan.warnings:
+    for warning in one_run.warnings(plan):
         console.print_warning(warning)
     if plan.reference is not None and plan.reference.takes_long:
         console.print_message("solving the equations by the spectral method first, for reference")
