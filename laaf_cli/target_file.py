@@ -31,8 +31,11 @@ MAX_NAME_BYTES = 200
 """The longest name that stands within the name of another file; file systems take 255 bytes."""
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Raises UsageError now for what would keep a file from being written after a long computation."""
+def check_target(path: Path, *, overwrite: bool, option: str = "--output") -> None:
+    """Raises UsageError now for what would keep a file from being written after a long computation.
+
+    option: the one that names another place.
+    """
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a directory; --output takes the path of a file")
@@ -47,9 +50,11 @@ def check_target(path: Path, *, overwrite: bool) -> None:
             file.flush()
         free = _free_bytes(path.parent)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+        why = error.strerror or error
+        raise UsageError(f"{path} cannot be written: {why}; {option} names another place") from None
     if free < MIN_FREE_BYTES:
-        raise UsageError(f"{path.parent} has {free / 1e6:.0f} MB left; {MIN_FREE_BYTES / 1e6:.0f} MB may be needed")
+        left = f"{free / 1e6:.0f} MB left, and {MIN_FREE_BYTES / 1e6:.0f} MB may be needed"
+        raise UsageError(f"{path.parent} has {left}; {option} names another place")
 
 
 def _free_bytes(folder: Path) -> int:

@@ -664,8 +664,8 @@ FORMATS_TEXT = (
         ("out.h5", f"out.h5 ends in '.h5'; {FORMATS_TEXT}"),
         (".", ". is a directory; --output takes the path of a file"),
         ("there.csv", "there.csv is there already; --overwrite replaces it, --output names another"),
-        ("there.csv/new.csv", "there.csv/new.csv cannot be written: File exists"),
-        ("/proc/new.csv", "/proc/new.csv cannot be written: No such file or directory"),
+        ("there.csv/new.csv", "there.csv/new.csv cannot be written: File exists; --output names another place"),
+        ("/proc/new.csv", "/proc/new.csv cannot be written: No such file or directory; --output names another place"),
         ("pipe.csv", "pipe.csv is not an ordinary file, and --output takes one"),
     ],
 )

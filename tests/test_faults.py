@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_at_the_end(spec: Path, run: Path) -> None:
 def test_a_disk_that_is_full_at_the_start(spec: Path) -> None:
     started = LaafProcess(spec.parent, "solve", spec.name, "-o", "runs/heat.h5", prepare=with_small_files)
     assert started.ended() == 2
-    assert started.said() == "error: runs/heat.h5 cannot be written: File too large\n"
+    assert started.said() == "error: runs/heat.h5 cannot be written: File too large; --output names another place\n"
 
 
 def test_a_log_on_a_full_disk(spec: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_folder_that_may_not_be_written(spec: Path, run: Path) -> None:
     run.parent.chmod(0o555)
     started = LaafProcess(spec.parent, "solve", spec.name, "-o", "runs/heat.h5", prepare=without_privileges)
     assert started.ended() == 2
-    assert started.said() == "error: runs/heat.h5 cannot be written: Permission denied\n"
+    assert started.said() == "error: runs/heat.h5 cannot be written: Permission denied; --output names another place\n"
 
 
 def test_a_folder_that_may_no_longer_be_written(spec: Path, run: Path) -> None:

@@ -272,7 +272,7 @@ def test_target_is_checked_before_training(tmp_path: Path) -> None:
 
 def test_target_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("laaf_cli.target_file._free_bytes", lambda _folder: 5_000_000)
-    with pytest.raises(UsageError, match=r"has 5 MB left; 32 MB may be needed"):
+    with pytest.raises(UsageError, match=r"has 5 MB left, and 32 MB may be needed; --output names"):
         check_target(tmp_path / "run.h5", overwrite=False)
 
 
