@@ -272,6 +272,7 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
             "n_interior": -1 if setting.n_interior is None else setting.n_interior,
             "holds_weights": int(setting.held_weights is not None),
             "n_retries": state.n_retries,
+            "retries": state.retries,
             "rate_factor": state.rate_factor,
             "phase_start_s": state.phase_start_s,
             "recorded_s": state.recorded_s,

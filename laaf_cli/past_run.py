@@ -24,7 +24,6 @@ from laaf_cli.runfile import (
 from laaf_cli.spec import shown
 from laaf_cli.trained_network import load_parameters
 from laaf_cli.training import (
-    RETRY_FACTOR,
     Event,
     PhaseEnd,
     PhaseResult,
@@ -108,13 +107,16 @@ class PastRun:
             phases = [PhaseResult(p.optimizer, p.iterations, _phase_end(p.end), p.detail) for p in self.phases]
             events = [Event(event.iteration, event.what) for event in self.events]
             events += [Event(self.iterations, what) for what in self.new_events]
-            trainer.go_on(self._state(drawn, trainer.objective.terms), self._records(), phases, events)
+            trainer.go_on(self._state(drawn, trainer), self._records(), phases, events)
         except StateError as error:
             raise self._misfit(str(error)) from None
 
-    def _state(self, drawn: Mapping[str, PointSet], terms: Mapping[str, object]) -> TrainingState:
+    def _state(self, drawn: Mapping[str, PointSet], trainer: Trainer) -> TrainingState:
         at: Mapping[str, Any] = self.checkpoint.attributes
-        if self.checkpoint.factors.keys() != terms.keys() or self.checkpoint.points.keys() != drawn.keys():
+        if (
+            self.checkpoint.factors.keys() != trainer.objective.terms.keys()
+            or self.checkpoint.points.keys() != drawn.keys()
+        ):
             raise StateError("its terms are not those of the spec")
         held = {name: torch.from_numpy(values) for name, values in self.checkpoint.held_weights.items()}
         diverged = self.stop_reason == "diverged"
@@ -135,11 +137,12 @@ class PastRun:
             at["recorded_s"],
             at["monitored_s"],
             at["n_retries"] + diverged,
-            at["rate_factor"] * (RETRY_FACTOR if diverged else 1),
+            at["rate_factor"] * (trainer.retry_factor(at["phase"]) if diverged else 1),
             self.attributes["slopes_absorbed_at"],
             setting,
             self.checkpoint.constants,
             self.checkpoint.optimizer,
+            trainer.retries,
         )
 
     def _points(self, drawn: Mapping[str, PointSet]) -> dict[str, PointSet]:

@@ -270,14 +270,17 @@ def make_plan(
     derivatives: str = FASTEST,
     max_seconds: float | None = None,
     allow_python: bool = False,
+    known_python: str | None = None,
 ) -> Plan:
-    """The plan of a spec; allow_python: whether the Python file that it names may be run.
+    """The plan of a spec.
+
+    allow_python: whether the Python file that it names may be run; known_python: the only text that it may have then.
 
     Raises SpecError with all faults of the spec; those that need a problem to be seen (an activation that is
     not smooth enough, a reference that does not apply) come once the rest is right.
     """
     loaded = load(text, overrides)
-    spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python))
+    spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python, known=known_python))
     faults = [
         *_activation_faults(loaded, spec, problem),
         *_phase_faults(loaded, spec, problem),

@@ -21,6 +21,9 @@ from laaf_cli.past_run import PastRun
 from laaf_cli.plan import Plan, make_plan
 from laaf_cli.spec import Override, Text, printable, read_text
 
+MAX_SHOWN = 200
+"""The most characters of a value that is shown."""
+
 UNFINISHED = ("interrupted", "running")
 """Stop reasons of runs that nothing but an accident, or Ctrl-C, has ended."""
 
@@ -67,7 +70,11 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
         overrides = [Override.from_assignment(f"{path}={text}") for path, text in source.overrides]
     except SpecError:
         raise RunFileError(f"spec/overrides in {past.path} is not what it should be") from None
-    how: dict[str, Any] = {"derivatives": past.settings.get("derivatives"), "allow_python": wishes.allow_python}
+    how: dict[str, Any] = {
+        "derivatives": past.settings.get("derivatives"),
+        "allow_python": wishes.allow_python,
+        "known_python": past.functions or "",
+    }
     bound = past.settings.get("max_seconds")
     if how["derivatives"] not in list(ENGINES) or not _is_bound(bound):
         raise RunFileError(f"spec/settings in {past.path} does not say how the derivatives or the seconds are meant")
@@ -85,7 +92,9 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     resumed = f"resumed after it diverged: {past.attributes['stop_detail']}" if _diverged(past) else "resumed"
     more = [f"{wishes.iterations} iterations more"] if wishes.iterations else []
     events = _events(resumed, *more, *inexact)
-    retries = wishes.retries + int(past.checkpoint.attributes["n_retries"])
+    at = past.checkpoint.attributes
+    left = int(at["retries"]) if past.stop_reason in UNFINISHED else 0
+    retries = max(left, wishes.retries + int(at["n_retries"]))
     return Resumption(plan, replace(past, new_events=events), retries, inexact)
 
 
@@ -158,9 +167,6 @@ def _check_unchanged(past: PastRun, plan: Plan, what: str) -> None:
         lines = [f"  {line}" for line in found[:MAX_DIFFERENCES]]
         lines += [f"  and {len(found) - MAX_DIFFERENCES} more"] * (len(found) > MAX_DIFFERENCES)
         raise SpecError([Fault("\n".join([what, *lines]), hint=_hint(past))])
-    functions = next((function.source for function in plan.problem.functions.values()), None)
-    if functions != past.functions:
-        raise SpecError([Fault("the Python file that the spec names has changed since", hint=_ANEW)])
     if plan.hashes()[0] != past.attributes["problem_hash"]:
         raise SpecError([Fault("the data that the spec names have changed since", hint=_ANEW)])
 
@@ -185,7 +191,8 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return "absent" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = "absent" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _changes(past: PastRun, plan: Plan, wishes: Wishes) -> list[Override]:

@@ -39,6 +39,8 @@ def check_target(path: Path, *, overwrite: bool, option: str = "--output") -> No
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a directory; --output takes the path of a file")
+        if path.name.endswith(CHECKPOINTS):
+            raise UsageError(f"{path} would be taken for a checkpoint; --output takes another name")
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is not an ordinary file, and --output takes one")
         if path.exists() and not overwrite:

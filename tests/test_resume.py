@@ -175,7 +175,7 @@ evaluation: {grid: {x: 8}}
 }
 
 
-def run_of(plan: Plan, folder: Path) -> tuple[FinishedRun, list[Path]]:
+def run_of(plan: Plan, folder: Path, retries: int = 0) -> tuple[FinishedRun, list[Path]]:
     """A finished run, and the checkpoints of all its iterations."""
     paths: list[Path] = []
 
@@ -183,7 +183,7 @@ def run_of(plan: Plan, folder: Path) -> tuple[FinishedRun, list[Path]]:
         paths.append(folder / f"{len(paths)}.h5")
         write_run(paths[-1], unfinished.record)
 
-    return execute(plan, on_checkpoint=keep), paths
+    return execute(plan, on_checkpoint=keep, retries=retries), paths
 
 
 def same_runs(path: Path, other: Path) -> list[str]:
@@ -351,10 +351,11 @@ def test_a_changed_python_file_is_refused(tmp_path: Path, laaf: Laaf) -> None:
     _, run = trained(tmp_path, laaf, yaml, "--allow-python")
     assert laaf("resume", run, "-i", 1).code == 3, "not without --allow-python"
     assert laaf("resume", run, "-i", 1, "-q", "--allow-python").code == 0
-    terms.write_text("def rate(u):\n    return -2 * u\n")
+    terms.write_text(f"def rate(u):\n    return -2 * u\n\n\nopen({str(tmp_path / 'was run')!r}, 'w').close()\n")
     refused = laaf("resume", run, "-i", 1, "--allow-python")
     assert refused.code == 3
-    assert "the Python file that the spec names has changed since" in refused.err
+    assert f"{terms} has changed since the run was made with it, and is not run" in refused.err
+    assert not (tmp_path / "was run").exists()
 
 
 # --- Bounds and divergence -------------------------------------------------------------------------------------------
@@ -462,6 +463,26 @@ def test_a_training_that_was_retried_is_gone_on_with_as_it_was(tmp_path: Path) -
     assert same_runs(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == []
 
 
+def test_a_killed_run_keeps_its_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Checkpoints, "is_due", lambda *_, phase_begins: phase_begins is not None)
+    _, checkpoints = run_of(plan_of(STIFF), tmp_path, retries=5)
+    first, last = PastRun.read(checkpoints[0]), PastRun.read(checkpoints[-1])
+    assert [resume(first, Wishes(retries=k)).retries for k in (0, 2, 7)] == [5, 5, 7]
+    used = int(last.checkpoint.attributes["n_retries"])
+    assert used > 0
+    assert resume(last, Wishes()).retries == 5
+    assert resume(last, Wishes(retries=5)).retries == used + 5
+
+
+def test_a_run_that_diverges_at_once_when_gone_on_with_is_left_as_it_was(tmp_path: Path, laaf: Laaf) -> None:
+    _, run = trained(tmp_path, laaf, PLAIN.replace("u_t = -u", "u_t = -1e30*u"), "--dtype", "float64")
+    before = run.read_bytes()
+    ended = laaf("resume", run, "-i", 2, "--dtype", "float32")
+    assert ended.code == 5
+    assert f"{run} is as it was" in ended.err
+    assert run.read_bytes() == before
+
+
 def test_too_few_retries_end_in_divergence(tmp_path: Path, laaf: Laaf) -> None:
     spec, run = tmp_path / "spec.yaml", tmp_path / "run.h5"
     spec.write_text(STIFF.replace("30}", "1e9}"))
@@ -507,9 +528,9 @@ def test_what_diverges_as_it_is_resumed_stays_where_it_was(tmp_path: Path, laaf:
     _, run = trained(tmp_path, laaf)
     with resealed(run) as file:
         file["checkpoint/factors/decay"][()] = np.nan
-    ended = laaf("resume", run, "-i", 2, "-q", "--retries", retries)
-    assert ended.code == 5
-    assert "The last good state, of iteration 6, is in" in ended.err
+    resumed = resume(PastRun.read(run), Wishes(iterations=2, retries=retries))
+    finished = execute(resumed.plan, past=resumed.past, retries=resumed.retries).save(run)
+    assert finished.summary.stop_reason == "diverged"
     past = PastRun.read(run)
     assert (past.iterations, past.done, past.history.columns["iteration"][-1]) == (6, 6, 6)
     assert [phase.iterations for phase in past.phases] == [6]
@@ -581,6 +602,14 @@ def test_a_checkpoint_is_shown_and_evaluated_as_a_run(
     evaluated = laaf("evaluate", checkpoints[3], "--grid", "t=3", "--quiet")
     assert evaluated.code == 0
     assert len(evaluated.out.splitlines()) == 4
+
+
+def test_no_run_is_named_as_a_checkpoint(tmp_path: Path, laaf: Laaf) -> None:
+    (tmp_path / "spec.yaml").write_text(PLAIN)
+    for ending in CHECKPOINTS:
+        refused = laaf("solve", tmp_path / "spec.yaml", "-o", tmp_path / f"run.h5{ending}")
+        assert refused.code == 2
+        assert "would be taken for a checkpoint" in refused.err
 
 
 def test_an_unfinished_run_is_not_overwritten(tmp_path: Path, laaf: Laaf) -> None:
@@ -670,6 +699,10 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     ),
     "no factors": (lambda f: f.__delitem__("checkpoint/factors/start"), "holds other terms"),
     "strange overrides": (lambda f: text(f, "spec/overrides", '[["a"]]'), "spec/overrides in .* is not what it"),
+    "a thousand and one overrides": (
+        lambda f: text(f, "spec/overrides", json.dumps([["seed", "1"]] * 1001)),
+        "spec/overrides in .* has 1,001 entries",
+    ),
     "overrides without a path": (lambda f: text(f, "spec/overrides", '[["", "1"]]'), "spec/overrides in .* is not"),
     "strange phases": (lambda f: text(f, "history/phases", "[1]"), "history/phases in .* is not what it should be"),
     "strange end": (

@@ -95,6 +95,8 @@ def train(
                     on_checkpoint=_Keeper(kept),
                     should_stop=stop.is_set,
                 )
+            if past is not None and finished.summary.stop_reason == "diverged":
+                _check_progress(finished, past)
             saved = finished.save(target)
     except KeyboardInterrupt:
         raise _stopped(target, kept) from None
@@ -102,6 +104,14 @@ def train(
         raise _with_checkpoint(error, target, kept) from None
     kept.remove()
     return saved
+
+
+def _check_progress(finished: FinishedRun, past: PastRun) -> None:
+    """Raises DivergedError where a run that is gone on with diverges at once: what there is, is the better state."""
+    from laaf_cli.errors import DivergedError
+
+    if finished.summary.iterations <= past.iterations:
+        raise DivergedError(f"training diverged at once: {finished.summary.stop_detail}\n{past.path} is as it was.")
 
 
 class _Keeper:

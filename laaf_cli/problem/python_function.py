@@ -83,10 +83,12 @@ class PythonFunction:
         return {name: value for name, value in vars(self).items() if name != "function"}
 
 
-def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFunction]:
+def python_functions(loaded: LoadedSpec, *, allowed: bool, known: str | None = None) -> dict[str, PythonFunction]:
     """What the file that a spec names has to call, also what is unfit for it; nothing without a file.
 
-    Raises SpecError where it is not allowed to run the file, and where the file cannot be read or run.
+    known: the only text that the file may have, where there is one.
+    Raises SpecError where it is not allowed to run the file, where it has another text than that, and where it cannot
+    be read or run.
     """
     if loaded.spec is None or loaded.spec.functions is None:
         return {}
@@ -97,6 +99,9 @@ def python_functions(loaded: LoadedSpec, *, allowed: bool) -> dict[str, PythonFu
     path = Path(loaded.text.name).parent / loaded.spec.functions
     try:
         source = read_text(path, "Python file is text").content
+        if known is not None and source != known:
+            what = f"{path} has changed since the run was made with it, and is not run"
+            raise SpecError([Fault(printable(what), mark, "Undo the change, or start anew with laaf solve.")])
         module = _module(source, str(path))
     except UsageError as error:
         hint = "The path is relative to the spec."

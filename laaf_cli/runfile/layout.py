@@ -149,6 +149,7 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "n_interior": Attribute(int, "points of the equations that the next renewal draws; -1 without equations", -1),
         "holds_weights": Attribute(int, "1 where weights of points are held between updates, else 0", 0, 1),
         "n_retries": Attribute(int, "how often training went back after it had diverged"),
+        "retries": Attribute(int, "how often it may", 0, 10_000),
         "rate_factor": Attribute(float, "what that multiplies the learning rate of the phase by"),
         "phase_start_s": Attribute(float, "seconds of training when the phase began"),
         "recorded_s": Attribute(float, "those when the last record was made"),

@@ -35,6 +35,9 @@ MAX_TEXT = 1_000_000
 MAX_AXIS = 100_000
 """The most values of a coordinate, as of `evaluation.grid`."""
 
+MAX_OVERRIDES = 1000
+"""The most changes of a spec on a command line; each is parsed by itself."""
+
 MAX_RECORDS = 1_000_000
 """The most rows of the history; training makes about a thousand."""
 
@@ -230,6 +233,10 @@ class RunFile(GuardedFile):
     def source(self) -> SpecSource:
         """Where the settings come from; what it names is a stranger's, and need not be there."""
         overrides = self._json("spec/overrides", _PAIRS)
+        if len(overrides) > MAX_OVERRIDES:
+            raise refusal(
+                f"spec/overrides in {self.path} has {len(overrides):,} entries; at most {MAX_OVERRIDES:,} are read"
+            )
         return SpecSource(self.text("spec/path"), self.text("spec/yaml"), tuple(overrides))
 
     def phases(self) -> list[PhaseSummary]:

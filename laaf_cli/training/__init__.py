@@ -16,7 +16,7 @@ from laaf_cli.training.phases import (
 from laaf_cli.training.resampling import RESAMPLERS
 from laaf_cli.training.result import Divergence, Event, Record, StopReason, TrainingResult
 from laaf_cli.training.state import StateError, TrainingState
-from laaf_cli.training.trainer import RETRY_FACTOR, Trainer
+from laaf_cli.training.trainer import Trainer
 from laaf_cli.training.validation import validate
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "DEFAULT_LEARNING_RATE",
     "OPTIMIZERS",
     "RESAMPLERS",
-    "RETRY_FACTOR",
     "SCHEDULES",
     "SLOPE_RECOVERY",
     "Checkpoints",

@@ -32,7 +32,8 @@ class TrainingState:
     adapted: the iteration at which points and weights were last renewed, −1 before the first.
     wall_time_s: seconds of training; phase_start_s, recorded_s, monitored_s: of them when the phase began, when the
     last record was made and when the error was last looked at.
-    n_retries: after divergence; rate_factor: what they multiply the learning rate of the phase by.
+    n_retries: after divergence, of at most `retries`; rate_factor: what they multiply the learning rate of the phase
+    by.
     slopes_absorbed_at: the iteration before which slopes became part of the weights, −1 where they are not.
     setting: points and weights. constants: the free parameter of each learned constant, in float64.
     optimizer: what it keeps between iterations, by name; empty where it is to begin anew.
@@ -52,6 +53,7 @@ class TrainingState:
     setting: Setting
     constants: Mapping[str, float] = field(default_factory=dict)
     optimizer: Arrays = field(default_factory=dict)
+    retries: int = 0
 
 
 def taken_count(state: Arrays, name: str) -> int:

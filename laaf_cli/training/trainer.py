@@ -252,12 +252,16 @@ class Trainer:
         """Whether a retry is left, and a step of this phase led here that can be taken back."""
         return self.n_retries < self.retries and self.done > 0 and self.good_iteration < self.iteration
 
+    def retry_factor(self, phase: int) -> float:
+        """What a retry multiplies the learning rate of a phase by; 1 where it takes none."""
+        return RETRY_FACTOR if OPTIMIZERS[self.phases[phase].optimizer].takes_rate else 1.0
+
     def _retry(self) -> None:
         what = f"{self.divergence}; went on from iteration {self.good_iteration}"
         self._go_back()
         self.adapted, self.n_retries = self.iteration, self.n_retries + 1
-        if OPTIMIZERS[self.phases[self.phase].optimizer].takes_rate:
-            self.rate_factor *= RETRY_FACTOR
+        if (factor := self.retry_factor(self.phase)) < 1:
+            self.rate_factor *= factor
             what += f" with {self.rate_factor:g} times the learning rate"
         self.events.append(Event(self.iteration, what))
         self.divergence = None
@@ -287,6 +291,7 @@ class Trainer:
             self.objective.setting,
             {name: float(value.detach()) for name, value in self.objective.constants.free.items()},
             {} if diverged else self._stepper.state(),
+            self.retries,
         )
         kept = self.checkpoints
         return TrainingResult(
