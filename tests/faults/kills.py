@@ -244,7 +244,7 @@ def kill_and_resume(folder: Path, unbroken: Unbroken, chance: random.Random, cou
     wait_for_checkpoint(training, run)
     while not killed or chance.random() < KILLED_AGAIN:
         after_s = chance.uniform(0, 0.95 * rest_s)
-        wait_s = chance.uniform(0, unbroken.checkpoint_s) if chance.random() < IN_A_WRITE else None
+        wait_s = unbroken.checkpoint_s * chance.random() ** 3 if chance.random() < IN_A_WRITE else None
         if not kill_somewhere(training, run, after_s, wait_s):
             break
         killed = True
