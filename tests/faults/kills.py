@@ -208,8 +208,7 @@ def kill_somewhere(training: Laaf, run: Path, after_s: float, wait_s: float | No
     while time.perf_counter() < end and not training.has_ended():
         time.sleep(0.002)
     if wait_s is not None:
-        old = parts(run)
-        while parts(run) <= old and not training.has_ended():
+        while not is_writing(run) and not training.has_ended():
             time.sleep(0.0005)
         time.sleep(wait_s)
     if training.has_ended():
@@ -218,9 +217,18 @@ def kill_somewhere(training: Laaf, run: Path, after_s: float, wait_s: float | No
     return True
 
 
-def parts(run: Path) -> set[Path]:
-    """Files that are being written, or were when the process was killed."""
-    return set(run.parent.glob(f".{run.name}*.part"))
+def is_writing(run: Path) -> bool:
+    """Whether the newest checkpoint has become the previous one too, and no other has taken its place so far."""
+    files = CheckpointFiles(run)
+    try:
+        return files.newest.samefile(files.previous)
+    except OSError:
+        return False
+
+
+def parts(run: Path) -> list[Path]:
+    """Files that were being written when a process was killed."""
+    return list(run.parent.glob(f".{run.name}*.part"))
 
 
 def check_files(run: Path, counts: Counts) -> None:
@@ -240,21 +248,21 @@ def kill_and_resume(folder: Path, unbroken: Unbroken, chance: random.Random, cou
     """One training with at least one kill."""
     run, log = folder / "run.h5", folder / "log"
     rest_s, killed = unbroken.seconds, False
-    training, old = Laaf(log, "solve", unbroken.spec, "-o", run, "--quiet"), parts(run)
+    training = Laaf(log, "solve", unbroken.spec, "-o", run, "--quiet")
     wait_for_checkpoint(training, run)
     while not killed or chance.random() < KILLED_AGAIN:
         after_s = chance.uniform(0, 0.95 * rest_s)
-        wait_s = unbroken.checkpoint_s * chance.random() ** 3 if chance.random() < IN_A_WRITE else None
+        wait_s = chance.uniform(0, unbroken.checkpoint_s) if chance.random() < IN_A_WRITE else None
         if not kill_somewhere(training, run, after_s, wait_s):
             break
         killed = True
         rest_s -= after_s
         counts.kills += 1
-        counts.during_a_write += bool(parts(run) - old)
+        counts.during_a_write += is_writing(run)
         check_files(run, counts)
         if run.exists() and not CheckpointFiles(run).newest.exists():  # it was about to end
             break
-        training, old = Laaf(log, "resume", run, "--quiet"), parts(run)
+        training = Laaf(log, "resume", run, "--quiet")
     training.wait()
     if killed:
         counts.trainings += 1
