@@ -18,7 +18,8 @@ from laaf_cli.network import Mlp
 from laaf_cli.past_run import PastRun
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
-from laaf_cli.reference import ReferenceRefusedError
+from laaf_cli.problem.domain import Array
+from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
 from laaf_cli.solution import Solution
 from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, validate
 
@@ -45,12 +46,7 @@ def execute(
     with within_memory("laying out the evaluation grid", lambda: footprint.of_grid(plan)):
         grid = grid_points(plan.problem.grid)
     with within_memory("computing the reference", lambda: footprint.of_reference(plan)):
-        try:
-            reference = plan.reference.evaluate(grid) if plan.reference is not None else None
-        except ReferenceRefusedError as error:
-            if not plan.can_do_without_reference:
-                raise
-            plan, reference = replace(plan, reference=None, no_reference=str(error)), None
+        plan, reference = _with_reference(plan, grid)
         slices = _slices(plan)
     network = plan.make_network()
     if past is not None:
@@ -94,6 +90,18 @@ def execute(
         if result.divergence is None:
             result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
     return finished(result)
+
+
+def _with_reference(plan: Plan, grid: Array) -> tuple[Plan, ReferenceValues | None]:
+    """The reference on the grid; without one, the plan that says why, where nobody has asked for it."""
+    if plan.reference is None:
+        return plan, None
+    try:
+        return plan, plan.reference.evaluate(grid)
+    except ReferenceRefusedError as error:
+        if not plan.can_do_without_reference:
+            raise
+        return replace(plan, reference=None, no_reference=str(error)), None
 
 
 def _slices(plan: Plan) -> list[Slice]:
