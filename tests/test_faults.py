@@ -175,7 +175,7 @@ def test_a_disk_that_is_full_at_the_start(spec: Path) -> None:
 
 def test_a_log_on_a_full_disk(spec: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "laaf_cli", "solve", spec, "-i", "3", "-o", spec.with_suffix(".h5")]
+        command = [sys.executable, "-P", "-m", "laaf_cli", "solve", spec, "-i", "3", "-o", spec.with_suffix(".h5")]
         assert subprocess.run(command, stderr=full, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 

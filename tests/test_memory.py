@@ -56,7 +56,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the limit of the add
 def laaf_with(room_mb: int, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own that has so many MB besides what it begins with."""
     return subprocess.run(
-        [sys.executable, "-c", WITH_ROOM, str(room_mb), *map(str, arguments)],
+        [sys.executable, "-P", "-c", WITH_ROOM, str(room_mb), *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "400"},
         capture_output=True,
@@ -136,7 +136,7 @@ try:
 except MemoryError as error:
     print(error)
 """
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (0, "the kernel lacks memory\n"), found.stderr
 
 

@@ -191,7 +191,7 @@ def train_unbroken(folder: Path, case: str, iterations: int) -> Unbroken:
 def check_forking(folder: Path, unbroken: Unbroken) -> None:
     """A forked process must find what the command line finds as everyone starts it."""
     run = folder / "alone.h5"
-    command = [sys.executable, "-m", "laaf_cli", "solve", unbroken.spec, "-o", run, "--quiet"]
+    command = [sys.executable, "-P", "-m", "laaf_cli", "solve", unbroken.spec, "-o", run, "--quiet"]
     subprocess.run(command, check=True, capture_output=True)
     assert numbers_of(run) == unbroken.numbers
 
