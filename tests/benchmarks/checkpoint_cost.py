@@ -118,17 +118,17 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     prepare_torch()
-    rows = []
+    rows, refused = [], {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for name, hidden, optimizer, dtype in CASES[: 2 if arguments.quick else None]:
             try:
-                rows.append(
-                    cost_of(hidden, optimizer, dtype, arguments.iterations, Path(folder)).row(name, optimizer, dtype)
-                )
+                cost = cost_of(hidden, optimizer, dtype, arguments.iterations, Path(folder))
+                rows.append(cost.row(name, optimizer, dtype))
             except SpecError as error:
-                rows.append((name, f"{optimizer}, {dtype}", error.faults[0].what, *["-"] * (len(HEADERS) - 3)))
+                rows.append((name, f"{optimizer}, {dtype}", "refused", *["-"] * (len(HEADERS) - 3)))
+                refused[f"{name}, {optimizer}"] = error.faults[0].what
     caption = "One checkpoint: medians of iterations, means of checkpoints"
-    tell(Findings("checkpoint_cost", {"checkpoints": Table(caption, HEADERS, rows)}), arguments.output)
+    tell(Findings("checkpoint_cost", {"checkpoints": Table(caption, HEADERS, rows)}, refused), arguments.output)
 
 
 if __name__ == "__main__":
