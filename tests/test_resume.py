@@ -17,6 +17,7 @@ from conftest import Laaf, plan_of, resealed
 from jsonschema import Draft202012Validator
 
 from laaf_cli.checkpoint_files import CheckpointFiles
+from laaf_cli.cli.interrupt import StopFlag
 from laaf_cli.errors import RunFileError
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.past_run import PastRun
@@ -602,6 +603,22 @@ def test_a_checkpoint_is_shown_and_evaluated_as_a_run(
     evaluated = laaf("evaluate", checkpoints[3], "--grid", "t=3", "--quiet")
     assert evaluated.code == 0
     assert len(evaluated.out.splitlines()) == 4
+
+
+def test_what_is_asked_for_by_mistake_is_told(tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, run = tmp_path / "spec.yaml", tmp_path / "run.h5"
+    spec.write_text(PLAIN)
+    asked = laaf("resume", spec)
+    assert asked.code == 2
+    assert f"{spec} is a spec: laaf solve {spec} trains it" in asked.err
+    with monkeypatch.context() as patch:
+        patch.setattr(StopFlag, "is_set", lambda _: True)
+        assert laaf("solve", spec, "-o", run, "-q").code == 130
+    asked = laaf("solve", spec, "-o", run, "-q")
+    assert asked.code == 2
+    assert f"interrupted after 0 iterations\nlaaf resume {run} goes on with it" in asked.err
+    assert laaf("resume", run, "-q").code == 0
+    assert "--overwrite replaces it" in laaf("solve", spec, "-o", run, "-q").err
 
 
 def test_no_run_is_named_as_a_checkpoint(tmp_path: Path, laaf: Laaf) -> None:

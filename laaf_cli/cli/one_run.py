@@ -34,6 +34,26 @@ def check_max_error(plan: Plan, max_error: float | None) -> None:
         raise UsageError(f"--max-error needs a reference, and there is none: {why}")
 
 
+def check_no_interrupted_run(target: Path) -> None:
+    """Raises UsageError where the run file is there and can be gone on with: who asks for it again may want that."""
+    from laaf_cli.errors import RunFileError, UsageError
+    from laaf_cli.resumption import UNFINISHED
+    from laaf_cli.runfile import RunFile
+
+    if not target.is_file():
+        return
+    try:
+        with RunFile(target) as run:
+            facts = run.attributes
+    except RunFileError:
+        return  # what it is else is told by whoever writes there
+    if facts["stop_reason"] in UNFINISHED:
+        raise UsageError(
+            f"{target} is there already, interrupted after {facts['iterations']} iterations\n"
+            f"laaf resume {target} goes on with it, --overwrite replaces it, --output names another."
+        )
+
+
 def check_checkpoint(target: Path, *, overwrite: bool) -> None:
     """Raises UsageError where an unfinished training of the run file is there, lest it be lost.
 

@@ -67,6 +67,7 @@ def resume(
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
     from laaf_cli.checkpoint_files import CheckpointFiles
+    from laaf_cli.errors import UsageError
     from laaf_cli.past_run import PastRun
     from laaf_cli.resumption import Wishes
     from laaf_cli.resumption import resume as plan_resumption
@@ -85,6 +86,8 @@ def resume(
         stored_spec,
         allow_python,
     )
+    if run.suffix in (".yaml", ".yml"):
+        raise UsageError(f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file")
     RunFile(files.latest().path).close()  # before anything is made on the way to the target
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):

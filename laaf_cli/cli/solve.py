@@ -77,6 +77,8 @@ def solve(
     plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)
     one_run.check_max_error(plan, max_error)
     target = output or plan.default_output
+    if not overwrite:
+        one_run.check_no_interrupted_run(target)
     check_target(target, overwrite=overwrite)
     with claimed(target):
         check_target(target, overwrite=overwrite)  # another process may just have written it
