@@ -263,6 +263,22 @@ def test_a_run_that_was_interrupted_is_the_unbroken_one(
     assert same_runs(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == []
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_trains_further_as_if_more_had_been_planned(tmp_path: Path, optimizer: str) -> None:
+    """The last step of a finished run is followed by the step that would have followed."""
+
+    def plan(iterations: int) -> Plan:
+        training = f"[{{iterations: 4}}, {{optimizer: {optimizer}, iterations: {iterations}}}]"
+        return plan_of(SPEC, *METHODS["rar-d, causal"], f"training={training}")
+
+    short, long = tmp_path / "short.h5", tmp_path / "long.h5"
+    execute(plan(8)).save(short)
+    execute(plan(12)).save(long)
+    resumed = resume(PastRun.read(short), Wishes(iterations=4))
+    execute(resumed.plan, past=resumed.past).save(short)
+    assert same_runs(short, long) == ["spec/overrides"]
+
+
 def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
     execute(plan_of(SPEC)).save(tmp_path / "run.h5")
     with resealed(tmp_path / "run.h5") as file:
