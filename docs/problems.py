@@ -36,8 +36,8 @@ HEAD = """# The bundled problems
 `laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. Below stands what one
 run of each reaches as it is, with seed 0: its relative L2 error against the reference (for several unknowns the
 largest), and its seconds of training on one of two processors, without a GPU. The settings are modest, so that each
-takes three minutes at most; they are not the best that can be reached. `laaf sweep NAME --seeds 5` tells how much of it
-is luck. What better settings reach is shown for `burgers-accurate` in [Performance](performance.md).
+takes a minute at most, with the kernel; they are not the best that can be reached. `laaf sweep NAME --seeds 5` tells
+how much of it is luck. What better settings reach is shown for `burgers-accurate` in [Performance](performance.md).
 
 This page is written by one command, which solves what is not solved yet:
 
