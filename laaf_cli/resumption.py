@@ -87,7 +87,9 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     before = make_plan(text, overrides, max_seconds=bound, **how)
     _check_unchanged(past, before, "this laaf reads the stored spec otherwise")
     changes, seconds = _changes(past, before, wishes), _max_seconds(past, wishes, bound)
-    plan = make_plan(text, [*overrides, *changes], max_seconds=seconds, **how)
+    plan = before
+    if changes or seconds != bound:  # else nothing is read, and no Python file run, a second time
+        plan = make_plan(text, [*overrides, *changes], max_seconds=seconds, **how)
     inexact = tuple(_inexact(past, plan))
     resumed = f"resumed after it diverged: {past.attributes['stop_detail']}" if _diverged(past) else "resumed"
     more = [f"{wishes.iterations} iterations more"] if wishes.iterations else []
