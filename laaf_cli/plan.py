@@ -319,7 +319,7 @@ def _require_kernel(plan: Plan) -> None:
             )
 
 
-def _activation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:
+def _activation_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
     row = ACTIVATIONS[spec.network.activation]
     if problem.order <= row.max_order:
         return []
@@ -343,14 +343,14 @@ def _with_learning_rates(spec: RunSpec) -> RunSpec:
     return spec.model_copy(update={"training": phases})
 
 
-def _phase_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:
+def _phase_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
     periods = make_periods(problem.trial, problem.domain)
     widths = [Inputs(problem.domain.dimension, None, periods).width, *spec.network.hidden, len(problem.trial.outputs)]
     n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + len(problem.learned)
     return [_fault(loaded, misfit) for misfit in phase_faults(spec, n_parameters)]
 
 
-def _schedule_faults(loaded: LoadedSpec, spec: RunSpec) -> list[Fault]:
+def _schedule_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec) -> list[Fault]:
     faults = []
     for i, phase in enumerate(spec.training):
         law = SCHEDULES[phase.schedule.kind]
@@ -363,11 +363,11 @@ def _schedule_faults(loaded: LoadedSpec, spec: RunSpec) -> list[Fault]:
     return faults
 
 
-def _adaptation_faults(loaded: LoadedSpec, spec: RunSpec, problem: Problem) -> list[Fault]:
+def _adaptation_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
     return [_fault(loaded, misfit) for misfit in (*resampling_faults(spec), *balance_faults(spec, problem))]
 
 
-def _fault(loaded: LoadedSpec, misfit: Misfit) -> Fault:
+def _fault(loaded: LoadedSpec[RunSpec], misfit: Misfit) -> Fault:
     """A misfit, at its key."""
     *above, key = misfit.path
     section = loaded.root.locate(tuple(above))

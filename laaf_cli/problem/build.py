@@ -35,7 +35,7 @@ SAMPLER_CHOICES: Choices = {(section, "sampler"): tuple(SAMPLERS) for section in
 
 
 def build(
-    loaded: LoadedSpec, choices: Choices | None = None, functions: Mapping[str, PythonFunction] | None = None
+    loaded: LoadedSpec[RunSpec], choices: Choices | None = None, functions: Mapping[str, PythonFunction] | None = None
 ) -> tuple[RunSpec, Problem]:
     """The checked spec and its problem.
 
@@ -76,7 +76,7 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
 class _Builder(Reader):
     """Reads what is not a section of its own, and puts all sections together."""
 
-    def __init__(self, loaded: LoadedSpec, spec: RunSpec, functions: Mapping[str, PythonFunction]) -> None:
+    def __init__(self, loaded: LoadedSpec[RunSpec], spec: RunSpec, functions: Mapping[str, PythonFunction]) -> None:
         super().__init__(loaded, spec)
         self.python = {name: function for name, function in functions.items() if not function.unfit}
         self.unfit = {name: function.unfit for name, function in functions.items() if function.unfit}

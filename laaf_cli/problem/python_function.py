@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from laaf_cli.errors import Fault, SpecError, UsageError
-from laaf_cli.spec import LoadedSpec, printable, read_text
+from laaf_cli.spec import LoadedSpec, RunSpec, printable, read_text
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ class PythonFunction:
         return {name: value for name, value in vars(self).items() if name != "function"}
 
 
-def python_functions(loaded: LoadedSpec, *, allowed: bool, known: str | None = None) -> dict[str, PythonFunction]:
+def python_functions(
+    loaded: LoadedSpec[RunSpec], *, allowed: bool, known: str | None = None
+) -> dict[str, PythonFunction]:
     """What the file that a spec names has to call, also what is unfit for it; nothing without a file.
 
     known: the only text that the file may have, where there is one.

@@ -46,7 +46,7 @@ class Reader:
     constants at their true values. domain: the box, once it is known. warnings: sentences on what is read.
     """
 
-    def __init__(self, loaded: LoadedSpec, spec: RunSpec) -> None:
+    def __init__(self, loaded: LoadedSpec[RunSpec], spec: RunSpec) -> None:
         self.root = loaded.root
         self.folder = Path(loaded.text.name).parent
         self.faults: list[Fault] = []

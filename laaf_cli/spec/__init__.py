@@ -1,6 +1,7 @@
 """The spec: YAML text → frozen models, with errors that point at the characters at fault."""
 
-from laaf_cli.spec.load import LoadedSpec, Override, apply, load
+from laaf_cli.spec.image_models import ImageModel, ImageSlopes, ImageSpec, ImageTraining
+from laaf_cli.spec.load import LoadedSpec, Override, apply, load, load_as
 from laaf_cli.spec.models import (
     Balance,
     Condition,
@@ -22,6 +23,10 @@ __all__ = [
     "Balance",
     "Condition",
     "Data",
+    "ImageModel",
+    "ImageSlopes",
+    "ImageSpec",
+    "ImageTraining",
     "KeyPath",
     "Learned",
     "LoadedSpec",
@@ -38,6 +43,7 @@ __all__ = [
     "Value",
     "apply",
     "load",
+    "load_as",
     "printable",
     "read_text",
     "shown",

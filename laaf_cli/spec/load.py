@@ -6,16 +6,19 @@ import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from laaf_cli.errors import Fault, Mark, SpecError, did_you_mean, listed
+from laaf_cli.spec.image_models import ImageSpec
 from laaf_cli.spec.models import MAX_LABEL, MAX_NAME, RunSpec
 from laaf_cli.spec.source import MAX_FAULTS, MAX_NESTING, KeyPath, Text, Value, read_yaml, shown
 
 _INDEX = re.compile("[0-9]{1,6}")
+
+SpecModel = TypeVar("SpecModel", RunSpec, ImageSpec)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Override:
 
 
 @dataclass(frozen=True)
-class LoadedSpec:
+class LoadedSpec(Generic[SpecModel]):
     """A spec that may have faults.
 
     spec: the models, without the parts that were wrong; None where too little is left.
@@ -64,12 +67,17 @@ class LoadedSpec:
 
     text: Text
     root: Value
-    spec: RunSpec | None
+    spec: SpecModel | None
     faults: tuple[Fault, ...]
 
 
-def load(text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec:
-    """The spec of a YAML text with the overrides put in.
+def load(text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec[RunSpec]:
+    """The spec of an equation as a YAML text, with the overrides put in; faults as `load_as` has them."""
+    return load_as(RunSpec, text, overrides)
+
+
+def load_as(model: type[SpecModel], text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec[SpecModel]:
+    """The spec of a YAML text with the overrides put in, as a model.
 
     Faults of the form are collected in the result, so that those of the meaning can be found as well.
     Raises SpecError where the text is not YAML or not a mapping.
@@ -79,31 +87,42 @@ def load(text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec:
         raise SpecError([Fault(f"{text.name} is empty", None, "laaf problems burgers > my.yaml starts a new spec.")])
     if not isinstance(root.data, dict):
         raise SpecError([Fault("a spec is a mapping of keys to values", root.mark, "As in: unknowns: [u].")])
+    _check_kind(model, root)
     faults = [fault for override in overrides if (fault := apply(root, override)) is not None]
     plain = root.plain()
-    spec: RunSpec | None = None
-    for attempt in range(len(RunSpec.model_fields)):
+    spec: SpecModel | None = None
+    for attempt in range(len(model.model_fields)):
         try:
-            spec = RunSpec.model_validate(plain)
+            spec = model.model_validate(plain)
             break
         except ValidationError as error:
             details = error.errors(include_url=False)
             if attempt == 0:
-                faults += _faults(root, details)
+                faults += _faults(model, root, details)
             pruned = [_prune(plain, detail) for detail in details]
             if not all(pruned):
                 break
     return LoadedSpec(text, root, spec, tuple(faults))
 
 
-def _faults(root: Value, details: Sequence[ErrorDetails]) -> list[Fault]:
+def _check_kind(model: type[BaseModel], root: Value) -> None:
+    """Raises SpecError for the spec of an equation where one of images is asked for, and the other way round."""
+    is_of_images = "images" in root.data and "equations" not in root.data
+    if is_of_images and model is RunSpec:
+        what, hint = "this spec names images to classify, and no equation", "laaf classify trains it."
+        raise SpecError([Fault(what, root.keys.get("images", root.mark), hint)])
+    if model is ImageSpec and not is_of_images and ("coordinates" in root.data or "unknowns" in root.data):
+        raise SpecError([Fault("this spec is of an equation, and names no images", root.mark, "laaf solve trains it.")])
+
+
+def _faults(model: type[BaseModel], root: Value, details: Sequence[ErrorDetails]) -> list[Fault]:
     """What pydantic found, in our words; the first of very many."""
     misspelt: dict[KeyPath, list[str]] = {}
     for detail in details:
         if detail["type"] == "extra_forbidden":
             misspelt.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
     told = [detail for detail in details if not _is_misspelt(detail, misspelt)]
-    faults = [_fault(root, detail) for detail in told[:MAX_FAULTS]]
+    faults = [_fault(model, root, detail) for detail in told[:MAX_FAULTS]]
     if len(told) > MAX_FAULTS:
         faults.append(Fault(f"{len(told) - MAX_FAULTS} more faults are not shown"))
     return faults
@@ -165,13 +184,13 @@ def _prune(plain: Any, detail: ErrorDetails) -> bool:
     return True
 
 
-def _fault(root: Value, detail: ErrorDetails) -> Fault:
+def _fault(model: type[BaseModel], root: Value, detail: ErrorDetails) -> Fault:
     """One of pydantic's errors in our words, at its place."""
     kind, context, path = detail["type"], detail.get("ctx", {}), tuple(detail["loc"])
     if kind == "missing":
-        return _missing(root, path)
+        return _missing(model, root, path)
     if kind == "extra_forbidden":
-        return _unknown_key(root, path)
+        return _unknown_key(model, root, path)
     if path[-1] == "[key]":
         key = str(path[-2])
         return _not_a_name(path[:-1], key, root.locate(path[:-2]).keys.get(key))
@@ -195,7 +214,7 @@ def _fault(root: Value, detail: ErrorDetails) -> Fault:
     if path[0] == "periodic" and kind in ("int_type", "int_from_float"):
         template = "'{name}' is true or a number of harmonics, not {given}"
     sentence = template.format(name=name, given=given, form=_form(path), list=_list(path), **limits)
-    return Fault(sentence, value.mark, _example(path, kind, value))
+    return Fault(sentence, value.mark, _example(model, path, kind, value))
 
 
 _SENTENCES = {
@@ -265,11 +284,24 @@ EXAMPLES = {
 }
 """What a key may hold, for hints; a test reads each of them."""
 
+IMAGE_EXAMPLES = {
+    "images": "mnist",
+    "model": "{kind: lenet}",
+    "slopes": "{kind: nlaaf, n: 1}",
+    "slopes.recovery": "false, or recovery: {weight: 1}",
+    "training": "{epochs: 10}",
+    "training.drops": "[10, 50]",
+}
+"""The same for images."""
+
+_EXAMPLES_OF: dict[type[BaseModel], dict[str, str]] = {RunSpec: EXAMPLES, ImageSpec: IMAGE_EXAMPLES}
+
 _OF_STRUCTURE = ("dict_type", "model_type", "list_type", "too_short", "too_long", "missing")
 
 
-def _example(path: KeyPath, kind: str, value: Value) -> str:
+def _example(model: type[BaseModel], path: KeyPath, kind: str, value: Value) -> str:
     """How a value that has the wrong form is written."""
+    examples = _EXAMPLES_OF[model]
     section, key = path[0], next(str(step) for step in reversed(path) if isinstance(step, str))
     if section == "periodic" and len(path) > 1:
         return f"Write {key}: true, or a number from 1 to 64; leave out what is not periodic."
@@ -277,8 +309,8 @@ def _example(path: KeyPath, kind: str, value: Value) -> str:
         if section == "coordinates" and len(path) > 1:
             return f"As in {key}: [-1, 1]."
         # What stands below a name that the user chose is written like any other of its kind.
-        example = EXAMPLES.get(f"{section}.*") if path[1:] == (key,) else None
-        example = example or EXAMPLES.get(f"{section}.{key}" if key in path[1:] else str(section))
+        example = examples.get(f"{section}.*") if path[1:] == (key,) else None
+        example = example or examples.get(f"{section}.{key}" if key in path[1:] else str(section))
         return f"As in {key}: {example}." if example else ""
     if key in ("title", "source", "file") and isinstance(value.data, (int, float)):
         return "Put it in quotes."
@@ -346,28 +378,30 @@ def _not_a_name(path: KeyPath, name: str, mark: Mark | None) -> Fault:
     return Fault(f"{shown(name)} is not a name", mark, f"A name begins with a letter (A to Z, a to z); {follow}.")
 
 
-def _missing(root: Value, path: KeyPath) -> Fault:
+def _missing(model: type[BaseModel], root: Value, path: KeyPath) -> Fault:
     missing = str(path[-1])
     if len(path) == 1:
-        return Fault(f"missing key '{missing}'", root.mark, f"As in {missing}: {EXAMPLES[missing]}.")
+        return Fault(f"missing key '{missing}'", root.mark, f"As in {missing}: {_EXAMPLES_OF[model][missing]}.")
     parent = root.locate(path[:-1])
     above = root.locate(path[:-2])
     mark = above.keys.get(str(path[-2]), parent.mark)
-    return Fault(f"'{_name(root, path[:-1])}' lacks the key '{missing}'", mark, _example(path[:-1], "missing", parent))
+    return Fault(
+        f"'{_name(root, path[:-1])}' lacks the key '{missing}'", mark, _example(model, path[:-1], "missing", parent)
+    )
 
 
-def _unknown_key(root: Value, path: KeyPath) -> Fault:
+def _unknown_key(model: type[BaseModel], root: Value, path: KeyPath) -> Fault:
     key = str(path[-1])
     mark = root.locate(path[:-1]).keys.get(key)
-    known = list(_model_at(path[:-1]).model_fields)
+    known = list(_model_at(model, path[:-1]).model_fields)
     where = f" in '{_name(root, path[:-1])}'" if len(path) > 1 else ""
     hint = did_you_mean(key, known) or f"Keys: {listed(known)}."
     return Fault(f"unknown key {shown(key)}{where}", mark, hint)
 
 
-def _model_at(path: Iterable[str | int]) -> type[BaseModel]:
+def _model_at(whole: type[BaseModel], path: Iterable[str | int]) -> type[BaseModel]:
     """The model that stands at a path of the spec."""
-    annotation: Any = RunSpec
+    annotation: Any = whole
     for step in path:
         annotation = _bare(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

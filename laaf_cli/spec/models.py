@@ -41,7 +41,7 @@ Count = Annotated[int, Field(ge=1, le=100_000_000)]
 Harmonics = Annotated[int, BeforeValidator(_harmonics), Field(ge=1, le=64)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
@@ -49,7 +49,7 @@ Equations = Annotated[list[Expression], BeforeValidator(_one_or_many), Field(min
 Names = Annotated[list[Name], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)]
 
 
-class Condition(_Strict):
+class Condition(Strict):
     """What holds on faces or at points, between opposite faces, as an integral, or at the rows of a file.
 
     One of `where`, `at`, `periodic`, `integral` and `data` says which of these it is.
@@ -101,7 +101,7 @@ class Condition(_Strict):
         return f"{equations}  at {place}"
 
 
-class Data(_Strict):
+class Data(Strict):
     """Values that the solution is fitted to: one of `target`, `file` and `reference`."""
 
     target: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = Field(
@@ -124,7 +124,7 @@ class Data(_Strict):
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss")
 
 
-class Learned(_Strict):
+class Learned(Strict):
     """A constant that training finds, from data."""
 
     start: Real = Field(description="its value before training")
@@ -136,14 +136,14 @@ class Learned(_Strict):
     truth: Real | None = Field(None, description="its true value where it is known, to tell the error")
 
 
-class Importance(_Strict):
+class Importance(Strict):
     """A part of the domain that gets collocation points of its own."""
 
     where: StrictStr = Field(description="a comparison in the coordinates, as `x > 0.9 and t < 0.1`")
     share: Annotated[Real, Field(gt=0, lt=1)] = Field(description="the share of the interior points drawn in it")
 
 
-class Resample(_Strict):
+class Resample(Strict):
     """How the interior points are renewed while training."""
 
     every: Count = Field(description="iterations between renewals")
@@ -156,7 +156,7 @@ class Resample(_Strict):
     )
 
 
-class Points(_Strict):
+class Points(Strict):
     """Collocation points inside the domain."""
 
     interior: Count = Field(10_000, description="points at which the equations are enforced")
@@ -168,7 +168,7 @@ class Points(_Strict):
     validation: Count = Field(2000, description="fresh points at which the residual is told after training")
 
 
-class Network(_Strict):
+class Network(Strict):
     """The network: a multilayer perceptron."""
 
     hidden: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=1, max_length=64)] = Field(
@@ -181,7 +181,7 @@ class Network(_Strict):
     )
 
 
-class Recovery(_Strict):
+class Recovery(Strict):
     """The slope recovery term S(a) of the loss."""
 
     weight: NotNegative = Field(1.0, description="weight of S in the loss (W_a)")
@@ -195,7 +195,7 @@ def _recovery(value: Any) -> Any:
     return None if value is False else {} if value is True else value
 
 
-class Slopes(_Strict):
+class Slopes(Strict):
     """The trainable slopes of the activation functions."""
 
     kind: Literal["fixed", "gaaf", "llaaf", "nlaaf"] = Field(
@@ -207,7 +207,7 @@ class Slopes(_Strict):
     )
 
 
-class Balance(_Strict):
+class Balance(Strict):
     """How the weights of the loss terms change while training."""
 
     method: str = Field(description="the rule")
@@ -221,7 +221,7 @@ def _balance(value: Any) -> Any:
     return {"method": value} if isinstance(value, str) else value
 
 
-class Weights(_Strict):
+class Weights(Strict):
     """Weights of the loss terms."""
 
     equations: dict[Label, NotNegative] = Field(
@@ -234,7 +234,7 @@ class Weights(_Strict):
     )
 
 
-class Schedule(_Strict):
+class Schedule(Strict):
     """How the learning rate changes within a phase."""
 
     kind: str = Field(description="the law")
@@ -247,7 +247,7 @@ def _schedule(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-class Phase(_Strict):
+class Phase(Strict):
     """One phase of the training."""
 
     optimizer: str = Field("adam", description="the optimizer")
@@ -265,7 +265,7 @@ class Phase(_Strict):
     max_seconds: Positive | None = Field(None, description="end of the phase in seconds of training")
 
 
-class Reference(_Strict):
+class Reference(Strict):
     """Where the independent solution comes from."""
 
     kind: str = Field(description="`auto`, `spectral`, `hopf-cole`, `exact`, `file` or `none`")
@@ -290,7 +290,7 @@ def _reference(value: Any) -> Any:
     return value
 
 
-class Evaluation(_Strict):
+class Evaluation(Strict):
     """Where the solution is written and compared."""
 
     grid: dict[Name, Annotated[int, Field(ge=2, le=100_000)]] = Field(
@@ -303,7 +303,7 @@ class Evaluation(_Strict):
     )
 
 
-class Checkpoint(_Strict):
+class Checkpoint(Strict):
     """When a training is kept while it goes on."""
 
     every_s: Positive = Field(60.0, description="seconds of training between checkpoints")
@@ -313,7 +313,13 @@ def _checkpoint(value: Any) -> Any:
     return None if value is False else value
 
 
-class Problem(_Strict):
+MaybeCheckpoint = Annotated[Checkpoint | None, BeforeValidator(_checkpoint)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Precision = Literal["float32", "float64"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+class Problem(Strict):
     """The mathematical problem: what is solved, apart from how."""
 
     coordinates: Annotated[
@@ -362,13 +368,13 @@ class RunSpec(Problem):
     training: Annotated[list[Phase], Field(min_length=1, max_length=50)] = Field(
         default_factory=lambda: [Phase(iterations=2000)], description="the phases of the training, in order"
     )
-    checkpoint: Annotated[Checkpoint | None, BeforeValidator(_checkpoint)] = Field(
+    checkpoint: MaybeCheckpoint = Field(
         default_factory=Checkpoint, description="how often the training is kept while it goes on; `false` keeps none"
     )
     reference: Annotated[Reference, BeforeValidator(_reference)] = Field(
         default_factory=lambda: Reference(kind="auto"), description="the independent solution"
     )
     evaluation: Evaluation = Field(default_factory=Evaluation, description="the grid of the run file")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="the one seed of everything random")
-    dtype: Literal["float32", "float64"] = Field("float32", description="precision of the training")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes CUDA where there is one")
+    seed: Seed = Field(0, description="the one seed of everything random")
+    dtype: Precision = Field("float32", description="precision of the training")
+    device: DeviceName = Field("auto", description="`auto` takes CUDA where there is one")
