@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.runfile import RunFile, RunRecord, write_run
+from laaf_cli.runfile import ImageRecord, RunRecord, SealedRun, write_run
 from laaf_cli.target_file import CHECKPOINTS, replacing
 
 
@@ -37,7 +37,7 @@ class CheckpointFiles:
             name = name.removesuffix(ending) or name
         return cls(path.parent / name)
 
-    def save(self, record: RunRecord) -> None:
+    def save(self, record: RunRecord | ImageRecord) -> None:
         """Writes the newest; the one that was the newest becomes the previous. Raises OSError where it cannot."""
         if self.newest.exists():
             try:
@@ -71,7 +71,7 @@ class CheckpointFiles:
     def _outlived(self, checkpoint: Path) -> bool:
         """Whether the run file is of the same training as a checkpoint, and was written after it, from further on."""
         try:
-            with RunFile(self.run) as run, RunFile(checkpoint) as kept:
+            with SealedRun(self.run) as run, SealedRun(checkpoint) as kept:
                 return bool(
                     run.settings == kept.settings
                     and run.attributes["iterations"] > kept.attributes["iterations"]
@@ -93,7 +93,7 @@ class CheckpointFiles:
         damages: list[str] = []
         for path in self.present():
             try:
-                with RunFile(path):
+                with SealedRun(path):
                     return Found(path, damages[0] if damages else "")
             except RunFileError as error:
                 damages.append(str(error))

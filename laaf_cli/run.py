@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from laaf_cli import footprint
-from laaf_cli.finished_run import FinishedRun, Slice, finish
+from laaf_cli.finished_run import FinishedRun
 from laaf_cli.memory import within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
@@ -21,6 +21,7 @@ from laaf_cli.problem import grid_points
 from laaf_cli.problem.domain import Array
 from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
 from laaf_cli.solution import Solution
+from laaf_cli.solved import Slice, Summary, finish
 from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, validate
 
 
@@ -30,9 +31,9 @@ def execute(
     past: PastRun | None = None,
     retries: int = 0,
     on_record: Callable[[Record], None] = lambda _record: None,
-    on_checkpoint: Callable[[FinishedRun], None] | None = None,
+    on_checkpoint: Callable[[FinishedRun[Summary]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> FinishedRun:
+) -> FinishedRun[Summary]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
     past: a run to go on from, as if it had never stopped. retries: how often training that diverges goes back to its
@@ -62,11 +63,11 @@ def execute(
             found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(plan.problem.unknowns, grid)
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
-    def finished(result: TrainingResult) -> FinishedRun:
+    def finished(result: TrainingResult) -> FinishedRun[Summary]:
         with within_memory("evaluating the solution on the grid", lambda: footprint.of_grid(plan)):
             return finish(plan, network, result, grid, reference, slices)
 
-    checkpoints = None
+    checkpoints: Checkpoints[TrainingResult] | None = None
     if on_checkpoint is not None and plan.spec.checkpoint is not None:
         checkpoints = Checkpoints(lambda result: on_checkpoint(finished(result)), plan.spec.checkpoint.every_s)
     trainer = Trainer(

@@ -641,7 +641,7 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "many versions": (of_version([FORMAT_VERSION] * 2), "the attribute format_version in .* is no whole number"),
     "endless version": (of_version(np.uint64(2**64 - 1)), "has format 18446744073709551615, this laaf"),
     "of this version": (of_version(FORMAT_VERSION), "has been changed, or was not written by laaf: it bears no seal"),
-    "only a version": (of_version(FORMAT_VERSION, is_sealed=True), "lacks the attribute laaf_version"),
+    "only a version": (of_version(FORMAT_VERSION, is_sealed=True), "lacks the attribute task"),
     "huge": (huge, "has 10,000,000,001 bytes; at most 10,000,000,000 are read"),
     "directory": (lambda path: path.mkdir(), r"is a folder; a run file is one of the \*\.h5 in it"),
     "pipe": (os.mkfifo, "is not an ordinary file, and a run file is"),

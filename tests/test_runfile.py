@@ -292,17 +292,17 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
         RunFile(tmp_path / "foreign.h5")
     with h5py.File(tmp_path / "newer.h5", "w") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 5; a newer laaf reads it"):
+    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 6; a newer laaf reads it"):
         RunFile(tmp_path / "newer.h5")
-    for version in (1, 2, 3, 4):
-        with pytest.raises(RunFileError, match=f"has format {version}, this laaf reads format 5; run its spec again"):
+    for version in (1, 2, 3, 4, 5):
+        with pytest.raises(RunFileError, match=f"has format {version}, this laaf reads format 6; run its spec again"):
             RunFile(GOLDEN / f"run-format-{version}.h5")
 
 
-def test_golden_file_of_format_5_still_reads() -> None:
+def test_golden_file_of_format_6_still_reads() -> None:
     """Written by `sh tests/golden/renew.sh`."""
-    with RunFile(GOLDEN / "run-format-5.h5") as run:
-        assert run.attributes["format_version"] == 5
+    with RunFile(GOLDEN / "run-format-6.h5") as run:
+        assert run.attributes["format_version"] == 6
         assert run.attributes["problem"] == "golden"
         assert run.array("solution/u").shape == (6, 3)
         assert run.array("history/iteration").tolist() == [0, 1, 2, 3, 4]

@@ -91,7 +91,7 @@ def test_spec_comes_back_byte_for_byte(path: Path) -> None:
 
 def test_json(laaf: Laaf, path: Path, finished: FinishedRun) -> None:
     told = json.loads(laaf("show", path, "--json").out)
-    assert told["relative_l2"] == finished.summary.worst_relative_l2
+    assert told["relative_l2"] == finished.summary.error
     assert told["spec_text"] == SPEC
     assert told["settings"]["slopes"]["kind"] == "nlaaf"
     assert told["terms"]["a"]["end"] == finished.summary.terms["a"]

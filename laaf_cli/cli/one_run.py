@@ -11,7 +11,7 @@ from laaf_cli.cli import console
 if TYPE_CHECKING:
     from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.errors import LaafError
-    from laaf_cli.finished_run import FinishedRun
+    from laaf_cli.finished_run import FinishedRun, Told
     from laaf_cli.past_run import PastRun
     from laaf_cli.plan import Plan
 
@@ -90,7 +90,7 @@ def use_threads(n_threads: int) -> None:
 
 def train(
     plan: Plan, target: Path, *, past: PastRun | None = None, retries: int = 0, quiet: bool = False
-) -> FinishedRun:
+) -> FinishedRun[Told]:
     """Trains and writes; a signal that comes while the file is written does not keep it from being written.
 
     While the training goes on it is kept beside the run file. Where it is stopped at once, raises InterruptedRunError
@@ -126,7 +126,7 @@ def train(
     return saved
 
 
-def _check_progress(finished: FinishedRun, past: PastRun) -> None:
+def _check_progress(finished: FinishedRun[Told], past: PastRun) -> None:
     """Raises DivergedError where a run that is gone on with diverges at once: what there is, is the better state."""
     from laaf_cli.errors import DivergedError
 
@@ -141,7 +141,7 @@ class _Keeper:
         self.files = files
         self.has_failed = False
 
-    def __call__(self, unfinished: FinishedRun) -> None:
+    def __call__(self, unfinished: FinishedRun[Told]) -> None:
         try:
             self.files.save(unfinished.record)
             self.has_failed = False
@@ -188,19 +188,19 @@ def _last_kept(kept: CheckpointFiles) -> Path | None:
         return None
 
 
-def report(finished: FinishedRun, max_error: float | None, *, quiet: bool, json: bool) -> None:
+def report(finished: FinishedRun[Told], max_error: float | None, *, quiet: bool, json: bool) -> None:
     """Prints how the run went; raises the error that it ends in, if it does. Its file is written all the same."""
     _print(finished, quiet=quiet, json=json)
     _raise_for(finished, max_error)
 
 
-def _print(finished: FinishedRun, *, quiet: bool, json: bool) -> None:
-    from laaf_cli.cli.tables import summary_tables
+def _print(finished: FinishedRun[Told], *, quiet: bool, json: bool) -> None:
+    from laaf_cli.cli.outputs import tables_of
 
     if json:
         console.print_json(finished.summary.as_json())
     else:
-        console.print_results(summary_tables(finished.summary))
+        console.print_results(tables_of(finished.summary))
     # Not even --quiet keeps these: an answer that may be wrong must not pass in silence.
     for warning in finished.summary.warnings:
         console.print_warning(warning)
@@ -208,7 +208,7 @@ def _print(finished: FinishedRun, *, quiet: bool, json: bool) -> None:
         console.print_message(f"written: {finished.summary.path}")
 
 
-def _raise_for(finished: FinishedRun, max_error: float | None) -> None:
+def _raise_for(finished: FinishedRun[Told], max_error: float | None) -> None:
     """The errors that a finished run may end in; its file is written all the same."""
     from laaf_cli.errors import BoundExceededError, DivergedError, InterruptedRunError
 
@@ -224,7 +224,7 @@ def _raise_for(finished: FinishedRun, max_error: float | None) -> None:
             f"interrupted at iteration {summary.iterations}; the run is in {summary.path}\n"
             f"laaf resume {summary.path} goes on from there."
         )
-    if max_error is not None and summary.relative_l2 is None:
-        raise BoundExceededError(f"no error is known to be below {max_error:g}: {summary.no_reference}")
-    if max_error is not None and not summary.worst_relative_l2 <= max_error:
-        raise BoundExceededError(f"relative L2 error {summary.worst_relative_l2:.3e} is above the bound {max_error:g}")
+    if max_error is not None and summary.why_unknown:
+        raise BoundExceededError(f"no error is known to be below {max_error:g}: {summary.why_unknown}")
+    if max_error is not None and not summary.error <= max_error:
+        raise BoundExceededError(f"{summary.error_name} {summary.error:.3e} is above the bound {max_error:g}")

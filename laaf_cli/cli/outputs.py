@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from laaf_cli.finished_run import Summary
+from rich.table import Table
+
+from laaf_cli.cli.tables import summary_tables
+from laaf_cli.finished_run import Told
 from laaf_cli.plan import Inspection, Plan, TermReport
 from laaf_cli.report.comparison_record import ComparisonRecord
 from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.overview import Overview
+from laaf_cli.solved import Summary
 from laaf_cli.spec import RunSpec
 
 
@@ -73,6 +78,13 @@ class ReferenceRecord(JsonRecord):
     """Seconds that computing it took."""
     path: str | None
     """The file that was written; null where none was."""
+
+
+def tables_of(summary: Told) -> Iterable[Table]:
+    """The closing tables of a run of any kind."""
+    if isinstance(summary, Summary):
+        return summary_tables(summary)
+    raise TypeError(f"no tables for {type(summary).__name__}")
 
 
 RECORDS: dict[str, type[JsonRecord]] = {

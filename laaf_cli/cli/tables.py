@@ -13,10 +13,10 @@ from rich.text import Text
 from laaf_cli.spec import printable
 
 if TYPE_CHECKING:
-    from laaf_cli.finished_run import Summary
     from laaf_cli.plan import Inspection, Plan
     from laaf_cli.report.comparison import Comparison
     from laaf_cli.report.learned_constants import FoundConstant
+    from laaf_cli.solved import Summary
 
 
 def summary_tables(summary: Summary) -> Iterator[Table]:

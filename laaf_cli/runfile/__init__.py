@@ -1,6 +1,23 @@
-"""The run file: its layout as a table, writing it, reading it."""
+"""The run file: its layouts as tables, writing it, reading it."""
 
-from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT, Attribute, Entry
+from laaf_cli.runfile.image_layout import (
+    IMAGE_ATTRIBUTES,
+    IMAGE_COLUMNS,
+    IMAGE_GROUP_ATTRIBUTES,
+    IMAGE_LAYOUT,
+    IMAGE_SLOPES,
+)
+from laaf_cli.runfile.image_read import ImageRunFile
+from laaf_cli.runfile.image_record import ImageCheckpoint, ImageHistory, ImageNetwork, ImageRecord
+from laaf_cli.runfile.layout import (
+    ATTRIBUTES,
+    COMMON_ATTRIBUTES,
+    FORMAT_VERSION,
+    GROUP_ATTRIBUTES,
+    LAYOUT,
+    Attribute,
+    Entry,
+)
 from laaf_cli.runfile.read import RunFile
 from laaf_cli.runfile.record import (
     Checkpoint,
@@ -13,12 +30,20 @@ from laaf_cli.runfile.record import (
     RunRecord,
     SpecSource,
 )
+from laaf_cli.runfile.sealed_run import COMMANDS, SealedRun, task_of
 from laaf_cli.runfile.write import write_run
 
 __all__ = [
     "ATTRIBUTES",
+    "COMMANDS",
+    "COMMON_ATTRIBUTES",
     "FORMAT_VERSION",
     "GROUP_ATTRIBUTES",
+    "IMAGE_ATTRIBUTES",
+    "IMAGE_COLUMNS",
+    "IMAGE_GROUP_ATTRIBUTES",
+    "IMAGE_LAYOUT",
+    "IMAGE_SLOPES",
     "LAYOUT",
     "Attribute",
     "Checkpoint",
@@ -27,10 +52,17 @@ __all__ = [
     "EventSummary",
     "GridFields",
     "History",
+    "ImageCheckpoint",
+    "ImageHistory",
+    "ImageNetwork",
+    "ImageRecord",
+    "ImageRunFile",
     "NetworkParameters",
     "PhaseSummary",
     "RunFile",
     "RunRecord",
+    "SealedRun",
     "SpecSource",
+    "task_of",
     "write_run",
 ]

@@ -1,10 +1,10 @@
-"""The layout of a run file as a table; `docs/run-file.md` shows it and a test holds files to it."""
+"""The layout of the run file of an equation as a table; `docs/run-file.md` shows it and a test holds files to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Attribute:
     most: int | None = None
 
 
-ATTRIBUTES: dict[str, Attribute] = {
+COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "format_version": Attribute(int, f"version of this layout, {FORMAT_VERSION}"),
+    "task": Attribute(str, "`equation` for a run of `laaf solve`, `images` for one of `laaf classify`"),
     "laaf_version": Attribute(str, "version of laaf that wrote the file"),
     "title": Attribute(str, "title of the spec"),
     "problem": Attribute(str, "name of the spec file without its ending"),
@@ -38,6 +39,34 @@ ATTRIBUTES: dict[str, Attribute] = {
     "device": Attribute(str, "`cpu` or `cuda`"),
     "device_name": Attribute(str, "name of the processor or GPU"),
     "dtype": Attribute(str, "precision of the training, `float32` or `float64`"),
+    "threads": Attribute(int, "threads that torch used"),
+    "tf32": Attribute(int, "1 where TF32 was on (it never is)"),
+    "stop_reason": Attribute(
+        str, "`completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint"
+    ),
+    "stop_detail": Attribute(str, "where training diverged, and which phases stalled, and why; else empty"),
+    "iterations": Attribute(int, "iterations carried out: steps of the optimizer"),
+    "wall_time_s": Attribute(float, "seconds of training, without monitoring and writing"),
+    "n_checkpoints": Attribute(int, "checkpoints kept while training, by this process"),
+    "checkpoint_time_s": Attribute(float, "seconds that they took, which `wall_time_s` leaves out"),
+    "n_parameters": Attribute(int, "weights and biases"),
+    "n_slopes": Attribute(int, "trainable slopes"),
+    "problem_hash": Attribute(
+        str, "SHA-256 of the resolved problem, without method and seed; for images, of the pixels and labels"
+    ),
+    "method_hash": Attribute(
+        str,
+        "SHA-256 of the resolved method: network, slopes, training, precision, and for equations points and weights",
+    ),
+    "python_version": Attribute(str, "version of Python"),
+    "torch_version": Attribute(str, "version of PyTorch"),
+    "numpy_version": Attribute(str, "version of NumPy"),
+    "scipy_version": Attribute(str, "version of SciPy"),
+    "h5py_version": Attribute(str, "version of h5py"),
+}
+"""The attributes that every run file has."""
+
+ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
     "derivatives": Attribute(
         str, "engine of the derivatives that was asked for: `auto`, `fused`, `taylor` or `nested`"
     ),
@@ -46,35 +75,14 @@ ATTRIBUTES: dict[str, Attribute] = {
         "engine that computed them, why it was not the kernel where it was not, and on a GPU which phases were captured "
         "in a CUDA graph",
     ),
-    "threads": Attribute(int, "threads that torch used"),
-    "tf32": Attribute(int, "1 where TF32 was on (it never is)"),
-    "stop_reason": Attribute(
-        str, "`completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint"
-    ),
-    "stop_detail": Attribute(str, "where training diverged, and which phases stalled, and why; else empty"),
-    "iterations": Attribute(int, "iterations carried out"),
     "slopes_absorbed_at": Attribute(
         int, "iteration before which the slopes became part of the weights, for a quasi-Newton phase; -1 where not", -1
     ),
-    "wall_time_s": Attribute(float, "seconds of training, without monitoring and writing"),
-    "n_checkpoints": Attribute(int, "checkpoints kept while training, by this process"),
-    "checkpoint_time_s": Attribute(float, "seconds that they took, which `wall_time_s` leaves out"),
-    "n_parameters": Attribute(int, "weights and biases"),
-    "n_slopes": Attribute(int, "trainable slopes"),
     "relative_l2": Attribute(
         float, "relative L2 error on the grid, the largest among the unknowns; NaN without a reference"
     ),
     "max_error": Attribute(float, "largest absolute error on the grid; NaN without a reference"),
     "no_reference": Attribute(str, "why there is no reference where none was found, else empty"),
-    "problem_hash": Attribute(str, "SHA-256 of the resolved problem, without method and seed"),
-    "method_hash": Attribute(
-        str, "SHA-256 of the resolved method: network, slopes, training, points, weights, precision"
-    ),
-    "python_version": Attribute(str, "version of Python"),
-    "torch_version": Attribute(str, "version of PyTorch"),
-    "numpy_version": Attribute(str, "version of NumPy"),
-    "scipy_version": Attribute(str, "version of SciPy"),
-    "h5py_version": Attribute(str, "version of h5py"),
 }
 
 LAYOUT: tuple[Entry, ...] = (

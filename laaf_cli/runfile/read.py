@@ -1,123 +1,51 @@
-"""Reading a run file: only what is asked for, in the records that it was written from, each shape checked."""
+"""Reading the run file of an equation: only what is asked for, in the records it was written from, shapes checked."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from laaf_cli.errors import RunFileError
-from laaf_cli.runfile.guarded import GuardedFile, refusal
-from laaf_cli.runfile.layout import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES
+from laaf_cli.runfile.guarded import refusal
+from laaf_cli.runfile.layout import ATTRIBUTES, GROUP_ATTRIBUTES
 from laaf_cli.runfile.record import (
     Array,
     Checkpoint,
     ErrorAtTimes,
-    EventSummary,
     GridFields,
     History,
     NetworkParameters,
     PhaseSummary,
-    SpecSource,
 )
-from laaf_cli.spec import RunSpec, shown
+from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
+from laaf_cli.spec import RunSpec
 
 COLUMNS = ("wall_time_s", "learning_rate", "total", "relative_l2")
-MAX_TEXT = 1_000_000
-"""The most bytes of a text dataset; a spec has at most a fifth of it."""
-
 MAX_AXIS = 100_000
 """The most values of a coordinate, as of `evaluation.grid`."""
 
-MAX_OVERRIDES = 1000
-"""The most changes of a spec on a command line; each is parsed by itself."""
-
-MAX_RECORDS = 1_000_000
-"""The most rows of the history; training makes about a thousand."""
-
 SLOPE_RECOVERY = "slope_recovery"
 
-_PAIRS, _PHASES, _EVENTS = (
-    TypeAdapter[Any](kind) for kind in (list[tuple[str, str]], list[PhaseSummary], list[EventSummary])
-)
+_PHASES = TypeAdapter[Any](list[PhaseSummary])
 
 
-class RunFile(GuardedFile):
-    """An open run file; use it in a `with`.
+class RunFile(SealedRun):
+    """An open run file of an equation; use it in a `with`."""
 
-    Raises RunFileError for a path that is missing, is not HDF5, was not written by laaf or changed since, is damaged,
-    or has another format; every property and method does where its part of the file is not as `layout.py` says.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        try:
-            self._check_version()
-            self.attributes: dict[str, Any] = self.read_attributes(ATTRIBUTES)
-            seconds = self.attributes["wall_time_s"]
-            if not 0 <= seconds < math.inf:
-                raise refusal(f"the attribute wall_time_s in {self.path} is {seconds}, which is no time")
-        except RunFileError:
-            self.close()
-            raise
+    expected = ATTRIBUTES
+    task = "equation"
 
     def __enter__(self) -> RunFile:
         return self
 
-    def _check_version(self) -> None:
-        if not self.has_attribute("format_version"):
-            raise refusal(f"{self.path} was not written by laaf: it has no format_version")
-        version = self.attribute("format_version", ATTRIBUTES["format_version"])
-        if version != FORMAT_VERSION:
-            age = (
-                "a newer laaf reads it"
-                if version > FORMAT_VERSION
-                else "run its spec again to have it anew (solve and sweep: --overwrite)"
-            )
-            raise refusal(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
-        if not self.is_sealed:
-            raise refusal(
-                f"{self.path} has been changed, or was not written by laaf: it bears no seal; run its spec again"
-            )
-
-    def text(self, path: str) -> str:
-        """A text dataset."""
-        kind = self._dataset(path).dtype
-        if self.shape(path) != () or kind.kind != "S":
-            raise refusal(f"{path} in {self.path} is no text")
-        if kind.itemsize > MAX_TEXT:
-            raise refusal(f"{path} in {self.path} has {kind.itemsize:,} bytes; at most {MAX_TEXT:,} are read")
-        with self._told(path):
-            return bytes(self.array(path)[()]).decode()
-
-    @cached_property
-    def settings(self) -> dict[str, Any]:
-        """The resolved settings as they stand in the file."""
-        try:
-            settings = json.loads(self.text("spec/settings"), parse_constant=_no_constant)
-            json.dumps(settings, ensure_ascii=False).encode()  # "\ud800" is JSON, and nothing can print it
-        except (ValueError, RecursionError):
-            raise refusal(f"spec/settings in {self.path} is not JSON") from None
-        if not isinstance(settings, dict):
-            raise refusal(f"spec/settings in {self.path} is not a mapping")
-        return settings
-
     @cached_property
     def spec(self) -> RunSpec:
         """The resolved spec: command line put in, defaults written out."""
-        try:
-            spec = RunSpec.model_validate({name: self.settings.get(name) for name in RunSpec.model_fields})
-        except ValidationError as error:
-            key = shown(".".join(map(str, error.errors()[0]["loc"])))
-            raise refusal(f"spec/settings in {self.path} does not fit this laaf, first at {key}") from None
-        except (OverflowError, RecursionError):  # of a whole number with thousands of digits
-            raise refusal(f"spec/settings in {self.path} does not fit this laaf") from None
+        spec = self._settings_as(RunSpec)
         names = [*spec.coordinates, *spec.unknowns]
         if len(set(names)) < len(names):
             raise refusal(f"spec/settings in {self.path} gives one name to two coordinates or unknowns")
@@ -230,32 +158,12 @@ class RunFile(GuardedFile):
         sizes = [] if kind == "fixed" else [width if kind == "nlaaf" else 1 for width in hidden]
         return tuple(self._shaped(f"network/layer_{k}/slope", (size,)) for k, size in enumerate(sizes, start=1))
 
-    def source(self) -> SpecSource:
-        """Where the settings come from; what it names is a stranger's, and need not be there."""
-        overrides = self._json("spec/overrides", _PAIRS)
-        if len(overrides) > MAX_OVERRIDES:
-            raise refusal(
-                f"spec/overrides in {self.path} has {len(overrides):,} entries; at most {MAX_OVERRIDES:,} are read"
-            )
-        return SpecSource(self.text("spec/path"), self.text("spec/yaml"), tuple(overrides))
-
     def phases(self) -> list[PhaseSummary]:
         """The phases that were begun."""
         found: list[PhaseSummary] = self._json("history/phases", _PHASES)
         if len(found) > len(self.spec.training):
             raise refusal(f"history/phases in {self.path} holds more phases than the spec")
         return found
-
-    def events(self) -> list[EventSummary]:
-        """That the training was resumed or retried."""
-        found: list[EventSummary] = self._json("history/events", _EVENTS)
-        return found
-
-    def _json(self, path: str, kind: TypeAdapter[Any]) -> Any:
-        try:
-            return kind.validate_json(self.text(path), strict=True)
-        except ValidationError:
-            raise refusal(f"{path} in {self.path} is not what it should be") from None
 
     def checkpoint(self) -> Checkpoint:
         """What going on takes besides the network and the history."""
@@ -324,13 +232,6 @@ class RunFile(GuardedFile):
             raise refusal(f"{group} in {self.path} holds other terms than the spec has")
         return names
 
-    def _length(self, path: str, most: int) -> tuple[int]:
-        """The shape of what all else must be as long as."""
-        shape = self.shape(path)
-        if len(shape) != 1 or not 1 <= shape[0] <= most:
-            raise refusal(f"{path} in {self.path} has the shape {list(shape)}, which does not fit")
-        return shape
-
     def _axis(self, path: str) -> Array:
         """Values of a coordinate, all of them finite."""
         values = self._shaped(path, self._length(path, MAX_AXIS))
@@ -338,20 +239,7 @@ class RunFile(GuardedFile):
             raise refusal(f"{path} in {self.path} holds values that are not finite")
         return values
 
-    def _shaped(self, path: str, shape: tuple[int, ...], kind: Literal["i", "f"] = "f") -> Array:
-        # Asked before reading, for what does not fit need not be read.
-        if (found := self.shape(path)) != shape:
-            raise refusal(f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}")
-        values = self.array(path)
-        if values.dtype.kind != kind:
-            raise refusal(f"{path} in {self.path} holds no {'whole ' * (kind == 'i')}numbers")
-        return values
-
 
 def _n_inputs(spec: RunSpec) -> int:
     """The inputs of the network: a coordinate, or the sines and cosines of a periodic one."""
     return sum(2 * spec.periodic[name] if name in spec.periodic else 1 for name in spec.coordinates)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from laaf_cli.runfile.layout import ATTRIBUTES
-from laaf_cli.runfile.record import Array, Checkpoint, GridFields, RunRecord
+from laaf_cli.runfile.image_layout import IMAGE_ATTRIBUTES
+from laaf_cli.runfile.image_record import ImageRecord
+from laaf_cli.runfile.layout import ATTRIBUTES, Attribute
+from laaf_cli.runfile.record import Array, Checkpoint, EventSummary, GridFields, RunRecord, SpecSource
 from laaf_cli.runfile.seal import SIZE, seal_content
 from laaf_cli.target_file import replacing
 
 
-def write_run(path: Path, record: RunRecord) -> None:
+def write_run(path: Path, record: RunRecord | ImageRecord) -> None:
     """Writes a run so that `path` holds either what it held before or the whole new file, never less.
 
     Raises OSError where the place cannot be written; nothing is left behind then.
@@ -25,22 +27,64 @@ def write_run(path: Path, record: RunRecord) -> None:
     content = io.BytesIO()
     # HDF5 does not survive a disk that is full: what it cannot write keeps a file open, and later ends the process.
     with h5py.File(content, "w", userblock_size=SIZE) as file:
-        _fill(file, record)
+        if isinstance(record, RunRecord):
+            _fill(file, record)
+        else:
+            _fill_images(file, record)
     seal_content(content.getbuffer())
     with replacing(path) as part:
         part.write_bytes(content.getbuffer())
 
 
-def _fill(file: h5py.File, record: RunRecord) -> None:
-    missing = set(ATTRIBUTES) ^ set(record.attributes)
+def _fill_head(
+    file: h5py.File,
+    attributes: Mapping[str, str | int | float],
+    expected: Mapping[str, Attribute],
+    spec: SpecSource,
+    settings: str,
+) -> None:
+    missing = set(expected) ^ set(attributes)
     if missing:
         raise ValueError(f"attributes do not match the layout: {sorted(missing)}")
-    for name, value in record.attributes.items():
+    for name, value in attributes.items():
         file.attrs[name] = _storable(value) if isinstance(value, str) else value
-    file["spec/yaml"] = _text(record.spec.yaml)
-    file["spec/path"] = _text(_storable(record.spec.path))
-    file["spec/overrides"] = _json(record.spec.overrides)
-    file["spec/settings"] = _text(record.settings)
+    file["spec/yaml"] = _text(spec.yaml)
+    file["spec/path"] = _text(_storable(spec.path))
+    file["spec/overrides"] = _json(spec.overrides)
+    file["spec/settings"] = _text(settings)
+
+
+def _fill_images(file: h5py.File, record: ImageRecord) -> None:
+    _fill_head(file, record.attributes, IMAGE_ATTRIBUTES, record.spec, record.settings)
+    file["spec/files"] = _json({_storable(name): digest for name, digest in record.files.items()})
+    file["spec/classes"] = _json([_storable(name) for name in record.classes])
+    history = record.history
+    _fill_along(file.create_group("history"), "epoch", history.epochs, history.columns)
+    file["history/events"] = _events(record.events)
+    slopes = file.create_group("slopes")
+    _fill_along(slopes, "epoch", history.epochs, history.slopes)
+    slopes["layer"] = np.arange(1, next(iter(history.slopes.values())).shape[1] + 1)
+    slopes["layer"].make_scale("layer")
+    for name in history.slopes:
+        slopes[name].dims[1].attach_scale(slopes["layer"])
+    file["test/confusion"] = record.confusion
+    for group, arrays, attributes in (
+        ("network", record.network.arrays, record.network.attributes),
+        ("checkpoint", {}, record.checkpoint.attributes),
+        ("checkpoint/momentum", record.checkpoint.momentum, {}),
+    ):
+        here = file.create_group(group)
+        here.attrs.update(attributes)
+        for name, values in arrays.items():
+            here[name] = values
+
+
+def _events(events: Sequence[EventSummary]) -> np.ndarray:
+    return _json([asdict(event) for event in events])
+
+
+def _fill(file: h5py.File, record: RunRecord) -> None:
+    _fill_head(file, record.attributes, ATTRIBUTES, record.spec, record.settings)
     if record.functions is not None:
         file["spec/functions"] = _text(record.functions)
     for group, grid in (
@@ -135,7 +179,7 @@ def _fill_history(file: h5py.File, record: RunRecord) -> None:
         if columns:
             _attach_along(history.create_group(name), history["iteration"], columns)
     history["phases"] = _json([asdict(phase) for phase in record.phases])
-    history["events"] = _json([asdict(event) for event in record.events])
+    history["events"] = _events(record.events)
     slopes = file.create_group("slopes")
     for k, values in enumerate(record.history.slopes, start=1):
         neuron = f"slope_{k}"

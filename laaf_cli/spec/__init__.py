@@ -1,6 +1,6 @@
 """The spec: YAML text → frozen models, with errors that point at the characters at fault."""
 
-from laaf_cli.spec.image_models import ImageModel, ImageSlopes, ImageSpec, ImageTraining
+from laaf_cli.spec.image_models import ImageModelSpec, ImageSlopes, ImageSpec, ImageTraining
 from laaf_cli.spec.load import LoadedSpec, Override, apply, load, load_as
 from laaf_cli.spec.models import (
     Balance,
@@ -23,7 +23,7 @@ __all__ = [
     "Balance",
     "Condition",
     "Data",
-    "ImageModel",
+    "ImageModelSpec",
     "ImageSlopes",
     "ImageSpec",
     "ImageTraining",

@@ -21,7 +21,7 @@ from laaf_cli.spec.models import (
 )
 
 
-class ImageModel(Strict):
+class ImageModelSpec(Strict):
     """The network that classifies. What is absent is as `reading` says."""
 
     kind: str = Field("lenet", description="the architecture")
@@ -73,7 +73,7 @@ class ImageSpec(Strict):
     reading: Literal["paper", "code"] = Field(
         "paper", description="whose set-up counts where the paper's text and the authors' code differ"
     )
-    model: ImageModel = Field(default_factory=ImageModel, description="the network")
+    model: ImageModelSpec = Field(default_factory=ImageModelSpec, description="the network")
     slopes: ImageSlopes = Field(default_factory=ImageSlopes, description="the adaptive activation")
     augment: bool = Field(False, description="whether training images are shifted, turned or mirrored at random")
     training: ImageTraining = Field(default_factory=ImageTraining, description="how it is trained")

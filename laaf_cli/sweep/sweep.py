@@ -15,7 +15,7 @@ import torch
 
 from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError
-from laaf_cli.finished_run import FinishedRun
+from laaf_cli.finished_run import FinishedRun, Told
 from laaf_cli.memory import within_memory
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
@@ -91,7 +91,7 @@ def sweep(
     pending = {
         executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run for run in waiting
     }
-    running: set[Future[FinishedRun]] = set()
+    running: set[Future[FinishedRun[Told]]] = set()
     try:
         while pending and not should_stop():
             done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
@@ -127,7 +127,7 @@ def _solve_references(runs: Sequence[PlannedRun]) -> None:
                 plan.reference.evaluate(grid_points(corners))
 
 
-def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun:
+def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:
     """What a worker does.
 
     path: of the run file where the training is kept beside it. anew: whether what is kept there is left alone.
@@ -138,7 +138,7 @@ def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> Fi
         return execute(plan)
     files = CheckpointFiles(path)
 
-    def keep(unfinished_run: FinishedRun) -> None:
+    def keep(unfinished_run: FinishedRun[Told]) -> None:
         with suppress(OSError):  # the run file will not be written either, and that is told
             files.save(unfinished_run.record)
 
@@ -158,8 +158,8 @@ def _tidy(path: Path) -> None:
 
 
 def _started(
-    pending: dict[Future[FinishedRun], PlannedRun], known: set[Future[FinishedRun]]
-) -> Iterator[tuple[Future[FinishedRun], PlannedRun]]:
+    pending: dict[Future[FinishedRun[Told]], PlannedRun], known: set[Future[FinishedRun[Told]]]
+) -> Iterator[tuple[Future[FinishedRun[Told]], PlannedRun]]:
     return ((future, run) for future, run in pending.items() if future not in known and future.running())
 
 
@@ -170,7 +170,7 @@ def _kept(run: PlannedRun) -> Outcome:
     return Outcome(run, state, facts["relative_l2"], facts["wall_time_s"], facts["stop_detail"])
 
 
-def _outcome(run: PlannedRun, future: Future[FinishedRun]) -> Outcome:
+def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
     """How a run ended; its file is written here."""
     if future.cancelled():
         return Outcome(run, State.CANCELLED)
@@ -183,7 +183,7 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun]) -> Outcome:
             return Outcome(run, State.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code)
         summary = finished.summary
         state = State.DIVERGED if summary.stop_reason == "diverged" else State.FINISHED
-        return Outcome(run, state, summary.worst_relative_l2, summary.wall_time_s, summary.stop_detail)
+        return Outcome(run, state, summary.error, summary.wall_time_s, summary.stop_detail)
     # Whatever happened in a worker, the other runs go on; what happened is told.
     if isinstance(error, LaafError):
         return Outcome(run, State.FAILED, detail=str(error), exit_code=error.exit_code)

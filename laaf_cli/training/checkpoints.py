@@ -6,21 +6,22 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from laaf_cli.training.result import TrainingResult
+Result = TypeVar("Result")
 
 SHARE = 0.02
 """The most that checkpoints take, as a share of the seconds of training; the first is kept in any case."""
 
 
 @dataclass
-class Checkpoints:
+class Checkpoints(Generic[Result]):
     """Keeps a training every so many seconds.
 
     keep: given the training as it would be if it stopped now. n_kept, spent_s: how many so far, and their seconds.
     """
 
-    keep: Callable[[TrainingResult], None]
+    keep: Callable[[Result], None]
     every_s: float = 60.0
     n_kept: int = 0
     spent_s: float = 0.0
@@ -36,7 +37,7 @@ class Checkpoints:
         least = self.cost_s / SHARE
         return now - self.last_s >= (least if phase_begins else max(least, self.every_s))
 
-    def save(self, now: float, make: Callable[[], TrainingResult]) -> None:
+    def save(self, now: float, make: Callable[[], Result]) -> None:
         """Keeps what `make` gives."""
         start = time.perf_counter()
         self.n_kept += 1

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from laaf_cli.network import Mlp
 from laaf_cli.training.checkpoints import Checkpoints
+from laaf_cli.training.clock import Clock
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import PhaseEnd, PhaseResult, TrainingPhase
@@ -27,23 +27,6 @@ RETRY_FACTOR = 0.1
 
 N_TIMED = 200
 """Records, at least, of a phase that a bound on its seconds ends, however few of its iterations it got to."""
-
-
-@dataclass
-class _Clock:
-    """Seconds of training, not counting what is done for the record."""
-
-    spent: float = 0.0
-    since: float = field(default_factory=time.perf_counter)
-
-    def now(self) -> float:
-        return self.spent + time.perf_counter() - self.since
-
-    def pause(self) -> None:
-        self.spent = self.now()
-
-    def go_on(self) -> None:
-        self.since = time.perf_counter()
 
 
 class Trainer:
@@ -65,7 +48,7 @@ class Trainer:
         on_record: Callable[[Record], None] = lambda _record: None,
         should_stop: Callable[[], bool] = lambda: False,
         max_seconds: float | None = None,
-        checkpoints: Checkpoints | None = None,
+        checkpoints: Checkpoints[TrainingResult] | None = None,
         retries: int = 0,
     ) -> None:
         self.objective = objective
@@ -83,7 +66,7 @@ class Trainer:
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
         self.monitor_every = self.record_every * max(1, self.total_iterations // self.record_every // N_MONITORED)
-        self.clock = _Clock()
+        self.clock = Clock()
         self.iteration = self.done = self.phase = 0
         self.adapted = self.absorbed_at = -1
         self.phase_start_s = self.recorded_s = self.monitored_s = 0.0
@@ -131,7 +114,7 @@ class Trainer:
         self.stepper = self._make_stepper()
         if state.optimizer:
             self.stepper.load(state.optimizer)
-        self.clock = _Clock(state.wall_time_s)
+        self.clock = Clock(state.wall_time_s)
         if self.checkpoints is not None:
             self.checkpoints.begin(state.wall_time_s)
 
@@ -176,7 +159,7 @@ class Trainer:
         if self.stepper is None:
             self._begin()
         if self.phase == self.done == 0:
-            self.clock = _Clock()  # torch loads half of itself to make its first optimizer
+            self.clock = Clock()  # torch loads half of itself to make its first optimizer
         if self.done == 0:
             self.phase_start_s = self.clock.now()
         end, detail = self._iterate(self.phases[self.phase])

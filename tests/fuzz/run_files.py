@@ -32,7 +32,7 @@ from laaf_cli.errors import RunFileError
 from laaf_cli.runfile import RunFile
 from laaf_cli.runfile.seal import SIZE, seal
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-5.h5"
+GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-6.h5"
 ROOM = 256_000_000
 SECONDS = 10
 

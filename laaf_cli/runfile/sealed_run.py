@@ -1,0 +1,163 @@
+"""What the run files of equations and of images have in common: the seal, attributes, settings, events."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from laaf_cli.errors import RunFileError
+from laaf_cli.runfile.guarded import GuardedFile, refusal
+from laaf_cli.runfile.layout import COMMON_ATTRIBUTES, FORMAT_VERSION, Attribute
+from laaf_cli.runfile.record import Array, EventSummary, SpecSource
+from laaf_cli.spec import shown
+
+MAX_TEXT = 1_000_000
+"""The most bytes of a text dataset; a spec has at most a fifth of it."""
+
+MAX_OVERRIDES = 1000
+"""The most changes of a spec on a command line; each is parsed by itself."""
+
+MAX_RECORDS = 1_000_000
+"""The most rows of the history; training makes about a thousand."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_PAIRS, _EVENTS = (TypeAdapter[Any](kind) for kind in (list[tuple[str, str]], list[EventSummary]))
+
+COMMANDS = {"equation": "laaf solve", "images": "laaf classify"}
+"""What runs of each task are made by."""
+
+
+class SealedRun(GuardedFile):
+    """An open run file, whatever it is of; use it in a `with`.
+
+    Raises RunFileError for a path that is missing, is not HDF5, was not written by laaf or changed since, is damaged,
+    or has another format; every property and method does where its part of the file is not as its layout says.
+    """
+
+    expected: ClassVar[Mapping[str, Attribute]] = COMMON_ATTRIBUTES
+    task: ClassVar[str] = ""
+    """The task whose runs it reads; any where empty."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            self._check_version()
+            self._check_task()
+            self.attributes: dict[str, Any] = self.read_attributes(self.expected)
+            seconds = self.attributes["wall_time_s"]
+            if not 0 <= seconds < math.inf:
+                raise refusal(f"the attribute wall_time_s in {self.path} is {seconds}, which is no time")
+        except RunFileError:
+            self.close()
+            raise
+
+    def __enter__(self) -> SealedRun:
+        return self
+
+    def _check_version(self) -> None:
+        if not self.has_attribute("format_version"):
+            raise refusal(f"{self.path} was not written by laaf: it has no format_version")
+        version = self.attribute("format_version", COMMON_ATTRIBUTES["format_version"])
+        if version != FORMAT_VERSION:
+            age = (
+                "a newer laaf reads it"
+                if version > FORMAT_VERSION
+                else "run its spec again to have it anew (solve and sweep: --overwrite)"
+            )
+            raise refusal(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
+        if not self.is_sealed:
+            raise refusal(
+                f"{self.path} has been changed, or was not written by laaf: it bears no seal; run its spec again"
+            )
+
+    def _check_task(self) -> None:
+        task = self.attribute("task", COMMON_ATTRIBUTES["task"])
+        if task not in COMMANDS:
+            raise refusal(f"the attribute task in {self.path} is {shown(task)}; it is one of {', '.join(COMMANDS)}")
+        if self.task and task != self.task:
+            raise refusal(f"{self.path} is a run of {COMMANDS[task]}, and one of {COMMANDS[self.task]} is needed here")
+
+    def text(self, path: str) -> str:
+        """A text dataset."""
+        kind = self._dataset(path).dtype
+        if self.shape(path) != () or kind.kind != "S":
+            raise refusal(f"{path} in {self.path} is no text")
+        if kind.itemsize > MAX_TEXT:
+            raise refusal(f"{path} in {self.path} has {kind.itemsize:,} bytes; at most {MAX_TEXT:,} are read")
+        with self._told(path):
+            return bytes(self.array(path)[()]).decode()
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The resolved settings as they stand in the file."""
+        try:
+            settings = json.loads(self.text("spec/settings"), parse_constant=_no_constant)
+            json.dumps(settings, ensure_ascii=False).encode()  # "\ud800" is JSON, and nothing can print it
+        except (ValueError, RecursionError):
+            raise refusal(f"spec/settings in {self.path} is not JSON") from None
+        if not isinstance(settings, dict):
+            raise refusal(f"spec/settings in {self.path} is not a mapping")
+        return settings
+
+    def _settings_as(self, model: type[Model]) -> Model:
+        """The settings as a model of the spec; other keys, as of the command line, are left out."""
+        try:
+            return model.model_validate({name: self.settings.get(name) for name in model.model_fields})
+        except ValidationError as error:
+            key = shown(".".join(map(str, error.errors()[0]["loc"])))
+            raise refusal(f"spec/settings in {self.path} does not fit this laaf, first at {key}") from None
+        except (OverflowError, RecursionError):  # of a whole number with thousands of digits
+            raise refusal(f"spec/settings in {self.path} does not fit this laaf") from None
+
+    def source(self) -> SpecSource:
+        """Where the settings come from; what it names is a stranger's, and need not be there."""
+        overrides = self._json("spec/overrides", _PAIRS)
+        if len(overrides) > MAX_OVERRIDES:
+            raise refusal(
+                f"spec/overrides in {self.path} has {len(overrides):,} entries; at most {MAX_OVERRIDES:,} are read"
+            )
+        return SpecSource(self.text("spec/path"), self.text("spec/yaml"), tuple(overrides))
+
+    def events(self) -> list[EventSummary]:
+        """That the training was resumed or retried."""
+        found: list[EventSummary] = self._json("history/events", _EVENTS)
+        return found
+
+    def _json(self, path: str, kind: TypeAdapter[Any]) -> Any:
+        try:
+            return kind.validate_json(self.text(path), strict=True)
+        except ValidationError:
+            raise refusal(f"{path} in {self.path} is not what it should be") from None
+
+    def _length(self, path: str, most: int) -> tuple[int]:
+        """The shape of what all else must be as long as."""
+        shape = self.shape(path)
+        if len(shape) != 1 or not 1 <= shape[0] <= most:
+            raise refusal(f"{path} in {self.path} has the shape {list(shape)}, which does not fit")
+        return shape
+
+    def _shaped(self, path: str, shape: tuple[int, ...], kind: Literal["i", "f"] = "f") -> Array:
+        # Asked before reading, for what does not fit need not be read.
+        if (found := self.shape(path)) != shape:
+            raise refusal(f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}")
+        values = self.array(path)
+        if values.dtype.kind != kind:
+            raise refusal(f"{path} in {self.path} holds no {'whole ' * (kind == 'i')}numbers")
+        return values
+
+
+def task_of(path: Path) -> str:
+    """What a run file is of: `equation` or `images`; raises RunFileError where it cannot be read."""
+    with SealedRun(path) as run:
+        return str(run.attributes["task"])
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,23 @@
+"""The seconds of a training."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Clock:
+    """Seconds of training, not counting what is done for the record."""
+
+    spent: float = 0.0
+    since: float = field(default_factory=time.perf_counter)
+
+    def now(self) -> float:
+        return self.spent + time.perf_counter() - self.since
+
+    def pause(self) -> None:
+        self.spent = self.now()
+
+    def go_on(self) -> None:
+        self.since = time.perf_counter()
