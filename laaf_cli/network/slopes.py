@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-SlopeShapes = Callable[[Sequence[int]], list[int]]
+Shape = tuple[int, ...]
+SlopeShapes = Callable[[Sequence[Shape]], list[Shape]]
 
-# kind → the sizes of its slope parameters, given the widths of the hidden layers.
+# kind → the shapes of its slope parameters, given those of the hidden layers.
 _SHAPES: dict[str, SlopeShapes] = {
-    "fixed": lambda _widths: [],
-    "gaaf": lambda _widths: [1],
-    "llaaf": lambda widths: [1] * len(widths),
-    "nlaaf": lambda widths: list(widths),
+    "fixed": lambda _shapes: [],
+    "gaaf": lambda _shapes: [(1,)],
+    "llaaf": lambda shapes: [(1,)] * len(shapes),
+    "nlaaf": lambda shapes: list(shapes),
 }
 
 SLOPE_KINDS = tuple(_SHAPES)
@@ -40,7 +41,7 @@ class SlopeRecovery:
     operator: str = "exp"
 
     def __call__(self, slopes: Sequence[Tensor]) -> Tensor:
-        """S of the slope parameters, a scalar; slopes holds one vector per hidden layer, or one for all."""
+        """S of the slope parameters, a scalar; slopes holds one tensor per hidden layer, or one for all."""
         terms = torch.stack([_OPERATORS[self.operator](a.mean()) for a in slopes])
         return 1 / (terms.mean() if self.form == "mean" else terms.sum())
 
@@ -53,12 +54,19 @@ class SlopeRecovery:
 class Slopes(nn.Module):
     """The slope parameters of a network.
 
-    kind: one of SLOPE_KINDS. n: the scale, at least 1. widths: neurons of each hidden layer.
-    `values` holds the parameters: none, one of size 1, D−1 of size 1, or one of size N_k per layer.
+    kind: one of SLOPE_KINDS. n: the scale, at least 1. shapes: of each hidden layer's neurons, as they stand where
+    the slopes multiply: a width, or (channels, height, width) of a convolution, or (channels, 1, 1) where all
+    neurons of a channel share one slope.
+    forgets_n: whether the forward pass multiplies by a in place of n·a, as the authors' ResNet does; slopes start
+    at 1/n all the same.
+    `values` holds the parameters: none, one of size 1, D−1 of size 1, or one of its shape per layer.
+    factor: what multiplies a in the forward pass, n unless that is forgotten.
     absorbed: whether they are part of the weights, multiply nothing and are not trained.
     """
 
-    def __init__(self, kind: str, n: float, widths: Sequence[int], dtype: torch.dtype) -> None:
+    def __init__(
+        self, kind: str, n: float, shapes: Sequence[int | Shape], dtype: torch.dtype, *, forgets_n: bool = False
+    ) -> None:
         super().__init__()
         if kind not in _SHAPES:
             raise ValueError(f"unknown kind of slopes {kind!r}")
@@ -66,22 +74,24 @@ class Slopes(nn.Module):
             raise ValueError(f"the scale n must be at least 1, not {n}")
         self.kind = kind
         self.n = n
-        self.n_layers = len(widths)
+        self.factor = 1.0 if forgets_n else n
+        self.n_layers = len(shapes)
         self.absorbed = False
-        self.values = nn.ParameterList(torch.full((size,), 1 / n, dtype=dtype) for size in _SHAPES[kind](widths))
+        tuples = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
+        self.values = nn.ParameterList(torch.full(shape, 1 / n, dtype=dtype) for shape in _SHAPES[kind](tuples))
 
     def by_layer(self) -> list[Tensor | None]:
-        """a of each hidden layer, [1] or [N_k]; None where the slopes are fixed at n·a = 1."""
+        """a of each hidden layer, [1] or of its shape; None where the slopes are fixed at n·a = 1."""
         n = len(self.values)
         return [None if n == 0 else self.values[layer if n > 1 else 0] for layer in range(self.n_layers)]
 
     def scale(self, layer: int) -> Tensor | None:
-        """n·a of a hidden layer, [1] or [N_k]; None where the slopes are fixed at n·a = 1."""
+        """n·a of a hidden layer (a where n is forgotten), [1] or of its shape; None where slopes are fixed at 1."""
         slope = self.by_layer()[layer]
-        return None if slope is None else self.n * slope
+        return None if slope is None else self.factor * slope
 
     def multiplier(self, layer: int) -> Tensor | None:
-        """What multiplies a hidden layer, [1] or [N_k]; None where that is 1: with fixed and with absorbed slopes."""
+        """What multiplies a hidden layer, shaped as `scale`; None where that is 1: with fixed and absorbed slopes."""
         return None if self.absorbed else self.scale(layer)
 
     def absorb(self, absorbed: bool) -> None:
@@ -90,7 +100,7 @@ class Slopes(nn.Module):
         self.values.requires_grad_(not self.absorbed)
 
     def scales(self) -> list[Tensor]:
-        """n·a of each hidden layer, as it is recorded: ones of size 1 where fixed."""
+        """`scale` of each hidden layer, as it is recorded: ones of size 1 where fixed."""
         return [
             torch.ones(1) if scale is None else scale for scale in (self.scale(layer) for layer in range(self.n_layers))
         ]
