@@ -48,6 +48,12 @@ class OutOfMemoryError(LaafError):
     exit_code = ExitCode.USAGE
 
 
+class DataSetError(LaafError):
+    """A data set of images cannot be read or fetched."""
+
+    exit_code = ExitCode.USAGE
+
+
 class RunFileError(LaafError):
     """A run file cannot be read."""
 

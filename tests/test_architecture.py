@@ -40,6 +40,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "past_run": (8, {"typer", "rich", "yaml", "h5py"}),
     "resumption": (9, {"typer", "rich", "yaml", "h5py"}),
     "run": (9, {"typer", "rich"}),
+    "classification": (9, {"typer", "rich"}),
     "sweep": (10, {"typer", "rich"}),
     "paper": (11, {"typer", "rich"}),
     "cli": (12, set()),

@@ -1,1 +1,1 @@
-"""Classification of images: data sets, augmentation, models with adaptive slopes and their training."""
+"""The classification of images: data sets, networks and their training, as in section 4 of the paper."""
