@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 
 import numpy as np
 import torch
 
-from laaf_cli import __version__
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.metrics import max_error, relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.plan import Plan
 from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.problem.domain import Array
+from laaf_cli.provenance import provenance, spec_source
 from laaf_cli.reference import ReferenceValues
 from laaf_cli.report.doubts import doubts
 from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile import (
-    FORMAT_VERSION,
     Checkpoint,
     ErrorAtTimes,
     EventSummary,
@@ -37,7 +30,6 @@ from laaf_cli.runfile import (
     NetworkParameters,
     PhaseSummary,
     RunRecord,
-    SpecSource,
 )
 from laaf_cli.solution import Solution
 from laaf_cli.training import TrainingResult, TrainingState
@@ -188,7 +180,7 @@ def finish(
     summary = _summary(plan, network, result, history, l2, largest, at_times, reference, method)
     record = RunRecord(
         attributes=_attributes(plan, result, summary),
-        spec=_source(plan),
+        spec=spec_source(plan.text, plan.overrides),
         settings=_settings_json(plan),
         functions=next((function.source for function in problem.functions.values()), None),
         solution=on_grid(solution),
@@ -217,11 +209,6 @@ def finish(
         checkpoint=_checkpoint(plan, result.state),
     )
     return FinishedRun(record, summary)
-
-
-def _source(plan: Plan) -> SpecSource:
-    overrides = tuple((".".join(map(str, override.path)), override.text) for override in plan.overrides)
-    return SpecSource(os.path.abspath(plan.text.name), plan.text.content, overrides)  # noqa: PTH100 - links stay
 
 
 def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
@@ -344,24 +331,14 @@ def _summary(
 
 def _attributes(plan: Plan, result: TrainingResult, summary: Summary) -> dict[str, str | int | float]:
     problem_hash, method_hash = plan.hashes()
-    on_cuda = plan.device.type == "cuda"
-    return {
-        "format_version": FORMAT_VERSION,
+    return provenance(plan.device) | {
         "task": "equation",
-        "laaf_version": __version__,
         "title": summary.title,
         "problem": summary.problem,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": summary.seed,
-        "device": plan.device.type,
-        "device_name": torch.cuda.get_device_name(plan.device)
-        if on_cuda
-        else platform.processor() or platform.machine(),
         "dtype": summary.dtype,
         "derivatives": plan.engine_name,
         "engine": "; ".join([plan.engine_use, *result.captures]),
-        "threads": torch.get_num_threads(),
-        "tf32": int(torch.get_float32_matmul_precision() != "highest"),
         "stop_reason": summary.stop_reason,
         "stop_detail": summary.stop_detail,
         "iterations": summary.iterations,
@@ -376,15 +353,7 @@ def _attributes(plan: Plan, result: TrainingResult, summary: Summary) -> dict[st
         "no_reference": summary.no_reference,
         "problem_hash": problem_hash,
         "method_hash": method_hash,
-        "python_version": sys.version.split()[0],
-        **{f"{package}_version": _version(package) for package in ("torch", "numpy", "scipy", "h5py")},
     }
-
-
-@cache
-def _version(package: str) -> str:
-    """Kept, for looking it up takes milliseconds, and every checkpoint asks."""
-    return version(package)
 
 
 def _settings_json(plan: Plan) -> str:

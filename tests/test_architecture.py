@@ -35,6 +35,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "plan": (7, {"typer", "rich"}),
     "checkpoint_files": (7, {"torch", "typer", "rich", "yaml"}),
     "footprint": (8, {"typer", "rich", "yaml", "h5py"}),
+    "provenance": (7, {"typer", "rich", "yaml"}),
     "finished_run": (7, {"torch", "typer", "rich", "yaml"}),
     "solved": (8, {"typer", "rich"}),
     "past_run": (8, {"typer", "rich", "yaml", "h5py"}),

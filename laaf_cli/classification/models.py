@@ -22,12 +22,14 @@ class ModelRow:
 
     misfit: the shape of an image → why it does not fit, empty where it does.
     settings: what can be set of this model alone, with its defaults, which are those of the paper's text.
+    code: those of the authors' code, which differ.
     model: its class.
     """
 
     name: str
     misfit: Callable[[ImageShape], str]
     settings: Mapping[str, Setting]
+    code: Mapping[str, Setting]
     model: Callable[..., ImageModel]
 
     def make(
@@ -56,7 +58,7 @@ class ModelRow:
 MODELS: dict[str, ModelRow] = {
     row.name: row
     for row in (
-        ModelRow("lenet", lenet_misfit, {"width": 1014, "dropout": 0.0}, LeNet),
-        ModelRow("preact-resnet18", resnet_misfit, {"forgets_n": False}, PreActResNet18),
+        ModelRow("lenet", lenet_misfit, {"width": 1014, "dropout": 0.0}, {"width": 1024, "dropout": 0.5}, LeNet),
+        ModelRow("preact-resnet18", resnet_misfit, {"forgets_n": False}, {"forgets_n": True}, PreActResNet18),
     )
 }

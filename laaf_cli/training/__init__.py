@@ -2,6 +2,7 @@
 
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.checkpoints import Checkpoints
+from laaf_cli.training.clock import Clock
 from laaf_cli.training.faults import Misfit, balance_faults, phase_faults, resampling_faults
 from laaf_cli.training.objective import SLOPE_RECOVERY, Objective, Setting
 from laaf_cli.training.optimizers import OPTIMIZERS
@@ -27,6 +28,7 @@ __all__ = [
     "SCHEDULES",
     "SLOPE_RECOVERY",
     "Checkpoints",
+    "Clock",
     "Divergence",
     "Event",
     "LearningRate",
