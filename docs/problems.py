@@ -87,7 +87,7 @@ def solve(entries: list[Entry]) -> None:
 
     def tell(outcome: Outcome) -> None:
         if outcome.state is State.FINISHED:
-            print(f"{outcome.run.path.stem}: {outcome.relative_l2:.2e} in {outcome.wall_time_s:.1f} s", flush=True)
+            print(f"{outcome.run.path.stem}: {outcome.error:.2e} in {outcome.wall_time_s:.1f} s", flush=True)
         elif outcome.detail:
             print(f"{outcome.run.path.stem}: {outcome.detail}", flush=True)
 

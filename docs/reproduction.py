@@ -99,7 +99,7 @@ def run_all(runs: Sequence[PlannedRun], jobs: int) -> None:
             return
         n_ended += 1
         if outcome.state is not State.KEPT:
-            said = outcome.detail or f"{outcome.relative_l2:.2e} in {outcome.wall_time_s:.1f} s"
+            said = outcome.detail or f"{outcome.error:.2e} in {outcome.wall_time_s:.1f} s"
             print(f"[{n_ended}/{len(runs)}] {outcome.run.path.stem}: {said}", flush=True)
 
     if runs:

@@ -39,13 +39,15 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "finished_run": (7, {"torch", "typer", "rich", "yaml"}),
     "solved": (8, {"typer", "rich"}),
     "past_run": (8, {"typer", "rich", "yaml", "h5py"}),
+    "changes": (8, {"typer", "rich", "yaml", "h5py"}),
     "resumption": (9, {"typer", "rich", "yaml", "h5py"}),
     "run": (9, {"typer", "rich"}),
     "classification": (9, {"typer", "rich"}),
-    "sweep": (10, {"typer", "rich"}),
-    "paper": (11, {"typer", "rich"}),
-    "cli": (12, set()),
-    "__main__": (13, set()),
+    "tasks": (10, {"typer", "rich", "h5py"}),
+    "sweep": (11, {"typer", "rich"}),
+    "paper": (12, {"typer", "rich"}),
+    "cli": (13, set()),
+    "__main__": (14, set()),
 }
 
 # Arrows that the rows would allow and that must not exist.

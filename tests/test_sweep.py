@@ -272,7 +272,7 @@ def test_any_executor_of_concurrent_futures_will_do(tmp_path: Path) -> None:
     assert sorted(name for name, state in seen if state is State.FINISHED) == names(runs)
     for outcome in found:
         with RunFile(outcome.run.path) as run:
-            assert run.attributes["relative_l2"] == outcome.relative_l2
+            assert run.attributes["relative_l2"] == outcome.error
 
 
 def killed(*_: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -146,12 +146,12 @@ def make_image_plan(
     max_seconds: float | None = None,
     download: bool = True,
     progress: Progress | None = None,
-    data: ImageData | None = None,
+    known: Mapping[str, ImageData] | None = None,
 ) -> ImagePlan:
     """The plan of a spec of images.
 
     folder: where data sets lie; None takes the default. download: whether what is missing is fetched.
-    data: images that have been read already, of the same spec.
+    known: data sets that have been read already, by what the spec calls them.
 
     Raises SpecError with all faults of the spec, and DataSetError where the images cannot be had.
     """
@@ -160,6 +160,7 @@ def make_image_plan(
     if faults or loaded.spec is None:
         raise SpecError(faults)
     spec = _resolved(loaded.spec)
+    data = (known or {}).get(spec.images)
     if data is None:
         source = spec.images if spec.images in DATASETS else _file(text, spec)
         data = load_images(source, folder, download=download, progress=progress)

@@ -21,7 +21,7 @@ def execute(
     *,
     past: PastImageRun | None = None,
     on_record: Callable[[EpochRecord], None] = lambda _record: None,
-    on_step: Callable[[int, float], None] = lambda _iteration, _loss: None,
+    on_step: Callable[[int, float, float], None] = lambda _iteration, _wall_time_s, _loss: None,
     on_checkpoint: Callable[[FinishedRun[ImageSummary]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> FinishedRun[ImageSummary]:

@@ -103,7 +103,8 @@ class _Good:
 class ImageTrainer:
     """Trains a network in place: cross entropy + W_a S(a), by gradient descent with momentum.
 
-    on_record: called with each record as it is made; on_step: with the steps carried out and the loss of the last.
+    on_record: called with each record as it is made; on_step: with the steps carried out, the seconds of training and
+    the loss of the last step.
     should_stop: asked before every step; True ends the training with what was reached. max_seconds: bound on the
     seconds of training. checkpoints: keeps the training while it goes on; None does not.
     """
@@ -118,7 +119,7 @@ class ImageTrainer:
         seed: int,
         *,
         on_record: Callable[[EpochRecord], None] = lambda _record: None,
-        on_step: Callable[[int, float], None] = lambda _iteration, _loss: None,
+        on_step: Callable[[int, float, float], None] = lambda _iteration, _wall_time_s, _loss: None,
         should_stop: Callable[[], bool] = lambda: False,
         max_seconds: float | None = None,
         checkpoints: Checkpoints[ImageResult] | None = None,
@@ -139,7 +140,7 @@ class ImageTrainer:
         self.confusion = np.zeros((0, 0), dtype=np.int64)
         self.stop: StopReason | None = None
         self.detail = ""
-        self.dropout_stream = torch.Generator(device=train.pixels.device)
+        self.dropout_stream = torch.Generator()  # on the CPU, so that no device changes the masks
 
     @property
     def n_batches(self) -> int:
@@ -202,7 +203,7 @@ class ImageTrainer:
                 return
             self.iteration += 1
             self.batch += 1
-            self.on_step(self.iteration, loss)
+            self.on_step(self.iteration, now, loss)
         self.epoch, self.batch = self.epoch + 1, 0
         self._record()
         if not math.isfinite(self.records[-1].train_loss):

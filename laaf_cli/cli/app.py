@@ -8,6 +8,7 @@ import typer
 
 from laaf_cli import __version__
 from laaf_cli.cli.check import check
+from laaf_cli.cli.classify import classify
 from laaf_cli.cli.compare import compare
 from laaf_cli.cli.evaluate import evaluate
 from laaf_cli.cli.plot import plot
@@ -50,5 +51,5 @@ def laaf(
     """
 
 
-for command in (problems, check, solve, resume, show, plot, evaluate, sweep, compare, reference, reproduce):
+for command in (problems, check, solve, resume, show, plot, evaluate, sweep, compare, reference, reproduce, classify):
     app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(command)

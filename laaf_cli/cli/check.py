@@ -65,7 +65,7 @@ def check(
     with within_memory("evaluating the loss once", lambda: footprint.of_loss(plan)):
         inspection = inspect(plan)
     if not quiet:
-        for warning in one_run.warnings(plan):
+        for warning in (*plan.warnings, *one_run.memory_warnings(plan)):
             console.print_warning(warning)
     if json:
         from laaf_cli.cli.outputs import CheckRecord

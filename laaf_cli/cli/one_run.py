@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
     from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.errors import LaafError
     from laaf_cli.finished_run import FinishedRun, Told
-    from laaf_cli.past_run import PastRun
     from laaf_cli.plan import Plan
+    from laaf_cli.tasks import AnyPast, AnyPlan
 
 
 def check_bounds(max_seconds: float | None, max_error: float | None) -> None:
@@ -38,12 +40,12 @@ def check_no_interrupted_run(target: Path) -> None:
     """Raises UsageError where the run file is there and can be gone on with: who asks for it again may want that."""
     from laaf_cli.errors import RunFileError, UsageError
     from laaf_cli.resumption import UNFINISHED
-    from laaf_cli.runfile import RunFile
+    from laaf_cli.runfile import SealedRun
 
     if not target.is_file():
         return
     try:
-        with RunFile(target) as run:
+        with SealedRun(target) as run:
             facts = run.attributes
     except RunFileError:
         return  # what it is else is told by whoever writes there
@@ -71,11 +73,29 @@ def check_checkpoint(target: Path, *, overwrite: bool) -> None:
         )
 
 
-def warnings(plan: Plan) -> list[str]:
-    """What a person should know before the training begins."""
-    from laaf_cli import footprint
+@contextmanager
+def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """The run file of a new run, which no other process takes meanwhile.
 
-    return [*plan.warnings, *filter(None, [footprint.warning(plan)])]
+    Raises UsageError where it cannot be written, or holds a run, finished or not, that is not to be replaced.
+    """
+    from laaf_cli.target_file import check_target, claimed
+
+    if not overwrite:
+        check_no_interrupted_run(path)
+    check_target(path, overwrite=overwrite)
+    with claimed(path):
+        check_target(path, overwrite=overwrite)  # another process may just have written it
+        check_checkpoint(path, overwrite=overwrite)
+        yield path
+
+
+def memory_warnings(plan: AnyPlan) -> list[str]:
+    """That the training will hardly fit into the memory, where it will not."""
+    from laaf_cli import footprint
+    from laaf_cli.classification.plan import ImagePlan
+
+    return [] if isinstance(plan, ImagePlan) else list(filter(None, [footprint.warning(plan)]))
 
 
 def use_threads(n_threads: int) -> None:
@@ -89,7 +109,7 @@ def use_threads(n_threads: int) -> None:
 
 
 def train(
-    plan: Plan, target: Path, *, past: PastRun | None = None, retries: int = 0, quiet: bool = False
+    plan: AnyPlan, target: Path, *, past: AnyPast | None = None, retries: int = 0, quiet: bool = False
 ) -> FinishedRun[Told]:
     """Trains and writes; a signal that comes while the file is written does not keep it from being written.
 
@@ -100,18 +120,17 @@ def train(
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.progress import make_progress
     from laaf_cli.errors import OutOfMemoryError, UsageError
-    from laaf_cli.run import execute
+    from laaf_cli.tasks import execute, n_iterations
 
     kept = CheckpointFiles(target)
-    total = sum(phase.iterations for phase in plan.phases)
     try:
         with StopFlag(_stopping(plan)) as stop:
-            with make_progress(total, quiet=quiet) as progress:
+            with make_progress(n_iterations(plan), quiet=quiet) as progress:
                 finished = execute(
                     plan,
                     past=past,
                     retries=retries,
-                    on_record=progress.update,
+                    watcher=progress,
                     on_checkpoint=_Keeper(kept),
                     should_stop=stop.is_set,
                 )
@@ -126,7 +145,7 @@ def train(
     return saved
 
 
-def _check_progress(finished: FinishedRun[Told], past: PastRun) -> None:
+def _check_progress(finished: FinishedRun[Told], past: AnyPast) -> None:
     """Raises DivergedError where a run that is gone on with diverges at once: what there is, is the better state."""
     from laaf_cli.errors import DivergedError
 
@@ -172,7 +191,7 @@ def _with_checkpoint(error: LaafError, target: Path, kept: CheckpointFiles) -> L
     return type(error)(f"{error}\nThe last checkpoint is {path}; laaf resume {target} goes on from there.")
 
 
-def _stopping(plan: Plan) -> str:
+def _stopping(plan: AnyPlan) -> str:
     """What is said to Ctrl-C."""
     last = "writes nothing" if plan.spec.checkpoint is None else "leaves the last checkpoint"
     return f"stopping after this iteration, to write what was reached; once more stops at once and {last}"
@@ -211,13 +230,16 @@ def _print(finished: FinishedRun[Told], *, quiet: bool, json: bool) -> None:
 def _raise_for(finished: FinishedRun[Told], max_error: float | None) -> None:
     """The errors that a finished run may end in; its file is written all the same."""
     from laaf_cli.errors import BoundExceededError, DivergedError, InterruptedRunError
+    from laaf_cli.runfile import RunRecord
 
     summary = finished.summary
     if summary.stop_reason == "diverged":
+        remedy = "A smaller --learning-rate or --dtype float64"
+        if isinstance(finished.record, RunRecord):
+            remedy = f"A smaller --learning-rate, --dtype float64, or laaf resume {summary.path} --retries 3"
         raise DivergedError(
             f"training diverged: {summary.stop_detail}\n"
-            f"The last good state, of iteration {summary.iterations}, is in {summary.path}\n"
-            f"A smaller --learning-rate, --dtype float64, or laaf resume {summary.path} --retries 3 may help."
+            f"The last good state, of iteration {summary.iterations}, is in {summary.path}\n{remedy} may help."
         )
     if summary.stop_reason == "interrupted":
         raise InterruptedRunError(

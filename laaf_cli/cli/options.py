@@ -118,6 +118,15 @@ AllowPythonOption = Annotated[
         show_default=False,
     ),
 ]
+MaxSecondsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-seconds", min=0, metavar="X", help="End after these seconds of training.", rich_help_panel=_TRAINING
+    ),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the run file, or an unfinished run, if it is there.")
+]
 RetriesOption = Annotated[
     int,
     typer.Option(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from laaf_cli.classification.classified import ImageSummary
+from laaf_cli.cli.image_tables import image_summary_tables
 from laaf_cli.cli.tables import summary_tables
 from laaf_cli.finished_run import Told
 from laaf_cli.plan import Inspection, Plan, TermReport
@@ -81,7 +83,9 @@ class ReferenceRecord(JsonRecord):
 
 
 def tables_of(summary: Told) -> Iterable[Table]:
-    """The closing tables of a run of any kind."""
+    """The closing tables of a run of any task."""
+    if isinstance(summary, ImageSummary):
+        return image_summary_tables(summary)
     if isinstance(summary, Summary):
         return summary_tables(summary)
     raise TypeError(f"no tables for {type(summary).__name__}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from laaf_cli.cli.console import messages, print_message
 
 if TYPE_CHECKING:
+    from laaf_cli.classification.trainer import EpochRecord
     from laaf_cli.training import Record
 
 N_PLAIN_LINES = 10
@@ -18,11 +19,12 @@ PLAIN_EVERY_S = 30.0
 
 
 class TrainingProgress(ABC):
-    """Shows the records of a training of `total` iterations while the `with` lasts."""
+    """Shows a training of `total` iterations while the `with` lasts."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.error = math.nan
+        self.epoch = ""
 
     def __enter__(self) -> TrainingProgress:
         return self
@@ -30,16 +32,28 @@ class TrainingProgress(ABC):
     def __exit__(self, *_: object) -> None:
         return None
 
-    def update(self, record: Record) -> None:
+    def on_record(self, record: Record) -> None:
+        """Shows a record of an equation."""
         if not math.isnan(record.relative_l2):
             self.error = record.relative_l2
-        self.show(record)
+        self.show(record.iteration, record.wall_time_s, self._losses(record))
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        """Shows the end of an epoch over images."""
+        self.epoch = (
+            f"after epoch {record.epoch:g}: training loss {record.train_loss:.3g}, test error {record.test_error:.2%}"
+        )
+        self.show(record.iteration, record.wall_time_s, self.epoch)
+
+    def on_step(self, iteration: int, wall_time_s: float, loss: float) -> None:
+        """Shows a step within an epoch."""
+        self.show(iteration, wall_time_s, f"{self.epoch}; loss of the last batch {loss:.3g}")
 
     @abstractmethod
-    def show(self, record: Record) -> None:
-        """Shows one record."""
+    def show(self, iteration: int, wall_time_s: float, text: str) -> None:
+        """Shows how far the training is, and a line on how it does."""
 
-    def losses(self, record: Record) -> str:
+    def _losses(self, record: Record) -> str:
         """The last known error, learned constants, the loss and its terms, in one line."""
         error = "" if math.isnan(self.error) else f"relative L2 {self.error:.2e}  "
         terms = "  ".join(f"{name} {value:.1e}" for name, value in record.terms.items())
@@ -82,9 +96,9 @@ class _Live(TrainingProgress):
     def __exit__(self, *_: object) -> None:
         self.live.stop()
 
-    def show(self, record: Record) -> None:
-        self.progress.update(self.task, completed=record.iteration)
-        self.text.plain = self.losses(record)
+    def show(self, iteration: int, wall_time_s: float, text: str) -> None:  # noqa: ARG002 - the bar has a clock
+        self.progress.update(self.task, completed=iteration)
+        self.text.plain = text
 
 
 class _Plain(TrainingProgress):
@@ -93,22 +107,20 @@ class _Plain(TrainingProgress):
         self.last_s = time.monotonic()
         return self
 
-    def show(self, record: Record) -> None:
-        due = record.iteration >= self.next_iteration or record.iteration == self.total
+    def show(self, iteration: int, wall_time_s: float, text: str) -> None:
+        due = iteration >= self.next_iteration or iteration == self.total
         if not due and time.monotonic() - self.last_s < PLAIN_EVERY_S:
             return
-        self.next_iteration = record.iteration + max(1, self.total // N_PLAIN_LINES)
+        self.next_iteration = iteration + max(1, self.total // N_PLAIN_LINES)
         self.last_s = time.monotonic()
-        done = record.iteration / self.total
-        remaining = f", {record.wall_time_s * (1 - done) / done:.0f} s remaining" if 0 < done < 1 else ""
-        print_message(
-            f"iteration {record.iteration}/{self.total}  {record.wall_time_s:.1f} s{remaining}  {self.losses(record)}"
-        )
+        done = iteration / self.total
+        remaining = f", {wall_time_s * (1 - done) / done:.0f} s remaining" if 0 < done < 1 else ""
+        print_message(f"iteration {iteration}/{self.total}  {wall_time_s:.1f} s{remaining}  {text}")
 
 
 class _Silent(TrainingProgress):
-    def show(self, record: Record) -> None:  # noqa: ARG002 - nothing is shown
-        return None
+    def show(self, iteration: int, wall_time_s: float, text: str) -> None:
+        """Nothing is shown."""
 
 
 def make_progress(total: int, *, quiet: bool) -> TrainingProgress:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, one_run, options
+from laaf_cli.cli import console, image_options, one_run, options
 
 if TYPE_CHECKING:
+    from laaf_cli.classification.resumption import ImageResumption
     from laaf_cli.resumption import Resumption
 
 
@@ -26,6 +28,17 @@ def resume(
             min=1,
             metavar="N",
             help="Train N iterations more than was planned, in the last phase.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            "-e",
+            min=1,
+            metavar="N",
+            help="Train N epochs more than was planned, over images.",
             rich_help_panel="Training",
         ),
     ] = None,
@@ -51,6 +64,7 @@ def resume(
         ),
     ] = False,
     allow_python: options.AllowPythonOption = False,
+    data_dir: image_options.DataDirOption = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="PATH", help="The run file; not given: RUN itself.", show_default=False),
@@ -67,28 +81,26 @@ def resume(
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
     from laaf_cli.checkpoint_files import CheckpointFiles
+    from laaf_cli.classification.past_run import PastImageRun
+    from laaf_cli.classification.resumption import ImageWishes
+    from laaf_cli.classification.resumption import resume as resume_images
+    from laaf_cli.cli.download_progress import make_download_progress
     from laaf_cli.errors import UsageError
-    from laaf_cli.past_run import PastRun
     from laaf_cli.resumption import Wishes
-    from laaf_cli.resumption import resume as plan_resumption
-    from laaf_cli.runfile import RunFile
+    from laaf_cli.resumption import resume as resume_equation
+    from laaf_cli.runfile import SealedRun
     from laaf_cli.target_file import check_target, claimed
+    from laaf_cli.tasks import read_past
 
     one_run.check_bounds(max_seconds, max_error)
     files = CheckpointFiles.of(run)
     target = output or files.run
-    wishes = Wishes(
-        iterations,
-        max_seconds,
-        device.value if device else None,
-        dtype.value if dtype else None,
-        retries,
-        stored_spec,
-        allow_python,
-    )
+    to = (device.value if device else None, dtype.value if dtype else None)
+    wishes = Wishes(iterations, max_seconds, *to, retries, stored_spec, allow_python)
+    image_wishes = ImageWishes(epochs, max_seconds, *to, stored_spec, data_dir)
     if run.suffix in (".yaml", ".yml"):
         raise UsageError(f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file")
-    RunFile(files.latest().path).close()  # before anything is made on the way to the target
+    SealedRun(files.latest().path).close()  # before anything is made on the way to the target
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):
         if target.resolve() != files.run.resolve():
@@ -96,23 +108,37 @@ def resume(
         found = files.latest()
         if found.damage:
             console.print_warning(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
-        past = PastRun.read(found.path)
+        past = read_past(found.path)
         one_run.use_threads(past.attributes["threads"])
-        resumption = plan_resumption(past, wishes)
-        one_run.check_max_error(resumption.plan, max_error)
+        resumption: Resumption | ImageResumption
+        if isinstance(past, PastImageRun):
+            _refuse("a run over images", {"--iterations": iterations, "--retries": retries or None})
+            resumption = resume_images(past, image_wishes, make_download_progress(quiet=quiet))
+        else:
+            _refuse("a run of an equation", {"--epochs": epochs, "--data-dir": data_dir})
+            resumption = resume_equation(past, wishes)
+            one_run.check_max_error(resumption.plan, max_error)
         if not quiet:
             _announce(resumption)
         finished = one_run.train(resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet)
     one_run.report(finished, max_error, quiet=quiet, json=json)
 
 
-def _announce(resumption: Resumption) -> None:
-    from laaf_cli import footprint
+def _refuse(what: str, given: Mapping[str, object]) -> None:
+    """Raises UsageError for options that mean nothing to a run."""
+    from laaf_cli.errors import UsageError
+
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f"{option} means nothing to {what}; laaf resume --help says which option is for which")
+
+
+def _announce(resumption: Resumption | ImageResumption) -> None:
+    from laaf_cli.tasks import n_iterations
 
     past, plan = resumption.past, resumption.plan
-    total = sum(phase.iterations for phase in plan.phases)
-    console.print_message(f"going on from iteration {past.iterations} of {total}, kept in {past.path}")
-    if warning := footprint.warning(plan):
+    console.print_message(f"going on from iteration {past.iterations} of {n_iterations(plan)}, kept in {past.path}")
+    for warning in one_run.memory_warnings(plan):
         console.print_warning(warning)
     for sentence in resumption.inexact:
         console.print_warning(f"not bit for bit as without the break: {sentence}")

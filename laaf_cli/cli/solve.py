@@ -20,12 +20,7 @@ def solve(
     slope_recovery: options.RecoveryOption = None,
     iterations: options.IterationsOption = None,
     learning_rate: options.LearningRateOption = None,
-    max_seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--max-seconds", min=0, metavar="X", help="End after these seconds of training.", rich_help_panel="Training"
-        ),
-    ] = None,
+    max_seconds: options.MaxSecondsOption = None,
     seed: options.SeedOption = None,
     device: options.DeviceOption = None,
     dtype: options.DtypeOption = None,
@@ -42,9 +37,7 @@ def solve(
             show_default=False,
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run file, or an unfinished run, if it is there.")
-    ] = False,
+    overwrite: options.OverwriteOption = False,
     retries: options.RetriesOption = 0,
     max_error: options.MaxErrorOption = None,
     quiet: options.QuietOption = False,
@@ -71,18 +64,11 @@ def solve(
     overrides = chosen.overrides(text)
 
     from laaf_cli.plan import make_plan
-    from laaf_cli.target_file import check_target, claimed
 
     one_run.check_bounds(max_seconds, max_error)
     plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)
     one_run.check_max_error(plan, max_error)
-    target = output or plan.default_output
-    if not overwrite:
-        one_run.check_no_interrupted_run(target)
-    check_target(target, overwrite=overwrite)
-    with claimed(target):
-        check_target(target, overwrite=overwrite)  # another process may just have written it
-        one_run.check_checkpoint(target, overwrite=overwrite)
+    with one_run.target(output or plan.default_output, overwrite=overwrite) as target:
         if not quiet:
             _announce(plan)
         finished = one_run.train(plan, target, retries=retries, quiet=quiet)
@@ -98,7 +84,7 @@ def _announce(plan: Plan) -> None:
         f"{spec.title or plan.name}: {widths} {spec.network.activation}, {slopes}{recovery}, seed {spec.seed}, "
         f"{spec.dtype}, {plan.device.type}"
     )
-    for warning in one_run.warnings(plan):
+    for warning in (*plan.warnings, *one_run.memory_warnings(plan)):
         console.print_warning(warning)
     if plan.reference is not None and plan.reference.takes_long:
         console.print_message("solving the equations by the spectral method first, for reference")

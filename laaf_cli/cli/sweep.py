@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, many_runs, options
+from laaf_cli.cli import console, image_options, many_runs, options
 
 if TYPE_CHECKING:
-    from laaf_cli.spec import Text
-    from laaf_cli.sweep import Alternative, Outcome
+    from laaf_cli.spec import Override, Text
+    from laaf_cli.sweep import Alternative, MakePlan, Outcome
 
 _AXES = "Axes"
 
@@ -56,6 +58,7 @@ def sweep(
         ),
     ] = None,
     iterations: options.IterationsOption = None,
+    epochs: image_options.EpochsOption = None,
     learning_rate: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +83,8 @@ def sweep(
     jobs: many_runs.JobsOption = None,
     scheduler: many_runs.SchedulerOption = None,
     allow_python: options.AllowPythonOption = False,
+    data_dir: image_options.DataDirOption = None,
+    download: image_options.DownloadOption = True,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
@@ -88,32 +93,81 @@ def sweep(
     Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
     """
     from laaf_cli import bundled
+    from laaf_cli.errors import UsageError
+    from laaf_cli.spec import is_of_images
 
     text = bundled.find(spec)
-    common = options.SpecOptions(device=device)
-    axes = list(_axes(text, common, activation, n, recovery, assignments or [], iterations, learning_rate, dtype))
+    of_images = is_of_images(text)
+    if of_images and iterations is not None:
+        raise UsageError("images are trained on for --epochs, not --iterations")
+    if not of_images and epochs is not None:
+        raise UsageError("an equation is trained for --iterations, not --epochs")
+    form: type[OneRunOptions] = image_options.ImageOptions if of_images else options.SpecOptions
+    lengthened = image_options.ImageOptions(epochs=epochs) if of_images else options.SpecOptions(iterations=iterations)
+    varied = _Varied(
+        activation, n, recovery, assignments or [], lengthened.overrides(text), learning_rate, dtype, device
+    )
+    axes = list(_axes(text, form, varied))
     from laaf_cli.sweep import plan_runs
 
-    runs = plan_runs(text, axes, many_runs.seed_list(seeds), directory, allow_python=allow_python)
+    make = _image_planner(text, data_dir, download=download, quiet=quiet) if of_images else _planner(text, allow_python)
+    runs = plan_runs(make, axes, many_runs.seed_list(seeds), directory)
     outcomes = many_runs.train(runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet)
     report(outcomes, quiet=quiet, json=json)
 
 
-def _axes(
-    text: Text,
-    common: options.SpecOptions,
-    activation: str | None,
-    n: str | None,
-    recovery: str | None,
-    assignments: Sequence[str],
-    iterations: int | None,
-    learning_rate: str | None,
-    dtype: options.Dtype | None,
-) -> Iterator[list[Alternative]]:
+OneRunOptions = options.SpecOptions | image_options.ImageOptions
+
+
+def _planner(text: Text, allow_python: bool) -> MakePlan:
+    """Plans the runs of an equation."""
+    from laaf_cli.plan import make_plan
+
+    return partial(make_plan, text, allow_python=allow_python)
+
+
+def _image_planner(text: Text, data_dir: Path | None, *, download: bool, quiet: bool) -> MakePlan:
+    """Plans runs over images, which are read once for all of them that are of one data set."""
+    from laaf_cli.classification.plan import ImagePlan, make_image_plan
+    from laaf_cli.cli.download_progress import make_download_progress
+
+    known: dict[str, ImagePlan] = {}
+
+    def make(overrides: Sequence[Override]) -> ImagePlan:
+        plan = make_image_plan(
+            text,
+            overrides,
+            folder=data_dir,
+            download=download,
+            progress=make_download_progress(quiet=quiet),
+            known={name: other.data for name, other in known.items()},
+        )
+        known[plan.spec.images] = plan
+        return plan
+
+    return make
+
+
+@dataclass(frozen=True)
+class _Varied:
+    """What the command line varies. lengths: what says how long is trained."""
+
+    activation: str | None
+    n: str | None
+    recovery: str | None
+    assignments: Sequence[str]
+    lengths: Sequence[Override]
+    learning_rate: str | None
+    dtype: options.Dtype | None
+    device: options.Device | None
+
+
+def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[list[Alternative]]:
     """What `--set` and the options vary, in the order in which they are put into the spec."""
     from laaf_cli.spec import Override
     from laaf_cli.sweep import Alternative
 
+    assignments = varied.assignments
     by_path: dict[object, list[Alternative]] = {}
     for assignment in assignments:
         override = Override.from_assignment(assignment)
@@ -122,28 +176,27 @@ def _axes(
         by_path.setdefault(override.path, []).append(Alternative((override,)) if said else Alternative.of(override))
     yield from by_path.values()
 
-    def labelled(chosen: options.SpecOptions) -> Alternative:
+    def labelled(chosen: OneRunOptions) -> Alternative:
         (override,) = chosen.overrides(text)
         return Alternative.of(override)
 
-    if iterations is not None:
-        yield [labelled(options.SpecOptions(iterations=iterations))]
-    if learning_rate is not None:
-        rates = many_runs.number_list(learning_rate, "--learning-rate")
-        yield [labelled(options.SpecOptions(learning_rate=rate)) for rate in rates]
-    if dtype is not None:
-        yield [labelled(options.SpecOptions(dtype=dtype))]
-    yield [Alternative(tuple(common.overrides(text)))]
-    kinds = _choices(activation, "--activation", [kind.value for kind in options.Activation])
-    scales = many_runs.number_list(n, "--n") if n is not None else [None]
+    yield from ([Alternative.of(override)] for override in varied.lengths)
+    if varied.learning_rate is not None:
+        rates = many_runs.number_list(varied.learning_rate, "--learning-rate")
+        yield [labelled(form(learning_rate=rate)) for rate in rates]
+    if varied.dtype is not None:
+        yield [labelled(form(dtype=varied.dtype))]
+    yield [Alternative(tuple(form(device=varied.device).overrides(text)))]
+    kinds = _choices(varied.activation, "--activation", [kind.value for kind in options.Activation])
+    scales = many_runs.number_list(varied.n, "--n") if varied.n is not None else [None]
     switches = [
-        None if word is None else word == "on" for word in _choices(recovery, "--slope-recovery", ["on", "off"])
+        None if word is None else word == "on" for word in _choices(varied.recovery, "--slope-recovery", ["on", "off"])
     ]
     methods = []
     for kind in kinds:
         for scale in scales:
             for switch in switches:
-                chosen = options.SpecOptions(
+                chosen = form(
                     activation=options.Activation(kind) if kind else None,
                     n=scale,
                     slope_recovery=None if kind == options.Activation.FIXED else switch,

@@ -88,9 +88,9 @@ class _Live(SweepProgress):
         for method, outcomes in groups.items():
             states = [outcome.state.name for outcome in outcomes]
             errors = [
-                math.inf if outcome.state.name == "DIVERGED" else outcome.relative_l2
+                math.inf if outcome.state.name == "DIVERGED" else outcome.error
                 for outcome in outcomes
-                if not math.isnan(outcome.relative_l2)
+                if not math.isnan(outcome.error)
             ]
             table.add_texts(
                 method,
@@ -129,7 +129,7 @@ class _Silent(SweepProgress):
 
 
 def _line(progress: SweepProgress, outcome: Outcome) -> str:
-    error = "" if math.isnan(outcome.relative_l2) else f", relative L2 {outcome.relative_l2:.2e}"
+    error = "" if math.isnan(outcome.error) else f", error {outcome.error:.2e}"
     seconds = "" if math.isnan(outcome.wall_time_s) else f", {outcome.wall_time_s:.1f} s"
     detail = f": {outcome.detail}" if outcome.detail else ""
     state = outcome.state.value

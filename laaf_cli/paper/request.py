@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from laaf_cli import bundled
 from laaf_cli.paper.columns import Column, Variant
+from laaf_cli.plan import make_plan
 from laaf_cli.sweep import PlannedRun, plan_runs
 
 
@@ -53,11 +55,12 @@ class Request:
     ) -> dict[Column, list[PlannedRun]]:
         """The runs of each column, one per seed; is_papers: the number of iterations is that of the bundled problem."""
         variant = replace(self.variant, iterations=None if is_papers else iterations)
-        text, settings = bundled.find(problem), [[one] for one in variant.settings(problem)]
+        make = partial(make_plan, bundled.find(problem))
+        settings = [[one] for one in variant.settings(problem)]
         planned: dict[Column, list[PlannedRun]] = {}
         known: set[str] = set()
         for column in columns:
-            runs = plan_runs(text, [*settings, [column.alternative()]], self.seeds, self.runs_folder)
+            runs = plan_runs(make, [*settings, [column.alternative()]], self.seeds, self.runs_folder)
             _, method = runs[0].plan.hashes()
             # The paper's own learning rate among those to try is the fixed baseline once more.
             if method not in known:

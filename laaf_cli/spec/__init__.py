@@ -1,7 +1,7 @@
 """The spec: YAML text → frozen models, with errors that point at the characters at fault."""
 
 from laaf_cli.spec.image_models import ImageModelSpec, ImageSlopes, ImageSpec, ImageTraining
-from laaf_cli.spec.load import LoadedSpec, Override, apply, load, load_as
+from laaf_cli.spec.load import LoadedSpec, Override, apply, is_of_images, load, load_as
 from laaf_cli.spec.models import (
     Balance,
     Condition,
@@ -42,6 +42,7 @@ __all__ = [
     "Text",
     "Value",
     "apply",
+    "is_of_images",
     "load",
     "load_as",
     "printable",

@@ -87,7 +87,7 @@ def load_as(model: type[SpecModel], text: Text, overrides: Sequence[Override] = 
         raise SpecError([Fault(f"{text.name} is empty", None, "laaf problems burgers > my.yaml starts a new spec.")])
     if not isinstance(root.data, dict):
         raise SpecError([Fault("a spec is a mapping of keys to values", root.mark, "As in: unknowns: [u].")])
-    _check_kind(model, root)
+    _check_task(model, root)
     faults = [fault for override in overrides if (fault := apply(root, override)) is not None]
     plain = root.plain()
     spec: SpecModel | None = None
@@ -105,14 +105,24 @@ def load_as(model: type[SpecModel], text: Text, overrides: Sequence[Override] = 
     return LoadedSpec(text, root, spec, tuple(faults))
 
 
-def _check_kind(model: type[BaseModel], root: Value) -> None:
+def is_of_images(text: Text) -> bool:
+    """Whether a spec is of images to classify; raises SpecError where the text is not YAML."""
+    data = read_yaml(text).data
+    return isinstance(data, dict) and _names_images(data)
+
+
+def _names_images(data: Mapping[Any, Any]) -> bool:
+    return "images" in data and not {"equations", "coordinates", "unknowns"} & data.keys()
+
+
+def _check_task(model: type[BaseModel], root: Value) -> None:
     """Raises SpecError for the spec of an equation where one of images is asked for, and the other way round."""
-    is_of_images = "images" in root.data and "equations" not in root.data
-    if is_of_images and model is RunSpec:
+    if model is RunSpec and _names_images(root.data):
         what, hint = "this spec names images to classify, and no equation", "laaf classify trains it."
         raise SpecError([Fault(what, root.keys.get("images", root.mark), hint)])
-    if model is ImageSpec and not is_of_images and ("coordinates" in root.data or "unknowns" in root.data):
-        raise SpecError([Fault("this spec is of an equation, and names no images", root.mark, "laaf solve trains it.")])
+    if model is ImageSpec and "equations" in root.data:
+        what, hint = "this spec is of an equation, and names no images", "laaf solve trains it."
+        raise SpecError([Fault(what, root.keys.get("equations", root.mark), hint)])
 
 
 def _faults(model: type[BaseModel], root: Value, details: Sequence[ErrorDetails]) -> list[Fault]:

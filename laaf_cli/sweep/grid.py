@@ -6,16 +6,16 @@ import itertools
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.plan import Plan, make_plan
+from laaf_cli.plan import Plan
 from laaf_cli.reference import Reference
 from laaf_cli.resumption import UNFINISHED
-from laaf_cli.runfile import RunFile
-from laaf_cli.spec import Override, RunSpec, Text
+from laaf_cli.spec import Override
+from laaf_cli.tasks import AnyPlan, Identity, identity, stored_run
 
 MAX_RUNS = 10_000
 
@@ -47,7 +47,7 @@ class Alternative:
 class PlannedRun:
     """A run of a sweep and the file that it goes into."""
 
-    plan: Plan
+    plan: AnyPlan
     path: Path
 
     @property
@@ -62,35 +62,18 @@ class PlannedRun:
         """
         if not self.path.exists():
             return False
-        with RunFile(self.path) as run:
-            facts = run.attributes
-            method = run.group_attributes("reference")["method"] if run.has("reference") else ""
-            stored = (facts["problem_hash"], facts["method_hash"], _told(run.spec, method))
-            if stored != _identity(self.plan) or facts["seed"] != self.plan.spec.seed:
-                raise RunFileError(f"{self.path} is there already and holds a run with other settings")
-            return facts["stop_reason"] not in UNFINISHED  # one that diverged would diverge again
+        stored = stored_run(self.path)
+        if stored.identity != identity(self.plan):
+            raise RunFileError(f"{self.path} is there already and holds a run with other settings")
+        return stored.stop_reason not in UNFINISHED  # one that diverged would diverge again
 
 
-def _identity(plan: Plan) -> tuple[str, str, str]:
-    """What makes a run, apart from its seed and device; n and slope recovery are nothing to fixed slopes."""
-    return *plan.hashes(), _told(plan.spec, plan.reference.method if plan.reference is not None else "")
-
-
-def _told(spec: RunSpec, method: str) -> str:
-    """What is told of the solution, and by what it is measured; method: that of the reference, which names its file."""
-    told = spec.model_dump_json(include={"reference", "evaluation"})
-    return told + method if spec.reference.kind == "file" else told
+MakePlan = Callable[[Sequence[Override]], AnyPlan]
+"""Plans a run from what the command line puts into its spec."""
 
 
 def plan_runs(
-    text: Text,
-    axes: Sequence[Sequence[Alternative]],
-    seeds: Sequence[int],
-    folder: Path,
-    *,
-    derivatives: str = "auto",
-    max_seconds: float | None = None,
-    allow_python: bool = False,
+    make: MakePlan, axes: Sequence[Sequence[Alternative]], seeds: Sequence[int], folder: Path
 ) -> list[PlannedRun]:
     """The runs of the product of all axes with all seeds, seed by seed, each run once.
 
@@ -103,16 +86,16 @@ def plan_runs(
     if n_runs > MAX_RUNS:
         raise UsageError(f"this sweep would have {n_runs:,} runs; the limit is {MAX_RUNS:,}")
     references: dict[tuple[str, str], Reference | None] = {}
-    methods: dict[tuple[str, str, str], tuple[Plan, str]] = {}
+    methods: dict[Identity, tuple[AnyPlan, str]] = {}
     for choice in itertools.product(*axes):
-        overrides = [override for alternative in choice for override in alternative.overrides]
-        plan = make_plan(text, overrides, derivatives=derivatives, max_seconds=max_seconds, allow_python=allow_python)
+        plan = make([override for alternative in choice for override in alternative.overrides])
         label = "-".join(alternative.label for alternative in choice if alternative.label)
-        # Runs of one problem share its reference, so that it need be solved only once.
-        key = (plan.hashes()[0], _identity(plan)[2])
-        plan = replace(plan, reference=references.setdefault(key, plan.reference))
+        own = replace(identity(plan), seed=0)
+        if isinstance(plan, Plan):
+            # Runs of one problem share its reference, so that it need be solved only once.
+            plan = replace(plan, reference=references.setdefault((own.problem_hash, own.told), plan.reference))
         # The first of equal methods stands for all.
-        methods.setdefault(_identity(plan), (plan, label))
+        methods.setdefault(own, (plan, label))
     runs: dict[Path, PlannedRun] = {}
     for seed in seeds:
         for plan, label in methods.values():
@@ -124,7 +107,7 @@ def plan_runs(
     return list(runs.values())
 
 
-def _file_name(plan: Plan, label: str) -> str:
+def _file_name(plan: AnyPlan, label: str) -> str:
     name = plan.default_output.stem
     stem, _, seed = name.rpartition("-s")
     return f"{stem}-{label}-s{seed}.h5" if label else f"{name}.h5"

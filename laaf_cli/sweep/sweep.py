@@ -20,11 +20,9 @@ from laaf_cli.memory import within_memory
 from laaf_cli.plan import Plan
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
-from laaf_cli.resumption import unfinished
-from laaf_cli.run import execute
-from laaf_cli.runfile import RunFile
 from laaf_cli.sweep.grid import PlannedRun
 from laaf_cli.target_file import claimed
+from laaf_cli.tasks import AnyPlan, execute, stored_run, unfinished_at
 
 POLL_S = 0.2
 
@@ -53,7 +51,7 @@ class Outcome:
 
     run: PlannedRun
     state: State
-    relative_l2: float = math.nan
+    error: float = math.nan
     wall_time_s: float = math.nan
     detail: str = ""
     exit_code: ExitCode = ExitCode.OK
@@ -119,7 +117,7 @@ def _solve_references(runs: Sequence[PlannedRun]) -> None:
     """Has every reference solved once, here: it keeps its solution, and takes it along to the workers."""
     solved: set[int] = set()
     for plan in (run.plan for run in runs):
-        if plan.reference is not None and id(plan.reference) not in solved:
+        if isinstance(plan, Plan) and plan.reference is not None and id(plan.reference) not in solved:
             solved.add(id(plan.reference))
             corners = plan.problem.domain.grid((2,) * plan.problem.domain.dimension)
             with suppress(ReferenceRefusedError, OutOfMemoryError), within_memory("computing the reference"):
@@ -127,7 +125,7 @@ def _solve_references(runs: Sequence[PlannedRun]) -> None:
                 plan.reference.evaluate(grid_points(corners))
 
 
-def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:
+def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:
     """What a worker does.
 
     path: of the run file where the training is kept beside it. anew: whether what is kept there is left alone.
@@ -143,7 +141,7 @@ def _train(plan: Plan, threads: int | None, path: Path | None, anew: bool) -> Fi
             files.save(unfinished_run.record)
 
     with claimed(path):
-        past = None if anew else unfinished(plan, path)
+        past = None if anew else unfinished_at(plan, path)
         if past is None:
             files.remove()  # lest the checkpoint of another training passes for one of this
         return execute(plan, past=past, on_checkpoint=keep)
@@ -164,10 +162,9 @@ def _started(
 
 
 def _kept(run: PlannedRun) -> Outcome:
-    with RunFile(run.path) as file:
-        facts = file.attributes
-    state = State.DIVERGED if facts["stop_reason"] == "diverged" else State.KEPT
-    return Outcome(run, state, facts["relative_l2"], facts["wall_time_s"], facts["stop_detail"])
+    stored = stored_run(run.path)
+    state = State.DIVERGED if stored.stop_reason == "diverged" else State.KEPT
+    return Outcome(run, state, stored.error, stored.wall_time_s, stored.stop_detail)
 
 
 def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
