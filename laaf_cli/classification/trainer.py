@@ -104,7 +104,7 @@ class ImageTrainer:
     """Trains a network in place: cross entropy + W_a S(a), by gradient descent with momentum.
 
     on_record: called with each record as it is made; on_step: with the steps carried out, the seconds of training and
-    the loss of the last step.
+    the cross entropy of the last batch before its step.
     should_stop: asked before every step; True ends the training with what was reached. max_seconds: bound on the
     seconds of training. checkpoints: keeps the training while it goes on; None does not.
     """
@@ -213,19 +213,20 @@ class ImageTrainer:
             self.good = self._copied()
 
     def _step(self, chosen: Tensor) -> float:
-        """One step; returns the loss before it. A loss that is not finite changes nothing."""
+        """One step; returns the cross entropy before it, or the whole loss where that is not finite: then no step."""
         self.network.train()
         self._seed_dropout("training", self.iteration)
         pixels, labels = self.train_images.batch(chosen, "training", str(self.epoch), str(self.batch))
-        loss = nn.functional.cross_entropy(self.network(pixels), labels)
+        entropy = loss = nn.functional.cross_entropy(self.network(pixels), labels)
         if self.recovery is not None:
-            loss = loss + self.recovery.weight * self.recovery(list(self.network.slopes.values))
-        value = float(loss.detach())
-        if math.isfinite(value):
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-        return value
+            loss = entropy + self.recovery.weight * self.recovery(list(self.network.slopes.values))
+        whole = float(loss.detach())
+        if not math.isfinite(whole):
+            return whole
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return float(entropy.detach())
 
     def _seed_dropout(self, *stream: object) -> None:
         """Dropout of a step depends on the seed and the step alone, so that going on needs no generator."""
