@@ -70,7 +70,7 @@ class FilesOfDataSet:
             wanted = {member: form.size or piece.size for member, (form, piece) in forms.items()}
             namesakes = [other for other in self._foreign if other.name == file.name and path.parent == self.folder]
             limit = max(other.size or sum(wanted.values()) + _PACKED_SLACK for other in (file, *namesakes))
-            content = _bytes_of(path, limit)
+            content = bytes_of(path, limit)
             if any(has_checksum(content, other.checksum) for other in namesakes if other.size == len(content)):
                 self._members[path] = None
                 return None
@@ -79,7 +79,7 @@ class FilesOfDataSet:
             try:
                 self._members[path] = unpacked(packing, content, wanted)
             except DataSetError as error:
-                raise DataSetError(f"{shown(path)}: {error}") from None
+                raise DataSetError(f"{shown_path(path)}: {error}") from None
             self.sha256[file.name] = checksum_of(content, "sha256").partition(":")[2]
         return self._members[path]
 
@@ -87,21 +87,21 @@ class FilesOfDataSet:
         return dict.fromkeys(piece for part in self.dataset.parts for piece in part.pieces)
 
 
-def shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path in a message."""
     return printable(str(path))
 
 
-def _bytes_of(path: Path, limit: int) -> bytes:
+def bytes_of(path: Path, limit: int) -> bytes:
     """At most one byte more than `limit`, for what is larger is not what it should be."""
     try:
         # A pipe or a device may never end, or never begin.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise DataSetError(f"{shown(path)} is not a regular file")
+            raise DataSetError(f"{shown_path(path)} is not a regular file")
         with path.open("rb") as stream:
             return stream.read(limit + 1)
     except OSError as error:
-        raise DataSetError(f"{shown(path)} cannot be read: {error.strerror or error}") from None
+        raise DataSetError(f"{shown_path(path)} cannot be read: {error.strerror or error}") from None
 
 
 def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
@@ -117,6 +117,9 @@ def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
 
 def _converted(path: Path, piece: Piece, form: Form, content: bytes) -> bytes:
     """The bytes that the reader takes; those from a file without a checksum of its own are checked themselves."""
+    if form.convert is None and len(content) != piece.size:
+        why = f"it has {len(content):,} bytes of {piece.name}, and {piece.size:,} were expected"
+        raise _other_file(path, piece.name, why)
     if not form.file.checksum and not has_checksum(content, piece.checksum):
         raise _other_file(path, piece.name, f"of what is in it, {_checksums(content, piece.checksum)}")
     if form.convert is None:
@@ -124,7 +127,7 @@ def _converted(path: Path, piece: Piece, form: Form, content: bytes) -> bytes:
     try:
         return form.convert(content)
     except DataSetError as error:
-        raise DataSetError(f"{shown(path)}: {error}") from None
+        raise DataSetError(f"{shown_path(path)}: {error}") from None
 
 
 def _checksums(content: bytes, expected: str) -> str:
@@ -135,6 +138,6 @@ def _checksums(content: bytes, expected: str) -> str:
 
 def _other_file(path: Path, name: str, why: str) -> DataSetError:
     return DataSetError(
-        f"{shown(path)} is not {name} as published: {why}. "
+        f"{shown_path(path)} is not {name} as published: {why}. "
         "Remove it, and it is fetched again, or put the published file in its place."
     )

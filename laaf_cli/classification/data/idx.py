@@ -30,4 +30,4 @@ def read_idx(content: bytes, n_axes: int) -> np.ndarray:
 
 def read_idx_images(images: bytes, labels: bytes, n_classes: int = 10) -> Images:
     """Grey images and their labels from two files; raises DataSetError where they are damaged or do not fit."""
-    return labelled(read_idx(images, 3)[:, None].copy(), read_idx(labels, 1), n_classes)
+    return labelled(read_idx(images, 3)[:, None], read_idx(labels, 1), n_classes)

@@ -75,9 +75,14 @@ def labelled(pixels: np.ndarray, labels: np.ndarray, n_classes: int) -> Images:
         raise DataSetError(f"there are {len(pixels):,} images and {len(labels):,} labels")
     if pixels.size == 0:
         raise DataSetError("there are no images")
+    check_labels(labels, n_classes)
+    return Images(np.require(pixels, np.uint8, ["C", "W", "O"]), labels.astype(np.int64))
+
+
+def check_labels(labels: np.ndarray, n_classes: int) -> None:
+    """Raises DataSetError where a label is negative or not below `n_classes`."""
     wrong = np.flatnonzero((labels < 0) | (labels >= n_classes))
     if len(wrong):
         raise DataSetError(
             f"the label of image {wrong[0]:,} is {labels[wrong[0]]}; the classes are numbered 0 to {n_classes - 1}"
         )
-    return Images(np.require(pixels, np.uint8, ["C", "W", "O"]), labels.astype(np.int64))

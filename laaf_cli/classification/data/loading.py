@@ -9,10 +9,12 @@ import numpy as np
 
 from laaf_cli.classification.data.datasets import DATASETS
 from laaf_cli.classification.data.download import Progress, fetch
-from laaf_cli.classification.data.folder import FilesOfDataSet, default_data_dir, shown
+from laaf_cli.classification.data.folder import FilesOfDataSet, default_data_dir, shown_path
 from laaf_cli.classification.data.images import ImageData, Images
+from laaf_cli.classification.data.own import read_npz
 from laaf_cli.classification.data.published import DataSet, Part, Piece, PublishedFile
 from laaf_cli.errors import DataSetError, did_you_mean, listed
+from laaf_cli.spec import shown
 
 TRAINING_SHARE = 0.8
 """The share of the test images of each class that is trained on where there are no training images."""
@@ -23,17 +25,20 @@ Contents = Mapping[Piece, bytes]
 def load_images(
     name: str | Path, folder: Path | None = None, *, download: bool = True, progress: Progress | None = None
 ) -> ImageData:
-    """The images of a data set.
+    """The images of a data set, or of a file of one's own.
 
-    name: of a row of DATASETS. folder: where its files lie, `default_data_dir()` where it is None. download: whether
-    files that are missing are fetched into it; where they are not, or cannot be, what is there is used as long as it
-    suffices, and `ImageData.subset` says what part that is. progress: is told of files that are being fetched.
-    Raises DataSetError for a name that is not in the table, for files that are not what they should be, and where
-    too many are missing.
+    name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`). folder: where the files of the data
+    sets lie, `default_data_dir()` where it is None. download: whether files that are missing are fetched into it; where
+    they are not, or cannot be, what is there is used as long as it suffices, and `ImageData.subset` says what part that
+    is. progress: is told of files that are being fetched.
+    Raises DataSetError for a name that is not in the table, for files that are not what they should be, and where too
+    many are missing.
     """
+    if Path(name).suffix.lower() == ".npz":
+        return read_npz(Path(name))
     dataset = DATASETS.get(str(name))
     if dataset is None:
-        raise DataSetError(f"there is no data set '{name}'. {_hint(str(name))}")
+        raise DataSetError(f"there is no data set {shown(str(name))}. {_hint(str(name))}")
     files = FilesOfDataSet(dataset, folder or default_data_dir(), DATASETS)
     contents = _contents(dataset, files)
     failure = ""
@@ -51,7 +56,8 @@ def load_images(
 
 
 def _hint(name: str) -> str:
-    return did_you_mean(name, DATASETS) or f"There are: {listed(DATASETS)}."
+    rest = f"There are: {listed(DATASETS)}; a set of one's own is an .npz file."
+    return did_you_mean(name, DATASETS) or rest
 
 
 def _pieces(dataset: DataSet) -> list[Piece]:
@@ -74,10 +80,10 @@ def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
     them = "it" if len(missing) == 1 else "them"
     return "\n".join(
         [
-            f"{files.dataset.title} is not all in {shown(files.folder)}, and {why}.",
+            f"{files.dataset.title} is not all in {shown_path(files.folder)}, and {why}.",
             "Download",
             *(f"  {file.name} ({file.size:,} bytes) from {file.urls[0]}" for file in missing),
-            f"and put {them} into {shown(files.own_folder)}, or name a folder that has {them} with --data-dir DIR.",
+            f"and put {them} into {shown_path(files.own_folder)}, or name with --data-dir DIR a folder that has {them}.",
         ]
     )
 

@@ -26,14 +26,13 @@ _DAMAGED = (
 )
 
 Unpack = Callable[[bytes, Mapping[str, int]], dict[str, bytes]]
-"""Takes packed bytes and the size of each member that is wanted, and gives the members; one without a name is ''."""
+"""Takes packed bytes and the most bytes of each member that is wanted, and gives these; one without a name is ''."""
 
 
 def unpacked(packing: str, content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
-    """The wanted members, each of exactly its size.
+    """The wanted members, each of at most its size.
 
-    Raises DataSetError where one is missing or has another size, and where the file is damaged or goes on after its
-    end.
+    Raises DataSetError where one is missing or larger, and where the file is damaged or goes on after its end.
     """
     try:
         members = PACKINGS[packing](content, wanted)
@@ -44,9 +43,7 @@ def unpacked(packing: str, content: bytes, wanted: Mapping[str, int]) -> dict[st
         if name not in members:
             raise DataSetError(f"it has no '{name}'")
         if len(members[name]) > size:
-            raise DataSetError(f"{what} has more than the {size:,} bytes expected")
-        if len(members[name]) < size:
-            raise DataSetError(f"{what} has {len(members[name]):,} bytes, and {size:,} were expected")
+            raise DataSetError(f"{what} has more than the {size:,} bytes that were expected")
     return members
 
 

@@ -27,8 +27,9 @@ class PublishedFile:
 class Form:
     """One way in which a piece of a data set may lie on the disk.
 
-    packing: a row of `PACKINGS`. member: its name inside an archive. size: in bytes, of what comes out of the
-    packing. convert: makes of that the bytes that the data set's reader takes.
+    packing: a row of `PACKINGS`. member: its name inside an archive. convert: makes of what comes out of the packing
+    the bytes that the data set's reader takes; None where it is these already. size: the most bytes that come out of
+    the packing, None where it is those of the piece.
     """
 
     file: PublishedFile

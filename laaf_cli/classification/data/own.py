@@ -1,0 +1,93 @@
+"""A data set of one's own: a NumPy archive with x_train, y_train, x_test and y_test, as Keras names them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from laaf_cli.classification.data.folder import bytes_of, shown_path
+from laaf_cli.classification.data.images import MAX_BYTES, ImageData, Images, labelled
+from laaf_cli.classification.data.npy import read_npy
+from laaf_cli.classification.data.packing import unpacked
+from laaf_cli.classification.data.published import checksum_of
+from laaf_cli.errors import DataSetError, did_you_mean, listed
+from laaf_cli.spec import printable
+
+MAX_CLASSES = 10_000
+MAX_LISTED = 20
+"""The most names of a file that a message lists."""
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read_npz(path: Path) -> ImageData:
+    """The images in the file, with classes numbered from 0.
+
+    x: uint8 [n, height, width] or [n, height, width, c] with c = 1 or 3. y: whole numbers [n] or [n, 1].
+    Raises DataSetError where an array is missing or of another kind, and where a class has no training image.
+    """
+    content = bytes_of(path, MAX_BYTES)
+    try:
+        return _read(content, path.name)
+    except DataSetError as error:
+        raise DataSetError(f"{shown_path(path)}: {error}") from None
+
+
+def _read(content: bytes, name: str) -> ImageData:
+    if len(content) > MAX_BYTES:
+        raise DataSetError(f"it is larger than {MAX_BYTES:,} bytes")
+    sizes = _sizes(content)
+    members = unpacked("zip", content, {f"{array}.npy": sizes[array] for array in ARRAYS})
+    arrays = {}
+    for array in ARRAYS:
+        try:
+            arrays[array] = read_npy(members[f"{array}.npy"])
+        except DataSetError as error:
+            raise DataSetError(f"'{array}' in it: {error}") from None
+    train = _images(arrays, "train", MAX_CLASSES)
+    n_classes = int(train.labels.max()) + 1
+    empty = np.flatnonzero(np.bincount(train.labels, minlength=n_classes) == 0)
+    if len(empty):
+        raise DataSetError(f"class {empty[0]} has no training image; the classes are numbered from 0, without gaps")
+    test = _images(arrays, "test", n_classes)
+    if test.shape != train.shape:
+        raise DataSetError(f"its training images have shape {train.shape}, and its test images {test.shape}")
+    sha256 = checksum_of(content, "sha256").partition(":")[2]
+    return ImageData(train, test, tuple(map(str, range(n_classes))), {name: sha256})
+
+
+def _sizes(content: bytes) -> dict[str, int]:
+    """The sizes of the arrays' files, together not more than is read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataSetError(f"it is not a NumPy archive: {error}") from None
+    for array in ARRAYS:
+        if array not in sizes:
+            present = [printable(name) for name in list(sizes)[:MAX_LISTED]]
+            raise DataSetError(f"it has no '{array}'. {did_you_mean(array, present) or f'It has: {listed(present)}.'}")
+    if sum(sizes[array] for array in ARRAYS) > MAX_BYTES:
+        raise DataSetError(f"its arrays unpack to more than {MAX_BYTES:,} bytes")
+    return sizes
+
+
+def _images(arrays: dict[str, np.ndarray], part: str, n_classes: int) -> Images:
+    pixels, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
+    if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or (pixels.ndim == 4 and pixels.shape[3] not in (1, 3)):
+        raise DataSetError(
+            f"'x_{part}' in it is {pixels.dtype} of shape {pixels.shape}; uint8 of shape [n, height, width] or "
+            "[n, height, width, c] with c = 1 or 3 was expected"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape not in ((len(labels),), (len(labels), 1)):
+        raise DataSetError(
+            f"'y_{part}' in it is {labels.dtype} of shape {labels.shape}; whole numbers of shape [n] were expected"
+        )
+    by_channel = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
+    try:
+        return labelled(by_channel, labels.ravel(), n_classes)
+    except DataSetError as error:
+        raise DataSetError(f"'x_{part}' and 'y_{part}' in it: {error}") from None
