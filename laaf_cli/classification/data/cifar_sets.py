@@ -17,7 +17,7 @@ def _urls(name: str) -> tuple[str, ...]:
     return (f"https://www.cs.toronto.edu/~kriz/{name}", f"https://cave.cs.toronto.edu/kriz/{name}")
 
 
-def _piece(
+def make_piece(
     name: str,
     n: int,
     records: str,
@@ -115,7 +115,7 @@ _PARTS_10 = tuple(
     Part(
         name,
         10_000,
-        (_piece(name, 10_000, records, PublishedFile(name, size, md5), _ARCHIVES_10, ("labels",)),),
+        (make_piece(name, 10_000, records, PublishedFile(name, size, md5), _ARCHIVES_10, ("labels",)),),
         partial(read_cifar, n_classes=10),
     )
     for name, records, size, md5 in _BATCHES_10
@@ -160,7 +160,7 @@ _PARTS_100 = tuple(
     Part(
         name,
         n,
-        (_piece(name, n, records, PublishedFile(name, None, md5), _ARCHIVES_100, _LABELS_100),),
+        (make_piece(name, n, records, PublishedFile(name, None, md5), _ARCHIVES_100, _LABELS_100),),
         partial(read_cifar, n_classes=100),
     )
     for name, n, records, md5 in (
@@ -175,7 +175,7 @@ _PARTS_100 = tuple(
 )
 
 _CLASSES_100 = tuple(
-    (
+    (  # noqa: SIM905 - a hundred names, and not a hundred lines
         "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly "
         "camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile "
         "cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp "

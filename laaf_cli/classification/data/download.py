@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from laaf_cli.classification.data.folder import shown_path
 from laaf_cli.classification.data.published import PublishedFile
 from laaf_cli.errors import DataSetError
 
@@ -38,7 +39,8 @@ class _Bar:
         # pooch counts whole chunks, the last one too.
         if self._n_done >= size + CHUNK:
             raise _TooLongError
-        if self._progress is not None:
+        # It ends with the length that the server gave, which may be none.
+        if self._progress is not None and n_bytes:
             self._progress(self._file.name, min(self._n_done, size), size)
 
     def reset(self) -> None:
@@ -55,8 +57,9 @@ def fetch(file: PublishedFile, folder: Path, progress: Progress | None = None) -
     Raises DataSetError where no URL gives it, with what went wrong at each, or the folder cannot be written.
     """
     failures = []
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    new: list[Path] = []
     try:
+        new += [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as aside:
             for url in file.urls:
@@ -66,7 +69,7 @@ def fetch(file: PublishedFile, folder: Path, progress: Progress | None = None) -
                     return
                 failures.append(f"{urlsplit(url).hostname} {failure}")
     except OSError as error:
-        raise DataSetError(f"{folder} cannot be written: {error.strerror or error}") from None
+        raise DataSetError(f"{shown_path(folder)} cannot be written: {error.strerror or error}") from None
     finally:
         for path in new:
             # Goes where it has stayed empty.

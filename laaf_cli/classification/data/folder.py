@@ -21,10 +21,12 @@ _PACKED_SLACK = 1_000_000
 
 def default_data_dir() -> Path:
     """The folder that LAAF_DATA_DIR names, else the cache of this user."""
+    named = os.environ.get(DATA_DIR)
+    if named:
+        return Path(named)
     import pooch
 
-    named = os.environ.get(DATA_DIR)
-    return Path(named) if named else Path(pooch.os_cache("laaf"))
+    return Path(pooch.os_cache("laaf"))
 
 
 class FilesOfDataSet:
@@ -57,8 +59,12 @@ class FilesOfDataSet:
         folders = (self.own_folder, self.folder, *(self.folder / other for other in self.dataset.folders))
         for folder in (*folders, *(self.own_folder / other for other in self.dataset.folders)):
             path = folder / name
-            # A directory may bear the name of a file, as `train` does.
-            if path.exists() and not path.is_dir():
+            try:
+                # A directory may bear the name of a file, as `train` does.
+                is_there = path.exists() and not path.is_dir()
+            except OSError as error:
+                raise DataSetError(f"{shown_path(path)} cannot be read: {error.strerror or error}") from None
+            if is_there:
                 yield path
 
     def _read(self, path: Path, file: PublishedFile) -> dict[str, bytes] | None:

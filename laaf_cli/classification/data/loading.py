@@ -42,14 +42,13 @@ def load_images(
     files = FilesOfDataSet(dataset, folder or default_data_dir(), DATASETS)
     contents = _contents(dataset, files)
     failure = ""
-    if download:
+    if download and (missing := _missing(dataset, contents)):
         try:
-            for file in _missing(dataset, contents):
+            for file in missing:
                 fetch(file, files.own_folder, progress)
         except DataSetError as error:
             failure = str(error)
-        else:
-            contents = _contents(dataset, files)
+        contents = _contents(dataset, files)
     if not _suffices(dataset, contents):
         raise DataSetError(_not_there(files, contents, failure))
     return _assembled(dataset, contents, files.sha256, failure)
@@ -83,7 +82,7 @@ def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
             f"{files.dataset.title} is not all in {shown_path(files.folder)}, and {why}.",
             "Download",
             *(f"  {file.name} ({file.size:,} bytes) from {file.urls[0]}" for file in missing),
-            f"and put {them} into {shown_path(files.own_folder)}, or name with --data-dir DIR a folder that has {them}.",
+            f"and put {them} into {shown_path(files.own_folder)}; or name a folder with {them} by --data-dir DIR.",
         ]
     )
 

@@ -18,7 +18,7 @@ def _piece(urls: tuple[str, ...], row: _Idx) -> Piece:
     return Piece(name, size, plain.checksum, (Form(packed, "gzip"), Form(plain)))
 
 
-def _data_set(
+def make_data_set(
     name: str,
     title: str,
     classes: tuple[str, ...],
@@ -127,7 +127,7 @@ _FASHION_MNIST = (
     ),
 )
 
-MNIST = _data_set(
+MNIST = make_data_set(
     "mnist",
     "MNIST",
     tuple("0123456789"),
@@ -137,7 +137,7 @@ MNIST = _data_set(
     "Yann LeCun, Corinna Cortes and Christopher J. C. Burges; Creative Commons Attribution-Share Alike 3.0.",
 )
 
-KMNIST = _data_set(
+KMNIST = make_data_set(
     "kmnist",
     "KMNIST",
     ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
@@ -148,7 +148,7 @@ KMNIST = _data_set(
     "doi:10.20676/00000341; Creative Commons Attribution-Share Alike 4.0.",
 )
 
-FASHION_MNIST = _data_set(
+FASHION_MNIST = make_data_set(
     "fashion-mnist",
     "Fashion-MNIST",
     ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),

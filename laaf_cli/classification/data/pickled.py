@@ -60,9 +60,7 @@ def read_pickle(content: bytes) -> Any:
             return _plain(machine.pop())
         instruction = INSTRUCTIONS.get(code)
         if instruction is None:
-            raise DataSetError(
-                f"it has the instruction {code!r}, which a file of numbers and texts does not need; nothing is made of it"
-            )
+            raise DataSetError(f"it has the instruction {code!r}, which a file of numbers and texts does not need")
         instruction(machine)
     raise DataSetError(f"it has more than {MAX_INSTRUCTIONS:,} instructions")
 

@@ -1,0 +1,406 @@
+"""Image data sets under a folder: files in every form and place, each checked, and parts of a set."""
+
+from __future__ import annotations
+
+import lzma
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_files import cifar_pickle, cifar_records, gzipped, idx, npy, npz, semeion, sha256, tar_gz, zipped
+
+from laaf_cli.classification.data import DATASETS, DataSet, ImageData, default_data_dir, load_images
+from laaf_cli.classification.data.cifar import read_cifar
+from laaf_cli.classification.data.cifar_sets import make_piece
+from laaf_cli.classification.data.idx import read_idx_images
+from laaf_cli.classification.data.mnist_sets import make_data_set
+from laaf_cli.classification.data.published import Form, Part, Piece, PublishedFile, checksum_of
+from laaf_cli.classification.data.semeion import read_test_digits, read_training_digits
+from laaf_cli.errors import DataSetError, ExitCode
+
+RNG = np.random.default_rng(1)
+N_TRAIN, N_TEST = 12, 6
+
+
+def _idx_contents(seed: int) -> dict[str, bytes]:
+    rng = np.random.default_rng(seed)
+    return {
+        f"{part}-{what}-ubyte": idx(rng.integers(0, high, shape, np.uint8))
+        for part, n in (("train", N_TRAIN), ("t10k", N_TEST))
+        for what, high, shape in (("images-idx3", 256, (n, 28, 28)), ("labels-idx1", 10, (n,)))
+    }
+
+
+IDX = {name: _idx_contents(seed) for seed, name in enumerate(("mnist", "kmnist"))}
+
+
+def _small_idx_set(name: str, folder: str) -> DataSet:
+    rows = tuple(
+        (file, len(gzipped(content)), sha256(gzipped(content)), len(content), sha256(content))
+        for file, content in IDX[name].items()
+    )
+    row = make_data_set(name, name.upper(), DATASETS[name].classes, rows, ("http://127.0.0.1:9/",), folder, "none")
+    return replace(row, train=(replace(row.train[0], n=N_TRAIN),), test=(replace(row.test[0], n=N_TEST),))
+
+
+BATCH = 20
+PIXELS = {
+    name: RNG.integers(0, 256, (BATCH, 3072), np.uint8) for name in ("data_batch_1", "data_batch_2", "test_batch")
+}
+LABELS = {name: RNG.permutation(np.repeat(np.arange(10), 2)) for name in PIXELS}
+RECORDS = {name: cifar_records(PIXELS[name], LABELS[name]) for name in PIXELS}
+PICKLES = {name: cifar_pickle(PIXELS[name], labels=LABELS[name]) for name in PIXELS}
+BINARY = tar_gz({f"cifar-10-batches-bin/{name}.bin": content for name, content in RECORDS.items()})
+PYTHON = tar_gz({f"cifar-10-batches-py/{name}": content for name, content in PICKLES.items()})
+
+
+def _file(name: str, content: bytes, algorithm: str = "sha256", urls: tuple[str, ...] = ()) -> PublishedFile:
+    return PublishedFile(name, len(content), checksum_of(content, algorithm), urls)
+
+
+def _small_cifar() -> DataSet:
+    archives = (
+        Form(_file("cifar-10-binary.tar.gz", BINARY, urls=("http://127.0.0.1:9/b",)), "tar.gz", "cifar-10-batches-bin"),
+        Form(_file("cifar-10-python.tar.gz", PYTHON), "tar.gz", "cifar-10-batches-py"),
+    )
+    parts = tuple(
+        Part(
+            name,
+            BATCH,
+            (
+                make_piece(
+                    name,
+                    BATCH,
+                    checksum_of(RECORDS[name], "sha1"),
+                    _file(name, PICKLES[name], "md5"),
+                    archives,
+                    ("labels",),
+                ),
+            ),
+            partial(read_cifar, n_classes=10),
+        )
+        for name in PIXELS
+    )
+    return replace(DATASETS["cifar-10"], train=parts[:2], test=parts[2:])
+
+
+DIGITS = semeion(RNG.integers(0, 2, (8, 256)), np.arange(8))
+ORDER = npy(np.array([7, 1, 0, 2, 3, 5, 4, 6]))
+MEMBER = "Deep_Learning_Benchmark/dataset/semeion/random_index.npy"
+AUTHORS = zipped({MEMBER: ORDER, "Deep_Learning_Benchmark/main.py": b"pass"})
+
+
+def _small_semeion() -> DataSet:
+    order = _file("random_index.npy", ORDER)
+    digits = _file("semeion.data", DIGITS, urls=("http://127.0.0.1:9/s",))
+    forms = (
+        Form(order),
+        Form(_file("Deep_Learning_Benchmark.zip", AUTHORS, urls=("http://127.0.0.1:9/z",)), "zip", MEMBER),
+    )
+    pieces = (
+        Piece(digits.name, len(DIGITS), digits.checksum, (Form(digits),)),
+        Piece(order.name, len(ORDER), order.checksum, forms),
+    )
+    parts = (
+        Part("training digits", 5, pieces, partial(read_training_digits, n_train=5)),
+        Part("test digits", 3, pieces, partial(read_test_digits, n_train=5)),
+    )
+    return replace(DATASETS["semeion"], train=parts[:1], test=parts[1:])
+
+
+@pytest.fixture(autouse=True)
+def _small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = (
+        _small_idx_set("mnist", "MNIST/raw"),
+        _small_idx_set("kmnist", "KMNIST/raw"),
+        _small_cifar(),
+        _small_semeion(),
+    )
+    for row in small:
+        monkeypatch.setitem(DATASETS, row.name, row)
+
+
+def put(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def load(name: str, folder: Path) -> ImageData:
+    return load_images(name, folder, download=False)
+
+
+def mnist_files(prefix: str, *, packed: bool = True, name: str = "mnist") -> dict[str, bytes]:
+    return {
+        f"{prefix}{file}{'.gz' if packed else ''}": gzipped(content) if packed else content
+        for file, content in IDX[name].items()
+    }
+
+
+# --- forms and places
+
+
+@pytest.mark.parametrize("prefix", ["mnist/", "", "MNIST/raw/", "mnist/MNIST/raw/"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_mnist_family_in_every_place(tmp_path: Path, prefix: str, packed: bool) -> None:
+    data = load("mnist", put(tmp_path, mnist_files(prefix, packed=packed)))
+    train = read_idx_images(*list(IDX["mnist"].values())[:2])
+    assert np.array_equal(data.train.pixels, train.pixels)
+    assert np.array_equal(data.train.labels, train.labels)
+    assert len(data.test) == N_TEST
+    assert data.subset == ""
+    assert data.unfetched == ""
+    written = mnist_files("", packed=packed)
+    assert data.files == {name: sha256(content) for name, content in written.items()}
+
+
+CIFAR_FORMS = {
+    "records": {f"cifar-10/{name}.bin": content for name, content in RECORDS.items()},
+    "records in a folder of their own": {
+        f"cifar-10-batches-bin/{name}.bin": content for name, content in RECORDS.items()
+    },
+    "xz": {f"cifar-10/{name}.bin.xz": lzma.compress(content) for name, content in RECORDS.items()},
+    "gzip": {f"{name}.bin.gz": gzipped(content) for name, content in RECORDS.items()},
+    "the binary archive": {"cifar-10/cifar-10-binary.tar.gz": BINARY},
+    "pickles": {f"cifar-10-batches-py/{name}": content for name, content in PICKLES.items()},
+    "the Python archive": {"cifar-10-python.tar.gz": PYTHON},
+    "some of each": {
+        "data_batch_1.bin": RECORDS["data_batch_1"],
+        "cifar-10/cifar-10-batches-py/data_batch_2": PICKLES["data_batch_2"],
+        "cifar-10/cifar-10-python.tar.gz": PYTHON,
+    },
+}
+
+
+@pytest.mark.parametrize("form", CIFAR_FORMS)
+def test_cifar_is_the_same_in_every_form(tmp_path: Path, form: str) -> None:
+    data = load("cifar-10", put(tmp_path, CIFAR_FORMS[form]))
+    assert np.array_equal(
+        data.train.pixels.reshape(-1, 3072), np.concatenate([PIXELS["data_batch_1"], PIXELS["data_batch_2"]])
+    )
+    assert np.array_equal(data.test.labels, LABELS["test_batch"])
+    assert data.subset == ""
+    (tmp_path / "other").mkdir()
+    assert data.fingerprint == load("cifar-10", put(tmp_path / "other", CIFAR_FORMS["records"])).fingerprint
+
+
+def test_a_fingerprint_tells_pixels_labels_and_split_apart() -> None:
+    row, part = DATASETS["cifar-10"], DATASETS["cifar-10"].test[0]
+    images = part.read(RECORDS["test_batch"])
+    other = part.read(cifar_records(PIXELS["test_batch"], np.roll(LABELS["test_batch"], 1)))
+    half = images.at(np.arange(10))
+    prints = {
+        ImageData(train, test, row.classes, {}).fingerprint
+        for train, test in ((images, half), (half, images), (other, half), (images, images), (half, half))
+    }
+    assert len(prints) == 5
+
+
+@pytest.mark.parametrize("order", [{"semeion/random_index.npy": ORDER}, {"Deep_Learning_Benchmark.zip": AUTHORS}])
+def test_semeion_is_split_as_its_users_did(tmp_path: Path, order: dict[str, bytes]) -> None:
+    data = load("semeion", put(tmp_path, {"semeion/semeion.data": DIGITS} | order))
+    assert list(data.train.labels) == [7, 1, 0, 2, 3]
+    assert list(data.test.labels) == [5, 4, 6]
+    assert set(data.files) == {"semeion.data", *(name.rpartition("/")[2] for name in order)}
+
+
+def test_files_of_another_set_in_the_same_folder_are_left_alone(tmp_path: Path) -> None:
+    """MNIST and its successors have files of the same names."""
+    for packed in (True, False):
+        put(tmp_path, mnist_files("", packed=packed, name="kmnist"))
+        assert load("kmnist", tmp_path).subset == ""
+        with pytest.raises(DataSetError, match="MNIST is not all in"):
+            load("mnist", tmp_path)
+    assert load("mnist", put(tmp_path, mnist_files("mnist/"))).subset == ""
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    x, y = np.zeros((3, 4, 4), np.uint8), np.arange(3)
+    path = put(tmp_path, {"Own.NPZ": npz(x_train=x, y_train=y, x_test=x, y_test=y)}) / "Own.NPZ"
+    assert load_images(path).classes == load_images(str(path)).classes == ("0", "1", "2")
+    assert load_images(path).files == {"Own.NPZ": sha256(path.read_bytes())}
+
+
+# --- parts of a set
+
+
+def test_some_of_the_batches(tmp_path: Path) -> None:
+    put(tmp_path, {f"cifar-10/{name}.bin": RECORDS[name] for name in ("data_batch_2", "test_batch")})
+    data = load("cifar-10", tmp_path)
+    assert data.subset == "20 of 40 training images (data_batch_2)"
+    assert np.array_equal(data.train.labels, LABELS["data_batch_2"])
+    assert len(data.test) == BATCH
+    assert data.unfetched == ""
+
+
+def test_test_images_alone_are_split_by_class(tmp_path: Path) -> None:
+    labels = np.repeat(np.arange(10), 10)
+    pixels = np.arange(100, dtype=np.uint8)[:, None].repeat(3072, 1)
+    records = cifar_records(pixels, labels)
+    row = DATASETS["cifar-10"]
+    piece = replace(row.test[0].pieces[0], size=len(records), checksum=checksum_of(records, "sha1"))
+    piece = replace(piece, forms=(Form(_file("test_batch.bin", records)), *piece.forms[3:]))
+    DATASETS["cifar-10"] = replace(row, test=(replace(row.test[0], n=100, pieces=(piece,)),))
+    data = load("cifar-10", put(tmp_path, {"test_batch.bin": records}))
+    assert data.subset == (
+        "80 of the 100 test images for training and the other 20 for testing, as the 40 training images are missing; "
+        "not comparable with published figures"
+    )
+    assert list(np.bincount(data.train.labels)) == [8] * 10
+    assert list(data.test.pixels[:, 0, 0, 0]) == [i for i in range(100) if i % 10 >= 8]
+    assert list(data.train.pixels[:, 0, 0, 0]) == [i for i in range(100) if i % 10 < 8]
+
+
+def test_too_little_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    put(tmp_path, {"cifar-10/data_batch_1.bin": RECORDS["data_batch_1"]})
+    with pytest.raises(DataSetError) as caught:
+        load("cifar-10", tmp_path)
+    assert str(caught.value) == (
+        f"CIFAR-10 is not all in {tmp_path}, and nothing is fetched.\n"
+        "Download\n"
+        f"  cifar-10-binary.tar.gz ({len(BINARY):,} bytes) from http://127.0.0.1:9/b\n"
+        f"and put it into {tmp_path}/cifar-10; or name a folder with it by --data-dir DIR."
+    )
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+# --- files that are not what they should be
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:-20] + bytes([content[-20] ^ 1]) + content[-19:]
+
+
+WRONG: dict[str, tuple[str, dict[str, bytes], str, Callable[[], str]]] = {
+    "half a file": (
+        "mnist",
+        mnist_files("mnist/"),
+        "mnist/train-images-idx3-ubyte.gz",
+        lambda: "it has {half} bytes, and {size} were expected",
+    ),
+    "a flipped byte": (
+        "mnist",
+        mnist_files("mnist/"),
+        "mnist/t10k-labels-idx1-ubyte.gz",
+        lambda: "the sha256 is {found}, and {expected} was expected",
+    ),
+    "a flipped byte of records": (
+        "cifar-10",
+        CIFAR_FORMS["records"],
+        "cifar-10/data_batch_2.bin",
+        lambda: "the sha1 is ",
+    ),
+    "a flipped byte of a pickle": (
+        "cifar-10",
+        CIFAR_FORMS["pickles"],
+        "cifar-10-batches-py/test_batch",
+        lambda: "the md5 is ",
+    ),
+    "a flipped byte of an archive": (
+        "cifar-10",
+        CIFAR_FORMS["the binary archive"],
+        "cifar-10/cifar-10-binary.tar.gz",
+        lambda: "the sha256 is ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_file_is_named_and_left_alone(tmp_path: Path, name: str) -> None:
+    dataset, files, wrong, message = WRONG[name]
+    put(tmp_path, files)
+    right = files[wrong]
+    content = right[: len(right) // 2] if name == "half a file" else flipped(right)
+    (tmp_path / wrong).write_bytes(content)
+    facts = {
+        "half": f"{len(content):,}",
+        "size": f"{len(right):,}",
+        "found": sha256(content),
+        "expected": sha256(right),
+    }
+    for download in (False, True):
+        with pytest.raises(DataSetError) as caught:
+            load_images(dataset, tmp_path, download=download)
+        assert str(caught.value).startswith(
+            f"{tmp_path / wrong} is not {Path(wrong).name} as published: {message().format(**facts)}"
+        )
+        assert str(caught.value).endswith("Remove it, and it is fetched again, or put the published file in its place.")
+    assert (tmp_path / wrong).read_bytes() == content
+
+
+@pytest.mark.parametrize("pack", [gzipped, lzma.compress])
+def test_what_anyone_packed_is_checked_by_what_is_in_it(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    suffix = "gz" if pack is gzipped else "xz"
+    path = tmp_path / f"data_batch_1.bin.{suffix}"
+    for content, message in (
+        (
+            pack(flipped(RECORDS["data_batch_1"])),
+            r"is not data_batch_1.bin as published: of what is in it, the sha1 is ",
+        ),
+        (pack(RECORDS["data_batch_1"] + b"x"), r": it has more than the 61,460 bytes that were expected"),
+        (pack(RECORDS["data_batch_1"][:-1]), r"it has 61,459 bytes of data_batch_1.bin, and 61,460 were expected"),
+        (pack(RECORDS["data_batch_1"])[:-1], r": it ends in the middle"),
+        (pack(RECORDS["data_batch_1"]) + b"abc", r": 3 bytes follow after its end"),
+        (bytes(2_000_000), r"it is larger than 1,061,460 bytes"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataSetError, match=message) as caught:
+            load("cifar-10", tmp_path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train-images-idx3-ubyte.gz")
+    with pytest.raises(DataSetError, match="train-images-idx3-ubyte.gz is not a regular file"):
+        load("mnist", tmp_path)
+
+
+def test_a_path_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(DataSetError, match="cannot be read: File name too long"):
+        load("mnist", tmp_path / ("x" * 5000))
+
+
+def test_directories_with_the_names_of_files_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "data_batch_1").mkdir()
+    assert load("cifar-10", put(tmp_path, CIFAR_FORMS["records"])).subset == ""
+
+
+def test_a_set_with_other_numbers_of_images_is_refused(tmp_path: Path) -> None:
+    row = DATASETS["mnist"]
+    DATASETS["mnist"] = replace(row, train=(replace(row.train[0], n=11),))
+    with pytest.raises(DataSetError, match=r"MNIST, train: there are 12 images of shape \(1, 28, 28\), and 11"):
+        load("mnist", put(tmp_path, mnist_files("")))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("cifar10", "Did you mean 'cifar-10'?"),
+        ("fashionmnist", "Did you mean 'fashion-mnist'?"),
+        ("FashionMNIST", "Did you mean 'fashion-mnist'?"),
+        ("MNIST", "Did you mean 'mnist'?"),
+        (
+            "imagenet",
+            "There are: semeion, mnist, kmnist, fashion-mnist, cifar-10, cifar-100, svhn; a set of one's own is an .npz file.",
+        ),
+    ],
+)
+def test_a_name_that_is_not_in_the_table(tmp_path: Path, name: str, hint: str) -> None:
+    with pytest.raises(DataSetError) as caught:
+        load_images(name, tmp_path)
+    assert str(caught.value) == f"there is no data set '{name}'. {hint}"
+
+
+def test_the_folder_of_the_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LAAF_DATA_DIR", str(tmp_path))
+    assert default_data_dir() == tmp_path
+    put(tmp_path, mnist_files("mnist/"))
+    assert load_images("mnist", download=False).subset == ""
+    monkeypatch.delenv("LAAF_DATA_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_data_dir().name == "laaf"

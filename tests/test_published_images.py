@@ -1,0 +1,119 @@
+"""The table of image data sets, and the published files themselves where LAAF_DATA_DIR names a folder with them."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import laaf_cli.classification.data
+from laaf_cli.classification.data import DATASETS, ImageData, load_images
+
+# --- the table and the package
+
+
+def test_the_table_is_whole() -> None:
+    for name, row in DATASETS.items():
+        assert row.name == name
+        assert len(set(row.classes)) == len(row.classes)
+        assert row.terms.endswith(".")
+        for part in row.parts:
+            for piece in part.pieces:
+                assert piece.fetched.size
+                assert piece.fetched.checksum.startswith("sha256:")
+                assert all(url.startswith("http") and url.endswith(piece.fetched.name) for url in piece.fetched.urls)
+        for file in row.files:
+            algorithm, _, digits = file.checksum.partition(":")
+            assert len(digits) == {"sha256": 64, "sha1": 40, "md5": 32}[algorithm]
+    assert [len(row.classes) for row in DATASETS.values()] == [10, 10, 10, 10, 10, 100, 10]
+    assert [sum(part.n for part in row.train) for row in DATASETS.values()] == [
+        1000,
+        60_000,
+        60_000,
+        60_000,
+        50_000,
+        50_000,
+        73_257,
+    ]
+    assert [sum(part.n for part in row.test) for row in DATASETS.values()] == [
+        593,
+        10_000,
+        10_000,
+        10_000,
+        10_000,
+        10_000,
+        26_032,
+    ]
+
+
+PACKAGE = Path(laaf_cli.classification.data.__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.name)
+def test_data_are_read_without_torch_and_without_pickle(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not {name.partition(".")[0] for name in names} & {"torch", "pickle", "scipy", "h5py"}
+        assert not (isinstance(node, ast.keyword) and node.arg == "allow_pickle")
+
+
+# --- the real files
+
+REAL = os.environ.get("LAAF_DATA_DIR", "")
+
+
+def real(name: str) -> ImageData:
+    if not REAL or not (Path(REAL) / name).is_dir():
+        pytest.skip(f"LAAF_DATA_DIR names no folder with {name}")
+    return load_images(name, Path(REAL), download=False)
+
+
+FIRST = {
+    "mnist": [5, 0, 4, 1, 9],
+    "kmnist": [8, 7, 0, 1, 4],
+    "fashion-mnist": [9, 0, 0, 3, 0],
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_the_real_mnist_family(name: str) -> None:
+    data = real(name)
+    assert data.train.pixels.shape == (60_000, 1, 28, 28)
+    assert data.test.pixels.shape == (10_000, 1, 28, 28)
+    assert list(data.train.labels[:5]) == FIRST[name]
+    assert data.subset == ""
+    if name != "mnist":
+        assert list(np.bincount(data.train.labels)) == [6000] * 10
+        assert list(np.bincount(data.test.labels)) == [1000] * 10
+
+
+def test_the_real_semeion() -> None:
+    data = real("semeion")
+    assert data.train.pixels.shape == (1000, 1, 16, 16)
+    assert data.test.pixels.shape == (593, 1, 16, 16)
+    assert set(np.unique(data.train.pixels)) == {0, 255}
+    both = np.bincount(data.train.labels) + np.bincount(data.test.labels)
+    assert list(both) == [161, 162, 159, 159, 161, 159, 161, 158, 155, 158]
+
+
+def test_the_real_cifar_10() -> None:
+    data = real("cifar-10")
+    assert list(np.bincount(data.test.labels)) == [1000] * 10
+    assert list(data.train.labels[:5]) == [6, 9, 9, 4, 1]
+    if data.subset:
+        assert data.subset == "10,000 of 50,000 training images (data_batch_1)"
+        counts = np.bincount(data.train.labels)
+        assert (counts.min(), counts.max()) == (937, 1032)
+
+
+def test_the_real_cifar_100() -> None:
+    data = real("cifar-100")
+    assert data.train.shape == (3, 32, 32)
+    if data.subset:
+        assert data.subset.startswith("8,000 of the 10,000 test images for training and the other 2,000 for testing")
+        assert list(np.bincount(data.train.labels)) == [80] * 100
+        assert list(np.bincount(data.test.labels)) == [20] * 100
