@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -28,20 +28,6 @@ from laaf_cli.runfile import (
 )
 from laaf_cli.runfile.record import Array
 from laaf_cli.training import StopReason
-
-
-@dataclass(frozen=True)
-class ActivationScales:
-    """The slopes of an activation at the end, as n·a."""
-
-    mean: float
-    """Their mean."""
-    deviation: float
-    """Their standard deviation."""
-    least: float
-    """The least."""
-    greatest: float
-    """The greatest."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +76,7 @@ class ImageSummary(JsonRecord):
     """Share of the test images that is classified wrongly."""
     slope_recovery: float | None
     """S(a) at the end; None where it is not part of the loss."""
-    slopes: list[ActivationScales]
+    slopes: list[LayerScales]
     """The slopes of each activation at the end."""
     classes: dict[str, float]
     """By the name of a class, the share of its test images that is classified wrongly."""
@@ -191,7 +177,7 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
         test_loss=last.test_loss,
         test_error=last.test_error,
         slope_recovery=None if math.isnan(last.recovery) else last.recovery,
-        slopes=[ActivationScales(**asdict(scales)) for scales in last.scales],
+        slopes=list(last.scales),
         classes={name: float(share) for name, share, n in zip(plan.data.classes, wrong, counts, strict=True) if n},
         n_train=len(plan.data.train.labels),
         n_test=len(plan.data.test.labels),
@@ -249,6 +235,3 @@ def _history(result: ImageResult) -> ImageHistory:
         columns={name: np.array([getattr(r, renamed.get(name, name)) for r in records]) for name in IMAGE_COLUMNS},
         slopes={name: np.array([[getattr(s, name) for s in r.scales] for r in records]) for name in IMAGE_SLOPES},
     )
-
-
-assert set(IMAGE_SLOPES) == {field.name for field in fields(LayerScales)}  # noqa: S101 - two tables of one thing

@@ -24,12 +24,16 @@ EVALUATION_BATCH = 500
 
 @dataclass(frozen=True)
 class LayerScales:
-    """n·a of an activation."""
+    """The slopes of an activation, as n·a."""
 
     mean: float
+    """Their mean."""
     deviation: float
+    """Their standard deviation."""
     least: float
+    """The least."""
     greatest: float
+    """The greatest."""
 
 
 @dataclass(frozen=True)
