@@ -217,6 +217,11 @@ def test_files_of_another_set_in_the_same_folder_are_left_alone(tmp_path: Path) 
         with pytest.raises(DataSetError, match="MNIST is not all in"):
             load("mnist", tmp_path)
     assert load("mnist", put(tmp_path, mnist_files("mnist/"))).subset == ""
+    put(tmp_path, mnist_files("mnist/", name="kmnist"))
+    with pytest.raises(
+        DataSetError, match="mnist/train-images-idx3-ubyte.gz is not train-images-idx3-ubyte.gz as published"
+    ):
+        load("mnist", tmp_path)
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -367,7 +372,7 @@ def test_a_path_that_cannot_be(tmp_path: Path) -> None:
 
 def test_directories_with_the_names_of_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "data_batch_1").mkdir()
-    assert load("cifar-10", put(tmp_path, CIFAR_FORMS["records"])).subset == ""
+    assert load("cifar-10", put(tmp_path, CIFAR_FORMS["pickles"])).subset == ""
 
 
 def test_a_set_with_other_numbers_of_images_is_refused(tmp_path: Path) -> None:

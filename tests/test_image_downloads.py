@@ -91,11 +91,13 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
+        self.encodings: set[str | None] = set()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 server.asked.append(self.path)
+                server.encodings.add(self.headers["Accept-Encoding"])
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     server.answers.get(self.path, status(404))(self)
 
@@ -151,6 +153,7 @@ def test_a_file_is_fetched_and_its_progress_told(
     )
     assert left(tmp_path) == ["a", "a/b", "a/b/x.bin"]
     assert (tmp_path / "a/b/x.bin").read_bytes() == CONTENT
+    assert server.encodings == {"identity"}, "what is packed for the way is unpacked on arrival"
     assert told[0] == ("x.bin", CHUNK, len(CONTENT))
     assert told[-1] == ("x.bin", len(CONTENT), len(CONTENT))
     assert [step[1] for step in told] == sorted(step[1] for step in told)

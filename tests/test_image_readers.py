@@ -282,6 +282,13 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: records_from_pickle(cifar_pickle(ROWS, labels=LABELS.astype(int) * 100), ("labels",)),
         "its 'labels' are not all numbers from 0 to 255",
     ),
+    "labels that are none": (
+        lambda: records_from_pickle(
+            pickle.dumps({"labels": [None], "data": 1}, 2).replace(b"K\x01", python2_array(ROWS[:1])), ("labels",)
+        ),
+        "its 'labels' are not all numbers from 0 to 255",
+    ),
+    "complex digits": (lambda: read_svhn(mat(y=np.ones((6, 1)) * 1j)), "it has no array of real numbers 'y'"),
     "an array without its bytes": (
         lambda: read_pickle(python2_pickle([(b"data", python2_array(GREY[0]).replace(b"K\x04K\x03", b"K\x04K\x04"))])),
         r"an array of shape \(4, 4\) whose bytes are not as many",
@@ -391,23 +398,24 @@ def _zip_that_lies() -> bytes:
     return content.replace(struct.pack("<I", 10**8), struct.pack("<I", 5))
 
 
-BOMBS: dict[str, Callable[[], tuple[str, bytes, dict[str, int]]]] = {
-    "gzip": lambda: ("gzip", gzipped(bytes(10**8)), {"": 1000}),
-    "xz": lambda: ("xz", lzma.compress(bytes(10**8), preset=0), {"": 1000}),
-    "zip": lambda: ("zip", zipped({"y": bytes(10**8)}), {"y": 1000}),
-    "zip that lies": lambda: ("zip", _zip_that_lies(), {"y": 5}),
-    "tar": lambda: ("tar.gz", tar_gz({"y": bytes(10**8)}), {"y": 1000}),
-    "tar with a long name": lambda: ("tar.gz", _long_name(), {"y": 1000}),
-    "tar of very many": lambda: ("tar.gz", _many_members(), {"y": 1000}),
+MORE = "more than the 1,000 bytes that were expected"
+BOMBS: dict[str, Callable[[], tuple[str, bytes, dict[str, int], str]]] = {
+    "gzip": lambda: ("gzip", gzipped(bytes(10**8)), {"": 1000}, MORE),
+    "xz": lambda: ("xz", lzma.compress(bytes(10**8), preset=0), {"": 1000}, MORE),
+    "zip": lambda: ("zip", zipped({"y": bytes(10**8)}), {"y": 1000}, MORE),
+    "zip that lies": lambda: ("zip", _zip_that_lies(), {"y": 5}, "it cannot be unpacked as zip"),
+    "tar": lambda: ("tar.gz", tar_gz({"y": bytes(10**8)}), {"y": 1000}, MORE),
+    "tar with a long name": lambda: ("tar.gz", _long_name(), {"y": 1000}, "it unpacks to more than was expected"),
+    "tar of very many": lambda: ("tar.gz", _many_members(), {"y": 1000}, "it has more than 1,000 members"),
 }
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_do_not_go_off(name: str) -> None:
-    kind, content, wanted = BOMBS[name]()
+    kind, content, wanted, message = BOMBS[name]()
     tracemalloc.start()
     try:
-        with pytest.raises(DataSetError):
+        with pytest.raises(DataSetError, match=message):
             unpacked(kind, content, wanted)
         assert tracemalloc.get_traced_memory()[1] < 3_000_000 + 30_000_000 * (name == "tar with a long name")
     finally:

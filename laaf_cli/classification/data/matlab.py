@@ -68,7 +68,7 @@ def _elements(content: memoryview, *, is_padded: bool) -> Iterator[_Element]:
         size = first >> 16 if is_small else int.from_bytes(content[position + 4 : position + 8], "little")
         start = position + (4 if is_small else 8)
         end = start + size
-        if position + 8 > len(content) or end > len(content) or (is_small and size > 4):
+        if position + 8 > len(content) or end > len(content):
             raise DataSetError("it ends in the middle")
         yield _Element(first & 0xFFFF if is_small else first, content[start:end])
         position = position + 8 if is_small else end + (-end % 8 if is_padded else 0)
