@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ evaluation: {grid: {t: 11}}
 """
 
 TEXT = Text("decay.yaml", SPEC)
+MAKE = partial(make_plan, TEXT)
 
 
 def setting(assignment: str) -> Alternative:
@@ -64,7 +66,7 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_runs_are_the_product_of_the_axes_seed_by_seed() -> None:
     kinds = [Alternative((Override(("slopes", "kind"), kind, "--activation "),)) for kind in ("fixed", "nlaaf")]
     rates = [setting("training.0.learning_rate=1e-3"), setting("training.0.learning_rate=1e-2")]
-    runs = plan_runs(TEXT, [kinds, rates], [0, 3], Path("out"))
+    runs = plan_runs(MAKE, [kinds, rates], [0, 3], Path("out"))
     assert names(runs) == [
         f"decay-{kind}-n5-learning_rate={rate}-s{seed}.h5"
         for seed in (0, 3)
@@ -78,34 +80,34 @@ def test_runs_are_the_product_of_the_axes_seed_by_seed() -> None:
 
 
 def test_a_seeded_plan_is_the_plan_of_that_seed() -> None:
-    (run,) = plan_runs(TEXT, [], [7], Path())
+    (run,) = plan_runs(MAKE, [], [7], Path())
     assert run.plan.spec == make_plan(TEXT, [Override(("seed",), "7", "--seed ")]).spec
 
 
 def test_equal_methods_are_trained_once() -> None:
     scales = [Alternative((Override(("slopes", "n"), str(n), "--n "),)) for n in (1, 5)]
     fixed = [Alternative((Override(("slopes", "kind"), "fixed", "--activation "),))]
-    assert len(plan_runs(TEXT, [fixed, scales], [0], Path())) == 1
-    assert len(plan_runs(TEXT, [scales], [0], Path())) == 2
+    assert len(plan_runs(MAKE, [fixed, scales], [0], Path())) == 1
+    assert len(plan_runs(MAKE, [scales], [0], Path())) == 2
     grids = [setting("evaluation.grid.t=5"), setting("evaluation.grid.t=9")]
-    assert len(plan_runs(TEXT, [grids], [0], Path())) == 2
+    assert len(plan_runs(MAKE, [grids], [0], Path())) == 2
 
 
 def test_settings_that_file_names_cannot_hold_stay_apart() -> None:
     values = ["3/2", "3*2", "3**2", "(3*2)*1"]
-    runs = plan_runs(TEXT, [[setting(f"equations.decay=u_t = -{value}*u") for value in values]], [0], Path())
+    runs = plan_runs(MAKE, [[setting(f"equations.decay=u_t = -{value}*u") for value in values]], [0], Path())
     assert len({run.path for run in runs}) == len(runs) == 4
-    (alone,) = plan_runs(TEXT, [[setting("equations.decay=u_t = -3**2*u")]], [0], Path())
+    (alone,) = plan_runs(MAKE, [[setting("equations.decay=u_t = -3**2*u")]], [0], Path())
     assert alone.path in {run.path for run in runs}
     assert alone.path.name.startswith("decay-nlaaf-n5-equations.decay=u_t_-3_2_u-")
-    assert len(plan_runs(TEXT, [[setting("network.hidden=[4,4]"), setting("network.hidden=[4, 4]")]], [0], Path())) == 1
-    (long,) = plan_runs(TEXT, [[setting(f"network.hidden=[{','.join(['4'] * 40)}]")]], [0], Path())
+    assert len(plan_runs(MAKE, [[setting("network.hidden=[4,4]"), setting("network.hidden=[4, 4]")]], [0], Path())) == 1
+    (long,) = plan_runs(MAKE, [[setting(f"network.hidden=[{','.join(['4'] * 40)}]")]], [0], Path())
     assert len(long.path.name) < 110
 
 
 def test_too_many_runs() -> None:
     with pytest.raises(UsageError, match=r"this sweep would have 1,000,000 runs; the limit is 10,000"):
-        plan_runs(TEXT, [], range(1_000_000), Path())
+        plan_runs(MAKE, [], range(1_000_000), Path())
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_a_device_that_is_not_there_is_told_before_training(laaf: Laaf, spec: Pa
 
 def test_what_is_ready_when_the_stop_comes_is_kept(tmp_path: Path) -> None:
     """Every run is done before the loop first asks whether to stop."""
-    runs = plan_runs(TEXT, [], range(2), tmp_path)
+    runs = plan_runs(MAKE, [], range(2), tmp_path)
 
     class AtOnce(ThreadPoolExecutor):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -262,7 +264,7 @@ def outcomes(runs: list[PlannedRun], executor: Executor, **options: Any) -> list
 
 def test_any_executor_of_concurrent_futures_will_do(tmp_path: Path) -> None:
     seen: list[tuple[str, State]] = []
-    runs = plan_runs(TEXT, [], range(3), tmp_path)
+    runs = plan_runs(MAKE, [], range(3), tmp_path)
     found = outcomes(
         runs, ThreadPoolExecutor(2), on_change=lambda outcome: seen.append((outcome.run.path.name, outcome.state))
     )
@@ -287,7 +289,7 @@ def test_a_killed_process_fails_its_own_task_alone() -> None:
 
 
 def test_an_error_in_a_worker_does_not_stop_the_rest(tmp_path: Path) -> None:
-    runs = plan_runs(TEXT, [], range(2), tmp_path)
+    runs = plan_runs(MAKE, [], range(2), tmp_path)
 
     class Failing(ThreadPoolExecutor):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -305,13 +307,13 @@ def _out_of_memory(*_: object) -> None:
 def test_a_run_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("in the way")
-    (outcome,) = outcomes(plan_runs(TEXT, [], [0], tmp_path / "runs"), ThreadPoolExecutor(1))
+    (outcome,) = outcomes(plan_runs(MAKE, [], [0], tmp_path / "runs"), ThreadPoolExecutor(1))
     assert outcome.state is State.FAILED
     assert "cannot be written" in outcome.detail
 
 
 def test_stopping_cancels_what_is_not_finished(tmp_path: Path) -> None:
-    runs = plan_runs(TEXT, [[setting("training.0.iterations=200000")]], range(3), tmp_path)
+    runs = plan_runs(MAKE, [[setting("training.0.iterations=200000")]], range(3), tmp_path)
     start = time.monotonic()
     found = outcomes(runs, LocalProcesses(1), should_stop=lambda: time.monotonic() > start + 1)
     assert [outcome.state for outcome in found] == [State.CANCELLED] * 3
@@ -433,7 +435,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
     address, workers = scheduler
     with Client(address, timeout=30) as client:
         client.wait_for_workers(2, timeout=60)
-    runs = plan_runs(TEXT, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "runs")
+    runs = plan_runs(MAKE, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "runs")
     lost: list[str] = []
 
     def lose_a_worker(outcome: Outcome) -> None:
@@ -448,7 +450,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
     assert [outcome.state for outcome in found] == [State.FINISHED] * 6
     alone = {
         run.path.name: run
-        for run in plan_runs(TEXT, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "alone")
+        for run in plan_runs(MAKE, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "alone")
     }
     assert [o.state for o in outcomes(list(alone.values()), ThreadPoolExecutor(1), threads=1)] == [State.FINISHED] * 6
     for run in runs:
