@@ -121,6 +121,8 @@ def _slices(plan: Plan) -> list[Slice]:
 def prepare_torch() -> None:
     """Sets what training needs of torch and of the allocator, for the whole process."""
     torch.set_float32_matmul_precision("highest")  # no TF32
+    torch.backends.cudnn.allow_tf32 = False  # nor in convolutions, where it is the default
+    torch.backends.cudnn.deterministic = True  # so that a run can be repeated, and gone on with, bit for bit
     if platform.libc_ver()[0] == "glibc":
         # glibc hands freed layers back to the kernel after every step and faults them in again in the next:
         # half of the time of a step (36 ms against 20 for Burgers, 6×20). Keep them instead.
