@@ -472,9 +472,9 @@ def _value(kind: Any, info: OptionInfo) -> str:
 def json_schemas() -> str:
     """A row for each command with `--json`: its schema, and the keys at its top."""
     rows = []
-    for command, record in RECORDS.items():
-        schema = record_schema(command, record)
-        rows.append((code(f"laaf {command}"), f"[{command}.json](schemas/{command}.json)", codes(schema["properties"])))
+    for command, records in RECORDS.items():
+        keys = (codes(record_schema(command, record)["properties"]) for record in records)
+        rows.append((code(f"laaf {command}"), f"[{command}.json](schemas/{command}.json)", "<br>or ".join(keys)))
     return table(("command", "schema", "keys"), rows)
 
 
@@ -662,7 +662,7 @@ def pages() -> list[Path]:
 
 def schemas() -> dict[str, Schema]:
     """The files of docs/schemas/ by name: what each command prints with `--json`, and what may stand in a spec."""
-    found = {command: record_schema(command, record) for command, record in RECORDS.items()}
+    found = {command: record_schema(command, *records) for command, records in RECORDS.items()}
     return found | {"spec": written_schema({**SAMPLER_CHOICES, **CHOICES})}
 
 

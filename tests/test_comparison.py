@@ -377,8 +377,8 @@ def test_csv_json_and_markdown_hold_the_same_numbers(laaf: Laaf, many: Path) -> 
     assert len(table) == len(told["groups"]) == 7
     for row, group in zip(table, told["groups"], strict=True):
         assert row["method"] == group["method"]
-        assert float(row["relative_l2_median"]) == group["relative_l2_median"]
-        assert f"| {group['method']} | 20 | {group['failed']} | {group['relative_l2_median']:.2e} |" in markdown
+        assert float(row["error_median"]) == group["error_median"]
+        assert f"| {group['method']} | 20 | {group['failed']} | {group['error_median']:.2e} |" in markdown
         assert len(group["seeds"]) == 20
         if group["method"] != "fixed":
             assert float(row["ratio"]) == group["ratio"]

@@ -13,6 +13,7 @@ from laaf_cli.cli.tables import summary_tables
 from laaf_cli.finished_run import Told
 from laaf_cli.plan import Inspection, Plan, TermReport
 from laaf_cli.report.comparison_record import ComparisonRecord
+from laaf_cli.report.image_overview import ImageOverview
 from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.overview import Overview
 from laaf_cli.solved import Summary
@@ -91,13 +92,14 @@ def tables_of(summary: Told) -> Iterable[Table]:
     raise TypeError(f"no tables for {type(summary).__name__}")
 
 
-RECORDS: dict[str, type[JsonRecord]] = {
-    "check": CheckRecord,
-    "compare": ComparisonRecord,
-    "reference": ReferenceRecord,
-    "resume": Summary,
-    "show": Overview,
-    "solve": Summary,
-    "sweep": ComparisonRecord,
+RECORDS: dict[str, tuple[type[JsonRecord], ...]] = {
+    "check": (CheckRecord,),
+    "classify": (ImageSummary,),
+    "compare": (ComparisonRecord,),
+    "reference": (ReferenceRecord,),
+    "resume": (Summary, ImageSummary),
+    "show": (Overview, ImageOverview),
+    "solve": (Summary,),
+    "sweep": (ComparisonRecord,),
 }
-"""The record that each command prints; `docs/generate.py` writes a schema for each."""
+"""The record that each command prints, or those of which it prints one; `docs/generate.py` writes a schema for each."""

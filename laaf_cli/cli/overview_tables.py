@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from laaf_cli.cli.tables import (
     PlainTable,
@@ -33,7 +34,7 @@ def overview_tables(overview: Overview) -> Iterator[PlainTable]:
     yield _losses(overview)
     if overview.slopes:
         yield _slopes(overview)
-    yield _versions(overview)
+    yield versions_table(overview.attributes)
 
 
 def _problem(overview: Overview) -> PlainTable:
@@ -95,9 +96,7 @@ def _method(overview: Overview) -> PlainTable:
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
     for event in overview.events:
         table.add_texts(f"before iteration {event.iteration}", event.what)
-    reason = "a checkpoint of an unfinished run," if facts["stop_reason"] == "running" else facts["stop_reason"]
-    ended = f"{reason} after {facts['iterations']} iterations, {facts['wall_time_s']:.1f} s"
-    table.add_texts("ended", f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended)
+    table.add_texts("ended", ended_text(facts, f"{facts['iterations']} iterations"))
     return table
 
 
@@ -178,13 +177,21 @@ def _histogram(counts: Sequence[int]) -> str:
     return "|" + "".join(bars[math.ceil(count / most * (len(bars) - 1))] for count in counts) + "|"
 
 
-def _versions(overview: Overview) -> PlainTable:
-    facts = overview.attributes
+def versions_table(facts: Mapping[str, Any]) -> PlainTable:
+    """What wrote a run file, from its attributes."""
     table = plain_table("written", facts["created"])
     table.add_texts("by", f"laaf {facts['laaf_version']}, Python {facts['python_version']}")
     packages = ("torch", "numpy", "scipy", "h5py")
     table.add_texts("with", ", ".join(f"{name} {facts[f'{name}_version']}" for name in packages))
     table.add_texts("on", f"{facts['device']} ({facts['device_name']}), {facts['threads']} threads")
-    table.add_texts("derivatives", facts["engine"])
+    if "engine" in facts:
+        table.add_texts("derivatives", facts["engine"])
     table.add_texts("problem, method", f"{facts['problem_hash'][:12]}, {facts['method_hash'][:12]}")
     return table
+
+
+def ended_text(facts: Mapping[str, Any], after: str) -> str:
+    """Why a training ended, from the attributes of its run file; after: how far it had come."""
+    reason = "a checkpoint of an unfinished run," if facts["stop_reason"] == "running" else facts["stop_reason"]
+    ended = f"{reason} after {after}, {facts['wall_time_s']:.1f} s"
+    return f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended

@@ -13,6 +13,8 @@ from laaf_cli.cli import console, options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from laaf_cli.report.figures import Drawing
+
 
 def plot(
     runs: options.RunsArgument,
@@ -33,8 +35,8 @@ def plot(
             "--kind",
             "-k",
             metavar="KIND",
-            help="solution, frequency, error, loss, constants or slopes; repeatable, or with commas. "
-            "Not given: all that suit.",
+            help="solution, frequency, error, loss, constants or slopes; of images loss, error, slopes or confusion; "
+            "repeatable, or with commas. Not given: all that suit.",
             show_default=False,
         ),
     ] = None,
@@ -51,7 +53,7 @@ def plot(
     dpi: Annotated[int, typer.Option("--dpi", min=20, max=2400, metavar="N", help="Dots per inch of a file.")] = 200,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Draw solution, error, frequency content, loss, learned constants and slopes of one or several runs.
+    """Draw solution, error, frequency content, loss, slopes of one or several runs; of images the confusion, too.
 
     Example:  laaf plot runs/burgers-nlaaf-n10-s0.h5 --output burgers.png
     """
@@ -65,8 +67,7 @@ def plot(
         figures.require_window()
     else:
         figures.check_path(output)
-    data = [figures.RunData.read(path) for path in expand(runs)]
-    drawings = figures.draw(data, kinds, chosen_times, unknown)
+    drawings = _drawings(expand(runs), kinds, chosen_times, unknown)
     if not quiet:
         for drawing in drawings:
             for reason in drawing.left_out:
@@ -79,6 +80,33 @@ def plot(
         figures.save(drawing.figure, path, dpi)
         if not quiet:
             console.print_message(f"written: {path}")
+
+
+def _drawings(
+    paths: Sequence[Path], kinds: Sequence[str], times: Sequence[float] | None, unknown: str | None
+) -> list[Drawing]:
+    """The figures of runs of one task.
+
+    Raises RunFileError where they are of two, and UsageError for options that such runs have no use for.
+    """
+    from laaf_cli.errors import RunFileError, UsageError
+    from laaf_cli.report import figures
+    from laaf_cli.runfile import COMMANDS, task_of
+
+    tasks = [task_of(path) for path in paths]
+    for path, task in zip(paths, tasks, strict=True):
+        if task != tasks[0]:
+            raise RunFileError(
+                f"{path} does not fit: it is a run of {COMMANDS[task]} and {paths[0]} one of {COMMANDS[tasks[0]]}, and "
+                "a figure shows runs of one of them"
+            )
+    figures.check_kinds(kinds, tasks[0])
+    if tasks[0] == "equation":
+        return figures.draw([figures.RunData.read(path) for path in paths], kinds, times, unknown)
+    for name, value in (("--times", times), ("--unknown", unknown)):
+        if value is not None:
+            raise UsageError(f"{name} is for runs of {COMMANDS['equation']}, and {paths[0]} is one of images")
+    return figures.draw_images([figures.ImageRunData.read(path) for path in paths], kinds)
 
 
 def _parsed(times: str | None) -> Sequence[float] | None:

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
+from laaf_cli.report import labels
+from laaf_cli.report.image_doubts import of_a_part
+from laaf_cli.report.measures import Measure
 from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, holm, spread
@@ -59,9 +62,14 @@ class MethodGroup:
     style: MethodStyle
     runs: tuple[RunSummary, ...]
 
+    @property
+    def measure(self) -> Measure:
+        """What the errors are."""
+        return self.runs[0].measure
+
     @cached_property
     def errors(self) -> dict[int, float]:
-        """The relative L2 error by seed: infinite where the run failed, NaN without a reference."""
+        """The error by seed: infinite where the run failed, NaN without a reference."""
         return {run.seed: run.error for run in self.runs}
 
     @cached_property
@@ -109,6 +117,11 @@ class Comparison:
         return list(dict.fromkeys(group.problem for group in self.groups))
 
     @property
+    def measures(self) -> list[Measure]:
+        """What the errors of the groups are, each once."""
+        return list(dict.fromkeys(group.measure for group in self.groups))
+
+    @property
     def sentences(self) -> list[str]:
         """What the data support: each method against the baseline, or else the two least medians against each other."""
         if self.pairs:
@@ -126,7 +139,7 @@ class Comparison:
             return ""
         best, second = ranked[:2]
         told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
-        medians = [f"{group.label} ({group.error.median:.2e})" for group in (best, second)]
+        medians = [f"{group.label} ({group.measure.text(group.error.median)})" for group in (best, second)]
         return f"Least median errors: {medians[0]}, then {medians[1]}. {told}"
 
 
@@ -186,107 +199,31 @@ def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
     """Hash → name, with the settings in which problems of one name differ."""
     first = {run.problem_hash: run for run in reversed(runs)}
     keys = [run.problem_hash for run in runs if first[run.problem_hash] is run]
-    return dict(
-        zip(
-            keys, _told_apart([first[key].problem for key in keys], [first[key] for key in keys], _PROBLEM), strict=True
-        )
-    )
+    names = _told_apart([first[key].problem for key in keys], [first[key] for key in keys], labels.PROBLEM)
+    return dict(zip(keys, names, strict=True))
+
+
+def _told_apart(names: Sequence[str], runs: Sequence[RunSummary], sections: Sequence[str]) -> list[str]:
+    # Files of observed values make problems that no setting tells apart.
+    marks = [run.problem_hash[:6] + run.method_hash[:6] for run in runs]
+    return labels.told_apart(names, [run.settings for run in runs], sections, marks)
 
 
 def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> list[MethodGroup]:
-    """The runs of one problem by method, and by what the solution is measured with."""
+    """The runs of one problem by method, and by what they are measured with."""
     by_method: dict[tuple[str, str], dict[int, RunSummary]] = {}
     for run in runs:
-        measured = run.spec.model_dump_json(include={"reference", "evaluation"})
-        seeds = by_method.setdefault((run.method_hash, measured), {})
+        seeds = by_method.setdefault((run.method_hash, run.measured), {})
         if run.seed in seeds:
             duplicates.append(f"{run.path} repeats method and seed of {seeds[run.seed].path} and is left out")
         else:
             seeds[run.seed] = run
     ordered = [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in by_method.values()]
     styles = [method_style(group[0].spec) for group in ordered]
-    labels = _told_apart([style.name for style in styles], [group[0] for group in ordered], _METHOD)
+    names = _told_apart([style.name for style in styles], [group[0] for group in ordered], labels.METHOD)
     return [
-        MethodGroup(problem, label, style, group) for label, style, group in zip(labels, styles, ordered, strict=True)
+        MethodGroup(problem, label, style, group) for label, style, group in zip(names, styles, ordered, strict=True)
     ]
-
-
-_PROBLEM = ("coordinates", "unknowns", "constants", "learn", "functions", "periodic", "equations", "conditions", "data")
-_METHOD = ("slopes", "training", "network", "transform", "periodic", "learn", "points", "weights", "conditions", "data",
-           "dtype", "derivatives", "max_seconds", "evaluation", "reference")  # fmt: skip
-"""The settings that make a problem, and those that make a method."""
-
-
-def _told_apart(names: Sequence[str], runs: Sequence[RunSummary], sections: Sequence[str]) -> list[str]:
-    """The names so that each stands once: settings that differ among the runs of one name are added to it."""
-    settings = [
-        _flat({key: run.settings.get(key) for key in sections if key != "slopes" or run.spec.slopes.kind != "fixed"})
-        for run in runs
-    ]
-    told = []
-    for name, own in zip(names, settings, strict=True):
-        alike = [other for other, label in zip(settings, names, strict=True) if label == name]
-        differing = [
-            key
-            for key in {key: None for other in alike for key in other}
-            if len({str(other.get(key)) for other in alike}) > 1
-        ]
-        several = any(key.startswith("training.1.") for other in alike for key in other)
-        words = [_in_words(key, own, differing, several=several) for key in differing]
-        extra = ", ".join(dict.fromkeys(words))
-        told.append(f"{name}, {extra}" if extra else name)
-    # Files of observed values make problems that no setting tells apart.
-    return [
-        label if told.count(label) == 1 else f"{label} ({run.problem_hash[:6]}{run.method_hash[:6]})"
-        for label, run in zip(told, runs, strict=True)
-    ]
-
-
-def _in_words(key: str, own: Mapping[str, Any], differing: Sequence[str], *, several: bool) -> str:
-    """A setting as it is told; several: whether a run has more than one phase, so that each needs its number."""
-    section, _, rest = key.partition(".")
-    if section != "training" or not several:
-        return f"{_short(key, differing)} {_shown(own.get(key))}"
-    phase, _, name = rest.partition(".")
-    if not any(other.startswith(f"training.{phase}.") for other in own):
-        return f"no phase {phase}"
-    return f"phase {phase} {name} {_shown(own.get(key))}"
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings by dotted path."""
-    flat: dict[str, Any] = {}
-
-    def walk(path: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for key, item in value.items():
-                walk(f"{path}.{key}" if path else key, item)
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for i, item in enumerate(value):
-                walk(f"{path}.{i}", item)
-        else:
-            flat[path] = value
-
-    walk("", settings)
-    return flat
-
-
-def _short(key: str, keys: Sequence[str]) -> str:
-    """As much of the end of a dotted path as tells it from the others."""
-    words = key.split(".")
-    for n in range(2 if words[-1] in ("kind", "method") else 1, len(words)):
-        end = "." + ".".join(words[-n:])
-        if sum(other.endswith(end) for other in keys) == 1:
-            return end[1:]
-    return key
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return "x".join(map(_shown, value))
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return "none" if value is None else str(value)
 
 
 def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGroup]:
@@ -296,17 +233,17 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
         inside = [group for group in groups if group.problem == problem]
         exact = [group for group in inside if group.label == wanted]
         matching = exact or [group for group in inside if group.runs[0].spec.slopes.kind == wanted]
-        labels = [group.label for group in inside]
+        here = [group.label for group in inside]
         if len(matching) > 1:
             several = listed(f"'{group.label}'" for group in matching)
             raise UsageError(f"{len(matching)} methods are of the kind '{wanted}': {several}; name one of them in full")
         if not matching and len(groups) > len(inside) and any(group.label == wanted for group in groups):
             continue  # a run file is the baseline of its own problem alone
         if not matching:
-            near = did_you_mean(wanted, [*KIND_LABELS, *labels])
+            near = did_you_mean(wanted, [*KIND_LABELS, *here])
             raise UsageError(
                 f"no run of {problem} is of the method '{wanted}'\n"
-                + (near or f"Methods here: {listed(dict.fromkeys(labels))}; or a run file.")
+                + (near or f"Methods here: {listed(dict.fromkeys(here))}; or a run file.")
             )
         found[problem] = matching[0]
     return found
@@ -347,22 +284,23 @@ FLAGGED: dict[str, Callable[[RunSummary], Any]] = {
 def _flags(groups: Iterable[MethodGroup]) -> list[str]:
     """A sentence for each thing in which the runs differ and should not."""
     groups = list(groups)
-    flags = []
+    parts = dict.fromkeys(run.part for group in groups for run in group.runs if run.part)
+    flags = [f"{groups[0].problem}: {of_a_part(part)}" for part in parts]
     for name, value in FLAGGED.items():
         holders: dict[Any, list[str]] = {}
         for group in groups:
             for run in group.runs:
                 if (found := value(run)) is not None:
-                    labels = holders.setdefault(found, [])
-                    if group.label not in labels:
-                        labels.append(group.label)
+                    holding = holders.setdefault(found, [])
+                    if group.label not in holding:
+                        holding.append(group.label)
         if len(holders) > 1:
-            told = "; ".join(f"{found} in {listed(labels)}" for found, labels in holders.items())
+            told = "; ".join(f"{found} in {listed(holding)}" for found, holding in holders.items())
             flags.append(f"unequal {name}: {told}")
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for group in groups:
         by_seeds.setdefault(tuple(group.errors), []).append(group.label)
     if len(by_seeds) > 1:
-        told = "; ".join(f"{len(seeds)} in {listed(labels)}" for seeds, labels in by_seeds.items())
+        told = "; ".join(f"{len(seeds)} in {listed(holding)}" for seeds, holding in by_seeds.items())
         flags.append(f"not every method has the same seeds: {told}")
     return flags

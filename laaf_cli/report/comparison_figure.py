@@ -17,7 +17,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         ErrorGroup(
             f"{group.problem}: {group.label}" if several else group.label,
             group.style.color,
-            tuple(run.relative_l2 for run in group.runs if not run.failed),
+            tuple(run.final_error for run in group.runs if not run.failed),
             group.n_failed,
         )
         for group in comparison.groups
@@ -25,4 +25,5 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     ]
     if not groups:
         raise UsageError("no method has errors that are known, so there is nothing to draw")
-    save(comparison_figure(groups), path)
+    (name, *others) = (measure.name for measure in comparison.measures)
+    save(comparison_figure(groups, y="error" if others else name), path)

@@ -23,8 +23,8 @@ class SeedRecord:
     """The run file."""
     seed: int
     """Its seed."""
-    relative_l2: float
-    """Its relative L2 error, null without a reference."""
+    error: float
+    """Its error at the end, null without a reference."""
     stop_reason: str
     """Why its training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
     stop_detail: str
@@ -74,18 +74,21 @@ class GroupRecord:
     """The number of its runs."""
     failed: int
     """How many of them diverged or were interrupted."""
-    relative_l2_median: float
-    """Median of the relative L2 errors, failed runs counted as infinite."""
+    measure: str
+    """What its errors are: `relative L2 error`, or of classifications the share of test images, `test error`."""
+    error_median: float
+    """Median of the errors, failed runs counted as infinite."""
     median_failed: bool
     """Whether that median is infinite, since most runs failed."""
-    relative_l2_lower_quartile: float
+    error_lower_quartile: float
     """Lower quartile of the errors."""
-    relative_l2_upper_quartile: float
+    error_upper_quartile: float
     """Upper quartile of the errors."""
-    relative_l2_best: float
+    error_best: float
     """The least error."""
     loss_without_recovery: float
-    """Median of the whole loss at the end less slope recovery, of the runs that did not fail."""
+    """Median of the whole loss at the end less slope recovery, of classifications the cross entropy of the training
+    images, of the runs that did not fail."""
     slope_recovery: float
     """Median of the slope recovery term without its weight."""
     largest_scaled_slope: float
@@ -125,11 +128,12 @@ class GroupRecord:
             method=group.label,
             runs=len(group.runs),
             failed=group.n_failed,
-            relative_l2_median=error.median,
+            measure=group.measure.name,
+            error_median=error.median,
             median_failed=math.isinf(error.median),
-            relative_l2_lower_quartile=error.lower,
-            relative_l2_upper_quartile=error.upper,
-            relative_l2_best=error.best,
+            error_lower_quartile=error.lower,
+            error_upper_quartile=error.upper,
+            error_best=error.best,
             loss_without_recovery=group.median(lambda run: run.loss),
             slope_recovery=group.median(lambda run: run.recovery),
             largest_scaled_slope=group.largest_scale,
@@ -149,7 +153,7 @@ class GroupRecord:
                 SeedRecord(
                     run.path,
                     run.seed,
-                    run.relative_l2,
+                    run.final_error,
                     run.stop_reason,
                     run.stop_detail,
                     run.wall_time_s,

@@ -47,14 +47,16 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
 def text_table(comparison: Comparison) -> TextTable:
     """The methods and their errors."""
     several = len(comparison.problems) > 1
+    mixed = len(comparison.measures) > 1
+    error = ["measure", "error"] if mixed else [comparison.measures[0].heading]
     headings = ["problem"] * several + [
-        "method", "runs", "failed", "relative L2", "quartiles", "best", "loss", "S(a)", "n·a up to", "iterations", "s",
+        "method", "runs", "failed", *error, "quartiles", "best", "loss", "S(a)", "n·a up to", "iterations", "s",
     ]  # fmt: skip
     if comparison.pairs:
         headings += ["ratio", "95 % interval", "p"]
     rows = []
     for group in comparison.groups:
-        row = [group.problem] * several + _cells(group)
+        row = [group.problem] * several + _cells(group, mixed=mixed)
         if comparison.pairs:
             row += _pair_cells(comparison.pair(group))
         rows.append(tuple(row))
@@ -87,15 +89,16 @@ def _constant_cells(constant: ConstantOverSeeds) -> list[str]:
     ]
 
 
-def _cells(group: MethodGroup) -> list[str]:
-    error = group.error
+def _cells(group: MethodGroup, *, mixed: bool) -> list[str]:
+    error, text = group.error, group.measure.text
     return [
         group.label,
         str(len(group.runs)),
         str(group.n_failed),
-        error_text(error.median),
-        "-" if math.isnan(error.median) else f"{error_text(error.lower)} to {error_text(error.upper)}",
-        error_text(error.best),
+        *[group.measure.heading] * mixed,
+        text(error.median),
+        "-" if math.isnan(error.median) else f"{text(error.lower)} to {text(error.upper)}",
+        text(error.best),
         error_text(group.median(lambda run: run.loss)),
         number_text(group.median(lambda run: run.recovery), ".3f"),
         number_text(group.largest_scale, ".3g"),

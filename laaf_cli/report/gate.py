@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from laaf_cli.errors import RunFileError
 from laaf_cli.report.comparison import Comparison, MethodGroup
-from laaf_cli.report.comparison_table import error_text
+from laaf_cli.report.measures import Measure
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import spread
 
 
 def above(runs: Sequence[RunSummary], bound: float) -> list[str]:
-    """A sentence for each run whose relative L2 error is above the bound, unknown, or of a failed training."""
+    """A sentence for each run whose error is above the bound, unknown, or of a failed training."""
     return [
-        f"{run.path}: {_error(run)} is above the bound {bound:g}"
+        f"{run.path}: {_error(run)} is above the bound {run.measure.bound_text(bound)}"
         if not math.isnan(run.error)
         else f"{run.path}: the error is unknown, for the run has no reference"
         for run in runs
@@ -34,7 +34,7 @@ def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: flo
         if not math.isfinite(before):
             raise RunFileError(f"the runs of {group.problem} to compare against have no finite error")
         if not now <= bound * before:
-            found.append(f"{group.label}: {_growth(now, before)} {error_text(before)}; the bound is {bound:g} times")
+            found.append(f"{group.label}: {_growth(now, before, group.measure)}; the bound is {bound:g} times")
     return found
 
 
@@ -68,15 +68,19 @@ def _measured(comparison: Comparison, stored: Sequence[RunSummary]) -> Iterator[
             yield group, alike
 
 
-def _growth(now: float, before: float) -> str:
+def _growth(now: float, before: float, measure: Measure) -> str:
     """How an error compares with that of the baseline, which is finite."""
     if math.isnan(now):
-        return "the error is unknown, and that of the stored run is"
+        return f"the error is unknown, and that of the stored run is {measure.text(before)}"
     if math.isinf(now):
-        return "most runs failed, and the error of the stored run is"
+        return f"most runs failed, and the error of the stored run is {measure.text(before)}"
     times = f"{now / before:.3g} times" if before else "above"
-    return f"the relative L2 error {error_text(now)} is {times} that of the stored run,"
+    return f"the {measure.name} {measure.text(now)} is {times} that of the stored run, {measure.text(before)}"
 
 
 def _error(run: RunSummary) -> str:
-    return f"the training {run.stop_reason}, which" if run.failed else f"the relative L2 error {run.error:.3e}"
+    return (
+        f"the training {run.stop_reason}, which"
+        if run.failed
+        else f"the {run.measure.name} {run.measure.text(run.error, 3)}"
+    )

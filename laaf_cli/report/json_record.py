@@ -23,7 +23,7 @@ from laaf_cli.spec.schema import Schema, closed, nullable, resolved_schema
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-VERSION = 1
+VERSION = 2
 """Version of all schemas of `--json`; a key that is renamed, removed or given another meaning raises it."""
 
 
@@ -50,11 +50,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def record_schema(command: str, record: type) -> Schema:
-    """The schema of what `laaf COMMAND --json` prints, which is a record of that type."""
+def record_schema(command: str, *records: type) -> Schema:
+    """The schema of what `laaf COMMAND --json` prints, which is a record of that type, or of one of these types."""
     about = {"$schema": DRAFT, "$id": f"urn:laaf:{command}:{VERSION}", "title": f"laaf {command} --json"}
     definitions: dict[str, Schema] = {}
-    whole = _record(record, definitions)
+    if len(records) == 1:
+        whole = _record(records[0], definitions)
+    else:
+        whole = {"oneOf": [_value(record, definitions) for record in records]}
     return about | whole | ({"$defs": dict(sorted(definitions.items()))} if definitions else {})
 
 
@@ -111,7 +114,9 @@ def _value(hint: Any, definitions: dict[str, Schema]) -> Schema:
         return dict(_SCALARS[hint])
     if hint.__name__ not in definitions:
         definitions[hint.__name__] = {}  # so that a type inside itself ends
-        definitions[hint.__name__] = resolved_schema() if issubclass(hint, BaseModel) else _record(hint, definitions)
+        definitions[hint.__name__] = (
+            resolved_schema(hint) if issubclass(hint, BaseModel) else _record(hint, definitions)
+        )
     return {"$ref": f"#/$defs/{hint.__name__}"}
 
 

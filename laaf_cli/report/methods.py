@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from laaf_cli.spec import RunSpec
+from laaf_cli.spec import ImageSpec, RunSpec
 
 KIND_LABELS = {"fixed": "fixed", "gaaf": "GAAF", "llaaf": "L-LAAF", "nlaaf": "N-LAAF"}
 """Kind of slopes → its name in the paper."""
@@ -29,12 +29,12 @@ class MethodStyle:
     line: str
 
 
-def has_recovery(spec: RunSpec) -> bool:
+def has_recovery(spec: RunSpec | ImageSpec) -> bool:
     """Whether S(a) is part of the loss; fixed slopes have none."""
     return spec.slopes.kind != "fixed" and spec.slopes.recovery is not None
 
 
-def method_style(spec: RunSpec) -> MethodStyle:
+def method_style(spec: RunSpec | ImageSpec) -> MethodStyle:
     """How the method of a spec is called and drawn."""
     slopes = spec.slopes
     if slopes.kind == "fixed":

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from laaf_cli.report.labels import PART
 from laaf_cli.report.learned_constants import FoundConstant, found_constants
 from laaf_cli.report.losses import SLOPE_RECOVERY, loss_without_recovery
-from laaf_cli.runfile import RunFile
-from laaf_cli.spec import RunSpec, printable
+from laaf_cli.report.measures import MEASURES, Measure
+from laaf_cli.runfile import ImageRunFile, RunFile, SealedRun, task_of
+from laaf_cli.spec import ImageSpec, RunSpec, printable
 
 SUCCESSES = ("completed", "max-seconds")
 """Stop reasons of runs that trained as they were told to; any other is a failure."""
@@ -19,23 +21,28 @@ SUCCESSES = ("completed", "max-seconds")
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run in a comparison.
+    """One run in a comparison, of an equation or of images.
 
-    relative_l2: NaN without a reference. loss: the whole loss without slope recovery. recovery: S(a), NaN where
-    it is not part of the loss. largest_scale: the greatest n·a. problem_hash, method_hash: equal for runs of
-    equal problems and methods. settings: the resolved settings. constants: learned ones.
+    measure: what its error is. final_error: at the end, NaN without a reference. measured: what it is measured with,
+    equal for runs that share a group. loss: the whole loss without slope recovery; of images the cross entropy of
+    the training images. recovery: S(a), NaN where it is not part of the loss. largest_scale: the greatest n·a.
+    problem_hash, method_hash: equal for runs of equal problems and methods. settings: the resolved settings, and the
+    part of a data set. constants: learned ones. n_points: collocation points, or training images. part: of a data
+    set, empty for the whole.
     """
 
     path: Path
     problem: str
     problem_hash: str
     method_hash: str
-    spec: RunSpec
+    spec: RunSpec | ImageSpec
     settings: dict[str, Any]
     seed: int
     stop_reason: str
     stop_detail: str
-    relative_l2: float
+    measure: Measure
+    final_error: float
+    measured: str
     loss: float
     recovery: float
     largest_scale: float
@@ -45,6 +52,7 @@ class RunSummary:
     n_parameters: int
     n_slopes: int
     n_points: int
+    part: str
     dtype: str
     device: str
     reference: str
@@ -52,37 +60,8 @@ class RunSummary:
 
     @classmethod
     def read(cls, path: Path) -> RunSummary:
-        """The summary of a run file; raises RunFileError where it cannot be read."""
-        with RunFile(path) as run:
-            facts, spec, terms = run.attributes, run.spec, run.final_terms()
-            slopes, constants = run.slopes(), run.constants()
-            del terms["total"]
-            reference = run.group_attributes("reference")["method"] if run.has("reference") else "none"
-            return cls(
-                path=path,
-                problem=printable(facts["problem"]),
-                problem_hash=facts["problem_hash"],
-                method_hash=facts["method_hash"],
-                spec=spec,
-                settings=run.settings,
-                seed=facts["seed"],
-                stop_reason=facts["stop_reason"],
-                stop_detail=printable(facts["stop_detail"]),
-                relative_l2=facts["relative_l2"],
-                loss=loss_without_recovery(spec, terms),
-                recovery=terms.get(SLOPE_RECOVERY, math.nan),
-                largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
-                constants=found_constants(spec, run.iterations(), constants) if constants else {},
-                iterations=facts["iterations"],
-                wall_time_s=facts["wall_time_s"],
-                n_parameters=facts["n_parameters"],
-                n_slopes=facts["n_slopes"],
-                n_points=sum(run.n_points().values()),
-                dtype=facts["dtype"],
-                device=printable(facts["device"]),
-                reference=printable(reference.split(";")[0]) + _grid(spec),
-                laaf_version=printable(facts["laaf_version"]),
-            )
+        """The summary of a run file of any task; raises RunFileError where it cannot be read."""
+        return _READERS[task_of(path)](path)
 
     @property
     def failed(self) -> bool:
@@ -91,8 +70,65 @@ class RunSummary:
 
     @property
     def error(self) -> float:
-        """The relative L2 error as it counts in a comparison: infinite where the run failed."""
-        return math.inf if self.failed else self.relative_l2
+        """The error as it counts in a comparison: infinite where the run failed."""
+        return math.inf if self.failed else self.final_error
+
+
+def _of_equation(path: Path) -> RunSummary:
+    with RunFile(path) as run:
+        facts, spec, terms = run.attributes, run.spec, run.final_terms()
+        slopes, constants = run.slopes(), run.constants()
+        del terms["total"]
+        reference = run.group_attributes("reference")["method"] if run.has("reference") else "none"
+        return RunSummary(
+            **_shared(run),
+            spec=spec,
+            settings=run.settings,
+            final_error=facts["relative_l2"],
+            measured=spec.model_dump_json(include={"reference", "evaluation"}),
+            loss=loss_without_recovery(spec, terms),
+            recovery=terms.get(SLOPE_RECOVERY, math.nan),
+            largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
+            constants=found_constants(spec, run.iterations(), constants) if constants else {},
+            n_points=sum(run.n_points().values()),
+            part="",
+            reference=printable(reference.split(";")[0]) + _grid(spec),
+        )
+
+
+def _of_images(path: Path) -> RunSummary:
+    with ImageRunFile(path) as run:
+        facts, part = run.attributes, printable(run.attributes["subset"])
+        return RunSummary(
+            **_shared(run),
+            spec=run.spec,
+            settings=run.settings | {PART: part},
+            final_error=facts["test_error"],
+            measured="",  # the test images are part of the problem
+            loss=facts["train_loss"],
+            recovery=run.recovery(),
+            largest_scale=run.largest_scale(),
+            constants={},
+            n_points=facts["n_train"],
+            part=part,
+            reference=f"{facts['n_test']} test images",
+        )
+
+
+_READERS: dict[str, Callable[[Path], RunSummary]] = {"equation": _of_equation, "images": _of_images}
+
+
+def _shared(run: SealedRun) -> dict[str, Any]:
+    """What the files of all tasks hold in one place."""
+    facts = run.attributes
+    same = ("problem_hash", "method_hash", "seed", "stop_reason", "iterations", "wall_time_s", "n_parameters")
+    texts = ("problem", "stop_detail", "device", "laaf_version")
+    return {
+        "path": run.path,
+        "measure": MEASURES[run.task],
+        **{name: facts[name] for name in (*same, "n_slopes", "dtype")},
+        **{name: printable(facts[name]) for name in texts},
+    }
 
 
 def _grid(spec: RunSpec) -> str:

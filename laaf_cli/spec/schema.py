@@ -41,9 +41,9 @@ def written_schema(choices: Mapping[KeyPath, tuple[str, ...]]) -> Schema:
     return about | _Writer(choices, written=True).model(models.RunSpec, ())
 
 
-def resolved_schema() -> Schema:
-    """The settings of a run: a spec in its long form, with all keys."""
-    return _Writer({}, written=False).model(models.RunSpec, ())
+def resolved_schema(spec: type[BaseModel]) -> Schema:
+    """The settings of a run: a spec, of an equation or of images, in its long form, with all keys."""
+    return _Writer({}, written=False).model(spec, ())
 
 
 def nullable(schema: Schema) -> Schema:

@@ -4,7 +4,9 @@ from laaf_cli.report.figures.comparison import ErrorGroup, comparison_figure
 from laaf_cli.report.figures.constants import constants_figure
 from laaf_cli.report.figures.error import error_figure
 from laaf_cli.report.figures.frequency import frequency_figure
-from laaf_cli.report.figures.kinds import KINDS, Drawing, Kind, check_kinds, draw
+from laaf_cli.report.figures.histories import Course, CoursePanel, courses_figure, over_seeds
+from laaf_cli.report.figures.image_run_data import ImageRunData
+from laaf_cli.report.figures.kinds import IMAGE_KINDS, KINDS, Drawing, Kind, check_kinds, draw, draw_images
 from laaf_cli.report.figures.loss import loss_figure
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.save import check_path, file_types, save
@@ -14,9 +16,13 @@ from laaf_cli.report.figures.spectrum import Spectrum, amplitude_spectrum
 from laaf_cli.report.figures.window import require_window, show
 
 __all__ = [
+    "IMAGE_KINDS",
     "KINDS",
+    "Course",
+    "CoursePanel",
     "Drawing",
     "ErrorGroup",
+    "ImageRunData",
     "Kind",
     "RunData",
     "Spectrum",
@@ -25,11 +31,14 @@ __all__ = [
     "check_path",
     "comparison_figure",
     "constants_figure",
+    "courses_figure",
     "draw",
+    "draw_images",
     "error_figure",
     "file_types",
     "frequency_figure",
     "loss_figure",
+    "over_seeds",
     "require_window",
     "save",
     "show",

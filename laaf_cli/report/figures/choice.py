@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
 from laaf_cli.report.figures.canvas import shortened
@@ -11,11 +13,24 @@ from laaf_cli.report.figures.run_data import RunData
 
 MAX_PANELS = 12
 
-Obstacle = Callable[[RunData], str]
-"""Why a run has no figure of a kind, or an empty text."""
+
+class Drawn(Protocol):
+    """What every run tells of itself, of an equation or of images."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def label(self) -> str: ...
 
 
-def require_one_problem(runs: Sequence[RunData]) -> None:
+DrawnType = TypeVar("DrawnType", bound=Drawn)
+
+
+def require_one_problem(runs: Sequence[Drawn]) -> None:
     """Raises RunFileError for runs of different problems, and UsageError for none."""
     if not runs:
         raise UsageError("there is no run to draw")
@@ -27,7 +42,7 @@ def require_one_problem(runs: Sequence[RunData]) -> None:
             )
 
 
-def require(runs: Sequence[RunData], obstacle: Obstacle) -> None:
+def require(runs: Sequence[DrawnType], obstacle: Callable[[DrawnType], str]) -> None:
     """Raises RunFileError for the first run that the figure cannot show."""
     for run in runs:
         if why := obstacle(run):
@@ -45,7 +60,7 @@ def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
     return [unknown]
 
 
-def require_few_panels(runs: Sequence[RunData], unknowns: Sequence[str] = ("",)) -> None:
+def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -> None:
     """Raises UsageError where the panels of all runs and unknowns would not be legible in one figure."""
     if len(runs) * len(unknowns) > MAX_PANELS:
         each = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
@@ -71,9 +86,9 @@ def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = 
     return found
 
 
-def headline(runs: Sequence[RunData]) -> str:
+def headline(runs: Sequence[Drawn]) -> str:
     """The title of the problem and what one run is, or the seeds of several."""
     if len(runs) == 1:
         return f"{runs[0].title}: {runs[0].label}"
-    seeds = sorted({run.spec.seed for run in runs})
+    seeds = sorted({run.attributes["seed"] for run in runs})
     return f"{runs[0].title}, seed{'s' if len(seeds) > 1 else ''} {listed(map(str, seeds))}"

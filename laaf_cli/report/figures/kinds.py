@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic
 
 from matplotlib.figure import Figure
 
 from laaf_cli.errors import UsageError, did_you_mean, listed
 from laaf_cli.report.figures import constants, error, frequency, loss, slopes, solution
-from laaf_cli.report.figures.choice import Obstacle, choose_unknowns, require_one_problem
+from laaf_cli.report.figures.choice import DrawnType, choose_unknowns, require_one_problem
+from laaf_cli.report.figures.confusion import confusion_figure
+from laaf_cli.report.figures.epochs import activations_figure, errors_figure, losses_figure, no_activations
+from laaf_cli.report.figures.image_run_data import ImageRunData
 from laaf_cli.report.figures.run_data import RunData
-
-Draw = Callable[[Sequence[RunData], Sequence[float] | None, str | None], Figure]
-"""Draws runs, at times or those of the spec (None), one unknown or all (None)."""
+from laaf_cli.runfile import COMMANDS
 
 
 @dataclass(frozen=True)
-class Kind:
-    """shows: what stands in the docs. obstacle: why a run has no such figure, or an empty text."""
+class Kind(Generic[DrawnType]):
+    """shows: what stands in the docs. obstacle: why a run has no such figure, or an empty text.
+
+    draw: draws runs, at times or those of the spec (None), one unknown or all (None).
+    """
 
     shows: str
-    obstacle: Obstacle
-    draw: Draw
+    obstacle: Callable[[DrawnType], str]
+    draw: Callable[[Sequence[DrawnType], Sequence[float] | None, str | None], Figure]
 
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, Kind[RunData]] = {
     "solution": Kind(
         "the solution against the reference, in slices at single times", solution.obstacle, solution.solution_figure
     ),
@@ -53,6 +58,33 @@ KINDS: dict[str, Kind] = {
 }
 
 
+IMAGE_KINDS: dict[str, Kind[ImageRunData]] = {
+    "loss": Kind(
+        "the cross entropy of training and test images against the epoch, without slope recovery",
+        lambda _run: "",
+        lambda runs, _times, _unknown: losses_figure(runs),
+    ),
+    "error": Kind(
+        "the share of wrong answers among test and training images against the epoch",
+        lambda _run: "",
+        lambda runs, _times, _unknown: errors_figure(runs),
+    ),
+    "slopes": Kind(
+        "the slopes n·a of each activation against the epoch",
+        no_activations,
+        lambda runs, _times, _unknown: activations_figure(runs),
+    ),
+    "confusion": Kind(
+        "how often images of each class were taken for each other class",
+        lambda _run: "",
+        lambda runs, _times, _unknown: confusion_figure(runs),
+    ),
+}
+
+KINDS_OF: dict[str, dict[str, Kind[Any]]] = {"equation": KINDS, "images": IMAGE_KINDS}
+"""The kinds of figures by the task of the runs."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A figure and its kind; left_out says which runs are not in it, and why."""
@@ -62,12 +94,15 @@ class Drawing:
     left_out: tuple[str, ...]
 
 
-def check_kinds(names: Sequence[str]) -> None:
-    """Raises UsageError for a name that is not in the table."""
+def check_kinds(names: Sequence[str], task: str | None = None) -> None:
+    """Raises UsageError for a name that is not in the table of the task; None: of no task."""
+    tables = KINDS_OF.values() if task is None else [KINDS_OF[task]]
+    known = list(dict.fromkeys(name for table in tables for name in table))
     for name in names:
-        if name not in KINDS:
-            hint = did_you_mean(name, KINDS) or f"Kinds: {listed(KINDS)}."
-            raise UsageError(f"there is no kind of figure '{name}'. {hint}")
+        if name not in known:
+            where = "" if task is None else f" for runs of {COMMANDS[task]}"
+            hint = did_you_mean(name, known) or f"Kinds: {listed(known)}."
+            raise UsageError(f"there is no kind of figure '{name}'{where}. {hint}")
 
 
 def draw(
@@ -78,12 +113,29 @@ def draw(
     Raises RunFileError where a kind is named that no run has, UsageError for a name that is not in the table,
     and what the functions of the table raise.
     """
-    check_kinds(kinds)
+    check_kinds(kinds, "equation")
     require_one_problem(runs)
     choose_unknowns(runs, unknown)
+    return _drawings(KINDS, runs, kinds, times, unknown)
+
+
+def draw_images(runs: Sequence[ImageRunData], kinds: Sequence[str] = ()) -> list[Drawing]:
+    """The same for runs of images."""
+    check_kinds(kinds, "images")
+    require_one_problem(runs)
+    return _drawings(IMAGE_KINDS, runs, kinds)
+
+
+def _drawings(
+    table: Mapping[str, Kind[DrawnType]],
+    runs: Sequence[DrawnType],
+    kinds: Sequence[str],
+    times: Sequence[float] | None = None,
+    unknown: str | None = None,
+) -> list[Drawing]:
     drawings = []
-    for name in dict.fromkeys(kinds or KINDS):
-        kind = KINDS[name]
+    for name in dict.fromkeys(kinds or table):
+        kind = table[name]
         obstacles = [kind.obstacle(run) for run in runs]
         chosen = [run for run, why in zip(runs, obstacles, strict=True) if not why]
         if chosen or kinds:

@@ -1,0 +1,108 @@
+"""Courses of training over seeds: the mean of each method and a band around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
+from laaf_cli.report.figures.scales import linear_limits, log_limits, log_padded, padded, set_log
+from laaf_cli.runfile.record import Array
+
+DEVIATIONS = 2.0
+"""Half the height of a band in sample standard deviations, as in the figures of the paper."""
+
+BAND = f"± {DEVIATIONS:g} standard deviations over the seeds"
+
+
+@dataclass(frozen=True)
+class Course:
+    """The middle of a line and the ends of its band, all [n_epochs]; line: as matplotlib takes it."""
+
+    label: str
+    color: str
+    line: Any
+    epochs: Array
+    middle: Array
+    low: Array
+    high: Array
+
+    @property
+    def has_band(self) -> bool:
+        return bool((self.high > self.low).any())
+
+
+def over_seeds(label: str, color: str, line: Any, epochs: Array, values: Array) -> Course:
+    """The mean and the band of two sample standard deviations of `values` [n_seeds, n_epochs]; none of one seed."""
+    mean = values.mean(axis=0)
+    reach = DEVIATIONS * values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros_like(mean)
+    return Course(label, color, line, epochs, mean, mean - reach, mean + reach)
+
+
+@dataclass(frozen=True)
+class CoursePanel:
+    """A panel: its title, what its upward axis says, its courses, and whether that axis has a log scale."""
+
+    title: str
+    y: str
+    courses: tuple[Course, ...]
+    is_log: bool = True
+
+
+@printed()
+def courses_figure(
+    title: str,
+    panels: Sequence[CoursePanel],
+    *,
+    columns: int = 3,
+    shares_y: bool = False,
+    band: str = BAND,
+    line_height: float = 2.3,
+) -> Figure:
+    """Courses of training in panels, against the epoch, with one legend.
+
+    A band that reaches below what a log scale can show ends at the edge of its panel. band: what it is called.
+    """
+    plan = RowPlan("", len(panels), columns=columns, shares_y=shares_y)
+    figure, (row,) = make_rows(title, [plan], line_height)
+    limits = [_limits(panel) for panel in panels]
+    if shares_y:
+        limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
+    for axes, panel, own in zip(row, panels, limits, strict=True):
+        _draw(axes, panel, own)
+    label_outer(row, plan, "epoch", panels[0].y)
+    courses = [course for panel in panels for course in panel.courses]
+    patch = Patch(color="0.5", alpha=0.3, linewidth=0, label=band)
+    legend_below(figure, [*lines_of(row), *[patch] * any(course.has_band for course in courses)])
+    return figure
+
+
+def _limits(panel: CoursePanel) -> tuple[float, float]:
+    ends = [end for course in panel.courses for end in (course.middle, course.high)]
+    if panel.is_log:
+        return log_padded(log_limits(ends, decades=16))
+    return padded(linear_limits([*ends, *(course.low for course in panel.courses)], []))
+
+
+def _draw(axes: Axes, panel: CoursePanel, limits: tuple[float, float]) -> None:
+    for course in panel.courses:
+        marker = "o" if len(course.epochs) == 1 else None
+        style = {"color": course.color, "linestyle": course.line, "label": course.label}
+        axes.plot(course.epochs, course.middle, marker=marker, markersize=3, linewidth=1, **style)
+        if course.has_band:
+            low = np.maximum(course.low, limits[0]) if panel.is_log else course.low
+            axes.fill_between(course.epochs, low, course.high, color=course.color, alpha=0.18, linewidth=0)
+    if panel.is_log:
+        set_log(axes, limits)
+    else:
+        axes.set_ylim(limits)
+    axes.margins(x=0.02)
+    if panel.y:
+        axes.set_ylabel(panel.y)
+    plain(axes.set_title(panel.title))
