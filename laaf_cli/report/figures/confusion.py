@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -22,6 +23,12 @@ MAX_COUNTED = 10
 MAX_NAMED = 30
 """Of more classes only some have their names at the axes."""
 
+MAX_NAME = 12
+"""The most characters of the name of a class."""
+
+TITLE_WIDTH = 36
+"""The most characters in a line above a panel."""
+
 LEAST_SHARE = 1e-3
 """The lowest end of the colours."""
 
@@ -36,8 +43,8 @@ def confusion_figure(runs: Sequence[ImageRunData]) -> Figure:
     choice.require_one_problem(runs)
     groups = by_method(runs)
     choice.require_few_panels([group.runs[0] for group in groups])
-    plan = RowPlan("", len(groups), columns=1 if len(groups) == 1 else 2)
-    height = 4.2 if len(groups) == 1 else 3.4
+    columns, height = (1, 4.2) if len(groups) == 1 else (2, 3.4) if len(groups) <= 4 else (3, 2.3)
+    plan = RowPlan("", len(groups), columns=columns)
     figure, (row,) = make_rows(choice.headline(runs), [plan], height)
     images = [_draw(axes, group, single=len(groups) == 1) for axes, group in zip(row, groups, strict=True)]
     label_outer(row, plan, "found class", "true class")
@@ -54,8 +61,8 @@ def _draw(axes: Axes, group: ImageGroup, *, single: bool) -> AxesImage:
     n_seeds = len(group.runs)
     title = f"{group.label}, {n_seeds} seeds" if n_seeds > 1 else group.label
     if not single or n_seeds > 1:
-        plain(axes.set_title(title))
-    names = [shortened(name, 12) for name in group.runs[0].classes]
+        plain(axes.set_title(textwrap.fill(title, TITLE_WIDTH)))
+    names = [_short(name) for name in group.runs[0].classes]
     step = -(-len(names) // MAX_NAMED)
     places = range(0, len(names), step)
     shown = [names[place] for place in places]
@@ -70,9 +77,14 @@ def _draw(axes: Axes, group: ImageGroup, *, single: bool) -> AxesImage:
     return image
 
 
+def _short(name: str) -> str:
+    whole = shortened(name, 100)
+    return whole if len(whole) <= MAX_NAME else f"{whole[: MAX_NAME - 1]}…"
+
+
 def _write(axes: Axes, counts: Array, shares: Array) -> None:
+    size = 5.5 * min(1.0, 4 / len(str(counts.max())))
     for (i, j), count in np.ndenumerate(counts):
         if count:
-            axes.text(
-                j, i, str(count), ha="center", va="center", fontsize=5.5, color="w" if shares[i, j] > 0.1 else "k"
-            )
+            color = "white" if shares[i, j] > 0.1 else "black"
+            axes.text(j, i, str(count), ha="center", va="center", fontsize=size, color=color)

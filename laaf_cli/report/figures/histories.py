@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
 from laaf_cli.report.figures.scales import linear_limits, log_limits, log_padded, padded, set_log
@@ -67,7 +68,8 @@ def courses_figure(
 ) -> Figure:
     """Courses of training in panels, against the epoch, with one legend.
 
-    A band that reaches below what a log scale can show ends at the edge of its panel. band: what it is called.
+    What lies below a log scale, as an error of zero or the lower end of a band, stands at the edge of its panel.
+    band: what it is called.
     """
     plan = RowPlan("", len(panels), columns=columns, shares_y=shares_y)
     figure, (row,) = make_rows(title, [plan], line_height)
@@ -94,15 +96,18 @@ def _draw(axes: Axes, panel: CoursePanel, limits: tuple[float, float]) -> None:
     for course in panel.courses:
         marker = "o" if len(course.epochs) == 1 else None
         style = {"color": course.color, "linestyle": course.line, "label": course.label}
-        axes.plot(course.epochs, course.middle, marker=marker, markersize=3, linewidth=1, **style)
+        middle, low, high = (
+            np.maximum(end, limits[0]) if panel.is_log else end for end in (course.middle, course.low, course.high)
+        )
+        axes.plot(course.epochs, middle, marker=marker, markersize=3, linewidth=1, **style)
         if course.has_band:
-            low = np.maximum(course.low, limits[0]) if panel.is_log else course.low
-            axes.fill_between(course.epochs, low, course.high, color=course.color, alpha=0.18, linewidth=0)
+            axes.fill_between(course.epochs, low, high, color=course.color, alpha=0.18, linewidth=0)
     if panel.is_log:
         set_log(axes, limits)
     else:
         axes.set_ylim(limits)
     axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if panel.y:
         axes.set_ylabel(panel.y)
     plain(axes.set_title(panel.title))
