@@ -706,7 +706,7 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
         (
             ("{}/nlaaf.h5", "-o", "a.png", "-k", "x"),
             2,
-            "there is no kind of figure 'x'. Kinds: solution, frequency, error, loss, constants, slopes.",
+            "there is no kind of figure 'x'. Kinds: solution, frequency, error, loss, constants, slopes, confusion.",
         ),
         (
             ("{}/nlaaf.h5", "-o", "a.pgn"),

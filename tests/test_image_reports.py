@@ -471,7 +471,7 @@ def test_confusion_adds_up_the_runs_of_a_method(folder: Path) -> None:
     whole = sum(run.confusion for run in runs[:3])
     written = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in first.texts}
     assert written == {place: str(count) for place, count in np.ndenumerate(whole) if count}
-    assert first.get_title() == "fixed, 3 seeds"
+    assert first.get_title() == "fixed, 3 runs"
     assert [text.get_text() for text in first.get_yticklabels()] == ["high", "$mid", "low"]
     shares = np.asarray(first.images[0].get_array())
     np.testing.assert_allclose(shares, np.maximum(whole / whole.sum(1, keepdims=True), 1e-4))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from laaf_cli.errors import listed
-
 PROBLEM = (
     "coordinates", "unknowns", "constants", "learn", "functions", "periodic", "equations", "conditions", "data",
     "part",
@@ -41,7 +39,7 @@ def told_apart(
 
 
 def _is_adaptive(settings: Mapping[str, Any]) -> bool:
-    return bool(settings["slopes"]["kind"] != "fixed")
+    return bool(settings["slopes"].get("kind") != "fixed")
 
 
 def _differing(own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -60,7 +58,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "model.forgets_n": lambda forgets: "a without n" if forgets else "n·a",
     "augment": lambda augmented: "augmented" if augmented else "not augmented",
     "slopes.per": lambda owner: f"a slope per {owner}",
-    "training.drops": lambda drops: f"drops at {listed(map(str, drops))}" if drops else "no drops",
+    "training.drops": lambda drops: f"drops at {' and '.join(map(str, drops))}" if drops else "no drops",
     PART: lambda part: part or "all of it",
 }
 """Settings that a sentence tells better than their name and value."""

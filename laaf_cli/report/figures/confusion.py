@@ -58,9 +58,9 @@ def _draw(axes: Axes, group: ImageGroup, *, single: bool) -> AxesImage:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     norm = LogNorm(LEAST_SHARE, 1.0)
     image = axes.imshow(np.maximum(shares, LEAST_SHARE / 10), norm=norm, cmap=mpl.colormaps["Blues"])
-    n_seeds = len(group.runs)
-    title = f"{group.label}, {n_seeds} seeds" if n_seeds > 1 else group.label
-    if not single or n_seeds > 1:
+    n_runs = len(group.runs)
+    title = f"{group.label}, {n_runs} runs" if n_runs > 1 else group.label
+    if not single or n_runs > 1:
         plain(axes.set_title(textwrap.fill(title, TITLE_WIDTH)))
     names = [_short(name) for name in group.runs[0].classes]
     step = -(-len(names) // MAX_NAMED)
