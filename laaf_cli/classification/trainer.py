@@ -159,9 +159,7 @@ class ImageTrainer:
     ) -> None:
         """Takes up a training where it stopped; the network holds its weights already."""
         self.epoch, self.batch, self.iteration = state.epoch, state.batch, state.iteration
-        # The end of a training in an epoch is a record that a training without the break would not have.
-        self.records = [record for record in records if record.epoch.is_integer()]
-        self.events, self.confusion = list(events), confusion
+        self.records, self.events, self.confusion = list(records), list(events), confusion
         for name, parameter in self.network.named_parameters():
             if name in state.momentum:
                 self.optimizer.state[parameter]["momentum_buffer"] = state.momentum[name]
@@ -172,14 +170,14 @@ class ImageTrainer:
     def train(self) -> ImageResult:
         """Trains to the end; a loss that is not finite is not raised but told in the result."""
         self.clock.go_on()
-        if not self.records:
-            self._record()
-        epochs = self.training.epochs or 0
         self.good = self._copied()
+        if not self.records:
+            self._look()
+        epochs = self.training.epochs or 0
         while self.stop is None and self.epoch < epochs:
             self._train_epoch()
-        if self.batch:
-            self._record()
+        if self.batch and self.stop is not StopReason.DIVERGED:
+            self._look()
         return self._result(self.stop or StopReason.COMPLETED, self.clock.now())
 
     def learning_rate(self, epoch: int) -> float:
@@ -209,11 +207,8 @@ class ImageTrainer:
             self.batch += 1
             self.on_step(self.iteration, now, loss)
         self.epoch, self.batch = self.epoch + 1, 0
-        self._record()
-        if not math.isfinite(self.records[-1].train_loss):
-            loss = self.records.pop().train_loss
-            self._diverge(f"the loss over all training images became {loss} after epoch {self.epoch}")
-        else:
+        self._look()
+        if self.stop is None:
             self.good = self._copied()
 
     def _step(self, chosen: Tensor) -> float:
@@ -260,17 +255,27 @@ class ImageTrainer:
         arrays = {name: array.clone() for name, array in self.network.state_dict().items()}
         return _Good(self.epoch, self.batch, self.iteration, arrays)
 
-    def _record(self) -> None:
-        """Looks at the network, which takes none of the seconds of training."""
+    def _look(self) -> None:
+        """Records how the network does, which takes none of the seconds of training; goes back if it is not finite."""
         self.clock.pause()
         train, test = self._measure_training(), self._measure_test()
-        self.confusion = test.confusion
+        self.clock.go_on()
+        at = self.epoch + self.batch / self.n_batches
+        for images, loss in (("training", train.loss), ("test", test.loss)):
+            if not math.isfinite(loss) and self.records:
+                self._diverge(f"the loss over all {images} images became {loss} after epoch {at:g}")
+                return
+        # The end of a training in an epoch is a record that a training without the break would not have.
+        self.records = [record for record in self.records if record.epoch.is_integer()]
+        self._record(at, train, test)
+
+    def _record(self, at: float, train: Measured, test: Measured) -> None:
         slopes = self.network.slopes
         with torch.no_grad():
             recovery = math.nan if self.recovery is None else float(self.recovery(list(slopes.values)))
             scales = tuple(_layer_scales(scale) for scale in slopes.scales())
         record = EpochRecord(
-            self.epoch + self.batch / self.n_batches,
+            at,
             self.iteration,
             self.clock.spent,
             self.learning_rate(max(1, self.epoch + (self.batch > 0))),
@@ -282,8 +287,8 @@ class ImageTrainer:
             scales,
         )
         self.records.append(record)
+        self.confusion = test.confusion
         self.on_record(record)
-        self.clock.go_on()
 
     def _measure_training(self) -> Measured:
         """In training mode; running statistics of batches are left as they are."""
