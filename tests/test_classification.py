@@ -33,10 +33,12 @@ def augmented(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(AUGMENTATIONS, "digits.npz", AUGMENTED)
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a few colour pictures that ResNet takes."""
-    folder = tmp_path_factory.mktemp("pictures")
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a few colour pictures that ResNet takes, which has a few channels here."""
+    monkeypatch.setattr("laaf_cli.classification.resnet._STAGES", ((4, 1), (6, 2), (8, 2), (8, 2)))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
     write_images(folder, train=10, test=5, shape=(32, 32, 3))
     return folder
 
