@@ -31,6 +31,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from laaf_cli import bundled
 from laaf_cli.cli.app import app
 from laaf_cli.cli.outputs import RECORDS
+from laaf_cli.cli.spec_schema import spec_schema
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.expression import simplify, tokens
 from laaf_cli.expression.functions import (
@@ -55,7 +56,7 @@ from laaf_cli.report.figures import KINDS
 from laaf_cli.report.json_record import record_schema
 from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT
 from laaf_cli.spec import RunSpec, Text, models, source
-from laaf_cli.spec.schema import Schema, written_schema
+from laaf_cli.spec.schema import Schema
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.target_file import check_target
 from laaf_cli.training.balance import BALANCES
@@ -663,7 +664,7 @@ def pages() -> list[Path]:
 def schemas() -> dict[str, Schema]:
     """The files of docs/schemas/ by name: what each command prints with `--json`, and what may stand in a spec."""
     found = {command: record_schema(command, *records) for command, records in RECORDS.items()}
-    return found | {"spec": written_schema({**SAMPLER_CHOICES, **CHOICES})}
+    return found | {"spec": spec_schema()}
 
 
 def _schema_files() -> dict[Path, str]:

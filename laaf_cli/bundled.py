@@ -50,6 +50,7 @@ def _find(spec: str, offered: list[str], what: str) -> Text:
     if bare and not os.path.isfile(path) and (bundled := path_of(spec)) is not None:  # noqa: PTH113
         return read_text(bundled)
     if bare and not os.path.exists(path):  # noqa: PTH110
-        hint = did_you_mean(spec, offered) or f"Bundled {what}s: {listed(offered)}."
+        # A name of the other kind is named too: what it is asked of tells which command takes it.
+        hint = did_you_mean(spec, [*names(), *image_names()]) or f"Bundled {what}s: {listed(offered)}."
         raise UsageError(f"there is no file {spec} and no bundled {what} of that name. {hint}")
     return read_text(path)

@@ -1,4 +1,4 @@
-"""Every bundled problem is checked and solved for a few iterations, as its user would."""
+"""Every bundled problem is checked and solved for a few iterations, as its user would; data sets are listed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 from conftest import Laaf
 
 from laaf_cli import bundled
+from laaf_cli.classification.data import DATASETS
+from laaf_cli.errors import ExitCode
 from laaf_cli.plan import make_plan
+from laaf_cli.spec import ImageSpec, Text, load_as
 
 FEW = ("points.interior=60", "points.validation=60", "seed=3")
 """Settings that make a run short and leave the problem as it is."""
@@ -41,3 +44,61 @@ def test_short_solve(name: str, laaf: Laaf, tmp_path: Path) -> None:
     size = max(abs(error) for error in summary["max_error"].values())
     assert 0 <= summary["reference_error"] < 1e-3 * size, "the referee is more exact than the contestant"
     assert target.exists()
+
+
+@pytest.mark.parametrize("name", bundled.image_names())
+def test_data_sets_are_listed_and_printed(name: str, laaf: Laaf) -> None:
+    listing = laaf("problems")
+    problems, data_sets = listing.out.split("data set ")
+    assert f"\n{name} " in data_sets
+    assert f"\n{name} " not in problems
+    printed = laaf("problems", name)
+    assert (printed.code, printed.err) == (0, "")
+    assert printed.out == (bundled.folder() / "images" / f"{name}.yaml").read_text("utf-8")
+    assert load_as(ImageSpec, Text("my.yaml", printed.out)).faults == ()
+
+
+def test_every_data_set_has_a_spec() -> None:
+    assert sorted(DATASETS) == bundled.image_names()
+
+
+@pytest.mark.parametrize("command", ["check", "solve", "reference"])
+def test_commands_of_equations_name_the_one_for_images(command: str, laaf: Laaf) -> None:
+    refused = laaf(command, "semeion")
+    assert (refused.code, refused.out) == (ExitCode.SPEC, "")
+    assert refused.err.endswith(
+        "semeion.yaml:3:1: this spec names images to classify, and no equation\n"
+        "   3 | images: semeion\n     | ^^^^^^\nlaaf classify trains it.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("solve", "semeon"), "there is no file semeon and no bundled problem of that name. Did you mean 'semeion'?"),
+        (
+            ("classify", "burger"),
+            "there is no file burger and no bundled data set of that name. Did you mean 'burgers'?",
+        ),
+        (("problems", "minst"), "there is no bundled problem 'minst'. Did you mean 'mnist'?"),
+        (
+            ("classify", "digits"),
+            "there is no file digits and no bundled data set of that name. Bundled data sets: cifar-10, cifar-100, "
+            "fashion-mnist, kmnist, mnist, semeion, svhn.",
+        ),
+        (
+            ("classify", "empty.yaml"),
+            "empty.yaml is empty\nlaaf problems semeion > my.yaml starts a new spec.",
+        ),
+        (
+            ("classify", "list.yaml"),
+            "list.yaml:1:1: a spec is a mapping of keys to values\n   1 | [mnist]\n     | ^\nAs in: images: semeion.",
+        ),
+    ],
+)
+def test_names_and_specs_that_are_none(arguments: tuple[str, ...], error: str, laaf: Laaf) -> None:
+    Path("empty.yaml").write_text("# nothing\n")
+    Path("list.yaml").write_text("[mnist]\n")
+    refused = laaf(*arguments)
+    assert (refused.out, refused.err) == ("", f"error: {error}\n")
+    assert refused.code in (ExitCode.USAGE, ExitCode.SPEC)

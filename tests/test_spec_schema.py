@@ -9,22 +9,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from conftest import Laaf, plan_of
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from test_docs import SPECS, Block
 
 from laaf_cli import bundled
+from laaf_cli.classification.data import DATASETS, ImageData, Images
+from laaf_cli.classification.models import MODELS
+from laaf_cli.classification.plan import ImagePlan, make_image_plan
+from laaf_cli.cli.spec_schema import spec_schema
 from laaf_cli.errors import ExitCode, SpecError
 from laaf_cli.plan import CHOICES, make_plan
-from laaf_cli.problem import SAMPLER_CHOICES
 from laaf_cli.problem.conditions import KINDS
-from laaf_cli.spec import Condition, Override, Text, apply
-from laaf_cli.spec.schema import ONE_OF, written_schema
+from laaf_cli.spec import Condition, ImageSpec, Override, RunSpec, Text, apply, load_as
+from laaf_cli.spec.load import IMAGE_EXAMPLES
+from laaf_cli.spec.schema import ONE_OF, resolved_schema
 from laaf_cli.spec.source import read_yaml
 
-SCHEMA = written_schema({**SAMPLER_CHOICES, **CHOICES})
+SCHEMA = spec_schema()
 VALIDATOR = Draft7Validator(SCHEMA)
 
 SPEC = """
@@ -54,10 +59,12 @@ def test_it_is_a_schema() -> None:
     assert ONE_OF[Condition] == tuple(KINDS)
 
 
-@pytest.mark.parametrize("name", bundled.names())
-def test_bundled_problems_pass(name: str) -> None:
+@pytest.mark.parametrize("name", [*bundled.names(), *bundled.image_names()])
+def test_bundled_specs_pass(name: str) -> None:
     """As laaf reads them, and as an editor does that goes by YAML 1.1."""
-    text = (bundled.folder() / f"{name}.yaml").read_text("utf-8")
+    path = bundled.path_of(name)
+    assert path is not None
+    text = path.read_text("utf-8")
     assert faults(plain(text)) == []
     assert faults(yaml.safe_load(text)) == []
 
@@ -260,13 +267,156 @@ def test_what_the_schema_refuses_the_check_refuses(name: str) -> None:
 
 
 def test_the_names_are_those_of_the_tables() -> None:
-    activation = SCHEMA["properties"]["network"]["properties"]["activation"]
+    equation = SCHEMA["else"]["properties"]
+    activation = equation["network"]["properties"]["activation"]
     assert activation["enum"] == list(CHOICES["network", "activation"])
     assert activation["default"] == plan_of(SPEC).spec.network.activation
     assert activation["description"] == "activation function of the hidden layers"
-    short, long, empty = SCHEMA["properties"]["reference"]["anyOf"]
+    short, long, empty = equation["reference"]["anyOf"]
     assert short["enum"] == long["properties"]["kind"]["enum"] == list(CHOICES["reference", "kind"])
     assert empty == {"type": "null"}
+
+
+# Images
+
+
+def image_data(*shape: int) -> ImageData:
+    """Black images of three classes, two of each."""
+    images = Images(np.zeros((6, *shape), np.uint8), np.arange(6) % 3)
+    return ImageData(images, images, tuple("abc"), {})
+
+
+def image_plan(spec: object) -> ImagePlan:
+    """The plan of a plain spec of images, where every data set is of black images and nothing is fetched."""
+    known = {name: image_data(*DATASETS[name].shape) for name in DATASETS} | {"own.npz": image_data(3, 32, 32)}
+    return make_image_plan(Text("spec.yaml", json.dumps(spec)), known=known, download=False)
+
+
+def changed_images(setting: str) -> dict[str, Any]:
+    root = read_yaml(Text("spec.yaml", "{images: own.npz}"))
+    assert apply(root, Override.from_assignment(setting)) is None
+    spec: dict[str, Any] = root.plain()
+    return spec
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "title=Digits",
+        "reading=code",
+        "model.kind=preact-resnet18",
+        "model={kind: preact-resnet18, forgets_n: true}",
+        "model={kind: lenet, width: 1_024, dropout: 5e-1}",
+        "model.width=",
+        "slopes={kind: nlaaf, n: 2, per: channel}",
+        "slopes.recovery=false",
+        "slopes.recovery={weight: 10, form: sum, operator: identity}",
+        "training={epochs: 3, learning_rate: 1e-2, momentum: 0, batch: 1, drops: [], factor: 1}",
+        "training.drops=[10, 50]",
+        "training.epochs=",
+        "checkpoint=false",
+        "checkpoint.every_s=30",
+        "dtype=float64",
+        "seed=7",
+    ],
+)
+def test_what_may_be_written_of_images_passes(setting: str) -> None:
+    spec = changed_images(setting)
+    assert faults(spec) == []
+    image_plan(spec)
+
+
+@pytest.mark.parametrize(("key", "examples"), IMAGE_EXAMPLES.items(), ids=IMAGE_EXAMPLES)
+def test_the_examples_in_hints_are_right(key: str, examples: str) -> None:
+    for example in examples.split(f", or {key.rpartition('.')[2]}: "):
+        spec = changed_images(f"{key}={example}")
+        assert faults(spec) == []
+        image_plan(spec)
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("images=minst", "$.images"),
+        ("images=", "$.images"),
+        ("images=own.npy", "$.images"),
+        ("image=mnist", "$"),
+        ("network={hidden: [5]}", "$"),
+        ("reading=text", "$.reading"),
+        ("model.kind=resnet", "$.model.kind"),
+        ("model.width=0", "$.model.width"),
+        ("model.dropout=1", "$.model.dropout"),
+        ("model.forgets_n=2", "$.model.forgets_n"),
+        ("model.depth=3", "$.model"),
+        ("model=lenet", "$.model"),
+        ("slopes.per=pixel", "$.slopes.per"),
+        ("slopes.n=0.5", "$.slopes.n"),
+        ("augment=1", "$.augment"),
+        ("training=[{epochs: 3}]", "$.training"),
+        ("training.epochs=2.5", "$.training.epochs"),
+        ("training.momentum=1", "$.training.momentum"),
+        ("training.drops=10", "$.training.drops"),
+        ("training.drops=[0]", "$.training.drops[0]"),
+        ("training.factor=0", "$.training.factor"),
+        ("checkpoint=true", "$.checkpoint"),
+    ],
+)
+def test_what_is_wrong_of_images_is_refused_at_its_place(setting: str, place: str) -> None:
+    spec = changed_images(setting)
+    assert [fault.json_path for fault in VALIDATOR.iter_errors(spec)] == [place]
+    with pytest.raises(SpecError):
+        image_plan(spec)
+
+
+@pytest.mark.parametrize("name", bundled.image_names())
+def test_what_the_schema_refuses_of_images_the_loader_refuses(name: str) -> None:
+    text = (bundled.folder() / "images" / f"{name}.yaml").read_text("utf-8")
+    full = {
+        **plain(text),
+        "augment": False,
+        "checkpoint": {"every_s": 30},
+        "training": {"epochs": 3, "learning_rate": 0.1, "drops": [1, 2]},
+    }
+    full["slopes"]["recovery"] = {"weight": 2, "form": "sum"}
+    assert faults(full) == []
+    chance = random.Random(name)  # noqa: S311 - the same cases every time
+    n_refused = 0
+    for spec in (mutated(full, chance) for _ in range(60)):
+        if VALIDATOR.is_valid(spec):
+            continue
+        n_refused += 1
+        with pytest.raises(SpecError):
+            image_plan(spec)
+    assert n_refused > 25
+
+
+def test_the_names_of_images_are_those_of_the_tables() -> None:
+    images = SCHEMA["then"]["properties"]
+    assert images["images"]["anyOf"][0]["enum"] == list(DATASETS)
+    assert images["model"]["properties"]["kind"]["enum"] == list(MODELS)
+    assert images["slopes"]["properties"]["n"]["default"] == 1
+
+
+@pytest.mark.parametrize("key", ["equations", "coordinates", "unknowns"])
+def test_a_spec_with_keys_of_both_kinds_is_one_of_an_equation(key: str) -> None:
+    """To the loader and to the schema alike."""
+    spec = {**plain(SPEC), "images": "mnist"}
+    both = {name: value for name, value in spec.items() if name in (key, "images")}
+    assert "$: Additional properties are not allowed ('images' was unexpected)" in faults(both)
+    with pytest.raises(SpecError, match="unknown key 'images'"):
+        make_plan(Text("spec.yaml", json.dumps(both)))
+
+
+def test_settings_of_either_kind_follow_the_resolved_schema() -> None:
+    for model, schema in ((RunSpec, resolved_schema(RunSpec)), (ImageSpec, resolved_schema(ImageSpec))):
+        text = SPEC if model is RunSpec else "{images: own.npz, slopes: {recovery: false}}"
+        loaded = load_as(model, Text("spec.yaml", text))
+        assert loaded.spec is not None
+        settings = loaded.spec.model_dump(mode="json")
+        assert list(Draft202012Validator(schema).iter_errors(settings)) == []
+        for key in settings:
+            less = {name: value for name, value in settings.items() if name != key}
+            assert not Draft202012Validator(schema).is_valid(less)
 
 
 def test_check_prints_it(laaf: Laaf) -> None:

@@ -41,7 +41,9 @@ def check(
     if (spec is None) is not schema:
         raise UsageError("laaf check takes a SPEC, or --schema alone")
     if spec is None:
-        _print_schema()
+        from laaf_cli.cli.spec_schema import spec_schema
+
+        console.print_json(spec_schema())
         return
     text = bundled.find(spec)
     chosen = options.SpecOptions(
@@ -75,11 +77,3 @@ def check(
     from laaf_cli.cli.tables import inspection_tables
 
     console.print_results(inspection_tables(plan, inspection))
-
-
-def _print_schema() -> None:
-    from laaf_cli.plan import CHOICES
-    from laaf_cli.problem import SAMPLER_CHOICES
-    from laaf_cli.spec.schema import written_schema
-
-    console.print_json(written_schema({**SAMPLER_CHOICES, **CHOICES}))

@@ -20,6 +20,9 @@ _INDEX = re.compile("[0-9]{1,6}")
 
 SpecModel = TypeVar("SpecModel", RunSpec, ImageSpec)
 
+OF_EQUATIONS = ("equations", "coordinates", "unknowns")
+"""Keys by which a spec is one of an equation, whatever else stands in it."""
+
 
 @dataclass(frozen=True)
 class Override:
@@ -84,9 +87,11 @@ def load_as(model: type[SpecModel], text: Text, overrides: Sequence[Override] = 
     """
     root = read_yaml(text)
     if root.data is None:
-        raise SpecError([Fault(f"{text.name} is empty", None, "laaf problems burgers > my.yaml starts a new spec.")])
+        hint = f"laaf problems {_BEGIN_WITH[model]} > my.yaml starts a new spec."
+        raise SpecError([Fault(f"{text.name} is empty", None, hint)])
     if not isinstance(root.data, dict):
-        raise SpecError([Fault("a spec is a mapping of keys to values", root.mark, "As in: unknowns: [u].")])
+        hint = f"As in: {_FIRST_KEY[model]}."
+        raise SpecError([Fault("a spec is a mapping of keys to values", root.mark, hint)])
     _check_task(model, root)
     faults = [fault for override in overrides if (fault := apply(root, override)) is not None]
     plain = root.plain()
@@ -112,7 +117,7 @@ def is_of_images(text: Text) -> bool:
 
 
 def _names_images(data: Mapping[Any, Any]) -> bool:
-    return "images" in data and not {"equations", "coordinates", "unknowns"} & data.keys()
+    return "images" in data and data.keys().isdisjoint(OF_EQUATIONS)
 
 
 def _check_task(model: type[BaseModel], root: Value) -> None:
@@ -305,6 +310,10 @@ IMAGE_EXAMPLES = {
 """The same for images."""
 
 _EXAMPLES_OF: dict[type[BaseModel], dict[str, str]] = {RunSpec: EXAMPLES, ImageSpec: IMAGE_EXAMPLES}
+
+_BEGIN_WITH: dict[type[BaseModel], str] = {RunSpec: "burgers", ImageSpec: "semeion"}
+_FIRST_KEY: dict[type[BaseModel], str] = {RunSpec: "unknowns: [u]", ImageSpec: "images: semeion"}
+"""A bundled spec, and a line, that a spec of a kind may begin with."""
 
 _OF_STRUCTURE = ("dict_type", "model_type", "list_type", "too_short", "too_long", "missing")
 

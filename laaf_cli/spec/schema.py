@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from laaf_cli.spec import models
+from laaf_cli.spec.image_models import ImageSpec
+from laaf_cli.spec.load import OF_EQUATIONS
 from laaf_cli.spec.source import KeyPath
 
 EDITORS = "http://json-schema.org/draft-07/schema#"
@@ -30,15 +32,30 @@ ONE_OF: dict[type[BaseModel], tuple[str, ...]] = {
 NEVER_EMPTY = (models.Condition, models.Data)
 """Mappings in which a key without a value is a fault; elsewhere it stands for the default, where that is none."""
 
+OR_FILE: dict[KeyPath, Schema] = {("images",): {"type": "string", "pattern": r"\.[nN][pP][zZ]"}}
+"""Keys that take a file beside the names of a table."""
 
-def written_schema(choices: Mapping[KeyPath, tuple[str, ...]]) -> Schema:
-    """What may stand in a spec, short forms included, in the draft 7 of JSON Schema.
 
-    choices: by path (`*` for any item) the names of a table that a key takes. Never stricter than `laaf check`:
-    what needs more than one key to be seen, as a name that is not declared, it leaves to that.
+def written_schema(
+    choices: Mapping[KeyPath, tuple[str, ...]], image_choices: Mapping[KeyPath, tuple[str, ...]]
+) -> Schema:
+    """What may stand in a spec, of an equation or of images, short forms included, in the draft 7 of JSON Schema.
+
+    choices, image_choices: by path (`*` for any item) the names of a table that a key takes. Never stricter than the
+    loader: what needs more than one key to be seen, as a name that is not declared, it leaves to that.
     """
-    about = {"$schema": EDITORS, "$id": "urn:laaf:spec", "title": "A spec of laaf"}
-    return about | _Writer(choices, written=True).model(models.RunSpec, ())
+    equation = _Writer(choices, written=True).model(models.RunSpec, ())
+    images = _Writer(image_choices, written=True).model(ImageSpec, ())
+    return {
+        "$schema": EDITORS,
+        "$id": "urn:laaf:spec",
+        "title": "A spec of laaf",
+        # Told once more, so that editors offer it in a spec that names nothing yet.
+        "properties": {"images": {"description": images["properties"]["images"]["description"]}},
+        "if": {"required": ["images"], "not": {"anyOf": [{"required": [key]} for key in OF_EQUATIONS]}},
+        "then": images,
+        "else": equation,
+    }
 
 
 def resolved_schema(spec: type[BaseModel]) -> Schema:
@@ -108,7 +125,8 @@ class _Writer:
         if isinstance(hint, type) and issubclass(hint, BaseModel):
             return self.model(hint, path)
         if hint is str and path in self.choices:
-            return {"type": "string", "enum": list(self.choices[path])}
+            names = {"type": "string", "enum": list(self.choices[path])}
+            return {"anyOf": [names, OR_FILE[path]]} if path in OR_FILE else names
         return {"type": {str: "string", bool: "boolean", int: "integer", float: "number"}[hint]}
 
     def _annotated(self, inner: Any, metadata: tuple[Any, ...], path: KeyPath) -> Schema:
