@@ -107,7 +107,7 @@ def _draw(axes: Axes, panel: CoursePanel, limits: tuple[float, float]) -> None:
     else:
         axes.set_ylim(limits)
     axes.margins(x=0.02)
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     if panel.y:
         axes.set_ylabel(panel.y)
     plain(axes.set_title(panel.title))
