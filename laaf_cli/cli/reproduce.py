@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import console, many_runs, options
+from laaf_cli.cli import console, image_options, many_runs, options
 
 _VARIANTS = "Variants of the set-up"
 
@@ -15,9 +15,17 @@ _VARIANTS = "Variants of the set-up"
 def reproduce(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="table1, figure2 … figure9; lists them if not given.", show_default=False),
+        typer.Argument(metavar="NAME", help="table1, figure2 … figure11; lists them if not given.", show_default=False),
     ] = None,
-    seeds: many_runs.SeedsOption = "5",
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            metavar="N|LIST",
+            help="How many seeds from 0, or which: 5-9, or 0,3,7; not given: 5, of images 3.",
+            show_default=False,
+        ),
+    ] = None,
     iterations: Annotated[
         int | None,
         typer.Option(
@@ -39,7 +47,7 @@ def reproduce(
         typer.Option(
             "--n",
             metavar="LIST",
-            help="Scales n of adaptive slopes, each with every method: 1,5,10.",
+            help="Scales n of adaptive slopes, each with every method: 1,5,10; of images 1,2 if not given.",
             rich_help_panel=_VARIANTS,
             show_default=False,
         ),
@@ -75,6 +83,29 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
+    datasets: Annotated[
+        str | None,
+        typer.Option(
+            "--datasets",
+            metavar="LIST",
+            help="Data sets that must be there: semeion,mnist; not given: all that are there.",
+            rich_help_panel=image_options.DATA,
+            show_default=False,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            "-e",
+            min=1,
+            metavar="N",
+            help="Passes over the training images instead of the paper's; few to try it out.",
+            rich_help_panel=image_options.DATA,
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: image_options.DataDirOption = None,
     directory: Annotated[
         Path, typer.Option("--directory", "-d", metavar="DIR", help="Where figures, pages and runs go.")
     ] = Path("reproduction"),
@@ -99,18 +130,28 @@ def reproduce(
         return
     if name not in ARTEFACTS:
         raise UsageError(f"there is no '{name}' to reproduce\n{did_you_mean(name, ARTEFACTS) or listed(ARTEFACTS)}")
+    artefact = ARTEFACTS[name]
     forms = _words(recovery_form)
     if not set(forms) <= {"mean", "sum"}:
         raise UsageError(f"--recovery-form is mean, sum or mean,sum, not '{recovery_form}'")
     scales, rates = _words(n), _words(fixed_learning_rates)
     many_runs.number_list(",".join(scales) or "1", "--n")
     many_runs.number_list(",".join(rates) or "1", "--fixed-learning-rates")
-    variant = Variant(forms, scales, data_points, initializer, iterations)
-    request = Request(variant, tuple(many_runs.seed_list(seeds)), directory, rates)
-    artefact = ARTEFACTS[name]
+    request = Request(
+        Variant(forms, scales, data_points, initializer, iterations),
+        tuple(many_runs.seed_list(seeds if seeds is not None else str(artefact.n_seeds))),
+        directory,
+        rates,
+        _words(datasets),
+        epochs,
+        data_dir,
+    )
     planned = artefact.plan(request)
-    runs = [run for by_column in planned.values() for column in by_column.values() for run in column]
-    runs.sort(key=lambda run: run.plan.spec.seed)  # what is there when it is stopped has every method
+    if not quiet:
+        for sentence in artefact.left_out(planned):
+            console.print_warning(sentence)
+    # What is there when it is stopped has every method.
+    runs = sorted(artefact.runs(planned), key=lambda run: run.plan.spec.seed)
     outcomes = many_runs.train(runs, jobs=jobs, scheduler=scheduler, quiet=quiet)
     written = artefact.write(planned, request)
     console.print_text(written[0].read_text(encoding="utf-8"))

@@ -151,6 +151,9 @@ SIX = (FIXED, GAAF, LLAAF, NLAAF, LLAAF_RECOVERY, NLAAF_RECOVERY)
 SEVEN = (*SIX, GAAF_RECOVERY)
 """With GAAF + recovery, which the paper uses in section 4 alone."""
 
+FOUR = (FIXED, GAAF_RECOVERY, LLAAF_RECOVERY, NLAAF_RECOVERY)
+"""The methods of section 4."""
+
 TABLE1 = Published(
     "Table 1",
     {

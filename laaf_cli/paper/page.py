@@ -47,11 +47,7 @@ class Page:
 
     def write(self, path: Path, pictures: Sequence[str]) -> None:
         """Writes the page; raises UsageError where it cannot be written."""
-        try:
-            with replacing(path) as part:
-                part.write_text(self.markdown(pictures), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+        write_page(path, self.markdown(pictures))
 
     def _made(self) -> str:
         runs = [run for summaries in self.summaries.values() for group in summaries.values() for run in group]
@@ -123,6 +119,15 @@ class Page:
             "interval; p of the Wilcoxon signed-rank test, after Holm for all claims here.\n\n"
             + TextTable(("claim", "ratio of errors", "95 % interval", "p", "verdict"), rows).markdown()
         )
+
+
+def write_page(path: Path, markdown: str) -> None:
+    """Writes a page over one that is there; raises UsageError where it cannot be written."""
+    try:
+        with replacing(path) as part:
+            part.write_text(markdown, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _rate(column: Column) -> str:

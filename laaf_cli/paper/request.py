@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,13 @@ from pathlib import Path
 from laaf_cli import bundled
 from laaf_cli.paper.columns import Column, Variant
 from laaf_cli.plan import make_plan
-from laaf_cli.sweep import PlannedRun, plan_runs
+from laaf_cli.sweep import Alternative, MakePlan, PlannedRun, plan_runs
+
+EQUATION_OPTIONS = (
+    "--iterations", "--recovery-form", "--n", "--data-points", "--initializer", "--fixed-learning-rates",
+)  # fmt: skip
+IMAGE_OPTIONS = ("--datasets", "--n", "--epochs", "--data-dir")
+"""The options that mean something for each subject; --seeds does for all."""
 
 
 @dataclass(frozen=True)
@@ -18,24 +25,30 @@ class Request:
     """A reproduction as it was asked for.
 
     folder: where figures and Markdown go; runs lie in `runs` below it. fixed_rates: learning rates that the fixed
-    baseline is trained with besides the paper's, as they were typed.
+    baseline is trained with besides the paper's, as they were typed. datasets: those of images that must be there;
+    none takes those that are. epochs: others than the paper's. data_dir: where data sets lie, None for the default.
     """
 
     variant: Variant
     seeds: tuple[int, ...]
     folder: Path
     fixed_rates: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    epochs: int | None = None
+    data_dir: Path | None = None
 
     @property
     def runs_folder(self) -> Path:
         return self.folder / "runs"
 
-    def command(self, name: str) -> str:
-        """The command line that asks for this again."""
-        seeds = len(self.seeds) if self.seeds == tuple(range(len(self.seeds))) else ",".join(map(str, self.seeds))
+    @property
+    def options(self) -> dict[str, str]:
+        """What was given of the options that do not mean something for every artefact."""
         variant = self.variant
-        options = {
-            "--seeds": seeds,
+        given = {
+            "--datasets": ",".join(self.datasets) or None,
+            "--epochs": self.epochs,
+            "--data-dir": self.data_dir,
             "--iterations": variant.iterations,
             "--recovery-form": ",".join(variant.recovery_forms) or None,
             "--n": ",".join(variant.scales) or None,
@@ -43,12 +56,20 @@ class Request:
             "--initializer": variant.initializer,
             "--fixed-learning-rates": ",".join(self.fixed_rates) or None,
         }
-        told = [f"{option} {value}" for option, value in options.items() if value is not None]
-        return " ".join(["laaf reproduce", name, *told])
+        return {option: str(value) for option, value in given.items() if value is not None}
+
+    def command(self, name: str) -> str:
+        """The command line that asks for this again."""
+        seeds = len(self.seeds) if self.seeds == tuple(range(len(self.seeds))) else ",".join(map(str, self.seeds))
+        told = [f"{option} {shlex.quote(value)}" for option, value in self.options.items()]
+        return " ".join(["laaf reproduce", name, f"--seeds {seeds}", *told])
 
     def name(self, artefact: str) -> str:
-        """The name of its files: variants of the set-up do not replace the page of the paper's own."""
-        return "-".join([artefact, *self.variant.labels])
+        """The name of its files.
+
+        Variants of the set-up, and single data sets, do not replace the page of the paper's own.
+        """
+        return "-".join([artefact, *self.variant.labels, *([",".join(self.datasets)] if self.datasets else [])])
 
     def plan(
         self, problem: str, columns: Sequence[Column], iterations: int, *, is_papers: bool
@@ -56,13 +77,21 @@ class Request:
         """The runs of each column, one per seed; is_papers: the number of iterations is that of the bundled problem."""
         variant = replace(self.variant, iterations=None if is_papers else iterations)
         make = partial(make_plan, bundled.find(problem))
-        settings = [[one] for one in variant.settings(problem)]
+        return self.runs(make, variant.settings(problem), columns)
+
+    def runs(
+        self, make: MakePlan, settings: Sequence[Alternative], columns: Sequence[Column]
+    ) -> dict[Column, list[PlannedRun]]:
+        """The runs of each column, one per seed. settings: what all columns share.
+
+        A column that is an earlier one once more is left out, as the paper's own learning rate among those to try.
+        """
         planned: dict[Column, list[PlannedRun]] = {}
         known: set[str] = set()
         for column in columns:
-            runs = plan_runs(make, [*settings, [column.alternative()]], self.seeds, self.runs_folder)
+            axes = [*([one] for one in settings), [column.alternative()]]
+            runs = plan_runs(make, axes, self.seeds, self.runs_folder)
             _, method = runs[0].plan.hashes()
-            # The paper's own learning rate among those to try is the fixed baseline once more.
             if method not in known:
                 planned[column] = runs
             known.add(method)

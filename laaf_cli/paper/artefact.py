@@ -1,0 +1,64 @@
+"""What every table and figure of the paper can do: name its runs, and show them once they are trained."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from laaf_cli.errors import UsageError, listed
+from laaf_cli.paper.request import Request
+from laaf_cli.sweep import PlannedRun
+
+Planned = TypeVar("Planned")
+"""The runs of an artefact, in the order in which it shows them."""
+
+
+@dataclass(frozen=True)
+class Artefact(ABC, Generic[Planned]):
+    """A table or figure of the paper.
+
+    subject: what its runs are. takes: the options of a request that mean something for it. n_seeds: over how many
+    seeds it is reproduced where nothing else is said.
+    """
+
+    subject: ClassVar[str]
+    takes: ClassVar[tuple[str, ...]]
+    n_seeds: ClassVar[int]
+
+    name: str
+    title: str
+
+    def plan(self, request: Request) -> Planned:
+        """All runs that it needs.
+
+        Raises UsageError for options that mean nothing here, or that do not go together, SpecError for values that
+        the spec refuses, and DataSetError for images that were asked for and are not there.
+        """
+        for option in request.options:
+            if option not in self.takes:
+                raise UsageError(
+                    f"{self.name} is of {self.subject}, and {option} means nothing there\n"
+                    f"Its options: {listed(self.takes)}."
+                )
+        return self._plan(request)
+
+    @abstractmethod
+    def _plan(self, request: Request) -> Planned: ...
+
+    @abstractmethod
+    def runs(self, planned: Planned) -> list[PlannedRun]:
+        """The planned runs, one after the other."""
+
+    @abstractmethod
+    def left_out(self, planned: Planned) -> Sequence[str]:
+        """A sentence for everything that the paper shows and these runs do not."""
+
+    @abstractmethod
+    def write(self, planned: Planned, request: Request) -> list[Path]:
+        """Draws its figures and writes its page, from the runs that are there.
+
+        Returns the files written, the page first; raises UsageError where one cannot be.
+        """

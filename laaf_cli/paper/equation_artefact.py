@@ -1,0 +1,91 @@
+"""Tables and figures of equations: their runs by number of iterations and method, their pictures and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from laaf_cli.paper.artefact import Artefact
+from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, Published
+from laaf_cli.paper.page import Page
+from laaf_cli.paper.pictures import Picture
+from laaf_cli.paper.request import EQUATION_OPTIONS, Request
+from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.sweep import PlannedRun
+
+Runs = Mapping[int, Mapping[Column, list[PlannedRun]]]
+"""Runs by number of iterations, then by method."""
+
+
+@dataclass(frozen=True)
+class EquationArtefact(Artefact[Runs]):
+    """A table or figure of sections 3.1 and 3.2.
+
+    columns: the methods it shows. moments: numbers of iterations at which the solution is shown, with the
+    number of the whole training last. published: the printed errors, if any.
+    judged: whether its page says what becomes of the paper's claims.
+    """
+
+    subject = "an equation"
+    takes = EQUATION_OPTIONS
+    n_seeds = 5
+
+    problem: str
+    columns: tuple[Column, ...]
+    moments: tuple[int, ...]
+    pictures: tuple[Picture, ...]
+    published: Published = UNPUBLISHED
+    judged: bool = False
+
+    def _plan(self, request: Request) -> Runs:
+        """UsageError is also for several n or forms of slope recovery where the pictures show single runs."""
+        if not all(picture.all_seeds for picture in self.pictures):
+            request.variant.check_single(self.name)
+        rates = [Column("fixed", learning_rate=rate) for rate in request.fixed_rates if FIXED in self.columns]
+        columns = [*request.variant.crossed(self.columns), *rates]
+        last = self.moments[-1]
+        whole = request.variant.iterations or last
+        return {
+            iterations: request.plan(self.problem, columns, iterations, is_papers=iterations == last)
+            for iterations in (max(1, moment * whole // last) for moment in self.moments)
+        }
+
+    def runs(self, planned: Runs) -> list[PlannedRun]:
+        return [run for by_column in planned.values() for column in by_column.values() for run in column]
+
+    def left_out(self, planned: Runs) -> Sequence[str]:  # noqa: ARG002 - one signature for every artefact
+        """Nothing: whoever has laaf has the equations."""
+        return ()
+
+    def write(self, planned: Runs, request: Request) -> list[Path]:
+        """Figures of single runs show the first seed."""
+        drawn: list[Path] = []
+        own = request.variant.crossed(self.columns)
+        for iterations, by_column in planned.items():
+            for picture in self.pictures:
+                suffix = f"-{iterations}" if len(planned) > 1 else ""
+                output = request.folder / f"{request.name(self.name)}-{picture.name}{suffix}.png"
+                shown = [
+                    run.path
+                    for column, runs in by_column.items()
+                    if picture.all_seeds or column in own
+                    for run in (runs if picture.all_seeds else runs[:1])
+                    if run.path.exists()
+                ]
+                if shown:
+                    picture.draw(shown, output)
+                    drawn.append(output)
+        page = request.folder / f"{request.name(self.name)}.md"
+        self._page(planned, request).write(page, [path.name for path in drawn])
+        return [page, *drawn]
+
+    def _page(self, runs: Runs, request: Request) -> Page:
+        summaries = {
+            iterations: {
+                column: [RunSummary.read(run.path) for run in planned if run.path.exists()]
+                for column, planned in by_column.items()
+            }
+            for iterations, by_column in runs.items()
+        }
+        return Page(self.title, request.command(self.name), self.moments[-1], summaries, self.published, self.judged)
