@@ -25,7 +25,7 @@ from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, consta
 from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
 from laaf_cli.seeds import random_stream
 from laaf_cli.solution import make_periods
-from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Text, load
+from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Slopes, Text, load
 from laaf_cli.training import (
     BALANCES,
     DEFAULT_LEARNING_RATE,
@@ -52,6 +52,16 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
     ("reference", "kind"): (AUTO, *REFERENCES, NO_REFERENCE),
 }
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
+
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+
+def slope_recovery(slopes: Slopes) -> SlopeRecovery | None:
+    """The slope recovery term of a spec; None where it is off or there are no slopes."""
+    if slopes.kind == "fixed" or slopes.recovery is None:
+        return None
+    return SlopeRecovery(slopes.recovery.weight, slopes.recovery.form, slopes.recovery.operator)
 
 
 @dataclass(frozen=True)
@@ -97,15 +107,12 @@ class Plan:
 
     @property
     def dtype(self) -> torch.dtype:
-        return {"float32": torch.float32, "float64": torch.float64}[self.spec.dtype]
+        return PRECISIONS[self.spec.dtype]
 
     @property
     def recovery(self) -> SlopeRecovery | None:
         """The slope recovery term; None where it is off or there are no slopes."""
-        slopes = self.spec.slopes
-        if slopes.kind == "fixed" or slopes.recovery is None:
-            return None
-        return SlopeRecovery(slopes.recovery.weight, slopes.recovery.form, slopes.recovery.operator)
+        return slope_recovery(self.spec.slopes)
 
     @property
     def phases(self) -> list[TrainingPhase]:

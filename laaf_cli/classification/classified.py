@@ -12,7 +12,7 @@ from torch import Tensor
 
 from laaf_cli.classification.image_model import ImageModel
 from laaf_cli.classification.plan import ImagePlan
-from laaf_cli.classification.trainer import ImageResult, LayerScales
+from laaf_cli.classification.trainer import ImageResult
 from laaf_cli.finished_run import FinishedRun
 from laaf_cli.provenance import provenance, spec_source
 from laaf_cli.report.image_doubts import image_doubts
@@ -25,6 +25,7 @@ from laaf_cli.runfile import (
     ImageHistory,
     ImageNetwork,
     ImageRecord,
+    SlopeSummary,
 )
 from laaf_cli.runfile.record import Array
 from laaf_cli.training import StopReason
@@ -76,7 +77,7 @@ class ImageSummary(JsonRecord):
     """Share of the test images that is classified wrongly."""
     slope_recovery: float | None
     """S(a) at the end; None where it is not part of the loss."""
-    slopes: list[LayerScales]
+    slopes: list[SlopeSummary]
     """The slopes of each activation at the end."""
     classes: dict[str, float]
     """By the name of a class, the share of its test images that is classified wrongly."""

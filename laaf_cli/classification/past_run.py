@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.classification.image_model import ImageModel
-from laaf_cli.classification.trainer import EpochRecord, ImageState, ImageTrainer, LayerScales
+from laaf_cli.classification.trainer import EpochRecord, ImageState, ImageTrainer
 from laaf_cli.errors import RunFileError
 from laaf_cli.runfile import (
     EventSummary,
@@ -106,16 +106,13 @@ class PastImageRun:
                 tensor.copy_(torch.from_numpy(stored[name]))
 
     def _records(self) -> list[EpochRecord]:
-        columns, slopes = self.history.columns, self.history.slopes
+        columns = self.history.columns
         return [
             EpochRecord(
                 epoch=float(epoch),
                 iteration=int(columns["iteration"][i]),
                 recovery=float(columns["slope_recovery"][i]),
-                scales=tuple(
-                    LayerScales(**{name: float(values[i, k]) for name, values in slopes.items()})
-                    for k in range(slopes["mean"].shape[1])
-                ),
+                scales=self.history.slopes_at(i),
                 **{name: float(columns[name][i]) for name in _MEASURED},
             )
             for i, epoch in enumerate(self.history.epochs)

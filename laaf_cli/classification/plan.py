@@ -18,6 +18,7 @@ from laaf_cli.classification.image_model import ImageModel, ImageShape
 from laaf_cli.classification.models import MODELS
 from laaf_cli.errors import Fault, SpecError, did_you_mean, listed
 from laaf_cli.network import SlopeRecovery, torch_device
+from laaf_cli.plan import PRECISIONS, slope_recovery
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import ImageSpec, LoadedSpec, Override, Text, load_as
 
@@ -45,7 +46,7 @@ class ImagePlan:
 
     @property
     def dtype(self) -> torch.dtype:
-        return {"float32": torch.float32, "float64": torch.float64}[self.spec.dtype]
+        return PRECISIONS[self.spec.dtype]
 
     @property
     def shape(self) -> ImageShape:
@@ -70,10 +71,7 @@ class ImagePlan:
     @property
     def recovery(self) -> SlopeRecovery | None:
         """The slope recovery term; None where it is off or there are no slopes."""
-        slopes = self.spec.slopes
-        if slopes.kind == "fixed" or slopes.recovery is None:
-            return None
-        return SlopeRecovery(slopes.recovery.weight, slopes.recovery.form, slopes.recovery.operator)
+        return slope_recovery(self.spec.slopes)
 
     @property
     def augmentation(self) -> Augmentation:

@@ -14,26 +14,13 @@ from torch import Tensor, nn
 from laaf_cli.classification.batches import ImageBatches
 from laaf_cli.classification.image_model import ImageModel
 from laaf_cli.network import SlopeRecovery
+from laaf_cli.runfile import SlopeSummary
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import ImageTraining
 from laaf_cli.training import Checkpoints, Clock, Event, StopReason
 
 EVALUATION_BATCH = 500
 """Images in a batch where its size changes no number but the last digits."""
-
-
-@dataclass(frozen=True)
-class LayerScales:
-    """The slopes of an activation, as n·a."""
-
-    mean: float
-    """Their mean."""
-    deviation: float
-    """Their standard deviation."""
-    least: float
-    """The least."""
-    greatest: float
-    """The greatest."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +41,7 @@ class EpochRecord:
     test_loss: float
     test_error: float
     recovery: float
-    scales: tuple[LayerScales, ...]
+    scales: tuple[SlopeSummary, ...]
 
 
 @dataclass(frozen=True)
@@ -273,7 +260,7 @@ class ImageTrainer:
         slopes = self.network.slopes
         with torch.no_grad():
             recovery = math.nan if self.recovery is None else float(self.recovery(list(slopes.values)))
-            scales = tuple(_layer_scales(scale) for scale in slopes.scales())
+            scales = tuple(_slope_summary(scale) for scale in slopes.scales())
         record = EpochRecord(
             at,
             self.iteration,
@@ -346,8 +333,8 @@ class ImageTrainer:
         )
 
 
-def _layer_scales(scale: Tensor) -> LayerScales:
+def _slope_summary(scale: Tensor) -> SlopeSummary:
     values = scale.double()
     mean = float(values.mean())
     deviation = float(values.std(correction=0))
-    return LayerScales(mean, deviation, float(values.min()), float(values.max()))
+    return SlopeSummary(mean, deviation, float(values.min()), float(values.max()))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from laaf_cli.report.image_doubts import image_doubts
 from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.methods import method_style
-from laaf_cli.runfile import IMAGE_ATTRIBUTES, EventSummary, ImageHistory, ImageRunFile
+from laaf_cli.runfile import IMAGE_ATTRIBUTES, EventSummary, ImageHistory, ImageRunFile, SlopeSummary
 from laaf_cli.spec import ImageSpec
 
 Array = NDArray[Any]
@@ -36,20 +36,6 @@ class EpochState:
     """Cross entropy of the test images."""
     test_error: float
     """Share of the test images that is classified wrongly."""
-
-
-@dataclass(frozen=True)
-class ActivationSlopes:
-    """n·a of an activation at the end."""
-
-    mean: float
-    """Their mean."""
-    deviation: float
-    """Their standard deviation."""
-    least: float
-    """The least."""
-    greatest: float
-    """The greatest."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +92,7 @@ class ImageOverview(JsonRecord):
     """The classes, by their numbers."""
     confusions: list[Confusion]
     """What was taken for what most often, at most ten pairs."""
-    slopes: list[ActivationSlopes]
+    slopes: list[SlopeSummary]
     """The slopes of each activation; empty where they are fixed."""
     n_records: int
     """The number of records in the history."""
@@ -135,7 +121,7 @@ class ImageOverview(JsonRecord):
                 slope_recovery=None if math.isnan(recovery) else recovery,
                 classes=_classes(names, confusion),
                 confusions=_confusions(names, confusion),
-                slopes=_slopes(run.spec, history),
+                slopes=[] if run.spec.slopes.kind == "fixed" else list(history.slopes_at(-1)),
                 n_records=len(history.epochs),
                 events=run.events(),
                 warnings=_warnings(facts),
@@ -162,16 +148,6 @@ def _confusions(names: Sequence[str], confusion: Array) -> list[Confusion]:
     pairs = [divmod(int(place), len(names)) for place in order]
     return [
         Confusion(names[true], names[found], int(wrong[true, found])) for true, found in pairs if wrong[true, found]
-    ]
-
-
-def _slopes(spec: ImageSpec, history: ImageHistory) -> list[ActivationSlopes]:
-    if spec.slopes.kind == "fixed":
-        return []
-    final = {name: values[-1] for name, values in history.slopes.items()}
-    return [
-        ActivationSlopes(**{name: float(values[k]) for name, values in final.items()})
-        for k in range(len(final["mean"]))
     ]
 
 

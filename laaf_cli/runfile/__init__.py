@@ -8,7 +8,7 @@ from laaf_cli.runfile.image_layout import (
     IMAGE_SLOPES,
 )
 from laaf_cli.runfile.image_read import ImageRunFile
-from laaf_cli.runfile.image_record import ImageCheckpoint, ImageHistory, ImageNetwork, ImageRecord
+from laaf_cli.runfile.image_record import ImageCheckpoint, ImageHistory, ImageNetwork, ImageRecord, SlopeSummary
 from laaf_cli.runfile.layout import (
     ATTRIBUTES,
     COMMON_ATTRIBUTES,
@@ -62,6 +62,7 @@ __all__ = [
     "RunFile",
     "RunRecord",
     "SealedRun",
+    "SlopeSummary",
     "SpecSource",
     "task_of",
     "write_run",

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from laaf_cli.runfile.image_layout import IMAGE_SLOPES
 from laaf_cli.runfile.record import Array, EventSummary, SpecSource
+
+
+@dataclass(frozen=True)
+class SlopeSummary:
+    """The slopes of an activation, as n·a."""
+
+    mean: float
+    """Their mean."""
+    deviation: float
+    """Their standard deviation."""
+    least: float
+    """The least."""
+    greatest: float
+    """The greatest."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +34,11 @@ class ImageHistory:
     epochs: Array
     columns: Mapping[str, Array]
     slopes: Mapping[str, Array]
+
+    def slopes_at(self, record: int) -> tuple[SlopeSummary, ...]:
+        """The slopes of each activation at a record."""
+        rows = {name: values[record].tolist() for name, values in self.slopes.items()}
+        return tuple(SlopeSummary(*found) for found in zip(*(rows[name] for name in IMAGE_SLOPES), strict=True))
 
 
 @dataclass(frozen=True)
