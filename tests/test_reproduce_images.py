@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Sequence
@@ -188,7 +189,7 @@ def test_page_and_figure(first: Outcome, folder: Path) -> None:
     assert "`laaf reproduce figure10 --seeds 2 --datasets semeion --epochs 2 --n 2`" in page
     assert "2 epochs, where the paper has 50. 8 runs over the seeds 0, 1; 0 failed. Training took " in page
     assert "s in all (cpu, float32)" in page
-    assert "## Semeion\n\nlenet, 10 training and 20 test images.\n" in page
+    assert "## Semeion\n\nLeNet, 10 training and 20 test images; " in page
     for column in FOUR:
         label = "fixed" if column == FIXED else replace(column, n="2").label
         row = next(line.split(" | ") for line in page.splitlines() if line.startswith(f"| {label} | "))
@@ -314,3 +315,31 @@ def test_results_are_those_of_the_run_file(first: Outcome, folder: Path) -> None
             assert found.images == (10, 20)
             assert found.column == Column("nlaaf", recovery=True, n="2")
             assert found.largest_scale == run.largest_scale()
+
+
+def test_docs_are_written_from_run_files_alone(
+    first: Outcome, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert first.code == 0
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "docs"))
+    script = importlib.import_module("reproduction_images")
+    page = tmp_path / "page.md"
+    empty = "<!-- images: {} -->\n\nstale numbers\n\n<!-- end images -->\n"
+    page.write_text(f"before\n{empty.format('short')}between\n{empty.format('figure10')}after\n", encoding="utf-8")
+    monkeypatch.setattr(script, "PAGE", page)
+    monkeypatch.setattr(script, "IMAGES", tmp_path)
+    runs = str(folder / "runs")
+    with pytest.raises(SystemExit, match=r"page\.md is not what the runs in .* say"):
+        script.main([runs, "--check"])
+    script.main([runs])
+    script.main([runs, "--check"])
+    written = page.read_text(encoding="utf-8")
+    assert "stale" not in written
+    assert written.startswith("before\n<!-- images: short -->\n\n- **On Semeion, 2 epochs** the training loss ends at ")
+    assert "2 pairs of seeds can show no difference at 5 %." in " ".join(written.split())
+    assert "### 2 epochs\n\n2 epochs, where the paper has 50. 8 runs over the seeds 0, 1; 0 failed." in written
+    assert "#### Semeion\n\nLeNet, 10 training and 20 test images; " in written
+    assert written.endswith("<!-- end images -->\nafter\n")
+    assert (tmp_path / "reproduction-figure10-2-epochs.png").stat().st_size > 10_000
+    with pytest.raises(SystemExit, match="there is no run of figure 10 in "):
+        script.main([str(tmp_path)])

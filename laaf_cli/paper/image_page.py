@@ -23,10 +23,13 @@ SHOWN = (
 )
 BANDS = " and a band of ± 2 sample standard deviations"
 
+MODELS = {"lenet": "LeNet", "preact-resnet18": "Pre-activation ResNet-18"}
+"""Architectures as they are called in sentences."""
+
 READING = (
     "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the runs that did not fail. "
     "Test error: the share of the test images that is classified wrongly at the end, the median over seeds; a failed "
-    "run counts as an infinite one. *Of fixed*: relative to fixed slopes, the median over pairs of runs with one seed. "
+    "run counts as an infinite one. *To fixed*: the ratio to fixed slopes, median over pairs of runs with one seed. "
     "Seconds: of one run."
 )
 """What the columns of a table hold."""
@@ -68,11 +71,12 @@ def runs_of(results: Results) -> list[ImageResult]:
 
 def trained(runs: Sequence[ImageResult], paper_epochs: int) -> str:
     """How long was trained over which seeds, and what it took."""
-    lengths = sorted({run.spec.training.epochs or 0 for run in runs})
+    lengths = sorted({run.n_epochs for run in runs if not run.failed})
+    epochs = f"{listed(f'{length:.3g}' for length in lengths) or 'No'} epochs"
     fewer = f", where the paper has {paper_epochs}" if lengths != [paper_epochs] else ""
     seeds = sorted({run.spec.seed for run in runs})
     return (
-        f"{listed(map(str, lengths))} epochs{fewer}. {len(runs)} runs over the seeds {', '.join(map(str, seeds))}; "
+        f"{epochs}{fewer}. {len(runs)} runs over the seeds {', '.join(map(str, seeds))}; "
         f"{sum(run.failed for run in runs)} failed. Training took {sum(run.wall_time_s for run in runs):.0f} s in all "
         f"({'; '.join(sorted({run.device for run in runs}))}). Runs with one seed share their initial weights and the "
         "order of their images."
@@ -89,15 +93,19 @@ def caption(runs: Sequence[ImageResult]) -> str:
 def of_data_set(results: Results) -> Iterator[str]:
     """What was trained on a data set, its methods as a table, and what the pairs of seeds support."""
     runs = runs_of(results)
-    for images in dict.fromkeys(run.images for run in runs):
-        yield f"{runs[0].spec.model.kind}, {images[0]:,} training and {images[1]:,} test images."
+    speeds = [run.images_per_s for run in runs if not run.failed] or [math.nan]
+    for n_train, n_test in dict.fromkeys(run.images for run in runs):
+        yield (
+            f"{MODELS[runs[0].spec.model.kind]}, {n_train:,} training and {n_test:,} test images; "
+            f"{min(speeds):,.0f} to {max(speeds):,.0f} training images a second."
+        )
     for subset in dict.fromkeys(run.subset for run in runs):
         if subset:
             yield f"**A subset**: {subset}."
     losses, errors = (against_fixed(results, of) for of in ("training_loss", "test_error"))
     headings = (
-        "method", "runs", "failed", "training loss", "of fixed", "test error", "least to greatest", "of fixed",
-        "accuracy", "n·a up to", "seconds", "parameters", "slopes",
+        "method", "runs", "failed", "training loss", "loss to fixed", "test error", "least to greatest",
+        "error to fixed", "accuracy", "n·a up to", "seconds", "parameters", "slopes",
     )  # fmt: skip
     rows = [_row(column, of, losses.get(column), errors.get(column)) for column, of in results.items()]
     yield TextTable(headings, tuple(rows)).markdown()
@@ -191,10 +199,10 @@ def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:
     if any(spec.model.kind == "preact-resnet18" for spec in specs):
         yield "ResNet-18 multiplies by n·a, as in the paper's text; the authors' code forgets n."
     drops = sorted({drop for spec in specs for drop in spec.training.drops or ()})
-    lengths = sorted({spec.training.epochs or 0 for spec in specs})
-    if drops and lengths[0] < drops[0]:
+    least = min(run.n_epochs for run in runs)
+    if drops and least < drops[0]:
         yield (
-            f"With {lengths[0]} epochs the learning rate never drops; in the paper it does at epoch "
+            f"With {least:.3g} epochs the learning rate never drops; in the paper it does at epoch "
             f"{listed(map(str, drops))}."
         )
     subsets = [run for run in runs if run.subset]

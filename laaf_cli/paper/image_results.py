@@ -67,6 +67,16 @@ class ImageResult:
             )
 
     @property
+    def n_epochs(self) -> float:
+        """The passes over the training images that were carried out; a fraction where it was stopped in one."""
+        return float(self.epochs[-1])
+
+    @property
+    def images_per_s(self) -> float:
+        """Training images per second of training."""
+        return self.n_epochs * self.images[0] / self.wall_time_s if self.wall_time_s else math.nan
+
+    @property
     def column(self) -> Column:
         """The method that it is a run of."""
         slopes = self.spec.slopes
