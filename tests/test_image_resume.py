@@ -361,7 +361,7 @@ def test_sweeps_go_on_with_what_was_killed(tmp_path: Path, laaf: Laaf, every_bat
     write_images(tmp_path)
     spec, folder = tmp_path / "digits.yaml", tmp_path / "runs"
     spec.write_text(SPEC)
-    sweep = ("sweep", spec, "--activation", "fixed", "--seeds", "2", "--jobs", "1", "--directory", folder, "-q")
+    sweep = ("sweep", spec, "--activation", "fixed", "--seeds", "2", "--jobs", "2", "--directory", folder, "-q")
     swept = laaf(*sweep)
     assert swept.code == 0, swept.err
     first, second = sorted(folder.glob("*.h5"))

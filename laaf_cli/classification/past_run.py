@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,14 +86,15 @@ class PastImageRun:
             raise self._misfit("it does not say where it stands")
         if at["epoch"] * n_batches + at["batch"] != at["iteration"] or at["epoch"] > (trainer.training.epochs or 0):
             raise self._misfit("its steps are not those of the spec")
+        whole, rest = np.split(self.history.epochs, [at["epoch"] + 1])
+        if not np.array_equal(whole, np.arange(at["epoch"] + 1)) or len(rest) > 1 or (rest > at["epoch"] + 1).any():
+            raise self._misfit("its history is not that of its epochs")
         if self.history.slopes["mean"].shape[1] != trainer.network.slopes.n_layers:
             raise self._misfit("its history has other activations than the network")
-        parameters = dict(trainer.network.named_parameters())
-        momentum = self.checkpoint.momentum
-        if not momentum.keys() <= parameters.keys():
-            raise self._misfit("its momentum is of another network")
-        buffers = {name: torch.zeros_like(parameters[name]) for name in momentum}
-        self._fill("momentum", buffers, momentum)
+        has_momentum = at["iteration"] > 0 and trainer.training.momentum > 0
+        parameters = trainer.network.named_parameters() if has_momentum else ()
+        buffers = {name: torch.zeros_like(parameter) for name, parameter in parameters}
+        self._fill("momentum", buffers, self.checkpoint.momentum)
         state = ImageState(at["epoch"], at["batch"], at["iteration"], self.attributes["wall_time_s"], buffers)
         events = [Event(event.iteration, event.what) for event in self.events]
         events += [Event(self.iterations, what) for what in self.new_events]
@@ -100,7 +102,7 @@ class PastImageRun:
 
     def _fill(self, what: str, own: Mapping[str, Tensor], stored: Mapping[str, Array]) -> None:
         if own.keys() != stored.keys() or any(own[name].shape != stored[name].shape for name in own):
-            raise self._misfit(f"its {what} has other shapes than the spec's")
+            raise self._misfit(f"its {what} has other names or shapes than the spec's")
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(torch.from_numpy(stored[name]))

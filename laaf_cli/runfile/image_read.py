@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,6 @@ from laaf_cli.runfile.record import Array
 from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
 from laaf_cli.spec import ImageSpec
 
-MAX_CLASSES = 100_000
 MAX_LAYERS = 10_000
 
 _FILES, _CLASSES = (TypeAdapter[Any](kind) for kind in (dict[str, str], list[str]))
@@ -79,7 +79,8 @@ class ImageRunFile(SealedRun):
         """Test images by true class (rows) and found class (columns)."""
         n = self.attributes["n_classes"]
         found = self._shaped("test/confusion", (n, n), "i")
-        if (found < 0).any() or found.sum() != self.attributes["n_test"]:
+        # As floats, for sums of whole numbers begin again from below.
+        if (found < 0).any() or found.sum(dtype=np.float64) != self.attributes["n_test"]:
             raise refusal(f"test/confusion in {self.path} does not count the test images")
         return found
 
@@ -96,7 +97,12 @@ class ImageRunFile(SealedRun):
         return self.read_attributes(IMAGE_GROUP_ATTRIBUTES[f"/{group}"], group)
 
     def _arrays(self, group: str) -> dict[str, Array]:
-        return {name: self._number_array(f"{group}/{name}") for name in self.names(group)}
+        """All of a group by name; together they are no larger than the file, where one of them has many names."""
+        paths = {name: f"{group}/{name}" for name in self.names(group)}
+        claimed = sum(math.prod(self.shape(path)) * self._dataset(path).dtype.itemsize for path in paths.values())
+        if claimed > self._n_bytes:
+            raise refusal(f"{group} in {self.path} claims {claimed:,} bytes, more than the file has")
+        return {name: self._number_array(path) for name, path in paths.items()}
 
     def _number_array(self, path: str) -> Array:
         values = self.array(path)

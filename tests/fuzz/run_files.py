@@ -24,15 +24,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 
 import h5py
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.runfile import RunFile
+from laaf_cli.runfile import ImageRunFile, RunFile, task_of
 from laaf_cli.runfile.seal import SIZE, seal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-6.h5"
+GOLDEN_IMAGES = GOLDEN.with_name("image-run-format-6.h5")
+
+PACKED = ("solution/u", "history/total", "history/test_loss", "network/layer_1/weight", "network/conv2.weight")
+"""What is packed in the good files, where they have it."""
+
 ROOM = 256_000_000
 SECONDS = 10
 
@@ -53,6 +59,9 @@ class Told:
 
 def read_everything(path: Path) -> None:
     """Every part of a run file that has a reader."""
+    if task_of(path) == "images":
+        read_images(path)
+        return
     with RunFile(path) as run:
         assert run.attributes
         assert run.text("spec/yaml") is not None
@@ -70,6 +79,25 @@ def read_everything(path: Path) -> None:
         run.network()
         run.source()
         run.phases()
+        run.events()
+        run.checkpoint()
+
+
+def read_images(path: Path) -> None:
+    """Every part of a run file of images."""
+    with ImageRunFile(path) as run:
+        assert run.attributes
+        assert run.text("spec/yaml") is not None
+        assert run.settings
+        assert run.spec
+        run.files()
+        run.classes()
+        run.history()
+        run.largest_scale()
+        run.recovery()
+        run.confusion()
+        run.network()
+        run.source()
         run.events()
         run.checkpoint()
 
@@ -222,11 +250,11 @@ class Counts:
     failed: list[str] = field(default_factory=list)
 
 
-def make_good(path: Path) -> bytes:
+def make_good(path: Path, golden: Path) -> bytes:
     """A run file with packed data as well, without its seal."""
-    path.write_bytes(GOLDEN.read_bytes())
+    path.write_bytes(golden.read_bytes())
     with h5py.File(path, "r+") as file:
-        for name in ("solution/u", "history/total", "network/layer_1/weight"):
+        for name in (name for name in PACKED if name in file):
             values = file[name][()]
             del file[name]
             file.create_dataset(name, data=values, compression="gzip", shuffle=True, fletcher32=True)
@@ -234,9 +262,9 @@ def make_good(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def counted(folder: Path, n: int, seed: int, *, resealed: bool) -> Counts:
+def counted(folder: Path, n: int, seed: int, *, resealed: bool, golden: Path = GOLDEN) -> Counts:
     """Damages a good run file n times and reads what comes of it."""
-    whole = make_good(folder / "good.h5")
+    whole = make_good(folder / "good.h5", golden)
     good = Good.of(whole[SIZE:] if resealed else whole)
     counts = Counts()
     for start in range(0, n, BATCH):
@@ -280,13 +308,13 @@ def main() -> int:
         examine(chosen.examine)
         return 0
     failed: list[str] = []
-    for resealed in (False, True):
+    for golden, resealed in product((GOLDEN, GOLDEN_IMAGES), (False, True)):
         with tempfile.TemporaryDirectory() as folder:
-            counts = counted(Path(folder), chosen.n, chosen.seed, resealed=resealed)
+            counts = counted(Path(folder), chosen.n, chosen.seed, resealed=resealed, golden=golden)
         print(
-            f"{'damaged and sealed again' if resealed else 'damaged'}: {chosen.n:,} files, refused {counts.refused:,}, "
-            f"unchanged {counts.unchanged:,}, read {counts.read:,}, failed {len(counts.failed):,}; "
-            f"slowest {counts.slowest_s:.2f} s"
+            f"{golden.stem}, {'damaged and sealed again' if resealed else 'damaged'}: "
+            f"{chosen.n:,} files, refused {counts.refused:,}, unchanged {counts.unchanged:,}, read {counts.read:,}, "
+            f"failed {len(counts.failed):,}; slowest {counts.slowest_s:.2f} s"
         )
         failed += counts.failed
     print("\n".join(failed), end="\n" if failed else "")
