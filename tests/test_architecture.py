@@ -20,6 +20,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "seeds": (0, {"torch", "yaml", "h5py"}),
     "target_file": (0, {"torch", "yaml", "h5py", "numpy"}),
     "metrics": (0, {"torch", "yaml", "h5py"}),
+    "stored_arrays": (0, {"torch", "yaml", "scipy"}),
     "expression": (1, {"torch", "yaml", "pydantic", "h5py"}),
     "spec": (1, {"torch", "h5py", "scipy"}),
     "bundled": (2, {"torch", "h5py", "scipy"}),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import struct
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -134,23 +136,31 @@ def claimed(path: Path) -> None:
     path.write_bytes(content)
 
 
-def unpacking(path: Path) -> None:
-    with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        archive.open("u.npy", "w", force_zip64=True) as u,
-    ):
-        for _ in range(210):
-            u.write(b"\0" * 10_000_000)
-
-
-def claiming(path: Path) -> None:
-    header, stored = BytesIO(), BytesIO()
+def archived(path: Path, begin: bytes, megabytes: int) -> None:
+    """An archive whose coordinates are right, and whose `u` begins so and goes on with zeros."""
+    stored = BytesIO()
     np.save(stored, X)
-    shape = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
-    np.lib.format.write_array_header_1_0(header, shape)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in (("x", stored), ("t", stored), ("u", header)):
-            archive.writestr(f"{name}.npy", content.getvalue())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in "xt":
+            archive.writestr(f"{name}.npy", stored.getvalue())
+        with archive.open("u.npy", "w") as u:
+            u.write(begin)
+            for _ in range(megabytes):
+                u.write(bytes(10**6))
+
+
+def header(n_numbers: int, kind: str = "|i1") -> bytes:
+    stream = BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": kind, "fortran_order": False, "shape": (n_numbers,)})
+    return stream.getvalue()
+
+
+def many(path: Path) -> None:
+    """The directory of an archive, whose every entry Python makes an object of."""
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"u"
+    directory = entry * 250_000
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, len(directory), 0, 0)
+    path.write_bytes(directory + end)
 
 
 def large(path: Path) -> None:
@@ -161,8 +171,12 @@ def large(path: Path) -> None:
 OTHERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "cells of MATLAB": ("a.mat", cell, "'u' in {} does not hold real numbers"),
     "a shape of MATLAB": ("a.mat", claimed, "{}: 'u' has 1,073,741,824 numbers; at most 250,000,000 are read"),
-    "an archive that is a bomb": ("a.npz", unpacking, "{} unpacks to more than 2,000,000,000 bytes"),
-    "a shape of NumPy": ("a.npz", claiming, "{} cannot be read as npz: Unable to allocate"),
+    "an archive that is a bomb": ("a.npz", lambda p: archived(p, header(3 * 10**8), 300), "{}: 'u' has 300,000,000 numbers; at most 250,000,000 are read"),
+    "an archive longer than it says": ("a.npz", lambda p: archived(p, header(8), 100), "{}: 'u' has a header that says (8,) numbers of 1 bytes, and 100,000,000 bytes follow"),
+    "a shape of NumPy": ("a.npz", lambda p: archived(p, header(10**12), 0), "{}: 'u' has 1,000,000,000,000 numbers; at most 250,000,000 are read"),
+    "arrays that are too large together": ("a.npz", lambda p: archived(p, header(25 * 10**7, "<f8"), 0), "what is read of {} unpacks to more than 2,000,000,000 bytes"),
+    "a header that goes on": ("a.npz", lambda p: archived(p, b"\x93NUMPY\x02\0\xff\xff\xff\x7f", 100), "{}: 'u' has a header that does not describe an array"),
+    "a directory of very many": ("a.npz", many, "{} cannot be read as npz: its directory has more than 10,000,000 bytes"),
     "ten gigabytes": ("a.csv", large, "{} is larger than 2,000,000,000 bytes"),
     "one endless line": ("a.csv", lambda p: p.write_bytes(b"\0" * 1_000_001), "{} has a line of more than 1,000,000 characters"),
     "a million columns": ("a.csv", lambda p: p.write_text(",".join(map(str, range(10**6)))), "{} has a line of more than 1,000,000 characters"),
@@ -174,6 +188,11 @@ OTHERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
 def test_other_formats(name: str, make: Callable[[Path], object], why: str, tmp_path: Path) -> None:
     path = tmp_path / name
     make(path)
-    shown = refusal(path)
+    tracemalloc.start()
+    try:
+        shown = refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
     assert why.format(path) in shown
     assert len(shown) < 500 + len(str(path))

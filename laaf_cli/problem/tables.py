@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import stat
-import zipfile
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,19 +14,22 @@ from typing import TextIO
 import numpy as np
 
 from laaf_cli.errors import did_you_mean, listed
-from laaf_cli.problem import stored_array
 from laaf_cli.problem.domain import Array, grid_points
-from laaf_cli.problem.stored_array import MAX_NUMBERS, StoredArrayError, check_size
 from laaf_cli.spec import printable
+from laaf_cli.stored_arrays import hdf5, matlab
+from laaf_cli.stored_arrays.npz import NumpyArchive
+from laaf_cli.stored_arrays.stored_array import (
+    MAX_NUMBERS,
+    DamagedFileError,
+    StoredArray,
+    StoredArrayError,
+    check_size,
+)
 
 MAX_BYTES = 2_000_000_000
 MAX_LINE = 1_000_000
 MAX_LISTED = 20
 """The most names of a file that a message lists."""
-
-_MATLAB_NUMBERS = frozenset(
-    {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
-)
 
 
 class TableError(Exception):
@@ -122,7 +124,7 @@ def _sorted(axes: tuple[Array, ...], fields: dict[str, Array]) -> tuple[tuple[Ar
 # What the formats' readers raise for damaged files; anything else is a fault of ours and passes on.
 _DAMAGED = (
     *(OSError, ValueError, KeyError, TypeError, EOFError, IndexError, NotImplementedError, RuntimeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, csv.Error),
+    *(zlib.error, csv.Error),
 )
 
 
@@ -145,11 +147,11 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
         found = reader(path, list(wanted.values()))
     except TableError:
         raise
-    except StoredArrayError as error:
-        raise TableError(f"{path}: {error}") from None
-    except _DAMAGED as error:
+    except (DamagedFileError, *_DAMAGED) as error:
         why = "it is not text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
         raise TableError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {why}") from None
+    except StoredArrayError as error:
+        raise TableError(f"{path}: {error}") from None
     arrays = {}
     for ours, theirs in wanted.items():
         values = found[theirs]
@@ -168,24 +170,34 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
 def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
     present = list(present)
     more = " and more" if len(present) > MAX_LISTED else ""
-    hint = did_you_mean(name, present[: stored_array.MAX_MEMBERS]) or f"It has: {listed(present[:MAX_LISTED])}{more}."
+    hint = did_you_mean(name, present[: hdf5.MAX_MEMBERS]) or f"It has: {listed(present[:MAX_LISTED])}{more}."
     return TableError(f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.", name)
 
 
 def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(path) as archive:
-        if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-            raise TableError(f"{path} unpacks to more than {MAX_BYTES:,} bytes")
-    with np.load(path, allow_pickle=False) as archive:
-        for name in names:
-            if name not in archive.files:
-                raise _lacking(path, name, archive.files)
-        try:
-            return {name: archive[name] for name in names}
-        except ValueError as error:
-            if "allow_pickle" in str(error):
-                raise TableError(f"{path} holds Python objects, which are not read") from None
-            raise
+    with path.open("rb") as stream:
+        return _chosen(path, names, NumpyArchive(stream))
+
+
+def _read_matlab(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    with path.open("rb") as stream:
+        return _chosen(path, names, matlab.arrays_of(stream))
+
+
+def _chosen(path: Path, names: list[str], present: Mapping[str, StoredArray]) -> dict[str, np.ndarray]:
+    for name in names:
+        if name not in present:
+            raise _lacking(path, name, present)
+    chosen = {name: present[name] for name in names}
+    for name, stored in chosen.items():
+        if stored.dtype.kind == "O":
+            raise TableError(f"{path} holds Python objects, which are not read")
+        if stored.dtype.kind not in "fiu":
+            raise TableError(f"'{name}' in {path} does not hold real numbers")
+        check_size(name, stored.shape)
+    if sum(stored.n_bytes for stored in chosen.values()) > MAX_BYTES:
+        raise TableError(f"what is read of {path} unpacks to more than {MAX_BYTES:,} bytes")
+    return {name: stored.read() for name, stored in chosen.items()}
 
 
 def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
@@ -194,30 +206,11 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     with h5py.File(path, "r") as file:
         found = {}
         for name in names:
-            dataset = stored_array.find(file, name)
+            dataset = hdf5.find(file, name)
             if dataset is None:
-                raise _lacking(path, name, stored_array.members(file))
-            found[name] = stored_array.read(dataset, name)
+                raise _lacking(path, name, hdf5.members(file))
+            found[name] = hdf5.read(dataset, name)
         return found
-
-
-def _read_matlab(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    import scipy.io
-    from scipy.io.matlab import MatReadError
-
-    try:
-        present = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-    except MatReadError as error:
-        raise ValueError(error) from None
-    for name in names:
-        if name not in present:
-            raise _lacking(path, name, present)
-        shape, kind = present[name]
-        # Cells and structures may be nested so deep that reading them ends the program.
-        if kind not in _MATLAB_NUMBERS:
-            raise TableError(f"'{name}' in {path} does not hold real numbers")
-        check_size(name, shape)
-    return {name: np.asarray(value) for name, value in scipy.io.loadmat(path, variable_names=names).items()}
 
 
 def _read_csv(path: Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from laaf_cli.classification.data.folder import bytes_of, shown_path
 from laaf_cli.classification.data.images import MAX_BYTES, ImageData, Images, labelled
-from laaf_cli.classification.data.npy import read_npy
-from laaf_cli.classification.data.packing import unpacked
 from laaf_cli.classification.data.published import checksum_of
 from laaf_cli.errors import DataSetError, did_you_mean, listed
 from laaf_cli.spec import printable
+from laaf_cli.stored_arrays.npz import NumpyArchive
+from laaf_cli.stored_arrays.stored_array import StoredArrayError
 
 MAX_CLASSES = 10_000
 MAX_LISTED = 20
@@ -32,21 +31,14 @@ def read_npz(path: Path) -> ImageData:
     content = bytes_of(path, MAX_BYTES)
     try:
         return _read(content, path.name)
-    except DataSetError as error:
+    except (DataSetError, StoredArrayError) as error:
         raise DataSetError(f"{shown_path(path)}: {error}") from None
 
 
 def _read(content: bytes, name: str) -> ImageData:
     if len(content) > MAX_BYTES:
         raise DataSetError(f"it is larger than {MAX_BYTES:,} bytes")
-    sizes = _sizes(content)
-    members = unpacked("zip", content, {f"{array}.npy": sizes[array] for array in ARRAYS})
-    arrays = {}
-    for array in ARRAYS:
-        try:
-            arrays[array] = read_npy(members[f"{array}.npy"])
-        except DataSetError as error:
-            raise DataSetError(f"'{array}' in it: {error}") from None
+    arrays = _arrays(content)
     train = _images(arrays, "train", MAX_CLASSES)
     n_classes = int(train.labels.max()) + 1
     empty = np.flatnonzero(np.bincount(train.labels, minlength=n_classes) == 0)
@@ -59,20 +51,16 @@ def _read(content: bytes, name: str) -> ImageData:
     return ImageData(train, test, tuple(map(str, range(n_classes))), {name: sha256})
 
 
-def _sizes(content: bytes) -> dict[str, int]:
-    """The sizes of the arrays' files, together not more than is read."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataSetError(f"it is not a NumPy archive: {error}") from None
+def _arrays(content: bytes) -> dict[str, np.ndarray]:
+    present = NumpyArchive(io.BytesIO(content))
     for array in ARRAYS:
-        if array not in sizes:
-            present = [printable(name) for name in list(sizes)[:MAX_LISTED]]
-            raise DataSetError(f"it has no '{array}'. {did_you_mean(array, present) or f'It has: {listed(present)}.'}")
-    if sum(sizes[array] for array in ARRAYS) > MAX_BYTES:
+        if array not in present:
+            names = [printable(name) for name in list(present)[:MAX_LISTED]]
+            raise DataSetError(f"it has no '{array}'. {did_you_mean(array, names) or f'It has: {listed(names)}.'}")
+    chosen = {array: present[array] for array in ARRAYS}
+    if sum(stored.n_bytes for stored in chosen.values()) > MAX_BYTES:
         raise DataSetError(f"its arrays unpack to more than {MAX_BYTES:,} bytes")
-    return sizes
+    return {array: stored.read() for array, stored in chosen.items()}
 
 
 def _images(arrays: dict[str, np.ndarray], part: str, n_classes: int) -> Images:

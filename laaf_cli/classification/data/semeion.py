@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from laaf_cli.classification.data.images import Images, labelled
-from laaf_cli.classification.data.npy import read_npy
 from laaf_cli.errors import DataSetError
+from laaf_cli.stored_arrays.npy import read_npy
+from laaf_cli.stored_arrays.stored_array import StoredArrayError
 
 SIDE = 16
 N_CLASSES = 10
@@ -48,8 +49,15 @@ def _bit(word: bytes) -> int:
 
 def read_permutation(content: bytes) -> np.ndarray:
     """A permutation of 0..n−1 [n]; raises DataSetError where the array in the file is none."""
-    permutation = read_npy(content)
-    if permutation.ndim != 1 or not np.array_equal(np.sort(permutation), np.arange(permutation.size)):
+    try:
+        permutation = read_npy(content)
+    except StoredArrayError as error:
+        raise DataSetError(str(error)) from None
+    if (
+        permutation.ndim != 1
+        or permutation.dtype.kind not in "iu"
+        or not np.array_equal(np.sort(permutation), np.arange(permutation.size))
+    ):
         raise DataSetError("its numbers are not 0 to n − 1, each once")
     return permutation.astype(np.int64)
 

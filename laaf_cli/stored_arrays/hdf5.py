@@ -13,19 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from laaf_cli.stored_arrays.stored_array import StoredArrayError, check_size
+
 if TYPE_CHECKING:
     import h5py
 
-MAX_NUMBERS = 250_000_000
-"""The most numbers of an array that is read: two gigabytes as they are computed with."""
-
-
 MAX_MEMBERS = 1000
 """The most names of a file that are looked at for a hint."""
-
-
-class StoredArrayError(Exception):
-    """An array is not read; the text says what is wrong with it, beginning with its name in quotes."""
 
 
 def members(file: h5py.File) -> list[str]:
@@ -68,12 +62,6 @@ def read(dataset: h5py.Dataset, name: str) -> np.ndarray:
         raise StoredArrayError(f"'{name}' claims numbers that were never written")
     values: np.ndarray = dataset[()]
     return values
-
-
-def check_size(name: str, shape: tuple[int, ...]) -> None:
-    """Raises StoredArrayError where an array of that shape has too many numbers."""
-    if math.prod(shape) > MAX_NUMBERS:
-        raise StoredArrayError(f"'{name}' has {math.prod(shape):,} numbers; at most {MAX_NUMBERS:,} are read")
 
 
 def _check_chunks(dataset: h5py.Dataset, name: str) -> None:
