@@ -23,15 +23,20 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, StrictStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo, OptionInfo
 
 from laaf_cli import bundled
+from laaf_cli.classification.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Step
+from laaf_cli.classification.data import DATASETS, ImageData, Images
+from laaf_cli.classification.models import MODELS
+from laaf_cli.classification.plan import make_image_plan
 from laaf_cli.cli.app import app
 from laaf_cli.cli.outputs import RECORDS
-from laaf_cli.cli.spec_schema import spec_schema
+from laaf_cli.cli.spec_schema import IMAGE_CHOICES, spec_schema
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.expression import simplify, tokens
 from laaf_cli.expression.functions import (
@@ -52,11 +57,23 @@ from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES
 from laaf_cli.report.export import FORMATS as EXPORT_FORMATS
-from laaf_cli.report.figures import KINDS
+from laaf_cli.report.figures import IMAGE_KINDS, KINDS
 from laaf_cli.report.json_record import record_schema
-from laaf_cli.runfile import ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT
-from laaf_cli.spec import RunSpec, Text, models, source
-from laaf_cli.spec.schema import Schema
+from laaf_cli.runfile import (
+    ATTRIBUTES,
+    COMMON_ATTRIBUTES,
+    FORMAT_VERSION,
+    GROUP_ATTRIBUTES,
+    IMAGE_ATTRIBUTES,
+    IMAGE_GROUP_ATTRIBUTES,
+    IMAGE_LAYOUT,
+    LAYOUT,
+    Attribute,
+    Entry,
+)
+from laaf_cli.seeds import random_stream
+from laaf_cli.spec import ImageModelSpec, ImageSpec, KeyPath, RunSpec, Text, models, source
+from laaf_cli.spec.schema import OR_FILE, Schema
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.target_file import check_target
 from laaf_cli.training.balance import BALANCES
@@ -100,9 +117,21 @@ def fenced(text: str, language: str) -> str:
 # The spec
 
 
+Names = Mapping[KeyPath, tuple[str, ...]]
+"""The names of a table that a key takes, by its path."""
+
+
 def spec_keys() -> str:
+    return _keys(RunSpec, {**SAMPLER_CHOICES, **CHOICES})
+
+
+def image_spec_keys() -> str:
+    return _keys(ImageSpec, IMAGE_CHOICES)
+
+
+def _keys(spec: type[BaseModel], known: Names) -> str:
     """One section per model of the spec: key, type, default, meaning."""
-    sections: list[tuple[str, type[BaseModel]]] = [("", RunSpec)]
+    sections: list[tuple[str, type[BaseModel]]] = [("", spec)]
     parts = []
     while sections:
         path, model = sections.pop(0)
@@ -113,7 +142,7 @@ def spec_keys() -> str:
             if nested is not None:
                 step, inner_model = nested
                 inside.append((inner + step, inner_model))
-            rows.append((code(name), _type(annotation, inner), _default(field), field.description or ""))
+            rows.append((code(name), _type(annotation, inner, known), _default(field), field.description or ""))
         sections = [*inside, *sections]
         title = f"### `{path}`" if path else "### The whole spec"
         parts.append(f"{title}\n\n{inspect.getdoc(model)}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}")
@@ -164,13 +193,13 @@ _SHORT_FORMS = {
 }
 
 
-def _type(annotation: Any, path: str) -> str:
+def _type(annotation: Any, path: str, known: Names) -> str:
     """An annotation in words; the names of a table where the key takes one."""
     pattern = tuple("*" if step.isdecimal() else step for step in path.split("."))
-    known = {**SAMPLER_CHOICES, **CHOICES}
     if pattern not in known:
         return _words(annotation)
-    return codes(known[pattern]) + (", or mapping (below)" if _nested(annotation) else "")
+    besides = ", or mapping (below)" if _nested(annotation) else ", or a file" if pattern in OR_FILE else ""
+    return codes(known[pattern]) + besides
 
 
 def _words(annotation: Any) -> str:
@@ -332,6 +361,110 @@ def data_formats() -> str:
     return codes(FORMATS)
 
 
+# Images
+
+
+def data_sets() -> str:
+    """A row for each data set: what it holds, what is fetched, and who published it."""
+    rows = []
+    for name, row in DATASETS.items():
+        n_train, n_test = (sum(part.n for part in parts) for parts in (row.train, row.test))
+        channels, height, width = row.shape
+        pieces = dict.fromkeys(piece.fetched for part in row.parts for piece in part.pieces)
+        megabytes = sum(file.size or 0 for file in pieces) / 1e6
+        what = f"{height}×{width}, {'grey' if channels == 1 else 'colour'}"
+        model = default_model(name)
+        rows.append(
+            (code(name), f"{n_train:,} + {n_test:,}", what, str(len(row.classes)), f"{megabytes:.3g} MB", code(model))
+        )
+    return table(("name", "training + test images", "pixels", "classes", "to fetch", "network"), rows)
+
+
+def default_model(name: str) -> str:
+    """The network that the bundled spec of a data set names."""
+    model = read_yaml(read_text(bundled.folder() / "images" / f"{name}.yaml")).plain()["model"]["kind"]
+    return str(model)
+
+
+def data_set_terms() -> str:
+    rows = [(row.title, row.terms.removesuffix(".")) for row in DATASETS.values()]
+    return table(("data set", "published by, and on what terms"), rows)
+
+
+def image_spec() -> str:
+    return fenced((bundled.folder() / "images" / "semeion.yaml").read_text(encoding="utf-8"), "yaml")
+
+
+def slope_counts() -> str:
+    """Parameters and slopes of each network over the images that it is made for, with 10 classes."""
+    titles: dict[tuple[str, tuple[int, int, int]], list[str]] = {}
+    for name, row in DATASETS.items():
+        titles.setdefault((default_model(name), row.shape), []).append(row.title)
+    rows = []
+    for (model, shape), images in titles.items():
+        random = random_stream(0, "weights")
+        network = MODELS[model].make(shape, 10, {}, kind="nlaaf", n=1.0, per="neuron", random=random)
+        n_parameters, n_slopes = network.count()
+        by_channel = sum(slopes.shape[0] for slopes in network.slopes.values)
+        counts = (n_parameters, 1, network.slopes.n_layers, n_slopes, by_channel)
+        rows.append((code(model), ", ".join(images), *(f"{count:,}" for count in counts)))
+    heads = ("GAAF", "L-LAAF", "N-LAAF", "N-LAAF, `per: channel`")
+    return table(("network", "images", "weights and biases", *heads), rows)
+
+
+def readings() -> str:
+    """What the two readings of the paper's set-up are."""
+    rows = []
+    for model in MODELS.values():
+        for name, value in model.settings.items():
+            meaning = str(ImageModelSpec.model_fields[name].description).partition(":")[0]
+            rows.append((meaning, code(f"model.{name}"), _plain(value), _plain(model.code.get(name, value))))
+    for augment in (False, True):
+        when = "with augmentation" if augment else "without augmentation"
+        drops = (_drops(reading, augment) for reading in ("paper", "code"))
+        rows.append((f"epochs at which the learning rate drops, {when}", code("training.drops"), *drops))
+    return table(("what", "key", "`--reading paper`", "`--reading code`"), rows)
+
+
+def _plain(value: bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+def _drops(reading: str, augment: bool) -> str:
+    """Where the learning rate drops, as a plan has it."""
+    text = Text("semeion.yaml", json.dumps({"images": "semeion", "reading": reading, "augment": augment}))
+    black = Images(np.zeros((1, *DATASETS["semeion"].shape), np.uint8), np.zeros(1, np.int64))
+    known = {"semeion": ImageData(black, black, ("0",), {})}
+    return ", ".join(map(str, make_image_plan(text, known=known).spec.training.drops or ()))
+
+
+def augmentations() -> str:
+    rows = []
+    for name, row in AUGMENTATIONS.items():
+        steps = [_step(step) for step in row.steps]
+        if row.normalize is not None:
+            steps.append("then less the mean and over the standard deviation of each colour, test images too")
+        rows.append((code(name), "; ".join(steps)))
+    return table(("data set", "what is done to each training image, in this order"), rows)
+
+
+def _step(step: Step) -> str:
+    """A step of augmentation in words."""
+    match step:
+        case Crop(padding):
+            return f"shifted by up to {padding} pixel{'s'[: padding > 1]} in each direction"
+        case Flip():
+            return "mirrored, left and right, every second one by chance"
+        case Affine(degrees, low, high):
+            sizes = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            return f"turned by up to {degrees:g}° either way, and made {sizes} times as large"
+    raise TypeError(f"no words for {type(step).__name__}")
+
+
+def image_figure_kinds() -> str:
+    return table(("kind", "shows"), ((code(name), kind.shows) for name, kind in IMAGE_KINDS.items()))
+
+
 # The expression language
 
 
@@ -383,21 +516,33 @@ def expression_limits() -> str:
 
 
 def run_file_attributes() -> str:
-    return table(("attribute", "meaning"), ((code(name), attribute.meaning) for name, attribute in ATTRIBUTES.items()))
+    return _attributes(COMMON_ATTRIBUTES)
 
 
-def run_file_layout() -> str:
+def equation_attributes() -> str:
+    return _attributes({name: row for name, row in ATTRIBUTES.items() if name not in COMMON_ATTRIBUTES})
+
+
+def image_attributes() -> str:
+    return _attributes({name: row for name, row in IMAGE_ATTRIBUTES.items() if name not in COMMON_ATTRIBUTES})
+
+
+def _attributes(rows: Mapping[str, Attribute]) -> str:
+    return table(("attribute", "meaning"), ((code(name), attribute.meaning) for name, attribute in rows.items()))
+
+
+def _layout(entries: Iterable[Entry]) -> str:
     rows = (
         (code(entry.path), entry.kind, entry.dimensions or "–", "yes" if entry.optional else "", entry.meaning)
-        for entry in LAYOUT
+        for entry in entries
     )
     return table(("path", "type", "dimensions", "may be absent", "meaning"), rows)
 
 
-def run_file_group_attributes() -> str:
+def _group_attributes(groups: Mapping[str, Mapping[str, Attribute]]) -> str:
     rows = [
         (code(group), code(name), attribute.meaning)
-        for group, attributes in GROUP_ATTRIBUTES.items()
+        for group, attributes in groups.items()
         for name, attribute in attributes.items()
     ]
     return table(("group", "attribute", "meaning"), rows)
@@ -621,6 +766,7 @@ def _scratch_folder() -> Iterator[None]:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "activations": activations,
+    "augmentations": augmentations,
     "balances": balances,
     "broken-transform": broken_transform,
     "bundled-problems": bundled_problems,
@@ -628,13 +774,24 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "condition-kinds": condition_kinds,
     "data-formats": data_formats,
+    "data-set-terms": data_set_terms,
+    "data-sets": data_sets,
     "determinacy": determinacy,
+    "equation-attributes": equation_attributes,
+    "equation-group-attributes": partial(_group_attributes, GROUP_ATTRIBUTES),
+    "equation-layout": partial(_layout, LAYOUT),
     "exit-codes": exit_codes,
     "export-formats": export_formats,
     "expression-limits": expression_limits,
     "figure-kinds": figure_kinds,
     "format-version": format_version,
     "functions": function_table,
+    "image-attributes": image_attributes,
+    "image-figure-kinds": image_figure_kinds,
+    "image-group-attributes": partial(_group_attributes, IMAGE_GROUP_ATTRIBUTES),
+    "image-layout": partial(_layout, IMAGE_LAYOUT),
+    "image-spec": image_spec,
+    "image-spec-keys": image_spec_keys,
     "initializers": initializers,
     "json-schemas": json_schemas,
     "mistakes": mistakes,
@@ -642,14 +799,14 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "operators": operator_table,
     "optimizers": optimizers,
     "other-spellings": other_spellings,
+    "readings": readings,
     "references": references,
     "resamplers": resamplers,
     "run-file-attributes": run_file_attributes,
-    "run-file-group-attributes": run_file_group_attributes,
-    "run-file-layout": run_file_layout,
     "samplers": samplers,
     "schedules": schedules,
     "slip": slip,
+    "slope-counts": slope_counts,
     "spec-keys": spec_keys,
     "spec-limits": spec_limits,
     "warnings": warnings,
