@@ -257,8 +257,11 @@ def test_what_the_pairs_support() -> None:
     assert told.startswith("3 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is told apart")
     *_, told = of_data_set(results(1))
     assert told == "One seed says nothing about others: nothing is claimed of any method against fixed slopes."
-    *_, told = of_data_set({GAAF: results(3)[GAAF]})
+    *_, told = of_data_set({FIXED: results(1)[FIXED], GAAF: results(3)[GAAF][1:]})
     assert told.startswith("No adaptive method shares a seed with fixed slopes")
+    first, *_, table = of_data_set({FIXED: results(1)[FIXED]})
+    assert first == "LeNet, 8 training and 9 test images; 5 training images a second."
+    assert "| fixed | 1 | 0 | 0.1 | - | 20.00 % | 20.00 % | - | 80.00 % |" in table
     assert against_fixed(results(3), "training_loss")[GAAF].ratio == pytest.approx(0.5)
 
 
@@ -287,6 +290,7 @@ def test_page_tells_of_subsets_and_single_seeds() -> None:
     assert "which here is one seed: there is no band" in page
     assert "a band of" not in page
     assert "| fixed | 1 | 0 | 0.1 | - | 20.00 % |" in page
+    assert "2 runs over the seed 0; 0 failed." in page
     page = page_of(results(2))
     assert "2 epochs. 4 runs over the seeds 0, 1; 0 failed. Training took 12 s in all (cpu, float32)." in page
     assert "a band of ± 2 sample standard deviations" in page

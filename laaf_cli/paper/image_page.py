@@ -75,9 +75,10 @@ def trained(runs: Sequence[ImageResult], paper_epochs: int) -> str:
     epochs = f"{listed(f'{length:.3g}' for length in lengths) or 'No'} epochs"
     fewer = f", where the paper has {paper_epochs}" if lengths != [paper_epochs] else ""
     seeds = sorted({run.spec.seed for run in runs})
+    n_failed, seconds = sum(run.failed for run in runs), sum(run.wall_time_s for run in runs)
     return (
-        f"{epochs}{fewer}. {len(runs)} runs over the seeds {', '.join(map(str, seeds))}; "
-        f"{sum(run.failed for run in runs)} failed. Training took {sum(run.wall_time_s for run in runs):.0f} s in all "
+        f"{epochs}{fewer}. {len(runs)} run{'s' * (len(runs) > 1)} over the seed{'s' * (len(seeds) > 1)} "
+        f"{', '.join(map(str, seeds))}; {n_failed} failed. Training took {seconds:.0f} s in all "
         f"({'; '.join(sorted({run.device for run in runs}))}). Runs with one seed share their initial weights and the "
         "order of their images."
     )
@@ -97,7 +98,7 @@ def of_data_set(results: Results) -> Iterator[str]:
     for n_train, n_test in dict.fromkeys(run.images for run in runs):
         yield (
             f"{MODELS[runs[0].spec.model.kind]}, {n_train:,} training and {n_test:,} test images; "
-            f"{min(speeds):,.0f} to {max(speeds):,.0f} training images a second."
+            f"{_range(f'{min(speeds):,.0f}', f'{max(speeds):,.0f}')} training images a second."
         )
     for subset in dict.fromkeys(run.subset for run in runs):
         if subset:
@@ -109,7 +110,8 @@ def of_data_set(results: Results) -> Iterator[str]:
     )  # fmt: skip
     rows = [_row(column, of, losses.get(column), errors.get(column)) for column, of in results.items()]
     yield TextTable(headings, tuple(rows)).markdown()
-    yield " ".join(supported(losses, errors))
+    if len(results) > 1:
+        yield " ".join(supported(losses, errors))
 
 
 def _row(
@@ -124,7 +126,7 @@ def _row(
         _mean_text([run.training_loss for run in runs if not run.failed]),
         _ratio(loss),
         _percent(median),
-        f"{_percent(min(errors))} to {_percent(max(errors))}",
+        _range(_percent(min(errors)), _percent(max(errors))),
         _ratio(error),
         _percent(1 - median),
         number_text(max((run.largest_scale for run in runs if not run.failed), default=math.nan), ".3g"),
@@ -140,6 +142,10 @@ def _mean_text(losses: Sequence[float]) -> str:
         return "failed"
     reach = f" ± {2 * float(np.std(losses, ddof=1)):.2g}" if len(losses) > 1 else ""
     return f"{float(np.mean(losses)):.3g}{reach}"
+
+
+def _range(least: str, greatest: str) -> str:
+    return least if least == greatest else f"{least} to {greatest}"
 
 
 def _percent(share: float) -> str:
