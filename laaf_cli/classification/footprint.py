@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import math
 
+from laaf_cli.classification.lenet import feature_maps
 from laaf_cli.classification.plan import ImagePlan
 from laaf_cli.memory import Consumer
 
 COPIES = 4
 """Of every parameter: itself, its gradient, its momentum, and the last good one."""
 
+_KEPT = {"lenet": 3, "preact-resnet18": 30}
+"""By model, what a step keeps for its gradient, in feature maps as the first convolution makes them."""
+
+_MAPS = 64
+
 
 def of_network(plan: ImagePlan) -> list[Consumer]:
-    """Weights, gradients, momentum."""
-    width, size = plan.spec.model.width, plan.dtype.itemsize
+    """Weights, gradients, momentum; only those of a layer whose width is chosen may be large."""
+    width = plan.spec.model.width
     if not width:
         return []
-    n_bytes = COPIES * size * width * 64 * plan.shape.height * plan.shape.width // 16
-    return [Consumer(f"the fully connected layer of {width:,} neurons", n_bytes, "A smaller --width takes less")]
+    n_bytes = COPIES * plan.dtype.itemsize * width * math.prod(feature_maps(plan.shape)[1])
+    return [Consumer(f"the fully connected layer of {width:,} neurons", n_bytes, "A smaller --width lowers it")]
 
 
 def of_training(plan: ImagePlan) -> list[Consumer]:
     """What a step keeps for its gradient, and the images."""
-    batch, pixels = plan.spec.training.batch, math.prod(plan.shape[1:])
-    kept = 20 * batch * 64 * pixels * plan.dtype.itemsize
+    batch, height, width = min(plan.spec.training.batch, len(plan.data.train)), plan.shape.height, plan.shape.width
+    kept = _KEPT[plan.spec.model.kind] * batch * _MAPS * height * width * plan.dtype.itemsize
     images = plan.data.train.pixels.nbytes + plan.data.test.pixels.nbytes
     return [
-        Consumer(f"batches of {batch:,} images", kept, "A smaller --batch takes less"),
-        Consumer("the images of the data set", images, "They are held once more on the device"),
+        Consumer(f"batches of {batch:,} images", kept, "A smaller --batch lowers it"),
+        Consumer("the images of the data set, which are held twice", 2 * images, "A smaller data set lowers it"),
         *of_network(plan),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -52,11 +54,10 @@ class LeNet(ImageModel):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be a probability below 1, not {dropout}")
         self.dropout = dropout
-        first = _pooled(image)
-        second = _pooled(first)
+        first, second = feature_maps(image)
         self.conv1 = drawn_convolution((image.channels, _MAPS), _KERNEL, random=random, dtype=dtype)
         self.conv2 = drawn_convolution((_MAPS, _MAPS), _KERNEL, random=random, dtype=dtype)
-        self.fc1 = drawn_linear(_MAPS * second.height * second.width, width, random=random, dtype=dtype)
+        self.fc1 = drawn_linear(math.prod(second), width, random=random, dtype=dtype)
         self.fc2 = drawn_linear(width, n_classes, random=random, dtype=dtype)
         self.slopes = Slopes(kind, n, [slope_shape(first, per), slope_shape(second, per), width], dtype)
 
@@ -69,9 +70,15 @@ class LeNet(ImageModel):
         return logits
 
 
+def feature_maps(shape: ImageShape) -> tuple[ImageShape, ImageShape]:
+    """The shapes after each of the two pools."""
+    first = _pooled(shape)
+    return first, _pooled(first)
+
+
 def lenet_misfit(shape: ImageShape) -> str:
     """Why images of this shape do not fit; empty where they do."""
-    last = _pooled(_pooled(shape))
+    _, last = feature_maps(shape)
     if min(last.height, last.width) >= 1:
         return ""
     return (

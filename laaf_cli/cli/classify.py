@@ -123,7 +123,10 @@ def classify(
     Example:  laaf classify semeion --activation nlaaf --epochs 10
     """
     from laaf_cli import bundled
+    from laaf_cli.errors import UsageError
 
+    if dataset.endswith(".npz"):
+        raise UsageError(f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file")
     text = bundled.find_images(dataset)
     chosen = image_options.ImageOptions(
         activation,
@@ -171,9 +174,10 @@ def announce(plan: ImagePlan) -> None:
     slopes = "fixed" if kind == "fixed" else f"{kind}, n = {spec.slopes.n:g}"
     recovery = ", slope recovery" if plan.recovery else ""
     augmented = ", augmented" if spec.augment else ""
+    epochs = f"{plan.epochs} epoch" + "s" * (plan.epochs > 1)
     console.print_message(
         f"{spec.title or plan.name}: {len(data.train.labels):,} training and {len(data.test.labels):,} test images"
-        f"{augmented}, {spec.model.kind}, {slopes}{recovery}, {plan.epochs} epochs, seed {spec.seed}, {spec.dtype}, "
+        f"{augmented}, {spec.model.kind}, {slopes}{recovery}, {epochs}, seed {spec.seed}, {spec.dtype}, "
         f"{plan.device.type}"
     )
     if data.unfetched:

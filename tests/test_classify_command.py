@@ -1,0 +1,347 @@
+"""`laaf classify` on the command line: complete texts of what is refused, exit codes, output, memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Laaf
+from image_runs import SPEC, image_plan, make_trainer, write_images
+
+from laaf_cli.classification import footprint
+from laaf_cli.classification.trainer import ImageTrainer
+from laaf_cli.runfile import ImageRunFile
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with images and specs of them."""
+    write_images(tmp_path)
+    (tmp_path / "digits.yaml").write_text(SPEC)
+    (tmp_path / "pictures").mkdir()
+    write_images(tmp_path / "pictures", shape=(32, 32, 3), train=6, test=3)
+    (tmp_path / "pictures/pictures.yaml").write_text("images: digits.npz\nmodel: {kind: preact-resnet18}\n")
+    (tmp_path / "nowhere.yaml").write_text(SPEC.replace("digits.npz", "nowhere.npz"))
+    (tmp_path / "music.yaml").write_text(SPEC.replace("digits.npz", "music"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAAF_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path
+
+
+NAMES = "semeion, mnist, kmnist, fashion-mnist, svhn, cifar-10, cifar-100"
+
+# The command line after `laaf`, the exit code, and all that is said; FOLDER stands for the working folder.
+REFUSED = {
+    "a misspelt data set": (
+        "classify semeon",
+        2,
+        "there is no file semeon and no bundled data set of that name. Did you mean 'semeion'?",
+    ),
+    "a data set that there is not": (
+        "classify music.yaml",
+        3,
+        """music.yaml:2:9: there is no data set 'music'
+   2 | images: music
+     |         ^^^^^
+Data sets: DATASETS; or an NPZ file.""",
+    ),
+    "a misspelt model": (
+        "classify digits.yaml --model lenett",
+        3,
+        """command line:1:9: there is no model 'lenett'
+   1 | --model lenett
+     |         ^^^^^^
+Did you mean 'lenet'?""",
+    ),
+    "a misspelt key": (
+        "classify digits.yaml --set model.widht=9",
+        3,
+        """command line:1:7: unknown key 'widht' in 'model'
+   1 | --set model.widht=9
+     |       ^^^^^^^^^^^
+Did you mean 'width'?""",
+    ),
+    "a model for larger images": (
+        "classify digits.yaml --model preact-resnet18 --set model.width=null",
+        3,
+        """command line:1:9: the model 'preact-resnet18' takes images of 32×32 pixels, and these have 16×16
+   1 | --model preact-resnet18
+     |         ^^^^^^^^^^^^^^^
+Models that fit: lenet.""",
+    ),
+    "a width for ResNet": (
+        "classify pictures/pictures.yaml --width 20",
+        3,
+        """command line:1:1: the model 'preact-resnet18' takes no 'width'
+   1 | --width 20
+     | ^^^^^^^^
+Its keys: forgets_n.""",
+    ),
+    "a scale below 1": (
+        "classify digits.yaml --n 0.5",
+        3,
+        """command line:1:5: 'n' must be at least 1, not 0.5
+   1 | --n 0.5
+     |     ^^^""",
+    ),
+    "no epochs": (
+        "classify digits.yaml --epochs 0",
+        3,
+        """command line:1:10: 'epochs' must be at least 1, not 0
+   1 | --epochs 0
+     |          ^""",
+    ),
+    "no batch": (
+        "classify digits.yaml --batch 0",
+        3,
+        """command line:1:9: 'batch' must be at least 1, not 0
+   1 | --batch 0
+     |         ^""",
+    ),
+    "dropout of all": (
+        "classify digits.yaml --dropout 1",
+        3,
+        """command line:1:11: 'dropout' must be less than 1, not 1.0
+   1 | --dropout 1.0
+     |           ^^^""",
+    ),
+    "augmentation of one's own images": (
+        "classify digits.yaml --augment",
+        3,
+        """command line:1:11: there is no augmentation for the images of a file
+   1 | --augment true
+     |           ^^^^
+There is for mnist, fashion-mnist, kmnist, semeion, svhn, cifar-10, cifar-100.""",
+    ),
+    "a recovery without slopes": (
+        "classify digits.yaml --activation fixed --slope-recovery",
+        2,
+        "--slope-recovery needs slopes, and those of this run are fixed",
+    ),
+    "images that are not there": (
+        "classify nowhere.yaml",
+        2,
+        "nowhere.npz cannot be read: No such file or directory",
+    ),
+    "images in place of a spec": (
+        "classify digits.npz",
+        2,
+        "digits.npz holds images; a spec names it: write 'images: digits.npz' into a YAML file",
+    ),
+    "a data set that is missing": (
+        "classify semeion --no-download",
+        2,
+        """Semeion is not all in FOLDER/data, and nothing is fetched.
+Download
+  semeion.data (2,889,702 bytes) from https://archive.ics.uci.edu/ml/machine-learning-databases/semeion/semeion.data
+  Deep_Learning_Benchmark.zip (10,349 bytes) from https://raw.githubusercontent.com/AmeyaJagtap/\
+Locally-Adaptive-Activation-Functions-Neural-Networks-/02246c511efb1694d2740c33125b1403168ba0a1/\
+Deep_Learning_Benchmark.zip
+and put them into FOLDER/data/semeion; or name a folder with them by --data-dir DIR.""",
+    ),
+    "an equation": (
+        "classify PROBLEMS/heat.yaml",
+        3,
+        """PROBLEMS/heat.yaml:9:1: this spec is of an equation, and names no images
+   9 | equations:
+     | ^^^^^^^^^
+laaf solve trains it.""",
+    ),
+    "images for an equation": (
+        "solve semeion",
+        3,
+        """PROBLEMS/images/semeion.yaml:3:1: this spec names images to classify, and no equation
+   3 | images: semeion
+     | ^^^^^^
+laaf classify trains it.""",
+    ),
+    "an endless time": ("classify digits.yaml --max-seconds inf", 2, "--max-seconds takes a finite number, not inf"),
+    "a folder for a run file": (
+        "classify digits.yaml -o pictures",
+        2,
+        "pictures is a directory; --output takes the path of a file",
+    ),
+    "a place that cannot be written": (
+        "classify digits.yaml -o /proc/run.h5",
+        2,
+        "/proc/run.h5 cannot be written: No such file or directory; --output names another place",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(folder: Path, laaf: Laaf, name: str) -> None:
+    from laaf_cli import bundled
+    from laaf_cli.classification.data import DATASETS
+
+    command, code, text = REFUSED[name]
+    problems = str(bundled.folder())
+    ended = laaf(*command.replace("PROBLEMS", problems).split())
+    expected = text.replace("FOLDER", str(folder)).replace("PROBLEMS", problems)
+    assert (ended.code, ended.out) == (code, "")
+    assert ended.err == f"error: {expected.replace('DATASETS', ', '.join(DATASETS))}\n"
+    assert not list(folder.rglob("*.h5*"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--activation", "relu", "'relu' is not one of 'fixed', 'gaaf', 'llaaf', 'nlaaf'"),
+        ("--reading", "codes", "'codes' is not one of 'paper', 'code'"),
+        ("--slopes-per", "layer", "'layer' is not one of 'neuron', 'channel'"),
+    ],
+)
+def test_words_that_are_not_offered(
+    folder: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch, option: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    ended = laaf("classify", folder / "digits.yaml", option, value)
+    assert ended.code == 2
+    assert said in " ".join(ended.err.replace("│", " ").split())
+
+
+def test_a_bound_on_the_test_error(folder: Path, laaf: Laaf) -> None:
+    ended = laaf("classify", "digits.yaml", "-e", 1, "-q", "--max-error", 0.001, "-o", "run.h5")
+    assert ended.code == 6
+    with ImageRunFile(folder / "run.h5") as run:
+        error = run.attributes["test_error"]
+    assert ended.err.endswith(f"error: test error {error:.3e} is above the bound 0.001\n")
+    assert laaf("classify", "digits.yaml", "-e", 1, "-q", "--max-error", 1, "-o", "other.h5").code == 0
+
+
+def test_what_is_said_of_a_training(folder: Path, laaf: Laaf) -> None:
+    ended = laaf("classify", "digits.yaml", "-e", 1, "-o", "run.h5")
+    assert ended.code == 0
+    first, *middle, last = ended.err.splitlines()
+    assert first == (
+        "Small digits: 50 training and 20 test images, lenet, nlaaf, n = 2, slope recovery, 1 epoch, seed 0, float32, "
+        "cpu"
+    )
+    assert last == "written: run.h5"
+    assert any(line.startswith("iteration 7/7  ") and "after epoch 1: training loss " in line for line in middle)
+    with ImageRunFile(folder / "run.h5") as run:
+        assert f"{run.attributes['test_error']:.2%}".replace("%", " %") in ended.out
+
+
+def test_json_alone_on_stdout(folder: Path, laaf: Laaf) -> None:
+    ended = laaf("classify", "digits.yaml", "-e", 2, "-o", "run.h5", "--json", "--quiet")
+    assert ended.code == 0
+    told = json.loads(ended.out)
+    with ImageRunFile(folder / "run.h5") as run:
+        assert told["test_error"] == run.attributes["test_error"]
+        assert told["path"] == "run.h5"
+        assert told["epochs"] == 2
+        assert [each["mean"] for each in told["slopes"]] == run.history().slopes["mean"][-1].tolist()
+    assert all(line.startswith("warning: ") for line in ended.err.splitlines())
+
+
+def test_a_run_that_is_there_already(folder: Path, laaf: Laaf) -> None:
+    del folder
+    command = ("classify", "digits.yaml", "-e", 1, "-q")
+    assert laaf(*command).code == 0
+    path = Path("runs/digits-lenet-nlaaf-n2-s0.h5")
+    before = path.read_bytes()
+    ended = laaf(*command)
+    assert (ended.code, path.read_bytes()) == (2, before)
+    assert ended.err == f"error: {path} is there already; --overwrite replaces it, --output names another\n"
+    assert laaf(*command, "--overwrite").code == 0
+    assert path.read_bytes() != before
+
+
+def test_an_interrupted_run_that_is_there_already(folder: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    del folder
+    step = ImageTrainer._step
+
+    def interrupting(self: ImageTrainer, chosen: torch.Tensor) -> float:
+        self.should_stop = lambda: self.iteration == 3
+        return step(self, chosen)
+
+    monkeypatch.setattr(ImageTrainer, "_step", interrupting)
+    assert laaf("classify", "digits.yaml", "-o", "run.h5", "-q").code == 130
+    ended = laaf("classify", "digits.yaml", "-o", "run.h5", "-q")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: run.h5 is there already, interrupted after 3 iterations\n"
+        "laaf resume run.h5 goes on with it, --overwrite replaces it, --output names another.\n"
+    )
+
+
+# --- Memory ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_that_no_memory_holds(folder: Path, laaf: Laaf) -> None:
+    write_images(folder, shape=(1200, 1200), train=3, test=3)
+    ended = laaf("classify", "digits.yaml", "--width", 65_000, "-q")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: memory ran out while making the network, which asked for 1.47 TB more\n"
+        "By estimate 5.87 TB go to the fully connected layer of 65,000 neurons. A smaller --width lowers it.\n"
+    )
+    assert not list(folder.rglob("*.h5*"))
+
+
+def test_a_batch_that_does_not_fit(folder: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the second epoch, so that there is a checkpoint."""
+    step = ImageTrainer._step
+
+    def without_memory(self: ImageTrainer, chosen: torch.Tensor) -> float:
+        if self.iteration == 9:
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            )
+        return step(self, chosen)
+
+    monkeypatch.setattr(ImageTrainer, "_step", without_memory)
+    ended = laaf("classify", "digits.yaml", "-q", "-o", "run.h5")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: memory ran out while training, which asked for 0.009 kB more\n"
+        "By estimate 1.57 MB go to batches of 8 images. A smaller --batch lowers it.\n"
+        "The last checkpoint is run.h5.checkpoint; laaf resume run.h5 goes on from there.\n"
+    )
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert laaf("resume", "run.h5", "-q").code == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "model"),
+    [
+        ((28, 28), "{kind: lenet, width: 8}"),
+        ((16, 16), "{kind: lenet, width: 8}"),
+        ((32, 32, 3), "{kind: preact-resnet18}"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["fixed", "nlaaf"])
+def test_the_estimate_of_a_batch_is_near_what_it_takes(
+    tmp_path: Path, shape: tuple[int, ...], model: str, kind: str
+) -> None:
+    """Measured by torch: all that autograd keeps between the two passes, but for parameters."""
+    write_images(tmp_path, shape=shape, train=3, test=3)
+    plan = image_plan(tmp_path, f"model={model}", f"slopes.kind={kind}")
+    trainer = make_trainer(plan)
+    own = {parameter.untyped_storage().data_ptr() for parameter in trainer.network.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in own:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    pixels, _ = trainer.train_images.batch(torch.arange(3), "training")
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        trainer.network.train()(pixels).sum()
+    n_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    estimate = footprint.of_training(plan)[0].n_bytes
+    assert 0.3 * estimate < n_bytes < estimate
+
+
+def test_the_estimate_of_the_network_is_what_it_takes(tmp_path: Path) -> None:
+    write_images(tmp_path, shape=(40, 28), train=3, test=3)
+    plan = image_plan(tmp_path, "model.width=77", "dtype=float64")
+    (estimate,) = footprint.of_network(plan)
+    weights = plan.make_network().get_parameter("fc1.weight")
+    assert estimate.n_bytes == 4 * weights.numel() * 8 == 4 * 8 * np.prod(weights.shape)
