@@ -158,8 +158,8 @@ def many_runs(found: Found) -> Iterator[str]:
 
 
 IMAGES = (
-    "Training images per second of `laaf classify`, beside a plain loop in PyTorch over the same network. laaf keeps all "
-    "images in memory as bytes, puts each batch together when it is needed, and starts no worker processes."
+    "Training images per second of `laaf classify`, beside a plain loop in PyTorch over the same network. laaf keeps "
+    "all images in memory as bytes, puts each batch together when it is needed, and starts no worker processes."
 )
 
 
