@@ -368,7 +368,13 @@ def test_sweeps_go_on_with_what_was_killed(tmp_path: Path, laaf: Laaf, every_bat
     finished = second.read_bytes()
     unbroken = tmp_path / "unbroken.h5"
     first.rename(unbroken)
-    _, checkpoints = run_of(image_plan(tmp_path, "slopes.kind=fixed"), tmp_path)
+    before = torch.get_num_threads()
+    with ImageRunFile(unbroken) as run:
+        torch.set_num_threads(run.attributes["threads"])  # a sweep shares the processors among its jobs
+    try:
+        _, checkpoints = run_of(image_plan(tmp_path, "slopes.kind=fixed"), tmp_path)
+    finally:
+        torch.set_num_threads(before)
     checkpoints[10].rename(CheckpointFiles(first).newest)
     assert laaf(*sweep).code == 0
     assert different(first, unbroken) <= {"spec/overrides"}
