@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,7 @@ from laaf_process import LaafProcess
 
 from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.classification.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip
+from laaf_cli.classification.data import ImageData, load_images
 from laaf_cli.classification.past_run import PastImageRun
 from laaf_cli.classification.plan import ImagePlan
 from laaf_cli.classification.resumption import ImageWishes, resume
@@ -213,6 +215,24 @@ def test_the_images_are_found_from_elsewhere(tmp_path: Path, laaf: Laaf, monkeyp
     assert laaf("classify", "digits.yaml", "-e", 1, "-o", "run.h5", "-q").code == 0
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert laaf("resume", "../run.h5", "-e", 1, "-q").code == 0
+
+
+@pytest.mark.parametrize("subset", ["", "half of it"])
+def test_a_part_of_a_data_set_is_gone_on_with_as_it_is(
+    tmp_path: Path, subset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the rest of it, which would be fetched, it would be another problem."""
+    images = replace(load_images(write_images(tmp_path)), subset=subset)
+    asked: list[bool] = []
+
+    def loaded(*_: object, download: bool, **_options: object) -> ImageData:
+        asked.append(download)
+        return images
+
+    monkeypatch.setattr("laaf_cli.classification.plan.load_images", loaded)
+    execute(image_plan(tmp_path, "training.epochs=1", "model.width=2")).save(tmp_path / "run.h5")
+    resume(PastImageRun.read(tmp_path / "run.h5"), ImageWishes(epochs=1))
+    assert asked == [True, not subset]
 
 
 def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:

@@ -58,7 +58,16 @@ def resume(past: PastImageRun, wishes: ImageWishes, progress: Progress | None = 
     known: dict[str, ImageData] = {}
 
     def planned(text: Text) -> ImagePlan:
-        plan = make_image_plan(text, overrides, folder=wishes.folder, max_seconds=bound, progress=progress, known=known)
+        plan = make_image_plan(
+            text,
+            overrides,
+            folder=wishes.folder,
+            max_seconds=bound,
+            # A run on a part of a data set goes on with that part; with the rest of it, it would be another.
+            download=not past.attributes["subset"],
+            progress=progress,
+            known=known,
+        )
         known[plan.spec.images] = plan.data
         return plan
 
