@@ -270,6 +270,19 @@ def test_evaluation_changes_no_training(
 RECORD = EpochRecord(0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ())
 
 
+def test_what_changes_no_number_makes_no_other_method(pictures: Path) -> None:
+    def methods(kind: str, model: str, *settings: str) -> int:
+        plans = [image_plan(pictures, f"slopes.kind={kind}", f"model={model}", *more) for more in ((), settings)]
+        return len({plan.hashes() for plan in plans})
+
+    for kind, n_methods in {"fixed": 1, "gaaf": 1, "llaaf": 1, "nlaaf": 2}.items():
+        assert methods(kind, "{kind: lenet}", "slopes.per=channel") == n_methods
+    for kind, n_methods in {"fixed": 1, "llaaf": 2}.items():
+        assert methods(kind, "{kind: preact-resnet18}", "model.forgets_n=true") == n_methods
+    assert methods("fixed", "{kind: lenet}", "slopes.n=3", "slopes.recovery=false") == 1
+    assert methods("llaaf", "{kind: lenet}", "slopes.recovery=false") == 2
+
+
 def test_two_trainings_of_a_plan_are_one(tmp_path: Path, augmented: None) -> None:
     """What torch itself drew before makes no difference."""
     del augmented

@@ -131,7 +131,14 @@ class ImagePlan:
         """
         spec = self.spec.model_dump(mode="json")
         method = {key: spec[key] for key in ("model", "slopes", "augment", "training", "dtype")}
-        method["slopes"] = {"kind": "fixed"} if spec["slopes"]["kind"] == "fixed" else spec["slopes"]
+        kind = self.spec.slopes.kind
+        method["slopes"] = {"kind": "fixed"} if kind == "fixed" else spec["slopes"]
+        # What changes no number makes no other method: whose slopes there are in a convolution of other kinds than
+        # N-LAAF, and what fixed slopes would be multiplied by.
+        if kind not in ("fixed", "nlaaf"):
+            method["slopes"] = spec["slopes"] | {"per": "neuron"}
+        if kind == "fixed" and self.spec.model.forgets_n:
+            method["model"] = spec["model"] | {"forgets_n": False}
         method["max_seconds"] = self.max_seconds
         return self.data.fingerprint, hashlib.sha256(json.dumps(method, sort_keys=True).encode()).hexdigest()
 
