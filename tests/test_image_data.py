@@ -365,6 +365,13 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
         load("mnist", tmp_path)
 
 
+def test_a_file_is_no_folder_of_data_sets(tmp_path: Path) -> None:
+    path = put(tmp_path, {"semeion.data": DIGITS}) / "semeion.data"
+    with pytest.raises(DataSetError) as caught:
+        load("semeion", path)
+    assert str(caught.value) == f"{path} is no folder, and data sets lie in one; --data-dir DIR names it"
+
+
 def test_a_path_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="cannot be read: File name too long"):
         load("mnist", tmp_path / ("x" * 5000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def load_images(
     dataset = DATASETS.get(str(name))
     if dataset is None:
         raise DataSetError(f"there is no data set {shown(str(name))}. {_hint(str(name))}")
-    files = FilesOfDataSet(dataset, folder or default_data_dir(), DATASETS)
+    files = FilesOfDataSet(dataset, _existing_or_new(folder or default_data_dir()), DATASETS)
     contents = _contents(dataset, files)
     failure = ""
     if download and (missing := _missing(dataset, contents)):
@@ -52,6 +53,13 @@ def load_images(
     if not _suffices(dataset, contents):
         raise DataSetError(_not_there(files, contents, failure))
     return _assembled(dataset, contents, files.sha256, failure)
+
+
+def _existing_or_new(folder: Path) -> Path:
+    """The folder; raises DataSetError where something else bears its name."""
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112 - Path raises for what is no path
+        raise DataSetError(f"{shown_path(folder)} is no folder, and data sets lie in one; --data-dir DIR names it")
+    return folder
 
 
 def _hint(name: str) -> str:
