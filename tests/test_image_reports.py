@@ -199,6 +199,12 @@ def test_methods_of_one_name_are_told_apart(what: str) -> None:
     assert labels.told_apart(names, [plan.settings() for plan in plans], labels.METHOD, ["a", "b"]) == wanted
 
 
+def test_data_sets_of_one_spec_are_told_apart() -> None:
+    settings = [{"images": "mnist"}, {"images": "kmnist"}]
+    told = labels.told_apart(["digits", "digits"], settings, labels.PROBLEM, ["0123", "4567"])
+    assert told == ["digits, images mnist", "digits, images kmnist"]
+
+
 def test_a_part_of_a_data_set_is_another_problem_and_never_ranked_in_silence(folder: Path, tmp_path: Path) -> None:
     part = replace(DATA, train=DATA.train.at(np.arange(32)), subset="32 of 64 training images")
     execute(image_plan("slopes.kind=fixed", data=part)).save(tmp_path / "part.h5")

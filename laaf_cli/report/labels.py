@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 PROBLEM = (
-    "coordinates", "unknowns", "constants", "learn", "functions", "periodic", "equations", "conditions", "data",
-    "part",
+    "images", "coordinates", "unknowns", "constants", "learn", "functions", "periodic", "equations", "conditions",
+    "data", "part",
 )  # fmt: skip
 METHOD = (
     "slopes", "training", "network", "model", "augment", "transform", "periodic", "learn", "points", "weights",
