@@ -47,7 +47,9 @@ class TrainingProgress(ABC):
 
     def on_step(self, iteration: int, wall_time_s: float, loss: float) -> None:
         """Shows a step within an epoch."""
-        self.show(iteration, wall_time_s, f"{self.epoch}; loss of the last batch {loss:.3g}")
+        # A training that is gone on with within an epoch has not come to the end of one.
+        so_far = f"{self.epoch}; " if self.epoch else ""
+        self.show(iteration, wall_time_s, f"{so_far}loss of the last batch {loss:.3g}")
 
     @abstractmethod
     def show(self, iteration: int, wall_time_s: float, text: str) -> None:
