@@ -189,7 +189,7 @@ def _faults(loaded: LoadedSpec[ImageSpec]) -> list[Fault]:
     if spec is None:
         return []
     faults = []
-    if spec.images not in DATASETS and Path(spec.images).suffix != ".npz":
+    if spec.images not in DATASETS and Path(spec.images).suffix.lower() != ".npz":
         hint = did_you_mean(spec.images, DATASETS) or f"Data sets: {listed(DATASETS)}; or an NPZ file."
         faults.append(Fault(f"there is no data set '{spec.images}'", root.locate(("images",)).mark, hint))
     elif spec.augment and spec.images not in AUGMENTATIONS:

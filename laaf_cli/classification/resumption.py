@@ -18,7 +18,8 @@ class ImageWishes:
     """What is asked for besides going on.
 
     epochs: more of them. max_seconds: of further training. stored_spec: whether the spec as it is stored counts,
-    whatever its file says now. folder: where data sets lie; None takes the default.
+    whatever its file says now. folder: where data sets lie; None takes the default. download: whether what is missing
+    of them is fetched.
     """
 
     epochs: int | None = None
@@ -27,6 +28,7 @@ class ImageWishes:
     dtype: str | None = None
     stored_spec: bool = False
     folder: Path | None = None
+    download: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def resume(past: PastImageRun, wishes: ImageWishes, progress: Progress | None = 
             folder=wishes.folder,
             max_seconds=bound,
             # A run on a part of a data set goes on with that part; with the rest of it, it would be another.
-            download=not past.attributes["subset"],
+            download=wishes.download and not past.attributes["subset"],
             progress=progress,
             known=known,
         )

@@ -65,6 +65,7 @@ def resume(
     ] = False,
     allow_python: options.AllowPythonOption = False,
     data_dir: image_options.DataDirOption = None,
+    download: image_options.DownloadOption = True,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="PATH", help="The run file; not given: RUN itself.", show_default=False),
@@ -97,7 +98,7 @@ def resume(
     target = output or files.run
     to = (device.value if device else None, dtype.value if dtype else None)
     wishes = Wishes(iterations, max_seconds, *to, retries, stored_spec, allow_python)
-    image_wishes = ImageWishes(epochs, max_seconds, *to, stored_spec, data_dir)
+    image_wishes = ImageWishes(epochs, max_seconds, *to, stored_spec, data_dir, download)
     if run.suffix in (".yaml", ".yml"):
         raise UsageError(f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file")
     SealedRun(files.latest().path).close()  # before anything is made on the way to the target
@@ -115,7 +116,10 @@ def resume(
             _refuse("a run over images", {"--iterations": iterations, "--retries": retries or None})
             resumption = resume_images(past, image_wishes, make_download_progress(quiet=quiet))
         else:
-            _refuse("a run of an equation", {"--epochs": epochs, "--data-dir": data_dir})
+            _refuse(
+                "a run of an equation",
+                {"--epochs": epochs, "--data-dir": data_dir, "--no-download": None if download else True},
+            )
             resumption = resume_equation(past, wishes)
             one_run.check_max_error(resumption.plan, max_error)
         if not quiet:

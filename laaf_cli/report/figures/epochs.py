@@ -14,7 +14,7 @@ from laaf_cli.runfile import ImageHistory
 from laaf_cli.runfile.record import Array
 
 MAX_ACTIVATIONS = 24
-"""ResNet-18 has 17."""
+"""ResNet-18 has 16."""
 
 BAND = "± 1 standard deviation of the slopes of all runs"
 
