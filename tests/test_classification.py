@@ -270,6 +270,31 @@ def test_evaluation_changes_no_training(
 RECORD = EpochRecord(0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ())
 
 
+def test_the_two_readings(pictures: Path) -> None:
+    """arXiv 1909.12228, section 4, and the authors' main.py and models/: what each says where they differ."""
+
+    def resolved(*settings: str) -> tuple[object, ...]:
+        spec = image_plan(pictures, *settings).spec
+        model, training = spec.model, spec.training
+        return model.width, model.dropout, model.forgets_n, training.epochs, training.drops
+
+    small = "training={}", "model={kind: lenet}"
+    resnet = "training={}", "model={kind: preact-resnet18}"
+    assert resolved(*small) == (1014, 0.0, None, 50, [10])
+    assert resolved(*small, "reading=code") == (1024, 0.5, None, 50, [10, 50])
+    assert resolved(*resnet) == (None, None, False, 50, [10])
+    assert resolved(*resnet, "reading=code") == (None, None, True, 50, [10, 50])
+    chosen = "reading=code", "model={kind: lenet, dropout: 0}", "training={epochs: 3, drops: []}"
+    assert resolved(*chosen) == (1024, 0.0, None, 3, [])
+
+
+@pytest.mark.parametrize("reading", ["paper", "code"])
+def test_augmentation_takes_more_epochs(tmp_path: Path, augmented: None, reading: str) -> None:
+    del augmented
+    training = image_plan(tmp_path, "training={}", "augment=true", f"reading={reading}").spec.training
+    assert (training.epochs, training.drops) == (200, [10, 100])
+
+
 def test_what_changes_no_number_makes_no_other_method(pictures: Path) -> None:
     def methods(kind: str, model: str, *settings: str) -> int:
         plans = [image_plan(pictures, f"slopes.kind={kind}", f"model={model}", *more) for more in ((), settings)]
