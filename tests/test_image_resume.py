@@ -396,7 +396,8 @@ def test_sweeps_go_on_with_what_was_killed(tmp_path: Path, laaf: Laaf, every_bat
     finally:
         torch.set_num_threads(before)
     checkpoints[10].rename(CheckpointFiles(first).newest)
-    assert laaf(*sweep).code == 0
+    swept = laaf(*sweep)
+    assert swept.code == 0, swept.err
     assert different(first, unbroken) <= {"spec/overrides"}
     assert events(first) == [{"iteration": 10, "what": "resumed"}]
     assert second.read_bytes() == finished
