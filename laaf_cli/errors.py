@@ -54,6 +54,10 @@ class DataSetError(LaafError):
     exit_code = ExitCode.USAGE
 
 
+class MissingDataError(DataSetError):
+    """Files of a data set are neither there nor to be had."""
+
+
 class RunFileError(LaafError):
     """A run file cannot be read."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from laaf_cli.errors import UsageError
+from laaf_cli.report.measures import Measure
 from laaf_cli.runfile import EventSummary, ImageRecord, RunRecord, write_run
 
 
@@ -40,8 +41,8 @@ class Told(Protocol):
         ...
 
     @property
-    def error_name(self) -> str:
-        """What that number is, as `relative L2 error`."""
+    def measure(self) -> Measure:
+        """What that number is, and how it is told."""
         ...
 
     @property

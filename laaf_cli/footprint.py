@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import FUSED, obstacle
-from laaf_cli.memory import Consumer, free_bytes, in_bytes, largest
+from laaf_cli.memory import Consumer, shortage
 from laaf_cli.multi_index import lower_set
 from laaf_cli.plan import Plan
 from laaf_cli.problem import Term
@@ -64,14 +64,9 @@ def warning(plan: Plan) -> str:
     """
     if plan.device.type != "cpu":
         return ""
-    free = free_bytes()
-    for i, phase in enumerate(plan.spec.training):
-        consumers = of_phase(plan, i)
-        n_bytes = sum(consumer.n_bytes for consumer in consumers)
-        if n_bytes > free:
-            what = f"phase {i} ({phase.optimizer}) takes about {in_bytes(n_bytes)} of memory"
-            return "\n".join([f"{what}, and {in_bytes(free)} are free", *largest(consumers)])
-    return ""
+    phases = enumerate(plan.spec.training)
+    told = (shortage(f"phase {i} ({phase.optimizer})", of_phase(plan, i)) for i, phase in phases)
+    return next(filter(None, told), "")
 
 
 def of_reference(plan: Plan) -> list[Consumer]:

@@ -90,6 +90,16 @@ def largest(consumers: Sequence[Consumer]) -> list[str]:
     ]
 
 
+def shortage(what: str, consumers: Sequence[Consumer]) -> str:
+    """That something will hardly fit into the memory that is free, and what lowers it; empty where it will."""
+    n_bytes, free = sum(consumer.n_bytes for consumer in consumers), free_bytes()
+    if n_bytes <= free:
+        return ""
+    return "\n".join(
+        [f"{what} takes about {in_bytes(n_bytes)} of memory, and {in_bytes(free)} are free", *largest(consumers)]
+    )
+
+
 def free_bytes() -> float:
     """What this process may still take of the memory of the machine, infinite where it does not tell.
 

@@ -21,6 +21,7 @@ from laaf_cli.reference import ReferenceValues
 from laaf_cli.report.doubts import doubts
 from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.learned_constants import FoundConstant, found_constants
+from laaf_cli.report.measures import MEASURES, Measure
 from laaf_cli.runfile import (
     Checkpoint,
     ErrorAtTimes,
@@ -131,8 +132,8 @@ class Summary(JsonRecord):
         return max(self.relative_l2.values()) if self.relative_l2 else math.nan
 
     @property
-    def error_name(self) -> str:
-        return "relative L2 error"
+    def measure(self) -> Measure:
+        return MEASURES["equation"]
 
     @property
     def why_unknown(self) -> str:

@@ -208,7 +208,7 @@ def test_a_bound_on_the_test_error(folder: Path, laaf: Laaf) -> None:
     assert ended.code == 6
     with ImageRunFile(folder / "run.h5") as run:
         error = run.attributes["test_error"]
-    assert ended.err.endswith(f"error: test error {error:.3e} is above the bound 0.001\n")
+    assert ended.err.endswith(f"error: test error {100 * error:.3f} % is above the bound 0.1 %\n")
     assert laaf("classify", "digits.yaml", "-e", 1, "-q", "--max-error", 1, "-o", "other.h5").code == 0
 
 

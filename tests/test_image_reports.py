@@ -336,7 +336,7 @@ def test_show_is_for_people(laaf: Laaf, folder: Path) -> None:
     assert shown.code == 0
     for words in ("Stripes that cost $5", "a test", "64 and 31 images of 3 classes", "N-LAAF, n = 2 + recovery",
                   "a slope per neuron", "fully connected layer of 8", "3 epochs, batches of 8, momentum 0.9",
-                  "completed after 3 epochs, 24 steps", "activation 3", "stripes.data"):  # fmt: skip
+                  "completed after epoch 3 and 24 steps", "activation 3", "stripes.data"):  # fmt: skip
         assert words in shown.out
 
 

@@ -223,7 +223,7 @@ def test_what_will_not_fit_is_said_beforehand(
         "network.hidden=[9,9]",
     ]
     assert "memory" not in laaf("check", spec, *settings).err
-    monkeypatch.setattr(footprint, "free_bytes", lambda: 2e5)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 2e5)
     found = laaf(command, spec, *settings)
     assert found.code == 0
     assert (

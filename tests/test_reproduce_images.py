@@ -16,7 +16,7 @@ from conftest import Laaf, Outcome
 from laaf_cli.classification import plan as image_plan
 from laaf_cli.classification.data import DATASETS, ImageData, Images
 from laaf_cli.cli import many_runs
-from laaf_cli.errors import DataSetError, UsageError
+from laaf_cli.errors import MissingDataError, UsageError
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant, image_artefact
 from laaf_cli.paper.columns import FIXED, FOUR
 from laaf_cli.paper.image_artefact import PAPER_DATASETS
@@ -51,7 +51,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> dict[str, ImageData]:
     def load(name: str, folder: Path | None = None, *, download: bool = True, progress: object = None) -> ImageData:
         del progress
         if name not in found:
-            raise DataSetError(f"{DATASETS[name].title} is not all in {folder}, and nothing is fetched.\nDownload it.")
+            raise MissingDataError(f"{DATASETS[name].title} is not all in {folder}, and nothing is fetched.\nDownload it.")
         assert not download or name in found
         return found[name]
 

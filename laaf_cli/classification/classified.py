@@ -17,6 +17,7 @@ from laaf_cli.finished_run import FinishedRun
 from laaf_cli.provenance import provenance, spec_source
 from laaf_cli.report.image_doubts import image_doubts
 from laaf_cli.report.json_record import JsonRecord
+from laaf_cli.report.measures import MEASURES, Measure
 from laaf_cli.runfile import (
     IMAGE_COLUMNS,
     IMAGE_SLOPES,
@@ -111,8 +112,8 @@ class ImageSummary(JsonRecord):
         return self.test_error
 
     @property
-    def error_name(self) -> str:
-        return "test error"
+    def measure(self) -> Measure:
+        return MEASURES["images"]
 
     @property
     def why_unknown(self) -> str:

@@ -6,7 +6,7 @@ import math
 
 from laaf_cli.classification.lenet import feature_maps
 from laaf_cli.classification.plan import ImagePlan
-from laaf_cli.memory import Consumer
+from laaf_cli.memory import Consumer, shortage
 
 COPIES = 4
 """Of every parameter: itself, its gradient, its momentum, and the last good one."""
@@ -36,3 +36,8 @@ def of_training(plan: ImagePlan) -> list[Consumer]:
         Consumer("the images of the data set, which are held twice", 2 * images, "A smaller data set lowers it"),
         *of_network(plan),
     ]
+
+
+def warning(plan: ImagePlan) -> str:
+    """That training will hardly fit into the memory that is free; empty where it will, and on a GPU."""
+    return shortage("the training", of_training(plan)) if plan.device.type == "cpu" else ""

@@ -111,8 +111,7 @@ def _check_there_is_more(past: PastImageRun, wishes: ImageWishes) -> None:
         )
     if past.stop_reason == "completed" and not wishes.epochs:
         raise UsageError(
-            f"{past.path} is finished, after {past.attributes['epochs']} epochs; "
-            "--epochs N trains it further by as many"
+            f"{past.path} is finished, after epoch {past.attributes['epochs']}; --epochs N trains it further by as many"
         )
     if past.stop_reason == "max-seconds" and not wishes.epochs and wishes.max_seconds is None:
         raise UsageError(

@@ -180,6 +180,8 @@ def announce(plan: ImagePlan) -> None:
         f"{augmented}, {spec.model.kind}, {slopes}{recovery}, {epochs}, seed {spec.seed}, {spec.dtype}, "
         f"{plan.device.type}"
     )
+    for warning in one_run.memory_warnings(plan):
+        console.print_warning(warning)
     if data.unfetched:
         console.print_warning(f"the rest of the data set could not be fetched: {data.unfetched}")
     if data.subset:

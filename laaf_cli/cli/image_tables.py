@@ -131,16 +131,15 @@ def _method(overview: ImageOverview) -> PlainTable:
     rate_law = f"learning rate {training.learning_rate:g}"
     if training.drops:
         rate_law += f", times {training.factor:g} at epoch {', '.join(map(str, training.drops))}"
-    table.add_texts(
-        "training", f"{training.epochs} epochs, batches of {training.batch}, momentum {training.momentum:g}"
-    )
+    passes = f"{training.epochs} epoch" + "s" * (training.epochs != 1)
+    table.add_texts("training", f"{passes}, batches of {training.batch}, momentum {training.momentum:g}")
     table.add_texts("", rate_law)
     table.add_texts("augmentation", "on" if spec.augment else "off")
     table.add_texts("set-up as in", {"paper": "the paper's text", "code": "the authors' code"}[spec.reading])
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
     for event in overview.events:
         table.add_texts(f"before step {event.iteration}", event.what)
-    table.add_texts("ended", ended_text(facts, f"{overview.end.epoch:g} epochs, {facts['iterations']} steps"))
+    table.add_texts("ended", ended_text(facts, f"epoch {overview.end.epoch:g} and {facts['iterations']} steps"))
     table.add_texts("images per second", rate(facts["images_per_s"]))
     return table
 

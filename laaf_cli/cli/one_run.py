@@ -93,9 +93,11 @@ def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
 def memory_warnings(plan: AnyPlan) -> list[str]:
     """That the training will hardly fit into the memory, where it will not."""
     from laaf_cli import footprint
+    from laaf_cli.classification import footprint as image_footprint
     from laaf_cli.classification.plan import ImagePlan
 
-    return [] if isinstance(plan, ImagePlan) else list(filter(None, [footprint.warning(plan)]))
+    told = image_footprint.warning(plan) if isinstance(plan, ImagePlan) else footprint.warning(plan)
+    return [told] if told else []
 
 
 def use_threads(n_threads: int) -> None:
@@ -249,4 +251,6 @@ def _raise_for(finished: FinishedRun[Told], max_error: float | None) -> None:
     if max_error is not None and summary.why_unknown:
         raise BoundExceededError(f"no error is known to be below {max_error:g}: {summary.why_unknown}")
     if max_error is not None and not summary.error <= max_error:
-        raise BoundExceededError(f"{summary.error_name} {summary.error:.3e} is above the bound {max_error:g}")
+        measure = summary.measure
+        told = measure.text(summary.error, 3)
+        raise BoundExceededError(f"{measure.name} {told} is above the bound {measure.bound_text(max_error)}")

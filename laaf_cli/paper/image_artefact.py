@@ -10,7 +10,7 @@ from pathlib import Path
 from laaf_cli import bundled
 from laaf_cli.classification.data import DATASETS, load_images
 from laaf_cli.classification.plan import ImagePlan, make_image_plan
-from laaf_cli.errors import DataSetError, UsageError, did_you_mean, listed
+from laaf_cli.errors import MissingDataError, UsageError, did_you_mean, listed
 from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.columns import FOUR, Column
 from laaf_cli.paper.image_figure import draw_training_loss
@@ -28,7 +28,7 @@ SCALES = ("1", "2")
 
 @dataclass(frozen=True)
 class ImageRuns:
-    """The runs by data set, then by method. absent: data set → why it cannot be read."""
+    """The runs by data set, then by method. absent: data set → what of it is missing."""
 
     by_dataset: Mapping[str, Mapping[Column, list[PlannedRun]]]
     absent: Mapping[str, str]
@@ -56,12 +56,12 @@ class ImageArtefact(Artefact[ImageRuns]):
         for name in request.datasets or PAPER_DATASETS:
             try:
                 found[name] = self._of(name, request)
-            except DataSetError as error:
+            except MissingDataError as error:
                 if request.datasets:
-                    raise DataSetError(f"{error}\nlaaf classify {name} fetches it.") from None
+                    raise MissingDataError(f"{error}\nlaaf classify {name} fetches it.") from None
                 absent[name] = str(error).splitlines()[0]
         if not found:
-            raise DataSetError(
+            raise MissingDataError(
                 "\n".join(
                     [*_left_out(absent), f"There is nothing to reproduce {self.name} with; Semeion is the least."]
                 )

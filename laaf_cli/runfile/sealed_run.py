@@ -69,7 +69,7 @@ class SealedRun(GuardedFile):
             age = (
                 "a newer laaf reads it"
                 if version > FORMAT_VERSION
-                else "run its spec again to have it anew (solve and sweep: --overwrite)"
+                else "run its spec again to have it anew (solve, classify and sweep: --overwrite)"
             )
             raise refusal(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
         if not self.is_sealed:

@@ -105,7 +105,8 @@ def bytes_of(path: Path, limit: int) -> bytes:
         if not stat.S_ISREG(path.stat().st_mode):
             raise DataSetError(f"{shown_path(path)} is not a regular file")
         with path.open("rb") as stream:
-            return stream.read(limit + 1)
+            # No more than the file has: reading takes the memory for all that it is asked for.
+            return stream.read(min(limit, os.fstat(stream.fileno()).st_size) + 1)
     except OSError as error:
         raise DataSetError(f"{shown_path(path)} cannot be read: {error.strerror or error}") from None
 

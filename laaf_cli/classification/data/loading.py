@@ -14,7 +14,7 @@ from laaf_cli.classification.data.folder import FilesOfDataSet, default_data_dir
 from laaf_cli.classification.data.images import ImageData, Images
 from laaf_cli.classification.data.own import read_npz
 from laaf_cli.classification.data.published import DataSet, Part, Piece, PublishedFile
-from laaf_cli.errors import DataSetError, did_you_mean, listed
+from laaf_cli.errors import DataSetError, MissingDataError, did_you_mean, listed
 from laaf_cli.spec import shown
 
 TRAINING_SHARE = 0.8
@@ -51,7 +51,7 @@ def load_images(
             failure = str(error)
         contents = _contents(dataset, files)
     if not _suffices(dataset, contents):
-        raise DataSetError(_not_there(files, contents, failure))
+        raise MissingDataError(_not_there(files, contents, failure))
     return _assembled(dataset, contents, files.sha256, failure)
 
 

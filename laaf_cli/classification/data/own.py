@@ -15,7 +15,8 @@ from laaf_cli.spec import printable
 from laaf_cli.stored_arrays.npz import NumpyArchive
 from laaf_cli.stored_arrays.stored_array import StoredArrayError
 
-MAX_CLASSES = 10_000
+MAX_CLASSES = 1000
+"""A confusion matrix has as many rows and columns; ImageNet has as many classes."""
 MAX_LISTED = 20
 """The most names of a file that a message lists."""
 
