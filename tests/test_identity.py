@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 from conftest import Laaf, plan_of
 
+from laaf_cli.plan import make_plan
 from laaf_cli.reference.evolution import Evolution
 from laaf_cli.spec import Override, Text
-from laaf_cli.sweep.grid import Alternative, _identity, plan_runs
+from laaf_cli.sweep.grid import Alternative, plan_runs
 from laaf_cli.sweep.sweep import sweep
+from laaf_cli.tasks import Identity, identity
 
 RODS = """
 coordinates: {x: [0, 1]}
@@ -82,15 +85,15 @@ def test_weights_of_rows_count(tmp_path: Path, place: str) -> None:
 
 
 def test_the_file_of_a_reference_counts(tmp_path: Path) -> None:
-    def identity(factor: float) -> tuple[str, str, str]:
+    def measured_by(factor: float) -> Identity:
         x = np.linspace(0, 1, 21)
         np.savez(tmp_path / "u.npz", x=x, u=factor * x)
         plan = plan_of(RODS + "data: {target: {u: x}, points: 5}\n", f"reference={{file: '{tmp_path / 'u.npz'}'}}")
-        return _identity(plan)
+        return identity(plan)
 
-    first = identity(1.0)
-    assert identity(1.0) == first
-    assert identity(2.0) != first
+    first = measured_by(1.0)
+    assert measured_by(1.0) == first
+    assert measured_by(2.0) != first
 
 
 @pytest.mark.parametrize("command", ["check", "solve", "sweep", "reference"])
@@ -119,7 +122,7 @@ def test_the_reference_of_a_sweep_is_solved_once_and_travels(tmp_path: Path) -> 
         "conditions: {start: {where: t = 0, equation: u = 1}}\ntraining: [{iterations: 1}]\n",
     )
     kinds = [Alternative.of(Override.from_assignment(f"slopes.kind={kind}")) for kind in ("fixed", "llaaf")]
-    runs = plan_runs(text, [kinds], [0, 1], tmp_path)
+    runs = plan_runs(partial(make_plan, text), [kinds], [0, 1], tmp_path)
     references = [run.plan.reference for run in runs]
     assert len(runs) == 4
     assert all(reference is references[0] for reference in references)

@@ -51,7 +51,9 @@ def there(monkeypatch: pytest.MonkeyPatch) -> dict[str, ImageData]:
     def load(name: str, folder: Path | None = None, *, download: bool = True, progress: object = None) -> ImageData:
         del progress
         if name not in found:
-            raise MissingDataError(f"{DATASETS[name].title} is not all in {folder}, and nothing is fetched.\nDownload it.")
+            raise MissingDataError(
+                f"{DATASETS[name].title} is not all in {folder}, and nothing is fetched.\nDownload it."
+            )
         assert not download or name in found
         return found[name]
 
