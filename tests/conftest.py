@@ -61,9 +61,12 @@ def resealed(path: Path) -> Iterator[h5py.File]:
     seal(path)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    """Networks of a few neurons are slower on two threads, and far slower where other work has the second core."""
+    """Networks of a few neurons are slower on two threads, and far slower where other work has the second core.
+
+    Before each test, for `laaf resume` leaves as many as the run had.
+    """
     torch.set_num_threads(1)
 
 

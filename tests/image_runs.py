@@ -66,7 +66,7 @@ def make_trainer(plan: ImagePlan, **how: Any) -> ImageTrainer:
 
 
 def different(path: Path, other: Path) -> set[str]:
-    """The datasets and attributes in which two run files differ, but for seconds, dates and events."""
+    """The datasets and attributes in which two run files differ, but for seconds, dates, events and threads."""
     found = set()
     with h5py.File(path) as a, h5py.File(other) as b:
         names: tuple[set[str], set[str]] = (set(), set())
@@ -80,7 +80,7 @@ def different(path: Path, other: Path) -> set[str]:
         for group in ("/", "checkpoint", "network"):
             mine, others = dict(a[group].attrs), dict(b[group].attrs)
             for name in mine.keys() | others.keys():
-                is_time = name in ("created", "n_checkpoints") or name.endswith("_s")
-                if not is_time and mine.get(name) != others.get(name):
+                is_how = name in ("created", "n_checkpoints", "threads") or name.endswith("_s")
+                if not is_how and mine.get(name) != others.get(name):
                     found.add(f"{group}@{name}")
     return found

@@ -507,7 +507,7 @@ OWN = {
     ),
     "a huge label": (
         {"y_train": np.array([0, 1, 2**63], np.uint64)},
-        "the label of image 2 is 9223372036854775808; the classes are numbered 0 to 9999",
+        "the label of image 2 is 9223372036854775808; the classes are numbered 0 to 999",
     ),
     "an unknown class": (
         {"y_test": Y + 1},

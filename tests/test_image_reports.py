@@ -125,7 +125,7 @@ def test_a_summary_holds_what_stands_in_the_file(
     finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], folder: Path
 ) -> None:
     run, told = finished["nlaaf-2", 1], RunSummary.read(folder / "nlaaf-2-1.h5")
-    assert told.measure.name == run.summary.error_name
+    assert told.measure == run.summary.measure
     assert told.error == told.final_error == run.summary.test_error
     assert told.loss == run.summary.train_loss
     assert told.recovery == run.summary.slope_recovery

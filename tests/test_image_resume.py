@@ -152,7 +152,7 @@ def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf) -> None:
     before = run.read_bytes()
     refused = laaf("resume", run)
     assert (refused.code, run.read_bytes()) == (2, before)
-    assert refused.err == f"error: {run} is finished, after 3 epochs; --epochs N trains it further by as many\n"
+    assert refused.err == f"error: {run} is finished, after epoch 3; --epochs N trains it further by as many\n"
     refused = laaf("resume", run, "--iterations", 3)
     assert (refused.code, run.read_bytes()) == (2, before)
     assert refused.err == (
