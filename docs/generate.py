@@ -29,11 +29,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo, OptionInfo
 
-from laaf_cli import bundled
-from laaf_cli.classification.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Step
-from laaf_cli.classification.data import DATASETS, ImageData, Images
-from laaf_cli.classification.models import MODELS
-from laaf_cli.classification.plan import make_image_plan
 from laaf_cli.cli.app import app
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.cli.spec_schema import IMAGE_CHOICES, spec_schema
@@ -47,35 +42,30 @@ from laaf_cli.expression.functions import (
     OPERATORS,
     OTHER_SPELLINGS,
 )
+from laaf_cli.files.export import FORMATS as EXPORT_FORMATS
+from laaf_cli.files.target import check_target
+from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Step
+from laaf_cli.images.data import DATASETS, ImageData, Images
+from laaf_cli.images.models.table import MODELS
+from laaf_cli.images.plan import make_image_plan
+from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_GROUP_ATTRIBUTES, IMAGE_LAYOUT
+from laaf_cli.images.spec import ImageModelSpec, ImageSpec
+from laaf_cli.json_record import record_schema
 from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.network import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
-from laaf_cli.plan import CHOICES, make_plan
 from laaf_cli.problem import SAMPLER_CHOICES
 from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES
-from laaf_cli.report.export import FORMATS as EXPORT_FORMATS
 from laaf_cli.report.figures import IMAGE_KINDS, KINDS
-from laaf_cli.report.json_record import record_schema
-from laaf_cli.runfile import (
-    ATTRIBUTES,
-    COMMON_ATTRIBUTES,
-    FORMAT_VERSION,
-    GROUP_ATTRIBUTES,
-    IMAGE_ATTRIBUTES,
-    IMAGE_GROUP_ATTRIBUTES,
-    IMAGE_LAYOUT,
-    LAYOUT,
-    Attribute,
-    Entry,
-)
+from laaf_cli.runfile import ATTRIBUTES, COMMON_ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT, Attribute, Entry
+from laaf_cli.runs.plan import CHOICES, make_plan
 from laaf_cli.seeds import random_stream
-from laaf_cli.spec import ImageModelSpec, ImageSpec, KeyPath, RunSpec, Text, models, source
+from laaf_cli.spec import KeyPath, RunSpec, Text, bundled, models, source
 from laaf_cli.spec.schema import OR_FILE, Schema
 from laaf_cli.spec.source import read_text, read_yaml
-from laaf_cli.target_file import check_target
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.optimizers import MAX_DENSE_PARAMETERS, OPTIMIZERS
 from laaf_cli.training.phases import SCHEDULES

@@ -16,15 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from laaf_cli import bundled
 from laaf_cli.errors import RunFileError
-from laaf_cli.plan import Plan, make_plan
+from laaf_cli.files.target import replacing
 from laaf_cli.report.figures import RunData, draw
 from laaf_cli.report.figures.save import save
 from laaf_cli.runfile import RunFile
-from laaf_cli.spec import Override
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.spec import Override, bundled
 from laaf_cli.sweep import LocalProcesses, Outcome, PlannedRun, State, sweep
-from laaf_cli.target_file import replacing
 
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "problems.md", DOCS / "images" / "problems"

@@ -19,12 +19,12 @@ from pathlib import Path
 import reproduction_page as page
 from reproduction_results import FORMS, Planned, read
 
+from laaf_cli.files.target import replacing
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import spread
 from laaf_cli.sweep import LocalProcesses, Outcome, PlannedRun, State, sweep
-from laaf_cli.target_file import replacing
 
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "reproduction.md", DOCS / "images"

@@ -14,13 +14,13 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from laaf_cli.files.target import replacing
 from laaf_cli.paper.columns import FOUR, Column
-from laaf_cli.paper.image_artefact import PAPER_DATASETS
-from laaf_cli.paper.image_figure import draw_training_loss, heading
-from laaf_cli.paper.image_page import READING, caption, of_data_set, runs_of, trained
-from laaf_cli.paper.image_results import ImageResult, Results, against_fixed
+from laaf_cli.paper.images.artefact import PAPER_DATASETS
+from laaf_cli.paper.images.figure import draw_training_loss, heading
+from laaf_cli.paper.images.page import READING, caption, of_data_set, runs_of, trained
+from laaf_cli.paper.images.results import ImageResult, Results, against_fixed
 from laaf_cli.report.statistics import MIN_PAIRS
-from laaf_cli.target_file import replacing
 
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "reproduction.md", DOCS / "images"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -145,16 +144,3 @@ class SpecError(LaafError):
 
         self.faults = tuple(sorted(faults, key=place))
         super().__init__("\n\n".join(map(str, self.faults)))
-
-
-def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """'Did you mean 'x'?' with the nearest of `candidates`, or an empty text when none is near."""
-    near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
-    if not near:
-        near = difflib.get_close_matches(word.lower(), list(candidates), n=1, cutoff=0.6)
-    return f"Did you mean '{near[0]}'?" if near else ""
-
-
-def listed(words: Iterable[str]) -> str:
-    """The words with commas between, or 'none'."""
-    return ", ".join(words) or "none"

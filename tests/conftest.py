@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from laaf_cli.__main__ import main
-from laaf_cli.plan import Plan, make_plan
 from laaf_cli.runfile.seal import seal
+from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Override, Text
 
 

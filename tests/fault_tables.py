@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from laaf_cli.errors import SpecError
-from laaf_cli.plan import make_plan
+from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
 
 START = """\

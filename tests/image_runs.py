@@ -8,9 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from laaf_cli.classification.batches import ImageBatches
-from laaf_cli.classification.plan import ImagePlan, make_image_plan
-from laaf_cli.classification.trainer import ImageTrainer
+from laaf_cli.images.batches import ImageBatches
+from laaf_cli.images.plan import ImagePlan, make_image_plan
+from laaf_cli.images.trainer import ImageTrainer
 from laaf_cli.spec import Override, Text
 
 FILE = "digits.npz"

@@ -20,8 +20,8 @@ PRELOADED = [
     "laaf_cli.cli.app",
     "laaf_cli.cli.progress",
     "laaf_cli.cli.tables",
-    "laaf_cli.resumption",
-    "laaf_cli.run",
+    "laaf_cli.runs.resume.resumption",
+    "laaf_cli.runs.train",
     "laaf_process",
 ]
 

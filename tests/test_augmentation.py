@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from laaf_cli.classification.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Normalize
+from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Normalize
 from laaf_cli.seeds import random_stream
 
 Matrix = NDArray[np.float64]

@@ -12,7 +12,7 @@ from conftest import plan_of
 from torch import Tensor
 
 from laaf_cli.errors import SpecError
-from laaf_cli.plan import Plan
+from laaf_cli.runs.plan import Plan
 from laaf_cli.spec import Balance
 from laaf_cli.training import BALANCES, RESAMPLERS, Objective, StopReason, Trainer
 from laaf_cli.training.balance import MAX_FACTOR, N_PROBES, Moment, causal_weights, grad_norm, kernel_traces

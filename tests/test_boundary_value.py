@@ -12,14 +12,15 @@ import pytest
 from conftest import plan_of
 from scipy.optimize import brentq
 
-from laaf_cli import bundled
 from laaf_cli.expression import Call, Symbol
-from laaf_cli.plan import make_plan
 from laaf_cli.problem import Problem, grid_points
-from laaf_cli.reference import ClosedForm, ReferenceRefusedError, refinement
-from laaf_cli.reference.boundary_value import BoundaryValue
-from laaf_cli.reference.discretisation import Discretisation, residuals_of
-from laaf_cli.reference.gauss_newton import solve
+from laaf_cli.reference import ClosedForm, ReferenceRefusedError
+from laaf_cli.reference.stationary import refinement
+from laaf_cli.reference.stationary.boundary_value import BoundaryValue
+from laaf_cli.reference.stationary.discretisation import Discretisation, residuals_of
+from laaf_cli.reference.stationary.gauss_newton import solve
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.spec import bundled
 
 Exact = Callable[..., np.ndarray]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import Laaf
 
-from laaf_cli import bundled
-from laaf_cli.classification.data import DATASETS
 from laaf_cli.errors import ExitCode
-from laaf_cli.plan import make_plan
-from laaf_cli.spec import ImageSpec, Text, load_as
+from laaf_cli.images.data import DATASETS
+from laaf_cli.images.spec import ImageSpec
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.spec import Text, bundled, load_as
 
 FEW = ("points.interior=60", "points.validation=60", "seed=3")
 """Settings that make a run short and leave the problem as it is."""

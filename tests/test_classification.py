@@ -14,11 +14,11 @@ import torch
 from image_runs import image_plan, make_trainer, write_images
 from torch import Tensor, nn
 
-from laaf_cli.classification.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip, Normalize
-from laaf_cli.classification.batches import ImageBatches
-from laaf_cli.classification.plan import ImagePlan
-from laaf_cli.classification.run import execute
-from laaf_cli.classification.trainer import EpochRecord, ImageTrainer, Measured
+from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip, Normalize
+from laaf_cli.images.batches import ImageBatches
+from laaf_cli.images.plan import ImagePlan
+from laaf_cli.images.train import execute
+from laaf_cli.images.trainer import EpochRecord, ImageTrainer, Measured
 from laaf_cli.seeds import random_stream
 from laaf_cli.training import StopReason
 
@@ -36,7 +36,7 @@ def augmented(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a few colour pictures that ResNet takes, which has a few channels here."""
-    monkeypatch.setattr("laaf_cli.classification.resnet._STAGES", ((4, 1), (6, 2), (8, 2), (8, 2)))
+    monkeypatch.setattr("laaf_cli.images.models.resnet._STAGES", ((4, 1), (6, 2), (8, 2), (8, 2)))
     folder = tmp_path / "pictures"
     folder.mkdir()
     write_images(folder, train=10, test=5, shape=(32, 32, 3))
@@ -298,7 +298,7 @@ def test_augmentation_takes_more_epochs(tmp_path: Path, augmented: None, reading
 def test_what_changes_no_number_makes_no_other_method(pictures: Path) -> None:
     def methods(kind: str, model: str, *settings: str) -> int:
         plans = [image_plan(pictures, f"slopes.kind={kind}", f"model={model}", *more) for more in ((), settings)]
-        return len({plan.hashes() for plan in plans})
+        return len({plan.hashes for plan in plans})
 
     for kind, n_methods in {"fixed": 1, "gaaf": 1, "llaaf": 1, "nlaaf": 2}.items():
         assert methods(kind, "{kind: lenet}", "slopes.per=channel") == n_methods

@@ -11,9 +11,9 @@ import torch
 from conftest import Laaf
 from image_runs import SPEC, image_plan, make_trainer, write_images
 
-from laaf_cli.classification import footprint
-from laaf_cli.classification.trainer import ImageTrainer
-from laaf_cli.runfile import ImageRunFile
+from laaf_cli.images import memory
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.trainer import ImageTrainer
 
 
 @pytest.fixture
@@ -174,8 +174,8 @@ laaf classify trains it.""",
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(folder: Path, laaf: Laaf, name: str) -> None:
-    from laaf_cli import bundled
-    from laaf_cli.classification.data import DATASETS
+    from laaf_cli.images.data import DATASETS
+    from laaf_cli.spec import bundled
 
     command, code, text = REFUSED[name]
     problems = str(bundled.folder())
@@ -335,13 +335,13 @@ def test_the_estimate_of_a_batch_is_near_what_it_takes(
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         trainer.network.train()(pixels).sum()
     n_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    estimate = footprint.of_training(plan)[0].n_bytes
+    estimate = memory.of_training(plan)[0].n_bytes
     assert 0.3 * estimate < n_bytes < estimate
 
 
 def test_the_estimate_of_the_network_is_what_it_takes(tmp_path: Path) -> None:
     write_images(tmp_path, shape=(40, 28), train=3, test=3)
     plan = image_plan(tmp_path, "model.width=77", "dtype=float64")
-    (estimate,) = footprint.of_network(plan)
+    (estimate,) = memory.of_network(plan)
     weights = plan.make_network().get_parameter("fc1.weight")
     assert estimate.n_bytes == 4 * weights.numel() * 8 == 4 * 8 * np.prod(weights.shape)

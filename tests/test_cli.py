@@ -276,7 +276,7 @@ def test_numbers_that_json_does_not_know(laaf: Laaf) -> None:
 
 
 def test_interrupt_while_the_file_is_written(laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
-    from laaf_cli import finished_run
+    from laaf_cli.runs import finished as finished_run
 
     write = finished_run.write_run
 
@@ -293,7 +293,7 @@ def test_interrupt_before_training(laaf: Laaf, monkeypatch: pytest.MonkeyPatch) 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("laaf_cli.bundled.find", interrupted)
+    monkeypatch.setattr("laaf_cli.spec.bundled.find", interrupted)
     done = laaf("solve", "burgers")
     assert done.code == ExitCode.INTERRUPTED
     assert done.err == "error: interrupted; nothing was written\n"

@@ -20,20 +20,13 @@ from conftest import Laaf, plan_of
 from scipy import stats
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.finished_run import FinishedRun
 from laaf_cli.report.comparison import SORTS, Comparison, compare
 from laaf_cli.report.run_paths import expand
 from laaf_cli.report.run_summary import RunSummary
-from laaf_cli.report.statistics import (
-    MIN_PAIRS,
-    bootstrap_interval,
-    compare_pairs,
-    holm,
-    signed_rank_p,
-    spread,
-)
-from laaf_cli.run import execute
+from laaf_cli.report.statistics import MIN_PAIRS, bootstrap_interval, compare_pairs, holm, signed_rank_p, spread
 from laaf_cli.runfile import write_run
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.train import execute
 
 SPEC = """
 coordinates: {t: [0, 1]}

@@ -9,7 +9,8 @@ from conftest import plan_of
 from fault_tables import CONDITIONS, START, cases, message
 
 from laaf_cli.errors import SpecError
-from laaf_cli.plan import inspect, make_plan
+from laaf_cli.runs.inspection import inspect
+from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Text
 
 DETERMINED = r"""

@@ -11,12 +11,12 @@ import pytest
 import torch
 from conftest import plan_of
 
+from laaf_cli.arrays import Array
 from laaf_cli.derivatives import TaylorEngine
 from laaf_cli.expression import NUMPY, Field, Scope, differentiate, evaluate, parse, resolve
-from laaf_cli.plan import Plan
 from laaf_cli.problem import LearnedConstant, PointSet, Problem
-from laaf_cli.problem.domain import Array
-from laaf_cli.solution import Solution
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.solution import Solution
 from laaf_cli.training.constants import LearnedConstants
 
 BOX = """
@@ -454,14 +454,14 @@ HASHES = {
 def test_what_makes_another_problem_and_another_method(
     change: str, problem_changes: bool, method_changes: bool
 ) -> None:
-    before, after = plan_of(INVERSE).hashes(), plan_of(INVERSE, change).hashes()
+    before, after = plan_of(INVERSE).hashes, plan_of(INVERSE, change).hashes
     assert (before[0] != after[0], before[1] != after[1]) == (problem_changes, method_changes)
 
 
 def test_values_of_a_file_make_the_problem_and_its_name_does_not(tmp_path: Path) -> None:
     def hashes(name: str, value: float) -> tuple[str, str]:
         (tmp_path / name).write_text(f"x,u,v\n0.5,{value},1\n")
-        return plan_of(LINE, f"data={{file: {tmp_path / name}}}").hashes()
+        return plan_of(LINE, f"data={{file: {tmp_path / name}}}").hashes
 
     first = hashes("a.csv", 1.0)
     assert hashes("b.csv", 1.0) == first

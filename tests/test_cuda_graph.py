@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from laaf_cli.derivatives import DerivativeEngine, Prepared
 from laaf_cli.expression import Field
 from laaf_cli.network import ACTIVATIONS, Mlp
-from laaf_cli.plan import Plan
 from laaf_cli.runfile import RunFile
+from laaf_cli.runs.plan import Plan
 from laaf_cli.training import Objective, Trainer, TrainingResult
 from laaf_cli.training import optimizers as table
 from laaf_cli.training.adam import MIN_INTERVAL, AdamStepper, CapturedAdam, make_adam, obstacle

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from test_architecture import ROWS
 
-from laaf_cli.classification.data import DATASETS, ImageData, Images
-from laaf_cli.classification.plan import make_image_plan
 from laaf_cli.cli.app import app
-from laaf_cli.plan import make_plan
+from laaf_cli.images.data import DATASETS, ImageData, Images
+from laaf_cli.images.plan import make_image_plan
+from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Text, is_of_images
 from laaf_cli.spec.source import read_yaml
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from conftest import Laaf, plan_of
 
-from laaf_cli.finished_run import FinishedRun
-from laaf_cli.report.doubts import doubts
-from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile, write_run
+from laaf_cli.runfile.diagnostics import doubts
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.train import execute
 from laaf_cli.spec import RunSpec
 
 SPEC = """

@@ -20,19 +20,19 @@ import pytest
 import xarray
 from conftest import Laaf, plan_of, resealed
 
-from laaf_cli import trained_network
 from laaf_cli.cli import places as cli_places
 from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import ExitCode, RunFileError, UsageError
-from laaf_cli.plan import make_plan
+from laaf_cli.files import export
 from laaf_cli.problem import Places
 from laaf_cli.problem.tables import Rows, Table, read_table
-from laaf_cli.report import export
-from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
+from laaf_cli.runs import solution as trained_network
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.runs.solution import TrainedNetwork, restore
+from laaf_cli.runs.train import execute
 from laaf_cli.spec import Override, Text
-from laaf_cli.trained_network import TrainedNetwork, restore
 
 with warnings.catch_warnings():
     # Importing meshio reads a table of NumPy that newer versions of it deprecate; what it reads of ours is its own.

@@ -18,14 +18,14 @@ from laaf_cli.problem import OnFaces, Problem, Term
 from laaf_cli.reference import HopfCole, ReferenceRefusedError
 from laaf_cli.reference.breaks import branch_breaks
 from laaf_cli.reference.collocation import ChebyshevAxis, FourierAxis
-from laaf_cli.reference.evolution import Evolution, converged
-from laaf_cli.reference.evolution_form import read_evolution
-from laaf_cli.reference.evolution_solve import ACCURACIES
-from laaf_cli.reference.initial_values import initial_values
-from laaf_cli.reference.mesh import Grid, Mesh, fitted
-from laaf_cli.reference.radau import Integrator
-from laaf_cli.reference.radau_tableau import radau_tableau
-from laaf_cli.reference.semidiscretisation import Semidiscretisation
+from laaf_cli.reference.evolution.evolution import Evolution, converged
+from laaf_cli.reference.evolution.form import read_evolution
+from laaf_cli.reference.evolution.initial_values import initial_values
+from laaf_cli.reference.evolution.mesh import Grid, Mesh, fitted
+from laaf_cli.reference.evolution.radau import Integrator
+from laaf_cli.reference.evolution.radau_tableau import radau_tableau
+from laaf_cli.reference.evolution.semidiscretisation import Semidiscretisation
+from laaf_cli.reference.evolution.solve import ACCURACIES
 
 Exact = Callable[..., np.ndarray]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from laaf_process import LaafProcess
 
-from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.runfile import RunFile
+from laaf_cli.runs.checkpoints import CheckpointFiles
 
 SPEC = """\
 title: Heat

@@ -22,8 +22,8 @@ from laaf_cli.report.figures import ErrorGroup, RunData, amplitude_spectrum
 from laaf_cli.report.figures.moments import moments
 from laaf_cli.report.figures.scales import error_scale, field_scale, linear_limits, log_limits
 from laaf_cli.report.methods import KIND_COLORS, REFERENCE_COLOR
-from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
+from laaf_cli.runs.train import execute
 
 HEAT = """
 title: Heat that costs $5 and $6

@@ -15,8 +15,8 @@ from laaf_cli.derivatives import ENGINES, NestedEngine, TaylorEngine
 from laaf_cli.errors import SpecError
 from laaf_cli.expression import NUMPY, Field, Scope, evaluate, fields, parse, resolve, rounding_bound
 from laaf_cli.network import Mlp, Period
-from laaf_cli.plan import Plan
-from laaf_cli.solution import Solution
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.solution import Solution
 
 HEAT = """
 coordinates: {x: [1, 3], t: [10, 12]}

@@ -10,12 +10,12 @@ import pytest
 from conftest import Laaf, resealed
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.plan import make_plan
-from laaf_cli.report.losses import loss_without_recovery
 from laaf_cli.report.overview import Overview
 from laaf_cli.report.run_summary import RunSummary
-from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
+from laaf_cli.runfile.losses import loss_without_recovery
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.runs.train import execute
 from laaf_cli.spec import Text
 
 SPEC = """

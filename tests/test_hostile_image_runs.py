@@ -30,9 +30,11 @@ from test_hostile_run_files import (
     without,
 )
 
-from laaf_cli.classification.run import execute
 from laaf_cli.errors import RunFileError
-from laaf_cli.runfile import IMAGE_ATTRIBUTES, IMAGE_GROUP_ATTRIBUTES, IMAGE_LAYOUT, ImageRunFile, RunFile
+from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_GROUP_ATTRIBUTES, IMAGE_LAYOUT
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.train import execute
+from laaf_cli.runfile import RunFile
 
 LIES = "claims .* bytes and holds .*; it is not read"
 MISFIT = "does not fit this laaf, first at '{}'"

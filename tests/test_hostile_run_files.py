@@ -25,8 +25,8 @@ from fuzz.run_files import GOLDEN, REFUSED, Told, counted, examined, is_one_sent
 from h5py import h5d, h5o, h5p, h5s, h5t, h5z
 
 from laaf_cli.errors import RunFileError
+from laaf_cli.files.untrusted.guarded import MAX_FILE_BYTES
 from laaf_cli.runfile import FORMAT_VERSION, RunFile
-from laaf_cli.runfile.guarded import MAX_FILE_BYTES
 from laaf_cli.runfile.seal import SIZE, seal
 
 # --- What is done to a good run file -------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from conftest import Laaf, plan_of
 
-from laaf_cli.plan import make_plan
-from laaf_cli.reference.evolution import Evolution
+from laaf_cli.reference.evolution.evolution import Evolution
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.runs.task import Identity, identity
 from laaf_cli.spec import Override, Text
 from laaf_cli.sweep.grid import Alternative, plan_runs
 from laaf_cli.sweep.sweep import sweep
-from laaf_cli.tasks import Identity, identity
 
 RODS = """
 coordinates: {x: [0, 1]}
@@ -34,7 +34,7 @@ SAMPLED = RODS + "data: {reference: true, points: 10}\nreference: {exact: {u: x*
 
 
 def hashes(*assignments: str) -> tuple[str, str]:
-    return plan_of(SAMPLED, *assignments).hashes()
+    return plan_of(SAMPLED, *assignments).hashes
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_counts(assignment: str, problem_differs: bool, method_differs: boo
 def test_the_kernel_counts_as_the_fastest_engine() -> None:
     """Asked for or taken by itself, it computes the same."""
     plan = plan_of(SAMPLED)
-    by_engine = {name: replace(plan, engine_name=name).hashes() for name in ("auto", "fused", "taylor", "nested")}
+    by_engine = {name: replace(plan, engine_name=name).hashes for name in ("auto", "fused", "taylor", "nested")}
     assert by_engine["fused"] == by_engine["auto"]
     assert len({method for _, method in by_engine.values()}) == 3
 
@@ -77,7 +77,7 @@ def test_weights_of_rows_count(tmp_path: Path, place: str) -> None:
         rows = zip([0.2, 0.5], [1.0, 2.0], weights, strict=True)
         (tmp_path / "d.csv").write_text("x,u,w\n" + "".join(f"{x},{u},{w}\n" for x, u, w in rows))
         key = "file" if place == "data" else "data"
-        return plan_of(RODS, f"{place}={{{key}: '{tmp_path / 'd.csv'}'{column}}}").hashes()
+        return plan_of(RODS, f"{place}={{{key}: '{tmp_path / 'd.csv'}'{column}}}").hashes
 
     plain, other = told([1.0, 1.0]), told([1.0, 2.0])
     assert plain != other

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from laaf_cli.classification.image_model import ImageModel, ImageShape
-from laaf_cli.classification.lenet import LeNet
-from laaf_cli.classification.models import MODELS
-from laaf_cli.classification.resnet import PreActResNet18
+from laaf_cli.images.models.image_model import ImageModel, ImageShape
+from laaf_cli.images.models.lenet import LeNet
+from laaf_cli.images.models.resnet import PreActResNet18
+from laaf_cli.images.models.table import MODELS
 from laaf_cli.network import SLOPE_KINDS, SlopeRecovery, Slopes
 
 ADAPTIVE = [kind for kind in SLOPE_KINDS if kind != "fixed"]

@@ -31,19 +31,14 @@ from image_files import (
 )
 from tripwire import armed
 
-from laaf_cli.classification.data import packing, pickled, read_npz
-from laaf_cli.classification.data.cifar import read_cifar, records_from_pickle
-from laaf_cli.classification.data.idx import read_idx, read_idx_images
-from laaf_cli.classification.data.packing import unpacked
-from laaf_cli.classification.data.pickled import read_pickle
-from laaf_cli.classification.data.semeion import (
-    read_permutation,
-    read_semeion,
-    read_test_digits,
-    read_training_digits,
-)
-from laaf_cli.classification.data.svhn import read_svhn
 from laaf_cli.errors import DataSetError
+from laaf_cli.images.data import packing, pickled, read_npz
+from laaf_cli.images.data.cifar import read_cifar, records_from_pickle
+from laaf_cli.images.data.idx import read_idx, read_idx_images
+from laaf_cli.images.data.packing import unpacked
+from laaf_cli.images.data.pickled import read_pickle
+from laaf_cli.images.data.semeion import read_permutation, read_semeion, read_test_digits, read_training_digits
+from laaf_cli.images.data.svhn import read_svhn
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 4, 3), np.uint8)
@@ -400,7 +395,7 @@ def test_bombs_do_not_go_off(name: str) -> None:
 
 
 def test_a_bomb_in_matlab_does_not_go_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("laaf_cli.classification.data.svhn.MAX_BYTES", 10_000)
+    monkeypatch.setattr("laaf_cli.images.data.svhn.MAX_BYTES", 10_000)
     with pytest.raises(DataSetError, match="it unpacks to more than 10,000 bytes"):
         read_svhn(mat())
 

@@ -21,25 +21,25 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from rich.console import Console
 
-from laaf_cli.classification.classified import ImageSummary
-from laaf_cli.classification.data import ImageData, Images
-from laaf_cli.classification.plan import ImagePlan, make_image_plan
-from laaf_cli.classification.run import execute
-from laaf_cli.cli.image_tables import image_summary_tables
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.errors import RunFileError
-from laaf_cli.finished_run import FinishedRun
+from laaf_cli.images.cli.tables import image_summary_tables
+from laaf_cli.images.data import ImageData, Images
+from laaf_cli.images.plan import ImagePlan, make_image_plan
+from laaf_cli.images.record import ImageSummary
+from laaf_cli.images.report.overview import ImageOverview
+from laaf_cli.images.train import execute
+from laaf_cli.json_record import record_schema
 from laaf_cli.report import figures, labels
 from laaf_cli.report.comparison import compare
 from laaf_cli.report.comparison_table import text_table
 from laaf_cli.report.figures import Course, CoursePanel, ImageRunData, courses_figure, over_seeds
 from laaf_cli.report.figures.histories import BAND
-from laaf_cli.report.image_overview import ImageOverview
-from laaf_cli.report.json_record import record_schema
 from laaf_cli.report.methods import KIND_COLORS
 from laaf_cli.report.run_summary import RunSummary
-from laaf_cli.run import execute as solve
 from laaf_cli.runfile import write_run
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.train import execute as solve
 from laaf_cli.spec import Override, Text
 
 SPEC = "title: Stripes that cost $5\nsource: a test\nimages: semeion\n"
@@ -144,7 +144,7 @@ def test_a_run_that_diverged_has_an_infinite_error(
 def test_summaries_need_no_torch(folder: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from laaf_cli.report.run_summary import RunSummary;"
-        "from laaf_cli.report.image_overview import ImageOverview; from laaf_cli.report.figures import ImageRunData;"
+        "from laaf_cli.images.report.overview import ImageOverview; from laaf_cli.report.figures import ImageRunData;"
         f"path = Path({str(folder / 'nlaaf-0.h5')!r});"
         "RunSummary.read(path); ImageOverview.read(path); ImageRunData.read(path); print('torch' in sys.modules)"
     )
@@ -445,9 +445,9 @@ def test_slopes_are_drawn_with_the_deviation_of_all_of_them() -> None:
 
 def _course_of(slopes: np.ndarray) -> Course:
     """The course of one activation over runs whose slopes are [n_runs, n_slopes] at a single epoch."""
-    from laaf_cli.report.figures.epochs import _slopes
-    from laaf_cli.report.figures.image_run_data import ImageGroup
-    from laaf_cli.runfile import ImageHistory
+    from laaf_cli.images.report.epochs import _slopes
+    from laaf_cli.images.report.run_data import ImageGroup
+    from laaf_cli.images.runfile.record import ImageHistory
 
     def run(own: np.ndarray) -> ImageRunData:
         told = {"mean": np.array([[own.mean()]]), "deviation": np.array([[own.std()]])}

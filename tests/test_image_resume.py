@@ -16,15 +16,16 @@ from conftest import Laaf, resealed
 from image_runs import SPEC, different, image_plan, write_images
 from laaf_process import LaafProcess
 
-from laaf_cli.checkpoint_files import CheckpointFiles
-from laaf_cli.classification.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip
-from laaf_cli.classification.data import ImageData, load_images
-from laaf_cli.classification.past_run import PastImageRun
-from laaf_cli.classification.plan import ImagePlan
-from laaf_cli.classification.resumption import ImageWishes, resume
-from laaf_cli.classification.run import execute
-from laaf_cli.finished_run import FinishedRun
-from laaf_cli.runfile import ImageRunFile, write_run
+from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip
+from laaf_cli.images.data import ImageData, load_images
+from laaf_cli.images.plan import ImagePlan
+from laaf_cli.images.resumption import ImageWishes, resume
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.state import PastImageRun
+from laaf_cli.images.train import execute
+from laaf_cli.runfile import write_run
+from laaf_cli.runs.checkpoints import CheckpointFiles
+from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.training import Checkpoints
 
 AUGMENTED = Augmentation("digits", (Crop(2), Flip(), Affine(10, 0.9, 1.1)))
@@ -83,7 +84,7 @@ def test_from_every_batch(tmp_path: Path, method: str, every_batch: None, monkey
 
 def test_running_statistics(tmp_path: Path, every_batch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     del every_batch
-    monkeypatch.setattr("laaf_cli.classification.resnet._STAGES", ((4, 1), (6, 2), (8, 2), (8, 2)))
+    monkeypatch.setattr("laaf_cli.images.models.resnet._STAGES", ((4, 1), (6, 2), (8, 2), (8, 2)))
     write_images(tmp_path, train=10, test=3, shape=(32, 32, 3))
     plan = image_plan(tmp_path, "model={kind: preact-resnet18}", "training={epochs: 2, batch: 4}", "slopes.per=channel")
     finished, checkpoints = run_of(plan, tmp_path)
@@ -229,7 +230,7 @@ def test_a_part_of_a_data_set_is_gone_on_with_as_it_is(
         asked.append(download)
         return images
 
-    monkeypatch.setattr("laaf_cli.classification.plan.load_images", loaded)
+    monkeypatch.setattr("laaf_cli.images.plan.load_images", loaded)
     execute(image_plan(tmp_path, "training.epochs=1", "model.width=2")).save(tmp_path / "run.h5")
     resume(PastImageRun.read(tmp_path / "run.h5"), ImageWishes(epochs=1))
     assert asked == [True, not subset]
@@ -324,7 +325,7 @@ def slow_steps() -> None:
     """In the other process: time to be interrupted."""
     import time
 
-    from laaf_cli.classification.trainer import ImageTrainer
+    from laaf_cli.images.trainer import ImageTrainer
 
     step: Callable[..., float] = ImageTrainer._step
 

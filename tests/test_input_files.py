@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from laaf_cli import bundled
 from laaf_cli.errors import ExitCode
+from laaf_cli.spec import bundled
 
 BUNDLED = f"Bundled problems: {', '.join(bundled.names())}."
 

@@ -18,7 +18,7 @@ from laaf_cli.cli.app import app
 from laaf_cli.cli.interrupt import StopFlag
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.errors import ExitCode
-from laaf_cli.report.json_record import record_schema
+from laaf_cli.json_record import record_schema
 from laaf_cli.training import PhaseEnd, StopReason
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schemas"

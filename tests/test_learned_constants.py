@@ -15,12 +15,12 @@ import pytest
 from conftest import Laaf, plan_of
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.finished_run import FinishedRun
 from laaf_cli.report import figures
 from laaf_cli.report.figures import RunData
-from laaf_cli.report.learned_constants import FoundConstant, found_constants
-from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile, write_run
+from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.train import execute
 
 SPEC = """
 coordinates: {x: [0, 1], t: [0, 1]}

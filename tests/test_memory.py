@@ -16,10 +16,10 @@ import pytest
 import torch
 from conftest import Laaf, plan_of
 
-from laaf_cli import footprint, memory
 from laaf_cli.derivatives.kernel import KernelMissing, load_library
 from laaf_cli.errors import OutOfMemoryError
-from laaf_cli.memory import Consumer, has_run_out, in_bytes, within_memory
+from laaf_cli.runs import memory
+from laaf_cli.runs.out_of_memory import Consumer, has_run_out, in_bytes, within_memory
 from laaf_cli.training import Trainer
 
 HEAT = """\
@@ -41,7 +41,7 @@ WITH_ROOM = """
 import resource, sys
 from pathlib import Path
 import torch, h5py, scipy.stats, rich.progress, rich.table
-import laaf_cli.cli.app, laaf_cli.cli.progress, laaf_cli.cli.tables, laaf_cli.run
+import laaf_cli.cli.app, laaf_cli.cli.progress, laaf_cli.cli.tables, laaf_cli.runs.train
 from laaf_cli.__main__ import main
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + int(sys.argv[1]) * 10**6
@@ -255,17 +255,17 @@ def test_numbers_of_bytes() -> None:
 @pytest.mark.parametrize("hidden", ["[7, 9]", "[4]"])
 def test_the_number_of_parameters(hidden: str) -> None:
     plan = plan_of(HEAT, f"network.hidden={hidden}")
-    assert footprint.n_parameters(plan) == plan.make_network().count()[0]
+    assert memory.n_parameters(plan) == plan.make_network().count()[0]
     walls = "  walls: {where: [x = 0, x = 1], equation: u = 0, points: 20}\n"
     periodic = plan_of(HEAT.replace(walls, ""), f"network.hidden={hidden}", "periodic.x=3")
-    assert footprint.n_parameters(periodic) == periodic.make_network().count()[0]
+    assert memory.n_parameters(periodic) == periodic.make_network().count()[0]
 
 
 def test_the_estimate_of_the_layers_is_near_what_they_take() -> None:
     """Measured by torch: all that autograd keeps between the two passes, and the gradients of a layer."""
     plan = plan_of(HEAT, "points.interior=3000", "network.hidden=[30,30,30]", "dtype=float64")
     plan = replace(plan, engine_name="taylor")
-    [estimate] = [each for each in footprint.of_loss(plan) if re.match("the layers .* of the equations", each.what)]
+    [estimate] = [each for each in memory.of_loss(plan) if re.match("the layers .* of the equations", each.what)]
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:

@@ -10,12 +10,11 @@ import pytest
 import scipy.io
 from conftest import plan_of
 
-from laaf_cli import bundled
 from laaf_cli.expression import NUMPY, Node, differentiate, evaluate
 from laaf_cli.problem import SAMPLERS, Domain, Problem, build, constant_loss, grid_points
 from laaf_cli.problem.samplers import draw
 from laaf_cli.problem.tables import Rows, Table, TableError, as_rows, read_table
-from laaf_cli.spec import load
+from laaf_cli.spec import bundled, load
 
 SHIFTED = """
 coordinates: {x: [2, 5], y: [-7, -6.5], t: [10, 20]}

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import laaf_cli.classification.data
-from laaf_cli.classification.data import DATASETS, ImageData, load_images
+import laaf_cli.images.data
+from laaf_cli.images.data import DATASETS, ImageData, load_images
 
 # --- the table and the package
 
@@ -49,7 +49,7 @@ def test_the_table_is_whole() -> None:
     ]
 
 
-PACKAGE = Path(laaf_cli.classification.data.__file__).parent
+PACKAGE = Path(laaf_cli.images.data.__file__).parent
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.name)

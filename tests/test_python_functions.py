@@ -13,8 +13,8 @@ from fault_tables import CONDITIONS, START, message
 from torch import Tensor
 
 from laaf_cli.errors import SpecError
-from laaf_cli.plan import Plan, make_plan
 from laaf_cli.problem import PythonFunction
+from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Text
 
 ONE = START.replace("u_xx", "u_xx + f(u)") + "functions: laws.py\n" + CONDITIONS

@@ -19,11 +19,11 @@ from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import ExitCode
 from laaf_cli.expression import Field
 from laaf_cli.network import Mlp
-from laaf_cli.plan import Plan
 from laaf_cli.report.figures import RunData, slopes_figure
-from laaf_cli.run import execute
 from laaf_cli.runfile import RunFile
-from laaf_cli.trained_network import restore
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.solution import restore
+from laaf_cli.runs.train import execute
 from laaf_cli.training import OPTIMIZERS, Objective, PhaseEnd, StopReason, Trainer, TrainingResult
 from laaf_cli.training.inverse_hessian import (
     DenseInverse,

@@ -7,11 +7,10 @@ import pytest
 import torch
 from conftest import plan_of
 
-from laaf_cli import bundled
 from laaf_cli.derivatives import ENGINES, FusedEngine, Operator
 from laaf_cli.expression import Field, Scope, evaluate, linear_coefficients, parse, resolve, without
-from laaf_cli.plan import Plan, make_plan
-from laaf_cli.spec import Override
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.spec import Override, bundled
 from laaf_cli.training.reading import Reading, read
 
 

@@ -11,11 +11,11 @@ from conftest import plan_of
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
-from laaf_cli import bundled
 from laaf_cli.errors import SpecError
-from laaf_cli.plan import make_plan
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import HopfCole, Reference, ReferenceRefusedError, Tabulated
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.spec import bundled
 
 BURGERS = """
 coordinates: {{x: [{low}, {high}], t: [{start}, {end}]}}

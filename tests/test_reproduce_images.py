@@ -13,20 +13,21 @@ import numpy as np
 import pytest
 from conftest import Laaf, Outcome
 
-from laaf_cli.classification import plan as image_plan
-from laaf_cli.classification.data import DATASETS, ImageData, Images
 from laaf_cli.cli import many_runs
 from laaf_cli.errors import MissingDataError, UsageError
-from laaf_cli.paper import ARTEFACTS, Column, Request, Variant, image_artefact
+from laaf_cli.images import plan as image_plan
+from laaf_cli.images.data import DATASETS, ImageData, Images
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.spec import ImageSpec
+from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, FOUR
-from laaf_cli.paper.image_artefact import PAPER_DATASETS
-from laaf_cli.paper.image_figure import draw_training_loss
-from laaf_cli.paper.image_page import ImagePage, of_data_set
-from laaf_cli.paper.image_results import ImageResult, against_fixed
-from laaf_cli.runfile import ImageRunFile
-from laaf_cli.spec import ImageSpec
+from laaf_cli.paper.images import artefact as image_artefact
+from laaf_cli.paper.images.artefact import PAPER_DATASETS
+from laaf_cli.paper.images.figure import draw_training_loss
+from laaf_cli.paper.images.page import ImagePage, of_data_set
+from laaf_cli.paper.images.results import ImageResult, against_fixed
+from laaf_cli.runs.task import identity
 from laaf_cli.sweep import PlannedRun
-from laaf_cli.tasks import identity
 
 PART = "10 of 1,000 training images"
 

@@ -13,8 +13,8 @@ from conftest import plan_of
 from scipy import stats
 
 from laaf_cli.errors import SpecError
-from laaf_cli.plan import Plan
-from laaf_cli.run import execute
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.train import execute
 from laaf_cli.seeds import random_stream
 from laaf_cli.training import RESAMPLERS, Objective, StopReason, Trainer, TrainingResult
 from laaf_cli.training.resampling import Renewal, choose, density

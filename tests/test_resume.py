@@ -16,17 +16,17 @@ import torch
 from conftest import Laaf, plan_of, resealed
 from jsonschema import Draft202012Validator
 
-from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.cli.interrupt import StopFlag
 from laaf_cli.errors import RunFileError
-from laaf_cli.finished_run import FinishedRun
-from laaf_cli.past_run import PastRun
-from laaf_cli.plan import Plan
-from laaf_cli.resumption import Wishes, resume
-from laaf_cli.run import execute
+from laaf_cli.files.target import CHECKPOINTS
 from laaf_cli.runfile import write_run
 from laaf_cli.runfile.seal import seal
-from laaf_cli.target_file import CHECKPOINTS
+from laaf_cli.runs.checkpoints import CheckpointFiles
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.resume.resumption import Wishes, resume
+from laaf_cli.runs.resume.state import PastRun
+from laaf_cli.runs.train import execute
 from laaf_cli.training import OPTIMIZERS, Checkpoints, Objective, StopReason, Trainer, TrainingResult
 from laaf_cli.training.checkpoints import SHARE
 

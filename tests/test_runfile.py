@@ -16,12 +16,12 @@ import xarray
 from conftest import plan_of
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.finished_run import FinishedRun
-from laaf_cli.plan import make_plan
-from laaf_cli.run import execute
+from laaf_cli.files.target import check_target
 from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, LAYOUT, RunFile, write_run
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.runs.train import execute
 from laaf_cli.spec import Text
-from laaf_cli.target_file import check_target
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -145,7 +145,7 @@ def test_error_at_times_is_taken_at_exactly_these(path: Path) -> None:
 
 def test_hashes_tell_problem_and_method_apart() -> None:
     def hashes(*changes: str) -> tuple[str, str]:
-        return plan_of(HEAT, *changes).hashes()
+        return plan_of(HEAT, *changes).hashes
 
     base = hashes()
     assert hashes("seed=5") == base
@@ -215,9 +215,9 @@ def test_observed_values_are_kept(tmp_path: Path) -> None:
     execute(plan).save(tmp_path / "run.h5")
     with RunFile(tmp_path / "run.h5") as run:
         assert run.array("checkpoint/observed/data/u").tolist() == list(range(9))
-    before = plan.hashes()
+    before = plan.hashes
     np.savez(tmp_path / "data.npz", x=np.linspace(0, 2, 9), t=np.full(9, 5.5), u=np.arange(9.0) + 1)
-    assert make_plan(plan.text).hashes()[0] != before[0]
+    assert make_plan(plan.text).hashes.problem != before.problem
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a\udcffb"])
@@ -271,7 +271,7 @@ def test_target_is_checked_before_training(tmp_path: Path) -> None:
 
 
 def test_target_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("laaf_cli.target_file._free_bytes", lambda _folder: 5_000_000)
+    monkeypatch.setattr("laaf_cli.files.target._free_bytes", lambda _folder: 5_000_000)
     with pytest.raises(UsageError, match=r"has 5 MB left, and 32 MB may be needed; --output names"):
         check_target(tmp_path / "run.h5", overwrite=False)
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from conftest import Laaf, plan_of, resealed
 
-from laaf_cli.finished_run import FinishedRun
-from laaf_cli.plan import make_plan
 from laaf_cli.report.overview import N_BINS, Overview
-from laaf_cli.run import execute
 from laaf_cli.runfile import write_run
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.runs.train import execute
 from laaf_cli.spec import Text
 
 SPEC = """# é, and a line that ends as Windows ends it\r

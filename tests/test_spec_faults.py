@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fault_tables import CONDITIONS, START, cases, message
 
-from laaf_cli.plan import make_plan
+from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
 from laaf_cli.spec.load import EXAMPLES, load
 

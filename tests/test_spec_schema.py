@@ -16,15 +16,15 @@ from conftest import Laaf, plan_of
 from jsonschema import Draft7Validator, Draft202012Validator
 from test_docs import SPECS, Block
 
-from laaf_cli import bundled
-from laaf_cli.classification.data import DATASETS, ImageData, Images
-from laaf_cli.classification.models import MODELS
-from laaf_cli.classification.plan import ImagePlan, make_image_plan
 from laaf_cli.cli.spec_schema import spec_schema
 from laaf_cli.errors import ExitCode, SpecError
-from laaf_cli.plan import CHOICES, make_plan
+from laaf_cli.images.data import DATASETS, ImageData, Images
+from laaf_cli.images.models.table import MODELS
+from laaf_cli.images.plan import ImagePlan, make_image_plan
+from laaf_cli.images.spec import ImageSpec
 from laaf_cli.problem.conditions import KINDS
-from laaf_cli.spec import Condition, ImageSpec, Override, RunSpec, Text, apply, load_as
+from laaf_cli.runs.plan import CHOICES, make_plan
+from laaf_cli.spec import Condition, Override, RunSpec, Text, apply, bundled, load_as
 from laaf_cli.spec.load import IMAGE_EXAMPLES
 from laaf_cli.spec.schema import ONE_OF, resolved_schema
 from laaf_cli.spec.source import read_yaml

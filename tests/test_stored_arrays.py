@@ -12,12 +12,12 @@ import pytest
 import scipy.io
 from image_files import npy, npz
 
+from laaf_cli.files.untrusted import matlab
+from laaf_cli.files.untrusted.matlab import arrays_of
+from laaf_cli.files.untrusted.npy import read_npy
+from laaf_cli.files.untrusted.npz import NumpyArchive
+from laaf_cli.files.untrusted.stored_array import DamagedFileError, StoredArrayError
 from laaf_cli.problem.tables import TableError, read_table
-from laaf_cli.stored_arrays import matlab
-from laaf_cli.stored_arrays.matlab import arrays_of
-from laaf_cli.stored_arrays.npy import read_npy
-from laaf_cli.stored_arrays.npz import NumpyArchive
-from laaf_cli.stored_arrays.stored_array import DamagedFileError, StoredArrayError
 
 RNG = np.random.default_rng(0)
 TYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?"]

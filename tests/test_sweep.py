@@ -21,9 +21,9 @@ import torch
 from conftest import Laaf
 
 from laaf_cli.errors import UsageError
-from laaf_cli.plan import make_plan
 from laaf_cli.reference import HopfCole
 from laaf_cli.runfile import RunFile
+from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
 from laaf_cli.sweep import Alternative, LocalProcesses, Outcome, PlannedRun, State, dask_executor, plan_runs, sweep
 
@@ -325,7 +325,7 @@ def test_plans_travel() -> None:
     """References too: Hopf-Cole keeps trees, not closures."""
     import pickle
 
-    from laaf_cli import bundled
+    from laaf_cli.spec import bundled
 
     plan = make_plan(bundled.find("burgers"))
     again = pickle.loads(pickle.dumps(plan))  # noqa: S301 - our own

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from laaf_cli.errors import UsageError
-from laaf_cli.target_file import claimed, replacing
+from laaf_cli.files.target import claimed, replacing
 
 HOLD = """
 import sys

@@ -10,10 +10,10 @@ import pytest
 import torch
 from conftest import plan_of
 
-from laaf_cli import bundled
 from laaf_cli.metrics import FAR_ABOVE, NEGLIGIBLE, far_above
-from laaf_cli.plan import Plan
-from laaf_cli.run import execute
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.train import execute
+from laaf_cli.spec import bundled
 from laaf_cli.training import Objective, Trainer, validate
 from laaf_cli.training.validation import fresh_points
 
@@ -85,7 +85,7 @@ def test_the_part_of_importance_keeps_its_share() -> None:
 
 def test_a_finished_run_is_validated_with_the_points_of_the_spec(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr("laaf_cli.run.finish", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr("laaf_cli.runs.train.finish", lambda *arguments: seen.append(arguments))
     execute(plan_of(SYSTEM))
     plan, network, result, *_ = seen[0]
     objective = plan.make_objective(network, result.state.setting.points)

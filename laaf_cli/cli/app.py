@@ -8,7 +8,6 @@ import typer
 
 from laaf_cli import __version__
 from laaf_cli.cli.check import check
-from laaf_cli.cli.classify import classify
 from laaf_cli.cli.compare import compare
 from laaf_cli.cli.evaluate import evaluate
 from laaf_cli.cli.plot import plot
@@ -20,6 +19,7 @@ from laaf_cli.cli.show import show
 from laaf_cli.cli.solve import solve
 from laaf_cli.cli.sweep import sweep
 from laaf_cli.errors import ExitCode
+from laaf_cli.images.cli.classify import classify
 
 _EXIT_CODES = "  ".join(f"{code.value} {code.sentence}." for code in ExitCode)
 

@@ -35,8 +35,8 @@ def check(
 
     Example:  laaf check my.yaml --set network.hidden=[50,50]
     """
-    from laaf_cli import bundled
     from laaf_cli.errors import UsageError
+    from laaf_cli.spec import bundled
 
     if (spec is None) is not schema:
         raise UsageError("laaf check takes a SPEC, or --schema alone")
@@ -59,12 +59,13 @@ def check(
     )
     overrides = chosen.overrides(text)
 
-    from laaf_cli import footprint
-    from laaf_cli.memory import within_memory
-    from laaf_cli.plan import inspect, make_plan
+    from laaf_cli.runs import memory
+    from laaf_cli.runs.inspection import inspect
+    from laaf_cli.runs.out_of_memory import within_memory
+    from laaf_cli.runs.plan import make_plan
 
     plan = make_plan(text, overrides, derivatives=derivatives.value, allow_python=allow_python)
-    with within_memory("evaluating the loss once", lambda: footprint.of_loss(plan)):
+    with within_memory("evaluating the loss once", lambda: memory.of_loss(plan)):
         inspection = inspect(plan)
     if not quiet:
         for warning in (*plan.warnings, *one_run.memory_warnings(plan)):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from laaf_cli.cli import console, options, place_options
-from laaf_cli.report import export
+from laaf_cli.files import export
 
 if TYPE_CHECKING:
     from laaf_cli.problem import Places
     from laaf_cli.runfile import RunFile
-    from laaf_cli.trained_network import TrainedNetwork
+    from laaf_cli.runs.solution import TrainedNetwork
 
 
 def evaluate(
@@ -54,7 +54,7 @@ def evaluate(
             export.check_output(output, tuple(file.spec.coordinates), overwrite=overwrite)
 
         from laaf_cli.cli.places import choose_places
-        from laaf_cli.trained_network import restore
+        from laaf_cli.runs.solution import restore
 
         network = restore(file, device.value if device is not None else "auto")
         wanted = {name: network.field(name) for name in _names(fields, network)}
@@ -92,7 +92,7 @@ _UNFINISHED = {
 
 
 def _announce(file: RunFile, network: TrainedNetwork, places: Places, names: list[str]) -> None:
-    from laaf_cli.spec import printable
+    from laaf_cli.text import printable
 
     spans = []
     for name, values in places.coordinates.items():

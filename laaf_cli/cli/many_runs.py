@@ -90,10 +90,10 @@ def train(
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.sweep_progress import make_sweep_progress
     from laaf_cli.errors import InterruptedRunError, UsageError
+    from laaf_cli.files.target import check_target
     from laaf_cli.network import torch_device
     from laaf_cli.sweep import ENDED_WELL, State
     from laaf_cli.sweep import sweep as train_all
-    from laaf_cli.target_file import check_target
 
     if scheduler is not None and jobs is not None:
         raise UsageError("--jobs is for this machine, and --scheduler names another")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from laaf_cli.cli import console
 
 if TYPE_CHECKING:
-    from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.errors import LaafError
-    from laaf_cli.finished_run import FinishedRun, Told
-    from laaf_cli.plan import Plan
-    from laaf_cli.tasks import AnyPast, AnyPlan
+    from laaf_cli.runs.checkpoints import CheckpointFiles
+    from laaf_cli.runs.finished import FinishedRun, Told
+    from laaf_cli.runs.plan import Plan
+    from laaf_cli.runs.task import AnyPast, AnyPlan
 
 
 def check_bounds(max_seconds: float | None, max_error: float | None) -> None:
@@ -39,8 +39,8 @@ def check_max_error(plan: Plan, max_error: float | None) -> None:
 def check_no_interrupted_run(target: Path) -> None:
     """Raises UsageError where the run file is there and can be gone on with: who asks for it again may want that."""
     from laaf_cli.errors import RunFileError, UsageError
-    from laaf_cli.resumption import UNFINISHED
     from laaf_cli.runfile import SealedRun
+    from laaf_cli.runs.resume.resumption import UNFINISHED
 
     if not target.is_file():
         return
@@ -61,8 +61,8 @@ def check_checkpoint(target: Path, *, overwrite: bool) -> None:
 
     To overwrite it is to remove it: it must not be taken for what the new training has kept.
     """
-    from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.errors import UsageError
+    from laaf_cli.runs.checkpoints import CheckpointFiles
 
     files = CheckpointFiles(target)
     if overwrite:
@@ -79,7 +79,7 @@ def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
     Raises UsageError where it cannot be written, or holds a run, finished or not, that is not to be replaced.
     """
-    from laaf_cli.target_file import check_target, claimed
+    from laaf_cli.files.target import check_target, claimed
 
     if not overwrite:
         check_no_interrupted_run(path)
@@ -92,11 +92,11 @@ def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def memory_warnings(plan: AnyPlan) -> list[str]:
     """That the training will hardly fit into the memory, where it will not."""
-    from laaf_cli import footprint
-    from laaf_cli.classification import footprint as image_footprint
-    from laaf_cli.classification.plan import ImagePlan
+    from laaf_cli.images import memory as image_footprint
+    from laaf_cli.images.plan import ImagePlan
+    from laaf_cli.runs import memory
 
-    told = image_footprint.warning(plan) if isinstance(plan, ImagePlan) else footprint.warning(plan)
+    told = image_footprint.warning(plan) if isinstance(plan, ImagePlan) else memory.warning(plan)
     return [told] if told else []
 
 
@@ -118,11 +118,11 @@ def train(
     While the training goes on it is kept beside the run file. Where it is stopped at once, raises InterruptedRunError
     that names what was kept.
     """
-    from laaf_cli.checkpoint_files import CheckpointFiles
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.progress import make_progress
     from laaf_cli.errors import OutOfMemoryError, UsageError
-    from laaf_cli.tasks import execute, n_iterations
+    from laaf_cli.runs.checkpoints import CheckpointFiles
+    from laaf_cli.runs.task import execute, n_iterations
 
     kept = CheckpointFiles(target)
     try:

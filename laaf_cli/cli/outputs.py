@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from laaf_cli.classification.classified import ImageSummary
-from laaf_cli.cli.image_tables import image_summary_tables
 from laaf_cli.cli.tables import summary_tables
-from laaf_cli.finished_run import Told
-from laaf_cli.plan import Inspection, Plan, TermReport
+from laaf_cli.images.cli.tables import image_summary_tables
+from laaf_cli.images.record import ImageSummary
+from laaf_cli.images.report.overview import ImageOverview
+from laaf_cli.json_record import JsonRecord
 from laaf_cli.report.comparison_record import ComparisonRecord
-from laaf_cli.report.image_overview import ImageOverview
-from laaf_cli.report.json_record import JsonRecord
 from laaf_cli.report.overview import Overview
-from laaf_cli.solved import Summary
+from laaf_cli.runs.finished import Told
+from laaf_cli.runs.inspection import Inspection, TermReport
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.record import Summary
 from laaf_cli.spec import RunSpec
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.report import export
+from laaf_cli.files import export
 
 WHERE, TARGET = "Where", "Output"
 """The headings of the options that say where fields are taken, and what file they go into."""

@@ -17,13 +17,14 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.cli import console
 from laaf_cli.cli.place_options import GRID_FORMS
-from laaf_cli.errors import UsageError, did_you_mean, listed
+from laaf_cli.errors import UsageError
 from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
 from laaf_cli.problem import Places
-from laaf_cli.problem.domain import Array, Domain
-from laaf_cli.spec import printable, shown
+from laaf_cli.problem.domain import Domain
+from laaf_cli.text import did_you_mean, listed, printable, shown
 
 MAX_VALUES = 50_000_000
 """Values of fields that one command computes; 400 MB."""

@@ -23,8 +23,9 @@ def problems(
 
     Example:  laaf problems burgers > my.yaml
     """
-    from laaf_cli import bundled
-    from laaf_cli.errors import UsageError, did_you_mean, listed
+    from laaf_cli.errors import UsageError
+    from laaf_cli.spec import bundled
+    from laaf_cli.text import did_you_mean, listed
 
     if name is None:
         console.print_results([_equations(), _data_sets()])
@@ -39,8 +40,8 @@ def problems(
 
 
 def _equations() -> PlainTable:
-    from laaf_cli import bundled
     from laaf_cli.cli.tables import plain_table
+    from laaf_cli.spec import bundled
 
     table = plain_table("problem", "title", "source")
     for name in bundled.names():
@@ -51,9 +52,9 @@ def _equations() -> PlainTable:
 
 def _data_sets() -> PlainTable:
     """What `laaf classify` takes by name."""
-    from laaf_cli import bundled
-    from laaf_cli.classification.data import DATASETS
     from laaf_cli.cli.tables import plain_table
+    from laaf_cli.images.data import DATASETS
+    from laaf_cli.spec import bundled
 
     table = plain_table("data set", "title", "training + test images", "classes")
     for name in bundled.image_names():

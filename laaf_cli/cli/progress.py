@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from laaf_cli.cli.console import messages, print_message
 
 if TYPE_CHECKING:
-    from laaf_cli.classification.trainer import EpochRecord
+    from laaf_cli.images.trainer import EpochRecord
     from laaf_cli.training import Record
 
 N_PLAIN_LINES = 10

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from laaf_cli.cli import console, options, place_options
-from laaf_cli.report import export
+from laaf_cli.files import export
 
 if TYPE_CHECKING:
-    from laaf_cli.plan import Plan
     from laaf_cli.problem import Domain, Places
     from laaf_cli.reference import Reference, ReferenceValues
+    from laaf_cli.runs.plan import Plan
     from laaf_cli.spec import Override, Text
 
 
@@ -46,9 +46,8 @@ def reference(
 
     Example:  laaf reference burgers --grid x=501,t=@0.5 --output slice.csv
     """
-    from laaf_cli import bundled
     from laaf_cli.errors import BoundExceededError, UsageError
-    from laaf_cli.spec import Override
+    from laaf_cli.spec import Override, bundled
 
     if grid and points is not None:
         raise UsageError("--grid and --points both say where; give one of them")
@@ -59,7 +58,7 @@ def reference(
     if method is not None:
         overrides.append(_method(text, method))
 
-    from laaf_cli.plan import make_plan
+    from laaf_cli.runs.plan import make_plan
 
     plan = make_plan(text, overrides, allow_python=allow_python)
     if plan.reference is None:
@@ -147,7 +146,7 @@ def _attributes(plan: Plan, values: ReferenceValues) -> dict[str, str]:
         "title": plan.spec.title or plan.name,
         "source": f"laaf {__version__}",
         "problem": plan.name,
-        "problem_hash": plan.hashes()[0],
+        "problem_hash": plan.hashes.problem,
         "method": plan.reference.method if plan.reference is not None else "",
         "error_estimate": f"{values.error_estimate:.3e}",
     }

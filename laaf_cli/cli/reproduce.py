@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import console, image_options, many_runs, options
+from laaf_cli.cli import console, many_runs, options
+from laaf_cli.images.cli import options as image_options
 
 _VARIANTS = "Variants of the set-up"
 
@@ -117,8 +118,9 @@ def reproduce(
 
     Example:  laaf reproduce table1 --seeds 5 --fixed-learning-rates 4e-4,1.6e-3,3.2e-3
     """
-    from laaf_cli.errors import UsageError, did_you_mean, listed
+    from laaf_cli.errors import UsageError
     from laaf_cli.paper import ARTEFACTS, Request, Variant
+    from laaf_cli.text import did_you_mean, listed
 
     if name is None:
         from laaf_cli.cli.tables import plain_table

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, image_options, one_run, options
+from laaf_cli.cli import console, one_run, options
+from laaf_cli.images.cli import options as image_options
 
 if TYPE_CHECKING:
-    from laaf_cli.classification.resumption import ImageResumption
-    from laaf_cli.resumption import Resumption
+    from laaf_cli.images.resumption import ImageResumption
+    from laaf_cli.runs.resume.resumption import Resumption
 
 
 def resume(
@@ -81,17 +82,17 @@ def resume(
 
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
-    from laaf_cli.checkpoint_files import CheckpointFiles
-    from laaf_cli.classification.past_run import PastImageRun
-    from laaf_cli.classification.resumption import ImageWishes
-    from laaf_cli.classification.resumption import resume as resume_images
-    from laaf_cli.cli.download_progress import make_download_progress
     from laaf_cli.errors import UsageError
-    from laaf_cli.resumption import Wishes
-    from laaf_cli.resumption import resume as resume_equation
+    from laaf_cli.files.target import check_target, claimed
+    from laaf_cli.images.cli.download_progress import make_download_progress
+    from laaf_cli.images.resumption import ImageWishes
+    from laaf_cli.images.resumption import resume as resume_images
+    from laaf_cli.images.state import PastImageRun
     from laaf_cli.runfile import SealedRun
-    from laaf_cli.target_file import check_target, claimed
-    from laaf_cli.tasks import read_past
+    from laaf_cli.runs.checkpoints import CheckpointFiles
+    from laaf_cli.runs.resume.resumption import Wishes
+    from laaf_cli.runs.resume.resumption import resume as resume_equation
+    from laaf_cli.runs.task import read_past
 
     one_run.check_bounds(max_seconds, max_error)
     files = CheckpointFiles.of(run)
@@ -138,7 +139,7 @@ def _refuse(what: str, given: Mapping[str, object]) -> None:
 
 
 def _announce(resumption: Resumption | ImageResumption) -> None:
-    from laaf_cli.tasks import n_iterations
+    from laaf_cli.runs.task import n_iterations
 
     past, plan = resumption.past, resumption.plan
     console.print_message(f"going on from iteration {past.iterations} of {n_iterations(plan)}, kept in {past.path}")

@@ -12,7 +12,7 @@ from laaf_cli.cli import console, options
 
 if TYPE_CHECKING:
     from laaf_cli.cli.tables import PlainTable
-    from laaf_cli.report.image_overview import ImageOverview
+    from laaf_cli.images.report.overview import ImageOverview
     from laaf_cli.report.overview import Overview
 
 
@@ -55,8 +55,8 @@ def _of_equation(run: Path) -> tuple[Overview, Iterator[PlainTable]]:
 
 
 def _of_images(run: Path) -> tuple[ImageOverview, Iterator[PlainTable]]:
-    from laaf_cli.cli.image_tables import image_overview_tables
-    from laaf_cli.report.image_overview import ImageOverview
+    from laaf_cli.images.cli.tables import image_overview_tables
+    from laaf_cli.images.report.overview import ImageOverview
 
     overview = ImageOverview.read(run)
     return overview, image_overview_tables(overview)

@@ -10,7 +10,7 @@ import typer
 from laaf_cli.cli import console, one_run, options
 
 if TYPE_CHECKING:
-    from laaf_cli.plan import Plan
+    from laaf_cli.runs.plan import Plan
 
 
 def solve(
@@ -47,7 +47,7 @@ def solve(
 
     Example:  laaf solve burgers --activation nlaaf --n 10
     """
-    from laaf_cli import bundled
+    from laaf_cli.spec import bundled
 
     text = bundled.find(spec)
     chosen = options.SpecOptions(
@@ -63,7 +63,7 @@ def solve(
     )
     overrides = chosen.overrides(text)
 
-    from laaf_cli.plan import make_plan
+    from laaf_cli.runs.plan import make_plan
 
     one_run.check_bounds(max_seconds, max_error)
     plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from laaf_cli.classification.data import DATASETS
-from laaf_cli.classification.models import MODELS
-from laaf_cli.plan import CHOICES
+from laaf_cli.images.data import DATASETS
+from laaf_cli.images.models.table import MODELS
 from laaf_cli.problem import SAMPLER_CHOICES
+from laaf_cli.runs.plan import CHOICES
 from laaf_cli.spec import KeyPath
 from laaf_cli.spec.schema import Schema, written_schema
 

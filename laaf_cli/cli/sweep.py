@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, image_options, many_runs, options
+from laaf_cli.cli import console, many_runs, options
+from laaf_cli.images.cli import options as image_options
 
 if TYPE_CHECKING:
     from laaf_cli.spec import Override, Text
@@ -92,9 +93,8 @@ def sweep(
 
     Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
     """
-    from laaf_cli import bundled
     from laaf_cli.errors import UsageError
-    from laaf_cli.spec import is_of_images
+    from laaf_cli.spec import bundled, is_of_images
 
     text = bundled.find(spec)
     of_images = is_of_images(text)
@@ -121,15 +121,15 @@ OneRunOptions = options.SpecOptions | image_options.ImageOptions
 
 def _planner(text: Text, allow_python: bool) -> MakePlan:
     """Plans the runs of an equation."""
-    from laaf_cli.plan import make_plan
+    from laaf_cli.runs.plan import make_plan
 
     return partial(make_plan, text, allow_python=allow_python)
 
 
 def _image_planner(text: Text, data_dir: Path | None, *, download: bool, quiet: bool) -> MakePlan:
     """Plans runs over images, which are read once for all of them that are of one data set."""
-    from laaf_cli.classification.plan import ImagePlan, make_image_plan
-    from laaf_cli.cli.download_progress import make_download_progress
+    from laaf_cli.images.cli.download_progress import make_download_progress
+    from laaf_cli.images.plan import ImagePlan, make_image_plan
 
     known: dict[str, ImagePlan] = {}
 
@@ -208,7 +208,8 @@ def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[li
 
 def _choices(given: str | None, option: str, known: Sequence[str]) -> list[str | None]:
     """The words of a list with commas; one None where the option is not given."""
-    from laaf_cli.errors import UsageError, did_you_mean, listed
+    from laaf_cli.errors import UsageError
+    from laaf_cli.text import did_you_mean, listed
 
     if given is None:
         return [None]

@@ -10,13 +10,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from laaf_cli.spec import printable
+from laaf_cli.text import printable
 
 if TYPE_CHECKING:
-    from laaf_cli.plan import Inspection, Plan
     from laaf_cli.report.comparison import Comparison
-    from laaf_cli.report.learned_constants import FoundConstant
-    from laaf_cli.solved import Summary
+    from laaf_cli.runfile.learned_constants import FoundConstant
+    from laaf_cli.runs.inspection import Inspection
+    from laaf_cli.runs.plan import Plan
+    from laaf_cli.runs.record import Summary
 
 
 def summary_tables(summary: Summary) -> Iterator[Table]:
@@ -99,7 +100,7 @@ def value_or_dash(value: float | None) -> str:
 
 def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
     """Learned constants: where they started, what was found, and how far that is from the truth."""
-    from laaf_cli.report.learned_constants import SPREAD_OVER
+    from laaf_cli.runfile.learned_constants import SPREAD_OVER
 
     known = any(constant.truth is not None for constant in constants.values())
     headings = ["learned constant", "start", "bounds", "found"] + ["truth", "relative error"] * known

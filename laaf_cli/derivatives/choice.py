@@ -12,9 +12,9 @@ from laaf_cli.derivatives.fused import MAX_ORDER, FusedEngine, evaluate_fused
 from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine
-from laaf_cli.errors import listed
 from laaf_cli.expression import Field
 from laaf_cli.network import Mlp
+from laaf_cli.text import listed
 
 
 class MakeEngine(Protocol):

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 
-from laaf_cli.errors import did_you_mean, listed
 from laaf_cli.expression.differentiate import differentiate
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError, fault
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS, OPERATORS
@@ -15,6 +14,7 @@ from laaf_cli.expression.simplify import call
 from laaf_cli.expression.tokens import too_deep
 from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
 from laaf_cli.multi_index import MAX_ORDER, Orders, derivative_name, parse_suffix, unit
+from laaf_cli.text import did_you_mean, listed
 
 MAX_FAULTS = 20
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
-from laaf_cli.errors import UsageError, listed
+from laaf_cli.errors import UsageError
 from laaf_cli.paper.request import Request
 from laaf_cli.sweep import PlannedRun
+from laaf_cli.text import listed
 
 Planned = TypeVar("Planned")
 """The runs of an artefact, in the order in which it shows them."""

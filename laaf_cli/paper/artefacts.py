@@ -7,7 +7,7 @@ from typing import Any
 from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.columns import LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY, SEVEN, SIX, TABLE1
 from laaf_cli.paper.equation_artefact import EquationArtefact
-from laaf_cli.paper.image_artefact import ImageArtefact
+from laaf_cli.paper.images.artefact import ImageArtefact
 from laaf_cli.paper.pictures import ERRORS, LOSS, SLOPES, SOLUTION
 
 _DISCONTINUOUS, _BURGERS = "discontinuous", "burgers"

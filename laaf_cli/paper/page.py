@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.errors import UsageError
+from laaf_cli.files.target import replacing
 from laaf_cli.paper.claims import judge
 from laaf_cli.paper.columns import FIXED, Column, Published
 from laaf_cli.report.comparison_table import TextTable, error_text, number_text, pair_texts
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import compare_pairs, holm, spread
-from laaf_cli.target_file import replacing
 
 Summaries = Mapping[Column, Sequence[RunSummary]]
 

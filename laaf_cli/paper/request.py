@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from laaf_cli import bundled
 from laaf_cli.paper.columns import Column, Variant
-from laaf_cli.plan import make_plan
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.spec import bundled
 from laaf_cli.sweep import Alternative, MakePlan, PlannedRun, plan_runs
 
 EQUATION_OPTIONS = (
@@ -91,7 +91,7 @@ class Request:
         for column in columns:
             axes = [*([one] for one in settings), [column.alternative()]]
             runs = plan_runs(make, axes, self.seeds, self.runs_folder)
-            _, method = runs[0].plan.hashes()
+            method = runs[0].plan.hashes.method
             if method not in known:
                 planned[column] = runs
             known.add(method)

@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from laaf_cli.errors import Fault, SpecError, did_you_mean, listed
+from laaf_cli.arrays import Array
+from laaf_cli.errors import Fault, SpecError
 from laaf_cli.expression import Node, Scope, Symbol, symbols
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.determinacy import check_determinacy
-from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.form import check_derivable, check_periodicity, met_conditions, read_form, read_periodic
 from laaf_cli.problem.observations import read_data
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
@@ -22,7 +23,8 @@ from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import NONE_DRAWN, Interior
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.trial import Trial
-from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load, shown
+from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load
+from laaf_cli.text import did_you_mean, listed, shown
 
 RESERVED_TERMS = ("slope_recovery", "total", "iteration", "wall_time_s", "relative_l2")
 MAX_GRID_POINTS = 5_000_000

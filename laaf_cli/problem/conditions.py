@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from laaf_cli.errors import did_you_mean, listed
 from laaf_cli.expression import (
     Call,
     ExpressionError,
@@ -27,17 +26,9 @@ from laaf_cli.problem.domain import Face
 from laaf_cli.problem.observations import read_observed
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import (
-    N_NODES,
-    NONE_DRAWN,
-    NORMAL,
-    AtPlace,
-    IntegralOver,
-    OnFaces,
-    PeriodicPair,
-    Region,
-)
-from laaf_cli.spec import Condition, KeyPath, shown
+from laaf_cli.problem.regions import N_NODES, NONE_DRAWN, NORMAL, AtPlace, IntegralOver, OnFaces, PeriodicPair, Region
+from laaf_cli.spec import Condition, KeyPath
+from laaf_cli.text import did_you_mean, listed, shown
 
 N_POINTS = 100
 """Points of a condition that does not say how many."""

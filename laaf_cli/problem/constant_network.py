@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, evaluate
-from laaf_cli.problem.domain import Array
 from laaf_cli.problem.problem import Problem
 from laaf_cli.problem.regions import PointSet
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from laaf_cli.errors import did_you_mean, listed
+from laaf_cli.arrays import Array
 from laaf_cli.expression import (
     NUMPY,
     ExpressionError,
@@ -27,11 +27,12 @@ from laaf_cli.expression import (
     symbols,
 )
 from laaf_cli.expression.functions import TABLE
-from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import N_NODES, AtPlace, IntegralOver, OnFaces, PeriodicPair, PointSet
 from laaf_cli.problem.trial import Trial
+from laaf_cli.text import did_you_mean, listed
 
 N_POINTS = 1000
 """Points of a condition at which the form of the solution is checked."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Call, Node, Scope, evaluate, fields, nodes, resolve, symbols
-from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.domain import Domain
 
 N_LINES = 500
 """Lines along which jumps are looked for."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from laaf_cli.errors import did_you_mean, listed
 from laaf_cli.expression import Call, ExpressionError, Node, Symbol, parse_equation, symbols
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import OBSERVED, Observed, PointSet, Region, Sampled
 from laaf_cli.spec import Condition, Data, KeyPath
+from laaf_cli.text import did_you_mean, listed
 
 _SOURCES: Mapping[str, tuple[str, ...]] = {
     "target": ("points", "sampler", "noise"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from laaf_cli.problem.domain import Array
+from laaf_cli.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from laaf_cli.arrays import Array
 from laaf_cli.expression import Field, Node, Number, Symbol, fields, substitute
-from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.regions import PointSet, Region
 from laaf_cli.problem.trial import Trial

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from laaf_cli.errors import Fault, SpecError, UsageError
-from laaf_cli.spec import LoadedSpec, RunSpec, printable, read_text
+from laaf_cli.spec import LoadedSpec, RunSpec, read_text
+from laaf_cli.text import printable
 
 
 @dataclass(frozen=True)

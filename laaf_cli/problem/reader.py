@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from laaf_cli.errors import Fault, did_you_mean, listed
+from laaf_cli.arrays import Array
+from laaf_cli.errors import Fault
 from laaf_cli.expression import (
     ExpressionError,
     ExpressionFault,
@@ -29,12 +30,13 @@ from laaf_cli.expression import (
     resolve,
 )
 from laaf_cli.expression.functions import TABLE
-from laaf_cli.problem.domain import Array, Domain
+from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.jumps import lost_jumps
 from laaf_cli.problem.regions import Part
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import Rows, TableError, as_rows, read_table
 from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, Points, RunSpec
+from laaf_cli.text import did_you_mean, listed
 
 T = TypeVar("T")
 

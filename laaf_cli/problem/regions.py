@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Node, evaluate
-from laaf_cli.problem.domain import Array, Domain, Face
+from laaf_cli.problem.domain import Domain, Face
 from laaf_cli.problem.samplers import draw
 
 OBSERVED = "observed "

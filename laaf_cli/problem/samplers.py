@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from laaf_cli.problem.domain import Array
+from laaf_cli.arrays import Array
 
 Sampler = Callable[[int, int, np.random.Generator], Array]
 """(number of points, dimension, random stream) → points of the unit cube [n, dimension]."""

@@ -13,18 +13,18 @@ from typing import TextIO
 
 import numpy as np
 
-from laaf_cli.errors import did_you_mean, listed
-from laaf_cli.problem.domain import Array, grid_points
-from laaf_cli.spec import printable
-from laaf_cli.stored_arrays import hdf5, matlab
-from laaf_cli.stored_arrays.npz import NumpyArchive
-from laaf_cli.stored_arrays.stored_array import (
+from laaf_cli.arrays import Array
+from laaf_cli.files.untrusted import hdf5, matlab
+from laaf_cli.files.untrusted.npz import NumpyArchive
+from laaf_cli.files.untrusted.stored_array import (
     MAX_NUMBERS,
     DamagedFileError,
     StoredArray,
     StoredArrayError,
     check_size,
 )
+from laaf_cli.problem.domain import grid_points
+from laaf_cli.text import did_you_mean, listed, printable
 
 MAX_BYTES = 2_000_000_000
 MAX_LINE = 1_000_000

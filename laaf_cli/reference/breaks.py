@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Call, Node, Number, evaluate, fields, symbols
 from laaf_cli.expression.analyse import nodes
 from laaf_cli.expression.functions import COMPARISONS
-from laaf_cli.problem.domain import Array
 
 N_PLACES = 4001
 MOST_BREAKS = 20

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Backend, Node, evaluate
 from laaf_cli.problem import Problem
-from laaf_cli.problem.domain import Array
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 
 EXTENDED = Backend(np, np.longdouble, NUMPY.special)

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.multi_index import MAX_ORDER
-from laaf_cli.problem.domain import Array
 
 
 @dataclass(frozen=True)

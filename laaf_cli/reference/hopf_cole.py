@@ -22,11 +22,11 @@ import numpy as np
 from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
-from laaf_cli.errors import listed
+from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate, fields
 from laaf_cli.problem import OnFaces, Problem, Term
-from laaf_cli.problem.domain import Array
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.text import listed
 
 FIRST_NODES = 64
 MOST_NODES = 131_072

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from laaf_cli.arrays import Array
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.problem import Domain, grid_points
-from laaf_cli.problem.domain import Array
 
 
 class ReferenceRefusedError(LaafError):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.problem import Problem
-from laaf_cli.problem.domain import Array
 from laaf_cli.problem.tables import Rows, Table, TableError, read_table
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
+from laaf_cli.errors import RunFileError, UsageError
+from laaf_cli.images.report.diagnostics import of_a_part
+from laaf_cli.metrics import Measure
 from laaf_cli.report import labels
-from laaf_cli.report.image_doubts import of_a_part
-from laaf_cli.report.measures import Measure
 from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, holm, spread
+from laaf_cli.text import did_you_mean, listed
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from laaf_cli.json_record import JsonRecord
 from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
-from laaf_cli.report.json_record import JsonRecord
-from laaf_cli.report.learned_constants import FoundConstant
 from laaf_cli.report.statistics import PairedComparison
+from laaf_cli.runfile.learned_constants import FoundConstant
 
 
 @dataclass(frozen=True)

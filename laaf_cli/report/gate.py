@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from laaf_cli.errors import RunFileError
+from laaf_cli.metrics import Measure
 from laaf_cli.report.comparison import Comparison, MethodGroup
-from laaf_cli.report.measures import Measure
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import spread
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from laaf_cli.spec import ImageSpec, RunSpec
+from laaf_cli.images.spec import ImageSpec
+from laaf_cli.spec import RunSpec
 
 KIND_LABELS = {"fixed": "fixed", "gaaf": "GAAF", "llaaf": "L-LAAF", "nlaaf": "N-LAAF"}
 """Kind of slopes → its name in the paper."""

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from laaf_cli.report.doubts import doubts
-from laaf_cli.report.json_record import JsonRecord
-from laaf_cli.report.learned_constants import FoundConstant, found_constants
-from laaf_cli.report.losses import loss_without_recovery
+from laaf_cli.arrays import Array
+from laaf_cli.json_record import JsonRecord
 from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, EventSummary, GridFields, History, PhaseSummary, RunFile
+from laaf_cli.runfile.diagnostics import doubts
+from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.losses import loss_without_recovery
 from laaf_cli.spec import RunSpec
-
-Array = NDArray[Any]
 
 N_BINS = 8
 

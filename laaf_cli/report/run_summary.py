@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.spec import ImageSpec
+from laaf_cli.metrics import MEASURES, Measure
 from laaf_cli.report.labels import PART
-from laaf_cli.report.learned_constants import FoundConstant, found_constants
-from laaf_cli.report.losses import SLOPE_RECOVERY, loss_without_recovery
-from laaf_cli.report.measures import MEASURES, Measure
-from laaf_cli.runfile import ImageRunFile, RunFile, SealedRun, task_of
-from laaf_cli.spec import ImageSpec, RunSpec, printable
+from laaf_cli.runfile import RunFile, SealedRun, task_of
+from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
+from laaf_cli.spec import RunSpec
+from laaf_cli.text import printable
 
 SUCCESSES = ("completed", "max-seconds")
 """Stop reasons of runs that trained as they were told to; any other is a failure."""

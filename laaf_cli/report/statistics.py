@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[np.float64]
+from laaf_cli.arrays import Array
 
 CONFIDENCE = 0.95
 N_RESAMPLES = 9999

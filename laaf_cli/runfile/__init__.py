@@ -1,14 +1,5 @@
 """The run file: its layouts as tables, writing it, reading it."""
 
-from laaf_cli.runfile.image_layout import (
-    IMAGE_ATTRIBUTES,
-    IMAGE_COLUMNS,
-    IMAGE_GROUP_ATTRIBUTES,
-    IMAGE_LAYOUT,
-    IMAGE_SLOPES,
-)
-from laaf_cli.runfile.image_read import ImageRunFile
-from laaf_cli.runfile.image_record import ImageCheckpoint, ImageHistory, ImageNetwork, ImageRecord, SlopeSummary
 from laaf_cli.runfile.layout import (
     ATTRIBUTES,
     COMMON_ATTRIBUTES,
@@ -39,11 +30,6 @@ __all__ = [
     "COMMON_ATTRIBUTES",
     "FORMAT_VERSION",
     "GROUP_ATTRIBUTES",
-    "IMAGE_ATTRIBUTES",
-    "IMAGE_COLUMNS",
-    "IMAGE_GROUP_ATTRIBUTES",
-    "IMAGE_LAYOUT",
-    "IMAGE_SLOPES",
     "LAYOUT",
     "Attribute",
     "Checkpoint",
@@ -52,17 +38,11 @@ __all__ = [
     "EventSummary",
     "GridFields",
     "History",
-    "ImageCheckpoint",
-    "ImageHistory",
-    "ImageNetwork",
-    "ImageRecord",
-    "ImageRunFile",
     "NetworkParameters",
     "PhaseSummary",
     "RunFile",
     "RunRecord",
     "SealedRun",
-    "SlopeSummary",
     "SpecSource",
     "task_of",
     "write_run",

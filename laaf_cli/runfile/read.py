@@ -10,17 +10,10 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from laaf_cli.runfile.guarded import refusal
+from laaf_cli.arrays import Array
+from laaf_cli.files.untrusted.guarded import refusal
 from laaf_cli.runfile.layout import ATTRIBUTES, GROUP_ATTRIBUTES
-from laaf_cli.runfile.record import (
-    Array,
-    Checkpoint,
-    ErrorAtTimes,
-    GridFields,
-    History,
-    NetworkParameters,
-    PhaseSummary,
-)
+from laaf_cli.runfile.record import Checkpoint, ErrorAtTimes, GridFields, History, NetworkParameters, PhaseSummary
 from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
 from laaf_cli.spec import RunSpec
 

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from laaf_cli.arrays import Array
 from laaf_cli.errors import RunFileError
-from laaf_cli.runfile.guarded import GuardedFile, refusal
+from laaf_cli.files.untrusted.guarded import GuardedFile, refusal
 from laaf_cli.runfile.layout import COMMON_ATTRIBUTES, FORMAT_VERSION, Attribute
-from laaf_cli.runfile.record import Array, EventSummary, SpecSource
-from laaf_cli.spec import shown
+from laaf_cli.runfile.record import EventSummary, SpecSource
+from laaf_cli.text import shown
 
 MAX_TEXT = 1_000_000
 """The most bytes of a text dataset; a spec has at most a fifth of it."""

@@ -11,12 +11,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from laaf_cli.runfile.image_layout import IMAGE_ATTRIBUTES
-from laaf_cli.runfile.image_record import ImageRecord
+from laaf_cli.arrays import Array
+from laaf_cli.files.target import replacing
+from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES
+from laaf_cli.images.runfile.record import ImageRecord
 from laaf_cli.runfile.layout import ATTRIBUTES, Attribute
-from laaf_cli.runfile.record import Array, Checkpoint, EventSummary, GridFields, RunRecord, SpecSource
+from laaf_cli.runfile.record import Checkpoint, EventSummary, GridFields, RunRecord, SpecSource
 from laaf_cli.runfile.seal import SIZE, seal_content
-from laaf_cli.target_file import replacing
 
 
 def write_run(path: Path, record: RunRecord | ImageRecord) -> None:

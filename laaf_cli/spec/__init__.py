@@ -1,6 +1,5 @@
 """The spec: YAML text → frozen models, with errors that point at the characters at fault."""
 
-from laaf_cli.spec.image_models import ImageModelSpec, ImageSlopes, ImageSpec, ImageTraining
 from laaf_cli.spec.load import LoadedSpec, Override, apply, is_of_images, load, load_as
 from laaf_cli.spec.models import (
     Balance,
@@ -16,17 +15,13 @@ from laaf_cli.spec.models import (
     RunSpec,
     Slopes,
 )
-from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, printable, read_text, shown
+from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, read_text
 
 __all__ = [
     "MAX_FAULTS",
     "Balance",
     "Condition",
     "Data",
-    "ImageModelSpec",
-    "ImageSlopes",
-    "ImageSpec",
-    "ImageTraining",
     "KeyPath",
     "Learned",
     "LoadedSpec",
@@ -45,7 +40,5 @@ __all__ = [
     "is_of_images",
     "load",
     "load_as",
-    "printable",
     "read_text",
-    "shown",
 ]

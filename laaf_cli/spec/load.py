@@ -11,10 +11,11 @@ from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from laaf_cli.errors import Fault, Mark, SpecError, did_you_mean, listed
-from laaf_cli.spec.image_models import ImageSpec
+from laaf_cli.errors import Fault, Mark, SpecError
+from laaf_cli.images.spec import ImageSpec
 from laaf_cli.spec.models import MAX_LABEL, MAX_NAME, RunSpec
-from laaf_cli.spec.source import MAX_FAULTS, MAX_NESTING, KeyPath, Text, Value, read_yaml, shown
+from laaf_cli.spec.source import MAX_FAULTS, MAX_NESTING, KeyPath, Text, Value, read_yaml
+from laaf_cli.text import did_you_mean, listed, shown
 
 _INDEX = re.compile("[0-9]{1,6}")
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from laaf_cli.images.spec import ImageSpec
 from laaf_cli.spec import models
-from laaf_cli.spec.image_models import ImageSpec
 from laaf_cli.spec.load import OF_EQUATIONS
 from laaf_cli.spec.source import KeyPath
 

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from laaf_cli.errors import Fault, Mark, SpecError, UsageError
+from laaf_cli.text import printable, shown
 
 MAX_BYTES = 50_000
 MAX_NESTING = 12
@@ -53,16 +54,6 @@ class Text:
         """The place of one character, by its number in the text."""
         above = _LINE_BREAK.split(self.content[:index])
         return self.mark(len(above) - 1, len(above[-1]), 1)
-
-
-def printable(text: str) -> str:
-    """The text without what would upset a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def shown(text: str, length: int = 60) -> str:
-    """Words of the user in quotes, cut where they are long."""
-    return f"'{printable(text if len(text) <= length else f'{text[:length]}…')}'"
 
 
 @dataclass

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.plan import Plan
 from laaf_cli.reference import Reference
-from laaf_cli.resumption import UNFINISHED
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.resume.resumption import UNFINISHED
+from laaf_cli.runs.task import AnyPlan, Identity, identity, stored_run
 from laaf_cli.spec import Override
-from laaf_cli.tasks import AnyPlan, Identity, identity, stored_run
 
 MAX_RUNS = 10_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from laaf_cli.errors import listed
 from laaf_cli.problem import Problem
 from laaf_cli.spec import Balance, KeyPath, Phase, Resample, RunSpec
+from laaf_cli.text import listed
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.resampling import RESAMPLERS

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from laaf_cli.arrays import Array
 from laaf_cli.derivatives import MakeEngine, Prepared
 from laaf_cli.expression import NUMPY, Backend, Field, Node, evaluate
 from laaf_cli.network import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
-from laaf_cli.problem.domain import Array
 from laaf_cli.training.reading import Reading
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from laaf_cli.arrays import Array
 from laaf_cli.derivatives import MakeEngine, evaluate_together
 from laaf_cli.expression import Backend, Field
 from laaf_cli.network import Mlp, SlopeRecovery
 from laaf_cli.problem import Interior, PointSet, Problem, Term
-from laaf_cli.problem.domain import Array
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import Balance, Resample

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.problem import Domain, Interior
-from laaf_cli.problem.domain import Array
 from laaf_cli.spec import Resample
 
 

@@ -37,15 +37,14 @@ import torch
 from error_curves import ErrorCurve, by_method, error_figure, error_table, read_curve, time_table, told_errors
 from findings import Findings, Table, make_parser, tell
 
-from laaf_cli import bundled
 from laaf_cli.errors import LaafError
 from laaf_cli.metrics import relative_l2
-from laaf_cli.plan import Plan, make_plan
 from laaf_cli.problem import grid_points
 from laaf_cli.report.figures.save import save
 from laaf_cli.report.statistics import spread
-from laaf_cli.run import execute
-from laaf_cli.spec import Override
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.runs.train import execute
+from laaf_cli.spec import Override, bundled
 from laaf_cli.training import trainer
 
 ADAM = "laaf, Adam: burgers training.0.iterations=1000000"

@@ -19,14 +19,13 @@ from pathlib import Path
 import torch
 from findings import Findings, Table, make_parser, milliseconds, tell
 
-from laaf_cli import bundled
-from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.errors import SpecError
-from laaf_cli.plan import make_plan
 from laaf_cli.problem import grid_points
-from laaf_cli.run import prepare_torch
-from laaf_cli.solved import finish
-from laaf_cli.spec import Override
+from laaf_cli.runs.checkpoints import CheckpointFiles
+from laaf_cli.runs.plan import make_plan
+from laaf_cli.runs.record import finish
+from laaf_cli.runs.train import prepare_torch
+from laaf_cli.spec import Override, bundled
 from laaf_cli.training import Checkpoints, Trainer, TrainingResult
 from laaf_cli.training.checkpoints import SHARE
 

@@ -14,11 +14,11 @@ from findings import Table
 from matplotlib.figure import Figure
 
 from laaf_cli.errors import RunFileError
+from laaf_cli.files.target import replacing
 from laaf_cli.report.figures.canvas import legend_below, lines_of, make_figure, printed
 from laaf_cli.report.methods import REFERENCE_COLOR
 from laaf_cli.report.statistics import spread
 from laaf_cli.runfile import RunFile
-from laaf_cli.target_file import replacing
 
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Of the methods of laaf in the order of their names, after Okabe & Ito."""

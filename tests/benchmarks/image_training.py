@@ -25,12 +25,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from turns import race, timed
 
-from laaf_cli.classification.batches import ImageBatches
-from laaf_cli.classification.data import ImageData, Images
-from laaf_cli.classification.image_model import ImageModel
-from laaf_cli.classification.plan import ImagePlan, make_image_plan
-from laaf_cli.classification.trainer import ImageTrainer
-from laaf_cli.run import prepare_torch
+from laaf_cli.images.batches import ImageBatches
+from laaf_cli.images.data import ImageData, Images
+from laaf_cli.images.models.image_model import ImageModel
+from laaf_cli.images.plan import ImagePlan, make_image_plan
+from laaf_cli.images.trainer import ImageTrainer
+from laaf_cli.runs.train import prepare_torch
 from laaf_cli.spec import Override, Text
 
 SPEC = "images: mnist\ntraining: {learning_rate: 1.0e-3, drops: []}\n"

@@ -32,12 +32,11 @@ from findings import Findings, Table, make_parser, tell
 from torch import Tensor
 from turns import Timing, race, timed
 
-from laaf_cli import bundled
 from laaf_cli.derivatives import AUTO, ENGINES
 from laaf_cli.network import Mlp
-from laaf_cli.plan import Plan, make_plan
-from laaf_cli.run import prepare_torch
-from laaf_cli.spec import Override
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.runs.train import prepare_torch
+from laaf_cli.spec import Override, bundled
 
 NU = 0.01 / np.pi
 LEARNING_RATE = 8e-4

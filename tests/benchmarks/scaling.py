@@ -34,11 +34,10 @@ from contestants import racing_engines
 from findings import Findings, Table, make_parser, milliseconds, tell
 from turns import race, timed
 
-from laaf_cli import bundled
 from laaf_cli.derivatives import FusedEngine, TaylorEngine
-from laaf_cli.plan import Plan, make_plan
-from laaf_cli.run import prepare_torch
-from laaf_cli.spec import Override
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.runs.train import prepare_torch
+from laaf_cli.spec import Override, bundled
 
 SIDE = 1024
 """Of the matrices whose product is the measure."""

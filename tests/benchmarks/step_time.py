@@ -35,10 +35,9 @@ from findings import Findings, Table, make_parser, milliseconds, tell
 from numpy.typing import NDArray
 from turns import Timing, race, timed
 
-from laaf_cli import bundled
-from laaf_cli.plan import Plan, make_plan
-from laaf_cli.run import prepare_torch
-from laaf_cli.spec import Override
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.runs.train import prepare_torch
+from laaf_cli.spec import Override, bundled
 
 DEEPXDE = {"DeepXDE": "reverse", "DeepXDE, forward mode": "forward"}
 """Rival in a process of its own → its direction of differentiation."""

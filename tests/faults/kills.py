@@ -27,12 +27,12 @@ import torch
 
 import laaf_cli.cli.app
 import laaf_cli.cli.tables
-import laaf_cli.resumption
-import laaf_cli.run  # noqa: F401
+import laaf_cli.runs.resume.resumption
+import laaf_cli.runs.train  # noqa: F401
 from laaf_cli.__main__ import main
-from laaf_cli.checkpoint_files import CheckpointFiles
 from laaf_cli.errors import RunFileError
-from laaf_cli.past_run import PastRun
+from laaf_cli.runs.checkpoints import CheckpointFiles
+from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.training import checkpoints
 
 torch.optim.Adam([torch.zeros(1)])  # the first optimizer loads half of torch

@@ -12,9 +12,9 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from laaf_cli import bundled
 from laaf_cli.expression import ExpressionError, parse_equation
 from laaf_cli.expression.functions import FUNCTIONS, MAX_EXPONENT
+from laaf_cli.spec import bundled
 from laaf_cli.spec.source import Value, read_yaml
 
 ATOMS = (

@@ -30,7 +30,8 @@ from pathlib import Path
 import h5py
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.runfile import ImageRunFile, RunFile, task_of
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.runfile import RunFile, task_of
 from laaf_cli.runfile.seal import SIZE, seal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-6.h5"

@@ -11,7 +11,7 @@ from random import Random
 
 from expression_texts import equation, formula, junk, real
 
-from laaf_cli import bundled
+from laaf_cli.spec import bundled
 from laaf_cli.spec.models import RunSpec
 
 Draw = Callable[[Random], str]

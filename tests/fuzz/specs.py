@@ -25,8 +25,8 @@ from spec_texts import START, any_assignments, any_spec, bundled_texts
 from tripwire import armed
 
 from laaf_cli.errors import SpecError, UsageError
-from laaf_cli.plan import make_plan
 from laaf_cli.problem.tables import FORMATS
+from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, read_text
 from laaf_cli.spec.source import Value, read_yaml
 

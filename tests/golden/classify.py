@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from laaf_cli.__main__ import main
-from laaf_cli.classification import lenet
+from laaf_cli.images.models import lenet
 
 random = np.random.default_rng(0)
 arrays = {

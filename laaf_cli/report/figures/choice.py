@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from laaf_cli.errors import RunFileError, UsageError, did_you_mean, listed
+from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.report.figures.canvas import shortened
 from laaf_cli.report.figures.run_data import RunData
+from laaf_cli.text import did_you_mean, listed
 
 MAX_PANELS = 12
 

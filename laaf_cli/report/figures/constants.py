@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import finite, linear_limits, log_padded, padded, set_log
-from laaf_cli.report.learned_constants import bounds_of
 from laaf_cli.report.methods import REFERENCE_COLOR
-from laaf_cli.runfile.record import Array
+from laaf_cli.runfile.learned_constants import bounds_of
 
 BOUND_COLOR = "#009E73"
 """Of the palette of Okabe & Ito, and of no method."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
+from laaf_cli.arrays import Array
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
 from laaf_cli.report.methods import REFERENCE_COLOR, MethodStyle
-from laaf_cli.runfile.record import Array
 
 
 @dataclass(frozen=True)

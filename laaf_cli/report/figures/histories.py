@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from laaf_cli.arrays import Array
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
 from laaf_cli.report.figures.scales import linear_limits, log_limits, log_padded, padded, set_log
-from laaf_cli.runfile.record import Array
 
 DEVIATIONS = 2.0
 """Half the height of a band in sample standard deviations, as in the figures of the paper."""

@@ -8,14 +8,15 @@ from typing import Any, Generic
 
 from matplotlib.figure import Figure
 
-from laaf_cli.errors import UsageError, did_you_mean, listed
+from laaf_cli.errors import UsageError
+from laaf_cli.images.report.confusion import confusion_figure
+from laaf_cli.images.report.epochs import activations_figure, errors_figure, losses_figure, no_activations
+from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.report.figures import constants, error, frequency, loss, slopes, solution
 from laaf_cli.report.figures.choice import DrawnType, choose_unknowns, require_one_problem
-from laaf_cli.report.figures.confusion import confusion_figure
-from laaf_cli.report.figures.epochs import activations_figure, errors_figure, losses_figure, no_activations
-from laaf_cli.report.figures.image_run_data import ImageRunData
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.runfile import COMMANDS
+from laaf_cli.text import did_you_mean, listed
 
 
 @dataclass(frozen=True)

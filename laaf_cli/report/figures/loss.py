@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
-from laaf_cli.report.losses import SLOPE_RECOVERY, loss_without_recovery
-from laaf_cli.runfile.record import Array
+from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 
+from laaf_cli.arrays import Array
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import ColorScale
-from laaf_cli.runfile.record import Array
 
 MAP_HEIGHT = 2.4
 """Height of a line of maps with its labels, in inches."""

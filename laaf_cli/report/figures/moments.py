@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from laaf_cli.arrays import Array
 from laaf_cli.errors import UsageError
 from laaf_cli.report.figures.run_data import TIME, RunData
-from laaf_cli.runfile.record import Array, GridFields
+from laaf_cli.runfile.record import GridFields
 
 MAX_TIMES, DEFAULT_TIMES = 6, 4
 

@@ -9,9 +9,10 @@ import matplotlib as mpl
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
-from laaf_cli.errors import UsageError, did_you_mean, listed
+from laaf_cli.errors import UsageError
+from laaf_cli.files.target import replacing
 from laaf_cli.report.figures.canvas import STYLE
-from laaf_cli.target_file import replacing
+from laaf_cli.text import did_you_mean, listed
 
 
 def file_types() -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from laaf_cli.runfile.record import Array
+from laaf_cli.arrays import Array
 
 MAX_DECADES = 8
 NOT_FINITE_COLOR = "0.8"

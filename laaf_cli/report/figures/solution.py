@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import RowPlan, legend_below, lines_of, make_figure, make_rows, plain, printed
 from laaf_cli.report.figures.curves import Curve, draw_curve, draw_curves
@@ -24,7 +25,6 @@ from laaf_cli.report.figures.maps import (
 from laaf_cli.report.figures.moments import Moment, moments
 from laaf_cli.report.figures.run_data import TIME, RunData
 from laaf_cli.report.figures.scales import ColorScale, field_scale, linear_limits, padded
-from laaf_cli.runfile.record import Array
 
 MAX_SPACE = 2
 

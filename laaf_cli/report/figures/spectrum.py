@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from laaf_cli.runfile.record import Array
+from laaf_cli.arrays import Array
 
 
 @dataclass(frozen=True)

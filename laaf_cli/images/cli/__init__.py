@@ -1,0 +1,1 @@
+"""The command `laaf classify`, its options and its tables."""

@@ -1,0 +1,189 @@
+"""`laaf classify`: train a network on images, test it, write the run file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from laaf_cli.cli import console, one_run, options
+from laaf_cli.images.cli import options as image_options
+
+if TYPE_CHECKING:
+    from laaf_cli.images.plan import ImagePlan
+
+_NETWORK = "Network"
+
+
+def classify(
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET",
+            help="semeion, mnist, kmnist, fashion-mnist, cifar-10, cifar-100, svhn; or a YAML file that names images.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="lenet, or preact-resnet18 for images of 32×32 pixels.",
+            rich_help_panel=_NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    activation: options.ActivationOption = None,
+    n: options.ScaleOption = None,
+    slope_recovery: options.RecoveryOption = None,
+    slopes_per: Annotated[
+        image_options.Per | None,
+        typer.Option(
+            "--slopes-per",
+            metavar="WHAT",
+            help="neuron (as the authors) or channel: what has a slope of its own in a convolution of N-LAAF.",
+            rich_help_panel="Method",
+        ),
+    ] = None,
+    reading: Annotated[
+        image_options.Reading | None,
+        typer.Option(
+            "--reading",
+            metavar="WHOSE",
+            help="paper, or code: whose set-up counts where the paper's text and the authors' code differ.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            "--width",
+            metavar="N",
+            help="Neurons of LeNet's fully connected layer; 1014 in the paper, 1024 in the code.",
+            rich_help_panel=_NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            "--dropout",
+            metavar="P",
+            help="Share of them dropped in training; 0 in the paper, 0.5 in the code.",
+            rich_help_panel=_NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Shift, turn or mirror training images at random, as suits the data set.",
+            rich_help_panel="Training",
+            show_default=False,
+        ),
+    ] = None,
+    epochs: image_options.EpochsOption = None,
+    learning_rate: options.LearningRateOption = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch", metavar="N", help="Images in a step, 64.", rich_help_panel="Training", show_default=False
+        ),
+    ] = None,
+    max_seconds: options.MaxSecondsOption = None,
+    seed: options.SeedOption = None,
+    device: options.DeviceOption = None,
+    dtype: options.DtypeOption = None,
+    assignments: options.SetOption = None,
+    data_dir: image_options.DataDirOption = None,
+    download: image_options.DownloadOption = True,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="The run file; not given: runs/DATASET-MODEL-KIND-nN-sSEED.h5.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: options.OverwriteOption = False,
+    max_error: Annotated[
+        float | None,
+        typer.Option("--max-error", min=0, max=1, metavar="X", help="Exit with 6 above this test error, as 0.05."),
+    ] = None,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
+) -> None:
+    """Train a network with adaptive activation functions on images, test it and write one run file.
+
+    Example:  laaf classify semeion --activation nlaaf --epochs 10
+    """
+    from laaf_cli.errors import UsageError
+    from laaf_cli.spec import bundled
+
+    if dataset.endswith(".npz"):
+        raise UsageError(f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file")
+    text = bundled.find_images(dataset)
+    chosen = image_options.ImageOptions(
+        activation,
+        n,
+        slope_recovery,
+        learning_rate,
+        seed,
+        device,
+        dtype,
+        tuple(assignments or ()),
+        epochs,
+        model,
+        reading,
+        slopes_per,
+        width,
+        dropout,
+        augment,
+        batch,
+    )
+    overrides = chosen.overrides(text)
+
+    from laaf_cli.images.cli.download_progress import make_download_progress
+    from laaf_cli.images.plan import make_image_plan
+
+    one_run.check_bounds(max_seconds, max_error)
+    plan = make_image_plan(
+        text,
+        overrides,
+        folder=data_dir,
+        max_seconds=max_seconds,
+        download=download,
+        progress=make_download_progress(quiet=quiet),
+    )
+    with one_run.target(output or plan.default_output, overwrite=overwrite) as target:
+        if not quiet:
+            announce(plan)
+        finished = one_run.train(plan, target, quiet=quiet)
+    one_run.report(finished, max_error, quiet=quiet, json=json)
+
+
+def announce(plan: ImagePlan) -> None:
+    """What is trained on what."""
+    spec, data = plan.spec, plan.data
+    kind = spec.slopes.kind
+    slopes = "fixed" if kind == "fixed" else f"{kind}, n = {spec.slopes.n:g}"
+    recovery = ", slope recovery" if plan.recovery else ""
+    augmented = ", augmented" if spec.augment else ""
+    epochs = f"{plan.epochs} epoch" + "s" * (plan.epochs > 1)
+    console.print_message(
+        f"{spec.title or plan.name}: {len(data.train.labels):,} training and {len(data.test.labels):,} test images"
+        f"{augmented}, {spec.model.kind}, {slopes}{recovery}, {epochs}, seed {spec.seed}, {spec.dtype}, "
+        f"{plan.device.type}"
+    )
+    for warning in one_run.memory_warnings(plan):
+        console.print_warning(warning)
+    if data.unfetched:
+        console.print_warning(f"the rest of the data set could not be fetched: {data.unfetched}")
+    if data.subset:
+        console.print_warning(f"only a part of the data set: {data.subset}")

@@ -1,0 +1,183 @@
+"""The tables of `laaf classify`, and of `laaf show` for runs of images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from laaf_cli.cli.overview_tables import ended_text, versions_table
+from laaf_cli.cli.tables import PlainTable, plain_table
+
+if TYPE_CHECKING:
+    from laaf_cli.images.record import ImageSummary
+    from laaf_cli.images.report.overview import ClassErrors, Confusion, ImageOverview
+    from laaf_cli.images.spec import ImageModelSpec
+
+MAX_CLASSES = 10
+"""Of more classes those with the most errors are shown."""
+
+
+def image_summary_tables(summary: ImageSummary) -> Iterator[PlainTable]:
+    """The closing tables of a classification: errors, classes, slopes, cost."""
+    errors = plain_table("", "test images", "training images")
+    errors.add_texts("error", percent(summary.test_error), percent(summary.train_error))
+    errors.add_texts("accuracy", percent(1 - summary.test_error), percent(1 - summary.train_error))
+    errors.add_texts("cross entropy", f"{summary.test_loss:.4g}", f"{summary.train_loss:.4g}")
+    if summary.slope_recovery is not None:
+        errors.add_texts("S(a)", "", f"{summary.slope_recovery:.4f}")
+    errors.add_texts("images", f"{summary.n_test}", f"{summary.n_train}")
+    yield errors
+    if summary.classes:
+        yield _classes([(name, percent(share)) for name, share in _worst(list(summary.classes.items()))], "error")
+    if summary.n_slopes:
+        yield slopes_table(summary.slopes)
+    cost = plain_table("training", "")
+    cost.add_texts("epochs", f"{summary.epochs:g}")
+    cost.add_texts("steps", str(summary.iterations))
+    cost.add_texts("stopped", summary.stop_reason)
+    cost.add_texts("seconds", f"{summary.wall_time_s:.1f}")
+    cost.add_texts("images per second", rate(summary.images_per_s))
+    cost.add_texts("parameters + slopes", f"{summary.n_parameters} + {summary.n_slopes}")
+    cost.add_texts("run file", summary.path)
+    yield cost
+
+
+def _worst(shares: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """All classes in their order, or of many those with the most errors."""
+    if len(shares) <= MAX_CLASSES:
+        return list(shares)
+    return sorted(shares, key=lambda share: -share[1])[:MAX_CLASSES]
+
+
+def _classes(rows: Sequence[tuple[str, ...]], *headings: str) -> PlainTable:
+    table = plain_table("class", *headings)
+    for row in rows:
+        table.add_texts(*row)
+    return table
+
+
+class Scales(Protocol):
+    """The slopes of an activation, as n·a."""
+
+    @property
+    def mean(self) -> float: ...
+    @property
+    def deviation(self) -> float: ...
+    @property
+    def least(self) -> float: ...
+    @property
+    def greatest(self) -> float: ...
+
+
+def slopes_table(activations: Sequence[Scales]) -> PlainTable:
+    """n·a of each activation."""
+    table = plain_table("slopes n·a", "mean", "deviation", "least", "greatest")
+    for k, own in enumerate(activations, start=1):
+        numbers = (own.mean, own.deviation, own.least, own.greatest)
+        table.add_texts(f"activation {k}", *(f"{number:.4f}" for number in numbers))
+    return table
+
+
+def percent(share: float) -> str:
+    """A share in percent; `-` where it is not known."""
+    return "-" if math.isnan(share) else f"{100 * share:.2f} %"
+
+
+def rate(images_per_s: float) -> str:
+    """Images per second; `-` where no time was measured."""
+    return f"{images_per_s:.0f}" if math.isfinite(images_per_s) else "-"
+
+
+def image_overview_tables(overview: ImageOverview) -> Iterator[PlainTable]:
+    """What was classified, how, how often wrongly, which classes; losses, slopes, versions."""
+    yield _data(overview)
+    yield _method(overview)
+    yield _course(overview)
+    yield _by_class(overview.classes)
+    if overview.confusions:
+        yield _confusions(overview.confusions)
+    if overview.slopes:
+        yield slopes_table(overview.slopes)
+    yield versions_table(overview.attributes)
+
+
+def _data(overview: ImageOverview) -> PlainTable:
+    spec, facts = overview.settings, overview.attributes
+    table = plain_table("images", spec.title or facts["problem"])
+    if spec.source:
+        table.add_texts("source", spec.source)
+    table.add_texts(
+        "training, test", f"{facts['n_train']} and {facts['n_test']} images of {facts['n_classes']} classes"
+    )
+    if facts["subset"]:
+        table.add_texts("a part of the whole", facts["subset"])
+    for name, digest in overview.files.items():
+        table.add_texts(name, f"SHA-256 {digest[:16]}…")
+    return table
+
+
+def _method(overview: ImageOverview) -> PlainTable:
+    spec, facts = overview.settings, overview.attributes
+    table = plain_table("method", overview.method)
+    recovery = spec.slopes.recovery
+    if recovery is not None and spec.slopes.kind != "fixed":
+        table.add_texts("slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}")
+    if spec.slopes.kind == "nlaaf":
+        table.add_texts("in convolutions", f"a slope per {spec.slopes.per}")
+    table.add_texts("network", _network(spec.model))
+    table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")
+    training = spec.training
+    rate_law = f"learning rate {training.learning_rate:g}"
+    if training.drops:
+        rate_law += f", times {training.factor:g} at epoch {', '.join(map(str, training.drops))}"
+    passes = f"{training.epochs} epoch" + "s" * (training.epochs != 1)
+    table.add_texts("training", f"{passes}, batches of {training.batch}, momentum {training.momentum:g}")
+    table.add_texts("", rate_law)
+    table.add_texts("augmentation", "on" if spec.augment else "off")
+    table.add_texts("set-up as in", {"paper": "the paper's text", "code": "the authors' code"}[spec.reading])
+    table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
+    for event in overview.events:
+        table.add_texts(f"before step {event.iteration}", event.what)
+    table.add_texts("ended", ended_text(facts, f"epoch {overview.end.epoch:g} and {facts['iterations']} steps"))
+    table.add_texts("images per second", rate(facts["images_per_s"]))
+    return table
+
+
+def _network(model: ImageModelSpec) -> str:
+    words = [model.kind]
+    if model.width is not None:
+        words.append(f"fully connected layer of {model.width}")
+    if model.dropout:
+        words.append(f"dropout {model.dropout:g}")
+    if model.forgets_n:
+        words.append("slopes without the factor n")
+    return ", ".join(words)
+
+
+def _course(overview: ImageOverview) -> PlainTable:
+    states = {"at the start": overview.start, "at the end": overview.end, "best": overview.best}
+    table = plain_table("error and loss", *states)
+    table.add_texts("epoch", *(f"{state.epoch:g}" for state in states.values()))
+    table.add_texts("test error", *(percent(state.test_error) for state in states.values()))
+    table.add_texts("training error", *(percent(state.train_error) for state in states.values()))
+    table.add_texts("test cross entropy", *(f"{state.test_loss:.4g}" for state in states.values()))
+    table.add_texts("training cross entropy", *(f"{state.train_loss:.4g}" for state in states.values()))
+    if overview.slope_recovery is not None:
+        table.add_texts("S(a)", "", f"{overview.slope_recovery:.4f}", "")
+    return table
+
+
+def _by_class(classes: Sequence[ClassErrors]) -> PlainTable:
+    shown = classes
+    if len(classes) > MAX_CLASSES:
+        shown = sorted(classes, key=lambda own: -own.wrong)[:MAX_CLASSES]
+    rows = [(own.name, str(own.images), str(own.wrong), percent(own.error)) for own in shown]
+    return _classes(rows, "test images", "wrong", "error")
+
+
+def _confusions(confusions: Sequence[Confusion]) -> PlainTable:
+    table = plain_table("most often taken for another", "found", "images")
+    for pair in confusions:
+        table.add_texts(pair.true, pair.found, str(pair.images))
+    return table

@@ -1,0 +1,49 @@
+"""The row of Semeion, with the split that the authors of the paper publish beside their code."""
+
+from __future__ import annotations
+
+from laaf_cli.images.data.published import DataSet, Form, Part, Piece, PublishedFile
+from laaf_cli.images.data.semeion import read_test_digits, read_training_digits
+
+_SEMEION = PublishedFile(
+    "semeion.data",
+    2_889_702,
+    "sha256:f43228ae3da5ea6a3c95069d53450b86166770e3b719dcc333182128fe08d4b1",
+    ("https://archive.ics.uci.edu/ml/machine-learning-databases/semeion/semeion.data",),
+)
+_PERMUTATION = PublishedFile(
+    "random_index.npy", 12_872, "sha256:f5c264df30af7d8dead33ccd53b729128470a8e7e3bd07355cadea2ec603bdcb"
+)
+_AUTHORS = PublishedFile(
+    "Deep_Learning_Benchmark.zip",
+    10_349,
+    "sha256:c605919526a275d9cc6fec02f1527a4b483ba5a155bc2a16d3b49cc8688d89ce",
+    (
+        "https://raw.githubusercontent.com/AmeyaJagtap/Locally-Adaptive-Activation-Functions-Neural-Networks-/"
+        "02246c511efb1694d2740c33125b1403168ba0a1/Deep_Learning_Benchmark.zip",
+    ),
+)
+_SEMEION_PIECES = (
+    Piece(_SEMEION.name, 2_889_702, _SEMEION.checksum, (Form(_SEMEION),)),
+    Piece(
+        _PERMUTATION.name,
+        12_872,
+        _PERMUTATION.checksum,
+        (
+            Form(_PERMUTATION),
+            Form(_AUTHORS, "zip", "Deep_Learning_Benchmark/dataset/semeion/random_index.npy"),
+        ),
+    ),
+)
+
+SEMEION = DataSet(
+    "semeion",
+    "Semeion",
+    tuple("0123456789"),
+    (1, 16, 16),
+    (Part("training digits", 1000, _SEMEION_PIECES, read_training_digits),),
+    (Part("test digits", 593, _SEMEION_PIECES, read_test_digits),),
+    (),
+    "Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by way of the UCI Machine "
+    "Learning Repository; no licence is stated, and those who use it are asked to name both.",
+)

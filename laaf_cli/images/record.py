@@ -1,0 +1,231 @@
+"""What a classification leaves behind: the record that is written and the summary that is told."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from laaf_cli.arrays import Array
+from laaf_cli.images.models.image_model import ImageModel
+from laaf_cli.images.plan import ImagePlan
+from laaf_cli.images.report.diagnostics import image_doubts
+from laaf_cli.images.runfile.layout import IMAGE_COLUMNS, IMAGE_SLOPES
+from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork, ImageRecord, SlopeSummary
+from laaf_cli.images.trainer import ImageResult
+from laaf_cli.json_record import JsonRecord
+from laaf_cli.metrics import MEASURES, Measure
+from laaf_cli.runfile import EventSummary
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.provenance import provenance, spec_source
+from laaf_cli.training import StopReason
+
+
+@dataclass(frozen=True)
+class ImageSummary(JsonRecord):
+    """What is told at the end of a classification."""
+
+    also_told = ("images_per_s",)
+
+    title: str
+    """The title of the spec."""
+    problem: str
+    """The name of the data set, or of the spec's file without its ending."""
+    model: str
+    """The architecture of the network."""
+    reading: str
+    """Whose set-up counts where the paper's text and the authors' code differ: `paper` or `code`."""
+    augment: bool
+    """Whether training images were shifted, turned or mirrored at random."""
+    activation: str
+    """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
+    n: float
+    """The scale n of the slopes."""
+    recovery: bool
+    """Whether the slope recovery term is part of the loss."""
+    seed: int
+    """The seed of everything random."""
+    stop_reason: str
+    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
+    stop_detail: str
+    """Where training diverged, else empty."""
+    epochs: float
+    """The passes over the training images; a fraction where the training ended in one."""
+    iterations: int
+    """The steps of the optimizer."""
+    events: list[EventSummary]
+    """That the training was resumed."""
+    wall_time_s: float
+    """Seconds of training, without evaluation and writing."""
+    train_loss: float
+    """Cross entropy of the training images at the end, in training mode, without slope recovery."""
+    train_error: float
+    """Share of them that is classified wrongly."""
+    test_loss: float
+    """Cross entropy of the test images at the end."""
+    test_error: float
+    """Share of the test images that is classified wrongly."""
+    slope_recovery: float | None
+    """S(a) at the end; None where it is not part of the loss."""
+    slopes: list[SlopeSummary]
+    """The slopes of each activation at the end."""
+    classes: dict[str, float]
+    """By the name of a class, the share of its test images that is classified wrongly."""
+    n_train: int
+    """The number of training images."""
+    n_test: int
+    """The number of test images."""
+    subset: str
+    """Which part of the data set was used where it was not the whole, else empty."""
+    n_parameters: int
+    """The number of weights and biases."""
+    n_slopes: int
+    """The number of trainable slopes."""
+    device: str
+    """`cpu` or `cuda`."""
+    dtype: str
+    """The precision of the training, `float32` or `float64`."""
+    warnings: list[str]
+    """Reasons to doubt the answer."""
+    path: str = ""
+    """The run file."""
+
+    @property
+    def images_per_s(self) -> float:
+        """Training images per second of training, not finite where there was none."""
+        return self.epochs * self.n_train / self.wall_time_s if self.wall_time_s else math.nan
+
+    @property
+    def error(self) -> float:
+        """The test error."""
+        return self.test_error
+
+    @property
+    def measure(self) -> Measure:
+        return MEASURES["images"]
+
+    @property
+    def why_unknown(self) -> str:
+        return ""
+
+
+def finish(plan: ImagePlan, network: ImageModel, result: ImageResult) -> FinishedRun[ImageSummary]:
+    """Puts together what a training leaves behind."""
+    summary = _summary(plan, network, result)
+    state = result.state
+    record = ImageRecord(
+        attributes=_attributes(plan, result, summary),
+        spec=spec_source(plan.text, plan.overrides),
+        settings=json.dumps(plan.settings(), indent=2, allow_nan=False),
+        files=plan.data.files,
+        classes=plan.data.classes,
+        history=_history(result),
+        events=summary.events,
+        confusion=result.confusion,
+        network=ImageNetwork(
+            arrays(network.state_dict()),
+            {"kind": plan.spec.slopes.kind, "n": plan.spec.slopes.n, "per": plan.spec.slopes.per},
+        ),
+        checkpoint=ImageCheckpoint(
+            arrays(state.momentum), {"iteration": state.iteration, "epoch": state.epoch, "batch": state.batch}
+        ),
+    )
+    return FinishedRun(record, summary)
+
+
+def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    """What of a network is numbers that training changes, by name; counters of batches are none."""
+    return {
+        name: tensor.detach().cpu().contiguous().numpy()
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point()
+    }
+
+
+def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> ImageSummary:
+    spec, last = plan.spec, result.records[-1]
+    n_parameters, n_slopes = network.count()
+    counts = result.confusion.sum(1)
+    wrong = 1 - result.confusion.diagonal() / np.maximum(counts, 1)
+    return ImageSummary(
+        title=spec.title,
+        problem=plan.name,
+        model=spec.model.kind,
+        reading=spec.reading,
+        augment=spec.augment,
+        activation=spec.slopes.kind,
+        n=spec.slopes.n,
+        recovery=plan.recovery is not None,
+        seed=spec.seed,
+        stop_reason=result.stop_reason.value,
+        stop_detail=result.stop_detail,
+        epochs=result.state.epoch + result.state.batch / plan.n_batches,
+        iterations=result.state.iteration,
+        events=[EventSummary(event.iteration, event.what) for event in result.events],
+        wall_time_s=result.state.wall_time_s,
+        train_loss=last.train_loss,
+        train_error=last.train_error,
+        test_loss=last.test_loss,
+        test_error=last.test_error,
+        slope_recovery=None if math.isnan(last.recovery) else last.recovery,
+        slopes=list(last.scales),
+        classes={name: float(share) for name, share, n in zip(plan.data.classes, wrong, counts, strict=True) if n},
+        n_train=len(plan.data.train.labels),
+        n_test=len(plan.data.test.labels),
+        subset=plan.data.subset,
+        n_parameters=n_parameters,
+        n_slopes=n_slopes,
+        device=plan.device.type,
+        dtype=spec.dtype,
+        warnings=_warnings(plan, result),
+    )
+
+
+def _warnings(plan: ImagePlan, result: ImageResult) -> list[str]:
+    """Reasons to doubt; of a training that goes on or was stopped none but what was used."""
+    error = result.records[-1].test_error if result.stop_reason is StopReason.COMPLETED else 0.0
+    return image_doubts(plan.data.subset, error, plan.data.n_classes)
+
+
+def _attributes(plan: ImagePlan, result: ImageResult, summary: ImageSummary) -> dict[str, str | int | float]:
+    return provenance(plan.device) | {
+        "task": "images",
+        "title": summary.title,
+        "problem": summary.problem,
+        "seed": summary.seed,
+        "dtype": summary.dtype,
+        "stop_reason": summary.stop_reason,
+        "stop_detail": summary.stop_detail,
+        "iterations": summary.iterations,
+        "wall_time_s": summary.wall_time_s,
+        "n_checkpoints": result.n_checkpoints,
+        "checkpoint_time_s": result.checkpoint_time_s,
+        "n_parameters": summary.n_parameters,
+        "n_slopes": summary.n_slopes,
+        "problem_hash": plan.hashes.problem,
+        "method_hash": plan.hashes.method,
+        "model": summary.model,
+        "epochs": result.state.epoch,
+        "n_train": summary.n_train,
+        "n_test": summary.n_test,
+        "n_classes": plan.data.n_classes,
+        "subset": summary.subset,
+        "test_error": summary.test_error,
+        "test_loss": summary.test_loss,
+        "train_loss": summary.train_loss,
+        "images_per_s": summary.images_per_s,
+    }
+
+
+def _history(result: ImageResult) -> ImageHistory:
+    records = result.records
+    renamed = {"slope_recovery": "recovery"}
+    return ImageHistory(
+        epochs=np.array([record.epoch for record in records], dtype=np.float64),
+        columns={name: np.array([getattr(r, renamed.get(name, name)) for r in records]) for name in IMAGE_COLUMNS},
+        slopes={name: np.array([[getattr(s, name) for s in r.scales] for r in records]) for name in IMAGE_SLOPES},
+    )

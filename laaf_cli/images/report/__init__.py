@@ -1,0 +1,1 @@
+"""What run files of image classifications tell: overview, reasons for doubt, figures."""

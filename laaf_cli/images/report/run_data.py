@@ -1,0 +1,108 @@
+"""What figures need of a run of images, and such runs grouped by their method over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.runfile.record import ImageHistory
+from laaf_cli.images.spec import ImageSpec
+from laaf_cli.report import labels
+from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
+
+LINES: tuple[Any, ...] = ("solid", "dashed", "dotted", "dashdot", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
+"""The lines of methods of one colour, in their order; of more than six methods the first comes again."""
+
+
+@dataclass(frozen=True)
+class ImageRunData:
+    """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true and found class."""
+
+    path: Path
+    spec: ImageSpec
+    settings: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    history: ImageHistory
+    classes: tuple[str, ...]
+    confusion: Array
+
+    @classmethod
+    def read(cls, path: Path) -> ImageRunData:
+        """Raises RunFileError where the run file cannot be read."""
+        with ImageRunFile(path) as run:
+            classes = tuple(run.classes())
+            return cls(path, run.spec, run.settings, run.attributes, run.history(), classes, run.confusion())
+
+    @property
+    def style(self) -> MethodStyle:
+        return method_style(self.spec)
+
+    @property
+    def label(self) -> str:
+        """The method and the seed."""
+        return f"{self.style.label}, seed {self.spec.seed}"
+
+    @property
+    def title(self) -> str:
+        """The title of the data set, or its name."""
+        return str(self.attributes["title"] or self.attributes["problem"])
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """The runs of one method, one per seed or more; line: as matplotlib takes it."""
+
+    label: str
+    color: str
+    line: Any
+    runs: tuple[ImageRunData, ...]
+
+    @property
+    def epochs(self) -> Array:
+        """The epochs that all of its runs have a record of, [n_epochs]."""
+        common = self.runs[0].history.epochs
+        for run in self.runs[1:]:
+            common = np.intersect1d(common, run.history.epochs)
+        return common
+
+    def values(self, of: Callable[[ImageHistory], Array]) -> Array:
+        """What `of` takes from the history of each run, [n_runs, n_epochs, …]."""
+        epochs = self.epochs
+        return np.stack([of(run.history)[np.isin(run.history.epochs, epochs)] for run in self.runs])
+
+
+def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
+    """Runs of one data set by method: fixed slopes first, then as in the paper; each with a line of its own."""
+    kinds = list(KIND_LABELS)
+    ordered = sorted(runs, key=lambda run: (kinds.index(run.spec.slopes.kind), run.spec.slopes.n, run.spec.seed))
+    found: dict[str, list[ImageRunData]] = {}
+    for run in ordered:
+        found.setdefault(run.attributes["method_hash"], []).append(run)
+    firsts = [group[0] for group in found.values()]
+    names = labels.told_apart(
+        [run.style.label for run in firsts],
+        [run.settings for run in firsts],
+        labels.METHOD,
+        [run.attributes["method_hash"][:6] for run in firsts],
+    )
+    return [
+        ImageGroup(name, group[0].style.color, line, tuple(group))
+        for name, line, group in zip(names, _lines(firsts, names), found.values(), strict=True)
+    ]
+
+
+def _lines(runs: Sequence[ImageRunData], names: Sequence[str]) -> list[Any]:
+    """What methods have besides the kind of their slopes has one line in all colours, n = 1 the solid one."""
+    lines = []
+    for run, name in zip(runs, names, strict=True):
+        is_fixed = run.spec.slopes.kind == "fixed"
+        alike = [own for other, own in zip(runs, names, strict=True) if (other.spec.slopes.kind == "fixed") == is_fixed]
+        variants = sorted({own.partition(",")[2] for own in alike}, key=lambda words: (len(words.split(",")), words))
+        lines.append(LINES[variants.index(name.partition(",")[2]) % len(LINES)])
+    return lines

@@ -1,0 +1,1 @@
+"""The run file of an image classification: layout, record, reading."""

@@ -1,0 +1,111 @@
+"""Reading the run file of an image classification: only what is asked for, each shape checked."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from laaf_cli.arrays import Array
+from laaf_cli.files.untrusted.guarded import refusal
+from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_COLUMNS, IMAGE_GROUP_ATTRIBUTES, IMAGE_SLOPES
+from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork
+from laaf_cli.images.spec import ImageSpec
+from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
+
+MAX_LAYERS = 10_000
+
+_FILES, _CLASSES = (TypeAdapter[Any](kind) for kind in (dict[str, str], list[str]))
+_WHOLE = ("iteration",)
+_SHARES = ("train_error", "test_error")
+
+
+class ImageRunFile(SealedRun):
+    """An open run file of an image classification; use it in a `with`."""
+
+    expected = IMAGE_ATTRIBUTES
+    task = "images"
+
+    def __enter__(self) -> ImageRunFile:
+        return self
+
+    @cached_property
+    def spec(self) -> ImageSpec:
+        """The resolved spec: command line put in, defaults written out."""
+        return self._settings_as(ImageSpec)
+
+    def files(self) -> dict[str, str]:
+        """The files of the data set, with their SHA-256."""
+        found: dict[str, str] = self._json("spec/files", _FILES)
+        return found
+
+    def classes(self) -> list[str]:
+        """The names of the classes."""
+        found: list[str] = self._json("spec/classes", _CLASSES)
+        if len(found) != self.attributes["n_classes"]:
+            raise refusal(f"spec/classes in {self.path} does not name {self.attributes['n_classes']} classes")
+        return found
+
+    def history(self) -> ImageHistory:
+        """Everything that was recorded while training."""
+        shape = self._length("history/epoch", MAX_RECORDS)
+        epochs = self._shaped("history/epoch", shape)
+        if not np.isfinite(epochs).all() or epochs[0] < 0 or (epochs[1:] <= epochs[:-1]).any():
+            raise refusal(f"history/epoch in {self.path} does not count upwards")
+        columns = {
+            name: self._shaped(f"history/{name}", shape, "i" if name in _WHOLE else "f") for name in IMAGE_COLUMNS
+        }
+        for name in _SHARES:
+            values = columns[name]
+            if ((values < 0) | (values > 1)).any():
+                raise refusal(f"history/{name} in {self.path} is no share")
+        layers = self._length("slopes/layer", MAX_LAYERS)
+        slopes = {name: self._shaped(f"slopes/{name}", (*shape, *layers)) for name in IMAGE_SLOPES}
+        return ImageHistory(epochs, columns, slopes)
+
+    def largest_scale(self) -> float:
+        """The greatest n·a at the end."""
+        shape = (*self._length("history/epoch", MAX_RECORDS), *self._length("slopes/layer", MAX_LAYERS))
+        return float(self._shaped("slopes/greatest", shape)[-1].max())
+
+    def recovery(self) -> float:
+        """S(a) at the end, NaN where it is not part of the loss."""
+        return float(self._shaped("history/slope_recovery", self._length("history/epoch", MAX_RECORDS))[-1])
+
+    def confusion(self) -> Array:
+        """Test images by true class (rows) and found class (columns)."""
+        n = self.attributes["n_classes"]
+        found = self._shaped("test/confusion", (n, n), "i")
+        # As floats, for sums of whole numbers begin again from below.
+        if (found < 0).any() or found.sum(dtype=np.float64) != self.attributes["n_test"]:
+            raise refusal(f"test/confusion in {self.path} does not count the test images")
+        return found
+
+    def network(self) -> ImageNetwork:
+        """Parameters, slopes and buffers, by name; their shapes are for whoever makes the network to check."""
+        return ImageNetwork(self._arrays("network"), self.group_attributes("network"))
+
+    def checkpoint(self) -> ImageCheckpoint:
+        """What going on takes besides the network and the history."""
+        return ImageCheckpoint(self._arrays("checkpoint/momentum"), self.group_attributes("checkpoint"))
+
+    def group_attributes(self, group: str) -> dict[str, Any]:
+        """The attributes of a group as `image_layout.py` lists them."""
+        return self.read_attributes(IMAGE_GROUP_ATTRIBUTES[f"/{group}"], group)
+
+    def _arrays(self, group: str) -> dict[str, Array]:
+        """All of a group by name; together they are no larger than the file, where one of them has many names."""
+        paths = {name: f"{group}/{name}" for name in self.names(group)}
+        claimed = sum(math.prod(self.shape(path)) * self._dataset(path).dtype.itemsize for path in paths.values())
+        if claimed > self._n_bytes:
+            raise refusal(f"{group} in {self.path} claims {claimed:,} bytes, more than the file has")
+        return {name: self._number_array(path) for name, path in paths.items()}
+
+    def _number_array(self, path: str) -> Array:
+        values = self.array(path)
+        if values.dtype.kind != "f":
+            raise refusal(f"{path} in {self.path} holds no numbers")
+        return values

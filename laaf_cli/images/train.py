@@ -1,0 +1,66 @@
+"""Plan → trained network → finished run, for images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from laaf_cli.images import memory
+from laaf_cli.images.batches import ImageBatches
+from laaf_cli.images.plan import ImagePlan
+from laaf_cli.images.record import ImageSummary, finish
+from laaf_cli.images.state import PastImageRun
+from laaf_cli.images.trainer import EpochRecord, ImageResult, ImageTrainer
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.out_of_memory import within_memory
+from laaf_cli.runs.train import prepare_torch
+from laaf_cli.training import Checkpoints
+
+
+def execute(
+    plan: ImagePlan,
+    *,
+    past: PastImageRun | None = None,
+    on_record: Callable[[EpochRecord], None] = lambda _record: None,
+    on_step: Callable[[int, float, float], None] = lambda _iteration, _wall_time_s, _loss: None,
+    on_checkpoint: Callable[[FinishedRun[ImageSummary]], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> FinishedRun[ImageSummary]:
+    """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
+
+    past: a run to go on from, as if it had never stopped. on_checkpoint: called with the run as it would be if it
+    ended now, as often as the spec says; None keeps nothing.
+
+    Raises RunFileError where the past run does not fit the plan, and OutOfMemoryError where memory does not suffice.
+    """
+    prepare_torch()
+    spec = plan.spec
+    with within_memory("making the network", lambda: memory.of_network(plan)):
+        network = plan.make_network()
+        if past is not None:
+            past.load(network)
+    checkpoints: Checkpoints[ImageResult] | None = None
+    if on_checkpoint is not None and spec.checkpoint is not None:
+        keep = on_checkpoint
+        checkpoints = Checkpoints(lambda result: keep(finish(plan, network, result)), spec.checkpoint.every_s)
+    with within_memory("training", lambda: memory.of_training(plan)):
+        train, test = (
+            ImageBatches(images, plan.augmentation, spec.seed, plan.dtype, plan.device)
+            for images in (plan.data.train, plan.data.test)
+        )
+        trainer = ImageTrainer(
+            network,
+            train,
+            test,
+            spec.training,
+            plan.recovery,
+            spec.seed,
+            on_record=on_record,
+            on_step=on_step,
+            should_stop=should_stop,
+            max_seconds=plan.max_seconds,
+            checkpoints=checkpoints,
+        )
+        if past is not None:
+            past.go_on(trainer)
+        result = trainer.train()
+    return finish(plan, network, result)

@@ -1,0 +1,122 @@
+"""The figures of section 4: whatever data sets are there, four methods, their training loss and their test error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from laaf_cli.errors import MissingDataError, UsageError
+from laaf_cli.images.data import DATASETS, load_images
+from laaf_cli.images.plan import ImagePlan, make_image_plan
+from laaf_cli.paper.artefact import Artefact
+from laaf_cli.paper.columns import FOUR, Column
+from laaf_cli.paper.images.figure import draw_training_loss
+from laaf_cli.paper.images.page import ImagePage
+from laaf_cli.paper.images.results import ImageResult
+from laaf_cli.paper.request import IMAGE_OPTIONS, Request
+from laaf_cli.spec import Override, bundled
+from laaf_cli.sweep import Alternative, PlannedRun
+from laaf_cli.text import did_you_mean, listed
+
+PAPER_DATASETS = ("semeion", "mnist", "kmnist", "fashion-mnist", "cifar-10", "cifar-100", "svhn")
+
+SCALES = ("1", "2")
+"""The n of section 4."""
+
+
+@dataclass(frozen=True)
+class ImageRuns:
+    """The runs by data set, then by method. absent: data set → what of it is missing."""
+
+    by_dataset: Mapping[str, Mapping[Column, list[PlannedRun]]]
+    absent: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ImageArtefact(Artefact[ImageRuns]):
+    """A figure of section 4. augment: whether training images are shifted, turned or mirrored. epochs: the paper's."""
+
+    subject = "images"
+    takes = IMAGE_OPTIONS
+    n_seeds = 3
+
+    augment: bool
+    epochs: int
+
+    def _plan(self, request: Request) -> ImageRuns:
+        """What is missing is not fetched: seven data sets are gigabytes, and few want all of them."""
+        for name in request.datasets:
+            if name not in PAPER_DATASETS:
+                hint = did_you_mean(name, PAPER_DATASETS) or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
+                raise UsageError(f"--datasets does not know '{name}'\n{hint}")
+        found: dict[str, Mapping[Column, list[PlannedRun]]] = {}
+        absent: dict[str, str] = {}
+        for name in request.datasets or PAPER_DATASETS:
+            try:
+                found[name] = self._of(name, request)
+            except MissingDataError as error:
+                if request.datasets:
+                    raise MissingDataError(f"{error}\nlaaf classify {name} fetches it.") from None
+                absent[name] = str(error).splitlines()[0]
+        if not found:
+            raise MissingDataError(
+                "\n".join(
+                    [*_left_out(absent), f"There is nothing to reproduce {self.name} with; Semeion is the least."]
+                )
+            )
+        return ImageRuns(found, absent)
+
+    def _of(self, dataset: str, request: Request) -> dict[Column, list[PlannedRun]]:
+        """The runs of one data set, which is read once for all of them; named as `laaf sweep` names them."""
+        data = load_images(dataset, request.data_dir, download=False)
+        make = partial(
+            make_image_plan,
+            bundled.find_images(dataset),
+            folder=request.data_dir,
+            download=False,
+            known={dataset: data},
+        )
+        settings = []
+        if self.augment:  # file names say it anyway
+            settings.append(Alternative((Override.from_assignment("augment=true"),)))
+        if request.epochs not in (None, self.epochs):
+            settings.append(Alternative.of(Override.from_assignment(f"training.epochs={request.epochs}")))
+        scales = request.variant if request.variant.scales else replace(request.variant, scales=SCALES)
+        return request.runs(make, settings, scales.crossed(FOUR))
+
+    def runs(self, planned: ImageRuns) -> list[PlannedRun]:
+        return [run for by in planned.by_dataset.values() for column in by.values() for run in column]
+
+    def left_out(self, planned: ImageRuns) -> Sequence[str]:
+        """Data sets that are not there, and parts of those that are."""
+        return [*_left_out(planned.absent), *_parts(self.runs(planned))]
+
+    def write(self, planned: ImageRuns, request: Request) -> list[Path]:
+        name = request.name(self.name)
+        page, figure = request.folder / f"{name}.md", request.folder / f"{name}-loss.png"
+        results = {
+            dataset: {
+                column: [ImageResult.read(run.path) for run in runs if run.path.exists()]
+                for column, runs in by_column.items()
+                if any(run.path.exists() for run in runs)
+            }
+            for dataset, by_column in planned.by_dataset.items()
+        }
+        is_drawn = draw_training_loss(self.title, results, figure)
+        told = ImagePage(self.title, request.command(self.name), self.epochs, results, self.left_out(planned))
+        told.write(page, figure.name if is_drawn else "")
+        return [page, *[figure] * is_drawn]
+
+
+def _left_out(absent: Mapping[str, str]) -> list[str]:
+    return [f"Left out: {why} `laaf classify {name}` fetches it." for name, why in absent.items()]
+
+
+def _parts(runs: Sequence[PlannedRun]) -> Iterator[str]:
+    """What part of a data set is trained on, once for each that is not whole."""
+    plans = {run.plan.name: run.plan for run in runs if isinstance(run.plan, ImagePlan)}
+    for name, plan in plans.items():
+        if plan.data.subset:
+            yield f"{DATASETS[name].title} is not whole: {plan.data.subset}."

@@ -1,0 +1,60 @@
+"""The figure of section 4: the training loss of every method against the epoch, a panel for each data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from laaf_cli.images.data import DATASETS
+from laaf_cli.paper.columns import FIXED, Column
+from laaf_cli.paper.images.results import Results
+from laaf_cli.report.figures import save
+from laaf_cli.report.figures.histories import DEVIATIONS, Course, CoursePanel, courses_figure, over_seeds
+from laaf_cli.report.methods import KIND_COLORS
+
+COLUMNS = 2
+"""Panels side by side, as in the paper."""
+
+BAND = f"± {DEVIATIONS:g} standard deviations"
+
+LINES = ("solid", "dashed", "dotted", "dashdot")
+"""The lines of the scales n, the least first; of more than four the first comes again."""
+
+
+def heading(dataset: str, results: Results) -> str:
+    """The title of a data set, which says where only a part of it was there."""
+    is_part = any(run.subset for runs in results.values() for run in runs)
+    return DATASETS[dataset].title + (", a subset" if is_part else "")
+
+
+def draw_training_loss(title: str, results: Mapping[str, Results], output: Path) -> bool:
+    """Draws the runs that did not fail, by data set; whether there were any to draw.
+
+    Raises UsageError where the file cannot be written.
+    """
+    courses = {dataset: tuple(_courses(by_column)) for dataset, by_column in results.items()}
+    shown = [dataset for dataset, own in courses.items() if own]
+    n_columns = min(COLUMNS, len(shown))
+    panels = [
+        CoursePanel(heading(dataset, results[dataset]), "" if i % n_columns else "training loss", courses[dataset])
+        for i, dataset in enumerate(shown)
+    ]
+    if panels:
+        height = 3.2 if len(panels) == 1 else 2.3
+        save(courses_figure(title, panels, columns=COLUMNS, band=BAND, line_height=height), output)
+    return bool(panels)
+
+
+def _courses(results: Results) -> Iterator[Course]:
+    scales = sorted({float(column.n) for column in results if column.n is not None})
+    for column, runs in results.items():
+        sound = [run for run in runs if not run.failed]
+        if sound:
+            losses = np.stack([run.losses for run in sound])
+            yield over_seeds(column.label, KIND_COLORS[column.kind], _line(column, scales), sound[0].epochs, losses)
+
+
+def _line(column: Column, scales: list[float]) -> str:
+    return LINES[0] if column == FIXED or column.n is None else LINES[scales.index(float(column.n)) % len(LINES)]

@@ -1,0 +1,217 @@
+"""The page of a figure of section 4 in Markdown: what was trained, the methods by data set, what the pairs support."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from laaf_cli.paper.columns import Column
+from laaf_cli.paper.images.figure import heading
+from laaf_cli.paper.images.results import ImageResult, Results, against_fixed
+from laaf_cli.paper.page import write_page
+from laaf_cli.report.comparison_table import TextTable, number_text
+from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, spread
+from laaf_cli.text import listed
+
+SHOWN = (
+    "The cross entropy of the training images (training mode, without S(a)) against the epoch, on a log scale: the "
+    "mean over seeds"
+)
+BANDS = " and a band of ± 2 sample standard deviations"
+
+MODELS = {"lenet": "LeNet", "preact-resnet18": "Pre-activation ResNet-18"}
+"""Architectures as they are called in sentences."""
+
+READING = (
+    "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the runs that did not fail. "
+    "Test error: the share of the test images that is classified wrongly at the end, the median over seeds; a failed "
+    "run counts as an infinite one. *To fixed*: the ratio to fixed slopes, median over pairs of runs with one seed. "
+    "Seconds: of one run."
+)
+"""What the columns of a table hold."""
+
+
+@dataclass(frozen=True)
+class ImagePage:
+    """What a page tells. paper_epochs: those of the paper. left_out: a sentence for all that these runs do not show."""
+
+    title: str
+    command: str
+    paper_epochs: int
+    results: Mapping[str, Results]
+    left_out: Sequence[str]
+
+    def markdown(self, figure: str) -> str:
+        """The whole page; the figure is named relative to it, or empty where nothing was drawn."""
+        runs = [run for results in self.results.values() for run in runs_of(results)]
+        parts = [f"# {self.title}", f"`{self.command}`"]
+        parts += [trained(runs, self.paper_epochs)] if runs else ["No run is there."]
+        parts += ["\n".join(f"- {sentence}" for sentence in self.left_out)] if self.left_out else []
+        parts += [caption(runs), f"![{Path(figure).stem}]({figure})"] if figure else []
+        parts += [READING] if runs else []
+        for dataset, results in self.results.items():
+            if results:
+                parts += [f"## {heading(dataset, results)}", *of_data_set(results)]
+        parts += ["## What is not the paper's", "\n".join(f"- {line}" for line in deviations(runs))] if runs else []
+        return "\n\n".join(part.strip() for part in parts) + "\n"
+
+    def write(self, path: Path, figure: str) -> None:
+        """Writes the page; raises UsageError where it cannot be written."""
+        write_page(path, self.markdown(figure))
+
+
+def runs_of(results: Results) -> list[ImageResult]:
+    """All runs of a data set."""
+    return [run for runs in results.values() for run in runs]
+
+
+def trained(runs: Sequence[ImageResult], paper_epochs: int) -> str:
+    """How long was trained over which seeds, and what it took."""
+    lengths = sorted({run.n_epochs for run in runs if not run.failed})
+    epochs = f"{listed(f'{length:.3g}' for length in lengths) or 'No'} epochs"
+    fewer = f", where the paper has {paper_epochs}" if lengths != [paper_epochs] else ""
+    seeds = sorted({run.spec.seed for run in runs})
+    n_failed, seconds = sum(run.failed for run in runs), sum(run.wall_time_s for run in runs)
+    return (
+        f"{epochs}{fewer}. {len(runs)} run{'s' * (len(runs) > 1)} over the seed{'s' * (len(seeds) > 1)} "
+        f"{', '.join(map(str, seeds))}; {n_failed} failed. Training took {seconds:.0f} s in all "
+        f"({'; '.join(sorted({run.device for run in runs}))}). Runs with one seed share their initial weights and the "
+        "order of their images."
+    )
+
+
+def caption(runs: Sequence[ImageResult]) -> str:
+    """What the figure shows; a band takes two seeds."""
+    if len({run.spec.seed for run in runs}) > 1:
+        return f"{SHOWN}{BANDS}. A band that reaches below zero ends at the edge of its panel."
+    return f"{SHOWN}, which here is one seed: there is no band, and nothing is said about other seeds."
+
+
+def of_data_set(results: Results) -> Iterator[str]:
+    """What was trained on a data set, its methods as a table, and what the pairs of seeds support."""
+    runs = runs_of(results)
+    speeds = [run.images_per_s for run in runs if not run.failed] or [math.nan]
+    for n_train, n_test in dict.fromkeys(run.images for run in runs):
+        yield (
+            f"{MODELS[runs[0].spec.model.kind]}, {n_train:,} training and {n_test:,} test images; "
+            f"{_range(f'{min(speeds):,.0f}', f'{max(speeds):,.0f}')} training images a second."
+        )
+    for subset in dict.fromkeys(run.subset for run in runs):
+        if subset:
+            yield f"**A subset**: {subset}."
+    losses, errors = (against_fixed(results, of) for of in ("training_loss", "test_error"))
+    headings = (
+        "method", "runs", "failed", "training loss", "loss to fixed", "test error", "least to greatest",
+        "error to fixed", "accuracy", "n·a up to", "seconds", "parameters", "slopes",
+    )  # fmt: skip
+    rows = [_row(column, of, losses.get(column), errors.get(column)) for column, of in results.items()]
+    yield TextTable(headings, tuple(rows)).markdown()
+    if len(results) > 1:
+        yield " ".join(supported(losses, errors))
+
+
+def _row(
+    column: Column, runs: Sequence[ImageResult], loss: PairedComparison | None, error: PairedComparison | None
+) -> tuple[str, ...]:
+    errors = [run.test_error for run in runs]
+    median = spread(errors).median
+    return (
+        column.label,
+        str(len(runs)),
+        str(sum(run.failed for run in runs)),
+        _mean_text([run.training_loss for run in runs if not run.failed]),
+        _ratio(loss),
+        _percent(median),
+        _range(_percent(min(errors)), _percent(max(errors))),
+        _ratio(error),
+        _percent(1 - median),
+        number_text(max((run.largest_scale for run in runs if not run.failed), default=math.nan), ".3g"),
+        number_text(sum(run.wall_time_s for run in runs) / len(runs), ".1f"),
+        f"{runs[0].n_parameters:,}",
+        f"{runs[0].n_slopes:,}",
+    )
+
+
+def _mean_text(losses: Sequence[float]) -> str:
+    """The mean ± two sample standard deviations, of the runs that did not fail."""
+    if not losses:
+        return "failed"
+    reach = f" ± {2 * float(np.std(losses, ddof=1)):.2g}" if len(losses) > 1 else ""
+    return f"{float(np.mean(losses)):.3g}{reach}"
+
+
+def _range(least: str, greatest: str) -> str:
+    return least if least == greatest else f"{least} to {greatest}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %" if math.isfinite(share) else "failed"
+
+
+def _ratio(pair: PairedComparison | None) -> str:
+    """The median ratio over pairs of seeds."""
+    if pair is None or pair.n_pairs == 0:
+        return "-"
+    return "failed" if math.isinf(pair.ratio) else f"{pair.ratio:.2g}"
+
+
+def supported(losses: Mapping[Column, PairedComparison], errors: Mapping[Column, PairedComparison]) -> Iterator[str]:
+    """What the pairs of seeds say of the adaptive methods against fixed slopes."""
+    n_pairs = max((pair.n_pairs for pair in losses.values()), default=0)
+    if n_pairs == 0:
+        yield "No adaptive method shares a seed with fixed slopes: nothing can be said about pairs."
+    elif n_pairs == 1:
+        yield "One seed says nothing about others: nothing is claimed of any method against fixed slopes."
+    elif n_pairs < MIN_PAIRS:
+        yield (
+            f"{n_pairs} paired seeds cannot show a difference at 5 % ({MIN_PAIRS} can): no adaptive method is told "
+            "apart from fixed slopes, neither by its training loss nor by its test error."
+        )
+    else:
+        yield f"By the training loss, {_verdicts(losses)}."
+        yield f"By the test error, {_verdicts(errors)}."
+        yield f"{n_pairs} paired seeds, Wilcoxon signed-rank test after Holm."
+
+
+_VERDICTS = {
+    "better": "better than fixed slopes",
+    "worse": "worse than fixed slopes",
+    "tie": "equal to fixed slopes",
+    "open": "not told apart from fixed slopes",
+}
+
+
+def _verdicts(pairs: Mapping[Column, PairedComparison]) -> str:
+    by_verdict = {
+        words: [column.label for column, pair in pairs.items() if pair.verdict == verdict]
+        for verdict, words in _VERDICTS.items()
+    }
+    return "; ".join(f"{words}: {', '.join(labels)}" for words, labels in by_verdict.items() if labels)
+
+
+def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:
+    """What differs from the paper, and what of its set-up text and published code leave open."""
+    specs = [run.spec for run in runs]
+    for spec in {spec.model.width: spec for spec in specs if spec.model.kind == "lenet"}.values():
+        dropout = f"a dropout of {spec.model.dropout:g}" if spec.model.dropout else "no dropout"
+        yield (
+            f"LeNet has {spec.model.width} neurons in its fully connected layer and {dropout}: 1014 and none in the "
+            "paper's text, 1024 and 0.5 in the authors' code."
+        )
+    if any(spec.model.kind == "preact-resnet18" for spec in specs):
+        yield "ResNet-18 multiplies by n·a, as in the paper's text; the authors' code forgets n."
+    drops = sorted({drop for spec in specs for drop in spec.training.drops or ()})
+    least = min(run.n_epochs for run in runs)
+    if drops and least < drops[0]:
+        yield (
+            f"With {least:.3g} epochs the learning rate never drops; in the paper it does at epoch "
+            f"{listed(map(str, drops))}."
+        )
+    subsets = [run for run in runs if run.subset]
+    if subsets:
+        yield "Some data sets are subsets, and their numbers are not comparable with those of the whole sets."
+    yield "The seeds, and so the initial weights and the order of the images, are not those of the authors."

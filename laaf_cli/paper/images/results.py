@@ -1,0 +1,103 @@
+"""What the runs of images come to: by method, their losses by epoch, and what they end with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from laaf_cli.arrays import Array
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.spec import ImageSpec
+from laaf_cli.paper.columns import FIXED, Column
+from laaf_cli.report.run_summary import SUCCESSES
+from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
+from laaf_cli.text import printable
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """A run of images.
+
+    epochs, losses: [n_records], the cross entropy of the training images in training mode, without S(a). failed:
+    whether it diverged or was interrupted; training loss and test error are infinite then. largest_scale: the
+    greatest n·a at the end. images: training and test images. subset: which part of the data set, empty for the
+    whole. made: what of laaf, PyTorch and the machine made it.
+    """
+
+    spec: ImageSpec
+    epochs: Array
+    losses: Array
+    failed: bool
+    training_loss: float
+    test_error: float
+    largest_scale: float
+    wall_time_s: float
+    n_parameters: int
+    n_slopes: int
+    images: tuple[int, int]
+    subset: str
+    device: str
+    made: str
+
+    @classmethod
+    def read(cls, path: Path) -> ImageResult:
+        """Raises RunFileError where it cannot be read."""
+        with ImageRunFile(path) as run:
+            facts, history = run.attributes, run.history()
+            failed = facts["stop_reason"] not in SUCCESSES
+            return cls(
+                run.spec,
+                history.epochs,
+                history.columns["train_loss"],
+                failed,
+                math.inf if failed else facts["train_loss"],
+                math.inf if failed else facts["test_error"],
+                run.largest_scale(),
+                facts["wall_time_s"],
+                facts["n_parameters"],
+                facts["n_slopes"],
+                (facts["n_train"], facts["n_test"]),
+                printable(facts["subset"]),
+                f"{printable(facts['device'])}, {facts['dtype']}",
+                printable(
+                    f"{facts['device']}, {facts['dtype']}, laaf {facts['laaf_version']}, "
+                    f"PyTorch {facts['torch_version']}"
+                ),
+            )
+
+    @property
+    def n_epochs(self) -> float:
+        """The passes over the training images that were carried out; a fraction where it was stopped in one."""
+        return float(self.epochs[-1])
+
+    @property
+    def images_per_s(self) -> float:
+        """Training images per second of training."""
+        return self.n_epochs * self.images[0] / self.wall_time_s if self.wall_time_s else math.nan
+
+    @property
+    def column(self) -> Column:
+        """The method that it is a run of."""
+        slopes = self.spec.slopes
+        if slopes.kind == "fixed":
+            return FIXED
+        return Column(slopes.kind, recovery=slopes.recovery is not None, n=f"{slopes.n:g}")
+
+
+Results = Mapping[Column, Sequence[ImageResult]]
+"""The runs of a data set by method; only methods that have runs."""
+
+
+def against_fixed(results: Results, of: str) -> dict[Column, PairedComparison]:
+    """Each adaptive method against fixed slopes, over the seeds that both have; p after Holm for all of them.
+
+    of: `training_loss` or `test_error`.
+    """
+    if FIXED not in results:
+        return {}
+    by_method = {column: {run.spec.seed: float(getattr(run, of)) for run in runs} for column, runs in results.items()}
+    adaptive = [column for column in by_method if column != FIXED]
+    pairs = holm([compare_pairs(by_method[column], by_method[FIXED]) for column in adaptive])
+    return dict(zip(adaptive, pairs, strict=True))

@@ -1,0 +1,125 @@
+"""The referee for equations in time along at most one coordinate of space.
+
+Collocation in space on elements that follow the solution (`semidiscretisation`, `mesh`), Radau's method in time
+(`radau`). All tolerances are tightened, with other numbers of points per element, until two solutions agree; what is
+left between the last two is the error estimate.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.problem import Domain, Problem
+from laaf_cli.reference.collocation import ChebyshevAxis
+from laaf_cli.reference.evolution.forcing import Forcing
+from laaf_cli.reference.evolution.form import EvolutionForm, read_evolution
+from laaf_cli.reference.evolution.radau import IntegrationError
+from laaf_cli.reference.evolution.solve import ACCURACIES, OutOfWorkError, Solution, solve
+from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+
+AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
+"""Of two solutions, as shares of the largest value: what is aimed at, and what is refused."""
+
+MOST_WORK = 2e11
+FAIR_WORK, FAIR_AGREEMENT = 1.5e10, 1e-6
+"""After so many operations less is good enough; they and not seconds, so that every machine finds the same."""
+
+MOST_SECONDS = 1800.0
+"""After which the reference is refused, whatever has been reached."""
+
+
+class Evolution(Reference):
+    """Systems of equations of any order in time, along one coordinate of space or none."""
+
+    method = (
+        "collocation in space (Chebyshev elements, or Fourier), Radau's method in time; "
+        "error: change when both are refined"
+    )
+    takes_long = True
+
+    def __init__(self, problem: Problem) -> None:
+        """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""
+        self.form = read_evolution(problem)
+        self.solutions: tuple[Solution, Solution] | None = None
+
+    def check(self, domain: Domain) -> None:
+        """Nothing is left to tell: the form has been read, and the solution covers the whole domain."""
+
+    def evaluate(self, points: Array) -> ReferenceValues:
+        """Raises ReferenceRefusedError where no two solutions agree."""
+        began = time.perf_counter()
+        if self.solutions is None:
+            self.solutions = converged(self.form, MOST_WORK)
+        rough, fine = (solution.at(points) for solution in self.solutions)
+        rounding = 16 * np.finfo(float).eps * np.max(np.abs(fine), initial=0.0)
+        estimate = max(float(np.max(np.abs(rough - fine), initial=0.0)), float(rounding))
+        fields = dict(zip(self.form.unknowns, fine, strict=True))
+        return ReferenceValues(fields, estimate, time.perf_counter() - began)
+
+
+def converged(form: EvolutionForm, most_work: float) -> tuple[Solution, Solution]:
+    """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the limits allow.
+
+    most_work: in operations. Raises ReferenceRefusedError where they do not agree to WORST_AGREEMENT, or the equations
+    cannot be solved.
+    """
+    deadline = time.perf_counter() + MOST_SECONDS
+    places, forcing = _places(form), Forcing(form)
+    best: tuple[Solution, Solution] | None = None
+    before: Solution | None = None
+    reached, why = math.inf, ""
+    work = [math.inf]
+    done = 0.0
+    for accuracy in ACCURACIES:
+        if len(work) > 2 and done + work[-1] ** 2 / work[-2] > most_work:
+            break
+        try:
+            solution = solve(form, forcing, accuracy, most_work - done, deadline)
+        except OutOfWorkError:
+            why = f" within the work of {most_work:.1e} operations"
+            if time.perf_counter() > deadline:
+                best, why = None, f" within {MOST_SECONDS:g} s"
+            break
+        except IntegrationError as error:
+            if why:
+                break
+            before, why = None, f": {error}"
+            continue
+        done += solution.work
+        work.append(solution.work)
+        if before is not None:
+            difference = _difference(before.at(places), solution.at(places))
+            if difference < reached:
+                reached, best = difference, (before, solution)
+        if reached <= (FAIR_AGREEMENT if done > FAIR_WORK else AGREEMENT):
+            break
+        before = solution
+    if best is None:
+        raise ReferenceRefusedError(f"the spectral solution in time was not found{why}")
+    if reached > WORST_AGREEMENT:
+        raise ReferenceRefusedError(
+            f"the spectral solution in time does not settle{why}: two accuracies differ by {reached:.1e} of its size"
+        )
+    return best
+
+
+def _difference(rough: Array, fine: Array) -> float:
+    """The largest difference, as a share of the largest value."""
+    size = float(np.max(np.abs(fine)))
+    difference = float(np.max(np.abs(rough - fine)))
+    return difference / size if size > 0 else difference
+
+
+def _places(form: EvolutionForm) -> Array:
+    """Where solutions are compared: all over, and closer near the ends of space, [n, d]."""
+    if form.space_axis is None:
+        return np.linspace(form.start, form.end, 1001)[:, None]
+    times = np.linspace(form.start, form.end, 41)
+    lower, upper = form.lower[form.space_axis], form.upper[form.space_axis]
+    x = np.concatenate([np.linspace(lower, upper, 201), ChebyshevAxis(lower, upper, 80).nodes])
+    columns = [axis.ravel() for axis in np.meshgrid(x, times, indexing="ij")]
+    return np.stack(columns if form.space_axis == 0 else columns[::-1], axis=1)

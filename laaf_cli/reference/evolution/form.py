@@ -1,0 +1,232 @@
+"""Reads a problem as one that evolves in time along at most one coordinate of space, or says what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from laaf_cli.expression import Field, Node, fields, functions, partial
+from laaf_cli.expression.functions import TABLE
+from laaf_cli.multi_index import derivative_name
+from laaf_cli.problem import AtPlace, Face, OnFaces, PeriodicPair, Problem, Term
+from laaf_cli.reference.reference import ReferenceRefusedError
+from laaf_cli.text import listed
+
+
+@dataclass(frozen=True)
+class EvolutionForm:
+    """Equations in time, with what holds at the start and at the ends of space; every tree is a residual.
+
+    time_orders, space_orders: the highest derivative of each unknown along time and along space.
+    at_lower, at_upper: conditions at the ends of space. pairs: trees of equal value at both ends.
+    is_periodic: space is a circle, and the pairs say no more than that.
+    """
+
+    coordinates: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    time_axis: int
+    space_axis: int | None
+    unknowns: tuple[str, ...]
+    equations: tuple[Node, ...]
+    time_orders: tuple[int, ...]
+    space_orders: tuple[int, ...]
+    initial: tuple[Node, ...]
+    at_lower: tuple[Node, ...]
+    at_upper: tuple[Node, ...]
+    pairs: tuple[Node, ...]
+    is_periodic: bool
+
+    @property
+    def start(self) -> float:
+        return self.lower[self.time_axis]
+
+    @property
+    def end(self) -> float:
+        return self.upper[self.time_axis]
+
+    def time_order(self, field: Field) -> int:
+        return field.orders[self.time_axis]
+
+    def space_order(self, field: Field) -> int:
+        return 0 if self.space_axis is None else field.orders[self.space_axis]
+
+    def unknown(self, field: Field) -> int:
+        return self.unknowns.index(field.unknown)
+
+    def field(self, unknown: int, space: int, time: int) -> Field:
+        """The derivative of an unknown of some orders along space and time."""
+        orders = [0] * len(self.coordinates)
+        orders[self.time_axis] = time
+        if self.space_axis is not None:
+            orders[self.space_axis] = space
+        return Field(self.unknowns[unknown], tuple(orders))
+
+
+def read_evolution(problem: Problem) -> EvolutionForm:
+    """The form of a problem; raises ReferenceRefusedError, naming what does not fit."""
+    domain = problem.domain
+    if domain.time_axis is None:
+        raise _refused("there is no coordinate 't'")
+    if domain.dimension > 2:
+        raise _refused(f"there are {domain.dimension - 1} coordinates of space, and it knows one at most")
+    space_axis = None if domain.dimension == 1 else 1 - domain.time_axis
+    equations = [term for term in problem.terms if term.kind == "equation"]
+    conditions = [term for term in problem.terms if term.kind == "condition"]
+    _check_functions([*equations, *conditions])
+    residuals = tuple(residual for term in equations for residual in term.residuals)
+    if len(residuals) != len(problem.unknowns):
+        raise _refused(f"there are {len(residuals)} equations for {len(problem.unknowns)} unknowns")
+    held = [field for residual in residuals for field in fields(residual)]
+    time_orders = _highest(problem.unknowns, held, domain.time_axis)
+    space_orders = _highest(problem.unknowns, held, space_axis)
+    for term in equations:
+        _check_highest(term, problem, time_orders)
+    reader = _Conditions(problem, time_orders)
+    for term in conditions:
+        reader.read(term)
+    reader.check_start()
+    pairs = tuple(dict.fromkeys(reader.pairs))
+    is_circle = _pairs_make_circle(pairs, problem.unknowns, space_orders, space_axis)
+    is_periodic = space_axis is not None and (reader.axis_is_periodic or is_circle)
+    form = EvolutionForm(
+        domain.coordinates, domain.lower, domain.upper, domain.time_axis, space_axis, problem.unknowns, residuals,
+        time_orders, space_orders, tuple(dict.fromkeys(reader.initial)), tuple(dict.fromkeys(reader.ends[False])),
+        tuple(dict.fromkeys(reader.ends[True])), pairs, is_periodic,
+    )  # fmt: skip
+    _check_ends(form)
+    return form
+
+
+class _Conditions:
+    """Sorts conditions by where they hold."""
+
+    def __init__(self, problem: Problem, time_orders: Sequence[int]) -> None:
+        self.problem, self.time_orders = problem, time_orders
+        self.domain = problem.domain
+        self.initial: list[Node] = []
+        self.ends: dict[bool, list[Node]] = {False: [], True: []}
+        self.pairs: list[Node] = []
+        space = [axis for axis in range(self.domain.dimension) if axis != self.domain.time_axis]
+        self.axis_is_periodic = any(axis in self.domain.periodic for axis in space)
+
+    def read(self, term: Term) -> None:
+        region = term.region
+        if isinstance(region, PeriodicPair):
+            if region.axis == self.domain.time_axis:
+                raise _refused(f"the condition '{term.name}' makes time periodic")
+            self.pairs += term.residuals
+            return
+        faces = self._faces(term)
+        if faces is None:
+            raise _refused(f"the condition '{term.name}' holds neither at the start nor at a whole end of space")
+        for face in faces:
+            if face.axis != self.domain.time_axis:
+                self.ends[face.upper] += term.residuals
+            elif face.upper:
+                raise _refused(f"the condition '{term.name}' at {face.name} is not an initial condition")
+            else:
+                self.initial += [residual for residual in term.residuals if self._is_initial(term, residual)]
+
+    def _faces(self, term: Term) -> tuple[Face, ...] | None:
+        """The whole faces on which a condition holds, or None where it holds elsewhere."""
+        region = term.region
+        if isinstance(region, OnFaces) and region.only is None:
+            return region.faces
+        if isinstance(region, AtPlace) and len(region.values) == 1:
+            face = self.domain.face(*next(iter(region.values.items())))
+            return None if face is None else (face,)
+        return None
+
+    def _is_initial(self, term: Term, residual: Node) -> bool:
+        """Whether a residual at the start says something; unknowns without derivatives in time need none."""
+        orders = dict(zip(self.problem.unknowns, self.time_orders, strict=True))
+        if any(orders[field.unknown] == 0 for field in fields(residual)):
+            return False
+        for field in fields(residual):
+            time = field.orders[self.domain.time_axis or 0]
+            if time >= orders[field.unknown]:
+                raise _refused(
+                    f"the initial condition '{term.name}' speaks of {self._name(field)}, "
+                    "which follows from the equations"
+                )
+        return True
+
+    def check_start(self) -> None:
+        """Refuses a start at which something is left open."""
+        given = {field for residual in self.initial for field in fields(residual)}
+        for unknown, order in zip(self.problem.unknowns, self.time_orders, strict=True):
+            for time in range(order):
+                orders = tuple(time if axis == self.domain.time_axis else 0 for axis in range(self.domain.dimension))
+                if Field(unknown, orders) not in given:
+                    raise _refused(f"there is no initial condition for {self._name(Field(unknown, orders))}")
+
+    def _name(self, field: Field) -> str:
+        return derivative_name(field.unknown, field.orders, self.domain.coordinates)
+
+
+def _check_functions(terms: Iterable[Term]) -> None:
+    for term in terms:
+        for residual in term.residuals:
+            for name in sorted(functions(residual) - TABLE.keys()):
+                raise _refused(f"'{term.name}' calls the Python function '{name}', whose derivatives are not known")
+
+
+def _highest(unknowns: Sequence[str], held: Sequence[Field], axis: int | None) -> tuple[int, ...]:
+    if axis is None:
+        return (0,) * len(unknowns)
+    return tuple(max((field.orders[axis] for field in held if field.unknown == name), default=0) for name in unknowns)
+
+
+def _check_highest(term: Term, problem: Problem, time_orders: Sequence[int]) -> None:
+    """Refuses equations without derivatives in time, and others than linear ones in the highest."""
+    if not any(time_orders):
+        raise _refused("no equation holds a derivative in time")
+    time_axis = problem.domain.time_axis or 0
+    orders = dict(zip(problem.unknowns, time_orders, strict=True))
+
+    def is_highest(field: Field) -> bool:
+        return field.orders[time_axis] == orders[field.unknown] > 0
+
+    for residual in term.residuals:
+        for field in filter(is_highest, fields(residual)):
+            if any(is_highest(other) for other in fields(partial(residual, field))):
+                name = derivative_name(field.unknown, field.orders, problem.domain.coordinates)
+                raise _refused(f"the equation '{term.name}' is not linear in its highest time derivative {name}")
+
+
+def _pairs_make_circle(
+    pairs: Sequence[Node], unknowns: Sequence[str], space_orders: Sequence[int], space_axis: int | None
+) -> bool:
+    """Whether the pairs are those of all unknowns and their derivatives below the highest, and no others."""
+    if space_axis is None or not pairs or not all(isinstance(pair, Field) for pair in pairs):
+        return False
+    needed = {
+        Field(unknown, tuple(space if axis == space_axis else 0 for axis in range(2)))
+        for unknown, order in zip(unknowns, space_orders, strict=True)
+        for space in range(max(order, 1))
+    }
+    return needed <= set(pairs)
+
+
+def _check_ends(form: EvolutionForm) -> None:
+    """Refuses more or fewer conditions at the ends of space than the orders of the equations take."""
+    if form.space_axis is None:
+        return
+    space = form.coordinates[form.space_axis]
+    given = len(form.at_lower) + len(form.at_upper)
+    if form.is_periodic:
+        if given:
+            raise _refused(f"conditions stand at the ends of {space}, which is periodic")
+        return
+    given += len(form.pairs)
+    needed = sum(form.space_orders)
+    if given != needed:
+        raise _refused(
+            f"{given} different conditions stand at the ends of {space}, and the equations, by their orders "
+            f"{listed(map(str, form.space_orders))} in {space}, take {needed}"
+        )
+
+
+def _refused(found: str) -> ReferenceRefusedError:
+    return ReferenceRefusedError(f"the spectral solution in time does not apply: {found}")

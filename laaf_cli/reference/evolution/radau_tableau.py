@@ -1,0 +1,79 @@
+"""The method Radau IIA of any number of stages, and the polynomial that it makes of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+
+from laaf_cli.arrays import Array
+
+N_STAGES = 9
+
+
+@dataclass(frozen=True)
+class Tableau:
+    """Radau IIA with s stages.
+
+    nodes c [s]; powers: A⁰, A¹, …; eigenvalues [s], eigenvectors and their inverse [s, s];
+    last: takes values at 0 and the nodes [s + 1] to the coefficient of degree s; last_free and at_start: those at the
+    nodes alone [s] to the coefficient of degree s − 1 and to the value at 0.
+    """
+
+    nodes: Array
+    powers: tuple[Array, ...]
+    eigenvalues: NDArray[np.complex128]
+    eigenvectors: NDArray[np.complex128]
+    inverse: NDArray[np.complex128]
+    last: Array
+    last_free: Array
+    at_start: Array
+
+
+@cache
+def radau_tableau(n_stages: int, highest_power: int) -> Tableau:
+    """The nodes are the zeros of P_s − P_{s−1} on [0, 1]; A holds the integrals from 0 to c_i of Lagrange's basis."""
+    series = np.zeros(n_stages + 1)
+    series[-2:] = -1.0, 1.0
+    unit = np.sort(legendre.legroots(series))
+    for _ in range(3):
+        unit = unit - legendre.legval(unit, series) / legendre.legval(unit, legendre.legder(series))
+    unit[-1] = 1.0
+    basis = legendre.legvander(unit, n_stages)
+    degrees = np.arange(1, n_stages)
+    integrals = np.empty((n_stages, n_stages))
+    integrals[:, 0] = (1 + unit) / 2
+    integrals[:, 1:] = (basis[:, 2:] - basis[:, :-2]) / (2 * (2 * degrees + 1))
+    to_series = np.linalg.inv(basis[:, :-1])
+    matrix = integrals @ to_series
+    eigenvalues, eigenvectors = np.linalg.eig(matrix)
+    powers = tuple(np.linalg.matrix_power(matrix, q) for q in range(highest_power + 1))
+    with_start = np.linalg.inv(legendre.legvander(np.append(-1.0, unit), n_stages))
+    signs = (-1.0) ** np.arange(n_stages)  # of Legendre's polynomials at the start
+    return Tableau(
+        (1 + unit) / 2, powers, eigenvalues, eigenvectors, np.linalg.inv(eigenvectors),
+        with_start[-1], to_series[-1], signs @ to_series,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One step: values [s + 1, n] of every unknown at the start and at the nodes of Radau IIA."""
+
+    start: float
+    length: float
+    values: Array
+
+    def at(self, times: Array) -> Array:
+        """The polynomial of the step, [n_times, n]."""
+        return _lagrange((times - self.start) / self.length, len(self.values) - 1) @ self.values
+
+
+def _lagrange(unit: Array, n_stages: int) -> Array:
+    """Lagrange's basis [n_times, s + 1] over 0 and the nodes, at times in [0, 1]."""
+    nodes = np.append(-1.0, 2 * radau_tableau(n_stages, 1).nodes - 1)
+    to_nodes, to_times = legendre.legvander(nodes, n_stages), legendre.legvander(2 * unit - 1, n_stages)
+    return np.asarray(np.linalg.solve(to_nodes.T, to_times.T).T, dtype=np.float64)

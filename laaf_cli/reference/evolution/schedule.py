@@ -1,0 +1,37 @@
+"""Where steps in time have to end, and how long they may be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """stops: where steps end, ascending. starts, ends, longest [n]: pieces of time and the longest step there.
+
+    forcing: the largest residual of a solution that is zero.
+    """
+
+    stops: Array
+    starts: Array
+    ends: Array
+    longest: Array
+    forcing: float
+
+    def stop_after(self, time: float, end: float) -> float:
+        """Where the step from some time has to end."""
+        i = int(np.searchsorted(self.stops, time, side="right"))
+        return float(self.stops[i]) if i < len(self.stops) else end
+
+    def longest_from(self, time: float) -> float:
+        """How long the step from some time may be; it may go up to a piece that asks for a shorter one."""
+        reached = np.maximum(self.starts, time + self.longest)[self.ends > time]
+        return float(np.min(reached, initial=math.inf)) - time
+
+
+FREE = Schedule(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0.0)

@@ -1,0 +1,260 @@
+"""One solution of equations in time, at a given accuracy, on a mesh that follows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.reference.breaks import branch_breaks
+from laaf_cli.reference.evolution.forcing import Forcing
+from laaf_cli.reference.evolution.form import EvolutionForm
+from laaf_cli.reference.evolution.initial_values import initial_values, smooths
+from laaf_cli.reference.evolution.mesh import Grid, Mesh, fitted
+from laaf_cli.reference.evolution.radau import SMALLEST_SHARE, Integrator
+from laaf_cli.reference.evolution.radau_tableau import Panel
+from laaf_cli.reference.evolution.semidiscretisation import Semidiscretisation
+
+MOST_COLUMNS = 900
+TIMES_PER_STEP = 101  # at which the formulas are sampled, for each of the steps of an accuracy
+MOVE_WORK = 100.0  # operations for each entry of a matrix, in making a mesh and its operators
+REST = 20  # steps after the mesh was found to be as fine as it may be
+COARSER_STEPS, COARSER_SHARE = 10.0, 0.7  # steps so much longer, and a mesh so much coarser, are worth a new one
+MARGIN = 0.1  # of the tolerance in space, to which new elements resolve what is known
+
+
+class OutOfWorkError(Exception):
+    """The work allowed is done, or the deadline has passed."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How finely is solved.
+
+    space, time: the last coefficients that are let pass, as shares of the unknown. n_points: of an element;
+    n_circle: of a circle at first; n_steps: the first step is that share of the time; n_stages: of Radau's method. The
+    numbers differ from one accuracy to the next, so that no two solutions share a mesh or steps, and where a stop makes
+    them share a step, they do not share its method.
+    """
+
+    space: float
+    time: float
+    n_points: int
+    n_circle: int
+    n_steps: int
+    n_stages: int
+
+
+ACCURACIES = (
+    Accuracy(1e-5, 1e-5, 12, 20, 60, 9),
+    Accuracy(1e-6, 1e-6, 14, 22, 71, 8),
+    Accuracy(1e-7, 1e-7, 16, 24, 83, 9),
+    Accuracy(1e-9, 1e-9, 20, 26, 97, 8),
+    Accuracy(1e-10, 1e-10, 24, 28, 109, 9),
+    Accuracy(1e-11, 1e-11, 28, 34, 127, 8),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step in time and where the values of its unknowns stand."""
+
+    panel: Panel
+    grids: Sequence[Grid]
+    parts: Sequence[slice[int, int, Any]]
+
+    def at(self, form: EvolutionForm, points: Array) -> Array:
+        """Every unknown at points [n, d] of the step, [n_unknowns, n]."""
+        times, which = np.unique(points[:, form.time_axis], return_inverse=True)
+        states = self.panel.at(times)[which]
+        x = np.zeros(len(points)) if form.space_axis is None else points[:, form.space_axis]
+        matrices = {grid: grid.interpolation(x) for grid in set(self.grids)}
+        parts = zip(self.grids, self.parts, strict=True)
+        return np.stack([np.einsum("pn,pn->p", matrices[grid], states[:, part]) for grid, part in parts])
+
+
+@dataclass(frozen=True)
+class Solution:
+    """All steps, which follow one another. work: that they took, in operations."""
+
+    form: EvolutionForm
+    steps: tuple[Step, ...]
+    work: float
+
+    def at(self, points: Array) -> Array:
+        """Every unknown at points [n, d] of the domain, [n_unknowns, n]."""
+        result = np.empty((len(self.form.unknowns), len(points)))
+        times = points[:, self.form.time_axis]
+        # What lies on the border of two steps belongs to the first of them, and the start to the initial values.
+        of_step = np.searchsorted([step.panel.start for step in self.steps[1:]], times, side="left")
+        for i in np.unique(of_step):
+            here = np.flatnonzero(of_step == i)
+            for part in np.split(here, range(1000, len(here), 1000)):
+                result[:, part] = self.steps[i].at(self.form, points[part])
+        return result
+
+
+def solve(form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, deadline: float) -> Solution:
+    """Raises IntegrationError where that fails, and OutOfWorkError after so much work or after the deadline.
+
+    most_work: in operations. deadline: a time of perf_counter.
+    """
+    solver = _Solver(form, forcing, accuracy)
+    steps: list[Step] = []
+    while solver.integrator.time < form.end:
+        if solver.work > most_work or time.perf_counter() > deadline:
+            raise OutOfWorkError
+        with np.errstate(all="ignore"):
+            steps += solver.advance(is_first=not steps)
+    return Solution(form, tuple(steps), solver.work)
+
+
+class _Solver:
+    """The system on its present mesh, and the mesh anew where it does not resolve what comes."""
+
+    def __init__(self, form: EvolutionForm, forcing: Forcing, accuracy: Accuracy) -> None:
+        self.form, self.accuracy = form, accuracy
+        self.most_points = MOST_COLUMNS // len(form.unknowns)
+        self.coarsest = self._first_mesh()
+        self.mesh = fitted(self.coarsest, self._initial, self._tolerance, self.most_points)
+        self.system = Semidiscretisation(form, self.mesh)
+        state = np.zeros((1 + max(form.time_orders), len(self.system.orders)))
+        by_grid = {grid: initial_values(form, grid) for grid in set(self.system.grids)}
+        for unknown, (grid, part) in enumerate(zip(self.system.grids, self.system.parts, strict=True)):
+            order = form.time_orders[unknown]
+            for k in range(order):
+                state[order - k, part] = by_grid[grid][form.field(unknown, 0, k)]
+        length = (form.end - form.start) / accuracy.n_steps
+        self.schedule = forcing.schedule(TIMES_PER_STEP * accuracy.n_steps)
+        self.integrator = Integrator(
+            self.system, state, form.start, form.end, accuracy.time, length, accuracy.n_stages, self.schedule
+        )
+        self.work_before = MOVE_WORK * self.system.orders.size**2
+        self.rest, self.length = 0, length
+
+    @property
+    def work(self) -> float:
+        return self.work_before + self.integrator.work
+
+    def advance(self, is_first: bool) -> list[Step]:
+        """The next step, the first one after the initial values; none where it showed that another mesh is needed."""
+        before, is_new = self.integrator.state, self.integrator.is_first
+        panel = self.integrator.advance()
+        after = self.integrator.state
+        steps = [self._start(before, panel)] if is_first else []
+        steps.append(Step(panel, self.system.grids, self.system.parts))
+        self.rest = 0 if is_new else self.rest - 1
+        if self.form.space_axis is None or self.rest > 0:
+            return steps
+        if self._is_resolved(after):
+            self._coarsen(after, panel.length)
+            return steps
+        # Elements are merged once at a time, or two meshes might take turns for ever.
+        mesh = self._fitted(self.mesh if is_new else self.coarsest, before, after)
+        if mesh == self.mesh:
+            self.rest = REST
+            return steps
+        self._move(mesh, before, panel.start, panel.length)
+        return []
+
+    def _coarsen(self, state: Array, length: float) -> None:
+        """Goes on with fewer elements where these do, looking for them when steps have become much longer."""
+        if self.integrator.time >= self.form.end or self.mesh.is_circle or length < COARSER_STEPS * self.length:
+            return
+        self.length = length
+        mesh = self._fitted(self.coarsest, state)
+        if mesh.n_elements <= COARSER_SHARE * self.mesh.n_elements:
+            self._move(mesh, state, self.integrator.time, self.integrator.length)
+
+    def _fitted(self, mesh: Mesh, *states: Array) -> Mesh:
+        scale = self.integrator.scale
+        return fitted(
+            mesh,
+            lambda grid: np.concatenate([self._shares(state, scale, grid) for state in states]),
+            self._tolerance,
+            self.most_points,
+        )
+
+    def _start(self, state: Array, panel: Panel) -> Step:
+        """The initial values themselves, which a step leaves at once where they do not meet the conditions."""
+        orders = self.system.orders
+        values = np.where(orders > 0, state[orders, np.arange(len(orders))], panel.values[0])
+        constant = Panel(panel.start, panel.length, np.tile(values, (len(panel.values), 1)))
+        return Step(constant, self.system.grids, self.system.parts)
+
+    @property
+    def _tolerance(self) -> float:
+        """What a new mesh resolves; on a circle it grows by so much that no margin is needed."""
+        return self.accuracy.space * (1.0 if self.coarsest.is_circle else MARGIN)
+
+    def _first_mesh(self) -> Mesh:
+        form = self.form
+        if form.space_axis is None:
+            return Mesh((), 1)
+        lower, upper = form.lower[form.space_axis], form.upper[form.space_axis]
+        trees = (*form.equations, *form.initial)
+        breaks = branch_breaks(trees, form.coordinates[form.space_axis], lower, upper)
+        if form.is_periodic and not breaks and not self._kinks_vanish((lower, upper)):
+            return Mesh((lower, upper), self.accuracy.n_circle, is_circle=True)
+        return Mesh((lower, *breaks, upper), self.accuracy.n_points)
+
+    def _kinks_vanish(self, breaks: tuple[float, float]) -> bool:
+        """Whether the start is not smooth where the ends meet, as on a circle, and what follows is."""
+        circle = Mesh(breaks, 512, is_circle=True).grid(0)
+        values = self._initial(circle)
+        return bool(np.max(circle.tails(values)) > 1e-9) and smooths(self.form, circle)
+
+    def _initial(self, grid: Grid) -> Array:
+        """The initial values as shares of their scale, [n_values, size]."""
+        values = initial_values(self.form, grid)
+        span = self.form.end - self.form.start
+        largest = max(float(np.max(np.abs(value))) for field, value in values.items() if sum(field.orders) == 0)
+        result = []
+        for field, value in values.items():
+            least = SMALLEST_SHARE * largest / span ** self.form.time_order(field)
+            size = max(least, float(np.max(np.abs(value))))
+            result.append(value / (size if size > 0 else 1.0))
+        return np.stack(result)
+
+    def _shares(self, state: Array, scale: Array, grid: Grid | None = None) -> Array:
+        """The unknowns, and what of their derivatives in time belongs to the state, as shares of their scale.
+
+        On their own grids where these are all alike, or else on a given one, [n_functions, size].
+        """
+        result = []
+        span = self.form.end - self.form.start
+        for j, (own, part) in enumerate(zip(self.system.grids, self.system.parts, strict=True)):
+            matrix = None if grid is None else own.interpolation(grid.nodes_inside)
+            order = self.form.time_orders[j]
+            for q in range(min(order, 1), order + 1):
+                values = state[q, part]
+                size = max(scale[part][0] / span ** (order - q), float(np.max(np.abs(values))))
+                result.append((values if matrix is None else matrix @ values) / (size if size > 0 else 1.0))
+        return np.stack(result)
+
+    def _is_resolved(self, state: Array) -> bool:
+        grid = self.mesh.grid(max(self.form.space_orders))
+        shares = self._shares(state, self.integrator.scale, None if set(self.system.grids) == {grid} else grid)
+        return bool(np.max(grid.tails(shares)) <= self.accuracy.space)
+
+    def _move(self, mesh: Mesh, state: Array, start: float, length: float) -> None:
+        """Goes on from a state, on another mesh, with a step of some length."""
+        system = Semidiscretisation(self.form, mesh)
+        self.length = min(self.length, length)
+        moved = np.zeros((len(state), len(system.orders)))
+        old = self.integrator
+        scale = np.zeros(len(system.orders))
+        for own, part, grid, new in zip(self.system.grids, self.system.parts, system.grids, system.parts, strict=True):
+            moved[:, new] = state[:, part] @ own.interpolation(grid.nodes_inside).T
+            scale[new] = old.scale[part][0]
+        self.mesh, self.system = mesh, system
+        accuracy = self.accuracy
+        self.integrator = Integrator(
+            system, moved, start, self.form.end, accuracy.time, length, accuracy.n_stages, self.schedule
+        )
+        self.work_before += old.work + MOVE_WORK * system.orders.size**2
+        self.integrator.scale = np.maximum(scale, self.integrator.scale)

@@ -1,0 +1,169 @@
+"""Damped Gauss-Newton for the coefficients of a discretised problem, each step by an equilibrated QR factorisation.
+
+There are more rows than coefficients: conditions meet in corners, faces and equations say the same thing twice, a
+pressure is known up to what one point says. Least squares need no special case for any of this, for where the problem
+has a smooth solution, its coefficients, cut off at the resolution, leave residuals that fall faster than any power of
+it; the least-squares residual is smaller still. One that stays large belongs to conditions that contradict each
+other, or to a solution that is not smooth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.reference.stationary.discretisation import Discretisation
+
+MAX_STEPS = 40
+RESTS = 1e-13
+"""The relative length of a step after which there is no other."""
+KEEPS_FACTORS = 1e-3
+"""The relative length of a step below which the next one takes the same Jacobian."""
+SINGULAR = 1e-13
+"""The reciprocal condition number below which the Jacobian has a null space."""
+
+_SWEEPS = 6
+_SHORTEST = 2.0**-10
+
+
+@dataclass(frozen=True)
+class Stationary:
+    """Where the iteration came to rest.
+
+    size: of the coefficients and of the residuals without them, in units in which every column and row of the
+    Jacobian has length 1.
+    row_scale: what the rows are multiplied with for this, [n_rows]. residuals: not scaled, [n_rows].
+    residual: the length of the scaled residuals, relative to `size`.
+    reciprocal_condition: of the scaled Jacobian. converged: whether the steps became small.
+    """
+
+    coefficients: Array
+    size: float
+    row_scale: Array
+    residuals: Array
+    residual: float
+    reciprocal_condition: float
+    converged: bool
+
+    @property
+    def is_determined(self) -> bool:
+        return self.reciprocal_condition > SINGULAR
+
+
+class _Factors:
+    """The QR factorisation of a Jacobian whose rows and columns have been scaled to length 1."""
+
+    def __init__(self, jacobian: Array, row_scale: Array | None) -> None:
+        """Overwrites the Jacobian, in Fortran's order; row_scale: kept where given."""
+        from scipy.linalg import lapack
+
+        self.row_scale, self.column_scale = _equilibrated(jacobian, row_scale)
+        jacobian *= self.row_scale[:, None]
+        jacobian *= self.column_scale
+        self.n = jacobian.shape[1]
+        # Pivots are wanted only where there is a null space; they would take three times as long.
+        self.qr, self.tau, _, _ = lapack.dgeqrf(jacobian, lwork=64 * self.n, overwrite_a=True)
+        self.upper = np.triu(self.qr[: self.n])
+        self.reciprocal_condition = float(lapack.dtrcon(self.upper)[0])
+
+    def step(self, residual: Array) -> Array:
+        """The shortest of the least-squares solutions of J·step = −residual."""
+        from scipy.linalg import lapack, lstsq, solve_triangular
+
+        right = -(self.row_scale * residual)[:, None]
+        right = lapack.dormqr("L", "T", self.qr, self.tau, right, lwork=64 * 64)[0][: self.n, 0]
+        if self.reciprocal_condition > SINGULAR:
+            scaled = solve_triangular(self.upper, right)
+        else:
+            scaled = lstsq(self.upper, right, cond=1e-11, lapack_driver="gelsy")[0]
+        return np.asarray(self.column_scale * scaled)
+
+
+def _equilibrated(matrix: Array, row_scale: Array | None) -> tuple[Array, Array]:
+    """Factors that give every row and column length 1 (Sinkhorn & Knopp 1967 for the squares); zeros are left.
+
+    The derivative of order m of the mode of degree k has the size k^m inside and k^(2m) at the ends, so that rows near
+    the ends shrink and columns of high degree too: what is left has a condition number that hardly grows with n, as
+    in the ultraspherical method (Olver & Townsend, SIAM Review 55, 2013).
+    """
+    squares = matrix**2
+    rows = np.ones(len(matrix)) if row_scale is None else row_scale**2
+    columns = _reciprocal(squares.T @ rows)
+    if row_scale is None:
+        for _ in range(_SWEEPS):
+            rows = _reciprocal(squares @ columns)
+            columns = _reciprocal(squares.T @ rows)
+    return np.sqrt(rows), np.sqrt(columns)
+
+
+def _reciprocal(values: Array) -> Array:
+    return np.divide(1.0, values, out=np.ones_like(values), where=values > 0)
+
+
+def solve(discretisation: Discretisation, start: Array) -> Stationary:
+    """Least squares of the residuals by damped steps.
+
+    Raises FloatingPointError, with what and where, when a residual or its derivatives are not finite.
+    """
+    with np.errstate(all="ignore"):
+        return _solve(discretisation, start)
+
+
+def _solve(discretisation: Discretisation, x: Array) -> Stationary:
+    residual = discretisation.residual(x)
+    factors = _factors(discretisation, x, residual, None)
+    share, relative, before = 1.0, np.inf, np.inf
+    converged = False
+    for step_number in range(MAX_STEPS):
+        if step_number > 0 and relative >= KEEPS_FACTORS and not discretisation.is_linear:
+            factors = _factors(discretisation, x, residual, factors.row_scale)
+        step = factors.step(residual)
+        if discretisation.is_linear or _length(step) <= 1e-7 * _length(x):
+            x = x + step
+            residual = discretisation.residual(x)
+        else:
+            share, x, residual = _damped(discretisation, x, step, factors, min(1.0, 4 * share))
+        before, relative = relative, _length(step) / max(_length(x), np.finfo(float).tiny)
+        converged = relative <= RESTS or (relative < 1e-9 and relative > before / 4)
+        is_open = discretisation.is_linear and factors.reciprocal_condition <= SINGULAR
+        if converged or is_open or share <= _SHORTEST:
+            break
+    # What the equations ask for where nothing answers; it need not be finite there.
+    asked = np.nan_to_num(discretisation.residual(np.zeros_like(x)), nan=0.0, posinf=0.0, neginf=0.0)
+    size = _length(x / factors.column_scale) + _length(factors.row_scale * asked)
+    length = _length(factors.row_scale * residual) / size if size else 0.0
+    return Stationary(x, size, factors.row_scale, residual, length, factors.reciprocal_condition, converged)
+
+
+def _factors(discretisation: Discretisation, x: Array, residual: Array, row_scale: Array | None) -> _Factors:
+    jacobian = discretisation.jacobian(x)
+    if not (np.all(np.isfinite(jacobian)) and np.all(np.isfinite(residual))):
+        raise FloatingPointError(discretisation.fault(x))
+    return _Factors(jacobian, row_scale)
+
+
+def _damped(
+    discretisation: Discretisation, x: Array, step: Array, factors: _Factors, share: float
+) -> tuple[float, Array, Array]:
+    """The share of a step after which the next would be shorter, where it leads, and the residual there.
+
+    The natural monotonicity test (Deuflhard, Newton Methods for Nonlinear Problems, 2011, section 3.3): unlike the
+    length of the residual, that of the step does not depend on how the rows are scaled.
+    """
+    length = _length(step / factors.column_scale)
+    while True:
+        there = x + share * step
+        residual = discretisation.residual(there)
+        if np.all(np.isfinite(residual)):
+            following = _length(factors.step(residual) / factors.column_scale)
+            if following <= (1 - share / 4) * length:
+                return share, there, residual
+        if share <= _SHORTEST:
+            return share, there, residual
+        share /= 2
+
+
+def _length(vector: Array) -> float:
+    return float(np.linalg.norm(vector))

@@ -1,0 +1,222 @@
+"""A discretised problem, solved at finer and finer resolutions until nothing changes, and a verdict on the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.reference.reference import ReferenceRefusedError
+from laaf_cli.reference.stationary.discretisation import Discretisation
+from laaf_cli.reference.stationary.gauss_newton import Stationary, solve
+
+LEVELS: dict[int, tuple[int, ...]] = {
+    1: (16, 32, 64, 128, 256, 512, 1024),
+    2: (8, 12, 16, 24, 32, 40, 48, 60),
+}
+"""The modes along each coordinate, by the number of coordinates."""
+MAX_COEFFICIENTS = 4900
+"""Of all unknowns: their Jacobian then has about 200 MB and is factorised in some seconds."""
+TOLERANCE = 1e-10
+"""The change, relative to the largest value, at which refining ends."""
+LARGEST_ERROR = 1e-3
+"""Relative to the largest value: beyond it a reference is none."""
+
+_FINE_NODES = {1: 2050, 2: 130}  # beyond the finest level, and nodes of no level
+_UNSEEN = 1e-3  # the residual between the nodes above which two resolutions that agree may both have missed something
+_RECENT = 4  # the changes of which the largest counts then
+_ROUNDING = 1e-8  # the relative change below which it may be rounding
+_SETTLED = 0.01  # the relative change below which the residual may be compared with that of half the resolution
+_STALLED = 1e-8  # the residual at the nodes below which it may be rounding
+_LAST_START = {1: 64, 2: 24}  # the finest resolution at which a first solution is looked for
+_ACCEPTED = 0.01  # the residual, at the coarsest resolution, of what may become a solution
+_EVEN = {1: 2001, 2: 81}  # the points of an even grid on which two resolutions are compared
+
+
+@dataclass(frozen=True)
+class Level:
+    """The solution at one resolution.
+
+    values: of each unknown on an even grid; changes: their largest since the resolution before, infinite at the first.
+    """
+
+    discretisation: Discretisation
+    found: Stationary
+    values: tuple[Array, ...]
+    changes: Array
+
+    @property
+    def relative_change(self) -> float:
+        """The largest among the unknowns; one that is nothing but rounding beside the others counts with them."""
+        scales = np.maximum(self.scales, 1e-9 * self.scales.max())
+        return float(np.max(np.divide(self.changes, scales, out=np.zeros_like(scales), where=self.changes > 0)))
+
+    @property
+    def scales(self) -> Array:
+        """The largest absolute value of each unknown."""
+        return np.array([np.abs(field).max() for field in self.values])
+
+    @cached_property
+    def residuals(self) -> Array:
+        """The root mean square of every residual on every patch, in its own unit.
+
+        The mean is taken with the scales of the rows: an equation counts less near the bounds, where polynomials are
+        steep.
+        """
+        scales = self.found.row_scale
+        parts = zip(self._split(scales * self.found.residuals), self._split(scales), strict=True)
+        return np.array([np.sqrt(np.mean(part**2)) / np.median(scale) if len(part) else 0.0 for part, scale in parts])
+
+    @property
+    def worst(self) -> tuple[int, float]:
+        """The patch that adds most to the scaled residual, and the root mean square of the residual there."""
+        scaled = [np.sum(part**2) for part in self._split(self.found.row_scale * self.found.residuals)]
+        return int(np.argmax(scaled)), float(self.residuals[np.argmax(scaled)])
+
+    def unseen(self, n_nodes: int) -> float:
+        """The scaled residual at other nodes: large where a narrow peak was missed.
+
+        There are no scales for those rows; that of the median row of the same patch stands for them.
+        """
+        fine = replace(self.discretisation, n_nodes=n_nodes)
+        with np.errstate(invalid="ignore", over="ignore"):
+            parts = np.split(fine.residual(self.found.coefficients), fine.ends[:-1])
+            squares = [
+                len(scales) * np.median(scales) ** 2 * np.mean(part**2)
+                for part, scales in zip(parts, self._split(self.found.row_scale), strict=True)
+                if len(part) and len(scales)
+            ]
+        return float(np.sqrt(np.sum(squares)) / (self.found.size or 1.0))
+
+    def _split(self, rows: Array) -> list[Array]:
+        return np.split(rows, self.discretisation.ends[:-1])
+
+
+def refine(discretisation: Discretisation) -> Level:
+    """The solution at the resolution that is worth most; that of the argument does not matter.
+
+    Raises ReferenceRefusedError where there is none, more than one, or none that is accurate enough.
+    """
+    dimension = discretisation.domain.dimension
+    levels: list[Level] = []
+    failure, n_singular = "", 0
+    for n in LEVELS[dimension]:
+        finer = replace(discretisation, n=n, n_nodes=n)
+        if finer.n_coefficients > MAX_COEFFICIENTS:
+            break
+        try:
+            found = _solved(finer, levels, n <= _LAST_START[dimension])
+        except FloatingPointError as error:
+            failure = failure or str(error)
+            continue
+        n_singular = 0 if found.is_determined else n_singular + 1
+        if n_singular == 2 and (found.converged or finer.is_linear):
+            raise undetermined()
+        if found.converged:
+            levels.append(_level(finer, found, levels))
+            if _is_enough(levels) and levels[-1].unseen(_FINE_NODES[dimension]) < _UNSEEN:
+                break
+        elif n > _LAST_START[dimension]:
+            break
+    if len(levels) < 2:
+        raise ReferenceRefusedError(failure or _NOT_CONVERGED)
+    return _judged(levels)
+
+
+def _solved(discretisation: Discretisation, levels: Sequence[Level], may_start: bool) -> Stationary:
+    """From the coarser solution, or else from the first start that leads somewhere."""
+    if discretisation.is_linear:
+        return solve(discretisation, np.zeros(discretisation.n_coefficients))
+    attempts: list[Stationary] = []
+    if levels:
+        coarser = levels[-1]
+        attempts.append(
+            solve(discretisation, coarser.discretisation.refined(coarser.found.coefficients, discretisation))
+        )
+        if _leads_on(attempts[0]) or not may_start:
+            return attempts[0]
+    faults = []
+    for start in discretisation.starts():
+        try:
+            attempts.append(solve(discretisation, start))
+        except FloatingPointError as fault:
+            faults.append(fault)
+            continue
+        if _leads_on(attempts[-1]):
+            break
+    if not attempts:
+        raise faults[0]
+    return max(attempts, key=lambda found: (found.converged, -found.residual))
+
+
+def _leads_on(found: Stationary) -> bool:
+    """Whether this may become a solution, and is no mere minimum of the residual."""
+    return found.converged and found.residual < _ACCEPTED
+
+
+def _level(discretisation: Discretisation, found: Stationary, levels: Sequence[Level]) -> Level:
+    domain = discretisation.domain
+    even = domain.grid((_EVEN[domain.dimension],) * domain.dimension)
+    zero = (0,) * domain.dimension
+    values = tuple(discretisation.values(found.coefficients, name, zero, even) for name in discretisation.unknowns)
+    if not levels:
+        return Level(discretisation, found, values, np.full(len(values), np.inf))
+    changes = [np.abs(a - b).max() for a, b in zip(values, levels[-1].values, strict=True)]
+    return Level(discretisation, found, values, np.array(changes))
+
+
+def _is_enough(levels: Sequence[Level]) -> bool:
+    """Whether the last two resolutions agree, or differ by rounding that grows."""
+    changes = [level.relative_change for level in levels]
+    return changes[-1] <= TOLERANCE or (len(levels) > 1 and changes[-2] < _ROUNDING and changes[-1] > changes[-2])
+
+
+def _judged(levels: Sequence[Level]) -> Level:
+    """The level to take; raises ReferenceRefusedError where it is no solution, or not good enough."""
+    best = min(levels, key=lambda level: level.relative_change)
+    if best.relative_change > _ROUNDING:
+        # Where rounding does not grow, the finest is the best; where much is left between its nodes, a small change
+        # may be chance.
+        best = levels[-1]
+        if best.unseen(_FINE_NODES[best.discretisation.domain.dimension]) > _UNSEEN:
+            recent = [level.changes for level in levels[1:][-_RECENT:]]
+            best = replace(best, changes=np.max(recent, axis=0))
+    if not best.found.is_determined:
+        raise undetermined()
+    if best.relative_change < _SETTLED:
+        _check_consistent(best, levels)
+    if best.relative_change > LARGEST_ERROR:
+        raise ReferenceRefusedError(
+            f"the solution is not smooth enough for {best.discretisation.n} modes along each coordinate: from one "
+            f"resolution to the next it still changes by {best.relative_change:.1g} of its largest value"
+        )
+    return best
+
+
+def _check_consistent(level: Level, levels: Sequence[Level]) -> None:
+    """Raises ReferenceRefusedError where the residual is as large as with half as many modes."""
+    coarser = [other for other in levels if other.discretisation.n <= level.discretisation.n / 2]
+    if level.found.residual <= _STALLED or not coarser:
+        return
+    worst, size = level.worst
+    if size > coarser[-1].residuals[worst] / 2:
+        raise ReferenceRefusedError(
+            "the equations and conditions contradict each other, or have no smooth solution: however fine the "
+            f"resolution, {level.discretisation.rows[worst][0].name} is missed by {size:.1g}"
+        )
+
+
+_NOT_CONVERGED = (
+    "Newton's iteration found no solution, neither from 0 nor from the smoothest functions that meet the conditions "
+    "nor from 1 or -1"
+)
+
+
+def undetermined() -> ReferenceRefusedError:
+    return ReferenceRefusedError(
+        "the conditions do not determine the solution: other functions meet all equations and conditions as well; is "
+        "a condition missing, or a value at one point?"
+    )

@@ -1,0 +1,87 @@
+"""Learned constants: what training found, how much it still moved at the end, and how far it is from the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.json_record import JsonRecord
+from laaf_cli.spec import Learned, RunSpec
+
+MIN_RECORDS = 10
+
+SPREAD_OVER = "spread over the last tenth of the training"
+"""What `FoundConstant.spread` is; it says nothing of the noise in the data, or of another seed."""
+
+
+@dataclass(frozen=True)
+class FoundConstant(JsonRecord):
+    """A constant that training found.
+
+    Its last records are those of the last tenth of the training, at least MIN_RECORDS.
+    """
+
+    also_told = ("spread", "error", "relative_error")
+
+    start: float
+    """Its value before training."""
+    lower: float
+    """Its lower bound, infinite where it has none."""
+    upper: float
+    """Its upper bound, infinite where it has none."""
+    value: float
+    """Its value at the end."""
+    mean: float
+    """The mean of its last records."""
+    deviation: float
+    """The standard deviation of its last records."""
+    drift: float
+    """The size of the change of a straight line fitted to its last records, over their iterations."""
+    truth: float | None
+    """Its true value; None where it is not known."""
+
+    @property
+    def spread(self) -> float:
+        """How much it still moved: the larger of standard deviation and drift."""
+        return max(self.deviation, self.drift)
+
+    @property
+    def error(self) -> float | None:
+        """|value − truth|; None where the truth is not known."""
+        return None if self.truth is None else abs(self.value - self.truth)
+
+    @property
+    def relative_error(self) -> float | None:
+        """|value − truth| / |truth|; None where the truth is 0 or not known."""
+        return self.error / abs(self.truth) if self.error is not None and self.truth else None
+
+
+def found_constants(spec: RunSpec, iteration: Array, histories: Mapping[str, Array]) -> dict[str, FoundConstant]:
+    """The learned constants of a spec, from their histories [n_records] over the iterations [n_records]."""
+    return {name: _found(spec.learn[name], iteration, values) for name, values in histories.items()}
+
+
+def bounds_of(learned: Learned) -> tuple[float, float]:
+    """Lower and upper bound, infinite where there is none."""
+    lower, upper = learned.bounds or (-math.inf, math.inf)
+    return max(lower, 0.0) if learned.positive else lower, min(upper, 0.0) if learned.negative else upper
+
+
+def _found(learned: Learned, iteration: Array, values: Array) -> FoundConstant:
+    last = slice(-max(MIN_RECORDS, len(values) // 10), None)
+    lower, upper = bounds_of(learned)
+    with np.errstate(all="ignore"):  # a file of a stranger may hold infinities
+        mean, deviation = float(np.mean(values[last])), float(np.std(values[last]))
+        drift = _drift(iteration[last].astype(np.float64), values[last])
+    return FoundConstant(learned.start, lower, upper, float(values[-1]), mean, deviation, drift, learned.truth)
+
+
+def _drift(x: Array, y: Array) -> float:
+    """|slope| (x_n − x_1) of the straight line that fits y best; 0 for a single value."""
+    away = x - x.mean()
+    square = float(away @ away)
+    return abs(float(away @ (y - y.mean()))) / square * float(x[-1] - x[0]) if square else 0.0

@@ -1,0 +1,113 @@
+"""The checkpoints of a run that goes on, beside its file: the newest and the one before it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from laaf_cli.errors import RunFileError
+from laaf_cli.images.runfile.record import ImageRecord
+from laaf_cli.runfile import RunRecord, SealedRun, write_run
+from laaf_cli.files.target import CHECKPOINTS, replacing
+
+
+@dataclass(frozen=True)
+class CheckpointFiles:
+    """`run.h5.checkpoint` and `run.h5.checkpoint.previous`: run files like any other, of a training that goes on.
+
+    The older one is there for a disk that loses the end of the newest when the power fails.
+    """
+
+    run: Path
+
+    @property
+    def newest(self) -> Path:
+        return self.run.parent / f"{self.run.name}{CHECKPOINTS[0]}"
+
+    @property
+    def previous(self) -> Path:
+        return self.run.parent / f"{self.run.name}{CHECKPOINTS[1]}"
+
+    @classmethod
+    def of(cls, path: Path) -> CheckpointFiles:
+        """Those of a run, from the path of its file or of one of them."""
+        name = path.name
+        for ending in reversed(CHECKPOINTS):
+            name = name.removesuffix(ending) or name
+        return cls(path.parent / name)
+
+    def save(self, record: RunRecord | ImageRecord) -> None:
+        """Writes the newest; the one that was the newest becomes the previous. Raises OSError where it cannot."""
+        if self.newest.exists():
+            try:
+                with replacing(self.previous) as part:
+                    part.unlink()
+                    os.link(self.newest, part)
+            except OSError:  # a file system without links: for a moment there is no newest
+                self.newest.replace(self.previous)
+        write_run(self.newest, record)
+
+    def remove(self) -> None:
+        """Once the run file is written."""
+        for path in (self.newest, self.previous):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def present(self) -> list[Path]:
+        """Those that are there, the newest first."""
+        return [path for path in (self.newest, self.previous) if path.exists()]
+
+    def latest(self) -> Found:
+        """What going on begins from: the newest checkpoint that can be read, else the run file.
+
+        The run file as well where a crash has kept the checkpoints of its own training from being removed.
+
+        Raises RunFileError where there are checkpoints and none can be read.
+        """
+        found = self.found()
+        return Found(self.run, "") if found is None or self._outlived(found.path) else found
+
+    def _outlived(self, checkpoint: Path) -> bool:
+        """Whether the run file is of the same training as a checkpoint, and was written after it, from further on."""
+        try:
+            with SealedRun(self.run) as run, SealedRun(checkpoint) as kept:
+                return bool(
+                    run.settings == kept.settings
+                    and run.attributes["iterations"] > kept.attributes["iterations"]
+                    and run.attributes["created"] >= kept.attributes["created"]
+                )
+        except RunFileError:
+            return False
+
+    def readable(self) -> Path | None:
+        """The newest that can be read; None where there is no checkpoint. Raises RunFileError as `found` does."""
+        found = self.found()
+        return None if found is None else found.path
+
+    def found(self) -> Found | None:
+        """The newest that can be read, and what is wrong with a newer one; None where there is no checkpoint.
+
+        Raises RunFileError where there are some and none can be read.
+        """
+        damages: list[str] = []
+        for path in self.present():
+            try:
+                with SealedRun(path):
+                    return Found(path, damages[0] if damages else "")
+            except RunFileError as error:
+                damages.append(str(error))
+        if damages:
+            older = f"Remove the checkpoint, and laaf resume goes on from {self.run}, which is older."
+            hint = older if self.run.exists() else "No older state is kept; laaf solve with --overwrite starts anew."
+            raise RunFileError("\n".join([*damages, hint]))
+        return None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that can be read. damage: why a newer one cannot, empty where there is none."""
+
+    path: Path
+    damage: str

@@ -1,0 +1,268 @@
+"""Spec → plan: everything that can be known, and everything that can be refused, before training starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from laaf_cli.derivatives import AUTO as FASTEST
+from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
+from laaf_cli.errors import Fault, SpecError, UsageError
+from laaf_cli.text import listed
+from laaf_cli.expression import Field
+from laaf_cli.multi_index import derivative_name
+from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Inputs, Mlp, SlopeRecovery, torch_device
+from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, constant_loss, python_functions
+from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
+from laaf_cli.runs.identity import Hashes, make_hashes
+from laaf_cli.runs.plan_faults import plan_faults, require_kernel
+from laaf_cli.seeds import random_stream
+from laaf_cli.runs.solution import make_periods
+from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Slopes, Text, load
+from laaf_cli.training import BALANCES, DEFAULT_LEARNING_RATE, OPTIMIZERS, RESAMPLERS, SCHEDULES, LearningRate, Misfit, Objective, TrainingPhase, balance_faults, phase_faults, resampling_faults
+
+CHOICES: dict[KeyPath, tuple[str, ...]] = {
+    ("network", "activation"): tuple(ACTIVATIONS),
+    ("network", "initializer"): tuple(INITIALIZERS),
+    ("training", "*", "optimizer"): tuple(OPTIMIZERS),
+    ("training", "*", "schedule", "kind"): tuple(SCHEDULES),
+    ("points", "resample", "method"): tuple(RESAMPLERS),
+    ("weights", "balance", "method"): tuple(BALANCES),
+    ("weights", "balance"): tuple(BALANCES),
+    ("reference", "kind"): (AUTO, *REFERENCES, NO_REFERENCE),
+}
+"""Keys of the spec whose values are the names of rows in the tables of other packages."""
+
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+
+def slope_recovery(slopes: Slopes) -> SlopeRecovery | None:
+    """The slope recovery term of a spec; None where it is off or there are no slopes."""
+    if slopes.kind == "fixed" or slopes.recovery is None:
+        return None
+    return SlopeRecovery(slopes.recovery.weight, slopes.recovery.form, slopes.recovery.operator)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that has not begun: the checked spec, its problem, its reference, and how it is computed."""
+
+    name: str
+    text: Text
+    spec: RunSpec
+    problem: Problem
+    reference: Reference | None
+    engine_name: str = FASTEST
+    max_seconds: float | None = None
+    no_reference: str = ""
+    """Why there is no reference, where none was asked for and none was found."""
+    overrides: tuple[Override, ...] = ()
+    """What the command line put into the spec."""
+
+    @property
+    def make_engine(self) -> MakeEngine:
+        return ENGINES[self.engine_name]
+
+    @cached_property
+    def engine_use(self) -> str:
+        """Which engine computes the derivatives, and why it is not the kernel where it is not."""
+        if self.engine_name not in (FASTEST, FUSED):
+            return f"{self.engine_name}, as asked for"
+        hindered: dict[str, list[str]] = {}
+        for term in self.problem.trained_terms:
+            reason = obstacle(self.device.type, self.spec.network.activation, term.order)
+            hindered.setdefault(reason, []).append(term.name)
+        uses = [kernel_name()] if "" in hindered else []
+        for reason, terms in hindered.items():
+            if reason:
+                of = "" if len(hindered) == 1 else f" for {listed(terms)}"
+                uses.append(f"taylor in torch{of}: {reason}")
+        return "; ".join(uses)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The device of the spec; raises UsageError for CUDA where there is none."""
+        return torch_device(self.spec.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return PRECISIONS[self.spec.dtype]
+
+    @property
+    def recovery(self) -> SlopeRecovery | None:
+        """The slope recovery term; None where it is off or there are no slopes."""
+        return slope_recovery(self.spec.slopes)
+
+    @property
+    def phases(self) -> list[TrainingPhase]:
+        return [
+            TrainingPhase(
+                phase.optimizer,
+                phase.iterations,
+                LearningRate(
+                    phase.learning_rate or DEFAULT_LEARNING_RATE,
+                    phase.iterations,
+                    phase.schedule.factor,
+                    phase.schedule.every,
+                    phase.schedule.final,
+                ),
+                phase.schedule.kind,
+                phase.batch,
+                phase.max_seconds,
+                phase.interior,
+            )
+            for phase in self.spec.training
+        ]
+
+    @property
+    def default_output(self) -> Path:
+        """`runs/PROBLEM-KIND-nN-sSEED.h5`; adaptive kinds without slope recovery say so, lest they collide."""
+        slopes = self.spec.slopes
+        without = "-norecovery" if slopes.kind != "fixed" and slopes.recovery is None else ""
+        return Path("runs") / f"{self.name}-{slopes.kind}-n{slopes.n:g}{without}-s{self.spec.seed}.h5"
+
+    def make_network(self) -> Mlp:
+        """The network with its initial weights; those depend on the seed and the widths alone."""
+        spec, domain = self.spec, self.problem.domain
+        network = Mlp(
+            domain.dimension,
+            spec.network.hidden,
+            len(self.problem.trial.outputs),
+            activation=spec.network.activation,
+            initializer=spec.network.initializer,
+            kind=spec.slopes.kind,
+            n=spec.slopes.n,
+            bounds=(domain.lower, domain.upper) if spec.network.inputs == "scaled" else None,
+            periods=make_periods(self.problem.trial, domain),
+            random=random_stream(spec.seed, "weights"),
+            dtype=self.dtype,
+        )
+        return network.to(self.device)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what the problem seems to lack, and on why it has no reference."""
+        unknown = f"The error will not be known, for there is no reference: {self.no_reference}."
+        return (*self.problem.warnings, *([unknown] if self.no_reference else []))
+
+    @property
+    def can_do_without_reference(self) -> bool:
+        """Whether nobody asked for a reference and no data are taken from it."""
+        return self.spec.reference.kind == AUTO and not (self.spec.data is not None and self.spec.data.reference)
+
+    def draw_points(self) -> dict[str, PointSet]:
+        """The points of every trained term, with the values that are observed there.
+
+        Raises ReferenceRefusedError where the data are those of the reference and it does not give them.
+        """
+        points = self.problem.draw_points(self.spec.seed)
+        for term in self.problem.trained_terms:
+            if isinstance(term.region, Sampled) and term.region.targets is None and self.reference is not None:
+                places = points[term.name].points
+                values = self.reference.evaluate(places).fields
+                observed = {f.unknown: values[f.unknown] for f in self._observed(term.name)}
+                random = random_stream(self.spec.seed, "noise", term.name)
+                points[term.name] = term.region.observe(places, observed, random)
+        return points
+
+    def _observed(self, name: str) -> frozenset[Field]:
+        """The unknowns that a term of data observes."""
+        return next(term.fields for term in self.problem.terms if term.name == name)
+
+    def make_objective(self, network: Mlp, points: Mapping[str, PointSet]) -> Objective:
+        return Objective(
+            self.problem,
+            points,
+            network,
+            self.make_engine,
+            self.recovery,
+            self.spec.seed,
+            self.spec.points.resample,
+            self.spec.weights.balance,
+        )
+
+    @cached_property
+    def hashes(self) -> Hashes:
+        """SHA-256 of the problem and of the method."""
+        return make_hashes(
+            self.spec,
+            self.problem,
+            self.reference,
+            engine_name=self.engine_name,
+            max_seconds=self.max_seconds,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """The resolved settings, as the run file keeps them."""
+        own = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
+        return self.spec.model_dump(mode="json") | own
+
+    def seeded(self, seed: int) -> Plan:
+        """The same plan with another seed."""
+        override = Override.from_assignment(f"seed={seed}")
+        spec = self.spec.model_copy(update={"seed": seed})
+        return replace(self, spec=spec, overrides=(*self.overrides, override))
+
+
+
+def make_plan(
+    text: Text,
+    overrides: Sequence[Override] = (),
+    *,
+    derivatives: str = FASTEST,
+    max_seconds: float | None = None,
+    allow_python: bool = False,
+    known_python: str | None = None,
+) -> Plan:
+    """The plan of a spec.
+
+    allow_python: whether the Python file that it names may be run; known_python: the only text that it may have then.
+
+    Raises SpecError with all faults of the spec; those that need a problem to be seen (an activation that is
+    not smooth enough, a reference that does not apply) come once the rest is right.
+    """
+    loaded = load(text, overrides)
+    spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python, known=known_python))
+    faults = plan_faults(loaded, spec, problem)
+    reference, without = None, ""
+    try:
+        reference = make_reference(problem, spec.reference, Path(text.name).parent)
+    except ReferenceRefusedError as error:
+        if spec.reference.kind != AUTO:
+            hint = "reference: none trains without one."
+            faults.append(Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint))
+        elif spec.data is not None and spec.data.reference:
+            what = f"the data are those of the reference, and there is none: {error}"
+            hint = "Give the data as a target or a file, or name another reference."
+            faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark, hint))
+        without = str(error)
+    if faults:
+        raise SpecError(faults)
+    spec = _with_learning_rates(spec)
+    name = Path(text.name).stem
+    plan = Plan(name, text, spec, problem, reference, derivatives, max_seconds, without, tuple(overrides))
+    if derivatives == FUSED:
+        require_kernel(plan.device.type, spec, problem)
+    return plan
+
+
+def _with_learning_rates(spec: RunSpec) -> RunSpec:
+    """The spec with the learning rate of every phase that takes one written out."""
+    phases = [
+        phase.model_copy(update={"learning_rate": phase.learning_rate or DEFAULT_LEARNING_RATE})
+        if OPTIMIZERS[phase.optimizer].takes_rate
+        else phase
+        for phase in spec.training
+    ]
+    return spec.model_copy(update={"training": phases})

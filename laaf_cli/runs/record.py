@@ -1,0 +1,390 @@
+"""What solving an equation leaves behind: the record that is written and the summary that is told."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.metrics import max_error, relative_l2
+from laaf_cli.network import Mlp
+from laaf_cli.runs.plan import Plan
+from laaf_cli.problem import NORMAL, OBSERVED
+from laaf_cli.arrays import Array
+from laaf_cli.runs.provenance import provenance, spec_source
+from laaf_cli.reference import ReferenceValues
+from laaf_cli.runfile.diagnostics import doubts
+from laaf_cli.json_record import JsonRecord
+from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.metrics import MEASURES, Measure
+from laaf_cli.runfile import Checkpoint, ErrorAtTimes, EventSummary, GridFields, History, NetworkParameters, PhaseSummary, RunRecord
+from laaf_cli.runs.solution import Solution
+from laaf_cli.training import TrainingResult, TrainingState
+
+
+@dataclass(frozen=True)
+class ScaleRange:
+    """The slopes of a hidden layer at the end, as n·a."""
+
+    mean: float
+    """Their mean."""
+    min: float
+    """The least."""
+    max: float
+    """The greatest."""
+
+
+@dataclass(frozen=True)
+class Summary(JsonRecord):
+    """What is told at the end of a run; errors are None without a reference."""
+
+    also_told = ("seconds_per_1000",)
+
+    title: str
+    """The title of the spec."""
+    problem: str
+    """The name of the spec's file without its ending."""
+    activation: str
+    """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
+    n: float
+    """The scale n of the slopes."""
+    recovery: bool
+    """Whether the slope recovery term is part of the loss."""
+    seed: int
+    """The seed of everything random."""
+    stop_reason: str
+    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
+    stop_detail: str
+    """Where training diverged, and which phases stalled, and why; else empty."""
+    iterations: int
+    """The iterations carried out."""
+    phases: list[PhaseSummary]
+    """The phases that were begun."""
+    events: list[EventSummary]
+    """That the training was resumed or retried."""
+    wall_time_s: float
+    """Seconds of training, without monitoring and writing."""
+    total: float
+    """The whole loss at the end, weights and slope recovery included."""
+    terms: dict[str, float]
+    """The terms of the loss at the end, without their weights; `slope_recovery` is S(a)."""
+    weights: dict[str, float]
+    """What multiplies each term of the loss at the end."""
+    validation: dict[str, float]
+    """Equations and conditions at fresh points after the training, without weights."""
+    constants: dict[str, FoundConstant]
+    """The learned constants, by name."""
+    slopes: list[ScaleRange]
+    """The slopes of each hidden layer at the end."""
+    slopes_absorbed_at: int
+    """The iteration before which slopes became part of the weights, for a quasi-Newton phase; −1 where not."""
+    relative_l2: dict[str, float] | None
+    """The relative L2 error on the evaluation grid, by unknown."""
+    max_error: dict[str, float] | None
+    """The largest absolute error on the evaluation grid, by unknown."""
+    times: list[float]
+    """The times at which the error is told apart."""
+    at_times: dict[str, list[float]] | None
+    """The relative L2 error over space at each of these times, by unknown."""
+    reference: str
+    """How the reference was computed, or `none`."""
+    reference_error: float | None
+    """The reference's own estimate of its largest absolute error."""
+    reference_time_s: float | None
+    """Seconds that the reference took."""
+    no_reference: str
+    """Why there is no reference where none was found, else empty."""
+    n_parameters: int
+    """The number of weights and biases."""
+    n_slopes: int
+    """The number of trainable slopes."""
+    device: str
+    """`cpu` or `cuda`."""
+    dtype: str
+    """The precision of the training, `float32` or `float64`."""
+    warnings: list[str]
+    """Reasons to doubt the answer."""
+    path: str = ""
+    """The run file."""
+
+    @property
+    def seconds_per_1000(self) -> float:
+        """Seconds of training per 1000 iterations, not finite where there was none."""
+        return 1000 * self.wall_time_s / self.iterations if self.iterations else math.nan
+
+    @property
+    def error(self) -> float:
+        """The largest relative L2 error among the unknowns, NaN without a reference."""
+        return max(self.relative_l2.values()) if self.relative_l2 else math.nan
+
+    @property
+    def measure(self) -> Measure:
+        return MEASURES["equation"]
+
+    @property
+    def why_unknown(self) -> str:
+        return self.no_reference or "the spec names no reference" if self.relative_l2 is None else ""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A time at which the solution is kept apart: points [n, d] over space, and the reference there, if any."""
+
+    time: float
+    points: Array
+    reference: Mapping[str, Array] | None
+
+
+def finish(
+    plan: Plan,
+    network: Mlp,
+    result: TrainingResult,
+    grid: Array,
+    reference: ReferenceValues | None,
+    slices: list[Slice],
+) -> FinishedRun[Summary]:
+    """Puts together what a training leaves behind.
+
+    grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
+    values there. slices: the single times told apart.
+    """
+    problem = plan.problem
+    shape = tuple(len(axis) for axis in problem.grid)
+    axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
+    found = Solution.of(network, plan.make_engine, problem.trial)
+    solution = found.unknowns(problem.unknowns, grid)
+    errors = {name: solution[name] - reference.fields[name] for name in solution} if reference else None
+    l2 = {name: relative_l2(solution[name], reference.fields[name]) for name in solution} if reference else None
+    largest = {name: max_error(solution[name], reference.fields[name]) for name in solution} if reference else None
+    at_slices = [found.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
+    at_times = _error_at_times(slices, at_slices)
+
+    def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
+        return GridFields(axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes)
+
+    method = plan.reference.method if plan.reference else "none"
+    history = _history(result)
+    summary = _summary(plan, network, result, history, l2, largest, at_times, reference, method)
+    record = RunRecord(
+        attributes=_attributes(plan, result, summary),
+        spec=spec_source(plan.text, plan.overrides),
+        settings=_settings_json(plan),
+        functions=next((function.source for function in problem.functions.values()), None),
+        solution=on_grid(solution),
+        reference=on_grid(
+            reference.fields,
+            method=method,
+            error_estimate=reference.error_estimate,
+            wall_time_s=reference.wall_time_s,
+        )
+        if reference
+        else None,
+        error=on_grid(
+            errors,
+            **{f"relative_l2_{name}": value for name, value in l2.items()},
+            **{f"max_error_{name}": value for name, value in largest.items()},
+        )
+        if errors and l2 and largest
+        else None,
+        slices=_on_slices(plan, slices, at_slices),
+        error_at_times=at_times,
+        history=history,
+        phases=summary.phases,
+        events=summary.events,
+        network=_parameters(plan, network),
+        validation=result.validation,
+        checkpoint=_checkpoint(plan, result.state),
+    )
+    return FinishedRun(record, summary)
+
+
+def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
+    setting = state.setting
+
+    def columns(prefix: str) -> dict[str, dict[str, Array]]:
+        """The symbols of this prefix, by term."""
+        found = {
+            term: {name.removeprefix(prefix): v for name, v in given.symbols.items() if name.startswith(prefix)}
+            for term, given in setting.points.items()
+        }
+        return {term: values for term, values in found.items() if values}
+
+    return Checkpoint(
+        points={name: given.points for name, given in setting.points.items()},
+        observed=columns(OBSERVED),
+        normals=columns(NORMAL),
+        held_weights={name: value.detach().cpu().numpy() for name, value in (setting.held_weights or {}).items()},
+        factors=setting.factors,
+        constants=state.constants,
+        optimizer=state.optimizer,
+        attributes={
+            "iteration": state.iteration,
+            "phase": state.phase,
+            "optimizer": plan.phases[state.phase].optimizer,
+            "done": state.done,
+            "adapted": state.adapted,
+            "n_interior": -1 if setting.n_interior is None else setting.n_interior,
+            "holds_weights": int(setting.held_weights is not None),
+            "n_retries": state.n_retries,
+            "retries": state.retries,
+            "rate_factor": state.rate_factor,
+            "phase_start_s": state.phase_start_s,
+            "recorded_s": state.recorded_s,
+            "monitored_s": state.monitored_s,
+        },
+    )
+
+
+def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -> GridFields | None:
+    """Solution and reference at the single times, on the axes of the grid with these times for time."""
+    axis = plan.problem.domain.time_axis
+    if axis is None or not slices:
+        return None
+    axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
+    shape = tuple(1 if i == axis else len(values) for i, values in enumerate(plan.problem.grid))
+
+    def joined(parts: list[Array]) -> Array:
+        return np.concatenate([part.reshape(shape) for part in parts], axis=axis)
+
+    fields = {name: joined([values[name] for values in found]) for name in plan.problem.unknowns}
+    for name in plan.problem.unknowns:
+        references = [slice_.reference[name] for slice_ in slices if slice_.reference is not None]
+        if references:
+            fields[f"{name}_reference"] = joined(references)
+    return GridFields(axes | {"t": np.array([slice_.time for slice_ in slices])}, fields)
+
+
+def _error_at_times(slices: list[Slice], found: list[dict[str, Array]]) -> ErrorAtTimes | None:
+    errors: dict[str, list[float]] = {}
+    for slice_, values in zip(slices, found, strict=True):
+        for name, reference in (slice_.reference or {}).items():
+            errors.setdefault(name, []).append(relative_l2(values[name], reference))
+    if not errors:
+        return None
+    times = np.array([slice_.time for slice_ in slices])
+    return ErrorAtTimes(times, {name: np.array(values) for name, values in errors.items()})
+
+
+def _summary(
+    plan: Plan,
+    network: Mlp,
+    result: TrainingResult,
+    history: History,
+    l2: dict[str, float] | None,
+    largest: dict[str, float] | None,
+    at_times: ErrorAtTimes | None,
+    reference: ReferenceValues | None,
+    method: str,
+) -> Summary:
+    n_parameters, n_slopes = network.count()
+    final = result.final
+    return Summary(
+        title=plan.spec.title,
+        problem=plan.name,
+        activation=plan.spec.slopes.kind,
+        n=plan.spec.slopes.n,
+        recovery=plan.recovery is not None,
+        seed=plan.spec.seed,
+        stop_reason=result.stop_reason.value,
+        stop_detail=result.detail,
+        iterations=result.iterations,
+        phases=[
+            PhaseSummary(phase.optimizer, phase.iterations, phase.end.value, phase.detail) for phase in result.phases
+        ],
+        events=[EventSummary(event.iteration, event.what) for event in result.events],
+        wall_time_s=result.wall_time_s,
+        total=final.total,
+        terms=final.terms,
+        weights=final.weights,
+        validation=result.validation,
+        constants=found_constants(plan.spec, history.columns["iteration"], history.constants),
+        slopes=[ScaleRange(float(s.mean()), float(s.min()), float(s.max())) for s in final.scales],
+        slopes_absorbed_at=result.slopes_absorbed_at,
+        relative_l2=l2,
+        max_error=largest,
+        times=list(plan.problem.times) if at_times else [],
+        at_times={name: values.tolist() for name, values in at_times.relative_l2.items()} if at_times else None,
+        reference=method,
+        reference_error=reference.error_estimate if reference else None,
+        reference_time_s=reference.wall_time_s if reference else None,
+        no_reference=plan.no_reference,
+        n_parameters=n_parameters,
+        n_slopes=n_slopes,
+        device=plan.device.type,
+        dtype=plan.spec.dtype,
+        warnings=doubts(plan.spec, history.terms, result.validation, l2 or {}),
+    )
+
+
+def _attributes(plan: Plan, result: TrainingResult, summary: Summary) -> dict[str, str | int | float]:
+    return provenance(plan.device) | {
+        "task": "equation",
+        "title": summary.title,
+        "problem": summary.problem,
+        "seed": summary.seed,
+        "dtype": summary.dtype,
+        "derivatives": plan.engine_name,
+        "engine": "; ".join([plan.engine_use, *result.captures]),
+        "stop_reason": summary.stop_reason,
+        "stop_detail": summary.stop_detail,
+        "iterations": summary.iterations,
+        "slopes_absorbed_at": summary.slopes_absorbed_at,
+        "wall_time_s": summary.wall_time_s,
+        "n_checkpoints": result.n_checkpoints,
+        "checkpoint_time_s": result.checkpoint_time_s,
+        "n_parameters": summary.n_parameters,
+        "n_slopes": summary.n_slopes,
+        "relative_l2": summary.error,
+        "max_error": max(summary.max_error.values()) if summary.max_error else math.nan,
+        "no_reference": summary.no_reference,
+        "problem_hash": plan.hashes.problem,
+        "method_hash": plan.hashes.method,
+    }
+
+
+def _settings_json(plan: Plan) -> str:
+    return json.dumps(plan.settings(), indent=2, allow_nan=False)
+
+
+def _history(result: TrainingResult) -> History:
+    records = result.records
+    return History(
+        columns={
+            "iteration": np.array([r.iteration for r in records]),
+            "phase": np.array([r.phase for r in records]),
+            "wall_time_s": np.array([r.wall_time_s for r in records]),
+            "learning_rate": np.array([r.learning_rate for r in records]),
+            "total": np.array([r.total for r in records]),
+            "relative_l2": np.array([r.relative_l2 for r in records]),
+        },
+        terms={name: np.array([r.terms[name] for r in records]) for name in records[0].terms},
+        weights={name: np.array([r.weights[name] for r in records]) for name in records[0].terms},
+        slopes=tuple(np.stack(layer) for layer in zip(*(r.scales for r in records), strict=True)),
+        constants={name: np.array([r.constants[name] for r in records]) for name in records[0].constants},
+    )
+
+
+def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
+    def arrays(parameters: torch.nn.ParameterList) -> tuple[np.ndarray, ...]:
+        return tuple(parameter.detach().cpu().numpy() for parameter in parameters)
+
+    slopes = arrays(network.slopes.values)
+    if plan.spec.slopes.kind == "gaaf":
+        slopes = slopes * network.n_hidden
+    return NetworkParameters(
+        arrays(network.weights),
+        arrays(network.biases),
+        slopes,
+        {
+            "activation": plan.spec.network.activation,
+            "kind": plan.spec.slopes.kind,
+            "n": plan.spec.slopes.n,
+            "inputs": plan.spec.network.inputs,
+            "slopes_absorbed": int(network.slopes.absorbed),
+        },
+    )

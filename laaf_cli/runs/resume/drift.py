@@ -1,0 +1,133 @@
+"""What has changed since a run was made: its spec, its data, the machine, the versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from laaf_cli import __version__
+from laaf_cli.errors import Fault, RunFileError, SpecError
+from laaf_cli.runs.identity import Hashes
+from laaf_cli.runfile import SpecSource
+from laaf_cli.spec import Override, Text, read_text
+from laaf_cli.text import printable
+
+MAX_SHOWN = 200
+"""The most characters of a value that is shown."""
+
+MAX_DIFFERENCES = 20
+"""The most differences that are shown."""
+
+
+class Past(Protocol):
+    """What is read of a run file, of whatever task."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+    @property
+    def source(self) -> SpecSource: ...
+
+
+class Planned(Protocol):
+    """What is planned now, of whatever task."""
+
+    @property
+    def device(self) -> torch.device: ...
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def hashes(self) -> Hashes: ...
+
+
+def stored_overrides(past: Past) -> list[Override]:
+    """What the command line put into the spec of a run; raises RunFileError where it is no such thing."""
+    try:
+        return [Override.from_assignment(f"{path}={text}") for path, text in past.source.overrides]
+    except SpecError:
+        raise RunFileError(f"spec/overrides in {past.path} is not what it should be") from None
+
+
+def is_bound(seconds: Any) -> bool:
+    """Whether this is a bound on seconds, or none."""
+    return seconds is None or (isinstance(seconds, float | int) and 0 <= seconds < sys.float_info.max)
+
+
+def check_file(past: Past, make: Callable[[Text], Planned]) -> None:
+    """Compares the spec's file as it is now, where it is still there; make: plans a text as the run was planned.
+
+    Raises SpecError with the differences.
+    """
+    path = past.source.path
+    if not os.path.isfile(path):  # noqa: PTH113 - Path raises where a stranger's name is too long to be one
+        return
+    text = read_text(Path(path))
+    if text.content != past.source.yaml:
+        what = f"{printable(path)} has changed since {past.path} was made from it"
+        try:
+            now = make(text)
+        except SpecError:
+            # Without its lines: a stranger's run file may name any file, and have them shown.
+            raise SpecError([Fault(f"{what}, and is no spec that can be carried out", hint=_hint(past))]) from None
+        check_unchanged(past, now, what)
+
+
+def check_unchanged(past: Past, plan: Planned, what: str) -> None:
+    """Raises SpecError where a plan is another than that of the run."""
+    found = list(_differences("", dict(past.settings), plan.settings()))
+    if found:
+        lines = [f"  {line}" for line in found[:MAX_DIFFERENCES]]
+        lines += [f"  and {len(found) - MAX_DIFFERENCES} more"] * (len(found) > MAX_DIFFERENCES)
+        raise SpecError([Fault("\n".join([what, *lines]), hint=_hint(past))])
+    if plan.hashes.problem != past.attributes["problem_hash"]:
+        raise SpecError([Fault("the data that the spec names have changed since", hint=_ANEW)])
+
+
+_ANEW = "Undo the change, or start anew."
+
+
+def _hint(past: Past) -> str:
+    return f"{_ANEW[:-1]}, or go on with the spec as it was: laaf resume {past.path} --stored-spec"
+
+
+def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
+    """What differs between two settings, as `training.0.iterations: 2000 → 4000`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from _differences(f"{path}.{key}".lstrip("."), old.get(key), new.get(key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for i, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f"{path}.{i}", before, after)
+    elif old != new:
+        yield printable(f"{path}: {_shown(old)} → {_shown(new)}")
+
+
+def _shown(value: Any) -> str:
+    text = "absent" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def inexact(past: Past, plan: Planned) -> Iterator[str]:
+    """What is other than before, so that numbers are rounded otherwise from here on."""
+    facts = past.attributes
+    before_and_now = {
+        "laaf": (facts["laaf_version"], __version__),
+        "torch": (facts["torch_version"], version("torch")),
+        "NumPy": (facts["numpy_version"], version("numpy")),
+        "SciPy": (facts["scipy_version"], version("scipy")),
+        "the device": (facts["device"], plan.device.type),
+        "the precision": (facts["dtype"], plan.settings()["dtype"]),
+        "the number of threads": (facts["threads"], torch.get_num_threads()),
+    }
+    for what, (before, now) in before_and_now.items():
+        if before != now:
+            yield f"{what}: {printable(str(before))} before, {now} from here on"

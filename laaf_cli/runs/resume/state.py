@@ -1,0 +1,179 @@
+"""A run that is gone on with: what its file, or its checkpoint, holds of the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from laaf_cli.errors import RunFileError
+from laaf_cli.network import Mlp
+from laaf_cli.problem import NORMAL, OBSERVED, PointSet
+from laaf_cli.runfile import Checkpoint, EventSummary, History, NetworkParameters, PhaseSummary, RunFile, SpecSource
+from laaf_cli.text import shown
+from laaf_cli.runs.solution import load_parameters
+from laaf_cli.training import Event, PhaseEnd, PhaseResult, Record, Setting, StateError, Trainer, TrainingState
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """What is read of a run, checked for what can be checked without its plan.
+
+    attributes: of the file. settings: the resolved ones. new_events: what going on from here adds to its events.
+    """
+
+    path: Path
+    attributes: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    source: SpecSource
+    functions: str | None
+    parameters: NetworkParameters
+    history: History
+    phases: Sequence[PhaseSummary]
+    events: Sequence[EventSummary]
+    checkpoint: Checkpoint
+    new_events: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> PastRun:
+        """Raises RunFileError where the file cannot be read, or holds no training."""
+        with RunFile(path) as run:
+            return cls(
+                path,
+                run.attributes,
+                run.settings,
+                run.source(),
+                run.functions(),
+                run.network(),
+                run.history(),
+                run.phases(),
+                run.events(),
+                run.checkpoint(),
+            )
+
+    @property
+    def iterations(self) -> int:
+        return int(self.checkpoint.attributes["iteration"])
+
+    @property
+    def done(self) -> int:
+        """Iterations of its last phase."""
+        return int(self.checkpoint.attributes["done"])
+
+    @property
+    def stop_reason(self) -> str:
+        return str(self.attributes["stop_reason"])
+
+    def load(self, network: Mlp) -> None:
+        """Puts its weights, biases and slopes into a network; raises RunFileError where they do not fit."""
+        shapes = [tuple(weight.shape) for weight in network.weights]
+        if shapes != [weight.shape for weight in self.parameters.weights]:
+            raise self._misfit("its network has other widths than the spec")
+        load_parameters(self.path, network, self.parameters)
+
+    def go_on(self, trainer: Trainer, drawn: Mapping[str, PointSet]) -> None:
+        """Lets a trainer take up the training; drawn: the points that the plan draws, by term.
+
+        Raises RunFileError where it does not fit.
+        """
+        try:
+            if self.history.terms.keys() != set(trainer.objective.names):
+                raise StateError("its history has other terms than the spec")
+            if (
+                self.iterations != self.attributes["iterations"]
+                or self.history.columns["iteration"][-1] > self.iterations
+            ):
+                raise StateError("it does not say where it stands")
+            phases = [PhaseResult(p.optimizer, p.iterations, _phase_end(p.end), p.detail) for p in self.phases]
+            events = [Event(event.iteration, event.what) for event in self.events]
+            events += [Event(self.iterations, what) for what in self.new_events]
+            trainer.go_on(self._state(drawn, trainer), self._records(), phases, events)
+        except StateError as error:
+            raise self._misfit(str(error)) from None
+
+    def _state(self, drawn: Mapping[str, PointSet], trainer: Trainer) -> TrainingState:
+        at: Mapping[str, Any] = self.checkpoint.attributes
+        if (
+            self.checkpoint.factors.keys() != trainer.objective.terms.keys()
+            or self.checkpoint.points.keys() != drawn.keys()
+        ):
+            raise StateError("its terms are not those of the spec")
+        held = {name: torch.from_numpy(values) for name, values in self.checkpoint.held_weights.items()}
+        diverged = self.stop_reason == "diverged"
+        setting = Setting(
+            self._points(drawn),
+            self.checkpoint.factors,
+            self.parameters.attributes["slopes_absorbed"] == 1,
+            held if at["holds_weights"] else None,
+            None if at["n_interior"] < 1 else at["n_interior"],
+        )
+        return TrainingState(
+            at["iteration"],
+            at["phase"],
+            at["done"],
+            at["adapted"],
+            self.attributes["wall_time_s"],
+            at["phase_start_s"],
+            at["recorded_s"],
+            at["monitored_s"],
+            at["n_retries"] + diverged,
+            at["rate_factor"] * (trainer.retry_factor(at["phase"]) if diverged else 1),
+            self.attributes["slopes_absorbed_at"],
+            setting,
+            self.checkpoint.constants,
+            self.checkpoint.optimizer,
+            trainer.retries,
+        )
+
+    def _points(self, drawn: Mapping[str, PointSet]) -> dict[str, PointSet]:
+        """The stored points, shared by the terms that share theirs as they are drawn."""
+        stored: dict[int, PointSet] = {}
+        for term, given in drawn.items():
+            if id(given) not in stored:
+                stored[id(given)] = self._stored(term, given)
+        return {term: stored[id(given)] for term, given in drawn.items()}
+
+    def _stored(self, term: str, given: PointSet) -> PointSet:
+        columns = {
+            f"{prefix}{name}": values
+            for prefix, of in ((OBSERVED, self.checkpoint.observed), (NORMAL, self.checkpoint.normals))
+            for name, values in of.get(term, {}).items()
+        }
+        points = self.checkpoint.points[term]
+        if columns.keys() != given.symbols.keys() or len(points) % max(1, len(given) // max(1, given.n_residuals)):
+            raise StateError(f"the points of '{term}' are not those of the spec")
+        if given.row_weights is not None and len(points) != len(given):
+            raise StateError(f"'{term}' has {len(points)} points, and its file {len(given)} rows")
+        return replace(given, points=points, symbols=columns)
+
+    def _records(self) -> list[Record]:
+        history = self.history
+        columns = history.columns
+        return [
+            Record(
+                int(columns["iteration"][i]),
+                int(columns["phase"][i]),
+                float(columns["wall_time_s"][i]),
+                float(columns["learning_rate"][i]),
+                float(columns["total"][i]),
+                {name: float(values[i]) for name, values in history.terms.items()},
+                [layer[i] for layer in history.slopes],
+                float(columns["relative_l2"][i]),
+                {name: float(values[i]) for name, values in history.constants.items()},
+                {name: float(values[i]) for name, values in history.weights.items()},
+            )
+            for i in range(len(columns["iteration"]))
+        ]
+
+    def _misfit(self, what: str) -> RunFileError:
+        return RunFileError(f"{self.path} cannot be gone on with: {what}")
+
+
+def _phase_end(word: str) -> PhaseEnd:
+    try:
+        return PhaseEnd(word)
+    except ValueError:
+        raise StateError(f"no phase ends as {shown(word)}") from None

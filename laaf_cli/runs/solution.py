@@ -1,0 +1,292 @@
+"""The trained network of a run file: any unknown and any derivative, at any points, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from laaf_cli.derivatives import AUTO, ENGINES, FUSED
+from laaf_cli.errors import RunFileError, SpecError, UsageError
+from laaf_cli.text import did_you_mean, listed
+from laaf_cli.expression import ExpressionError, Field, Scope, Symbol, resolve
+from laaf_cli.multi_index import lower_set
+from laaf_cli.network import ACTIVATIONS, Mlp, torch_device
+from laaf_cli.problem import Domain, Places, Trial, build_form
+from laaf_cli.arrays import Array
+from laaf_cli.runfile import NetworkParameters, RunFile
+from laaf_cli.text import shown
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from laaf_cli.derivatives import MakeEngine
+from laaf_cli.expression import NUMPY, Field, evaluate, fields
+from laaf_cli.network import Mlp, Period
+from laaf_cli.problem import Domain, Trial
+from laaf_cli.arrays import Array
+
+_POINTS_AT_A_TIME = 20_000
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A network in float64, the engine of its derivatives, and the form of the solution."""
+
+    network: Mlp
+    make_engine: MakeEngine
+    trial: Trial
+
+    @classmethod
+    def of(cls, network: Mlp, make_engine: MakeEngine, trial: Trial) -> Solution:
+        """The solution of a network of any precision, which is not changed."""
+        return cls(copy.deepcopy(network).double(), make_engine, trial)
+
+    def unknowns(self, names: tuple[str, ...], points: Array) -> dict[str, Array]:
+        """Unknowns [n_points] at points [n_points, d]."""
+        zero = (0,) * points.shape[1]
+        return self.evaluate({name: Field(name, zero) for name in names}, points)
+
+    def needed(self, wanted: Iterable[Field]) -> frozenset[Field]:
+        """The outputs of the network and their derivatives that unknowns and derivatives are made of.
+
+        Raises ExpressionError where the form of the solution has no such derivative.
+        """
+        return frozenset().union(*(fields(self.trial.tree(field)) for field in wanted))
+
+    @torch.no_grad()
+    def evaluate(
+        self, wanted: Mapping[str, Field], points: Array, points_at_a_time: int = _POINTS_AT_A_TIME
+    ) -> dict[str, Array]:
+        """Unknowns and derivatives [n_points] at points [n_points, d], by the names given."""
+        trees = {name: self.trial.tree(field) for name, field in wanted.items()}
+        engine = self.make_engine(self.network, self.trial.outputs, self.needed(wanted.values()))
+        found = {name: np.empty(len(points)) for name in wanted}
+        for start in range(0, len(points), points_at_a_time):
+            block = points[start : start + points_at_a_time]
+            outputs = engine.evaluate(engine.prepare(torch.from_numpy(block).to(self.network.device)))
+            values = {field: output.cpu().numpy() for field, output in outputs.items()}
+            columns = dict(zip(self.trial.coordinates, block.T, strict=True))
+            for name, tree in trees.items():
+                # A transform may have no finite value at the edge of the domain, as a derivative of sqrt(x)*net.
+                with np.errstate(all="ignore"):
+                    found[name][start : start + len(block)] = evaluate(tree, columns, values, NUMPY)
+        return found
+
+
+def make_periods(trial: Trial, domain: Domain) -> dict[int, Period]:
+    """The periodic inputs of a network, by axis."""
+    return {axis: Period(domain.lower[axis], domain.upper[axis], count) for axis, count in trial.harmonics.items()}
+
+
+MAX_BLOCK = 20_000
+"""Points at a time, at most."""
+
+MAX_BLOCK_NUMBERS = 20_000_000
+"""Points × streams × neurons × 2^order at a time, at most.
+
+Nested differentiation keeps every layer, and about doubles what it keeps with each order: half a gigabyte for
+u_xxxx of a network 6×20. Taylor mode needs a tenth.
+"""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network restored from a run file.
+
+    solution: its network in float64, with the derivative engine of the run. domain: where it was trained.
+    axes: the values of each coordinate on the run's own grid.
+    """
+
+    solution: Solution
+    domain: Domain
+    unknowns: tuple[str, ...]
+    axes: Mapping[str, Array]
+
+    def field(self, name: str) -> Field:
+        """The unknown or derivative of that name, as `u` or `u_xt`.
+
+        Raises UsageError, with what is known, for any other name, for an order above 4, and where the form of the
+        solution takes an order that is above 4 or that the activation function does not have.
+        """
+        scope = Scope(self.domain.coordinates, self.unknowns)
+        if name in self.domain.coordinates:
+            raise UsageError(f"'{name}' is a coordinate, and those are always written; --fields takes {_forms(scope)}")
+        if name.partition("_")[0] not in self.unknowns:
+            hint = did_you_mean(name, [*self.unknowns, *scope.derivatives(1), *scope.derivatives(2)])
+            what = f"unknown field {shown(name)}" + (f". {hint}" if hint else "")
+            raise UsageError(f"{what}\n--fields takes {_forms(scope)}")
+        try:
+            field = cast("Field", resolve(Symbol(name), scope))  # what begins with an unknown is nothing else
+        except ExpressionError as error:
+            raise UsageError(f"{error.faults[0].what}\n{error.faults[0].hint}") from None
+        try:
+            needed = self.solution.needed([field])
+        except ExpressionError as error:
+            fault = error.faults[0]
+            raise UsageError(f"with the transform of this run, '{name}' cannot be derived: {fault.what}") from None
+        order, activation = max((sum(each.orders) for each in needed), default=0), self.solution.network.activation
+        if order > activation.max_order:
+            is_own = needed == {field}
+            takes = "is" if is_own else "takes, through the transform of this run,"
+            raise UsageError(
+                f"'{name}' {takes} a derivative of order {order}, and '{activation.name}' goes to order "
+                f"{activation.max_order}: {activation.why}"
+            )
+        return field
+
+    def evaluate(self, places: Places, fields: Mapping[str, Field]) -> dict[str, Array]:
+        """The fields by the names given, of the shape of `places`; a bounded number of points at a time."""
+        size = _block_size(self.solution, fields)
+        found = {name: np.empty(places.n_points) for name in fields}
+        for start in range(0, places.n_points, size):
+            for name, values in self.solution.evaluate(fields, places.block(start, start + size)).items():
+                found[name][start : start + size] = values
+        return {name: values.reshape(places.shape) for name, values in found.items()}
+
+    def extrapolation(self, places: Places) -> list[str]:
+        """A sentence for each coordinate along which places lie outside the domain of the training."""
+        sentences = []
+        for (name, values), lower, upper in zip(
+            places.coordinates.items(), self.domain.lower, self.domain.upper, strict=True
+        ):
+            rounding = 1e-12 * (upper - lower)
+            outside = values[(values < lower - rounding) | (values > upper + rounding)]
+            if not len(outside):
+                continue
+            n_outside = len(outside) * (places.n_points // len(values))
+            farthest = [f"down to {name} = {outside.min():g}"] if outside.min() < lower else []
+            farthest += [f"up to {name} = {outside.max():g}"] if outside.max() > upper else []
+            lie = "lies" if n_outside == 1 else "lie"
+            sentences.append(
+                f"the network was trained on {name} in [{lower:g}, {upper:g}]; {n_outside:,} of {places.n_points:,} "
+                f"points {lie} outside, {' and '.join(farthest)}: values there are extrapolation"
+            )
+        return sentences
+
+
+def _forms(scope: Scope) -> str:
+    example = next(scope.derivatives(1))
+    return f"unknowns ({listed(scope.unknowns)}) and their derivatives, as {example}"
+
+
+def _block_size(solution: Solution, fields: Mapping[str, Field]) -> int:
+    streams = lower_set([field.orders for field in solution.needed(fields.values())])
+    n_neurons = sum(len(bias) for bias in solution.network.biases)
+    n_numbers = len(streams) * n_neurons * 2 ** max(map(sum, streams), default=0)
+    return max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // max(1, n_numbers)))
+
+
+def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
+    """The network of a run file, needing nothing but the file.
+
+    device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one.
+    Raises RunFileError where the network is damaged or does not fit the settings, UsageError for CUDA where there
+    is none.
+    """
+    chosen = torch_device(device)
+    spec, parameters = run.spec, run.network()
+    _check_settings(run, parameters)
+    engine = run.attributes["derivatives"]
+    if engine not in ENGINES:
+        raise RunFileError(f"{run.path} computed its derivatives by {shown(engine)}; known are {listed(ENGINES)}")
+    axes = {name: _axis(run, name) for name in spec.coordinates}
+    lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
+    domain, trial = _form(run, Domain(tuple(axes), lower, upper))
+    network = Mlp(
+        len(axes),
+        spec.network.hidden,
+        len(trial.outputs),
+        activation=spec.network.activation,
+        kind=spec.slopes.kind,
+        n=spec.slopes.n,
+        bounds=(lower, upper) if spec.network.inputs == "scaled" else None,
+        periods=make_periods(trial, domain),
+        random=np.random.default_rng(0),  # every weight is overwritten
+        dtype=torch.float64,
+    )
+    load_parameters(run.path, network, parameters)
+    return TrainedNetwork(
+        # The kernel of the run may be missing here, and other fields may be of higher order than it goes.
+        Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),
+        domain,
+        tuple(spec.unknowns),
+        axes,
+    )
+
+
+def _form(run: RunFile, domain: Domain) -> tuple[Domain, Trial]:
+    """The domain with its periodic axes, and the form of the solution, as the settings tell them."""
+    try:
+        return build_form(run.spec, domain)
+    except SpecError as error:
+        raise RunFileError(f"spec/settings in {run.path} tells of no solution: {error.faults[0].what}") from None
+
+
+def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
+    """Raises RunFileError where the attributes of the network and the settings tell of two different networks."""
+    spec = run.spec
+    settings = {
+        "activation": spec.network.activation,
+        "kind": spec.slopes.kind,
+        "n": spec.slopes.n,
+        "inputs": spec.network.inputs,
+    }
+    for name, value in settings.items():
+        if parameters.attributes[name] != value:
+            raise RunFileError(
+                f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, and spec/settings "
+                f"{shown(str(value))}"
+            )
+    if spec.network.activation not in ACTIVATIONS:
+        raise RunFileError(
+            f"{run.path} has the activation function {shown(spec.network.activation)}; known are {listed(ACTIVATIONS)}"
+        )
+
+
+def _axis(run: RunFile, name: str) -> Array:
+    """The values of a coordinate on the run's grid, whose ends are the bounds of the domain."""
+    path = f"solution/{name}"
+    shape = run.shape(path)
+    if len(shape) != 1 or shape[0] < 2:
+        raise RunFileError(f"{path} in {run.path} has the shape {list(shape)}, which does not fit")
+    values = run.array(path).astype(np.float64)
+    size = abs(float(values[0])) + abs(float(values[-1]))
+    if not (math.isfinite(size) and (values[1:] > values[:-1]).all()):
+        raise RunFileError(f"{path} in {run.path} does not rise from one bound of the domain to the other")
+    return values
+
+
+def load_parameters(path: Path, network: Mlp, parameters: NetworkParameters) -> None:
+    """Puts the weights, biases and slopes of a run file into a network of its shapes, in the precision of that.
+
+    Raises RunFileError, with the path, where they are not those of such a network.
+    """
+    slopes = parameters.slopes
+    if network.slopes.kind == "gaaf":
+        if any((slope != slopes[0]).any() for slope in slopes):
+            raise RunFileError(f"network in {path} is GAAF, and its layers have different slopes")
+        slopes = slopes[:1]
+    with torch.no_grad():
+        for name, ours, stored in (
+            ("weight", network.weights, parameters.weights),
+            ("bias", network.biases, parameters.biases),
+            ("slope", network.slopes.values, slopes),
+        ):
+            for k, (parameter, value) in enumerate(zip(ours, stored, strict=True), start=1):
+                if not np.isfinite(value).all():
+                    raise RunFileError(
+                        f"network/layer_{k}/{name} in {path} holds values that are not finite; "
+                        "such a network has no values anywhere"
+                    )
+                parameter.copy_(torch.from_numpy(value.astype(np.float64)))
+    network.slopes.absorb(parameters.attributes["slopes_absorbed"] == 1)

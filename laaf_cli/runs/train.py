@@ -1,0 +1,132 @@
+"""Plan → trained network → finished run: the only place where training and run file meet."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from laaf_cli.runs import memory
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.out_of_memory import within_memory
+from laaf_cli.metrics import relative_l2
+from laaf_cli.network import Mlp
+from laaf_cli.runs.resume.state import PastRun
+from laaf_cli.runs.plan import Plan
+from laaf_cli.problem import grid_points
+from laaf_cli.arrays import Array
+from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
+from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.record import Slice, Summary, finish
+from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, validate
+
+
+def execute(
+    plan: Plan,
+    *,
+    past: PastRun | None = None,
+    retries: int = 0,
+    on_record: Callable[[Record], None] = lambda _record: None,
+    on_checkpoint: Callable[[FinishedRun[Summary]], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> FinishedRun[Summary]:
+    """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
+
+    past: a run to go on from, as if it had never stopped. retries: how often training that diverges goes back to its
+    last good state, with a smaller step. on_checkpoint: called with the run as it would be if it ended now, as often
+    as the spec says; None keeps nothing.
+
+    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot be computed,
+    RunFileError where the past run does not fit the plan, and OutOfMemoryError where memory does not suffice.
+    """
+    prepare_torch()
+    with within_memory("laying out the evaluation grid", lambda: memory.of_grid(plan)):
+        grid = grid_points(plan.problem.grid)
+    with within_memory("computing the reference", lambda: memory.of_reference(plan)):
+        plan, reference = _with_reference(plan, grid)
+        slices = _slices(plan)
+    network = plan.make_network()
+    if past is not None:
+        past.load(network)
+    with within_memory("drawing the points", lambda: memory.of_points(plan)):
+        points = plan.draw_points()
+        objective = plan.make_objective(network, points)
+    monitor = None
+    if reference is not None:
+        fields = reference.fields
+
+        def monitor(current: Mlp) -> float:
+            found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(plan.problem.unknowns, grid)
+            return max(relative_l2(found[name], fields[name]) for name in fields)
+
+    def finished(result: TrainingResult) -> FinishedRun[Summary]:
+        with within_memory("evaluating the solution on the grid", lambda: memory.of_grid(plan)):
+            return finish(plan, network, result, grid, reference, slices)
+
+    checkpoints: Checkpoints[TrainingResult] | None = None
+    if on_checkpoint is not None and plan.spec.checkpoint is not None:
+        checkpoints = Checkpoints(lambda result: on_checkpoint(finished(result)), plan.spec.checkpoint.every_s)
+    trainer = Trainer(
+        objective,
+        plan.phases,
+        monitor=monitor,
+        on_record=on_record,
+        should_stop=should_stop,
+        max_seconds=plan.max_seconds,
+        checkpoints=checkpoints,
+        retries=retries,
+    )
+
+    def training() -> str:
+        return f"training, in phase {trainer.phase} ({plan.spec.training[trainer.phase].optimizer})"
+
+    with within_memory(training, lambda: memory.of_phase(plan, trainer.phase)):
+        if past is not None:
+            past.go_on(trainer, points)
+        result = trainer.train()
+        if result.divergence is None:
+            result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
+    return finished(result)
+
+
+def _with_reference(plan: Plan, grid: Array) -> tuple[Plan, ReferenceValues | None]:
+    """The reference on the grid; without one, the plan that says why, where nobody has asked for it."""
+    if plan.reference is None:
+        return plan, None
+    try:
+        return plan, plan.reference.evaluate(grid)
+    except ReferenceRefusedError as error:
+        if not plan.can_do_without_reference:
+            raise
+        return replace(plan, reference=None, no_reference=str(error)), None
+
+
+def _slices(plan: Plan) -> list[Slice]:
+    """The points of each time asked for, and the reference there where there is one; none without time."""
+    problem, axis = plan.problem, plan.problem.domain.time_axis
+    if axis is None:
+        return []
+    slices = []
+    for time in problem.times:
+        axes = tuple(np.array([time]) if i == axis else values for i, values in enumerate(problem.grid))
+        points = grid_points(axes)
+        slices.append(Slice(time, points, plan.reference.evaluate(points).fields if plan.reference else None))
+    return slices
+
+
+def prepare_torch() -> None:
+    """Sets what training needs of torch and of the allocator, for the whole process."""
+    torch.set_float32_matmul_precision("highest")  # no TF32
+    torch.backends.cudnn.allow_tf32 = False  # nor in convolutions, where it is the default
+    torch.backends.cudnn.deterministic = True  # so that a run can be repeated, and gone on with, bit for bit
+    if platform.libc_ver()[0] == "glibc":
+        # glibc hands freed layers back to the kernel after every step and faults them in again in the next:
+        # half of the time of a step (36 ms against 20 for Burgers, 6×20). Keep them instead.
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        libc = ctypes.CDLL(None)
+        libc.mallopt(m_mmap_threshold, 1 << 30)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)

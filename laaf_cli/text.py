@@ -1,0 +1,29 @@
+"""Words in messages: lists, the nearest right word, and foreign text made safe for a terminal."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def printable(text: str) -> str:
+    """The text without what would upset a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def shown(text: str, length: int = 60) -> str:
+    """Words of the user in quotes, cut where they are long."""
+    return f"'{printable(text if len(text) <= length else f'{text[:length]}…')}'"
+
+
+def listed(words: Iterable[str]) -> str:
+    """The words with commas between, or 'none'."""
+    return ", ".join(words) or "none"
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """'Did you mean 'x'?' with the nearest of `candidates`, or an empty text when none is near."""
+    near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
+    if not near:
+        near = difflib.get_close_matches(word.lower(), list(candidates), n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else ""
