@@ -60,7 +60,15 @@ from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES
 from laaf_cli.report.figures import IMAGE_KINDS, KINDS
-from laaf_cli.runfile import ATTRIBUTES, COMMON_ATTRIBUTES, FORMAT_VERSION, GROUP_ATTRIBUTES, LAYOUT, Attribute, Entry
+from laaf_cli.runfile import (
+    ATTRIBUTES,
+    COMMON_ATTRIBUTES,
+    FORMAT_VERSION,
+    GROUP_ATTRIBUTES,
+    LAYOUT,
+    Attribute,
+    Entry,
+)
 from laaf_cli.runs.plan import CHOICES, make_plan
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, RunSpec, Text, bundled, models, source
@@ -78,7 +86,8 @@ FORM_PAGE = DOCS / "constraints.md"
 SCHEMAS = DOCS / "schemas"
 
 _MARKED = re.compile(
-    r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- end generated -->)", re.DOTALL
+    r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<end><!-- end generated -->)",
+    re.DOTALL,
 )
 
 
@@ -89,7 +98,9 @@ def table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table; a bar inside a cell is escaped."""
     headers = list(headers)
     lines = [headers, ["---"] * len(headers), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def code(text: str) -> str:
@@ -132,10 +143,19 @@ def _keys(spec: type[BaseModel], known: Names) -> str:
             if nested is not None:
                 step, inner_model = nested
                 inside.append((inner + step, inner_model))
-            rows.append((code(name), _type(annotation, inner, known), _default(field), field.description or ""))
+            rows.append(
+                (
+                    code(name),
+                    _type(annotation, inner, known),
+                    _default(field),
+                    field.description or "",
+                )
+            )
         sections = [*inside, *sections]
         title = f"### `{path}`" if path else "### The whole spec"
-        parts.append(f"{title}\n\n{inspect.getdoc(model)}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}")
+        parts.append(
+            f"{title}\n\n{inspect.getdoc(model)}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
+        )
     return "\n\n".join(parts)
 
 
@@ -151,7 +171,13 @@ def _nested(annotation: Any) -> tuple[str, type[BaseModel]] | None:
     """The model inside an annotation, and the step of the path that leads into its dict or list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "", annotation
-    step = ".NAME" if get_origin(annotation) is dict else ".0" if get_origin(annotation) is list else ""
+    step = (
+        ".NAME"
+        if get_origin(annotation) is dict
+        else ".0"
+        if get_origin(annotation) is list
+        else ""
+    )
     for argument in get_args(annotation):
         found = _nested(argument)
         if found is not None:
@@ -188,7 +214,13 @@ def _type(annotation: Any, path: str, known: Names) -> str:
     pattern = tuple("*" if step.isdecimal() else step for step in path.split("."))
     if pattern not in known:
         return _words(annotation)
-    besides = ", or mapping (below)" if _nested(annotation) else ", or a file" if pattern in OR_FILE else ""
+    besides = (
+        ", or mapping (below)"
+        if _nested(annotation)
+        else ", or a file"
+        if pattern in OR_FILE
+        else ""
+    )
     return codes(known[pattern]) + besides
 
 
@@ -209,7 +241,9 @@ def _words(annotation: Any) -> str:
         return f"mapping of {_plural(_words(arguments[0]))} to {_plural(_words(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping (below)"
-    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[annotation]
+    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[
+        annotation
+    ]
 
 
 def _plural(words: str) -> str:
@@ -231,7 +265,9 @@ def _annotated(base: Any, metadata: tuple[Any, ...]) -> str:
     least, most = limits.get("min_length"), limits.get("max_length")
     if most is not None and least == most:
         return words.replace("list of", f"list of {most}", 1)
-    return words + "".join(_LIMITS[key].format(value) for key, value in limits.items() if value < UNTOLD)
+    return words + "".join(
+        _LIMITS[key].format(value) for key, value in limits.items() if value < UNTOLD
+    )
 
 
 UNTOLD = 1e9
@@ -252,14 +288,21 @@ def _default(field: FieldInfo) -> str:
     if value is PydanticUndefined:
         return "**required**"
     if isinstance(value, BaseModel):
-        given = {key: item for key, item in value.model_dump().items() if key in value.model_fields_set}
+        given = {
+            key: item for key, item in value.model_dump().items() if key in value.model_fields_set
+        }
         return code(str(next(iter(given.values())))) if given else "its defaults"
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
-        shown = [", ".join(f"{k}: {v}" for k, v in item.model_dump(exclude_unset=True).items()) for item in value]
+        shown = [
+            ", ".join(f"{k}: {v}" for k, v in item.model_dump(exclude_unset=True).items())
+            for item in value
+        ]
         return code("[" + ", ".join(f"{{{item}}}" for item in shown) + "]")
     if value in (None, "", [], {}) or value is False:
         return "–"
-    return code(f"{value:g}" if isinstance(value, float) and value < 1e4 else str(value).replace("'", ""))
+    return code(
+        f"{value:g}" if isinstance(value, float) and value < 1e4 else str(value).replace("'", "")
+    )
 
 
 def bundled_spec() -> str:
@@ -303,7 +346,10 @@ def samplers() -> str:
 
 
 def optimizers() -> str:
-    rows = [(code(name), row.meaning, codes(row.keys) or "–", row.source) for name, row in OPTIMIZERS.items()]
+    rows = [
+        (code(name), row.meaning, codes(row.keys) or "–", row.source)
+        for name, row in OPTIMIZERS.items()
+    ]
     limited = [name for name, row in OPTIMIZERS.items() if row.max_parameters is not None]
     limit = f"{codes(limited)} take networks of at most {MAX_DENSE_PARAMETERS:,} parameters, for they keep a matrix."
     return table(("name", "meaning", "keys", "source"), rows) + "\n\n" + limit
@@ -314,8 +360,13 @@ def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:
     undocumented = [name for name, function in rows.items() if not inspect.getdoc(function)]
     if undocumented:
         raise SystemExit(f"these rows have no docstring: {', '.join(undocumented)}")
-    sentences = ((code(name), str(inspect.getdoc(function)).splitlines()[0]) for name, function in rows.items())
-    return table(("name", "meaning"), ((name, sentence.removesuffix(".")) for name, sentence in sentences))
+    sentences = (
+        (code(name), str(inspect.getdoc(function)).splitlines()[0])
+        for name, function in rows.items()
+    )
+    return table(
+        ("name", "meaning"), ((name, sentence.removesuffix(".")) for name, sentence in sentences)
+    )
 
 
 def schedules() -> str:
@@ -326,23 +377,35 @@ def schedules() -> str:
 def condition_kinds() -> str:
     """A row for each key that says where a condition holds, with the keys that go with it."""
     fields = models.Condition.model_fields
-    rows = [(code(name), fields[name].description or "", codes(kind.keys)) for name, kind in CONDITION_KINDS.items()]
+    rows = [
+        (code(name), fields[name].description or "", codes(kind.keys))
+        for name, kind in CONDITION_KINDS.items()
+    ]
     return table(("key", "value", "further keys"), rows)
 
 
 def resamplers() -> str:
-    rows = [(code(name), row.meaning, codes(row.keys) or "–", row.source) for name, row in RESAMPLERS.items()]
+    rows = [
+        (code(name), row.meaning, codes(row.keys) or "–", row.source)
+        for name, row in RESAMPLERS.items()
+    ]
     return table(("method", "meaning", "keys", "source"), rows)
 
 
 def balances() -> str:
-    rows = [(code(name), row.meaning, codes(row.keys) or "–", row.source) for name, row in BALANCES.items()]
+    rows = [
+        (code(name), row.meaning, codes(row.keys) or "–", row.source)
+        for name, row in BALANCES.items()
+    ]
     return table(("method", "meaning", "keys", "source"), rows)
 
 
 def references() -> str:
     rows = [(code(name), kind.meaning) for name, kind in REFERENCES.items()]
-    auto = (code(AUTO), "the default: `spectral` where it applies, else none, and the reason is told")
+    auto = (
+        code(AUTO),
+        "the default: `spectral` where it applies, else none, and the reason is told",
+    )
     none = (code(NO_REFERENCE), "no reference: the error is reported as unknown")
     return table(("kind", "meaning"), [auto, *rows, none])
 
@@ -365,14 +428,25 @@ def data_sets() -> str:
         what = f"{height}×{width}, {'grey' if channels == 1 else 'colour'}"
         model = default_model(name)
         rows.append(
-            (code(name), f"{n_train:,} + {n_test:,}", what, str(len(row.classes)), f"{megabytes:.3g} MB", code(model))
+            (
+                code(name),
+                f"{n_train:,} + {n_test:,}",
+                what,
+                str(len(row.classes)),
+                f"{megabytes:.3g} MB",
+                code(model),
+            )
         )
-    return table(("name", "training + test images", "pixels", "classes", "to fetch", "network"), rows)
+    return table(
+        ("name", "training + test images", "pixels", "classes", "to fetch", "network"), rows
+    )
 
 
 def default_model(name: str) -> str:
     """The network that the bundled spec of a data set names."""
-    model = read_yaml(read_text(bundled.folder() / "images" / f"{name}.yaml")).plain()["model"]["kind"]
+    model = read_yaml(read_text(bundled.folder() / "images" / f"{name}.yaml")).plain()["model"][
+        "kind"
+    ]
     return str(model)
 
 
@@ -382,7 +456,9 @@ def data_set_terms() -> str:
 
 
 def image_spec() -> str:
-    return fenced((bundled.folder() / "images" / "semeion.yaml").read_text(encoding="utf-8"), "yaml")
+    return fenced(
+        (bundled.folder() / "images" / "semeion.yaml").read_text(encoding="utf-8"), "yaml"
+    )
 
 
 def slope_counts() -> str:
@@ -393,7 +469,9 @@ def slope_counts() -> str:
     rows = []
     for (model, shape), images in titles.items():
         random = random_stream(0, "weights")
-        network = MODELS[model].make(shape, 10, {}, kind="nlaaf", n=1.0, per="neuron", random=random)
+        network = MODELS[model].make(
+            shape, 10, {}, kind="nlaaf", n=1.0, per="neuron", random=random
+        )
         n_parameters, n_slopes = network.count()
         by_channel = sum(slopes.shape[0] for slopes in network.slopes.values)
         counts = (n_parameters, 1, network.slopes.n_layers, n_slopes, by_channel)
@@ -408,11 +486,15 @@ def readings() -> str:
     for model in MODELS.values():
         for name, value in model.settings.items():
             meaning = str(ImageModelSpec.model_fields[name].description).partition(":")[0]
-            rows.append((meaning, code(f"model.{name}"), _plain(value), _plain(model.code.get(name, value))))
+            rows.append(
+                (meaning, code(f"model.{name}"), _plain(value), _plain(model.code.get(name, value)))
+            )
     for augment in (False, True):
         when = "with augmentation" if augment else "without augmentation"
         drops = (_drops(reading, augment) for reading in ("paper", "code"))
-        rows.append((f"epochs at which the learning rate drops, {when}", code("training.drops"), *drops))
+        rows.append(
+            (f"epochs at which the learning rate drops, {when}", code("training.drops"), *drops)
+        )
     return table(("what", "key", "`--reading paper`", "`--reading code`"), rows)
 
 
@@ -422,7 +504,9 @@ def _plain(value: bool | float) -> str:
 
 def _drops(reading: str, augment: bool) -> str:
     """Where the learning rate drops, as a plan has it."""
-    text = Text("semeion.yaml", json.dumps({"images": "semeion", "reading": reading, "augment": augment}))
+    text = Text(
+        "semeion.yaml", json.dumps({"images": "semeion", "reading": reading, "augment": augment})
+    )
     black = Images(np.zeros((1, *DATASETS["semeion"].shape), np.uint8), np.zeros(1, np.int64))
     known = {"semeion": ImageData(black, black, ("0",), {})}
     return ", ".join(map(str, make_image_plan(text, known=known).spec.training.drops or ()))
@@ -433,7 +517,9 @@ def augmentations() -> str:
     for name, row in AUGMENTATIONS.items():
         steps = [_step(step) for step in row.steps]
         if row.normalize is not None:
-            steps.append("then less the mean and over the standard deviation of each colour, test images too")
+            steps.append(
+                "then less the mean and over the standard deviation of each colour, test images too"
+            )
         rows.append((code(name), "; ".join(steps)))
     return table(("data set", "what is done to each training image, in this order"), rows)
 
@@ -452,7 +538,9 @@ def _step(step: Step) -> str:
 
 
 def image_figure_kinds() -> str:
-    return table(("kind", "shows"), ((code(name), kind.shows) for name, kind in IMAGE_KINDS.items()))
+    return table(
+        ("kind", "shows"), ((code(name), kind.shows) for name, kind in IMAGE_KINDS.items())
+    )
 
 
 # The expression language
@@ -462,7 +550,9 @@ def function_table() -> str:
     rows = []
     for row in FUNCTIONS.values():
         arguments = "abc"[: row.n_arguments]
-        rules = (code(f"d/d{a} = {rule}") for a, rule in zip(arguments, row.derivatives, strict=True))
+        rules = (
+            code(f"d/d{a} = {rule}") for a, rule in zip(arguments, row.derivatives, strict=True)
+        )
         rows.append((code(f"{row.name}({', '.join(arguments)})"), row.meaning, "<br>".join(rules)))
     return table(("function", "meaning", "derivative"), rows)
 
@@ -497,7 +587,10 @@ def expression_limits() -> str:
             ("nesting of an expression", f"{tokens.MAX_DEPTH} levels"),
             ("a number as exponent", f"between −{MAX_EXPONENT} and {MAX_EXPONENT}"),
             ("order of a derivative", str(MAX_ORDER)),
-            ("size after differentiation", f"{simplify.MAX_SIZE:,} nodes, {simplify.MAX_TREE_DEPTH} levels"),
+            (
+                "size after differentiation",
+                f"{simplify.MAX_SIZE:,} nodes, {simplify.MAX_TREE_DEPTH} levels",
+            ),
         ],
     )
 
@@ -510,20 +603,33 @@ def run_file_attributes() -> str:
 
 
 def equation_attributes() -> str:
-    return _attributes({name: row for name, row in ATTRIBUTES.items() if name not in COMMON_ATTRIBUTES})
+    return _attributes(
+        {name: row for name, row in ATTRIBUTES.items() if name not in COMMON_ATTRIBUTES}
+    )
 
 
 def image_attributes() -> str:
-    return _attributes({name: row for name, row in IMAGE_ATTRIBUTES.items() if name not in COMMON_ATTRIBUTES})
+    return _attributes(
+        {name: row for name, row in IMAGE_ATTRIBUTES.items() if name not in COMMON_ATTRIBUTES}
+    )
 
 
 def _attributes(rows: Mapping[str, Attribute]) -> str:
-    return table(("attribute", "meaning"), ((code(name), attribute.meaning) for name, attribute in rows.items()))
+    return table(
+        ("attribute", "meaning"),
+        ((code(name), attribute.meaning) for name, attribute in rows.items()),
+    )
 
 
 def _layout(entries: Iterable[Entry]) -> str:
     rows = (
-        (code(entry.path), entry.kind, entry.dimensions or "–", "yes" if entry.optional else "", entry.meaning)
+        (
+            code(entry.path),
+            entry.kind,
+            entry.dimensions or "–",
+            "yes" if entry.optional else "",
+            entry.meaning,
+        )
         for entry in entries
     )
     return table(("path", "type", "dimensions", "may be absent", "meaning"), rows)
@@ -550,7 +656,10 @@ def figure_kinds() -> str:
 
 
 def export_formats() -> str:
-    return table(("ending", "what"), ((code(ending), row.description) for ending, row in EXPORT_FORMATS.items()))
+    return table(
+        ("ending", "what"),
+        ((code(ending), row.description) for ending, row in EXPORT_FORMATS.items()),
+    )
 
 
 # The command line
@@ -567,7 +676,9 @@ def commands() -> str:
         what, _, example = (inspect.getdoc(callback) or "").partition("\n\nExample:")
         arguments, rows = _parameters(callback)
         synopsis = " ".join(["laaf", name, "[OPTIONS]", *arguments])
-        parts.append(f"## `laaf {name}`\n\n{what}\n\n{fenced(synopsis, 'text')}\n\nExample: `{example.strip()}`")
+        parts.append(
+            f"## `laaf {name}`\n\n{what}\n\n{fenced(synopsis, 'text')}\n\nExample: `{example.strip()}`"
+        )
         parts.append(table(("option", "value", "meaning"), rows))
     return "\n\n".join(parts)
 
@@ -583,12 +694,25 @@ def _parameters(callback: Callable[..., Any]) -> tuple[list[str], list[tuple[str
             arguments.append(f"[{metavar}]" if optional else metavar)
             rows.append((code(metavar), "", str(info.help)))
         elif isinstance(info, OptionInfo):
-            flags = [*([info.default] if isinstance(info.default, str) else []), *(info.param_decls or ())]
+            flags = [
+                *([info.default] if isinstance(info.default, str) else []),
+                *(info.param_decls or ()),
+            ]
             help_ = str(info.help)
-            default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
+            default = (
+                parameter.default.value
+                if isinstance(parameter.default, Enum)
+                else parameter.default
+            )
             if default not in (None, False):
                 help_ += f" Default: `{default}`."
-            rows.append((codes(part for flag in flags for part in flag.split("/")), _value(kind, info), help_))
+            rows.append(
+                (
+                    codes(part for flag in flags for part in flag.split("/")),
+                    _value(kind, info),
+                    help_,
+                )
+            )
     return arguments, [*rows, ("`--help`, `-h`", "", "Show the help and exit.")]
 
 
@@ -610,7 +734,13 @@ def json_schemas() -> str:
     rows = []
     for command, records in RECORDS.items():
         keys = (codes(record_schema(command, record)["properties"]) for record in records)
-        rows.append((code(f"laaf {command}"), f"[{command}.json](schemas/{command}.json)", "<br>or ".join(keys)))
+        rows.append(
+            (
+                code(f"laaf {command}"),
+                f"[{command}.json](schemas/{command}.json)",
+                "<br>or ".join(keys),
+            )
+        )
     return table(("command", "schema", "keys"), rows)
 
 
@@ -649,7 +779,12 @@ MISTAKES = (
         "iterations: yes",
         "`yes`, `no`, `on` and `off` are plain words in a spec, unlike in YAML 1.1. `1e-3` is a number.",
     ),
-    Mistake("The same key twice", "  k: 0.1\n", "  k: 0.1\n  k: 0.2\n", "A YAML reader would keep the last one."),
+    Mistake(
+        "The same key twice",
+        "  k: 0.1\n",
+        "  k: 0.1\n  k: 0.2\n",
+        "A YAML reader would keep the last one.",
+    ),
     Mistake(
         "An activation that is not smooth enough for the equation",
         "hidden: [20, 20, 20]",
@@ -688,12 +823,19 @@ def warnings() -> str:
     """What is said of a spec that lacks a condition and is not refused."""
     name, text = _example(FIRST_PAGE)
     bare = _without(text, "cold")
-    return fenced("\n".join(f"warning: {line}" for line in make_plan(Text(name, bare)).problem.warnings), "text")
+    return fenced(
+        "\n".join(f"warning: {line}" for line in make_plan(Text(name, bare)).problem.warnings),
+        "text",
+    )
 
 
 def _without(text: str, *conditions: str) -> str:
     """A spec without some of its conditions, each of which stands on a line of its own."""
-    return "\n".join(line for line in text.splitlines() if not line.startswith(tuple(f"  {c}:" for c in conditions)))
+    return "\n".join(
+        line
+        for line in text.splitlines()
+        if not line.startswith(tuple(f"  {c}:" for c in conditions))
+    )
 
 
 def determinacy() -> str:
@@ -707,7 +849,8 @@ def determinacy() -> str:
         ),
     }
     return "\n\n".join(
-        f"{title}\n\n{_refusal(partial(make_plan, Text(name, changed)))}" for title, changed in changes.items()
+        f"{title}\n\n{_refusal(partial(make_plan, Text(name, changed)))}"
+        for title, changed in changes.items()
     )
 
 
@@ -726,7 +869,9 @@ def slip() -> str:
 
 def _example(page: Path) -> tuple[str, str]:
     """The name and the text of the last file that the reader of a page saves."""
-    found = re.findall(r"<!-- file: (\S+) -->\n+```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    found = re.findall(
+        r"<!-- file: (\S+) -->\n+```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+    )
     if not found:
         raise SystemExit(f"{page} marks no file")
     name, text = found[-1]
@@ -744,7 +889,11 @@ def _refusal(attempt: Callable[[], object]) -> str:
         attempt()
     except LaafError as error:
         told = fenced(f"error: {error}", "text")
-        return told if error.exit_code is ExitCode.SPEC else f"{told}\n\nExit code {int(error.exit_code)}."
+        return (
+            told
+            if error.exit_code is ExitCode.SPEC
+            else f"{told}\n\nExit code {int(error.exit_code)}."
+        )
     raise SystemExit("a mistake of the documentation is none")
 
 
@@ -823,7 +972,9 @@ def _schema_files() -> dict[Path, str]:
 
 def stale_blocks() -> list[str]:
     """What does not say what the code says: generated parts, as `docs/spec.md: spec-keys`, and files of schemas."""
-    parts = [f"{page.relative_to(README.parent)}: {name}" for page in pages() for name in _stale(page)]
+    parts = [
+        f"{page.relative_to(README.parent)}: {name}" for page in pages() for name in _stale(page)
+    ]
     wanted = _schema_files()
     here = {path: path.read_text(encoding="utf-8") for path in SCHEMAS.glob("*.json")}
     differing = sorted(path for path in wanted | here if wanted.get(path) != here.get(path))
@@ -832,7 +983,9 @@ def stale_blocks() -> list[str]:
 
 def _stale(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
-    return [found["name"] for found in _MARKED.finditer(text) if found["body"] != _body(found["name"])]
+    return [
+        found["name"] for found in _MARKED.finditer(text) if found["body"] != _body(found["name"])
+    ]
 
 
 def _body(name: str) -> str:
@@ -843,7 +996,10 @@ def _body(name: str) -> str:
 
 def rewrite(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    page.write_text(_MARKED.sub(lambda found: found["start"] + _body(found["name"]) + found["end"], text), "utf-8")
+    page.write_text(
+        _MARKED.sub(lambda found: found["start"] + _body(found["name"]) + found["end"], text),
+        "utf-8",
+    )
 
 
 def rewrite_schemas() -> None:

@@ -41,7 +41,9 @@ class Found:
         """A table as Markdown."""
         table = self.tables[name]
         lines = [table["headers"], ["---"] * len(table["headers"]), *table["rows"]]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return "\n".join(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+        )
 
     def rows(self, name: str) -> list[list[str]]:
         return list(self.tables[name]["rows"])
@@ -69,7 +71,11 @@ def ratio_sentence(found: Found, dtype: str) -> str:
     """How much faster the fastest engine of laaf is than every other rival."""
     times = {row[0]: float(found.facts[f"{dtype}: {row[0]} in ms"]) for row in found.rows(dtype)}
     best = min((name for name in times if name.startswith("laaf")), key=times.__getitem__)
-    told = [f"{time / times[best]:.1f} times as fast as *{name}*" for name, time in times.items() if name != best]
+    told = [
+        f"{time / times[best]:.1f} times as fast as *{name}*"
+        for name, time in times.items()
+        if name != best
+    ]
     return f"*{best}* is {'; '.join(told)}. " if told else ""
 
 
@@ -93,8 +99,16 @@ def accuracy(found: Found) -> Iterator[str]:
     yield found.table("error")
     yield "Median seconds until an error is reached, with the least and the greatest of the seeds that reach it:"
     yield found.table("time")
-    ends = {name.removeprefix("best of "): fact for name, fact in found.facts.items() if name.startswith("best of ")}
-    yield "The least error of any seed at any time: " + "; ".join(f"{name} {fact}" for name, fact in ends.items()) + "."
+    ends = {
+        name.removeprefix("best of "): fact
+        for name, fact in found.facts.items()
+        if name.startswith("best of ")
+    }
+    yield (
+        "The least error of any seed at any time: "
+        + "; ".join(f"{name} {fact}" for name, fact in ends.items())
+        + "."
+    )
 
 
 def other_problems(found: Found) -> Iterator[str]:
@@ -197,12 +211,26 @@ def head(found: Mapping[str, Found]) -> Iterator[str]:
         "How fast laaf is, beside what else there is, on one machine. Rivals race side by side and take turns, so that "
         "what else the machine does falls on all of them: trust the ratios further than the seconds."
     )
-    yield "\n".join(["| machine | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in machine.items())])
+    yield "\n".join(
+        [
+            "| machine | |",
+            "| --- | --- |",
+            *(f"| {name} | {value} |" for name, value in machine.items()),
+        ]
+    )
     if any(dict(each.machine) != dict(machine) for each in found.values()):
         yield "Some parts were measured elsewhere or otherwise; they say so."
     commands = [each.command for each in found.values()]
     yield "These commands made the page. DeepXDE comes with the extra `benchmark`; every script has `--help`."
-    yield "\n".join(["```sh", "pip install -e '.[benchmark]'", *commands, "python docs/performance.py {folder}", "```"])
+    yield "\n".join(
+        [
+            "```sh",
+            "pip install -e '.[benchmark]'",
+            *commands,
+            "python docs/performance.py {folder}",
+            "```",
+        ]
+    )
     if any("--from" in command for command in commands):
         yield "`--from` names a folder of trainings that the same script has made without it."
     if any("--quick" in command for command in commands):
@@ -218,18 +246,28 @@ def elsewhere(machine: Mapping[str, str], own: Mapping[str, str]) -> Iterator[st
 
 def page(folder: Path) -> str:
     found = {
-        section.file: Found.read(folder / section.file) for section in SECTIONS if (folder / section.file).exists()
+        section.file: Found.read(folder / section.file)
+        for section in SECTIONS
+        if (folder / section.file).exists()
     }
     if not found:
-        raise SystemExit(f"{folder} holds none of {', '.join(section.file for section in SECTIONS)}")
+        raise SystemExit(
+            f"{folder} holds none of {', '.join(section.file for section in SECTIONS)}"
+        )
     machine = next(iter(found.values())).machine
     paragraphs = [text.replace("{folder}", folder.as_posix()) for text in head(found)]
     for section in SECTIONS:
         if section.file not in found:
-            print(f"left out, for want of {folder / section.file}: {section.title}", file=sys.stderr)
+            print(
+                f"left out, for want of {folder / section.file}: {section.title}", file=sys.stderr
+            )
             continue
         own = found[section.file]
-        paragraphs += [f"## {section.title}", *elsewhere(machine, own.machine), *section.paragraphs(own)]
+        paragraphs += [
+            f"## {section.title}",
+            *elsewhere(machine, own.machine),
+            *section.paragraphs(own),
+        ]
     return "\n\n".join(map(wrapped, paragraphs)) + "\n"
 
 

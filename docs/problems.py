@@ -57,14 +57,18 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return self.problem + (f"-{self.note.replace(' ', '-').replace('%', '')}" if self.note else "")
+        return self.problem + (
+            f"-{self.note.replace(' ', '-').replace('%', '')}" if self.note else ""
+        )
 
     @property
     def path(self) -> Path:
         return RUNS / f"{self.name}.h5"
 
     def plan(self) -> Plan:
-        return make_plan(bundled.find(self.problem), [Override.from_assignment(a) for a in self.assignments])
+        return make_plan(
+            bundled.find(self.problem), [Override.from_assignment(a) for a in self.assignments]
+        )
 
 
 APART = "burgers-accurate"
@@ -76,7 +80,11 @@ ENTRIES = [
     if name != APART
     for entry in (
         Entry(name),
-        *([Entry(name, ("data.noise=0.025",), "2.5% noise")] if name.startswith("inverse-") else []),
+        *(
+            [Entry(name, ("data.noise=0.025",), "2.5% noise")]
+            if name.startswith("inverse-")
+            else []
+        ),
     )
 ]
 
@@ -86,7 +94,10 @@ def solve(entries: list[Entry]) -> None:
 
     def tell(outcome: Outcome) -> None:
         if outcome.state is State.FINISHED:
-            print(f"{outcome.run.path.stem}: {outcome.error:.2e} in {outcome.wall_time_s:.1f} s", flush=True)
+            print(
+                f"{outcome.run.path.stem}: {outcome.error:.2e} in {outcome.wall_time_s:.1f} s",
+                flush=True,
+            )
         elif outcome.detail:
             print(f"{outcome.run.path.stem}: {outcome.detail}", flush=True)
 
@@ -103,7 +114,10 @@ def solve(entries: list[Entry]) -> None:
 def page(entries: list[Entry]) -> str:
     """The page, from the run files."""
     lines = [HEAD]
-    lines += ["| problem | relative L2 | seconds | reference | its own error |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        "| problem | relative L2 | seconds | reference | its own error |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     sections = []
     for entry in entries:
         with RunFile(entry.path) as run:
@@ -136,7 +150,11 @@ def learned(run: RunFile) -> Iterator[str]:
     for name, values in run.history().constants.items():
         truth = run.spec.learn[name].truth
         told = f"{name} = {values[-1]:.5g}"
-        yield told if truth is None else f"{told}, true value {truth:.5g}, off by {abs(values[-1] / truth - 1):.2%}"
+        yield (
+            told
+            if truth is None
+            else f"{told}, true value {truth:.5g}, off by {abs(values[-1] / truth - 1):.2%}"
+        )
 
 
 def picture(entry: Entry) -> None:

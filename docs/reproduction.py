@@ -54,24 +54,39 @@ BLOCKS = (
 def plan(folder: Path) -> Planned:
     """Every run of the study."""
     lengths = {
-        length: Request(Variant(FORMS, SCALES, iterations=length), tuple(range(N_SEEDS)), folder, RATES)
+        length: Request(
+            Variant(FORMS, SCALES, iterations=length), tuple(range(N_SEEDS)), folder, RATES
+        )
         for length in LENGTHS
     }
-    return {length: ARTEFACTS["table1"].plan(request)[length] for length, request in lengths.items()}
+    return {
+        length: ARTEFACTS["table1"].plan(request)[length] for length, request in lengths.items()
+    }
 
 
 def train(study: Planned, jobs: int) -> None:
     """Trains what is missing, in the order of what it is worth."""
     short, long = study[PAPER_LENGTH], study[LONG]
     # A long run tells what the short one would.
-    missing = [run for column, runs in short.items() for run, longer in _pairs(runs, long[column]) if not longer]
+    missing = [
+        run
+        for column, runs in short.items()
+        for run, longer in _pairs(runs, long[column])
+        if not longer
+    ]
     run_all(by_seed(missing), jobs)
     blocks = [[*BLOCKS[0], best_fixed(short)], *BLOCKS[1:], list(long)]
-    ordered = {run.path: run for block in blocks for run in by_seed([r for column in block for r in long[column]])}
+    ordered = {
+        run.path: run
+        for block in blocks
+        for run in by_seed([r for column in block for r in long[column]])
+    }
     run_all(list(ordered.values()), jobs)
 
 
-def _pairs(short: Sequence[PlannedRun], long: Sequence[PlannedRun]) -> list[tuple[PlannedRun, bool]]:
+def _pairs(
+    short: Sequence[PlannedRun], long: Sequence[PlannedRun]
+) -> list[tuple[PlannedRun, bool]]:
     return [(run, longer.path.exists()) for run, longer in zip(short, long, strict=True)]
 
 
@@ -146,7 +161,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time")
     parser.add_argument("--page", action="store_true", help="train nothing")
-    parser.add_argument("--folder", type=Path, default=FOLDER, metavar="DIR", help="where the runs are")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, metavar="DIR", help="where the runs are"
+    )
     arguments = parser.parse_args()
     study = plan(arguments.folder)
     if not arguments.page:

@@ -40,7 +40,13 @@ def read(folder: Path) -> ByEpochs:
         for run in map(ImageResult.read, files)
         if not run.spec.augment and (run.column.kind, run.column.recovery) in kinds
     ]
-    runs.sort(key=lambda run: (kinds.index((run.column.kind, run.column.recovery)), run.spec.slopes.n, run.spec.seed))
+    runs.sort(
+        key=lambda run: (
+            kinds.index((run.column.kind, run.column.recovery)),
+            run.spec.slopes.n,
+            run.spec.seed,
+        )
+    )
     found: dict[float, dict[str, dict[Column, list[ImageResult]]]] = {}
     for epochs in sorted({run.n_epochs for run in runs}, reverse=True):
         for dataset in PAPER_DATASETS:
@@ -68,7 +74,8 @@ def _against_fixed(what: str, results: Results) -> Iterator[str]:
         return
     by_loss = sorted(losses, key=lambda column: losses[column].ratio)
     ratios = [
-        f"{errors[column].ratio:.2g} ({column.label})" for column in sorted(errors, key=lambda c: errors[c].ratio)
+        f"{errors[column].ratio:.2g} ({column.label})"
+        for column in sorted(errors, key=lambda c: errors[c].ratio)
     ]
     few = f" {n_pairs} pairs of seeds can show no difference at 5 %." if n_pairs < MIN_PAIRS else ""
     yield (
@@ -91,9 +98,16 @@ def section(found: ByEpochs) -> str:
         ]
         for dataset, results in by_dataset.items():
             parts.append(f"#### {heading(dataset, results)}")
-            parts += [part if part.startswith("|") else wrapped(part) for part in of_data_set(results)]
+            parts += [
+                part if part.startswith("|") else wrapped(part) for part in of_data_set(results)
+            ]
     made = sorted(
-        {run.made for by_dataset in found.values() for results in by_dataset.values() for run in runs_of(results)}
+        {
+            run.made
+            for by_dataset in found.values()
+            for results in by_dataset.values()
+            for run in runs_of(results)
+        }
     )
     parts.append(wrapped(f"Made with {'; '.join(made)}. The machine had other work to do besides."))
     return "\n\n".join(part.strip() for part in parts)
@@ -132,7 +146,9 @@ def put(text: str, parts: Mapping[str, str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the run files are")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where the page is stale")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 where the page is stale"
+    )
     asked = parser.parse_args(arguments)
     found = read(asked.folder)
     if not found:
@@ -145,7 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     for epochs, by_dataset in found.items():
         draw_training_loss(
-            f"Training loss without augmentation, {epochs:.3g} epochs", by_dataset, IMAGES / picture(epochs)
+            f"Training loss without augmentation, {epochs:.3g} epochs",
+            by_dataset,
+            IMAGES / picture(epochs),
         )
     with replacing(PAGE) as aside:
         aside.write_text(written, encoding="utf-8")

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from reproduction_results import Results, against_fixed, against_tuned, forms, papers_claims, recovery, scales
+from reproduction_results import (
+    Results,
+    against_fixed,
+    against_tuned,
+    forms,
+    papers_claims,
+    recovery,
+    scales,
+)
 from reproduction_sentences import (
     baseline_of,
     interval,
@@ -96,21 +104,30 @@ def took(results: Sequence[Results]) -> str:
     """What the training took, and on what."""
     lines = []
     for one in results:
-        seconds = [run.seconds for runs in one.found.values() for run in runs.values() if math.isfinite(run.seconds)]
+        seconds = [
+            run.seconds
+            for runs in one.found.values()
+            for run in runs.values()
+            if math.isfinite(run.seconds)
+        ]
         if seconds:
             found = spread(seconds)
             lines.append(
                 f"{one.iterations} iterations took a run {found.median:.3g} s in the median (quartiles "
                 f"{found.lower:.3g} to {found.upper:.3g} s), and all {len(seconds)} runs {sum(seconds) / 3600:.2g} h."
             )
-    made = sorted({run.made for one in results for runs in one.found.values() for run in runs.values()})
+    made = sorted(
+        {run.made for one in results for runs in one.found.values() for run in runs.values()}
+    )
     made_with = "Made with " + "; ".join(made) + ". The machine had other work to do besides."
     return _wrapped(" ".join(["Table 1, one thread for each run:", *lines, made_with]))
 
 
 def _set_up(spec: RunSpec, results: Sequence[Results]) -> str:
     layers = spec.network.hidden
-    data = " and ".join(f"{condition.points} ({name})" for name, condition in spec.conditions.items())
+    data = " and ".join(
+        f"{condition.points} ({name})" for name, condition in spec.conditions.items()
+    )
     columns = results[0].columns
     rates = ", ".join(f"{_rate(column, spec):g}" for column in columns if column.kind == "fixed")
     scales = ", ".join(dict.fromkeys(column.n for column in columns if column.n is not None))
@@ -178,7 +195,14 @@ def _after(one: Results, spec: RunSpec) -> Iterator[str]:
             ],
         )
     rate = spec.training[0].learning_rate
-    told = [*on_claims(one), *on_fixed(one, rate), *on_recovery(one), *on_forms(one), *on_scales(one), *on_slopes(one)]
+    told = [
+        *on_claims(one),
+        *on_fixed(one, rate),
+        *on_recovery(one),
+        *on_forms(one),
+        *on_scales(one),
+        *on_slopes(one),
+    ]
     yield "What this says:"
     yield "\n".join(_wrapped(sentence, "- ") for sentence in told)
 
@@ -213,7 +237,11 @@ def _errors(one: Results, paper_length: int) -> str:
         "greatest",
         "n·a",
     )
-    note = "*Published* is the number of the paper, a single run without a spread. " if is_papers else ""
+    note = (
+        "*Published* is the number of the paper, a single run without a spread. "
+        if is_papers
+        else ""
+    )
     note += "*n·a* is that of the steepest neuron, in the median over the seeds."
     return f"{_table(headings, rows)}\n\n{note}"
 
@@ -239,7 +267,9 @@ def draw(results: Sequence[Results], folder: Path) -> None:
     panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
     for axes, one in zip(panels, shown, strict=True):
         for place, column in enumerate(columns):
-            _draw_line(axes, place, column, [run.error for run in one.found.get(column, {}).values()])
+            _draw_line(
+                axes, place, column, [run.error for run in one.found.get(column, {}).values()]
+            )
         axes.set(xscale="log", xlabel="relative L2 error", title=f"{one.iterations} iterations")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FuncFormatter(_plain_number))
@@ -258,7 +288,9 @@ def _plain_number(value: float, _position: int) -> str:
 def _draw_line(axes: Axes, place: int, column: Column, errors: Sequence[float]) -> None:
     color = KIND_COLORS[column.kind]
     known = [error for error in errors if math.isfinite(error)]
-    axes.plot(known, [place] * len(known), "o", color=color, markersize=3, alpha=0.5, markeredgewidth=0)
+    axes.plot(
+        known, [place] * len(known), "o", color=color, markersize=3, alpha=0.5, markeredgewidth=0
+    )
     if errors and math.isfinite(median := spread(errors).median):
         axes.plot([median, median], [place - 0.35, place + 0.35], color=color, linewidth=2)
     if len(known) < len(errors):

@@ -52,12 +52,18 @@ class Found:
         (rows,) = np.nonzero(history.columns["iteration"] == iterations)
         if not len(rows):
             if facts["stop_reason"] != "diverged":
-                raise ValueError(f"{path} of {spec.training[0].iterations} iterations has no record of {iterations}")
+                raise ValueError(
+                    f"{path} of {spec.training[0].iterations} iterations has no record of {iterations}"
+                )
             return cls(math.inf, math.nan, math.nan, made)
-        error, seconds = (float(history.columns[name][rows[0]]) for name in ("relative_l2", "wall_time_s"))
+        error, seconds = (
+            float(history.columns[name][rows[0]]) for name in ("relative_l2", "wall_time_s")
+        )
         if math.isnan(error):
             raise ValueError(f"{path} was not monitored at iteration {iterations}")
-        return cls(error, max(float(layer[rows[0]].max()) for layer in history.slopes), seconds, made)
+        return cls(
+            error, max(float(layer[rows[0]].max()) for layer in history.slopes), seconds, made
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,10 @@ class Results:
 
     @property
     def errors(self) -> Errors:
-        return {column: {seed: run.error for seed, run in runs.items()} for column, runs in self.found.items()}
+        return {
+            column: {seed: run.error for seed, run in runs.items()}
+            for column, runs in self.found.items()
+        }
 
     @property
     def n_runs(self) -> int:
@@ -97,7 +106,9 @@ def read(planned: Planned) -> list[Results]:
             for choices in zip(by_column[column], *longer, strict=True):
                 path = next((run.path for run in choices if run.path.exists()), None)
                 if path is not None:
-                    found.setdefault(column, {})[choices[0].plan.spec.seed] = Found.read(path, iterations)
+                    found.setdefault(column, {})[choices[0].plan.spec.seed] = Found.read(
+                        path, iterations
+                    )
         n_seeds = len(next(iter(by_column.values())))
         results.append(Results(iterations, n_seeds, tuple(columns), found))
     return results
@@ -106,7 +117,12 @@ def read(planned: Planned) -> list[Results]:
 def _place(column: Column) -> tuple[int, float, int, float]:
     """Where a method stands in tables: by kind, learning rate, form of slope recovery and n."""
     form = ["", *FORMS].index(column.form or "")
-    return list(KIND_LABELS).index(column.kind), float(column.learning_rate or 0), form, float(column.n or 0)
+    return (
+        list(KIND_LABELS).index(column.kind),
+        float(column.learning_rate or 0),
+        form,
+        float(column.n or 0),
+    )
 
 
 @dataclass(frozen=True)
@@ -126,13 +142,20 @@ class Chosen:
         """Chosen among the methods that have all seeds of the most complete one but one; None with too few."""
         n_most = max((len(errors[column]) for column in columns), default=0)
         considered = tuple(column for column in columns if len(errors[column]) >= n_most - 1)
-        seeds = sorted(set.intersection(*(set(errors[column]) for column in considered))) if considered else []
+        seeds = (
+            sorted(set.intersection(*(set(errors[column]) for column in considered)))
+            if considered
+            else []
+        )
         if len(seeds) < MIN_PAIRS:
             return None
         even, odd = [s for s in seeds if s % 2 == 0], [s for s in seeds if s % 2]
 
         def best(chooses: Sequence[int]) -> Column:
-            return min(considered, key=lambda column: spread([errors[column][seed] for seed in chooses]).median)
+            return min(
+                considered,
+                key=lambda column: spread([errors[column][seed] for seed in chooses]).median,
+            )
 
         choices = best(odd), best(even)
         by_seed = {seed: errors[choices[seed % 2]][seed] for seed in seeds}
@@ -156,20 +179,28 @@ def against_tuned(results: Results, baseline: Chosen | None) -> Pairs:
     if baseline is None:
         return {}
     columns = [*([FIXED] if FIXED in results.found else []), *results.adaptive]
-    return _judged({column: compare_pairs(results.errors[column], baseline.errors) for column in columns})
+    return _judged(
+        {column: compare_pairs(results.errors[column], baseline.errors) for column in columns}
+    )
 
 
 def recovery(results: Results) -> Pairs:
     """Every method with slope recovery against itself without."""
     columns = [column for column in results.adaptive if column.recovery]
-    return _family(results, [(column, replace(column, recovery=False, form=None)) for column in columns])
+    return _family(
+        results, [(column, replace(column, recovery=False, form=None)) for column in columns]
+    )
 
 
 def scales(results: Results) -> Pairs:
     """Every method without slope recovery against itself with the least n."""
-    columns = [column for column in results.adaptive if not column.recovery and column.n is not None]
+    columns = [
+        column for column in results.adaptive if not column.recovery and column.n is not None
+    ]
     least = min((column.n for column in columns if column.n is not None), key=float, default=None)
-    return _family(results, [(column, replace(column, n=least)) for column in columns if column.n != least])
+    return _family(
+        results, [(column, replace(column, n=least)) for column in columns if column.n != least]
+    )
 
 
 def forms(results: Results) -> Pairs:

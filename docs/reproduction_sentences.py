@@ -63,9 +63,13 @@ def _each(pairs: Mapping[str, PairedComparison], n_seeds: int) -> str:
     by_verdict: dict[str, list[str]] = {}
     for name, pair in pairs.items():
         few = f", {pair.n_pairs} pairs" if pair.n_pairs < n_seeds else ""
-        by_verdict.setdefault(pair.verdict, []).append(f"{name} ({pair.ratio:.3g} times, {interval(pair)}{few})")
+        by_verdict.setdefault(pair.verdict, []).append(
+            f"{name} ({pair.ratio:.3g} times, {interval(pair)}{few})"
+        )
     return "; ".join(
-        f"{said} for {_and(by_verdict[verdict])}" for verdict, (said, *_) in VERDICTS.items() if verdict in by_verdict
+        f"{said} for {_and(by_verdict[verdict])}"
+        for verdict, (said, *_) in VERDICTS.items()
+        if verdict in by_verdict
     )
 
 
@@ -80,9 +84,15 @@ def on_fixed(one: Results, paper_rate: float) -> Iterator[str]:
     rates = [f"{float(column.learning_rate or paper_rate):g}" for column in baseline.considered]
     even, odd = (f"{float(column.learning_rate or paper_rate):g}" for column in baseline.choices)
     chosen = (
-        f"{even}, as either half of the seeds says" if even == odd else f"{even} or {odd}, by the half of the seeds"
+        f"{even}, as either half of the seeds says"
+        if even == odd
+        else f"{even} or {odd}, by the half of the seeds"
     )
-    tuned = {column: pair for column, pair in against_tuned(one, baseline).items() if column.kind != "fixed"}
+    tuned = {
+        column: pair
+        for column, pair in against_tuned(one, baseline).items()
+        if column.kind != "fixed"
+    }
     yield (
         f"Against fixed slopes at the best of the learning rates {_and(rates)} ({chosen}): "
         f"{_counted(tuned, 'adaptive methods')}."
@@ -114,7 +124,9 @@ def _counted(pairs: Pairs, what: str) -> str:
         if ratios:
             least, greatest = f"{min(ratios):.3g}", f"{max(ratios):.3g}"
             span = least if least == greatest else f"{least} to {greatest}"
-            said.append(f"{len(ratios)} {singular if len(ratios) == 1 else plural} {text} ({span} times)")
+            said.append(
+                f"{len(ratios)} {singular if len(ratios) == 1 else plural} {text} ({span} times)"
+            )
         elif verdict in ("better", "worse"):
             said.append(f"none has {text}")
     return f"of {len(pairs)} {what} {_and(said)}"
@@ -148,15 +160,25 @@ def on_slopes(one: Results) -> Iterator[str]:
         "with the sum": lambda column: column.form == "sum",
     }
     grown = {
-        name: [scale_of(one, [column]) for column in one.adaptive if inside(column)] for name, inside in groups.items()
+        name: [scale_of(one, [column]) for column in one.adaptive if inside(column)]
+        for name, inside in groups.items()
     }
-    told = [f"{min(v):.3g} to {max(v):.3g} {name}" for name, v in grown.items() if v and not any(map(math.isnan, v))]
+    told = [
+        f"{min(v):.3g} to {max(v):.3g} {name}"
+        for name, v in grown.items()
+        if v and not any(map(math.isnan, v))
+    ]
     if told:
         yield f"The greatest n·a ends, in the median over the seeds of each method, at {_and(told)}."
 
 
 def scale_of(one: Results, columns: Sequence[Column]) -> float:
-    values = [run.scale for column in columns for run in one.found[column].values() if math.isfinite(run.scale)]
+    values = [
+        run.scale
+        for column in columns
+        for run in one.found[column].values()
+        if math.isfinite(run.scale)
+    ]
     return float(np.median(values)) if values else math.nan
 
 

@@ -11,13 +11,18 @@ from laaf_cli.runs.out_of_memory import within_memory
 
 
 def main() -> None:
-    """Runs the command line; every error that is the user's to mend ends in its text and its exit code."""
-    # Threads of OpenMP that wait, wait busily: where other work has a core, a step takes up to 60 times as long.
-    # Waiting briefly and then yielding costs an idle machine a few percent. Read when torch is loaded.
+    """Runs the command line; every error that is the user's to mend ends in its text and its
+    exit code.
+    """
+    # Threads of OpenMP that wait, wait busily: where other work has a core, a step takes up to 60
+    # times as long. Waiting briefly and then yielding costs an idle machine a few percent. Read
+    # when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # an ASCII terminal shows '?' instead of a traceback
+            stream.reconfigure(
+                errors="replace"
+            )  # an ASCII terminal shows '?' instead of a traceback
     try:
         with within_memory("carrying out this command"):
             from laaf_cli.cli.app import app

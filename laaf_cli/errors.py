@@ -9,7 +9,9 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every `laaf` command; the docstring of each stands in the help and the docs."""
+    """The exit codes of every `laaf` command; the docstring of each stands in the help and the
+    docs.
+    """
 
     sentence: str
 
@@ -30,7 +32,9 @@ class ExitCode(IntEnum):
 
 
 class LaafError(Exception):
-    """Base of every error that is the user's to mend; its text is complete and needs no traceback."""
+    """Base of every error that is the user's to mend; its text is complete and needs no
+    traceback.
+    """
 
     exit_code = ExitCode.INTERNAL
 
@@ -83,7 +87,9 @@ class InterruptedRunError(LaafError):
 
 @dataclass(frozen=True)
 class Mark:
-    """A stretch of one line of a named text. `line` and `column` count from 0, `length` in characters."""
+    """A stretch of one line of a named text. `line` and `column` count from 0, `length` in
+    characters.
+    """
 
     source: str
     line: int
@@ -124,7 +130,10 @@ class Fault:
 
 def _cells(text: str) -> int:
     """The width of a text on a terminal, where some characters take two cells and some none."""
-    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+    return sum(
+        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )
 
 
 class SpecError(LaafError):
@@ -134,13 +143,20 @@ class SpecError(LaafError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         faults = tuple(faults)
-        # Several texts may bear one name and line, as the flags of the command line do: they keep their order.
+        # Several texts may bear one name and line, as the flags of the command line do: they keep
+        # their order.
         texts = list(dict.fromkeys(fault.mark.line_text for fault in faults if fault.mark))
 
         def place(fault: Fault) -> tuple[bool, str, int, int, int]:
             if fault.mark is None:
                 return True, "", 0, 0, 0
-            return False, fault.mark.source, fault.mark.line, texts.index(fault.mark.line_text), fault.mark.column
+            return (
+                False,
+                fault.mark.source,
+                fault.mark.line,
+                texts.index(fault.mark.line_text),
+                fault.mark.column,
+            )
 
         self.faults = tuple(sorted(faults, key=place))
         super().__init__("\n\n".join(map(str, self.faults)))

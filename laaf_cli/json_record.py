@@ -1,4 +1,5 @@
-"""Records as JSON: their plain values, and the JSON Schema of those (draft 2020-12), both from the records' types.
+"""Records as JSON: their plain values, and the JSON Schema of those (draft 2020-12), both from the
+records' types.
 
 A record is a frozen dataclass whose fields have docstrings.
 """
@@ -24,11 +25,15 @@ from laaf_cli.spec.schema import Schema, closed, nullable, resolved_schema
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 VERSION = 2
-"""Version of all schemas of `--json`; a key that is renamed, removed or given another meaning raises it."""
+"""Version of all schemas of `--json`; a key that is renamed, removed or given another meaning
+raises it.
+"""
 
 
 class JsonRecord:
-    """A record that is printed by `--json`; also_told: properties that stand in the JSON beside the fields."""
+    """A record that is printed by `--json`; also_told: properties that stand in the JSON beside
+    the fields.
+    """
 
     also_told: ClassVar[tuple[str, ...]] = ()
 
@@ -51,8 +56,14 @@ def _plain(value: Any) -> Any:
 
 
 def record_schema(command: str, *records: type) -> Schema:
-    """The schema of what `laaf COMMAND --json` prints, which is a record of that type, or of one of these types."""
-    about = {"$schema": DRAFT, "$id": f"urn:laaf:{command}:{VERSION}", "title": f"laaf {command} --json"}
+    """The schema of what `laaf COMMAND --json` prints, which is a record of that type, or of one
+    of these types.
+    """
+    about = {
+        "$schema": DRAFT,
+        "$id": f"urn:laaf:{command}:{VERSION}",
+        "title": f"laaf {command} --json",
+    }
     definitions: dict[str, Schema] = {}
     if len(records) == 1:
         whole = _record(records[0], definitions)
@@ -72,13 +83,21 @@ def _record(record: type, definitions: dict[str, Schema]) -> Schema:
         hint, meaning = hints.get(name), meanings.get(name)
         if hint is None:
             told = getattr(record, name)
-            hint, meaning = get_type_hints(told.fget, include_extras=True)["return"], inspect.getdoc(told)
+            hint, meaning = (
+                get_type_hints(told.fget, include_extras=True)["return"],
+                inspect.getdoc(told),
+            )
         if not meaning:
             raise TypeError(
-                f"{record.__name__}.{name} has no docstring, which the schema of --json takes its words from"
+                f"{record.__name__}.{name} has no docstring, which the schema of --json takes "
+                "its words from"
             )
-        properties[name] = _value(hint, definitions) | {"description": _json_words(meaning).removesuffix(".")}
-    return {"description": _json_words(str(inspect.getdoc(record)))} | closed(properties, list(properties))
+        properties[name] = _value(hint, definitions) | {
+            "description": _json_words(meaning).removesuffix(".")
+        }
+    return {"description": _json_words(str(inspect.getdoc(record)))} | closed(
+        properties, list(properties)
+    )
 
 
 def _json_words(text: str) -> str:
@@ -91,7 +110,9 @@ def _docstrings(record: type) -> Iterator[tuple[str, str]]:
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     for above, below in pairwise(body):
         match above, below:
-            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(value=str(text))):
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(
+                value=ast.Constant(value=str(text))
+            ):
                 yield name, text
 
 
@@ -131,5 +152,7 @@ _SCALARS: dict[Any, Schema] = {
 
 def _attributes(table: Mapping[str, Attribute]) -> Schema:
     """Attributes of a run file, whose types and meanings stand in its layout."""
-    properties = {name: _SCALARS[row.kind] | {"description": row.meaning} for name, row in table.items()}
+    properties = {
+        name: _SCALARS[row.kind] | {"description": row.meaning} for name, row in table.items()
+    }
     return closed(properties, list(properties))

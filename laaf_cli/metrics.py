@@ -1,4 +1,6 @@
-"""How far a solution is from a reference, and a residual at fresh points from that at the points of training."""
+"""How far a solution is from a reference, and a residual at fresh points from that at the points
+of training.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def relative_l2(solution: NDArray[np.float64], reference: NDArray[np.float64]) -
 
 
 def _norm(values: NDArray[np.float64]) -> float:
-    """Not by BLAS: its threads spin for a while once awake, and a monitored training took half as long again."""
+    """Not by BLAS: its threads spin for a while once awake, and a monitored training took half
+    as long again.
+    """
     return math.sqrt(float(np.sum(np.square(values))))
 
 
@@ -36,22 +40,28 @@ def max_error(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> 
 FAR_ABOVE = 10.0
 """How much larger a term may be at fresh points.
 
-Squares of residuals have heavy tails at shocks. Measured as the largest of three or more seeds, or of 50 draws of fresh
-points: 1.1 for heat and Poisson, 4.2 for Burgers after 2500 iterations, all with the points of the bundled specs; with
-20 interior points, the least of five seeds is 300 for heat, 1300 for Burgers and 400 000 for Poisson after 2000.
+Squares of residuals have heavy tails at shocks. Measured as the largest of three or more seeds, or
+of 50 draws of fresh points: 1.1 for heat and Poisson, 4.2 for Burgers after 2500 iterations, all
+with the points of the bundled specs; with 20 interior points, the least of five seeds is 300 for
+heat, 1300 for Burgers and 400 000 for Poisson after 2000.
 """
 
 NEGLIGIBLE = 1e-8
 """A term below this share of its value at the start is as good as zero."""
 
 
-def far_above(fresh: Mapping[str, float], trained: Mapping[str, float], start: Mapping[str, float]) -> list[str]:
-    """The terms whose mean square at fresh points is more than FAR_ABOVE times that at the points of training.
+def far_above(
+    fresh: Mapping[str, float], trained: Mapping[str, float], start: Mapping[str, float]
+) -> list[str]:
+    """The terms whose mean square at fresh points is more than FAR_ABOVE times that at the points
+    of training.
 
     start: the terms before training. One that is negligible at fresh points too needs no warning.
     """
     return [
-        name for name, value in fresh.items() if value > FAR_ABOVE * trained[name] and value > NEGLIGIBLE * start[name]
+        name
+        for name, value in fresh.items()
+        if value > FAR_ABOVE * trained[name] and value > NEGLIGIBLE * start[name]
     ]
 
 
@@ -62,14 +72,18 @@ def _check_shapes(solution: NDArray[np.float64], reference: NDArray[np.float64])
 
 @dataclass(frozen=True)
 class Measure:
-    """An error, at least 0. name: in sentences. heading: of a column. is_share: whether it is told in percent."""
+    """An error, at least 0. name: in sentences. heading: of a column. is_share: whether it is
+    told in percent.
+    """
 
     name: str
     heading: str
     is_share: bool
 
     def text(self, value: float, digits: int = 2) -> str:
-        """An error for people; `failed` for an infinite one, `-` for an unknown one. digits: after the point."""
+        """An error for people; `failed` for an infinite one, `-` for an unknown one. digits:
+        after the point.
+        """
         if not math.isfinite(value):
             return "-" if math.isnan(value) else "failed"
         return f"{100 * value:.{digits}f} %" if self.is_share else f"{value:.{digits}e}"

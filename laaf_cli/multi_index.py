@@ -24,7 +24,8 @@ def derivative_name(unknown: str, orders: Orders, coordinates: Sequence[str]) ->
 def parse_suffix(suffix: str, coordinates: Sequence[str]) -> Orders | None:
     """The orders that `xxt` names, or None where it is not made of coordinate names alone.
 
-    Coordinate names may have several letters; `ambiguous_coordinate` says when that cannot be told apart.
+    Coordinate names may have several letters; `ambiguous_coordinate` says when that cannot be told
+    apart.
     """
 
     @cache
@@ -61,9 +62,12 @@ def unit(axis: int, n_coordinates: int) -> Orders:
 
 
 def lower_set(indices: Iterable[Orders]) -> tuple[Orders, ...]:
-    """Every multi-index below or equal to one of `indices`, by total order, then along the coordinates.
+    """Every multi-index below or equal to one of `indices`, by total order, then along the
+    coordinates.
 
     These are the derivatives that the chain rule needs on the way to the ones asked for.
     """
-    closed = {below for index in indices for below in product(*(range(order + 1) for order in index))}
+    closed = {
+        below for index in indices for below in product(*(range(order + 1) for order in index))
+    }
     return tuple(sorted(closed, key=lambda index: (sum(index), tuple(-order for order in index))))

@@ -27,17 +27,24 @@ def cases(*tables: str) -> list[Any]:
     """A YAML text, the `--set` assignments that go with it, and the message that is expected, for each case."""
     found = []
     for block in "".join(tables).split("\n=")[1:]:
-        (marker, *name), (body, expected) = block.partition("\n")[0], block.partition("\n")[2].split("\n--\n")
+        (marker, *name), (body, expected) = (
+            block.partition("\n")[0],
+            block.partition("\n")[2].split("\n--\n"),
+        )
         lines = body.split("\n")
         assignments = [line.removeprefix("--set ") for line in lines if line.startswith("--set ")]
         yaml = "\n".join(line for line in lines if not line.startswith("--set ")) + "\n"
         if marker == "+":
             yaml = START + yaml + ("" if "conditions:" in yaml else CONDITIONS)
-        found.append(pytest.param(yaml, assignments, expected.strip("\n"), id="".join(name).strip()))
+        found.append(
+            pytest.param(yaml, assignments, expected.strip("\n"), id="".join(name).strip())
+        )
     return found
 
 
-def message(yaml: str, assignments: tuple[str, ...] | list[str] = (), *, allow_python: bool = False) -> str:
+def message(
+    yaml: str, assignments: tuple[str, ...] | list[str] = (), *, allow_python: bool = False
+) -> str:
     """The complete message for a text and assignments that are wrong."""
     with pytest.raises(SpecError) as caught:
         make_plan(

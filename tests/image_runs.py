@@ -53,7 +53,9 @@ def image_plan(folder: Path, *assignments: str, yaml: str = SPEC, **how: Any) ->
     spec.write_text(yaml)
     if not (folder / FILE).exists():
         write_images(folder)
-    return make_image_plan(Text(str(spec), yaml), [Override.from_assignment(a) for a in assignments], **how)
+    return make_image_plan(
+        Text(str(spec), yaml), [Override.from_assignment(a) for a in assignments], **how
+    )
 
 
 def make_trainer(plan: ImagePlan, **how: Any) -> ImageTrainer:
@@ -62,7 +64,9 @@ def make_trainer(plan: ImagePlan, **how: Any) -> ImageTrainer:
         ImageBatches(images, plan.augmentation, plan.spec.seed, plan.dtype, plan.device)
         for images in (plan.data.train, plan.data.test)
     )
-    return ImageTrainer(plan.make_network(), train, test, plan.spec.training, plan.recovery, plan.spec.seed, **how)
+    return ImageTrainer(
+        plan.make_network(), train, test, plan.spec.training, plan.recovery, plan.spec.seed, **how
+    )
 
 
 def different(path: Path, other: Path) -> set[str]:
@@ -71,11 +75,18 @@ def different(path: Path, other: Path) -> set[str]:
     with h5py.File(path) as a, h5py.File(other) as b:
         names: tuple[set[str], set[str]] = (set(), set())
         for known, file in zip(names, (a, b), strict=True):
-            file.visititems(lambda name, node, known=known: known.add(name) if isinstance(node, h5py.Dataset) else None)
+            file.visititems(
+                lambda name, node, known=known: (
+                    known.add(name) if isinstance(node, h5py.Dataset) else None
+                )
+            )
         found |= names[0] ^ names[1]
         for name in (names[0] & names[1]) - {"history/wall_time_s", "history/events"}:
             x, y = a[name][()], b[name][()]
-            if np.asarray(x).dtype != np.asarray(y).dtype or np.asarray(x).tobytes() != np.asarray(y).tobytes():
+            if (
+                np.asarray(x).dtype != np.asarray(y).dtype
+                or np.asarray(x).tobytes() != np.asarray(y).tobytes()
+            ):
                 found.add(name)
         for group in ("/", "checkpoint", "network"):
             mine, others = dict(a[group].attrs), dict(b[group].attrs)

@@ -46,13 +46,17 @@ def become_laaf(folder: Path, arguments: list[str], prepare: Callable[[], None] 
 class LaafProcess:
     """A `laaf` that runs in a folder."""
 
-    def __init__(self, folder: Path, *arguments: object, prepare: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: object, prepare: Callable[[], None] | None = None
+    ) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
         self.folder = folder
         self.err = folder / "err"
         self.err.unlink(missing_ok=True)
-        self._process = context.Process(target=become_laaf, args=(folder, [str(a) for a in arguments], prepare))
+        self._process = context.Process(
+            target=become_laaf, args=(folder, [str(a) for a in arguments], prepare)
+        )
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid

@@ -107,7 +107,9 @@ def imports(path: Path) -> frozenset[str]:
 
 def own_imports(path: Path) -> set[str]:
     """The modules of laaf that a file imports, named without `laaf_cli.`."""
-    return {module.removeprefix(f"{LAAF}.") for module in imports(path) if module.startswith(f"{LAAF}.")}
+    return {
+        module.removeprefix(f"{LAAF}.") for module in imports(path) if module.startswith(f"{LAAF}.")
+    }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -129,7 +131,9 @@ def test_imports_follow_the_table(path: Path) -> None:
 
 
 def test_no_two_units_import_each_other() -> None:
-    arrows = {(unit(name_of(path)), unit(module)) for path in MODULES for module in own_imports(path)}
+    arrows = {
+        (unit(name_of(path)), unit(module)) for path in MODULES for module in own_imports(path)
+    }
     assert not [(a, b) for a, b in arrows if a < b and (b, a) in arrows]
 
 

@@ -35,7 +35,9 @@ class Told(np.random.Generator):
 def images(n: int, channels: int, height: int, width: int) -> Tensor:
     """Every pixel another and none of them 0, on the levels of eight bits as far as they go."""
     random = np.random.default_rng(3)
-    return torch.tensor(random.integers(1, 256, (n, channels, height, width)) / 255, dtype=torch.float32)
+    return torch.tensor(
+        random.integers(1, 256, (n, channels, height, width)) / 255, dtype=torch.float32
+    )
 
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 16, 16), (2, 7, 12)]
@@ -86,14 +88,18 @@ def test_flips_mirror_about_half(shape: tuple[int, int, int]) -> None:
 def inverse_matrix(degrees: float, size: float) -> Matrix:
     """(row, column) of a pixel about the centre → those of the point that it shows: clockwise by `degrees`."""
     angle = math.radians(degrees)
-    return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) / size
+    return (
+        np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) / size
+    )
 
 
 def by_scipy(image: Matrix, degrees: float, size: float) -> Matrix:
     matrix = inverse_matrix(degrees, size)
     center = (np.array(image.shape[1:]) - 1) / 2
     offset = center - matrix @ center
-    return np.stack([ndimage.affine_transform(c, matrix, offset, order=0, mode="grid-constant") for c in image])
+    return np.stack(
+        [ndimage.affine_transform(c, matrix, offset, order=0, mode="grid-constant") for c in image]
+    )
 
 
 def by_pillow(image: Matrix, degrees: float, size: float) -> Matrix:
@@ -105,7 +111,9 @@ def by_pillow(image: Matrix, degrees: float, size: float) -> Matrix:
     channels = []
     for channel in image:
         picture = Image.fromarray(np.rint(channel * 255).astype(np.uint8))
-        moved = picture.transform((width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST)
+        moved = picture.transform(
+            (width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST
+        )
         channels.append(np.asarray(moved) / 255)
     return np.stack(channels)
 
@@ -125,10 +133,14 @@ def test_affine_maps_are_those_of_scipy(shape: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_affine_maps_are_those_of_pillow_but_for_pixels_on_a_border(shape: tuple[int, int, int]) -> None:
+def test_affine_maps_are_those_of_pillow_but_for_pixels_on_a_border(
+    shape: tuple[int, int, int],
+) -> None:
     batch = images(60, *shape)
     found = Affine(15, 0.85, 1.15)(batch, Told(ANGLES, SIZES)).numpy()
-    expected = np.stack([by_pillow(*each) for each in zip(batch.numpy(), ANGLES, SIZES, strict=True)])
+    expected = np.stack(
+        [by_pillow(*each) for each in zip(batch.numpy(), ANGLES, SIZES, strict=True)]
+    )
     different = ~np.isclose(found, expected, rtol=0, atol=1e-6)
     for where in np.argwhere(different):
         image, _, i, j = where
@@ -187,7 +199,12 @@ def test_the_table_is_that_of_the_paper() -> None:
     assert [name for name, row in AUGMENTATIONS.items() if row.normalize] == ["cifar-10"]
 
 
-SIDES = {"semeion": (1, 16, 16), "svhn": (3, 32, 32), "cifar-10": (3, 32, 32), "cifar-100": (3, 32, 32)}
+SIDES = {
+    "semeion": (1, 16, 16),
+    "svhn": (3, 32, 32),
+    "cifar-10": (3, 32, 32),
+    "cifar-100": (3, 32, 32),
+}
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -196,7 +213,8 @@ def test_a_batch_depends_on_its_stream_alone(name: str, dtype: torch.dtype) -> N
     batch = images(64, *SIDES.get(name, (1, 28, 28))).to(dtype)
     before = batch.clone()
     streams = [
-        random_stream(0, "augmentation", epoch, number) for epoch, number in (("1", "0"), ("1", "0"), ("1", "1"))
+        random_stream(0, "augmentation", epoch, number)
+        for epoch, number in (("1", "0"), ("1", "0"), ("1", "1"))
     ]
     first, again, other = (AUGMENTATIONS[name].training(batch, stream) for stream in streams)
     assert first.shape == batch.shape
@@ -205,7 +223,9 @@ def test_a_batch_depends_on_its_stream_alone(name: str, dtype: torch.dtype) -> N
     assert not torch.equal(first, other)
     assert torch.equal(batch, before), "the data set itself stays as it is"
     strided = batch.to(memory_format=torch.channels_last)
-    assert torch.equal(first, AUGMENTATIONS[name].training(strided, random_stream(0, "augmentation", "1", "0")))
+    assert torch.equal(
+        first, AUGMENTATIONS[name].training(strided, random_stream(0, "augmentation", "1", "0"))
+    )
 
 
 @pytest.mark.cuda
@@ -214,17 +234,22 @@ def test_a_batch_depends_on_its_stream_alone(name: str, dtype: torch.dtype) -> N
 def test_a_batch_is_the_same_on_every_device(name: str) -> None:
     batch = images(64, *SIDES.get(name, (1, 28, 28)))
     first, other = (
-        AUGMENTATIONS[name].training(batch.to(device), random_stream(0, "augmentation")) for device in ("cpu", "cuda")
+        AUGMENTATIONS[name].training(batch.to(device), random_stream(0, "augmentation"))
+        for device in ("cpu", "cuda")
     )
     torch.testing.assert_close(first, other.cpu(), rtol=1e-6, atol=1e-6)
 
 
 def test_normalised_images_of_cifar_10() -> None:
     row = AUGMENTATIONS["cifar-10"]
-    batch = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)[None, :, None, None].expand(2, 3, 32, 32)
+    batch = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)[None, :, None, None].expand(
+        2, 3, 32, 32
+    )
     expected = [(0 - 0.4914) / 0.2023, (0.5 - 0.4822) / 0.1994, (1 - 0.4465) / 0.2010]
     for channel, value in enumerate(expected):
-        torch.testing.assert_close(row.test(batch)[:, channel], torch.full((2, 32, 32), value, dtype=torch.float64))
+        torch.testing.assert_close(
+            row.test(batch)[:, channel], torch.full((2, 32, 32), value, dtype=torch.float64)
+        )
     # The zeros beyond the edge are black before they are normalised.
     corner = row.training(batch, np.random.default_rng(0))[:, 1].min()
     assert float(corner) == pytest.approx((0 - 0.4822) / 0.1994)

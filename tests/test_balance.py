@@ -15,7 +15,14 @@ from laaf_cli.errors import SpecError
 from laaf_cli.runs.plan import Plan
 from laaf_cli.spec import Balance
 from laaf_cli.training import BALANCES, RESAMPLERS, Objective, StopReason, Trainer
-from laaf_cli.training.balance import MAX_FACTOR, N_PROBES, Moment, causal_weights, grad_norm, kernel_traces
+from laaf_cli.training.balance import (
+    MAX_FACTOR,
+    N_PROBES,
+    Moment,
+    causal_weights,
+    grad_norm,
+    kernel_traces,
+)
 
 BURGERS = """
 coordinates: {x: [-1, 1], t: [0, 1]}
@@ -68,7 +75,9 @@ def residuals_by_hand(objective: Objective) -> dict[str, Tensor]:
 def gradient(objective: Objective, value: Tensor) -> Tensor:
     """With respect to all weights, biases and slopes, in one vector."""
     parameters = list(objective.network.parameters())
-    parts = torch.autograd.grad(value, parameters, retain_graph=True, materialize_grads=True, allow_unused=True)
+    parts = torch.autograd.grad(
+        value, parameters, retain_graph=True, materialize_grads=True, allow_unused=True
+    )
     return torch.cat([part.ravel() for part in parts])
 
 
@@ -79,7 +88,8 @@ def burgers(method: str, **settings: object) -> Objective:
 
 def gradients_by_hand(objective: Objective) -> dict[str, Tensor]:
     return {
-        name: gradient(objective, residual.square().mean()) for name, residual in residuals_by_hand(objective).items()
+        name: gradient(objective, residual.square().mean())
+        for name, residual in residuals_by_hand(objective).items()
     }
 
 
@@ -88,13 +98,20 @@ def test_lr_annealing_by_hand() -> None:
     objective = burgers("lr-annealing", momentum=0.7)
     found = gradients_by_hand(objective)
     largest = (0.5 * found["momentum"]).abs().max()
-    expected = {name: 0.7 + 0.3 * float(largest / found[name].abs().mean()) for name in ("initial", "walls")}
+    expected = {
+        name: 0.7 + 0.3 * float(largest / found[name].abs().mean()) for name in ("initial", "walls")
+    }
     objective.rebalance(0, None, 1e-3)
     assert objective.factors == pytest.approx({"momentum": 1.0, **expected}, rel=1e-9)
     objective.rebalance(100, None, 1e-3)
     again = {name: 0.7 * factor + 0.3 * (factor - 0.7) / 0.3 for name, factor in expected.items()}
     assert objective.factors == pytest.approx({"momentum": 1.0, **again}, rel=1e-9)
-    weights = {"momentum": 0.5, "initial": 3 * again["initial"], "walls": again["walls"], "slope_recovery": 0.5}
+    weights = {
+        "momentum": 0.5,
+        "initial": 3 * again["initial"],
+        "walls": again["walls"],
+        "slope_recovery": 0.5,
+    }
     assert objective.evaluate().effective_weights() == pytest.approx(weights, rel=1e-9)
 
 
@@ -102,7 +119,9 @@ def test_grad_norm_by_hand() -> None:
     objective = burgers("grad-norm", momentum=0)
     norms = {name: float(found.norm()) for name, found in gradients_by_hand(objective).items()}
     objective.rebalance(0, None, 1e-3)
-    assert objective.factors == pytest.approx({name: sum(norms.values()) / norms[name] for name in norms}, rel=1e-9)
+    assert objective.factors == pytest.approx(
+        {name: sum(norms.values()) / norms[name] for name in norms}, rel=1e-9
+    )
     scaled = {name: factor * norms[name] for name, factor in objective.factors.items()}
     assert scaled == pytest.approx(dict.fromkeys(norms, sum(norms.values()))), "one norm for all"
 
@@ -147,8 +166,14 @@ def test_kernel_traces_against_explicit_jacobians(monkeypatch: pytest.MonkeyPatc
 
 def test_ntk_factors_from_the_traces() -> None:
     """λ_i = tr K / tr K_i; of one residual a single probe is exact, whatever its sign."""
-    one = ("points.interior=1", "conditions.initial.points=1", "conditions.walls={at: {x: 1, t: 0.5}, equation: u = 0}")
-    objective = objective_of(plan_of(BURGERS, *one, "weights.balance={method: ntk, momentum: 0.25}"))
+    one = (
+        "points.interior=1",
+        "conditions.initial.points=1",
+        "conditions.walls={at: {x: 1, t: 0.5}, equation: u = 0}",
+    )
+    objective = objective_of(
+        plan_of(BURGERS, *one, "weights.balance={method: ntk, momentum: 0.25}")
+    )
     traces = {
         name: float(gradient(objective, residual.sum()).square().sum())
         for name, residual in residuals_by_hand(objective).items()
@@ -162,9 +187,13 @@ def test_ntk_estimate_is_near_and_has_its_own_stream() -> None:
     objective, again = burgers("ntk", momentum=0), burgers("ntk", momentum=0)
     traces = {}
     for name, residual in residuals_by_hand(objective).items():
-        jacobian = torch.stack([gradient(objective, value) for value in residual]) / math.sqrt(len(residual))
+        jacobian = torch.stack([gradient(objective, value) for value in residual]) / math.sqrt(
+            len(residual)
+        )
         traces[name] = float(jacobian.square().sum())
-    moment = moment_of(objective, {n: r / math.sqrt(len(r)) for n, r in residuals_by_hand(objective).items()})
+    moment = moment_of(
+        objective, {n: r / math.sqrt(len(r)) for n, r in residuals_by_hand(objective).items()}
+    )
     many = [kernel_traces(moment) for _ in range(200 // N_PROBES)]
     for name, trace in traces.items():
         assert np.mean([found[name] for found in many]) == pytest.approx(trace, rel=0.35)
@@ -178,7 +207,9 @@ def test_ntk_estimate_is_near_and_has_its_own_stream() -> None:
 def test_self_adaptive_by_hand() -> None:
     """λ ← λ + steps · η W L; nothing before the first step."""
     objective = burgers("self-adaptive", every=20)
-    values = {name: float(r.square().mean().detach()) for name, r in residuals_by_hand(objective).items()}
+    values = {
+        name: float(r.square().mean().detach()) for name, r in residuals_by_hand(objective).items()
+    }
     objective.rebalance(0, None, 1e-2)
     assert set(objective.factors.values()) == {1.0}
     objective.rebalance(20, None, 1e-2)
@@ -193,7 +224,9 @@ def test_causal_weights_by_hand() -> None:
     squares = torch.tensor([4.0, 2.0, 3.0, 7.0, 4.0], dtype=torch.float64, requires_grad=True)
     slices = torch.tensor([2, 0, 0, 3, 2])
     weights = causal_weights(squares, slices, settings)
-    assert weights.tolist() == pytest.approx([math.exp(-0.25), 1, 1, math.exp(-0.65), math.exp(-0.25)], rel=1e-12)
+    assert weights.tolist() == pytest.approx(
+        [math.exp(-0.25), 1, 1, math.exp(-0.65), math.exp(-0.25)], rel=1e-12
+    )
     assert not weights.requires_grad
     small = settings.model_copy(update={"epsilon": 1e-13})
     assert causal_weights(squares, slices, small).tolist() == pytest.approx([1] * 5, rel=1e-11)
@@ -218,7 +251,9 @@ def test_causal_loss_by_hand(batch: int | None) -> None:
     rows = weights[slices]
     values = loss.values.tolist()
     assert values[0] == pytest.approx(float(squares.mean())), "terms are told without weights"
-    expected = 0.5 * float(np.mean(rows * squares.numpy())) + 3 * values[1] + values[2] + 0.5 * values[3]
+    expected = (
+        0.5 * float(np.mean(rows * squares.numpy())) + 3 * values[1] + values[2] + 0.5 * values[3]
+    )
     assert loss.total.item() == pytest.approx(expected, rel=1e-12)
     effective = {"momentum": 0.5 * rows.mean(), "initial": 3, "walls": 1, "slope_recovery": 0.5}
     assert loss.effective_weights() == pytest.approx(effective, rel=1e-12)
@@ -232,14 +267,22 @@ def test_causal_gradient_takes_the_weights_as_constants() -> None:
     weights = causal_weights(0.5 * squares, slices, objective.balance)
     total = 0.5 * (weights * squares).mean() + 3 * residuals["initial"].square().mean()
     total = total + residuals["walls"].square().mean()
-    total = total + 0.5 / torch.stack([torch.exp(a.mean()) for a in objective.network.slopes.values]).mean()
+    total = (
+        total
+        + 0.5 / torch.stack([torch.exp(a.mean()) for a in objective.network.slopes.values]).mean()
+    )
     torch.testing.assert_close(
-        gradient(objective, objective.evaluate().total), gradient(objective, total), rtol=1e-9, atol=1e-12
+        gradient(objective, objective.evaluate().total),
+        gradient(objective, total),
+        rtol=1e-9,
+        atol=1e-12,
     )
 
 
 def test_causal_weights_of_a_system_are_those_of_the_sum() -> None:
-    objective = objective_of(plan_of(INVERSE, "weights.balance={method: causal, epsilon: 3}", "dtype=float64"))
+    objective = objective_of(
+        plan_of(INVERSE, "weights.balance={method: causal, epsilon: 3}", "dtype=float64")
+    )
     loss = objective.evaluate()
     size = objective.residual_size(objective.points["a"].points)
     slices = torch.tensor(objective.points["a"].points[:, 0] / 2 * 32).long()
@@ -295,7 +338,9 @@ def test_updates_come_every_so_many_iterations(method: str) -> None:
     changed = [b.iteration for a, b in itertools.pairwise(records) if a.weights != b.weights]
     assert changed == [5, 10]
     spec = {"momentum": 0.5, "initial": 3, "walls": 1, "slope_recovery": 0.5}
-    assert (records[0].weights == spec) == (method == "self-adaptive"), "the others weigh at the start"
+    assert (records[0].weights == spec) == (method == "self-adaptive"), (
+        "the others weigh at the start"
+    )
     for record in records:
         assert record.weights["slope_recovery"] == 0.5
         total = sum(record.weights[name] * value for name, value in record.terms.items())

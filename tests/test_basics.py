@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from laaf_cli.errors import Fault, Mark, SpecError
 from laaf_cli.metrics import max_error, relative_l2
-from laaf_cli.multi_index import add, ambiguous_coordinate, derivative_name, lower_set, parse_suffix, unit
+from laaf_cli.multi_index import (
+    add,
+    ambiguous_coordinate,
+    derivative_name,
+    lower_set,
+    parse_suffix,
+    unit,
+)
 from laaf_cli.seeds import random_stream
 
 COORDINATES = ("x", "theta", "t")
@@ -59,7 +66,9 @@ def test_streams_are_reproducible_and_independent() -> None:
 def test_relative_l2_by_hand() -> None:
     reference = np.array([3.0, 4.0])
     assert relative_l2(np.array([3.0, 4.5]), reference) == pytest.approx(0.1)
-    assert relative_l2(np.array([3e-9, 4.5e-9]), 1e-9 * reference) == pytest.approx(0.1), "in any unit"
+    assert relative_l2(np.array([3e-9, 4.5e-9]), 1e-9 * reference) == pytest.approx(0.1), (
+        "in any unit"
+    )
     assert max_error(np.array([1.0, -2.0]), np.array([1.5, -1.0])) == 1.0
 
 
@@ -73,7 +82,8 @@ def test_metrics_at_the_edges() -> None:
 
 def test_faults_of_several_flags_stay_in_their_order() -> None:
     marks = [
-        Mark("command line", 0, column, 1, text) for column, text in ((9, "--set b"), (3, "--set a"), (5, "--set b"))
+        Mark("command line", 0, column, 1, text)
+        for column, text in ((9, "--set b"), (3, "--set a"), (5, "--set b"))
     ]
     error = SpecError([Fault(str(mark.column), mark) for mark in marks])
     assert [fault.what for fault in error.faults] == ["5", "9", "3"]

@@ -34,22 +34,32 @@ def test_arithmetic_of_the_paper_network_is_counted_by_hand(load: Load) -> None:
     assert scaling.flop(scaling.Case(10_000, 20, 6, "float32").plan()) == expected
     # Three streams in place of four, and four products in place of three.
     weights = expected / 6 / (4 * 10_000 + 400)
-    assert scaling.flop_done(scaling.Case(10_000, 20, 6, "float32").plan()) == 8 * weights * (3 * 10_000 + 400)
+    assert scaling.flop_done(scaling.Case(10_000, 20, 6, "float32").plan()) == 8 * weights * (
+        3 * 10_000 + 400
+    )
 
 
 def test_arithmetic_grows_with_the_square_of_the_width(load: Load) -> None:
     scaling = load("scaling")
-    narrow, wide = (scaling.flop(scaling.Case(100, width, 3, "float64").plan()) for width in (10, 20))
+    narrow, wide = (
+        scaling.flop(scaling.Case(100, width, 3, "float64").plan()) for width in (10, 20)
+    )
     assert (narrow, wide) == (6 * (20 + 200 + 10) * 800, 6 * (40 + 800 + 20) * 800)
 
 
 def make_curve(load: Load, *, ended: bool = False):
     # The error falls by a factor of ten each 10 s, and then by a hundred.
-    return load("error_curves").ErrorCurve("method", 0, (0.0, 10.0, 20.0, 30.0), (1.0, 1e-1, 1e-2, 1e-4), ended)
+    return load("error_curves").ErrorCurve(
+        "method", 0, (0.0, 10.0, 20.0, 30.0), (1.0, 1e-1, 1e-2, 1e-4), ended
+    )
 
 
-@pytest.mark.parametrize(("seconds", "error"), [(0, 1.0), (5, 10**-0.5), (20, 1e-2), (25, 1e-3), (30, 1e-4)])
-def test_error_at_a_time_is_interpolated_in_its_logarithm(load: Load, seconds: float, error: float) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "error"), [(0, 1.0), (5, 10**-0.5), (20, 1e-2), (25, 1e-3), (30, 1e-4)]
+)
+def test_error_at_a_time_is_interpolated_in_its_logarithm(
+    load: Load, seconds: float, error: float
+) -> None:
     assert make_curve(load).at(seconds) == pytest.approx(error, rel=1e-12)
 
 
@@ -58,13 +68,19 @@ def test_error_after_the_end_is_known_only_where_the_method_ended(load: Load) ->
     assert make_curve(load, ended=True).at(1000) == 1e-4
 
 
-@pytest.mark.parametrize(("error", "seconds"), [(2.0, 0.0), (1e-1, 10.0), (1e-3, 25.0), (1e-5, math.inf)])
-def test_time_to_an_error_inverts_the_error_at_a_time(load: Load, error: float, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("error", "seconds"), [(2.0, 0.0), (1e-1, 10.0), (1e-3, 25.0), (1e-5, math.inf)]
+)
+def test_time_to_an_error_inverts_the_error_at_a_time(
+    load: Load, error: float, seconds: float
+) -> None:
     assert make_curve(load).reaches(error) == pytest.approx(seconds, rel=1e-12)
 
 
 def test_time_to_an_error_is_the_first_of_several(load: Load) -> None:
-    curve = load("error_curves").ErrorCurve("method", 0, (0.0, 1.0, 2.0, 3.0), (1.0, 0.1, 1.0, 0.01), ended=False)
+    curve = load("error_curves").ErrorCurve(
+        "method", 0, (0.0, 1.0, 2.0, 3.0), (1.0, 0.1, 1.0, 0.01), ended=False
+    )
     assert curve.reaches(0.1) == 1.0
 
 
@@ -88,7 +104,9 @@ def test_tables_tell_medians_and_how_many_seeds_reach_an_error(load: Load) -> No
 def test_findings_survive_their_file(load: Load, tmp_path: Path) -> None:
     found = load("findings")
     table = found.Table("caption", ("a", "b"), [("1", "|x|")])
-    findings = found.Findings("name", {"only": table}, {"fact": "value"}, "python x.py", {"cores": "2"})
+    findings = found.Findings(
+        "name", {"only": table}, {"fact": "value"}, "python x.py", {"cores": "2"}
+    )
     findings.write(tmp_path / "x.json")
     assert found.Findings.read(tmp_path / "x.json") == findings
     assert table.markdown() == "| a | b |\n| --- | --- |\n| 1 | \\|x\\| |"
@@ -136,7 +154,11 @@ class Rival:
 @pytest.mark.parametrize("other", [Rival(2.1, 0.5), Rival(2.0, 0.6)])
 def test_rivals_that_compute_different_things_do_not_race(load: Load, other: Rival) -> None:
     step_time = load("step_time")
-    assert step_time.agreed_loss({"a": Rival(2.0, 0.5), "b": Rival(2.0, 0.5)}, "float64") == (2.0, 0.0, 0.0)
+    assert step_time.agreed_loss({"a": Rival(2.0, 0.5), "b": Rival(2.0, 0.5)}, "float64") == (
+        2.0,
+        0.0,
+        0.0,
+    )
     with pytest.raises(SystemExit, match="the rivals do not compute the same"):
         step_time.agreed_loss({"a": Rival(2.0, 0.5), "b": other}, "float64")
 

@@ -66,10 +66,10 @@ UNIT = "{x: [0, 1], y: [0, 1]}"
 MOVED = "{x: [3, 5], y: [-20, -19]}"
 WAVY = "exp(sin(2*pi*x))*sin(2*pi*y)"
 WAVY_SOURCE = f"{WAVY}*(4*pi**2*(cos(2*pi*x)**2 - sin(2*pi*x) - 1) - 1)"
-HINGED = (
-    "a: {where: [x = 0, x = 1], equation: [u = 0, u_xx = 0]}, b: {where: [y = 0, y = 1], equation: [u = 0, u_yy = 0]}"
+HINGED = "a: {where: [x = 0, x = 1], equation: [u = 0, u_xx = 0]}, b: {where: [y = 0, y = 1], equation: [u = 0, u_yy = 0]}"
+CLAMPED_LOAD = (
+    "8*pi**4*(cos(2*pi*x)*cos(2*pi*y) - cos(2*pi*x)*sin(pi*y)**2 - sin(pi*x)**2*cos(2*pi*y))"
 )
-CLAMPED_LOAD = "8*pi**4*(cos(2*pi*x)*cos(2*pi*y) - cos(2*pi*x)*sin(pi*y)**2 - sin(pi*x)**2*cos(2*pi*y))"
 
 CASES = {
     "poisson-1d": Case("{x: [0, 1]}", "u_xx = -pi**2*sin(pi*x)", "w: {where: boundary, equation: u = 0}", lambda x: np.sin(np.pi * x)),
@@ -162,11 +162,16 @@ conditions: {left: {where: x = 3, equation: u = 0}, right: {where: x = 4, equati
 def test_bundled_problems(name: str) -> None:
     problem = make_plan(bundled.find(name)).problem
     points = scattered(problem, 100)
-    found, exact = BoundaryValue(problem).evaluate(points), ClosedForm(problem).evaluate(points).fields["u"]
+    found, exact = (
+        BoundaryValue(problem).evaluate(points),
+        ClosedForm(problem).evaluate(points).fields["u"],
+    )
     assert np.abs(found.fields["u"] - exact).max() <= found.error_estimate < 1e-9
 
 
-@pytest.mark.parametrize(("name", "per_four"), [("minimal surface", 20), ("poisson", 100), ("clamped plate", 10)])
+@pytest.mark.parametrize(
+    ("name", "per_four"), [("minimal surface", 20), ("poisson", 100), ("clamped plate", 10)]
+)
 def test_observed_order_is_spectral(name: str, per_four: float) -> None:
     """Each four modes more divide the error by a constant, and the least-squares residual falls with it."""
     problem, exact = CASES[name].problem, CASES[name].exact
@@ -174,9 +179,15 @@ def test_observed_order_is_spectral(name: str, per_four: float) -> None:
     grid = np.meshgrid(*axes, indexing="ij")
     errors, left = [], []
     for n in (8, 12, 16):
-        discretisation = Discretisation(problem.domain, problem.unknowns, residuals_of(problem), n, n)
+        discretisation = Discretisation(
+            problem.domain, problem.unknowns, residuals_of(problem), n, n
+        )
         found = solve(discretisation, np.zeros(n * n))
-        errors.append(np.abs(discretisation.values(found.coefficients, "u", (0, 0), axes) - exact(*grid)).max())
+        errors.append(
+            np.abs(
+                discretisation.values(found.coefficients, "u", (0, 0), axes) - exact(*grid)
+            ).max()
+        )
         left.append(found.residual)
     for values in (errors, left):
         assert values[1] < values[0] / per_four
@@ -187,13 +198,17 @@ def torsion(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """−Δu = 1, u = 0 on the boundary of the unit square; u behaves as r² log r at the corners."""
     total = x * (1 - x) / 2
     for k in np.pi * np.arange(1, 800, 2):
-        total = total - 4 / k**3 * np.sin(k * x) * (np.exp(-k * y) + np.exp(-k * (1 - y))) / (1 + np.exp(-k))
+        total = total - 4 / k**3 * np.sin(k * x) * (np.exp(-k * y) + np.exp(-k * (1 - y))) / (
+            1 + np.exp(-k)
+        )
     return total
 
 
 @pytest.mark.parametrize("finest", [16, 24, 32])
 def test_estimate_covers_what_corners_cost(finest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = Case(UNIT, "u_xx + u_yy = -1", "w: {where: boundary, equation: u = 0}", torsion).problem
+    problem = Case(
+        UNIT, "u_xx + u_yy = -1", "w: {where: boundary, equation: u = 0}", torsion
+    ).problem
     levels = tuple(n for n in refinement.LEVELS[2] if n <= finest)
     monkeypatch.setitem(refinement.LEVELS, 2, levels)
     points = grid_points(problem.domain.grid((41, 41)))
@@ -208,7 +223,9 @@ def test_estimate_covers_what_a_kink_costs(kink: float) -> None:
     def exact(x: np.ndarray) -> np.ndarray:
         return (np.abs(x - kink) ** 3 - (1 - x) * kink**3 - x * (1 - kink) ** 3) / 6
 
-    problem = Case("{x: [0, 1]}", f"u_xx = abs(x - {kink})", "w: {where: boundary, equation: u = 0}", exact).problem
+    problem = Case(
+        "{x: [0, 1]}", f"u_xx = abs(x - {kink})", "w: {where: boundary, equation: u = 0}", exact
+    ).problem
     x = np.linspace(0, 1, 301)
     found = BoundaryValue(problem).evaluate(x[:, None])
     error = np.abs(found.fields["u"] - exact(x)).max()
@@ -218,10 +235,14 @@ def test_estimate_covers_what_a_kink_costs(kink: float) -> None:
 
 def test_jump_in_a_coefficient_is_refused_or_covered() -> None:
     problem = Case(
-        "{x: [0, 1]}", "where(x < 0.3, 1, 4)*u_xx = 1", "w: {where: boundary, equation: u = 0}", np.exp
+        "{x: [0, 1]}",
+        "where(x < 0.3, 1, 4)*u_xx = 1",
+        "w: {where: boundary, equation: u = 0}",
+        np.exp,
     ).problem
     with pytest.raises(
-        ReferenceRefusedError, match="the solution is not smooth enough for 1024 modes along each coord"
+        ReferenceRefusedError,
+        match="the solution is not smooth enough for 1024 modes along each coord",
     ):
         BoundaryValue(problem).evaluate(np.array([[0.5]]))
 
@@ -238,7 +259,9 @@ def test_inverse_poisson_forward(alpha: float, monkeypatch: pytest.MonkeyPatch) 
     points = scattered(problem)
     found = []
     for finest in (32, 40):
-        monkeypatch.setitem(refinement.LEVELS, 2, tuple(n for n in (8, 12, 16, 24, 32, 40) if n <= finest))
+        monkeypatch.setitem(
+            refinement.LEVELS, 2, tuple(n for n in (8, 12, 16, 24, 32, 40) if n <= finest)
+        )
         found.append(BoundaryValue(problem).evaluate(points))
     change = np.abs(found[0].fields["u"] - found[1].fields["u"]).max()
     assert change <= found[0].error_estimate
@@ -252,7 +275,9 @@ def test_narrow_peak_is_not_overlooked() -> None:
         return np.exp(-2e4 * (x - 0.47) ** 2)
 
     source = "exp(-2e4*(x - 0.47)**2)*((4e4*(x - 0.47))**2 - 4e4)"
-    problem = Case("{x: [0, 1]}", f"u_xx = {source}", "w: {where: boundary, equation: u = 0}", exact).problem
+    problem = Case(
+        "{x: [0, 1]}", f"u_xx = {source}", "w: {where: boundary, equation: u = 0}", exact
+    ).problem
     x = np.linspace(0, 1, 1001)
     found = BoundaryValue(problem).evaluate(x[:, None])
     assert np.abs(found.fields["u"] - exact(x)).max() < 1e-9
@@ -262,9 +287,7 @@ UNDETERMINED = (
     "the conditions do not determine the solution: other functions meet all equations and conditions as well; is a "
     "condition missing, or a value at one point?"
 )
-CONTRADICTION = (
-    "the equations and conditions contradict each other, or have no smooth solution: however fine the resolution, "
-)
+CONTRADICTION = "the equations and conditions contradict each other, or have no smooth solution: however fine the resolution, "
 REFUSED = {
     "no pin": (UNIT, "u_xx + u_yy = 0", "w: {where: boundary, equation: u_n = 0}", UNDETERMINED),
     "one end alone": ("{x: [0, 1]}", "u_xx = 1", "w: {where: x = 0, equation: u = 0}", UNDETERMINED),
@@ -324,7 +347,9 @@ def test_python_functions_are_refused() -> None:
     problem = CASES["robin"].problem
     term = problem.terms[0]
     called = replace(term, residuals=(Call("source", (Symbol("x"),)),))
-    with pytest.raises(ReferenceRefusedError, match="'e' calls 'source' of a Python module, and the derivatives of"):
+    with pytest.raises(
+        ReferenceRefusedError, match="'e' calls 'source' of a Python module, and the derivatives of"
+    ):
         BoundaryValue(replace(problem, terms=(called, *problem.terms[1:])))
 
 
@@ -332,7 +357,9 @@ def test_check_solves_nothing_and_sees_what_is_missing() -> None:
     fine = BoundaryValue(CASES["helmholtz"].problem)
     fine.check(CASES["helmholtz"].problem.domain)
     assert fine._found is None
-    open_ = Case(UNIT, "u_xx + u_yy = 1", "w: {where: boundary, equation: u_n = 0}", product).problem
+    open_ = Case(
+        UNIT, "u_xx + u_yy = 1", "w: {where: boundary, equation: u_n = 0}", product
+    ).problem
     with pytest.raises(ReferenceRefusedError, match="the conditions do not determine the solution"):
         BoundaryValue(open_).check(open_.domain)
 

@@ -34,15 +34,21 @@ def test_short_solve(name: str, laaf: Laaf, tmp_path: Path) -> None:
     target = tmp_path / "run.h5"
     phases = make_plan(bundled.find(name)).spec.training
     short = [f"training.{i}.iterations=3" for i in range(len(phases))]
-    short += [f"training.{i}.interior=80" for i, phase in enumerate(phases) if phase.interior is not None]
+    short += [
+        f"training.{i}.interior=80" for i, phase in enumerate(phases) if phase.interior is not None
+    ]
     settings = [word for setting in (*FEW, *short) for word in ("--set", setting)]
     outcome = laaf("solve", name, "--json", "--quiet", "--output", target, *settings)
     assert outcome.code == 0, outcome.err
     summary = json.loads(outcome.out)
     assert summary["stop_reason"] == "completed"
-    assert all(0 < error < 10 for error in summary["relative_l2"].values()), "three steps do not leave the scale"
+    assert all(0 < error < 10 for error in summary["relative_l2"].values()), (
+        "three steps do not leave the scale"
+    )
     size = max(abs(error) for error in summary["max_error"].values())
-    assert 0 <= summary["reference_error"] < 1e-3 * size, "the referee is more exact than the contestant"
+    assert 0 <= summary["reference_error"] < 1e-3 * size, (
+        "the referee is more exact than the contestant"
+    )
     assert target.exists()
 
 
@@ -75,7 +81,10 @@ def test_commands_of_equations_name_the_one_for_images(command: str, laaf: Laaf)
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("solve", "semeon"), "there is no file semeon and no bundled problem of that name. Did you mean 'semeion'?"),
+        (
+            ("solve", "semeon"),
+            "there is no file semeon and no bundled problem of that name. Did you mean 'semeion'?",
+        ),
         (
             ("classify", "burger"),
             "there is no file burger and no bundled data set of that name. Did you mean 'burgers'?",

@@ -53,7 +53,11 @@ def workflow() -> dict[Any, Any]:
 def steps() -> dict[str, str]:
     """What the steps of the workflow run of laaf, by name."""
     (job,) = workflow()["jobs"].values()
-    return {step["name"]: step["run"] for step in job["steps"] if step.get("run", "").startswith("laaf ")}
+    return {
+        step["name"]: step["run"]
+        for step in job["steps"]
+        if step.get("run", "").startswith("laaf ")
+    }
 
 
 @pytest.fixture
@@ -105,12 +109,16 @@ def baseline(run: Run, repository: Path) -> Path:
 
 def test_the_workflow_is_one_of_github_actions() -> None:
     read = workflow()
-    assert set(read[True]) == {"push", "pull_request", "workflow_dispatch"}, "YAML 1.1 reads the key on as true"
+    assert set(read[True]) == {"push", "pull_request", "workflow_dispatch"}, (
+        "YAML 1.1 reads the key on as true"
+    )
     (job,) = read["jobs"].values()
     for step in job["steps"]:
         assert len({"run", "uses"} & set(step)) == 1
         assert set(step) <= {"name", "run", "uses", "with", "if"}
-    uploaded = next(step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact"))
+    uploaded = next(
+        step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact")
+    )
     assert uploaded["if"] == "always()", "the runs of a job that failed are those to look at"
 
 
@@ -133,7 +141,9 @@ def test_a_regression_ends_with_6(run: Run, baseline: Path) -> None:
     done = run(script)
     assert done.code == ExitCode.BOUND_EXCEEDED, done.err
     assert "times that of the stored run" in done.err
-    assert len(json.loads(Path("comparison.json").read_text())["exceeded"]) == 3, "the median, and both runs"
+    assert len(json.loads(Path("comparison.json").read_text())["exceeded"]) == 3, (
+        "the median, and both runs"
+    )
     assert run(steps()["Measure by the baseline"]).code == ExitCode.BOUND_EXCEEDED
 
 

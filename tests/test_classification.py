@@ -24,7 +24,9 @@ from laaf_cli.training import StopReason
 
 KINDS = ("fixed", "gaaf", "llaaf", "nlaaf")
 
-AUGMENTED = Augmentation("digits", (Crop(2), Flip(), Affine(10, 0.9, 1.1)), Normalize((0.4,), (0.3,)))
+AUGMENTED = Augmentation(
+    "digits", (Crop(2), Flip(), Affine(10, 0.9, 1.1)), Normalize((0.4,), (0.3,))
+)
 
 
 @pytest.fixture
@@ -46,7 +48,11 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def numbers(records: list[EpochRecord] | tuple[EpochRecord, ...]) -> list[EpochRecord]:
     """All that is recorded but the seconds; NaN made comparable."""
     return [
-        replace(record, wall_time_s=0.0, recovery=-1.0 if math.isnan(record.recovery) else record.recovery)
+        replace(
+            record,
+            wall_time_s=0.0,
+            recovery=-1.0 if math.isnan(record.recovery) else record.recovery,
+        )
         for record in records
     ]
 
@@ -76,7 +82,11 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def test_steps_are_those_of_descent_with_momentum(tmp_path: Path, kind: str, recovery: str) -> None:
     """v ← 0.9 v + ∇(cross entropy + W S(a)), w ← w − 0.05 v; the gradient of S by its formula, all else by autograd."""
     plan = image_plan(
-        tmp_path, f"slopes.kind={kind}", f"slopes.recovery={recovery}", "training.epochs=2", "dtype=float64"
+        tmp_path,
+        f"slopes.kind={kind}",
+        f"slopes.recovery={recovery}",
+        "training.epochs=2",
+        "dtype=float64",
     )
     trainer = make_trainer(plan)
     arrays = {name: array.detach().clone() for name, array in trainer.network.state_dict().items()}
@@ -91,12 +101,16 @@ def test_steps_are_those_of_descent_with_momentum(tmp_path: Path, kind: str, rec
         for chosen in order.split(8):
             leaves = {name: array.clone().requires_grad_() for name, array in arrays.items()}
             loss = cross_entropy(lenet(leaves, kind, 2.0, pixels[chosen]), labels[chosen])
-            gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+            gradients = dict(
+                zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True)
+            )
             exponentials = {name: arrays[name].mean().exp() for name in slopes}
             share = 1 if is_sum else max(1, len(slopes))
             for name in slopes:
                 s = share / sum(exponentials.values())
-                gradients[name] -= weight * s**2 * exponentials[name] / (share * arrays[name].numel())
+                gradients[name] -= (
+                    weight * s**2 * exponentials[name] / (share * arrays[name].numel())
+                )
             for name, array in arrays.items():
                 velocity[name] = 0.9 * velocity[name] + gradients[name]
                 array -= 0.05 * velocity[name]
@@ -106,16 +120,22 @@ def test_steps_are_those_of_descent_with_momentum(tmp_path: Path, kind: str, rec
     for name, kept in trainer._result(StopReason.RUNNING, 0.0).state.momentum.items():
         torch.testing.assert_close(kept, velocity[name], rtol=1e-9, atol=1e-12)
     assert all(
-        not torch.equal(trainer.network.state_dict()[name], torch.full_like(arrays[name], 0.5)) for name in slopes
+        not torch.equal(trainer.network.state_dict()[name], torch.full_like(arrays[name], 0.5))
+        for name in slopes
     )
 
 
 def test_without_momentum_a_step_is_the_gradient(tmp_path: Path) -> None:
-    plan = image_plan(tmp_path, "training.momentum=0", "training.epochs=1", "training.batch=50", "dtype=float64")
+    plan = image_plan(
+        tmp_path, "training.momentum=0", "training.epochs=1", "training.batch=50", "dtype=float64"
+    )
     trainer = make_trainer(plan)
     before = copy.deepcopy(trainer.network)
     trainer.train()
-    pixels, labels = torch.from_numpy(plan.data.train.pixels / 255), torch.from_numpy(plan.data.train.labels)
+    pixels, labels = (
+        torch.from_numpy(plan.data.train.pixels / 255),
+        torch.from_numpy(plan.data.train.labels),
+    )
     assert plan.recovery is not None
     (cross_entropy(before(pixels), labels) + plan.recovery(list(before.slopes.values))).backward()
     for old, new in zip(before.parameters(), trainer.network.parameters(), strict=True):
@@ -146,7 +166,9 @@ def orders(seen: list[tuple[tuple[str, ...], Tensor]], n_batches: int) -> list[l
         stream == ("training", str(i // n_batches), str(i % n_batches))
         for i, stream in enumerate(stream for stream, _ in seen if stream[0] == "training")
     ), "a stream of random numbers for each batch"
-    return [torch.cat(batches[i : i + n_batches]).tolist() for i in range(0, len(batches), n_batches)]
+    return [
+        torch.cat(batches[i : i + n_batches]).tolist() for i in range(0, len(batches), n_batches)
+    ]
 
 
 def test_every_epoch_sees_each_image_once_in_an_order_of_its_own(
@@ -154,18 +176,30 @@ def test_every_epoch_sees_each_image_once_in_an_order_of_its_own(
 ) -> None:
     make_trainer(image_plan(tmp_path)).train()
     first = orders(seen, 7)
-    assert [len(chosen) for (what, *_), chosen in seen if what == "training"] == [8, 8, 8, 8, 8, 8, 2] * 3
+    assert [len(chosen) for (what, *_), chosen in seen if what == "training"] == [
+        8,
+        8,
+        8,
+        8,
+        8,
+        8,
+        2,
+    ] * 3
     assert [sorted(order) for order in first] == [list(range(50))] * 3
     assert len({tuple(order) for order in first}) == 3
     seen.clear()
-    make_trainer(image_plan(tmp_path, "slopes.kind=fixed", "training.batch=25", "model.width=5")).train()
+    make_trainer(
+        image_plan(tmp_path, "slopes.kind=fixed", "training.batch=25", "model.width=5")
+    ).train()
     assert orders(seen, 2) == first, "it depends on nothing but seed and epoch"
     seen.clear()
     make_trainer(image_plan(tmp_path, "seed=1")).train()
     assert all(order != other for order, other in zip(orders(seen, 7), first, strict=True))
 
 
-def test_the_learning_rate_drops_as_the_tenth_epoch_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_learning_rate_drops_as_the_tenth_epoch_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_images(tmp_path, train=8, test=3)
     rates: list[float] = []
     step = ImageTrainer._step
@@ -178,9 +212,15 @@ def test_the_learning_rate_drops_as_the_tenth_epoch_begins(tmp_path: Path, monke
     plan = image_plan(tmp_path, "training.epochs=12", "training.learning_rate=0.01")
     records = make_trainer(plan).train().records
     assert rates == pytest.approx([0.01] * 9 + [0.001] * 3, rel=1e-12)
-    assert [record.learning_rate for record in records] == pytest.approx([0.01] * 10 + [0.001] * 3, rel=1e-12)
+    assert [record.learning_rate for record in records] == pytest.approx(
+        [0.01] * 10 + [0.001] * 3, rel=1e-12
+    )
     rates.clear()
-    make_trainer(image_plan(tmp_path, "training={epochs: 4, drops: [1, 3, 3], factor: 0.5, learning_rate: 1}")).train()
+    make_trainer(
+        image_plan(
+            tmp_path, "training={epochs: 4, drops: [1, 3, 3], factor: 0.5, learning_rate: 1}"
+        )
+    ).train()
     assert rates == [0.5, 0.5, 0.125, 0.125]
 
 
@@ -200,10 +240,14 @@ def test_test_loss_and_confusion(tmp_path: Path, kind: str) -> None:
     plan = image_plan(tmp_path, f"slopes.kind={kind}", "dtype=float64", "training.epochs=1")
     trainer = make_trainer(plan)
     result = trainer.train()
-    logits = lenet(dict(trainer.network.state_dict()), kind, 2.0, torch.from_numpy(plan.data.test.pixels / 255))
+    logits = lenet(
+        dict(trainer.network.state_dict()), kind, 2.0, torch.from_numpy(plan.data.test.pixels / 255)
+    )
     last, labels = result.records[-1], plan.data.test.labels
     np.testing.assert_array_equal(result.confusion, confusion_of(logits, labels, 3))
-    assert last.test_loss == pytest.approx(float(cross_entropy(logits, torch.from_numpy(labels))), rel=1e-12)
+    assert last.test_loss == pytest.approx(
+        float(cross_entropy(logits, torch.from_numpy(labels))), rel=1e-12
+    )
     assert last.test_error == 1 - result.confusion.trace() / 701
     assert result.confusion.sum(1).tolist() == np.bincount(labels).tolist()
 
@@ -218,26 +262,40 @@ def test_training_loss_of_dropout_is_in_training_mode(tmp_path: Path) -> None:
     hidden = copy.deepcopy(trainer.network)
     hidden.fc2 = nn.Identity()
     hidden.eval()
-    pixels, labels = torch.from_numpy(plan.data.train.pixels / 255), torch.from_numpy(plan.data.train.labels)
+    pixels, labels = (
+        torch.from_numpy(plan.data.train.pixels / 255),
+        torch.from_numpy(plan.data.train.labels),
+    )
     with torch.no_grad():
         logits = trainer.network.fc2(hidden(pixels) * mask / 0.5)
-    assert result.records[-1].train_loss == pytest.approx(float(cross_entropy(logits, labels)), rel=1e-12)
-    assert result.records[-1].train_error == pytest.approx(float((logits.argmax(1) != labels).double().mean()))
+    assert result.records[-1].train_loss == pytest.approx(
+        float(cross_entropy(logits, labels)), rel=1e-12
+    )
+    assert result.records[-1].train_error == pytest.approx(
+        float((logits.argmax(1) != labels).double().mean())
+    )
 
 
 def test_training_loss_of_batch_statistics(pictures: Path) -> None:
     """By the statistics of batches as large as in training, the last of two, and running statistics stay as they are."""
-    plan = image_plan(pictures, "model={kind: preact-resnet18}", "dtype=float64", "training.epochs=1")
+    plan = image_plan(
+        pictures, "model={kind: preact-resnet18}", "dtype=float64", "training.epochs=1"
+    )
     trainer = make_trainer(plan)
     before = copy.deepcopy(trainer.network)
     trainer._look()
     for name, array in trainer.network.state_dict().items():
         assert torch.equal(array, before.state_dict()[name]), name
-    pixels, labels = torch.from_numpy(plan.data.train.pixels / 255), torch.from_numpy(plan.data.train.labels)
+    pixels, labels = (
+        torch.from_numpy(plan.data.train.pixels / 255),
+        torch.from_numpy(plan.data.train.labels),
+    )
     before.train()
     with torch.no_grad():
         logits = torch.cat([before(pixels[:8]), before(pixels[8:])])
-    assert trainer.records[0].train_loss == pytest.approx(float(cross_entropy(logits, labels)), rel=1e-10)
+    assert trainer.records[0].train_loss == pytest.approx(
+        float(cross_entropy(logits, labels)), rel=1e-10
+    )
     fresh = plan.make_network().eval()  # whose running statistics are 0 and 1
     with torch.no_grad():
         tested = fresh(torch.from_numpy(plan.data.test.pixels / 255))
@@ -291,13 +349,18 @@ def test_the_two_readings(pictures: Path) -> None:
 @pytest.mark.parametrize("reading", ["paper", "code"])
 def test_augmentation_takes_more_epochs(tmp_path: Path, augmented: None, reading: str) -> None:
     del augmented
-    training = image_plan(tmp_path, "training={}", "augment=true", f"reading={reading}").spec.training
+    training = image_plan(
+        tmp_path, "training={}", "augment=true", f"reading={reading}"
+    ).spec.training
     assert (training.epochs, training.drops) == (200, [10, 100])
 
 
 def test_what_changes_no_number_makes_no_other_method(pictures: Path) -> None:
     def methods(kind: str, model: str, *settings: str) -> int:
-        plans = [image_plan(pictures, f"slopes.kind={kind}", f"model={model}", *more) for more in ((), settings)]
+        plans = [
+            image_plan(pictures, f"slopes.kind={kind}", f"model={model}", *more)
+            for more in ((), settings)
+        ]
         return len({plan.hashes for plan in plans})
 
     for kind, n_methods in {"fixed": 1, "gaaf": 1, "llaaf": 1, "nlaaf": 2}.items():
@@ -316,11 +379,15 @@ def test_two_trainings_of_a_plan_are_one(tmp_path: Path, augmented: None) -> Non
     torch.rand(5)
     second = make_trainer(plan).train()
     assert numbers(first.records) == numbers(second.records)
-    other = make_trainer(image_plan(tmp_path, "model.dropout=0.3", "augment=true", "seed=1")).train()
+    other = make_trainer(
+        image_plan(tmp_path, "model.dropout=0.3", "augment=true", "seed=1")
+    ).train()
     assert numbers(first.records) != numbers(other.records)
 
 
-def test_what_is_augmented(tmp_path: Path, augmented: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_augmented(
+    tmp_path: Path, augmented: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Training images in steps and in evaluation, by streams of their own; test images are normalised alone."""
     del augmented
     plan = image_plan(tmp_path, "augment=true", "training.epochs=1", "dtype=float64")
@@ -328,16 +395,22 @@ def test_what_is_augmented(tmp_path: Path, augmented: None, monkeypatch: pytest.
     given: list[Tensor] = []
     forward = type(trainer.network).forward
     monkeypatch.setattr(
-        type(trainer.network), "forward", lambda self, x: given.append(x.detach().clone()) or forward(self, x)
+        type(trainer.network),
+        "forward",
+        lambda self, x: given.append(x.detach().clone()) or forward(self, x),
     )
     trainer.train()
-    train, test = (torch.from_numpy(images.pixels / 255) for images in (plan.data.train, plan.data.test))
+    train, test = (
+        torch.from_numpy(images.pixels / 255) for images in (plan.data.train, plan.data.test)
+    )
     order = torch.from_numpy(random_stream(0, "order", "0").permutation(50))
     expected = [
         AUGMENTED.training(train, random_stream(0, "augmentation", "evaluation", "0", "0")),
         (test - 0.4) / 0.3,
         *(
-            AUGMENTED.training(train[chosen], random_stream(0, "augmentation", "training", "0", str(i)))
+            AUGMENTED.training(
+                train[chosen], random_stream(0, "augmentation", "training", "0", str(i))
+            )
             for i, chosen in enumerate(order.split(8))
         ),
         AUGMENTED.training(train, random_stream(0, "augmentation", "evaluation", "7", "0")),
@@ -355,16 +428,26 @@ def test_what_is_augmented(tmp_path: Path, augmented: None, monkeypatch: pytest.
 def test_slopes_and_recovery_of_a_record(tmp_path: Path, kind: str) -> None:
     trainer = make_trainer(image_plan(tmp_path, f"slopes.kind={kind}", "training.epochs=1"))
     first, last = trainer.train().records
-    values = [array.double().numpy() for name, array in trainer.network.state_dict().items() if "slopes" in name]
+    values = [
+        array.double().numpy()
+        for name, array in trainer.network.state_dict().items()
+        if "slopes" in name
+    ]
     if kind == "fixed":
         assert math.isnan(last.recovery)
-        assert {(s.mean, s.deviation, s.least, s.greatest) for s in last.scales} == {(1.0, 0.0, 1.0, 1.0)}
+        assert {(s.mean, s.deviation, s.least, s.greatest) for s in last.scales} == {
+            (1.0, 0.0, 1.0, 1.0)
+        }
         return
     assert first.recovery == pytest.approx(math.exp(-0.5), rel=1e-6), "all slopes begin at 1/2"
-    assert last.recovery == pytest.approx(1 / np.mean([math.exp(a.mean()) for a in values]), rel=1e-6)
+    assert last.recovery == pytest.approx(
+        1 / np.mean([math.exp(a.mean()) for a in values]), rel=1e-6
+    )
     for scale, slopes in zip(last.scales, values * (3 if kind == "gaaf" else 1), strict=True):
         expected = [2 * slopes.mean(), 2 * slopes.std(), 2 * slopes.min(), 2 * slopes.max()]
-        assert [scale.mean, scale.deviation, scale.least, scale.greatest] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+        assert [scale.mean, scale.deviation, scale.least, scale.greatest] == pytest.approx(
+            expected, rel=1e-6, abs=1e-9
+        )
     assert (last.scales[0].deviation > 0) == (kind == "nlaaf")
 
 
@@ -374,12 +457,23 @@ def test_records_of_a_training(tmp_path: Path) -> None:
     result = make_trainer(
         image_plan(tmp_path),
         on_record=told.append,
-        on_step=lambda iteration, _seconds, loss: steps.append(iteration) if math.isfinite(loss) else None,
+        on_step=lambda iteration, _seconds, loss: (
+            steps.append(iteration) if math.isfinite(loss) else None
+        ),
     ).train()
     assert told == list(result.records)
-    assert [(record.epoch, record.iteration) for record in told] == [(0, 0), (1, 7), (2, 14), (3, 21)]
+    assert [(record.epoch, record.iteration) for record in told] == [
+        (0, 0),
+        (1, 7),
+        (2, 14),
+        (3, 21),
+    ]
     assert steps == list(range(1, 22))
-    assert (result.stop_reason, result.state.epoch, result.state.batch) == (StopReason.COMPLETED, 3, 0)
+    assert (result.stop_reason, result.state.epoch, result.state.batch) == (
+        StopReason.COMPLETED,
+        3,
+        0,
+    )
 
 
 def test_seconds_leave_evaluation_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,7 +494,9 @@ def test_seconds_leave_evaluation_out(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_bound_on_seconds_ends_within_an_epoch(tmp_path: Path) -> None:
     now = [0.0]
-    trainer = make_trainer(image_plan(tmp_path), max_seconds=9.5, on_step=lambda *_: now.__setitem__(0, now[0] + 1))
+    trainer = make_trainer(
+        image_plan(tmp_path), max_seconds=9.5, on_step=lambda *_: now.__setitem__(0, now[0] + 1)
+    )
     trainer.clock.now = lambda: now[0]
     trainer.clock.pause = lambda: None
     result = trainer.train()
@@ -440,7 +536,9 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_epoch(
         assert torch.equal(array, expected.network.state_dict()[name])
 
 
-def test_a_network_that_breaks_in_the_last_step_of_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_breaks_in_the_last_step_of_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The step itself is finite, and what it leads to is not: the look at the whole finds it."""
     good = make_trainer(image_plan(tmp_path, "training.epochs=1")).train()
     told: list[EpochRecord] = []
@@ -473,7 +571,11 @@ def test_a_network_that_only_the_test_finds_broken(
 
     def broken(self: ImageTrainer) -> Measured:
         found = measure(self)
-        return replace(found, loss=math.inf, confusion=found.confusion * 2) if self.iteration > 7 else found
+        return (
+            replace(found, loss=math.inf, confusion=found.confusion * 2)
+            if self.iteration > 7
+            else found
+        )
 
     monkeypatch.setattr(ImageTrainer, "_measure_test", broken)
     steps: list[int] = []
@@ -496,8 +598,14 @@ def test_a_finished_run_tells_what_its_records_tell(tmp_path: Path) -> None:
     finished = execute(plan)
     summary, record = finished.summary, finished.record
     counts = record.confusion
-    assert summary.test_error == 1 - counts.trace() / counts.sum() == record.history.columns["test_error"][-1]
-    assert summary.classes == {str(k): pytest.approx(1 - counts[k, k] / counts[k].sum()) for k in range(3)}
+    assert (
+        summary.test_error
+        == 1 - counts.trace() / counts.sum()
+        == record.history.columns["test_error"][-1]
+    )
+    assert summary.classes == {
+        str(k): pytest.approx(1 - counts[k, k] / counts[k].sum()) for k in range(3)
+    }
     assert (summary.n_train, summary.n_test, summary.epochs, summary.iterations) == (50, 20, 3, 21)
     assert summary.n_slopes == 64 * 6 * 6 + 64 * 1 * 1 + 8
     assert summary.images_per_s == pytest.approx(150 / summary.wall_time_s)
@@ -508,10 +616,17 @@ def test_a_finished_run_tells_what_its_records_tell(tmp_path: Path) -> None:
 def test_cuda_trains_as_the_cpu_does(tmp_path: Path, kind: str, augmented: None) -> None:
     """Two steps in float64, with dropout and augmentation, whose random numbers no device changes."""
     del augmented
-    arguments = ("dtype=float64", "augment=true", "model.dropout=0.5", "training={epochs: 1, batch: 25}")
+    arguments = (
+        "dtype=float64",
+        "augment=true",
+        "model.dropout=0.5",
+        "training={epochs: 1, batch: 25}",
+    )
     results = {}
     for device in ("cpu", "cuda"):
-        trainer = make_trainer(image_plan(tmp_path, f"device={device}", f"slopes.kind={kind}", *arguments))
+        trainer = make_trainer(
+            image_plan(tmp_path, f"device={device}", f"slopes.kind={kind}", *arguments)
+        )
         results[device] = (trainer.train(), trainer.network.cpu().state_dict())
     (on_cpu, here), (on_gpu, there) = results["cpu"], results["cuda"]
     assert on_gpu.records[-1].train_loss == pytest.approx(on_cpu.records[-1].train_loss, rel=1e-8)

@@ -23,7 +23,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "digits.yaml").write_text(SPEC)
     (tmp_path / "pictures").mkdir()
     write_images(tmp_path / "pictures", shape=(32, 32, 3), train=6, test=3)
-    (tmp_path / "pictures/pictures.yaml").write_text("images: digits.npz\nmodel: {kind: preact-resnet18}\n")
+    (tmp_path / "pictures/pictures.yaml").write_text(
+        "images: digits.npz\nmodel: {kind: preact-resnet18}\n"
+    )
     (tmp_path / "nowhere.yaml").write_text(SPEC.replace("digits.npz", "nowhere.npz"))
     (tmp_path / "music.yaml").write_text(SPEC.replace("digits.npz", "music"))
     monkeypatch.chdir(tmp_path)
@@ -158,7 +160,11 @@ laaf solve trains it.""",
      | ^^^^^^
 laaf classify trains it.""",
     ),
-    "an endless time": ("classify digits.yaml --max-seconds inf", 2, "--max-seconds takes a finite number, not inf"),
+    "an endless time": (
+        "classify digits.yaml --max-seconds inf",
+        2,
+        "--max-seconds takes a finite number, not inf",
+    ),
     "a folder for a run file": (
         "classify digits.yaml -o pictures",
         2,
@@ -209,7 +215,9 @@ def test_a_bound_on_the_test_error(folder: Path, laaf: Laaf) -> None:
     with ImageRunFile(folder / "run.h5") as run:
         error = run.attributes["test_error"]
     assert ended.err.endswith(f"error: test error {100 * error:.3f} % is above the bound 0.1 %\n")
-    assert laaf("classify", "digits.yaml", "-e", 1, "-q", "--max-error", 1, "-o", "other.h5").code == 0
+    assert (
+        laaf("classify", "digits.yaml", "-e", 1, "-q", "--max-error", 1, "-o", "other.h5").code == 0
+    )
 
 
 def test_what_is_said_of_a_training(folder: Path, laaf: Laaf) -> None:
@@ -221,7 +229,10 @@ def test_what_is_said_of_a_training(folder: Path, laaf: Laaf) -> None:
         "cpu"
     )
     assert last == "written: run.h5"
-    assert any(line.startswith("iteration 7/7  ") and "after epoch 1: training loss " in line for line in middle)
+    assert any(
+        line.startswith("iteration 7/7  ") and "after epoch 1: training loss " in line
+        for line in middle
+    )
     with ImageRunFile(folder / "run.h5") as run:
         assert f"{run.attributes['test_error']:.2%}".replace("%", " %") in ended.out
 
@@ -234,7 +245,9 @@ def test_json_alone_on_stdout(folder: Path, laaf: Laaf) -> None:
         assert told["test_error"] == run.attributes["test_error"]
         assert told["path"] == "run.h5"
         assert told["epochs"] == 2
-        assert [each["mean"] for each in told["slopes"]] == run.history().slopes["mean"][-1].tolist()
+        assert [each["mean"] for each in told["slopes"]] == run.history().slopes["mean"][
+            -1
+        ].tolist()
     assert all(line.startswith("warning: ") for line in ended.err.splitlines())
 
 
@@ -246,12 +259,17 @@ def test_a_run_that_is_there_already(folder: Path, laaf: Laaf) -> None:
     before = path.read_bytes()
     ended = laaf(*command)
     assert (ended.code, path.read_bytes()) == (2, before)
-    assert ended.err == f"error: {path} is there already; --overwrite replaces it, --output names another\n"
+    assert (
+        ended.err
+        == f"error: {path} is there already; --overwrite replaces it, --output names another\n"
+    )
     assert laaf(*command, "--overwrite").code == 0
     assert path.read_bytes() != before
 
 
-def test_an_interrupted_run_that_is_there_already(folder: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_that_is_there_already(
+    folder: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del folder
     step = ImageTrainer._step
 
@@ -283,7 +301,9 @@ def test_a_layer_that_no_memory_holds(folder: Path, laaf: Laaf) -> None:
     assert not list(folder.rglob("*.h5*"))
 
 
-def test_a_batch_that_does_not_fit(folder: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_does_not_fit(
+    folder: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the second epoch, so that there is a checkpoint."""
     step = ImageTrainer._step
 

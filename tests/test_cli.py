@@ -19,7 +19,14 @@ from laaf_cli.errors import ExitCode
 from laaf_cli.runfile import RunFile
 
 PROGRAM = [sys.executable, "-m", "laaf_cli"]
-QUICK = ("--iterations", "20", "--set", "points.interior=200", "--set", "evaluation.grid={x: 20, t: 20}")
+QUICK = (
+    "--iterations",
+    "20",
+    "--set",
+    "points.interior=200",
+    "--set",
+    "evaluation.grid={x: 20, t: 20}",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +61,16 @@ def test_solve_writes_a_verified_run_file(laaf: Laaf) -> None:
 @pytest.mark.parametrize("activation", ["fixed", "gaaf", "llaaf", "nlaaf"])
 @pytest.mark.parametrize("recovery", ["--slope-recovery", "--no-slope-recovery", None])
 def test_every_method_of_the_paper(laaf: Laaf, activation: str, recovery: str | None) -> None:
-    done = laaf("solve", "burgers", "-a", activation, *QUICK, *([recovery] if recovery else []), "--json", "-q")
+    done = laaf(
+        "solve",
+        "burgers",
+        "-a",
+        activation,
+        *QUICK,
+        *([recovery] if recovery else []),
+        "--json",
+        "-q",
+    )
     if activation == "fixed" and recovery == "--slope-recovery":
         assert done.code == ExitCode.USAGE
         assert done.err == "error: --slope-recovery needs slopes, and those of this run are fixed\n"
@@ -70,7 +86,9 @@ def test_every_method_of_the_paper(laaf: Laaf, activation: str, recovery: str | 
 
 
 def test_slope_recovery_flag_keeps_the_settings_of_the_spec(laaf: Laaf) -> None:
-    done = laaf("check", "burgers", "--slope-recovery", "--set", "slopes.recovery.form=sum", "--json")
+    done = laaf(
+        "check", "burgers", "--slope-recovery", "--set", "slopes.recovery.form=sum", "--json"
+    )
     assert json.loads(done.out)["settings"]["slopes"]["recovery"]["form"] == "sum"
     done = laaf("check", "burgers", "--slope-recovery", "--set", "slopes.recovery=false", "--json")
     assert json.loads(done.out)["recovery"] is not None, "the flag turns on what the spec turns off"
@@ -94,7 +112,9 @@ def test_derivative_engines_agree(laaf: Laaf) -> None:
     for engine in ("taylor", "nested"):
         method = ("--dtype", "float64", "--derivatives", engine)
         losses.append(
-            json.loads(laaf("solve", "burgers", *QUICK, *method, "-o", f"{engine}.h5", "--json").out)["total"]
+            json.loads(
+                laaf("solve", "burgers", *QUICK, *method, "-o", f"{engine}.h5", "--json").out
+            )["total"]
         )
     assert losses[0] == pytest.approx(losses[1], rel=1e-9)
 
@@ -103,7 +123,9 @@ def test_two_runs_are_the_same_bit_for_bit() -> None:
     """Whole processes with two threads, as a person runs them."""
     for name in ("a.h5", "b.h5"):
         command = [*PROGRAM, "solve", "burgers", "-q", "-o", name, "--iterations", "12"]
-        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "2"})
+        subprocess.run(
+            command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "2"}
+        )
     with RunFile(Path("a.h5")) as a, RunFile(Path("b.h5")) as b:
         assert a.attributes["threads"] == 2
         for path in (
@@ -185,13 +207,22 @@ def test_an_error_bound_needs_a_reference(laaf: Laaf) -> None:
 
 
 def test_options_of_one_phase_refuse_several(laaf: Laaf) -> None:
-    done = laaf("check", "burgers", "--set", "training=[{iterations: 5}, {iterations: 5}]", "--iterations", "7")
+    done = laaf(
+        "check",
+        "burgers",
+        "--set",
+        "training=[{iterations: 5}, {iterations: 5}]",
+        "--iterations",
+        "7",
+    )
     assert done.code == ExitCode.USAGE
     assert "the spec has 2 training phases" in done.err
 
 
 def test_divergence(laaf: Laaf) -> None:
-    done = laaf("solve", "heat", "--learning-rate", "1e30", "--set", "equations.heat=u_t = exp(u)**9 + u_xx")
+    done = laaf(
+        "solve", "heat", "--learning-rate", "1e30", "--set", "equations.heat=u_t = exp(u)**9 + u_xx"
+    )
     assert done.code == ExitCode.DIVERGED
     assert "training diverged: the loss term 'heat' became" in done.err
     assert "The last good state, of iteration 0, is in runs/heat-nlaaf-n5-s0.h5" in done.err
@@ -255,7 +286,9 @@ def test_second_interrupt_stops_at_once() -> None:
 )
 def test_a_reader_that_leaves_early_is_no_error(command: str, code: int) -> None:
     script = f"{sys.executable} -m laaf_cli {command} | true"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
@@ -263,7 +296,9 @@ def test_a_reader_that_leaves_early_is_no_error(command: str, code: int) -> None
 
 def test_results_that_cannot_be_printed() -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*PROGRAM, "problems"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [*PROGRAM, "problems"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert done.returncode == ExitCode.USAGE
     assert done.stderr == "error: the results cannot be printed: No space left on device\n"
 
@@ -308,7 +343,9 @@ def test_a_reference_that_fails_is_told_before_training(laaf: Laaf) -> None:
 
 def test_a_terminal_without_unicode_gets_no_traceback() -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
-    done = subprocess.run([*PROGRAM, "check", "heat"], capture_output=True, env=environment, check=False)
+    done = subprocess.run(
+        [*PROGRAM, "check", "heat"], capture_output=True, env=environment, check=False
+    )
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
     assert b"Theorem 2.1" in done.stdout
@@ -325,7 +362,9 @@ def test_help_is_fast_and_loads_no_torch() -> None:
     )
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert time.perf_counter() - began < 2, "0.2 s on an idle machine; the bound leaves room for a busy one"
+    assert time.perf_counter() - began < 2, (
+        "0.2 s on an idle machine; the bound leaves room for a busy one"
+    )
     assert "loaded []" in done.stdout
     assert "--slope-recovery" in done.stdout
 

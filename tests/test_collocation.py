@@ -64,7 +64,9 @@ def test_convergence_is_spectral(kind: type[Axis], order: int) -> None:
     for n in (12, 24, 48):
         axis = kind(1.0, 1.0 + 2 * np.pi, n)
         fine = kind(1.0, 1.0 + 2 * np.pi, 96)
-        at_fine = axis.interpolation(fine.nodes) @ (axis.derivative(order) @ np.exp(np.sin(axis.nodes)))
+        at_fine = axis.interpolation(fine.nodes) @ (
+            axis.derivative(order) @ np.exp(np.sin(axis.nodes))
+        )
         errors.append(np.abs(at_fine - fine.derivative(order) @ np.exp(np.sin(fine.nodes))).max())
     assert errors[1] < errors[0] / 50
     assert errors[2] < 1e-6 * 10 ** max(0, order - 2)
@@ -76,7 +78,9 @@ def test_integrals(interval: tuple[float, float], n: int) -> None:
     axis = ChebyshevAxis(*interval, n)
     series = polynomial(axis, n - 1)
     whole = series.integ(lbnd=axis.lower)(axis.upper)
-    assert axis.weights @ series(axis.nodes) == pytest.approx(whole, rel=1e-12, abs=1e-12 * axis.length)
+    assert axis.weights @ series(axis.nodes) == pytest.approx(
+        whole, rel=1e-12, abs=1e-12 * axis.length
+    )
     period = FourierAxis(*interval, 2 * n)
     phase = 2 * np.pi * (period.nodes - period.lower) / period.length
     assert period.weights @ (3 + np.sin(phase)) == pytest.approx(3 * period.length)
@@ -88,18 +92,24 @@ def test_interpolation(interval: tuple[float, float]) -> None:
     chebyshev, fourier = ChebyshevAxis(*interval, 12), FourierAxis(*interval, 12)
     points = np.concatenate([np.random.default_rng(0).uniform(*interval, 40), interval])
     series = polynomial(chebyshev, 11)
-    np.testing.assert_allclose(chebyshev.interpolation(points) @ series(chebyshev.nodes), series(points), atol=1e-11)
+    np.testing.assert_allclose(
+        chebyshev.interpolation(points) @ series(chebyshev.nodes), series(points), atol=1e-11
+    )
 
     def wave(x: np.ndarray) -> np.ndarray:
         phase = 2 * np.pi * (x - interval[0]) / fourier.length
         return 1 + np.sin(3 * phase) - np.cos(5 * phase) + np.cos(6 * phase)
 
-    np.testing.assert_allclose(fourier.interpolation(points) @ wave(fourier.nodes), wave(points), atol=1e-11)
+    np.testing.assert_allclose(
+        fourier.interpolation(points) @ wave(fourier.nodes), wave(points), atol=1e-11
+    )
     for axis in (chebyshev, fourier):
         np.testing.assert_array_equal(axis.interpolation(axis.nodes), np.eye(12))
 
 
 def test_nodes() -> None:
     axis = ChebyshevAxis(3, 5, 5)
-    np.testing.assert_allclose(axis.nodes, [3, 4 - np.sqrt(0.5), 4, 4 + np.sqrt(0.5), 5], rtol=1e-15)
+    np.testing.assert_allclose(
+        axis.nodes, [3, 4 - np.sqrt(0.5), 4, 4 + np.sqrt(0.5), 5], rtol=1e-15
+    )
     np.testing.assert_array_equal(FourierAxis(1, 3, 4).nodes, [1, 1.5, 2, 2.5])

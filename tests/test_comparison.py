@@ -23,7 +23,14 @@ from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.report.comparison import SORTS, Comparison, compare
 from laaf_cli.report.run_paths import expand
 from laaf_cli.report.run_summary import RunSummary
-from laaf_cli.report.statistics import MIN_PAIRS, bootstrap_interval, compare_pairs, holm, signed_rank_p, spread
+from laaf_cli.report.statistics import (
+    MIN_PAIRS,
+    bootstrap_interval,
+    compare_pairs,
+    holm,
+    signed_rank_p,
+    spread,
+)
 from laaf_cli.runfile import write_run
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.train import execute
@@ -130,7 +137,9 @@ def test_holm_of_a_worked_example() -> None:
 def test_spread_counts_failures_as_infinite() -> None:
     assert spread([3.0, 1.0, 2.0]) == spread([1.0, 2.0, 3.0])
     found = spread([4.0, 1.0, 2.0, 3.0])
-    assert (found.lower, found.median, found.upper) == tuple(np.quantile([1, 2, 3, 4], [0.25, 0.5, 0.75]))
+    assert (found.lower, found.median, found.upper) == tuple(
+        np.quantile([1, 2, 3, 4], [0.25, 0.5, 0.75])
+    )
     failing = spread([1.0, math.inf, 2.0])
     assert (failing.lower, failing.median, failing.upper, failing.best) == (1.5, 2.0, math.inf, 1.0)
     assert math.isnan(spread([1.0, math.nan]).median)
@@ -145,21 +154,31 @@ def pairs_of(ratios: list[float], verdict: str = "") -> str:
 
 
 def test_identical_runs_are_no_difference() -> None:
-    assert pairs_of([1.0] * 9, "tie") == "No difference between A and B: 9 paired seeds with equal errors."
+    assert (
+        pairs_of([1.0] * 9, "tie")
+        == "No difference between A and B: 9 paired seeds with equal errors."
+    )
 
 
 def test_runs_that_both_failed_are_no_tie() -> None:
     both = compare_pairs(dict.fromkeys(range(7), math.inf), dict.fromkeys(range(7), math.inf))
     assert both.verdict == "open"
-    assert both.sentence("A", "B") == "A and B both failed with every seed: nothing can be said of their errors."
+    assert (
+        both.sentence("A", "B")
+        == "A and B both failed with every seed: nothing can be said of their errors."
+    )
     some = compare_pairs({0: math.inf, 1: 0.5, 2: 0.5}, {0: math.inf, 1: 0.5, 2: math.inf})
     assert (some.n_both_failed, some.n_baseline_failed, some.n_equal) == (1, 1, 1)
-    assert "; only the first failed in 0, only the second in 1, both in 1," in some.sentence("A", "B")
+    assert "; only the first failed in 0, only the second in 1, both in 1," in some.sentence(
+        "A", "B"
+    )
 
 
 def test_mostly_equal_runs_are_neither_a_tie_nor_a_win() -> None:
     told = pairs_of([1.0] * 8 + [0.5], "open")
-    assert told.startswith("The data do not tell A and B apart: the error of A is 1 times that of B")
+    assert told.startswith(
+        "The data do not tell A and B apart: the error of A is 1 times that of B"
+    )
 
 
 def test_sentences() -> None:
@@ -203,7 +222,11 @@ def by_label(comparison: Comparison) -> dict[str, Any]:
 
 
 def test_methods_are_named_and_sorted(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
-    runs = write_errors(tmp_path, finished, {name: [0.1 * i, 0.2] for i, name in enumerate(reversed(METHODS), start=1)})
+    runs = write_errors(
+        tmp_path,
+        finished,
+        {name: [0.1 * i, 0.2] for i, name in enumerate(reversed(METHODS), start=1)},
+    )
     comparison = compare(runs)
     assert [group.label for group in comparison.groups] == list(METHODS)
     for name, group in by_label(comparison).items():
@@ -211,11 +234,15 @@ def test_methods_are_named_and_sorted(finished: Mapping[str, FinishedRun], tmp_p
         assert group.runs[0].n_slopes == {"f": 0, "G": 1, "L": 2, "N": 10}[name[0]]
         assert group.style.label.startswith(name.split(" ")[0])
     ordered = compare(runs, sort="error").groups
-    assert [group.error.median for group in ordered] == sorted(group.error.median for group in ordered)
+    assert [group.error.median for group in ordered] == sorted(
+        group.error.median for group in ordered
+    )
     assert comparison.flags == ()
 
 
-def test_loss_is_told_without_slope_recovery(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+def test_loss_is_told_without_slope_recovery(
+    finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
     for name, run in finished.items():
         summary = RunSummary.read(write(run, tmp_path / "run.h5"))
         terms = dict(run.summary.terms)
@@ -224,7 +251,9 @@ def test_loss_is_told_without_slope_recovery(finished: Mapping[str, FinishedRun]
         assert math.isnan(summary.recovery) == ("+ recovery" not in name)
         if "+ recovery" in name:
             assert summary.recovery == s
-        assert summary.largest_scale == pytest.approx(max(layer.max for layer in run.summary.slopes), rel=1e-6)
+        assert summary.largest_scale == pytest.approx(
+            max(layer.max for layer in run.summary.slopes), rel=1e-6
+        )
 
 
 def test_methods_that_share_a_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:
@@ -252,7 +281,13 @@ def test_methods_that_share_a_name_are_told_apart_by_their_settings(tmp_path: Pa
 def test_unequal_runs_are_flagged(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
     fixed = finished["fixed"]
     other = execute(
-        plan_of(SPEC, "points.interior=30", "dtype=float64", "training.0.iterations=5", "evaluation.grid.t=21")
+        plan_of(
+            SPEC,
+            "points.interior=30",
+            "dtype=float64",
+            "training.0.iterations=5",
+            "evaluation.grid.t=21",
+        )
     )
     runs = [
         RunSummary.read(write(fixed, tmp_path / "a.h5")),
@@ -271,14 +306,20 @@ def test_unequal_runs_are_flagged(finished: Mapping[str, FinishedRun], tmp_path:
         assert any(flag.startswith(words) for flag in flags), (words, flags)
 
 
-def test_one_seed_given_twice_counts_once(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+def test_one_seed_given_twice_counts_once(
+    finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
     runs = [RunSummary.read(write(finished["fixed"], tmp_path / f"{name}.h5")) for name in "ab"]
     comparison = compare(runs)
     assert [len(group.runs) for group in comparison.groups] == [1]
-    assert comparison.flags == (f"{tmp_path}/b.h5 repeats method and seed of {tmp_path}/a.h5 and is left out",)
+    assert comparison.flags == (
+        f"{tmp_path}/b.h5 repeats method and seed of {tmp_path}/a.h5 and is left out",
+    )
 
 
-def test_runs_of_different_problems_do_not_rank(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+def test_runs_of_different_problems_do_not_rank(
+    finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
     other = execute(plan_of(SPEC, "equations.decay=u_t = -2*u", "reference.exact.u=exp(-2*t)"))
     runs = [
         RunSummary.read(write(finished["fixed"], tmp_path / "a.h5")),
@@ -292,22 +333,36 @@ def test_runs_of_different_problems_do_not_rank(finished: Mapping[str, FinishedR
     assert mixed.flags == ()
 
 
-def test_baseline_by_kind_label_or_file(finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
-    errors = {"fixed": [0.4] * 8, "N-LAAF": [0.2 + 0.001 * i for i in range(8)], "N-LAAF + recovery": [0.4] * 8}
+def test_baseline_by_kind_label_or_file(
+    finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
+    errors = {
+        "fixed": [0.4] * 8,
+        "N-LAAF": [0.2 + 0.001 * i for i in range(8)],
+        "N-LAAF + recovery": [0.4] * 8,
+    }
     runs = write_errors(tmp_path, finished, errors)
     comparison = compare(runs, baseline="fixed")
     verdicts = {name: comparison.pair(group) for name, group in by_label(comparison).items()}
     assert verdicts["fixed"] is None
     assert verdicts["N-LAAF"].verdict == "better"
-    assert verdicts["N-LAAF"].adjusted == 2 * verdicts["N-LAAF"].p or math.isnan(verdicts["N-LAAF + recovery"].p)
+    assert verdicts["N-LAAF"].adjusted == 2 * verdicts["N-LAAF"].p or math.isnan(
+        verdicts["N-LAAF + recovery"].p
+    )
     assert verdicts["N-LAAF + recovery"].verdict == "tie"
-    assert "No difference between N-LAAF + recovery and fixed: 8 paired seeds" in comparison.sentences[1]
+    assert (
+        "No difference between N-LAAF + recovery and fixed: 8 paired seeds"
+        in comparison.sentences[1]
+    )
     with pytest.raises(
-        UsageError, match="2 methods are of the kind 'nlaaf': 'N-LAAF', 'N-LAAF \\+ recovery'; name one"
+        UsageError,
+        match="2 methods are of the kind 'nlaaf': 'N-LAAF', 'N-LAAF \\+ recovery'; name one",
     ):
         compare(runs, baseline="nlaaf")
     assert list(compare(runs, baseline="N-LAAF").baselines.values())[0].label == "N-LAAF"  # noqa: RUF015
-    with pytest.raises(UsageError, match="no run of spec is of the method 'fixt'\nDid you mean 'fixed'?"):
+    with pytest.raises(
+        UsageError, match="no run of spec is of the method 'fixt'\nDid you mean 'fixed'?"
+    ):
         compare(runs, baseline="fixt")
 
 
@@ -319,7 +374,9 @@ def many(finished: Mapping[str, FinishedRun], tmp_path_factory: pytest.TempPathF
     """7 methods × 20 seeds; one run diverged."""
     folder = tmp_path_factory.mktemp("many")
     random = np.random.default_rng(0)
-    errors = {name: random.lognormal(-2 - 0.2 * i, 0.3, 20).tolist() for i, name in enumerate(METHODS)}
+    errors = {
+        name: random.lognormal(-2 - 0.2 * i, 0.3, 20).tolist() for i, name in enumerate(METHODS)
+    }
     errors["GAAF"][3] = math.inf
     write_errors(folder, finished, errors)
     return folder
@@ -371,7 +428,10 @@ def test_csv_json_and_markdown_hold_the_same_numbers(laaf: Laaf, many: Path) -> 
     for row, group in zip(table, told["groups"], strict=True):
         assert row["method"] == group["method"]
         assert float(row["error_median"]) == group["error_median"]
-        assert f"| {group['method']} | 20 | {group['failed']} | {group['error_median']:.2e} |" in markdown
+        assert (
+            f"| {group['method']} | 20 | {group['failed']} | {group['error_median']:.2e} |"
+            in markdown
+        )
         assert len(group["seeds"]) == 20
         if group["method"] != "fixed":
             assert float(row["ratio"]) == group["ratio"]
@@ -381,7 +441,9 @@ def test_csv_json_and_markdown_hold_the_same_numbers(laaf: Laaf, many: Path) -> 
     assert laaf("compare", many, "--csv", "--json").code == 2
 
 
-def test_one_unreadable_file_is_named_and_the_rest_compared(laaf: Laaf, many: Path, tmp_path: Path) -> None:
+def test_one_unreadable_file_is_named_and_the_rest_compared(
+    laaf: Laaf, many: Path, tmp_path: Path
+) -> None:
     (tmp_path / "bad.h5").write_text("nonsense")
     found = laaf("compare", many, tmp_path / "bad.h5")
     assert found.code == 4
@@ -395,14 +457,21 @@ def test_gate_by_bound(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path
     write_errors(tmp_path, finished, {"fixed": [0.1, 0.3, math.inf]})
     found = laaf("compare", tmp_path, "--max-error", "0.2")
     assert found.code == 6
-    assert f"{tmp_path}/fixed-1.h5: the relative L2 error 3.000e-01 is above the bound 0.2" in found.err
-    assert f"{tmp_path}/fixed-2.h5: the training diverged, which is above the bound 0.2" in found.err
+    assert (
+        f"{tmp_path}/fixed-1.h5: the relative L2 error 3.000e-01 is above the bound 0.2"
+        in found.err
+    )
+    assert (
+        f"{tmp_path}/fixed-2.h5: the training diverged, which is above the bound 0.2" in found.err
+    )
     assert "fixed-0.h5" not in found.err
     assert laaf("compare", tmp_path / "fixed-0.h5", "--max-error", "0.2").code == 0
     assert laaf("compare", tmp_path / "fixed-0.h5", "--max-error", "nan").code == 2
 
 
-def test_gate_against_a_stored_run(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+def test_gate_against_a_stored_run(
+    laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
     stored = write(finished["fixed"], tmp_path / "stored.h5", relative_l2=0.1)
     for error, code in ((0.119, 0), (0.121, 6)):
         now = write(finished["fixed"], tmp_path / "now.h5", relative_l2=error)
@@ -415,11 +484,15 @@ def test_gate_against_a_stored_run(laaf: Laaf, finished: Mapping[str, FinishedRu
     assert laaf("compare", now, "--against", stored).code == 6
     assert laaf("compare", now, "--against", stored, "--max-regression", "1.3").code == 0
     assert laaf("compare", now, "--max-regression", "1.3").code == 2
-    other = write(execute(plan_of(SPEC, "equations.decay=u_t = u")), tmp_path / "other.h5", problem="growth")
+    other = write(
+        execute(plan_of(SPEC, "equations.decay=u_t = u")), tmp_path / "other.h5", problem="growth"
+    )
     found = laaf("compare", now, "--against", other)
     assert found.code == 4
     assert "is a run of another problem (growth)" in found.err
-    diverged = write(finished["fixed"], tmp_path / "diverged.h5", stop_reason="diverged", relative_l2=0.05)
+    diverged = write(
+        finished["fixed"], tmp_path / "diverged.h5", stop_reason="diverged", relative_l2=0.05
+    )
     assert laaf("compare", diverged, "--against", stored).code == 6
 
 
@@ -428,7 +501,11 @@ def test_gate_on_the_time(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_p
         (tmp_path / name).mkdir()
         for seed, wall_time_s in enumerate(seconds):
             write(
-                finished["fixed"], tmp_path / name / f"{seed}.h5", relative_l2=0.1, seed=seed, wall_time_s=wall_time_s
+                finished["fixed"],
+                tmp_path / name / f"{seed}.h5",
+                relative_l2=0.1,
+                seed=seed,
+                wall_time_s=wall_time_s,
             )
     now, stored = tmp_path / "now", tmp_path / "stored"
     assert laaf("compare", now, "--against", stored).code == 0, "no bound, no failure"
@@ -438,11 +515,21 @@ def test_gate_on_the_time(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_p
     assert found.err == (
         "error: fixed: 62 s of training are 3.1 times those of the stored run, 20 s; the bound is 3 times\n"
     )
-    write(finished["fixed"], now / "1.h5", relative_l2=0.1, seed=1, wall_time_s=99.0, stop_reason="diverged")
+    write(
+        finished["fixed"],
+        now / "1.h5",
+        relative_l2=0.1,
+        seed=1,
+        wall_time_s=99.0,
+        stop_reason="diverged",
+    )
     found = laaf("compare", now, "--against", stored, "--max-slowdown", "3")
     assert found.code == 0, "36 s is the median of those that did not fail"
     refused = laaf("compare", now, "--max-slowdown", "3")
-    assert (refused.code, refused.err) == (2, "error: --max-slowdown needs --against and a run to measure by\n")
+    assert (refused.code, refused.err) == (
+        2,
+        "error: --max-slowdown needs --against and a run to measure by\n",
+    )
 
 
 def test_runs_without_a_reference_pass_no_gate(laaf: Laaf, tmp_path: Path) -> None:
@@ -453,7 +540,9 @@ def test_runs_without_a_reference_pass_no_gate(laaf: Laaf, tmp_path: Path) -> No
     assert "the error is unknown, for the run has no reference" in found.err
 
 
-def test_baseline_file_joins_the_runs(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+def test_baseline_file_joins_the_runs(
+    laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
     (tmp_path / "runs").mkdir()
     base = write(finished["fixed"], tmp_path / "base.h5", relative_l2=0.4)
     write(finished["GAAF"], tmp_path / "runs" / "gaaf.h5", relative_l2=0.2)
@@ -496,15 +585,23 @@ def test_mixed_problems_are_measured_each_by_its_own(
 
 def test_problems_of_one_name_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     runs = [
-        RunSummary.read(write(execute(plan_of(SPEC, f"equations.decay=u_t = -{k}*u")), tmp_path / f"{k}.h5"))
+        RunSummary.read(
+            write(execute(plan_of(SPEC, f"equations.decay=u_t = -{k}*u")), tmp_path / f"{k}.h5")
+        )
         for k in (1, 2)
     ]
-    assert compare(runs, mixed=True).problems == ["spec, decay u_t = -1*u", "spec, decay u_t = -2*u"]
+    assert compare(runs, mixed=True).problems == [
+        "spec, decay u_t = -1*u",
+        "spec, decay u_t = -2*u",
+    ]
 
 
 def test_one_method_measured_on_two_grids_is_two_groups(tmp_path: Path) -> None:
     runs = [
-        RunSummary.read(write(execute(plan_of(SPEC, f"evaluation.grid.t={n}")), tmp_path / f"{n}.h5")) for n in (9, 17)
+        RunSummary.read(
+            write(execute(plan_of(SPEC, f"evaluation.grid.t={n}")), tmp_path / f"{n}.h5")
+        )
+        for n in (9, 17)
     ]
     comparison = compare(runs)
     assert set(by_label(comparison)) == {"N-LAAF + recovery, t 9", "N-LAAF + recovery, t 17"}
@@ -519,7 +616,10 @@ def test_labels_tell_phases_apart_by_their_numbers(tmp_path: Path) -> None:
     )
     runs = [
         RunSummary.read(
-            write(execute(plan_of(SPEC, f"training={training}", "checkpoint.every_s=9")), tmp_path / f"{i}.h5")
+            write(
+                execute(plan_of(SPEC, f"training={training}", "checkpoint.every_s=9")),
+                tmp_path / f"{i}.h5",
+            )
         )
         for i, training in enumerate(trainings)
     ]
@@ -533,13 +633,26 @@ def test_labels_tell_phases_apart_by_their_numbers(tmp_path: Path) -> None:
 def test_labels_that_differ_in_rounding_or_section_stay_apart(tmp_path: Path) -> None:
     rates = ("8e-4", "8.000001e-4")
     runs = [
-        RunSummary.read(write(execute(plan_of(SPEC, f"training.0.learning_rate={rate}")), tmp_path / f"{rate}.h5"))
+        RunSummary.read(
+            write(
+                execute(plan_of(SPEC, f"training.0.learning_rate={rate}")), tmp_path / f"{rate}.h5"
+            )
+        )
         for rate in rates
     ]
     labels = [group.label for group in compare(runs).groups]
-    assert labels == ["N-LAAF + recovery, learning_rate 0.0008", "N-LAAF + recovery, learning_rate 0.0008000001"]
-    changes = (("points.interior=5", "conditions.start.points=9"), ("points.interior=9", "conditions.start.points=5"))
-    runs = [RunSummary.read(write(execute(plan_of(SPEC, *c)), tmp_path / f"p{i}.h5")) for i, c in enumerate(changes)]
+    assert labels == [
+        "N-LAAF + recovery, learning_rate 0.0008",
+        "N-LAAF + recovery, learning_rate 0.0008000001",
+    ]
+    changes = (
+        ("points.interior=5", "conditions.start.points=9"),
+        ("points.interior=9", "conditions.start.points=5"),
+    )
+    runs = [
+        RunSummary.read(write(execute(plan_of(SPEC, *c)), tmp_path / f"p{i}.h5"))
+        for i, c in enumerate(changes)
+    ]
     assert [group.label for group in compare(runs).groups] == [
         "N-LAAF + recovery, interior 5, points 9",
         "N-LAAF + recovery, interior 9, points 5",
@@ -549,7 +662,12 @@ def test_labels_that_differ_in_rounding_or_section_stay_apart(tmp_path: Path) ->
 def test_loss_is_summed_where_slope_recovery_dominates(tmp_path: Path) -> None:
     """W_a = 1e6 leaves no digit of the rest in a float32 sum."""
     finished = execute(
-        plan_of(SPEC, "slopes.recovery.weight=1e6", "conditions.start.weight=3", "weights.equations.decay=2")
+        plan_of(
+            SPEC,
+            "slopes.recovery.weight=1e6",
+            "conditions.start.weight=3",
+            "weights.equations.decay=2",
+        )
     )
     terms = finished.summary.terms
     summary = RunSummary.read(write(finished, tmp_path / "run.h5"))
@@ -563,7 +681,10 @@ def test_table_fits_a_narrow_terminal(many: Path) -> None:
     whole = text_table(compare(runs, baseline="fixed"))
     assert whole.fitted(1000) == whole
     narrow = whole.fitted(80)
-    assert sum(max(map(len, cells)) + 3 for cells in zip(narrow.headings, *narrow.rows, strict=True)) <= 80
+    assert (
+        sum(max(map(len, cells)) + 3 for cells in zip(narrow.headings, *narrow.rows, strict=True))
+        <= 80
+    )
     assert {"method", "runs", "failed", "relative L2", "ratio", "p"} <= set(narrow.headings)
 
 
@@ -590,7 +711,9 @@ def test_figure(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path)
     assert laaf("compare", tmp_path, "--figure", tmp_path / "errors.xyz").code == 2
 
 
-def test_sort_takes_what_the_table_knows(laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path) -> None:
+def test_sort_takes_what_the_table_knows(
+    laaf: Laaf, finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
     from laaf_cli.cli.compare import Sort
 
     write_errors(tmp_path, finished, {"fixed": [0.1], "N-LAAF": [0.05]})

@@ -1570,9 +1570,15 @@ def test_functions_that_fail_when_they_are_called(body: str, why: str) -> None:
 
 def test_functions_with_defaults_and_hidden_ones() -> None:
     """Arguments with a default are left out; what takes any number of them cannot be called."""
-    Path("laws.py").write_text("def f(a, b=2):\n    return a * b\n\n\ndef g(*a):\n    return a[0]\n")
-    plan = make_plan(Text("spec.yaml", START + "functions: laws.py\n" + CONDITIONS), allow_python=True)
-    assert {name: function.n_arguments for name, function in plan.problem.functions.items()} == {"f": 1}
+    Path("laws.py").write_text(
+        "def f(a, b=2):\n    return a * b\n\n\ndef g(*a):\n    return a[0]\n"
+    )
+    plan = make_plan(
+        Text("spec.yaml", START + "functions: laws.py\n" + CONDITIONS), allow_python=True
+    )
+    assert {name: function.n_arguments for name, function in plan.problem.functions.items()} == {
+        "f": 1
+    }
 
 
 SYSTEM = """
@@ -1653,12 +1659,44 @@ def test_warnings_of_jumps_that_are_lost(equation: str, functions: list[str]) ->
 
 VALUES = ["", "~", "true", "3", "-1.5", "1e999", "u", "x = 0", "''", "[]", "{}", "[[]]", "[{}]", "{a: {b: {}}}", "[1, u]", "{x: 1}", "'(('", "u_xxxxx", "'\\0'", "ü", "a" * 3000, "(" * 200]  # fmt: skip
 KEYS = [
-    *(f"conditions.start.{key}" for key in ("where", "only", "at", "at.x", "periodic", "equation", "points")),
-    *(f"conditions.m.{key}" for key in ("integral", "over", "equals", "data", "names", "names.u", "fields", "weights")),
-    *("periodic", "periodic.x", "transform", "transform.u", "functions", "learn", "learn.k", "learn.k.start"),
-    *("learn.k.bounds", "learn.k.positive", "learn.k.truth", "points.importance", "points.importance.0.where"),
-    *("points.importance.0.share", "points.resample", "points.resample.every", "points.resample.method"),
-    *("weights.balance", "weights.balance.method", "weights.balance.momentum", "data.target", "data.reference"),
+    *(
+        f"conditions.start.{key}"
+        for key in ("where", "only", "at", "at.x", "periodic", "equation", "points")
+    ),
+    *(
+        f"conditions.m.{key}"
+        for key in ("integral", "over", "equals", "data", "names", "names.u", "fields", "weights")
+    ),
+    *(
+        "periodic",
+        "periodic.x",
+        "transform",
+        "transform.u",
+        "functions",
+        "learn",
+        "learn.k",
+        "learn.k.start",
+    ),
+    *(
+        "learn.k.bounds",
+        "learn.k.positive",
+        "learn.k.truth",
+        "points.importance",
+        "points.importance.0.where",
+    ),
+    *(
+        "points.importance.0.share",
+        "points.resample",
+        "points.resample.every",
+        "points.resample.method",
+    ),
+    *(
+        "weights.balance",
+        "weights.balance.method",
+        "weights.balance.momentum",
+        "data.target",
+        "data.reference",
+    ),
     *("data.file", "data.noise", "data.fields", "data.weights", "reference"),
 ]
 BODIES = (

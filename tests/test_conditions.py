@@ -52,7 +52,10 @@ def residuals(problem: Problem, exact: Mapping[str, str], name: str = "c") -> li
             for _ in range(order):
                 tree = differentiate(tree, coordinate, domain.coordinates)
         values[field] = evaluate(tree, symbols, {}, NUMPY)
-    found = [np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(given)) for tree in term.residuals]
+    found = [
+        np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(given))
+        for tree in term.residuals
+    ]
     if given.combination is None:
         return found
     return [residual.reshape(-1, len(given.combination)) @ given.combination for residual in found]
@@ -88,7 +91,9 @@ def test_the_normal_derivative_on_several_faces(where: str) -> None:
     x, y, t = points.T
     on = {"x = 2": x == 2, "x = 5": x == 5, "y = -7": y == -7, "y = -6.5": y == -6.5}
     slope = np.select(list(on.values()), [FACES[face](x, y) for face in on])
-    assert [name for name in on if on[name].any()] == [name for name in on if where == "boundary" or name in where]
+    assert [name for name in on if on[name].any()] == [
+        name for name in on if where == "boundary" or name in where
+    ]
     np.testing.assert_allclose(found, 2 * slope - 3 * (x**2 * y + 3 * x * y**2 + t), rtol=1e-12)
 
 
@@ -106,12 +111,18 @@ def test_the_boundary_leaves_out_time_and_periodic_axes() -> None:
 @pytest.mark.parametrize("sampler", ["latin-hypercube", "uniform", "sobol", "halton", "grid"])
 def test_a_part_of_the_faces(sampler: str) -> None:
     """Points of the part alone, each once, and as many on each face that has such points."""
-    problem = box("{where: boundary, only: x > 3 and t < 12, equation: u = 1, points: 90}", f"points.sampler={sampler}")
+    problem = box(
+        "{where: boundary, only: x > 3 and t < 12, equation: u = 1, points: 90}",
+        f"points.sampler={sampler}",
+    )
     points = drawn(problem).points
     assert np.all((points[:, 0] > 3) & (points[:, 2] < 12))
     normals = np.stack([drawn(problem).symbols[f"normal {name}"] for name in "xyt"], axis=1)
     assert len(np.unique(np.hstack([points, normals]), axis=0)) == len(points)
-    counts = [int(np.sum(points[:, axis] == value)) for axis, value in ((0, 2), (0, 5), (1, -7), (1, -6.5))]
+    counts = [
+        int(np.sum(points[:, axis] == value))
+        for axis, value in ((0, 2), (0, 5), (1, -7), (1, -6.5))
+    ]
     if sampler == "grid":
         assert counts[0] == 0
         assert min(counts[1:]) > 0
@@ -120,7 +131,10 @@ def test_a_part_of_the_faces(sampler: str) -> None:
 
 
 def test_a_grid_that_misses_a_part_is_refined() -> None:
-    problem = box("{where: y = -7, only: x > 2.1 and x < 2.13, equation: u = 1, points: 9}", "points.sampler=grid")
+    problem = box(
+        "{where: y = -7, only: x > 2.1 and x < 2.13, equation: u = 1, points: 9}",
+        "points.sampler=grid",
+    )
     x = drawn(problem).points[:, 0]
     assert len(x) > 0
     assert np.all((x > 2.1) & (x < 2.13))
@@ -128,17 +142,23 @@ def test_a_grid_that_misses_a_part_is_refined() -> None:
 
 def test_a_grid_that_misses_a_thin_part_gives_way_to_uniform_points() -> None:
     layer = "abs(y + 6.6651) < 0.0005"
-    problem = box(f"{{where: x = 2, only: {layer}, equation: u = 1, points: 9}}", "points.sampler=grid")
+    problem = box(
+        f"{{where: x = 2, only: {layer}, equation: u = 1, points: 9}}", "points.sampler=grid"
+    )
     points = drawn(problem).points
     assert points.shape == (9, 3)
     assert np.all(points[:, 0] == 2)
     assert np.abs(points[:, 1] + 6.6651).max() < 0.0005
-    inside = plan_of(BOX, "points.sampler=grid", f"points.importance=[{{where: '{layer}', share: 0.2}}]").draw_points()
+    inside = plan_of(
+        BOX, "points.sampler=grid", f"points.importance=[{{where: '{layer}', share: 0.2}}]"
+    ).draw_points()
     assert np.sum(np.abs(inside["heat"].points[:, 1] + 6.6651) < 0.0005) == 10
 
 
 def test_a_point_has_one_point_and_a_line_several() -> None:
-    assert drawn(box("{at: {x: 3, y: -6.6, t: 11}, equation: u = 0}")).points.tolist() == [[3, -6.6, 11]]
+    assert drawn(box("{at: {x: 3, y: -6.6, t: 11}, equation: u = 0}")).points.tolist() == [
+        [3, -6.6, 11]
+    ]
     line = drawn(box("{at: {t: 11, x: 6/2}, equation: u = 0, points: 40}")).points
     assert len(line) == 40
     assert np.all(line[:, [0, 2]] == [3, 11])
@@ -147,10 +167,26 @@ def test_a_point_has_one_point_and_a_line_several() -> None:
 
 INTEGRALS = {
     "a polynomial": ("{integral: u, over: x, at: {y: -7, t: 10}}", "x**3", (5**4 - 2**4) / 4),
-    "of the highest degree": ("{integral: u, over: x, at: {y: -7, t: 10}}", "((x - 2)/3)**63", 3 / 64),
-    "two coordinates": ("{integral: u, at: {t: 11}}", "x**2*y + 1", (125 - 8) / 3 * (6.5**2 - 7**2) / 2 + 1.5),
-    "all of them": ("{integral: u, over: [x, y, t], points: 1}", "y*t", 3 * (6.5**2 - 7**2) / 2 * 150),
-    "a derivative": ("{integral: u_t*x, over: [t, y], at: {x: 4}}", "t**2*y", 4 * 300 * (6.5**2 - 7**2) / 2),
+    "of the highest degree": (
+        "{integral: u, over: x, at: {y: -7, t: 10}}",
+        "((x - 2)/3)**63",
+        3 / 64,
+    ),
+    "two coordinates": (
+        "{integral: u, at: {t: 11}}",
+        "x**2*y + 1",
+        (125 - 8) / 3 * (6.5**2 - 7**2) / 2 + 1.5,
+    ),
+    "all of them": (
+        "{integral: u, over: [x, y, t], points: 1}",
+        "y*t",
+        3 * (6.5**2 - 7**2) / 2 * 150,
+    ),
+    "a derivative": (
+        "{integral: u_t*x, over: [t, y], at: {x: 4}}",
+        "t**2*y",
+        4 * 300 * (6.5**2 - 7**2) / 2,
+    ),
 }
 
 
@@ -162,7 +198,9 @@ def test_integrals_of_polynomials_are_exact(condition: str, exact: str, value: f
 
 def test_an_integral_equals_a_function_of_the_rest() -> None:
     """∫∫ (x + t) dx dy = (10.5 + 3 t)/2 at every t; of another value the difference is left."""
-    right, wrong = (box(f"{{integral: u, equals: {value}, points: 9}}") for value in ("(10.5 + 3*t)/2", "t"))
+    right, wrong = (
+        box(f"{{integral: u, equals: {value}, points: 9}}") for value in ("(10.5 + 3*t)/2", "t")
+    )
     (found,) = residuals(right, {"u": "x + t"})
     np.testing.assert_allclose(found, 0, atol=1e-12)
     times = drawn(wrong).points.reshape(9, -1, 3)[:, 0, 2]
@@ -205,7 +243,9 @@ conditions: {{start: {{where: t = 0, equation: u = 0}}, c: {{periodic: x}}}}
     # Of x³, the difference of the k-th derivatives is 3!/(3 − k)! (2³⁻ᵏ − (−1)³⁻ᵏ).
     for k, found in enumerate(residuals(problem, {"u": "x**3"})):
         power = 2 ** (3 - k) - (-1) ** (3 - k)
-        np.testing.assert_allclose(found, math.factorial(3) / math.factorial(3 - k) * power, atol=1e-13)
+        np.testing.assert_allclose(
+            found, math.factorial(3) / math.factorial(3 - k) * power, atol=1e-13
+        )
 
 
 def test_periodic_in_expressions_of_ones_own() -> None:
@@ -227,19 +267,30 @@ KINDS = {
 @pytest.mark.parametrize("condition", KINDS.values(), ids=KINDS)
 def test_the_loss_is_the_mean_square_of_the_residuals(condition: str) -> None:
     """What is trained, against NumPy with the fields of the network."""
-    plan = plan_of(BOX, f"conditions.c={condition}", "learn={k: {start: 1}}", "equations.heat=u_t = k*laplacian(u)")
+    plan = plan_of(
+        BOX,
+        f"conditions.c={condition}",
+        "learn={k: {start: 1}}",
+        "equations.heat=u_t = k*laplacian(u)",
+    )
     points, network = plan.draw_points(), plan.make_network()
     loss = plan.make_objective(network, points).evaluate()
     term, given = next(term for term in plan.problem.terms if term.name == "c"), points["c"]
     solution = Solution.of(network, TaylorEngine, plan.problem.trial)
     fields = {repr(field): field for field in term.fields}
     values = solution.evaluate(fields, given.points)
-    symbols = dict(zip(plan.problem.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+    symbols = dict(zip(plan.problem.domain.coordinates, given.points.T, strict=True)) | dict(
+        given.symbols
+    )
     expected = 0.0
     for tree in term.residuals:
-        found = evaluate(tree, symbols, {field: values[name] for name, field in fields.items()}, NUMPY)
+        found = evaluate(
+            tree, symbols, {field: values[name] for name, field in fields.items()}, NUMPY
+        )
         if given.combination is not None:
-            found = np.array([sum(given.combination * run) for run in found.reshape(-1, len(given.combination))])
+            found = np.array(
+                [sum(given.combination * run) for run in found.reshape(-1, len(given.combination))]
+            )
         assert len(found) == given.n_residuals
         expected += np.mean(found**2)
     assert float(loss.values[loss.names.index("c")]) == pytest.approx(expected, rel=1e-9)
@@ -248,7 +299,9 @@ def test_the_loss_is_the_mean_square_of_the_residuals(condition: str) -> None:
 # Observations
 
 
-def observed(folder: Path, columns: str, rows: list[list[float]], condition: str, *changes: str) -> Plan:
+def observed(
+    folder: Path, columns: str, rows: list[list[float]], condition: str, *changes: str
+) -> Plan:
     path = folder / "m.csv"
     path.write_text("\n".join([columns, *(",".join(map(repr, row)) for row in rows)]))
     return plan_of(LINE, f"conditions.m={condition.replace('m.csv', str(path))}", *changes)
@@ -293,7 +346,10 @@ def test_one_unknown_of_two_is_observed(tmp_path: Path) -> None:
 
 def test_columns_stand_in_equations(tmp_path: Path) -> None:
     plan = observed(
-        tmp_path, "x,flux,depth,w", ROWS, "{data: m.csv, equation: [u_x*depth = flux, v = w*x], weights: w}"
+        tmp_path,
+        "x,flux,depth,w",
+        ROWS,
+        "{data: m.csv, equation: [u_x*depth = flux, v = w*x], weights: w}",
     )
     u_x, v = of_network(plan, (1,))["u"], of_network(plan, (0,))["v"]
     x, flux, depth, w = np.array(ROWS).T
@@ -302,7 +358,9 @@ def test_columns_stand_in_equations(tmp_path: Path) -> None:
 
 
 def test_an_unknown_may_weigh_its_own_rows(tmp_path: Path) -> None:
-    plan = observed(tmp_path, "x,u,q,w", [[0.5, 2.0, 0.0, 0.0]], "{data: m.csv, fields: u, weights: u}")
+    plan = observed(
+        tmp_path, "x,u,q,w", [[0.5, 2.0, 0.0, 0.0]], "{data: m.csv, fields: u, weights: u}"
+    )
     found = of_network(plan, (0,))["u"][1]
     assert loss_of(plan, "m") == pytest.approx(2 * (found - 2) ** 2, rel=1e-12)
 
@@ -310,20 +368,26 @@ def test_an_unknown_may_weigh_its_own_rows(tmp_path: Path) -> None:
 def test_fields_and_equations_hold_together(tmp_path: Path) -> None:
     plan = observed(tmp_path, "x,u,flux,w", ROWS, "{data: m.csv, fields: u, equation: u_x = flux}")
     _, u, flux, _ = np.array(ROWS).T
-    expected = np.mean((of_network(plan, (0,))["u"] - u) ** 2) + np.mean((of_network(plan, (1,))["u"] - flux) ** 2)
+    expected = np.mean((of_network(plan, (0,))["u"] - u) ** 2) + np.mean(
+        (of_network(plan, (1,))["u"] - flux) ** 2
+    )
     assert loss_of(plan, "m") == pytest.approx(expected, rel=1e-12)
 
 
 def test_noise_has_its_deviation_and_depends_on_the_seed_alone() -> None:
     def observed_values(seed: int, *changes: str) -> Array:
-        plan = plan_of(LINE, "data={target: {u: 5 + 2*sin(x), v: x}, points: 4000, noise: 0.1}", *changes)
+        plan = plan_of(
+            LINE, "data={target: {u: 5 + 2*sin(x), v: x}, points: 4000, noise: 0.1}", *changes
+        )
         return np.asarray(plan.problem.draw_points(seed)["data"].symbols["observed u"])
 
     exact = observed_values(0, "data.noise=0")
     noise = observed_values(0) - exact
     assert np.std(noise) == pytest.approx(0.1 * np.std(exact), rel=0.05)
     assert abs(np.mean(noise)) < 4 * 0.1 * np.std(exact) / math.sqrt(4000)
-    assert np.array_equal(observed_values(0, "slopes.kind=fixed", "network.hidden=[7]"), exact + noise)
+    assert np.array_equal(
+        observed_values(0, "slopes.kind=fixed", "network.hidden=[7]"), exact + noise
+    )
     assert not np.array_equal(observed_values(1), exact + noise)
 
 
@@ -336,14 +400,14 @@ def test_the_reference_is_observed_with_noise() -> None:
     noisy = plan_of(LINE, "data={reference: true, points: 4000, noise: 0.2}", reference)
     first, again = noisy.draw_points()["data"], noisy.draw_points()["data"]
     exact = np.sin(first.points[:, 0])
-    assert np.std(first.symbols["observed u"] - exact) == pytest.approx(0.2 * np.std(exact), rel=0.05)
+    assert np.std(first.symbols["observed u"] - exact) == pytest.approx(
+        0.2 * np.std(exact), rel=0.05
+    )
     assert np.array_equal(first.symbols["observed u"], again.symbols["observed u"])
 
 
 def test_importance_has_its_share_of_the_points() -> None:
-    changes = (
-        "points={interior: 200, importance: [{where: x > 4.9, share: 0.3}, {where: t < 10.5 and y < -6.9, share: 0.2}]}"
-    )
+    changes = "points={interior: 200, importance: [{where: x > 4.9, share: 0.3}, {where: t < 10.5 and y < -6.9, share: 0.2}]}"
     inside = plan_of(BOX, changes).draw_points()["heat"].points
     assert len(inside) == 200
     assert np.all((inside >= LOWER) & (inside <= UPPER))
@@ -384,7 +448,21 @@ def test_learned_constants_never_leave_their_bounds_and_feel_every_step() -> Non
 
 def test_learned_constants_may_have_any_name() -> None:
     """Also those of the methods of modules, dictionaries and tensors."""
-    names = ["pop", "type", "half", "to", "get", "keys", "values", "items", "copy", "update", "clear", "train", "float"]
+    names = [
+        "pop",
+        "type",
+        "half",
+        "to",
+        "get",
+        "keys",
+        "values",
+        "items",
+        "copy",
+        "update",
+        "clear",
+        "train",
+        "float",
+    ]
     given = {name: LearnedConstant(float(i + 1)) for i, name in enumerate(names)}
     constants = LearnedConstants(given)
     assert constants.numbers() == {name: constant.start for name, constant in given.items()}
@@ -423,12 +501,16 @@ def test_learned_constants_reach_the_optimizer() -> None:
 def test_targets_and_truth_are_those_of_the_true_constants() -> None:
     problem = plan_of(INVERSE).problem
     given = problem.draw_points(0)["data"]
-    np.testing.assert_allclose(given.symbols["observed u"], np.exp(-2 * given.points[:, 0]), rtol=1e-15)
+    np.testing.assert_allclose(
+        given.symbols["observed u"], np.exp(-2 * given.points[:, 0]), rtol=1e-15
+    )
     known = problem.at_truth()
     assert known.learned == {}
     assert known.terms[0].residuals == plan_of(INVERSE.replace("-k*u", "-2*u").replace("exp(-k*x)", "exp(-2*x)"), "conditions.c={at: {x: 0.5}, equation: k*u = 1}").problem.at_truth().terms[0].residuals  # fmt: skip
     with pytest.raises(KeyError, match="k"):
-        plan_of(INVERSE.replace(", truth: 2", "").replace("exp(-k*x)", "exp(-2*x)")).problem.at_truth()
+        plan_of(
+            INVERSE.replace(", truth: 2", "").replace("exp(-k*x)", "exp(-2*x)")
+        ).problem.at_truth()
 
 
 # Each: a change of INVERSE, and whether the problem and the method become others.
@@ -450,7 +532,9 @@ HASHES = {
 }
 
 
-@pytest.mark.parametrize(("change", "problem_changes", "method_changes"), HASHES.values(), ids=HASHES)
+@pytest.mark.parametrize(
+    ("change", "problem_changes", "method_changes"), HASHES.values(), ids=HASHES
+)
 def test_what_makes_another_problem_and_another_method(
     change: str, problem_changes: bool, method_changes: bool
 ) -> None:

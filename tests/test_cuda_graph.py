@@ -74,7 +74,9 @@ class Counter:
 
 
 def objective_of(plan: Plan, network: Mlp | None = None) -> Objective:
-    return plan.make_objective(network or plan.make_network(), plan.problem.draw_points(plan.spec.seed))
+    return plan.make_objective(
+        network or plan.make_network(), plan.problem.draw_points(plan.spec.seed)
+    )
 
 
 def taylor(*assignments: str) -> Plan:
@@ -92,7 +94,8 @@ def captured(
 ) -> tuple[TrainingResult, list[torch.Tensor]]:
     """Trains by `CapturedAdam` on the CPU."""
     row = replace(
-        table.OPTIMIZERS["adam"], make=lambda objective, phase, done: CapturedAdam(objective, phase, recorder, done)
+        table.OPTIMIZERS["adam"],
+        make=lambda objective, phase, done: CapturedAdam(objective, phase, recorder, done),
     )
     monkeypatch.setitem(table.OPTIMIZERS, "adam", row)
     return train(plan)
@@ -121,7 +124,9 @@ def test_work_is_recorded_anew_where_its_tensors_are_others() -> None:
 
 
 def test_work_that_cannot_be_recorded_is_run() -> None:
-    recorder = StandIn("CUDA error: operation not permitted when stream is capturing\nSearch for it.")
+    recorder = StandIn(
+        "CUDA error: operation not permitted when stream is capturing\nSearch for it."
+    )
     work, counter = Repeated[int](recorder), Counter()
     assert [work(counter, version) for version in [1] * 5 + [2] * 5] == list(range(1, 11))
     assert recorder.log.count("record") == 1, "not tried again"
@@ -161,7 +166,9 @@ def test_steps_are_those_of_adam(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = StandIn()
     result, found = captured(plan, recorder, monkeypatch)
     same(found, by_hand, 1e-5)
-    assert [r.total for r in result.records] == pytest.approx([r.total for r in expected.records], rel=1e-5)
+    assert [r.total for r in result.records] == pytest.approx(
+        [r.total for r in expected.records], rel=1e-5
+    )
     assert [r.learning_rate for r in result.records] == [r.learning_rate for r in expected.records]
     assert result.state.optimizer.keys() == expected.state.optimizer.keys()
     assert result.captures == ["phase 0 (adam) captured in a CUDA graph"]
@@ -170,14 +177,20 @@ def test_steps_are_those_of_adam(monkeypatch: pytest.MonkeyPatch) -> None:
     assert expected.captures == []
 
 
-@pytest.mark.parametrize("change", ["points.resample={every: 20}", "weights.balance={method: grad-norm, every: 20}"])
-def test_the_loss_is_captured_anew_after_a_change(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "change", ["points.resample={every: 20}", "weights.balance={method: grad-norm, every: 20}"]
+)
+def test_the_loss_is_captured_anew_after_a_change(
+    change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = taylor(change)
     _, by_hand = train(plan)
     recorder = StandIn()
     result, found = captured(plan, recorder, monkeypatch)
     same(found, by_hand, 1e-5)
-    assert result.captures == ["phase 0 (adam) captured in a CUDA graph, 3 times as points or weights changed"]
+    assert result.captures == [
+        "phase 0 (adam) captured in a CUDA graph, 3 times as points or weights changed"
+    ]
     assert recorder.log.count("record") == 4, "the step once"
 
 
@@ -267,7 +280,15 @@ network: {hidden: [6, 6]}
 slopes: {kind: nlaaf, n: 5, recovery: {weight: 0.5}}
 """
 
-WAITING = {"_local_scalar_dense", "lift_fresh", "nonzero", "bincount", "masked_select", "_unique2", "equal"}
+WAITING = {
+    "_local_scalar_dense",
+    "lift_fresh",
+    "nonzero",
+    "bincount",
+    "masked_select",
+    "_unique2",
+    "equal",
+}
 """Operations that wait for a GPU, or copy from the memory of the processor to its own."""
 
 
@@ -277,10 +298,16 @@ class Operations(TorchDispatchMode):
         self.seen: set[str] = set()
 
     def __torch_dispatch__(
-        self, operation: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+        self,
+        operation: Any,
+        types: Any,
+        arguments: tuple[Any, ...] = (),
+        options: dict[str, Any] | None = None,
     ) -> Any:
         name = operation.overloadpacket.__name__
-        by_truth = name == "index" and any(i is not None and i.dtype == torch.bool for i in arguments[1])
+        by_truth = name == "index" and any(
+            i is not None and i.dtype == torch.bool for i in arguments[1]
+        )
         self.seen.add("nonzero" if by_truth else name)
         return operation(*arguments, **(options or {}))
 
@@ -290,13 +317,17 @@ class Operations(TorchDispatchMode):
 def test_nothing_in_an_iteration_waits_for_the_device(activation: str, balance: str) -> None:
     yaml = FUNCTIONS.replace("u_xx", "u_x") if ACTIVATIONS[activation].max_order < 2 else FUNCTIONS
     plan = plan_of(yaml, f"network.activation={activation}", f"weights.balance={balance}")
-    stepper = CapturedAdam(objective_of(replace(plan, engine_name="taylor")), plan.phases[0], StandIn())
+    stepper = CapturedAdam(
+        objective_of(replace(plan, engine_name="taylor")), plan.phases[0], StandIn()
+    )
     stepper.advance(stepper.evaluate(0))
     with Operations() as operations:
         loss = stepper.evaluate(1)
         stepper.step(stepper._step)
     assert loss.total.isfinite()
-    assert {"_fused_adam_", "_foreach_zero_", "minimum", "pow", "where"} <= operations.seen, "backward as well"
+    assert {"_fused_adam_", "_foreach_zero_", "minimum", "pow", "where"} <= operations.seen, (
+        "backward as well"
+    )
     assert not operations.seen & WAITING
 
 
@@ -319,7 +350,9 @@ def test_a_failed_capture_does_not_end_the_training(monkeypatch: pytest.MonkeyPa
 
 def test_a_phase_may_end_before(monkeypatch: pytest.MonkeyPatch) -> None:
     result, _ = captured(taylor("training=[{iterations: 2}]"), StandIn(), monkeypatch)
-    assert result.captures == ["phase 0 (adam) not captured in a CUDA graph: the phase ended before"]
+    assert result.captures == [
+        "phase 0 (adam) not captured in a CUDA graph: the phase ended before"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -328,9 +361,18 @@ def test_a_phase_may_end_before(monkeypatch: pytest.MonkeyPatch) -> None:
         ((), ""),
         (("weights.balance={method: causal}",), ""),
         ((f"points.resample={{every: {MIN_INTERVAL}}}",), ""),
-        (("training=[{iterations: 9, batch: 10}]",), "with 'batch' the points change at every iteration"),
-        (("points.resample={every: 49}",), "points or weights change more often than every 50 iterations"),
-        (("weights.balance={method: ntk, every: 9}",), "points or weights change more often than every 50 iterations"),
+        (
+            ("training=[{iterations: 9, batch: 10}]",),
+            "with 'batch' the points change at every iteration",
+        ),
+        (
+            ("points.resample={every: 49}",),
+            "points or weights change more often than every 50 iterations",
+        ),
+        (
+            ("weights.balance={method: ntk, every: 9}",),
+            "points or weights change more often than every 50 iterations",
+        ),
     ],
 )
 def test_obstacles(assignments: tuple[str, ...], expected: str) -> None:
@@ -342,7 +384,10 @@ def test_obstacles_of_the_engine_and_of_functions() -> None:
     plan = taylor()
     objective = objective_of(plan)
     objective.problem = replace(objective.problem, functions={"f": abs})  # type: ignore[dict-item]
-    assert obstacle(objective, plan.phases[0]) == "what a Python function does on the processor would not be repeated"
+    assert (
+        obstacle(objective, plan.phases[0])
+        == "what a Python function does on the processor would not be repeated"
+    )
     objective = objective_of(replace(plan, engine_name="nested"))
     assert obstacle(objective, plan.phases[0]) == "only Taylor mode in torch is captured"
 
@@ -353,9 +398,14 @@ def test_nothing_is_captured_on_the_cpu() -> None:
     assert isinstance(stepper, AdamStepper)
     assert stepper.capture == ""
     told = AdamStepper(
-        objective_of(plan), plan.phases[0], not_captured="with 'batch' the points change at every iteration"
+        objective_of(plan),
+        plan.phases[0],
+        not_captured="with 'batch' the points change at every iteration",
     )
-    assert told.capture == "not captured in a CUDA graph: with 'batch' the points change at every iteration"
+    assert (
+        told.capture
+        == "not captured in a CUDA graph: with 'batch' the points change at every iteration"
+    )
 
 
 def on_cuda(*assignments: str) -> Plan:
@@ -366,15 +416,23 @@ def on_cuda(*assignments: str) -> Plan:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("balance", ["fixed", "causal"])
 @pytest.mark.parametrize("activation", ["tanh", "elu"])
-def test_captured_is_eager_on_cuda(dtype: str, balance: str, activation: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = on_cuda(f"dtype={dtype}", f"weights.balance={balance}", f"network.activation={activation}")
+def test_captured_is_eager_on_cuda(
+    dtype: str, balance: str, activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = on_cuda(
+        f"dtype={dtype}", f"weights.balance={balance}", f"network.activation={activation}"
+    )
     graphed, found = train(plan)
     assert graphed.captures == ["phase 0 (adam) captured in a CUDA graph"]
     rtol = 1e-3 if dtype == "float32" else 1e-5
     eager, by_hand = captured(plan, StandIn("no graph"), monkeypatch)
     same(found, by_hand, rtol)
-    assert [r.total for r in graphed.records] == pytest.approx([r.total for r in eager.records], rel=rtol)
-    monkeypatch.setitem(table.OPTIMIZERS, "adam", replace(table.OPTIMIZERS["adam"], make=AdamStepper))
+    assert [r.total for r in graphed.records] == pytest.approx(
+        [r.total for r in eager.records], rel=rtol
+    )
+    monkeypatch.setitem(
+        table.OPTIMIZERS, "adam", replace(table.OPTIMIZERS["adam"], make=AdamStepper)
+    )
     same(found, train(plan)[1], rtol)
 
 
@@ -382,8 +440,12 @@ def test_captured_is_eager_on_cuda(dtype: str, balance: str, activation: str, mo
 def test_capture_anew_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = on_cuda("training=[{iterations: 160}]", "points.resample={every: 50, method: rar-d}")
     graphed, found = train(plan)
-    assert graphed.captures == ["phase 0 (adam) captured in a CUDA graph, 4 times as points or weights changed"]
-    monkeypatch.setitem(table.OPTIMIZERS, "adam", replace(table.OPTIMIZERS["adam"], make=AdamStepper))
+    assert graphed.captures == [
+        "phase 0 (adam) captured in a CUDA graph, 4 times as points or weights changed"
+    ]
+    monkeypatch.setitem(
+        table.OPTIMIZERS, "adam", replace(table.OPTIMIZERS["adam"], make=AdamStepper)
+    )
     same(found, train(plan)[1], 1e-4)
 
 

@@ -13,7 +13,9 @@ from laaf_cli.multi_index import lower_set
 from laaf_cli.network import ACTIVATIONS, Mlp
 
 
-def network(activation: str, n_inputs: int, hidden: list[int], n_outputs: int, kind: str, seed: int) -> Mlp:
+def network(
+    activation: str, n_inputs: int, hidden: list[int], n_outputs: int, kind: str, seed: int
+) -> Mlp:
     random = np.random.default_rng(seed)
     lower = random.uniform(-3, 3, n_inputs)
     upper = lower + random.uniform(0.5, 3, n_inputs)
@@ -35,7 +37,9 @@ def network(activation: str, n_inputs: int, hidden: list[int], n_outputs: int, k
 
 
 def points_of(made: Mlp, n_points: int, seed: int = 0) -> torch.Tensor:
-    unit = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (n_points, len(made.inputs.center))))
+    unit = torch.tensor(
+        np.random.default_rng(seed).uniform(-1, 1, (n_points, len(made.inputs.center)))
+    )
     return made.inputs.center + made.inputs.half_range * unit
 
 
@@ -53,10 +57,13 @@ def compare(made: Mlp, unknowns: str, fields: list[Field], seed: int) -> None:
         losses.append(sum(torch.sin(value + i).square().mean() for i, value in enumerate(scaled)))
     for field in fields:
         scale = float(values[1][field].detach().abs().max()) + 1e-3
-        torch.testing.assert_close(values[0][field], values[1][field], rtol=1e-10, atol=1e-10 * scale)
+        torch.testing.assert_close(
+            values[0][field], values[1][field], rtol=1e-10, atol=1e-10 * scale
+        )
     parameters = list(made.parameters())
     taylor, nested = (
-        torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True) for loss in losses
+        torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        for loss in losses
     )
     for a, b in zip(taylor, nested, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10 * (float(b.abs().max()) + 1e-3))
@@ -78,9 +85,16 @@ def test_random_shapes_and_random_requests(seed: int) -> None:
     hidden = random.integers(1, 9, random.integers(1, 6)).tolist()
     fields = []
     for _ in range(int(random.integers(1, 5))):
-        orders = np.bincount(random.integers(0, n_inputs, random.integers(0, 5)), minlength=n_inputs)
+        orders = np.bincount(
+            random.integers(0, n_inputs, random.integers(0, 5)), minlength=n_inputs
+        )
         fields.append(Field(str(random.choice(list("uvw"))), tuple(map(int, orders))))
-    compare(network("tanh", n_inputs, hidden, 3, "nlaaf", seed), "uvw", list(dict.fromkeys(fields)), seed)
+    compare(
+        network("tanh", n_inputs, hidden, 3, "nlaaf", seed),
+        "uvw",
+        list(dict.fromkeys(fields)),
+        seed,
+    )
 
 
 def test_only_what_is_needed_is_carried() -> None:
@@ -95,7 +109,9 @@ def test_chain_rule_by_hand() -> None:
     streams = lower_set([(2, 1)])
     index = {stream: i for i, stream in enumerate(streams)}
     x, t, xx, xt = index[1, 0], index[0, 1], index[2, 0], index[1, 1]
-    assert {k: {(p.blocks, p.count) for p in g} for k, g in products((2, 0), streams).items()} == {2: {((x, x), 1)}}
+    assert {k: {(p.blocks, p.count) for p in g} for k, g in products((2, 0), streams).items()} == {
+        2: {((x, x), 1)}
+    }
     assert {k: {(p.blocks, p.count) for p in g} for k, g in products((2, 1), streams).items()} == {
         2: {(tuple(sorted((x, xt))), 2), (tuple(sorted((t, xx))), 1)},
         3: {(tuple(sorted((x, x, t))), 1)},
@@ -117,7 +133,9 @@ def test_float32_agrees_to_its_precision() -> None:
     oracle = NestedEngine(single.double(), ("u",), fields)
     exact = oracle.evaluate(oracle.prepare(points))
     for field in fields:
-        torch.testing.assert_close(found[field].double(), exact[field].detach(), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            found[field].double(), exact[field].detach(), rtol=1e-4, atol=1e-4
+        )
 
 
 @pytest.mark.cuda

@@ -30,7 +30,8 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 FENCE = re.compile(
-    r"(?:<!-- file: (?P<file>\S+) -->\n+)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"(?:<!-- file: (?P<file>\S+) -->\n+)?^```(?P<language>\w+)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?")
@@ -79,7 +80,9 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     return [
-        Block(page, text.count("\n", 0, m.start("language")) + 1, m["language"], m["body"], m["file"])
+        Block(
+            page, text.count("\n", 0, m.start("language")) + 1, m["language"], m["body"], m["file"]
+        )
         for m in FENCE.finditer(text)
     ]
 
@@ -88,14 +91,18 @@ def name(page: Path) -> str:
     return page.name
 
 
-RUNNABLE = [page for page in PAGES if any(block.language in ("console", "python") for block in blocks(page))]
+RUNNABLE = [
+    page for page in PAGES if any(block.language in ("console", "python") for block in blocks(page))
+]
 SPECS = [block for page in PAGES for block in blocks(page) if block.is_whole_spec]
 
 
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
     """docs/generate.py as a module."""
-    spec = importlib.util.spec_from_file_location("laaf_docs_generate", ROOT / "docs" / "generate.py")
+    spec = importlib.util.spec_from_file_location(
+        "laaf_docs_generate", ROOT / "docs" / "generate.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -109,7 +116,11 @@ def test_generated_blocks_are_fresh(generate: ModuleType) -> None:
 
 
 def test_every_generated_block_stands_somewhere(generate: ModuleType) -> None:
-    marked = {found for page in PAGES for found in re.findall("<!-- generated: ([a-z-]+) -->", page.read_text("utf-8"))}
+    marked = {
+        found
+        for page in PAGES
+        for found in re.findall("<!-- generated: ([a-z-]+) -->", page.read_text("utf-8"))
+    }
     assert marked == set(generate.BLOCKS)
 
 
@@ -126,7 +137,9 @@ def _resolves(page: Path, link: str) -> bool:
     if not target.exists() or not anchor:
         return target.exists()
     headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-    return anchor in {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return anchor in {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 @pytest.mark.parametrize("block", SPECS, ids=lambda block: block.place)
@@ -144,7 +157,10 @@ def test_whole_specs_make_a_plan(block: Block) -> None:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[None]]]:
     """Every page, being run in a folder of its own; pages run side by side, because most of the time is start-up."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {page: pool.submit(_run_page, page, tmp_path_factory.mktemp(page.stem)) for page in RUNNABLE}
+        yield {
+            page: pool.submit(_run_page, page, tmp_path_factory.mktemp(page.stem))
+            for page in RUNNABLE
+        }
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name)
@@ -155,7 +171,9 @@ def test_commands_and_programs_run(page: Path, running: dict[Path, Future[None]]
 
 def _run_page(page: Path, folder: Path) -> None:
     for used in USES.finditer(page.read_text(encoding="utf-8")):
-        (block,) = [block for block in blocks(page.parent / used["page"]) if block.file == used["file"]][-1:]
+        (block,) = [
+            block for block in blocks(page.parent / used["page"]) if block.file == used["file"]
+        ][-1:]
         (folder / used["file"]).write_text(_shortened(page, block.body), encoding="utf-8")
     for block in blocks(page):
         if block.file is not None:
@@ -188,7 +206,9 @@ def _shortened(page: Path, text: str) -> str:
     if page.name not in SHORTENED:
         return text
     short = SEEDS.sub(f" {A_FEW_SEEDS}", ITERATIONS.sub(rf"\g<1>{A_FEW_ITERATIONS}", text))
-    if text.startswith("laaf solve burgers"):  # a bundled problem says its number of iterations itself
+    if text.startswith(
+        "laaf solve burgers"
+    ):  # a bundled problem says its number of iterations itself
         return f"{short} --iterations {A_FEW_ITERATIONS}"
     # Starting a process takes longer than these trainings.
     return f"{short} --jobs 1" if text.startswith("laaf sweep") else short
@@ -207,7 +227,13 @@ def _run(command: list[str], block: Block, folder: Path) -> str:
         "LAAF_DATA_DIR": DATA_DIR,
     }
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=AS_MANY_SECONDS, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=AS_MANY_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, f"{block.place}: {command[-1]}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -221,7 +247,9 @@ def _missing_lines(shown: str, printed: str) -> list[str]:
 
 def _masked(text: str) -> list[str]:
     """Lines without what differs between runs: numbers, histograms, spaces and rules."""
-    lines = (" ".join(NUMBER.sub("#", HISTOGRAM.sub("|#|", line)).split()) for line in text.splitlines())
+    lines = (
+        " ".join(NUMBER.sub("#", HISTOGRAM.sub("|#|", line)).split()) for line in text.splitlines()
+    )
     return [line for line in lines if line.strip("─ ")]
 
 
@@ -234,6 +262,10 @@ def test_the_map_of_the_code_is_that_of_the_architecture() -> None:
 
 def test_every_command_stands_on_the_commands_page() -> None:
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    names = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+    names = [
+        command.callback.__name__
+        for command in app.registered_commands
+        if command.callback is not None
+    ]
     assert names
     assert [name for name in names if f"## `laaf {name}`" not in text] == []

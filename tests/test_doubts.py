@@ -48,14 +48,27 @@ def finished() -> FinishedRun:
 
 def of(loss: np.ndarray) -> dict[str, np.ndarray]:
     """Terms whose weighted sum is this loss, and slope recovery, which does not count."""
-    return {"heat": 0.5 * loss, "start": loss / 6, "walls": 0 * loss, "slope_recovery": np.ones(len(loss))}
+    return {
+        "heat": 0.5 * loss,
+        "start": loss / 6,
+        "walls": 0 * loss,
+        "slope_recovery": np.ones(len(loss)),
+    }
 
 
 @pytest.mark.parametrize(
     ("loss", "error", "said"),
     [
-        (STUCK, 0.998, "although the loss fell by a factor of 9.7 and has settled: functions that are no solution"),
-        (SUCCESS, 0.7, "although the loss fell by a factor of 1e+05: functions that are no solution"),
+        (
+            STUCK,
+            0.998,
+            "although the loss fell by a factor of 9.7 and has settled: functions that are no solution",
+        ),
+        (
+            SUCCESS,
+            0.7,
+            "although the loss fell by a factor of 1e+05: functions that are no solution",
+        ),
         (STUCK, 0.49, None),
         (SUCCESS, 1e-3, None),
         (LEARNING, 0.9, None),
@@ -63,13 +76,26 @@ def of(loss: np.ndarray) -> dict[str, np.ndarray]:
         (SUCCESS, np.inf, None),
         (SUCCESS, np.nan, None),
     ],
-    ids=["stuck", "small", "not wrong", "healthy", "short of training", "too short to tell", "u = 0", "unknown"],
+    ids=[
+        "stuck",
+        "small",
+        "not wrong",
+        "healthy",
+        "short of training",
+        "too short to tell",
+        "u = 0",
+        "unknown",
+    ],
 )
-def test_wrong_answers_with_a_small_loss(spec: RunSpec, loss: np.ndarray, error: float, said: str | None) -> None:
+def test_wrong_answers_with_a_small_loss(
+    spec: RunSpec, loss: np.ndarray, error: float, said: str | None
+) -> None:
     found = doubts(spec, of(loss), {}, {"u": error})
     assert len(found) == (said is not None)
     if said is not None:
-        assert found[0].startswith(f"the solution is wrong, with a relative L2 error of {error:.2g} for u, {said}")
+        assert found[0].startswith(
+            f"the solution is wrong, with a relative L2 error of {error:.2g} for u, {said}"
+        )
         assert "weights.balance: causal" in found[0], "the problem has time"
 
 
@@ -90,7 +116,9 @@ def test_points_that_were_not_trained_on(spec: RunSpec) -> None:
     terms = of(SUCCESS)
     ends = {name: float(values[-1]) for name, values in terms.items()}
     assert doubts(spec, terms, {"heat": 4 * ends["heat"], "start": ends["start"]}, {}) == []
-    found = doubts(spec, terms, {"heat": 40 * ends["heat"], "start": 16 * ends["start"]}, {"u": 1e-3})
+    found = doubts(
+        spec, terms, {"heat": 40 * ends["heat"], "start": 16 * ends["start"]}, {"u": 1e-3}
+    )
     assert found == [
         "the mean square of 'heat' at fresh points is 40 times that at the points trained on: the network fits these "
         "points, and not what is between them. What may help: more points (points.interior), or new ones while "
@@ -103,13 +131,17 @@ def test_points_that_were_not_trained_on(spec: RunSpec) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 0.0, 1e308])
 def test_histories_of_strangers(spec: RunSpec, value: float) -> None:
     terms = {name: np.full(300, value) for name in ("heat", "start", "walls")}
-    assert isinstance(doubts(spec, terms, {"heat": 1.0, "start": np.nan, "walls": -1.0}, {"u": 0.9}), list)
+    assert isinstance(
+        doubts(spec, terms, {"heat": 1.0, "start": np.nan, "walls": -1.0}, {"u": 0.9}), list
+    )
 
 
 def test_solve_and_show_say_the_same(laaf: Laaf, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(SPEC)
     few = ("--set", "points.interior=1", "--iterations", "300", "--learning-rate", "0.02")
-    solved = laaf("solve", tmp_path / "spec.yaml", "-o", tmp_path / "run.h5", "--quiet", "--json", *few)
+    solved = laaf(
+        "solve", tmp_path / "spec.yaml", "-o", tmp_path / "run.h5", "--quiet", "--json", *few
+    )
     assert solved.code == 0, solved.err
     warnings = json.loads(solved.out)["warnings"]
     assert any("'heat' at fresh points" in warning for warning in warnings)
@@ -119,13 +151,29 @@ def test_solve_and_show_say_the_same(laaf: Laaf, tmp_path: Path) -> None:
     assert json.loads(laaf("show", tmp_path / "run.h5", "--json").out)["warnings"] == warnings
 
 
-def test_fresh_points_and_weights_are_columns(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
+def test_fresh_points_and_weights_are_columns(
+    laaf: Laaf, finished: FinishedRun, tmp_path: Path
+) -> None:
     finished.save(tmp_path / "run.h5")
     with RunFile(tmp_path / "run.h5") as run:
         fresh = run.validation()
     assert set(fresh) == {"heat", "start", "walls"}
-    heading, _line, heat, *_ = laaf("show", tmp_path / "run.h5").out.partition("loss term")[2].splitlines()
-    assert heading.split() == ["weight", "at", "the", "start", "at", "the", "end", "ratio", "at", "fresh", "points"]
+    heading, _line, heat, *_ = (
+        laaf("show", tmp_path / "run.h5").out.partition("loss term")[2].splitlines()
+    )
+    assert heading.split() == [
+        "weight",
+        "at",
+        "the",
+        "start",
+        "at",
+        "the",
+        "end",
+        "ratio",
+        "at",
+        "fresh",
+        "points",
+    ]
     assert heat.split()[1] == "1"
     assert heat.split()[-1] == f"{fresh['heat']:.3e}"
     bare = replace(
@@ -133,7 +181,10 @@ def test_fresh_points_and_weights_are_columns(laaf: Laaf, finished: FinishedRun,
         validation={},
         history=replace(
             finished.record.history,
-            weights={name: np.ones_like(values) for name, values in finished.record.history.weights.items()},
+            weights={
+                name: np.ones_like(values)
+                for name, values in finished.record.history.weights.items()
+            },
         ),
     )
     write_run(tmp_path / "bare.h5", bare)
@@ -146,4 +197,7 @@ def test_why_there_is_no_reference(laaf: Laaf, finished: FinishedRun, tmp_path: 
     for why in ("", "the true value of 'k' is not known"):
         attributes = finished.record.attributes | {"no_reference": why, "relative_l2": np.nan}
         write_run(tmp_path / "run.h5", replace(record, attributes=attributes))
-        assert f"unknown: {why or 'the spec names no reference'}" in laaf("show", tmp_path / "run.h5").out
+        assert (
+            f"unknown: {why or 'the spec names no reference'}"
+            in laaf("show", tmp_path / "run.h5").out
+        )

@@ -110,8 +110,12 @@ def values(network: TrainedNetwork, places: Places, *names: str) -> dict[str, np
 def scattered(network: TrainedNetwork, n: int, seed: int = 0) -> Places:
     """Points inside the domain."""
     random = np.random.default_rng(seed)
-    bounds = zip(network.domain.coordinates, network.domain.lower, network.domain.upper, strict=True)
-    return Places({name: random.uniform(lower, upper, n) for name, lower, upper in bounds}, is_grid=False)
+    bounds = zip(
+        network.domain.coordinates, network.domain.lower, network.domain.upper, strict=True
+    )
+    return Places(
+        {name: random.uniform(lower, upper, n) for name, lower, upper in bounds}, is_grid=False
+    )
 
 
 # The network
@@ -124,7 +128,9 @@ def scattered(network: TrainedNetwork, n: int, seed: int = 0) -> Places:
 def test_restored_network_is_the_solution_of_the_file(
     make_run: Callable[..., Path], kind: str, inputs: str, dtype: str, engine: str
 ) -> None:
-    path = make_run(TWO, f"slopes.kind={kind}", f"network.inputs={inputs}", f"dtype={dtype}", derivatives=engine)
+    path = make_run(
+        TWO, f"slopes.kind={kind}", f"network.inputs={inputs}", f"dtype={dtype}", derivatives=engine
+    )
     network = opened(path)
     # A run by the kernel may be asked for orders beyond it, or where there is none.
     assert network.solution.make_engine is ENGINES["auto" if engine == "fused" else engine]
@@ -142,7 +148,9 @@ def test_golden_run_file_is_restored() -> None:
     network = opened(GOLDEN)
     with RunFile(GOLDEN) as run:
         solution = run.array("solution/u")
-    np.testing.assert_allclose(values(network, Places(network.axes, is_grid=True), "u")["u"], solution, atol=1e-12)
+    np.testing.assert_allclose(
+        values(network, Places(network.axes, is_grid=True), "u")["u"], solution, atol=1e-12
+    )
 
 
 def write_neuron(path: Path) -> None:
@@ -161,26 +169,52 @@ def write_neuron(path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_derivatives_are_those_of_a_closed_form(make_run: Callable[..., Path], tmp_path: Path, engine: str) -> None:
-    spec = TWO.replace("[u, v]", "[u]").replace(", b: v_t = u", "").replace("[u = sin(x), v = 0]", "u = x")
+def test_derivatives_are_those_of_a_closed_form(
+    make_run: Callable[..., Path], tmp_path: Path, engine: str
+) -> None:
+    spec = (
+        TWO.replace("[u, v]", "[u]")
+        .replace(", b: v_t = u", "")
+        .replace("[u = sin(x), v = 0]", "u = x")
+    )
     spec = spec.replace(", v: x*t", "").replace("hidden: [5, 4]", "hidden: [1], activation: sin")
-    path = Path(shutil.copy(make_run(spec, "dtype=float64", derivatives=engine), tmp_path / "run.h5"))
+    path = Path(
+        shutil.copy(make_run(spec, "dtype=float64", derivatives=engine), tmp_path / "run.h5")
+    )
     write_neuron(path)
     network = opened(path)
     places = scattered(network, 40)
     x, t = places.coordinates["x"] - 4, (places.coordinates["t"] + 0.5) / 1.5
     phase = 2 * (1.5 * x - 0.5 * t + 0.25)
-    for i, j in [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 1), (2, 2), (1, 3), (4, 0), (0, 4)]:
+    for i, j in [
+        (0, 0),
+        (1, 0),
+        (0, 1),
+        (2, 0),
+        (1, 1),
+        (0, 2),
+        (3, 1),
+        (2, 2),
+        (1, 3),
+        (4, 0),
+        (0, 4),
+    ]:
         name = "u" + ("_" if i + j else "") + "x" * i + "t" * j
-        expected = 0.7 * 3.0**i * (-1 / 1.5) ** j * np.sin(phase + (i + j) * np.pi / 2) + (0.1 if not i + j else 0)
-        np.testing.assert_allclose(values(network, places, name)[name], expected, rtol=1e-11, atol=1e-12)
+        expected = 0.7 * 3.0**i * (-1 / 1.5) ** j * np.sin(phase + (i + j) * np.pi / 2) + (
+            0.1 if not i + j else 0
+        )
+        np.testing.assert_allclose(
+            values(network, places, name)[name], expected, rtol=1e-11, atol=1e-12
+        )
     # The order of the letters does not matter, and the name stays as it was asked for.
     both = values(network, places, "u_tx", "u_xt")
     assert list(both) == ["u_tx", "u_xt"]
     np.testing.assert_array_equal(both["u_tx"], both["u_xt"])
 
 
-def test_derivatives_agree_with_nested_autograd_and_with_differences(make_run: Callable[..., Path]) -> None:
+def test_derivatives_agree_with_nested_autograd_and_with_differences(
+    make_run: Callable[..., Path],
+) -> None:
     network = opened(make_run(TWO, "slopes.kind=llaaf", "network.activation=gelu"))
     places = scattered(network, 30)
     names = ["u", "v", "u_x", "v_t", "u_xt", "v_xxt", "u_xxxx", "v_xxtt"]
@@ -190,7 +224,11 @@ def test_derivatives_agree_with_nested_autograd_and_with_differences(make_run: C
     h = 1e-5
     for below, axis, name in [("u", "x", "u_x"), ("v", "t", "v_t"), ("u_x", "t", "u_xt")]:
         ahead, behind = (
-            values(network, Places({**places.coordinates, axis: places.coordinates[axis] + step}, False), below)[below]
+            values(
+                network,
+                Places({**places.coordinates, axis: places.coordinates[axis] + step}, False),
+                below,
+            )[below]
             for step in (h, -h)
         )
         np.testing.assert_allclose((ahead - behind) / (2 * h), taylor[name], rtol=1e-6, atol=1e-8)
@@ -209,7 +247,10 @@ def test_blocks_change_nothing(two: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_memory_of_a_block_is_bounded(two: Path) -> None:
     network = opened(two)
-    sizes = [trained_network._block_size(network.solution, {name: network.field(name)}) for name in ("u", "v_xxtt")]
+    sizes = [
+        trained_network._block_size(network.solution, {name: network.field(name)})
+        for name in ("u", "v_xxtt")
+    ]
     assert sizes == [20_000, 20_000_000 // (9 * (5 + 4 + 2) * 16)]
 
 
@@ -218,7 +259,9 @@ def test_on_cuda(two: Path) -> None:
     with RunFile(two) as run:
         network = restore(run, "cuda")
         solution = run.array("solution/u")
-    np.testing.assert_allclose(values(network, Places(network.axes, True), "u", "u_x")["u"], solution, atol=1e-12)
+    np.testing.assert_allclose(
+        values(network, Places(network.axes, True), "u", "u_x")["u"], solution, atol=1e-12
+    )
 
 
 # Fields
@@ -283,7 +326,9 @@ def test_the_grid_of_the_run_is_the_default(two: Path, laaf: Laaf) -> None:
     with RunFile(two) as run:
         np.testing.assert_allclose(rows[:, 2].reshape(6, 4), run.array("solution/u"), atol=1e-12)
         error = run.attributes["relative_l2"]
-    assert outcome.err == (f"Wärme, relative L2 error {error:.3e}: u, v at 6 x 4 points, x in [3, 5], t in [-2, 1]\n")
+    assert outcome.err == (
+        f"Wärme, relative L2 error {error:.3e}: u, v at 6 x 4 points, x in [3, 5], t in [-2, 1]\n"
+    )
     quiet = laaf("evaluate", two, "--quiet")
     assert (quiet.out, quiet.err) == (outcome.out, "")
 
@@ -299,10 +344,14 @@ def test_the_grid_of_the_run_is_the_default(two: Path, laaf: Laaf) -> None:
     ],
 )
 def test_grids(two: Path, laaf: Laaf, grid: list[str], x: list[float], t: list[float]) -> None:
-    outcome = laaf("evaluate", two, *(word for text in grid for word in ("--grid", text)), "--fields", "v_t")
+    outcome = laaf(
+        "evaluate", two, *(word for text in grid for word in ("--grid", text)), "--fields", "v_t"
+    )
     header, rows = table(outcome.out)
     assert header == ["x", "t", "v_t"]
-    np.testing.assert_allclose(rows[:, :2], np.stack(np.meshgrid(x, t, indexing="ij"), -1).reshape(-1, 2), atol=1e-15)
+    np.testing.assert_allclose(
+        rows[:, :2], np.stack(np.meshgrid(x, t, indexing="ij"), -1).reshape(-1, 2), atol=1e-15
+    )
     found = values(opened(two), Places({"x": rows[:, 0], "t": rows[:, 1]}, is_grid=False), "v_t")
     np.testing.assert_allclose(rows[:, 2], found["v_t"], rtol=1e-12)
 
@@ -313,9 +362,18 @@ FORMS = """--grid takes pieces with commas between:
   t=@0.5      a single value"""
 
 GRID_FAULTS = [
-    ("t=0.5", "'t=0.5' does not say how many points, a whole number\nFor the single value t = 0.5 write t=@0.5"),
-    ("t=-1", "'t=-1' does not say how many points, a whole number\nFor the single value t = -1 write t=@-1"),
-    ("t=1", "'t=1' asks for 1, and a range has 2 points at least\nFor the single value t = 1 write t=@1"),
+    (
+        "t=0.5",
+        "'t=0.5' does not say how many points, a whole number\nFor the single value t = 0.5 write t=@0.5",
+    ),
+    (
+        "t=-1",
+        "'t=-1' does not say how many points, a whole number\nFor the single value t = -1 write t=@-1",
+    ),
+    (
+        "t=1",
+        "'t=1' asks for 1, and a range has 2 points at least\nFor the single value t = 1 write t=@1",
+    ),
     ("x=3:5:1", f"'x=3:5:1' asks for 1, and a range has 2 points at least\n{FORMS}"),
     ("x=3:5", f"'x=3:5' does not say how many points, a whole number\n{FORMS}"),
     ("x=3:5:0.1", f"'x=3:5:0.1' does not say how many points, a whole number\n{FORMS}"),
@@ -335,13 +393,22 @@ GRID_FAULTS = [
 @pytest.mark.parametrize(("grid", "text"), GRID_FAULTS)
 def test_wrong_grids(two: Path, laaf: Laaf, grid: str, text: str) -> None:
     outcome = laaf("evaluate", two, "--grid", grid)
-    assert (outcome.code, outcome.out, outcome.err) == (ExitCode.USAGE, "", f"error: --grid: {text}\n")
+    assert (outcome.code, outcome.out, outcome.err) == (
+        ExitCode.USAGE,
+        "",
+        f"error: --grid: {text}\n",
+    )
 
 
-def test_grids_that_are_refused_as_a_whole(two: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grids_that_are_refused_as_a_whole(
+    two: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert laaf("evaluate", two, "--grid", "x=3,x=4").err == "error: --grid names 'x' twice\n"
     both = laaf("evaluate", two, "--grid", "x=3", "--points", "p.csv")
-    assert (both.code, both.err) == (ExitCode.USAGE, "error: --grid and --points both say where; give one of them\n")
+    assert (both.code, both.err) == (
+        ExitCode.USAGE,
+        "error: --grid and --points both say where; give one of them\n",
+    )
     advice = "Fewer points, or one part of the domain after another.\n"
     assert laaf("evaluate", two, "--grid", "x=90000000000,t=2", "-f", "u,v").err == (
         "error: 90,000,000,000 (x) × 2 (t) points and 2 fields are 360,000,000,000 values; "
@@ -362,15 +429,22 @@ def test_points(two: Path, laaf: Laaf, tmp_path: Path) -> None:
     assert header == ["x", "t", "u_x", "u"]
     assert rows[:, :2].tolist() == [[4.5, -1], [3, 0.25], [4.5, -1]]
     x, t = rows[:, 0], rows[:, 1]
-    np.testing.assert_allclose(rows[:, 2], values(opened(two), Places({"x": x, "t": t}, False), "u_x")["u_x"])
+    np.testing.assert_allclose(
+        rows[:, 2], values(opened(two), Places({"x": x, "t": t}, False), "u_x")["u_x"]
+    )
     first, second = outcome.err.splitlines()
     assert first == "columns that are not used: who"
     assert second.endswith(": u_x, u at 3 points, x in [3, 4.5], t in [-1, 0.25]")
     np.savetxt(points, rows[:, :2], delimiter=",", header="x,t")
-    assert table(laaf("evaluate", two, "--points", points, "-f", "u_x,u").out)[1].tolist() == rows.tolist()
+    assert (
+        table(laaf("evaluate", two, "--points", points, "-f", "u_x,u").out)[1].tolist()
+        == rows.tolist()
+    )
 
 
-def test_points_from_stdin_and_pipes(two: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_from_stdin_and_pipes(
+    two: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = laaf("evaluate", two, "--grid", "x=3,t=2", "-q").out
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(first.encode())))
     again = laaf("evaluate", two, "--points", "-")
@@ -378,10 +452,10 @@ def test_points_from_stdin_and_pipes(two: Path, laaf: Laaf, monkeypatch: pytest.
     assert again.err.startswith("columns that are not used: u, v\n")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x\n1\n")))
     assert laaf("evaluate", two, "--points", "-").err.startswith("error: stdin has no column 't'; ")
-    script = (
-        'laaf() { "$0" -m laaf_cli evaluate "$@" -q; }; laaf "$1" --grid x=3,t=2 | laaf "$1" --points <(cat) | head -1'
+    script = 'laaf() { "$0" -m laaf_cli evaluate "$@" -q; }; laaf "$1" --grid x=3,t=2 | laaf "$1" --points <(cat) | head -1'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, two], capture_output=True, text=True, check=True
     )
-    done = subprocess.run(["bash", "-c", script, sys.executable, two], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("x,t,u,v\n", "")
 
 
@@ -430,11 +504,16 @@ def test_points_that_cannot_be_read(two: Path, laaf: Laaf, path: str, text: str)
     assert (outcome.code, outcome.err) == (ExitCode.USAGE, f"error: {text}\n")
 
 
-def test_too_many_points(two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_points(
+    two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cli_places, "MAX_VALUES", 5)
     (tmp_path / "p.csv").write_text("x,t\n4,0\n4,0\n4,0\n")
     outcome = laaf("evaluate", two, "--points", tmp_path / "p.csv")
-    assert outcome.err == f"error: {tmp_path}/p.csv holds more than 5 values, which are too many at once\n"
+    assert (
+        outcome.err
+        == f"error: {tmp_path}/p.csv holds more than 5 values, which are too many at once\n"
+    )
     (tmp_path / "p.csv").write_text("x,t\n4,0\n4,0\n")
     assert (
         "2 (rows) points and 3 fields are 6 values"
@@ -456,14 +535,19 @@ def test_extrapolation_is_told(two: Path, laaf: Laaf, tmp_path: Path) -> None:
     assert grid.err.splitlines()[1:] == [
         "warning: the network was trained on x in [3, 5]; 6 of 12 points lie outside, up to x = 7: values there are extrapolation"
     ]
-    assert len(laaf("evaluate", two, "--grid", "x=50,t=50").err.splitlines()) == 1, "the ends of the domain are inside"
+    assert len(laaf("evaluate", two, "--grid", "x=50,t=50").err.splitlines()) == 1, (
+        "the ends of the domain are inside"
+    )
     assert laaf("evaluate", two, "--grid", "x=4:7:4", "-q").err == ""
 
 
 def test_what_is_wrong_with_the_run_is_told(damaged: Path, laaf: Laaf) -> None:
     for reason, text in [
         ("diverged", "warning: the training diverged; this is its last good state"),
-        ("interrupted", "warning: the training was interrupted; this is the state that it had reached"),
+        (
+            "interrupted",
+            "warning: the training was interrupted; this is the state that it had reached",
+        ),
     ]:
         with resealed(damaged) as file:
             file.attrs["stop_reason"] = reason
@@ -569,7 +653,9 @@ def test_netcdf_is_opened_by_xarray(two: Path, laaf: Laaf, tmp_path: Path, point
         assert set(found.coords) == {"x", "t"}
         np.testing.assert_array_equal(found["x"], x)
         np.testing.assert_array_equal(found["t"], [0.5])
-        expected = values(network, Places({"x": x, "t": np.array([0.5])}, is_grid=True), "u", "u_xt")
+        expected = values(
+            network, Places({"x": x, "t": np.array([0.5])}, is_grid=True), "u", "u_xt"
+        )
         np.testing.assert_array_equal(found["u_xt"], expected["u_xt"])
         assert found.attrs["title"] == "Wärme"
         assert found.attrs["source"].startswith("laaf ")
@@ -585,7 +671,9 @@ def test_netcdf_is_opened_by_xarray(two: Path, laaf: Laaf, tmp_path: Path, point
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
-def test_vtk_is_read_by_meshio(make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path, dimension: int) -> None:
+def test_vtk_is_read_by_meshio(
+    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path, dimension: int
+) -> None:
     path = make_run(spec_in(dimension))
     network = opened(path)
     exported(laaf, path, "-f", "u,u_x", "-o", tmp_path / "grid.vtk")
@@ -594,20 +682,34 @@ def test_vtk_is_read_by_meshio(make_run: Callable[..., Path], laaf: Laaf, tmp_pa
     assert set(found.point_data) == {"u", "u_x"}
     assert [block.type for block in found.cells] == [["line", "quad", "hexahedron"][dimension - 1]]
     rows = np.array([[1.5, 2.25, 3.0], [1.0, 2.5, 3.75]])[:, :dimension]
-    np.savetxt(tmp_path / "p.csv", rows, delimiter=",", header=",".join("xyz"[:dimension]), comments="")
-    exported(laaf, path, "-f", "u,u_x", "--points", tmp_path / "p.csv", "-o", tmp_path / "points.vtk")
+    np.savetxt(
+        tmp_path / "p.csv", rows, delimiter=",", header=",".join("xyz"[:dimension]), comments=""
+    )
+    exported(
+        laaf, path, "-f", "u,u_x", "--points", tmp_path / "p.csv", "-o", tmp_path / "points.vtk"
+    )
     scatter = meshio.read(tmp_path / "points.vtk")
     np.testing.assert_array_equal(scatter.points[:, :dimension], rows)
-    assert [(block.type, block.data.ravel().tolist()) for block in scatter.cells] == [("vertex", [0, 1])]
+    assert [(block.type, block.data.ravel().tolist()) for block in scatter.cells] == [
+        ("vertex", [0, 1])
+    ]
     for mesh in (found, scatter):
-        assert not mesh.points[:, dimension:].any(), "coordinates that the problem does not have are 0"
-        columns = {name: mesh.points[:, i].astype(float) for i, name in enumerate("xyz"[:dimension])}
+        assert not mesh.points[:, dimension:].any(), (
+            "coordinates that the problem does not have are 0"
+        )
+        columns = {
+            name: mesh.points[:, i].astype(float) for i, name in enumerate("xyz"[:dimension])
+        }
         expected = values(network, Places(columns, is_grid=False), "u", "u_x")
         for name in ("u", "u_x"):
-            np.testing.assert_allclose(mesh.point_data[name].ravel(), expected[name], rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(
+                mesh.point_data[name].ravel(), expected[name], rtol=1e-12, atol=1e-14
+            )
 
 
-def test_vtk_of_more_coordinates_is_refused(make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path) -> None:
+def test_vtk_of_more_coordinates_is_refused(
+    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path
+) -> None:
     path = make_run(spec_in(4))
     outcome = laaf("evaluate", path, "-o", tmp_path / "f.vtk")
     assert (outcome.code, outcome.err) == (
@@ -637,11 +739,21 @@ def test_awkward_names(
     )
     monkeypatch.chdir(tmp_path)
     Path("p.csv").write_text("point,pickle\n0.5,1\n0,1\n")
-    exported(laaf, make_run(spec), form, "-f", "file,allow_pickle,allow_point", "-o", f"out{suffix}")
+    exported(
+        laaf, make_run(spec), form, "-f", "file,allow_pickle,allow_point", "-o", f"out{suffix}"
+    )
     if suffix == ".nc":
         with xarray.open_dataset("out.nc") as found:
-            assert set(found.variables) == {"pickle", "point", "file", "allow_pickle", "allow_point"}
-            assert found["file"].dims == (("pickle", "point") if "grid" in form else ("point_number",))
+            assert set(found.variables) == {
+                "pickle",
+                "point",
+                "file",
+                "allow_pickle",
+                "allow_point",
+            }
+            assert found["file"].dims == (
+                ("pickle", "point") if "grid" in form else ("point_number",)
+            )
     if suffix == ".npz":
         assert "allow_pickle.npy" in zipfile.ZipFile("out.npz").namelist()
     if suffix == ".vtk":
@@ -663,9 +775,18 @@ FORMATS_TEXT = (
         ("out", f"out has no ending; {FORMATS_TEXT}"),
         ("out.h5", f"out.h5 ends in '.h5'; {FORMATS_TEXT}"),
         (".", ". is a directory; --output takes the path of a file"),
-        ("there.csv", "there.csv is there already; --overwrite replaces it, --output names another"),
-        ("there.csv/new.csv", "there.csv/new.csv cannot be written: File exists; --output names another place"),
-        ("/proc/new.csv", "/proc/new.csv cannot be written: No such file or directory; --output names another place"),
+        (
+            "there.csv",
+            "there.csv is there already; --overwrite replaces it, --output names another",
+        ),
+        (
+            "there.csv/new.csv",
+            "there.csv/new.csv cannot be written: File exists; --output names another place",
+        ),
+        (
+            "/proc/new.csv",
+            "/proc/new.csv cannot be written: No such file or directory; --output names another place",
+        ),
         ("pipe.csv", "pipe.csv is not an ordinary file, and --output takes one"),
     ],
 )
@@ -716,7 +837,9 @@ def test_a_link_stays_one(two: Path, laaf: Laaf, tmp_path: Path) -> None:
 def test_results_in_pipes(two: Path, laaf: Laaf) -> None:
     assert laaf("evaluate", two, "-o", "-").out == laaf("evaluate", two).out
     command = [sys.executable, "-m", "laaf_cli", "evaluate", two, "-q", "--grid", "x=300,t=300"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as done:
         assert done.stdout is not None
         assert done.stderr is not None
         assert done.stdout.readline() == "x,t,u,v\n"
@@ -724,7 +847,9 @@ def test_results_in_pipes(two: Path, laaf: Laaf) -> None:
         assert done.stderr.read() == ""
     assert done.returncode == 0
     with Path("/dev/full").open("w") as full:
-        full_disk = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        full_disk = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert full_disk.returncode == ExitCode.USAGE
     assert full_disk.stderr == "error: the results cannot be printed: No space left on device\n"
 
@@ -782,7 +907,9 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("change", "text"), FOREIGN, ids=range(len(FOREIGN)))
-def test_damaged_run_files(damaged: Path, laaf: Laaf, change: Callable[[h5py.File], None], text: str) -> None:
+def test_damaged_run_files(
+    damaged: Path, laaf: Laaf, change: Callable[[h5py.File], None], text: str
+) -> None:
     with resealed(damaged) as file:
         change(file)
     outcome = laaf("evaluate", damaged)
@@ -790,7 +917,9 @@ def test_damaged_run_files(damaged: Path, laaf: Laaf, change: Callable[[h5py.Fil
     assert outcome.err == f"error: {text.format(damaged)}\n"
 
 
-@pytest.mark.parametrize(("old", "new"), [('"kind": "nlaaf"', '"kind": "swish"'), ('"v"', '"x"'), ('"tanh"', "{")])
+@pytest.mark.parametrize(
+    ("old", "new"), [('"kind": "nlaaf"', '"kind": "swish"'), ('"v"', '"x"'), ('"tanh"', "{")]
+)
 def test_settings_that_do_not_fit(damaged: Path, laaf: Laaf, old: str, new: str) -> None:
     with resealed(damaged) as file:
         settings(old, new)(file)
@@ -803,7 +932,9 @@ def test_unknown_activation(damaged: Path) -> None:
     with resealed(damaged) as file:
         settings('"activation": "tanh"', '"activation": "swish"')(file)
         file["network"].attrs["activation"] = "swish"
-    with pytest.raises(RunFileError, match=r"has the activation function 'swish'; known are tanh, sin, "):
+    with pytest.raises(
+        RunFileError, match=r"has the activation function 'swish'; known are tanh, sin, "
+    ):
         opened(damaged)
 
 
@@ -815,9 +946,14 @@ def test_gaaf_has_one_slope(make_run: Callable[..., Path], tmp_path: Path) -> No
         opened(path)
 
 
-def test_other_files_and_devices(laaf: Laaf, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_and_devices(
+    laaf: Laaf, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     missing = laaf("evaluate", tmp_path / "none.h5")
-    assert (missing.code, missing.err) == (ExitCode.RUN_FILE, f"error: there is no file {tmp_path}/none.h5\n")
+    assert (missing.code, missing.err) == (
+        ExitCode.RUN_FILE,
+        f"error: there is no file {tmp_path}/none.h5\n",
+    )
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     none = laaf("evaluate", two, "--device", "cuda")
     assert (none.code, none.err) == (
@@ -826,7 +962,9 @@ def test_other_files_and_devices(laaf: Laaf, two: Path, tmp_path: Path, monkeypa
     )
 
 
-def test_self_contained(two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_self_contained(
+    two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run file alone in an empty folder is enough."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(two, "only.h5")
@@ -853,18 +991,25 @@ evaluation: {grid: {x: 3, y: 3}}
 """
 
 
-def test_orders_that_a_transform_needs(make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path) -> None:
+def test_orders_that_a_transform_needs(
+    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path
+) -> None:
     """The velocity of a stream function has three derivatives left, and two where the activation has three."""
     path = make_run(STREAM)
     assert laaf("evaluate", path, "--fields", "u_xxx", "-o", tmp_path / "u.csv").code == 0
     outcome = laaf("evaluate", path, "--fields", "u_xxxx", "-o", tmp_path / "w.csv")
     assert outcome.code == ExitCode.USAGE, outcome.err
-    assert "with the transform of this run, 'u_xxxx' cannot be derived: a derivative of order 5" in outcome.err
+    assert (
+        "with the transform of this run, 'u_xxxx' cannot be derived: a derivative of order 5"
+        in outcome.err
+    )
     with RunFile(path) as run:
         restored = restore(run, "cpu")
     streams = trained_network.lower_set([(2, 1)])
     size = trained_network._block_size(restored.solution, {"u_xx": restored.field("u_xx")})
-    assert size == min(trained_network.MAX_BLOCK, trained_network.MAX_BLOCK_NUMBERS // (len(streams) * 9 * 2**3))
+    assert size == min(
+        trained_network.MAX_BLOCK, trained_network.MAX_BLOCK_NUMBERS // (len(streams) * 9 * 2**3)
+    )
     activation = replace(restored.solution.network.activation, max_order=2, why="it is rough.")
     restored.solution.network.activation = activation
     assert restored.field("u_x").orders == (1, 0)
@@ -876,9 +1021,13 @@ def test_orders_that_a_transform_needs(make_run: Callable[..., Path], laaf: Laaf
     )
 
 
-def test_derivatives_that_outgrow_their_bounds(make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path) -> None:
+def test_derivatives_that_outgrow_their_bounds(
+    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path
+) -> None:
     nested = "net*exp(sin(net*exp(sin(net*exp(sin(net*exp(sin(net*x))*y))*x))*y))"
-    path = make_run(spec_in(2), f"transform.u={nested}", "equations.e=u = 0", "conditions.all.equation=u = u_y")
+    path = make_run(
+        spec_in(2), f"transform.u={nested}", "equations.e=u = 0", "conditions.all.equation=u = u_y"
+    )
     outcome = laaf("evaluate", path, "--fields", "u_xxxx", "-o", tmp_path / "w.csv")
     assert outcome.code == ExitCode.USAGE, outcome.err
     assert "'u_xxxx' cannot be derived: the expression grows too large" in outcome.err
@@ -886,14 +1035,22 @@ def test_derivatives_that_outgrow_their_bounds(make_run: Callable[..., Path], la
 
 def test_values_that_are_not_finite_are_no_warnings(make_run: Callable[..., Path]) -> None:
     """The derivative of sqrt(x)*net is infinite at x = 0."""
-    with RunFile(make_run(spec_in(1), "coordinates.x=[0, 1]", "transform.u=sqrt(x)*(1 + net)")) as run:
+    with RunFile(
+        make_run(spec_in(1), "coordinates.x=[0, 1]", "transform.u=sqrt(x)*(1 + net)")
+    ) as run:
         restored = restore(run, "cpu")
-    found = restored.evaluate(Places({"x": np.array([0.0, 0.5])}, True), {"u_x": restored.field("u_x")})["u_x"]
+    found = restored.evaluate(
+        Places({"x": np.array([0.0, 0.5])}, True), {"u_x": restored.field("u_x")}
+    )["u_x"]
     assert np.isfinite(found).tolist() == [False, True]
 
 
 def test_a_derivative_without_any_output_is_zero(make_run: Callable[..., Path]) -> None:
-    changes = ("transform.u=floor(9*net) + x**2", "equations.e=u = 0", "conditions.all.equation=u = x")
+    changes = (
+        "transform.u=floor(9*net) + x**2",
+        "equations.e=u = 0",
+        "conditions.all.equation=u = x",
+    )
     with RunFile(make_run(spec_in(1), *changes)) as run:
         restored = restore(run, "cpu")
     places = Places({"x": np.array([1.0, 1.5])}, True)

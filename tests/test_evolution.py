@@ -183,7 +183,10 @@ CLOSED_FORMS: dict[str, tuple[str, dict[str, Exact]]] = {
           initial: {where: t = 0, equation: [u = 0.5*cos(2*x), v = 0.5*sin(2*x)]}
         periodic: {x: true}
         """,
-        {"u": lambda x, t: 0.5 * np.cos(2 * x - 1.75 * t), "v": lambda x, t: 0.5 * np.sin(2 * x - 1.75 * t)},
+        {
+            "u": lambda x, t: 0.5 * np.cos(2 * x - 1.75 * t),
+            "v": lambda x, t: 0.5 * np.sin(2 * x - 1.75 * t),
+        },
     ),
     "travelling wave of Fisher": (
         """
@@ -216,7 +219,10 @@ CLOSED_FORMS: dict[str, tuple[str, dict[str, Exact]]] = {
           initial: {where: t = 0, equation: u = sin(x)}
           ends: {where: boundary, equation: [u = 0, p = 0]}
         """,
-        {"u": lambda x, t: np.exp(-2 * t) * np.sin(x), "p": lambda x, t: -np.exp(-2 * t) * np.sin(x)},
+        {
+            "u": lambda x, t: np.exp(-2 * t) * np.sin(x),
+            "p": lambda x, t: -np.exp(-2 * t) * np.sin(x),
+        },
     ),
     "heat in two materials": (
         """
@@ -349,7 +355,10 @@ def test_lorenz_against_dormand_and_prince() -> None:
 
     other = solve_ivp(rates, (0, 8), [1, 1, 1], "DOP853", times, rtol=1e-13, atol=1e-13)
     values = Evolution(stated).evaluate(times[:, None])
-    error = max(float(np.max(np.abs(values.fields[name] - y))) for name, y in zip("xyz", other.y, strict=True))
+    error = max(
+        float(np.max(np.abs(values.fields[name] - y)))
+        for name, y in zip("xyz", other.y, strict=True)
+    )
     assert error < 1e-6
     assert error <= 10 * values.error_estimate < 1e-6
 
@@ -380,7 +389,9 @@ def test_a_stiff_equation_takes_few_steps() -> None:
         ("soliton of Korteweg and de Vries between ends", (14, 24, 40), False),
     ],
 )
-def test_error_falls_faster_than_any_power(name: str, sizes: tuple[int, ...], is_circle: bool) -> None:
+def test_error_falls_faster_than_any_power(
+    name: str, sizes: tuple[int, ...], is_circle: bool
+) -> None:
     """The observed order of the collocation in space itself grows with the number of points."""
     text, exact = CLOSED_FORMS[name]
     form = read_evolution(problem(text))
@@ -390,10 +401,14 @@ def test_error_falls_faster_than_any_power(name: str, sizes: tuple[int, ...], is
         system = Semidiscretisation(form, Mesh((form.lower[0], form.upper[0]), n, is_circle))
         grid = system.grids[0]
         state = np.stack([np.zeros(grid.size), initial_values(form, grid)[form.field(0, 0, 0)]])
-        integrator = Integrator(system, state, form.start, form.end, 1e-11, (form.end - form.start) / 100)
+        integrator = Integrator(
+            system, state, form.start, form.end, 1e-11, (form.end - form.start) / 100
+        )
         while integrator.time < form.end:
             panel = integrator.advance()
-        errors.append(np.max(np.abs(grid.interpolation(x) @ panel.values[-1] - exact["u"](x, form.end))))
+        errors.append(
+            np.max(np.abs(grid.interpolation(x) @ panel.values[-1] - exact["u"](x, form.end)))
+        )
     orders = np.diff(np.log(errors)) / -np.diff(np.log(sizes))
     assert orders[0] > 5
     assert orders[1] > 1.3 * orders[0]
@@ -413,12 +428,16 @@ def test_radau_is_what_it_is_called() -> None:
 
 
 def test_a_mesh_is_bisected_where_a_function_is_steep() -> None:
-    mesh = fitted(Mesh((0.0, 8.0), 12), lambda grid: np.tanh(200 * (grid.nodes - 5))[None], 1e-8, 2000)
+    mesh = fitted(
+        Mesh((0.0, 8.0), 12), lambda grid: np.tanh(200 * (grid.nodes - 5))[None], 1e-8, 2000
+    )
     widths = np.diff(mesh.breaks)
     middles = (np.array(mesh.breaks[1:]) + np.array(mesh.breaks[:-1])) / 2
     assert widths[np.argmin(np.abs(middles - 5))] == widths.min() < 0.02
     assert widths[0] == 4.0
-    few = fitted(Mesh((0.0, 8.0), 12), lambda grid: np.tanh(200 * (grid.nodes - 5))[None], 1e-8, 100)
+    few = fitted(
+        Mesh((0.0, 8.0), 12), lambda grid: np.tanh(200 * (grid.nodes - 5))[None], 1e-8, 100
+    )
     assert few.n_elements * few.n_points <= 100
 
 
@@ -428,7 +447,9 @@ def test_derivatives_on_elements() -> None:
     slopes = grid.operators(x, np.array([0, 0, 1, 1]), 2)[2] @ np.sin(grid.nodes)
     np.testing.assert_allclose(slopes, -np.sin(x), atol=1e-10)
     circle = Grid((FourierAxis(0.0, 2 * math.pi, 20),))
-    np.testing.assert_allclose(circle.interpolation(x) @ np.sin(3 * circle.nodes), np.sin(3 * x), atol=1e-13)
+    np.testing.assert_allclose(
+        circle.interpolation(x) @ np.sin(3 * circle.nodes), np.sin(3 * x), atol=1e-13
+    )
 
 
 def test_a_solution_can_be_sent() -> None:
@@ -477,7 +498,12 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_other_forms_are_refused(name: str) -> None:
     changes, text = REFUSED[name]
-    heat = {"equation": "u_t = u_xx", "initial": "u = sin(pi*x)", "where": "boundary", "ends": "u = 0"}
+    heat = {
+        "equation": "u_t = u_xx",
+        "initial": "u = sin(pi*x)",
+        "where": "boundary",
+        "ends": "u = 0",
+    }
     with pytest.raises(ReferenceRefusedError) as caught:
         Evolution(problem(HEAT.format(**(heat | changes))))
     assert str(caught.value) == APPLIES + text
@@ -488,7 +514,10 @@ MORE = {
         ("t = 0", "u_t = 0"),
         "the initial condition 'more' speaks of u_t, which follows from the equations",
     ),
-    "the end of time": (("t = 1", "u = 0"), "the condition 'more' at t = 1 is not an initial condition"),
+    "the end of time": (
+        ("t = 1", "u = 0"),
+        "the condition 'more' at t = 1 is not an initial condition",
+    ),
     "too many ends": (
         ("x = 1", "u_x = 0"),
         "3 different conditions stand at the ends of x, and the equations, by their orders 2 in x, take 2",
@@ -500,7 +529,9 @@ MORE = {
 def test_conditions_too_many_are_refused(name: str) -> None:
     """A problem that was not read from a spec, which would have been refused already."""
     (face, equation), text = MORE[name]
-    stated = problem(HEAT.format(equation="u_t = u_xx", initial="u = x", where="boundary", ends="u = 0"))
+    stated = problem(
+        HEAT.format(equation="u_t = u_xx", initial="u = x", where="boundary", ends="u = 0")
+    )
     with pytest.raises(ReferenceRefusedError) as caught:
         Evolution(with_condition(stated, face, equation))
     assert str(caught.value) == APPLIES + text
@@ -508,7 +539,9 @@ def test_conditions_too_many_are_refused(name: str) -> None:
 
 def with_condition(stated: Problem, name: str, equation: str) -> Problem:
     faces = tuple(face for face in stated.domain.faces if face.name == name)
-    tree = resolve(parse_equation(equation), Scope(stated.domain.coordinates, stated.unknowns, {}, "t"))
+    tree = resolve(
+        parse_equation(equation), Scope(stated.domain.coordinates, stated.unknowns, {}, "t")
+    )
     term = Term("more", "condition", (tree,), OnFaces(faces, 1, "uniform"), 1.0)
     return replace(stated, terms=(*stated.terms, term))
 
@@ -531,7 +564,9 @@ def test_two_coordinates_of_space_are_refused() -> None:
     """
     with pytest.raises(ReferenceRefusedError) as caught:
         Evolution(problem(text))
-    assert str(caught.value) == APPLIES + "there are 2 coordinates of space, and it knows one at most"
+    assert (
+        str(caught.value) == APPLIES + "there are 2 coordinates of space, and it knows one at most"
+    )
 
 
 UNSOLVABLE = {
@@ -563,7 +598,10 @@ def test_what_has_no_solution_is_refused(name: str) -> None:
 def test_a_condition_at_the_wrong_end_is_refused() -> None:
     """Where the flow leaves, a value cannot be prescribed: nothing settles."""
     text = CLOSED_FORMS["advection with inflow"][0].replace("x = 3, equation", "x = 7, equation")
-    with pytest.raises(ReferenceRefusedError, match="^the spectral solution in time (was not found|does not settle)"):
+    with pytest.raises(
+        ReferenceRefusedError,
+        match="^the spectral solution in time (was not found|does not settle)",
+    ):
         Evolution(problem(text)).evaluate(np.array([[5.0, 2.5]]))
 
 
@@ -581,7 +619,9 @@ def test_no_two_accuracies_share_a_circle() -> None:
 def dose(t: np.ndarray, middle: float, half: float) -> np.ndarray:
     """u' = −0.3 u + f, u(0) = 10, where f = 50/half from middle − half to middle + half, and 0 elsewhere."""
     since = [np.maximum(t - middle + half, 0), np.maximum(t - middle - half, 0)]
-    return 10 * np.exp(-0.3 * t) + 50 / half / 0.3 * (np.exp(-0.3 * since[1]) - np.exp(-0.3 * since[0]))
+    return 10 * np.exp(-0.3 * t) + 50 / half / 0.3 * (
+        np.exp(-0.3 * since[1]) - np.exp(-0.3 * since[0])
+    )
 
 
 def gauss(t: np.ndarray, width: float) -> np.ndarray:
@@ -591,7 +631,10 @@ def gauss(t: np.ndarray, width: float) -> np.ndarray:
 
 PULSE = "exp(-((t - 0.6)/{0})**2)/{0}"
 SHORT: dict[str, tuple[tuple[str, float, float], Exact]] = {
-    "a window": (("-0.3*u + where(abs(t - 24.04) < 0.25, 200, 0)", 48, 10), lambda t: dose(t, 24.04, 0.25)),
+    "a window": (
+        ("-0.3*u + where(abs(t - 24.04) < 0.25, 200, 0)", 48, 10),
+        lambda t: dose(t, 24.04, 0.25),
+    ),
     "a window of two conditions": (
         ("-0.3*u + where(t > 24.04 - 1e-6 and t <= 24.04 + 1e-6, 5e7, 0)", 48, 10),
         lambda t: dose(t, 24.04, 1e-6),
@@ -611,7 +654,10 @@ SHORT: dict[str, tuple[tuple[str, float, float], Exact]] = {
         ("1e3*cos(t) + exp(-((t - 0.6)/0.0001)**2)", 1, 0),
         lambda t: 1e3 * np.sin(t) + 1e-4 * gauss(t, 1e-4),
     ),
-    "a square wave": (("where(sin(20*t) > 0, 1, -1)", 1.2, 0), lambda t: np.arccos(np.cos(20 * t)) / 20),
+    "a square wave": (
+        ("where(sin(20*t) > 0, 1, -1)", 1.2, 0),
+        lambda t: np.arccos(np.cos(20 * t)) / 20,
+    ),
     "stairs": (("floor(5*t)", 1, 0), lambda t: np.floor(5 * t) * (t - 0.1 * (np.floor(5 * t) + 1))),
 }
 
@@ -630,7 +676,10 @@ def test_nothing_short_is_stepped_over(name: str) -> None:
     )
     times = np.linspace(0, end, 500)[:, None]
     values = Evolution(stated).evaluate(times)
-    error, size = (float(np.max(np.abs(v))) for v in (values.fields["u"] - exact(times[:, 0]), values.fields["u"]))
+    error, size = (
+        float(np.max(np.abs(v)))
+        for v in (values.fields["u"] - exact(times[:, 0]), values.fields["u"])
+    )
     assert error < 1e-8 * size
     assert error <= 10 * values.error_estimate < 1e-7 * size
 
@@ -647,7 +696,9 @@ def test_a_force_that_sets_in() -> None:
     )
     t = np.linspace(0, 5, 400)
     values = Evolution(stated).evaluate(t[:, None])
-    error = float(np.max(np.abs(values.fields["u"] - np.sin(t) - np.where(t < 2, 0, 1 - np.cos(t - 2)))))
+    error = float(
+        np.max(np.abs(values.fields["u"] - np.sin(t) - np.where(t < 2, 0, 1 - np.cos(t - 2))))
+    )
     assert error < 1e-8
     assert error <= 10 * values.error_estimate < 1e-7
 
@@ -668,7 +719,12 @@ def test_short_heating(shape: str) -> None:
     points = places(stated, 400)
     x, t = points.T
     k, s = (0.1 * math.pi**2, 0.003) if shape.startswith("cos") else (0.0, 0.003)
-    grown = math.sqrt(math.pi) / 2 * (erf((t - 0.6) / s - k * s / 2) + 1) * np.exp(k * (0.6 - t) + (k * s / 2) ** 2)
+    grown = (
+        math.sqrt(math.pi)
+        / 2
+        * (erf((t - 0.6) / s - k * s / 2) + 1)
+        * np.exp(k * (0.6 - t) + (k * s / 2) ** 2)
+    )
     exact = 0.1 + grown * (np.cos(math.pi * x) if k else 1)
     values = Evolution(stated).evaluate(points)
     error = float(np.max(np.abs(values.fields["u"] - exact)))
@@ -699,11 +755,15 @@ def test_work_does_not_depend_on_the_machine() -> None:
     assert first[0].work > 0
     with pytest.raises(ReferenceRefusedError) as caught:
         converged(form, first[0].work / 100)
-    assert str(caught.value).startswith("the spectral solution in time was not found within the work of ")
+    assert str(caught.value).startswith(
+        "the spectral solution in time was not found within the work of "
+    )
 
 
 def test_breaks_of_any_width() -> None:
     scope = Scope(("t",), ("u",), {}, "t")
-    tree = resolve(parse_equation("u = where(abs(t - 0.3) < 1e-7, 1, 0) + floor(2*t) + max(t, 0.9)"), scope)
+    tree = resolve(
+        parse_equation("u = where(abs(t - 0.3) < 1e-7, 1, 0) + floor(2*t) + max(t, 0.9)"), scope
+    )
     found = branch_breaks([tree], "t", 0.0, 1.0)
     np.testing.assert_allclose(found, [0.3 - 1e-7, 0.3, 0.3 + 1e-7, 0.5, 0.9], rtol=0, atol=1e-14)

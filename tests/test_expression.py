@@ -124,8 +124,14 @@ def test_every_function_numpy_torch_and_derivative(name: str) -> None:
     xt = torch.tensor(x, requires_grad=True)
     by_torch = evaluate(f, {"x": xt}, {}, TORCH)
     np.testing.assert_allclose(by_torch.detach().numpy(), by_numpy, rtol=1e-14, atol=1e-15)
-    gradient = torch.autograd.grad(by_torch.sum(), xt)[0] if by_torch.requires_grad else torch.zeros_like(xt)
-    symbolic = np.broadcast_to(evaluate(differentiate(f, "x", ("x", "t")), {"x": x}, {}, NUMPY), x.shape)
+    gradient = (
+        torch.autograd.grad(by_torch.sum(), xt)[0]
+        if by_torch.requires_grad
+        else torch.zeros_like(xt)
+    )
+    symbolic = np.broadcast_to(
+        evaluate(differentiate(f, "x", ("x", "t")), {"x": x}, {}, NUMPY), x.shape
+    )
     np.testing.assert_allclose(symbolic, gradient.numpy(), rtol=1e-12, atol=1e-13)
 
 
@@ -153,7 +159,12 @@ def test_operators_against_central_differences(text: str, coordinate: str) -> No
     assert derivative == pytest.approx(float(numeric), rel=1e-8, abs=1e-8)
 
 
-PARTIALS = {Field("u", (0, 0)): 0.6, Field("u", (1, 0)): -0.4, Field("v", (0, 0)): 1.3, Field("u", (0, 1)): 0.8}
+PARTIALS = {
+    Field("u", (0, 0)): 0.6,
+    Field("u", (1, 0)): -0.4,
+    Field("v", (0, 0)): 1.3,
+    Field("u", (0, 1)): 0.8,
+}
 
 
 @pytest.mark.parametrize("field", PARTIALS)
@@ -170,7 +181,9 @@ PARTIALS = {Field("u", (0, 0)): 0.6, Field("u", (1, 0)): -0.4, Field("v", (0, 0)
 def test_partial_derivatives_against_central_differences(text: str, field: Field) -> None:
     f, at, h = tree(text), {"x": 0.7, "t": 1.3}, 1e-5
     derivative = float(evaluate(partial(f, field), at, PARTIALS, NUMPY))
-    up, down = (evaluate(f, at, PARTIALS | {field: PARTIALS[field] + sign * h}, NUMPY) for sign in (1, -1))
+    up, down = (
+        evaluate(f, at, PARTIALS | {field: PARTIALS[field] + sign * h}, NUMPY) for sign in (1, -1)
+    )
     assert derivative == pytest.approx(float(up - down) / (2 * h), rel=1e-8, abs=1e-8)
 
 
@@ -186,12 +199,16 @@ def test_derivative_of_the_other_branch_does_not_spoil_the_one_in_use() -> None:
 
 
 numbers = st.floats(0.1, 3).map(Number)
-leaves = st.one_of(numbers, st.sampled_from([Symbol("x"), Symbol("t"), Field("u", (0, 0)), Field("u", (1, 0))]))
+leaves = st.one_of(
+    numbers, st.sampled_from([Symbol("x"), Symbol("t"), Field("u", (0, 0)), Field("u", (1, 0))])
+)
 trees = st.recursive(
     leaves,
     lambda inner: st.one_of(
         st.tuples(st.sampled_from(["+", "-", "*"]), inner, inner).map(lambda p: Call(p[0], p[1:])),
-        st.tuples(st.sampled_from(["sin", "cos", "tanh", "neg"]), inner).map(lambda p: Call(p[0], p[1:])),
+        st.tuples(st.sampled_from(["sin", "cos", "tanh", "neg"]), inner).map(
+            lambda p: Call(p[0], p[1:])
+        ),
     ),
     max_leaves=8,
 )

@@ -843,8 +843,13 @@ def message(text: str) -> str:
         resolve(parse_equation(text), SCOPE)
     except ExpressionError as error:
         source = Text("text", text)
-        marks = [source.mark(0, fault.span[0], fault.span[1] - fault.span[0]) for fault in error.faults]
-        faults = [Fault(fault.what, mark, fault.hint) for fault, mark in zip(error.faults, marks, strict=True)]
+        marks = [
+            source.mark(0, fault.span[0], fault.span[1] - fault.span[0]) for fault in error.faults
+        ]
+        faults = [
+            Fault(fault.what, mark, fault.hint)
+            for fault, mark in zip(error.faults, marks, strict=True)
+        ]
         return str(SpecError(faults))
     finally:
         assert time.process_time() - start < 1, "a text must not keep the program busy"
@@ -856,8 +861,16 @@ def cases(*tables: str) -> list[Any]:
     found = []
     for block in "\n".join(tables).strip().split("\n\n"):
         text, carets, what, *hint = block.strip("\n").split("\n")
-        lines = [f"text:1:{len(carets) - len(carets.lstrip()) + 1}: {what}", f"   1 | {text}", f"     | {carets}"]
-        found.append(pytest.param(text, "\n".join([*lines, *(HINTS.get(line, line) for line in hint)]), id=text))
+        lines = [
+            f"text:1:{len(carets) - len(carets.lstrip()) + 1}: {what}",
+            f"   1 | {text}",
+            f"     | {carets}",
+        ]
+        found.append(
+            pytest.param(
+                text, "\n".join([*lines, *(HINTS.get(line, line) for line in hint)]), id=text
+            )
+        )
     return found
 
 
@@ -876,7 +889,12 @@ def test_the_long_hints_are_those_of_the_program() -> None:
 INVISIBLE = {
     "null": ("u\0+ v", r"'\x00'", "u\ufffd+ v", FORMS),
     "escape": ("u\x1b[31m", r"'\x1b'", "u\ufffd[31m", FORMS),
-    "no-break space": ("u\xa0= v", r"'\xa0'", "u\ufffd= v", "It looks like a space; write a plain one."),
+    "no-break space": (
+        "u\xa0= v",
+        r"'\xa0'",
+        "u\ufffd= v",
+        "It looks like a space; write a plain one.",
+    ),
     "right to left": ("u\u202e + v", r"'\u202e'", "u\ufffd + v", FORMS),
     "byte order mark": ("u\ufeff", r"'\ufeff'", "u\ufffd", FORMS),
     "surrogate": ("u\ud800", r"'\ud800'", "u\ufffd", FORMS),
@@ -886,8 +904,12 @@ INVISIBLE = {
 
 
 @pytest.mark.parametrize(("text", "character", "line", "hint"), INVISIBLE.values(), ids=INVISIBLE)
-def test_characters_that_cannot_be_seen_are_named(text: str, character: str, line: str, hint: str) -> None:
-    expected = f"text:1:2: the character {character} has no meaning\n   1 | {line}\n     |  ^\n{hint}"
+def test_characters_that_cannot_be_seen_are_named(
+    text: str, character: str, line: str, hint: str
+) -> None:
+    expected = (
+        f"text:1:2: the character {character} has no meaning\n   1 | {line}\n     |  ^\n{hint}"
+    )
     assert message(text) == expected
 
 
@@ -927,13 +949,49 @@ TOO_MANY = "D differentiates along 600 coordinates"
 
 # Each: the text, the column, how many characters are marked, what is wrong, and the hint.
 HOSTILE = {
-    "121 parentheses": ("(" * 121 + "u" + ")" * 121, 121, 1, "the expression is nested too deeply", TOO_DEEP),
-    "900 parentheses": ("(" * 900 + "u" + ")" * 900, 121, 1, "the expression is nested too deeply", TOO_DEEP),
+    "121 parentheses": (
+        "(" * 121 + "u" + ")" * 121,
+        121,
+        1,
+        "the expression is nested too deeply",
+        TOO_DEEP,
+    ),
+    "900 parentheses": (
+        "(" * 900 + "u" + ")" * 900,
+        121,
+        1,
+        "the expression is nested too deeply",
+        TOO_DEEP,
+    ),
     "1999 signs": ("-" * 1999 + "u", 121, 1880, "the expression is nested too deeply", TOO_DEEP),
-    "a sum of 121 terms": ("+".join("u" * 121), 1, 1, "the expression is nested too deeply", TOO_DEEP),
-    "a product of 1000 factors": ("*".join("u" * 1000), 1, 1759, "the expression is nested too deeply", TOO_DEEP),
-    "a tower of powers": ("**".join("u" * 600), 358, 1, "the expression is nested too deeply", TOO_DEEP),
-    "300 calls": ("sin(" * 300 + "u" + ")" * 300, 484, 1, "the expression is nested too deeply", TOO_DEEP),
+    "a sum of 121 terms": (
+        "+".join("u" * 121),
+        1,
+        1,
+        "the expression is nested too deeply",
+        TOO_DEEP,
+    ),
+    "a product of 1000 factors": (
+        "*".join("u" * 1000),
+        1,
+        1759,
+        "the expression is nested too deeply",
+        TOO_DEEP,
+    ),
+    "a tower of powers": (
+        "**".join("u" * 600),
+        358,
+        1,
+        "the expression is nested too deeply",
+        TOO_DEEP,
+    ),
+    "300 calls": (
+        "sin(" * 300 + "u" + ")" * 300,
+        484,
+        1,
+        "the expression is nested too deeply",
+        TOO_DEEP,
+    ),
     "900 comparisons": (
         "where(" + "<".join("x" * 900) + ",u,v)",
         1,
@@ -962,9 +1020,27 @@ HOSTILE = {
         f"the name '{'u' * 20}…' has 2000 characters",
         "The limit is 100 characters.",
     ),
-    "a very long number": ("9" * 2000, 1, 2000, "the number is too large", "The largest is about 1.8e308."),
-    "900 arguments": (f"sin({','.join('x' * 900)})", 1, 1804, "sin takes 1 argument and has 900", "sin(a): sine."),
-    "600 derivatives": (f"D(sin(x){', x' * 600})", 1, 1809, TOO_MANY, "Derivatives up to order 4 are supported."),
+    "a very long number": (
+        "9" * 2000,
+        1,
+        2000,
+        "the number is too large",
+        "The largest is about 1.8e308.",
+    ),
+    "900 arguments": (
+        f"sin({','.join('x' * 900)})",
+        1,
+        1804,
+        "sin takes 1 argument and has 900",
+        "sin(a): sine.",
+    ),
+    "600 derivatives": (
+        f"D(sin(x){', x' * 600})",
+        1,
+        1809,
+        TOO_MANY,
+        "Derivatives up to order 4 are supported.",
+    ),
     "derivatives of nested calls": (
         f"D({'sin(' * 30}u{')' * 30}, x, x, x, x)",
         3,
@@ -975,8 +1051,12 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize(("text", "column", "length", "what", "hint"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_sizes_are_refused_at_once(text: str, column: int, length: int, what: str, hint: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "column", "length", "what", "hint"), HOSTILE.values(), ids=HOSTILE
+)
+def test_hostile_sizes_are_refused_at_once(
+    text: str, column: int, length: int, what: str, hint: str
+) -> None:
     with pytest.raises(ExpressionError) as caught:
         resolve(parse_equation(text), SCOPE)
     (fault,) = caught.value.faults
@@ -985,7 +1065,12 @@ def test_hostile_sizes_are_refused_at_once(text: str, column: int, length: int, 
 
 
 def test_the_limits_leave_room() -> None:
-    for text in ("(" * 120 + "u" + ")" * 120, "+".join("u" * 120), "sin(" * 119 + "u" + ")" * 119, "-" * 119 + "u"):
+    for text in (
+        "(" * 120 + "u" + ")" * 120,
+        "+".join("u" * 120),
+        "sin(" * 119 + "u" + ")" * 119,
+        "-" * 119 + "u",
+    ):
         assert message(text) == ""
     parts = "(" + "+".join("u" * 100) + ")"
     assert message("+".join([parts] * 9)) == ""
@@ -1020,7 +1105,8 @@ def test_nothing_is_executed(text: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_message_speaks_of_python() -> None:
     """The words by which Python's own messages and names would be known."""
     jargon = re.compile(
-        r"invalid syntax|literal|token|ast\.|<class|Error|perhaps you|f-string|unterminated", re.IGNORECASE
+        r"invalid syntax|literal|token|ast\.|<class|Error|perhaps you|f-string|unterminated",
+        re.IGNORECASE,
     )
     for case in cases(OPERATORS, PYTHON, ORDER, COMPARISONS, CALLS, NAMES, NUMBERS, LOOKALIKES):
         headline, _, _, *hint = message(str(case.values[0])).split("\n")

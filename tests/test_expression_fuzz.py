@@ -63,7 +63,8 @@ def test_a_well_formed_expression_is_parsed(text: str) -> None:
 
 
 @given(
-    st.sampled_from("([{-+~") | st.sampled_from(["sin(", "D(", "not ", "u**", "u+", "x<", "where("]),
+    st.sampled_from("([{-+~")
+    | st.sampled_from(["sin(", "D(", "not ", "u**", "u+", "x<", "where("]),
     st.integers(1, 999),
 )
 @settings(deadline=None, max_examples=100)
@@ -98,7 +99,9 @@ def test_any_spec_has_a_plan_or_an_error_of_the_user(case: specs.Case) -> None:
 def test_the_first_of_the_long_scripts_keep_their_promises() -> None:
     """Seeded, so that what fails here can be repeated there by its number."""
     randoms = [Random(f"0 {i}") for i in range(300)]  # noqa: S311 - not for secrets
-    tally = examine_all(map(expression_texts.any_expression, randoms), expressions.examine, lambda _: None)
+    tally = examine_all(
+        map(expression_texts.any_expression, randoms), expressions.examine, lambda _: None
+    )
     assert tally.faults == []
     assert tally.n_accepted > 50
     assert tally.n_refused > 50
@@ -151,7 +154,9 @@ ACTS: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_the_tripwire_trips(act: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tripwire_trips(
+    act: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("this", None)
     with armed(["a.csv"]) as tried, pytest.raises(TrippedError):
@@ -159,7 +164,9 @@ def test_the_tripwire_trips(act: Callable[[], object], tmp_path: Path, monkeypat
     assert len(tried) == 1
 
 
-def test_the_tripwire_lets_pass_what_a_spec_may_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tripwire_lets_pass_what_a_spec_may_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("x")
     with armed(["a.csv"]) as tried:

@@ -38,7 +38,9 @@ SMALL = 20_000
 """Bytes of a file: enough for what is printed, and too few for a checkpoint."""
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="signals and limits of processes as Linux has them"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="signals and limits of processes as Linux has them"
+    ),
     pytest.mark.slow,
 ]
 
@@ -55,7 +57,9 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "runs" / "heat.h5"
 
 
-def training(spec: Path, run: Path, *more: object, prepare: Callable[[], None] | None = None) -> LaafProcess:
+def training(
+    spec: Path, run: Path, *more: object, prepare: Callable[[], None] | None = None
+) -> LaafProcess:
     """A training that has written its first checkpoint, in the folder of its spec."""
     command = ["solve", spec.name, "-o", run.relative_to(spec.parent), *more]
     started = LaafProcess(spec.parent, *command, prepare=prepare)
@@ -97,14 +101,18 @@ def test_one_signal_stops_cleanly(spec: Path, run: Path, number: signal.Signals)
     assert alone(run)
     resumed = resume(spec, run)
     assert resumed.ended() == 0
-    assert f"going on from iteration {iterations} of 1000000, kept in runs/heat.h5\n" in resumed.said()
+    assert (
+        f"going on from iteration {iterations} of 1000000, kept in runs/heat.h5\n" in resumed.said()
+    )
 
 
 def test_two_signals_stop_at_once(spec: Path, run: Path) -> None:
     # The step in which the first signal finds it takes long.
     started = training(spec, run, "--quiet", prepare=with_long_steps)
     started.send(signal.SIGINT)
-    started.wait_until(lambda: "stopping after this iteration" in started.said(), "the first signal")
+    started.wait_until(
+        lambda: "stopping after this iteration" in started.said(), "the first signal"
+    )
     started.send(signal.SIGINT)
     assert started.ended() == 130
     assert started.said().endswith(
@@ -139,7 +147,9 @@ def test_a_disk_that_is_full_for_a_while(spec: Path, run: Path) -> None:
     started.wait_until(lambda: "cannot be written" in started.said(), "a warning")
     with RunFile(files.readable() or run) as kept:
         before = kept.attributes["iterations"]
-    resource.prlimit(started.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    resource.prlimit(
+        started.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    )
 
     def goes_on() -> bool:
         with RunFile(files.newest) as kept:
@@ -168,15 +178,34 @@ def test_a_disk_that_is_full_at_the_end(spec: Path, run: Path) -> None:
 
 
 def test_a_disk_that_is_full_at_the_start(spec: Path) -> None:
-    started = LaafProcess(spec.parent, "solve", spec.name, "-o", "runs/heat.h5", prepare=with_small_files)
+    started = LaafProcess(
+        spec.parent, "solve", spec.name, "-o", "runs/heat.h5", prepare=with_small_files
+    )
     assert started.ended() == 2
-    assert started.said() == "error: runs/heat.h5 cannot be written: File too large; --output names another place\n"
+    assert (
+        started.said()
+        == "error: runs/heat.h5 cannot be written: File too large; --output names another place\n"
+    )
 
 
 def test_a_log_on_a_full_disk(spec: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-P", "-m", "laaf_cli", "solve", spec, "-i", "3", "-o", spec.with_suffix(".h5")]
-        assert subprocess.run(command, stderr=full, stdout=subprocess.DEVNULL, check=False).returncode == 0
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "laaf_cli",
+            "solve",
+            spec,
+            "-i",
+            "3",
+            "-o",
+            spec.with_suffix(".h5"),
+        ]
+        assert (
+            subprocess.run(command, stderr=full, stdout=subprocess.DEVNULL, check=False).returncode
+            == 0
+        )
 
 
 def with_small_files() -> None:
@@ -186,9 +215,14 @@ def with_small_files() -> None:
 def test_a_folder_that_may_not_be_written(spec: Path, run: Path) -> None:
     run.parent.mkdir()
     run.parent.chmod(0o555)
-    started = LaafProcess(spec.parent, "solve", spec.name, "-o", "runs/heat.h5", prepare=without_privileges)
+    started = LaafProcess(
+        spec.parent, "solve", spec.name, "-o", "runs/heat.h5", prepare=without_privileges
+    )
     assert started.ended() == 2
-    assert started.said() == "error: runs/heat.h5 cannot be written: Permission denied; --output names another place\n"
+    assert (
+        started.said()
+        == "error: runs/heat.h5 cannot be written: Permission denied; --output names another place\n"
+    )
 
 
 def test_a_folder_that_may_no_longer_be_written(spec: Path, run: Path) -> None:
@@ -198,8 +232,14 @@ def test_a_folder_that_may_no_longer_be_written(spec: Path, run: Path) -> None:
     started.send(signal.SIGTERM)
     assert started.ended() == 2
     run.parent.chmod(0o755)
-    assert "warning: the checkpoint runs/heat.h5.checkpoint cannot be written: Permission denied; " in started.said()
-    assert "error: runs/heat.h5 cannot be written: Permission denied\nThe run is saved in " in started.said()
+    assert (
+        "warning: the checkpoint runs/heat.h5.checkpoint cannot be written: Permission denied; "
+        in started.said()
+    )
+    assert (
+        "error: runs/heat.h5 cannot be written: Permission denied\nThe run is saved in "
+        in started.said()
+    )
     [other] = spec.parent.glob("heat-*.h5")
     assert stopped_as(other) == "interrupted"
     assert CheckpointFiles(run).readable() is not None
@@ -229,7 +269,9 @@ def test_a_folder_in_whose_place_there_is_a_file(spec: Path, run: Path) -> None:
     run.parent.write_text("")
     started.send(signal.SIGTERM)
     assert started.ended() == 2
-    assert "error: runs/heat.h5 cannot be written: File exists\nThe run is saved in " in started.said()
+    assert (
+        "error: runs/heat.h5 cannot be written: File exists\nThe run is saved in " in started.said()
+    )
     [other] = spec.parent.glob("heat-*.h5")
     assert f"The run is saved in {other}; laaf show {other} shows it.\n" in started.said()
     assert stopped_as(other) == "interrupted"
@@ -267,7 +309,9 @@ def interrupted(of_a_killed_one: Path, run: Path) -> CheckpointFiles:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
-def test_the_newest_cut_short(spec: Path, run: Path, interrupted: CheckpointFiles, share: float) -> None:
+def test_the_newest_cut_short(
+    spec: Path, run: Path, interrupted: CheckpointFiles, share: float
+) -> None:
     cut(interrupted.newest, share)
     with RunFile(interrupted.previous) as previous:
         iterations = previous.attributes["iterations"]
@@ -303,7 +347,9 @@ def test_solving_where_a_training_is_unfinished(spec: Path, run: Path) -> None:
         "error: runs/heat.h5.checkpoint holds an unfinished training; laaf resume runs/heat.h5 goes on with it, "
         "--overwrite starts anew\n"
     )
-    anew = LaafProcess(spec.parent, "solve", spec.name, "-o", "runs/heat.h5", "--overwrite", "-i", "1")
+    anew = LaafProcess(
+        spec.parent, "solve", spec.name, "-o", "runs/heat.h5", "--overwrite", "-i", "1"
+    )
     assert anew.ended() == 0
     assert "going on" not in anew.said()
     assert alone(run)
@@ -312,18 +358,28 @@ def test_solving_where_a_training_is_unfinished(spec: Path, run: Path) -> None:
 def test_overwriting_forgets_the_training_before(spec: Path, interrupted: CheckpointFiles) -> None:
     """Its checkpoint must not become the previous one of the new training."""
     old = interrupted.newest.read_bytes()
-    started = LaafProcess(spec.parent, "solve", spec.name, "-o", "runs/heat.h5", "--overwrite", "--quiet")
-    started.wait_until(lambda: interrupted.newest.exists() and interrupted.newest.read_bytes() != old, "a checkpoint")
+    started = LaafProcess(
+        spec.parent, "solve", spec.name, "-o", "runs/heat.h5", "--overwrite", "--quiet"
+    )
+    started.wait_until(
+        lambda: interrupted.newest.exists() and interrupted.newest.read_bytes() != old,
+        "a checkpoint",
+    )
     assert not interrupted.previous.exists()
     started.send(signal.SIGKILL)
     started.ended()
 
 
-def test_another_output_holds_an_unfinished_training(spec: Path, run: Path, interrupted: CheckpointFiles) -> None:
+def test_another_output_holds_an_unfinished_training(
+    spec: Path, run: Path, interrupted: CheckpointFiles
+) -> None:
     shutil.copy(interrupted.newest, run.with_name("other.h5.checkpoint"))
     resumed = resume(spec, run, "--output", "runs/other.h5", "--max-seconds", "0.1")
     assert resumed.ended() == 2
-    assert "error: runs/other.h5.checkpoint holds an unfinished training; laaf resume runs/other.h5 " in resumed.said()
+    assert (
+        "error: runs/other.h5.checkpoint holds an unfinished training; laaf resume runs/other.h5 "
+        in resumed.said()
+    )
 
 
 def test_kills_at_random_moments() -> None:
@@ -332,4 +388,7 @@ def test_kills_at_random_moments() -> None:
     command = [sys.executable, script, "--n", "3", "--length", "0.15", "--seed", "5"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "trainings ended bit for bit as without a break\n0 unreadable files, 0 files left behind\n" in found.stdout
+    assert (
+        "trainings ended bit for bit as without a break\n0 unreadable files, 0 files left behind\n"
+        in found.stdout
+    )

@@ -215,7 +215,9 @@ def test_moments_are_exact_where_the_spec_has_them_and_nearest_elsewhere(read: R
     (run,) = read("nlaaf")
     assert [moment.time for moment in moments(run)] == [5.25, 5.5]
     np.testing.assert_array_equal(moments(run)[0].fields["v"], stored(run, "slices/v")[0])
-    np.testing.assert_array_equal(moments(run)[1].references["u"], stored(run, "slices/u_reference")[1])
+    np.testing.assert_array_equal(
+        moments(run)[1].references["u"], stored(run, "slices/u_reference")[1]
+    )
     exact, nearest = moments(run, [5.5, 5.4])
     np.testing.assert_array_equal(exact.fields["u"], stored(run, "slices/u")[1])
     assert nearest.time == pytest.approx(5 + 1 / 3)
@@ -223,12 +225,16 @@ def test_moments_are_exact_where_the_spec_has_them_and_nearest_elsewhere(read: R
     np.testing.assert_array_equal(nearest.fields["u"], stored(run, "solution/u")[1])
     np.testing.assert_array_equal(nearest.references["u"], stored(run, "reference/u")[1])
     assert len(moments(run, [5.98, 5.99])) == 1, "one panel for one time of the grid"
-    with pytest.raises(UsageError, match=r"the time 7 is outside of .*nlaaf.h5, which goes from 5 to 6"):
+    with pytest.raises(
+        UsageError, match=r"the time 7 is outside of .*nlaaf.h5, which goes from 5 to 6"
+    ):
         moments(run, [7])
     with pytest.raises(UsageError, match="line.h5 has no time"):
         moments(read("line")[0], [0.5])
     fine = replace(
-        run, solution=replace(run.solution, axes={"x": np.arange(9), "t": np.linspace(5, 6, 4)}), slices=None
+        run,
+        solution=replace(run.solution, axes={"x": np.arange(9), "t": np.linspace(5, 6, 4)}),
+        slices=None,
     )
     assert len(moments(fine)) == 2, "without slices quarters of the range, on a grid of four times"
 
@@ -265,7 +271,9 @@ def test_solution_over_space_and_time(read: Read, tmp_path: Path) -> None:
         solution = line(axes, "N-LAAF, n = 5 + recovery")
         np.testing.assert_array_equal(solution.get_xdata(), stored(run, "slices/x"))
         np.testing.assert_array_equal(solution.get_ydata(), stored(run, "slices/v")[i])
-        np.testing.assert_array_equal(line(axes, "reference").get_ydata(), stored(run, "slices/v_reference")[i])
+        np.testing.assert_array_equal(
+            line(axes, "reference").get_ydata(), stored(run, "slices/v_reference")[i]
+        )
         assert to_hex(line(axes, "reference").get_color()).upper() == REFERENCE_COLOR
         assert axes.get_xlabel() == "x"
     assert slices[0].get_ylabel() == "v"
@@ -281,7 +289,9 @@ def test_solutions_of_several_runs_and_unknowns(read: Read, tmp_path: Path) -> N
     assert len(panels(figure)) == 18
     for (field, *slices), unknown, run in zip(rows, "uuuvvv", [*runs, *runs], strict=True):
         np.testing.assert_array_equal(mesh(field).get_array(), stored(run, f"solution/{unknown}").T)
-        np.testing.assert_array_equal(line(slices[1], run.style.label).get_ydata(), stored(run, f"slices/{unknown}")[1])
+        np.testing.assert_array_equal(
+            line(slices[1], run.style.label).get_ydata(), stored(run, f"slices/{unknown}")[1]
+        )
         assert slices[0].get_ylabel() == unknown
     assert len({row[1].get_ylim() for row in rows[:3]}) == 1
     headings = [part.get_suptitle() for part in figure.subfigs]
@@ -289,7 +299,9 @@ def test_solutions_of_several_runs_and_unknowns(read: Read, tmp_path: Path) -> N
     assert headings[0].startswith("N-LAAF, n = 5 + recovery, seed 0, relative L2 error ")
     assert any(heading.endswith(f"seed 0, relative L2 error {error:.3g}") for heading in headings)
     assert headings[1].startswith("N-LAAF, n = 5 + recovery, seed 1")
-    assert legend_texts(figure) == ["reference", "N-LAAF, n = 5 + recovery", "fixed"], "a method is named once"
+    assert legend_texts(figure) == ["reference", "N-LAAF, n = 5 + recovery", "fixed"], (
+        "a method is named once"
+    )
     drawn(figure, tmp_path, laid_out=True)
 
 
@@ -300,7 +312,9 @@ def test_solution_on_a_line(read: Read, tmp_path: Path) -> None:
         (unknown, reference) = (line(axes, label) for label in (run.style.label, "reference"))
         np.testing.assert_array_equal(unknown.get_ydata(), stored(run, "solution/u"))
         np.testing.assert_array_equal(reference.get_ydata(), stored(run, "reference/u"))
-        assert axes.get_title().splitlines()[1].startswith(f"seed {run.spec.seed}, relative L2 error ")
+        assert (
+            axes.get_title().splitlines()[1].startswith(f"seed {run.spec.seed}, relative L2 error ")
+        )
     drawn(figure, tmp_path)
 
 
@@ -321,7 +335,9 @@ def test_solution_over_two_coordinates_and_time(read: Read, tmp_path: Path) -> N
     first, last, reference, _ = panels(figure)
     np.testing.assert_array_equal(mesh(first).get_array(), stored(run, "slices/u")[:, :, 0].T)
     np.testing.assert_array_equal(mesh(last).get_array(), stored(run, "solution/u")[:, :, 2].T)
-    np.testing.assert_array_equal(mesh(reference).get_array(), stored(run, "slices/u_reference")[:, :, 0].T)
+    np.testing.assert_array_equal(
+        mesh(reference).get_array(), stored(run, "slices/u_reference")[:, :, 0].T
+    )
     assert [part.get_suptitle() for part in figure.subfigs][1] == "reference"
     assert [first.get_title(), last.get_title()] == ["t = 0.3", "t = 1"]
     drawn(figure, tmp_path, laid_out=True)
@@ -345,7 +361,10 @@ def test_frequency_content(read: Read, tmp_path: Path, name: str) -> None:
     figure = figures.frequency_figure([run], unknown="u")
     at = moments(run)
     for axes, moment in zip(panels(figure), at, strict=True):
-        for label, values in (("reference", moment.references["u"]), (run.style.label, moment.fields["u"])):
+        for label, values in (
+            ("reference", moment.references["u"]),
+            (run.style.label, moment.fields["u"]),
+        ):
             expected = amplitude_spectrum(values, moment.axes)
             np.testing.assert_array_equal(line(axes, label).get_xdata(), expected.frequencies[1:])
             np.testing.assert_array_equal(line(axes, label).get_ydata(), expected.amplitudes[1:])
@@ -364,9 +383,13 @@ def test_error_over_space_and_time(read: Read, tmp_path: Path) -> None:
         error = np.abs(stored(run, f"error/{unknown}").T)
         norm = mesh(axes).norm
         assert isinstance(norm, LogNorm)
-        np.testing.assert_array_equal(mesh(axes).get_array(), np.where(error == 0, norm.vmin, error))
+        np.testing.assert_array_equal(
+            mesh(axes).get_array(), np.where(error == 0, norm.vmin, error)
+        )
         assert mesh(axes).get_rasterized()
-    assert mesh(panels(figure)[0]).norm.vmax == max(np.abs(stored(run, "error/u")).max() for run in runs)
+    assert mesh(panels(figure)[0]).norm.vmax == max(
+        np.abs(stored(run, "error/u")).max() for run in runs
+    )
     bars = [axes.get_ylabel() for axes in figure.axes if axes.get_label() == "<colorbar>"]
     assert bars == ["|error of u|", "|error of v|"]
     drawn(figure, tmp_path)
@@ -375,7 +398,9 @@ def test_error_over_space_and_time(read: Read, tmp_path: Path) -> None:
 def test_error_in_other_spaces(read: Read, tmp_path: Path) -> None:
     (run,) = read("line")
     (axes,) = panels(figures.error_figure([run]))
-    np.testing.assert_array_equal(line(axes, run.style.label).get_ydata(), np.abs(stored(run, "error/u")))
+    np.testing.assert_array_equal(
+        line(axes, run.style.label).get_ydata(), np.abs(stored(run, "error/u"))
+    )
     assert (axes.get_yscale(), axes.get_ylabel()) == ("log", "|error of u|")
     (run,) = read("plane")
     (axes,) = panels(figures.error_figure([run]))
@@ -411,7 +436,9 @@ def test_loss_by_term(read: Read, tmp_path: Path) -> None:
         assert by_title[title].get_ylabel() == "mean square"
     recovery = by_title["slope recovery"].get_lines()
     assert len(recovery) == 2, "two of the four have S(a)"
-    np.testing.assert_array_equal(recovery[0].get_ydata(), stored(runs[0], "history/terms/slope_recovery"))
+    np.testing.assert_array_equal(
+        recovery[0].get_ydata(), stored(runs[0], "history/terms/slope_recovery")
+    )
     whole = by_title["loss without S(a)"].get_lines()
     expected = stored(runs[0], "history/total") - stored(runs[0], "history/terms/slope_recovery")
     np.testing.assert_allclose(whole[0].get_ydata(), expected, rtol=1e-5)
@@ -441,7 +468,9 @@ def test_slopes_of_every_kind(read: Read, tmp_path: Path) -> None:
         found = line(by_neuron, f"layer {k}")
         np.testing.assert_array_equal(found.get_xdata(), iteration)
         np.testing.assert_array_equal(found.get_ydata(), mean)
-        band = [artist for artist in by_neuron.collections if isinstance(artist, PolyCollection)][k - 1]
+        band = [artist for artist in by_neuron.collections if isinstance(artist, PolyCollection)][
+            k - 1
+        ]
         edge = band.get_paths()[0].vertices
         assert edge[:, 1].max() == pytest.approx((mean + spread).max())
         assert edge[:, 1].min() == pytest.approx((mean - spread).min())
@@ -451,8 +480,15 @@ def test_slopes_of_every_kind(read: Read, tmp_path: Path) -> None:
         assert line(by_layer, f"layer {k}").get_color() == found.get_color()
     assert not by_layer.collections
     assert len(bare.collections) == 2
-    np.testing.assert_array_equal(line(one, "all layers").get_ydata(), stored(runs[3], "slopes/layer_1")[:, 0])
-    assert legend_texts(figure) == ["layer 1", "layer 2", "all layers", "± 1 standard deviation of the neurons"]
+    np.testing.assert_array_equal(
+        line(one, "all layers").get_ydata(), stored(runs[3], "slopes/layer_1")[:, 0]
+    )
+    assert legend_texts(figure) == [
+        "layer 1",
+        "layer 2",
+        "all layers",
+        "± 1 standard deviation of the neurons",
+    ]
     assert [axes.get_title() for axes in panels(figure)][1:3] == [
         "N-LAAF, n = 5\nseed 0",
         "L-LAAF, n = 5 + recovery\nseed 0",
@@ -502,7 +538,9 @@ def test_comparison(tmp_path: Path) -> None:
     assert [text.get_text() for text in axes.get_xticklabels()][1] == "N-LAAF,\nn = 10\n+ recovery"
     assert legend_texts(figure) == ["one seed", "median", "failed"]
     drawn(figure, tmp_path, laid_out=True)
-    long = [ErrorGroup(f"burgers: N-LAAF, n = {n} + recovery", "#D55E00", (0.1,)) for n in range(12)]
+    long = [
+        ErrorGroup(f"burgers: N-LAAF, n = {n} + recovery", "#D55E00", (0.1,)) for n in range(12)
+    ]
     (axes,) = panels(figures.comparison_figure(long))
     assert {text.get_rotation() for text in axes.get_xticklabels()} == {35}
     assert axes.get_xticklabels()[3].get_text() == "burgers: N-LAAF, n = 3 + recovery"
@@ -519,8 +557,15 @@ def test_comparison(tmp_path: Path) -> None:
 
 def test_runs_that_do_not_fit_together(read: Read) -> None:
     runs = read("nlaaf", "line")
-    for draw in (figures.solution_figure, figures.frequency_figure, figures.error_figure, figures.loss_figure):
-        with pytest.raises(RunFileError, match=r"line.h5 does not fit: it is of another problem than .*nlaaf.h5"):
+    for draw in (
+        figures.solution_figure,
+        figures.frequency_figure,
+        figures.error_figure,
+        figures.loss_figure,
+    ):
+        with pytest.raises(
+            RunFileError, match=r"line.h5 does not fit: it is of another problem than .*nlaaf.h5"
+        ):
             draw(runs)
     for draw in (figures.loss_figure, figures.draw):
         with pytest.raises(UsageError, match="there is no run to draw"):
@@ -528,7 +573,9 @@ def test_runs_that_do_not_fit_together(read: Read) -> None:
 
 
 def test_runs_that_have_no_such_figure(read: Read) -> None:
-    with pytest.raises(RunFileError, match=r"space.h5 cannot be drawn: it has 3 coordinates in space \(x, y, z\)"):
+    with pytest.raises(
+        RunFileError, match=r"space.h5 cannot be drawn: it has 3 coordinates in space \(x, y, z\)"
+    ):
         figures.solution_figure(read("space"))
     with pytest.raises(RunFileError, match="3 coordinates in space"):
         figures.error_figure(read("space"))
@@ -536,7 +583,11 @@ def test_runs_that_have_no_such_figure(read: Read) -> None:
         figures.error_figure(read("no-reference"))
     with pytest.raises(RunFileError, match="fixed.h5 cannot be drawn: its activation is fixed"):
         figures.slopes_figure(read("fixed"))
-    assert [drawing.kind for drawing in figures.draw(read("space"))] == ["frequency", "loss", "slopes"]
+    assert [drawing.kind for drawing in figures.draw(read("space"))] == [
+        "frequency",
+        "loss",
+        "slopes",
+    ]
     assert [drawing.kind for drawing in figures.draw(read("no-reference"))] == [
         "solution",
         "frequency",
@@ -546,7 +597,8 @@ def test_runs_that_have_no_such_figure(read: Read) -> None:
     with pytest.raises(UsageError, match=r"the runs have no unknown 'w'. Unknowns: u, v."):
         figures.solution_figure(read("nlaaf"), unknown="w")
     with pytest.raises(
-        UsageError, match="7 runs, each with 2 unknowns, were given, and one figure has room for 12 panels; pick fewer"
+        UsageError,
+        match="7 runs, each with 2 unknowns, were given, and one figure has room for 12 panels; pick fewer",
     ):
         figures.solution_figure(read("nlaaf") * 7)
     with pytest.raises(UsageError, match="13 runs were given"):
@@ -584,7 +636,9 @@ def test_odd_fields_are_drawn(read: Read, tmp_path: Path, what: str, values: np.
         figure = draw([odd], unknown="u")
         drawn(figure, tmp_path)
         if what == "not finite" and draw is not figures.error_figure:
-            assert "not finite" in [text.get_text() for axes in panels(figure) for text in axes.texts]
+            assert "not finite" in [
+                text.get_text() for axes in panels(figure) for text in axes.texts
+            ]
     odd = replace(odd, reference=None, error=None, slices=None)
     drawn(figures.solution_figure([odd], unknown="u"), tmp_path)
 
@@ -599,13 +653,17 @@ def test_one_record_and_no_finite_loss(read: Read, tmp_path: Path) -> None:
     )
     once = replace(run, history=first)
     figure = figures.loss_figure([once])
-    assert panels(figure)[0].get_lines()[0].get_marker() == "o", "a line through one point is not seen"
+    assert panels(figure)[0].get_lines()[0].get_marker() == "o", (
+        "a line through one point is not seen"
+    )
     drawn(figure, tmp_path)
     figure = figures.slopes_figure([once])
     assert panels(figure)[0].get_lines()[0].get_marker() == "o"
     drawn(figure, tmp_path)
     nothing = {name: values * np.nan for name, values in run.history.terms.items()}
-    drawn(figures.loss_figure([replace(run, history=replace(run.history, terms=nothing))]), tmp_path)
+    drawn(
+        figures.loss_figure([replace(run, history=replace(run.history, terms=nothing))]), tmp_path
+    )
     zero = {name: values * 0 for name, values in run.history.terms.items()}
     drawn(figures.loss_figure([replace(run, history=replace(run.history, terms=zero))]), tmp_path)
 
@@ -621,13 +679,20 @@ def test_grids_that_are_not_uniform(read: Read, tmp_path: Path) -> None:
 
 
 def test_limits() -> None:
-    assert linear_limits([np.array([0, 9e9])], [np.array([-1.0, 1.0])]) == (-1, 3), "a blown-up run does not hide it"
+    assert linear_limits([np.array([0, 9e9])], [np.array([-1.0, 1.0])]) == (-1, 3), (
+        "a blown-up run does not hide it"
+    )
     assert linear_limits([np.array([np.nan])], []) == (0, 1)
     assert linear_limits([np.array([2.0, 2.0])], []) == (1.8, 2.2)
     assert log_limits([np.zeros(3)]) == (1e-17, 1e-15)
     assert log_limits([np.array([0, 1e-30, 1])], decades=6) == (1e-6, 1)
     scale = field_scale([np.array([-0.5, 9])], [np.array([-1.0, 1.0])])
-    assert (scale.norm.vmin, scale.norm.vmax, scale.extend, scale.colormap.name) == (-3, 3, "max", "RdBu_r")
+    assert (scale.norm.vmin, scale.norm.vmax, scale.extend, scale.colormap.name) == (
+        -3,
+        3,
+        "max",
+        "RdBu_r",
+    )
     assert field_scale([np.array([0.0, 1.0])], []).colormap.name == "viridis"
     scale = error_scale([np.array([0, 1e-3, 2.0])])
     assert (scale.norm.vmin, scale.norm.vmax) == (1e-3, 2.0)
@@ -660,9 +725,22 @@ def test_plot_writes_all_kinds_that_suit(laaf: Laaf, folder: Path, tmp_path: Pat
 
 @pytest.mark.usefixtures("_here")
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg", "PNG", "eps", "jpg"])
-def test_plot_writes_one_kind_as_named(laaf: Laaf, folder: Path, tmp_path: Path, ending: str) -> None:
+def test_plot_writes_one_kind_as_named(
+    laaf: Laaf, folder: Path, tmp_path: Path, ending: str
+) -> None:
     (tmp_path / f"e.{ending}").write_text("old")
-    done = laaf("plot", folder / "nlaaf.h5", "-o", f"e.{ending}", "--kind", "error", "--unknown", "u", "--dpi", 30)
+    done = laaf(
+        "plot",
+        folder / "nlaaf.h5",
+        "-o",
+        f"e.{ending}",
+        "--kind",
+        "error",
+        "--unknown",
+        "u",
+        "--dpi",
+        30,
+    )
     assert (done.code, done.err) == (0, f"written: e.{ending}\n")
     assert names(tmp_path) == [f"e.{ending}"]
     assert (tmp_path / f"e.{ending}").stat().st_size > 1000
@@ -702,7 +780,11 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
-        (("{}/nlaaf.h5", "-o", "a.png", "-k", "los"), 2, "there is no kind of figure 'los'. Did you mean 'loss'?"),
+        (
+            ("{}/nlaaf.h5", "-o", "a.png", "-k", "los"),
+            2,
+            "there is no kind of figure 'los'. Did you mean 'loss'?",
+        ),
         (
             ("{}/nlaaf.h5", "-o", "a.png", "-k", "x"),
             2,
@@ -714,9 +796,17 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
             "a.pgn has the ending '.pgn', which names no type of picture. Did you mean 'png'? Types: ",
         ),
         (("{}/nlaaf.h5", "-o", "a"), 2, "a has no ending, which names no type of picture. Types: "),
-        (("{}/nlaaf.h5", "-o", "/proc/none/a.png"), 2, "/proc/none/a-solution.png cannot be written: "),
+        (
+            ("{}/nlaaf.h5", "-o", "/proc/none/a.png"),
+            2,
+            "/proc/none/a-solution.png cannot be written: ",
+        ),
         (("{}/none.h5", "-o", "a.png"), 4, "there is no file {}/none.h5"),
-        (("{}/nlaaf.h5", "{}/line.h5", "-o", "a.png"), 4, "{}/line.h5 does not fit: it is of another problem"),
+        (
+            ("{}/nlaaf.h5", "{}/line.h5", "-o", "a.png"),
+            4,
+            "{}/line.h5 does not fit: it is of another problem",
+        ),
         (
             ("{}/no-reference.h5", "-o", "a.png", "-k", "error"),
             4,
@@ -732,9 +822,17 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
             2,
             "--times takes numbers with commas between, as 0.25,0.5, and 'x' is none",
         ),
-        (("{}/nlaaf.h5", "-o", "a.png", "--times", "nan"), 2, "--times takes finite numbers, not nan"),
+        (
+            ("{}/nlaaf.h5", "-o", "a.png", "--times", "nan"),
+            2,
+            "--times takes finite numbers, not nan",
+        ),
         (("{}/nlaaf.h5", "-o", "a.png", "--times", "9"), 2, "the time 9 is outside of"),
-        (("{}/nlaaf.h5", "-o", "a.png", "--unknown", "q"), 2, "the runs have no unknown 'q'. Unknowns: u, v."),
+        (
+            ("{}/nlaaf.h5", "-o", "a.png", "--unknown", "q"),
+            2,
+            "the runs have no unknown 'q'. Unknowns: u, v.",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -748,13 +846,18 @@ def test_plot_says_what_is_wrong(
 
 
 @pytest.mark.usefixtures("_here")
-def test_plot_refuses_what_is_no_run_file_or_no_place_to_write(laaf: Laaf, folder: Path, tmp_path: Path) -> None:
+def test_plot_refuses_what_is_no_run_file_or_no_place_to_write(
+    laaf: Laaf, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "text.h5").write_text("hello")
     done = laaf("plot", "text.h5", "-o", "a.png")
     assert (done.code, "cannot be read as HDF5" in done.err) == (ExitCode.RUN_FILE, True)
     (tmp_path / "b.png").mkdir()
     done = laaf("plot", folder / "nlaaf.h5", "-o", "b.png")
-    assert (done.code, done.err) == (ExitCode.USAGE, "error: b.png cannot be written: it is not an ordinary file\n")
+    assert (done.code, done.err) == (
+        ExitCode.USAGE,
+        "error: b.png cannot be written: it is not an ordinary file\n",
+    )
     done = laaf("plot", folder / "nlaaf.h5", "-o", "text.h5/a.png", "-k", "loss")
     assert done.code == ExitCode.USAGE
     assert "text.h5/a.png cannot be written: " in done.err
@@ -789,12 +892,16 @@ def test_plot_opens_windows(laaf: Laaf, folder: Path, monkeypatch: pytest.Monkey
 
 def test_help_names_every_kind(laaf: Laaf) -> None:
     done = laaf("plot", "--help")
-    assert "solution, frequency, error, loss, constants or slopes" in " ".join(done.out.replace("│", " ").split())
+    assert "solution, frequency, error, loss, constants or slopes" in " ".join(
+        done.out.replace("│", " ").split()
+    )
     assert list(figures.KINDS) == ["solution", "frequency", "error", "loss", "constants", "slopes"]
 
 
 def test_a_title_in_any_script_is_no_fault(read: Read, tmp_path: Path) -> None:
     (run,) = read("line")
     title = "熱 " + "very long " * 30 + "\n$x^{"
-    drawn(figures.loss_figure([replace(run, attributes={**run.attributes, "title": title})]), tmp_path)
+    drawn(
+        figures.loss_figure([replace(run, attributes={**run.attributes, "title": title})]), tmp_path
+    )
     assert run.title == "Line"

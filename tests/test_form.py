@@ -13,7 +13,16 @@ from torch import Tensor
 
 from laaf_cli.derivatives import ENGINES, NestedEngine, TaylorEngine
 from laaf_cli.errors import SpecError
-from laaf_cli.expression import NUMPY, Field, Scope, evaluate, fields, parse, resolve, rounding_bound
+from laaf_cli.expression import (
+    NUMPY,
+    Field,
+    Scope,
+    evaluate,
+    fields,
+    parse,
+    resolve,
+    rounding_bound,
+)
 from laaf_cli.network import Mlp, Period
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.solution import Solution
@@ -46,7 +55,9 @@ dtype: float64
 """
 
 
-def nested(function: Callable[[Tensor], Tensor], points: np.ndarray, orders: tuple[int, ...]) -> np.ndarray:
+def nested(
+    function: Callable[[Tensor], Tensor], points: np.ndarray, orders: tuple[int, ...]
+) -> np.ndarray:
     """∂^α of a function by one autograd call for each order: the oracle."""
     x = torch.tensor(points, requires_grad=True)
     value = function(x)
@@ -75,8 +86,14 @@ ORDERS = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 3), (2, 1), (4, 0), (2, 2)
 
 @pytest.mark.parametrize("engine", ["auto", "taylor", "nested"])
 @pytest.mark.parametrize(("text", "by_hand"), TRANSFORMS.values(), ids=TRANSFORMS)
-def test_derivatives_through_a_transform(text: str, by_hand: Callable[[Tensor, Tensor], Tensor], engine: str) -> None:
-    plan = plan_of(HEAT.replace("u = sin(pi*x)", "u = u"), f"transform.u={text}", "conditions.walls.equation=u = u_x")
+def test_derivatives_through_a_transform(
+    text: str, by_hand: Callable[[Tensor, Tensor], Tensor], engine: str
+) -> None:
+    plan = plan_of(
+        HEAT.replace("u = sin(pi*x)", "u = u"),
+        f"transform.u={text}",
+        "conditions.walls.equation=u = u_x",
+    )
     network, points = plan.make_network(), some_points(plan)
     solution = Solution.of(network, ENGINES[engine], plan.problem.trial)
     found = solution.evaluate({str(orders): Field("u", orders) for orders in ORDERS}, points)
@@ -129,10 +146,16 @@ def test_the_loss_is_that_of_the_transformed_unknown(transform: str) -> None:
         return by_hand(p, network(p)[:, 0])
 
     residual = nested(u, inside, (0, 1)) - nested(u, inside, (2, 0))
-    assert float(loss.values[loss.names.index("heat")]) == pytest.approx(np.mean(residual**2), rel=1e-9)
+    assert float(loss.values[loss.names.index("heat")]) == pytest.approx(
+        np.mean(residual**2), rel=1e-9
+    )
     at_walls = points["walls"].points
-    residual = np.where(at_walls[:, 0] == 3, 1, -1) * nested(u, at_walls, (1, 0)) - nested(u, at_walls, (0, 0))
-    assert float(loss.values[loss.names.index("walls")]) == pytest.approx(np.mean(residual**2), rel=1e-9)
+    residual = np.where(at_walls[:, 0] == 3, 1, -1) * nested(u, at_walls, (1, 0)) - nested(
+        u, at_walls, (0, 0)
+    )
+    assert float(loss.values[loss.names.index("walls")]) == pytest.approx(
+        np.mean(residual**2), rel=1e-9
+    )
 
 
 # Each: changes of HEAT, and which of its conditions every function of the form then meets.
@@ -200,8 +223,12 @@ def test_a_small_contradiction_is_one() -> None:
 def test_a_start_that_is_small_beside_the_unknown_contradicts_its_form() -> None:
     changes = ("coordinates={x: [0, 1000], t: [0, 1.0e+6]}", "transform.u=x*(1000 - x)*t*net", "conditions.walls.where=boundary")  # fmt: skip
     with pytest.raises(SpecError) as caught:
-        plan_of(HEAT, *changes, "conditions.start={where: t = 0, equation: u = 0.05*sin(pi*x/1000)}")
-    assert "breaks the condition 'start': it is off by 0.05, whatever the network" in str(caught.value)
+        plan_of(
+            HEAT, *changes, "conditions.start={where: t = 0, equation: u = 0.05*sin(pi*x/1000)}"
+        )
+    assert "breaks the condition 'start': it is off by 0.05, whatever the network" in str(
+        caught.value
+    )
 
 
 ROUNDED = [
@@ -218,10 +245,15 @@ def test_rounding_keeps_its_bound(text: str) -> None:
     """In single precision, of which double precision tells the rounding."""
     tree = resolve(parse(text), Scope(("x", "t"), ("u",)))
     random, n = np.random.default_rng(1), 5000
-    columns = {"x": random.uniform(1, 3, n).astype(np.float32), "t": random.uniform(10, 12, n).astype(np.float32)}
+    columns = {
+        "x": random.uniform(1, 3, n).astype(np.float32),
+        "t": random.uniform(10, 12, n).astype(np.float32),
+    }
     values = {field: random.uniform(-1.5, 1.5, n).astype(np.float32) for field in fields(tree)}
     single = evaluate(tree, columns, values, replace(NUMPY, array=np.float32))
-    exact_columns, exact_values = ({k: v.astype(np.float64) for k, v in each.items()} for each in (columns, values))
+    exact_columns, exact_values = (
+        {k: v.astype(np.float64) for k, v in each.items()} for each in (columns, values)
+    )
     exact = evaluate(tree, exact_columns, exact_values, NUMPY)
     assert single.dtype == np.float32
     rounding = np.abs(single - exact) / np.finfo(np.float32).eps
@@ -242,7 +274,9 @@ def test_measured_values_need_not_fit_the_form(tmp_path: object) -> None:
     path = f"{tmp_path}/m.csv"
     with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write("x,t,u\n1,11,0.01\n2,11,0.4\n")
-    problem = plan_of(HEAT, "transform.u=(x - 1)*(3 - x)*net", f"conditions.m={{data: {path}}}").problem
+    problem = plan_of(
+        HEAT, "transform.u=(x - 1)*(3 - x)*net", f"conditions.m={{data: {path}}}"
+    ).problem
     assert problem.met == {"walls"}
 
 
@@ -289,9 +323,14 @@ def test_periodic_inputs_agree_at_both_ends_with_all_derivatives() -> None:
     points = some_points(plan)
     for axis in (0, 1):
         lower, upper = points.copy(), points.copy()
-        lower[:, axis], upper[:, axis] = plan.problem.domain.lower[axis], plan.problem.domain.upper[axis]
+        lower[:, axis], upper[:, axis] = (
+            plan.problem.domain.lower[axis],
+            plan.problem.domain.upper[axis],
+        )
         wanted = {
-            f"{order} {mixed}": Field("u", tuple(order if i == axis else mixed if i == 2 else 0 for i in range(3)))
+            f"{order} {mixed}": Field(
+                "u", tuple(order if i == axis else mixed if i == 2 else 0 for i in range(3))
+            )
             for order in range(5)
             for mixed in (0, 1)
             if order + mixed <= 4
@@ -329,7 +368,9 @@ def test_taylor_through_periodic_inputs(scaled: bool, harmonics: int) -> None:
     for field in fields:
         expected = found[NestedEngine][field].detach().numpy()
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(found[TaylorEngine][field].detach().numpy(), expected, rtol=1e-9, atol=1e-10 * scale)
+        np.testing.assert_allclose(
+            found[TaylorEngine][field].detach().numpy(), expected, rtol=1e-9, atol=1e-10 * scale
+        )
 
 
 def test_a_transform_on_periodic_inputs() -> None:

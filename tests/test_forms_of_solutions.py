@@ -64,7 +64,9 @@ def test_the_loss_sums_the_terms_that_are_there(path: Path) -> None:
         total = run.history().columns["total"] - terms["slope_recovery"]
         np.testing.assert_allclose(loss_without_recovery(run.spec, terms), total, rtol=1e-5)
     assert RunSummary.read(path).loss == pytest.approx(float(total[-1]), rel=1e-5)
-    assert Overview.read(path).loss_without_recovery.start == pytest.approx(float(total[0]), rel=1e-5)
+    assert Overview.read(path).loss_without_recovery.start == pytest.approx(
+        float(total[0]), rel=1e-5
+    )
 
 
 def test_periodic_inputs_widen_the_first_layer(path: Path) -> None:
@@ -75,8 +77,12 @@ def test_periodic_inputs_widen_the_first_layer(path: Path) -> None:
     assert fields is not None
     x, t = np.meshgrid(fields.axes["x"], fields.axes["t"], indexing="ij")
     angle = np.pi * (x + 1)
-    z = np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle), 2 * t - 1], axis=-1)
-    z = np.tanh(10 * network.slopes[0] * (z @ network.weights[0].T.astype(float) + network.biases[0]))
+    z = np.stack(
+        [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle), 2 * t - 1], axis=-1
+    )
+    z = np.tanh(
+        10 * network.slopes[0] * (z @ network.weights[0].T.astype(float) + network.biases[0])
+    )
     net = (z @ network.weights[1].T.astype(float) + network.biases[1])[..., 0]
     np.testing.assert_allclose(fields.fields["u"], np.sin(np.pi * x) + t * net, atol=1e-6)
 
@@ -102,5 +108,8 @@ def test_equations_and_data_are_always_terms(path: Path, tmp_path: Path, name: s
     copy.write_bytes(path.read_bytes())
     with resealed(copy) as file:
         del file[f"history/terms/{name}"]
-    with RunFile(copy) as run, pytest.raises(RunFileError, match="history/terms in .* holds other terms than the spec"):
+    with (
+        RunFile(copy) as run,
+        pytest.raises(RunFileError, match="history/terms in .* holds other terms than the spec"),
+    ):
         run.history()

@@ -104,7 +104,12 @@ def test_no_step_of_a_path_leads_out_of_the_file(tmp_path: Path) -> None:
     assert "has no 'elsewhere/u'" in refusal(path, u="elsewhere/u")
 
 
-PACKED = ({}, {"chunks": (3,)}, {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"compression": "lzf"})
+PACKED = (
+    {},
+    {"chunks": (3,)},
+    {"compression": "gzip", "shuffle": True, "fletcher32": True},
+    {"compression": "lzf"},
+)
 
 
 @pytest.mark.parametrize("how", PACKED)
@@ -151,13 +156,20 @@ def archived(path: Path, begin: bytes, megabytes: int) -> None:
 
 def header(n_numbers: int, kind: str = "|i1") -> bytes:
     stream = BytesIO()
-    np.lib.format.write_array_header_1_0(stream, {"descr": kind, "fortran_order": False, "shape": (n_numbers,)})
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": kind, "fortran_order": False, "shape": (n_numbers,)}
+    )
     return stream.getvalue()
 
 
 def many(path: Path) -> None:
     """The directory of an archive, whose every entry Python makes an object of."""
-    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"u"
+    entry = (
+        struct.pack(
+            "<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0
+        )
+        + b"u"
+    )
     directory = entry * 250_000
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, len(directory), 0, 0)
     path.write_bytes(directory + end)

@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 import xarray
 from conftest import Laaf, resealed
-from fuzz.run_files import GOLDEN, GOLDEN_IMAGES, READ, REFUSED, Told, counted, examined, is_one_sentence
+from fuzz.run_files import (
+    GOLDEN,
+    GOLDEN_IMAGES,
+    READ,
+    REFUSED,
+    Told,
+    counted,
+    examined,
+    is_one_sentence,
+)
 from image_runs import SPEC, image_plan, write_images
 from test_hostile_run_files import (
     Spoil,
@@ -152,7 +161,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(folder: Path) -> dict[str, Told]:
     """What is said of each spoiled file, by a process that has 256 MB."""
-    paths = [copy_of(GOLDEN_IMAGES, folder / f"{name}.h5", spoil) for name, (spoil, _said) in SPOILED.items()]
+    paths = [
+        copy_of(GOLDEN_IMAGES, folder / f"{name}.h5", spoil)
+        for name, (spoil, _said) in SPOILED.items()
+    ]
     ends = examined(paths)
     for path in paths:
         path.unlink()
@@ -178,7 +190,9 @@ READABLE: dict[str, Spoil] = {
 
 
 def test_readable_files(tmp_path: Path) -> None:
-    paths = [copy_of(GOLDEN_IMAGES, tmp_path / f"{name}.h5", spoil) for name, spoil in READABLE.items()]
+    paths = [
+        copy_of(GOLDEN_IMAGES, tmp_path / f"{name}.h5", spoil) for name, spoil in READABLE.items()
+    ]
     assert {name: told.said for name, told in examined(paths).items() if told.end != READ} == {}
 
 
@@ -194,9 +208,13 @@ def test_damage_by_chance(tmp_path: Path, again: bool) -> None:
 
 
 def test_each_reader_refuses_runs_of_the_other_task() -> None:
-    with pytest.raises(RunFileError, match="is a run of laaf classify, and one of laaf solve is needed here"):
+    with pytest.raises(
+        RunFileError, match="is a run of laaf classify, and one of laaf solve is needed here"
+    ):
         RunFile(GOLDEN_IMAGES)
-    with pytest.raises(RunFileError, match="is a run of laaf solve, and one of laaf classify is needed here"):
+    with pytest.raises(
+        RunFileError, match="is a run of laaf solve, and one of laaf classify is needed here"
+    ):
         ImageRunFile(GOLDEN)
 
 
@@ -209,7 +227,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     write_images(folder)
     asked: list[int] = []
-    stopped = execute(image_plan(folder), should_stop=lambda: bool(asked.append(0)) or len(asked) > 10)
+    stopped = execute(
+        image_plan(folder), should_stop=lambda: bool(asked.append(0)) or len(asked) > 10
+    )
     stopped.save(folder / "run.h5")
     return folder / "run.h5"
 
@@ -221,7 +241,9 @@ def pattern(path: str) -> str:
 def test_file_and_layout_agree(whole: Path) -> None:
     found: list[str] = []
     with h5py.File(whole) as file:
-        file.visititems(lambda name, item: found.append(f"/{name}") if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda name, item: found.append(f"/{name}") if isinstance(item, h5py.Dataset) else None
+        )
         assert set(file.attrs) == set(IMAGE_ATTRIBUTES)
         for group, attributes in IMAGE_GROUP_ATTRIBUTES.items():
             assert set(file[group].attrs) == set(attributes)
@@ -229,10 +251,16 @@ def test_file_and_layout_agree(whole: Path) -> None:
             (entry,) = (entry for entry in IMAGE_LAYOUT if re.fullmatch(pattern(entry.path), name))
             kind = {"text": "S", "int64": "<i8", "float64": "<f8", "dtype": "<f4"}[entry.kind]
             assert file[name].dtype.str.removeprefix("|").startswith(kind), name
-            scales = [Path(dimension[0].name).name for dimension in file[name].dims if len(dimension)]
-            assert ", ".join(scales) == entry.dimensions or name.endswith(f"/{entry.dimensions}"), name
+            scales = [
+                Path(dimension[0].name).name for dimension in file[name].dims if len(dimension)
+            ]
+            assert ", ".join(scales) == entry.dimensions or name.endswith(f"/{entry.dimensions}"), (
+                name
+            )
     for entry in IMAGE_LAYOUT:
-        assert any(re.fullmatch(pattern(entry.path), name) for name in found), f"{entry.path} is missing"
+        assert any(re.fullmatch(pattern(entry.path), name) for name in found), (
+            f"{entry.path} is missing"
+        )
 
 
 def test_xarray_opens_history_and_slopes(whole: Path) -> None:
@@ -266,7 +294,11 @@ def test_golden_image_run_of_format_6_still_reads() -> None:
         assert history.columns["iteration"].tolist() == [0, 2, 4]
         assert history.slopes["mean"].shape == (3, 3)
         assert run.confusion().sum() == 6
-        assert run.attributes["test_error"] == history.columns["test_error"][-1] == 1 - run.confusion().trace() / 6
+        assert (
+            run.attributes["test_error"]
+            == history.columns["test_error"][-1]
+            == 1 - run.confusion().trace() / 6
+        )
         assert run.network().arrays["slopes.values.0"].shape == (4, 1, 1)
         assert run.network().attributes == {"kind": "nlaaf", "n": 2.0, "per": "channel"}
         assert run.checkpoint().attributes == {"iteration": 4, "epoch": 2, "batch": 0}

@@ -21,7 +21,15 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Laaf, resealed
-from fuzz.run_files import GOLDEN, REFUSED, Told, counted, examined, is_one_sentence, read_everything
+from fuzz.run_files import (
+    GOLDEN,
+    REFUSED,
+    Told,
+    counted,
+    examined,
+    is_one_sentence,
+    read_everything,
+)
 from h5py import h5d, h5o, h5p, h5s, h5t, h5z
 
 from laaf_cli.errors import RunFileError
@@ -68,7 +76,13 @@ def low(path: str, kind: h5t.TypeID, shape: tuple[int, ...] | None = (6, 3)) -> 
 
     def spoil(file: h5py.File) -> None:
         del file[path]
-        space = h5s.create(h5s.NULL) if shape is None else h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
+        space = (
+            h5s.create(h5s.NULL)
+            if shape is None
+            else h5s.create_simple(shape)
+            if shape
+            else h5s.create(h5s.SCALAR)
+        )
         h5d.create(file.id, path.encode(), kind, space)
 
     return spoil
@@ -117,7 +131,9 @@ def settings(change: Callable[[dict[str, Any]], object]) -> Spoil:
     return spoil
 
 
-def packed(path: str, shape: tuple[int, ...], chunk: tuple[int, ...], raw: bytes, mask: int = 0, **how: Any) -> Spoil:
+def packed(
+    path: str, shape: tuple[int, ...], chunk: tuple[int, ...], raw: bytes, mask: int = 0, **how: Any
+) -> Spoil:
     """A dataset all of whose chunks hold the same bytes."""
 
     def spoil(file: h5py.File) -> None:
@@ -160,7 +176,9 @@ def name_that_is_no_text(file: h5py.File) -> None:
     h5o.link(file["solution/u"].id, file["solution"].id, b"\xff\xfe")
 
 
-def virtual(path: str, source: Path, shape: tuple[int, ...], maximum: tuple[int | None, ...]) -> Spoil:
+def virtual(
+    path: str, source: Path, shape: tuple[int, ...], maximum: tuple[int | None, ...]
+) -> Spoil:
     def spoil(file: h5py.File) -> None:
         del file[path]
         layout = h5py.VirtualLayout(shape, "f8", maxshape=maximum)
@@ -471,7 +489,9 @@ def copy_of(whole: Path, path: Path, spoil: Spoil) -> Path:
 @pytest.fixture(scope="module")
 def told(folder: Path) -> dict[str, Told]:
     """What is said of each spoiled file."""
-    paths = [copy_of(GOLDEN, folder / f"{name}.h5", spoil) for name, (spoil, _said) in SPOILED.items()]
+    paths = [
+        copy_of(GOLDEN, folder / f"{name}.h5", spoil) for name, (spoil, _said) in SPOILED.items()
+    ]
     ends = examined(paths)
     for path in paths:
         path.unlink()
@@ -519,13 +539,18 @@ def test_readable_file(tmp_path: Path, name: str) -> None:
 
 def test_packed_data_are_read_as_hdf5_reads_them(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(37, 5, 23))
-    with h5py.File(GOLDEN) as golden, h5py.File(tmp_path / "run.h5", "w", userblock_size=SIZE) as file:
+    with (
+        h5py.File(GOLDEN) as golden,
+        h5py.File(tmp_path / "run.h5", "w", userblock_size=SIZE) as file,
+    ):
         file.attrs.update(golden.attrs)
         for i, chunks in enumerate([(37, 5, 23), (10, 2, 7), (1, 1, 1), (36, 4, 22)]):
             for j, how in enumerate([{}, {"shuffle": True}, {"shuffle": True, "fletcher32": True}]):
                 for dtype in ("<f4", ">f8", "<i8"):
                     data = (values * 1e3).astype(dtype)
-                    file.create_dataset(f"{i}{j}{dtype}", data=data, chunks=chunks, compression="gzip", **how)
+                    file.create_dataset(
+                        f"{i}{j}{dtype}", data=data, chunks=chunks, compression="gzip", **how
+                    )
     seal(tmp_path / "run.h5")
     with RunFile(tmp_path / "run.h5") as run:
         for name in run.names("/"):
@@ -547,7 +572,9 @@ def leading_out(other: Path) -> dict[str, Spoil]:
             link("solution/u", h5py.SoftLink("/out"))(f),
         ),
         "external storage": put("solution/u", (6, 3), "f8", external=[(str(other), 0, 144)]),
-        "endless external storage": put("solution/u", (6, 3), "f8", external=[(str(other), 0, h5py.h5f.UNLIMITED)]),
+        "endless external storage": put(
+            "solution/u", (6, 3), "f8", external=[(str(other), 0, h5py.h5f.UNLIMITED)]
+        ),
         "external text": put("spec/settings", (1,), "S64", external=[(str(other), 0, 64)]),
         "virtual": virtual("solution/u", other, (6, 3), (6, 3)),
         "endless virtual": virtual("solution/u", other, (6, 3), (6, None)),
@@ -562,13 +589,17 @@ def test_no_pipe_is_opened(tmp_path: Path) -> None:
     """Opening one would wait for ever."""
     pipe = tmp_path / "other"
     os.mkfifo(pipe)
-    paths = [copy_of(GOLDEN, tmp_path / f"{name}.h5", spoil) for name, spoil in leading_out(pipe).items()]
+    paths = [
+        copy_of(GOLDEN, tmp_path / f"{name}.h5", spoil) for name, spoil in leading_out(pipe).items()
+    ]
     told = examined(paths)
     for path in paths:
         check(told[path.name], path, ELSEWHERE)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="inotify, which tells of opened files, is Linux's")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="inotify, which tells of opened files, is Linux's"
+)
 @pytest.mark.parametrize("name", leading_out(Path()))
 def test_no_other_file_is_opened(tmp_path: Path, name: str) -> None:
     other, path = tmp_path / "other.h5", tmp_path / "run.h5"
@@ -627,26 +658,53 @@ def bind(path: Path) -> None:
 STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing": (lambda _path: None, "there is no file"),
     "empty": (lambda path: path.touch(), "is empty"),
-    "text": (lambda path: path.write_text("hello\n" * 99), "cannot be read as HDF5: file signature not found"),
-    "zeros": (lambda path: path.write_bytes(bytes(100_000)), "cannot be read as HDF5: file signature not found"),
+    "text": (
+        lambda path: path.write_text("hello\n" * 99),
+        "cannot be read as HDF5: file signature not found",
+    ),
+    "zeros": (
+        lambda path: path.write_bytes(bytes(100_000)),
+        "cannot be read as HDF5: file signature not found",
+    ),
     "signature": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "cannot be read as HDF5"),
     "foreign": (foreign, "was not written by laaf: it has no format_version"),
     "older": (
         of_version(1),
         f"has format 1, this laaf reads format {FORMAT_VERSION}; run its spec again to have it anew",
     ),
-    "newer": (of_version(99), f"has format 99, this laaf reads format {FORMAT_VERSION}; a newer laaf reads it"),
-    "newer and sealed": (of_version(99, is_sealed=True), f"99, this laaf reads format {FORMAT_VERSION}; a newer laaf"),
-    "version of text": (of_version(str(FORMAT_VERSION)), "the attribute format_version in .* is no whole number"),
-    "many versions": (of_version([FORMAT_VERSION] * 2), "the attribute format_version in .* is no whole number"),
-    "endless version": (of_version(np.uint64(2**64 - 1)), "has format 18446744073709551615, this laaf"),
-    "of this version": (of_version(FORMAT_VERSION), "has been changed, or was not written by laaf: it bears no seal"),
+    "newer": (
+        of_version(99),
+        f"has format 99, this laaf reads format {FORMAT_VERSION}; a newer laaf reads it",
+    ),
+    "newer and sealed": (
+        of_version(99, is_sealed=True),
+        f"99, this laaf reads format {FORMAT_VERSION}; a newer laaf",
+    ),
+    "version of text": (
+        of_version(str(FORMAT_VERSION)),
+        "the attribute format_version in .* is no whole number",
+    ),
+    "many versions": (
+        of_version([FORMAT_VERSION] * 2),
+        "the attribute format_version in .* is no whole number",
+    ),
+    "endless version": (
+        of_version(np.uint64(2**64 - 1)),
+        "has format 18446744073709551615, this laaf",
+    ),
+    "of this version": (
+        of_version(FORMAT_VERSION),
+        "has been changed, or was not written by laaf: it bears no seal",
+    ),
     "only a version": (of_version(FORMAT_VERSION, is_sealed=True), "lacks the attribute task"),
     "huge": (huge, "has 10,000,000,001 bytes; at most 10,000,000,000 are read"),
     "directory": (lambda path: path.mkdir(), r"is a folder; a run file is one of the \*\.h5 in it"),
     "pipe": (os.mkfifo, "is not an ordinary file, and a run file is"),
     "socket": (bind, "is not an ordinary file, and a run file is"),
-    "device": (lambda path: path.symlink_to("/dev/zero"), "is not an ordinary file, and a run file is"),
+    "device": (
+        lambda path: path.symlink_to("/dev/zero"),
+        "is not an ordinary file, and a run file is",
+    ),
     "system file": (lambda path: path.symlink_to("/proc/kmsg"), "is empty|cannot be opened"),
     "dangling": (lambda path: path.symlink_to("nowhere"), "there is no file"),
     "circular": (lambda path: path.symlink_to(path), "there is no file"),
@@ -669,7 +727,9 @@ def test_strange_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a b", "ü", "a\nb", "a\x1b[31mb", "a\udcffb", "[red]a", "-n", "a\u202eb"])
+@pytest.mark.parametrize(
+    "name", ["a b", "ü", "a\nb", "a\x1b[31mb", "a\udcffb", "[red]a", "-n", "a\u202eb"]
+)
 def test_strange_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(GOLDEN.read_bytes())
@@ -730,7 +790,9 @@ def test_damage_by_chance(tmp_path: Path, again: bool) -> None:
         assert counts.read == 0
 
 
-@pytest.mark.parametrize("name", ["text", "newer", "foreign", "terabytes of history", "circular link", "deep JSON"])
+@pytest.mark.parametrize(
+    "name", ["text", "newer", "foreign", "terabytes of history", "circular link", "deep JSON"]
+)
 def test_command_refuses_in_one_line(laaf: Laaf, tmp_path: Path, name: str) -> None:
     path = tmp_path / "strange.h5"
     if name in STRANGE:

@@ -128,7 +128,9 @@ ESCAPES = {"\\e": "\\x1b", "\\0": "\\x00", "\\ud800": "\\ud800", "\\x07": "\\x07
 
 
 @pytest.mark.parametrize(("written", "character"), ESCAPES.items(), ids=ESCAPES)
-@pytest.mark.parametrize("place", ['title: "a{}b"\n', 'constants: {{"a{}b": 1}}\n'], ids=["value", "key"])
+@pytest.mark.parametrize(
+    "place", ['title: "a{}b"\n', 'constants: {{"a{}b": 1}}\n'], ids=["value", "key"]
+)
 def test_characters_that_come_in_by_an_escape(place: str, written: str, character: str) -> None:
     shown = message(START + place.format(written))
     assert f"the character '{character}' cannot stand in a spec\n" in shown
@@ -137,14 +139,17 @@ def test_characters_that_come_in_by_an_escape(place: str, written: str, characte
 
 def test_a_title_is_shown_and_not_obeyed(laaf: Laaf, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
-    small = (
-        "network: {hidden: [2]}\npoints: {interior: 9, validation: 9}\ntraining: [{iterations: 1}]\nreference: none\n"
-    )
+    small = "network: {hidden: [2]}\npoints: {interior: 9, validation: 9}\ntraining: [{iterations: 1}]\nreference: none\n"
     spec.write_text(START + CONDITIONS + small + 'title: "\\u202e\\u2066a [red]b[/] $\\\\frac{$"\n')
     told = laaf("solve", spec, "--output", tmp_path / "run.h5")
     assert told.code == 0
-    assert told.err.startswith("\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}a [red]b[/] $\\frac{$: 2 tanh")
-    assert visible("a\x1b[31mb\tc\n\x9b") == "a\N{REPLACEMENT CHARACTER}[31mb\tc\n\N{REPLACEMENT CHARACTER}"
+    assert told.err.startswith(
+        "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}a [red]b[/] $\\frac{$: 2 tanh"
+    )
+    assert (
+        visible("a\x1b[31mb\tc\n\x9b")
+        == "a\N{REPLACEMENT CHARACTER}[31mb\tc\n\N{REPLACEMENT CHARACTER}"
+    )
 
 
 def test_names_of_python_files_are_shown_and_not_obeyed() -> None:
@@ -156,11 +161,20 @@ def test_a_path_of_set_that_stands_in_no_key() -> None:
     assert "the path of --set holds characters that stand in no key" in message(START, ["\udc80=1"])
 
 
-NOT_ALLOWED = ["laws.py", "../laws.py", "/etc/passwd", "folder/../laws.py", "/dev/zero", "no-such.py"]
+NOT_ALLOWED = [
+    "laws.py",
+    "../laws.py",
+    "/etc/passwd",
+    "folder/../laws.py",
+    "/dev/zero",
+    "no-such.py",
+]
 
 
 @pytest.mark.parametrize("file", NOT_ALLOWED)
-def test_no_python_runs_without_leave(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_python_runs_without_leave(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Wherever the file is said to be, and whether it is there or not: it is not even opened."""
     from tripwire import armed
 
@@ -179,6 +193,11 @@ def test_no_python_runs_without_leave(file: str, tmp_path: Path, monkeypatch: py
 def test_a_text_that_comes_from_elsewhere_is_as_short_as_a_file() -> None:
     """As the spec that a run file holds, which resuming reads."""
     start = time.process_time()
-    assert message(START + "#" * MAX_BYTES) == "spec.yaml has 50,080 characters; a spec has at most 50,000"
-    assert message(START, ["title=" + "[" * MAX_BYTES]).startswith("command line has 50,012 characters")
+    assert (
+        message(START + "#" * MAX_BYTES)
+        == "spec.yaml has 50,080 characters; a spec has at most 50,000"
+    )
+    assert message(START, ["title=" + "[" * MAX_BYTES]).startswith(
+        "command line has 50,012 characters"
+    )
     assert time.process_time() - start < SECONDS

@@ -66,7 +66,10 @@ def test_what_counts(assignment: str, problem_differs: bool, method_differs: boo
 def test_the_kernel_counts_as_the_fastest_engine() -> None:
     """Asked for or taken by itself, it computes the same."""
     plan = plan_of(SAMPLED)
-    by_engine = {name: replace(plan, engine_name=name).hashes for name in ("auto", "fused", "taylor", "nested")}
+    by_engine = {
+        name: replace(plan, engine_name=name).hashes
+        for name in ("auto", "fused", "taylor", "nested")
+    }
     assert by_engine["fused"] == by_engine["auto"]
     assert len({method for _, method in by_engine.values()}) == 3
 
@@ -88,7 +91,10 @@ def test_the_file_of_a_reference_counts(tmp_path: Path) -> None:
     def measured_by(factor: float) -> Identity:
         x = np.linspace(0, 1, 21)
         np.savez(tmp_path / "u.npz", x=x, u=factor * x)
-        plan = plan_of(RODS + "data: {target: {u: x}, points: 5}\n", f"reference={{file: '{tmp_path / 'u.npz'}'}}")
+        plan = plan_of(
+            RODS + "data: {target: {u: x}, points: 5}\n",
+            f"reference={{file: '{tmp_path / 'u.npz'}'}}",
+        )
         return identity(plan)
 
     first = measured_by(1.0)
@@ -121,7 +127,10 @@ def test_the_reference_of_a_sweep_is_solved_once_and_travels(tmp_path: Path) -> 
         "coordinates: {t: [0, 1]}\nunknowns: [u]\nequations: {e: u_t = -u}\n"
         "conditions: {start: {where: t = 0, equation: u = 1}}\ntraining: [{iterations: 1}]\n",
     )
-    kinds = [Alternative.of(Override.from_assignment(f"slopes.kind={kind}")) for kind in ("fixed", "llaaf")]
+    kinds = [
+        Alternative.of(Override.from_assignment(f"slopes.kind={kind}"))
+        for kind in ("fixed", "llaaf")
+    ]
     runs = plan_runs(partial(make_plan, text), [kinds], [0, 1], tmp_path)
     references = [run.plan.reference for run in runs]
     assert len(runs) == 4

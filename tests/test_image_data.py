@@ -11,7 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import cifar_pickle, cifar_records, gzipped, idx, npy, npz, semeion, sha256, tar_gz, zipped
+from image_files import (
+    cifar_pickle,
+    cifar_records,
+    gzipped,
+    idx,
+    npy,
+    npz,
+    semeion,
+    sha256,
+    tar_gz,
+    zipped,
+)
 
 from laaf_cli.errors import DataSetError, ExitCode
 from laaf_cli.images.data import DATASETS, DataSet, ImageData, default_data_dir, load_images
@@ -43,13 +54,18 @@ def _small_idx_set(name: str, folder: str) -> DataSet:
         (file, len(gzipped(content)), sha256(gzipped(content)), len(content), sha256(content))
         for file, content in IDX[name].items()
     )
-    row = make_data_set(name, name.upper(), DATASETS[name].classes, rows, ("http://127.0.0.1:9/",), folder, "none")
-    return replace(row, train=(replace(row.train[0], n=N_TRAIN),), test=(replace(row.test[0], n=N_TEST),))
+    row = make_data_set(
+        name, name.upper(), DATASETS[name].classes, rows, ("http://127.0.0.1:9/",), folder, "none"
+    )
+    return replace(
+        row, train=(replace(row.train[0], n=N_TRAIN),), test=(replace(row.test[0], n=N_TEST),)
+    )
 
 
 BATCH = 20
 PIXELS = {
-    name: RNG.integers(0, 256, (BATCH, 3072), np.uint8) for name in ("data_batch_1", "data_batch_2", "test_batch")
+    name: RNG.integers(0, 256, (BATCH, 3072), np.uint8)
+    for name in ("data_batch_1", "data_batch_2", "test_batch")
 }
 LABELS = {name: RNG.permutation(np.repeat(np.arange(10), 2)) for name in PIXELS}
 RECORDS = {name: cifar_records(PIXELS[name], LABELS[name]) for name in PIXELS}
@@ -58,13 +74,19 @@ BINARY = tar_gz({f"cifar-10-batches-bin/{name}.bin": content for name, content i
 PYTHON = tar_gz({f"cifar-10-batches-py/{name}": content for name, content in PICKLES.items()})
 
 
-def _file(name: str, content: bytes, algorithm: str = "sha256", urls: tuple[str, ...] = ()) -> PublishedFile:
+def _file(
+    name: str, content: bytes, algorithm: str = "sha256", urls: tuple[str, ...] = ()
+) -> PublishedFile:
     return PublishedFile(name, len(content), checksum_of(content, algorithm), urls)
 
 
 def _small_cifar() -> DataSet:
     archives = (
-        Form(_file("cifar-10-binary.tar.gz", BINARY, urls=("http://127.0.0.1:9/b",)), "tar.gz", "cifar-10-batches-bin"),
+        Form(
+            _file("cifar-10-binary.tar.gz", BINARY, urls=("http://127.0.0.1:9/b",)),
+            "tar.gz",
+            "cifar-10-batches-bin",
+        ),
         Form(_file("cifar-10-python.tar.gz", PYTHON), "tar.gz", "cifar-10-batches-py"),
     )
     parts = tuple(
@@ -99,7 +121,11 @@ def _small_semeion() -> DataSet:
     digits = _file("semeion.data", DIGITS, urls=("http://127.0.0.1:9/s",))
     forms = (
         Form(order),
-        Form(_file("Deep_Learning_Benchmark.zip", AUTHORS, urls=("http://127.0.0.1:9/z",)), "zip", MEMBER),
+        Form(
+            _file("Deep_Learning_Benchmark.zip", AUTHORS, urls=("http://127.0.0.1:9/z",)),
+            "zip",
+            MEMBER,
+        ),
     )
     pieces = (
         Piece(digits.name, len(DIGITS), digits.checksum, (Form(digits),)),
@@ -181,12 +207,16 @@ CIFAR_FORMS = {
 def test_cifar_is_the_same_in_every_form(tmp_path: Path, form: str) -> None:
     data = load("cifar-10", put(tmp_path, CIFAR_FORMS[form]))
     assert np.array_equal(
-        data.train.pixels.reshape(-1, 3072), np.concatenate([PIXELS["data_batch_1"], PIXELS["data_batch_2"]])
+        data.train.pixels.reshape(-1, 3072),
+        np.concatenate([PIXELS["data_batch_1"], PIXELS["data_batch_2"]]),
     )
     assert np.array_equal(data.test.labels, LABELS["test_batch"])
     assert data.subset == ""
     (tmp_path / "other").mkdir()
-    assert data.fingerprint == load("cifar-10", put(tmp_path / "other", CIFAR_FORMS["records"])).fingerprint
+    assert (
+        data.fingerprint
+        == load("cifar-10", put(tmp_path / "other", CIFAR_FORMS["records"])).fingerprint
+    )
 
 
 def test_a_fingerprint_tells_pixels_labels_and_split_apart() -> None:
@@ -196,12 +226,20 @@ def test_a_fingerprint_tells_pixels_labels_and_split_apart() -> None:
     half = images.at(np.arange(10))
     prints = {
         ImageData(train, test, row.classes, {}).fingerprint
-        for train, test in ((images, half), (half, images), (other, half), (images, images), (half, half))
+        for train, test in (
+            (images, half),
+            (half, images),
+            (other, half),
+            (images, images),
+            (half, half),
+        )
     }
     assert len(prints) == 5
 
 
-@pytest.mark.parametrize("order", [{"semeion/random_index.npy": ORDER}, {"Deep_Learning_Benchmark.zip": AUTHORS}])
+@pytest.mark.parametrize(
+    "order", [{"semeion/random_index.npy": ORDER}, {"Deep_Learning_Benchmark.zip": AUTHORS}]
+)
 def test_semeion_is_split_as_its_users_did(tmp_path: Path, order: dict[str, bytes]) -> None:
     data = load("semeion", put(tmp_path, {"semeion/semeion.data": DIGITS} | order))
     assert list(data.train.labels) == [7, 1, 0, 2, 3]
@@ -219,7 +257,8 @@ def test_files_of_another_set_in_the_same_folder_are_left_alone(tmp_path: Path) 
     assert load("mnist", put(tmp_path, mnist_files("mnist/"))).subset == ""
     put(tmp_path, mnist_files("mnist/", name="kmnist"))
     with pytest.raises(
-        DataSetError, match="mnist/train-images-idx3-ubyte.gz is not train-images-idx3-ubyte.gz as published"
+        DataSetError,
+        match="mnist/train-images-idx3-ubyte.gz is not train-images-idx3-ubyte.gz as published",
     ):
         load("mnist", tmp_path)
 
@@ -235,7 +274,9 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_some_of_the_batches(tmp_path: Path) -> None:
-    put(tmp_path, {f"cifar-10/{name}.bin": RECORDS[name] for name in ("data_batch_2", "test_batch")})
+    put(
+        tmp_path, {f"cifar-10/{name}.bin": RECORDS[name] for name in ("data_batch_2", "test_batch")}
+    )
     data = load("cifar-10", tmp_path)
     assert data.subset == "20 of 40 training images (data_batch_2)"
     assert np.array_equal(data.train.labels, LABELS["data_batch_2"])
@@ -334,12 +375,16 @@ def test_a_wrong_file_is_named_and_left_alone(tmp_path: Path, name: str) -> None
         assert str(caught.value).startswith(
             f"{tmp_path / wrong} is not {Path(wrong).name} as published: {message().format(**facts)}"
         )
-        assert str(caught.value).endswith("Remove it, and it is fetched again, or put the published file in its place.")
+        assert str(caught.value).endswith(
+            "Remove it, and it is fetched again, or put the published file in its place."
+        )
     assert (tmp_path / wrong).read_bytes() == content
 
 
 @pytest.mark.parametrize("pack", [gzipped, lzma.compress])
-def test_what_anyone_packed_is_checked_by_what_is_in_it(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+def test_what_anyone_packed_is_checked_by_what_is_in_it(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
     suffix = "gz" if pack is gzipped else "xz"
     path = tmp_path / f"data_batch_1.bin.{suffix}"
     for content, message in (
@@ -347,8 +392,14 @@ def test_what_anyone_packed_is_checked_by_what_is_in_it(tmp_path: Path, pack: Ca
             pack(flipped(RECORDS["data_batch_1"])),
             r"is not data_batch_1.bin as published: of what is in it, the sha1 is ",
         ),
-        (pack(RECORDS["data_batch_1"] + b"x"), r": it has more than the 61,460 bytes that were expected"),
-        (pack(RECORDS["data_batch_1"][:-1]), r"it has 61,459 bytes of data_batch_1.bin, and 61,460 were expected"),
+        (
+            pack(RECORDS["data_batch_1"] + b"x"),
+            r": it has more than the 61,460 bytes that were expected",
+        ),
+        (
+            pack(RECORDS["data_batch_1"][:-1]),
+            r"it has 61,459 bytes of data_batch_1.bin, and 61,460 were expected",
+        ),
         (pack(RECORDS["data_batch_1"])[:-1], r": it ends in the middle"),
         (pack(RECORDS["data_batch_1"]) + b"abc", r": 3 bytes follow after its end"),
         (bytes(2_000_000), r"it is larger than 1,061,460 bytes"),
@@ -369,7 +420,10 @@ def test_a_file_is_no_folder_of_data_sets(tmp_path: Path) -> None:
     path = put(tmp_path, {"semeion.data": DIGITS}) / "semeion.data"
     with pytest.raises(DataSetError) as caught:
         load("semeion", path)
-    assert str(caught.value) == f"{path} is no folder, and data sets lie in one; --data-dir DIR names it"
+    assert (
+        str(caught.value)
+        == f"{path} is no folder, and data sets lie in one; --data-dir DIR names it"
+    )
 
 
 def test_a_path_that_cannot_be(tmp_path: Path) -> None:
@@ -385,7 +439,9 @@ def test_directories_with_the_names_of_files_are_passed_over(tmp_path: Path) -> 
 def test_a_set_with_other_numbers_of_images_is_refused(tmp_path: Path) -> None:
     row = DATASETS["mnist"]
     DATASETS["mnist"] = replace(row, train=(replace(row.train[0], n=11),))
-    with pytest.raises(DataSetError, match=r"MNIST, train: there are 12 images of shape \(1, 28, 28\), and 11"):
+    with pytest.raises(
+        DataSetError, match=r"MNIST, train: there are 12 images of shape \(1, 28, 28\), and 11"
+    ):
         load("mnist", put(tmp_path, mnist_files("")))
 
 

@@ -132,7 +132,9 @@ def refused_url() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}/x"
 
 
-def published(*urls: str, content: bytes = CONTENT, name: str = "x.bin", algorithm: str = "sha256") -> PublishedFile:
+def published(
+    *urls: str, content: bytes = CONTENT, name: str = "x.bin", algorithm: str = "sha256"
+) -> PublishedFile:
     return PublishedFile(name, len(content), checksum_of(content, algorithm), urls)
 
 
@@ -164,8 +166,14 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "404": (status(404), "answers: 404 Client Error: Not Found"),
     "503": (status(503), "answers: 503 Server Error: Service Unavailable"),
     "an early end": (early_end, "broke the transfer off"),
-    "an early end without a length": (no_length(CONTENT[:-1]), "gives another file, of other size or checksum"),
-    "one byte changed": (whole(CONTENT[:-1] + b"\0"), "gives another file, of other size or checksum"),
+    "an early end without a length": (
+        no_length(CONTENT[:-1]),
+        "gives another file, of other size or checksum",
+    ),
+    "one byte changed": (
+        whole(CONTENT[:-1] + b"\0"),
+        "gives another file, of other size or checksum",
+    ),
     "a page": (whole(b"<html>Please sign in"), "gives another file, of other size or checksum"),
     "more": (whole(CONTENT + bytes(CHUNK)), "gives another file, of other size or checksum"),
     "no end": (endless, "gives another file, of other size or checksum"),
@@ -180,14 +188,18 @@ FAULTS: dict[str, tuple[Answer, str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_a_sentence_and_leaves_nothing(tmp_path: Path, server: Server, name: str) -> None:
+def test_a_fault_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, server: Server, name: str
+) -> None:
     answer, message = FAULTS[name]
     with pytest.raises(DataSetError, match=f"^x.bin: 127.0.0.1 {message}$"):
         fetch(published(server.url("/x", answer)), tmp_path / "new")
     assert left(tmp_path) == []
 
 
-def test_a_server_that_says_nothing(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_says_nothing(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "TIMEOUT_S", (0.2, 0.2))
     done = threading.Event()
     with pytest.raises(DataSetError, match="^x.bin: 127.0.0.1 does not answer$"):
@@ -197,7 +209,9 @@ def test_a_server_that_says_nothing(tmp_path: Path, server: Server, monkeypatch:
 
 
 def test_no_network(tmp_path: Path) -> None:
-    with pytest.raises(DataSetError, match="^x.bin: 127.0.0.1 cannot be reached; laaf.invalid cannot be reached$"):
+    with pytest.raises(
+        DataSetError, match="^x.bin: 127.0.0.1 cannot be reached; laaf.invalid cannot be reached$"
+    ):
         fetch(published(refused_url(), "http://laaf.invalid/x"), tmp_path / "new")
     assert left(tmp_path) == []
 
@@ -222,7 +236,9 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, server: Server) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(published(server.url("/x", whole(CONTENT)), refused_url()), tmp_path / "new", interrupt)
+        fetch(
+            published(server.url("/x", whole(CONTENT)), refused_url()), tmp_path / "new", interrupt
+        )
     assert left(tmp_path) == []
 
 
@@ -262,14 +278,23 @@ IMAGES = {
 def small_mnist(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     pieces = []
     for name, content in IMAGES.items():
-        file = published(refused_url(), server.url(f"/{name}", whole(content)), content=content, name=name)
+        file = published(
+            refused_url(), server.url(f"/{name}", whole(content)), content=content, name=name
+        )
         plain = gzip.decompress(content)
         pieces.append(Piece(name, len(plain), checksum_of(plain, "sha256"), (Form(file, "gzip"),)))
-    parts = (Part("train", 4, tuple(pieces[:2]), read_idx_images), Part("t10k", 2, tuple(pieces[2:]), read_idx_images))
-    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], train=parts[:1], test=parts[1:]))
+    parts = (
+        Part("train", 4, tuple(pieces[:2]), read_idx_images),
+        Part("t10k", 2, tuple(pieces[2:]), read_idx_images),
+    )
+    monkeypatch.setitem(
+        DATASETS, "mnist", replace(DATASETS["mnist"], train=parts[:1], test=parts[1:])
+    )
 
 
-def test_what_is_missing_is_fetched_once(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_fetched_once(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_mnist(monkeypatch, server)
     there = "train-images-idx3-ubyte.gz"
     (tmp_path / there).write_bytes(IMAGES[there])
@@ -277,7 +302,9 @@ def test_what_is_missing_is_fetched_once(tmp_path: Path, server: Server, monkeyp
     assert len(data.train) == 4
     assert data.subset == ""
     assert data.unfetched == ""
-    assert left(tmp_path) == sorted(["mnist", there, *(f"mnist/{name}" for name in IMAGES if name != there)])
+    assert left(tmp_path) == sorted(
+        ["mnist", there, *(f"mnist/{name}" for name in IMAGES if name != there)]
+    )
     assert set(data.files) == set(IMAGES)
     n_asked = len(server.asked)
     assert n_asked == 3
@@ -308,7 +335,9 @@ def test_what_cannot_be_fetched_is_said_with_what_to_do(
         "127.0.0.1 cannot be reached; 127.0.0.1 answers: 403 Client Error: Forbidden)."
     )
     assert text.startswith(f"{first}\nDownload\n  train-labels-idx1-ubyte.gz (")
-    assert text.endswith(f"and put them into {tmp_path}/mnist; or name a folder with them by --data-dir DIR.")
+    assert text.endswith(
+        f"and put them into {tmp_path}/mnist; or name a folder with them by --data-dir DIR."
+    )
     assert "train-images" not in text, "what has arrived need not be fetched again"
     assert left(tmp_path) == ["mnist", "mnist/train-images-idx3-ubyte.gz"]
 
@@ -323,9 +352,15 @@ BATCHES = {
 def test_the_rest_of_a_part_is_fetched_or_its_lack_told(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, is_up: bool
 ) -> None:
-    archive = tar_gz({f"cifar-10-batches-bin/{name}.bin": content for name, content in BATCHES.items()})
+    archive = tar_gz(
+        {f"cifar-10-batches-bin/{name}.bin": content for name, content in BATCHES.items()}
+    )
     url = server.url("/all", whole(archive) if is_up else status(500))
-    form = Form(published(url, content=archive, name="cifar-10-binary.tar.gz"), "tar.gz", "cifar-10-batches-bin")
+    form = Form(
+        published(url, content=archive, name="cifar-10-binary.tar.gz"),
+        "tar.gz",
+        "cifar-10-batches-bin",
+    )
     row = DATASETS["cifar-10"]
     parts = tuple(
         replace(
@@ -354,4 +389,7 @@ def test_the_rest_of_a_part_is_fetched_or_its_lack_told(
         assert (len(data.train), data.subset, data.unfetched) == (40, "", "")
     else:
         assert (len(data.train), data.subset) == (20, "20 of 40 training images (data_batch_1)")
-        assert data.unfetched == "cifar-10-binary.tar.gz: 127.0.0.1 answers: 500 Server Error: Internal Server Error"
+        assert (
+            data.unfetched
+            == "cifar-10-binary.tar.gz: 127.0.0.1 answers: 500 Server Error: Internal Server Error"
+        )

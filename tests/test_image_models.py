@@ -25,7 +25,9 @@ SMALL = (1, 16, 16)
 COLOUR = (3, 32, 32)
 
 
-def lenet(kind: str = "fixed", n: float = 1.0, *, shape: tuple[int, int, int] = SMALL, **more: object) -> LeNet:
+def lenet(
+    kind: str = "fixed", n: float = 1.0, *, shape: tuple[int, int, int] = SMALL, **more: object
+) -> LeNet:
     settings = {"width": 30, "dtype": torch.float64} | more
     return LeNet(shape, 10, kind=kind, n=n, random=np.random.default_rng(4), **settings)  # type: ignore[arg-type]
 
@@ -85,12 +87,19 @@ COUNTS = [
 
 @pytest.mark.parametrize("kind", SLOPE_KINDS)
 @pytest.mark.parametrize("per", ["neuron", "channel"])
-@pytest.mark.parametrize("row", COUNTS, ids=lambda row: f"{row[0]}-{row[1][1]}-{row[2].get('width', '')}-{row[3]}")
+@pytest.mark.parametrize(
+    "row", COUNTS, ids=lambda row: f"{row[0]}-{row[1][1]}-{row[2].get('width', '')}-{row[3]}"
+)
 def test_counts(row: tuple[object, ...], per: str, kind: str) -> None:
     name, shape, settings, n_classes, parameters, layers, neurons, channels = row
     random = np.random.default_rng(0)
     model = MODELS[name].make(shape, n_classes, settings, kind=kind, n=2.0, per=per, random=random)  # type: ignore[index,arg-type]
-    slopes = {"fixed": 0, "gaaf": 1, "llaaf": layers, "nlaaf": neurons if per == "neuron" else channels}
+    slopes = {
+        "fixed": 0,
+        "gaaf": 1,
+        "llaaf": layers,
+        "nlaaf": neurons if per == "neuron" else channels,
+    }
     assert model.count() == (parameters, slopes[kind])
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters + slopes[kind]  # type: ignore[operator]
 
@@ -98,7 +107,10 @@ def test_counts(row: tuple[object, ...], per: str, kind: str) -> None:
 def test_slopes_have_the_shapes_of_what_they_multiply() -> None:
     shapes = [tuple(value.shape) for value in lenet("nlaaf", shape=(1, 28, 28)).slopes.values]
     assert shapes == [(64, 12, 12), (64, 4, 4), (30,)]
-    shapes = [tuple(value.shape) for value in lenet("nlaaf", shape=(1, 28, 20), per="channel").slopes.values]
+    shapes = [
+        tuple(value.shape)
+        for value in lenet("nlaaf", shape=(1, 28, 20), per="channel").slopes.values
+    ]
     assert shapes == [(64, 1, 1), (64, 1, 1), (30,)]
     blocks = [(64, 32, 32)] * 5 + [(128, 16, 16)] * 4 + [(256, 8, 8)] * 4 + [(512, 4, 4)] * 3
     assert [tuple(value.shape) for value in resnet("nlaaf").slopes.values] == blocks
@@ -117,12 +129,16 @@ def lenet_composed(state: Mapping[str, Tensor], x: Tensor, scales: Sequence[Tens
     return functional.linear(functional.relu(scales[2] * z), state["fc2.weight"], state["fc2.bias"])
 
 
-def resnet_composed(state: dict[str, Tensor], x: Tensor, scales: Sequence[Tensor], training: bool) -> Tensor:
+def resnet_composed(
+    state: dict[str, Tensor], x: Tensor, scales: Sequence[Tensor], training: bool
+) -> Tensor:
     """Overwrites the running means and variances in `state` where training."""
 
     def normalised(z: Tensor, name: str) -> Tensor:
         mean, variance = state[f"{name}.running_mean"], state[f"{name}.running_var"]
-        return functional.batch_norm(z, mean, variance, state[f"{name}.weight"], state[f"{name}.bias"], training)
+        return functional.batch_norm(
+            z, mean, variance, state[f"{name}.weight"], state[f"{name}.bias"], training
+        )
 
     z = functional.conv2d(x, state["conv1.weight"], padding=1)
     steps = iter(scales)
@@ -132,13 +148,17 @@ def resnet_composed(state: dict[str, Tensor], x: Tensor, scales: Sequence[Tensor
             shrinks = block == "block1" and stage != "stage1"
             y = functional.relu(next(steps) * normalised(z, f"{at}.bn1"))
             past = functional.conv2d(y, state[f"{at}.shortcut.weight"], stride=2) if shrinks else z
-            y = functional.conv2d(y, state[f"{at}.conv1.weight"], stride=2 if shrinks else 1, padding=1)
+            y = functional.conv2d(
+                y, state[f"{at}.conv1.weight"], stride=2 if shrinks else 1, padding=1
+            )
             y = functional.relu(next(steps) * normalised(y, f"{at}.bn2"))
             z = functional.conv2d(y, state[f"{at}.conv2.weight"], padding=1) + past
     return functional.linear(z.mean((2, 3)), state["linear.weight"], state["linear.bias"])
 
 
-def composed(name: str, model: ImageModel, x: Tensor, scales: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def composed(
+    name: str, model: ImageModel, x: Tensor, scales: Sequence[Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
     state = {key: value.detach().clone() for key, value in model.state_dict().items()}
     if name == "lenet":
         return lenet_composed(state, x, scales), state
@@ -149,14 +169,24 @@ def composed(name: str, model: ImageModel, x: Tensor, scales: Sequence[Tensor]) 
 def plain(name: str, dtype: torch.dtype, training: bool) -> tuple[Tensor, dict[str, Tensor]]:
     """Output and state of the composition without slopes."""
     make, shape, layers = MAKERS[name]
-    return composed(name, make(dtype=dtype).train(training), images(shape, dtype=dtype), [torch.ones(1)] * layers)
+    return composed(
+        name,
+        make(dtype=dtype).train(training),
+        images(shape, dtype=dtype),
+        [torch.ones(1)] * layers,
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kind", SLOPE_KINDS)
 @pytest.mark.parametrize(
     ("n", "dtype", "tolerance"),
-    [(1.0, torch.float32, 1e-6), (2.0, torch.float32, 1e-6), (10.0, torch.float32, 1e-6), (10.0, torch.float64, 1e-12)],
+    [
+        (1.0, torch.float32, 1e-6),
+        (2.0, torch.float32, 1e-6),
+        (10.0, torch.float32, 1e-6),
+        (10.0, torch.float64, 1e-12),
+    ],
     ids=["1", "2", "10", "10-float64"],
 )
 def test_every_kind_starts_as_the_plain_composition(
@@ -178,7 +208,9 @@ def test_every_kind_starts_as_the_plain_composition(
 
 @pytest.mark.parametrize(("kind", "per"), [("gaaf", "neuron"), ("llaaf", "neuron"), ("nlaaf", "neuron"), ("nlaaf", "channel")])  # fmt: skip
 @pytest.mark.parametrize(("name", "settings"), [("lenet", {}), ("preact-resnet18", {}), ("preact-resnet18", {"forgets_n": True})])  # fmt: skip
-def test_slopes_multiply_where_the_paper_says(name: str, settings: dict[str, bool], kind: str, per: str) -> None:
+def test_slopes_multiply_where_the_paper_says(
+    name: str, settings: dict[str, bool], kind: str, per: str
+) -> None:
     make, shape, layers = MAKERS[name]
     model = make(kind, 2.0, per=per, **settings)
     vary_slopes(model)
@@ -224,18 +256,28 @@ def test_the_one_slope_of_gaaf_is_shared(name: str) -> None:
     for kind in ("gaaf", "llaaf"):
         model = make(kind, 2.0)
         functional.cross_entropy(model(images(shape)), torch.tensor([0, 1, 2])).backward()
-        gradients[kind] = torch.cat([value.grad for value in model.slopes.values if value.grad is not None])
+        gradients[kind] = torch.cat(
+            [value.grad for value in model.slopes.values if value.grad is not None]
+        )
     assert gradients["llaaf"].shape == (layers,)
-    torch.testing.assert_close(gradients["gaaf"], gradients["llaaf"].sum(0, keepdim=True), rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(
+        gradients["gaaf"], gradients["llaaf"].sum(0, keepdim=True), rtol=1e-10, atol=1e-14
+    )
 
 
 @pytest.mark.parametrize(("kind", "per"), [("gaaf", "neuron"), ("llaaf", "neuron"), ("nlaaf", "neuron"), ("nlaaf", "channel")])  # fmt: skip
 def test_gradients_of_a_tiny_lenet(kind: str, per: str) -> None:
     model = lenet(kind, 2.0, per=per, width=3)
     vary_slopes(model)
-    names = [f"slopes.values.{k}" for k in range(len(model.slopes.values))] + ["conv1.bias", "fc1.weight"]
+    names = [f"slopes.values.{k}" for k in range(len(model.slopes.values))] + [
+        "conv1.bias",
+        "fc1.weight",
+    ]
     state = dict(model.named_parameters())
-    points = [images(SMALL, 2).requires_grad_(), *(state[name].detach().clone().requires_grad_() for name in names)]
+    points = [
+        images(SMALL, 2).requires_grad_(),
+        *(state[name].detach().clone().requires_grad_() for name in names),
+    ]
 
     def loss(x: Tensor, *parameters: Tensor) -> Tensor:
         logits = torch.func.functional_call(model, dict(zip(names, parameters, strict=True)), (x,))
@@ -262,21 +304,37 @@ def test_slope_recovery_of_feature_maps() -> None:
 def test_weights_depend_on_the_stream_and_the_shapes_alone() -> None:
     before = torch.get_rng_state()
     first = lenet("fixed").state_dict()
-    for other in (lenet("nlaaf", 10.0), lenet("nlaaf", 2.0, per="channel", dropout=0.5), lenet(dtype=torch.float32)):
+    for other in (
+        lenet("nlaaf", 10.0),
+        lenet("nlaaf", 2.0, per="channel", dropout=0.5),
+        lenet(dtype=torch.float32),
+    ):
         for name, value in first.items():
             assert torch.equal(value.to(other.fc1.weight.dtype), other.state_dict()[name])
-    assert torch.equal(torch.get_rng_state(), before), "PyTorch's own stream is not the model's to draw from"
-    again = LeNet(SMALL, 10, width=30, random=np.random.default_rng(5), dtype=torch.float64).state_dict()
+    assert torch.equal(torch.get_rng_state(), before), (
+        "PyTorch's own stream is not the model's to draw from"
+    )
+    again = LeNet(
+        SMALL, 10, width=30, random=np.random.default_rng(5), dtype=torch.float64
+    ).state_dict()
     assert not any(torch.equal(value, again[name]) for name, value in first.items())
 
 
 def test_weights_are_uniform_as_by_default() -> None:
     states = {"lenet": lenet(width=500).state_dict(), "preact-resnet18": resnet().state_dict()}
-    fan_in = {"conv2.weight": 1600, "conv2.bias": 1600, "fc1.weight": 64, "fc1.bias": 64, "fc2.weight": 500}
+    fan_in = {
+        "conv2.weight": 1600,
+        "conv2.bias": 1600,
+        "fc1.weight": 64,
+        "fc1.bias": 64,
+        "fc2.weight": 500,
+    }
     for name, fan in fan_in.items():
         value = states["lenet"][name]
         assert 0.95 < value.abs().max() * math.sqrt(fan) <= 1
-        assert float(value.std()) * math.sqrt(3 * fan) == pytest.approx(1, rel=0.15 if value.dim() == 1 else 0.02)
+        assert float(value.std()) * math.sqrt(3 * fan) == pytest.approx(
+            1, rel=0.15 if value.dim() == 1 else 0.02
+        )
     state = states["preact-resnet18"]
     assert 0.99 < state["stage2.block1.shortcut.weight"].abs().max() * math.sqrt(64) <= 1
     assert 0.99 < state["stage4.block2.conv2.weight"].abs().max() * math.sqrt(9 * 512) <= 1
@@ -286,7 +344,11 @@ def test_weights_are_uniform_as_by_default() -> None:
 
 
 def test_names_of_what_a_run_file_holds() -> None:
-    layers = [f"{layer}.{part}" for layer in ("conv1", "conv2", "fc1", "fc2") for part in ("weight", "bias")]
+    layers = [
+        f"{layer}.{part}"
+        for layer in ("conv1", "conv2", "fc1", "fc2")
+        for part in ("weight", "bias")
+    ]
     assert set(lenet("llaaf").state_dict()) == {*layers, *(f"slopes.values.{k}" for k in range(3))}
     names = set(resnet("gaaf").state_dict())
     # Two convolutions and two normalisations of five each in eight blocks, three shortcuts, three more, one slope.
@@ -319,14 +381,19 @@ def test_permuted_images_have_permuted_outputs(name: str) -> None:
     make, shape, _ = MAKERS[name]
     model = make("nlaaf", 2.0).eval()
     order = torch.tensor([2, 0, 1])
-    torch.testing.assert_close(model(images(shape)[order]), model(images(shape))[order], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        model(images(shape)[order]), model(images(shape))[order], rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("kind", "per"), [("fixed", "neuron"), ("llaaf", "neuron"), ("nlaaf", "neuron"), ("nlaaf", "channel")])  # fmt: skip
 def test_channels_last_is_the_same_function(name: str, kind: str, per: str) -> None:
     make, shape, _ = MAKERS[name]
-    model, other = make(kind, 2.0, per=per), make(kind, 2.0, per=per).to(memory_format=torch.channels_last)
+    model, other = (
+        make(kind, 2.0, per=per),
+        make(kind, 2.0, per=per).to(memory_format=torch.channels_last),
+    )
     vary_slopes(model)
     other.load_state_dict(model.state_dict())
     batch = images(shape)
@@ -338,15 +405,23 @@ def test_channels_last_is_the_same_function(name: str, kind: str, per: str) -> N
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("kind", "per"), [("llaaf", "neuron"), ("nlaaf", "neuron"), ("nlaaf", "channel")])
+@pytest.mark.parametrize(
+    ("kind", "per"), [("llaaf", "neuron"), ("nlaaf", "neuron"), ("nlaaf", "channel")]
+)
 def test_slopes_keep_channels_last(kind: str, per: str) -> None:
     model = lenet(kind, 2.0, per=per)
-    z = torch.randn(3, 64, 6, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    z = (
+        torch.randn(3, 64, 6, 6, dtype=torch.float64)
+        .contiguous(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     y = model.activated(z, 0)
     if (kind, per) == ("nlaaf", "neuron"):
         assert y.grad_fn is not None
         product = y.grad_fn.next_functions[0][0]
-        assert product._saved_other.stride()[1:] == z.stride()[1:], "slopes lie as the batch does: twice as fast"  # type: ignore[union-attr]
+        assert product._saved_other.stride()[1:] == z.stride()[1:], (
+            "slopes lie as the batch does: twice as fast"
+        )  # type: ignore[union-attr]
     y.sum().backward()
     assert z.grad is not None
     for value in (y, z.grad):
@@ -361,7 +436,9 @@ def test_dropout_repeats_and_has_its_rate() -> None:
         outputs.append(model.dropped_out(torch.ones(64, 1014, dtype=model.fc1.weight.dtype)))
     assert torch.equal(outputs[0].float(), outputs[1])
     for output, p in ((outputs[0], 0.5), (outputs[2], 0.3)):
-        assert float((output == 0).double().mean()) == pytest.approx(p, abs=0.006)  # 3 deviations of 64896 draws
+        assert float((output == 0).double().mean()) == pytest.approx(
+            p, abs=0.006
+        )  # 3 deviations of 64896 draws
         torch.testing.assert_close(output[output != 0], torch.tensor(1 / (1 - p)).double().expand(int((output != 0).sum())))  # fmt: skip
     logits = []
     for seed in (7, 7, 8):
@@ -370,7 +447,9 @@ def test_dropout_repeats_and_has_its_rate() -> None:
     assert torch.equal(logits[0], logits[1])
     assert not torch.equal(logits[0], logits[2])
     models[0].eval()
-    assert torch.equal(models[0](images(SMALL)), lenet("llaaf", 2.0, width=1014).eval()(images(SMALL)))
+    assert torch.equal(
+        models[0](images(SMALL)), lenet("llaaf", 2.0, width=1014).eval()(images(SMALL))
+    )
 
 
 def test_the_mask_of_dropout_hits_the_fully_connected_layer() -> None:
@@ -388,28 +467,84 @@ def test_the_mask_of_dropout_hits_the_fully_connected_layer() -> None:
 
 
 def test_dropout_without_a_stream_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"none is set; call use_dropout\(stream\) before a batch in training mode"):
+    with pytest.raises(
+        ValueError, match=r"none is set; call use_dropout\(stream\) before a batch in training mode"
+    ):
         lenet(dropout=0.5)(images(SMALL))
 
 
 REFUSED = [
-    ("lenet", (1, 15, 40), {}, "neuron", "takes images of at least 16×16 pixels, and these have 15×40"),
-    ("lenet", (1, 40, 3), {}, "neuron", "takes images of at least 16×16 pixels, and these have 40×3"),
+    (
+        "lenet",
+        (1, 15, 40),
+        {},
+        "neuron",
+        "takes images of at least 16×16 pixels, and these have 15×40",
+    ),
+    (
+        "lenet",
+        (1, 40, 3),
+        {},
+        "neuron",
+        "takes images of at least 16×16 pixels, and these have 40×3",
+    ),
     ("lenet", SMALL, {"dropout": 1.0}, "neuron", "dropout must be a probability below 1, not 1.0"),
-    ("lenet", SMALL, {"dropout": -0.1}, "neuron", "dropout must be a probability below 1, not -0.1"),
-    ("lenet", SMALL, {"dropout": math.nan}, "neuron", "dropout must be a probability below 1, not nan"),
-    ("lenet", SMALL, {"forgets_n": True}, "neuron", "'lenet' has no setting 'forgets_n'; it has width, dropout"),
+    (
+        "lenet",
+        SMALL,
+        {"dropout": -0.1},
+        "neuron",
+        "dropout must be a probability below 1, not -0.1",
+    ),
+    (
+        "lenet",
+        SMALL,
+        {"dropout": math.nan},
+        "neuron",
+        "dropout must be a probability below 1, not nan",
+    ),
+    (
+        "lenet",
+        SMALL,
+        {"forgets_n": True},
+        "neuron",
+        "'lenet' has no setting 'forgets_n'; it has width, dropout",
+    ),
     ("lenet", SMALL, {}, "pixel", "slopes are per neuron or per channel, not per 'pixel'"),
-    ("preact-resnet18", (1, 28, 28), {}, "neuron", "takes images of 32×32 pixels, and these have 28×28"),
-    ("preact-resnet18", (3, 32, 64), {}, "neuron", "takes images of 32×32 pixels, and these have 32×64"),
-    ("preact-resnet18", COLOUR, {"width": 9}, "neuron", "'preact-resnet18' has no setting 'width'; it has forgets_n"),
+    (
+        "preact-resnet18",
+        (1, 28, 28),
+        {},
+        "neuron",
+        "takes images of 32×32 pixels, and these have 28×28",
+    ),
+    (
+        "preact-resnet18",
+        (3, 32, 64),
+        {},
+        "neuron",
+        "takes images of 32×32 pixels, and these have 32×64",
+    ),
+    (
+        "preact-resnet18",
+        COLOUR,
+        {"width": 9},
+        "neuron",
+        "'preact-resnet18' has no setting 'width'; it has forgets_n",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("name", "shape", "settings", "per", "message"), REFUSED, ids=lambda value: str(value)[:20])
-def test_refused(name: str, shape: tuple[int, int, int], settings: dict[str, float], per: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shape", "settings", "per", "message"), REFUSED, ids=lambda value: str(value)[:20]
+)
+def test_refused(
+    name: str, shape: tuple[int, int, int], settings: dict[str, float], per: str, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        MODELS[name].make(shape, 10, settings, kind="nlaaf", n=2.0, per=per, random=np.random.default_rng(0))
+        MODELS[name].make(
+            shape, 10, settings, kind="nlaaf", n=2.0, per=per, random=np.random.default_rng(0)
+        )
 
 
 def test_misfits_say_nothing_of_what_fits() -> None:

@@ -37,7 +37,12 @@ from laaf_cli.images.data.cifar import read_cifar, records_from_pickle
 from laaf_cli.images.data.idx import read_idx, read_idx_images
 from laaf_cli.images.data.packing import unpacked
 from laaf_cli.images.data.pickled import read_pickle
-from laaf_cli.images.data.semeion import read_permutation, read_semeion, read_test_digits, read_training_digits
+from laaf_cli.images.data.semeion import (
+    read_permutation,
+    read_semeion,
+    read_test_digits,
+    read_training_digits,
+)
 from laaf_cli.images.data.svhn import read_svhn
 
 RNG = np.random.default_rng(0)
@@ -84,7 +89,9 @@ def test_semeion_and_its_split() -> None:
     digits = read_semeion(text)
     assert np.array_equal(digits.pixels[:, 0], BITS * 255)
     assert np.array_equal(digits.labels, BIT_LABELS)
-    train, test = (read(text, npy(order), n_train=4) for read in (read_training_digits, read_test_digits))
+    train, test = (
+        read(text, npy(order), n_train=4) for read in (read_training_digits, read_test_digits)
+    )
     assert np.array_equal(train.labels, BIT_LABELS[[6, 2, 0, 1]])
     assert np.array_equal(test.pixels[:, 0], BITS[[3, 5, 4]] * 255)
 
@@ -100,9 +107,13 @@ def test_cifar_records() -> None:
 
 
 def test_cifar_pickles_give_the_records_of_the_binary_version() -> None:
-    assert records_from_pickle(cifar_pickle(ROWS, labels=LABELS), ("labels",)) == cifar_records(ROWS, LABELS)
+    assert records_from_pickle(cifar_pickle(ROWS, labels=LABELS), ("labels",)) == cifar_records(
+        ROWS, LABELS
+    )
     both = cifar_pickle(ROWS, fine_labels=LABELS * 10, coarse_labels=LABELS)
-    assert records_from_pickle(both, ("coarse_labels", "fine_labels")) == cifar_records(ROWS, LABELS, LABELS * 10)
+    assert records_from_pickle(both, ("coarse_labels", "fine_labels")) == cifar_records(
+        ROWS, LABELS, LABELS * 10
+    )
 
 
 def test_the_pickles_of_these_tests_are_pickles() -> None:
@@ -117,7 +128,11 @@ def test_the_pickles_of_these_tests_are_pickles() -> None:
 
 
 def test_values_of_a_pickle_of_python() -> None:
-    value = {"a": [1, -1, 300, 70_000, 2**40, None, True, False], "b": ("x", ("y", ()), (1, 2, 3, 4)), 3: {}}
+    value = {
+        "a": [1, -1, 300, 70_000, 2**40, None, True, False],
+        "b": ("x", ("y", ()), (1, 2, 3, 4)),
+        3: {},
+    }
     shared = ["again"]
     value["c"] = [shared, shared]
     assert read_pickle(pickle.dumps(value, protocol=2)) == value
@@ -141,12 +156,19 @@ def test_npz(tmp_path: Path, channels: int | None) -> None:
     x = RNG.integers(0, 256, (6, 5, 4) if channels is None else (6, 5, 4, channels), np.uint8)
     path = tmp_path / "own.npz"
     path.write_bytes(
-        npz(x_train=x[:4], y_train=np.array([[1], [0], [2], [1]]), x_test=x[4:], y_test=np.array([2, 0], np.uint8))
+        npz(
+            x_train=x[:4],
+            y_train=np.array([[1], [0], [2], [1]]),
+            x_test=x[4:],
+            y_test=np.array([2, 0], np.uint8),
+        )
     )
     data = read_npz(path)
     assert data.n_classes == 3
     assert data.train.shape == (channels or 1, 5, 4)
-    assert np.array_equal(data.test.pixels, x[4:, None] if channels is None else x[4:].transpose(0, 3, 1, 2))
+    assert np.array_equal(
+        data.test.pixels, x[4:, None] if channels is None else x[4:].transpose(0, 3, 1, 2)
+    )
     assert np.array_equal(data.train.labels, [1, 0, 2, 1])
     assert not data.subset
 
@@ -158,8 +180,16 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "permutation": (read_permutation, npy(np.arange(6))),
     "semeion": (read_semeion, semeion(BITS[:1], BIT_LABELS[:1])),
     "pickle": (read_pickle, cifar_pickle(GREY.reshape(5, 12), labels=LABELS[:5])),
-    "mat": (read_svhn, mat(X=COLOUR[:1, :, :2, :2].transpose(2, 3, 1, 0), y=np.array([[3]], np.uint8), packed=False)),
-    "packed mat": (read_svhn, mat(X=COLOUR[:1, :, :2, :2].transpose(2, 3, 1, 0), y=np.array([[3]], np.uint8))),
+    "mat": (
+        read_svhn,
+        mat(
+            X=COLOUR[:1, :, :2, :2].transpose(2, 3, 1, 0), y=np.array([[3]], np.uint8), packed=False
+        ),
+    ),
+    "packed mat": (
+        read_svhn,
+        mat(X=COLOUR[:1, :, :2, :2].transpose(2, 3, 1, 0), y=np.array([[3]], np.uint8)),
+    ),
     **{
         f"{packing} file": (
             lambda content, packing=packing, wanted=wanted: unpacked(packing, content, wanted),
@@ -242,8 +272,14 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: read_cifar(b"\x14\x00" + bytes(3072), 100),
         "the label of image 0 is 20; the classes are numbered 0 to 19",
     ),
-    "no dict": (lambda: records_from_pickle(pickle.dumps([1], 2), ("labels",)), "it does not hold a dict"),
-    "no data": (lambda: records_from_pickle(pickle.dumps({"labels": []}, 2), ("labels",)), "it has no 'data'"),
+    "no dict": (
+        lambda: records_from_pickle(pickle.dumps([1], 2), ("labels",)),
+        "it does not hold a dict",
+    ),
+    "no data": (
+        lambda: records_from_pickle(pickle.dumps({"labels": []}, 2), ("labels",)),
+        "it has no 'data'",
+    ),
     "data that is no array": (
         lambda: records_from_pickle(pickle.dumps({"data": [1]}, 2), ("labels",)),
         "its 'data' is not an array of rows of 3,072 bytes",
@@ -261,18 +297,30 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         "its 'labels' are not a list of 6 labels",
     ),
     "labels that are no bytes": (
-        lambda: records_from_pickle(cifar_pickle(ROWS, labels=LABELS.astype(int) * 100), ("labels",)),
+        lambda: records_from_pickle(
+            cifar_pickle(ROWS, labels=LABELS.astype(int) * 100), ("labels",)
+        ),
         "its 'labels' are not all numbers from 0 to 255",
     ),
     "labels that are none": (
         lambda: records_from_pickle(
-            pickle.dumps({"labels": [None], "data": 1}, 2).replace(b"K\x01", python2_array(ROWS[:1])), ("labels",)
+            pickle.dumps({"labels": [None], "data": 1}, 2).replace(
+                b"K\x01", python2_array(ROWS[:1])
+            ),
+            ("labels",),
         ),
         "its 'labels' are not all numbers from 0 to 255",
     ),
-    "complex digits": (lambda: read_svhn(mat(y=np.ones((6, 1)) * 1j)), "it has no array of real numbers 'y'"),
+    "complex digits": (
+        lambda: read_svhn(mat(y=np.ones((6, 1)) * 1j)),
+        "it has no array of real numbers 'y'",
+    ),
     "an array without its bytes": (
-        lambda: read_pickle(python2_pickle([(b"data", python2_array(GREY[0]).replace(b"K\x04K\x03", b"K\x04K\x04"))])),
+        lambda: read_pickle(
+            python2_pickle(
+                [(b"data", python2_array(GREY[0]).replace(b"K\x04K\x03", b"K\x04K\x04"))]
+            )
+        ),
         r"an array of shape \(4, 4\) whose bytes are not as many",
     ),
     "protocol 4": (
@@ -296,15 +344,27 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         "line 7 is not 256 zeros and ones and then ten numbers with a single one",
     ),
     "no digits": (lambda: read_semeion(b""), "there are no images"),
-    "no permutation": (lambda: read_permutation(npy(np.array([0, 2, 2]))), "its numbers are not 0 to n − 1, each once"),
+    "no permutation": (
+        lambda: read_permutation(npy(np.array([0, 2, 2]))),
+        "its numbers are not 0 to n − 1, each once",
+    ),
     "a permutation of others": (
         lambda: read_training_digits(semeion(BITS, BIT_LABELS), npy(np.arange(6))),
         "there are 7 digits, and the permutation is one of 6",
     ),
-    "a permutation of objects": (lambda: read_permutation(npy(np.array([{}]))), "it does not hold numbers"),
-    "a permutation of reals": (lambda: read_permutation(npy(np.arange(3.0))), "its numbers are not 0 to n − 1"),
+    "a permutation of objects": (
+        lambda: read_permutation(npy(np.array([{}]))),
+        "it does not hold numbers",
+    ),
+    "a permutation of reals": (
+        lambda: read_permutation(npy(np.arange(3.0))),
+        "its numbers are not 0 to n − 1",
+    ),
     "no X": (lambda: read_svhn(mat(X=None)), "it has no array of real numbers 'X'"),
-    "X in a cell": (lambda: read_svhn(mat(X=np.array([[1, 2], "a"], object))), "it has no array of real numbers 'X'"),
+    "X in a cell": (
+        lambda: read_svhn(mat(X=np.array([[1, 2], "a"], object))),
+        "it has no array of real numbers 'X'",
+    ),
     "X of reals": (
         lambda: read_svhn(mat(X=np.zeros((2, 2, 3, 1)))),
         r"'X' in it is float64 \(2, 2, 3, 1\); bytes of height x width x 3 x n were expected",
@@ -317,10 +377,22 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: read_svhn(mat(y=np.full((6, 1), 11.0))),
         "'y' in it holds others than the numbers 1 to 10",
     ),
-    "too few digits in y": (lambda: read_svhn(mat(y=np.ones((5, 1)))), "there are 6 images and 5 labels"),
-    "not MATLAB": (lambda: read_svhn(b"\x89HDF\r\n\x1a\n" + bytes(500)), "it is not a MATLAB 5 file"),
-    "an archive without the member": (lambda: unpacked("tar.gz", tar_gz({"x": b""}), {"y": 5}), "it has no 'y'"),
-    "a zip without the member": (lambda: unpacked("zip", zipped({"x": b""}), {"y": 5}), "it has no 'y'"),
+    "too few digits in y": (
+        lambda: read_svhn(mat(y=np.ones((5, 1)))),
+        "there are 6 images and 5 labels",
+    ),
+    "not MATLAB": (
+        lambda: read_svhn(b"\x89HDF\r\n\x1a\n" + bytes(500)),
+        "it is not a MATLAB 5 file",
+    ),
+    "an archive without the member": (
+        lambda: unpacked("tar.gz", tar_gz({"x": b""}), {"y": 5}),
+        "it has no 'y'",
+    ),
+    "a zip without the member": (
+        lambda: unpacked("zip", zipped({"x": b""}), {"y": 5}),
+        "it has no 'y'",
+    ),
     "a member that is too large": (
         lambda: unpacked("tar.gz", tar_gz({"y": bytes(6)}), {"y": 5}),
         "'y' in it has more than the 5 bytes that were expected",
@@ -329,8 +401,14 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: unpacked("gzip", gzipped(b"a") + b"bc", {"": 5}),
         "2 bytes follow after its end",
     ),
-    "gzip twice": (lambda: unpacked("gzip", gzipped(b"a") * 2, {"": 5}), "21 bytes follow after its end"),
-    "xz that is none": (lambda: unpacked("xz", gzipped(b"a"), {"": 5}), "it cannot be unpacked as xz"),
+    "gzip twice": (
+        lambda: unpacked("gzip", gzipped(b"a") * 2, {"": 5}),
+        "21 bytes follow after its end",
+    ),
+    "xz that is none": (
+        lambda: unpacked("xz", gzipped(b"a"), {"": 5}),
+        "it cannot be unpacked as xz",
+    ),
 }
 
 
@@ -377,8 +455,18 @@ BOMBS: dict[str, Callable[[], tuple[str, bytes, dict[str, int], str]]] = {
     "zip": lambda: ("zip", zipped({"y": bytes(10**8)}), {"y": 1000}, MORE),
     "zip that lies": lambda: ("zip", _zip_that_lies(), {"y": 5}, "it cannot be unpacked as zip"),
     "tar": lambda: ("tar.gz", tar_gz({"y": bytes(10**8)}), {"y": 1000}, MORE),
-    "tar with a long name": lambda: ("tar.gz", _long_name(), {"y": 1000}, "it unpacks to more than was expected"),
-    "tar of very many": lambda: ("tar.gz", _many_members(), {"y": 1000}, "it has more than 1,000 members"),
+    "tar with a long name": lambda: (
+        "tar.gz",
+        _long_name(),
+        {"y": 1000},
+        "it unpacks to more than was expected",
+    ),
+    "tar of very many": lambda: (
+        "tar.gz",
+        _many_members(),
+        {"y": 1000},
+        "it has more than 1,000 members",
+    ),
 }
 
 
@@ -389,7 +477,9 @@ def test_bombs_do_not_go_off(name: str) -> None:
     try:
         with pytest.raises(DataSetError, match=message):
             unpacked(kind, content, wanted)
-        assert tracemalloc.get_traced_memory()[1] < 3_000_000 + 30_000_000 * (name == "tar with a long name")
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000 + 30_000_000 * (
+            name == "tar with a long name"
+        )
     finally:
         tracemalloc.stop()
 
@@ -404,8 +494,14 @@ def test_a_bomb_in_matlab_does_not_go_off(monkeypatch: pytest.MonkeyPatch) -> No
 
 DEEP = 200_000
 HOSTILE = {
-    "a call": (b"cos\nsystem\n(S'true'\ntR.", "it asks for b'os system', and arrays are all that is read"),
-    "a call in protocol 2": (b"\x80\x02cposix\nsystem\nU\x04true\x85R.", "it asks for b'posix system'"),
+    "a call": (
+        b"cos\nsystem\n(S'true'\ntR.",
+        "it asks for b'os system', and arrays are all that is read",
+    ),
+    "a call in protocol 2": (
+        b"\x80\x02cposix\nsystem\nU\x04true\x85R.",
+        "it asks for b'posix system'",
+    ),
     "eval": (b"\x80\x02c__builtin__\neval\nU\x011\x85R.", "it asks for b'__builtin__ eval'"),
     "another function of numpy": (
         b"\x80\x02cnumpy.core.multiarray\nfromfile\n.",
@@ -430,15 +526,24 @@ HOSTILE = {
     ),
     "a call of a text": (b"\x80\x02U\x06system)R.", "it calls what is not a name"),
     "the state of a text": (b"\x80\x02U\x01a}b.", "it fills something that is not an array"),
-    "the state of a name": (b"\x80\x02cnumpy\nndarray\n}b.", "it fills something that is not an array"),
+    "the state of a name": (
+        b"\x80\x02cnumpy\nndarray\n}b.",
+        "it fills something that is not an array",
+    ),
     "a name without an end": (b"c" + b"a" * 10_000, "it has a name that does not end"),
     "a value never given": (b"\x80\x02h\x05.", "it refers to a value that it never gave"),
     "nothing kept": (b"\x80\x02q\x05.", "it keeps a value that is not there"),
     "nothing": (b"\x80\x02.", "it takes a value that is not there"),
     "a mark as a value": (b"\x80\x02(.", "it takes a value that is not there"),
     "a sequence without a beginning": (b"\x80\x02te.", "it ends a sequence that has no beginning"),
-    "values into a number": (b"\x80\x02K\x01(K\x02e.", "it puts values into something that is not a list"),
-    "items into a list": (b"\x80\x02](K\x02K\x03u.", "it puts values into something that is not a dict"),
+    "values into a number": (
+        b"\x80\x02K\x01(K\x02e.",
+        "it puts values into something that is not a list",
+    ),
+    "items into a list": (
+        b"\x80\x02](K\x02K\x03u.",
+        "it puts values into something that is not a dict",
+    ),
     "half an item": (b"\x80\x02}(K\x02u.", "it has a key without a value"),
     "a key of nested tuples": (
         b"\x80\x02}(" + b")" + b"\x85" * DEEP + b"K\x01u.",
@@ -447,7 +552,10 @@ HOSTILE = {
     "a list as a key": (b"\x80\x02}(]K\x01u.", "it has a key that is neither a text nor a number"),
     "a text of gigabytes": (b"\x80\x02T\xff\xff\xff\x7fabc.", "it ends in the middle"),
     "a text of less than nothing": (b"\x80\x02T\xff\xff\xff\xffabc.", "it ends in the middle"),
-    "a text in another encoding": (b"\x80\x02X\x01\x00\x00\x00\xff.", "it has a text that is not UTF-8"),
+    "a text in another encoding": (
+        b"\x80\x02X\x01\x00\x00\x00\xff.",
+        "it has a text that is not UTF-8",
+    ),
     "more after the end": (b"\x80\x02N.N.", "2 bytes follow after its end"),
     "nothing at all": (b"", "it ends in the middle"),
 }
@@ -476,7 +584,9 @@ def test_nesting_and_loops_in_a_pickle_end_nothing() -> None:
 
 def test_an_array_before_its_state_is_no_array() -> None:
     start = python2_array(GREY[0]).index(b"q\x85(")
-    content = python2_pickle([(b"data", python2_array(GREY[0])[:start]), (b"labels", python2_labels([]))])
+    content = python2_pickle(
+        [(b"data", python2_array(GREY[0])[:start]), (b"labels", python2_labels([]))]
+    )
     with pytest.raises(DataSetError, match="it has no 'data'"):
         records_from_pickle(content, ("labels",))
 
@@ -486,15 +596,30 @@ def test_an_array_before_its_state_is_no_array() -> None:
 X, Y = np.zeros((3, 4, 4), np.uint8), np.arange(3)
 OWN = {
     "no test labels": ({"y_test": None}, "it has no 'y_test'. Did you mean 'x_test'?"),
-    "pixels of reals": ({"x_train": X / 1.0}, r"'x_train' in it is float64 of shape \(3, 4, 4\); uint8 of shape"),
-    "pixels of numbers": ({"x_train": X.astype(int)}, r"'x_train' in it is int64 of shape \(3, 4, 4\); uint8 of shape"),
-    "two channels": ({"x_test": np.zeros((3, 4, 4, 2), np.uint8)}, r"'x_test' in it is uint8 of shape \(3, 4, 4, 2\)"),
+    "pixels of reals": (
+        {"x_train": X / 1.0},
+        r"'x_train' in it is float64 of shape \(3, 4, 4\); uint8 of shape",
+    ),
+    "pixels of numbers": (
+        {"x_train": X.astype(int)},
+        r"'x_train' in it is int64 of shape \(3, 4, 4\); uint8 of shape",
+    ),
+    "two channels": (
+        {"x_test": np.zeros((3, 4, 4, 2), np.uint8)},
+        r"'x_test' in it is uint8 of shape \(3, 4, 4, 2\)",
+    ),
     "labels in columns": (
         {"y_train": np.eye(3, dtype=int)},
         r"'y_train' in it is int64 of shape \(3, 3\); whole numbers of shape \[n\]",
     ),
-    "labels yes and no": ({"y_train": np.array([True, False, True])}, r"'y_train' in it is bool of shape \(3,\)"),
-    "fewer labels": ({"y_train": Y[:2]}, "'x_train' and 'y_train' in it: there are 3 images and 2 labels"),
+    "labels yes and no": (
+        {"y_train": np.array([True, False, True])},
+        r"'y_train' in it is bool of shape \(3,\)",
+    ),
+    "fewer labels": (
+        {"y_train": Y[:2]},
+        "'x_train' and 'y_train' in it: there are 3 images and 2 labels",
+    ),
     "a negative label": ({"y_train": Y - 1}, "the label of image 0 is -1"),
     "a gap": (
         {"y_train": np.array([0, 2, 2])},
@@ -513,8 +638,14 @@ OWN = {
         r"its training images have shape \(1, 4, 4\), and its test images \(1, 5, 5\)",
     ),
     "objects": ({"x_train": np.array([{}, {}, {}])}, "'x_train' does not hold numbers"),
-    "labels of words": ({"y_train": np.array(["cat", "dog", "eel"])}, "'y_train' does not hold numbers"),
-    "labels of reals": ({"y_test": Y / 1.0}, r"'y_test' in it is float64 of shape \(3,\); whole numbers of shape"),
+    "labels of words": (
+        {"y_train": np.array(["cat", "dog", "eel"])},
+        "'y_train' does not hold numbers",
+    ),
+    "labels of reals": (
+        {"y_test": Y / 1.0},
+        r"'y_test' in it is float64 of shape \(3,\); whole numbers of shape",
+    ),
     "nothing": ({"x_train": X[:0], "y_train": Y[:0]}, "there are no images"),
 }
 
@@ -547,7 +678,11 @@ def test_an_npz_that_is_none(tmp_path: Path) -> None:
 
 def test_an_npz_bomb_does_not_go_off(tmp_path: Path) -> None:
     path = tmp_path / "own.npz"
-    claim = npy(np.zeros(100, np.uint8)).replace(b"(100,), }" + b" " * 9, b"(1" + b"0" * 10 + b",), }")
-    path.write_bytes(zipped({f"{name}.npy": claim for name in ("x_train", "y_train", "x_test", "y_test")}))
+    claim = npy(np.zeros(100, np.uint8)).replace(
+        b"(100,), }" + b" " * 9, b"(1" + b"0" * 10 + b",), }"
+    )
+    path.write_bytes(
+        zipped({f"{name}.npy": claim for name in ("x_train", "y_train", "x_test", "y_test")})
+    )
     with pytest.raises(DataSetError, match="its arrays unpack to more than 2,000,000,000 bytes"):
         read_npz(path)

@@ -74,12 +74,16 @@ def stripes(n: int, seed: int) -> Images:
     return Images(pixels.astype(np.uint8), classes.astype(np.int64))
 
 
-DATA = ImageData(stripes(64, 0), stripes(31, 1), ("high", "$mid", "low"), {"stripes.data": "ab" * 32})
+DATA = ImageData(
+    stripes(64, 0), stripes(31, 1), ("high", "$mid", "low"), {"stripes.data": "ab" * 32}
+)
 
 
 def image_plan(*assignments: str, data: ImageData = DATA, spec: str = SPEC) -> ImagePlan:
     overrides = [Override.from_assignment(text) for text in (*TINY, *assignments)]
-    return make_image_plan(Text("stripes.yaml", spec), overrides, known={"semeion": data, "cifar-10": data})
+    return make_image_plan(
+        Text("stripes.yaml", spec), overrides, known={"semeion": data, "cifar-10": data}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,9 @@ def finished() -> dict[tuple[str, int], FinishedRun[ImageSummary]]:
 
 
 @pytest.fixture(scope="module")
-def folder(finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path_factory: Any) -> Path:
+def folder(
+    finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path_factory: Any
+) -> Path:
     made: Path = tmp_path_factory.mktemp("runs")
     for (name, seed), run in finished.items():
         run.save(made / f"{name}-{seed}.h5")
@@ -148,7 +154,10 @@ def test_summaries_need_no_torch(folder: Path) -> None:
         f"path = Path({str(folder / 'nlaaf-0.h5')!r});"
         "RunSummary.read(path); ImageOverview.read(path); ImageRunData.read(path); print('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
+        == "False\n"
+    )
 
 
 # Comparing
@@ -162,7 +171,9 @@ def test_groups_are_methods_over_seeds(folder: Path) -> None:
     assert all(len(group.runs) == len(SEEDS) for group in found.groups)
     assert text_table(found).headings[3] == "test error"
     medians = [np.median([run.final_error for run in group.runs]) for group in found.groups]
-    assert [row[3] for row in text_table(found).rows] == [f"{100 * median:.2f} %" for median in medians]
+    assert [row[3] for row in text_table(found).rows] == [
+        f"{100 * median:.2f} %" for median in medians
+    ]
     assert found.flags == ()
 
 
@@ -196,7 +207,10 @@ def test_methods_of_one_name_are_told_apart(what: str) -> None:
     spec = SPEC.replace("semeion", "cifar-10")
     plans = [image_plan("slopes.kind=fixed", *change, data=data, spec=spec) for change in changes]
     names = [wanted[0].split(",")[0]] * len(plans)
-    assert labels.told_apart(names, [plan.settings() for plan in plans], labels.METHOD, ["a", "b"]) == wanted
+    assert (
+        labels.told_apart(names, [plan.settings() for plan in plans], labels.METHOD, ["a", "b"])
+        == wanted
+    )
 
 
 def test_data_sets_of_one_spec_are_told_apart() -> None:
@@ -205,12 +219,16 @@ def test_data_sets_of_one_spec_are_told_apart() -> None:
     assert told == ["digits, images mnist", "digits, images kmnist"]
 
 
-def test_a_part_of_a_data_set_is_another_problem_and_never_ranked_in_silence(folder: Path, tmp_path: Path) -> None:
+def test_a_part_of_a_data_set_is_another_problem_and_never_ranked_in_silence(
+    folder: Path, tmp_path: Path
+) -> None:
     part = replace(DATA, train=DATA.train.at(np.arange(32)), subset="32 of 64 training images")
     execute(image_plan("slopes.kind=fixed", data=part)).save(tmp_path / "part.h5")
     runs = [RunSummary.read(folder / "fixed-0.h5"), RunSummary.read(tmp_path / "part.h5")]
     names = "stripes, all of it: 1, stripes, 32 of 64 training images: 1"
-    with pytest.raises(RunFileError, match=f"these are runs of 2 problems \\({names}\\), and errors of different"):
+    with pytest.raises(
+        RunFileError, match=f"these are runs of 2 problems \\({names}\\), and errors of different"
+    ):
         compare(runs)
     (flag,) = compare(runs, mixed=True).flags
     assert flag == (
@@ -220,7 +238,9 @@ def test_a_part_of_a_data_set_is_another_problem_and_never_ranked_in_silence(fol
     assert len(compare(runs[1:]).flags) == 1
 
 
-def test_equations_and_images_stand_in_one_table_only_when_mixed(laaf: Laaf, folder: Path, equation: Path) -> None:
+def test_equations_and_images_stand_in_one_table_only_when_mixed(
+    laaf: Laaf, folder: Path, equation: Path
+) -> None:
     refused = laaf("compare", folder / "fixed-0.h5", equation)
     assert refused.code == 4
     assert (
@@ -253,16 +273,25 @@ def test_the_gate_names_the_test_error(
     grown = laaf("compare", now, "--against", stored, "--max-regression", "2")
     assert grown.code == 6
     assert (
-        "fixed: the test error 25.00 % is 2.5 times that of the stored run, 10.00 %; the bound is 2 times" in grown.err
+        "fixed: the test error 25.00 % is 2.5 times that of the stored run, 10.00 %; the bound is 2 times"
+        in grown.err
     )
     assert laaf("compare", now, "--against", stored, "--max-regression", "2.5").code == 0
 
 
 def test_csv_and_json_name_the_measure(laaf: Laaf, folder: Path) -> None:
     told = told_json("compare", laaf("compare", folder, "--baseline", "fixed", "--json").out)
-    rows = list(csv.DictReader(io.StringIO(laaf("compare", folder, "--baseline", "fixed", "--csv").out)))
-    assert [group["measure"] for group in told["groups"]] == [row["measure"] for row in rows] == ["test error"] * 4
-    assert [float(row["error_median"]) for row in rows] == [group["error_median"] for group in told["groups"]]
+    rows = list(
+        csv.DictReader(io.StringIO(laaf("compare", folder, "--baseline", "fixed", "--csv").out))
+    )
+    assert (
+        [group["measure"] for group in told["groups"]]
+        == [row["measure"] for row in rows]
+        == ["test error"] * 4
+    )
+    assert [float(row["error_median"]) for row in rows] == [
+        group["error_median"] for group in told["groups"]
+    ]
     for group in told["groups"]:
         assert group["error_median"] == np.median([run["error"] for run in group["seeds"]])
 
@@ -272,12 +301,17 @@ def told_json(command: str, out: str) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(out)
     schema = record_schema(command, *RECORDS[command])
     Draft202012Validator.check_schema(schema)
-    faults = [f"{fault.json_path}: {fault.message}" for fault in Draft202012Validator(schema).iter_errors(value)]
+    faults = [
+        f"{fault.json_path}: {fault.message}"
+        for fault in Draft202012Validator(schema).iter_errors(value)
+    ]
     assert faults == []
     return value
 
 
-def test_the_errors_of_images_are_drawn_with_their_name(laaf: Laaf, folder: Path, tmp_path: Path) -> None:
+def test_the_errors_of_images_are_drawn_with_their_name(
+    laaf: Laaf, folder: Path, tmp_path: Path
+) -> None:
     assert laaf("compare", folder, "--figure", tmp_path / "errors.svg").code == 0
     assert "test error" in (tmp_path / "errors.svg").read_text("utf-8")
 
@@ -349,9 +383,14 @@ def test_doubts_of_a_run_of_images_are_told(
 ) -> None:
     guessing = copied(finished["fixed", 0], tmp_path / "a.h5", test_error=0.65, subset="half of it")
     told = laaf("show", guessing).err
-    assert "warning: 65.0% of the test images are classified wrongly, hardly fewer than by guessing" in told
+    assert (
+        "warning: 65.0% of the test images are classified wrongly, hardly fewer than by guessing"
+        in told
+    )
     assert "not comparable with published ones: half of it" in told
-    stopped = copied(finished["fixed", 0], tmp_path / "b.h5", test_error=0.65, stop_reason="interrupted")
+    stopped = copied(
+        finished["fixed", 0], tmp_path / "b.h5", test_error=0.65, stop_reason="interrupted"
+    )
     assert laaf("show", stopped).err == ""
 
 
@@ -368,7 +407,9 @@ def test_closing_tables(finished: Mapping[tuple[str, int], FinishedRun[ImageSumm
         assert words in told
     many = {f"class {i}": i / 100 for i in range(30)}
     shown = [
-        line.split()[1] for line in text_of(replace(summary, classes=many)).splitlines() if line.startswith("class ")
+        line.split()[1]
+        for line in text_of(replace(summary, classes=many)).splitlines()
+        if line.startswith("class ")
     ][1:]
     assert shown == [str(i) for i in range(29, 19, -1)]
     assert "slopes" not in text_of(finished["fixed", 0].summary).replace("parameters + slopes", "")
@@ -401,7 +442,9 @@ def test_losses_are_means_with_a_band_of_two_sample_deviations(folder: Path) -> 
 
 
 def test_a_band_that_reaches_below_zero_ends_at_the_edge_of_the_panel() -> None:
-    course = over_seeds("a", "black", "solid", np.arange(3.0), np.array([[1.0, 1e-3, 1e-9], [1.0, 1.0, 0.0]]))
+    course = over_seeds(
+        "a", "black", "solid", np.arange(3.0), np.array([[1.0, 1e-3, 1e-9], [1.0, 1.0, 0.0]])
+    )
     assert course.low[1] < 0
     figure = courses_figure("", [CoursePanel("", "loss", (course,))])
     (axes,) = figure.subfigs[0].axes
@@ -430,7 +473,9 @@ def test_runs_of_a_group_are_drawn_as_far_as_all_of_them_go(folder: Path) -> Non
         columns={name: values[:3] for name, values in history.columns.items()},
         slopes={name: values[:3] for name, values in history.slopes.items()},
     )
-    figure = figures.draw_images([runs[0], replace(runs[1], history=cut), runs[2]], ["error"])[0].figure
+    figure = figures.draw_images([runs[0], replace(runs[1], history=cut), runs[2]], ["error"])[
+        0
+    ].figure
     (line,) = figure.subfigs[0].axes[0].get_lines()
     assert list(line.get_xdata()) == [0, 1]
 
@@ -451,14 +496,20 @@ def _course_of(slopes: np.ndarray) -> Course:
 
     def run(own: np.ndarray) -> ImageRunData:
         told = {"mean": np.array([[own.mean()]]), "deviation": np.array([[own.std()]])}
-        return ImageRunData(Path(), None, {}, {}, ImageHistory(np.zeros(1), {}, told), (), np.zeros((1, 1)))  # type: ignore[arg-type]
+        return ImageRunData(
+            Path(), None, {}, {}, ImageHistory(np.zeros(1), {}, told), (), np.zeros((1, 1))
+        )  # type: ignore[arg-type]
 
     return _slopes(ImageGroup("a", "black", "solid", tuple(run(own) for own in slopes)), 0)
 
 
-def test_seventeen_activations_have_a_panel_each_and_a_stranger_s_thousands_none(folder: Path) -> None:
+def test_seventeen_activations_have_a_panel_each_and_a_stranger_s_thousands_none(
+    folder: Path,
+) -> None:
     def widened(run: ImageRunData, n: int) -> ImageRunData:
-        slopes = {name: np.repeat(values[:, :1], n, axis=1) for name, values in run.history.slopes.items()}
+        slopes = {
+            name: np.repeat(values[:, :1], n, axis=1) for name, values in run.history.slopes.items()
+        }
         return replace(run, history=replace(run.history, slopes=slopes))
 
     runs = runs_of(folder, "nlaaf")
@@ -466,7 +517,9 @@ def test_seventeen_activations_have_a_panel_each_and_a_stranger_s_thousands_none
     panels = drawing.figure.subfigs[0].axes
     assert [axes.get_title() for axes in panels] == [f"activation {k}" for k in range(1, 18)]
     assert len({axes.get_ylim() for axes in panels}) == 1
-    with pytest.raises(RunFileError, match="it has 5000 activations, and one figure has room for 24"):
+    with pytest.raises(
+        RunFileError, match="it has 5000 activations, and one figure has room for 24"
+    ):
         figures.draw_images([widened(runs[0], 5000)], ["slopes"])
 
 
@@ -475,7 +528,10 @@ def test_confusion_adds_up_the_runs_of_a_method(folder: Path) -> None:
     (drawing,) = figures.draw_images(runs, ["confusion"])
     first = drawing.figure.subfigs[0].axes[0]
     whole = sum(run.confusion for run in runs[:3])
-    written = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in first.texts}
+    written = {
+        (round(text.get_position()[1]), round(text.get_position()[0])): text.get_text()
+        for text in first.texts
+    }
     assert written == {place: str(count) for place, count in np.ndenumerate(whole) if count}
     assert first.get_title() == "fixed, 3 runs"
     assert [text.get_text() for text in first.get_yticklabels()] == ["high", "$mid", "low"]
@@ -492,7 +548,9 @@ def test_plot_draws_all_kinds_that_suit(laaf: Laaf, folder: Path, tmp_path: Path
     assert "fixed-0.h5: its activation is fixed, so it has no slopes" in done.err
 
 
-def test_plot_refuses_what_does_not_fit(laaf: Laaf, folder: Path, equation: Path, tmp_path: Path) -> None:
+def test_plot_refuses_what_does_not_fit(
+    laaf: Laaf, folder: Path, equation: Path, tmp_path: Path
+) -> None:
     picture, run = tmp_path / "a.png", folder / "fixed-0.h5"
     refusals: dict[str, tuple[tuple[object, ...], int]] = {
         "there is no kind of figure 'solution' for runs of laaf classify. Kinds: loss, error, slopes, confusion.": (

@@ -68,11 +68,15 @@ METHODS = {
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_from_every_batch(tmp_path: Path, method: str, every_batch: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_every_batch(
+    tmp_path: Path, method: str, every_batch: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """History, weights, momentum and confusion to the last bit."""
     del every_batch
     monkeypatch.setitem(AUGMENTATIONS, "digits.npz", AUGMENTED)
-    finished, checkpoints = run_of(image_plan(tmp_path, "training.epochs=3", *METHODS[method]), tmp_path)
+    finished, checkpoints = run_of(
+        image_plan(tmp_path, "training.epochs=3", *METHODS[method]), tmp_path
+    )
     finished.save(tmp_path / "unbroken.h5")
     assert len(checkpoints) == 21
     for i, path in enumerate(checkpoints):
@@ -82,11 +86,18 @@ def test_from_every_batch(tmp_path: Path, method: str, every_batch: None, monkey
         assert events(tmp_path / "resumed.h5") == [{"iteration": i, "what": "resumed"}]
 
 
-def test_running_statistics(tmp_path: Path, every_batch: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_statistics(
+    tmp_path: Path, every_batch: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del every_batch
     monkeypatch.setattr("laaf_cli.images.models.resnet._STAGES", ((4, 1), (6, 2), (8, 2), (8, 2)))
     write_images(tmp_path, train=10, test=3, shape=(32, 32, 3))
-    plan = image_plan(tmp_path, "model={kind: preact-resnet18}", "training={epochs: 2, batch: 4}", "slopes.per=channel")
+    plan = image_plan(
+        tmp_path,
+        "model={kind: preact-resnet18}",
+        "training={epochs: 2, batch: 4}",
+        "slopes.per=channel",
+    )
     finished, checkpoints = run_of(plan, tmp_path)
     finished.save(tmp_path / "unbroken.h5")
     for path in (checkpoints[2], checkpoints[3]):
@@ -118,7 +129,9 @@ def test_a_run_that_was_interrupted(tmp_path: Path, every_batch: None, stopped_a
         checkpoints.append(tmp_path / f"{len(checkpoints)}.h5")
         write_run(checkpoints[-1], unfinished.record)
         last = unfinished.record.history.columns["test_error"][-1]
-        assert 1 - unfinished.record.confusion.trace() / 20 == last, "a checkpoint tells of one state"
+        assert 1 - unfinished.record.confusion.trace() / 20 == last, (
+            "a checkpoint tells of one state"
+        )
 
     execute(resumed.plan, past=resumed.past, on_checkpoint=keep)
     for path in checkpoints[:9:2]:
@@ -153,7 +166,10 @@ def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf) -> None:
     before = run.read_bytes()
     refused = laaf("resume", run)
     assert (refused.code, run.read_bytes()) == (2, before)
-    assert refused.err == f"error: {run} is finished, after epoch 3; --epochs N trains it further by as many\n"
+    assert (
+        refused.err
+        == f"error: {run} is finished, after epoch 3; --epochs N trains it further by as many\n"
+    )
     refused = laaf("resume", run, "--iterations", 3)
     assert (refused.code, run.read_bytes()) == (2, before)
     assert refused.err == (
@@ -162,7 +178,10 @@ def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf) -> None:
     resumed = laaf("resume", run, "--epochs", 2)
     assert resumed.code == 0, resumed.err
     assert f"going on from iteration 21 of 35, kept in {run}\n" in resumed.err
-    assert laaf("classify", tmp_path / "digits.yaml", "-e", 5, "-o", tmp_path / "long.h5", "-q").code == 0
+    assert (
+        laaf("classify", tmp_path / "digits.yaml", "-e", 5, "-o", tmp_path / "long.h5", "-q").code
+        == 0
+    )
     assert different(run, tmp_path / "long.h5") == set()
     assert events(run) == [{"iteration": 21, "what": "resumed; 2 epochs more"}]
 
@@ -180,7 +199,9 @@ def test_epochs_mean_nothing_to_an_equation(tmp_path: Path, laaf: Laaf) -> None:
 def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laaf) -> None:
     spec, run = trained(tmp_path, laaf, "--n", 3, "--set", "training.epochs=1")
     before = run.read_bytes()
-    spec.write_text(SPEC.replace("width: 8", "width: 9").replace("0.05", "0.06").replace("n: 2", "n: 5"))
+    spec.write_text(
+        SPEC.replace("width: 8", "width: 9").replace("0.05", "0.06").replace("n: 2", "n: 5")
+    )
     refused = laaf("resume", run, "--epochs", 1)
     assert (refused.code, run.read_bytes()) == (3, before)
     assert refused.err == (
@@ -200,14 +221,19 @@ def test_changed_images_are_refused(tmp_path: Path, laaf: Laaf) -> None:
     write_images(tmp_path, seed=1)
     refused = laaf("resume", run, "-e", 1)
     assert refused.code == 3
-    assert refused.err == "error: the data that the spec names have changed since\nUndo the change, or start anew.\n"
+    assert (
+        refused.err
+        == "error: the data that the spec names have changed since\nUndo the change, or start anew.\n"
+    )
     (tmp_path / "digits.npz").unlink()
     refused = laaf("resume", run, "-e", 1)
     assert refused.code == 2
     assert f"{tmp_path / 'digits.npz'}" in refused.err
 
 
-def test_the_images_are_found_from_elsewhere(tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_images_are_found_from_elsewhere(
+    tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The file of images lies beside the spec, wherever the command is given."""
     write_images(tmp_path)
     (tmp_path / "digits.yaml").write_text(SPEC)
@@ -244,7 +270,10 @@ def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
     resumed = laaf("resume", run, "-e", 1, "--dtype", "float64")
     assert resumed.code == 0, resumed.err
     before = "warning: not bit for bit as without the break: "
-    assert f"{before}the number of threads: 1000 before, {torch.get_num_threads()} from here on\n" in resumed.err
+    assert (
+        f"{before}the number of threads: 1000 before, {torch.get_num_threads()} from here on\n"
+        in resumed.err
+    )
     assert f"{before}torch: 2.8.0 before, 2." in resumed.err
     assert f"{before}the precision: float32 before, float64 from here on\n" in resumed.err
     assert events(run)[0]["what"].startswith("resumed; 1 epochs more; torch: 2.8.0 before, ")  # type: ignore[attr-defined]
@@ -282,7 +311,17 @@ def test_kill_and_resume(tmp_path: Path, laaf: Laaf) -> None:
     _, run = trained(tmp_path, laaf, "-e", 12)
     unbroken = tmp_path / "unbroken.h5"
     run.rename(unbroken)
-    process = LaafProcess(tmp_path, "classify", "digits.yaml", "-e", 12, "-o", run, "-q", prepare=checkpoint_each_batch)
+    process = LaafProcess(
+        tmp_path,
+        "classify",
+        "digits.yaml",
+        "-e",
+        12,
+        "-o",
+        run,
+        "-q",
+        prepare=checkpoint_each_batch,
+    )
     kept = CheckpointFiles(run)
 
     def is_in_an_epoch() -> bool:
@@ -296,7 +335,9 @@ def test_kill_and_resume(tmp_path: Path, laaf: Laaf) -> None:
     assert past.stop_reason == "running"
     resumed = laaf("resume", run)
     assert resumed.code == 0, resumed.err
-    assert f"going on from iteration {past.iterations} of 84, kept in {kept.newest}\n" in resumed.err
+    assert (
+        f"going on from iteration {past.iterations} of 84, kept in {kept.newest}\n" in resumed.err
+    )
     assert different(run, unbroken) == set()
     assert not kept.newest.exists()
 
@@ -305,14 +346,18 @@ def test_ctrl_c_in_an_epoch(tmp_path: Path, laaf: Laaf) -> None:
     _, run = trained(tmp_path, laaf, "-e", 12)
     unbroken = tmp_path / "unbroken.h5"
     run.rename(unbroken)
-    process = LaafProcess(tmp_path, "classify", "digits.yaml", "-e", 12, "-o", run, prepare=slow_steps)
+    process = LaafProcess(
+        tmp_path, "classify", "digits.yaml", "-e", 12, "-o", run, prepare=slow_steps
+    )
     process.wait_until(lambda: "iteration 8/84" in process.said(), "steps")
     process.send(signal.SIGINT)
     assert process.ended() == 130
     said = process.said()
     with ImageRunFile(run) as stopped:
         iterations, epochs = stopped.attributes["iterations"], stopped.history().epochs
-    assert "stopping after this iteration, to write what was reached; once more stops at once" in said
+    assert (
+        "stopping after this iteration, to write what was reached; once more stops at once" in said
+    )
     assert said.endswith(
         f"error: interrupted at iteration {iterations}; the run is in {run}\nlaaf resume {run} goes on from there.\n"
     )
@@ -370,7 +415,9 @@ def test_what_diverges_at_once_stays_as_it_was(tmp_path: Path, laaf: Laaf) -> No
     before = run.read_bytes()
     ended = laaf("resume", run, "-e", 1, "-q")
     assert (ended.code, run.read_bytes()) == (5, before)
-    assert ended.err.startswith("error: training diverged at once: the loss became nan at iteration 8, in epoch 2\n")
+    assert ended.err.startswith(
+        "error: training diverged at once: the loss became nan at iteration 8, in epoch 2\n"
+    )
     assert ended.err.endswith(f"{run} is as it was.\n")
 
 
@@ -382,7 +429,19 @@ def test_sweeps_go_on_with_what_was_killed(tmp_path: Path, laaf: Laaf, every_bat
     write_images(tmp_path)
     spec, folder = tmp_path / "digits.yaml", tmp_path / "runs"
     spec.write_text(SPEC)
-    sweep = ("sweep", spec, "--activation", "fixed", "--seeds", "2", "--jobs", "2", "--directory", folder, "-q")
+    sweep = (
+        "sweep",
+        spec,
+        "--activation",
+        "fixed",
+        "--seeds",
+        "2",
+        "--jobs",
+        "2",
+        "--directory",
+        folder,
+        "-q",
+    )
     swept = laaf(*sweep)
     assert swept.code == 0, swept.err
     first, second = sorted(folder.glob("*.h5"))
@@ -391,7 +450,9 @@ def test_sweeps_go_on_with_what_was_killed(tmp_path: Path, laaf: Laaf, every_bat
     first.rename(unbroken)
     before = torch.get_num_threads()
     with ImageRunFile(unbroken) as run:
-        torch.set_num_threads(run.attributes["threads"])  # a sweep shares the processors among its jobs
+        torch.set_num_threads(
+            run.attributes["threads"]
+        )  # a sweep shares the processors among its jobs
     try:
         _, checkpoints = run_of(image_plan(tmp_path, "slopes.kind=fixed"), tmp_path)
     finally:

@@ -19,8 +19,18 @@ BUNDLED = f"Bundled problems: {', '.join(bundled.names())}."
 def check(path: str, folder: Path, command: str = "check") -> tuple[int, str]:
     """Exit code and standard error of `laaf check`, run in a folder of its own."""
     program = [sys.executable, "-m", "laaf_cli", command, path]
-    environment = {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"} | {"PYTHONUTF8": "1"}
-    done = subprocess.run(program, cwd=folder, env=environment, input=b"", capture_output=True, timeout=60, check=False)
+    environment = {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"} | {
+        "PYTHONUTF8": "1"
+    }
+    done = subprocess.run(
+        program,
+        cwd=folder,
+        env=environment,
+        input=b"",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert done.stdout == b""
     errors = done.stderr.decode()
     assert "Traceback" not in errors
@@ -55,7 +65,12 @@ MADE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
         2,
         "there is no file nowhere.yaml",
     ),
-    "a hundred megabytes": ("big.yaml", sparse, 3, "big.yaml has 100,000,000 bytes; a spec has at most 50,000"),
+    "a hundred megabytes": (
+        "big.yaml",
+        sparse,
+        3,
+        "big.yaml has 100,000,000 bytes; a spec has at most 50,000",
+    ),
     "an image": (
         "image.png",
         lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"),
@@ -95,7 +110,9 @@ MADE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
     ),
     "a byte order mark and a wrong value": (
         "mark.yaml",
-        lambda path: path.write_text("coordinates: {x: [0, 1]}\nunknowns: [u]\nseed: x\n", encoding="utf-8-sig"),
+        lambda path: path.write_text(
+            "coordinates: {x: [0, 1]}\nunknowns: [u]\nseed: x\n", encoding="utf-8-sig"
+        ),
         3,
         "mark.yaml:3:7: 'seed' is a whole number, not 'x'\n   3 | seed: x\n     |       ^",
     ),
@@ -103,7 +120,9 @@ MADE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
 
 
 @pytest.mark.parametrize(("name", "make", "code", "message"), MADE.values(), ids=MADE)
-def test_what_is_no_spec(name: str, make: Callable[[Path], object], code: int, message: str, tmp_path: Path) -> None:
+def test_what_is_no_spec(
+    name: str, make: Callable[[Path], object], code: int, message: str, tmp_path: Path
+) -> None:
     make(tmp_path / name)
     assert check(name, tmp_path) == (code, f"error: {message}\n")
 
@@ -136,7 +155,10 @@ def test_devices_are_refused_unread(path: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "secret.yaml").touch(mode=0)
-    assert check("secret.yaml", tmp_path) == (ExitCode.USAGE, "error: secret.yaml cannot be read: Permission denied\n")
+    assert check("secret.yaml", tmp_path) == (
+        ExitCode.USAGE,
+        "error: secret.yaml cannot be read: Permission denied\n",
+    )
 
 
 def test_solve_refuses_as_check_does(tmp_path: Path) -> None:

@@ -51,18 +51,34 @@ training: [{iterations: 3}]
 KINDS: dict[str, tuple[str, tuple[str, ...], ExitCode]] = {
     "with a reference": (SPEC, (), ExitCode.OK),
     "without one": (SPEC, ("reference=none",), ExitCode.OK),
-    "with none found": (SPEC, ("reference=auto", "equations.decay=u_t = -k*u + abs(x - 0.3)*u_x**2"), ExitCode.OK),
+    "with none found": (
+        SPEC,
+        ("reference=auto", "equations.decay=u_t = -k*u + abs(x - 0.3)*u_x**2"),
+        ExitCode.OK,
+    ),
     "fixed slopes": (SPEC, ("slopes.kind=fixed",), ExitCode.OK),
     "gaaf, no recovery": (SPEC, ("slopes.kind=gaaf", "slopes.recovery=false"), ExitCode.OK),
     "two layers, float64": (SPEC, ("network.hidden=[3, 3]", "dtype=float64"), ExitCode.OK),
     "resampling and balance": (
         SPEC,
-        ("points.resample={every: 2, method: rad}", "weights.balance=grad-norm", "data={reference: true, points: 5}"),
+        (
+            "points.resample={every: 2, method: rad}",
+            "weights.balance=grad-norm",
+            "data={reference: true, points: 5}",
+        ),
         ExitCode.OK,
     ),
     "learned constants": (LEARNED, (), ExitCode.OK),
-    "quasi-Newton phase": (SPEC, ("training=[{iterations: 3}, {optimizer: ssbroyden, iterations: 3}]",), ExitCode.OK),
-    "diverged": (SPEC, ("training.0.learning_rate=1e30", "training.0.iterations=200"), ExitCode.DIVERGED),
+    "quasi-Newton phase": (
+        SPEC,
+        ("training=[{iterations: 3}, {optimizer: ssbroyden, iterations: 3}]",),
+        ExitCode.OK,
+    ),
+    "diverged": (
+        SPEC,
+        ("training.0.learning_rate=1e30", "training.0.iterations=200"),
+        ExitCode.DIVERGED,
+    ),
     "interrupted": (SPEC, (), ExitCode.INTERRUPTED),
 }
 
@@ -90,8 +106,12 @@ def told(command: str, out: str) -> dict[str, Any]:
 
 
 def test_every_command_with_json_has_one() -> None:
-    callbacks = [command.callback for command in app.registered_commands if command.callback is not None]
-    assert {made.__name__ for made in callbacks if "json" in inspect.signature(made).parameters} == set(RECORDS)
+    callbacks = [
+        command.callback for command in app.registered_commands if command.callback is not None
+    ]
+    assert {
+        made.__name__ for made in callbacks if "json" in inspect.signature(made).parameters
+    } == set(RECORDS)
 
 
 @pytest.mark.parametrize("command", RECORDS)
@@ -114,10 +134,15 @@ def objects(part: object) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_runs_of_every_kind(laaf: Laaf, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_of_every_kind(
+    laaf: Laaf, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec, settings, code = KINDS[kind]
     (tmp_path / "spec.yaml").write_text(spec)
-    arguments = [tmp_path / "spec.yaml", *(word for setting in settings for word in ("--set", setting))]
+    arguments = [
+        tmp_path / "spec.yaml",
+        *(word for setting in settings for word in ("--set", setting)),
+    ]
     checked = laaf("check", *arguments, "--json")
     assert checked.code == 0, checked.err
     told("check", checked.out)
@@ -130,7 +155,9 @@ def test_runs_of_every_kind(laaf: Laaf, tmp_path: Path, kind: str, monkeypatch: 
     assert shown.code == 0, shown.err
     overview = told("show", shown.out)
     assert bool(summary["no_reference"]) == (kind in ("with none found", "learned constants"))
-    assert (summary["relative_l2"] is None) == (kind in ("without one", "with none found", "learned constants"))
+    assert (summary["relative_l2"] is None) == (
+        kind in ("without one", "with none found", "learned constants")
+    )
     assert overview["attributes"]["stop_reason"] == summary["stop_reason"]
     assert overview["settings"] == json.loads(checked.out)["settings"]
     told("compare", laaf("compare", tmp_path / "run.h5", "--json").out)
@@ -148,7 +175,18 @@ def runs(laaf: Laaf, folder: Path) -> Path:
     if not spec.exists():
         spec.write_text(SPEC)
         swept = laaf(
-            "sweep", spec, "-a", "fixed,nlaaf", "--seeds", 2, "-j", 1, "-d", folder / "runs", "--json", "--quiet"
+            "sweep",
+            spec,
+            "-a",
+            "fixed,nlaaf",
+            "--seeds",
+            2,
+            "-j",
+            1,
+            "-d",
+            folder / "runs",
+            "--json",
+            "--quiet",
         )
         assert swept.code == 0, swept.err
         (folder / "sweep.json").write_text(swept.out)
@@ -164,7 +202,16 @@ def test_comparisons(laaf: Laaf, runs: Path) -> None:
     paired = told("compare", laaf("compare", runs, "--baseline", "fixed", "--json").out)
     assert [group["pairs"] for group in paired["groups"]] == [None, 2]
     (runs.parent / "broken.h5").write_text("no run")
-    gated = laaf("compare", runs, runs.parent / "broken.h5", "--against", runs, "--max-regression", 0.1, "--json")
+    gated = laaf(
+        "compare",
+        runs,
+        runs.parent / "broken.h5",
+        "--against",
+        runs,
+        "--max-regression",
+        0.1,
+        "--json",
+    )
     assert gated.code == ExitCode.BOUND_EXCEEDED
     output = told("compare", gated.out)
     assert len(output["exceeded"]) == 2
@@ -176,7 +223,9 @@ def test_references(laaf: Laaf, runs: Path, tmp_path: Path) -> None:
     assert runs
     spec = runs.parent / "spec.yaml"
     assert told("reference", laaf("reference", spec, "--json", "-q").out)["path"] is None
-    written = told("reference", laaf("reference", spec, "--output", tmp_path / "u.npz", "--json", "-q").out)
+    written = told(
+        "reference", laaf("reference", spec, "--output", tmp_path / "u.npz", "--json", "-q").out
+    )
     assert written["path"] == str(tmp_path / "u.npz")
 
 
@@ -215,7 +264,13 @@ def test_wrong_outputs_are_refused(laaf: Laaf, runs: Path, command: str) -> None
         "check": ("check", runs.parent / "spec.yaml"),
         "compare": ("compare", runs, "--baseline", "fixed"),
         "show": ("show", run),
-        "solve": ("solve", runs.parent / "spec.yaml", "--output", runs.parent / "new.h5", "--quiet"),
+        "solve": (
+            "solve",
+            runs.parent / "spec.yaml",
+            "--output",
+            runs.parent / "new.h5",
+            "--quiet",
+        ),
     }[command]
     right = told(command, laaf(*arguments, "--json").out)
     assert faults(command, right | {"made_up": 1}) == [

@@ -18,14 +18,23 @@ import torch
 from test_derivatives import network, points_of
 from torch import Tensor
 
-from laaf_cli.derivatives import ENGINES, FusedEngine, NestedEngine, TaylorEngine, fused, make_fastest, obstacle
+from laaf_cli.derivatives import (
+    ENGINES,
+    FusedEngine,
+    NestedEngine,
+    TaylorEngine,
+    fused,
+    make_fastest,
+    obstacle,
+)
 from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.kernel.library import BUILD_RECORD, LIBRARY
 from laaf_cli.expression import Field
 from laaf_cli.network import SLOPE_KINDS, Mlp, Period
 
 pytestmark = pytest.mark.skipif(
-    isinstance(load_library(), KernelMissing), reason=f"no kernel here: {getattr(load_library(), 'reason', '')}"
+    isinstance(load_library(), KernelMissing),
+    reason=f"no kernel here: {getattr(load_library(), 'reason', '')}",
 )
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
@@ -45,18 +54,26 @@ def make_network(
 def up_to_order_2(n_coordinates: int) -> list[tuple[int, ...]]:
     axes = range(n_coordinates)
     first = [tuple(int(i == a) for i in axes) for a in axes]
-    second = [tuple(int(i == a) + int(i == b) for i in axes) for a in axes for b in range(a, n_coordinates)]
+    second = [
+        tuple(int(i == a) + int(i == b) for i in axes)
+        for a in axes
+        for b in range(a, n_coordinates)
+    ]
     return [(0,) * n_coordinates, *first, *second]
 
 
 def weighted(values: dict[Field, Tensor], seed: int) -> Tensor:
     """A scalar in which every value has a cotangent of its own."""
     random = np.random.default_rng(seed)
-    return torch.stack([(v * torch.tensor(random.standard_normal(len(v))).to(v)).sum() for v in values.values()]).sum()
+    return torch.stack(
+        [(v * torch.tensor(random.standard_normal(len(v))).to(v)).sum() for v in values.values()]
+    ).sum()
 
 
 def gradient_of(network: Mlp, scalar: Tensor) -> Tensor:
-    parts = torch.autograd.grad(scalar, list(network.parameters()), allow_unused=True, materialize_grads=True)
+    parts = torch.autograd.grad(
+        scalar, list(network.parameters()), allow_unused=True, materialize_grads=True
+    )
     return torch.cat([part.flatten().double() for part in parts])
 
 
@@ -66,14 +83,20 @@ def distance(found: Tensor, exact: Tensor) -> float:
     return float((found.double() - exact).norm()) / (size if size > 0 else 1.0)
 
 
-def assert_agrees(network: Mlp, unknowns: str, fields: list[Field], n_points: int, dtype: torch.dtype) -> None:
+def assert_agrees(
+    network: Mlp, unknowns: str, fields: list[Field], n_points: int, dtype: torch.dtype
+) -> None:
     """Within the tolerance, or, where numbers cancel in the network itself, no worse than torch in this precision."""
     rounded = copy.deepcopy(network).to(dtype)
     rounded.inputs.double()  # scaling is in float64 whatever the network has
     oracle = copy.deepcopy(rounded).double()
     points = points_of(network, n_points)
     values, gradients = [], []
-    for made, engine_class in ((rounded, FusedEngine), (rounded, TaylorEngine), (oracle, NestedEngine)):
+    for made, engine_class in (
+        (rounded, FusedEngine),
+        (rounded, TaylorEngine),
+        (oracle, NestedEngine),
+    ):
         engine = engine_class(made, tuple(unknowns), fields)
         values.append(engine.evaluate(engine.prepare(points)))
         gradients.append(gradient_of(made, weighted(values[-1], 3)))
@@ -81,7 +104,9 @@ def assert_agrees(network: Mlp, unknowns: str, fields: list[Field], n_points: in
     assert kernel.keys() == nested.keys()
     for field in fields:
         assert kernel[field].dtype == dtype
-        errors = [distance(found[field].detach(), nested[field].detach()) for found in (kernel, torch_)]
+        errors = [
+            distance(found[field].detach(), nested[field].detach()) for found in (kernel, torch_)
+        ]
         assert errors[0] < max(TOLERANCE[dtype], 10 * errors[1]), field
     errors = [distance(gradient, gradients[2]) for gradient in gradients]
     assert errors[0] < max(TOLERANCE[dtype], 10 * errors[1])
@@ -90,7 +115,9 @@ def assert_agrees(network: Mlp, unknowns: str, fields: list[Field], n_points: in
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("kind", SLOPE_KINDS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_and_kind_of_slopes(activation: str, kind: str, dtype: torch.dtype) -> None:
+def test_every_activation_and_kind_of_slopes(
+    activation: str, kind: str, dtype: torch.dtype
+) -> None:
     network = make_network([9, 20, 6], activation=activation, kind=kind, n_outputs=2)
     assert_agrees(network, "uv", [Field(u, o) for u in "uv" for o in up_to_order_2(2)], 150, dtype)
 
@@ -101,23 +128,37 @@ WIDTHS = (1, 2, 3, 5, 7, 16, 20, 33, 64, 257)
 @pytest.mark.parametrize("seed", range(24))
 def test_random_shapes(seed: int) -> None:
     random = np.random.default_rng(seed)
-    n_inputs, depth, n_outputs = int(random.integers(1, 5)), int(random.integers(1, 9)), int(random.integers(1, 4))
+    n_inputs, depth, n_outputs = (
+        int(random.integers(1, 5)),
+        int(random.integers(1, 9)),
+        int(random.integers(1, 4)),
+    )
     hidden = [int(width) for width in random.choice(WIDTHS, depth)]
     activation, kind = str(random.choice(list(ACTIVATIONS))), str(random.choice(SLOPE_KINDS))
     network = make_network(hidden, n_inputs, n_outputs, activation, kind, seed)
     orders = up_to_order_2(n_inputs)
     wanted = [
-        Field(str(random.choice(list("uvw"[:n_outputs]))), orders[int(random.integers(len(orders)))])
+        Field(
+            str(random.choice(list("uvw"[:n_outputs]))), orders[int(random.integers(len(orders)))]
+        )
         for _ in range(int(random.integers(1, 7)))
     ]
     for dtype in TOLERANCE:
-        assert_agrees(network, "uvw"[:n_outputs], list(dict.fromkeys(wanted)), int(random.integers(1, 200)), dtype)
+        assert_agrees(
+            network,
+            "uvw"[:n_outputs],
+            list(dict.fromkeys(wanted)),
+            int(random.integers(1, 200)),
+            dtype,
+        )
 
 
 @pytest.mark.parametrize("activation", ["sin", "tanh", "silu", "sigmoid"])
 def test_great_and_small_arguments(activation: str) -> None:
     """Pre-activations from 1e-9 to 1e7: the ends of the range reduction, of the exponent, and near 0."""
-    network = Mlp(1, [1], 1, activation=activation, random=np.random.default_rng(0), dtype=torch.float64)
+    network = Mlp(
+        1, [1], 1, activation=activation, random=np.random.default_rng(0), dtype=torch.float64
+    )
     sizes = torch.logspace(-9, 7, 400, dtype=torch.float64)
     points = torch.cat([-sizes, sizes])[:, None]
     with torch.no_grad():
@@ -129,7 +170,10 @@ def test_great_and_small_arguments(activation: str) -> None:
         found.network.inputs.double()
         exact = TaylorEngine(network, ("u",), fields)
         rounded = points.to(dtype).double()
-        values, expected = found.evaluate(found.prepare(rounded)), exact.evaluate(exact.prepare(rounded))
+        values, expected = (
+            found.evaluate(found.prepare(rounded)),
+            exact.evaluate(exact.prepare(rounded)),
+        )
         for field in fields:
             reached = max(1.0, 1e-16 * 1e7 / TOLERANCE[dtype])
             torch.testing.assert_close(
@@ -162,13 +206,17 @@ def test_periodic_inputs() -> None:
         random=np.random.default_rng(1),
         dtype=torch.float64,
     )
-    assert_agrees(network, "u", [Field("u", orders) for orders in up_to_order_2(2)], 90, torch.float64)
+    assert_agrees(
+        network, "u", [Field("u", orders) for orders in up_to_order_2(2)], 90, torch.float64
+    )
 
 
 @pytest.mark.parametrize("n_points", [1, 2, 31, 32, 33, 1000, 3001])
 def test_any_number_of_points(n_points: int) -> None:
     network = make_network([8, 8])
-    assert_agrees(network, "u", [Field("u", orders) for orders in up_to_order_2(2)], n_points, torch.float64)
+    assert_agrees(
+        network, "u", [Field("u", orders) for orders in up_to_order_2(2)], n_points, torch.float64
+    )
 
 
 @pytest.fixture
@@ -198,7 +246,10 @@ def test_cotangents_that_are_missing_count_as_zero() -> None:
     fields = [Field("u", (0, 0)), Field("u", (1, 0)), Field("u", (2, 0))]
     engines = FusedEngine(network, ("u",), fields), NestedEngine(network, ("u",), fields)
     one, other = (
-        gradient_of(network, engine.evaluate(engine.prepare(points_of(network, 40)))[fields[1]].square().sum())
+        gradient_of(
+            network,
+            engine.evaluate(engine.prepare(points_of(network, 40)))[fields[1]].square().sum(),
+        )
         for engine in engines
     )
     assert distance(one, other) < 1e-13
@@ -210,7 +261,9 @@ def test_two_forward_passes_before_their_backward_passes() -> None:
     fields = [Field("u", (0, 0)), Field("u", (0, 2))]
     engine = FusedEngine(network, ("u",), fields)
     first, second = (engine.prepare(points_of(network, n, seed=n)) for n in (100, 60))
-    alone = [gradient_of(network, weighted(engine.evaluate(prepared), 2)) for prepared in (first, second)]
+    alone = [
+        gradient_of(network, weighted(engine.evaluate(prepared), 2)) for prepared in (first, second)
+    ]
     values = [engine.evaluate(prepared) for prepared in (first, second)]
     assert torch.equal(gradient_of(network, weighted(values[0], 2)), alone[0])
     assert torch.equal(gradient_of(network, weighted(values[1], 2)), alone[1])
@@ -276,7 +329,9 @@ def test_without_the_kernel_taylor_mode_in_torch_serves() -> None:
     assert "derivatives taylor in torch: LAAF_KERNEL=none turns the kernel off" in printed
 
 
-def test_a_library_that_does_not_load_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_library_that_does_not_load_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from laaf_cli.derivatives.kernel import library
 
     (tmp_path / "fused.so").write_bytes(b"no library")
@@ -286,8 +341,12 @@ def test_a_library_that_does_not_load_is_told(monkeypatch: pytest.MonkeyPatch, t
     assert found.reason.startswith("the kernel cannot be loaded: ")
     monkeypatch.setattr(library, "LIBRARY", tmp_path / "none.so")
     monkeypatch.setattr(library, "BUILD_RECORD", tmp_path / "built.json")
-    assert library.load_library.__wrapped__() == KernelMissing("the kernel was not built when laaf was installed")
-    (tmp_path / "built.json").write_text('{"reason": "there was no C++ compiler"}', encoding="utf-8")
+    assert library.load_library.__wrapped__() == KernelMissing(
+        "the kernel was not built when laaf was installed"
+    )
+    (tmp_path / "built.json").write_text(
+        '{"reason": "there was no C++ compiler"}', encoding="utf-8"
+    )
     assert library.load_library.__wrapped__() == KernelMissing("there was no C++ compiler")
 
 
@@ -295,11 +354,19 @@ def test_the_choice_and_its_reasons() -> None:
     assert LIBRARY.exists()
     assert obstacle("cpu", "tanh", 2) == ""
     assert obstacle("cuda", "tanh", 2) == "the kernel is for the CPU, not for cuda"
-    assert obstacle("cpu", "tanh", 3) == "the kernel goes to order 2, and derivatives of order 3 are needed"
-    assert obstacle("cpu", "gelu", 0).startswith("the kernel has no activation function 'gelu', only tanh, sin")
+    assert (
+        obstacle("cpu", "tanh", 3)
+        == "the kernel goes to order 2, and derivatives of order 3 are needed"
+    )
+    assert obstacle("cpu", "gelu", 0).startswith(
+        "the kernel has no activation function 'gelu', only tanh, sin"
+    )
     assert isinstance(make_fastest(make_network([4]), ("u",), [Field("u", (2, 0))]), FusedEngine)
     assert isinstance(make_fastest(make_network([4]), ("u",), [Field("u", (3, 0))]), TaylorEngine)
-    assert isinstance(ENGINES["auto"](make_network([4], activation="gelu"), ("u",), [Field("u", (0, 0))]), TaylorEngine)
+    assert isinstance(
+        ENGINES["auto"](make_network([4], activation="gelu"), ("u",), [Field("u", (0, 0))]),
+        TaylorEngine,
+    )
 
 
 def test_symmetric_update() -> None:
@@ -318,7 +385,9 @@ def test_symmetric_update() -> None:
         torch.testing.assert_close(matrix.tril(), expected.tril(), rtol=1e-12, atol=1e-12)
 
 
-def test_a_library_older_than_its_sources_is_not_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_library_older_than_its_sources_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Its structures may have another layout: after a pull into a source tree it must be built anew."""
     from laaf_cli.derivatives.kernel import library
 
@@ -332,6 +401,8 @@ def test_a_library_older_than_its_sources_is_not_loaded(monkeypatch: pytest.Monk
         monkeypatch.setattr(library, name, tmp_path / file)
     (tmp_path / "built.json").write_text('{"sources": "of another day"}', encoding="utf-8")
     found = library.load_library.__wrapped__()
-    assert found == KernelMissing("the kernel is not that of its sources; build.py beside them builds it anew")
+    assert found == KernelMissing(
+        "the kernel is not that of its sources; build.py beside them builds it anew"
+    )
     (tmp_path / "build.py").unlink()  # as in a wheel
     assert library.load_library.__wrapped__().reason.startswith("the kernel cannot be loaded")

@@ -79,7 +79,9 @@ def test_unevenly_spaced_records_fit_one_line() -> None:
     assert constant.drift == pytest.approx(2000)
 
 
-@pytest.mark.parametrize(("n", "n_last"), [(1, 1), (2, 2), (10, 10), (60, 10), (100, 10), (300, 30)])
+@pytest.mark.parametrize(
+    ("n", "n_last"), [(1, 1), (2, 2), (10, 10), (60, 10), (100, 10), (300, 30)]
+)
 def test_the_stretch_is_a_tenth_and_at_least_ten_records(n: int, n_last: int) -> None:
     values = np.zeros(n)
     values[-n_last:] = np.arange(n_last)
@@ -134,7 +136,15 @@ def test_solve_and_show_tell_them(laaf: Laaf, tmp_path: Path) -> None:
     assert told["k"]["truth"] == 0.1
     assert told["k"]["spread"] == max(told["k"]["deviation"], told["k"]["drift"]) > 0
     assert told["c"]["error"] is None
-    again = laaf("solve", tmp_path / "spec.yaml", "-o", tmp_path / "run.h5", "--overwrite", "--json", "--quiet")
+    again = laaf(
+        "solve",
+        tmp_path / "spec.yaml",
+        "-o",
+        tmp_path / "run.h5",
+        "--overwrite",
+        "--json",
+        "--quiet",
+    )
     assert json.loads(again.out)["constants"] == told, "the same training gives the same constants"
 
 
@@ -146,10 +156,15 @@ def test_runs_without_them_say_nothing_of_them(laaf: Laaf, tmp_path: Path) -> No
         assert "constant" not in laaf("compare", tmp_path / "run.h5", *form).out
     (group,) = json.loads(laaf("compare", tmp_path / "run.h5", "--json").out)["groups"]
     assert group["constants"] == group["seeds"][0]["constants"] == {}
-    assert "learns no constant" in laaf("plot", tmp_path / "run.h5", "-k", "constants", "-o", tmp_path / "a.png").err
+    assert (
+        "learns no constant"
+        in laaf("plot", tmp_path / "run.h5", "-k", "constants", "-o", tmp_path / "a.png").err
+    )
 
 
-def write_seeds(folder: Path, finished: FinishedRun, ends: Mapping[int, float], failed: int | None = None) -> None:
+def write_seeds(
+    folder: Path, finished: FinishedRun, ends: Mapping[int, float], failed: int | None = None
+) -> None:
     """Runs whose k ends at these values by seed, each with a drift of 0.01 over the last tenth."""
     record = finished.record
     for seed, end in ends.items():
@@ -167,7 +182,9 @@ def write_seeds(folder: Path, finished: FinishedRun, ends: Mapping[int, float], 
         )
 
 
-def test_compare_tells_their_spread_over_seeds(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
+def test_compare_tells_their_spread_over_seeds(
+    laaf: Laaf, finished: FinishedRun, tmp_path: Path
+) -> None:
     write_seeds(tmp_path, finished, {0: 0.11, 1: 0.12, 2: 0.14, 3: 0.2}, failed=3)
     out = laaf("compare", tmp_path).out
     heading, _line, k, c = out.partition("method              constant")[2].splitlines()[:4]
@@ -183,7 +200,9 @@ def test_compare_tells_their_spread_over_seeds(laaf: Laaf, finished: FinishedRun
     assert float(row["k_relative_error_median"]) == pytest.approx(0.3)
     assert "| k | 0.12 |" in laaf("compare", tmp_path, "--markdown").out
     seeds = json.loads(laaf("compare", tmp_path, "--json").out)["groups"][0]["seeds"]
-    assert [seed["constants"]["k"]["value"] for seed in seeds] == pytest.approx([0.11, 0.12, 0.14, 0.2])
+    assert [seed["constants"]["k"]["value"] for seed in seeds] == pytest.approx(
+        [0.11, 0.12, 0.14, 0.2]
+    )
 
 
 def test_most_runs_failed(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
@@ -203,7 +222,10 @@ def test_figure(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
     for run, line in zip(runs, lines, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), run.history.columns["iteration"])
         np.testing.assert_array_equal(line.get_ydata(), run.history.constants["k"])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["N-LAAF, n = 10 + recovery", "truth"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "N-LAAF, n = 10 + recovery",
+        "truth",
+    ]
     assert len(c.get_lines()) == 2, "no truth, and both bounds are far"
     assert k.get_ylim()[0] < 0.1 < 0.12 < k.get_ylim()[1]
     done = laaf("plot", tmp_path, "--kind", "constants", "-o", tmp_path / "a.png")
@@ -211,7 +233,9 @@ def test_figure(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
 
 
 def with_history(run: RunData, name: str, values: np.ndarray) -> RunData:
-    return replace(run, history=replace(run.history, constants=run.history.constants | {name: values}))
+    return replace(
+        run, history=replace(run.history, constants=run.history.constants | {name: values})
+    )
 
 
 def test_figure_with_near_bounds_and_over_decades(finished: FinishedRun, tmp_path: Path) -> None:
@@ -219,7 +243,11 @@ def test_figure_with_near_bounds_and_over_decades(finished: FinishedRun, tmp_pat
     run = RunData.read(tmp_path / "run.h5")
     n = len(run.history.columns["iteration"])
     k, c = figures.constants_figure(
-        [with_history(with_history(run, "k", np.geomspace(100, 0.2, n)), "c", np.linspace(2, 1.1, n))]
+        [
+            with_history(
+                with_history(run, "k", np.geomspace(100, 0.2, n)), "c", np.linspace(2, 1.1, n)
+            )
+        ]
     ).axes
     assert (k.get_yscale(), c.get_yscale()) == ("log", "linear")
     bound = c.get_lines()[-1]
@@ -235,12 +263,18 @@ def test_no_figure_without_constants(tmp_path: Path) -> None:
         figures.constants_figure([RunData.read(tmp_path / "run.h5")])
 
 
-def test_weights_that_adapt_have_panels_in_the_figure_of_the_loss(finished: FinishedRun, tmp_path: Path) -> None:
+def test_weights_that_adapt_have_panels_in_the_figure_of_the_loss(
+    finished: FinishedRun, tmp_path: Path
+) -> None:
     finished.save(tmp_path / "run.h5")
     run = RunData.read(tmp_path / "run.h5")
     assert not any("weight of" in axes.get_title() for axes in figures.loss_figure([run]).axes)
     rising = np.linspace(1, 9, len(run.history.columns["iteration"]))
-    adapted = replace(run, history=replace(run.history, weights=run.history.weights | {"walls": rising}))
-    found = [axes for axes in figures.loss_figure([run, adapted]).axes if "weight of" in axes.get_title()]
+    adapted = replace(
+        run, history=replace(run.history, weights=run.history.weights | {"walls": rising})
+    )
+    found = [
+        axes for axes in figures.loss_figure([run, adapted]).axes if "weight of" in axes.get_title()
+    ]
     assert [axes.get_title() for axes in found] == ["weight of 'walls'"]
     np.testing.assert_array_equal(found[0].get_lines()[1].get_ydata(), rising)

@@ -50,7 +50,9 @@ del sys.argv[1]
 main()
 """
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="the limit of the address space is Linux's")
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="the limit of the address space is Linux's"
+)
 
 
 def laaf_with(room_mb: int, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -73,7 +75,9 @@ def spec(tmp_path: Path) -> Path:
 
 
 @linux
-def test_a_dense_inverse_hessian(spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dense_inverse_hessian(
+    spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = ["--set", "network.hidden=[40,40,40]", "--set", "dtype=float64"]
     phases = "training=[{optimizer: adam, iterations: 2}, {optimizer: ssbroyden, iterations: 1}]"
     found = laaf_with(80, tmp_path, "solve", spec, "--set", phases, *settings, "--quiet")
@@ -91,12 +95,27 @@ def test_a_dense_inverse_hessian(spec: Path, tmp_path: Path, laaf: Laaf, monkeyp
 
 @linux
 def test_the_layers_at_many_points(spec: Path, tmp_path: Path) -> None:
-    settings = ["--derivatives", "taylor", "--set", "points.interior=200000", "--set", "network.hidden=[40,40,40]"]
+    settings = [
+        "--derivatives",
+        "taylor",
+        "--set",
+        "points.interior=200000",
+        "--set",
+        "network.hidden=[40,40,40]",
+    ]
     found = laaf_with(150, tmp_path, "solve", spec, *settings)
     assert found.returncode == 2
-    assert "error: memory ran out while training, in phase 0 (adam), which asked for " in found.stderr
-    assert "go to the layers and their 4 derivatives at 200,000 points of the equations, 1,984 numbers" in found.stderr
-    assert "lowered by --derivatives fused; training.0.batch, some of the points at each iteration" in found.stderr
+    assert (
+        "error: memory ran out while training, in phase 0 (adam), which asked for " in found.stderr
+    )
+    assert (
+        "go to the layers and their 4 derivatives at 200,000 points of the equations, 1,984 numbers"
+        in found.stderr
+    )
+    assert (
+        "lowered by --derivatives fused; training.0.batch, some of the points at each iteration"
+        in found.stderr
+    )
     assert "a smaller points.interior; or fewer neurons in network.hidden." in found.stderr
 
 
@@ -107,15 +126,23 @@ def test_the_points_themselves(spec: Path, tmp_path: Path, command: str) -> None
     assert found.returncode == 2
     doing = {"solve": "drawing the points", "check": "evaluating the loss once"}[command]
     assert f"error: memory ran out while {doing}, which asked for 800 MB more" in found.stderr
-    assert "By estimate 3.2 GB go to 50,000,000 points of the equations. A smaller points.interior" in found.stderr
+    assert (
+        "By estimate 3.2 GB go to 50,000,000 points of the equations. A smaller points.interior"
+        in found.stderr
+    )
     assert "Traceback" not in found.stderr
 
 
 @linux
 def test_the_evaluation_grid(spec: Path, tmp_path: Path) -> None:
-    found = laaf_with(60, tmp_path, "solve", spec, "--set", "evaluation.grid={x: 2000, t: 2500}", "--quiet")
+    found = laaf_with(
+        60, tmp_path, "solve", spec, "--set", "evaluation.grid={x: 2000, t: 2500}", "--quiet"
+    )
     assert found.returncode == 2
-    assert "the evaluation grid, 2,000 × 2,500 points. A smaller evaluation.grid lowers it." in found.stderr
+    assert (
+        "the evaluation grid, 2,000 × 2,500 points. A smaller evaluation.grid lowers it."
+        in found.stderr
+    )
     assert not list(tmp_path.rglob("*.h5"))
 
 
@@ -136,11 +163,15 @@ try:
 except MemoryError as error:
     print(error)
 """
-    found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
     assert (found.returncode, found.stdout) == (0, "the kernel lacks memory\n"), found.stderr
 
 
-def test_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_out_of_memory(
+    spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def without_memory(_trainer: Trainer) -> None:
         raise torch.OutOfMemoryError(
             "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 15.78 GiB of which 3 MiB "
@@ -148,11 +179,14 @@ def test_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch:
         )
 
     monkeypatch.setattr(Trainer, "train", without_memory)
-    found = laaf("solve", spec, "--output", tmp_path / "run.h5", "--derivatives", "taylor", "--quiet")
+    found = laaf(
+        "solve", spec, "--output", tmp_path / "run.h5", "--derivatives", "taylor", "--quiet"
+    )
     assert found.code == 2
     first, *middle, last = found.err.splitlines()
     assert (
-        first == "error: the memory of the GPU ran out while training, in phase 0 (adam), which asked for 21.5 GB more"
+        first
+        == "error: the memory of the GPU ran out while training, in phase 0 (adam), which asked for 21.5 GB more"
     )
     assert middle
     assert last == "--device cpu trains in the memory of the machine."
@@ -160,9 +194,18 @@ def test_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch:
 
 @pytest.mark.cuda
 def test_real_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf) -> None:
-    torch.cuda.set_per_process_memory_fraction(100e6 / torch.cuda.get_device_properties(0).total_memory)
+    torch.cuda.set_per_process_memory_fraction(
+        100e6 / torch.cuda.get_device_properties(0).total_memory
+    )
     try:
-        settings = ["--device", "cuda", "--set", "points.interior=200000", "--set", "network.hidden=[40,40,40]"]
+        settings = [
+            "--device",
+            "cuda",
+            "--set",
+            "points.interior=200000",
+            "--set",
+            "network.hidden=[40,40,40]",
+        ]
         found = laaf("solve", spec, *settings, "--output", tmp_path / "run.h5", "--quiet")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
@@ -182,17 +225,26 @@ def test_real_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf) -> None
     ],
 )
 def test_what_libraries_say_of_memory(allocate: Callable[[], object]) -> None:
-    with pytest.raises(OutOfMemoryError, match="memory ran out while testing"), within_memory("testing"):
+    with (
+        pytest.raises(OutOfMemoryError, match="memory ran out while testing"),
+        within_memory("testing"),
+    ):
         allocate()
 
 
-@pytest.mark.parametrize("text", ["std::bad_alloc", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"])
+@pytest.mark.parametrize(
+    "text", ["std::bad_alloc", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"]
+)
 def test_what_only_texts_tell(text: str) -> None:
     assert has_run_out(RuntimeError(text))
 
 
 def test_other_failures_stay_what_they_are() -> None:
-    for failure in (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ValueError("no"), OSError(28, "full")):
+    for failure in (
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        ValueError("no"),
+        OSError(28, "full"),
+    ):
         with pytest.raises(type(failure)) as found, within_memory("testing"):
             raise failure
         assert found.value is failure
@@ -200,7 +252,8 @@ def test_other_failures_stay_what_they_are() -> None:
 
 def test_the_largest_come_first_and_small_ones_not_at_all() -> None:
     consumers = [
-        Consumer(name, n_bytes, f"{name} less") for name, n_bytes in (("a", 10), ("b", 4), ("c", 1), ("d", 20))
+        Consumer(name, n_bytes, f"{name} less")
+        for name, n_bytes in (("a", 10), ("b", 4), ("c", 1), ("d", 20))
     ]
     with pytest.raises(OutOfMemoryError) as found, within_memory("testing", lambda: consumers):
         raise MemoryError
@@ -235,7 +288,11 @@ def test_what_will_not_fit_is_said_beforehand(
 
 def test_free_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert memory.free_bytes() > 0
-    group = {"memory.max": "2000000\n", "memory.current": "1500000\n", "memory.stat": "anon 5\ninactive_file 300000\n"}
+    group = {
+        "memory.max": "2000000\n",
+        "memory.current": "1500000\n",
+        "memory.stat": "anon 5\ninactive_file 300000\n",
+    }
     for name, text in group.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    1000 kB\n")
@@ -249,7 +306,12 @@ def test_free_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_numbers_of_bytes() -> None:
-    assert [in_bytes(n) for n in (1_500, 2e6, 7.46e9, 3e12)] == ["1.5 kB", "2 MB", "7.46 GB", "3 TB"]
+    assert [in_bytes(n) for n in (1_500, 2e6, 7.46e9, 3e12)] == [
+        "1.5 kB",
+        "2 MB",
+        "7.46 GB",
+        "3 TB",
+    ]
 
 
 @pytest.mark.parametrize("hidden", ["[7, 9]", "[4]"])
@@ -265,7 +327,11 @@ def test_the_estimate_of_the_layers_is_near_what_they_take() -> None:
     """Measured by torch: all that autograd keeps between the two passes, and the gradients of a layer."""
     plan = plan_of(HEAT, "points.interior=3000", "network.hidden=[30,30,30]", "dtype=float64")
     plan = replace(plan, engine_name="taylor")
-    [estimate] = [each for each in memory.of_loss(plan) if re.match("the layers .* of the equations", each.what)]
+    [estimate] = [
+        each
+        for each in memory.of_loss(plan)
+        if re.match("the layers .* of the equations", each.what)
+    ]
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:

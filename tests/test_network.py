@@ -14,7 +14,9 @@ from laaf_cli.network import ACTIVATIONS, INITIALIZERS, SLOPE_KINDS, Mlp, SlopeR
 ADAPTIVE = [kind for kind in SLOPE_KINDS if kind != "fixed"]
 
 
-def mlp(kind: str = "fixed", n: float = 10.0, hidden: tuple[int, ...] = (20, 20, 20), **more: object) -> Mlp:
+def mlp(
+    kind: str = "fixed", n: float = 10.0, hidden: tuple[int, ...] = (20, 20, 20), **more: object
+) -> Mlp:
     settings = {"bounds": ([-1.0, 3.0], [1.0, 4.0]), "dtype": torch.float64} | more
     return Mlp(2, hidden, 1, kind=kind, n=n, random=np.random.default_rng(4), **settings)  # type: ignore[arg-type]
 
@@ -22,7 +24,9 @@ def mlp(kind: str = "fixed", n: float = 10.0, hidden: tuple[int, ...] = (20, 20,
 POINTS = torch.tensor(np.random.default_rng(0).random((50, 2)) * [2, 1] + [-1, 3])
 
 
-@pytest.mark.parametrize(("kind", "count"), [("fixed", 0), ("gaaf", 1), ("llaaf", 3), ("nlaaf", 12 + 7 + 5)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("fixed", 0), ("gaaf", 1), ("llaaf", 3), ("nlaaf", 12 + 7 + 5)]
+)
 def test_slope_counts(kind: str, count: int) -> None:
     network = mlp(kind, hidden=(12, 7, 5))
     weights_and_biases = 12 * 2 + 12 + 7 * 12 + 7 + 5 * 7 + 5 + 5 + 1
@@ -30,8 +34,12 @@ def test_slope_counts(kind: str, count: int) -> None:
     assert sum(p.numel() for p in network.parameters()) == weights_and_biases + count
 
 
-@pytest.mark.parametrize(("hidden", "n_inputs", "growth"), [((20,) * 3, 1, 1.0667), ((50,) * 4, 1, 1.0256)])
-def test_parameter_growth_of_the_paper(hidden: tuple[int, ...], n_inputs: int, growth: float) -> None:
+@pytest.mark.parametrize(
+    ("hidden", "n_inputs", "growth"), [((20,) * 3, 1, 1.0667), ((50,) * 4, 1, 1.0256)]
+)
+def test_parameter_growth_of_the_paper(
+    hidden: tuple[int, ...], n_inputs: int, growth: float
+) -> None:
     """Section 2.2: P = (ω + 2β)/(ω + β) for N-LAAF, β counting hidden biases."""
     network = Mlp(n_inputs, hidden, 1, kind="nlaaf", random=np.random.default_rng(0))
     parameters, slopes = network.count()
@@ -48,13 +56,18 @@ def test_every_kind_starts_as_the_fixed_network(kind: str, n: float) -> None:
 def test_forward_is_a_plain_composition() -> None:
     network = mlp("nlaaf", 5.0, hidden=(6, 4))
     with torch.no_grad():
-        for value in [*network.slopes.values, *network.biases]:  # Glorot biases of 0 would hide a slope that skips them
+        for value in [
+            *network.slopes.values,
+            *network.biases,
+        ]:  # Glorot biases of 0 would hide a slope that skips them
             value.copy_(torch.rand_like(value))
     z = (POINTS - torch.tensor([0.0, 3.5])) / torch.tensor([1.0, 0.5])
     for k in range(2):
         linear = nn.functional.linear(z, network.weights[k], network.biases[k])
         z = torch.tanh(5.0 * network.slopes.values[k] * linear)
-    torch.testing.assert_close(network(POINTS), nn.functional.linear(z, network.weights[2], network.biases[2]))
+    torch.testing.assert_close(
+        network(POINTS), nn.functional.linear(z, network.weights[2], network.biases[2])
+    )
 
 
 @pytest.mark.parametrize("kind", ADAPTIVE)
@@ -77,7 +90,9 @@ def test_recorded_scales_are_n_times_a() -> None:
     assert [s.tolist() for s in mlp("fixed").slopes.scales()] == [[1.0]] * 3
     assert [s.shape for s in mlp("gaaf").slopes.scales()] == [(1,)] * 3
     assert [s.shape for s in mlp("nlaaf", hidden=(3, 5)).slopes.scales()] == [(3,), (5,)]
-    torch.testing.assert_close(mlp("llaaf", 7.0).slopes.scales()[0], torch.ones(1, dtype=torch.float64))
+    torch.testing.assert_close(
+        mlp("llaaf", 7.0).slopes.scales()[0], torch.ones(1, dtype=torch.float64)
+    )
 
 
 A = [torch.tensor([0.1, 0.3]), torch.tensor([0.5, 0.7, 0.9])]
@@ -95,7 +110,9 @@ A = [torch.tensor([0.1, 0.3]), torch.tensor([0.5, 0.7, 0.9])]
         ([torch.tensor([0.1])], "mean", "exp", 0.9048374180359595),
     ],
 )
-def test_slope_recovery_by_hand(slopes: list[torch.Tensor], form: str, operator: str, expected: float) -> None:
+def test_slope_recovery_by_hand(
+    slopes: list[torch.Tensor], form: str, operator: str, expected: float
+) -> None:
     assert float(SlopeRecovery(1.0, form, operator)(slopes)) == pytest.approx(expected, rel=1e-6)
 
 
@@ -143,7 +160,9 @@ def test_activations_and_their_derivatives(name: str) -> None:
         if not found[k].requires_grad:  # a constant between the kinks
             expected = torch.zeros_like(z)
             continue
-        (expected,) = torch.autograd.grad(found[k].sum(), z, create_graph=True, materialize_grads=True)
+        (expected,) = torch.autograd.grad(
+            found[k].sum(), z, create_graph=True, materialize_grads=True
+        )
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
@@ -170,7 +189,9 @@ def test_scaling_far_away_keeps_the_digits_of_float32() -> None:
     torch.testing.assert_close(scaled, torch.tensor([[-0.5], [0.5]]))
 
 
-@pytest.mark.parametrize(("kind", "n", "message"), [("laaf", 1.0, "unknown kind"), ("gaaf", 0.5, "must be at least 1")])
+@pytest.mark.parametrize(
+    ("kind", "n", "message"), [("laaf", 1.0, "unknown kind"), ("gaaf", 0.5, "must be at least 1")]
+)
 def test_slopes_that_do_not_exist(kind: str, n: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mlp(kind, n)

@@ -124,20 +124,37 @@ def project(tmp_path: Path, sources: Path) -> Path:
 
 
 def wheel_of(project: Path) -> Path:
-    return Path(next(iter(WheelBuilder(str(project)).build(directory=str(project / "dist"), versions=["standard"]))))
+    return Path(
+        next(
+            iter(
+                WheelBuilder(str(project)).build(
+                    directory=str(project / "dist"), versions=["standard"]
+                )
+            )
+        )
+    )
 
 
 def held_by(wheel: Path) -> dict[str, bytes]:
     """The files of a wheel in the kernel's folder."""
     with zipfile.ZipFile(wheel) as archive:
-        return {Path(n).name: archive.read(n) for n in archive.namelist() if Path(n).parent == IN_PACKAGE}
+        return {
+            Path(n).name: archive.read(n)
+            for n in archive.namelist()
+            if Path(n).parent == IN_PACKAGE
+        }
 
 
 @needs_compiler
 def test_one_library_holds_every_variant_of_the_processors(sources: Path) -> None:
     compiler = script.find_compiler()
     built = script.build(sources, sources)
-    assert built[:-1] == (str(compiler), tuple(v.name for v in compiler.variants), compiler.is_gcc, "")
+    assert built[:-1] == (
+        str(compiler),
+        tuple(v.name for v in compiler.variants),
+        compiler.is_gcc,
+        "",
+    )
     assert built.sources == script.fingerprint(sources)
     assert built._asdict() == {
         **json.loads((sources / "built.json").read_text(encoding="utf-8")),
@@ -145,7 +162,9 @@ def test_one_library_holds_every_variant_of_the_processors(sources: Path) -> Non
     }
     file = sources / "fused.so"
     assert not [
-        name for name in (b"libgomp", b"libstdc++", b"libgcc_s") if compiler.is_gcc and name in file.read_bytes()
+        name
+        for name in (b"libgomp", b"libstdc++", b"libgcc_s")
+        if compiler.is_gcc and name in file.read_bytes()
     ]
     library = ctypes.CDLL(str(file))
     assert library.bytes() == compiler.variants[0].vector_bytes
@@ -161,7 +180,9 @@ def test_the_library_has_the_threads_of_torch(sources: Path, n_threads: int) -> 
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
-        assert ctypes.CDLL(str(sources / "fused.so")).threads() == (n_threads if built.threads else 1)
+        assert ctypes.CDLL(str(sources / "fused.so")).threads() == (
+            n_threads if built.threads else 1
+        )
     finally:
         torch.set_num_threads(before)
 
@@ -182,29 +203,41 @@ def test_a_variant_that_does_not_compile_is_left_out(sources: Path) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize("file", ["fused.cpp", "dispatch.cpp"])
-def test_sources_that_do_not_compile_leave_the_reason_and_no_library(sources: Path, file: str) -> None:
+def test_sources_that_do_not_compile_leave_the_reason_and_no_library(
+    sources: Path, file: str
+) -> None:
     (sources / "fused.so").touch()
     (sources / file).write_text('#error "out of order"\n', encoding="utf-8")
     built = script.build(sources, sources)
     assert built.variants == ()
     assert "failed (" in built.reason
     assert "out of order" in built.reason
-    assert sorted(path.name for path in sources.iterdir()) == ["built.json", "dispatch.cpp", "fused.cpp"]
+    assert sorted(path.name for path in sources.iterdir()) == [
+        "built.json",
+        "dispatch.cpp",
+        "fused.cpp",
+    ]
 
 
 @pytest.mark.usefixtures("without_compiler")
 def test_without_a_compiler_no_older_library_is_left(sources: Path) -> None:
     (sources / "fused.so").touch()
     built = script.build(sources, sources)
-    reason = "there was no C++ compiler when laaf was installed ($CXX, g++, c++, clang++ were tried)"
+    reason = (
+        "there was no C++ compiler when laaf was installed ($CXX, g++, c++, clang++ were tried)"
+    )
     assert built[:-1] == ("", (), False, reason)
     assert json.loads((sources / "built.json").read_text(encoding="utf-8"))["reason"] == reason
     assert not (sources / "fused.so").exists()
 
 
-@pytest.mark.parametrize(("value", "skipped"), [("1", True), ("yes", True), ("0", False), ("", False)])
+@pytest.mark.parametrize(
+    ("value", "skipped"), [("1", True), ("yes", True), ("0", False), ("", False)]
+)
 @pytest.mark.usefixtures("without_compiler")
-def test_the_kernel_can_be_declined(sources: Path, monkeypatch: pytest.MonkeyPatch, value: str, skipped: bool) -> None:
+def test_the_kernel_can_be_declined(
+    sources: Path, monkeypatch: pytest.MonkeyPatch, value: str, skipped: bool
+) -> None:
     monkeypatch.setenv("LAAF_NO_KERNEL", value)
     reason = script.build(sources, sources).reason
     assert (reason == "LAAF_NO_KERNEL was set when laaf was installed") == skipped
@@ -248,7 +281,9 @@ def test_how_compilers_are_called(
     calls = tmp_path / "calls"
     program = tmp_path / "any++"
     shown = " ".join(f"'#define {macro}'" for macro in macros)
-    program.write_text(COMPILER.replace("MACROS", shown).replace("CALLS", str(calls)), encoding="utf-8")
+    program.write_text(
+        COMPILER.replace("MACROS", shown).replace("CALLS", str(calls)), encoding="utf-8"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("CXX", f"{program} --own-flag")
     built = script.build(tmp_path, sources, sanitize=sanitize)
@@ -258,13 +293,19 @@ def test_how_compilers_are_called(
     assert len(compilations) == len(variants) + 1
     for call in (*compilations, link):
         assert call.startswith("--own-flag ")
-        assert ("-fsanitize=address,undefined" in call.split(), "-O3" in call.split()) == (sanitize, not sanitize)
+        assert ("-fsanitize=address,undefined" in call.split(), "-O3" in call.split()) == (
+            sanitize,
+            not sanitize,
+        )
     for call in compilations:
         assert ("-fopenmp" in call.split()) == gcc
         assert "-ffast-math" not in call
     assert "-shared" in link.split()
     assert "openmp" not in link
-    assert [Path(word).stem for word in link.split() if word.endswith(".o")] == ["dispatch", *reversed(variants)]
+    assert [Path(word).stem for word in link.split() if word.endswith(".o")] == [
+        "dispatch",
+        *reversed(variants),
+    ]
     library = "fused-asan.so" if sanitize else "fused.so"
     assert {path.name for path in tmp_path.iterdir() if path.suffix in (".so", ".json")} == (
         {library} if sanitize else {library, "built.json"}
@@ -282,7 +323,9 @@ def test_a_wheel_with_the_kernel_is_for_any_python_of_this_platform(project: Pat
     assert sorted(held) == ["built.json", "fused.so"]
     assert json.loads(held["built.json"])["variants"]
     assert len(held["fused.so"]) > 1000
-    assert (project / IN_PACKAGE / "fused.so").read_bytes() == b"of an older build", "the source tree was written to"
+    assert (project / IN_PACKAGE / "fused.so").read_bytes() == b"of an older build", (
+        "the source tree was written to"
+    )
 
 
 @pytest.mark.usefixtures("without_compiler")
@@ -310,10 +353,14 @@ def test_an_editable_installation_has_the_kernel_in_its_source_tree(project: Pat
 
 
 def test_an_sdist_holds_the_sources_of_the_kernel_and_nothing_built(tmp_path: Path) -> None:
-    sdist = next(iter(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])))
+    sdist = next(
+        iter(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    )
     with tarfile.open(sdist) as archive:
         names = [Path(*Path(name).parts[1:]) for name in archive.getnames()]
     held = {name.name for name in names if name.parent == IN_PACKAGE}
-    written = {path.name for path in (ROOT / IN_PACKAGE).iterdir() if path.suffix in (".cpp", ".h", ".py")}
+    written = {
+        path.name for path in (ROOT / IN_PACKAGE).iterdir() if path.suffix in (".cpp", ".h", ".py")
+    }
     assert {"build.py", "fused.cpp", "dispatch.cpp"} <= written
     assert held == written

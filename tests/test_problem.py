@@ -38,7 +38,9 @@ def test_samplers_fill_a_shifted_box(sampler: str) -> None:
     inside = points["heat"].points
     assert len(inside) == (343 if sampler == "grid" else 500)
     assert np.all((inside >= lower) & (inside <= upper))
-    np.testing.assert_allclose(inside.mean(0), (lower + upper) / 2, atol=0.15 * (upper - lower).max() / 2)
+    np.testing.assert_allclose(
+        inside.mean(0), (lower + upper) / 2, atol=0.15 * (upper - lower).max() / 2
+    )
     assert np.all(np.ptp(inside, axis=0) > 0.9 * (upper - lower))
     assert np.all(points["start"].points[:, 2] == 10)
 
@@ -46,7 +48,9 @@ def test_samplers_fill_a_shifted_box(sampler: str) -> None:
 @pytest.mark.parametrize("sampler", [s for s in SAMPLERS if s != "grid"])
 def test_faces_share_points_evenly(sampler: str) -> None:
     edge = problem(SHIFTED, f"points.sampler={sampler}").draw_points(0)["edge"].points
-    counts = [int(np.sum(edge[:, axis] == value)) for axis, value in ((0, 2), (0, 5), (1, -7), (1, -6.5))]
+    counts = [
+        int(np.sum(edge[:, axis] == value)) for axis, value in ((0, 2), (0, 5), (1, -7), (1, -6.5))
+    ]
     assert counts == [3, 3, 2, 2]
 
 
@@ -63,7 +67,8 @@ def test_a_face_of_a_line_is_one_point() -> None:
 
 def test_points_depend_on_the_seed_and_the_name_alone() -> None:
     first, again, other = (
-        problem(SHIFTED, *a).draw_points(s) for a, s in (((), 1), (("slopes.kind=fixed",), 1), ((), 2))
+        problem(SHIFTED, *a).draw_points(s)
+        for a, s in (((), 1), (("slopes.kind=fixed",), 1), ((), 2))
     )
     assert np.array_equal(first["heat"].points, again["heat"].points)
     assert not np.array_equal(first["heat"].points, other["heat"].points)
@@ -88,7 +93,10 @@ def test_grid_has_both_ends() -> None:
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
-        ("conditions.start={where: t = 20, equation: u = 0}", "No condition stands at the start, t = 10."),
+        (
+            "conditions.start={where: t = 20, equation: u = 0}",
+            "No condition stands at the start, t = 10.",
+        ),
         (
             "conditions.edge={where: [x = 2, y = -7, y = -6.5], equation: u = 0}",
             "Only 1 of 2 conditions stands on the faces of x.",
@@ -104,7 +112,9 @@ def test_constant_loss_by_hand() -> None:
     # u' = 1 + u at all points and u(0) = 3: J_c = (1 + c)² + 4 (c − 3)² is least at c = 11/5.
     yaml = "coordinates: {x: [0, 2]}\nunknowns: [u]\nequations: {e: u_x = 1 + u}\nconditions: {c: {where: x = 0, equation: u = 3, weight: 4}}"
     found = problem(yaml)
-    assert constant_loss(found, found.draw_points(0)) == pytest.approx(3.2**2 + 4 * 0.8**2, rel=1e-9)
+    assert constant_loss(found, found.draw_points(0)) == pytest.approx(
+        3.2**2 + 4 * 0.8**2, rel=1e-9
+    )
 
 
 def test_constant_loss_of_what_is_never_finite() -> None:
@@ -137,10 +147,14 @@ def test_closed_forms_solve_their_problem(name: str) -> None:
         if term.kind == "data":
             continue
         given = term.region.draw(found.domain, np.random.default_rng(5))
-        symbols = dict(zip(found.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+        symbols = dict(zip(found.domain.coordinates, given.points.T, strict=True)) | dict(
+            given.symbols
+        )
         values = {}
         for field in term.fields:
-            tree = derivative(found.closed_form[field.unknown], field.orders, found.domain.coordinates)
+            tree = derivative(
+                found.closed_form[field.unknown], field.orders, found.domain.coordinates
+            )
             values[field] = evaluate(tree, symbols, {}, NUMPY)
         for residual in term.residuals:
             off = np.broadcast_to(evaluate(residual, symbols, values, NUMPY), len(given))
@@ -178,7 +192,12 @@ def save(path: Path, **arrays: np.ndarray) -> Path:
 @pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5"])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_grids_are_read_in_any_order(tmp_path: Path, suffix: str, transposed: bool) -> None:
-    path = save(tmp_path / f"a{suffix}", x=X[:, None], t=T[::-1], usol=U[:, ::-1].T if transposed else U[:, ::-1])
+    path = save(
+        tmp_path / f"a{suffix}",
+        x=X[:, None],
+        t=T[::-1],
+        usol=U[:, ::-1].T if transposed else U[:, ::-1],
+    )
     table = read_table(path, ("x", "t"), ("u",), {"u": "usol"})
     assert isinstance(table, Table)
     np.testing.assert_array_equal(table.fields["u"], U)
@@ -202,19 +221,33 @@ def test_columns_that_fill_a_grid_become_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suffix", "arrays", "message"),
     [
-        (".npz", {"x": X, "u": X}, "{path} has no 't'. It has: x, u. The key 'names' maps a name to that in the file."),
+        (
+            ".npz",
+            {"x": X, "u": X},
+            "{path} has no 't'. It has: x, u. The key 'names' maps a name to that in the file.",
+        ),
         (
             ".npz",
             {"x": X, "t": T, "u": U[:-1]},
             "'u' in {path} has shape (4, 4), and its coordinates have (5, 4) values",
         ),
-        (".npz", {"x": X, "t": T, "u": U * np.nan}, "'u' in {path} holds values that are not finite"),
+        (
+            ".npz",
+            {"x": X, "t": T, "u": U * np.nan},
+            "'u' in {path} holds values that are not finite",
+        ),
         (".npz", {"x": X, "t": T, "u": U.astype(str)}, "'u' in {path} does not hold real numbers"),
         (".mat", {"x": X, "t": T, "u": U * 1j}, "'u' in {path} does not hold real numbers"),
-        (".h5", {"x": X, "t": np.array([2, 2, 3, 4.0]), "u": U}, "a coordinate of the grid holds one value twice"),
+        (
+            ".h5",
+            {"x": X, "t": np.array([2, 2, 3, 4.0]), "u": U},
+            "a coordinate of the grid holds one value twice",
+        ),
     ],
 )
-def test_tables_that_do_not_fit(tmp_path: Path, suffix: str, arrays: dict[str, np.ndarray], message: str) -> None:
+def test_tables_that_do_not_fit(
+    tmp_path: Path, suffix: str, arrays: dict[str, np.ndarray], message: str
+) -> None:
     path = save(tmp_path / f"a{suffix}", **arrays)
     with pytest.raises(TableError) as caught:
         read_table(path, ("x", "t"), ("u",), {})

@@ -24,7 +24,10 @@ def test_the_table_is_whole() -> None:
             for piece in part.pieces:
                 assert piece.fetched.size
                 assert piece.fetched.checksum.startswith("sha256:")
-                assert all(url.startswith("http") and url.endswith(piece.fetched.name) for url in piece.fetched.urls)
+                assert all(
+                    url.startswith("http") and url.endswith(piece.fetched.name)
+                    for url in piece.fetched.urls
+                )
         for file in row.files:
             algorithm, _, digits = file.checksum.partition(":")
             assert len(digits) == {"sha256": 64, "sha1": 40, "md5": 32}[algorithm]
@@ -114,6 +117,8 @@ def test_the_real_cifar_100() -> None:
     data = real("cifar-100")
     assert data.train.shape == (3, 32, 32)
     if data.subset:
-        assert data.subset.startswith("8,000 of the 10,000 test images for training and the other 2,000 for testing")
+        assert data.subset.startswith(
+            "8,000 of the 10,000 test images for training and the other 2,000 for testing"
+        )
         assert list(np.bincount(data.train.labels)) == [80] * 100
         assert list(np.bincount(data.test.labels)) == [20] * 100

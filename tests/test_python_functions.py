@@ -37,16 +37,18 @@ def function_of(source: str, folder: str = ".") -> PythonFunction:
 
 def call(body: str, *arguments: Tensor | float) -> Tensor:
     names = ", ".join("uvw"[: len(arguments)])
-    return PythonFunction("f", len(arguments), f"import torch\ndef f({names}):\n    {body}\n", "laws.py")(*arguments)
+    return PythonFunction(
+        "f", len(arguments), f"import torch\ndef f({names}):\n    {body}\n", "laws.py"
+    )(*arguments)
 
 
 # The file
 
 
-def test_the_file_is_run_once_and_its_functions_share_what_they_keep(capfd: pytest.CaptureFixture[str]) -> None:
-    source = (
-        "print('it ran')\nn = []\ndef f(u):\n    n.append(1)\n    return len(n)*u\ndef g(u):\n    return len(n)*u\n"
-    )
+def test_the_file_is_run_once_and_its_functions_share_what_they_keep(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    source = "print('it ran')\nn = []\ndef f(u):\n    n.append(1)\n    return len(n)*u\ndef g(u):\n    return len(n)*u\n"
     functions = plan_with(source, ONE.replace("f(u)", "f(u) + g(u)")).problem.functions
     u = torch.ones(3)
     assert functions["f"](u).tolist() == [1, 1, 1]
@@ -98,8 +100,12 @@ def test_functions_travel_by_their_text() -> None:
     Path("f.pickle").write_bytes(pickle.dumps(f))
     (Path("away") / "laws.py").unlink()
     Path("away").rmdir()
-    script = "import pickle, torch; print(pickle.load(open('f.pickle', 'rb'))(torch.ones(1)).tolist())"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = (
+        "import pickle, torch; print(pickle.load(open('f.pickle', 'rb'))(torch.ones(1)).tolist())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert found.stdout == "[4.0]\n"
 
 
@@ -120,7 +126,9 @@ def test_what_cannot_be_called_is_told(source: str, why: str) -> None:
     column = ONE.splitlines()[2].index("f(u)")
     found = message(ONE, allow_python=True)
     assert f"spec.yaml:3:{column + 1}: unknown function 'f' in equation 'heat'" in found
-    assert found.endswith(f"In the file of 'functions', 'f' {why}. Wrap it there in one: def f_of(u): …")
+    assert found.endswith(
+        f"In the file of 'functions', 'f' {why}. Wrap it there in one: def f_of(u): …"
+    )
 
 
 # What is returned
@@ -139,7 +147,9 @@ def test_what_cannot_be_called_is_told(source: str, why: str) -> None:
         "return torch.full((3,), True) * 2",
     ],
 )
-def test_values_have_the_shape_and_the_precision_of_the_argument(body: str, dtype: torch.dtype) -> None:
+def test_values_have_the_shape_and_the_precision_of_the_argument(
+    body: str, dtype: torch.dtype
+) -> None:
     found = call(body, torch.ones(3, dtype=dtype))
     assert found.dtype == dtype
     assert found.tolist() == [2, 2, 2]

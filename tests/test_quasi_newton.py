@@ -104,7 +104,9 @@ def positive(n: int, seed: int) -> Tensor:
 def pair_of(step: Tensor, change: Tensor, inverse: DenseInverse, gradient: Tensor) -> Pair:
     """A pair that ends with this gradient."""
     h = inverse.matrix.dense()
-    return Pair(step, change, float(step @ torch.linalg.solve(h, step)), gradient, h @ (gradient - change))
+    return Pair(
+        step, change, float(step @ torch.linalg.solve(h, step)), gradient, h @ (gradient - change)
+    )
 
 
 class Function:
@@ -131,7 +133,9 @@ def stepper_of(function: Function, inverse: InverseHessian | None = None) -> Qua
     return QuasiNewton(function, flat, inverse or DenseInverse(flat.n, bfgs, CPU))  # type: ignore[arg-type]
 
 
-def minimize(function: Function, inverse: InverseHessian | None = None, iterations: int = 200) -> str:
+def minimize(
+    function: Function, inverse: InverseHessian | None = None, iterations: int = 200
+) -> str:
     """Why it stalled, if it did."""
     stepper = stepper_of(function, inverse)
     for i in range(iterations):
@@ -152,7 +156,9 @@ def test_every_update_keeps_the_secant_equation_symmetry_and_definiteness(name: 
         hx = inverse.update(pair_of(step, a @ step, inverse, x))
         torch.testing.assert_close(inverse.matrix.dense() @ (a @ step), step, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(hx, inverse.matrix.dense() @ x, rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(inverse.matrix.dense(), inverse.matrix.dense().T, rtol=0, atol=1e-12)
+        torch.testing.assert_close(
+            inverse.matrix.dense(), inverse.matrix.dense().T, rtol=0, atol=1e-12
+        )
         assert float(torch.linalg.eigvalsh(inverse.matrix.dense()).min()) > 0
 
 
@@ -178,7 +184,9 @@ def test_bfgs_is_that_of_the_textbook() -> None:
     y = positive(5, 3) @ s
     inverse.update(pair_of(s, y, inverse, s))
     left = torch.eye(5) - torch.outer(s, y) / (y @ s)
-    torch.testing.assert_close(inverse.matrix.dense(), left @ h @ left.T + torch.outer(s, s) / (y @ s))
+    torch.testing.assert_close(
+        inverse.matrix.dense(), left @ h @ left.T + torch.outer(s, s) / (y @ s)
+    )
 
 
 @pytest.mark.parametrize("name", MEMBERS)
@@ -279,7 +287,8 @@ def rosenbrock(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    "inverse", [*(DenseInverse(4, member, CPU) for member in MEMBERS.values()), LimitedMemory(4, CPU)]
+    "inverse",
+    [*(DenseInverse(4, member, CPU) for member in MEMBERS.values()), LimitedMemory(4, CPU)],
 )
 def test_rosenbrock(inverse: InverseHessian) -> None:
     function = Function(rosenbrock, vector(-1.2, 1, -1.2, 1))
@@ -344,7 +353,9 @@ def test_searches_turn_back_from_what_is_not_finite(
 
 def test_a_gradient_that_is_not_finite_turns_the_search_back() -> None:
     """√ has a value at 0 and no slope; the first step leads right there."""
-    function = Function(lambda x: torch.sqrt(x.clamp(min=0)).sum() + 3 * (x - 0.4).square().sum(), vector(1.0))
+    function = Function(
+        lambda x: torch.sqrt(x.clamp(min=0)).sum() + 3 * (x - 0.4).square().sum(), vector(1.0)
+    )
     line = Line(FlatObjective(function), vector(1.0), vector(-1.0), 2.08, -4.1)  # type: ignore[arg-type]
     assert line.slope_at(1.0) == math.inf
     found = search(line, None)
@@ -356,7 +367,11 @@ def test_a_gradient_that_is_not_finite_turns_the_search_back() -> None:
     ("f", "start", "sentence"),
     [
         (lambda x: 3 + (x * 0).sum(), vector(1.0), "the gradient is exactly zero, at the loss 3"),
-        (lambda x: 1 + torch.sqrt(x).sum(), vector(0.0), "the gradient is not finite, though the loss is: 1"),
+        (
+            lambda x: 1 + torch.sqrt(x).sum(),
+            vector(0.0),
+            "the gradient is not finite, though the loss is: 1",
+        ),
         (
             lambda x: x.sum() + torch.where(x == 1, 0.0, math.nan).sum(),
             vector(1.0),
@@ -374,7 +389,9 @@ def test_what_a_stall_says(f: Callable[[Tensor], Tensor], start: Tensor, sentenc
     assert minimize(function).startswith(sentence)
 
 
-@pytest.mark.parametrize(("dtype", "advice"), [(torch.float32, "; dtype: float64 goes further"), (torch.float64, "")])
+@pytest.mark.parametrize(
+    ("dtype", "advice"), [(torch.float32, "; dtype: float64 goes further"), (torch.float64, "")]
+)
 def test_a_stall_names_the_precision(dtype: torch.dtype, advice: str) -> None:
     start = torch.tensor([0.3, -0.2], dtype=dtype)
     said = minimize(Function(lambda x: 1 + (x - 0.1).square().sum(), start))
@@ -383,7 +400,9 @@ def test_a_stall_names_the_precision(dtype: torch.dtype, advice: str) -> None:
 
 def test_a_stall_leaves_the_parameters_and_may_follow_a_restart() -> None:
     """At the rounding of the loss: H is given up, then the search."""
-    function = Function(lambda x: 1 + (x - 0.1).square().sum() + (x[0] * x[1] - 1).square(), vector(0.7, -0.4))
+    function = Function(
+        lambda x: 1 + (x - 0.1).square().sum() + (x[0] * x[1] - 1).square(), vector(0.7, -0.4)
+    )
     stepper = stepper_of(function)
     for i in range(100):
         loss = stepper.evaluate(i)
@@ -411,7 +430,9 @@ def train(plan: Plan, **more: object) -> tuple[TrainingResult, Objective]:
 
 @pytest.mark.parametrize("kind", ["fixed", "gaaf", "llaaf", "nlaaf"])
 def test_absorbing_slopes_leaves_the_function(kind: str) -> None:
-    network = Mlp(2, [5, 4], 1, kind=kind, n=3, random=np.random.default_rng(0), dtype=torch.float64)
+    network = Mlp(
+        2, [5, 4], 1, kind=kind, n=3, random=np.random.default_rng(0), dtype=torch.float64
+    )
     with torch.no_grad():
         for k, slope in enumerate(network.slopes.values):
             slope += torch.linspace(-0.2, 0.3, len(slope)) + 0.1 * k
@@ -471,12 +492,16 @@ def test_new_points_keep_the_inverse_hessian_and_form_no_pair() -> None:
     gradient = stepper.flat.gradient(objective.evaluate())
     position = stepper.position
     assert stepper.advance(new) == ""
-    torch.testing.assert_close(stepper.position - position, -stepper.rate * matrix @ gradient, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        stepper.position - position, -stepper.rate * matrix @ gradient, rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("method", ["grad-norm", "lr-annealing", "ntk", "self-adaptive"])
 def test_new_weights_are_a_new_loss(method: str) -> None:
-    plan = plan_of(INVERSE, f"weights.balance={{method: {method}, every: 5}}", "training.0.iterations=12")
+    plan = plan_of(
+        INVERSE, f"weights.balance={{method: {method}, every: 5}}", "training.0.iterations=12"
+    )
     result, objective = train(plan)
     assert result.stop_reason is StopReason.COMPLETED
     assert max(objective.factors.values()) > 1
@@ -575,7 +600,9 @@ def test_phases_after_a_stall_go_on_and_the_result_says_why() -> None:
     assert stalled.detail.endswith("rounding of float32; dtype: float64 goes further")
     assert (after.end, after.iterations) == (PhaseEnd.COMPLETED, 3)
     assert result.stop_reason is StopReason.COMPLETED
-    assert result.detail == (f"phase 0 (ssbroyden) stalled after {stalled.iterations} iterations: {stalled.detail}")
+    assert result.detail == (
+        f"phase 0 (ssbroyden) stalled after {stalled.iterations} iterations: {stalled.detail}"
+    )
     assert result.iterations == stalled.iterations + 3
 
 
@@ -589,7 +616,9 @@ def test_the_last_step_of_a_phase_that_diverges_is_undone() -> None:
     assert result.stop_reason is StopReason.DIVERGED
     assert [phase.end for phase in result.phases] == [PhaseEnd.DIVERGED]
     assert (result.iterations, result.slopes_absorbed_at) == (0, -1)
-    for parameter, start in zip(objective.network.parameters(), plan.make_network().parameters(), strict=True):
+    for parameter, start in zip(
+        objective.network.parameters(), plan.make_network().parameters(), strict=True
+    ):
         assert torch.equal(parameter, start)
 
 
@@ -609,12 +638,16 @@ def test_a_phase_that_has_no_finite_loss_is_undone_across_the_absorption() -> No
     assert (result.iterations, result.slopes_absorbed_at, result.state.done) == (0, -1, -1)
     assert not objective.network.slopes.absorbed
     assert len(objective.points["poisson"].points) == 60
-    for parameter, start in zip(objective.network.parameters(), plan.make_network().parameters(), strict=True):
+    for parameter, start in zip(
+        objective.network.parameters(), plan.make_network().parameters(), strict=True
+    ):
         assert torch.equal(parameter, start)
 
 
 def test_a_bound_on_the_seconds_leaves_records_enough() -> None:
-    result, _ = train(plan_of(POISSON, "training=[{optimizer: lbfgs, iterations: 100000000, max_seconds: 0.5}]"))
+    result, _ = train(
+        plan_of(POISSON, "training=[{optimizer: lbfgs, iterations: 100000000, max_seconds: 0.5}]")
+    )
     assert result.phases[0].end is PhaseEnd.MAX_SECONDS
     assert 30 < len(result.records) <= 203
 
@@ -627,7 +660,9 @@ def test_the_same_history_bit_for_bit() -> None:
 def test_one_yaml_through_the_command_line(laaf: Laaf, tmp_path: Path) -> None:
     (tmp_path / "poisson.yaml").write_text(POISSON)
     run = tmp_path / "run.h5"
-    done = laaf("solve", tmp_path / "poisson.yaml", "--learning-rate", "1e-2", "--output", run, "--json")
+    done = laaf(
+        "solve", tmp_path / "poisson.yaml", "--learning-rate", "1e-2", "--output", run, "--json"
+    )
     assert done.code == 0, done.err
     told = json.loads(done.out)
     assert told["phases"] == [
@@ -637,7 +672,10 @@ def test_one_yaml_through_the_command_line(laaf: Laaf, tmp_path: Path) -> None:
     assert told["relative_l2"]["u"] < 1e-3
     shown = laaf("show", run)
     assert "adam, 60 iterations, learning rate 0.01" in shown.out
-    assert "ssbroyden, 150 iterations\n" in "\n".join(line.rstrip() for line in shown.out.splitlines()) + "\n"
+    assert (
+        "ssbroyden, 150 iterations\n"
+        in "\n".join(line.rstrip() for line in shown.out.splitlines()) + "\n"
+    )
     assert "part of the weights since iteration 60" in shown.out
     settings = json.loads(laaf("show", run, "--json").out)["settings"]["training"]
     assert [phase["learning_rate"] for phase in settings] == [1e-2, None]
@@ -647,14 +685,21 @@ def test_which_phase_the_learning_rate_is_of(laaf: Laaf, tmp_path: Path) -> None
     (tmp_path / "poisson.yaml").write_text(POISSON)
     done = laaf("check", tmp_path / "poisson.yaml", "--learning-rate", "0.02")
     assert "adam, 60 iterations, learning rate 0.02" in done.out
-    assert "ssbroyden, 150 iterations\n" in "\n".join(line.rstrip() for line in done.out.splitlines()) + "\n"
-    for phases, n in (("{iterations: 5}, {iterations: 5}", "2"), ("{optimizer: bfgs, iterations: 5}", "")):
+    assert (
+        "ssbroyden, 150 iterations\n"
+        in "\n".join(line.rstrip() for line in done.out.splitlines()) + "\n"
+    )
+    for phases, n in (
+        ("{iterations: 5}, {iterations: 5}", "2"),
+        ("{optimizer: bfgs, iterations: 5}", ""),
+    ):
         change = ("--set", f"training=[{phases}]", "--learning-rate", "0.02")
         done = laaf("check", tmp_path / "poisson.yaml", *change)
         if n:
             assert done.code == ExitCode.USAGE
             assert (
-                "the spec has 2 training phases, 2 with a learning rate, and --learning-rate speaks of one" in done.err
+                "the spec has 2 training phases, 2 with a learning rate, and --learning-rate speaks of one"
+                in done.err
             )
         else:
             assert done.code == ExitCode.SPEC
@@ -703,7 +748,8 @@ def test_complete_message(yaml: str, assignments: list[str], expected: str) -> N
 @pytest.mark.parametrize("name", QUASI_NEWTON)
 def test_cuda_follows_the_cpu(name: str) -> None:
     plans = [
-        plan_of(POISSON, f"device={d}", f"training=[{{optimizer: {name}, iterations: 8}}]") for d in ("cpu", "cuda")
+        plan_of(POISSON, f"device={d}", f"training=[{{optimizer: {name}, iterations: 8}}]")
+        for d in ("cpu", "cuda")
     ]
     totals = [[record.total for record in train(plan)[0].records] for plan in plans]
     assert totals[0] == pytest.approx(totals[1], rel=1e-6)

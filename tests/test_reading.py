@@ -158,8 +158,14 @@ dtype: float64
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ("u_t - 0.1*u_xx + u*v = 0", "u_t - 0.1*u_xx - v**2 = v_t"),  # one operator in two residuals
-        ("u_t - 0.1*u_xx + where(u_xx > 0, 1, 2)*u = 0", "v_t - v_xx + sign(v_t) + floor(3*v_xx) = 0"),
+        (
+            "u_t - 0.1*u_xx + u*v = 0",
+            "u_t - 0.1*u_xx - v**2 = v_t",
+        ),  # one operator in two residuals
+        (
+            "u_t - 0.1*u_xx + where(u_xx > 0, 1, 2)*u = 0",
+            "v_t - v_xx + sign(v_t) + floor(3*v_xx) = 0",
+        ),
         ("u_t - where(x < 0.5, 1, 2)*u_xx = 1/(2*sign(u_t))", "v_t - max(v_xx, 0) = abs(u_xx)"),
     ],
 )
@@ -187,11 +193,15 @@ def test_an_operator_against_its_derivatives() -> None:
     points = torch.tensor(np.random.default_rng(0).uniform((3, -1), (5, 2), (40, 2)))
     orders = ((0, 1), (1, 0), (2, 0), (1, 1))
     coefficients = torch.tensor(np.random.default_rng(1).normal(size=(4, 40)))
-    operators = [Operator(Field(f"operator {name}", ()), name, orders, "c") for name in ("net_u", "net_v")]
+    operators = [
+        Operator(Field(f"operator {name}", ()), name, orders, "c") for name in ("net_u", "net_v")
+    ]
     wanted = [Field("net_u", (0, 2)), Field("net_v", (0, 0))]
     values = {}
     for name in ("fused", "nested"):
         engine = ENGINES[name](network, ("net_u", "net_v"), wanted, operators)
         values[name] = engine.evaluate(engine.prepare(points, {"c": coefficients}))
     for field in [*wanted, *(operator.value for operator in operators)]:
-        torch.testing.assert_close(values["fused"][field], values["nested"][field], rtol=1e-11, atol=1e-11)
+        torch.testing.assert_close(
+            values["fused"][field], values["nested"][field], rtol=1e-11, atol=1e-11
+        )

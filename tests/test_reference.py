@@ -57,8 +57,12 @@ def test_point_values(t: float) -> None:
     """Independent values with 15 digits, and the odd symmetry of the solution."""
     reference = make_plan(bundled.find("burgers")).reference
     assert reference is not None
-    np.testing.assert_allclose(at(reference, *((x, t) for x in PLACES)), TABLE[t], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(at(reference, *((-x, t) for x in PLACES)), [-u for u in TABLE[t]], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        at(reference, *((x, t) for x in PLACES)), TABLE[t], rtol=0, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        at(reference, *((-x, t) for x in PLACES)), [-u for u in TABLE[t]], rtol=0, atol=1e-12
+    )
 
 
 def test_steepest_slope() -> None:
@@ -69,13 +73,17 @@ def test_steepest_slope() -> None:
         return float(reference.slope(np.array([[0.0, pi_t / math.pi]]))[0])
 
     assert slope(1.6037) == pytest.approx(-152.005161576013, rel=1e-12)
-    steepest = minimize_scalar(slope, bounds=(1.603, 1.604), method="bounded", options={"xatol": 1e-9})
+    steepest = minimize_scalar(
+        slope, bounds=(1.603, 1.604), method="bounded", options={"xatol": 1e-9}
+    )
     # The maximum by quadrature with 30 digits, of which Basdevant et al. print eight.
     assert steepest.fun == pytest.approx(-152.00516159795, rel=1e-12)
     assert steepest.x == pytest.approx(1.603688, abs=2e-6)
 
 
-@pytest.mark.filterwarnings("ignore:The occurrence of roundoff error")  # asked for all the digits there are
+@pytest.mark.filterwarnings(
+    "ignore:The occurrence of roundoff error"
+)  # asked for all the digits there are
 @pytest.mark.parametrize("nu", [0.5, 0.05, 0.01])
 def test_against_adaptive_quadrature(nu: float) -> None:
     reference = hopf_cole(nu=nu)
@@ -91,7 +99,10 @@ def test_against_adaptive_quadrature(nu: float) -> None:
         settings = {"points": marks, "limit": 400, "epsabs": 0, "epsrel": 1e-13}
         bottom = quad(weight, -reach, reach, **settings)[0]
         top = quad(
-            lambda eta, x=x, weight=weight: -math.sin(math.pi * (x - eta)) * weight(eta), -reach, reach, **settings
+            lambda eta, x=x, weight=weight: -math.sin(math.pi * (x - eta)) * weight(eta),
+            -reach,
+            reach,
+            **settings,
         )[0]
         assert at(reference, (x, t))[0] == pytest.approx(top / bottom, abs=1e-12)
 
@@ -117,7 +128,11 @@ def test_shifted_and_scaled_domain() -> None:
 
 @pytest.mark.parametrize(
     ("nu", "initial"),
-    [("0.01/pi", "u = -sin(pi*x)"), (0.03, "u = sin(pi*x) + 0.5*sin(2*pi*x)"), (1e-3, "u = (1 - x**2)*x*exp(x)")],
+    [
+        ("0.01/pi", "u = -sin(pi*x)"),
+        (0.03, "u = sin(pi*x) + 0.5*sin(2*pi*x)"),
+        (1e-3, "u = (1 - x**2)*x*exp(x)"),
+    ],
 )
 def test_solution_satisfies_the_equation(nu: object, initial: str) -> None:
     """Residual by central differences of order 4, at points away from the front."""
@@ -136,7 +151,9 @@ def test_solution_satisfies_the_equation(nu: object, initial: str) -> None:
 def test_initial_and_wall_values() -> None:
     reference = hopf_cole(initial="u = sin(pi*x)*exp(x)", nu=0.1)
     x = np.linspace(-1, 1, 11)
-    np.testing.assert_allclose(at(reference, *((v, 0.0) for v in x)), np.sin(np.pi * x) * np.exp(x), atol=1e-15)
+    np.testing.assert_allclose(
+        at(reference, *((v, 0.0) for v in x)), np.sin(np.pi * x) * np.exp(x), atol=1e-15
+    )
     np.testing.assert_allclose(at(reference, (-1, 0.3), (1, 0.3), (-1, 1), (1, 1)), 0, atol=1e-13)
 
 
@@ -145,25 +162,40 @@ def test_small_viscosity_does_not_underflow() -> None:
     reference = hopf_cole(nu=1e-6)
     x, t = np.array([-0.8, -0.5, 0.3]), 0.2
     u0 = -np.sin(np.pi * x)
-    np.testing.assert_allclose(at(reference, *((a + u * t, t) for a, u in zip(x, u0, strict=True))), u0, atol=2e-5)
+    np.testing.assert_allclose(
+        at(reference, *((a + u * t, t) for a, u in zip(x, u0, strict=True))), u0, atol=2e-5
+    )
 
 
 def test_any_way_of_writing_the_equation() -> None:
     expected = at(hopf_cole(), (0.3, 0.4))
-    for equation, walls in (("nu*u_xx - u_t = D(u**2/2, x)", "0 = 3*u"), ("2*u_t = 2*(nu*laplacian(u) - u*u_x)", "-u")):
+    for equation, walls in (
+        ("nu*u_xx - u_t = D(u**2/2, x)", "0 = 3*u"),
+        ("2*u_t = 2*(nu*laplacian(u) - u*u_x)", "-u"),
+    ):
         assert at(hopf_cole(equation=equation, walls=walls), (0.3, 0.4)) == expected
 
 
 def test_order_of_coordinates_does_not_matter() -> None:
-    text = BURGERS.replace("{{x: [{low}, {high}], t: [{start}, {end}]}}", "{{t: [{start}, {end}], x: [{low}, {high}]}}")
-    settings = {"low": -1, "high": 1, "start": 0, "end": 1, "nu": 0.02, "equation": "u_t + u*u_x = nu*u_xx"}
+    text = BURGERS.replace(
+        "{{x: [{low}, {high}], t: [{start}, {end}]}}", "{{t: [{start}, {end}], x: [{low}, {high}]}}"
+    )
+    settings = {
+        "low": -1,
+        "high": 1,
+        "start": 0,
+        "end": 1,
+        "nu": 0.02,
+        "equation": "u_t + u*u_x = nu*u_xx",
+    }
     reference = plan_of(text.format(initial="u = -sin(pi*x)", walls="u = 0", **settings)).reference
     assert isinstance(reference, HopfCole)
     assert at(reference, (0.4, 0.3)) == at(hopf_cole(nu=0.02), (0.3, 0.4))
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "end", "nu"), [(-1, 1, 1, 0.05), (-1, 1, 1, 1e-5), (-1, 1, 1, 1e-6), (-10, 10, 100, 0.01 / math.pi)]
+    ("low", "high", "end", "nu"),
+    [(-1, 1, 1, 0.05), (-1, 1, 1, 1e-5), (-1, 1, 1, 1e-6), (-10, 10, 100, 0.01 / math.pi)],
 )
 def test_error_estimate_covers_the_error(low: float, high: float, end: float, nu: float) -> None:
     """Against far more nodes: a single node must never outweigh all others and seem to have converged."""
@@ -173,7 +205,9 @@ def test_error_estimate_covers_the_error(low: float, high: float, end: float, nu
     found = reference.evaluate(points)
     finest = reference._on_nodes(points[:, 0], points[:, 1], 300_000, reference._value)
     rounding_of_the_long_sum = 1e-12
-    assert np.abs(found.fields["u"] - finest).max() < found.error_estimate + rounding_of_the_long_sum
+    assert (
+        np.abs(found.fields["u"] - finest).max() < found.error_estimate + rounding_of_the_long_sum
+    )
     assert found.error_estimate < 1e-9
     assert found.wall_time_s > 0
 
@@ -186,7 +220,9 @@ def test_error_estimate_covers_the_error(low: float, high: float, end: float, nu
         ("u + 0.3*u_x = -sin(pi*x)", "u = 0", "the condition 'initial' does not give u itself"),
     ],
 )
-def test_conditions_that_the_transformation_cannot_meet(initial: str, walls: str, refused: str) -> None:
+def test_conditions_that_the_transformation_cannot_meet(
+    initial: str, walls: str, refused: str
+) -> None:
     with pytest.raises(SpecError, match=f"Hopf-Cole does not apply: {refused}"):
         hopf_cole(initial=initial, walls=walls)
 
@@ -224,7 +260,9 @@ def test_closed_form_states_rounding() -> None:
     assert reference is not None
     points = np.array([[0.5, 0.0], [0.25, 1.0]])
     found = reference.evaluate(points)
-    np.testing.assert_allclose(found.fields["u"], [1, math.exp(-0.1 * math.pi**2) * math.sqrt(0.5)], rtol=1e-15)
+    np.testing.assert_allclose(
+        found.fields["u"], [1, math.exp(-0.1 * math.pi**2) * math.sqrt(0.5)], rtol=1e-15
+    )
     assert 1e-17 < found.error_estimate < 1e-14
 
 
@@ -258,18 +296,24 @@ def test_interpolation_has_order_four_and_knows_its_error(tmp_path: Path) -> Non
 
 def test_tables_too_small_to_tell_their_error_are_refused(tmp_path: Path) -> None:
     points = np.random.default_rng(0).uniform([0.1, 1], [2, 3], (10, 2))
-    with pytest.raises(ReferenceRefusedError, match="the table has 4 values of x, and values between them are needed"):
+    with pytest.raises(
+        ReferenceRefusedError,
+        match="the table has 4 values of x, and values between them are needed",
+    ):
         tabulated(tmp_path, 4, points)
 
 
 def test_points_of_the_table_are_returned_as_they_are(tmp_path: Path) -> None:
-    error, estimate = tabulated(tmp_path, 9, grid_points((np.linspace(0, 2.5, 9)[1:6], np.linspace(1, 3, 9))))
+    error, estimate = tabulated(
+        tmp_path, 9, grid_points((np.linspace(0, 2.5, 9)[1:6], np.linspace(1, 3, 9)))
+    )
     assert error < 1e-14
     assert estimate < 1e-14
 
 
 def test_table_that_does_not_cover_the_domain(tmp_path: Path) -> None:
     with pytest.raises(
-        ReferenceRefusedError, match=r"the table covers x from 0 to 2.5, and values are needed from 1 to 4"
+        ReferenceRefusedError,
+        match=r"the table covers x from 0 to 2.5, and values are needed from 1 to 4",
     ):
         tabulated(tmp_path, 9, np.array([[1.0, 1.0], [4.0, 2.0]]))

@@ -55,7 +55,9 @@ def test_csv_on_stdout_is_the_solution(laaf: Laaf) -> None:
 
 
 def test_what_it_writes_is_a_reference_for_others(laaf: Laaf) -> None:
-    told = json.loads(laaf("reference", "heat.yaml", "--grid", "x=41,t=21", "--output", "u.npz", "--json").out)
+    told = json.loads(
+        laaf("reference", "heat.yaml", "--grid", "x=41,t=21", "--output", "u.npz", "--json").out
+    )
     assert told["problem"] == "heat"
     assert told["error_estimate"] < 1e-8
     Path("file.yaml").write_text(HEAT + "reference: {file: u.npz}\n")
@@ -66,7 +68,9 @@ def test_what_it_writes_is_a_reference_for_others(laaf: Laaf) -> None:
 
 def test_another_method(laaf: Laaf) -> None:
     spectral = json.loads(
-        laaf("reference", "exact.yaml", "--method", "spectral", "--output", "a.csv", "--json", "-q").out
+        laaf(
+            "reference", "exact.yaml", "--method", "spectral", "--output", "a.csv", "--json", "-q"
+        ).out
     )
     closed = json.loads(laaf("reference", "exact.yaml", "--output", "b.csv", "--json", "-q").out)
     assert spectral["method"] != closed["method"]
@@ -80,21 +84,39 @@ def test_scattered_points(laaf: Laaf) -> None:
     Path("points.csv").write_text("t,x\n1.25,2.5\n1.5,2.1\n")
     outcome = laaf("reference", "heat.yaml", "--points", "points.csv", "-q")
     values = [float(line.split(",")[2]) for line in outcome.out.splitlines()[1:]]
-    np.testing.assert_allclose(values, exact(np.array([2.5, 2.1]), np.array([1.25, 1.5])), atol=1e-8)
+    np.testing.assert_allclose(
+        values, exact(np.array([2.5, 2.1]), np.array([1.25, 1.5])), atol=1e-8
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("heat.yaml", "--set", "reference=none"), 2, "error: the spec asks for no reference; --method names one"),
+        (
+            ("heat.yaml", "--set", "reference=none"),
+            2,
+            "error: the spec asks for no reference; --method names one",
+        ),
         (
             ("heat.yaml", "--method", "hopf-cole"),
             3,
             "error: command line:1:10: Hopf-Cole does not apply: the equation 'heat' is not of the form;",
         ),
-        (("heat.yaml", "--method", "magic"), 3, "error: command line:1:10: 'magic' is not a choice for 'reference'"),
-        (("heat.yaml", "--grid", "x=0:9:5"), 2, "error: the reference covers x in [2, 3], and values outside"),
-        (("heat.yaml", "--grid", "x=5", "--points", "p.csv"), 2, "error: --grid and --points both say where"),
+        (
+            ("heat.yaml", "--method", "magic"),
+            3,
+            "error: command line:1:10: 'magic' is not a choice for 'reference'",
+        ),
+        (
+            ("heat.yaml", "--grid", "x=0:9:5"),
+            2,
+            "error: the reference covers x in [2, 3], and values outside",
+        ),
+        (
+            ("heat.yaml", "--grid", "x=5", "--points", "p.csv"),
+            2,
+            "error: --grid and --points both say where",
+        ),
         (("exact.yaml", "--max-error", "0", "-o", "u.csv"), 6, "the bound 0"),
         (("heat.yaml", "-o", "u.txt"), 2, "error: "),
     ],
@@ -107,8 +129,12 @@ def test_mistakes(laaf: Laaf, arguments: tuple[str, ...], code: int, message: st
 
 
 def test_no_reference_is_told_plainly(laaf: Laaf) -> None:
-    four = HEAT.replace("x: [2, 3],", "x: [2, 3], y: [0, 1], z: [0, 1],").replace("u_xx", "laplacian(u)")
-    Path("four.yaml").write_text(four.replace("evaluation: {grid: {x: 11, t: 6}}", "evaluation: {grid: {x: 3, t: 3}}"))
+    four = HEAT.replace("x: [2, 3],", "x: [2, 3], y: [0, 1], z: [0, 1],").replace(
+        "u_xx", "laplacian(u)"
+    )
+    Path("four.yaml").write_text(
+        four.replace("evaluation: {grid: {x: 11, t: 6}}", "evaluation: {grid: {x: 3, t: 3}}")
+    )
     outcome = laaf("check", "four.yaml")
     assert outcome.code == 0
     assert "warning: The error will not be known, for there is no reference: " in outcome.err
@@ -153,7 +179,11 @@ def flux(k, u_xx):
 def total(u_t, u_xx, k):
     return torch.sub(u_t, flux(k, u_xx))
 """
-CALLING = HEAT.replace("heat: u_t = k*u_xx", "heat: 'total(u_t, u_xx, k)'") + EXACT + "functions: mine.py\n"
+CALLING = (
+    HEAT.replace("heat: u_t = k*u_xx", "heat: 'total(u_t, u_xx, k)'")
+    + EXACT
+    + "functions: mine.py\n"
+)
 
 
 def test_python_needs_permission(laaf: Laaf) -> None:
@@ -166,7 +196,9 @@ def test_python_needs_permission(laaf: Laaf) -> None:
         assert "it ran" not in outcome.err
 
 
-def test_python_functions_are_what_they_compute(laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_functions_are_what_they_compute(
+    laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("mine.py").write_text(MODULE)
     Path("calling.yaml").write_text(CALLING)
     outcome = laaf("solve", "calling.yaml", "--allow-python", "--json", "-q")
@@ -181,6 +213,8 @@ def test_python_functions_are_what_they_compute(laaf: Laaf, monkeypatch: pytest.
 def test_python_functions_travel_to_other_processes(laaf: Laaf) -> None:
     Path("mine.py").write_text(MODULE)
     Path("calling.yaml").write_text(CALLING)
-    outcome = laaf("sweep", "calling.yaml", "--allow-python", "--seeds", 2, "-j", 2, "-a", "fixed", "-q")
+    outcome = laaf(
+        "sweep", "calling.yaml", "--allow-python", "--seeds", 2, "-j", 2, "-a", "fixed", "-q"
+    )
     assert outcome.code == 0, outcome.err
     assert len(list(Path("runs").rglob("*.h5"))) == 2

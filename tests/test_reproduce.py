@@ -18,7 +18,9 @@ from laaf_cli.report.methods import has_recovery
 from laaf_cli.runfile import RunFile
 
 
-def request(folder: Path, seeds: tuple[int, ...] = (0,), rates: tuple[str, ...] = (), **variant: object) -> Request:
+def request(
+    folder: Path, seeds: tuple[int, ...] = (0,), rates: tuple[str, ...] = (), **variant: object
+) -> Request:
     return Request(Variant(**variant), seeds, folder, rates)  # type: ignore[arg-type]
 
 
@@ -38,9 +40,19 @@ def test_table_1_is_the_set_up_of_section_3_2() -> None:
     for column, planned in runs[2000].items():
         assert [run.plan.spec.seed for run in planned] == [0, 1]
         spec = planned[0].plan.spec
-        assert (spec.slopes.kind, planned[0].plan.recovery is not None) == (column.kind, column.recovery)
-        assert (spec.slopes.n, spec.network.hidden, spec.network.activation) == (10, [20] * 6, "tanh")
-        assert (spec.points.interior, [c.points for c in spec.conditions.values()]) == (10000, [200, 200])
+        assert (spec.slopes.kind, planned[0].plan.recovery is not None) == (
+            column.kind,
+            column.recovery,
+        )
+        assert (spec.slopes.n, spec.network.hidden, spec.network.activation) == (
+            10,
+            [20] * 6,
+            "tanh",
+        )
+        assert (spec.points.interior, [c.points for c in spec.conditions.values()]) == (
+            10000,
+            [200, 200],
+        )
         (phase,) = spec.training
         assert (phase.optimizer, phase.iterations, phase.learning_rate) == ("adam", 2000, 8e-4)
     paths = {run.path for planned in runs[2000].values() for run in planned}
@@ -53,7 +65,10 @@ def test_regression_is_the_set_up_of_section_3_1() -> None:
     for iterations, by_column in runs.items():
         for planned in by_column.values():
             spec = planned[0].plan.spec
-            assert (spec.training[0].iterations, spec.training[0].learning_rate) == (iterations, 2e-4)
+            assert (spec.training[0].iterations, spec.training[0].learning_rate) == (
+                iterations,
+                2e-4,
+            )
             assert (spec.network.hidden, spec.data.points) == ([50] * 4, 300)  # type: ignore[union-attr]
     assert runs[15000][FIXED][0].path.name == "discontinuous-fixed-n10-s0.h5"
     assert runs[2000][FIXED][0].path.name == "discontinuous-fixed-n10-iterations=2000-s0.h5"
@@ -66,7 +81,12 @@ def test_figures_share_the_runs_of_the_tables() -> None:
 
     def paths(name: str) -> set[Path]:
         runs = ARTEFACTS[name].plan(asked)
-        return {run.path for by_column in runs.values() for planned in by_column.values() for run in planned}
+        return {
+            run.path
+            for by_column in runs.values()
+            for planned in by_column.values()
+            for run in planned
+        }
 
     for name in ("figure6", "figure7", "figure8", "figure9"):
         assert paths(name) <= paths("table1")
@@ -76,7 +96,11 @@ def test_figures_share_the_runs_of_the_tables() -> None:
 
 VARIANTS: list[tuple[dict[str, object], str, object]] = [
     ({"recovery_forms": ("sum",)}, "sum", lambda spec: spec.slopes.recovery.form == "sum"),
-    ({"data_points": 200}, "data=200", lambda spec: [c.points for c in spec.conditions.values()] == [100, 100]),
+    (
+        {"data_points": 200},
+        "data=200",
+        lambda spec: [c.points for c in spec.conditions.values()] == [100, 100],
+    ),
     (
         {"initializer": "glorot-normal-truncated"},
         "network.initializer=glorot-normal-truncated",
@@ -86,11 +110,17 @@ VARIANTS: list[tuple[dict[str, object], str, object]] = [
 ]
 
 
-@pytest.mark.parametrize(("variant", "name", "holds"), VARIANTS, ids=[name for _, name, _ in VARIANTS])
+@pytest.mark.parametrize(
+    ("variant", "name", "holds"), VARIANTS, ids=[name for _, name, _ in VARIANTS]
+)
 def test_variants(variant: dict[str, object], name: str, holds: object) -> None:
     asked = request(Path("out"), **variant)
     (by_column,) = ARTEFACTS["table1"].plan(asked).values()
-    (run,) = next(runs for column, runs in by_column.items() if (column.kind, column.recovery) == ("llaaf", True))
+    (run,) = next(
+        runs
+        for column, runs in by_column.items()
+        if (column.kind, column.recovery) == ("llaaf", True)
+    )
     assert holds(run.plan.spec)  # type: ignore[operator]
     assert name in run.path.name
     option, value = next(iter(variant.items()))
@@ -106,13 +136,21 @@ def test_variants(variant: dict[str, object], name: str, holds: object) -> None:
 def test_fixed_baseline_at_other_learning_rates() -> None:
     (by_column,) = ARTEFACTS["table1"].plan(request(Path("out"), rates=("4e-4", "1.6e-3"))).values()
     tuned = [column for column in by_column if column.learning_rate]
-    assert [column.label for column in tuned] == ["fixed, learning rate 0.0004", "fixed, learning rate 0.0016"]
-    assert [by_column[column][0].plan.spec.training[0].learning_rate for column in tuned] == [4e-4, 1.6e-3]
+    assert [column.label for column in tuned] == [
+        "fixed, learning rate 0.0004",
+        "fixed, learning rate 0.0016",
+    ]
+    assert [by_column[column][0].plan.spec.training[0].learning_rate for column in tuned] == [
+        4e-4,
+        1.6e-3,
+    ]
 
 
 def test_the_papers_own_rate_and_iterations_make_no_second_run() -> None:
     rates = ("8e-4", "0.0008", "1.6e-3")
-    (by_column,) = ARTEFACTS["table1"].plan(request(Path("out"), rates=rates, iterations=2000)).values()
+    (by_column,) = (
+        ARTEFACTS["table1"].plan(request(Path("out"), rates=rates, iterations=2000)).values()
+    )
     assert len(by_column) == 8
     assert by_column[FIXED][0].path.name == "burgers-fixed-n10-s0.h5"
     longer = ARTEFACTS["figure2"].plan(request(Path("out"), iterations=30000))
@@ -124,9 +162,14 @@ def test_the_papers_own_rate_and_iterations_make_no_second_run() -> None:
 
 
 def test_a_variant_has_files_of_its_own() -> None:
-    assert request(Path("out"), recovery_forms=("sum",), data_points=200).name("table1") == "table1-sum-data=200"
+    assert (
+        request(Path("out"), recovery_forms=("sum",), data_points=200).name("table1")
+        == "table1-sum-data=200"
+    )
     assert request(Path("out"), iterations=5).name("table1") == "table1"
-    with pytest.raises(UsageError, match="burgers shares its data points among 2 conditions; give an even number"):
+    with pytest.raises(
+        UsageError, match="burgers shares its data points among 2 conditions; give an even number"
+    ):
         ARTEFACTS["table1"].plan(request(Path("out"), data_points=401))
 
 
@@ -144,7 +187,9 @@ def test_claims_are_judged_by_pairs() -> None:
     assert verdicts["layer-wise slopes improve on a global one"] == "no difference"
     few = {column: {0: 0.3} for column in errors}
     assert {j.verdict for j in judge(few)} == {"cannot be told"}
-    assert verdicts["slope recovery improves layer-wise slopes"] == "does not hold: the contrary does"
+    assert (
+        verdicts["slope recovery improves layer-wise slopes"] == "does not hold: the contrary does"
+    )
     assert verdicts["neuron-wise slopes improve on fixed slopes"] == "cannot be told"
     assert len(verdicts) == 7
     assert {claim.text for claim in CLAIMS} > set(verdicts)
@@ -153,7 +198,9 @@ def test_claims_are_judged_by_pairs() -> None:
 def test_every_n_with_every_form_of_slope_recovery() -> None:
     """28 methods: 4 learning rates, and 3 kinds × 3 n × (none, mean, sum), where GAAF has no second form."""
     rates = ("8e-4", "1.6e-3", "3.2e-3", "6.4e-3")
-    asked = request(Path("out"), (0, 1), rates, recovery_forms=("mean", "sum"), scales=("1", "5", "10"))
+    asked = request(
+        Path("out"), (0, 1), rates, recovery_forms=("mean", "sum"), scales=("1", "5", "10")
+    )
     (by_column,) = ARTEFACTS["table1"].plan(asked).values()
     assert len(by_column) == 28
     assert len({run.path for planned in by_column.values() for run in planned}) == 56
@@ -183,7 +230,9 @@ def test_claims_are_judged_for_each_n_and_form() -> None:
 
 def test_pictures_of_single_runs_take_one_n() -> None:
     asked = request(Path("out"), scales=("1", "10"))
-    with pytest.raises(UsageError, match="figure7 shows single runs and takes one value of --n, not 2"):
+    with pytest.raises(
+        UsageError, match="figure7 shows single runs and takes one value of --n, not 2"
+    ):
         ARTEFACTS["figure7"].plan(asked)
     (by_column,) = ARTEFACTS["figure7"].plan(request(Path("out"), scales=("5",))).values()
     assert [planned[0].plan.spec.slopes.n for planned in by_column.values()] == [5, 5]
@@ -198,7 +247,11 @@ def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
     ]
     for arguments, code, text in (
         (("tabel1",), 2, "there is no 'tabel1' to reproduce\nDid you mean 'table1'?"),
-        (("table1", "--recovery-form", "median"), 2, "--recovery-form is mean, sum or mean,sum, not 'median'"),
+        (
+            ("table1", "--recovery-form", "median"),
+            2,
+            "--recovery-form is mean, sum or mean,sum, not 'median'",
+        ),
         (("table1", "--initializer", "glorot"), 3, "'glorot' is not a choice for 'initializer'"),
         (("table1", "--fixed-learning-rates", "fast"), 2, "--fixed-learning-rates takes numbers"),
         (("table1", "--n", "1,many"), 2, "--n takes numbers with commas between, not '1,many'"),
@@ -208,8 +261,16 @@ def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
             2,
             "table1 is of an equation, and --epochs means nothing there\nIts options: --iterations, --recovery-form",
         ),
-        (("figure2", "--datasets", "mnist"), 2, "figure2 is of an equation, and --datasets means nothing there"),
-        (("figure5", "--data-dir", "."), 2, "figure5 is of an equation, and --data-dir means nothing there"),
+        (
+            ("figure2", "--datasets", "mnist"),
+            2,
+            "figure2 is of an equation, and --datasets means nothing there",
+        ),
+        (
+            ("figure5", "--data-dir", "."),
+            2,
+            "figure5 is of an equation, and --data-dir means nothing there",
+        ),
     ):
         found = laaf("reproduce", *arguments, "--directory", tmp_path)
         assert found.code == code, found.err
@@ -220,16 +281,32 @@ def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_table_1_with_3_seeds_of_200_iterations(laaf: Laaf, tmp_path: Path) -> None:
-    arguments = ("reproduce", "table1", "--seeds", "3", "--iterations", "200", "--directory", tmp_path)
+    arguments = (
+        "reproduce",
+        "table1",
+        "--seeds",
+        "3",
+        "--iterations",
+        "200",
+        "--directory",
+        tmp_path,
+    )
     found = laaf(*arguments)
     assert found.code == 0, found.err
     page = (tmp_path / "table1.md").read_text()
     assert found.out == page
     assert "`laaf reproduce table1 --seeds 3 --iterations 200`" in page
-    assert "200 iterations, where the paper has 2000. 21 runs over the seeds 0, 1, 2; 0 failed." in page
+    assert (
+        "200 iterations, where the paper has 2000. 21 runs over the seeds 0, 1, 2; 0 failed."
+        in page
+    )
     assert len(list((tmp_path / "runs").glob("*.h5"))) == 21
     for column in SEVEN:
-        row = next(line.split(" | ") for line in page.splitlines() if line.startswith(f"| {column.label} | "))
+        row = next(
+            line.split(" | ")
+            for line in page.splitlines()
+            if line.startswith(f"| {column.label} | ")
+        )
         published = TABLE1.errors.get(column)
         assert row[1] == ("-" if published is None else f"{published:.2e}")
         assert row[2:4] == ["3", "0"]
@@ -258,7 +335,14 @@ def test_every_figure_is_drawn(laaf: Laaf, tmp_path: Path) -> None:
     }  # fmt: skip
     assert set(drawn) == set(ARTEFACTS) - {"table1", "figure10", "figure11"}
     for name, pictures in drawn.items():
-        arguments = ("--seeds", "1", "--iterations", "15" if name < "figure6" else "2", "--directory", tmp_path)
+        arguments = (
+            "--seeds",
+            "1",
+            "--iterations",
+            "15" if name < "figure6" else "2",
+            "--directory",
+            tmp_path,
+        )
         found = laaf("reproduce", name, *arguments, "--quiet")
         assert found.code == 0, found.err
         files = [f"{name}-{picture}.png" for picture in pictures]
@@ -270,11 +354,26 @@ def test_runs_that_diverge_are_in_the_table(laaf: Laaf, tmp_path: Path) -> None:
     """A learning rate that no run survives: told in the table, counted as a failure, exit code 5."""
     rates = ("--fixed-learning-rates", "1e30")
     found = laaf(
-        "reproduce", "figure5", "--seeds", "1", "--iterations", "5", "--directory", tmp_path, *rates, "--quiet"
+        "reproduce",
+        "figure5",
+        "--seeds",
+        "1",
+        "--iterations",
+        "5",
+        "--directory",
+        tmp_path,
+        *rates,
+        "--quiet",
     )
     assert found.code == 5
-    assert "5 iterations, where the paper has 15000. 7 runs over the seeds 0; 1 failed." in found.out
-    row = next(line for line in found.out.splitlines() if line.startswith("| fixed, learning rate 1e+30 "))
-    assert row.startswith("| fixed, learning rate 1e+30 | 1 | 1 | failed | failed to failed | failed | failed |")
+    assert (
+        "5 iterations, where the paper has 15000. 7 runs over the seeds 0; 1 failed." in found.out
+    )
+    row = next(
+        line for line in found.out.splitlines() if line.startswith("| fixed, learning rate 1e+30 ")
+    )
+    assert row.startswith(
+        "| fixed, learning rate 1e+30 | 1 | 1 | failed | failed to failed | failed | failed |"
+    )
     assert "1 of 7 runs diverged" in found.err
     assert (tmp_path / "figure5-loss.png").exists()

@@ -49,7 +49,9 @@ def there(monkeypatch: pytest.MonkeyPatch) -> dict[str, ImageData]:
     """The data sets that are there: Semeion, and a part of CIFAR-10; no network."""
     found = {"semeion": few("semeion"), "cifar-10": few("cifar-10", PART)}
 
-    def load(name: str, folder: Path | None = None, *, download: bool = True, progress: object = None) -> ImageData:
+    def load(
+        name: str, folder: Path | None = None, *, download: bool = True, progress: object = None
+    ) -> ImageData:
         del progress
         if name not in found:
             raise MissingDataError(
@@ -99,12 +101,16 @@ SWEEP = ("--activation", "fixed,gaaf,llaaf,nlaaf")
     ],
     ids=["5 epochs", "the paper's"],
 )
-def test_runs_are_those_of_a_sweep(planned_by: object, options: tuple[str, ...], of_sweep: tuple[str, ...]) -> None:
+def test_runs_are_those_of_a_sweep(
+    planned_by: object, options: tuple[str, ...], of_sweep: tuple[str, ...]
+) -> None:
     swept = planned_by("sweep", "semeion", *SWEEP, *options, *of_sweep)  # type: ignore[operator]
     reproduced = planned_by("reproduce", "figure10", "--datasets", "semeion", *options)  # type: ignore[operator]
     assert named(reproduced) == named(swept)
     assert len(reproduced) == (4 if not of_sweep else 14)
-    assert "semeion-lenet-gaaf-n1" + "-training.epochs=5" * (not of_sweep) + "-s0.h5" in named(reproduced)
+    assert "semeion-lenet-gaaf-n1" + "-training.epochs=5" * (not of_sweep) + "-s0.h5" in named(
+        reproduced
+    )
 
 
 @pytest.mark.usefixtures("there")
@@ -146,19 +152,36 @@ def test_what_is_left_out_is_told() -> None:
     ]
 
 
-def test_a_data_set_that_is_named_must_be_there(laaf: Laaf, there: dict[str, ImageData], tmp_path: Path) -> None:
+def test_a_data_set_that_is_named_must_be_there(
+    laaf: Laaf, there: dict[str, ImageData], tmp_path: Path
+) -> None:
     for arguments, text in (
         (
             ("--datasets", "semeion,mnist"),
             "error: MNIST is not all in None, and nothing is fetched.\nDownload it.\nlaaf classify mnist fetches it.",
         ),
-        (("--datasets", "semeoin"), "error: --datasets does not know 'semeoin'\nDid you mean 'semeion'?"),
+        (
+            ("--datasets", "semeoin"),
+            "error: --datasets does not know 'semeoin'\nDid you mean 'semeion'?",
+        ),
         (("--datasets", "imagenet"), "Those of figure10: semeion, mnist, kmnist"),
-        (("--iterations", "5"), "figure10 is of images, and --iterations means nothing there\nIts options: --datasets"),
-        (("--recovery-form", "sum"), "figure10 is of images, and --recovery-form means nothing there"),
+        (
+            ("--iterations", "5"),
+            "figure10 is of images, and --iterations means nothing there\nIts options: --datasets",
+        ),
+        (
+            ("--recovery-form", "sum"),
+            "figure10 is of images, and --recovery-form means nothing there",
+        ),
         (("--data-points", "9"), "figure10 is of images, and --data-points means nothing there"),
-        (("--initializer", "normal-0.1"), "figure10 is of images, and --initializer means nothing there"),
-        (("--fixed-learning-rates", "1e-3"), "figure10 is of images, and --fixed-learning-rates means nothing"),
+        (
+            ("--initializer", "normal-0.1"),
+            "figure10 is of images, and --initializer means nothing there",
+        ),
+        (
+            ("--fixed-learning-rates", "1e-3"),
+            "figure10 is of images, and --fixed-learning-rates means nothing",
+        ),
     ):
         found = laaf("reproduce", "figure10", *arguments, "--directory", tmp_path)
         assert found.code == 2
@@ -166,7 +189,10 @@ def test_a_data_set_that_is_named_must_be_there(laaf: Laaf, there: dict[str, Ima
     there.clear()
     found = laaf("reproduce", "figure10", "--directory", tmp_path, "--data-dir", tmp_path)
     assert found.code == 2
-    assert "`laaf classify svhn` fetches it.\nThere is nothing to reproduce figure10 with; Semeion is" in found.err
+    assert (
+        "`laaf classify svhn` fetches it.\nThere is nothing to reproduce figure10 with; Semeion is"
+        in found.err
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -175,7 +201,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reproduction")
 
 
-ASKED = ("figure10", "--datasets", "semeion", "--seeds", "2", "--epochs", "2", "--n", "2", "--jobs", "1")
+ASKED = (
+    "figure10",
+    "--datasets",
+    "semeion",
+    "--seeds",
+    "2",
+    "--epochs",
+    "2",
+    "--n",
+    "2",
+    "--jobs",
+    "1",
+)
 
 
 @pytest.fixture
@@ -190,22 +228,38 @@ def test_page_and_figure(first: Outcome, folder: Path) -> None:
     page = (folder / "figure10-n=2-semeion.md").read_text(encoding="utf-8")
     assert first.out == page
     assert "`laaf reproduce figure10 --seeds 2 --datasets semeion --epochs 2 --n 2`" in page
-    assert "2 epochs, where the paper has 50. 8 runs over the seeds 0, 1; 0 failed. Training took " in page
+    assert (
+        "2 epochs, where the paper has 50. 8 runs over the seeds 0, 1; 0 failed. Training took "
+        in page
+    )
     assert "s in all (cpu, float32)" in page
     assert "## Semeion\n\nLeNet, 10 training and 20 test images; " in page
     for column in FOUR:
         label = "fixed" if column == FIXED else replace(column, n="2").label
-        row = next(line.split(" | ") for line in page.splitlines() if line.startswith(f"| {label} | "))
-        runs = [ImageResult.read(path) for path in sorted((folder / "runs").glob(f"*-{column.kind}-*.h5"))]
+        row = next(
+            line.split(" | ") for line in page.splitlines() if line.startswith(f"| {label} | ")
+        )
+        runs = [
+            ImageResult.read(path)
+            for path in sorted((folder / "runs").glob(f"*-{column.kind}-*.h5"))
+        ]
         losses = [run.training_loss for run in runs]
         assert row[1:3] == ["2", "0"]
         assert row[3] == f"{sum(losses) / 2:.3g} ± {abs(losses[0] - losses[1]) * math.sqrt(2):.2g}"
         median = 50 * sum(run.test_error for run in runs)
         assert (row[5], row[8]) == (f"{median:.2f} %", f"{100 - median:.2f} %")
         assert row[11:] == [f"{runs[0].n_parameters:,}", f"{runs[0].n_slopes:,} |"]
-    assert "2 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is told apart" in page
-    assert "- LeNet has 1014 neurons in its fully connected layer and no dropout: 1014 and none in the" in page
-    assert "- With 2 epochs the learning rate never drops; in the paper it does at epoch 10." in page
+    assert (
+        "2 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is told apart"
+        in page
+    )
+    assert (
+        "- LeNet has 1014 neurons in its fully connected layer and no dropout: 1014 and none in the"
+        in page
+    )
+    assert (
+        "- With 2 epochs the learning rate never drops; in the paper it does at epoch 10." in page
+    )
     assert re.findall(r"!\[.*\]\((.*)\)", page) == ["figure10-n=2-semeion-loss.png"]
     assert (folder / "figure10-n=2-semeion-loss.png").stat().st_size > 10_000
 
@@ -232,7 +286,20 @@ def result(kind: str, seed: int, loss: float, error: float, **other: object) -> 
     )
     epochs = np.arange(3.0)
     made = ImageResult(
-        spec, epochs, np.array([2.3, 1.0, loss]), False, loss, error, 1.5, 3.0, 7, 1, (8, 9), "", "cpu, float32", "cpu"
+        spec,
+        epochs,
+        np.array([2.3, 1.0, loss]),
+        False,
+        loss,
+        error,
+        1.5,
+        3.0,
+        7,
+        1,
+        (8, 9),
+        "",
+        "cpu, float32",
+        "cpu",
     )
     return replace(made, **other)  # type: ignore[arg-type]
 
@@ -257,9 +324,14 @@ def test_what_the_pairs_support() -> None:
     *_, told = of_data_set(results(8, 2))
     assert told.startswith("By the training loss, worse than fixed slopes: GAAF")
     *_, told = of_data_set(results(3))
-    assert told.startswith("3 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is told apart")
+    assert told.startswith(
+        "3 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is told apart"
+    )
     *_, told = of_data_set(results(1))
-    assert told == "One seed says nothing about others: nothing is claimed of any method against fixed slopes."
+    assert (
+        told
+        == "One seed says nothing about others: nothing is claimed of any method against fixed slopes."
+    )
     *_, told = of_data_set({FIXED: results(1)[FIXED], GAAF: results(3)[GAAF][1:]})
     assert told.startswith("No adaptive method shares a seed with fixed slopes")
     first, *_, table = of_data_set({FIXED: results(1)[FIXED]})
@@ -280,22 +352,32 @@ def test_failed_runs_are_counted() -> None:
 
 
 def page_of(runs: dict[Column, list[ImageResult]], left_out: Sequence[str] = ()) -> str:
-    return ImagePage("Title", "laaf reproduce figure10", 2, {"semeion": runs}, left_out).markdown("a.png")
+    return ImagePage("Title", "laaf reproduce figure10", 2, {"semeion": runs}, left_out).markdown(
+        "a.png"
+    )
 
 
 def test_page_tells_of_subsets_and_single_seeds() -> None:
-    part = {column: [replace(run, subset=PART) for run in runs] for column, runs in results(1).items()}
+    part = {
+        column: [replace(run, subset=PART) for run in runs] for column, runs in results(1).items()
+    }
     page = page_of(part, ["Left out: MNIST."])
     assert "## Semeion, a subset\n" in page
     assert f"**A subset**: {PART}.\n" in page
     assert "- Left out: MNIST.\n" in page
-    assert "- Some data sets are subsets, and their numbers are not comparable with those of the whole sets." in page
+    assert (
+        "- Some data sets are subsets, and their numbers are not comparable with those of the whole sets."
+        in page
+    )
     assert "which here is one seed: there is no band" in page
     assert "a band of" not in page
     assert "| fixed | 1 | 0 | 0.1 | - | 20.00 % |" in page
     assert "2 runs over the seed 0; 0 failed." in page
     page = page_of(results(2))
-    assert "2 epochs. 4 runs over the seeds 0, 1; 0 failed. Training took 12 s in all (cpu, float32)." in page
+    assert (
+        "2 epochs. 4 runs over the seeds 0, 1; 0 failed. Training took 12 s in all (cpu, float32)."
+        in page
+    )
     assert "a band of ± 2 sample standard deviations" in page
     assert "subset" not in page
 
@@ -318,7 +400,10 @@ def test_results_are_those_of_the_run_file(first: Outcome, folder: Path) -> None
             facts, history = run.attributes, run.history()
             assert found.losses.tolist() == history.columns["train_loss"].tolist()
             assert found.epochs.tolist() == [0, 1, 2]
-            assert (found.training_loss, found.test_error) == (facts["train_loss"], facts["test_error"])
+            assert (found.training_loss, found.test_error) == (
+                facts["train_loss"],
+                facts["test_error"],
+            )
             assert found.images == (10, 20)
             assert found.column == Column("nlaaf", recovery=True, n="2")
             assert found.largest_scale == run.largest_scale()
@@ -332,7 +417,10 @@ def test_docs_are_written_from_run_files_alone(
     script = importlib.import_module("reproduction_images")
     page = tmp_path / "page.md"
     empty = "<!-- images: {} -->\n\nstale numbers\n\n<!-- end images -->\n"
-    page.write_text(f"before\n{empty.format('short')}between\n{empty.format('figure10')}after\n", encoding="utf-8")
+    page.write_text(
+        f"before\n{empty.format('short')}between\n{empty.format('figure10')}after\n",
+        encoding="utf-8",
+    )
     monkeypatch.setattr(script, "PAGE", page)
     monkeypatch.setattr(script, "IMAGES", tmp_path)
     runs = str(folder / "runs")
@@ -342,9 +430,14 @@ def test_docs_are_written_from_run_files_alone(
     script.main([runs, "--check"])
     written = page.read_text(encoding="utf-8")
     assert "stale" not in written
-    assert written.startswith("before\n<!-- images: short -->\n\n- **On Semeion, 2 epochs** the training loss ends at ")
+    assert written.startswith(
+        "before\n<!-- images: short -->\n\n- **On Semeion, 2 epochs** the training loss ends at "
+    )
     assert "2 pairs of seeds can show no difference at 5 %." in " ".join(written.split())
-    assert "### 2 epochs\n\n2 epochs, where the paper has 50. 8 runs over the seeds 0, 1; 0 failed." in written
+    assert (
+        "### 2 epochs\n\n2 epochs, where the paper has 50. 8 runs over the seeds 0, 1; 0 failed."
+        in written
+    )
     assert "#### Semeion\n\nLeNet, 10 training and 20 test images; " in written
     assert written.endswith("<!-- end images -->\nafter\n")
     assert (tmp_path / "reproduction-figure10-2-epochs.png").stat().st_size > 10_000

@@ -35,7 +35,9 @@ def noise(seed: int) -> float:
     return 1 + 0.2 * math.sin(7 * seed)
 
 
-def made(module: ModuleType, errors: Mapping[Column, Mapping[int, float]], n_seeds: int = 20) -> object:
+def made(
+    module: ModuleType, errors: Mapping[Column, Mapping[int, float]], n_seeds: int = 20
+) -> object:
     found = {
         column: {seed: module.Found(error, 2.0, 14.0, "cpu") for seed, error in by_seed.items()}
         for column, by_seed in errors.items()
@@ -68,9 +70,15 @@ def test_a_baseline_with_few_runs_is_no_candidate(results: ModuleType) -> None:
     assert sorted(off_by_one.errors) == list(range(19))
 
 
-def test_sentences_follow_from_the_verdicts(results: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sentences_follow_from_the_verdicts(
+    results: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sentences = docs_module("reproduction_sentences", monkeypatch)
-    for level, said in ((0.1, "a smaller error"), (0.9, "a greater error"), (0.3, "the same error")):
+    for level, said in (
+        (0.1, "a smaller error"),
+        (0.9, "a greater error"),
+        (0.3, "the same error"),
+    ):
         one = made(results, {FIXED: steady(0.3), LLAAF_10: steady(level)})
         ratio = f"{level / 0.3:.3g}"
         assert list(sentences.on_claims(one)) == [
@@ -80,7 +88,9 @@ def test_sentences_follow_from_the_verdicts(results: ModuleType, monkeypatch: py
     undecided = {seed: 0.3 * noise(seed + 3) for seed in range(20)}
     one = made(results, {FIXED: steady(0.3), LLAAF_10: undecided})
     assert "not to be told apart for L-LAAF" in next(sentences.on_claims(one))
-    assert "none has a smaller error, none has a greater error and 1 is not" in next(sentences.on_fixed(one, 8e-4))
+    assert "none has a smaller error, none has a greater error and 1 is not" in next(
+        sentences.on_fixed(one, 8e-4)
+    )
 
 
 def test_what_failed_counts_and_too_few_pairs_do_not(results: ModuleType) -> None:
@@ -90,13 +100,22 @@ def test_what_failed_counts_and_too_few_pairs_do_not(results: ModuleType) -> Non
     assert list(pairs) == [LLAAF_10]
     assert (pairs[LLAAF_10].ratio, pairs[LLAAF_10].verdict) == (math.inf, "worse")
     assert results.recovery(one) == {}
-    assert [judged.claim.text for judged in results.papers_claims(one)] == ["layer-wise slopes improve on fixed slopes"]
+    assert [judged.claim.text for judged in results.papers_claims(one)] == [
+        "layer-wise slopes improve on fixed slopes"
+    ]
 
 
-def test_the_page_says_what_is_missing(results: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_page_says_what_is_missing(
+    results: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     page = docs_module("reproduction_page", monkeypatch)
-    spec = next(iter(ARTEFACTS["table1"].plan(Request(Variant(), (0,), tmp_path))[2000].values()))[0].plan.spec
-    whole = made(results, {FIXED: steady(0.3), TUNED: steady(0.2), LLAAF_10: steady(0.25), RECOVERED: steady(0.6)})
+    spec = next(iter(ARTEFACTS["table1"].plan(Request(Variant(), (0,), tmp_path))[2000].values()))[
+        0
+    ].plan.spec
+    whole = made(
+        results,
+        {FIXED: steady(0.3), TUNED: steady(0.2), LLAAF_10: steady(0.25), RECOVERED: steady(0.6)},
+    )
     told = page.burgers([whole], spec, ["make"])
     assert "2000 iterations: all 80 runs, 20 seeds of 4 methods." in told
     assert "| layer-wise slopes improve on fixed slopes | 0.833 | 0.833 to 0.833 |" in told
@@ -113,9 +132,18 @@ def test_the_page_says_what_is_missing(results: ModuleType, monkeypatch: pytest.
     assert (tmp_path / page.PICTURE).stat().st_size > 10_000
 
 
-def test_a_longer_run_tells_what_a_shorter_one_would(laaf: Laaf, results: ModuleType, tmp_path: Path) -> None:
+def test_a_longer_run_tells_what_a_shorter_one_would(
+    laaf: Laaf, results: ModuleType, tmp_path: Path
+) -> None:
     small = [
-        *("--set", "points.interior=20", "--set", "network.hidden=[4]", "--set", "evaluation.grid={x: 8, t: 8}"),
+        *(
+            "--set",
+            "points.interior=20",
+            "--set",
+            "network.hidden=[4]",
+            "--set",
+            "evaluation.grid={x: 8, t: 8}",
+        ),
         *("--set", "evaluation.times=[]", "--activation", "nlaaf", "--quiet"),
     ]
     short, long = tmp_path / "short.h5", tmp_path / "long.h5"

@@ -85,9 +85,13 @@ def train(plan: Plan) -> tuple[TrainingResult, Objective]:
         ([1e-200, 2e-200], 4, 0, [1, 16]),
     ],
 )
-def test_density_by_hand(sizes: list[float], power: float, constant: float, weights: list[float]) -> None:
+def test_density_by_hand(
+    sizes: list[float], power: float, constant: float, weights: list[float]
+) -> None:
     expected = np.array(weights) / sum(weights)
-    np.testing.assert_allclose(density(np.array(sizes, dtype=float), power, constant), expected, rtol=1e-14)
+    np.testing.assert_allclose(
+        density(np.array(sizes, dtype=float), power, constant), expected, rtol=1e-14
+    )
 
 
 def test_choices_have_the_frequencies_of_successive_draws() -> None:
@@ -97,16 +101,27 @@ def test_choices_have_the_frequencies_of_successive_draws() -> None:
     assert stats.chisquare([first[i] for i in range(4)], n * p[:4]).pvalue > 1e-3
     assert first[4] == 0, "what has no probability is not drawn"
     pairs = Counter(frozenset(choose(p, 2, random).tolist()) for _ in range(n))
-    expected = {frozenset((i, j)): p[i] * p[j] * (1 / (1 - p[i]) + 1 / (1 - p[j])) for i in range(4) for j in range(i)}
+    expected = {
+        frozenset((i, j)): p[i] * p[j] * (1 / (1 - p[i]) + 1 / (1 - p[j]))
+        for i in range(4)
+        for j in range(i)
+    }
     assert pairs.keys() == expected.keys()
-    assert stats.chisquare([pairs[pair] for pair in expected], [n * q for q in expected.values()]).pvalue > 1e-3
+    assert (
+        stats.chisquare(
+            [pairs[pair] for pair in expected], [n * q for q in expected.values()]
+        ).pvalue
+        > 1e-3
+    )
     assert sorted(choose(p, 5, random).tolist()) == [0, 1, 2, 3, 4], "unless nothing else is left"
 
 
 @pytest.mark.parametrize(("power", "constant"), [(2, 0), (1, 1)])
 def test_rad_draws_by_the_residual(power: float, constant: float) -> None:
     """With |r| = x and many candidates, the density is xᵏ / mean xᵏ + c."""
-    objective = ramp(f"points.resample={{every: 1, method: rad, power: {power}, constant: {constant}, candidates: 60}}")
+    objective = ramp(
+        f"points.resample={{every: 1, method: rad, power: {power}, constant: {constant}, candidates: 60}}"
+    )
     objective.resample(7)
     x = objective.points["e"].points[:, 0]
     assert len(np.unique(x)) == 1500, "no candidate is drawn twice"
@@ -117,7 +132,8 @@ def test_rad_draws_by_the_residual(power: float, constant: float) -> None:
 
 def test_rar_d_adds_and_never_removes() -> None:
     objective = ramp(
-        "points.interior=200", "points.resample={every: 1, method: rar-d, power: 2, constant: 0, add: 150}"
+        "points.interior=200",
+        "points.resample={every: 1, method: rar-d, power: 2, constant: 0, add: 150}",
     )
     before = objective.points["e"].points
     objective.resample(1)
@@ -132,7 +148,9 @@ def test_rar_d_adds_and_never_removes() -> None:
 def test_rar_d_adds_a_tenth_by_itself() -> None:
     plan = plan_of(BURGERS, "points.resample={every: 5, method: rar-d}")
     record = execute(plan).record
-    assert len(record.checkpoint.points["momentum"]) == 60 + 2 * 6, "the run file gets the points of the last step"
+    assert len(record.checkpoint.points["momentum"]) == 60 + 2 * 6, (
+        "the run file gets the points of the last step"
+    )
 
 
 @pytest.mark.parametrize("sampler", ["latin-hypercube", "sobol"])
@@ -150,13 +168,17 @@ def test_uniform_is_the_sampler_with_its_importance(sampler: str) -> None:
 @pytest.mark.parametrize("method", list(RESAMPLERS))
 def test_points_depend_on_the_seed_and_the_iteration_alone(method: str) -> None:
     change = f"points.resample={{every: 4, method: {method}}}"
-    first, again, other = (objective_of(plan_of(BURGERS, change, f"seed={seed}")) for seed in (0, 0, 1))
+    first, again, other = (
+        objective_of(plan_of(BURGERS, change, f"seed={seed}")) for seed in (0, 0, 1)
+    )
     again.network.load_state_dict(first.network.state_dict())
     other.network.load_state_dict(first.network.state_dict())
     for objective, iteration in ((first, 8), (again, 8), (other, 8)):
         objective.resample(iteration)
     points = first.points["momentum"].points
-    assert np.array_equal(points, again.points["momentum"].points), "an earlier renewal plays no part"
+    assert np.array_equal(points, again.points["momentum"].points), (
+        "an earlier renewal plays no part"
+    )
     assert not np.array_equal(points, other.points["momentum"].points)
     again.restore(replace(again.setting, points=objective_of(plan_of(BURGERS, change)).points))
     again.resample(12)
@@ -186,7 +208,9 @@ def test_residual_of_a_system_by_hand(engine: str) -> None:
         objective.constants.free["k"].fill_(2.0)
     k = objective.constants.numbers()["k"]
     assert k == 3.0
-    t = torch.linspace(0, 2, 25_000, dtype=torch.float64)[:, None].requires_grad_()  # more than go at a time
+    t = torch.linspace(0, 2, 25_000, dtype=torch.float64)[
+        :, None
+    ].requires_grad_()  # more than go at a time
     p, q = objective.network(t).unbind(1)
     p_t, q_t = (torch.autograd.grad(value.sum(), t, retain_graph=True)[0][:, 0] for value in (p, q))
     expected = ((p_t - k * q) ** 2 + 0.25 * (q_t + p) ** 2).sqrt().detach().numpy()
@@ -204,7 +228,9 @@ def test_loss_after_a_renewal_is_that_at_the_new_points() -> None:
     assert float(objective.evaluate().values[0]) == pytest.approx(np.mean(size**2), rel=1e-12)
 
 
-def test_renewals_come_every_so_many_iterations_but_not_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renewals_come_every_so_many_iterations_but_not_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[int] = []
     monkeypatch.setattr(Objective, "resample", lambda _self, iteration: seen.append(iteration))
     train(plan_of(BURGERS, "points.resample={every: 4}"))
@@ -228,7 +254,9 @@ def test_divergence_at_new_points_keeps_the_last_good_ones(monkeypatch: pytest.M
         return np.zeros_like(renewal.present)
 
     monkeypatch.setitem(RESAMPLERS, "uniform", replace(RESAMPLERS["uniform"], renew=at_the_pole))
-    plan = plan_of(RAMP, "equations.e=u_x = log(x)", "points.resample={every: 2}", "training=[{iterations: 6}]")
+    plan = plan_of(
+        RAMP, "equations.e=u_x = log(x)", "points.resample={every: 2}", "training=[{iterations: 6}]"
+    )
     result, objective = train(plan)
     assert result.stop_reason is StopReason.DIVERGED
     assert result.iterations == 1
@@ -237,7 +265,9 @@ def test_divergence_at_new_points_keeps_the_last_good_ones(monkeypatch: pytest.M
 
 
 def test_a_part_too_small_to_draw_in_keeps_the_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_of(BURGERS, "points.importance=[{where: x > 0.5, share: 0.5}]", "points.resample={every: 2}")
+    plan = plan_of(
+        BURGERS, "points.importance=[{where: x > 0.5, share: 0.5}]", "points.resample={every: 2}"
+    )
     objective = objective_of(plan)
     before = objective.points
     monkeypatch.setattr("laaf_cli.problem.regions.MAX_DRAWS", 0)
@@ -297,7 +327,11 @@ def sizes_of(plan: Plan) -> list[int]:
     """The number of points of the equation at each iteration."""
     objective = objective_of(plan)
     found: list[int] = []
-    Trainer(objective, plan.phases, should_stop=lambda: bool(found.append(len(objective.points["momentum"])))).train()
+    Trainer(
+        objective,
+        plan.phases,
+        should_stop=lambda: bool(found.append(len(objective.points["momentum"]))),
+    ).train()
     return found
 
 
@@ -308,9 +342,9 @@ def test_a_phase_has_its_own_number_of_points_and_hands_it_on() -> None:
 def test_the_number_of_a_phase_holds_for_renewals() -> None:
     rad = "points.resample={every: 2, method: rad}"
     assert sizes_of(plan_of(BURGERS, PHASES, rad)) == [60] * 3 + [25] * 6 + [90] * 3
-    assert sizes_of(plan_of(BURGERS, PHASES, "points.resample={every: 4, method: rar-d, add: 2}")) == (
-        [60] * 3 + [25] + [27] * 4 + [29] + [90] * 3
-    )
+    assert sizes_of(
+        plan_of(BURGERS, PHASES, "points.resample={every: 4, method: rar-d, add: 2}")
+    ) == ([60] * 3 + [25] + [27] * 4 + [29] + [90] * 3)
 
 
 def test_a_first_phase_with_its_own_number_draws_by_the_sampler() -> None:

@@ -27,7 +27,14 @@ from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.resume.resumption import Wishes, resume
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
-from laaf_cli.training import OPTIMIZERS, Checkpoints, Objective, StopReason, Trainer, TrainingResult
+from laaf_cli.training import (
+    OPTIMIZERS,
+    Checkpoints,
+    Objective,
+    StopReason,
+    Trainer,
+    TrainingResult,
+)
 from laaf_cli.training.checkpoints import SHARE
 
 SPEC = """
@@ -49,7 +56,10 @@ training: [{iterations: 8, learning_rate: 1e-2}, {optimizer: lbfgs, iterations: 
 METHODS = {
     "plain": [],
     "rad in float64": ["points.resample={every: 5, method: rad}", "dtype=float64"],
-    "rar-d, causal": ["points.resample={every: 5, method: rar-d}", "weights.balance={method: causal, epsilon: 5}"],
+    "rar-d, causal": [
+        "points.resample={every: 5, method: rar-d}",
+        "weights.balance={method: causal, epsilon: 5}",
+    ],
     "ntk, batch, interior": [
         "weights.balance={method: ntk, every: 3}",
         "training.0.batch=10",
@@ -61,14 +71,25 @@ METHODS = {
         "points.resample={every: 5, method: uniform}",
     ],
     "grad-norm, sobol": ["weights.balance={method: grad-norm, every: 3}", "points.sampler=sobol"],
-    "lr-annealing, cosine": ["weights.balance={method: lr-annealing, every: 3}", "training.0.schedule=cosine"],
+    "lr-annealing, cosine": [
+        "weights.balance={method: lr-annealing, every: 3}",
+        "training.0.schedule=cosine",
+    ],
 }
 
 
 def history(result: TrainingResult) -> list[tuple[object, ...]]:
     """All that is recorded but the seconds."""
     numbers = [
-        (r.iteration, r.phase, r.total, r.learning_rate, *r.terms.values(), *r.weights.values(), *r.constants.values())
+        (
+            r.iteration,
+            r.phase,
+            r.total,
+            r.learning_rate,
+            *r.terms.values(),
+            *r.weights.values(),
+            *r.constants.values(),
+        )
         for r in result.records
     ]
     return [*numbers, *(tuple(scale.tobytes() for scale in r.scales) for r in result.records)]
@@ -94,7 +115,9 @@ def copied(parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_resumed_training_is_the_unbroken_one(monkeypatch: pytest.MonkeyPatch, optimizer: str, method: str) -> None:
+def test_a_resumed_training_is_the_unbroken_one(
+    monkeypatch: pytest.MonkeyPatch, optimizer: str, method: str
+) -> None:
     """N + M iterations are N, and M with another trainer: bit for bit, from every fourth iteration."""
     monkeypatch.setattr("laaf_cli.training.inverse_hessian.REFRESH", 5)
     plan = plan_of(SPEC, *METHODS[method], f"training.1.optimizer={optimizer}")
@@ -128,9 +151,9 @@ def test_keeping_a_training_changes_nothing() -> None:
     """A product with the inverse Hessian, asked for in between, would be rounded otherwise."""
     plan = plan_of(SPEC, "training.1.optimizer=ssbroyden")
     kept, plain = objective_of(plan), objective_of(plan)
-    assert history(Trainer(kept, plan.phases, checkpoints=always(lambda _result: None)).train()) == history(
-        Trainer(plain, plan.phases).train()
-    )
+    assert history(
+        Trainer(kept, plan.phases, checkpoints=always(lambda _result: None)).train()
+    ) == history(Trainer(plain, plan.phases).train())
 
 
 # --- Through files ---------------------------------------------------------------------------------------------------
@@ -195,7 +218,9 @@ def same_runs(path: Path, other: Path) -> list[str]:
         for key, file in (("a", a), ("b", b)):
             names[key] = set()
             file.visititems(
-                lambda name, node, found=names[key]: found.add(name) if isinstance(node, h5py.Dataset) else None
+                lambda name, node, found=names[key]: (
+                    found.add(name) if isinstance(node, h5py.Dataset) else None
+                )
             )
         assert names["a"] == names["b"]
         for name in names["a"] - {"history/wall_time_s", "history/events"}:
@@ -211,7 +236,9 @@ def same_runs(path: Path, other: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_file_holds_all_that_going_on_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str) -> None:
+def test_a_file_holds_all_that_going_on_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
     monkeypatch.setattr(Checkpoints, "is_due", lambda *_, phase_begins: phase_begins is not None)
     training = "[{iterations: 7}, {optimizer: ssbroyden, iterations: 7}]"
     plan = plan_of(PROBLEMS[problem], f"training={training}", "dtype=float64")
@@ -231,7 +258,10 @@ def test_a_file_holds_all_that_going_on_takes(tmp_path: Path, monkeypatch: pytes
 def test_a_finished_run_goes_on_as_if_more_had_been_planned(tmp_path: Path, laaf: Laaf) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(
-        SPEC.replace("[{iterations: 8, learning_rate: 1e-2}, {optimizer: lbfgs, iterations: 14}]", "[{iterations: 6}]")
+        SPEC.replace(
+            "[{iterations: 8, learning_rate: 1e-2}, {optimizer: lbfgs, iterations: 14}]",
+            "[{iterations: 6}]",
+        )
     )
     short, long = tmp_path / "short.h5", tmp_path / "long.h5"
     assert laaf("solve", spec, "-o", short, "-q").code == 0
@@ -264,7 +294,9 @@ def test_a_run_that_was_interrupted_is_the_unbroken_one(
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_trains_further_as_if_more_had_been_planned(tmp_path: Path, optimizer: str) -> None:
+def test_every_optimizer_trains_further_as_if_more_had_been_planned(
+    tmp_path: Path, optimizer: str
+) -> None:
     """The last step of a finished run is followed by the step that would have followed."""
 
     def plan(iterations: int) -> Plan:
@@ -288,7 +320,10 @@ def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
     assert resumed.code == 0
     assert "warning: not bit for bit as without the break: torch: 2.8.0 before, 2." in resumed.err
     assert "not bit for bit as without the break: SciPy: 1.2.0 before, 1." in resumed.err
-    assert "not bit for bit as without the break: the precision: float32 before, float64 from here on" in resumed.err
+    assert (
+        "not bit for bit as without the break: the precision: float32 before, float64 from here on"
+        in resumed.err
+    )
     with h5py.File(tmp_path / "run.h5") as file:
         (event,) = json.loads(file["history/events"][()])
         assert file["network/layer_1/weight"].dtype == np.float64
@@ -322,7 +357,9 @@ def trained(folder: Path, laaf: Laaf, yaml: str = PLAIN, *more: object) -> tuple
 def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laaf) -> None:
     spec, run = trained(tmp_path, laaf, PLAIN, "--n", 3, "--set", "points.interior=30")
     before = run.read_bytes()
-    spec.write_text(PLAIN.replace("[6]", "[7]").replace("-u}", "-2*u}").replace("interior: 20", "interior: 25"))
+    spec.write_text(
+        PLAIN.replace("[6]", "[7]").replace("-u}", "-2*u}").replace("interior: 20", "interior: 25")
+    )
     refused = laaf("resume", run, "-i", 2)
     assert (refused.code, run.read_bytes()) == (3, before)
     assert refused.err == (
@@ -346,7 +383,11 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
     spec.unlink()
     assert laaf("resume", run, "-i", 2, "-q").code == 0
     with h5py.File(run) as file:
-        assert [event["iteration"] for event in json.loads(file["history/events"][()])] == [6, 8, 10]
+        assert [event["iteration"] for event in json.loads(file["history/events"][()])] == [
+            6,
+            8,
+            10,
+        ]
         assert json.loads(file["spec/settings"][()])["slopes"]["n"] == 3
 
 
@@ -368,7 +409,9 @@ def test_a_changed_python_file_is_refused(tmp_path: Path, laaf: Laaf) -> None:
     _, run = trained(tmp_path, laaf, yaml, "--allow-python")
     assert laaf("resume", run, "-i", 1).code == 3, "not without --allow-python"
     assert laaf("resume", run, "-i", 1, "-q", "--allow-python").code == 0
-    terms.write_text(f"def rate(u):\n    return -2 * u\n\n\nopen({str(tmp_path / 'was run')!r}, 'w').close()\n")
+    terms.write_text(
+        f"def rate(u):\n    return -2 * u\n\n\nopen({str(tmp_path / 'was run')!r}, 'w').close()\n"
+    )
     refused = laaf("resume", run, "-i", 1, "--allow-python")
     assert refused.code == 3
     assert f"{terms} has changed since the run was made with it, and is not run" in refused.err
@@ -382,7 +425,10 @@ def test_a_bound_on_seconds_is_moved(tmp_path: Path, laaf: Laaf) -> None:
     _, run = trained(tmp_path, laaf, PLAIN, "--iterations", 100_000, "--max-seconds", 0.2)
     refused = laaf("resume", run)
     assert refused.code == 2
-    assert "ended at its bound of 0.2 seconds; --max-seconds X trains it X seconds further" in refused.err
+    assert (
+        "ended at its bound of 0.2 seconds; --max-seconds X trains it X seconds further"
+        in refused.err
+    )
     with h5py.File(run) as file:
         iterations, seconds = file.attrs["iterations"], file.attrs["wall_time_s"]
     assert laaf("resume", run, "--max-seconds", 0.3, "-q").code == 0
@@ -393,7 +439,9 @@ def test_a_bound_on_seconds_is_moved(tmp_path: Path, laaf: Laaf) -> None:
 
 
 def test_a_phase_that_its_seconds_ended_is_gone_on_with(tmp_path: Path, laaf: Laaf) -> None:
-    _, run = trained(tmp_path, laaf, PLAIN.replace("{iterations: 6}", "{iterations: 100000, max_seconds: 0.1}"))
+    _, run = trained(
+        tmp_path, laaf, PLAIN.replace("{iterations: 6}", "{iterations: 100000, max_seconds: 0.1}")
+    )
     with h5py.File(run) as file:
         iterations = int(file.attrs["iterations"])
     assert laaf("resume", run, "-i", 7, "-q").code == 0
@@ -403,7 +451,9 @@ def test_a_phase_that_its_seconds_ended_is_gone_on_with(tmp_path: Path, laaf: La
 
 
 def test_the_seconds_of_a_phase_count_from_its_own_beginning(tmp_path: Path, laaf: Laaf) -> None:
-    _, run = trained(tmp_path, laaf, PLAIN.replace("iterations: 6", "iterations: 6, max_seconds: 6"))
+    _, run = trained(
+        tmp_path, laaf, PLAIN.replace("iterations: 6", "iterations: 6, max_seconds: 6")
+    )
     with resealed(run) as file:
         file.attrs["wall_time_s"] = 10.0
         file["checkpoint"].attrs["phase_start_s"] = 9.0
@@ -455,8 +505,13 @@ def test_retries_go_back_with_a_smaller_step(tmp_path: Path, laaf: Laaf) -> None
     assert resumed.code == 0, resumed.err
     with h5py.File(run) as file:
         again = json.loads(file["history/events"][()])
-        assert again[0]["what"].startswith("resumed after it diverged: the loss term 'decay' became nan")
-        np.testing.assert_array_equal(file["history/total"][()], total), "as if it had retried by itself"
+        assert again[0]["what"].startswith(
+            "resumed after it diverged: the loss term 'decay' became nan"
+        )
+        (
+            np.testing.assert_array_equal(file["history/total"][()], total),
+            "as if it had retried by itself",
+        )
     shown = laaf("show", run).out
     assert "resumed after it diverged" in shown
 
@@ -491,8 +546,12 @@ def test_a_killed_run_keeps_its_retries(tmp_path: Path, monkeypatch: pytest.Monk
     assert resume(last, Wishes(retries=5)).retries == used + 5
 
 
-def test_a_run_that_diverges_at_once_when_gone_on_with_is_left_as_it_was(tmp_path: Path, laaf: Laaf) -> None:
-    _, run = trained(tmp_path, laaf, PLAIN.replace("u_t = -u", "u_t = -1e30*u"), "--dtype", "float64")
+def test_a_run_that_diverges_at_once_when_gone_on_with_is_left_as_it_was(
+    tmp_path: Path, laaf: Laaf
+) -> None:
+    _, run = trained(
+        tmp_path, laaf, PLAIN.replace("u_t = -u", "u_t = -1e30*u"), "--dtype", "float64"
+    )
     before = run.read_bytes()
     ended = laaf("resume", run, "-i", 2, "--dtype", "float32")
     assert ended.code == 5
@@ -536,11 +595,16 @@ def test_the_last_step_of_a_phase_can_be_taken_back(tmp_path: Path, laaf: Laaf) 
     assert laaf("solve", spec, "-o", other, "-q", "--retries", 9).code == 0
     assert same_runs(run, other) == []
     with h5py.File(run) as file:
-        assert [phase["optimizer"] for phase in json.loads(file["history/phases"][()])] == ["adam", "lbfgs"]
+        assert [phase["optimizer"] for phase in json.loads(file["history/phases"][()])] == [
+            "adam",
+            "lbfgs",
+        ]
 
 
 @pytest.mark.parametrize("retries", [0, 3])
-def test_what_diverges_as_it_is_resumed_stays_where_it_was(tmp_path: Path, laaf: Laaf, retries: int) -> None:
+def test_what_diverges_as_it_is_resumed_stays_where_it_was(
+    tmp_path: Path, laaf: Laaf, retries: int
+) -> None:
     """It went back a step that it had not made, and its records no longer counted upwards: no file to be read."""
     _, run = trained(tmp_path, laaf)
     with resealed(run) as file:
@@ -557,7 +621,9 @@ def test_records_of_what_is_taken_back_are_dropped() -> None:
     """A batch may be finite where the whole, which is looked at where training stops, is not."""
     plan = plan_of(PLAIN.replace("-u}", "sqrt(t - 0.04)}"), "training.0={iterations: 9, batch: 1}")
     asked: list[int] = []
-    trainer = Trainer(objective_of(plan), plan.phases, should_stop=lambda: bool(asked.append(0)) or len(asked) > 3)
+    trainer = Trainer(
+        objective_of(plan), plan.phases, should_stop=lambda: bool(asked.append(0)) or len(asked) > 3
+    )
     result = trainer.train()
     assert result.stop_reason is StopReason.DIVERGED
     assert (result.iterations, [record.iteration for record in result.records]) == (2, [0, 1, 2])
@@ -568,7 +634,9 @@ def test_records_of_what_is_taken_back_are_dropped() -> None:
 
 def test_checkpoints_keep_to_their_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))
-    monkeypatch.setattr("laaf_cli.training.checkpoints.time.perf_counter", lambda: next(clock) * 0.5)
+    monkeypatch.setattr(
+        "laaf_cli.training.checkpoints.time.perf_counter", lambda: next(clock) * 0.5
+    )
     kept: list[TrainingResult] = []
     checkpoints = Checkpoints(kept.append, every_s=10)
     result = Trainer(objective_of(plan_of(PLAIN)), plan_of(PLAIN).phases).train()
@@ -581,7 +649,9 @@ def test_checkpoints_keep_to_their_share_of_the_time(monkeypatch: pytest.MonkeyP
         assert not checkpoints.is_due(24.9, phase_begins=phase_begins)
         assert checkpoints.is_due(25.0, phase_begins=phase_begins)
     checkpoints.every_s = 40
-    assert checkpoints.is_due(25.0, phase_begins=True), "as a phase begins the interval does not count"
+    assert checkpoints.is_due(25.0, phase_begins=True), (
+        "as a phase begins the interval does not count"
+    )
     assert not checkpoints.is_due(39.9, phase_begins=False)
     assert checkpoints.is_due(40.0, phase_begins=False)
 
@@ -592,9 +662,17 @@ def test_the_checkpoint_before_the_newest_stays(tmp_path: Path) -> None:
     assert files.readable() is None
     for seed in (1, 2, 3):
         files.save(replace(record, attributes=dict(record.attributes) | {"seed": seed}))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.h5.checkpoint", "run.h5.checkpoint.previous"]
-    assert [PastRun.read(path).attributes["seed"] for path in (files.newest, files.previous)] == [3, 2]
-    assert {CheckpointFiles.of(path) for path in (files.run, files.newest, files.previous)} == {files}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "run.h5.checkpoint",
+        "run.h5.checkpoint.previous",
+    ]
+    assert [PastRun.read(path).attributes["seed"] for path in (files.newest, files.previous)] == [
+        3,
+        2,
+    ]
+    assert {CheckpointFiles.of(path) for path in (files.run, files.newest, files.previous)} == {
+        files
+    }
     files.newest.write_bytes(files.newest.read_bytes()[:5000])
     assert files.readable() == files.previous
     files.previous.write_bytes(b"")
@@ -613,7 +691,9 @@ def test_a_checkpoint_is_shown_and_evaluated_as_a_run(
     assert shown.code == 0
     assert "a checkpoint of an unfinished run, after 3 iterations" in shown.out
     told = json.loads(laaf("show", checkpoints[3], "--json").out)
-    schema = json.loads((Path(__file__).parents[1] / "docs" / "schemas" / "show.json").read_text("utf-8"))
+    schema = json.loads(
+        (Path(__file__).parents[1] / "docs" / "schemas" / "show.json").read_text("utf-8")
+    )
     Draft202012Validator(schema).validate(told)
     assert told["attributes"]["stop_reason"] == "running"
     evaluated = laaf("evaluate", checkpoints[3], "--grid", "t=3", "--quiet")
@@ -621,7 +701,9 @@ def test_a_checkpoint_is_shown_and_evaluated_as_a_run(
     assert len(evaluated.out.splitlines()) == 4
 
 
-def test_what_is_asked_for_by_mistake_is_told(tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_asked_for_by_mistake_is_told(
+    tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec, run = tmp_path / "spec.yaml", tmp_path / "run.h5"
     spec.write_text(PLAIN)
     asked = laaf("resume", spec)
@@ -656,7 +738,9 @@ def test_an_unfinished_run_is_not_overwritten(tmp_path: Path, laaf: Laaf) -> Non
     assert not CheckpointFiles(run).newest.exists()
 
 
-def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_with(tmp_path: Path, laaf: Laaf) -> None:
+def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_with(
+    tmp_path: Path, laaf: Laaf
+) -> None:
     _, run = trained(tmp_path, laaf)
     finished = PastRun.read(run)
     kept = CheckpointFiles(run)
@@ -678,13 +762,16 @@ def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_wit
     assert kept.latest().path == kept.newest, "of a training that was begun anew, with --overwrite"
     kept.newest.write_bytes(b"")
     with pytest.raises(
-        RunFileError, match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and laaf resume goes on"
+        RunFileError,
+        match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and laaf resume goes on",
     ):
         kept.latest()
 
 
 @pytest.mark.parametrize("ending", CHECKPOINTS)
-def test_another_unfinished_run_is_neither_trained_over(tmp_path: Path, laaf: Laaf, ending: str) -> None:
+def test_another_unfinished_run_is_neither_trained_over(
+    tmp_path: Path, laaf: Laaf, ending: str
+) -> None:
     """Where there are no links, a crash may leave the previous checkpoint alone."""
     spec, run = trained(tmp_path, laaf)
     other = tmp_path / "other.h5"
@@ -693,7 +780,10 @@ def test_another_unfinished_run_is_neither_trained_over(tmp_path: Path, laaf: La
     for command in (("solve", spec), ("resume", run, "-i", 1)):
         refused = laaf(*command, "-o", other)
         assert refused.code == 2
-        assert f"{kept} holds an unfinished training; laaf resume {other} goes on with it" in refused.err
+        assert (
+            f"{kept} holds an unfinished training; laaf resume {other} goes on with it"
+            in refused.err
+        )
     assert laaf("resume", run, "-i", 1, "-o", other, "--overwrite", "-q").code == 0
     assert not kept.exists()
 
@@ -705,48 +795,109 @@ def test_names_that_no_run_has(laaf: Laaf, name: str) -> None:
 
 # What is done to the checkpoint of a file, and what is said then.
 FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
-    "no such phase": (lambda f: f["checkpoint"].attrs.modify("phase", 7), "tells of 1 phases instead of 8"),
-    "more done than trained": (lambda f: f["checkpoint"].attrs.modify("done", 9), "does not say where it stands"),
-    "other iterations": (lambda f: f["checkpoint"].attrs.modify("iteration", 7), "does not say where it stands"),
-    "iterations without end": (
-        lambda f: (f["checkpoint"].attrs.modify("iteration", 2**62), f.attrs.modify("iterations", 2**62)),
+    "no such phase": (
+        lambda f: f["checkpoint"].attrs.modify("phase", 7),
+        "tells of 1 phases instead of 8",
+    ),
+    "more done than trained": (
+        lambda f: f["checkpoint"].attrs.modify("done", 9),
         "does not say where it stands",
     ),
-    "retries without end": (lambda f: f["checkpoint"].attrs.modify("n_retries", 2**62), "does not say where it stands"),
-    "records of the future": (lambda f: f["history/iteration"].write_direct(np.arange(1, 8)), "where it stands"),
-    "more points to come": (lambda f: f["checkpoint"].attrs.modify("n_interior", 2**62), "are not as many as the spec"),
-    "no points": (lambda f: other(f, "checkpoint/points/decay", np.empty((0, 1))), "are not as many as the spec"),
+    "other iterations": (
+        lambda f: f["checkpoint"].attrs.modify("iteration", 7),
+        "does not say where it stands",
+    ),
+    "iterations without end": (
+        lambda f: (
+            f["checkpoint"].attrs.modify("iteration", 2**62),
+            f.attrs.modify("iterations", 2**62),
+        ),
+        "does not say where it stands",
+    ),
+    "retries without end": (
+        lambda f: f["checkpoint"].attrs.modify("n_retries", 2**62),
+        "does not say where it stands",
+    ),
+    "records of the future": (
+        lambda f: f["history/iteration"].write_direct(np.arange(1, 8)),
+        "where it stands",
+    ),
+    "more points to come": (
+        lambda f: f["checkpoint"].attrs.modify("n_interior", 2**62),
+        "are not as many as the spec",
+    ),
+    "no points": (
+        lambda f: other(f, "checkpoint/points/decay", np.empty((0, 1))),
+        "are not as many as the spec",
+    ),
     "history without slopes": (
-        lambda f: (f.__delitem__("history/terms/slope_recovery"), f.__delitem__("history/weights/slope_recovery")),
+        lambda f: (
+            f.__delitem__("history/terms/slope_recovery"),
+            f.__delitem__("history/weights/slope_recovery"),
+        ),
         "its history has other terms than the spec",
     ),
-    "steps that are no number": (lambda f: other(f, "checkpoint/optimizer/n_steps", np.nan), "'n_steps' .* no count"),
-    "steps before the first": (lambda f: other(f, "checkpoint/optimizer/n_steps", -1), "'n_steps' .* is no count"),
-    "moments of text": (lambda f: other(f, "checkpoint/optimizer/exp_avg_3", b"x"), "'exp_avg_3' .* holds no numbers"),
-    "no seconds": (lambda f: f["checkpoint"].attrs.modify("phase_start_s", np.nan), "phase_start_s of checkpoint"),
-    "other points": (lambda f: f.move("checkpoint/points/start", "checkpoint/points/stop"), "holds other terms"),
-    "no moments": (lambda f: f.__delitem__("checkpoint/optimizer/exp_avg_0"), "the optimizer lacks 'exp_avg_0'"),
+    "steps that are no number": (
+        lambda f: other(f, "checkpoint/optimizer/n_steps", np.nan),
+        "'n_steps' .* no count",
+    ),
+    "steps before the first": (
+        lambda f: other(f, "checkpoint/optimizer/n_steps", -1),
+        "'n_steps' .* is no count",
+    ),
+    "moments of text": (
+        lambda f: other(f, "checkpoint/optimizer/exp_avg_3", b"x"),
+        "'exp_avg_3' .* holds no numbers",
+    ),
+    "no seconds": (
+        lambda f: f["checkpoint"].attrs.modify("phase_start_s", np.nan),
+        "phase_start_s of checkpoint",
+    ),
+    "other points": (
+        lambda f: f.move("checkpoint/points/start", "checkpoint/points/stop"),
+        "holds other terms",
+    ),
+    "no moments": (
+        lambda f: f.__delitem__("checkpoint/optimizer/exp_avg_0"),
+        "the optimizer lacks 'exp_avg_0'",
+    ),
     "moments of another shape": (
         lambda f: other(f, "checkpoint/optimizer/exp_avg_0", np.ones(3)),
         r"'exp_avg_0' of the optimizer has the shape \[3\] instead of \[6, 1\]",
     ),
     "no factors": (lambda f: f.__delitem__("checkpoint/factors/start"), "holds other terms"),
-    "strange overrides": (lambda f: text(f, "spec/overrides", '[["a"]]'), "spec/overrides in .* is not what it"),
+    "strange overrides": (
+        lambda f: text(f, "spec/overrides", '[["a"]]'),
+        "spec/overrides in .* is not what it",
+    ),
     "a thousand and one overrides": (
         lambda f: text(f, "spec/overrides", json.dumps([["seed", "1"]] * 1001)),
         "spec/overrides in .* has 1,001 entries",
     ),
-    "overrides without a path": (lambda f: text(f, "spec/overrides", '[["", "1"]]'), "spec/overrides in .* is not"),
-    "strange phases": (lambda f: text(f, "history/phases", "[1]"), "history/phases in .* is not what it should be"),
+    "overrides without a path": (
+        lambda f: text(f, "spec/overrides", '[["", "1"]]'),
+        "spec/overrides in .* is not",
+    ),
+    "strange phases": (
+        lambda f: text(f, "history/phases", "[1]"),
+        "history/phases in .* is not what it should be",
+    ),
     "strange end": (
-        lambda f: text(f, "history/phases", '[{"optimizer":"adam","iterations":6,"end":"x","detail":""}]'),
+        lambda f: text(
+            f, "history/phases", '[{"optimizer":"adam","iterations":6,"end":"x","detail":""}]'
+        ),
         "no phase ends as 'x'",
     ),
-    "no phases": (lambda f: text(f, "history/phases", "[]"), "history/phases in .* tells of 0 phases"),
+    "no phases": (
+        lambda f: text(f, "history/phases", "[]"),
+        "history/phases in .* tells of 0 phases",
+    ),
 } | {
     f"{key}: {value[:9]}": (
         lambda f, key=key, value=value: text(
-            f, "spec/settings", re.sub(rf'(?m)^  "{key}": [^,\n]+', f'  "{key}": {value}', content(f, "spec/settings"))
+            f,
+            "spec/settings",
+            re.sub(rf'(?m)^  "{key}": [^,\n]+', f'  "{key}": {value}', content(f, "spec/settings")),
         ),
         "does not say how the derivatives or the seconds are meant",
     )
@@ -786,12 +937,26 @@ def test_a_checkpoint_that_does_not_fit(tmp_path: Path, laaf: Laaf, name: str) -
     assert "Traceback" not in ended.err
 
 
-def test_sweeps_go_on_with_what_was_killed(tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweeps_go_on_with_what_was_killed(
+    tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Checkpoints, "is_due", lambda *_, phase_begins: phase_begins is not None)
     spec = tmp_path / "spec.yaml"
     spec.write_text(PLAIN)
     folder = tmp_path / "runs"
-    arguments = ("sweep", spec, "--activation", "fixed", "--seeds", "2", "--jobs", "2", "--directory", folder, "-q")
+    arguments = (
+        "sweep",
+        spec,
+        "--activation",
+        "fixed",
+        "--seeds",
+        "2",
+        "--jobs",
+        "2",
+        "--directory",
+        folder,
+        "-q",
+    )
     assert laaf(*arguments).code == 0
     run = folder / "spec-fixed-n10-s0.h5"
     unbroken = tmp_path / "unbroken.h5"

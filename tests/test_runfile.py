@@ -53,25 +53,35 @@ def path(finished: FinishedRun, tmp_path: Path) -> Path:
 
 
 def pattern(path: str) -> str:
-    return re.sub(r"\\\{(\w+)\\\}", lambda m: r"\d+" if m[1] == "k" else r"[\w./-]+", re.escape(path))
+    return re.sub(
+        r"\\\{(\w+)\\\}", lambda m: r"\d+" if m[1] == "k" else r"[\w./-]+", re.escape(path)
+    )
 
 
 def test_file_and_layout_agree(path: Path) -> None:
     found: list[str] = []
     with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.append(f"/{name}") if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda name, item: found.append(f"/{name}") if isinstance(item, h5py.Dataset) else None
+        )
         assert set(file.attrs) == set(ATTRIBUTES)
         for name in found:
             assert file[name].dtype.kind in "fiSu", f"{name} is of type {file[name].dtype}"
         for group, attributes in GROUP_ATTRIBUTES.items():
             for name in file[group].attrs:
-                assert any(re.fullmatch(pattern(known), name) for known in attributes), f"{group} has {name}"
+                assert any(re.fullmatch(pattern(known), name) for known in attributes), (
+                    f"{group} has {name}"
+                )
             for known in attributes:
-                assert any(re.fullmatch(pattern(known), name) for name in file[group].attrs), f"{group} lacks {known}"
+                assert any(re.fullmatch(pattern(known), name) for name in file[group].attrs), (
+                    f"{group} lacks {known}"
+                )
         for group in ("solution", "slices", "history", "slopes", "error_at_times"):
             assert not file[group].attrs
     for name in found:
-        assert any(re.fullmatch(pattern(entry.path), name) for entry in LAYOUT), f"{name} is not in the layout"
+        assert any(re.fullmatch(pattern(entry.path), name) for entry in LAYOUT), (
+            f"{name} is not in the layout"
+        )
     for entry in LAYOUT:
         present = any(re.fullmatch(pattern(entry.path), name) for name in found)
         assert present or entry.optional, f"{entry.path} is missing"
@@ -101,7 +111,9 @@ def test_xarray_opens_the_fields_by_name(path: Path) -> None:
         xarray.open_dataset(path, group="reference", engine="h5netcdf") as reference,
         xarray.open_dataset(path, group="error", engine="h5netcdf") as error,
     ):
-        np.testing.assert_allclose(reference["v"], reference["x"] * (reference["t"] - 5), atol=1e-15)
+        np.testing.assert_allclose(
+            reference["v"], reference["x"] * (reference["t"] - 5), atol=1e-15
+        )
         np.testing.assert_allclose(error["v"], solution["v"] - reference["v"])
         expected = float(np.sqrt(((error["v"]) ** 2).sum() / (reference["v"] ** 2).sum()))
         assert error.attrs["relative_l2_v"] == pytest.approx(expected)
@@ -122,7 +134,10 @@ def test_the_network_in_the_file_is_the_solution_in_the_file(path: Path) -> None
     """The stored parameters, evaluated with NumPy alone, give the stored field."""
     with RunFile(path) as run:
         layers = [
-            {name: run.array(f"network/layer_{k}/{name}") for name in run.names(f"network/layer_{k}")}
+            {
+                name: run.array(f"network/layer_{k}/{name}")
+                for name in run.names(f"network/layer_{k}")
+            }
             for k in (1, 2, 3)
         ]
         u, v = run.array("solution/u"), run.array("solution/v")
@@ -195,7 +210,9 @@ def test_a_run_is_saved_where_its_folder_was_deleted(
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(UsageError, match=r"^run\.h5 cannot be written: No such file or directory\n") as caught:
+    with pytest.raises(
+        UsageError, match=r"^run\.h5 cannot be written: No such file or directory\n"
+    ) as caught:
         finished.save(Path("run.h5"))
     (saved,) = tmp_path.iterdir()
     assert f"The run is saved in {saved}; laaf show {saved} shows it." in str(caught.value)
@@ -206,7 +223,12 @@ def test_a_run_is_saved_where_its_folder_was_deleted(
 
 
 def test_observed_values_are_kept(tmp_path: Path) -> None:
-    np.savez(tmp_path / "data.npz", x=np.linspace(0, 2, 9, dtype=np.float32), t=np.full(9, 5.5), u=np.arange(9.0))
+    np.savez(
+        tmp_path / "data.npz",
+        x=np.linspace(0, 2, 9, dtype=np.float32),
+        t=np.full(9, 5.5),
+        u=np.arange(9.0),
+    )
     text = HEAT.replace("unknowns: [u, v]", "unknowns: [u]").replace(
         "equations: {a: u_t = u_xx, b: v_t = u}", "data: {file: data.npz}"
     )
@@ -257,14 +279,20 @@ def test_long_names_and_links(finished: FinishedRun, tmp_path: Path) -> None:
 def test_target_is_checked_before_training(tmp_path: Path) -> None:
     there = tmp_path / "there.h5"
     there.write_text("x")
-    with pytest.raises(UsageError, match=r"is there already; --overwrite replaces it, --output names another"):
+    with pytest.raises(
+        UsageError, match=r"is there already; --overwrite replaces it, --output names another"
+    ):
         check_target(there, overwrite=False)
     check_target(there, overwrite=True)
     with pytest.raises(UsageError, match="is a directory; --output takes the path of a file"):
         check_target(tmp_path, overwrite=True)
-    with pytest.raises(UsageError, match="cannot be written: Not a directory|cannot be written: File exists"):
+    with pytest.raises(
+        UsageError, match="cannot be written: Not a directory|cannot be written: File exists"
+    ):
         check_target(there / "run.h5", overwrite=False)
-    with pytest.raises(UsageError, match="cannot be written: Permission denied|Read-only|No such file"):
+    with pytest.raises(
+        UsageError, match="cannot be written: Permission denied|Read-only|No such file"
+    ):
         check_target(Path("/proc/run.h5"), overwrite=False)
     check_target(tmp_path / "new" / "deep" / "run.h5", overwrite=False)
     assert (tmp_path / "new" / "deep").is_dir()
@@ -292,10 +320,15 @@ def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:
         RunFile(tmp_path / "foreign.h5")
     with h5py.File(tmp_path / "newer.h5", "w") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(RunFileError, match="has format 99, this laaf reads format 6; a newer laaf reads it"):
+    with pytest.raises(
+        RunFileError, match="has format 99, this laaf reads format 6; a newer laaf reads it"
+    ):
         RunFile(tmp_path / "newer.h5")
     for version in (1, 2, 3, 4, 5):
-        with pytest.raises(RunFileError, match=f"has format {version}, this laaf reads format 6; run its spec again"):
+        with pytest.raises(
+            RunFileError,
+            match=f"has format {version}, this laaf reads format 6; run its spec again",
+        ):
             RunFile(GOLDEN / f"run-format-{version}.h5")
 
 
@@ -312,4 +345,6 @@ def test_golden_file_of_format_6_still_reads() -> None:
         assert set(run.validation()) == {"a", "start", "ends"}
         assert set(run.history().weights) == {"a", "start", "ends", "slope_recovery"}
         assert run.functions() is None
-        assert run.attributes["relative_l2"] == pytest.approx(float(run.array("history/relative_l2")[-1]))
+        assert run.attributes["relative_l2"] == pytest.approx(
+            float(run.array("history/relative_l2")[-1])
+        )

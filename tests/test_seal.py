@@ -76,7 +76,9 @@ def test_one_bit_is_noticed(path: Path, place: str) -> None:
     assert refused(path) == DAMAGED.format(path)
 
 
-@pytest.mark.parametrize("n", [61, 511, 512, 519, 520, 4096, len(WHOLE) // 2, len(WHOLE.rstrip(b"\0")) - 1])
+@pytest.mark.parametrize(
+    "n", [61, 511, 512, 519, 520, 4096, len(WHOLE) // 2, len(WHOLE.rstrip(b"\0")) - 1]
+)
 def test_what_a_power_cut_leaves(path: Path, n: int) -> None:
     """A file that ends early, and one of full length whose end was never written."""
     path.write_bytes(WHOLE[:n])
@@ -112,7 +114,9 @@ def test_a_copy_that_bears_no_seal_is_refused(tmp_path: Path, size: int) -> None
     assert refused(path) == (DAMAGED if size == SIZE else CHANGED).format(path)
 
 
-def test_a_file_that_is_replaced_while_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_replaced_while_it_is_opened(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The file that HDF5 reads is the one whose checksum was right."""
     other = path.with_name("other.h5")
     other.write_bytes(WHOLE[:-1] + bytes([WHOLE[-1] ^ 1]))

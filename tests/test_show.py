@@ -83,7 +83,9 @@ def test_everything_of_the_run_is_shown(laaf: Laaf, path: Path, finished: Finish
 
 def test_spec_comes_back_byte_for_byte(path: Path) -> None:
     found = subprocess.run(
-        [sys.executable, "-m", "laaf_cli", "show", str(path), "--spec"], capture_output=True, check=True
+        [sys.executable, "-m", "laaf_cli", "show", str(path), "--spec"],
+        capture_output=True,
+        check=True,
     )
     assert found.stdout == SPEC.encode()
     assert found.stderr == b""
@@ -117,7 +119,10 @@ def test_where_the_error_sits(finished: FinishedRun, tmp_path: Path) -> None:
     assert places["v"].half_share == 0.0
     two = known.copy()
     two[0, 0] = 3.0
-    write_run(tmp_path / "run.h5", replace(finished.record, error=replace(error, fields={"u": two, "v": two})))
+    write_run(
+        tmp_path / "run.h5",
+        replace(finished.record, error=replace(error, fields={"u": two, "v": two})),
+    )
     places = Overview.read(tmp_path / "run.h5").errors
     assert places is not None
     assert places["u"].half_share == 2 / 18
@@ -129,7 +134,10 @@ def test_histograms_count_every_slope_over_one_range(finished: FinishedRun, tmp_
     slopes = [values.copy() for values in history.slopes]
     slopes[0][-1] = [1.0, 1.0, 1.0, 9.0]
     slopes[1][-1] = [2.0, 8.9, 9.0]
-    write_run(tmp_path / "run.h5", replace(finished.record, history=replace(history, slopes=tuple(slopes))))
+    write_run(
+        tmp_path / "run.h5",
+        replace(finished.record, history=replace(history, slopes=tuple(slopes))),
+    )
     first, second = Overview.read(tmp_path / "run.h5").slopes
     assert first.counts == (3, 0, 0, 0, 0, 0, 0, 1)
     assert second.counts == (0, 1, 0, 0, 0, 0, 0, 2)
@@ -143,7 +151,9 @@ def test_histograms_on_a_plain_terminal(path: Path) -> None:
         [sys.executable, "-m", "laaf_cli", "show", str(path)],
         capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
-    layer = next(line for line in found.stdout.decode("ascii").splitlines() if line.startswith("layer 1"))
+    layer = next(
+        line for line in found.stdout.decode("ascii").splitlines() if line.startswith("layer 1")
+    )
     assert re.search(r"\|[ .:=+*#@-]{8}\|", layer)
 
 
@@ -158,7 +168,9 @@ def test_runs_without_slopes_or_reference(laaf: Laaf, tmp_path: Path) -> None:
 
 
 def test_a_run_that_diverged_shows_why(laaf: Laaf, tmp_path: Path) -> None:
-    execute(plan_of(SPEC.replace("\r", ""), "training.0.learning_rate=1e30")).save(tmp_path / "run.h5")
+    execute(plan_of(SPEC.replace("\r", ""), "training.0.learning_rate=1e30")).save(
+        tmp_path / "run.h5"
+    )
     found = laaf("show", tmp_path / "run.h5")
     assert found.code == 0, found.err
     assert "diverged after" in found.out

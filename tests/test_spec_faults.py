@@ -2156,8 +2156,12 @@ spec.yaml:4:7: 'seed' is a whole number, not 'x'
 """
 
 
-@pytest.mark.parametrize(("yaml", "assignments", "expected"), cases(FORM, MEANING, WHOLE, YAML, OVERRIDES))
-def test_complete_message(yaml: str, assignments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("yaml", "assignments", "expected"), cases(FORM, MEANING, WHOLE, YAML, OVERRIDES)
+)
+def test_complete_message(
+    yaml: str, assignments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("a command was run"))
     assert message(yaml, assignments) == expected
 
@@ -2165,7 +2169,9 @@ def test_complete_message(yaml: str, assignments: list[str], expected: str, monk
 def test_the_first_item_of_a_list_comes_into_being() -> None:
     """`--iterations` means `training.0.iterations`, also where the spec leaves the training to its defaults."""
     assignments = ["training.0.iterations=5", "network.hidden.0=30"]
-    plan = make_plan(Text("spec.yaml", START + CONDITIONS), [Override.from_assignment(a) for a in assignments])
+    plan = make_plan(
+        Text("spec.yaml", START + CONDITIONS), [Override.from_assignment(a) for a in assignments]
+    )
     assert plan.spec.training[0].iterations == 5
     assert plan.spec.network.hidden == [30]
 
@@ -2321,7 +2327,9 @@ TABLES = {
 
 
 @pytest.mark.parametrize(("content", "what"), TABLES.values(), ids=TABLES)
-def test_data_files(content: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_files(
+    content: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_bytes(content.encode("utf-8", "surrogateescape"))
     expected = f"spec.yaml:4:14: {what}\n   4 | data: {{file: a.csv}}\n     |              ^^^^^"
@@ -2338,7 +2346,9 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize(("arrays", "what"), ARRAYS.values(), ids=ARRAYS)
-def test_data_arrays(arrays: dict[str, np.ndarray], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_arrays(
+    arrays: dict[str, np.ndarray], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("a.npz", **({"x": np.zeros(1), "t": np.zeros(1), "u": np.zeros(1)} | arrays))
     expected = f"spec.yaml:4:14: {what}\n   4 | data: {{file: a.npz}}\n     |              ^^^^^"
@@ -2350,7 +2360,9 @@ def test_data_arrays(arrays: dict[str, np.ndarray], what: str, tmp_path: Path, m
     [os.mkfifo, os.mkdir, lambda path: Path(path).symlink_to("/dev/zero")],
     ids=["a pipe", "a folder", "a device"],
 )
-def test_data_that_are_no_file(make: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_are_no_file(
+    make: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     make("a.csv")
     expected = "spec.yaml:4:14: a.csv is not a regular file\n   4 | data: {file: a.csv}\n     |              ^^^^^"

@@ -145,7 +145,10 @@ def test_numbers_that_other_readers_take_for_text_pass() -> None:
     text = SPEC.replace("{iterations: 3}", "{iterations: 10_000, learning_rate: 1e-3}")
     assert yaml.safe_load(text)["training"][0] == {"iterations": 10_000, "learning_rate": "1e-3"}
     assert faults(yaml.safe_load(text)) == []
-    assert faults({**plain(text), "training": [{"iterations": "10_000", "learning_rate": "2.5E-4"}]}) == []
+    assert (
+        faults({**plain(text), "training": [{"iterations": "10_000", "learning_rate": "2.5E-4"}]})
+        == []
+    )
     assert faults({**plain(text), "training": [{"iterations": "many"}]}) != []
     assert faults({**plain(text), "training": [{"iterations": 3, "learning_rate": "small"}]}) != []
 
@@ -224,7 +227,22 @@ def test_missing_keys_are_refused(key: str) -> None:
     ]
 
 
-JUNK: tuple[Any, ...] = (None, True, False, "word", "", 0, -3, 2.5, 1e12, [], [1], ["a", "b"], {}, {"a": 1})
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    "word",
+    "",
+    0,
+    -3,
+    2.5,
+    1e12,
+    [],
+    [1],
+    ["a", "b"],
+    {},
+    {"a": 1},
+)
 
 
 def paths(value: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -245,13 +263,17 @@ def mutated(spec: dict[str, Any], chance: random.Random) -> dict[str, Any]:
         case 0:
             del holder[last]
         case 1 if isinstance(holder, dict):
-            holder[chance.choice(["kind", "points", "exact", "u", "at", "wrong_key"])] = chance.choice(JUNK)
+            holder[chance.choice(["kind", "points", "exact", "u", "at", "wrong_key"])] = (
+                chance.choice(JUNK)
+            )
         case _:
             holder[last] = chance.choice(JUNK)
     return spec
 
 
-@pytest.mark.parametrize("name", ["burgers", "heat-robin", "inverse-poisson", "lorenz", "kdv", "kovasznay"])
+@pytest.mark.parametrize(
+    "name", ["burgers", "heat-robin", "inverse-poisson", "lorenz", "kdv", "kovasznay"]
+)
 def test_what_the_schema_refuses_the_check_refuses(name: str) -> None:
     """The other way round red lines would stand under right specs."""
     text = (bundled.folder() / f"{name}.yaml").read_text("utf-8")
@@ -288,7 +310,9 @@ def image_data(*shape: int) -> ImageData:
 
 def image_plan(spec: object) -> ImagePlan:
     """The plan of a plain spec of images, where every data set is of black images and nothing is fetched."""
-    known = {name: image_data(*DATASETS[name].shape) for name in DATASETS} | {"own.npz": image_data(3, 32, 32)}
+    known = {name: image_data(*DATASETS[name].shape) for name in DATASETS} | {
+        "own.npz": image_data(3, 32, 32)
+    }
     return make_image_plan(Text("spec.yaml", json.dumps(spec)), known=known, download=False)
 
 
@@ -408,7 +432,10 @@ def test_a_spec_with_keys_of_both_kinds_is_one_of_an_equation(key: str) -> None:
 
 
 def test_settings_of_either_kind_follow_the_resolved_schema() -> None:
-    for model, schema in ((RunSpec, resolved_schema(RunSpec)), (ImageSpec, resolved_schema(ImageSpec))):
+    for model, schema in (
+        (RunSpec, resolved_schema(RunSpec)),
+        (ImageSpec, resolved_schema(ImageSpec)),
+    ):
         text = SPEC if model is RunSpec else "{images: own.npz, slopes: {recovery: false}}"
         loaded = load_as(model, Text("spec.yaml", text))
         assert loaded.spec is not None

@@ -37,14 +37,18 @@ def element(order: str, kind: int, content: bytes) -> bytes:
     return struct.pack(f"{order}2I", kind, len(content)) + content + bytes(-len(content) % 8)
 
 
-def written(order: str, name: bytes, code: int, kind: int, values: np.ndarray, *, flag: int = 0) -> bytes:
+def written(
+    order: str, name: bytes, code: int, kind: int, values: np.ndarray, *, flag: int = 0
+) -> bytes:
     """A file of MATLAB 5 in either order of bytes. code, kind: the class of the array, the type it is stored as."""
     array = element(order, 6, struct.pack(f"{order}2I", code | flag, 0))
     array += element(order, 5, struct.pack(f"{order}{values.ndim}i", *values.shape))
     array += element(order, 1, name)
     array += element(order, kind, values.astype(values.dtype.newbyteorder(order)).tobytes("F"))
     end = struct.pack(f"{order}H", 0x0100) + (b"IM" if order == "<" else b"MI")
-    return b"MATLAB 5.0 MAT-file".ljust(124) + end + struct.pack(f"{order}2I", 14, len(array)) + array
+    return (
+        b"MATLAB 5.0 MAT-file".ljust(124) + end + struct.pack(f"{order}2I", 14, len(array)) + array
+    )
 
 
 def check_as_scipy_does(content: bytes, n_arrays: int) -> None:
@@ -75,7 +79,14 @@ def test_matlab_in_either_order_of_bytes_and_packed_into_smaller_types(
 ) -> None:
     for shape in ((2, 3), (1, 1), (1, 4)):
         check_as_scipy_does(
-            written(order, b"a_name", code, kind, np.arange(6)[: np.prod(shape)].reshape(shape).astype(dtype)), 1
+            written(
+                order,
+                b"a_name",
+                code,
+                kind,
+                np.arange(6)[: np.prod(shape)].reshape(shape).astype(dtype),
+            ),
+            1,
         )
     check_as_scipy_does(written(order, b"u", code, kind, np.ones((2, 2), dtype), flag=0x200), 1)
 
@@ -111,7 +122,9 @@ def test_what_is_no_array_of_numbers_is_told_and_does_not_hide_the_others() -> N
         "sparse": scipy.sparse.eye(2),
     }
     found = arrays_of(io.BytesIO(mat({**others, "u": np.arange(3)})))
-    assert {name: stored.dtype.kind for name, stored in found.items()} == dict.fromkeys(others, "V") | {
+    assert {name: stored.dtype.kind for name, stored in found.items()} == dict.fromkeys(
+        others, "V"
+    ) | {
         "complex": "c",
         "u": "i",
     }
@@ -121,7 +134,11 @@ def test_what_is_no_array_of_numbers_is_told_and_does_not_hide_the_others() -> N
 
 
 def test_an_object_of_matlab_has_a_name_and_no_shape() -> None:
-    array = element("<", 6, struct.pack("<2I", 17, 0)) + element("<", 1, b"an_object") + element("<", 1, b"MCOS")
+    array = (
+        element("<", 6, struct.pack("<2I", 17, 0))
+        + element("<", 1, b"an_object")
+        + element("<", 1, b"MCOS")
+    )
     content = mat({"u": np.arange(3)}) + struct.pack("<2I", 14, len(array)) + array
     found = arrays_of(io.BytesIO(content))
     assert found["an_object"].dtype.kind == "V"
@@ -131,37 +148,58 @@ def test_an_object_of_matlab_has_a_name_and_no_shape() -> None:
 def test_only_what_is_read_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked = []
     inflate = matlab._inflated
-    monkeypatch.setattr(matlab, "_inflated", lambda packed, n: unpacked.append(n) or inflate(packed, n))
+    monkeypatch.setattr(
+        matlab, "_inflated", lambda packed, n: unpacked.append(n) or inflate(packed, n)
+    )
     found = arrays_of(io.BytesIO(mat({"large": np.zeros(10**6), "u": np.arange(3.0)}, packed=True)))
     assert (found["large"].n_bytes, found["u"].read().tolist()) == (8_000_000, [[0, 1, 2]])
     assert unpacked == [8 + 16 + 16 + 8 + 8 + 24]
 
 
 MATLAB_FAULTS = {
-    "version 4": (struct.pack("<5I", 0, 1, 1, 0, 2) + b"u\0" + bytes(8), "it is not a MATLAB 5 file"),
-    "version 7.3": (b"MATLAB 7.3".ljust(124) + b"\0\2IM", "it is of MATLAB 7.3, which is HDF5; with the option -v7 "),
+    "version 4": (
+        struct.pack("<5I", 0, 1, 1, 0, 2) + b"u\0" + bytes(8),
+        "it is not a MATLAB 5 file",
+    ),
+    "version 7.3": (
+        b"MATLAB 7.3".ljust(124) + b"\0\2IM",
+        "it is of MATLAB 7.3, which is HDF5; with the option -v7 ",
+    ),
     "nothing": (b"", "it is not a MATLAB 5 file"),
     "a number where an array should be": (
         mat({}) + struct.pack("<2Id", 9, 8, 1.0),
         "it has an element of type 9 where an array should be",
     ),
-    "an array of nothing": (mat({}) + struct.pack("<2I", 14, 0), "it has an array without flags, shape or name"),
+    "an array of nothing": (
+        mat({}) + struct.pack("<2I", 14, 0),
+        "it has an array without flags, shape or name",
+    ),
     "more axes than NumPy has": (
         written("<", b"u", 6, 9, np.zeros((1,) * 40)),
         "it has an array without flags, shape or name",
     ),
     "more numbers than its shape": (
-        written("<", b"u", 6, 9, np.arange(4.0)).replace(struct.pack("<I", 4), struct.pack("<I", 3)),
+        written("<", b"u", 6, 9, np.arange(4.0)).replace(
+            struct.pack("<I", 4), struct.pack("<I", 3)
+        ),
         r"'u' has the shape \(3,\), and 32 bytes of numbers",
     ),
     "numbers of no type, which ends the program where SciPy reads them": (
         written("<", b"u", 6, 0xF6, np.arange(4.0)),
         "'u' has no numbers of its type",
     ),
-    "reals as whole numbers": (written("<", b"u", 12, 9, np.arange(4.0)), "'u' has no numbers of its type"),
-    "whole numbers that reals do not hold": (written("<", b"u", 6, 12, np.arange(4)), "'u' has no numbers of its type"),
+    "reals as whole numbers": (
+        written("<", b"u", 12, 9, np.arange(4.0)),
+        "'u' has no numbers of its type",
+    ),
+    "whole numbers that reals do not hold": (
+        written("<", b"u", 6, 12, np.arange(4)),
+        "'u' has no numbers of its type",
+    ),
     "more behind its numbers": (
-        written("<", b"u", 6, 9, np.arange(4.0)).replace(struct.pack("<2I", 14, 72), struct.pack("<2I", 14, 80))
+        written("<", b"u", 6, 9, np.arange(4.0)).replace(
+            struct.pack("<2I", 14, 72), struct.pack("<2I", 14, 80)
+        )
         + bytes(8),
         r"'u' has the shape \(4,\), and 32 bytes of numbers",
     ),
@@ -187,7 +225,9 @@ X, U = np.linspace(0, 1, 4), np.arange(4.0)
 
 
 @pytest.mark.parametrize("form", ["mat", "packed mat", "npz", "packed npz"])
-def test_a_flipped_byte_of_a_table_is_refused_or_changes_one_number(form: str, tmp_path: Path) -> None:
+def test_a_flipped_byte_of_a_table_is_refused_or_changes_one_number(
+    form: str, tmp_path: Path
+) -> None:
     """Every byte in turn: some of these end the program where SciPy reads them. Checksums guard all but a plain MATLAB."""
     path = tmp_path / f"a.{form[-3:]}"
     arrays = {"x": X, "u": U}
@@ -265,13 +305,31 @@ NPY_FAULTS = {
         r"it has a header that says \(10000000000,\) numbers of 8 bytes, and 80 bytes follow",
     ),
     "an end in the header": (npy(U)[:40], NO_HEADER),
-    "a program": (headed("{'descr': '<f8', 'fortran_order': False, 'shape': (exit(),)}"), NO_HEADER),
-    "a program besides": (headed("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), exit(): 1}"), NO_HEADER),
-    "a key twice": (headed("{'shape': (1,), 'descr': '<f8', 'fortran_order': False, 'shape': (2,)}"), NO_HEADER),
+    "a program": (
+        headed("{'descr': '<f8', 'fortran_order': False, 'shape': (exit(),)}"),
+        NO_HEADER,
+    ),
+    "a program besides": (
+        headed("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), exit(): 1}"),
+        NO_HEADER,
+    ),
+    "a key twice": (
+        headed("{'shape': (1,), 'descr': '<f8', 'fortran_order': False, 'shape': (2,)}"),
+        NO_HEADER,
+    ),
     "a key too few": (headed("{'descr': '<f8', 'shape': (2,)}"), NO_HEADER),
-    "a type that is none": (headed("{'descr': '<f7', 'fortran_order': False, 'shape': (2,)}"), NO_HEADER),
-    "a type of no letter": (headed("{'descr': 'zzz', 'fortran_order': False, 'shape': (2,)}"), NO_HEADER),
-    "values that change places": (headed("{'descr': (2,), 'fortran_order': '<f8', 'shape': False}"), NO_HEADER),
+    "a type that is none": (
+        headed("{'descr': '<f7', 'fortran_order': False, 'shape': (2,)}"),
+        NO_HEADER,
+    ),
+    "a type of no letter": (
+        headed("{'descr': 'zzz', 'fortran_order': False, 'shape': (2,)}"),
+        NO_HEADER,
+    ),
+    "values that change places": (
+        headed("{'descr': (2,), 'fortran_order': '<f8', 'shape': False}"),
+        NO_HEADER,
+    ),
     "more axes than NumPy has": (
         headed(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({'1, ' * 99})}}", bytes(8)),
         NO_HEADER,

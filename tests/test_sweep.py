@@ -25,7 +25,16 @@ from laaf_cli.reference import HopfCole
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
-from laaf_cli.sweep import Alternative, LocalProcesses, Outcome, PlannedRun, State, dask_executor, plan_runs, sweep
+from laaf_cli.sweep import (
+    Alternative,
+    LocalProcesses,
+    Outcome,
+    PlannedRun,
+    State,
+    dask_executor,
+    plan_runs,
+    sweep,
+)
 
 SPEC = """
 title: Decay
@@ -64,7 +73,10 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_runs_are_the_product_of_the_axes_seed_by_seed() -> None:
-    kinds = [Alternative((Override(("slopes", "kind"), kind, "--activation "),)) for kind in ("fixed", "nlaaf")]
+    kinds = [
+        Alternative((Override(("slopes", "kind"), kind, "--activation "),))
+        for kind in ("fixed", "nlaaf")
+    ]
     rates = [setting("training.0.learning_rate=1e-3"), setting("training.0.learning_rate=1e-2")]
     runs = plan_runs(MAKE, [kinds, rates], [0, 3], Path("out"))
     assert names(runs) == [
@@ -76,7 +88,9 @@ def test_runs_are_the_product_of_the_axes_seed_by_seed() -> None:
     assert {run.path.parent for run in runs} == {Path("out")}
     for run in runs:
         assert f"-s{run.plan.spec.seed}" in run.path.name
-        assert f"={run.plan.spec.training[0].learning_rate:.0e}".replace("e-0", "e-") in run.path.name
+        assert (
+            f"={run.plan.spec.training[0].learning_rate:.0e}".replace("e-0", "e-") in run.path.name
+        )
 
 
 def test_a_seeded_plan_is_the_plan_of_that_seed() -> None:
@@ -95,24 +109,44 @@ def test_equal_methods_are_trained_once() -> None:
 
 def test_settings_that_file_names_cannot_hold_stay_apart() -> None:
     values = ["3/2", "3*2", "3**2", "(3*2)*1"]
-    runs = plan_runs(MAKE, [[setting(f"equations.decay=u_t = -{value}*u") for value in values]], [0], Path())
+    runs = plan_runs(
+        MAKE, [[setting(f"equations.decay=u_t = -{value}*u") for value in values]], [0], Path()
+    )
     assert len({run.path for run in runs}) == len(runs) == 4
     (alone,) = plan_runs(MAKE, [[setting("equations.decay=u_t = -3**2*u")]], [0], Path())
     assert alone.path in {run.path for run in runs}
     assert alone.path.name.startswith("decay-nlaaf-n5-equations.decay=u_t_-3_2_u-")
-    assert len(plan_runs(MAKE, [[setting("network.hidden=[4,4]"), setting("network.hidden=[4, 4]")]], [0], Path())) == 1
+    assert (
+        len(
+            plan_runs(
+                MAKE,
+                [[setting("network.hidden=[4,4]"), setting("network.hidden=[4, 4]")]],
+                [0],
+                Path(),
+            )
+        )
+        == 1
+    )
     (long,) = plan_runs(MAKE, [[setting(f"network.hidden=[{','.join(['4'] * 40)}]")]], [0], Path())
     assert len(long.path.name) < 110
 
 
 def test_too_many_runs() -> None:
-    with pytest.raises(UsageError, match=r"this sweep would have 1,000,000 runs; the limit is 10,000"):
+    with pytest.raises(
+        UsageError, match=r"this sweep would have 1,000,000 runs; the limit is 10,000"
+    ):
         plan_runs(MAKE, [], range(1_000_000), Path())
 
 
 @pytest.mark.parametrize(
     ("given", "seeds"),
-    [("3", [0, 1, 2]), ("5-7", [5, 6, 7]), ("0,4,9", [0, 4, 9]), ("1,3-5", [1, 3, 4, 5]), ("7,7", [7])],
+    [
+        ("3", [0, 1, 2]),
+        ("5-7", [5, 6, 7]),
+        ("0,4,9", [0, 4, 9]),
+        ("1,3-5", [1, 3, 4, 5]),
+        ("7,7", [7]),
+    ],
 )
 def test_seeds(given: str, seeds: list[int]) -> None:
     from laaf_cli.cli.many_runs import seed_list
@@ -141,7 +175,13 @@ def test_command_trains_compares_and_keeps(laaf: Laaf, spec: Path) -> None:
     first = laaf(*arguments)
     assert first.code == 0, first.err
     assert first.out.splitlines()[0].split()[:3] == ["method", "runs", "failed"]
-    for method in ("fixed", "N-LAAF + recovery, n 1", "N-LAAF + recovery, n 5", "N-LAAF, n 1", "N-LAAF, n 5"):
+    for method in (
+        "fixed",
+        "N-LAAF + recovery, n 1",
+        "N-LAAF + recovery, n 5",
+        "N-LAAF, n 1",
+        "N-LAAF, n 5",
+    ):
         assert any(line.startswith(f"{method}  ") for line in first.out.splitlines()), method
     assert "[10/10] runs/decay-" in first.err
     files = sorted((spec.parent / "runs").glob("*.h5"))
@@ -251,7 +291,9 @@ def test_runs_that_diverge_are_told_and_not_trained_again(laaf: Laaf, spec: Path
         assert found.code == 5
         assert "1 of 2 runs diverged" in found.err
         assert "learning_rate=1e30-s0.h5: the loss term" in found.err
-        assert any(line.split()[-1] != "failed" and "failed" in line for line in found.out.splitlines())
+        assert any(
+            line.split()[-1] != "failed" and "failed" in line for line in found.out.splitlines()
+        )
 
 
 # Executors
@@ -266,7 +308,9 @@ def test_any_executor_of_concurrent_futures_will_do(tmp_path: Path) -> None:
     seen: list[tuple[str, State]] = []
     runs = plan_runs(MAKE, [], range(3), tmp_path)
     found = outcomes(
-        runs, ThreadPoolExecutor(2), on_change=lambda outcome: seen.append((outcome.run.path.name, outcome.state))
+        runs,
+        ThreadPoolExecutor(2),
+        on_change=lambda outcome: seen.append((outcome.run.path.name, outcome.state)),
     )
     assert [outcome.state for outcome in found] == [State.FINISHED] * 3
     assert [outcome.run for outcome in found] == runs
@@ -283,7 +327,10 @@ def killed(*_: object) -> None:
 
 def test_a_killed_process_fails_its_own_task_alone() -> None:
     with LocalProcesses(2) as executor:
-        futures: list[Future[Any]] = [executor.submit(killed), *(executor.submit(os.getpid) for _ in range(4))]
+        futures: list[Future[Any]] = [
+            executor.submit(killed),
+            *(executor.submit(os.getpid) for _ in range(4)),
+        ]
         assert "its process was killed" in str(futures[0].exception(timeout=60))
         assert len({future.result(timeout=60) for future in futures[1:]}) <= 3
 
@@ -304,7 +351,9 @@ def _out_of_memory(*_: object) -> None:
     raise MemoryError("not so much")
 
 
-def test_a_run_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("in the way")
     (outcome,) = outcomes(plan_runs(MAKE, [], [0], tmp_path / "runs"), ThreadPoolExecutor(1))
@@ -369,17 +418,33 @@ def test_ctrl_c_leaves_finished_runs_and_no_process(spec: Path) -> None:
     assert "Traceback" not in err
     assert "failed" not in err
     begun = "decay-nlaaf-n5-iterations=500000-s0.h5"
-    left = {path.name for path in runs.iterdir()} - {f"{begun}.checkpoint", f"{begun}.checkpoint.previous"}
+    left = {path.name for path in runs.iterdir()} - {
+        f"{begun}.checkpoint",
+        f"{begun}.checkpoint.previous",
+    }
     assert left == {"decay-nlaaf-n5-iterations=20-s0.h5"}
 
 
 @pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(spec: Path) -> None:
-    process = start("laaf_cli", "sweep", spec, "--seeds", "1", "--jobs", "1", "--set", "training.0.iterations=500000")
+    process = start(
+        "laaf_cli",
+        "sweep",
+        spec,
+        "--seeds",
+        "1",
+        "--jobs",
+        "1",
+        "--set",
+        "training.0.iterations=500000",
+    )
 
     def children() -> list[str]:
         found = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
+            ["ps", "-o", "pid=", "--ppid", str(process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return found.stdout.split()
 
@@ -450,9 +515,13 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
     assert [outcome.state for outcome in found] == [State.FINISHED] * 6
     alone = {
         run.path.name: run
-        for run in plan_runs(MAKE, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "alone")
+        for run in plan_runs(
+            MAKE, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "alone"
+        )
     }
-    assert [o.state for o in outcomes(list(alone.values()), ThreadPoolExecutor(1), threads=1)] == [State.FINISHED] * 6
+    assert [o.state for o in outcomes(list(alone.values()), ThreadPoolExecutor(1), threads=1)] == [
+        State.FINISHED
+    ] * 6
     for run in runs:
         with RunFile(run.path) as ours, RunFile(alone[run.path.name].path) as other:
             np.testing.assert_array_equal(ours.array("history/total"), other.array("history/total"))

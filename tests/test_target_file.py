@@ -61,7 +61,9 @@ print(times)
 def process(program: str, path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that does something with a path and has come so far that it says so; killed at the end."""
     command = [sys.executable, "-c", program, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as started:
         try:
             assert started.stdout is not None
             assert started.stdout.readline()
@@ -108,7 +110,9 @@ def test_a_claim_ends_with_a_process_that_is_killed(path: Path) -> None:
         first.wait()
     assert names(path.parent) == {".run.h5.lock"}
     with claimed(path):
-        assert f"process {os.getpid()} on " in refused(path), "the claim is new, and so is the name on it"
+        assert f"process {os.getpid()} on " in refused(path), (
+            "the claim is new, and so is the name on it"
+        )
     assert names(path.parent) == set()
 
 
@@ -137,7 +141,9 @@ def test_never_two_at_once(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF])
-def test_a_file_system_without_locks_is_done_without(path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_file_system_without_locks_is_done_without(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     def without(_handle: int, _how: int) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -166,7 +172,8 @@ def test_the_lock_of_another_user(path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_place_that_cannot_be_written(path: Path) -> None:
     path.write_text("a file where the folder should be")
     assert refused(path / "run.h5") in {
-        f"{path}/run.h5 cannot be written: {os.strerror(number)}" for number in (errno.EEXIST, errno.ENOTDIR)
+        f"{path}/run.h5 cannot be written: {os.strerror(number)}"
+        for number in (errno.EEXIST, errno.ENOTDIR)
     }
 
 
@@ -245,7 +252,9 @@ def test_files_of_others_are_left(path: Path) -> None:
 # Whole or not at all
 
 
-def test_the_folder_is_flushed_once_the_file_is_in_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_flushed_once_the_file_is_in_its_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A power cut after the rename could otherwise bring the old name back."""
     flushed: list[str] = []
 
@@ -253,7 +262,9 @@ def test_the_folder_is_flushed_once_the_file_is_in_its_place(path: Path, monkeyp
         what = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
         flushed.append(f"{what}, {'there' if path.exists() else 'not there'}")
         if what == "folder":
-            raise OSError(errno.EINVAL, "Invalid argument")  # as some file systems say, which does not matter
+            raise OSError(
+                errno.EINVAL, "Invalid argument"
+            )  # as some file systems say, which does not matter
 
     monkeypatch.setattr(os, "fsync", flush)
     with replacing(path) as part:

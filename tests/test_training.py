@@ -49,7 +49,8 @@ def train(plan: Plan, **more: object) -> tuple[TrainingResult, Mlp]:
 
 def history(result: TrainingResult) -> list[tuple[object, ...]]:
     return [
-        (r.iteration, r.total, tuple(r.terms.values()), tuple(s.tobytes() for s in r.scales)) for r in result.records
+        (r.iteration, r.total, tuple(r.terms.values()), tuple(s.tobytes() for s in r.scales))
+        for r in result.records
     ]
 
 
@@ -78,7 +79,9 @@ def test_loss_by_hand(engine: str) -> None:
     expected = terms[0] + 3 * terms[1] + terms[2] + 0.5 * terms[3]
     torch.testing.assert_close(loss.total, expected, rtol=1e-12, atol=0)
     parameters = list(network.parameters())
-    for a, b in zip(*(torch.autograd.grad(total, parameters) for total in (loss.total, expected)), strict=True):
+    for a, b in zip(
+        *(torch.autograd.grad(total, parameters) for total in (loss.total, expected)), strict=True
+    ):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
 
 
@@ -89,7 +92,9 @@ def test_weights_of_equations_and_lists_of_equations() -> None:
     values = dict(zip(loss.names, loss.values.tolist(), strict=True))
     p, q = network(torch.zeros(1, 1, dtype=torch.float64))[0].tolist()
     assert values["start"] == pytest.approx((p - 1) ** 2 + q**2)
-    assert loss.total.item() == pytest.approx(values["a"] + 0.25 * values["b"] + 2 * values["start"])
+    assert loss.total.item() == pytest.approx(
+        values["a"] + 0.25 * values["b"] + 2 * values["start"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["fixed", "gaaf", "llaaf", "nlaaf"])
@@ -102,7 +107,9 @@ def test_gradcheck_of_the_total_loss(kind: str) -> None:
 
     def total(*values: torch.Tensor) -> torch.Tensor:
         return torch.func.functional_call(
-            _Total(objective), {f"objective_network.{n}": v for n, v in zip(names, values, strict=True)}, ()
+            _Total(objective),
+            {f"objective_network.{n}": v for n, v in zip(names, values, strict=True)},
+            (),
         )
 
     assert torch.autograd.gradcheck(total, start, eps=1e-6, atol=1e-8)
@@ -121,7 +128,12 @@ class _Total(torch.nn.Module):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch", ["null", "16"])
 def test_same_seed_same_history_bit_for_bit(dtype: str, batch: str) -> None:
-    changes = (f"dtype={dtype}", f"training.0.batch={batch}", "network.hidden=[20,20]", "points.interior=3000")
+    changes = (
+        f"dtype={dtype}",
+        f"training.0.batch={batch}",
+        "network.hidden=[20,20]",
+        "points.interior=3000",
+    )
     first, second = (history(train(plan_of(BURGERS, *changes))[0]) for _ in range(2))
     assert first == second
     other = history(train(plan_of(BURGERS, *changes, "seed=1"))[0])
@@ -141,7 +153,9 @@ def test_training_moves_every_parameter_and_lowers_the_loss() -> None:
     assert result.stop_reason is StopReason.COMPLETED
     assert result.iterations == 200
     assert result.final.total < 0.5 * result.records[0].total
-    moved = [bool((p.detach() != b).all()) for p, b in zip(network.parameters(), before, strict=True)]
+    moved = [
+        bool((p.detach() != b).all()) for p, b in zip(network.parameters(), before, strict=True)
+    ]
     assert all(moved), "every weight, bias and slope has a gradient"
 
 
@@ -151,7 +165,9 @@ def test_one_step_of_adam_by_hand() -> None:
     before = [p.detach().clone() for p in plan.make_network().parameters()]
     _, network = train(plan)
     for parameter, old in zip(network.parameters(), before, strict=True):
-        torch.testing.assert_close((parameter.detach() - old).abs(), torch.full_like(old, 1e-3), rtol=1e-3, atol=0)
+        torch.testing.assert_close(
+            (parameter.detach() - old).abs(), torch.full_like(old, 1e-3), rtol=1e-3, atol=0
+        )
 
 
 def test_records_cover_start_and_end() -> None:
@@ -164,20 +180,28 @@ def test_records_cover_start_and_end() -> None:
 
 
 def test_divergence_names_the_term_and_keeps_the_last_good_state() -> None:
-    plan = plan_of(BURGERS, "training.0.learning_rate=1e30", "equations.momentum=u_t + exp(u)**9 = u_xx")
+    plan = plan_of(
+        BURGERS, "training.0.learning_rate=1e30", "equations.momentum=u_t + exp(u)**9 = u_xx"
+    )
     result, network = train(plan)
     assert result.stop_reason is StopReason.DIVERGED
     assert result.divergence is not None
-    assert str(result.divergence).startswith("the loss term 'momentum' became inf at iteration 1, in phase 0 (adam)")
+    assert str(result.divergence).startswith(
+        "the loss term 'momentum' became inf at iteration 1, in phase 0 (adam)"
+    )
     assert result.iterations == 0
     assert math.isfinite(result.final.total)
-    for parameter, start in zip(network.parameters(), plan.make_network().parameters(), strict=True):
+    for parameter, start in zip(
+        network.parameters(), plan.make_network().parameters(), strict=True
+    ):
         assert torch.equal(parameter, start)
 
 
 def test_divergence_by_the_very_last_step() -> None:
     plan = plan_of(
-        BURGERS, "training=[{iterations: 1, learning_rate: 1e30}]", "equations.momentum=u_t + exp(u)**9 = u_xx"
+        BURGERS,
+        "training=[{iterations: 1, learning_rate: 1e30}]",
+        "equations.momentum=u_t + exp(u)**9 = u_xx",
     )
     result, _ = train(plan)
     assert result.stop_reason is StopReason.DIVERGED
@@ -260,5 +284,8 @@ points: {interior: 1000, sampler: grid}
 
 @pytest.mark.cuda
 def test_cuda_follows_the_cpu() -> None:
-    totals = [[r.total for r in train(plan_of(BURGERS, f"device={d}"))[0].records] for d in ("cpu", "cuda")]
+    totals = [
+        [r.total for r in train(plan_of(BURGERS, f"device={d}"))[0].records]
+        for d in ("cpu", "cuda")
+    ]
     assert totals[0] == pytest.approx(totals[1], rel=1e-8)

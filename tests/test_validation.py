@@ -45,11 +45,17 @@ def test_terms_at_fresh_points_by_hand() -> None:
     with torch.no_grad():
         objective.constants.free["k"].fill_(2.0)
     points = fresh_points(objective.problem, 400, 5)
-    assert {name: len(given) for name, given in points.items()} == {"wave": 400, "start": 17, "left": 11}
+    assert {name: len(given) for name, given in points.items()} == {
+        "wave": 400,
+        "start": 17,
+        "left": 11,
+    }
     inside = torch.tensor(points["wave"].points, requires_grad=True)
     (gradient,) = torch.autograd.grad(objective.network(inside).sum(), inside)
     with torch.no_grad():
-        start, left = (objective.network(torch.tensor(points[name].points))[:, 0] for name in ("start", "left"))
+        start, left = (
+            objective.network(torch.tensor(points[name].points))[:, 0] for name in ("start", "left")
+        )
     expected = {
         "wave": float((gradient[:, 1] - 3 * gradient[:, 0]).square().mean()),
         "start": np.mean((start.numpy() - points["start"].points[:, 0]) ** 2),
@@ -66,8 +72,12 @@ def test_points_are_fresh_and_depend_on_the_seed(sampler: str) -> None:
     again = fresh_points(plan.problem, 25, 0)
     for name, given in points.items():
         assert np.array_equal(given.points, again[name].points)
-        assert not {tuple(row) for row in given.points} & {tuple(row) for row in trained[name].points}
-    assert not np.array_equal(points["wave"].points, fresh_points(plan.problem, 25, 1)["wave"].points)
+        assert not {tuple(row) for row in given.points} & {
+            tuple(row) for row in trained[name].points
+        }
+    assert not np.array_equal(
+        points["wave"].points, fresh_points(plan.problem, 25, 1)["wave"].points
+    )
 
 
 def test_given_rows_are_not_fresh(tmp_path: Path) -> None:
@@ -83,7 +93,9 @@ def test_the_part_of_importance_keeps_its_share() -> None:
     assert np.sum(fresh_points(plan.problem, 100, 0)["wave"].points[:, 0] > 2.9) >= 50
 
 
-def test_a_finished_run_is_validated_with_the_points_of_the_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_validated_with_the_points_of_the_spec(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen = []
     monkeypatch.setattr("laaf_cli.runs.train.finish", lambda *arguments: seen.append(arguments))
     execute(plan_of(SYSTEM))
@@ -93,7 +105,9 @@ def test_a_finished_run_is_validated_with_the_points_of_the_spec(monkeypatch: py
         k = result.final.constants["k"]
         objective.constants.free["k"].fill_(k - 1)
     assert result.validation == pytest.approx(validate(objective, 400, 0), rel=1e-12)
-    execute(plan_of(SYSTEM, "training.0.learning_rate=1e30", "equations.wave=u_t + exp(u)**9 = k*u_x"))
+    execute(
+        plan_of(SYSTEM, "training.0.learning_rate=1e30", "equations.wave=u_t + exp(u)**9 = k*u_x")
+    )
     assert seen[1][2].divergence is not None
     assert seen[1][2].validation == {}
 
@@ -127,7 +141,12 @@ def test_far_above(fresh: dict[str, float], trained: dict[str, float], warned: l
 
 @pytest.mark.parametrize(("interior", "warned"), [(10, ["poisson"]), (500, [])])
 def test_too_few_points_are_told_from_enough(interior: int, warned: list[str]) -> None:
-    changes = (f"points.interior={interior}", "conditions.edge.points=50", "network.hidden=[10,10]", "device=cpu")
+    changes = (
+        f"points.interior={interior}",
+        "conditions.edge.points=50",
+        "network.hidden=[10,10]",
+        "device=cpu",
+    )
     plan = plan_of(bundled.find("poisson").content, *changes, "training.0.iterations=300")
     objective = objective_of(plan)
     result = Trainer(objective, plan.phases).train()

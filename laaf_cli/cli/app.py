@@ -45,11 +45,26 @@ def laaf(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Solve differential equations written in YAML with a physics-informed neural network, and learn how wrong it is.
+    """Solve differential equations written in YAML with a physics-informed neural network, and
+    learn how wrong it is.
 
-    Start with [bold]laaf solve burgers[/], or [bold]laaf problems burgers > my.yaml[/] and change it.
+    Start with [bold]laaf solve burgers[/], or [bold]laaf problems burgers > my.yaml[/] and change
+    it.
     """
 
 
-for command in (problems, check, solve, resume, show, plot, evaluate, sweep, compare, reference, reproduce, classify):
+for command in (
+    problems,
+    check,
+    solve,
+    resume,
+    show,
+    plot,
+    evaluate,
+    sweep,
+    compare,
+    reference,
+    reproduce,
+    classify,
+):
     app.command(epilog=f"[bold]Exit codes[/]  {_EXIT_CODES}")(command)

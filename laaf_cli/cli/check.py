@@ -12,7 +12,11 @@ from laaf_cli.cli import console, one_run, options
 def check(
     spec: Annotated[
         str | None,
-        typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False),
+        typer.Argument(
+            metavar="SPEC",
+            help="A YAML file, or the name of a bundled problem.",
+            show_default=False,
+        ),
     ] = None,
     activation: options.ActivationOption = None,
     n: options.ScaleOption = None,
@@ -26,7 +30,10 @@ def check(
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of specs, for editors; takes no SPEC.")
+        bool,
+        typer.Option(
+            "--schema", help="Print the JSON Schema of specs, for editors; takes no SPEC."
+        ),
     ] = False,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,

@@ -40,16 +40,27 @@ def compare(
             "--baseline",
             "-b",
             metavar="METHOD",
-            help="Compare with this over paired seeds: a kind (fixed), a method of the table, or a run file.",
+            help=(
+                "Compare with this over paired seeds: a kind (fixed), a method of the table, "
+                "or a run file."
+            ),
             show_default=False,
         ),
     ] = None,
-    sort: Annotated[Sort, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(Sort)}.")] = Sort.METHOD,
-    mixed: Annotated[bool, typer.Option("--mixed", help="Take runs of several problems, each apart.")] = False,
+    sort: Annotated[
+        Sort, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(Sort)}.")
+    ] = Sort.METHOD,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Take runs of several problems, each apart.")
+    ] = False,
     max_error: Annotated[
         float | None,
         typer.Option(
-            "--max-error", min=0, metavar="X", help="Exit with 6 if any run's error is above.", rich_help_panel=_GATE
+            "--max-error",
+            min=0,
+            metavar="X",
+            help="Exit with 6 if any run's error is above.",
+            rich_help_panel=_GATE,
         ),
     ] = None,
     against: Annotated[
@@ -68,7 +79,10 @@ def compare(
             "--max-regression",
             min=0,
             metavar="X",
-            help="Exit with 6 if a method's median error is above X times that of --against; 1.2 if not given.",
+            help=(
+                "Exit with 6 if a method's median error is above X times that of --against; "
+                "1.2 if not given."
+            ),
             rich_help_panel=_GATE,
             show_default=False,
         ),
@@ -84,18 +98,27 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="The table as CSV.", rich_help_panel=_FORM)] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="The table in Markdown.", rich_help_panel=_FORM)] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="The table as CSV.", rich_help_panel=_FORM)
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The table in Markdown.", rich_help_panel=_FORM)
+    ] = False,
     json: options.JsonOption = False,
     figure: Annotated[
         Path | None,
         typer.Option(
-            "--figure", metavar="FILE", help="Draw the errors of all runs.", rich_help_panel=_FORM, show_default=False
+            "--figure",
+            metavar="FILE",
+            help="Draw the errors of all runs.",
+            rich_help_panel=_FORM,
+            show_default=False,
         ),
     ] = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Compare runs over seeds: errors with their spread, failures, slopes, time, and what the data support.
+    """Compare runs over seeds: errors with their spread, failures, slopes, time, and what the data
+    support.
 
     Example:  laaf compare runs/*.h5 --baseline fixed
     """
@@ -132,8 +155,12 @@ def compare(
     judged = [run for run in read if run.path.resolve() in given]
     exceeded = gate.above(judged, max_error) if max_error is not None else []
     if stored:
-        exceeded += gate.regressions(comparison, stored, 1.2 if max_regression is None else max_regression)
-        exceeded += gate.slowdowns(comparison, stored, max_slowdown) if max_slowdown is not None else []
+        exceeded += gate.regressions(
+            comparison, stored, 1.2 if max_regression is None else max_regression
+        )
+        exceeded += (
+            gate.slowdowns(comparison, stored, max_slowdown) if max_slowdown is not None else []
+        )
     _print(comparison, exceeded, unreadable, csv=csv, markdown=markdown, json=json)
     if figure is not None:
         from laaf_cli.report.comparison_figure import draw_comparison
@@ -153,7 +180,9 @@ def _read(paths: Sequence[Path], *, quiet: bool) -> tuple[list[RunSummary], list
     from laaf_cli.report.run_summary import RunSummary
 
     found, unreadable = [], []
-    with console.counted(len(paths), "reading run files", quiet=quiet or len(paths) < PROGRESS_FROM) as advance:
+    with console.counted(
+        len(paths), "reading run files", quiet=quiet or len(paths) < PROGRESS_FROM
+    ) as advance:
         for path in paths:
             try:
                 found.append(RunSummary.read(path))
@@ -177,7 +206,9 @@ def _print(
     from laaf_cli.report.comparison_record import as_csv, comparison_record
 
     if json:
-        console.print_json(comparison_record(comparison, exceeded=exceeded, unreadable=unreadable).as_json())
+        console.print_json(
+            comparison_record(comparison, exceeded=exceeded, unreadable=unreadable).as_json()
+        )
         return
     if csv:
         console.print_text(as_csv(comparison))

@@ -1,4 +1,6 @@
-"""Where things are printed: results on stdout, everything else on stderr, plain text when not a terminal."""
+"""Where things are printed: results on stdout, everything else on stderr, plain text when not a
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def results() -> Console:
 
 
 def messages() -> Console:
-    """The console of stderr. What cannot be printed is not: a training must not end as the disk of its log is full."""
+    """The console of stderr. What cannot be printed is not: a training must not end as the disk
+    of its log is full.
+    """
     return _console(cast("TextIO", _Unfailing(sys.stderr)))
 
 
@@ -51,7 +55,9 @@ def _console(stream: TextIO) -> Console:
 
     # A pipe has no width of its own; wide enough keeps every row on its line.
     width = None if stream.isatty() else 400
-    return Console(file=stream, highlight=False, emoji=False, width=width, soft_wrap=not stream.isatty())
+    return Console(
+        file=stream, highlight=False, emoji=False, width=width, soft_wrap=not stream.isatty()
+    )
 
 
 def print_error(text: str) -> None:
@@ -72,7 +78,9 @@ def _plain(text: str) -> str:
 
 def visible(text: str) -> str:
     """A text without what a terminal would obey, its lines kept."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def print_message(text: str) -> None:
@@ -124,8 +132,8 @@ def print_source(text: str) -> None:
 def _stdout() -> Iterator[None]:
     """Whatever happens to the reader of our results, the exit code stays the command's own.
 
-    A reader that has left (`laaf problems | head -1`) is no error. Raises UsageError where stdout cannot be
-    written, as on a full disk.
+    A reader that has left (`laaf problems | head -1`) is no error. Raises UsageError where stdout
+    cannot be written, as on a full disk.
     """
     try:
         yield

@@ -33,12 +33,18 @@ def evaluate(
     points: place_options.PointsOption = None,
     output: place_options.OutputOption = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=place_options.TARGET)
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace the file if it is there.",
+            rich_help_panel=place_options.TARGET,
+        ),
     ] = False,
     device: options.DeviceOption = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Evaluate the trained network of a run: any unknown and any derivative, on a grid or at given points.
+    """Evaluate the trained network of a run: any unknown and any derivative, on a grid or at given
+    points.
 
     Example:  laaf evaluate runs/burgers.h5 --fields u,u_x --grid x=501,t=@0.5 --output slice.csv
     """
@@ -58,7 +64,9 @@ def evaluate(
 
         network = restore(file, device.value if device is not None else "auto")
         wanted = {name: network.field(name) for name in _names(fields, network)}
-        places = choose_places(network.domain, network.axes, grid or [], points, len(wanted), quiet=quiet)
+        places = choose_places(
+            network.domain, network.axes, grid or [], points, len(wanted), quiet=quiet
+        )
         if not quiet:
             _announce(file, network, places, list(wanted))
         sampled = export.SampledFields(places, network.evaluate(places, wanted), _attributes(file))
@@ -97,13 +105,17 @@ def _announce(file: RunFile, network: TrainedNetwork, places: Places, names: lis
     spans = []
     for name, values in places.coordinates.items():
         lower, upper = values.min(), values.max()
-        spans.append(f"{name} = {lower:g}" if lower == upper else f"{name} in [{lower:g}, {upper:g}]")
+        spans.append(
+            f"{name} = {lower:g}" if lower == upper else f"{name} in [{lower:g}, {upper:g}]"
+        )
     size = " x ".join(f"{size}" for size in places.shape)
     plural = "" if places.n_points == 1 else "s"
     error = file.attributes["relative_l2"]
     known = "" if math.isnan(error) else f", relative L2 error {error:.3e}"
     title = printable(file.attributes["title"] or file.attributes["problem"])
-    console.print_message(f"{title}{known}: {', '.join(names)} at {size} point{plural}, {', '.join(spans)}")
+    console.print_message(
+        f"{title}{known}: {', '.join(names)} at {size} point{plural}, {', '.join(spans)}"
+    )
     if file.attributes["stop_reason"] in _UNFINISHED:
         console.print_warning(_UNFINISHED[file.attributes["stop_reason"]])
     for warning in network.extrapolation(places):
@@ -123,5 +135,11 @@ def _attributes(file: RunFile) -> dict[str, str]:
     """What a file of fields tells of the run they come from."""
     from laaf_cli import __version__
 
-    given = {name: str(file.attributes[name]) for name in ("problem", "problem_hash", "method_hash")}
-    return {"title": file.attributes["title"] or file.attributes["problem"], "source": f"laaf {__version__}", **given}
+    given = {
+        name: str(file.attributes[name]) for name in ("problem", "problem_hash", "method_hash")
+    }
+    return {
+        "title": file.attributes["title"] or file.attributes["problem"],
+        "source": f"laaf {__version__}",
+        **given,
+    }

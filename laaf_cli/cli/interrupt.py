@@ -10,7 +10,9 @@ from laaf_cli.cli.console import messages
 
 
 class StopFlag:
-    """A flag that the signals set, while the `with` lasts; `message` says what the first one does."""
+    """A flag that the signals set, while the `with` lasts; `message` says what the first one
+    does.
+    """
 
     def __init__(self, message: str) -> None:
         self._message = message

@@ -1,4 +1,6 @@
-"""What the commands that train many runs share: their options, the training itself, and how it ends."""
+"""What the commands that train many runs share: their options, the training itself, and how it
+ends.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ RUNNING = "Running"
 
 SeedsOption = Annotated[
     str,
-    typer.Option("--seeds", metavar="N|LIST", help="How many seeds from 0, or which: 5-9, or 0,3,7."),
+    typer.Option(
+        "--seeds", metavar="N|LIST", help="How many seeds from 0, or which: 5-9, or 0,3,7."
+    ),
 ]
 JobsOption = Annotated[
     int | None,
@@ -29,7 +33,10 @@ JobsOption = Annotated[
         min=1,
         max=1024,
         metavar="N",
-        help="Runs at a time on this machine; one per processor if not given. They share its threads.",
+        help=(
+            "Runs at a time on this machine; one per processor if not given. They share its "
+            "threads."
+        ),
         rich_help_panel=RUNNING,
         show_default=False,
     ),
@@ -81,7 +88,12 @@ def seed_list(given: str) -> list[int]:
 
 
 def train(
-    runs: Sequence[PlannedRun], *, jobs: int | None, scheduler: str | None, overwrite: bool = False, quiet: bool = False
+    runs: Sequence[PlannedRun],
+    *,
+    jobs: int | None,
+    scheduler: str | None,
+    overwrite: bool = False,
+    quiet: bool = False,
 ) -> list[Outcome]:
     """Trains the runs, shown as they go; Ctrl-C leaves the finished ones in place.
 
@@ -102,10 +114,14 @@ def train(
             torch_device(name)
     for folder in dict.fromkeys(run.path.parent for run in runs):
         check_target(folder / ".laaf-sweep.h5", overwrite=True, option="--directory")
-    n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_processors = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     n_jobs = min(jobs or n_processors, len(runs))
     with (
-        StopFlag("stopping; what is trained of unfinished runs is lost since their last checkpoints") as stop,
+        StopFlag(
+            "stopping; what is trained of unfinished runs is lost since their last checkpoints"
+        ) as stop,
         _executor(n_jobs, scheduler) as executor,
         make_sweep_progress(runs, quiet=quiet) as progress,
     ):
@@ -121,7 +137,8 @@ def train(
     if any(outcome.state is State.CANCELLED for outcome in outcomes):
         n_done = sum(outcome.state in ENDED_WELL for outcome in outcomes)
         raise InterruptedRunError(
-            f"interrupted; {n_done} of {len(outcomes)} runs are finished, in {runs[0].path.parent}\n"
+            f"interrupted; {n_done} of {len(outcomes)} runs are finished, in "
+            f"{runs[0].path.parent}\n"
             "The same command goes on from there."
         )
     return outcomes
@@ -149,10 +166,14 @@ def failures(outcomes: Sequence[Outcome]) -> LaafError | None:
     lines = [f"{outcome.run.path}: {outcome.detail}" for outcome in (*failed, *diverged)]
     if failed:
         codes = {outcome.exit_code for outcome in failed}
-        error = LaafError("\n".join([f"{len(failed)} of {len(outcomes)} runs were not trained", *lines]))
+        error = LaafError(
+            "\n".join([f"{len(failed)} of {len(outcomes)} runs were not trained", *lines])
+        )
         if len(codes) == 1:
             error.exit_code = codes.pop()
         return error
     if diverged:
-        return DivergedError("\n".join([f"{len(diverged)} of {len(outcomes)} runs diverged", *lines]))
+        return DivergedError(
+            "\n".join([f"{len(diverged)} of {len(outcomes)} runs diverged", *lines])
+        )
     return None

@@ -37,7 +37,9 @@ def check_max_error(plan: Plan, max_error: float | None) -> None:
 
 
 def check_no_interrupted_run(target: Path) -> None:
-    """Raises UsageError where the run file is there and can be gone on with: who asks for it again may want that."""
+    """Raises UsageError where the run file is there and can be gone on with: who asks for it
+    again may want that.
+    """
     from laaf_cli.errors import RunFileError, UsageError
     from laaf_cli.runfile import SealedRun
     from laaf_cli.runs.resume.resumption import UNFINISHED
@@ -52,7 +54,8 @@ def check_no_interrupted_run(target: Path) -> None:
     if facts["stop_reason"] in UNFINISHED:
         raise UsageError(
             f"{target} is there already, interrupted after {facts['iterations']} iterations\n"
-            f"laaf resume {target} goes on with it, --overwrite replaces it, --output names another."
+            f"laaf resume {target} goes on with it, --overwrite replaces it, --output names "
+            "another."
         )
 
 
@@ -69,7 +72,8 @@ def check_checkpoint(target: Path, *, overwrite: bool) -> None:
         files.remove()
     for path in files.present():
         raise UsageError(
-            f"{path} holds an unfinished training; laaf resume {target} goes on with it, --overwrite starts anew"
+            f"{path} holds an unfinished training; laaf resume {target} goes on with it, "
+            "--overwrite starts anew"
         )
 
 
@@ -77,7 +81,8 @@ def check_checkpoint(target: Path, *, overwrite: bool) -> None:
 def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """The run file of a new run, which no other process takes meanwhile.
 
-    Raises UsageError where it cannot be written, or holds a run, finished or not, that is not to be replaced.
+    Raises UsageError where it cannot be written, or holds a run, finished or not, that is not to be
+    replaced.
     """
     from laaf_cli.files.target import check_target, claimed
 
@@ -101,7 +106,9 @@ def memory_warnings(plan: AnyPlan) -> list[str]:
 
 
 def use_threads(n_threads: int) -> None:
-    """Trains with as many threads as before, where there are so many processors: another number rounds otherwise."""
+    """Trains with as many threads as before, where there are so many processors: another number
+    rounds otherwise.
+    """
     import os
 
     import torch
@@ -111,12 +118,18 @@ def use_threads(n_threads: int) -> None:
 
 
 def train(
-    plan: AnyPlan, target: Path, *, past: AnyPast | None = None, retries: int = 0, quiet: bool = False
+    plan: AnyPlan,
+    target: Path,
+    *,
+    past: AnyPast | None = None,
+    retries: int = 0,
+    quiet: bool = False,
 ) -> FinishedRun[Told]:
-    """Trains and writes; a signal that comes while the file is written does not keep it from being written.
+    """Trains and writes; a signal that comes while the file is written does not keep it from being
+    written.
 
-    While the training goes on it is kept beside the run file. Where it is stopped at once, raises InterruptedRunError
-    that names what was kept.
+    While the training goes on it is kept beside the run file. Where it is stopped at once, raises
+    InterruptedRunError that names what was kept.
     """
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.cli.progress import make_progress
@@ -148,11 +161,15 @@ def train(
 
 
 def _check_progress(finished: FinishedRun[Told], past: AnyPast) -> None:
-    """Raises DivergedError where a run that is gone on with diverges at once: what there is, is the better state."""
+    """Raises DivergedError where a run that is gone on with diverges at once: what there is, is
+    the better state.
+    """
     from laaf_cli.errors import DivergedError
 
     if finished.summary.iterations <= past.iterations:
-        raise DivergedError(f"training diverged at once: {finished.summary.stop_detail}\n{past.path} is as it was.")
+        raise DivergedError(
+            f"training diverged at once: {finished.summary.stop_detail}\n{past.path} is as it was."
+        )
 
 
 class _Keeper:
@@ -170,7 +187,8 @@ class _Keeper:
             if not self.has_failed:
                 reason = error.strerror or error
                 console.print_warning(
-                    f"the checkpoint {self.files.newest} cannot be written: {reason}; training goes on"
+                    f"the checkpoint {self.files.newest} cannot be written: {reason}; training "
+                    "goes on"
                 )
             self.has_failed = True
 
@@ -182,7 +200,9 @@ def _stopped(target: Path, kept: CheckpointFiles) -> BaseException:
     path = _last_kept(kept)
     if path is None:
         return KeyboardInterrupt()
-    return InterruptedRunError(f"interrupted; the last checkpoint is {path}\nlaaf resume {target} goes on from there.")
+    return InterruptedRunError(
+        f"interrupted; the last checkpoint is {path}\nlaaf resume {target} goes on from there."
+    )
 
 
 def _with_checkpoint(error: LaafError, target: Path, kept: CheckpointFiles) -> LaafError:
@@ -190,13 +210,18 @@ def _with_checkpoint(error: LaafError, target: Path, kept: CheckpointFiles) -> L
     path = _last_kept(kept)
     if path is None:
         return error
-    return type(error)(f"{error}\nThe last checkpoint is {path}; laaf resume {target} goes on from there.")
+    return type(error)(
+        f"{error}\nThe last checkpoint is {path}; laaf resume {target} goes on from there."
+    )
 
 
 def _stopping(plan: AnyPlan) -> str:
     """What is said to Ctrl-C."""
     last = "writes nothing" if plan.spec.checkpoint is None else "leaves the last checkpoint"
-    return f"stopping after this iteration, to write what was reached; once more stops at once and {last}"
+    return (
+        "stopping after this iteration, to write what was reached; once more stops at once "
+        f"and {last}"
+    )
 
 
 def _last_kept(kept: CheckpointFiles) -> Path | None:
@@ -209,8 +234,12 @@ def _last_kept(kept: CheckpointFiles) -> Path | None:
         return None
 
 
-def report(finished: FinishedRun[Told], max_error: float | None, *, quiet: bool, json: bool) -> None:
-    """Prints how the run went; raises the error that it ends in, if it does. Its file is written all the same."""
+def report(
+    finished: FinishedRun[Told], max_error: float | None, *, quiet: bool, json: bool
+) -> None:
+    """Prints how the run went; raises the error that it ends in, if it does. Its file is written
+    all the same.
+    """
     _print(finished, quiet=quiet, json=json)
     _raise_for(finished, max_error)
 
@@ -238,10 +267,14 @@ def _raise_for(finished: FinishedRun[Told], max_error: float | None) -> None:
     if summary.stop_reason == "diverged":
         remedy = "A smaller --learning-rate or --dtype float64"
         if isinstance(finished.record, RunRecord):
-            remedy = f"A smaller --learning-rate, --dtype float64, or laaf resume {summary.path} --retries 3"
+            remedy = (
+                "A smaller --learning-rate, --dtype float64, or laaf resume "
+                f"{summary.path} --retries 3"
+            )
         raise DivergedError(
             f"training diverged: {summary.stop_detail}\n"
-            f"The last good state, of iteration {summary.iterations}, is in {summary.path}\n{remedy} may help."
+            f"The last good state, of iteration {summary.iterations}, is in "
+            f"{summary.path}\n{remedy} may help."
         )
     if summary.stop_reason == "interrupted":
         raise InterruptedRunError(
@@ -249,8 +282,12 @@ def _raise_for(finished: FinishedRun[Told], max_error: float | None) -> None:
             f"laaf resume {summary.path} goes on from there."
         )
     if max_error is not None and summary.why_unknown:
-        raise BoundExceededError(f"no error is known to be below {max_error:g}: {summary.why_unknown}")
+        raise BoundExceededError(
+            f"no error is known to be below {max_error:g}: {summary.why_unknown}"
+        )
     if max_error is not None and not summary.error <= max_error:
         measure = summary.measure
         told = measure.text(summary.error, 3)
-        raise BoundExceededError(f"{measure.name} {told} is above the bound {measure.bound_text(max_error)}")
+        raise BoundExceededError(
+            f"{measure.name} {told} is above the bound {measure.bound_text(max_error)}"
+        )

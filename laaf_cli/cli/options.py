@@ -45,7 +45,10 @@ class Derivatives(StrEnum):
 _METHOD, _TRAINING, _MACHINE = "Method", "Training", "Machine"
 
 SpecArgument = Annotated[
-    str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False
+    ),
 ]
 RunsArgument = Annotated[
     list[Path],
@@ -63,7 +66,10 @@ ActivationOption = Annotated[
     ),
 ]
 ScaleOption = Annotated[
-    float | None, typer.Option("--n", metavar="N", help="Scale n of the slopes, at least 1.", rich_help_panel=_METHOD)
+    float | None,
+    typer.Option(
+        "--n", metavar="N", help="Scale n of the slopes, at least 1.", rich_help_panel=_METHOD
+    ),
 ]
 RecoveryOption = Annotated[
     bool | None,
@@ -76,28 +82,47 @@ RecoveryOption = Annotated[
 ]
 IterationsOption = Annotated[
     int | None,
-    typer.Option("--iterations", "-i", metavar="N", help="Iterations of the training.", rich_help_panel=_TRAINING),
+    typer.Option(
+        "--iterations",
+        "-i",
+        metavar="N",
+        help="Iterations of the training.",
+        rich_help_panel=_TRAINING,
+    ),
 ]
 LearningRateOption = Annotated[
     float | None,
-    typer.Option("--learning-rate", metavar="X", help="The (first) learning rate.", rich_help_panel=_TRAINING),
+    typer.Option(
+        "--learning-rate", metavar="X", help="The (first) learning rate.", rich_help_panel=_TRAINING
+    ),
 ]
 SeedOption = Annotated[
     int | None,
-    typer.Option("--seed", "-s", metavar="N", help="The seed of everything random.", rich_help_panel=_TRAINING),
+    typer.Option(
+        "--seed",
+        "-s",
+        metavar="N",
+        help="The seed of everything random.",
+        rich_help_panel=_TRAINING,
+    ),
 ]
 DeviceOption = Annotated[
-    Device | None, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.", rich_help_panel=_MACHINE)
+    Device | None,
+    typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.", rich_help_panel=_MACHINE),
 ]
 DtypeOption = Annotated[
-    Dtype | None, typer.Option("--dtype", metavar="NAME", help="float32 or float64.", rich_help_panel=_MACHINE)
+    Dtype | None,
+    typer.Option("--dtype", metavar="NAME", help="float32 or float64.", rich_help_panel=_MACHINE),
 ]
 DerivativesOption = Annotated[
     Derivatives,
     typer.Option(
         "--derivatives",
         metavar="NAME",
-        help="fused (the C++ kernel), taylor (torch) or nested (its slow check); auto takes the fastest.",
+        help=(
+            "fused (the C++ kernel), taylor (torch) or nested (its slow check); auto takes "
+            "the fastest."
+        ),
         rich_help_panel=_MACHINE,
     ),
 ]
@@ -114,18 +139,26 @@ AllowPythonOption = Annotated[
     bool,
     typer.Option(
         "--allow-python",
-        help="Run the Python file that the spec names under 'functions'. Read it first: it can do anything.",
+        help=(
+            "Run the Python file that the spec names under 'functions'. Read it first: it can "
+            "do anything."
+        ),
         show_default=False,
     ),
 ]
 MaxSecondsOption = Annotated[
     float | None,
     typer.Option(
-        "--max-seconds", min=0, metavar="X", help="End after these seconds of training.", rich_help_panel=_TRAINING
+        "--max-seconds",
+        min=0,
+        metavar="X",
+        help="End after these seconds of training.",
+        rich_help_panel=_TRAINING,
     ),
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the run file, or an unfinished run, if it is there.")
+    bool,
+    typer.Option("--overwrite", help="Replace the run file, or an unfinished run, if it is there."),
 ]
 RetriesOption = Annotated[
     int,
@@ -134,14 +167,19 @@ RetriesOption = Annotated[
         min=0,
         max=100,
         metavar="K",
-        help="Go back from divergence to the last good state, with a tenth of the learning rate, K times at most.",
+        help=(
+            "Go back from divergence to the last good state, with a tenth of the learning "
+            "rate, K times at most."
+        ),
         rich_help_panel=_TRAINING,
         show_default=False,
     ),
 ]
 MaxErrorOption = Annotated[
     float | None,
-    typer.Option("--max-error", min=0, metavar="X", help="Exit with 6 above this relative L2 error."),
+    typer.Option(
+        "--max-error", min=0, metavar="X", help="Exit with 6 above this relative L2 error."
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
@@ -164,8 +202,8 @@ class SpecOptions:
     def overrides(self, text: Text) -> list[Override]:
         """The changes, `--set` first, so that the options named for a purpose win.
 
-        Raises UsageError for `--slope-recovery` without slopes, and for an option of the one training phase
-        where the spec has several.
+        Raises UsageError for `--slope-recovery` without slopes, and for an option of the one
+        training phase where the spec has several.
         """
         from laaf_cli.errors import UsageError
         from laaf_cli.spec import Override, apply
@@ -183,8 +221,12 @@ class SpecOptions:
                 f"the spec has {len(phases)} training phases, and --iterations speaks of one\n"
                 "Name it, as in --set training.1.iterations=5000."
             )
-        kind, recovery = (slopes.child(key) if slopes is not None else None for key in ("kind", "recovery"))
-        is_fixed = (self.activation or (kind.data if kind is not None else None)) == Activation.FIXED
+        kind, recovery = (
+            slopes.child(key) if slopes is not None else None for key in ("kind", "recovery")
+        )
+        is_fixed = (
+            self.activation or (kind.data if kind is not None else None)
+        ) == Activation.FIXED
         if self.slope_recovery and is_fixed:
             raise UsageError("--slope-recovery needs slopes, and those of this run are fixed")
         has_settings = recovery is not None and isinstance(recovery.data, dict)
@@ -193,17 +235,25 @@ class SpecOptions:
 
     @staticmethod
     def _phase_with_rate(phases: list[Value]) -> int:
-        """The one phase that takes a learning rate; raises UsageError where there are several, or none."""
+        """The one phase that takes a learning rate; raises UsageError where there are several,
+        or none.
+        """
         from laaf_cli.errors import UsageError
         from laaf_cli.training import OPTIMIZERS
 
-        names = [name.data if (name := phase.child("optimizer")) is not None else "adam" for phase in phases]
-        known = all(name in OPTIMIZERS for name in names)  # what is none is told later, with its place
+        names = [
+            name.data if (name := phase.child("optimizer")) is not None else "adam"
+            for phase in phases
+        ]
+        known = all(
+            name in OPTIMIZERS for name in names
+        )  # what is none is told later, with its place
         without = [name for name, row in OPTIMIZERS.items() if not row.takes_rate]
         rated = [i for i, name in enumerate(names) if name not in without]
         if known and len(phases) > 1 and len(rated) != 1:
             raise UsageError(
-                f"the spec has {len(phases)} training phases, {len(rated) or 'none'} with a learning rate, and "
+                f"the spec has {len(phases)} training phases, {len(rated) or 'none'} with a "
+                "learning rate, and "
                 "--learning-rate speaks of one\nName it, as in --set training.1.learning_rate=1e-4."
             )
         return rated[0] if rated else 0
@@ -222,7 +272,11 @@ class SpecOptions:
         if self.iterations is not None:
             yield Override(("training", 0, "iterations"), str(self.iterations), "--iterations ")
         if self.learning_rate is not None:
-            yield Override(("training", phase_with_rate, "learning_rate"), repr(self.learning_rate), "--learning-rate ")
+            yield Override(
+                ("training", phase_with_rate, "learning_rate"),
+                repr(self.learning_rate),
+                "--learning-rate ",
+            )
         if self.seed is not None:
             yield Override(("seed",), str(self.seed), "--seed ")
         if self.device is not None:

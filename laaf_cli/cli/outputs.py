@@ -46,9 +46,13 @@ class CheckRecord(JsonRecord):
     start_loss: float
     """The whole loss at step 0, slope recovery included."""
     constant_bound: float
-    """The least loss of a constant network, with its slope recovery term; null where it is not finite."""
+    """The least loss of a constant network, with its slope recovery term; null where it is not
+    finite.
+    """
     theorem_holds: bool | None
-    """Whether the first is below the second, as Theorem 2.1 of arXiv 1909.12228 asks; null where it cannot be told."""
+    """Whether the first is below the second, as Theorem 2.1 of arXiv 1909.12228 asks; null where
+    it cannot be told.
+    """
 
     @classmethod
     def of(cls, plan: Plan, inspection: Inspection) -> CheckRecord:
@@ -103,4 +107,6 @@ RECORDS: dict[str, tuple[type[JsonRecord], ...]] = {
     "solve": (Summary,),
     "sweep": (ComparisonRecord,),
 }
-"""The record that each command prints, or those of which it prints one; `docs/generate.py` writes a schema for each."""
+"""The record that each command prints, or those of which it prints one; `docs/generate.py`
+writes a schema for each.
+"""

@@ -72,13 +72,21 @@ def _method(overview: Overview) -> PlainTable:
     table = plain_table("method", overview.method)
     recovery = spec.slopes.recovery
     if recovery is not None and spec.slopes.kind != "fixed":
-        table.add_texts("slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}")
-    table.add_texts("network", f"{'x'.join(map(str, spec.network.hidden))} {spec.network.activation}, {_inputs(spec)}")
+        table.add_texts(
+            "slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
+        )
+    table.add_texts(
+        "network",
+        f"{'x'.join(map(str, spec.network.hidden))} {spec.network.activation}, {_inputs(spec)}",
+    )
     table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")
-    table.add_texts("points", ", ".join(f"{name} {count}" for name, count in overview.n_points.items()))
+    table.add_texts(
+        "points", ", ".join(f"{name} {count}" for name, count in overview.n_points.items())
+    )
     if spec.points.resample is not None:
         table.add_texts(
-            "points renewed", f"every {spec.points.resample.every} iterations, {spec.points.resample.method}"
+            "points renewed",
+            f"every {spec.points.resample.every} iterations, {spec.points.resample.method}",
         )
     if spec.weights.balance.method != "fixed":
         table.add_texts("weights balanced", spec.weights.balance.method)
@@ -117,17 +125,25 @@ def _errors(overview: Overview) -> PlainTable:
     table.add_texts("largest at", *(_point(place.at) for place in places.values()))
     table.add_texts(
         "half of its square in",
-        *(f"{place.half_share:.2%} of the grid: {_box(place.half_box)}" for place in places.values()),
+        *(
+            f"{place.half_share:.2%} of the grid: {_box(place.half_box)}"
+            for place in places.values()
+        ),
     )
     for i, time in enumerate(overview.times):
         at = overview.error_at_times or {}
-        table.add_texts(f"relative L2 at t = {time:g}", *(f"{values[i]:.3e}" for values in at.values()))
+        table.add_texts(
+            f"relative L2 at t = {time:g}", *(f"{values[i]:.3e}" for values in at.values())
+        )
     if overview.reference is not None:
         empty = [""] * (len(places) - 1)
         table.add_texts("reference", overview.reference["method"].split(";")[0], *empty)
         table.add_texts(
             "reference's own error",
-            f"{overview.reference['error_estimate']:.1e}, in {overview.reference['wall_time_s']:.2f} s",
+            (
+                f"{overview.reference['error_estimate']:.1e}, in "
+                f"{overview.reference['wall_time_s']:.2f} s"
+            ),
             *empty,
         )
     return table
@@ -144,13 +160,23 @@ def _box(box: dict[str, tuple[float, float]]) -> str:
 def _losses(overview: Overview) -> PlainTable:
     weighted, fresh = has_weights(overview.weights), bool(overview.validation)
     headings = ["at the start", "at the end", "ratio"]
-    table = plain_table("loss term", *["weight"] * weighted, *headings, *["at fresh points"] * fresh)
-    rows = [*overview.terms.items(), ("total without S", overview.loss_without_recovery), ("total", overview.total)]
+    table = plain_table(
+        "loss term", *["weight"] * weighted, *headings, *["at fresh points"] * fresh
+    )
+    rows = [
+        *overview.terms.items(),
+        ("total without S", overview.loss_without_recovery),
+        ("total", overview.total),
+    ]
     for name, term in rows:
         is_term = name in overview.terms
         weight = [f"{overview.weights[name]:.4g}" if is_term else ""] * weighted
         ratio = term.end / term.start if term.start else math.nan
-        course = [f"{term.start:.3e}", f"{term.end:.3e}", "-" if math.isnan(ratio) else f"{ratio:.2g}"]
+        course = [
+            f"{term.start:.3e}",
+            f"{term.end:.3e}",
+            "-" if math.isnan(ratio) else f"{ratio:.2g}",
+        ]
         validation = [value_or_dash(overview.validation.get(name)) if is_term else ""] * fresh
         table.add_texts(name, *weight, *course, *validation)
     return table
@@ -159,10 +185,14 @@ def _losses(overview: Overview) -> PlainTable:
 def _slopes(overview: Overview) -> PlainTable:
     low = min(layer.least for layer in overview.slopes)
     high = max(layer.greatest for layer in overview.slopes)
-    table = plain_table("slopes n·a", "mean", "deviation", "least", "greatest", f"{low:.3g} to {high:.3g}")
+    table = plain_table(
+        "slopes n·a", "mean", "deviation", "least", "greatest", f"{low:.3g} to {high:.3g}"
+    )
     for k, layer in enumerate(overview.slopes, start=1):
         numbers = (layer.mean, layer.deviation, layer.least, layer.greatest)
-        table.add_texts(f"layer {k}", *(f"{number:.4f}" for number in numbers), _histogram(layer.counts))
+        table.add_texts(
+            f"layer {k}", *(f"{number:.4f}" for number in numbers), _histogram(layer.counts)
+        )
     return table
 
 
@@ -192,6 +222,10 @@ def versions_table(facts: Mapping[str, Any]) -> PlainTable:
 
 def ended_text(facts: Mapping[str, Any], after: str) -> str:
     """Why a training ended, from the attributes of its run file; after: how far it had come."""
-    reason = "a checkpoint of an unfinished run," if facts["stop_reason"] == "running" else facts["stop_reason"]
+    reason = (
+        "a checkpoint of an unfinished run,"
+        if facts["stop_reason"] == "running"
+        else facts["stop_reason"]
+    )
     ended = f"{reason} after {after}, {facts['wall_time_s']:.1f} s"
     return f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended

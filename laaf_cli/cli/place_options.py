@@ -26,7 +26,10 @@ GridOption = Annotated[
         metavar="PIECES",
         help="A grid, as x=101,t=@0.5. "
         + "; ".join(f"{form}: {meaning}" for form, meaning in GRID_FORMS.items())
-        + ". A coordinate that is not named has the values of the evaluation grid, as all have without this option.",
+        + (
+            ". A coordinate that is not named has the values of the evaluation grid, as all have "
+            "without this option."
+        ),
         show_default=False,
         rich_help_panel=WHERE,
     ),

@@ -53,7 +53,8 @@ def choose_places(
     *,
     quiet: bool,
 ) -> Places:
-    """The points of a CSV, or the grid that is described; the grid of `axes` where neither is given.
+    """The points of a CSV, or the grid that is described; the grid of `axes` where neither is
+    given.
 
     Raises UsageError for what `on_grid` and `read_points` do, and for too many values.
     """
@@ -61,7 +62,9 @@ def choose_places(
         found = read_points(points, domain.coordinates)
         check_size({"rows": found.places.n_points}, n_fields)
         if found.unused and not quiet:
-            console.print_message(f"columns that are not used: {printable(', '.join(found.unused))}")
+            console.print_message(
+                f"columns that are not used: {printable(', '.join(found.unused))}"
+            )
         return found.places
     if grid:
         return on_grid(grid, domain, axes, n_fields)
@@ -75,16 +78,20 @@ def check_size(sizes: Mapping[str, int], n_fields: int) -> None:
     if n_points * n_fields > MAX_VALUES:
         by_name = " × ".join(f"{size:,} ({name})" for name, size in sizes.items())
         raise UsageError(
-            f"{by_name} points and {n_fields} field{'s'[: n_fields > 1]} are {n_points * n_fields:,} values; "
-            f"at most {MAX_VALUES:,} are computed at once\nFewer points, or one part of the domain after another."
+            f"{by_name} points and {n_fields} field{'s'[: n_fields > 1]} are "
+            f"{n_points * n_fields:,} values; "
+            f"at most {MAX_VALUES:,} are computed at once\nFewer points, or one part of the "
+            "domain after another."
         )
 
 
-def on_grid(texts: Iterable[str], domain: Domain, axes: Mapping[str, Array], n_fields: int) -> Places:
+def on_grid(
+    texts: Iterable[str], domain: Domain, axes: Mapping[str, Array], n_fields: int
+) -> Places:
     """The grid that `--grid` describes; a coordinate that is not named has the values of `axes`.
 
-    Raises UsageError for a piece that has none of the forms, for a name that is not a coordinate or stands twice,
-    and for a grid that is too large.
+    Raises UsageError for a piece that has none of the forms, for a name that is not a coordinate or
+    stands twice, and for a grid that is too large.
     """
     ranges: dict[str, _Range] = {}
     for piece in (piece.strip() for text in texts for piece in text.split(",")):
@@ -92,15 +99,24 @@ def on_grid(texts: Iterable[str], domain: Domain, axes: Mapping[str, Array], n_f
         if not (name and equals and value):
             raise UsageError(f"--grid: {shown(piece)} does not have the form of x=101\n{_forms()}")
         if name not in domain.coordinates:
-            hint = did_you_mean(name, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+            hint = (
+                did_you_mean(name, domain.coordinates)
+                or f"Coordinates: {listed(domain.coordinates)}."
+            )
             raise UsageError(f"--grid: {shown(name)} is not a coordinate. {hint}")
         if name in ranges:
             raise UsageError(f"--grid names '{name}' twice")
         axis = domain.coordinates.index(name)
         ranges[name] = _range(piece, name, value, (domain.lower[axis], domain.upper[axis]))
-    sizes = {name: ranges[name].count if name in ranges else len(axes[name]) for name in domain.coordinates}
+    sizes = {
+        name: ranges[name].count if name in ranges else len(axes[name])
+        for name in domain.coordinates
+    }
     check_size(sizes, n_fields)
-    return Places({name: ranges[name].values() if name in ranges else axes[name] for name in sizes}, is_grid=True)
+    return Places(
+        {name: ranges[name].values() if name in ranges else axes[name] for name in sizes},
+        is_grid=True,
+    )
 
 
 def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Range:
@@ -111,17 +127,26 @@ def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Ra
     *ends, count = (part.strip() for part in text.split(":"))
     # Who writes t=0.5 or t=1 most likely means that one time.
     meant = (
-        f"For the single value {name} = {count} write {name}=@{count}" if not ends and _is_number(count) else _forms()
+        f"For the single value {name} = {count} write {name}=@{count}"
+        if not ends and _is_number(count)
+        else _forms()
     )
     if len(ends) not in (0, 2) or not _COUNT.fullmatch(count):
-        raise UsageError(f"--grid: {shown(piece)} does not say how many points, a whole number\n{meant}")
+        raise UsageError(
+            f"--grid: {shown(piece)} does not say how many points, a whole number\n{meant}"
+        )
     if int(count) < 2:
-        raise UsageError(f"--grid: {shown(piece)} asks for {int(count)}, and a range has 2 points at least\n{meant}")
+        raise UsageError(
+            f"--grid: {shown(piece)} asks for {int(count)}, and a range has 2 points at "
+            f"least\n{meant}"
+        )
     lower, upper = (_number(piece, ends[0]), _number(piece, ends[1])) if ends else bounds
     if not math.isfinite(upper - lower):
         raise UsageError(f"--grid: {shown(piece)} is wider than numbers reach")
     if not lower < upper:
-        raise UsageError(f"--grid: the lower end of {shown(piece)}, {lower:g}, is not below the upper, {upper:g}")
+        raise UsageError(
+            f"--grid: the lower end of {shown(piece)}, {lower:g}, is not below the upper, {upper:g}"
+        )
     return _Range(lower, upper, int(count))
 
 
@@ -131,7 +156,9 @@ def _number(piece: str, text: str) -> float:
         tree = resolve(parse(text), Scope())
     except ExpressionError as error:
         fault = error.faults[0]
-        raise UsageError(f"--grid: {shown(text)} in {shown(piece)} is not a number: {fault.what}") from None
+        raise UsageError(
+            f"--grid: {shown(text)} in {shown(piece)} is not a number: {fault.what}"
+        ) from None
     if not isinstance(tree, Number):
         raise UsageError(f"--grid: {shown(text)} in {shown(piece)} is not a number")
     return tree.value
@@ -161,8 +188,8 @@ class PointsFile:
 def read_points(name: str, coordinates: Sequence[str]) -> PointsFile:
     """The points of a CSV whose header names the coordinates, in any order; `-` is stdin.
 
-    Raises UsageError, with the number of the line, for what cannot be read, lacks a column, is empty, or holds
-    other things than finite numbers.
+    Raises UsageError, with the number of the line, for what cannot be read, lacks a column, is
+    empty, or holds other things than finite numbers.
     """
     source = "stdin" if name == "-" else printable(name)
     try:
@@ -173,7 +200,9 @@ def read_points(name: str, coordinates: Sequence[str]) -> PointsFile:
     except csv.Error as error:
         raise UsageError(f"{source} cannot be read as CSV: {error}") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(
+            f"{source} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
 
 
 @contextmanager
@@ -210,7 +239,8 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
             continue
         if len(line) != len(header):
             raise UsageError(
-                f"line {lines.line_num} of {source} has {len(line)} value{'s'[: len(line) > 1]}, and the header "
+                f"line {lines.line_num} of {source} has {len(line)} "
+                f"value{'s'[: len(line) > 1]}, and the header "
                 f"names {len(header)} column{'s'[: len(header) > 1]}\n"
                 "Values have commas between them and a decimal point inside."
             )
@@ -222,7 +252,9 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
             _refuse(line, columns, lines.line_num, source, coordinates)
         values.extend(row)
         if len(values) > MAX_VALUES:
-            raise UsageError(f"{source} holds more than {MAX_VALUES:,} values, which are too many at once")
+            raise UsageError(
+                f"{source} holds more than {MAX_VALUES:,} values, which are too many at once"
+            )
     if not values:
         raise UsageError(f"{source} holds no points: nothing follows its header")
     table = np.array(values).reshape(-1, len(coordinates))
@@ -240,17 +272,23 @@ def _columns(header: list[str], source: str, coordinates: Sequence[str]) -> list
     if missing:
         names = listed(f"'{name}'" for name in missing)
         found = shown(", ".join(header), 200)
-        separator = next((mark for mark in ";\t " if mark in header[0]), "") if len(header) == 1 else ""
+        separator = (
+            next((mark for mark in ";\t " if mark in header[0]), "") if len(header) == 1 else ""
+        )
         hint = "\nColumns have commas between them." if separator else ""
         plural = "s"[: len(missing) > 1]
-        raise UsageError(f"{source} has no column{plural} {names}; its first line is {found}\n{expected}{hint}")
+        raise UsageError(
+            f"{source} has no column{plural} {names}; its first line is {found}\n{expected}{hint}"
+        )
     for name in coordinates:
         if header.count(name) > 1:
             raise UsageError(f"{source} has {header.count(name)} columns '{name}'")
     return [header.index(name) for name in coordinates]
 
 
-def _refuse(line: list[str], columns: list[int], number: int, source: str, coordinates: Sequence[str]) -> NoReturn:
+def _refuse(
+    line: list[str], columns: list[int], number: int, source: str, coordinates: Sequence[str]
+) -> NoReturn:
     """Raises UsageError for the first cell of a row that is not a finite number."""
     for column, name in zip(columns, coordinates, strict=True):
         cell = line[column].strip()
@@ -260,5 +298,7 @@ def _refuse(line: list[str], columns: list[int], number: int, source: str, coord
             what = f"{shown(cell)} is not a number" if cell else "the value is missing"
             raise UsageError(f"line {number} of {source}, column '{name}': {what}") from None
         if not math.isfinite(value):
-            raise UsageError(f"line {number} of {source}, column '{name}': {shown(cell)} is not finite")
+            raise UsageError(
+                f"line {number} of {source}, column '{name}': {shown(cell)} is not finite"
+            )
     raise AssertionError("every cell is a finite number")

@@ -24,7 +24,8 @@ def plot(
             "--output",
             "-o",
             metavar="FILE",
-            help="The picture: its ending names the type, as .png or .pdf; several kinds are put before the ending. "
+            help="The picture: its ending names the type, as .png or .pdf; several kinds are "
+            "put before the ending. "
             "Not given: a window.",
             show_default=False,
         ),
@@ -35,7 +36,8 @@ def plot(
             "--kind",
             "-k",
             metavar="KIND",
-            help="solution, frequency, error, loss, constants or slopes; of images loss, error, slopes or confusion; "
+            help="solution, frequency, error, loss, constants or slopes; of images loss, "
+            "error, slopes or confusion; "
             "repeatable, or with commas. Not given: all that suit.",
             show_default=False,
         ),
@@ -43,17 +45,25 @@ def plot(
     times: Annotated[
         str | None,
         typer.Option(
-            "--times", metavar="T,...", help="Times of the slices; not given: those of the spec.", show_default=False
+            "--times",
+            metavar="T,...",
+            help="Times of the slices; not given: those of the spec.",
+            show_default=False,
         ),
     ] = None,
     unknown: Annotated[
         str | None,
-        typer.Option("--unknown", metavar="NAME", help="Draw this unknown alone.", show_default=False),
+        typer.Option(
+            "--unknown", metavar="NAME", help="Draw this unknown alone.", show_default=False
+        ),
     ] = None,
-    dpi: Annotated[int, typer.Option("--dpi", min=20, max=2400, metavar="N", help="Dots per inch of a file.")] = 200,
+    dpi: Annotated[
+        int, typer.Option("--dpi", min=20, max=2400, metavar="N", help="Dots per inch of a file.")
+    ] = 200,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Draw solution, error, frequency content, loss, slopes of one or several runs; of images the confusion, too.
+    """Draw solution, error, frequency content, loss, slopes of one or several runs; of images the
+    confusion, too.
 
     Example:  laaf plot runs/burgers-nlaaf-n10-s0.h5 --output burgers.png
     """
@@ -87,7 +97,8 @@ def _drawings(
 ) -> list[Drawing]:
     """The figures of runs of one task.
 
-    Raises RunFileError where they are of two, and UsageError for options that such runs have no use for.
+    Raises RunFileError where they are of two, and UsageError for options that such runs have no use
+    for.
     """
     from laaf_cli.errors import RunFileError, UsageError
     from laaf_cli.report import figures
@@ -97,7 +108,8 @@ def _drawings(
     for path, task in zip(paths, tasks, strict=True):
         if task != tasks[0]:
             raise RunFileError(
-                f"{path} does not fit: it is a run of {COMMANDS[task]} and {paths[0]} one of {COMMANDS[tasks[0]]}, and "
+                f"{path} does not fit: it is a run of {COMMANDS[task]} and {paths[0]} one of "
+                f"{COMMANDS[tasks[0]]}, and "
                 "a figure shows runs of one of them"
             )
     figures.check_kinds(kinds, tasks[0])
@@ -105,7 +117,9 @@ def _drawings(
         return figures.draw([figures.RunData.read(path) for path in paths], kinds, times, unknown)
     for name, value in (("--times", times), ("--unknown", unknown)):
         if value is not None:
-            raise UsageError(f"{name} is for runs of {COMMANDS['equation']}, and {paths[0]} is one of images")
+            raise UsageError(
+                f"{name} is for runs of {COMMANDS['equation']}, and {paths[0]} is one of images"
+            )
     return figures.draw_images([figures.ImageRunData.read(path) for path in paths], kinds)
 
 
@@ -120,7 +134,9 @@ def _parsed(times: str | None) -> Sequence[float] | None:
         try:
             found.append(float(text))
         except ValueError:
-            raise UsageError(f"--times takes numbers with commas between, as 0.25,0.5, and '{text}' is none") from None
+            raise UsageError(
+                f"--times takes numbers with commas between, as 0.25,0.5, and '{text}' is none"
+            ) from None
         if not math.isfinite(found[-1]):
             raise UsageError(f"--times takes finite numbers, not {text.strip()}")
     return found

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def problems(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="Print the YAML of this problem or data set.", show_default=False),
+        typer.Argument(
+            metavar="NAME", help="Print the YAML of this problem or data set.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """List the bundled problems and image data sets, or print one to start a new one from.
@@ -33,7 +35,8 @@ def problems(
     path = bundled.path_of(name)
     if path is None:
         hint = did_you_mean(name, [*bundled.names(), *bundled.image_names()]) or (
-            f"Bundled problems: {listed(bundled.names())}. Data sets: {listed(bundled.image_names())}."
+            f"Bundled problems: {listed(bundled.names())}. Data sets: "
+            f"{listed(bundled.image_names())}."
         )
         raise UsageError(f"there is no bundled problem '{name}'. {hint}")
     console.print_text(path.read_text(encoding="utf-8"))
@@ -61,7 +64,9 @@ def _data_sets() -> PlainTable:
         row = DATASETS[name]
         n_train, n_test = (sum(part.n for part in parts) for parts in (row.train, row.test))
         plain = _plain(bundled.folder() / "images" / f"{name}.yaml")
-        table.add_texts(name, str(plain.get("title", "")), f"{n_train:,} + {n_test:,}", str(len(row.classes)))
+        table.add_texts(
+            name, str(plain.get("title", "")), f"{n_train:,} + {n_test:,}", str(len(row.classes))
+        )
     return table
 
 

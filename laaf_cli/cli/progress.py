@@ -1,4 +1,6 @@
-"""Progress of a training on stderr: a live line on a terminal, a plain line now and then elsewhere."""
+"""Progress of a training on stderr: a live line on a terminal, a plain line now and then
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ class TrainingProgress(ABC):
     def on_epoch(self, record: EpochRecord) -> None:
         """Shows the end of an epoch over images."""
         self.epoch = (
-            f"after epoch {record.epoch:g}: training loss {record.train_loss:.3g}, test error {record.test_error:.2%}"
+            f"after epoch {record.epoch:g}: training loss {record.train_loss:.3g}, "
+            f"test error {record.test_error:.2%}"
         )
         self.show(record.iteration, record.wall_time_s, self.epoch)
 
@@ -91,7 +94,9 @@ class _Live(TrainingProgress):
         self.progress = Progress(*columns, console=console)
         self.task = self.progress.add_task("", total=self.total)
         self.text = Text("starting")
-        self.live = Live(Group(self.progress, self.text), console=console, transient=True, refresh_per_second=4)
+        self.live = Live(
+            Group(self.progress, self.text), console=console, transient=True, refresh_per_second=4
+        )
         self.live.start()
         return self
 

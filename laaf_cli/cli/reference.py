@@ -32,17 +32,25 @@ def reference(
     grid: place_options.GridOption = None,
     points: place_options.PointsOption = None,
     output: place_options.OutputOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it is there.")
+    ] = False,
     max_error: Annotated[
         float | None,
-        typer.Option("--max-error", min=0, metavar="X", help="Exit with 6 where its own error estimate is above this."),
+        typer.Option(
+            "--max-error",
+            min=0,
+            metavar="X",
+            help="Exit with 6 where its own error estimate is above this.",
+        ),
     ] = None,
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Solve a spec classically and write the solution with its own error estimate; nothing is trained.
+    """Solve a spec classically and write the solution with its own error estimate; nothing is
+    trained.
 
     Example:  laaf reference burgers --grid x=501,t=@0.5 --output slice.csv
     """
@@ -62,7 +70,11 @@ def reference(
 
     plan = make_plan(text, overrides, allow_python=allow_python)
     if plan.reference is None:
-        why = f"there is no reference: {plan.no_reference}" if plan.no_reference else "the spec asks for no reference"
+        why = (
+            f"there is no reference: {plan.no_reference}"
+            if plan.no_reference
+            else "the spec asks for no reference"
+        )
         raise UsageError(f"{why}; --method names one")
     if output is not None:
         export.check_output(output, plan.problem.domain.coordinates, overwrite=overwrite)
@@ -83,9 +95,13 @@ def reference(
         for piece in export.csv_text(sampled):
             console.print_text(piece)
         if not quiet:
-            console.print_message(f"error estimate {values.error_estimate:.1e}, in {values.wall_time_s:.2f} s")
+            console.print_message(
+                f"error estimate {values.error_estimate:.1e}, in {values.wall_time_s:.2f} s"
+            )
     if max_error is not None and not values.error_estimate <= max_error:
-        raise BoundExceededError(f"the error estimate {values.error_estimate:.3e} is above the bound {max_error:g}")
+        raise BoundExceededError(
+            f"the error estimate {values.error_estimate:.3e} is above the bound {max_error:g}"
+        )
 
 
 def _method(text: Text, name: str) -> Override:
@@ -102,17 +118,22 @@ def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> 
     from laaf_cli.cli.places import choose_places
 
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
-    return choose_places(plan.problem.domain, axes, grid, points, len(plan.problem.unknowns), quiet=quiet)
+    return choose_places(
+        plan.problem.domain, axes, grid, points, len(plan.problem.unknowns), quiet=quiet
+    )
 
 
 def _solve(reference: Reference, domain: Domain, places: Places) -> ReferenceValues:
     from laaf_cli.errors import UsageError
 
-    for (name, values), lower, upper in zip(places.coordinates.items(), domain.lower, domain.upper, strict=True):
+    for (name, values), lower, upper in zip(
+        places.coordinates.items(), domain.lower, domain.upper, strict=True
+    ):
         rounding = 1e-12 * (upper - lower)
         if values.min() < lower - rounding or values.max() > upper + rounding:
             raise UsageError(
-                f"the reference covers {name} in [{lower:g}, {upper:g}], and values outside were asked for"
+                f"the reference covers {name} in [{lower:g}, {upper:g}], and values outside "
+                "were asked for"
             )
     return reference.evaluate(places.block(0, places.n_points))
 

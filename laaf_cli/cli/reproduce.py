@@ -16,7 +16,11 @@ _VARIANTS = "Variants of the set-up"
 def reproduce(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="table1, figure2 … figure11; lists them if not given.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            help="table1, figure2 … figure11; lists them if not given.",
+            show_default=False,
+        ),
     ] = None,
     seeds: Annotated[
         str | None,
@@ -30,7 +34,11 @@ def reproduce(
     iterations: Annotated[
         int | None,
         typer.Option(
-            "--iterations", "-i", min=1, metavar="N", help="Iterations instead of the paper's; few to try it out."
+            "--iterations",
+            "-i",
+            min=1,
+            metavar="N",
+            help="Iterations instead of the paper's; few to try it out.",
         ),
     ] = None,
     recovery_form: Annotated[
@@ -38,7 +46,10 @@ def reproduce(
         typer.Option(
             "--recovery-form",
             metavar="LIST",
-            help="mean over layers as in the formula, sum as in the authors' script, or mean,sum for both.",
+            help=(
+                "mean over layers as in the formula, sum as in the authors' script, or "
+                "mean,sum for both."
+            ),
             rich_help_panel=_VARIANTS,
             show_default=False,
         ),
@@ -48,7 +59,10 @@ def reproduce(
         typer.Option(
             "--n",
             metavar="LIST",
-            help="Scales n of adaptive slopes, each with every method: 1,5,10; of images 1,2 if not given.",
+            help=(
+                "Scales n of adaptive slopes, each with every method: 1,5,10; of images 1,2 "
+                "if not given."
+            ),
             rich_help_panel=_VARIANTS,
             show_default=False,
         ),
@@ -108,13 +122,15 @@ def reproduce(
     ] = None,
     data_dir: image_options.DataDirOption = None,
     directory: Annotated[
-        Path, typer.Option("--directory", "-d", metavar="DIR", help="Where figures, pages and runs go.")
+        Path,
+        typer.Option("--directory", "-d", metavar="DIR", help="Where figures, pages and runs go."),
     ] = Path("reproduction"),
     jobs: many_runs.JobsOption = None,
     scheduler: many_runs.SchedulerOption = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Reproduce a table or figure of the paper: train the runs that are missing, draw it, write its page.
+    """Reproduce a table or figure of the paper: train the runs that are missing, draw it, write its
+    page.
 
     Example:  laaf reproduce table1 --seeds 5 --fixed-learning-rates 4e-4,1.6e-3,3.2e-3
     """
@@ -131,7 +147,10 @@ def reproduce(
         console.print_results([table])
         return
     if name not in ARTEFACTS:
-        raise UsageError(f"there is no '{name}' to reproduce\n{did_you_mean(name, ARTEFACTS) or listed(ARTEFACTS)}")
+        raise UsageError(
+            f"there is no '{name}' to "
+            f"reproduce\n{did_you_mean(name, ARTEFACTS) or listed(ARTEFACTS)}"
+        )
     artefact = ARTEFACTS[name]
     forms = _words(recovery_form)
     if not set(forms) <= {"mean", "sum"}:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def resume(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="A run file, written or not yet, or its checkpoint.", show_default=False),
+        typer.Argument(
+            metavar="RUN",
+            help="A run file, written or not yet, or its checkpoint.",
+            show_default=False,
+        ),
     ],
     iterations: Annotated[
         int | None,
@@ -69,7 +73,13 @@ def resume(
     download: image_options.DownloadOption = True,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="The run file; not given: RUN itself.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="The run file; not given: RUN itself.",
+            show_default=False,
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file of --output if it is there.")
@@ -78,7 +88,8 @@ def resume(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Go on with a run as if it had never stopped, from its checkpoint or its run file, or train it further.
+    """Go on with a run as if it had never stopped, from its checkpoint or its run file, or train it
+    further.
 
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
@@ -101,7 +112,9 @@ def resume(
     wishes = Wishes(iterations, max_seconds, *to, retries, stored_spec, allow_python)
     image_wishes = ImageWishes(epochs, max_seconds, *to, stored_spec, data_dir, download)
     if run.suffix in (".yaml", ".yml"):
-        raise UsageError(f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file")
+        raise UsageError(
+            f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file"
+        )
     SealedRun(files.latest().path).close()  # before anything is made on the way to the target
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):
@@ -109,7 +122,9 @@ def resume(
             one_run.check_checkpoint(target, overwrite=overwrite)
         found = files.latest()
         if found.damage:
-            console.print_warning(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
+            console.print_warning(
+                f"{found.damage}\nGoing on from the checkpoint before it, {found.path}"
+            )
         past = read_past(found.path)
         one_run.use_threads(past.attributes["threads"])
         resumption: Resumption | ImageResumption
@@ -119,13 +134,19 @@ def resume(
         else:
             _refuse(
                 "a run of an equation",
-                {"--epochs": epochs, "--data-dir": data_dir, "--no-download": None if download else True},
+                {
+                    "--epochs": epochs,
+                    "--data-dir": data_dir,
+                    "--no-download": None if download else True,
+                },
             )
             resumption = resume_equation(past, wishes)
             one_run.check_max_error(resumption.plan, max_error)
         if not quiet:
             _announce(resumption)
-        finished = one_run.train(resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet)
+        finished = one_run.train(
+            resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet
+        )
     one_run.report(finished, max_error, quiet=quiet, json=json)
 
 
@@ -135,14 +156,19 @@ def _refuse(what: str, given: Mapping[str, object]) -> None:
 
     for option, value in given.items():
         if value is not None:
-            raise UsageError(f"{option} means nothing to {what}; laaf resume --help says which option is for which")
+            raise UsageError(
+                f"{option} means nothing to {what}; laaf resume --help says which option is "
+                "for which"
+            )
 
 
 def _announce(resumption: Resumption | ImageResumption) -> None:
     from laaf_cli.runs.task import n_iterations
 
     past, plan = resumption.past, resumption.plan
-    console.print_message(f"going on from iteration {past.iterations} of {n_iterations(plan)}, kept in {past.path}")
+    console.print_message(
+        f"going on from iteration {past.iterations} of {n_iterations(plan)}, kept in {past.path}"
+    )
     for warning in one_run.memory_warnings(plan):
         console.print_warning(warning)
     for sentence in resumption.inexact:

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 def show(
     run: options.RunArgument,
-    spec: Annotated[bool, typer.Option("--spec", help="Print the spec that the run came from, byte for byte.")] = False,
+    spec: Annotated[
+        bool, typer.Option("--spec", help="Print the spec that the run came from, byte for byte.")
+    ] = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Show a run: what was solved or classified, how, how wrong it is and where, its losses, its slopes, its versions.
+    """Show a run: what was solved or classified, how, how wrong it is and where, its losses, its
+    slopes, its versions.
 
     Example:  laaf show runs/burgers-nlaaf-n10-s0.h5
     """

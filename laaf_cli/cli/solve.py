@@ -1,4 +1,6 @@
-"""`laaf solve`: train, compare with the reference, write the run file, tell how wrong the answer is."""
+"""`laaf solve`: train, compare with the reference, write the run file, tell how wrong the answer
+is.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,13 @@ def solve(
     from laaf_cli.runs.plan import make_plan
 
     one_run.check_bounds(max_seconds, max_error)
-    plan = make_plan(text, overrides, derivatives=derivatives.value, max_seconds=max_seconds, allow_python=allow_python)
+    plan = make_plan(
+        text,
+        overrides,
+        derivatives=derivatives.value,
+        max_seconds=max_seconds,
+        allow_python=allow_python,
+    )
     one_run.check_max_error(plan, max_error)
     with one_run.target(output or plan.default_output, overwrite=overwrite) as target:
         if not quiet:
@@ -77,11 +85,14 @@ def solve(
 
 def _announce(plan: Plan) -> None:
     spec = plan.spec
-    slopes = "fixed" if spec.slopes.kind == "fixed" else f"{spec.slopes.kind}, n = {spec.slopes.n:g}"
+    slopes = (
+        "fixed" if spec.slopes.kind == "fixed" else f"{spec.slopes.kind}, n = {spec.slopes.n:g}"
+    )
     recovery = ", slope recovery" if plan.recovery else ""
     widths = "x".join(map(str, spec.network.hidden))
     console.print_message(
-        f"{spec.title or plan.name}: {widths} {spec.network.activation}, {slopes}{recovery}, seed {spec.seed}, "
+        f"{spec.title or plan.name}: {widths} {spec.network.activation}, {slopes}{recovery}, "
+        f"seed {spec.seed}, "
         f"{spec.dtype}, {plan.device.type}"
     )
     for warning in (*plan.warnings, *one_run.memory_warnings(plan)):

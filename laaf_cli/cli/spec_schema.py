@@ -9,7 +9,10 @@ from laaf_cli.runs.plan import CHOICES
 from laaf_cli.spec import KeyPath
 from laaf_cli.spec.schema import Schema, written_schema
 
-IMAGE_CHOICES: dict[KeyPath, tuple[str, ...]] = {("images",): tuple(DATASETS), ("model", "kind"): tuple(MODELS)}
+IMAGE_CHOICES: dict[KeyPath, tuple[str, ...]] = {
+    ("images",): tuple(DATASETS),
+    ("model", "kind"): tuple(MODELS),
+}
 """Keys of a spec of images whose values are the names of rows in the tables of other packages."""
 
 

@@ -1,4 +1,6 @@
-"""`laaf sweep`: activations × n × recovery × settings × seeds, on this machine or a Dask cluster."""
+"""`laaf sweep`: activations × n × recovery × settings × seeds, on this machine or a Dask
+cluster.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,13 @@ def sweep(
     ] = None,
     n: Annotated[
         str | None,
-        typer.Option("--n", metavar="LIST", help="Scales n: 1,5,10.", rich_help_panel=_AXES, show_default=False),
+        typer.Option(
+            "--n",
+            metavar="LIST",
+            help="Scales n: 1,5,10.",
+            rich_help_panel=_AXES,
+            show_default=False,
+        ),
     ] = None,
     recovery: Annotated[
         str | None,
@@ -75,11 +83,20 @@ def sweep(
     directory: Annotated[
         Path,
         typer.Option(
-            "--directory", "-d", metavar="DIR", help="Where the run files go.", rich_help_panel=many_runs.RUNNING
+            "--directory",
+            "-d",
+            metavar="DIR",
+            help="Where the run files go.",
+            rich_help_panel=many_runs.RUNNING,
         ),
     ] = Path("runs"),
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train finished runs anew as well.", rich_help_panel=many_runs.RUNNING)
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Train finished runs anew as well.",
+            rich_help_panel=many_runs.RUNNING,
+        ),
     ] = False,
     jobs: many_runs.JobsOption = None,
     scheduler: many_runs.SchedulerOption = None,
@@ -89,7 +106,8 @@ def sweep(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Train many runs of one spec, compare them, and leave one run file each; finished runs are not trained again.
+    """Train many runs of one spec, compare them, and leave one run file each; finished runs are not
+    trained again.
 
     Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
     """
@@ -103,16 +121,33 @@ def sweep(
     if not of_images and epochs is not None:
         raise UsageError("an equation is trained for --iterations, not --epochs")
     form: type[OneRunOptions] = image_options.ImageOptions if of_images else options.SpecOptions
-    lengthened = image_options.ImageOptions(epochs=epochs) if of_images else options.SpecOptions(iterations=iterations)
+    lengthened = (
+        image_options.ImageOptions(epochs=epochs)
+        if of_images
+        else options.SpecOptions(iterations=iterations)
+    )
     varied = _Varied(
-        activation, n, recovery, assignments or [], lengthened.overrides(text), learning_rate, dtype, device
+        activation,
+        n,
+        recovery,
+        assignments or [],
+        lengthened.overrides(text),
+        learning_rate,
+        dtype,
+        device,
     )
     axes = list(_axes(text, form, varied))
     from laaf_cli.sweep import plan_runs
 
-    make = _image_planner(text, data_dir, download=download, quiet=quiet) if of_images else _planner(text, allow_python)
+    make = (
+        _image_planner(text, data_dir, download=download, quiet=quiet)
+        if of_images
+        else _planner(text, allow_python)
+    )
     runs = plan_runs(make, axes, many_runs.seed_list(seeds), directory)
-    outcomes = many_runs.train(runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet)
+    outcomes = many_runs.train(
+        runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet
+    )
     report(outcomes, quiet=quiet, json=json)
 
 
@@ -173,7 +208,9 @@ def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[li
         override = Override.from_assignment(assignment)
         # Names say kind, n and seed anyway.
         said = override.path in (("slopes", "kind"), ("slopes", "n"), ("seed",))
-        by_path.setdefault(override.path, []).append(Alternative((override,)) if said else Alternative.of(override))
+        by_path.setdefault(override.path, []).append(
+            Alternative((override,)) if said else Alternative.of(override)
+        )
     yield from by_path.values()
 
     def labelled(chosen: OneRunOptions) -> Alternative:
@@ -190,7 +227,8 @@ def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[li
     kinds = _choices(varied.activation, "--activation", [kind.value for kind in options.Activation])
     scales = many_runs.number_list(varied.n, "--n") if varied.n is not None else [None]
     switches = [
-        None if word is None else word == "on" for word in _choices(varied.recovery, "--slope-recovery", ["on", "off"])
+        None if word is None else word == "on"
+        for word in _choices(varied.recovery, "--slope-recovery", ["on", "off"])
     ]
     methods = []
     for kind in kinds:
@@ -222,7 +260,9 @@ def _choices(given: str | None, option: str, known: Sequence[str]) -> list[str |
 
 
 def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
-    """The comparison of what was trained, and what failed; raises the error that the sweep ends in, if any."""
+    """The comparison of what was trained, and what failed; raises the error that the sweep ends
+    in, if any.
+    """
     from laaf_cli.cli.tables import comparison_tables
     from laaf_cli.report.comparison import compare
     from laaf_cli.report.comparison_record import comparison_record

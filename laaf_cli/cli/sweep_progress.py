@@ -1,4 +1,6 @@
-"""Progress of a sweep on stderr: a live table on a terminal, a line for every finished run elsewhere."""
+"""Progress of a sweep on stderr: a live table on a terminal, a line for every finished run
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,9 @@ class _Live(SweepProgress):
             for path, outcome in self.outcomes.items()
             if outcome.state.name == "RUNNING"
         ]
-        return f"{self.n_ended} of {len(self.outcomes)} runs; training: {', '.join(names[:4]) or '-'}"
+        return (
+            f"{self.n_ended} of {len(self.outcomes)} runs; training: {', '.join(names[:4]) or '-'}"
+        )
 
 
 class _Plain(SweepProgress):
@@ -133,7 +137,10 @@ def _line(progress: SweepProgress, outcome: Outcome) -> str:
     seconds = "" if math.isnan(outcome.wall_time_s) else f", {outcome.wall_time_s:.1f} s"
     detail = f": {outcome.detail}" if outcome.detail else ""
     state = outcome.state.value
-    return f"[{progress.n_ended}/{len(progress.outcomes)}] {outcome.run.path}: {state}{error}{seconds}{detail}"
+    return (
+        f"[{progress.n_ended}/{len(progress.outcomes)}] {outcome.run.path}: "
+        f"{state}{error}{seconds}{detail}"
+    )
 
 
 def make_sweep_progress(runs: Sequence[PlannedRun], *, quiet: bool) -> SweepProgress:

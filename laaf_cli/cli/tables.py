@@ -28,7 +28,9 @@ def summary_tables(summary: Summary) -> Iterator[Table]:
     yield _losses(summary)
     slopes = plain_table("slopes n·a", "mean", "least", "greatest")
     for k, layer in enumerate(summary.slopes, start=1):
-        slopes.add_texts(f"layer {k}", *(f"{value:.4f}" for value in (layer.mean, layer.min, layer.max)))
+        slopes.add_texts(
+            f"layer {k}", *(f"{value:.4f}" for value in (layer.mean, layer.min, layer.max))
+        )
     if summary.n_slopes:
         yield slopes
     cost = plain_table("training", "")
@@ -36,12 +38,16 @@ def summary_tables(summary: Summary) -> Iterator[Table]:
     cost.add_texts("stopped", summary.stop_reason)
     for i, phase in enumerate(summary.phases):
         if phase.detail:
-            cost.add_texts(f"phase {i} {phase.end}", f"after {phase.iterations} iterations: {phase.detail}")
+            cost.add_texts(
+                f"phase {i} {phase.end}", f"after {phase.iterations} iterations: {phase.detail}"
+            )
     if summary.slopes_absorbed_at >= 0:
         cost.add_texts("slopes", absorbed_text(summary.slopes_absorbed_at))
     cost.add_texts("seconds", f"{summary.wall_time_s:.1f}")
     per_1000 = summary.seconds_per_1000
-    cost.add_texts("seconds per 1000 iterations", "-" if math.isnan(per_1000) else f"{per_1000:.1f}")
+    cost.add_texts(
+        "seconds per 1000 iterations", "-" if math.isnan(per_1000) else f"{per_1000:.1f}"
+    )
     cost.add_texts("parameters + slopes", f"{summary.n_parameters} + {summary.n_slopes}")
     cost.add_texts("run file", summary.path)
     yield cost
@@ -62,28 +68,39 @@ def _errors(summary: Summary) -> Table:
     table.add_texts("largest", *(f"{value:.3e}" for value in summary.max_error.values()))
     if summary.at_times is not None:
         for i, time in enumerate(summary.times):
-            table.add_texts(f"relative L2 at t = {time:g}", *(f"{at[i]:.3e}" for at in summary.at_times.values()))
+            table.add_texts(
+                f"relative L2 at t = {time:g}",
+                *(f"{at[i]:.3e}" for at in summary.at_times.values()),
+            )
     empty = [""] * (len(summary.relative_l2) - 1)
     table.add_texts("reference", summary.reference.split(";")[0], *empty)
     table.add_texts(
-        "reference's own error", f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s", *empty
+        "reference's own error",
+        f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s",
+        *empty,
     )
     return table
 
 
 def why_unknown(no_reference: str) -> str:
-    """What stands in the place of an error that is not known; no_reference: why none was found, if one was sought."""
+    """What stands in the place of an error that is not known; no_reference: why none was found,
+    if one was sought.
+    """
     return f"unknown: {no_reference or 'the spec names no reference'}"
 
 
 def _losses(summary: Summary) -> Table:
-    """The loss terms, with their weights where one is not 1, and at fresh points where they are known."""
+    """The loss terms, with their weights where one is not 1, and at fresh points where they are
+    known.
+    """
     weighted = has_weights(summary.weights)
     fresh = bool(summary.validation)
     table = plain_table("loss term", *["weight"] * weighted, "value", *["at fresh points"] * fresh)
     for name, value in summary.terms.items():
         weight = [f"{summary.weights[name]:.4g}"] * weighted
-        table.add_texts(name, *weight, f"{value:.3e}", *[value_or_dash(summary.validation.get(name))] * fresh)
+        table.add_texts(
+            name, *weight, f"{value:.3e}", *[value_or_dash(summary.validation.get(name))] * fresh
+        )
     table.add_texts("total", *[""] * weighted, f"{summary.total:.3e}", *[""] * fresh)
     return table
 
@@ -103,10 +120,17 @@ def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
     from laaf_cli.runfile.learned_constants import SPREAD_OVER
 
     known = any(constant.truth is not None for constant in constants.values())
-    headings = ["learned constant", "start", "bounds", "found"] + ["truth", "relative error"] * known
+    headings = ["learned constant", "start", "bounds", "found"] + [
+        "truth",
+        "relative error",
+    ] * known
     table = plain_table(*headings)
     for name, constant in constants.items():
-        cells = [f"{constant.start:g}", _bounds(constant), found_text(constant.value, constant.spread)]
+        cells = [
+            f"{constant.start:g}",
+            _bounds(constant),
+            found_text(constant.value, constant.spread),
+        ]
         if known:
             cells += ["-" if constant.truth is None else f"{constant.truth:g}", _relative(constant)]
         table.add_texts(name, *cells)
@@ -115,7 +139,9 @@ def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
 
 
 def found_text(value: float, spread: float) -> str:
-    """A value to the digit that its spread leaves, and one more, as `0.0998 ± 0.0004`; at most nine digits."""
+    """A value to the digit that its spread leaves, and one more, as `0.0998 ± 0.0004`; at most
+    nine digits.
+    """
     if not (math.isfinite(value) and math.isfinite(spread)):
         return f"{value:g} ± {spread:g}"
     size = math.floor(math.log10(abs(value))) if value else 0
@@ -128,7 +154,11 @@ def _bounds(constant: FoundConstant) -> str:
         return "none"
     if math.isinf(constant.upper):
         return f"above {constant.lower:g}"
-    return f"below {constant.upper:g}" if math.isinf(constant.lower) else f"{constant.lower:g} to {constant.upper:g}"
+    return (
+        f"below {constant.upper:g}"
+        if math.isinf(constant.lower)
+        else f"{constant.lower:g} to {constant.upper:g}"
+    )
 
 
 def _relative(constant: FoundConstant) -> str:
@@ -143,21 +173,32 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         if term.value is None:
             terms.add_texts(*row, "", term.region, "", "met exactly")
         else:
-            terms.add_texts(*row, str(term.n_points), term.region, f"{term.weight:g}", f"{term.value:.3e}")
+            terms.add_texts(
+                *row, str(term.n_points), term.region, f"{term.weight:g}", f"{term.value:.3e}"
+            )
     if inspection.recovery is not None and plan.recovery is not None:
-        terms.add_texts("slope_recovery", "", "", "", f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}")
+        terms.add_texts(
+            "slope_recovery", "", "", "", f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}"
+        )
     yield terms
     facts = plain_table("problem", plan.spec.title or plan.name)
     domain = plan.problem.domain
     for name, low, high in zip(domain.coordinates, domain.lower, domain.upper, strict=True):
         facts.add_texts(name, f"[{low:g}, {high:g}]")
-    facts.add_texts("network", " x ".join(map(str, plan.spec.network.hidden)) + f", {plan.spec.network.activation}")
+    facts.add_texts(
+        "network",
+        " x ".join(map(str, plan.spec.network.hidden)) + f", {plan.spec.network.activation}",
+    )
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
     facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
     for i, phase in enumerate(plan.spec.training):
         batch = f", batches of {phase.batch}" if phase.batch else ""
         batch += f", {phase.interior} points of the equations" if phase.interior else ""
-        rate = f", learning rate {phase.learning_rate:g}, {phase.schedule.kind}" if phase.learning_rate else ""
+        rate = (
+            f", learning rate {phase.learning_rate:g}, {phase.schedule.kind}"
+            if phase.learning_rate
+            else ""
+        )
         facts.add_texts(
             f"phase {i}",
             f"{phase.optimizer}, {phase.iterations} iterations{rate}{batch}",
@@ -166,13 +207,17 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")
     facts.add_texts("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
-    verdict = {True: "holds", False: "does not hold", None: "cannot be told"}[inspection.theorem_holds]
+    verdict = {True: "holds", False: "does not hold", None: "cannot be told"}[
+        inspection.theorem_holds
+    ]
     facts.add_texts("start condition of Theorem 2.1", verdict)
     yield facts
 
 
 def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Text]:
-    """What `laaf compare` shows: the tables, as much as fits into `width` characters, and what they support."""
+    """What `laaf compare` shows: the tables, as much as fits into `width` characters, and what
+    they support.
+    """
     from laaf_cli.report.comparison_table import text_tables
 
     for whole in text_tables(comparison):
@@ -188,7 +233,9 @@ def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Te
 
 
 class PlainTable(Table):
-    """A table of texts as they are: titles and names come from files, and what they hold is shown, not obeyed."""
+    """A table of texts as they are: titles and names come from files, and what they hold is
+    shown, not obeyed.
+    """
 
     def __init__(self, headings: Iterable[str]) -> None:
         super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)

@@ -1,4 +1,6 @@
-"""Derivatives of a network with respect to its inputs: Taylor mode by the kernel or in torch, and their oracle."""
+"""Derivatives of a network with respect to its inputs: Taylor mode by the kernel or in torch,
+and their oracle.
+"""
 
 from laaf_cli.derivatives.choice import (
     AUTO,

@@ -18,15 +18,23 @@ from laaf_cli.text import listed
 
 
 class MakeEngine(Protocol):
-    """A network, the names of its outputs, and the fields and operators needed → the engine that computes them."""
+    """A network, the names of its outputs, and the fields and operators needed → the engine that
+    computes them.
+    """
 
     def __call__(
-        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+        self,
+        network: Mlp,
+        unknowns: Sequence[str],
+        fields: Iterable[Field],
+        operators: Iterable[Operator] = (),
     ) -> DerivativeEngine: ...
 
 
 def obstacle(device: str, activation: str, order: int) -> str:
-    """Why the kernel cannot compute derivatives up to this order, without a full stop; empty where it can."""
+    """Why the kernel cannot compute derivatives up to this order, without a full stop; empty
+    where it can.
+    """
     library = load_library()
     if isinstance(library, KernelMissing):
         return library.reason
@@ -40,21 +48,31 @@ def obstacle(device: str, activation: str, order: int) -> str:
 
 
 def make_fastest(
-    network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+    network: Mlp,
+    unknowns: Sequence[str],
+    fields: Iterable[Field],
+    operators: Iterable[Operator] = (),
 ) -> DerivativeEngine:
     """The kernel where it can, otherwise Taylor mode in torch."""
     wanted, combined = tuple(fields), tuple(operators)
-    orders = [field.orders for field in wanted] + [orders for operator in combined for orders in operator.orders]
-    hindered = obstacle(network.device.type, network.activation.name, max(map(sum, orders), default=0))
+    orders = [field.orders for field in wanted] + [
+        orders for operator in combined for orders in operator.orders
+    ]
+    hindered = obstacle(
+        network.device.type, network.activation.name, max(map(sum, orders), default=0)
+    )
     return (TaylorEngine if hindered else FusedEngine)(network, unknowns, wanted, combined)
 
 
-def evaluate_together(requests: Sequence[tuple[DerivativeEngine, Prepared]]) -> list[dict[Field, Tensor]]:
+def evaluate_together(
+    requests: Sequence[tuple[DerivativeEngine, Prepared]],
+) -> list[dict[Field, Tensor]]:
     """What several engines of one network compute, those of the kernel in one go."""
     fused = [(engine, prepared) for engine, prepared in requests if isinstance(engine, FusedEngine)]
     found = iter(evaluate_fused(fused) if fused else [])
     return [
-        next(found) if isinstance(engine, FusedEngine) else engine.evaluate(prepared) for engine, prepared in requests
+        next(found) if isinstance(engine, FusedEngine) else engine.evaluate(prepared)
+        for engine, prepared in requests
     ]
 
 

@@ -1,4 +1,6 @@
-"""What every derivative engine does: a network at points → its outputs, their derivatives, and operators on them."""
+"""What every derivative engine does: a network at points → its outputs, their derivatives, and
+operators on them.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 class Operator:
     """L u = Σ_α c_α ∂^α u, of order 2 at most, with coefficients c_α at every point.
 
-    value: the leaf that stands for it in a tree. unknown: u. orders: the α. coefficients: the name of its coefficients;
-    operators that share it have the same orders and coefficients, on different unknowns.
+    value: the leaf that stands for it in a tree. unknown: u. orders: the α. coefficients: the name
+    of its coefficients; operators that share it have the same orders and coefficients, on different
+    unknowns.
     """
 
     value: Field
@@ -44,23 +47,32 @@ Coefficients = Mapping[str, Tensor]
 
 
 class DerivativeEngine(ABC):
-    """Computes the fields and operators asked for, [n_points] each, differentiable with respect to the parameters.
+    """Computes the fields and operators asked for, [n_points] each, differentiable with respect to
+    the parameters.
 
     unknowns: names of the network's outputs, in order.
     fields: which outputs and derivatives are needed. operators: and which linear operators on them.
     """
 
     def __init__(
-        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+        self,
+        network: Mlp,
+        unknowns: Sequence[str],
+        fields: Iterable[Field],
+        operators: Iterable[Operator] = (),
     ) -> None:
         self.network = network
         self.unknowns = tuple(unknowns)
-        self.fields = tuple(sorted(set(fields), key=lambda field: (field.unknown, sum(field.orders), field.orders)))
+        self.fields = tuple(
+            sorted(set(fields), key=lambda field: (field.unknown, sum(field.orders), field.orders))
+        )
         self.operators = tuple(operators)
 
     @abstractmethod
     def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
-        """What `evaluate` takes, from points [n, d] in float64; may be kept as long as the points stay."""
+        """What `evaluate` takes, from points [n, d] in float64; may be kept as long as the
+        points stay.
+        """
 
     @abstractmethod
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
@@ -71,20 +83,29 @@ class SummingEngine(DerivativeEngine):
     """An engine that computes single derivatives, and operators as sums of them."""
 
     def __init__(
-        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+        self,
+        network: Mlp,
+        unknowns: Sequence[str],
+        fields: Iterable[Field],
+        operators: Iterable[Operator] = (),
     ) -> None:
         combined = tuple(operators)
         parts = [Field(each.unknown, orders) for each in combined for orders in each.orders]
         super().__init__(network, unknowns, [*fields, *parts], combined)
 
     def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
-        rows = (coefficients[operator.coefficients].to(self.network.dtype) for operator in self.operators)
+        rows = (
+            coefficients[operator.coefficients].to(self.network.dtype)
+            for operator in self.operators
+        )
         return Prepared(self.inputs(points), tuple(rows))
 
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         found = self.derivatives(prepared.inputs)
         for operator, coefficients in zip(self.operators, prepared.coefficients, strict=True):
-            parts = torch.stack([found[Field(operator.unknown, orders)] for orders in operator.orders])
+            parts = torch.stack(
+                [found[Field(operator.unknown, orders)] for orders in operator.orders]
+            )
             found[operator.value] = (coefficients * parts).sum(0)
         return found
 

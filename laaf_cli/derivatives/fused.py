@@ -1,8 +1,10 @@
-"""Taylor mode by the C++ kernel: streams of order 2 at most, on the CPU, a block of points in cache at a time.
+"""Taylor mode by the C++ kernel: streams of order 2 at most, on the CPU, a block of points in cache
+at a time.
 
-A linear operator of second order is one stream, however many derivatives are in it: for Burgers' equation u, u_x and
-u_t − ν u_xx are carried, three streams instead of four. After Li et al. 2024, "A computational framework for neural
-network-based variational Monte Carlo with Forward Laplacian", for any such operator.
+A linear operator of second order is one stream, however many derivatives are in it: for Burgers'
+equation u, u_x and u_t − ν u_xx are carried, three streams instead of four. After Li et al. 2024,
+"A computational framework for neural network-based variational Monte Carlo with Forward Laplacian",
+for any such operator.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ import torch
 from torch import Tensor
 
 from laaf_cli.derivatives.engine import NONE, Coefficients, DerivativeEngine, Operator, Prepared
-from laaf_cli.derivatives.kernel import Call, KernelMissing, Network, Parameters, Shape, load_library
+from laaf_cli.derivatives.kernel import (
+    Call,
+    KernelMissing,
+    Network,
+    Parameters,
+    Shape,
+    load_library,
+)
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network import Mlp
@@ -22,14 +31,20 @@ from laaf_cli.network import Mlp
 MAX_ORDER = 2
 
 WORK_OF_A_THREAD = 2_000_000
-"""Operations that are worth another thread: waking it takes as long as some hundred thousand, or many more."""
+"""Operations that are worth another thread: waking it takes as long as some hundred thousand, or
+many more.
+"""
 
 
 class FusedEngine(DerivativeEngine):
     """Streams of the network by the kernel; for what it cannot do see `choice.obstacle`."""
 
     def __init__(
-        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+        self,
+        network: Mlp,
+        unknowns: Sequence[str],
+        fields: Iterable[Field],
+        operators: Iterable[Operator] = (),
     ) -> None:
         super().__init__(network, unknowns, fields, operators)
         library = load_library()
@@ -42,24 +57,47 @@ class FusedEngine(DerivativeEngine):
         """One of the operators with each set of coefficients; a stream serves all unknowns."""
         self.streams = self._streams()
         counts = tuple(0 if slope is None else len(slope) for slope in network.slopes.by_layer())
-        self.with_slopes, self.without = (Network(self._shape(each)) for each in (counts, (0,) * len(counts)))
+        self.with_slopes, self.without = (
+            Network(self._shape(each)) for each in (counts, (0,) * len(counts))
+        )
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
-        n_outputs, column = len(network.biases[-1]), {name: i for i, name in enumerate(self.unknowns)}
+        n_outputs, column = (
+            len(network.biases[-1]),
+            {name: i for i, name in enumerate(self.unknowns)},
+        )
         self.wanted = (*self.fields, *(operator.value for operator in self.operators))
         streams = [self.streams.index(field.orders) for field in self.fields]
-        streams += [len(self.streams) + list(self.combinations).index(each.coefficients) for each in self.operators]
-        unknowns = [*(field.unknown for field in self.fields), *(operator.unknown for operator in self.operators)]
-        self.rows = [stream * n_outputs + column[unknown] for stream, unknown in zip(streams, unknowns, strict=True)]
+        streams += [
+            len(self.streams) + list(self.combinations).index(each.coefficients)
+            for each in self.operators
+        ]
+        unknowns = [
+            *(field.unknown for field in self.fields),
+            *(operator.unknown for operator in self.operators),
+        ]
+        self.rows = [
+            stream * n_outputs + column[unknown]
+            for stream, unknown in zip(streams, unknowns, strict=True)
+        ]
         if len(set(self.rows)) < len(self.rows):
             raise ValueError("two operators on one unknown have the same coefficients")
         self.n_rows = self.n_streams * n_outputs
 
     def _streams(self) -> tuple[Orders, ...]:
-        """The derivatives that are carried, by order as the kernel has them; operators are carried behind them."""
+        """The derivatives that are carried, by order as the kernel has them; operators are
+        carried behind them.
+        """
         zero = (0,) * self.network.inputs.n_coordinates
-        pairs = [orders for each in self.combinations.values() for orders in each.orders if sum(orders) == MAX_ORDER]
+        pairs = [
+            orders
+            for each in self.combinations.values()
+            for orders in each.orders
+            if sum(orders) == MAX_ORDER
+        ]
         first = [orders for orders in lower_set(pairs) if sum(orders) == 1] if pairs else []
-        return tuple(sorted(lower_set([zero, *first, *(field.orders for field in self.fields)]), key=sum))
+        return tuple(
+            sorted(lower_set([zero, *first, *(field.orders for field in self.fields)]), key=sum)
+        )
 
     @property
     def n_streams(self) -> int:
@@ -102,19 +140,33 @@ class FusedEngine(DerivativeEngine):
         )
 
     def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
-        """The streams of the inputs [n_streams, n_inputs, n_points], and one [n_coefficients, n_points] of order 2."""
+        """The streams of the inputs [n_streams, n_inputs, n_points], and one [n_coefficients,
+        n_points] of order 2.
+        """
         given, dtype = self.network.inputs, self.network.dtype
         inputs = torch.empty(self.n_streams, given.width, len(points), dtype=dtype)
         for stream, orders in zip(inputs, self.streams, strict=False):
             stream.copy_(given.derivative(points, orders).T)
         rows = []
-        for stream, (name, operator) in zip(inputs[len(self.streams) :], self.combinations.items(), strict=True):
+        for stream, (name, operator) in zip(
+            inputs[len(self.streams) :], self.combinations.items(), strict=True
+        ):
             parts = zip(operator.orders, coefficients[name], strict=True)
-            stream.copy_(sum(coefficient * given.derivative(points, orders).T for orders, coefficient in parts))
+            stream.copy_(
+                sum(
+                    coefficient * given.derivative(points, orders).T
+                    for orders, coefficient in parts
+                )
+            )
             rows += [
-                c for orders, c in zip(operator.orders, coefficients[name], strict=True) if sum(orders) == MAX_ORDER
+                c
+                for orders, c in zip(operator.orders, coefficients[name], strict=True)
+                if sum(orders) == MAX_ORDER
             ]
-        return Prepared(inputs, (torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype),))
+        return Prepared(
+            inputs,
+            (torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype),),
+        )
 
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         return evaluate_fused([(self, prepared)])[0]
@@ -124,7 +176,9 @@ class FusedEngine(DerivativeEngine):
         inputs, (coefficients,) = prepared.inputs, prepared.coefficients
         n_points = inputs.shape[2]
         n_threads = self.n_threads(n_points)
-        workspace = self.library.workspace(self.kernel_network, n_points, n_threads, len(coefficients), inputs.dtype)
+        workspace = self.library.workspace(
+            self.kernel_network, n_points, n_threads, len(coefficients), inputs.dtype
+        )
         return Call(inputs, coefficients, n_threads, workspace)
 
     def n_threads(self, n_points: int) -> int:
@@ -153,7 +207,9 @@ Request = tuple[FusedEngine, Prepared]
 
 
 def evaluate_fused(requests: Sequence[Request]) -> list[dict[Field, Tensor]]:
-    """What several engines of one network are wanted for, in one node of the graph: each has its share of overhead."""
+    """What several engines of one network are wanted for, in one node of the graph: each has its
+    share of overhead.
+    """
     outputs = iter(_Streams.apply(requests, *requests[0][0].tensors))  # type: ignore[no-untyped-call]
     return [{field: next(outputs) for field in engine.wanted} for engine, _ in requests]
 
@@ -168,7 +224,9 @@ class _Streams(torch.autograd.Function):
             call = engine.call(prepared)
             outputs = [prepared.inputs.new_empty(prepared.inputs.shape[2]) for _ in engine.wanted]
             network = engine.kernel_network
-            engine.library.forward(network, engine.parameters(parameters), call, engine.by_row(outputs))
+            engine.library.forward(
+                network, engine.parameters(parameters), call, engine.by_row(outputs)
+            )
             ctx.calls.append((engine, network, call))
             found += outputs
         ctx.save_for_backward(*parameters)
@@ -180,18 +238,26 @@ class _Streams(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         parameters = ctx.saved_tensors
         gradient = _zeros_like(parameters)
-        given = iter([None if cotangent is None else cotangent.contiguous() for cotangent in cotangents])
+        given = iter(
+            [None if cotangent is None else cotangent.contiguous() for cotangent in cotangents]
+        )
         for engine, network, call in ctx.calls:
             own = [next(given) for _ in engine.wanted]
             if any(cotangent is not None for cotangent in own):
                 engine.library.backward(
-                    network, engine.parameters(parameters), call, engine.by_row(own), engine.parameters(gradient)
+                    network,
+                    engine.parameters(parameters),
+                    call,
+                    engine.by_row(own),
+                    engine.parameters(gradient),
                 )
         return (None, *gradient)
 
 
 def _zeros_like(parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Zeros of the shapes of the parameters, in one piece of memory: one allocation instead of twenty."""
+    """Zeros of the shapes of the parameters, in one piece of memory: one allocation instead of
+    twenty.
+    """
     flat = parameters[0].new_zeros(sum(parameter.numel() for parameter in parameters))
     pieces = torch.split(flat, [parameter.numel() for parameter in parameters])
     return [piece.view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)]

@@ -1,4 +1,6 @@
-"""Derivatives by nested reverse-mode differentiation: slow, simple, and the oracle of Taylor mode."""
+"""Derivatives by nested reverse-mode differentiation: slow, simple, and the oracle of Taylor
+mode.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,29 @@ class NestedEngine(SummingEngine):
     def derivatives(self, inputs: Tensor) -> dict[Field, Tensor]:
         axes = [column.clone().requires_grad_() for column in inputs.unbind(1)]
         outputs = self.network(torch.stack(axes, dim=1))
-        known = {Field(name, (0,) * len(axes)): outputs[:, column] for column, name in enumerate(self.unknowns)}
+        known = {
+            Field(name, (0,) * len(axes)): outputs[:, column]
+            for column, name in enumerate(self.unknowns)
+        }
 
-        return {field: self._derivative(known, axes, field).to(self.network.dtype) for field in self.fields}
+        return {
+            field: self._derivative(known, axes, field).to(self.network.dtype)
+            for field in self.fields
+        }
 
-    def _derivative(self, known: dict[Field, Tensor], axes: Sequence[Tensor], field: Field) -> Tensor:
-        """A field from the one of an order less. A closure would hold all graphs until Python looks for cycles."""
+    def _derivative(
+        self, known: dict[Field, Tensor], axes: Sequence[Tensor], field: Field
+    ) -> Tensor:
+        """A field from the one of an order less. A closure would hold all graphs until Python
+        looks for cycles.
+        """
         if field not in known:
             axis = next(i for i, order in enumerate(field.orders) if order)
-            below = Field(field.unknown, tuple(order - (i == axis) for i, order in enumerate(field.orders)))
+            below = Field(
+                field.unknown, tuple(order - (i == axis) for i, order in enumerate(field.orders))
+            )
             value = self._derivative(known, axes, below)
-            (known[field],) = torch.autograd.grad(value.sum(), axes[axis], create_graph=True, materialize_grads=True)
+            (known[field],) = torch.autograd.grad(
+                value.sum(), axes[axis], create_graph=True, materialize_grads=True
+            )
         return known[field]

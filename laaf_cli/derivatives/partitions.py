@@ -1,7 +1,7 @@
 """The combinatorics of the chain rule for derivatives of any order and any number of variables.
 
-Faà di Bruno in the form of Hardy (2006), eq. 5: ∂^α σ(z) = Σ_π σ^(|π|)(z) Π_{B∈π} ∂^B z over the partitions π
-of the multiset of variables that α names.
+Faà di Bruno in the form of Hardy (2006), eq. 5: ∂^α σ(z) = Σ_π σ^(|π|)(z) Π_{B∈π} ∂^B z over the
+partitions π of the multiset of variables that α names.
 """
 
 from __future__ import annotations

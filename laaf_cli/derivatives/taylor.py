@@ -1,8 +1,10 @@
-"""Taylor mode: one forward pass carries the network and all derivatives asked for, one backward pass trains.
+"""Taylor mode: one forward pass carries the network and all derivatives asked for, one backward
+pass trains.
 
-A stream is the tensor of one derivative ∂^α; all streams of a layer form one tensor [n_streams, n_points,
-width]. A linear layer maps each stream alike, so all of them go through one matrix product. An activation
-mixes them by the chain rule (`partitions`). Only the streams below those asked for are carried.
+A stream is the tensor of one derivative ∂^α; all streams of a layer form one tensor [n_streams,
+n_points, width]. A linear layer maps each stream alike, so all of them go through one matrix
+product. An activation mixes them by the chain rule (`partitions`). Only the streams below those
+asked for are carried.
 
 After Bettencourt, Johnson & Duvenaud 2019, "Taylor-mode automatic differentiation for higher-order
 derivatives in JAX", for several variables at once.
@@ -23,18 +25,26 @@ from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network import Activation, Mlp
 
 ChainRule = tuple[tuple[int, tuple[tuple[int, tuple[Product, ...]], ...]], ...]
-"""(stream, ((k, the products that σ⁽ᵏ⁾ multiplies), …)) for every stream with more than the linear term."""
+"""(stream, ((k, the products that σ⁽ᵏ⁾ multiplies), …)) for every stream with more than the
+linear term.
+"""
 
 
 class TaylorEngine(SummingEngine):
     """Streams of the network by Taylor mode, any order up to 4, mixed derivatives included."""
 
     def __init__(
-        self, network: Mlp, unknowns: Sequence[str], fields: Iterable[Field], operators: Iterable[Operator] = ()
+        self,
+        network: Mlp,
+        unknowns: Sequence[str],
+        fields: Iterable[Field],
+        operators: Iterable[Operator] = (),
     ) -> None:
         super().__init__(network, unknowns, fields, operators)
         zero = (0,) * network.inputs.n_coordinates
-        self.streams: tuple[Orders, ...] = lower_set([zero, *(field.orders for field in self.fields)])
+        self.streams: tuple[Orders, ...] = lower_set(
+            [zero, *(field.orders for field in self.fields)]
+        )
         self.order = max(sum(stream) for stream in self.streams)
         self.rule: ChainRule = tuple(
             (i, tuple((k, tuple(group)) for k, group in sorted(groups.items())))
@@ -49,7 +59,8 @@ class TaylorEngine(SummingEngine):
 
     def derivatives(self, inputs: Tensor) -> dict[Field, Tensor]:
         if self.order == 0:
-            # Values alone need no chain rule, and autograd's own operations have less overhead for few points.
+            # Values alone need no chain rule, and autograd's own operations have less overhead for
+            # few points.
             outputs = self.network.from_scaled(inputs[0]).T
             return {field: outputs[self.unknowns.index(field.unknown)] for field in self.fields}
         *hidden, (weight, bias) = self.network.layers()
@@ -58,21 +69,30 @@ class TaylorEngine(SummingEngine):
             z = _HiddenLayer.apply(z, w, b, self.network.activation, self.order, self.rule)  # type: ignore[no-untyped-call]
         outputs = _OutputLayer.apply(z, weight, bias)  # type: ignore[no-untyped-call]
         by_stream = dict(zip(self.streams, outputs.unbind(0), strict=True))
-        return {field: by_stream[field.orders][self.unknowns.index(field.unknown)] for field in self.fields}
+        return {
+            field: by_stream[field.orders][self.unknowns.index(field.unknown)]
+            for field in self.fields
+        }
 
 
 class _HiddenLayer(torch.autograd.Function):
     """The streams of σ(W z + b) from those of z, with the backward pass written out.
 
     forward:  p_α = W z_α (+ b for α = 0);  y_0 = σ(p_0),  y_α = σ′ p_α + Σ_π σ^(|π|) Π_B p_B.
-    backward: each product gives σ^(|π|+1) to the cotangent of p_0 and, by the product rule, one term to that
-    of each of its blocks. Written out because autograd would keep and walk some forty small operations a
-    layer, and copy whole layers to select a stream.
+    backward: each product gives σ^(|π|+1) to the cotangent of p_0 and, by the product rule, one
+    term to that of each of its blocks. Written out because autograd would keep and walk some forty
+    small operations a layer, and copy whole layers to select a stream.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, weight: Tensor, bias: Tensor, activation: Activation, order: int, rule: ChainRule
+        ctx: Any,
+        z: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        activation: Activation,
+        order: int,
+        rule: ChainRule,
     ) -> Tensor:
         streams = (z.flatten(0, 1) @ weight.T).view(*z.shape[:2], len(weight))
         streams[0] += bias
@@ -104,7 +124,9 @@ class _HiddenLayer(torch.autograd.Function):
                 for product in group:
                     for i, block in enumerate(product.blocks):
                         others = product.blocks[:i] + product.blocks[i + 1 :]
-                        result[block].addcmul_(outer, _multiply(streams, others), value=product.count)
+                        result[block].addcmul_(
+                            outer, _multiply(streams, others), value=product.count
+                        )
         flat = result.flatten(0, 1)
         return (
             (flat @ weight).view_as(z) if ctx.needs_input_grad[0] else None,
@@ -117,7 +139,9 @@ class _HiddenLayer(torch.autograd.Function):
 
 
 class _OutputLayer(torch.autograd.Function):
-    """The streams of W z + b as [n_streams, n_outputs, n_points], so that each field is one contiguous vector."""
+    """The streams of W z + b as [n_streams, n_outputs, n_points], so that each field is one
+    contiguous vector.
+    """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

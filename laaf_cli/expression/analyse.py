@@ -38,10 +38,12 @@ def symbols(tree: Node) -> frozenset[str]:
 
 
 def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, dict[str, Node]]:
-    """The tree with every largest part that training does not change replaced by a symbol, and those parts by symbol.
+    """The tree with every largest part that training does not change replaced by a symbol, and
+    those parts by symbol.
 
-    label: what the new symbols begin with; no name in a spec holds a space, so they cannot be confused.
-    varying: symbols that training changes, as learned constants. Calls of functions that are not in the table stay.
+    label: what the new symbols begin with; no name in a spec holds a space, so they cannot be
+    confused. varying: symbols that training changes, as learned constants. Calls of functions that
+    are not in the table stay.
 
     Such parts have one value at each point, whatever the network: they need be computed only once.
     """
@@ -56,7 +58,9 @@ def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, 
         return known[id(node)]
 
     def replaced(node: Symbol | Call) -> Node:
-        if not (fields(node) or symbols(node).intersection(varying) or functions(node) - TABLE.keys()):
+        if not (
+            fields(node) or symbols(node).intersection(varying) or functions(node) - TABLE.keys()
+        ):
             return Symbol(parts.setdefault(node, f"{label} {len(parts)}"), node.span)
         if isinstance(node, Symbol):
             return node

@@ -18,7 +18,8 @@ Leaf = Number | Symbol | Field
 def differentiate(node: Node, coordinate: str, coordinates: Sequence[str]) -> Node:
     """∂node/∂coordinate by the chain rule; unknowns become their derivatives, constants vanish.
 
-    Raises ExpressionError when a derivative of order above 4 would be needed or the result grows too large.
+    Raises ExpressionError when a derivative of order above 4 would be needed or the result grows
+    too large.
     """
     step = unit(list(coordinates).index(coordinate), len(coordinates))
 
@@ -41,7 +42,8 @@ def differentiate(node: Node, coordinate: str, coordinates: Sequence[str]) -> No
 
 
 def partial(node: Node, field: Field) -> Node:
-    """∂node/∂field: the field is a variable of its own, all other fields and the coordinates are constants.
+    """∂node/∂field: the field is a variable of its own, all other fields and the coordinates are
+    constants.
 
     Raises ExpressionError when the result grows too large.
     """
@@ -62,10 +64,13 @@ def _chain_rule(node: Node, leaf: Callable[[Leaf], Node]) -> Node:
     def of_call(node: Call) -> Node:
         if node.function not in TABLE:
             what = f"'{node.function}' is a Python function, and its derivative is not known"
-            raise fault(what, node.span, "Let the function take the derivatives that it needs as arguments.")
+            raise fault(
+                what, node.span, "Let the function take the derivatives that it needs as arguments."
+            )
         inner = [derivative(argument) for argument in node.arguments]
         if node.function == "where":
-            # Term by term, not by the products of the general rule: 0·∞ must not spoil the branch in use.
+            # Term by term, not by the products of the general rule: 0·∞ must not spoil the branch
+            # in use.
             if is_number(inner[1], 0) and is_number(inner[2], 0):
                 return ZERO
             return call("where", node.arguments[0], inner[1], inner[2], span=node.span)
@@ -81,12 +86,16 @@ def _chain_rule(node: Node, leaf: Callable[[Leaf], Node]) -> Node:
 
 @cache
 def rules(function: str) -> tuple[Node, ...]:
-    """The derivatives of a function of the table by each of its arguments, as trees in the names `a` and `b`."""
+    """The derivatives of a function of the table by each of its arguments, as trees in the names
+    `a` and `b`.
+    """
     return tuple(parse(text) for text in TABLE[function].derivatives)
 
 
 def _substitute(rule: Node, arguments: tuple[Node, ...], span: Span) -> Node:
-    """The rule of the table with the arguments in place of its `a` and `b`; a fault in it is shown at `span`."""
+    """The rule of the table with the arguments in place of its `a` and `b`; a fault in it is
+    shown at `span`.
+    """
     match rule:
         case Symbol(name="a"):
             return arguments[0]
@@ -97,5 +106,9 @@ def _substitute(rule: Node, arguments: tuple[Node, ...], span: Span) -> Node:
         case Number(value=value):
             return Number(value, span)
         case Call():
-            return call(rule.function, *(_substitute(part, arguments, span) for part in rule.arguments), span=span)
+            return call(
+                rule.function,
+                *(_substitute(part, arguments, span) for part in rule.arguments),
+                span=span,
+            )
     return rule

@@ -1,7 +1,8 @@
 """The table of functions and operators of the expression language.
 
 One row says everything about a function: how many arguments it takes, which attribute of an array
-module computes it, and its derivative with respect to each argument, written in the language itself.
+module computes it, and its derivative with respect to each argument, written in the language
+itself.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ MAX_EXPONENT = 100
 class Function:
     """A row of the table.
 
-    `attribute` is the dotted name in an array module (NumPy and torch share it); operators have none.
-    `derivatives` holds ∂f/∂a and ∂f/∂b as texts in the arguments `a` and `b`.
+    `attribute` is the dotted name in an array module (NumPy and torch share it); operators have
+    none. `derivatives` holds ∂f/∂a and ∂f/∂b as texts in the arguments `a` and `b`.
     """
 
     name: str
@@ -55,7 +56,8 @@ FUNCTIONS = _by_name(
     Function("asin", "inverse sine", ("1/sqrt(1 - a**2)",), "asin"),
     Function("acos", "inverse cosine", ("-1/sqrt(1 - a**2)",), "acos"),
     Function("atan", "inverse tangent", ("1/(1 + a**2)",), "atan"),
-    Function("atan2", "angle of the point (b, a)", ("b/(a**2 + b**2)", "-a/(a**2 + b**2)"), "atan2"),
+    Function("atan2", "angle of the point (b, a)", ("b/(a**2 + b**2)", ("-a/(a**2 + "
+                                                                       "b**2)")), "atan2"),
     Function("sinh", "hyperbolic sine", ("cosh(a)",), "sinh"),
     Function("cosh", "hyperbolic cosine", ("sinh(a)",), "cosh"),
     Function("tanh", "hyperbolic tangent", ("1 - tanh(a)**2",), "tanh"),
@@ -72,7 +74,10 @@ FUNCTIONS = _by_name(
     Function("floor", "greatest integer below", ("0",), "floor"),
     Function("min", "the lesser of two", ("where(a <= b, 1, 0)", "where(a <= b, 0, 1)"), "minimum"),
     Function("max", "the greater of two", ("where(a >= b, 1, 0)", "where(a >= b, 0, 1)"), "maximum"),
-    Function("where", "b where the condition a holds, else c", ("0", "where(a, 1, 0)", "where(a, 0, 1)"), "where"),
+    Function(
+        "where", "b where the condition a holds, else c",
+        ("0", "where(a, 1, 0)", "where(a, 0, 1)"), "where",
+    ),
 )  # fmt: skip
 
 NAMED_CONSTANTS = {"pi": 3.141592653589793, "e": 2.718281828459045}

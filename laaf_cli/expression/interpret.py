@@ -47,14 +47,18 @@ class Backend:
 
     @cached_property
     def table(self) -> dict[str, Callable[..., Any]]:
-        return {name: self._function(row.attribute) for name, row in FUNCTIONS.items()} | dict(self.functions)
+        return {name: self._function(row.attribute) for name, row in FUNCTIONS.items()} | dict(
+            self.functions
+        )
 
     def _function(self, attribute: str) -> Callable[..., Any]:
         if attribute.startswith("special.") and self.special is not None:
             special = self.special
             name = attribute.removeprefix("special.")
             # SciPy's functions know no extended precision.
-            return lambda *arguments: getattr(special(), name)(*(np.asarray(a, np.float64) for a in arguments))
+            return lambda *arguments: getattr(special(), name)(
+                *(np.asarray(a, np.float64) for a in arguments)
+            )
         start: Any = self.module
         function: Callable[..., Any] = reduce(getattr, attribute.split("."), start)
         return function
@@ -70,8 +74,11 @@ def _scipy_special() -> ModuleType:
 NUMPY = Backend(np, np.float64, _scipy_special)
 
 
-def evaluate(node: Node, symbols: Mapping[str, Any], fields: Mapping[Field, Any], backend: Backend) -> Any:
-    """The value of a resolved tree, of the shape that its names broadcast to (a number where it has none).
+def evaluate(
+    node: Node, symbols: Mapping[str, Any], fields: Mapping[Field, Any], backend: Backend
+) -> Any:
+    """The value of a resolved tree, of the shape that its names broadcast to (a number where it has
+    none).
 
     symbols: coordinates and constants by name; fields: unknowns and derivatives, each [n_points].
     Raises KeyError for a name that has no value.

@@ -1,4 +1,6 @@
-"""The part of a tree that is linear in derivatives, with coefficients that only points determine."""
+"""The part of a tree that is linear in derivatives, with coefficients that only points
+determine.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,33 @@ from laaf_cli.expression.tree import ZERO, Call, Field, Node
 LINEAR = frozenset({"+", "-", "*", "/", "neg", "where"})
 """What a derivative that counts as linear may stand in; of `where` in its branches alone.
 
-Elsewhere ∂tree/∂f may be free of f though the tree is not linear in it: that of sign(f) and of a comparison is 0.
+Elsewhere ∂tree/∂f may be free of f though the tree is not linear in it: that of sign(f) and of a
+comparison is 0.
 """
 
 
 def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field, Node]:
-    """c_f = ∂tree/∂f of every derivative f of an unknown whose c_f contains neither unknowns nor varying symbols.
+    """c_f = ∂tree/∂f of every derivative f of an unknown whose c_f contains neither unknowns nor
+    varying symbols.
 
     Then tree = rest + Σ c_f f, where the rest is the tree without these derivatives.
     """
     found = {}
-    for field in sorted(fields(tree) - _elsewhere(tree), key=lambda field: (field.unknown, field.orders)):
+    for field in sorted(
+        fields(tree) - _elsewhere(tree), key=lambda field: (field.unknown, field.orders)
+    ):
         if any(field.orders):
             try:
                 coefficient = partial(tree, field)
-            except ExpressionError:  # it is inside a Python function, or the coefficient would be huge
+            except (
+                ExpressionError
+            ):  # it is inside a Python function, or the coefficient would be huge
                 continue
-            if not (fields(coefficient) or symbols(coefficient).intersection(varying) or _calls_python(coefficient)):
+            if not (
+                fields(coefficient)
+                or symbols(coefficient).intersection(varying)
+                or _calls_python(coefficient)
+            ):
                 found[field] = coefficient
     return found
 

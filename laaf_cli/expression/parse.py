@@ -1,4 +1,6 @@
-"""Text → tree. Python's own grammar reads it, an allow-list of forms admits it, nothing is ever executed."""
+"""Text → tree. Python's own grammar reads it, an allow-list of forms admits it, nothing is ever
+executed.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ _COMPARE: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">",
 def parse(text: str) -> Node:
     """The tree of one expression, names not yet resolved.
 
-    Raises ExpressionError when the text is not an expression, is longer than 2000 characters or nested
-    deeper than 120 levels.
+    Raises ExpressionError when the text is not an expression, is longer than 2000 characters or
+    nested deeper than 120 levels.
     """
     return _parse_at(text, 0, len(text))
 
@@ -49,15 +51,23 @@ def parse_equation(text: str) -> Node:
 def parse_comparison(text: str) -> Node:
     """The tree of a comparison, as `x > 0 and y < 1`; raises ExpressionError for anything else."""
     if equals_signs(text):
-        raise fault(f"'{text.strip()}' is an equation", (0, len(text)), "Write a comparison with <, <=, > or >=.")
+        raise fault(
+            f"'{text.strip()}' is an equation",
+            (0, len(text)),
+            "Write a comparison with <, <=, > or >=.",
+        )
     return _parse_at(text, 0, len(text), is_comparison=True)
 
 
 def sides(text: str) -> tuple[Node, Node]:
-    """Left and right of an equation that must have both sides, as `x = -1`; raises ExpressionError."""
+    """Left and right of an equation that must have both sides, as `x = -1`; raises
+    ExpressionError.
+    """
     places = equals_signs(text)
     if len(places) != 1:
-        raise fault(f"'{text.strip()}' is not an equation", (0, len(text)), "Write it as 'left = right'.")
+        raise fault(
+            f"'{text.strip()}' is not an equation", (0, len(text)), "Write it as 'left = right'."
+        )
     return _parse_at(text, 0, places[0]), _parse_at(text, places[0] + 1, len(text))
 
 
@@ -69,7 +79,9 @@ def _parse_at(text: str, start: int, end: int, *, is_comparison: bool = False) -
 
 
 class _Reader:
-    """Turns one line of Python syntax into a tree; `offset` is where the line stands in the whole text."""
+    """Turns one line of Python syntax into a tree; `offset` is where the line stands in the
+    whole text.
+    """
 
     def __init__(self, line: str, offset: int) -> None:
         self.line = line
@@ -110,7 +122,9 @@ class _Reader:
         tree = self._any(node, depth)
         if not (isinstance(tree, Call) and tree.function in COMPARISONS):
             raise fault(
-                "this condition is not a comparison", tree.span, "Write a condition as x < 0, joined by 'and' or 'or'."
+                "this condition is not a comparison",
+                tree.span,
+                "Write a condition as x < 0, joined by 'and' or 'or'.",
             )
         return tree
 
@@ -124,7 +138,10 @@ class _Reader:
             case ast.Name(id=name):
                 return Symbol(name, span)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-                arguments = self._number_valued(left, depth + 1), self._number_valued(right, depth + 1)
+                arguments = (
+                    self._number_valued(left, depth + 1),
+                    self._number_valued(right, depth + 1),
+                )
                 return Call(_BINARY[type(op)], arguments, span)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self._number_valued(operand, depth + 1)
@@ -155,7 +172,9 @@ class _Reader:
         return Number(value, span)
 
     def _comparison(self, node: ast.Compare, span: Span, depth: int) -> Node:
-        operands = [self._number_valued(operand, depth + 1) for operand in [node.left, *node.comparators]]
+        operands = [
+            self._number_valued(operand, depth + 1) for operand in [node.left, *node.comparators]
+        ]
         tree: Node | None = None
         for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
             if type(op) not in _COMPARE:
@@ -172,7 +191,9 @@ class _Reader:
         readers = [self._number_valued] * len(node.args)
         if name == "where" and readers:
             readers[0] = self._condition
-        arguments = tuple(read(argument, depth + 1) for read, argument in zip(readers, node.args, strict=True))
+        arguments = tuple(
+            read(argument, depth + 1) for read, argument in zip(readers, node.args, strict=True)
+        )
         return Call(name, arguments, span)
 
 

@@ -27,10 +27,10 @@ class _EnoughError(Exception):
 class Scope:
     """What names mean: coordinates in their order, unknowns, constants with their values.
 
-    symbols: other names that have a value, as learned constants, and the symbols they become in the tree.
-    normal: the components of the outward unit normal by coordinate of space, where the expression holds on faces;
-    None elsewhere. functions: numbers of arguments of functions that are not in the table.
-    unfit: names that look like such functions, and why they are none.
+    symbols: other names that have a value, as learned constants, and the symbols they become in the
+    tree. normal: the components of the outward unit normal by coordinate of space, where the
+    expression holds on faces; None elsewhere. functions: numbers of arguments of functions that are
+    not in the table. unfit: names that look like such functions, and why they are none.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -52,9 +52,14 @@ class Scope:
         return [*self.unknowns, *self.coordinates, *self.constants, *self.symbols, *NAMED_CONSTANTS]
 
     def unknown_in(self, name: str) -> tuple[str, str] | None:
-        """The unknown that a name of a derivative begins with, and what follows: `net_u_xx` → `net_u`, `xx`."""
+        """The unknown that a name of a derivative begins with, and what follows: `net_u_xx` →
+        `net_u`, `xx`.
+        """
         longest_first = sorted(self.unknowns, key=len, reverse=True)
-        return next(((u, name.removeprefix(f"{u}_")) for u in longest_first if name.startswith(f"{u}_")), None)
+        return next(
+            ((u, name.removeprefix(f"{u}_")) for u in longest_first if name.startswith(f"{u}_")),
+            None,
+        )
 
     def derivatives(self, order: int) -> Iterator[str]:
         """The names of all derivatives of an order, for suggestions."""
@@ -66,8 +71,8 @@ class Scope:
 def resolve(tree: Node, scope: Scope) -> Node:
     """The tree with every name resolved, constants folded, `D` and `laplacian` carried out.
 
-    Raises ExpressionError with all the names that mean nothing, the calls that do not fit the table, and
-    values that are not finite.
+    Raises ExpressionError with all the names that mean nothing, the calls that do not fit the
+    table, and values that are not finite.
     """
     faults: list[ExpressionFault] = []
 
@@ -98,10 +103,14 @@ def resolve(tree: Node, scope: Scope) -> Node:
 
     def differential(node: Call) -> Node:
         if len(node.arguments) < 2:
-            raise fault("D takes an expression and a coordinate", node.span, "Write it as D(k*u_x, x).")
+            raise fault(
+                "D takes an expression and a coordinate", node.span, "Write it as D(k*u_x, x)."
+            )
         if len(node.arguments) > 1 + MAX_ORDER:
             hint = f"Derivatives up to order {MAX_ORDER} are supported."
-            raise fault(f"D differentiates along {len(node.arguments) - 1} coordinates", node.span, hint)
+            raise fault(
+                f"D differentiates along {len(node.arguments) - 1} coordinates", node.span, hint
+            )
         result = visit(node.arguments[0])
         for name in node.arguments[1:]:
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
@@ -163,9 +172,15 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
             return _normal_derivative(node, unknown, scope)
         return Field(unknown, _orders(node, suffix, scope), node.span)
     unknown, underscore, suffix = name.partition("_")
-    if underscore and unknown and (suffix == "n" or (suffix and parse_suffix(suffix, scope.coordinates) is not None)):
+    if (
+        underscore
+        and unknown
+        and (suffix == "n" or (suffix and parse_suffix(suffix, scope.coordinates) is not None))
+    ):
         hint = f"Unknowns: {listed(scope.unknowns)}."
-        raise fault(f"'{name}' is a derivative of '{unknown}', which is not an unknown", node.span, hint)
+        raise fault(
+            f"'{name}' is a derivative of '{unknown}', which is not an unknown", node.span, hint
+        )
     if name in FUNCTIONS or name in ("D", "laplacian"):
         raise fault(f"the function '{name}' has no arguments", node.span, f"Write it as {name}(…).")
     hint = _written_together(name, scope) or did_you_mean(name, scope.words)
@@ -177,8 +192,15 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
 def _normal_derivative(node: Symbol, unknown: str, scope: Scope) -> Node:
     """∂u/∂n = n · ∇u along the outward unit normal n of a face."""
     if not scope.normal:
-        hint = "A condition on faces of a coordinate of space has one; elsewhere write the derivatives out."
-        raise fault(f"'{node.name}' is the derivative along the normal of a face, and here is none", node.span, hint)
+        hint = (
+            "A condition on faces of a coordinate of space has one; elsewhere write the "
+            "derivatives out."
+        )
+        raise fault(
+            f"'{node.name}' is the derivative along the normal of a face, and here is none",
+            node.span,
+            hint,
+        )
     total: Node = Number(0.0, node.span)
     for coordinate, component in scope.normal.items():
         orders = unit(scope.coordinates.index(coordinate), len(scope.coordinates))
@@ -203,7 +225,9 @@ def _written_together(name: str, scope: Scope) -> str:
 def _orders(node: Symbol, suffix: str, scope: Scope) -> Orders:
     coordinates = f"(coordinates: {listed(scope.coordinates)})"
     if not suffix:
-        raise fault(f"'{node.name}' names no coordinate", node.span, f"Write it as u_x {coordinates}.")
+        raise fault(
+            f"'{node.name}' names no coordinate", node.span, f"Write it as u_x {coordinates}."
+        )
     orders = parse_suffix(suffix, scope.coordinates)
     if orders is None and (plain := suffix.replace("_", "").lower()) != suffix:
         orders = parse_suffix(plain, scope.coordinates)
@@ -211,7 +235,9 @@ def _orders(node: Symbol, suffix: str, scope: Scope) -> Orders:
             name = derivative_name(node.name.removesuffix(f"_{suffix}"), orders, scope.coordinates)
             raise fault(f"unknown derivative '{node.name}'", node.span, f"Did you mean '{name}'?")
     if orders is None:
-        strange = next((c for c in suffix if not any(c in name for name in scope.coordinates)), suffix)
+        strange = next(
+            (c for c in suffix if not any(c in name for name in scope.coordinates)), suffix
+        )
         why = f"'{strange}' is not a coordinate of this problem {coordinates}."
         hint = did_you_mean(node.name, scope.derivatives(min(len(suffix), MAX_ORDER)))
         raise fault(f"unknown derivative '{node.name}'", node.span, f"{why} {hint}".strip())
@@ -242,7 +268,10 @@ def _check_function(node: Call, scope: Scope) -> None:
     if name in scope.functions:
         if len(node.arguments) != scope.functions[name]:
             plural = "" if scope.functions[name] == 1 else "s"
-            what = f"{name} takes {scope.functions[name]} argument{plural} and has {len(node.arguments)}"
+            what = (
+                f"{name} takes {scope.functions[name]} argument{plural} and has "
+                f"{len(node.arguments)}"
+            )
             raise fault(what, node.span, "So it is written in the file of 'functions'.")
         return
     if name in scope.unknowns or scope.unknown_in(name) is not None:
@@ -251,10 +280,22 @@ def _check_function(node: Call, scope: Scope) -> None:
             name_span,
             f"Write {name}; a product is written with '*'.",
         )
-    if name in scope.coordinates or name in scope.constants or name in scope.symbols or name in NAMED_CONSTANTS:
-        raise fault(f"'{name}' is not a function", name_span, f"A product is written with '*', as in {name}*(…).")
+    if (
+        name in scope.coordinates
+        or name in scope.constants
+        or name in scope.symbols
+        or name in NAMED_CONSTANTS
+    ):
+        raise fault(
+            f"'{name}' is not a function",
+            name_span,
+            f"A product is written with '*', as in {name}*(…).",
+        )
     if name in scope.unfit:
-        hint = f"In the file of 'functions', '{name}' {scope.unfit[name]}. Wrap it there in one: def {name}_of(u): …"
+        hint = (
+            f"In the file of 'functions', '{name}' {scope.unfit[name]}. Wrap it there in "
+            f"one: def {name}_of(u): …"
+        )
         raise fault(f"unknown function '{name}'", name_span, hint)
     raise fault(
         f"unknown function '{name}'",

@@ -16,11 +16,11 @@ from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 def rounding_bound(tree: Node, symbols: Mapping[str, Any], fields: Mapping[Field, Any]) -> Any:
     """The rounding of a resolved tree in units of the relative precision, to first order.
 
-    e(f(a, b)) = |∂f/∂a| e(a) + |∂f/∂b| e(b) + |f|, with e(x) = |x| for coordinates, whose values are rounded ones,
-    and e = 0 for numbers and fields (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, 2002,
-    section 3.3). So it is of the size of the terms that cancel, however small their sum is. What jumps counts as
-    decided rightly.
-    symbols, fields: as for `evaluate`. Not finite where a function is infinitely steep.
+    e(f(a, b)) = |∂f/∂a| e(a) + |∂f/∂b| e(b) + |f|, with e(x) = |x| for coordinates, whose values
+    are rounded ones, and e = 0 for numbers and fields (Higham, Accuracy and Stability of Numerical
+    Algorithms, 2nd edition, 2002, section 3.3). So it is of the size of the terms that cancel,
+    however small their sum is. What jumps counts as decided rightly. symbols, fields: as for
+    `evaluate`. Not finite where a function is infinitely steep.
     """
     known: dict[int, tuple[Any, Any]] = {}
 
@@ -43,7 +43,9 @@ def rounding_bound(tree: Node, symbols: Mapping[str, Any], fields: Mapping[Field
             return np.where(*values), np.where(values[0], bounds[1], bounds[2])
         names = "ab"[: len(values)]
         given = NAMED_CONSTANTS | dict(zip(names, values, strict=True))
-        value = evaluate(Call(node.function, tuple(Symbol(name) for name in names)), given, {}, NUMPY)
+        value = evaluate(
+            Call(node.function, tuple(Symbol(name) for name in names)), given, {}, NUMPY
+        )
         if node.function in COMPARISONS:
             return value, 0.0
         bound = np.abs(value)
@@ -51,7 +53,9 @@ def rounding_bound(tree: Node, symbols: Mapping[str, Any], fields: Mapping[Field
             if np.any(carried):
                 steepness = np.abs(evaluate(rule, given, {}, NUMPY))
                 # An argument without influence carries nothing, were it infinite.
-                bound = bound + np.where((carried == 0) | (steepness == 0), 0.0, steepness * carried)
+                bound = bound + np.where(
+                    (carried == 0) | (steepness == 0), 0.0, steepness * carried
+                )
         return value, bound
 
     with np.errstate(all="ignore"):

@@ -1,4 +1,6 @@
-"""Building trees that are no larger than they need be: numbers are folded, neutral elements dropped."""
+"""Building trees that are no larger than they need be: numbers are folded, neutral elements
+dropped.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +21,33 @@ MAX_TREE_DEPTH = 250  # three of Python's frames a level, and Python stops at 10
 def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
     """The call, or something simpler that means the same.
 
-    Raises ExpressionError when its value would not be finite, an exponent lies beyond ±100, or the tree
-    outgrows 20 000 nodes.
+    Raises ExpressionError when its value would not be finite, an exponent lies beyond ±100, or the
+    tree outgrows 20 000 nodes.
     """
     simple = _neutral(function, arguments)
     if simple is not None:
         return simple
-    if function == "**" and isinstance(arguments[1], Number) and abs(arguments[1].value) > MAX_EXPONENT:
+    if (
+        function == "**"
+        and isinstance(arguments[1], Number)
+        and abs(arguments[1].value) > MAX_EXPONENT
+    ):
         raise fault("the exponent is too large", arguments[1].span, f"The limit is {MAX_EXPONENT}.")
     if function == "/" and is_number(arguments[1], 0):
         raise fault("division by zero", span)
     tree = Call(function, arguments, span)
     if tree.size > MAX_SIZE or tree.depth > MAX_TREE_DEPTH:
-        hint = f"The limit is {MAX_SIZE} operations, {MAX_TREE_DEPTH} levels deep; an unknown can stand for a part."
-        raise TooLargeError([ExpressionFault("the expression grows too large when it is differentiated", span, hint)])
+        hint = (
+            f"The limit is {MAX_SIZE} operations, {MAX_TREE_DEPTH} levels deep; an unknown "
+            "can stand for a part."
+        )
+        raise TooLargeError(
+            [
+                ExpressionFault(
+                    "the expression grows too large when it is differentiated", span, hint
+                )
+            ]
+        )
     foldable = function in TABLE and function not in COMPARISONS and function != "where"
     if foldable and all(isinstance(argument, Number) for argument in arguments):
         return _folded(tree)
@@ -68,7 +83,8 @@ def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
 
 def _folded(tree: Call) -> Number:
     with np.errstate(all="ignore"):
-        # NumPy's floats, for Python's own raise on overflow and turn roots of −1 into complex numbers.
+        # NumPy's floats, for Python's own raise on overflow and turn roots of −1 into complex
+        # numbers.
         result = evaluate(_as_numpy(tree), {}, {}, NUMPY)
     if not math.isfinite(result):
         raise fault("the value is not a finite real number", tree.span)

@@ -9,7 +9,9 @@ from laaf_cli.expression.tree import Field, Node, Number, Symbol
 
 
 def substitute(tree: Node, meanings: Mapping[Field | Symbol, Node]) -> Node:
-    """The tree with other trees in place of some of its unknowns, derivatives and names, simplified."""
+    """The tree with other trees in place of some of its unknowns, derivatives and names,
+    simplified.
+    """
     known: dict[int, Node] = {}
 
     def visit(node: Node) -> Node:
@@ -18,7 +20,9 @@ def substitute(tree: Node, meanings: Mapping[Field | Symbol, Node]) -> Node:
         if isinstance(node, Field | Symbol):
             return meanings.get(node, node)
         if id(node) not in known:
-            known[id(node)] = call(node.function, *(visit(argument) for argument in node.arguments), span=node.span)
+            known[id(node)] = call(
+                node.function, *(visit(argument) for argument in node.arguments), span=node.span
+            )
         return known[id(node)]
 
     return visit(tree) if meanings else tree

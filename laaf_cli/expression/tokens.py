@@ -1,7 +1,7 @@
 """Text → tokens in an order that makes an expression.
 
-Python's grammar reads what passes here. What people get wrong is found here, and not there, because Python
-speaks of Python, and differently in every version.
+Python's grammar reads what passes here. What people get wrong is found here, and not there, because
+Python speaks of Python, and differently in every version.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ class Token:
 def equals_signs(text: str) -> list[int]:
     """The places of the signs that make a text an equation.
 
-    Raises ExpressionError for a character or an operator that has no meaning, and for a text that is too long.
+    Raises ExpressionError for a character or an operator that has no meaning, and for a text that
+    is too long.
     """
     places = []
     depth = 0
@@ -134,7 +135,9 @@ def equals_signs(text: str) -> list[int]:
 
 
 def check_order(text: str, start: int, end: int) -> None:
-    """Raises ExpressionError unless values and operators alternate and the parentheses fit, in text[start:end]."""
+    """Raises ExpressionError unless values and operators alternate and the parentheses fit, in
+    text[start:end].
+    """
     tokens = _tokens(text, start, end)
     if not tokens:
         # Where nothing stands, not even a blank, the equals sign beside it is shown.
@@ -142,14 +145,19 @@ def check_order(text: str, start: int, end: int) -> None:
         raise fault("an expression is missing", place, FORMS)
     for token in tokens:
         if token.text == "=":
-            raise fault("an equation stands where a value is expected", token.span, "Write the value alone.")
+            raise fault(
+                "an equation stands where a value is expected", token.span, "Write the value alone."
+            )
     _check_parentheses(tokens)
     _check_values(tokens)
 
 
 def too_deep(span: Span) -> ExpressionError:
     """The fault of an expression with too many operations in each other."""
-    hint = f"The limit is {MAX_DEPTH} levels. Each term of a sum is one: put parentheses around parts of a long sum."
+    hint = (
+        f"The limit is {MAX_DEPTH} levels. Each term of a sum is one: put parentheses "
+        "around parts of a long sum."
+    )
     return fault("the expression is nested too deeply", span, hint)
 
 
@@ -191,7 +199,9 @@ def _check_values(tokens: list[Token]) -> None:
 
 
 def _tokens(text: str, start: int, end: int) -> list[Token]:
-    """The tokens of text[start:end] without spaces; raises ExpressionError for the first without a meaning."""
+    """The tokens of text[start:end] without spaces; raises ExpressionError for the first without
+    a meaning.
+    """
     if end - start > MAX_LENGTH:
         what = f"the expression has {end - start} characters"
         raise fault(what, (start, end), f"The limit is {MAX_LENGTH} characters.")
@@ -210,7 +220,12 @@ def _check_meaning(token: Token, before: Token | None) -> None:
     if token.kind == "strange":
         raise _strange(token)
     if token.kind == "quotes":
-        is_prime = text.startswith("'") and before is not None and before.is_name and before.span[1] == span[0]
+        is_prime = (
+            text.startswith("'")
+            and before is not None
+            and before.is_name
+            and before.span[1] == span[0]
+        )
         raise fault("quotes have no meaning", span, _DERIVATIVE if is_prime else FORMS)
     if token.kind == "number" and re.fullmatch("0[0-9_]*[1-9][0-9_]*", text):
         raise fault("a whole number has no leading zeros", span, f"Write {text.lstrip('0_')}.")

@@ -1,6 +1,7 @@
 """The tree of an expression: four kinds of node, each with its place in the text.
 
-A tree is a value: nodes are frozen, two trees are equal when they mean the same text, and subtrees are shared.
+A tree is a value: nodes are frozen, two trees are equal when they mean the same text, and subtrees
+are shared.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Field:
 class Call:
     """A function or operator of the table applied to arguments.
 
-    `depth` and `size` (counted as a tree, shared parts each time) bound what hostile input may build.
+    `depth` and `size` (counted as a tree, shared parts each time) bound what hostile input may
+    build.
     """
 
     function: str

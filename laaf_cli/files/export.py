@@ -1,6 +1,7 @@
 """Fields in files that other programs read: CSV, NPZ, netCDF, VTK.
 
-NumPy and SciPy are imported where they are used: the help of the command is made of `FORMATS` and loads neither.
+NumPy and SciPy are imported where they are used: the help of the command is made of `FORMATS` and
+loads neither.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ ROWS_AT_A_TIME = 10_000
 class SampledFields:
     """Fields and the places at which they were taken.
 
-    fields: by name, of the shape of `places`. attributes: texts that say where the fields come from, `title` among
-    them.
+    fields: by name, of the shape of `places`. attributes: texts that say where the fields come
+    from, `title` among them.
     """
 
     places: Places
@@ -39,7 +40,9 @@ class SampledFields:
 
 @dataclass(frozen=True)
 class Format:
-    """A row of the table: what it is for a person, what writes it, and how many coordinates it can hold."""
+    """A row of the table: what it is for a person, what writes it, and how many coordinates it
+    can hold.
+    """
 
     description: str
     write: Callable[[Path, SampledFields], None]
@@ -77,7 +80,9 @@ def _write_npz(path: Path, sampled: SampledFields) -> None:
 
 
 def _write_netcdf(path: Path, sampled: SampledFields) -> None:
-    """The classic format with 64-bit offsets; points follow the discrete sampling geometries of the CF conventions."""
+    """The classic format with 64-bit offsets; points follow the discrete sampling geometries of
+    the CF conventions.
+    """
     from scipy.io import netcdf_file
 
     names = {*sampled.places.coordinates, *sampled.fields}
@@ -89,7 +94,9 @@ def _write_netcdf(path: Path, sampled: SampledFields) -> None:
         for name, size in zip(dimensions, sampled.places.shape, strict=True):
             file.createDimension(name, size)
         for name, values in sampled.places.coordinates.items():
-            file.createVariable(name, "d", (name,) if sampled.places.is_grid else (point,))[:] = values
+            file.createVariable(name, "d", (name,) if sampled.places.is_grid else (point,))[:] = (
+                values
+            )
         for name, values in sampled.fields.items():
             variable = file.createVariable(name, "d", dimensions)
             variable[:] = values
@@ -98,22 +105,34 @@ def _write_netcdf(path: Path, sampled: SampledFields) -> None:
 
 
 def _write_vtk(path: Path, sampled: SampledFields) -> None:
-    """The legacy format in binary, which is big-endian; the coordinates become x, y, z in their order.
+    """The legacy format in binary, which is big-endian; the coordinates become x, y, z in their
+    order.
 
-    The VTK User's Guide, "Simple Legacy Formats": a grid is a RECTILINEAR_GRID whose first axis runs fastest,
-    points are an UNSTRUCTURED_GRID with a cell VTK_VERTEX (type 1) for each.
+    The VTK User's Guide, "Simple Legacy Formats": a grid is a RECTILINEAR_GRID whose first axis
+    runs fastest, points are an UNSTRUCTURED_GRID with a cell VTK_VERTEX (type 1) for each.
     """
     import numpy as np
 
-    title = "".join(c if c.isprintable() else " " for c in sampled.attributes.get("title", ""))[:200]
+    title = "".join(c if c.isprintable() else " " for c in sampled.attributes.get("title", ""))[
+        :200
+    ]
     with path.open("wb") as file:
-        file.write(f"# vtk DataFile Version 3.0\n{title}\nBINARY\n".encode("ascii", errors="replace"))
-        axes = [values for _, values in zip_longest("xyz", sampled.places.coordinates.values(), fillvalue=np.zeros(1))]
+        file.write(
+            f"# vtk DataFile Version 3.0\n{title}\nBINARY\n".encode("ascii", errors="replace")
+        )
+        axes = [
+            values
+            for _, values in zip_longest(
+                "xyz", sampled.places.coordinates.values(), fillvalue=np.zeros(1)
+            )
+        ]
         if sampled.places.is_grid:
             sizes = " ".join(str(len(axis)) for axis in axes)
             file.write(f"DATASET RECTILINEAR_GRID\nDIMENSIONS {sizes}\n".encode())
             for letter, axis in zip("XYZ", axes, strict=True):
-                _write_vtk_block(file, f"{letter}_COORDINATES {len(axis)} double", axis.astype(">f8"))
+                _write_vtk_block(
+                    file, f"{letter}_COORDINATES {len(axis)} double", axis.astype(">f8")
+                )
         else:
             n = sampled.places.n_points
             points = np.stack(np.broadcast_arrays(*axes, np.zeros(n))[:3], axis=1)
@@ -149,7 +168,9 @@ def formats_listed() -> str:
 
 
 def check_output(path: Path, coordinates: tuple[str, ...], *, overwrite: bool) -> None:
-    """Raises UsageError now for what would keep the fields from being written after they were computed."""
+    """Raises UsageError now for what would keep the fields from being written after they were
+    computed.
+    """
     if not path.is_dir():
         _check_format(path, coordinates)
     check_target(path, overwrite=overwrite)
@@ -162,13 +183,15 @@ def _check_format(path: Path, coordinates: tuple[str, ...]) -> None:
         raise UsageError(f"{path} {ending}; --output takes {formats_listed()}")
     if row.max_coordinates is not None and len(coordinates) > row.max_coordinates:
         raise UsageError(
-            f"{path.suffix} holds up to {row.max_coordinates} coordinates, and the run has {len(coordinates)}: "
+            f"{path.suffix} holds up to {row.max_coordinates} coordinates, and the run has "
+            f"{len(coordinates)}: "
             f"{', '.join(coordinates)}\nThe other formats hold any number."
         )
 
 
 def write_fields(path: Path, sampled: SampledFields) -> None:
-    """Writes the fields in the format of the path's ending, so that `path` holds the whole file or what it held.
+    """Writes the fields in the format of the path's ending, so that `path` holds the whole file or
+    what it held.
 
     Raises UsageError where the place cannot be written; nothing is left behind then.
     """

@@ -1,4 +1,6 @@
-"""Files that are written: whether they can be, by one process at a time, and whole or not at all."""
+"""Files that are written: whether they can be, by one process at a time, and whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ CHECKPOINTS = (".checkpoint", ".checkpoint.previous")
 """What follows the name of a run file in those of its checkpoints."""
 
 MAX_ATTEMPTS = 100
-"""A lock file is removed by its holder; so often in a row, just while it is being locked, it is not."""
+"""A lock file is removed by its holder; so often in a row, just while it is being locked, it is
+not.
+"""
 
 MAX_NAME_BYTES = 200
 """The longest name that stands within the name of another file; file systems take 255 bytes."""
@@ -44,7 +48,9 @@ def check_target(path: Path, *, overwrite: bool, option: str = "--output") -> No
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is not an ordinary file, and --output takes one")
         if path.exists() and not overwrite:
-            raise UsageError(f"{path} is there already; --overwrite replaces it, --output names another")
+            raise UsageError(
+                f"{path} is there already; --overwrite replaces it, --output names another"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as file:
             # Asking for the room finds a full disk and a spent quota alike.
@@ -65,12 +71,15 @@ def _free_bytes(folder: Path) -> int:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[None]:
-    """Keeps every other process from claiming the same path, and removes what killed ones have left on the way to it.
+    """Keeps every other process from claiming the same path, and removes what killed ones have left
+    on the way to it.
 
-    The claim is a lock of the operating system on a hidden file beside the path. It ends with the process, however that
-    ends; the file goes when the `with` does. Where the file system has no locks, nothing is kept from anybody.
+    The claim is a lock of the operating system on a hidden file beside the path. It ends with the
+    process, however that ends; the file goes when the `with` does. Where the file system has no
+    locks, nothing is kept from anybody.
 
-    Raises UsageError where another process holds the claim, and names it, or where the place cannot be written.
+    Raises UsageError where another process holds the claim, and names it, or where the place cannot
+    be written.
     """
     try:
         target = path.resolve()  # two links to one file are one target
@@ -105,7 +114,8 @@ def _locked(lock: Path, path: Path) -> int | None:
                 if not os.fstat(handle).st_size:  # else it bears the name of a holder
                     lock.unlink(missing_ok=True)
                 return None
-            # Between our opening and locking it its holder may have removed it: others would lock a new one.
+            # Between our opening and locking it its holder may have removed it: others would lock a
+            # new one.
             if _is_at(handle, lock):
                 _sign(handle)
                 open_file.pop_all()
@@ -114,12 +124,16 @@ def _locked(lock: Path, path: Path) -> int | None:
 
 
 def _opened(lock: Path) -> int:
-    follow_no_link = getattr(os, "O_NOFOLLOW", 0)  # the file that a stranger's link leads to would be overwritten
+    follow_no_link = getattr(
+        os, "O_NOFOLLOW", 0
+    )  # the file that a stranger's link leads to would be overwritten
     try:
         return os.open(lock, os.O_RDWR | os.O_CREAT | follow_no_link, 0o666)
     except PermissionError:
         with contextlib.suppress(FileNotFoundError):
-            return os.open(lock, os.O_RDONLY | follow_no_link)  # another user's, who can be waited for all the same
+            return os.open(
+                lock, os.O_RDONLY | follow_no_link
+            )  # another user's, who can be waited for all the same
         raise
 
 
@@ -134,7 +148,8 @@ def _lock(handle: int, path: Path) -> bool:
         if not re.fullmatch(r"process \d+ on [\w.-]+", holder):
             holder = "another process"
         raise UsageError(
-            f"{path} is being written by {holder}; wait until it has ended, or name another path with --output"
+            f"{path} is being written by {holder}; wait until it has ended, or name another "
+            "path with --output"
         ) from None
     except OSError:
         return False
@@ -157,7 +172,9 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Removes the files that `replacing` makes on the way to a run file and its checkpoints, and no others."""
+    """Removes the files that `replacing` makes on the way to a run file and its checkpoints, and
+    no others.
+    """
     names = "|".join(re.escape(_name_within(path.name + ending)) for ending in ("", *CHECKPOINTS))
     leftover = re.compile(rf"\.({names})-[0-9a-f]{{8}}\.part")
     with contextlib.suppress(OSError):  # a folder may be one to write in and not to list
@@ -174,9 +191,11 @@ def _name_within(name: str) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """The path holds either what it held before or the whole new file, never less, not even after a power cut.
+    """The path holds either what it held before or the whole new file, never less, not even after a
+    power cut.
 
-    Gives a path beside it to write to; when the `with` ends it takes the place of `path`, when it fails it is removed.
+    Gives a path beside it to write to; when the `with` ends it takes the place of `path`, when it
+    fails it is removed.
 
     Raises OSError where the place cannot be written.
     """

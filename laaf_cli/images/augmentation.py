@@ -1,4 +1,6 @@
-"""Augmentation: images that are shifted, mirrored, turned and scaled at random, each by its own draw."""
+"""Augmentation: images that are shifted, mirrored, turned and scaled at random, each by its own
+draw.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ Indices = NDArray[np.int64]
 class Step(Protocol):
     """A random map of images [b, c, h, w] in 0 … 1 to images of the same shape.
 
-    It draws from the stream alone, by NumPy, and finds its pixels on the CPU: what it makes of a batch does not
-    depend on the device of the images.
+    It draws from the stream alone, by NumPy, and finds its pixels on the CPU: what it makes of a
+    batch does not depend on the device of the images.
     """
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor: ...
@@ -25,13 +27,17 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Crop:
-    """The window of an image's own size at a uniformly drawn place of the image within `padding` zeros on each side."""
+    """The window of an image's own size at a uniformly drawn place of the image within `padding`
+    zeros on each side.
+    """
 
     padding: int
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
         """The windows of a batch."""
-        down, right = random.integers(-self.padding, self.padding, (2, len(images), 1, 1), endpoint=True)
+        down, right = random.integers(
+            -self.padding, self.padding, (2, len(images), 1, 1), endpoint=True
+        )
         rows, columns = np.ogrid[: images.shape[2], : images.shape[3]]
         return _moved(images, rows + down, columns + right)
 
@@ -48,11 +54,13 @@ class Flip:
 
 @dataclass(frozen=True)
 class Affine:
-    """Clockwise by θ about the centre c and larger by s: pixel p shows R(−θ)(p − c)/s + c, and 0 outside.
+    """Clockwise by θ about the centre c and larger by s: pixel p shows R(−θ)(p − c)/s + c, and 0
+    outside.
 
-    θ is uniform in ±degrees, s in low … high. Each pixel is the nearest one, as torchvision's RandomAffine takes it
-    of PIL images. There the point is rounded to 1/65536 of a pixel on the way, so that a pixel whose point falls
-    within about 1/1000 of the border between two may show the other; here only the rounding of float64 decides.
+    θ is uniform in ±degrees, s in low … high. Each pixel is the nearest one, as torchvision's
+    RandomAffine takes it of PIL images. There the point is rounded to 1/65536 of a pixel on the
+    way, so that a pixel whose point falls within about 1/1000 of the border between two may show
+    the other; here only the rounding of float64 decides.
     """
 
     degrees: float
@@ -75,7 +83,9 @@ class Affine:
 
 
 def _moved(images: Tensor, rows: Indices, columns: Indices) -> Tensor:
-    """Images whose pixel (i, j) is that at rows[b, i, j] and columns[b, i, j], and 0 where there is none."""
+    """Images whose pixel (i, j) is that at rows[b, i, j] and columns[b, i, j], and 0 where there
+    is none.
+    """
     height, width = images.shape[2:]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     places = np.where(inside, rows * width + columns, 0).reshape(len(images), 1, height * width)
@@ -93,13 +103,16 @@ class Normalize:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images [b, c, h, w] in 0 … 1 → the same, normalised."""
-        mean, deviation = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
+        mean, deviation = (
+            images.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation)
+        )
         return (images - mean) / deviation
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to the images of a data set (arXiv 1909.12228, section 4, and the authors' code).
+    """What happens to the images of a data set (arXiv 1909.12228, section 4, and the authors'
+    code).
 
     steps: of training images, in this order. normalize: of all images, those of the test included.
     """
@@ -127,7 +140,11 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         Augmentation("kmnist", (Crop(2),)),
         Augmentation("semeion", (Crop(1), Affine(4, 1.05, 1.05))),
         Augmentation("svhn", (Crop(4), Flip())),
-        Augmentation("cifar-10", (Crop(4), Flip()), Normalize((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),
+        Augmentation(
+            "cifar-10",
+            (Crop(4), Flip()),
+            Normalize((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+        ),
         Augmentation("cifar-100", (Crop(4), Flip())),
     )
 }

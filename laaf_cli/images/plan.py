@@ -1,4 +1,6 @@
-"""Spec → plan: everything that can be known of a classification, and refused, before training starts."""
+"""Spec → plan: everything that can be known of a classification, and refused, before training
+starts.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ NO_AUGMENTATION = Augmentation("none", ())
 class ImagePlan:
     """A classification that has not begun: the resolved spec and its images.
 
-    overrides: what the command line put into the spec. max_seconds: bound on the seconds of training.
+    overrides: what the command line put into the spec. max_seconds: bound on the seconds of
+    training.
     """
 
     name: str
@@ -81,7 +84,9 @@ class ImagePlan:
 
     @property
     def default_output(self) -> Path:
-        """`runs/DATASET-MODEL-KIND-nN-sSEED.h5`; what else is not the default is said, lest runs collide."""
+        """`runs/DATASET-MODEL-KIND-nN-sSEED.h5`; what else is not the default is said, lest runs
+        collide.
+        """
         spec = self.spec
         adaptive = spec.slopes.kind != "fixed"
         said = {
@@ -112,7 +117,8 @@ class ImagePlan:
             random=random_stream(spec.seed, "weights"),
             dtype=self.dtype,
         )
-        # Convolutions and pools of CPUs are 1.4 times faster with the channels of a pixel side by side.
+        # Convolutions and pools of CPUs are 1.4 times faster with the channels of a pixel side by
+        # side.
         return model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def settings(self) -> dict[str, Any]:
@@ -127,7 +133,8 @@ class ImagePlan:
 
     @cached_property
     def hashes(self) -> Hashes:
-        """SHA-256 of the problem, which is the images and their split, and of the method, which is all else.
+        """SHA-256 of the problem, which is the images and their split, and of the method, which is
+        all else.
 
         Runs share both where they differ in the seed, in what is told, or in the device.
         """
@@ -135,8 +142,8 @@ class ImagePlan:
         method = {key: spec[key] for key in ("model", "slopes", "augment", "training", "dtype")}
         kind = self.spec.slopes.kind
         method["slopes"] = {"kind": "fixed"} if kind == "fixed" else spec["slopes"]
-        # What changes no number makes no other method: whose slopes there are in a convolution of other kinds than
-        # N-LAAF, and what fixed slopes would be multiplied by.
+        # What changes no number makes no other method: whose slopes there are in a convolution of
+        # other kinds than N-LAAF, and what fixed slopes would be multiplied by.
         if kind not in ("fixed", "nlaaf"):
             method["slopes"] = spec["slopes"] | {"per": "neuron"}
         if kind == "fixed" and self.spec.model.forgets_n:
@@ -157,8 +164,8 @@ def make_image_plan(
 ) -> ImagePlan:
     """The plan of a spec of images.
 
-    folder: where data sets lie; None takes the default. download: whether what is missing is fetched.
-    known: data sets that have been read already, by what the spec calls them.
+    folder: where data sets lie; None takes the default. download: whether what is missing is
+    fetched. known: data sets that have been read already, by what the spec calls them.
 
     Raises SpecError with all faults of the spec, and DataSetError where the images cannot be had.
     """
@@ -175,7 +182,13 @@ def make_image_plan(
     if misfit := MODELS[spec.model.kind].misfit(plan.shape):
         fits = [name for name, row in MODELS.items() if not row.misfit(plan.shape)]
         raise SpecError(
-            [Fault(misfit, loaded.root.locate(("model", "kind")).mark, f"Models that fit: {listed(fits)}.")]
+            [
+                Fault(
+                    misfit,
+                    loaded.root.locate(("model", "kind")).mark,
+                    f"Models that fit: {listed(fits)}.",
+                )
+            ]
         )
     return plan
 
@@ -192,28 +205,49 @@ def _faults(loaded: LoadedSpec[ImageSpec]) -> list[Fault]:
         return []
     faults = []
     if spec.images not in DATASETS and Path(spec.images).suffix.lower() != ".npz":
-        hint = did_you_mean(spec.images, DATASETS) or f"Data sets: {listed(DATASETS)}; or an NPZ file."
-        faults.append(Fault(f"there is no data set '{spec.images}'", root.locate(("images",)).mark, hint))
+        hint = (
+            did_you_mean(spec.images, DATASETS) or f"Data sets: {listed(DATASETS)}; or an NPZ file."
+        )
+        faults.append(
+            Fault(f"there is no data set '{spec.images}'", root.locate(("images",)).mark, hint)
+        )
     elif spec.augment and spec.images not in AUGMENTATIONS:
         what = "there is no augmentation for the images of a file"
-        faults.append(Fault(what, root.locate(("augment",)).mark, f"There is for {listed(AUGMENTATIONS)}."))
+        faults.append(
+            Fault(what, root.locate(("augment",)).mark, f"There is for {listed(AUGMENTATIONS)}.")
+        )
     row = MODELS.get(spec.model.kind)
     section = root.locate(("model",))
     if row is None:
         hint = did_you_mean(spec.model.kind, MODELS) or f"Models: {listed(MODELS)}."
-        return [*faults, Fault(f"there is no model '{spec.model.kind}'", root.locate(("model", "kind")).mark, hint)]
+        return [
+            *faults,
+            Fault(
+                f"there is no model '{spec.model.kind}'", root.locate(("model", "kind")).mark, hint
+            ),
+        ]
     for name in spec.model.model_fields_set - {"kind", *row.settings}:
         if getattr(spec.model, name) is not None:
             what = f"the model '{row.name}' takes no '{name}'"
-            faults.append(Fault(what, section.keys.get(name, section.mark), f"Its keys: {listed(row.settings)}."))
+            faults.append(
+                Fault(
+                    what, section.keys.get(name, section.mark), f"Its keys: {listed(row.settings)}."
+                )
+            )
     return faults
 
 
 def _resolved(spec: ImageSpec) -> ImageSpec:
-    """The spec with everything written out that depends on the reading, the model or the augmentation."""
+    """The spec with everything written out that depends on the reading, the model or the
+    augmentation.
+    """
     row, is_code = MODELS[spec.model.kind], spec.reading == "code"
     defaults = {**row.settings, **(row.code if is_code else {})}
-    given = {name: getattr(spec.model, name) for name in row.settings if getattr(spec.model, name) is not None}
+    given = {
+        name: getattr(spec.model, name)
+        for name in row.settings
+        if getattr(spec.model, name) is not None
+    }
     drops = [10, 100] if spec.augment else [10, 50] if is_code else [10]
     training = spec.training.model_copy(
         update={

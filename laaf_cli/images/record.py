@@ -15,7 +15,13 @@ from laaf_cli.images.models.image_model import ImageModel
 from laaf_cli.images.plan import ImagePlan
 from laaf_cli.images.report.diagnostics import image_doubts
 from laaf_cli.images.runfile.layout import IMAGE_COLUMNS, IMAGE_SLOPES
-from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork, ImageRecord, SlopeSummary
+from laaf_cli.images.runfile.record import (
+    ImageCheckpoint,
+    ImageHistory,
+    ImageNetwork,
+    ImageRecord,
+    SlopeSummary,
+)
 from laaf_cli.images.trainer import ImageResult
 from laaf_cli.json_record import JsonRecord
 from laaf_cli.metrics import MEASURES, Measure
@@ -38,7 +44,9 @@ class ImageSummary(JsonRecord):
     model: str
     """The architecture of the network."""
     reading: str
-    """Whose set-up counts where the paper's text and the authors' code differ: `paper` or `code`."""
+    """Whose set-up counts where the paper's text and the authors' code differ: `paper` or
+    `code`.
+    """
     augment: bool
     """Whether training images were shifted, turned or mirrored at random."""
     activation: str
@@ -50,7 +58,9 @@ class ImageSummary(JsonRecord):
     seed: int
     """The seed of everything random."""
     stop_reason: str
-    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
+    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or
+    `running` in a checkpoint.
+    """
     stop_detail: str
     """Where training diverged, else empty."""
     epochs: float
@@ -131,7 +141,8 @@ def finish(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Finishe
             {"kind": plan.spec.slopes.kind, "n": plan.spec.slopes.n, "per": plan.spec.slopes.per},
         ),
         checkpoint=ImageCheckpoint(
-            arrays(state.momentum), {"iteration": state.iteration, "epoch": state.epoch, "batch": state.batch}
+            arrays(state.momentum),
+            {"iteration": state.iteration, "epoch": state.epoch, "batch": state.batch},
         ),
     )
     return FinishedRun(record, summary)
@@ -173,7 +184,11 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
         test_error=last.test_error,
         slope_recovery=None if math.isnan(last.recovery) else last.recovery,
         slopes=list(last.scales),
-        classes={name: float(share) for name, share, n in zip(plan.data.classes, wrong, counts, strict=True) if n},
+        classes={
+            name: float(share)
+            for name, share, n in zip(plan.data.classes, wrong, counts, strict=True)
+            if n
+        },
         n_train=len(plan.data.train.labels),
         n_test=len(plan.data.test.labels),
         subset=plan.data.subset,
@@ -191,7 +206,9 @@ def _warnings(plan: ImagePlan, result: ImageResult) -> list[str]:
     return image_doubts(plan.data.subset, error, plan.data.n_classes)
 
 
-def _attributes(plan: ImagePlan, result: ImageResult, summary: ImageSummary) -> dict[str, str | int | float]:
+def _attributes(
+    plan: ImagePlan, result: ImageResult, summary: ImageSummary
+) -> dict[str, str | int | float]:
     return provenance(plan.device) | {
         "task": "images",
         "title": summary.title,
@@ -226,6 +243,12 @@ def _history(result: ImageResult) -> ImageHistory:
     renamed = {"slope_recovery": "recovery"}
     return ImageHistory(
         epochs=np.array([record.epoch for record in records], dtype=np.float64),
-        columns={name: np.array([getattr(r, renamed.get(name, name)) for r in records]) for name in IMAGE_COLUMNS},
-        slopes={name: np.array([[getattr(s, name) for s in r.scales] for r in records]) for name in IMAGE_SLOPES},
+        columns={
+            name: np.array([getattr(r, renamed.get(name, name)) for r in records])
+            for name in IMAGE_COLUMNS
+        },
+        slopes={
+            name: np.array([[getattr(s, name) for s in r.scales] for r in records])
+            for name in IMAGE_SLOPES
+        },
     )

@@ -1,4 +1,6 @@
-"""How a classification is gone on with: its plan made anew, what has changed since, and what is no longer exact."""
+"""How a classification is gone on with: its plan made anew, what has changed since, and what is
+no longer exact.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.images.data import ImageData, Progress
 from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.state import PastImageRun
-from laaf_cli.runs.resume.drift import check_file, check_unchanged, inexact, is_bound, stored_overrides
+from laaf_cli.runs.resume.drift import (
+    check_file,
+    check_unchanged,
+    inexact,
+    is_bound,
+    stored_overrides,
+)
 from laaf_cli.spec import Override, Text
 
 
@@ -17,9 +25,9 @@ from laaf_cli.spec import Override, Text
 class ImageWishes:
     """What is asked for besides going on.
 
-    epochs: more of them. max_seconds: of further training. stored_spec: whether the spec as it is stored counts,
-    whatever its file says now. folder: where data sets lie; None takes the default. download: whether what is missing
-    of them is fetched.
+    epochs: more of them. max_seconds: of further training. stored_spec: whether the spec as it is
+    stored counts, whatever its file says now. folder: where data sets lie; None takes the default.
+    download: whether what is missing of them is fetched.
     """
 
     epochs: int | None = None
@@ -33,7 +41,9 @@ class ImageWishes:
 
 @dataclass(frozen=True)
 class ImageResumption:
-    """A run to go on with, and how. inexact: sentences on what is no longer as without the break."""
+    """A run to go on with, and how. inexact: sentences on what is no longer as without the
+    break.
+    """
 
     plan: ImagePlan
     past: PastImageRun
@@ -45,12 +55,14 @@ class ImageResumption:
         return 0
 
 
-def resume(past: PastImageRun, wishes: ImageWishes, progress: Progress | None = None) -> ImageResumption:
+def resume(
+    past: PastImageRun, wishes: ImageWishes, progress: Progress | None = None
+) -> ImageResumption:
     """Plans how the run goes on.
 
-    Raises UsageError where there is nothing left to do, SpecError with the differences where the spec or its images
-    are no longer what the run was made from, RunFileError where the file contradicts itself, and DataSetError where
-    the images cannot be had.
+    Raises UsageError where there is nothing left to do, SpecError with the differences where the
+    spec or its images are no longer what the run was made from, RunFileError where the file
+    contradicts itself, and DataSetError where the images cannot be had.
     """
     _check_there_is_more(past, wishes)
     bound = past.settings.get("max_seconds")
@@ -65,7 +77,8 @@ def resume(past: PastImageRun, wishes: ImageWishes, progress: Progress | None = 
             overrides,
             folder=wishes.folder,
             max_seconds=bound,
-            # A run on a part of a data set goes on with that part; with the rest of it, it would be another.
+            # A run on a part of a data set goes on with that part; with the rest of it, it would be
+            # another.
             download=wishes.download and not past.attributes["subset"],
             progress=progress,
             known=known,
@@ -91,10 +104,14 @@ def resume(past: PastImageRun, wishes: ImageWishes, progress: Progress | None = 
         changes.append(Override.from_assignment(f"training.epochs={before.epochs + wishes.epochs}"))
     plan = before
     if changes or seconds != bound:
-        plan = make_image_plan(before.text, [*overrides, *changes], max_seconds=seconds, known=known)
+        plan = make_image_plan(
+            before.text, [*overrides, *changes], max_seconds=seconds, known=known
+        )
     told = tuple(inexact(past, plan))
     more = [f"{wishes.epochs} epochs more"] if wishes.epochs else []
-    return ImageResumption(plan, replace(past, new_events=("; ".join(["resumed", *more, *told]),)), told)
+    return ImageResumption(
+        plan, replace(past, new_events=("; ".join(["resumed", *more, *told]),)), told
+    )
 
 
 def unfinished(plan: ImagePlan, past: PastImageRun) -> PastImageRun | None:
@@ -107,11 +124,13 @@ def unfinished(plan: ImagePlan, past: PastImageRun) -> PastImageRun | None:
 def _check_there_is_more(past: PastImageRun, wishes: ImageWishes) -> None:
     if past.stop_reason == "diverged":
         raise UsageError(
-            f"{past.path} diverged, and would again; laaf classify with a smaller --learning-rate trains anew"
+            f"{past.path} diverged, and would again; laaf classify with a smaller "
+            "--learning-rate trains anew"
         )
     if past.stop_reason == "completed" and not wishes.epochs:
         raise UsageError(
-            f"{past.path} is finished, after epoch {past.attributes['epochs']}; --epochs N trains it further by as many"
+            f"{past.path} is finished, after epoch {past.attributes['epochs']}; --epochs N "
+            "trains it further by as many"
         )
     if past.stop_reason == "max-seconds" and not wishes.epochs and wishes.max_seconds is None:
         raise UsageError(

@@ -26,10 +26,16 @@ class ImageModelSpec(Strict):
 
     kind: str = Field("lenet", description="the architecture")
     width: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
-        None, description="neurons of LeNet's fully connected layer: 1014 in the paper, 1024 in the authors' code"
+        None,
+        description=(
+            "neurons of LeNet's fully connected layer: 1014 in the paper, 1024 in the authors' code"
+        ),
     )
     dropout: Annotated[Real, Field(ge=0, lt=1)] | None = Field(
-        None, description="share of them that are dropped in training: 0 in the paper, 0.5 in the authors' code"
+        None,
+        description=(
+            "share of them that are dropped in training: 0 in the paper, 0.5 in the authors' code"
+        ),
     )
     forgets_n: bool | None = Field(
         None, description="whether ResNet multiplies by a instead of n·a, as the authors' code does"
@@ -56,10 +62,13 @@ class ImageTraining(Strict):
     batch: Count = Field(64, description="images in a step")
     drops: Annotated[list[Count], Field(max_length=MAX_ENTRIES)] | None = Field(
         None,
-        description="epochs, counted from 1, at whose beginning the learning rate drops; where absent 10, and 100 with "
+        description="epochs, counted from 1, at whose beginning the learning rate drops; where "
+        "absent 10, and 100 with "
         "augmentation (the authors' code: 10, and 50 or 100)",
     )
-    factor: Annotated[Real, Field(gt=0, le=1)] = Field(0.1, description="what each drop multiplies it by")
+    factor: Annotated[Real, Field(gt=0, le=1)] = Field(
+        0.1, description="what each drop multiplies it by"
+    )
 
 
 class ImageSpec(Strict):
@@ -68,17 +77,23 @@ class ImageSpec(Strict):
     title: StrictStr = Field("", description="one line for people")
     source: StrictStr = Field("", description="where the experiment comes from")
     images: StrictStr = Field(
-        description="name of a data set, or an NPZ file with `x_train`, `y_train`, `x_test`, `y_test`"
+        description=(
+            "name of a data set, or an NPZ file with `x_train`, `y_train`, `x_test`, `y_test`"
+        )
     )
     reading: Literal["paper", "code"] = Field(
-        "paper", description="whose set-up counts where the paper's text and the authors' code differ"
+        "paper",
+        description="whose set-up counts where the paper's text and the authors' code differ",
     )
     model: ImageModelSpec = Field(default_factory=ImageModelSpec, description="the network")
     slopes: ImageSlopes = Field(default_factory=ImageSlopes, description="the adaptive activation")
-    augment: bool = Field(False, description="whether training images are shifted, turned or mirrored at random")
+    augment: bool = Field(
+        False, description="whether training images are shifted, turned or mirrored at random"
+    )
     training: ImageTraining = Field(default_factory=ImageTraining, description="how it is trained")
     checkpoint: MaybeCheckpoint = Field(
-        default_factory=Checkpoint, description="how often the training is kept while it goes on; `false` keeps none"
+        default_factory=Checkpoint,
+        description="how often the training is kept while it goes on; `false` keeps none",
     )
     seed: Seed = Field(0, description="the one seed of everything random")
     dtype: Precision = Field("float32", description="precision of the training")

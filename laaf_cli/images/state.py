@@ -1,4 +1,6 @@
-"""A classification that is gone on with: what its run file, or its checkpoint, holds of the training."""
+"""A classification that is gone on with: what its run file, or its checkpoint, holds of the
+training.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ _MEASURED = ("wall_time_s", "learning_rate", "train_loss", "train_error", "test_
 class PastImageRun:
     """What is read of a run, checked for what can be checked without its plan.
 
-    attributes: of the file. settings: the resolved ones. files: of the data set, with their SHA-256.
-    new_events: what going on from here adds to its events.
+    attributes: of the file. settings: the resolved ones. files: of the data set, with their
+    SHA-256. new_events: what going on from here adds to its events.
     """
 
     path: Path
@@ -69,8 +71,14 @@ class PastImageRun:
         return str(self.attributes["stop_reason"])
 
     def load(self, network: ImageModel) -> None:
-        """Puts its weights, slopes and running statistics into a network; raises RunFileError where they do not fit."""
-        own = {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
+        """Puts its weights, slopes and running statistics into a network; raises RunFileError
+        where they do not fit.
+        """
+        own = {
+            name: tensor
+            for name, tensor in network.state_dict().items()
+            if tensor.is_floating_point()
+        }
         self._fill("network", own, self.network.arrays)
 
     def go_on(self, trainer: ImageTrainer) -> None:
@@ -79,10 +87,16 @@ class PastImageRun:
         n_batches = trainer.n_batches
         if at["iteration"] != self.attributes["iterations"] or at["batch"] >= n_batches:
             raise self._misfit("it does not say where it stands")
-        if at["epoch"] * n_batches + at["batch"] != at["iteration"] or at["epoch"] > (trainer.training.epochs or 0):
+        if at["epoch"] * n_batches + at["batch"] != at["iteration"] or at["epoch"] > (
+            trainer.training.epochs or 0
+        ):
             raise self._misfit("its steps are not those of the spec")
         whole, rest = np.split(self.history.epochs, [at["epoch"] + 1])
-        if not np.array_equal(whole, np.arange(at["epoch"] + 1)) or len(rest) > 1 or (rest > at["epoch"] + 1).any():
+        if (
+            not np.array_equal(whole, np.arange(at["epoch"] + 1))
+            or len(rest) > 1
+            or (rest > at["epoch"] + 1).any()
+        ):
             raise self._misfit("its history is not that of its epochs")
         if self.history.slopes["mean"].shape[1] != trainer.network.slopes.n_layers:
             raise self._misfit("its history has other activations than the network")
@@ -90,13 +104,17 @@ class PastImageRun:
         parameters = trainer.network.named_parameters() if has_momentum else ()
         buffers = {name: torch.zeros_like(parameter) for name, parameter in parameters}
         self._fill("momentum", buffers, self.checkpoint.momentum)
-        state = ImageState(at["epoch"], at["batch"], at["iteration"], self.attributes["wall_time_s"], buffers)
+        state = ImageState(
+            at["epoch"], at["batch"], at["iteration"], self.attributes["wall_time_s"], buffers
+        )
         events = [Event(event.iteration, event.what) for event in self.events]
         events += [Event(self.iterations, what) for what in self.new_events]
         trainer.go_on(state, self._records(), events, self.confusion)
 
     def _fill(self, what: str, own: Mapping[str, Tensor], stored: Mapping[str, Array]) -> None:
-        if own.keys() != stored.keys() or any(own[name].shape != stored[name].shape for name in own):
+        if own.keys() != stored.keys() or any(
+            own[name].shape != stored[name].shape for name in own
+        ):
             raise self._misfit(f"its {what} has other names or shapes than the spec's")
         with torch.no_grad():
             for name, tensor in own.items():

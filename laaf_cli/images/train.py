@@ -27,10 +27,11 @@ def execute(
 ) -> FinishedRun[ImageSummary]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
-    past: a run to go on from, as if it had never stopped. on_checkpoint: called with the run as it would be if it
-    ended now, as often as the spec says; None keeps nothing.
+    past: a run to go on from, as if it had never stopped. on_checkpoint: called with the run as it
+    would be if it ended now, as often as the spec says; None keeps nothing.
 
-    Raises RunFileError where the past run does not fit the plan, and OutOfMemoryError where memory does not suffice.
+    Raises RunFileError where the past run does not fit the plan, and OutOfMemoryError where memory
+    does not suffice.
     """
     prepare_torch()
     spec = plan.spec
@@ -41,7 +42,9 @@ def execute(
     checkpoints: Checkpoints[ImageResult] | None = None
     if on_checkpoint is not None and spec.checkpoint is not None:
         keep = on_checkpoint
-        checkpoints = Checkpoints(lambda result: keep(finish(plan, network, result)), spec.checkpoint.every_s)
+        checkpoints = Checkpoints(
+            lambda result: keep(finish(plan, network, result)), spec.checkpoint.every_s
+        )
     with within_memory("training", lambda: memory.of_training(plan)):
         train, test = (
             ImageBatches(images, plan.augmentation, spec.seed, plan.dtype, plan.device)

@@ -1,4 +1,6 @@
-"""The training loop of classifications: stochastic gradient descent, silent, interruptible, and aware of NaN."""
+"""The training loop of classifications: stochastic gradient descent, silent, interruptible, and
+aware of NaN.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,13 @@ EVALUATION_BATCH = 500
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What is kept at the end of an epoch; epoch 0 is the start, a fraction the end of a training in an epoch.
+    """What is kept at the end of an epoch; epoch 0 is the start, a fraction the end of a training
+    in an epoch.
 
-    train_loss, train_error: cross entropy and share of wrong answers over all training images, in training mode
-    (dropout and batch statistics on) and without S(a), as the authors plot it. test_loss, test_error: of the test
-    images, in evaluation mode. recovery: S(a), NaN where it is not part of the loss.
+    train_loss, train_error: cross entropy and share of wrong answers over all training images, in
+    training mode (dropout and batch statistics on) and without S(a), as the authors plot it.
+    test_loss, test_error: of the test images, in evaluation mode. recovery: S(a), NaN where it is
+    not part of the loss.
     """
 
     epoch: float
@@ -46,7 +50,9 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class Measured:
-    """A network over a set of images: cross entropy, share of wrong answers, and answers by true class [k, k]."""
+    """A network over a set of images: cross entropy, share of wrong answers, and answers by true
+    class [k, k].
+    """
 
     loss: float
     error: float
@@ -55,7 +61,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class ImageState:
-    """Where a training stands: whole epochs, batches of the next one, steps, seconds, and momentum by parameter."""
+    """Where a training stands: whole epochs, batches of the next one, steps, seconds, and
+    momentum by parameter.
+    """
 
     epoch: int
     batch: int
@@ -66,7 +74,8 @@ class ImageState:
 
 @dataclass(frozen=True)
 class ImageResult:
-    """How a training went; the network itself holds what it reached, the last good state where it diverged.
+    """How a training went; the network itself holds what it reached, the last good state where it
+    diverged.
 
     confusion: test images by true and found class, at the last record.
     """
@@ -94,9 +103,9 @@ class _Good:
 class ImageTrainer:
     """Trains a network in place: cross entropy + W_a S(a), by gradient descent with momentum.
 
-    on_record: called with each record as it is made; on_step: with the steps carried out, the seconds of training and
-    the cross entropy of the last batch before its step.
-    should_stop: asked before every step; True ends the training with what was reached. max_seconds: bound on the
+    on_record: called with each record as it is made; on_step: with the steps carried out, the
+    seconds of training and the cross entropy of the last batch before its step. should_stop: asked
+    before every step; True ends the training with what was reached. max_seconds: bound on the
     seconds of training. checkpoints: keeps the training while it goes on; None does not.
     """
 
@@ -188,7 +197,10 @@ class ImageTrainer:
             self._keep(now)
             loss = self._step(batches[self.batch])
             if not math.isfinite(loss):
-                self._diverge(f"the loss became {loss} at iteration {self.iteration}, in epoch {self.epoch + 1}")
+                self._diverge(
+                    f"the loss became {loss} at iteration {self.iteration}, in epoch "
+                    f"{self.epoch + 1}"
+                )
                 return
             self.iteration += 1
             self.batch += 1
@@ -199,10 +211,14 @@ class ImageTrainer:
             self.good = self._copied()
 
     def _step(self, chosen: Tensor) -> float:
-        """One step; returns the cross entropy before it, or the whole loss where that is not finite: then no step."""
+        """One step; returns the cross entropy before it, or the whole loss where that is not
+        finite: then no step.
+        """
         self.network.train()
         self._seed_dropout("training", self.iteration)
-        pixels, labels = self.train_images.batch(chosen, "training", str(self.epoch), str(self.batch))
+        pixels, labels = self.train_images.batch(
+            chosen, "training", str(self.epoch), str(self.batch)
+        )
         entropy = loss = nn.functional.cross_entropy(self.network(pixels), labels)
         if self.recovery is not None:
             loss = entropy + self.recovery.weight * self.recovery(list(self.network.slopes.values))
@@ -215,7 +231,9 @@ class ImageTrainer:
         return float(entropy.detach())
 
     def _seed_dropout(self, *stream: object) -> None:
-        """Dropout of a step depends on the seed and the step alone, so that going on needs no generator."""
+        """Dropout of a step depends on the seed and the step alone, so that going on needs no
+        generator.
+        """
         if self.network.dropout:
             seed = random_stream(self.seed, "dropout", *map(str, stream)).integers(2**63)
             self.network.use_dropout(self.dropout_stream.manual_seed(int(seed)))
@@ -232,7 +250,11 @@ class ImageTrainer:
     def _diverge(self, detail: str) -> None:
         """Goes back to the state after the last epoch that was good."""
         self.stop, self.detail = StopReason.DIVERGED, detail
-        self.epoch, self.batch, self.iteration = self.good.epoch, self.good.batch, self.good.iteration
+        self.epoch, self.batch, self.iteration = (
+            self.good.epoch,
+            self.good.batch,
+            self.good.iteration,
+        )
         with torch.no_grad():
             for name, array in self.network.state_dict().items():
                 array.copy_(self.good.arrays[name])
@@ -243,7 +265,9 @@ class ImageTrainer:
         return _Good(self.epoch, self.batch, self.iteration, arrays)
 
     def _look(self) -> None:
-        """Records how the network does, which takes none of the seconds of training; goes back if it is not finite."""
+        """Records how the network does, which takes none of the seconds of training; goes back
+        if it is not finite.
+        """
         self.clock.pause()
         train, test = self._measure_training(), self._measure_test()
         self.clock.go_on()
@@ -252,14 +276,17 @@ class ImageTrainer:
             if not math.isfinite(loss) and self.records:
                 self._diverge(f"the loss over all {images} images became {loss} after epoch {at:g}")
                 return
-        # The end of a training in an epoch is a record that a training without the break would not have.
+        # The end of a training in an epoch is a record that a training without the break would not
+        # have.
         self.records = [record for record in self.records if record.epoch.is_integer()]
         self._record(at, train, test)
 
     def _record(self, at: float, train: Measured, test: Measured) -> None:
         slopes = self.network.slopes
         with torch.no_grad():
-            recovery = math.nan if self.recovery is None else float(self.recovery(list(slopes.values)))
+            recovery = (
+                math.nan if self.recovery is None else float(self.recovery(list(slopes.values)))
+            )
             scales = tuple(_slope_summary(scale) for scale in slopes.scales())
         record = EpochRecord(
             at,
@@ -311,14 +338,17 @@ class ImageTrainer:
                 n += len(labels)
                 found = torch.bincount(labels * k + logits.argmax(1), minlength=k * k)
                 counts = found if counts is None else counts + found
-        confusion = np.zeros((0, 0), np.int64) if counts is None else counts.reshape(k, k).cpu().numpy()
+        confusion = (
+            np.zeros((0, 0), np.int64) if counts is None else counts.reshape(k, k).cpu().numpy()
+        )
         return Measured(loss / n, 1 - float(confusion.trace()) / n, confusion)
 
     def _result(self, reason: StopReason, wall_time_s: float) -> ImageResult:
         momentum = {
             name: kept["momentum_buffer"]
             for name, parameter in self.network.named_parameters()
-            if (kept := self.optimizer.state.get(parameter)) and kept.get("momentum_buffer") is not None
+            if (kept := self.optimizer.state.get(parameter))
+            and kept.get("momentum_buffer") is not None
         }
         kept = self.checkpoints
         return ImageResult(

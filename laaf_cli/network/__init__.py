@@ -1,4 +1,6 @@
-"""The network: multilayer perceptron, activation table, initializers, and the LAAF family of slopes."""
+"""The network: multilayer perceptron, activation table, initializers, and the LAAF family of
+slopes.
+"""
 
 from laaf_cli.network.activations import ACTIVATIONS, Activation
 from laaf_cli.network.devices import torch_device

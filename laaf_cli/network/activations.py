@@ -1,4 +1,6 @@
-"""The table of activation functions: each with all of its derivatives, which Taylor mode composes."""
+"""The table of activation functions: each with all of its derivatives, which Taylor mode
+composes.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ from torch import Tensor
 class Activation:
     """A row of the table.
 
-    derivatives: (z, k) → [σ(z), σ′(z), …, σ⁽ᵏ⁾(z)], each of z's shape; k is at most 5, for Taylor mode to
-    order 4 and its backward pass.
-    max_order: the highest order of an equation in which the network's derivatives still say something.
-    why: the sentence for a person whose equation is of higher order.
+    derivatives: (z, k) → [σ(z), σ′(z), …, σ⁽ᵏ⁾(z)], each of z's shape; k is at most 5, for Taylor
+    mode to order 4 and its backward pass. max_order: the highest order of an equation in which the
+    network's derivatives still say something. why: the sentence for a person whose equation is of
+    higher order.
     """
 
     name: str
@@ -104,10 +106,15 @@ def _piecewise_linear(z: Tensor, k: int, below: float) -> list[Tensor]:
 def _elu(z: Tensor, k: int) -> list[Tensor]:
     tail = torch.exp(torch.clamp(z, max=0))
     left = torch.where(z > 0, 0.0, tail)
-    return [torch.where(z > 0, z, tail - 1), torch.where(z > 0, 1.0, tail), *[left] * (k - 1)][: k + 1]
+    return [torch.where(z > 0, z, tail - 1), torch.where(z > 0, 1.0, tail), *[left] * (k - 1)][
+        : k + 1
+    ]
 
 
-_KINKS = "its second derivative is zero wherever it exists, so an equation of second order cannot be learned"
+_KINKS = (
+    "its second derivative is zero wherever it exists, so an equation of second order "
+    "cannot be learned"
+)
 _ELU = "its second derivative jumps at 0 and its third does not exist there"
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -8,7 +8,13 @@ from laaf_cli.errors import UsageError
 
 
 def torch_device(name: str) -> torch.device:
-    """`auto` (CUDA where there is one), `cpu` or `cuda`; raises UsageError for CUDA where there is none."""
+    """`auto` (CUDA where there is one), `cpu` or `cuda`; raises UsageError for CUDA where there
+    is none.
+    """
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("this machine has no CUDA device that torch can use; --device auto takes what there is")
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        raise UsageError(
+            "this machine has no CUDA device that torch can use; --device auto takes what there is"
+        )
+    return torch.device(
+        ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    )

@@ -1,4 +1,6 @@
-"""How initial weights and biases are drawn: always by NumPy in float64, so that no device or precision changes them."""
+"""How initial weights and biases are drawn: always by NumPy in float64, so that no device or
+precision changes them.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,15 @@ def _deviation(fan_in: int, fan_out: int) -> float:
 
 def _glorot_normal(fan_in: int, fan_out: int, random: np.random.Generator) -> Layer:
     """Weights from N(0, 2/(fan in + fan out)), biases 0 (Glorot & Bengio 2010)."""
-    return _deviation(fan_in, fan_out) * random.standard_normal((fan_out, fan_in)), np.zeros(fan_out)
+    return _deviation(fan_in, fan_out) * random.standard_normal((fan_out, fan_in)), np.zeros(
+        fan_out
+    )
 
 
 def _glorot_normal_truncated(fan_in: int, fan_out: int, random: np.random.Generator) -> Layer:
-    """The same, draws beyond two standard deviations drawn again, as in the authors' Burgers script."""
+    """The same, draws beyond two standard deviations drawn again, as in the authors' Burgers
+    script.
+    """
     z = random.standard_normal((fan_out, fan_in))
     while (outside := np.abs(z) > 2).any():
         z[outside] = random.standard_normal(int(outside.sum()))

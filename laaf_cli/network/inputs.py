@@ -1,4 +1,6 @@
-"""What a network sees of a point: coordinates scaled to [−1, 1], and sines and cosines along periodic axes."""
+"""What a network sees of a point: coordinates scaled to [−1, 1], and sines and cosines along
+periodic axes.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Period:
-    """Inputs of a periodic axis: sin kθ and cos kθ for k = 1 … harmonics, θ = 2π (x − lower)/(upper − lower).
+    """Inputs of a periodic axis: sin kθ and cos kθ for k = 1 … harmonics, θ = 2π (x − lower)/(upper
+    − lower).
 
-    A function of these is periodic with all of its derivatives (Dong & Ni, Journal of Computational Physics 435,
-    2021, section 2.2).
+    A function of these is periodic with all of its derivatives (Dong & Ni, Journal of Computational
+    Physics 435, 2021, section 2.2).
     """
 
     lower: float
@@ -26,8 +29,8 @@ class Period:
 class Inputs(nn.Module):
     """Points [n, d] in float64 → inputs [n, width], with all their derivatives.
 
-    bounds: lower and upper ends of each coordinate, mapped to [−1, 1]; None leaves coordinates as they are.
-    periods: by axis, in place of the coordinate itself.
+    bounds: lower and upper ends of each coordinate, mapped to [−1, 1]; None leaves coordinates as
+    they are. periods: by axis, in place of the coordinate itself.
     """
 
     def __init__(
@@ -39,8 +42,13 @@ class Inputs(nn.Module):
         super().__init__()
         self.n_coordinates = n_coordinates
         self.periods = dict(periods or {})
-        lower, upper = bounds if bounds is not None else ([-1.0] * n_coordinates, [1.0] * n_coordinates)
-        low, high = torch.tensor(lower, dtype=torch.float64), torch.tensor(upper, dtype=torch.float64)
+        lower, upper = (
+            bounds if bounds is not None else ([-1.0] * n_coordinates, [1.0] * n_coordinates)
+        )
+        low, high = (
+            torch.tensor(lower, dtype=torch.float64),
+            torch.tensor(upper, dtype=torch.float64),
+        )
         self.center: Tensor
         self.half_range: Tensor
         # In float64, so that scaling a far-away domain costs float32 networks no digits.
@@ -51,7 +59,8 @@ class Inputs(nn.Module):
     def width(self) -> int:
         """The number of inputs."""
         return sum(
-            2 * self.periods[axis].harmonics if axis in self.periods else 1 for axis in range(self.n_coordinates)
+            2 * self.periods[axis].harmonics if axis in self.periods else 1
+            for axis in range(self.n_coordinates)
         )
 
     def forward(self, points: Tensor) -> Tensor:
@@ -66,7 +75,9 @@ class Inputs(nn.Module):
         along = [axis for axis, order in enumerate(orders) if order]
         for axis in range(self.n_coordinates):
             if axis in self.periods:
-                columns += self._periodic(points[:, axis], self.periods[axis], orders[axis], along in ([], [axis]))
+                columns += self._periodic(
+                    points[:, axis], self.periods[axis], orders[axis], along in ([], [axis])
+                )
             elif not along:
                 columns.append((points[:, axis] - self.center[axis]) / self.half_range[axis])
             elif along == [axis] and orders[axis] == 1:
@@ -77,7 +88,9 @@ class Inputs(nn.Module):
 
     @staticmethod
     def _periodic(x: Tensor, period: Period, order: int, alone: bool) -> list[Tensor]:
-        """The derivatives of sin kθ and cos kθ; zero where another axis is derived along as well."""
+        """The derivatives of sin kθ and cos kθ; zero where another axis is derived along as
+        well.
+        """
         if not alone:
             return [torch.zeros_like(x)] * (2 * period.harmonics)
         columns = []

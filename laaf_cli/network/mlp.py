@@ -21,9 +21,9 @@ class Mlp(nn.Module):
     Hidden weights are [width, previous width]. Every hidden layer has the same activation.
 
     hidden: widths of the hidden layers. n_outputs: the number of unknowns. kind, n: the slopes.
-    bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None. periods: by axis, inputs that are
-    periodic.
-    random: the stream of the initial weights; weights depend on it and on the shapes alone.
+    bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None. periods: by axis,
+    inputs that are periodic. random: the stream of the initial weights; weights depend on it and on
+    the shapes alone.
     """
 
     def __init__(
@@ -45,7 +45,10 @@ class Mlp(nn.Module):
         self.activation = ACTIVATIONS[activation]
         self.inputs = Inputs(n_inputs, bounds, periods)
         widths = [self.inputs.width, *hidden, n_outputs]
-        layers = [INITIALIZERS[initializer](fan_in, fan_out, random) for fan_in, fan_out in pairwise(widths)]
+        layers = [
+            INITIALIZERS[initializer](fan_in, fan_out, random)
+            for fan_in, fan_out in pairwise(widths)
+        ]
         self.weights = nn.ParameterList(torch.tensor(weight, dtype=dtype) for weight, _ in layers)
         self.biases = nn.ParameterList(torch.tensor(bias, dtype=dtype) for _, bias in layers)
         self.slopes = Slopes(kind, n, hidden, dtype)
@@ -80,14 +83,17 @@ class Mlp(nn.Module):
         layers = []
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             scale = self.slopes.multiplier(k) if k < self.n_hidden else None
-            layers.append((weight, bias) if scale is None else (scale[:, None] * weight, scale * bias))
+            layers.append(
+                (weight, bias) if scale is None else (scale[:, None] * weight, scale * bias)
+            )
         return layers
 
     def absorb_slopes(self) -> None:
-        """W ← n a W and b ← n a b in every hidden layer; the slopes keep their values, multiply nothing, rest.
+        """W ← n a W and b ← n a b in every hidden layer; the slopes keep their values, multiply
+        nothing, rest.
 
-        The function is the same to rounding. (a, W, b) → (c a, W/c, b/c) leaves it unchanged, so that every slope adds
-        a direction without curvature to a matrix of second derivatives.
+        The function is the same to rounding. (a, W, b) → (c a, W/c, b/c) leaves it unchanged, so
+        that every slope adds a direction without curvature to a matrix of second derivatives.
         """
         with torch.no_grad():
             for k in range(self.n_hidden):

@@ -1,4 +1,5 @@
-"""The LAAF family: fixed, GAAF, L-LAAF and N-LAAF slopes with their scale n, and the slope recovery term.
+"""The LAAF family: fixed, GAAF, L-LAAF and N-LAAF slopes with their scale n, and the slope recovery
+term.
 
 Jagtap, Kawaguchi & Karniadakis, arXiv 1909.12228, section 2: neuron i of hidden layer k computes
 σ(n a_i^k L_k(z)_i); the slopes start at a = 1/n, so that every kind begins as the fixed network.
@@ -32,8 +33,9 @@ _OPERATORS: dict[str, Callable[[Tensor], Tensor]] = {"exp": torch.exp, "identity
 class SlopeRecovery:
     """S(a) = 1 / [(1/(D−1)) Σ_k 𝒩(mean_i a_i^k)] (arXiv 1909.12228, eqs. 9 and 10).
 
-    form: "mean" divides the sum over hidden layers by their number, as the paper writes; "sum" does not, as
-    the authors' regression script. operator: 𝒩, "exp" or "identity". GAAF has the one slope: S(a) = 1/𝒩(a).
+    form: "mean" divides the sum over hidden layers by their number, as the paper writes; "sum" does
+    not, as the authors' regression script. operator: 𝒩, "exp" or "identity". GAAF has the one
+    slope: S(a) = 1/𝒩(a).
     """
 
     weight: float
@@ -41,7 +43,9 @@ class SlopeRecovery:
     operator: str = "exp"
 
     def __call__(self, slopes: Sequence[Tensor]) -> Tensor:
-        """S of the slope parameters, a scalar; slopes holds one tensor per hidden layer, or one for all."""
+        """S of the slope parameters, a scalar; slopes holds one tensor per hidden layer, or one
+        for all.
+        """
         terms = torch.stack([_OPERATORS[self.operator](a.mean()) for a in slopes])
         return 1 / (terms.mean() if self.form == "mean" else terms.sum())
 
@@ -54,18 +58,23 @@ class SlopeRecovery:
 class Slopes(nn.Module):
     """The slope parameters of a network.
 
-    kind: one of SLOPE_KINDS. n: the scale, at least 1. shapes: of each hidden layer's neurons, as they stand where
-    the slopes multiply: a width, or (channels, height, width) of a convolution, or (channels, 1, 1) where all
-    neurons of a channel share one slope.
-    forgets_n: whether the forward pass multiplies by a in place of n·a, as the authors' ResNet does; slopes start
-    at 1/n all the same.
-    `values` holds the parameters: none, one of size 1, D−1 of size 1, or one of its shape per layer.
-    factor: what multiplies a in the forward pass, n unless that is forgotten.
-    absorbed: whether they are part of the weights, multiply nothing and are not trained.
+    kind: one of SLOPE_KINDS. n: the scale, at least 1. shapes: of each hidden layer's neurons, as
+    they stand where the slopes multiply: a width, or (channels, height, width) of a convolution, or
+    (channels, 1, 1) where all neurons of a channel share one slope. forgets_n: whether the forward
+    pass multiplies by a in place of n·a, as the authors' ResNet does; slopes start at 1/n all the
+    same. `values` holds the parameters: none, one of size 1, D−1 of size 1, or one of its shape per
+    layer. factor: what multiplies a in the forward pass, n unless that is forgotten. absorbed:
+    whether they are part of the weights, multiply nothing and are not trained.
     """
 
     def __init__(
-        self, kind: str, n: float, shapes: Sequence[int | Shape], dtype: torch.dtype, *, forgets_n: bool = False
+        self,
+        kind: str,
+        n: float,
+        shapes: Sequence[int | Shape],
+        dtype: torch.dtype,
+        *,
+        forgets_n: bool = False,
     ) -> None:
         super().__init__()
         if kind not in _SHAPES:
@@ -78,20 +87,30 @@ class Slopes(nn.Module):
         self.n_layers = len(shapes)
         self.absorbed = False
         tuples = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
-        self.values = nn.ParameterList(torch.full(shape, 1 / n, dtype=dtype) for shape in _SHAPES[kind](tuples))
+        self.values = nn.ParameterList(
+            torch.full(shape, 1 / n, dtype=dtype) for shape in _SHAPES[kind](tuples)
+        )
 
     def by_layer(self) -> list[Tensor | None]:
-        """a of each hidden layer, [1] or of its shape; None where the slopes are fixed at n·a = 1."""
+        """a of each hidden layer, [1] or of its shape; None where the slopes are fixed at n·a =
+        1.
+        """
         n = len(self.values)
-        return [None if n == 0 else self.values[layer if n > 1 else 0] for layer in range(self.n_layers)]
+        return [
+            None if n == 0 else self.values[layer if n > 1 else 0] for layer in range(self.n_layers)
+        ]
 
     def scale(self, layer: int) -> Tensor | None:
-        """n·a of a hidden layer (a where n is forgotten), [1] or of its shape; None where slopes are fixed at 1."""
+        """n·a of a hidden layer (a where n is forgotten), [1] or of its shape; None where slopes
+        are fixed at 1.
+        """
         slope = self.by_layer()[layer]
         return None if slope is None else self.factor * slope
 
     def multiplier(self, layer: int) -> Tensor | None:
-        """What multiplies a hidden layer, shaped as `scale`; None where that is 1: with fixed and absorbed slopes."""
+        """What multiplies a hidden layer, shaped as `scale`; None where that is 1: with fixed
+        and absorbed slopes.
+        """
         return None if self.absorbed else self.scale(layer)
 
     def absorb(self, absorbed: bool) -> None:
@@ -102,5 +121,6 @@ class Slopes(nn.Module):
     def scales(self) -> list[Tensor]:
         """`scale` of each hidden layer, as it is recorded: ones of size 1 where fixed."""
         return [
-            torch.ones(1) if scale is None else scale for scale in (self.scale(layer) for layer in range(self.n_layers))
+            torch.ones(1) if scale is None else scale
+            for scale in (self.scale(layer) for layer in range(self.n_layers))
         ]

@@ -1,4 +1,6 @@
-"""Jagtap, Kawaguchi & Karniadakis, arXiv 1909.12228, sections 3.1, 3.2 and 4: which runs, which published numbers."""
+"""Jagtap, Kawaguchi & Karniadakis, arXiv 1909.12228, sections 3.1, 3.2 and 4: which runs, which
+published numbers.
+"""
 
 from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.artefacts import ARTEFACTS

@@ -1,4 +1,6 @@
-"""What every table and figure of the paper can do: name its runs, and show them once they are trained."""
+"""What every table and figure of the paper can do: name its runs, and show them once they are
+trained.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ Planned = TypeVar("Planned")
 class Artefact(ABC, Generic[Planned]):
     """A table or figure of the paper.
 
-    subject: what its runs are. takes: the options of a request that mean something for it. n_seeds: over how many
-    seeds it is reproduced where nothing else is said.
+    subject: what its runs are. takes: the options of a request that mean something for it. n_seeds:
+    over how many seeds it is reproduced where nothing else is said.
     """
 
     subject: ClassVar[str]
@@ -35,8 +37,9 @@ class Artefact(ABC, Generic[Planned]):
     def plan(self, request: Request) -> Planned:
         """All runs that it needs.
 
-        Raises UsageError for options that mean nothing here, or that do not go together, SpecError for values that
-        the spec refuses, and DataSetError for images that were asked for and are not there.
+        Raises UsageError for options that mean nothing here, or that do not go together, SpecError
+        for values that the spec refuses, and DataSetError for images that were asked for and are
+        not there.
         """
         for option in request.options:
             if option not in self.takes:

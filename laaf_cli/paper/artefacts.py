@@ -20,44 +20,107 @@ ARTEFACTS: dict[str, Artefact[Any]] = {
         EquationArtefact(
             "table1",
             "Table 1: Burgers' equation, relative L2 error",
-            _BURGERS, SEVEN, (2000,), ERRORS, TABLE1, judged=True,
+            _BURGERS,
+            SEVEN,
+            (2000,),
+            ERRORS,
+            TABLE1,
+            judged=True,
         ),
         EquationArtefact(
             "figure2",
-            f"Figure 2: discontinuous function, solution, frequency content and pointwise error; {_ALL_SIX}",
-            _DISCONTINUOUS, SIX, _REGRESSION_MOMENTS, SOLUTION, judged=True,
+            (
+                "Figure 2: discontinuous function, solution, frequency content and pointwise "
+                f"error; {_ALL_SIX}"
+            ),
+            _DISCONTINUOUS,
+            SIX,
+            _REGRESSION_MOMENTS,
+            SOLUTION,
+            judged=True,
         ),
         EquationArtefact(
             "figure3",
-            "Figure 3: discontinuous function, slopes n·a of L-LAAF without and with slope recovery",
-            _DISCONTINUOUS, (LLAAF, LLAAF_RECOVERY), (15000,), SLOPES,
+            (
+                "Figure 3: discontinuous function, slopes n·a of L-LAAF without and with slope "
+                "recovery"
+            ),
+            _DISCONTINUOUS,
+            (LLAAF, LLAAF_RECOVERY),
+            (15000,),
+            SLOPES,
         ),
         EquationArtefact(
             "figure4",
-            "Figure 4: discontinuous function, slopes n·a of N-LAAF (mean, deviation), without and with slope recovery",
-            _DISCONTINUOUS, (NLAAF, NLAAF_RECOVERY), (15000,), SLOPES,
+            (
+                "Figure 4: discontinuous function, slopes n·a of N-LAAF (mean, deviation), without "
+                "and with slope recovery"
+            ),
+            _DISCONTINUOUS,
+            (NLAAF, NLAAF_RECOVERY),
+            (15000,),
+            SLOPES,
         ),
         EquationArtefact(
-            "figure5", f"Figure 5: discontinuous function, loss; {_ALL_SIX}", _DISCONTINUOUS, SIX, (15000,), LOSS
+            "figure5",
+            f"Figure 5: discontinuous function, loss; {_ALL_SIX}",
+            _DISCONTINUOUS,
+            SIX,
+            (15000,),
+            LOSS,
         ),
         EquationArtefact(
             "figure6",
-            f"Figure 6: Burgers' equation at t = 0.25, 0.5, 0.75, solution and frequency content; {_ALL_SIX}",
-            _BURGERS, SIX, (2000,), SOLUTION,
+            (
+                "Figure 6: Burgers' equation at t = 0.25, 0.5, 0.75, solution and frequency "
+                f"content; {_ALL_SIX}"
+            ),
+            _BURGERS,
+            SIX,
+            (2000,),
+            SOLUTION,
         ),
         EquationArtefact(
             "figure7",
             "Figure 7: Burgers' equation, slopes n·a of L-LAAF without and with slope recovery",
-            _BURGERS, (LLAAF, LLAAF_RECOVERY), (2000,), SLOPES,
+            _BURGERS,
+            (LLAAF, LLAAF_RECOVERY),
+            (2000,),
+            SLOPES,
         ),
         EquationArtefact(
             "figure8",
-            "Figure 8: Burgers' equation, slopes n·a of N-LAAF (mean, deviation), without and with slope recovery",
-            _BURGERS, (NLAAF, NLAAF_RECOVERY), (2000,), SLOPES,
+            (
+                "Figure 8: Burgers' equation, slopes n·a of N-LAAF (mean, deviation), without and "
+                "with slope recovery"
+            ),
+            _BURGERS,
+            (NLAAF, NLAAF_RECOVERY),
+            (2000,),
+            SLOPES,
         ),
-        EquationArtefact("figure9", f"Figure 9: Burgers' equation, loss; {_ALL_SIX}", _BURGERS, SIX, (2000,), LOSS),
-        ImageArtefact("figure10", "Figure 10: images, training loss without augmentation", augment=False, epochs=50),
-        ImageArtefact("figure11", "Figure 11: images, training loss with augmentation", augment=True, epochs=200),
+        EquationArtefact(
+            "figure9",
+            f"Figure 9: Burgers' equation, loss; {_ALL_SIX}",
+            _BURGERS,
+            SIX,
+            (2000,),
+            LOSS,
+        ),
+        ImageArtefact(
+            "figure10",
+            ("Figure 10: images, training loss without augmentation"),
+            augment=False,
+            epochs=50,
+        ),
+        ImageArtefact(
+            "figure11",
+            ("Figure 11: images, training loss with augmentation"),
+            augment=True,
+            epochs=200,
+        ),
     )
-}  # fmt: skip
-"""Name → table or figure. The paper's figures are numbered here by what they show, sections 3.1, 3.2 and 4 in order."""
+}
+"""Name → table or figure. The paper's figures are numbered here by what they show, sections 3.1,
+3.2 and 4 in order.
+"""

@@ -21,7 +21,9 @@ class Claim:
     worse: Column
 
     def among(self, columns: Collection[Column]) -> list[Claim]:
-        """The claim for each n and form of slope recovery that its two methods were run with, as the text then says."""
+        """The claim for each n and form of slope recovery that its two methods were run with, as
+        the text then says.
+        """
         found = []
         for better in columns:
             if replace(better, n=None, form=None) != self.better:

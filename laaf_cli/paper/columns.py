@@ -1,4 +1,6 @@
-"""The methods that the paper compares, and the variants of their set-up that text and published code leave open."""
+"""The methods that the paper compares, and the variants of their set-up that text and published
+code leave open.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,16 @@ class Column:
 
     @property
     def published(self) -> Column:
-        """The column of the paper that this is: of its n and its form of slope recovery, said or not."""
+        """The column of the paper that this is: of its n and its form of slope recovery, said or
+        not.
+        """
         n = None if self.n is not None and float(self.n) == PAPER_N else self.n
         return replace(self, n=n, form=None if self.form == PAPER_FORM else self.form)
 
     def alternative(self) -> Alternative:
-        """What this method changes in the spec; file names say kind, n and the lack of slope recovery anyway."""
+        """What this method changes in the spec; file names say kind, n and the lack of slope
+        recovery anyway.
+        """
         overrides = [_override("slopes.kind", self.kind)]
         if self.n is not None:
             overrides.append(_override("slopes.n", self.n))
@@ -58,12 +64,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Variant:
-    """What the paper and its published code do not settle; None keeps what the bundled problem says.
+    """What the paper and its published code do not settle; None keeps what the bundled problem
+    says.
 
-    recovery_forms: `mean` over layers as the formula, `sum` as the authors' regression script. scales: n, as typed.
-    Each of several is a method of its own; empty keeps the problem's. data_points: initial and boundary points of
-    Burgers together (400 in the text, 200 in the code), or points of the regression (300 and 301). initializer: the
-    authors truncate Glorot's normal at two deviations, or draw from N(0, 0.1²). iterations: others than the paper's.
+    recovery_forms: `mean` over layers as the formula, `sum` as the authors' regression script.
+    scales: n, as typed. Each of several is a method of its own; empty keeps the problem's.
+    data_points: initial and boundary points of Burgers together (400 in the text, 200 in the code),
+    or points of the regression (300 and 301). initializer: the authors truncate Glorot's normal at
+    two deviations, or draw from N(0, 0.1²). iterations: others than the paper's.
     """
 
     recovery_forms: tuple[str, ...] = ()
@@ -77,24 +85,38 @@ class Variant:
         """What file names say of it; the number of iterations is no variant."""
         scales = ["n=" + ",".join(self.scales)] if self.scales else []
         data = [f"data={self.data_points}"] if self.data_points is not None else []
-        return [*self.recovery_forms, *scales, *data, *([self.initializer] if self.initializer is not None else [])]
+        return [
+            *self.recovery_forms,
+            *scales,
+            *data,
+            *([self.initializer] if self.initializer is not None else []),
+        ]
 
     def crossed(self, columns: Sequence[Column]) -> list[Column]:
-        """The columns with every n, and with every form of slope recovery; GAAF has one slope, so one form for it."""
+        """The columns with every n, and with every form of slope recovery; GAAF has one slope,
+        so one form for it.
+        """
         crossed: list[Column] = []
         for column in columns:
             scales = self.scales if column.kind != "fixed" else ()
             forms = self.recovery_forms if column.recovery else ()
             if column.kind == "gaaf":
                 forms = forms[:1]
-            crossed += [replace(column, n=n, form=form) for n in scales or (None,) for form in forms or (None,)]
+            crossed += [
+                replace(column, n=n, form=form)
+                for n in scales or (None,)
+                for form in forms or (None,)
+            ]
         return crossed
 
     def check_single(self, artefact: str) -> None:
         """Raises UsageError for several n or forms of slope recovery."""
         for option, given in (("--n", self.scales), ("--recovery-form", self.recovery_forms)):
             if len(given) > 1:
-                raise UsageError(f"{artefact} shows single runs and takes one value of {option}, not {len(given)}")
+                raise UsageError(
+                    f"{artefact} shows single runs and takes one value of {option}, not "
+                    f"{len(given)}"
+                )
 
     def settings(self, problem: str) -> list[Alternative]:
         """The changes that all methods share; file names say each of them."""
@@ -108,9 +130,12 @@ class Variant:
             shares = _DATA_POINTS[problem]
             if self.data_points % len(shares):
                 raise UsageError(
-                    f"{problem} shares its data points among {len(shares)} conditions; give an even number"
+                    f"{problem} shares its data points among {len(shares)} conditions; give an "
+                    "even number"
                 )
-            overrides = tuple(_override(path, str(self.data_points // len(shares))) for path in shares)
+            overrides = tuple(
+                _override(path, str(self.data_points // len(shares))) for path in shares
+            )
             alternatives.append(Alternative(overrides, f"data={self.data_points}"))
         return alternatives
 

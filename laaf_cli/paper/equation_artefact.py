@@ -1,4 +1,6 @@
-"""Tables and figures of equations: their runs by number of iterations and method, their pictures and pages."""
+"""Tables and figures of equations: their runs by number of iterations and method, their pictures
+and pages.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ Runs = Mapping[int, Mapping[Column, list[PlannedRun]]]
 class EquationArtefact(Artefact[Runs]):
     """A table or figure of sections 3.1 and 3.2.
 
-    columns: the methods it shows. moments: numbers of iterations at which the solution is shown, with the
-    number of the whole training last. published: the printed errors, if any.
-    judged: whether its page says what becomes of the paper's claims.
+    columns: the methods it shows. moments: numbers of iterations at which the solution is shown,
+    with the number of the whole training last. published: the printed errors, if any. judged:
+    whether its page says what becomes of the paper's claims.
     """
 
     subject = "an equation"
@@ -39,20 +41,30 @@ class EquationArtefact(Artefact[Runs]):
     judged: bool = False
 
     def _plan(self, request: Request) -> Runs:
-        """UsageError is also for several n or forms of slope recovery where the pictures show single runs."""
+        """UsageError is also for several n or forms of slope recovery where the pictures show
+        single runs.
+        """
         if not all(picture.all_seeds for picture in self.pictures):
             request.variant.check_single(self.name)
-        rates = [Column("fixed", learning_rate=rate) for rate in request.fixed_rates if FIXED in self.columns]
+        rates = [
+            Column("fixed", learning_rate=rate)
+            for rate in request.fixed_rates
+            if FIXED in self.columns
+        ]
         columns = [*request.variant.crossed(self.columns), *rates]
         last = self.moments[-1]
         whole = request.variant.iterations or last
         return {
-            iterations: request.plan(self.problem, columns, iterations, is_papers=iterations == last)
+            iterations: request.plan(
+                self.problem, columns, iterations, is_papers=iterations == last
+            )
             for iterations in (max(1, moment * whole // last) for moment in self.moments)
         }
 
     def runs(self, planned: Runs) -> list[PlannedRun]:
-        return [run for by_column in planned.values() for column in by_column.values() for run in column]
+        return [
+            run for by_column in planned.values() for column in by_column.values() for run in column
+        ]
 
     def left_out(self, planned: Runs) -> Sequence[str]:  # noqa: ARG002 - one signature for every artefact
         """Nothing: whoever has laaf has the equations."""
@@ -88,4 +100,11 @@ class EquationArtefact(Artefact[Runs]):
             }
             for iterations, by_column in runs.items()
         }
-        return Page(self.title, request.command(self.name), self.moments[-1], summaries, self.published, self.judged)
+        return Page(
+            self.title,
+            request.command(self.name),
+            self.moments[-1],
+            summaries,
+            self.published,
+            self.judged,
+        )

@@ -1,4 +1,6 @@
-"""The page of a table or figure in Markdown: our errors over seeds beside the printed ones, and what they support."""
+"""The page of a table or figure in Markdown: our errors over seeds beside the printed ones, and
+what they support.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ Summaries = Mapping[Column, Sequence[RunSummary]]
 class Page:
     """What a page tells.
 
-    paper_iterations: those of the whole training in the paper. summaries: the runs that are there, by number of
-    iterations and method.
+    paper_iterations: those of the whole training in the paper. summaries: the runs that are there,
+    by number of iterations and method.
     """
 
     title: str
@@ -50,16 +52,28 @@ class Page:
         write_page(path, self.markdown(pictures))
 
     def _made(self) -> str:
-        runs = [run for summaries in self.summaries.values() for group in summaries.values() for run in group]
+        runs = [
+            run
+            for summaries in self.summaries.values()
+            for group in summaries.values()
+            for run in group
+        ]
         seeds = sorted({run.seed for run in runs})
         seconds = sum(run.wall_time_s for run in runs)
         devices = ", ".join(sorted({f"{run.device}, {run.dtype}" for run in runs}))
         most = max(self.summaries)
-        fewer = f", where the paper has {self.paper_iterations}" if most != self.paper_iterations else ""
+        fewer = (
+            f", where the paper has {self.paper_iterations}"
+            if most != self.paper_iterations
+            else ""
+        )
         return (
-            f"{most} iterations{fewer}. {len(runs)} runs over the seeds {', '.join(map(str, seeds))}; "
-            f"{sum(run.failed for run in runs)} failed. Training took {seconds:.0f} s in all ({devices}). "
-            "A failed run counts as an infinite error. Runs with one seed share their points and initial weights."
+            f"{most} iterations{fewer}. {len(runs)} runs over the seeds "
+            f"{', '.join(map(str, seeds))}; "
+            f"{sum(run.failed for run in runs)} failed. Training took {seconds:.0f} s in all "
+            f"({devices}). "
+            "A failed run counts as an infinite error. Runs with one seed share their points "
+            "and initial weights."
         )
 
     def _errors(self, summaries: Summaries) -> str:
@@ -73,36 +87,55 @@ class Page:
             rows.append(
                 (
                     column.label,
-                    *([error_text(self.published.errors.get(column.published, math.nan))] if printed else []),
+                    *(
+                        [error_text(self.published.errors.get(column.published, math.nan))]
+                        if printed
+                        else []
+                    ),
                     str(len(runs)),
                     str(sum(run.failed for run in runs)),
                     error_text(found.median),
                     f"{error_text(found.lower)} to {error_text(found.upper)}",
                     error_text(found.best),
                     error_text(max(errors, default=math.nan)),
-                    number_text(max((run.largest_scale for run in runs if not run.failed), default=math.nan), ".3g"),
+                    number_text(
+                        max(
+                            (run.largest_scale for run in runs if not run.failed), default=math.nan
+                        ),
+                        ".3g",
+                    ),
                     number_text(sum(run.wall_time_s for run in runs) / max(1, len(runs)), ".1f"),
                 )
             )
-        note = f"Published: {self.published.source}, single runs without a spread. " if printed else ""
+        note = (
+            f"Published: {self.published.source}, single runs without a spread. " if printed else ""
+        )
         return f"{note}Relative L2 error.\n\n{TextTable(tuple(headings), tuple(rows)).markdown()}"
 
     def _best_rate(self, summaries: Summaries) -> Iterator[str]:
         """Every method against the fixed baseline at the best of its learning rates."""
-        fixed = {column: _errors(runs) for column, runs in summaries.items() if column.kind == "fixed"}
+        fixed = {
+            column: _errors(runs) for column, runs in summaries.items() if column.kind == "fixed"
+        }
         if len(fixed) < 2:
             return
         best = min(fixed, key=lambda column: _median(fixed[column]))
-        others = [column for column in summaries if column.kind != "fixed" or column == FIXED != best]
+        others = [
+            column for column in summaries if column.kind != "fixed" or column == FIXED != best
+        ]
         pairs = holm([compare_pairs(_errors(summaries[column]), fixed[best]) for column in others])
         rows = tuple(
-            (column.label, *pair_texts(pair), pair.verdict) for column, pair in zip(others, pairs, strict=True)
+            (column.label, *pair_texts(pair), pair.verdict)
+            for column, pair in zip(others, pairs, strict=True)
         )
-        table = TextTable(("method", "ratio of errors", "95 % interval", "p", "against the baseline"), rows)
+        table = TextTable(
+            ("method", "ratio of errors", "95 % interval", "p", "against the baseline"), rows
+        )
         yield "### Against the fixed baseline at its best learning rate"
         yield (
             f"Of the learning rates tried, the fixed baseline has the least median error with "
-            f"{_rate(best)}: {error_text(_median(fixed[best]))}. It was chosen on these very seeds, which favours it; "
+            f"{_rate(best)}: {error_text(_median(fixed[best]))}. It was chosen on these very "
+            "seeds, which favours it; "
             f"the adaptive methods keep the learning rate of the paper.\n\n{table.markdown()}"
         )
 
@@ -111,13 +144,17 @@ class Page:
         if not judgements:
             return
         rows = tuple(
-            (judgement.claim.text, *pair_texts(judgement.pairs), judgement.verdict) for judgement in judgements
+            (judgement.claim.text, *pair_texts(judgement.pairs), judgement.verdict)
+            for judgement in judgements
         )
         yield "### What becomes of the claims"
         yield (
-            "Ratio of errors: the median over paired seeds, below 1 where the claim's method is better; bootstrap "
+            "Ratio of errors: the median over paired seeds, below 1 where the claim's method "
+            "is better; bootstrap "
             "interval; p of the Wilcoxon signed-rank test, after Holm for all claims here.\n\n"
-            + TextTable(("claim", "ratio of errors", "95 % interval", "p", "verdict"), rows).markdown()
+            + TextTable(
+                ("claim", "ratio of errors", "95 % interval", "p", "verdict"), rows
+            ).markdown()
         )
 
 

@@ -15,7 +15,9 @@ from laaf_cli.report.run_summary import RunSummary
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its name in file names, whether it shows all seeds or the first, and what draws runs into a file."""
+    """A picture: its name in file names, whether it shows all seeds or the first, and what draws
+    runs into a file.
+    """
 
     name: str
     all_seeds: bool

@@ -14,7 +14,8 @@ from laaf_cli.spec import bundled
 from laaf_cli.sweep import Alternative, MakePlan, PlannedRun, plan_runs
 
 EQUATION_OPTIONS = (
-    "--iterations", "--recovery-form", "--n", "--data-points", "--initializer", "--fixed-learning-rates",
+    "--iterations", "--recovery-form", "--n", "--data-points", "--initializer",
+    "--fixed-learning-rates",
 )  # fmt: skip
 IMAGE_OPTIONS = ("--datasets", "--n", "--epochs", "--data-dir")
 """The options that mean something for each subject; --seeds does for all."""
@@ -24,9 +25,10 @@ IMAGE_OPTIONS = ("--datasets", "--n", "--epochs", "--data-dir")
 class Request:
     """A reproduction as it was asked for.
 
-    folder: where figures and Markdown go; runs lie in `runs` below it. fixed_rates: learning rates that the fixed
-    baseline is trained with besides the paper's, as they were typed. datasets: those of images that must be there;
-    none takes those that are. epochs: others than the paper's. data_dir: where data sets lie, None for the default.
+    folder: where figures and Markdown go; runs lie in `runs` below it. fixed_rates: learning rates
+    that the fixed baseline is trained with besides the paper's, as they were typed. datasets: those
+    of images that must be there; none takes those that are. epochs: others than the paper's.
+    data_dir: where data sets lie, None for the default.
     """
 
     variant: Variant
@@ -60,7 +62,11 @@ class Request:
 
     def command(self, name: str) -> str:
         """The command line that asks for this again."""
-        seeds = len(self.seeds) if self.seeds == tuple(range(len(self.seeds))) else ",".join(map(str, self.seeds))
+        seeds = (
+            len(self.seeds)
+            if self.seeds == tuple(range(len(self.seeds)))
+            else ",".join(map(str, self.seeds))
+        )
         told = [f"{option} {shlex.quote(value)}" for option, value in self.options.items()]
         return " ".join(["laaf reproduce", name, f"--seeds {seeds}", *told])
 
@@ -69,12 +75,16 @@ class Request:
 
         Variants of the set-up, and single data sets, do not replace the page of the paper's own.
         """
-        return "-".join([artefact, *self.variant.labels, *([",".join(self.datasets)] if self.datasets else [])])
+        return "-".join(
+            [artefact, *self.variant.labels, *([",".join(self.datasets)] if self.datasets else [])]
+        )
 
     def plan(
         self, problem: str, columns: Sequence[Column], iterations: int, *, is_papers: bool
     ) -> dict[Column, list[PlannedRun]]:
-        """The runs of each column, one per seed; is_papers: the number of iterations is that of the bundled problem."""
+        """The runs of each column, one per seed; is_papers: the number of iterations is that of
+        the bundled problem.
+        """
         variant = replace(self.variant, iterations=None if is_papers else iterations)
         make = partial(make_plan, bundled.find(problem))
         return self.runs(make, variant.settings(problem), columns)
@@ -84,7 +94,8 @@ class Request:
     ) -> dict[Column, list[PlannedRun]]:
         """The runs of each column, one per seed. settings: what all columns share.
 
-        A column that is an earlier one once more is left out, as the paper's own learning rate among those to try.
+        A column that is an earlier one once more is left out, as the paper's own learning rate
+        among those to try.
         """
         planned: dict[Column, list[PlannedRun]] = {}
         known: set[str] = set()

@@ -26,7 +26,16 @@ from laaf_cli.problem.domain import Face
 from laaf_cli.problem.observations import read_observed
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import N_NODES, NONE_DRAWN, NORMAL, AtPlace, IntegralOver, OnFaces, PeriodicPair, Region
+from laaf_cli.problem.regions import (
+    N_NODES,
+    NONE_DRAWN,
+    NORMAL,
+    AtPlace,
+    IntegralOver,
+    OnFaces,
+    PeriodicPair,
+    Region,
+)
 from laaf_cli.spec import Condition, KeyPath
 from laaf_cli.text import did_you_mean, listed, shown
 
@@ -58,16 +67,27 @@ def _read(reader: Reader, name: str, condition: Condition) -> Term | None:
     path: KeyPath = ("conditions", name)
     keys = reader.given(path, condition)
     # What goes with another kind does not name one: the 'at' of an integral.
-    given = [key for key in KINDS if key in keys and not any(key in KINDS[other].keys for other in keys & KINDS.keys())]
+    given = [
+        key
+        for key in KINDS
+        if key in keys and not any(key in KINDS[other].keys for other in keys & KINDS.keys())
+    ]
     if len(given) != 1:
         if reader.form_is_right and keys == condition.model_fields_set:
-            what = f"condition '{name}' has " + (f"'{given[0]}' and '{given[1]}'" if given else "no place")
+            what = f"condition '{name}' has " + (
+                f"'{given[0]}' and '{given[1]}'" if given else "no place"
+            )
             reader.fault(path, what, f"One of these says where it holds: {listed(KINDS)}.", True)
         return None
     kind = KINDS[given[0]]
     allowed = (given[0], *kind.keys, "weight")
     for key in sorted(keys - set(allowed)):
-        reader.fault((*path, key), f"a condition with '{given[0]}' takes no '{key}'", f"Keys: {listed(allowed)}.", True)
+        reader.fault(
+            (*path, key),
+            f"a condition with '{given[0]}' takes no '{key}'",
+            f"Keys: {listed(allowed)}.",
+            True,
+        )
     if kind.needs_equation and condition.equation is None:
         if reader.form_is_right and keys == condition.model_fields_set:
             reader.fault(path, f"'{name}' lacks the key 'equation'", "As in equation: u = 0.", True)
@@ -75,8 +95,12 @@ def _read(reader: Reader, name: str, condition: Condition) -> Term | None:
     return kind.read(reader, name, condition)
 
 
-def _term(name: str, condition: Condition, residuals: tuple[Node, ...], region: Region | None) -> Term | None:
-    return Term(name, "condition", residuals, region, condition.weight) if region is not None else None
+def _term(
+    name: str, condition: Condition, residuals: tuple[Node, ...], region: Region | None
+) -> Term | None:
+    return (
+        Term(name, "condition", residuals, region, condition.weight) if region is not None else None
+    )
 
 
 # On faces
@@ -92,7 +116,10 @@ def _on_faces(reader: Reader, name: str, condition: Condition) -> Term | None:
                 what = "'boundary' means the faces in space, and there are none"
                 hint = "No coordinate of space is left that is not periodic."
                 if not reader.domain.space:
-                    what, hint = "'boundary' means the faces in space, and there is no coordinate of space", ""
+                    what, hint = (
+                        "'boundary' means the faces in space, and there is no coordinate of space",
+                        "",
+                    )
                 reader.fault(here, what, hint)
             faces += reader.domain.boundary
         elif (face := _face(reader, here, text)) is not None:
@@ -106,22 +133,33 @@ def _on_faces(reader: Reader, name: str, condition: Condition) -> Term | None:
         if only is None:
             return None
         if unique and all(only.is_empty(reader.domain, {face.axis: face.value}) for face in unique):
-            what = f"condition '{name}' selects no points: {shown(only.text)} holds nowhere on its faces"
+            what = (
+                f"condition '{name}' selects no points: {shown(only.text)} holds nowhere on "
+                "its faces"
+            )
             reader.fault((*path, "only"), what, NONE_DRAWN)
             return None
     n_points, sampler = condition.points or N_POINTS, reader.sampler()
-    return _term(name, condition, residuals, OnFaces(unique, n_points, sampler, only) if unique else None)
+    return _term(
+        name, condition, residuals, OnFaces(unique, n_points, sampler, only) if unique else None
+    )
 
 
 def _normal(reader: Reader, faces: tuple[Face, ...]) -> dict[str, Node]:
-    """The outward unit normal of the faces: numbers where all have the same, else symbols of the points."""
+    """The outward unit normal of the faces: numbers where all have the same, else symbols of the
+    points.
+    """
     domain = reader.domain
-    normals = np.array([OnFaces.normal(face, domain) for face in faces if face.axis in domain.space])
+    normals = np.array(
+        [OnFaces.normal(face, domain) for face in faces if face.axis in domain.space]
+    )
     components: dict[str, Node] = {}
     for axis in domain.space if len(normals) == len(faces) else ():
         values = np.unique(normals[:, axis])
         name = domain.coordinates[axis]
-        components[name] = Number(float(values[0])) if len(values) == 1 else Symbol(f"{NORMAL}{name}")
+        components[name] = (
+            Number(float(values[0])) if len(values) == 1 else Symbol(f"{NORMAL}{name}")
+        )
     return components
 
 
@@ -143,7 +181,9 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
     axis = domain.coordinates.index(left.name)
     if axis in domain.periodic:
         what = f"'{left.name}' is periodic, so {shown(text)} is no face and takes no condition"
-        reader.fault(path, what, f"Take '{left.name}' out of 'periodic', or this condition out of the spec.")
+        reader.fault(
+            path, what, f"Take '{left.name}' out of 'periodic', or this condition out of the spec."
+        )
         return None
     value = _number(reader, path, right, within)
     if value is None:
@@ -154,14 +194,18 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
         reader.fault(
             path,
             f"{shown(text)} is not a face of the domain",
-            f"Inside the domain, write at: {{{left.name}: {value:g}}} for where. {hint}" if inside else hint,
+            f"Inside the domain, write at: {{{left.name}: {value:g}}} for where. {hint}"
+            if inside
+            else hint,
         )
     return face
 
 
 def _number(reader: Reader, path: KeyPath, tree: Node, within: str) -> float | None:
     constants = Scope(constants=reader.scope.constants)
-    value = reader.attempt(path, within, lambda: resolve(reader.without_learned(tree, constants), constants))
+    value = reader.attempt(
+        path, within, lambda: resolve(reader.without_learned(tree, constants), constants)
+    )
     return value.value if isinstance(value, Number) else None
 
 
@@ -183,7 +227,10 @@ def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, flo
     for coordinate, text in given.items():
         path: KeyPath = ("conditions", name, "at", coordinate)
         if coordinate not in domain.coordinates:
-            hint = did_you_mean(coordinate, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+            hint = (
+                did_you_mean(coordinate, domain.coordinates)
+                or f"Coordinates: {listed(domain.coordinates)}."
+            )
             reader.fault(path, f"'{coordinate}' is not a coordinate", hint, True)
             continue
         value = reader.constant(path, text, f"condition '{name}'", reader.scope.constants)
@@ -191,7 +238,10 @@ def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, flo
         low, high = domain.lower[axis], domain.upper[axis]
         slack = 1e-12 * (high - low)
         if value is not None and not low - slack <= value <= high + slack:
-            what = f"condition '{name}' selects no points: {coordinate} = {value:g} lies outside [{low:g}, {high:g}]"
+            what = (
+                f"condition '{name}' selects no points: {coordinate} = {value:g} lies "
+                f"outside [{low:g}, {high:g}]"
+            )
             reader.fault(path, what)
         elif value is not None:
             values[axis] = min(max(value, low), high)
@@ -205,7 +255,10 @@ def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
     path: KeyPath = ("conditions", name, "periodic")
     coordinate, domain = str(condition.periodic), reader.domain
     if coordinate not in domain.coordinates:
-        hint = did_you_mean(coordinate, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+        hint = (
+            did_you_mean(coordinate, domain.coordinates)
+            or f"Coordinates: {listed(domain.coordinates)}."
+        )
         reader.fault(path, f"'{coordinate}' is not a coordinate", hint)
         return None
     axis = domain.coordinates.index(coordinate)
@@ -218,11 +271,21 @@ def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
     else:
         for i, text in enumerate(condition.equation):
             if _is_equation(text):
-                hint = f"It stands for equal values at both faces of '{coordinate}': write u, not u = 0."
-                reader.fault(("conditions", name, "equation", i), f"{shown(text)} is an equation", hint)
+                hint = (
+                    f"It stands for equal values at both faces of '{coordinate}': write u, "
+                    "not u = 0."
+                )
+                reader.fault(
+                    ("conditions", name, "equation", i), f"{shown(text)} is an equation", hint
+                )
                 return None
         residuals = reader.residuals(name, condition.equation, reader.scope)
-    return _term(name, condition, residuals, PeriodicPair(axis, condition.points or N_POINTS, reader.sampler()))
+    return _term(
+        name,
+        condition,
+        residuals,
+        PeriodicPair(axis, condition.points or N_POINTS, reader.sampler()),
+    )
 
 
 def _is_equation(text: str) -> bool:
@@ -254,17 +317,27 @@ def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
     over = condition.over or [domain.coordinates[axis] for axis in domain.space]
     for i, coordinate in enumerate(over):
         if coordinate not in domain.coordinates:
-            hint = did_you_mean(coordinate, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+            hint = (
+                did_you_mean(coordinate, domain.coordinates)
+                or f"Coordinates: {listed(domain.coordinates)}."
+            )
             reader.fault((*path, "over", i), f"'{coordinate}' is not a coordinate", hint)
             return None
     axes = tuple(domain.coordinates.index(coordinate) for coordinate in dict.fromkeys(over))
     if not axes:
-        reader.fault(path, f"{within} integrates over space, and there is none", "Name a coordinate: over: t.", True)
+        reader.fault(
+            path,
+            f"{within} integrates over space, and there is none",
+            "Name a coordinate: over: t.",
+            True,
+        )
         return None
     fixed = _fixed(reader, name, condition.at or {})
     if _is_equation(str(condition.integral)):
         what = f"{shown(str(condition.integral))} is an equation"
-        reader.fault((*path, "integral"), what, "Write what is integrated, and the value below 'equals'.")
+        reader.fault(
+            (*path, "integral"), what, "Write what is integrated, and the value below 'equals'."
+        )
         return None
     integrand = reader.residual((*path, "integral"), str(condition.integral), within)
     value = _value(reader, name, condition, over)
@@ -273,13 +346,21 @@ def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
     if both := set(fixed) & set(axes):
         coordinate = domain.coordinates[min(both)]
         hint = f"Take '{coordinate}' out of 'at', or let 'over' name other coordinates."
-        reader.fault((*path, "at", coordinate), f"'{coordinate}' is integrated over and has a value", hint, True)
+        reader.fault(
+            (*path, "at", coordinate),
+            f"'{coordinate}' is integrated over and has a value",
+            hint,
+            True,
+        )
         return None
     n_points = condition.points or N_POINTS
     n_all = N_NODES ** len(axes) * (n_points if len(fixed) + len(axes) < domain.dimension else 1)
     if n_all > MAX_QUADRATURE:
         what = f"the integral '{name}' needs {n_all:,} points, {N_NODES} along each coordinate"
-        hint = f"The limit is {MAX_QUADRATURE:,}: integrate over fewer coordinates, or take fewer 'points'."
+        hint = (
+            f"The limit is {MAX_QUADRATURE:,}: integrate over fewer coordinates, or take "
+            "fewer 'points'."
+        )
         reader.fault((*path, "integral"), what, hint)
         return None
     size = float(np.prod([domain.upper[axis] - domain.lower[axis] for axis in axes]))
@@ -293,7 +374,9 @@ def _value(reader: Reader, name: str, condition: Condition, over: list[str]) -> 
     """What an integral equals: a function of the coordinates that are not integrated over."""
     path: KeyPath = ("conditions", name, "equals")
     within = f"the value of the integral '{name}'"
-    value = reader.attempt(path, within, lambda: resolve(parse(condition.equals or "0"), reader.scope))
+    value = reader.attempt(
+        path, within, lambda: resolve(parse(condition.equals or "0"), reader.scope)
+    )
     if value is None:
         return None
     if fields(value):

@@ -14,17 +14,21 @@ from laaf_cli.problem.regions import PointSet
 
 
 def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
-    """min over c of J_c(0): the loss, without slope recovery, of the network u = c (arXiv 1909.12228, Thm. 2.1).
+    """min over c of J_c(0): the loss, without slope recovery, of the network u = c (arXiv
+    1909.12228, Thm. 2.1).
 
-    A nonlinear least-squares problem in one number per output of the network, solved from c = 0, 1 and −1, with
-    learned constants where they start. NaN where the residuals are finite at none of them, as for log(u) with c ≤ 0,
-    and where they call Python functions.
+    A nonlinear least-squares problem in one number per output of the network, solved from c = 0, 1
+    and −1, with learned constants where they start. NaN where the residuals are finite at none of
+    them, as for log(u) with c ≤ 0, and where they call Python functions.
     """
     from scipy.optimize import least_squares
 
     if problem.functions:
         return math.nan
-    outputs, starts_of = problem.trial.outputs, {name: learned.start for name, learned in problem.learned.items()}
+    outputs, starts_of = (
+        problem.trial.outputs,
+        {name: learned.start for name, learned in problem.learned.items()},
+    )
 
     def residuals(c: Array) -> Array:
         parts = []
@@ -33,7 +37,8 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
             columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
             symbols = columns | dict(given.symbols) | starts_of
             values = {
-                field: c[outputs.index(field.unknown)] if sum(field.orders) == 0 else 0.0 for field in term.fields
+                field: c[outputs.index(field.unknown)] if sum(field.orders) == 0 else 0.0
+                for field in term.fields
             }
             for tree in term.residuals:
                 found = np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(given))
@@ -46,4 +51,6 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
     starts = (np.full(len(outputs), start) for start in (0.0, 1.0, -1.0))
     with np.errstate(all="ignore"):
         usable = [start for start in starts if np.all(np.isfinite(residuals(start)))]
-        return min((2 * float(least_squares(residuals, start).cost) for start in usable), default=math.nan)
+        return min(
+            (2 * float(least_squares(residuals, start).cost) for start in usable), default=math.nan
+        )

@@ -1,4 +1,6 @@
-"""Whether the conditions of a problem are as many as its equations need: none missing, none too many."""
+"""Whether the conditions of a problem are as many as its equations need: none missing, none too
+many.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,28 @@ from laaf_cli.problem.regions import OnFaces, PeriodicPair
 def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     """Notes what is plainly missing or too much as faults; returns warnings of what may be missing.
 
-    An equation of order k along an axis needs k conditions on its faces for each unknown, all of them at the start
-    where the axis is time. Observations, conditions inside and integrals may stand for any of them, and a degenerate
-    coefficient may need fewer, so that only an axis without any is refused.
+    An equation of order k along an axis needs k conditions on its faces for each unknown, all of
+    them at the start where the axis is time. Observations, conditions inside and integrals may
+    stand for any of them, and a degenerate coefficient may need fewer, so that only an axis without
+    any is refused.
     """
     equations = [term for term in terms if term.kind == "equation"]
     if not equations:
         return ()
-    is_free = any(not isinstance(term.region, OnFaces | PeriodicPair) for term in terms if term.kind != "equation")
+    is_free = any(
+        not isinstance(term.region, OnFaces | PeriodicPair)
+        for term in terms
+        if term.kind != "equation"
+    )
     warnings: list[str] = []
     for axis in range(reader.domain.dimension):
         if axis in reader.domain.periodic:
             continue
-        paired = [term for term in terms if isinstance(term.region, PeriodicPair) and term.region.axis == axis]
+        paired = [
+            term
+            for term in terms
+            if isinstance(term.region, PeriodicPair) and term.region.axis == axis
+        ]
         held = list(_on_axis(terms, axis))
         if not paired and not is_free and not _check_missing(reader, equations, held, axis):
             warnings += _too_few(reader, equations, held, axis)
@@ -50,8 +61,12 @@ def _needed(equations: Sequence[Term], axis: int, unknown: str) -> int:
     return max(term.order_along(axis, unknown) for term in equations)
 
 
-def _check_missing(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int) -> bool:
-    """Notes a fault, and says so, where an axis has no condition at all and its equations need some."""
+def _check_missing(
+    reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int
+) -> bool:
+    """Notes a fault, and says so, where an axis has no condition at all and its equations need
+    some.
+    """
     domain = reader.domain
     name, is_time = domain.coordinates[axis], axis == domain.time_axis
     order = max(term.order_along(axis) for term in equations)
@@ -59,27 +74,44 @@ def _check_missing(reader: Reader, equations: Sequence[Term], held: Sequence[tup
         return False
     if is_time:
         where = f"at the start, {name} = {domain.lower[axis]:g}"
-        hint = f"As in conditions: {{start: {{where: {name} = {domain.lower[axis]:g}, equation: u = 0}}}}."
+        hint = (
+            "As in conditions: "
+            f"{{start: {{where: {name} = {domain.lower[axis]:g}, equation: u = 0}}}}."
+        )
     else:
         where = f"on the faces of '{name}'"
         faces = f"[{name} = {domain.lower[axis]:g}, {name} = {domain.upper[axis]:g}]"
-        hint = f"As in conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: {{{name}: true}}."
+        hint = (
+            f"As in conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: "
+            f"{{{name}: true}}."
+        )
     if reader.spec.transform:
         hint += " What the transform meets is stated as well: then it is checked."
     reader.fault(("equations",), f"no condition stands {where}, so many solutions fit", hint, True)
     return True
 
 
-def _too_few(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int) -> Iterator[str]:
+def _too_few(
+    reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face]], axis: int
+) -> Iterator[str]:
     """Sentences on unknowns with fewer conditions along an axis than their equations need."""
     domain, unknowns = reader.domain, reader.scope.unknowns
     is_time = axis == domain.time_axis
     name = domain.coordinates[axis]
-    where = f"at the start, {name} = {domain.lower[axis]:g}" if is_time else f"on the faces of {name}"
+    where = (
+        f"at the start, {name} = {domain.lower[axis]:g}" if is_time else f"on the faces of {name}"
+    )
     for unknown in unknowns:
         needed = _needed(equations, axis, unknown)
-        residuals = [residual for term, face in held if not (is_time and face.upper) for residual in term.residuals]
-        count = sum(unknown in {field.unknown for field in fields(residual)} for residual in residuals)
+        residuals = [
+            residual
+            for term, face in held
+            if not (is_time and face.upper)
+            for residual in term.residuals
+        ]
+        count = sum(
+            unknown in {field.unknown for field in fields(residual)} for residual in residuals
+        )
         # Along space, an equation of first order asks for a condition on one face or on none.
         if count < needed and (is_time or needed >= 2):
             whose = f" for '{unknown}'" if len(unknowns) > 1 else ""
@@ -94,13 +126,22 @@ def _too_few(reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Ter
 def _check_too_many(
     reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face | None]], axis: int
 ) -> None:
-    """More conditions along an axis than the orders of all unknowns together contradict each other, in general."""
+    """More conditions along an axis than the orders of all unknowns together contradict each
+    other, in general.
+    """
     unknowns = reader.scope.unknowns
     allowed = sum(_needed(equations, axis, unknown) for unknown in unknowns)
-    # A condition on unknowns that are not derived along the axis, as of a consistent start, takes none of their places.
+    # A condition on unknowns that are not derived along the axis, as of a consistent start, takes
+    # none of their places.
     derived = {unknown for unknown in unknowns if _needed(equations, axis, unknown)}
     whole = [
-        (term, sum(not derived.isdisjoint(field.unknown for field in fields(residual)) for residual in term.residuals))
+        (
+            term,
+            sum(
+                not derived.isdisjoint(field.unknown for field in fields(residual))
+                for residual in term.residuals
+            ),
+        )
         for term, _ in held
         if not (isinstance(term.region, OnFaces) and term.region.only is not None)
     ]

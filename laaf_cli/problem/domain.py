@@ -12,7 +12,9 @@ from laaf_cli.arrays import Array
 
 @dataclass(frozen=True)
 class Face:
-    """One side of a box: the points at which coordinate `axis` has its lower or upper bound `value`."""
+    """One side of a box: the points at which coordinate `axis` has its lower or upper bound
+    `value`.
+    """
 
     axis: int
     upper: bool
@@ -24,7 +26,8 @@ class Face:
 class Domain:
     """A box: the names of its coordinates, in the order of the network's inputs, and their bounds.
 
-    periodic: the axes along which all functions are periodic, the range being the period; empty means none.
+    periodic: the axes along which all functions are periodic, the range being the period; empty
+    means none.
     """
 
     coordinates: tuple[str, ...]
@@ -57,7 +60,9 @@ class Domain:
     @property
     def boundary(self) -> tuple[Face, ...]:
         """The faces in space: those of every coordinate but time that is not periodic."""
-        return tuple(face for face in self.faces if face.axis not in (self.time_axis, *self.periodic))
+        return tuple(
+            face for face in self.faces if face.axis not in (self.time_axis, *self.periodic)
+        )
 
     @property
     def space(self) -> tuple[int, ...]:

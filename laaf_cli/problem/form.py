@@ -1,4 +1,6 @@
-"""The form of the solution in a spec (`transform`, `periodic`), and which conditions it meets by itself."""
+"""The form of the solution in a spec (`transform`, `periodic`), and which conditions it meets by
+itself.
+"""
 
 from __future__ import annotations
 
@@ -38,20 +40,28 @@ N_POINTS = 1000
 """Points of a condition at which the form of the solution is checked."""
 
 MAX_WORK = 500_000
-"""Operations times points after which no further condition is checked, for each draw: half a second for all draws."""
+"""Operations times points after which no further condition is checked, for each draw: half a
+second for all draws.
+"""
 
 SIZES = (1.0,) * 24 + (100.0,) * 24
 """Sizes of the random outputs, one for each draw."""
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
-"""Residuals below this share of their bound of rounding are rounding: functions of libraries are off by a few units."""
+"""Residuals below this share of their bound of rounding are rounding: functions of libraries are
+off by a few units.
+"""
 
 DOUBT = 1e-10
-"""Residuals below this share of it are no proof that a form breaks a condition: as the quadrature of an integral."""
+"""Residuals below this share of it are no proof that a form breaks a condition: as the
+quadrature of an integral.
+"""
 
 
 def output_names(unknowns: Sequence[str]) -> tuple[str, ...]:
-    """What a transform calls the outputs of the network: `net`, or `net_u`, `net_v` where there are several."""
+    """What a transform calls the outputs of the network: `net`, or `net_u`, `net_v` where there
+    are several.
+    """
     return ("net",) if len(unknowns) == 1 else tuple(f"net_{unknown}" for unknown in unknowns)
 
 
@@ -80,8 +90,14 @@ def read_form(reader: Reader) -> Trial:
             continue
         if not fields(tree):
             hint = f"Outputs: {listed(names)}."
-            reader.fault(path, f"{within} contains no output of the network, so nothing is left to learn", hint)
-        elif reader.is_of_coordinates(path, tree, within, "A transform contains coordinates, constants and outputs."):
+            reader.fault(
+                path,
+                f"{within} contains no output of the network, so nothing is left to learn",
+                hint,
+            )
+        elif reader.is_of_coordinates(
+            path, tree, within, "A transform contains coordinates, constants and outputs."
+        ):
             trees[unknown] = tree
     rest = {
         unknown: Field(name, (0,) * domain.dimension)
@@ -92,7 +108,9 @@ def read_form(reader: Reader) -> Trial:
 
 
 def _in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
-    """The resolved tree of a transform; raises ExpressionError, also where an unknown stands for its output."""
+    """The resolved tree of a transform; raises ExpressionError, also where an unknown stands for
+    its output.
+    """
     tree, hint = parse(text), f"It is made from outputs of the network: {listed(scope.unknowns)}."
     wrong = []
     for node in nodes(tree):
@@ -100,8 +118,13 @@ def _in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
             continue
         if node.name in unknowns:
             wrong.append(ExpressionFault(f"'{node.name}' is an unknown itself", node.span, hint))
-        elif node.name in ("net", *(f"net_{unknown}" for unknown in unknowns)) and node.name not in scope.unknowns:
-            wrong.append(ExpressionFault(f"'{node.name}' is no output of the network", node.span, hint))
+        elif (
+            node.name in ("net", *(f"net_{unknown}" for unknown in unknowns))
+            and node.name not in scope.unknowns
+        ):
+            wrong.append(
+                ExpressionFault(f"'{node.name}' is no output of the network", node.span, hint)
+            )
     if wrong:
         raise ExpressionError(wrong)
     return resolve(tree, scope)
@@ -112,7 +135,10 @@ def read_periodic(reader: Reader, domain: Domain) -> Domain:
     axes = []
     for name in reader.spec.periodic:
         if name not in domain.coordinates:
-            hint = did_you_mean(name, domain.coordinates) or f"Coordinates: {listed(domain.coordinates)}."
+            hint = (
+                did_you_mean(name, domain.coordinates)
+                or f"Coordinates: {listed(domain.coordinates)}."
+            )
             reader.fault(("periodic", name), f"'{name}' is not a coordinate", hint, True)
         else:
             axes.append(domain.coordinates.index(name))
@@ -120,56 +146,74 @@ def read_periodic(reader: Reader, domain: Domain) -> Domain:
 
 
 def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool:
-    """Whether every derivative that the terms need exists after the transform; notes a fault where one does not."""
+    """Whether every derivative that the terms need exists after the transform; notes a fault
+    where one does not.
+    """
     for term in terms:
         for field in term.fields:
             try:
                 trial.tree(field)
             except ExpressionError as error:
                 fault = error.faults[0]
-                what = f"with this transform, the {term.kind} '{term.name}' cannot be derived: {fault.what}"
+                what = (
+                    f"with this transform, the {term.kind} '{term.name}' cannot be derived: "
+                    f"{fault.what}"
+                )
                 reader.fault(("transform", field.unknown), what, fault.hint)
                 return False
         try:
             term.in_outputs(trial)
         except ExpressionError as error:
             fault = error.faults[0]
-            what = f"with this transform, the {term.kind} '{term.name}' cannot be written out: {fault.what}"
+            what = (
+                f"with this transform, the {term.kind} '{term.name}' cannot be written out: "
+                f"{fault.what}"
+            )
             reader.fault(("transform",), what, fault.hint, True)
             return False
     return True
 
 
 def check_periodicity(reader: Reader, trial: Trial) -> None:
-    """Notes a transform that has two values at the seam of a periodic axis, whatever the network's outputs there."""
+    """Notes a transform that has two values at the seam of a periodic axis, whatever the
+    network's outputs there.
+    """
     domain, random = reader.domain, np.random.default_rng(0)
     for axis in domain.periodic:
         points = PeriodicPair(axis, N_POINTS, "latin-hypercube").draw(domain, random).points
         columns = dict(zip(domain.coordinates, points.T, strict=True))
         for unknown in reader.spec.transform:
             tree = trial.trees[unknown]
-            outputs = {field: np.repeat(random.uniform(-1.5, 1.5, N_POINTS), 2) for field in fields(tree)}
+            outputs = {
+                field: np.repeat(random.uniform(-1.5, 1.5, N_POINTS), 2) for field in fields(tree)
+            }
             with np.errstate(all="ignore"):
-                values = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), len(points)).reshape(-1, 2)
+                values = np.broadcast_to(
+                    evaluate(tree, columns, outputs, NUMPY), len(points)
+                ).reshape(-1, 2)
             jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
             if jump > DOUBT * float(np.max(np.abs(values))):
                 name = domain.coordinates[axis]
                 low, high = domain.lower[axis], domain.upper[axis]
                 what = (
-                    f"the transform of '{unknown}' is not periodic in '{name}': between {name} = {low:g} and "
+                    f"the transform of '{unknown}' is not periodic in '{name}': between {name} "
+                    f"= {low:g} and "
                     f"{name} = {high:g} it jumps by up to {jump:.2g}"
                 )
-                hint = f"Write '{name}' in functions of this period, as sin(2*pi*{name}/{high - low:g})."
+                hint = (
+                    f"Write '{name}' in functions of this period, as "
+                    f"sin(2*pi*{name}/{high - low:g})."
+                )
                 reader.fault(("transform", unknown), what, hint)
 
 
 def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> frozenset[str]:
     """The conditions that every function of the form meets.
 
-    The outputs and all their derivatives are drawn at random at points of the condition: what vanishes for any
-    values of them vanishes identically. A condition that none of them can meet somewhere is a fault, unless it is
-    that of measured values, which need not fit. Conditions beyond the first MAX_WORK operations count as not met, and
-    are trained.
+    The outputs and all their derivatives are drawn at random at points of the condition: what
+    vanishes for any values of them vanishes identically. A condition that none of them can meet
+    somewhere is a fault, unless it is that of measured values, which need not fit. Conditions
+    beyond the first MAX_WORK operations count as not met, and are trained.
     """
     met, work = set(), 0
     for term in terms if trial.trees else ():
@@ -191,24 +235,35 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
             met.add(term.name)
         elif (beyond_reach := ~is_free & (np.abs(draws) > DOUBT * bounds).all(axis=0)).any():
             off = float(np.max(np.abs(draws[0][beyond_reach])))
-            what = f"the transform breaks the condition '{term.name}': it is off by {off:.2g}, whatever the network"
+            what = (
+                f"the transform breaks the condition '{term.name}': it is off by {off:.2g}, "
+                "whatever the network"
+            )
             spoken_of = {field.unknown for field in term.fields}
-            path = ("transform", next(unknown for unknown in reader.spec.transform if unknown in spoken_of))
+            path = (
+                "transform",
+                next(unknown for unknown in reader.spec.transform if unknown in spoken_of),
+            )
             reader.fault(path, what, "Change the transform so that it can meet the condition.")
     return frozenset(met)
 
 
-def _residuals_for_random_outputs(domain: Domain, trees: Sequence[Node], given: PointSet) -> tuple[Array, Array] | None:
-    """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their rounding.
+def _residuals_for_random_outputs(
+    domain: Domain, trees: Sequence[Node], given: PointSet
+) -> tuple[Array, Array] | None:
+    """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their
+    rounding.
 
-    The bounds are in units of the relative precision. None where they cannot be told: of measured values, with
-    learned constants or Python functions, if not finite.
+    The bounds are in units of the relative precision. None where they cannot be told: of measured
+    values, with learned constants or Python functions, if not finite.
     """
     random = np.random.default_rng(0)
     columns = dict(zip(domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
     if any(symbols(tree) - columns.keys() or functions(tree) - TABLE.keys() for tree in trees):
         return None
-    needed = sorted(frozenset().union(*(fields(tree) for tree in trees)), key=lambda f: (f.unknown, f.orders))
+    needed = sorted(
+        frozenset().union(*(fields(tree) for tree in trees)), key=lambda f: (f.unknown, f.orders)
+    )
     factors = np.ones(1) if given.combination is None else given.combination
     draws, bounds = np.empty((2, len(SIZES), len(trees), given.n_residuals))
     for k, size in enumerate(SIZES):
@@ -219,13 +274,18 @@ def _residuals_for_random_outputs(domain: Domain, trees: Sequence[Node], given: 
                 bound = np.broadcast_to(rounding_bound(tree, columns, outputs), len(given))
                 draws[k, i] = value.reshape(-1, len(factors)) @ factors
                 bounds[k, i] = bound.reshape(-1, len(factors)) @ np.abs(factors)
-    # Of large outputs some functions are infinite; a form that vanishes does so for all that are not.
-    kept = [size == 1 or bool(np.isfinite(draw).all()) for size, draw in zip(SIZES, draws, strict=True)]
+    # Of large outputs some functions are infinite; a form that vanishes does so for all that are
+    # not.
+    kept = [
+        size == 1 or bool(np.isfinite(draw).all()) for size, draw in zip(SIZES, draws, strict=True)
+    ]
     return (draws[kept], bounds[kept]) if np.isfinite(draws[kept]).all() else None
 
 
 def _some_points(domain: Domain, term: Term) -> PointSet | None:
-    """Points of a condition that are not those of the training, for a grid may hit the zeros of a factor."""
+    """Points of a condition that are not those of the training, for a grid may hit the zeros of
+    a factor.
+    """
     if not isinstance(term.region, OnFaces | AtPlace | PeriodicPair | IntegralOver):
         return None
     n_points = N_POINTS
@@ -235,6 +295,9 @@ def _some_points(domain: Domain, term: Term) -> PointSet | None:
     given = region.draw(domain, np.random.default_rng(1))
     if given.combination is not None or len(given) >= N_POINTS:
         return given
-    # As few as a face that is a point has, they are taken several times: each time with other outputs.
+    # As few as a face that is a point has, they are taken several times: each time with other
+    # outputs.
     rows = np.arange(N_POINTS) % len(given)
-    return PointSet(given.points[rows], {name: values[rows] for name, values in given.symbols.items()})
+    return PointSet(
+        given.points[rows], {name: values[rows] for name, values in given.symbols.items()}
+    )

@@ -1,4 +1,6 @@
-"""Jumps that a derivative loses: `D(k*u_x, x)` where k jumps along x holds on both sides, and not across."""
+"""Jumps that a derivative loses: `D(k*u_x, x)` where k jumps along x holds on both sides, and
+not across.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ N_LINES = 500
 N_HALVINGS = 60
 
 MAX_WORK = 10_000
-"""Operations that may be computed on all lines to look for the jumps of one expression: a tenth of a second."""
+"""Operations that may be computed on all lines to look for the jumps of one expression: a tenth
+of a second.
+"""
 
 CONTINUOUS = 1e-9
 """A jump below this share of the size of the expression is none."""
@@ -25,7 +29,8 @@ DISCONTINUOUS = ("where", "sign", "floor")
 
 
 def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[str]:
-    """The functions at whose jumps a derivative that `D` or `laplacian` writes is taken, each once, in order.
+    """The functions at whose jumps a derivative that `D` or `laplacian` writes is taken, each once,
+    in order.
 
     tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope.
     """
@@ -33,11 +38,19 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[str]:
     work = 0
     for node in nodes(tree):
         if isinstance(node, Call) and node.function in ("D", "laplacian"):
-            along = scope.space if node.function == "laplacian" else tuple(symbols(Call("D", node.arguments[1:])))
+            along = (
+                scope.space
+                if node.function == "laplacian"
+                else tuple(symbols(Call("D", node.arguments[1:])))
+            )
             differentiated = resolve(node.arguments[0], scope)
             for each in nodes(differentiated):
                 work += 1
-                if not (isinstance(each, Call) and each.function in DISCONTINUOUS and each.function not in found):
+                if not (
+                    isinstance(each, Call)
+                    and each.function in DISCONTINUOUS
+                    and each.function not in found
+                ):
                     continue
                 step = _step(each)
                 work += N_HALVINGS * sum(1 for _ in nodes(step))
@@ -54,14 +67,20 @@ def _step(node: Call) -> Node:
 
 
 def _jumps(tree: Node, step: Node, along: tuple[str, ...], domain: Domain) -> bool:
-    """Whether a resolved tree jumps at a break of `step` where the coordinates `along` and the unknowns change.
+    """Whether a resolved tree jumps at a break of `step` where the coordinates `along` and the
+    unknowns change.
 
-    Random points are joined in pairs by lines; on each that crosses a break, it is enclosed by halving. There the
-    tree is evaluated on both sides: x*sign(x), or a `where` whose branches meet, has no jump.
+    Random points are joined in pairs by lines; on each that crosses a break, it is enclosed by
+    halving. There the tree is evaluated on both sides: x*sign(x), or a `where` whose branches meet,
+    has no jump.
     """
     random = np.random.default_rng(0)
     start, end = (_some_values(tree, domain, random) for _ in range(2))
-    end |= {name: values for name, values in start.items() if isinstance(name, str) and name not in along}
+    end |= {
+        name: values
+        for name, values in start.items()
+        if isinstance(name, str) and name not in along
+    }
     left, right = _enclosed(step, start, end)
     size, one, other = (np.abs(_value(tree, start)), _value(tree, left), _value(tree, right))
     with np.errstate(all="ignore"):
@@ -70,18 +89,28 @@ def _jumps(tree: Node, step: Node, along: tuple[str, ...], domain: Domain) -> bo
 
 
 def _some_values(tree: Node, domain: Domain, random: np.random.Generator) -> dict[Any, Array]:
-    """Points of the domain by coordinate, and values of everything else in a tree, [n_lines] each."""
+    """Points of the domain by coordinate, and values of everything else in a tree, [n_lines]
+    each.
+    """
     points = domain.from_unit(random.random((N_LINES, domain.dimension)))
-    values: dict[Any, Array] = {name: random.uniform(0.5, 1.5, N_LINES) for name in sorted(symbols(tree))}
+    values: dict[Any, Array] = {
+        name: random.uniform(0.5, 1.5, N_LINES) for name in sorted(symbols(tree))
+    }
     ordered = sorted(fields(tree), key=lambda field: (field.unknown, field.orders))
     values |= {field: random.uniform(-1.5, 1.5, N_LINES) for field in ordered}
     return values | dict(zip(domain.coordinates, points.T, strict=True))
 
 
-def _enclosed(step: Node, start: dict[Any, Array], end: dict[Any, Array]) -> tuple[dict[Any, Array], dict[Any, Array]]:
-    """Both sides of a break of `step`, as near as numbers lie, on each line from start to end that crosses one."""
+def _enclosed(
+    step: Node, start: dict[Any, Array], end: dict[Any, Array]
+) -> tuple[dict[Any, Array], dict[Any, Array]]:
+    """Both sides of a break of `step`, as near as numbers lie, on each line from start to end
+    that crosses one.
+    """
     crossing = _value(step, start) != _value(step, end)
-    left, right = ({name: values[crossing] for name, values in side.items()} for side in (start, end))
+    left, right = (
+        {name: values[crossing] for name, values in side.items()} for side in (start, end)
+    )
     before = _value(step, left)
     for _ in range(N_HALVINGS):
         middle = {name: (left[name] + right[name]) / 2 for name in left}
@@ -93,4 +122,6 @@ def _enclosed(step: Node, start: dict[Any, Array], end: dict[Any, Array]) -> tup
 
 def _value(tree: Node, values: dict[Any, Array]) -> Any:
     with np.errstate(all="ignore"):
-        return np.broadcast_to(evaluate(tree, values, values, NUMPY), len(next(iter(values.values()))))
+        return np.broadcast_to(
+            evaluate(tree, values, values, NUMPY), len(next(iter(values.values())))
+        )

@@ -1,4 +1,6 @@
-"""Observed values → terms: the data of a spec, from a target, the reference or a file, and conditions at rows."""
+"""Observed values → terms: the data of a spec, from a target, the reference or a file, and
+conditions at rows.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,13 @@ def read_data(reader: Reader) -> list[Term]:
         return []
     keys = reader.given(("data",), data)
     given = [
-        name for name, value in (("target", data.target), ("reference", data.reference), ("file", data.file)) if value
+        name
+        for name, value in (
+            ("target", data.target),
+            ("reference", data.reference),
+            ("file", data.file),
+        )
+        if value
     ]
     if len(given) != 1:
         if reader.form_is_right and keys == data.model_fields_set:
@@ -55,7 +63,11 @@ def _sampled(reader: Reader, data: Data) -> list[Term]:
     else:
         if reader.spec.reference.kind == "none":
             hint = "Choose another reference than none, or write a target."
-            reader.fault(("data", "reference"), "the data are those of the reference, and there is none", hint)
+            reader.fault(
+                ("data", "reference"),
+                "the data are those of the reference, and there is none",
+                hint,
+            )
         unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if data.points is None:
         if reader.form_is_right:
@@ -78,9 +90,12 @@ def _check_finite(reader: Reader, region: Sampled) -> None:
             unknown = symbol.removeprefix(OBSERVED)
             at = points.points[int(np.argmin(np.isfinite(values)))]
             place = ", ".join(
-                f"{name} = {value:.3g}" for name, value in zip(reader.domain.coordinates, at, strict=True)
+                f"{name} = {value:.3g}"
+                for name, value in zip(reader.domain.coordinates, at, strict=True)
             )
-            reader.fault(("data", "target", unknown), f"the target of '{unknown}' is not finite at {place}")
+            reader.fault(
+                ("data", "target", unknown), f"the target of '{unknown}' is not finite at {place}"
+            )
 
 
 def _from_file(reader: Reader, data: Data) -> list[Term]:
@@ -92,12 +107,21 @@ def _from_file(reader: Reader, data: Data) -> list[Term]:
     reader.check_file_names(("data", "names"), data.names, wanted)
     wanted_at: dict[str, KeyPath] = dict.fromkeys(data.fields or [], ("data", "fields"))
     wanted_at |= dict.fromkeys(weights, ("data", "weights"))
-    rows = reader.rows(("data", "file"), str(data.file), data.names, (*unknowns, *weights), wanted_at)
+    rows = reader.rows(
+        ("data", "file"), str(data.file), data.names, (*unknowns, *weights), wanted_at
+    )
     if rows is None:
         return []
     values = {f"{OBSERVED}{name}": rows.fields[name] for name in unknowns}
     row = _row_weights(reader, ("data", "weights"), data.weights, rows.fields)
-    return [_term(reader, unknowns, Observed(PointSet(rows.points, values, row_weights=row), str(data.file)), data)]
+    return [
+        _term(
+            reader,
+            unknowns,
+            Observed(PointSet(rows.points, values, row_weights=row), str(data.file)),
+            data,
+        )
+    ]
 
 
 def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: Data) -> Term:
@@ -106,7 +130,9 @@ def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: Data)
 
 def _differences(reader: Reader, unknowns: tuple[str, ...]) -> tuple[Node, ...]:
     """What is left of each unknown when its observed value is taken off."""
-    return tuple(Call("-", (reader.unknown(name), Symbol(f"{OBSERVED}{name}"))) for name in unknowns)
+    return tuple(
+        Call("-", (reader.unknown(name), Symbol(f"{OBSERVED}{name}"))) for name in unknowns
+    )
 
 
 def read_observed(reader: Reader, name: str, condition: Condition) -> Term | None:
@@ -120,7 +146,9 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
     columns = unknowns if condition.equation is None or condition.fields is not None else ()
     wanted_at = _columns_in(reader, name, condition.equation or [])
     more = tuple(wanted_at)
-    read = tuple(dict.fromkeys((*columns, *more, *([condition.weights] if condition.weights else []))))
+    read = tuple(
+        dict.fromkeys((*columns, *more, *([condition.weights] if condition.weights else [])))
+    )
     reader.check_file_names((*path, "names"), condition.names, (*scope.coordinates, *read))
     wanted_at |= dict.fromkeys(condition.fields or [], (*path, "fields"))
     wanted_at |= {condition.weights: (*path, "weights")} if condition.weights else {}
@@ -128,7 +156,9 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
     given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
     residuals = _differences(reader, columns)
     if condition.equation is not None:
-        residuals += reader.residuals(name, condition.equation, replace(scope, symbols={**scope.symbols, **given}))
+        residuals += reader.residuals(
+            name, condition.equation, replace(scope, symbols={**scope.symbols, **given})
+        )
     if rows is None:
         return None
     weights = _row_weights(reader, (*path, "weights"), condition.weights, rows.fields)
@@ -137,13 +167,18 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
     return Term(name, "condition", residuals, region, condition.weight)
 
 
-def _observed_unknowns(reader: Reader, path: KeyPath, given: list[str] | None) -> tuple[str, ...] | None:
+def _observed_unknowns(
+    reader: Reader, path: KeyPath, given: list[str] | None
+) -> tuple[str, ...] | None:
     """The unknowns that are observed: those named, or all; None where one is none."""
     if given is None:
         return reader.scope.unknowns
     wrong = [(i, name) for i, name in enumerate(given) if name not in reader.scope.unknowns]
     for i, name in wrong:
-        hint = did_you_mean(name, reader.scope.unknowns) or f"Unknowns: {listed(reader.scope.unknowns)}."
+        hint = (
+            did_you_mean(name, reader.scope.unknowns)
+            or f"Unknowns: {listed(reader.scope.unknowns)}."
+        )
         reader.fault((*path, i), f"'{name}' is not an unknown", hint)
     return None if wrong else tuple(dict.fromkeys(given))
 
@@ -157,7 +192,11 @@ def _row_weights(
     weights = read[column]
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
-        reader.fault(path, f"the weight {weights[row]:g} in row {row + 1} is below zero", "Weights are 0 or more.")
+        reader.fault(
+            path,
+            f"the weight {weights[row]:g} in row {row + 1} is below zero",
+            "Weights are 0 or more.",
+        )
     elif not weights.any():
         hint = "Give some rows a weight, or leave the data out."
         reader.fault(path, "every weight is zero, and the rows would count for nothing", hint)
@@ -165,7 +204,9 @@ def _row_weights(
 
 
 def _columns_in(reader: Reader, name: str, texts: list[str]) -> dict[str, KeyPath]:
-    """Names in the equations that mean nothing in the problem, and where they stand: they are columns of the file."""
+    """Names in the equations that mean nothing in the problem, and where they stand: they are
+    columns of the file.
+    """
     path: KeyPath = ("conditions", name, "equation")
     is_list = isinstance(reader.root.locate(path).data, list)
     found: dict[str, KeyPath] = {}

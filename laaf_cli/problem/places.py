@@ -15,8 +15,8 @@ from laaf_cli.arrays import Array
 class Places:
     """Where fields are wanted: a rectilinear grid, or scattered points.
 
-    coordinates: by name, in the order of the network's inputs; on a grid the values along each axis [n_i], else
-    one value for each point [n].
+    coordinates: by name, in the order of the network's inputs; on a grid the values along each axis
+    [n_i], else one value for each point [n].
     """
 
     coordinates: Mapping[str, Array]
@@ -33,10 +33,14 @@ class Places:
         return math.prod(self.shape)
 
     def block(self, start: int, stop: int) -> Array:
-        """The points from `start` to before `stop`, [n, d]; on a grid the last coordinate runs fastest."""
+        """The points from `start` to before `stop`, [n, d]; on a grid the last coordinate runs
+        fastest.
+        """
         columns = list(self.coordinates.values())
         if self.is_grid:
             # A large grid is never laid out as a whole.
             indices = np.unravel_index(np.arange(start, min(stop, self.n_points)), self.shape)
-            return np.stack([values[index] for values, index in zip(columns, indices, strict=True)], axis=1)
+            return np.stack(
+                [values[index] for values, index in zip(columns, indices, strict=True)], axis=1
+            )
         return np.stack([values[start:stop] for values in columns], axis=1)

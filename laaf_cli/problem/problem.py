@@ -18,10 +18,11 @@ from laaf_cli.seeds import random_stream
 
 @dataclass(frozen=True)
 class Term:
-    """A term of the loss: weight × the mean over points of the squared residuals, summed over residuals.
+    """A term of the loss: weight × the mean over points of the squared residuals, summed over
+    residuals.
 
-    kind: "equation", "condition" or "data".
-    residuals: trees in the coordinates, the unknowns and their derivatives; each is to be 0 in the region.
+    kind: "equation", "condition" or "data". residuals: trees in the coordinates, the unknowns and
+    their derivatives; each is to be 0 in the region.
     """
 
     name: str
@@ -46,15 +47,21 @@ class Term:
 
     def in_outputs(self, trial: Trial) -> Term:
         """The term with its unknowns as expressions in the outputs of a network."""
-        meanings: dict[Field | Symbol, Node] = {f: trial.tree(f) for f in self.fields if f.unknown in trial.trees}
+        meanings: dict[Field | Symbol, Node] = {
+            f: trial.tree(f) for f in self.fields if f.unknown in trial.trees
+        }
         if not meanings:
             return self
-        return replace(self, residuals=tuple(substitute(residual, meanings) for residual in self.residuals))
+        return replace(
+            self, residuals=tuple(substitute(residual, meanings) for residual in self.residuals)
+        )
 
 
 @dataclass(frozen=True)
 class LearnedConstant:
-    """A constant that training finds: where it starts, between which bounds it stays, its true value if known."""
+    """A constant that training finds: where it starts, between which bounds it stays, its true
+    value if known.
+    """
 
     start: float
     lower: float = -math.inf
@@ -66,12 +73,11 @@ class LearnedConstant:
 class Problem:
     """What is to be solved: every unknown as a function on the domain that makes all terms vanish.
 
-    terms: the statement of the problem, in the unknowns. trial: the form of the solution, from the outputs of a
-    network. met: names of the conditions that every function of this form meets.
-    closed_form: the exact solution by unknown where the spec states one.
-    grid: the values of each coordinate at which the solution is written and compared.
-    times: where the error is told apart; empty without time.
-    learned: by name, in the trees a symbol. functions: of Python, by name.
+    terms: the statement of the problem, in the unknowns. trial: the form of the solution, from the
+    outputs of a network. met: names of the conditions that every function of this form meets.
+    closed_form: the exact solution by unknown where the spec states one. grid: the values of each
+    coordinate at which the solution is written and compared. times: where the error is told apart;
+    empty without time. learned: by name, in the trees a symbol. functions: of Python, by name.
     warnings: sentences on what the problem seems to lack.
     """
 
@@ -96,7 +102,9 @@ class Problem:
     @cached_property
     def trained_terms(self) -> tuple[Term, ...]:
         """The terms that the form of the solution leaves to training, in the network's outputs."""
-        return tuple(term.in_outputs(self.trial) for term in self.terms if term.name not in self.met)
+        return tuple(
+            term.in_outputs(self.trial) for term in self.terms if term.name not in self.met
+        )
 
     def at_truth(self) -> Problem:
         """The problem with the true values of its learned constants in their places.
@@ -109,15 +117,19 @@ class Problem:
                 raise KeyError(name)
             values[Symbol(name)] = Number(constant.truth)
         terms = tuple(
-            replace(term, residuals=tuple(substitute(residual, values) for residual in term.residuals))
+            replace(
+                term, residuals=tuple(substitute(residual, values) for residual in term.residuals)
+            )
             for term in self.terms
         )
         return replace(self, terms=terms, learned={})
 
     def draw_points(self, seed: int, purpose: str = "points") -> dict[str, PointSet]:
-        """The points of every trained term, each from its own stream of the seed; equations share theirs.
+        """The points of every trained term, each from its own stream of the seed; equations share
+        theirs.
 
-        purpose: the first word of the streams' names, so that points for another purpose are independent of these.
+        purpose: the first word of the streams' names, so that points for another purpose are
+        independent of these.
         """
         drawn: dict[str, PointSet] = {}
         points = {}

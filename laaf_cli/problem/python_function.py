@@ -39,10 +39,11 @@ class PythonFunction:
         return function
 
     def __call__(self, *arguments: Any) -> Any:
-        """The values of the function, of the shape [n] of the first argument that has one, and of its precision.
+        """The values of the function, of the shape [n] of the first argument that has one, and of
+        its precision.
 
-        Raises SpecError where it fails or returns something else than one real number for each point, and where
-        training could not see how its values depend on its arguments.
+        Raises SpecError where it fails or returns something else than one real number for each
+        point, and where training could not see how its values depend on its arguments.
         """
         try:
             # What it prints must not stand among the results.
@@ -51,29 +52,44 @@ class PythonFunction:
         except Exception as error:
             hint = "It is called with tensors of torch, of one value for each point."
             raise self._fault(f"failed: {type(error).__name__}: {error}", hint) from error
-        return self._checked(values, [argument for argument in arguments if hasattr(argument, "requires_grad")])
+        return self._checked(
+            values, [argument for argument in arguments if hasattr(argument, "requires_grad")]
+        )
 
     def _checked(self, values: Any, tensors: Sequence[Any]) -> Any:
-        """The values as a tensor like the first that is no scalar, or as they are where there is none."""
+        """The values as a tensor like the first that is no scalar, or as they are where there is
+        none.
+        """
         like = next((tensor for tensor in tensors if tensor.ndim), None)
         if isinstance(values, int | float):
             return values if like is None else like.new_full(like.shape, values)
         if not hasattr(values, "requires_grad"):
-            raise self._fault(f"returns {type(values).__name__}", "It must return a tensor of torch, or a number.")
+            raise self._fault(
+                f"returns {type(values).__name__}", "It must return a tensor of torch, or a number."
+            )
         if values.is_complex():
-            hint = "It must return real numbers: let real and imaginary parts be unknowns of their own."
+            hint = (
+                "It must return real numbers: let real and imaginary parts be unknowns of "
+                "their own."
+            )
             raise self._fault("returns complex numbers", hint)
         shape = [] if like is None else list(like.shape)
         if list(values.shape) not in ([], shape):
-            hint = f"It must return one value for each point, here a tensor of shape {shape}, or a number."
+            hint = (
+                f"It must return one value for each point, here a tensor of shape {shape}, "
+                "or a number."
+            )
             raise self._fault(f"returns a tensor of shape {list(values.shape)}", hint)
         # Where nothing has a gradient, as in an evaluation, none is missing.
         if not values.requires_grad and any((tensor * 1).requires_grad for tensor in tensors):
             hint = (
-                "Compute it by functions of torch, without detach() or item(). If it is to be constant for training, "
+                "Compute it by functions of torch, without detach() or item(). If it is to be "
+                "constant for training, "
                 "add 0 times an argument."
             )
-            raise self._fault("returns a tensor without a gradient, so that training cannot see it change", hint)
+            raise self._fault(
+                "returns a tensor without a gradient, so that training cannot see it change", hint
+            )
         return values if like is None else values.to(like).expand(like.shape)
 
     def _fault(self, what: str, hint: str) -> SpecError:
@@ -87,24 +103,32 @@ class PythonFunction:
 def python_functions(
     loaded: LoadedSpec[RunSpec], *, allowed: bool, known: str | None = None
 ) -> dict[str, PythonFunction]:
-    """What the file that a spec names has to call, also what is unfit for it; nothing without a file.
+    """What the file that a spec names has to call, also what is unfit for it; nothing without a
+    file.
 
-    known: the only text that the file may have, where there is one.
-    Raises SpecError where it is not allowed to run the file, where it has another text than that, and where it cannot
-    be read or run.
+    known: the only text that the file may have, where there is one. Raises SpecError where it is
+    not allowed to run the file, where it has another text than that, and where it cannot be read or
+    run.
     """
     if loaded.spec is None or loaded.spec.functions is None:
         return {}
     mark = loaded.root.locate(("functions",)).mark
     if not allowed:
-        what = f"the spec names {printable(loaded.spec.functions)}, a Python file that can do anything on this machine"
-        raise SpecError([*loaded.faults, Fault(what, mark, "With --allow-python it is run. Read it first.")])
+        what = (
+            f"the spec names {printable(loaded.spec.functions)}, a Python file that can do "
+            "anything on this machine"
+        )
+        raise SpecError(
+            [*loaded.faults, Fault(what, mark, "With --allow-python it is run. Read it first.")]
+        )
     path = Path(loaded.text.name).parent / loaded.spec.functions
     try:
         source = read_text(path, "Python file is text").content
         if known is not None and source != known:
             what = f"{path} has changed since the run was made with it, and is not run"
-            raise SpecError([Fault(printable(what), mark, "Undo the change, or start anew with laaf solve.")])
+            raise SpecError(
+                [Fault(printable(what), mark, "Undo the change, or start anew with laaf solve.")]
+            )
         module = _module(source, str(path))
     except UsageError as error:
         hint = "The path is relative to the spec."
@@ -122,21 +146,27 @@ def python_functions(
 def _described(name: str, function: Callable[..., Any], source: str, file: str) -> PythonFunction:
     """A callable of the file, with the number of its arguments or why it cannot be called."""
     if not isinstance(function, types.FunctionType) or function.__code__.co_filename != file:
-        return PythonFunction(name, 0, source, file, "is no plain function that the file itself defines")
+        return PythonFunction(
+            name, 0, source, file, "is no plain function that the file itself defines"
+        )
     parameters = inspect.signature(function).parameters.values()
     # Those with a default are left out.
     needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
     in_order = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if not all(parameter.kind in in_order for parameter in needed):
-        return PythonFunction(name, 0, source, file, "takes arguments by name, or any number of them")
+        return PythonFunction(
+            name, 0, source, file, "takes arguments by name, or any number of them"
+        )
     return PythonFunction(name, len(needed), source, file)
 
 
 @cache
 def _module(source: str, file: str) -> types.ModuleType:
-    """The module that a Python file is: run once in a process, so that its functions share what they keep.
+    """The module that a Python file is: run once in a process, so that its functions share what
+    they keep.
 
-    It has a name of its own in `sys.modules`, where dataclasses look for the names in their annotations.
+    It has a name of its own in `sys.modules`, where dataclasses look for the names in their
+    annotations.
     """
     digest = hashlib.sha256(f"{file}\n{source}".encode()).hexdigest()[:16]
     module = types.ModuleType(f"laaf_functions_{digest}")
@@ -153,7 +183,9 @@ def _module(source: str, file: str) -> types.ModuleType:
 
 @contextmanager
 def _siblings(folder: Path) -> Iterator[None]:
-    """Modules that lie in a folder can be imported meanwhile; another file may have others of the same names."""
+    """Modules that lie in a folder can be imported meanwhile; another file may have others of
+    the same names.
+    """
     if not folder.is_dir():
         yield
         return
@@ -165,7 +197,11 @@ def _siblings(folder: Path) -> Iterator[None]:
     finally:
         sys.path.remove(str(folder))
         new = set(sys.modules) - before
-        lie_there = {name for name in new if _file(name) in (folder / f"{name}.py", folder / name / "__init__.py")}
+        lie_there = {
+            name
+            for name in new
+            if _file(name) in (folder / f"{name}.py", folder / name / "__init__.py")
+        }
         for name in new:
             if name.partition(".")[0] in lie_there:
                 del sys.modules[name]

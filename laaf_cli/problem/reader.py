@@ -42,10 +42,12 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Collects faults while sections are read; a part that is wrong is left out and the rest is still checked.
+    """Collects faults while sections are read; a part that is wrong is left out and the rest is
+    still checked.
 
-    scope: what names mean in the equations. known: the same for functions of the coordinates alone, with learned
-    constants at their true values. domain: the box, once it is known. warnings: sentences on what is read.
+    scope: what names mean in the equations. known: the same for functions of the coordinates alone,
+    with learned constants at their true values. domain: the box, once it is known. warnings:
+    sentences on what is read.
     """
 
     def __init__(self, loaded: LoadedSpec[RunSpec], spec: RunSpec) -> None:
@@ -81,11 +83,15 @@ class Reader:
         """The keys that a mapping has; notes a fault at one that holds nothing."""
         for key in sorted(part.model_fields_set):
             if getattr(part, key) is None:
-                self.fault((*path, key), f"'{key}' is empty", "Write a value, or leave the key out.")
+                self.fault(
+                    (*path, key), f"'{key}' is empty", "Write a value, or leave the key out."
+                )
         return {key for key in part.model_fields_set if getattr(part, key) is not None}
 
     def declared(self, section: str) -> list[str]:
-        """The names of a section, also where their value is wrong: one fault must not give rise to others."""
+        """The names of a section, also where their value is wrong: one fault must not give rise
+        to others.
+        """
         here = self.root.child(section)
         return list(here.data) if here is not None and isinstance(here.data, dict) else []
 
@@ -98,37 +104,54 @@ class Reader:
         except ExpressionError as error:
             value = self.root.locate(path)
             for fault in error.faults:
-                self.faults.append(Fault(f"{fault.what} in {within}", value.within(fault.span), fault.hint))
+                self.faults.append(
+                    Fault(f"{fault.what} in {within}", value.within(fault.span), fault.hint)
+                )
             return None
 
-    def constant(self, path: KeyPath, text: str, within: str, constants: Mapping[str, float]) -> float | None:
+    def constant(
+        self, path: KeyPath, text: str, within: str, constants: Mapping[str, float]
+    ) -> float | None:
         """The value of a constant expression."""
         scope = Scope(constants=constants)
-        tree = self.attempt(path, within, lambda: resolve(self.without_learned(parse(text), scope), scope))
+        tree = self.attempt(
+            path, within, lambda: resolve(self.without_learned(parse(text), scope), scope)
+        )
         return tree.value if isinstance(tree, Number) else None
 
     def without_learned(self, tree: Node, scope: Scope) -> Node:
         """The tree, in which no learned constant stands; raises ExpressionError where one does."""
         learned = [
-            ExpressionFault(f"'{node.name}' is learned and has no value before training", node.span, "Write a number.")
+            ExpressionFault(
+                f"'{node.name}' is learned and has no value before training",
+                node.span,
+                "Write a number.",
+            )
             for node in nodes(tree)
-            if isinstance(node, Symbol) and node.name not in scope.words and node.name in self.declared("learn")
+            if isinstance(node, Symbol)
+            and node.name not in scope.words
+            and node.name in self.declared("learn")
         ]
         if learned:
             raise ExpressionError(learned)
         return tree
 
-    def residual(self, path: KeyPath, text: str, within: str, scope: Scope | None = None) -> Node | None:
+    def residual(
+        self, path: KeyPath, text: str, within: str, scope: Scope | None = None
+    ) -> Node | None:
         """The residual of an equation, which must speak of an unknown."""
         chosen = scope or self.scope
         tree = self.attempt(path, within, lambda: resolve(parse_equation(text), chosen))
         if tree is None:
             return None
         if not fields(tree):
-            self.fault(path, f"{within} contains no unknown", f"Unknowns: {listed(self.scope.unknowns)}.")
+            self.fault(
+                path, f"{within} contains no unknown", f"Unknowns: {listed(self.scope.unknowns)}."
+            )
             return None
         self.warnings += [
-            f"The jump of '{function}' in {within} is lost when it is differentiated: write what is differentiated, as "
+            f"The jump of '{function}' in {within} is lost when it is differentiated: write "
+            "what is differentiated, as "
             "a flux, as an unknown of its own."
             for function in lost_jumps(parse_equation(text), chosen, self.domain)
         ]
@@ -150,12 +173,17 @@ class Reader:
         if tree is None:
             return None
         if fields(tree):
-            self.fault(path, f"{within} contains an unknown", f"A {kind} is a function of the coordinates.")
+            self.fault(
+                path, f"{within} contains an unknown", f"A {kind} is a function of the coordinates."
+            )
             return None
         return tree if self.is_of_coordinates(path, tree, within) else None
 
-    def is_of_coordinates(self, path: KeyPath, tree: Node, within: str, hint: str = "Give its 'truth'.") -> bool:
-        """Whether a tree has values without training and without Python functions; notes a fault where not.
+    def is_of_coordinates(
+        self, path: KeyPath, tree: Node, within: str, hint: str = "Give its 'truth'."
+    ) -> bool:
+        """Whether a tree has values without training and without Python functions; notes a fault
+        where not.
 
         hint: how to mend a learned constant.
         """
@@ -166,7 +194,11 @@ class Reader:
                 self.faults.append(Fault(what, value.within(node.span), hint))
                 return False
         if called := functions(tree) - TABLE.keys():
-            self.fault(path, f"{within} calls '{min(called)}', a Python function", "Only equations call those.")
+            self.fault(
+                path,
+                f"{within} calls '{min(called)}', a Python function",
+                "Only equations call those.",
+            )
             return False
         return True
 
@@ -182,14 +214,20 @@ class Reader:
         return trees
 
     def sampler(self, given: str | None = None) -> str:
-        """The sampler that is named, else that of the points; the default in place of one that does not exist."""
+        """The sampler that is named, else that of the points; the default in place of one that
+        does not exist.
+        """
         name = given or self.spec.points.sampler
         return name if name in SAMPLERS else str(Points.model_fields["sampler"].default)
 
     def part(self, path: KeyPath, text: str, within: str) -> Part | None:
         """A comparison in the coordinates."""
         scope = replace(self.scope, unknowns=(), symbols={}, functions={})
-        tree = self.attempt(path, within, lambda: resolve(self.without_learned(parse_comparison(text), scope), scope))
+        tree = self.attempt(
+            path,
+            within,
+            lambda: resolve(self.without_learned(parse_comparison(text), scope), scope),
+        )
         return None if tree is None else Part(tree, text.strip())
 
     def unknown(self, name: str) -> Field:
@@ -197,7 +235,9 @@ class Reader:
         return Field(name, (0,) * len(self.scope.coordinates))
 
     def not_unknown(self, path: KeyPath, name: str) -> None:
-        hint = did_you_mean(name, self.scope.unknowns) or f"Unknowns: {listed(self.scope.unknowns)}."
+        hint = (
+            did_you_mean(name, self.scope.unknowns) or f"Unknowns: {listed(self.scope.unknowns)}."
+        )
         self.fault(path, f"'{name}' is not an unknown", hint, True)
 
     def rows(
@@ -208,7 +248,8 @@ class Reader:
         columns: tuple[str, ...],
         wanted_at: Mapping[str, KeyPath] | None = None,
     ) -> Rows | None:
-        """Points of the domain and columns [n_rows] of a file; what does not fit is noted at `path`.
+        """Points of the domain and columns [n_rows] of a file; what does not fit is noted at
+        `path`.
 
         wanted_at: where the spec asks for a column; a fault stands there if the file lacks it.
         """
@@ -224,14 +265,20 @@ class Reader:
         """Points moved into the domain where only their rounding lies outside."""
         domain = self.domain
         # Files may hold coordinates in single precision.
-        size = np.maximum(np.abs(domain.lower), np.abs(domain.upper)) + np.subtract(domain.upper, domain.lower)
+        size = np.maximum(np.abs(domain.lower), np.abs(domain.upper)) + np.subtract(
+            domain.upper, domain.lower
+        )
         moved = np.clip(points, domain.lower, domain.upper)
         outside = np.any(np.abs(moved - points) > 1e-6 * size, axis=1)
         if outside.any():
-            self.fault(path, f"{outside.sum()} of {len(outside)} points of {file} lie outside the domain")
+            self.fault(
+                path, f"{outside.sum()} of {len(outside)} points of {file} lie outside the domain"
+            )
         return moved
 
-    def check_file_names(self, path: KeyPath, names: Mapping[str, str], wanted: tuple[str, ...]) -> None:
+    def check_file_names(
+        self, path: KeyPath, names: Mapping[str, str], wanted: tuple[str, ...]
+    ) -> None:
         """The key `names` speaks of what the file is read for."""
         for name in names:
             if name not in wanted:

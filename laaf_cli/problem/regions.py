@@ -1,4 +1,6 @@
-"""Where a term of the loss holds: each kind of region draws its points, and says how they are combined."""
+"""Where a term of the loss holds: each kind of region draws its points, and says how they are
+combined.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +41,12 @@ class NoPointsError(Exception):
 
 @dataclass(frozen=True)
 class PointSet:
-    """Collocation points [n_points, d] and the values [n_points] that belong to each of them, by symbol.
+    """Collocation points [n_points, d] and the values [n_points] that belong to each of them, by
+    symbol.
 
-    combination: None where a residual is to vanish at each point; else factors [g], and the residual of each run of
-    g points is the sum of factor × value over them. row_weights: weights of the squares, [n_points / g]; None for 1.
+    combination: None where a residual is to vanish at each point; else factors [g], and the
+    residual of each run of g points is the sum of factor × value over them. row_weights: weights of
+    the squares, [n_points / g]; None for 1.
     """
 
     points: Array
@@ -84,27 +88,38 @@ class Part:
         """Truth values [n_points]."""
         with np.errstate(all="ignore"):
             columns = dict(zip(domain.coordinates, points.T, strict=True))
-            return np.broadcast_to(np.asarray(evaluate(self.tree, columns, {}, NUMPY), dtype=bool), len(points))
+            return np.broadcast_to(
+                np.asarray(evaluate(self.tree, columns, {}, NUMPY), dtype=bool), len(points)
+            )
 
     def is_empty(self, domain: Domain, fixed: Mapping[int, float]) -> bool:
-        """Whether hardly a point is in the part, of those whose coordinates `fixed` have given values."""
+        """Whether hardly a point is in the part, of those whose coordinates `fixed` have given
+        values.
+        """
         points = _on_plane(fixed, MANY, "uniform", domain, np.random.default_rng(0))
         return float(np.mean(self.holds(points, domain))) < FEW / MANY
 
-    def draw(self, n: int, domain: Domain, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
-        """n points of the part, [n, d], out of those that `draw_some` makes with a sampler; a grid may have fewer.
+    def draw(
+        self, n: int, domain: Domain, sampler: str, draw_some: Callable[[str, int], Array]
+    ) -> Array:
+        """n points of the part, [n, d], out of those that `draw_some` makes with a sampler; a grid
+        may have fewer.
 
         Where that sampler hits the part with none, as a coarse grid a thin layer, they are uniform.
         Raises NoPointsError where many tries find none.
         """
         kept = self._out_of(lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS, domain)
         if n and not len(kept):
-            kept = self._out_of(lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10, domain)
+            kept = self._out_of(
+                lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10, domain
+            )
         if n and not len(kept):
             raise NoPointsError(self.text)
         return kept
 
-    def _out_of(self, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int, domain: Domain) -> Array:
+    def _out_of(
+        self, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int, domain: Domain
+    ) -> Array:
         """Up to n points of the part, out of those that `draw_some` makes, `size` at a time."""
         kept = np.empty((0, domain.dimension))
         previous = kept
@@ -175,7 +190,9 @@ class OnFaces(Region):
         if not parts:
             raise NoPointsError(self.only.text if self.only is not None else "")
         normal = np.concatenate(normals)
-        symbols = {f"{NORMAL}{name}": normal[:, axis] for axis, name in enumerate(domain.coordinates)}
+        symbols = {
+            f"{NORMAL}{name}": normal[:, axis] for axis, name in enumerate(domain.coordinates)
+        }
         return PointSet(np.concatenate(parts), symbols)
 
     def _on(self, face: Face, n: int, domain: Domain, random: np.random.Generator) -> Array:
@@ -210,22 +227,31 @@ class AtPlace(Region):
         return PointSet(_on_plane(self.values, self.n_points, self.sampler, domain, random))
 
     def describe(self, domain: Domain) -> str:
-        return ", ".join(f"{domain.coordinates[axis]} = {value:g}" for axis, value in self.values.items())
+        return ", ".join(
+            f"{domain.coordinates[axis]} = {value:g}" for axis, value in self.values.items()
+        )
 
 
 @dataclass(frozen=True)
 class PeriodicPair(Region):
-    """Both faces of an axis: the residual is the difference of an expression between opposite points."""
+    """Both faces of an axis: the residual is the difference of an expression between opposite
+    points.
+    """
 
     axis: int
     n_points: int
     sampler: str
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        lower = _on_plane({self.axis: domain.lower[self.axis]}, self.n_points, self.sampler, domain, random)
+        lower = _on_plane(
+            {self.axis: domain.lower[self.axis]}, self.n_points, self.sampler, domain, random
+        )
         upper = lower.copy()
         upper[:, self.axis] = domain.upper[self.axis]
-        return PointSet(np.stack([lower, upper], axis=1).reshape(-1, domain.dimension), combination=np.array([-1.0, 1]))
+        return PointSet(
+            np.stack([lower, upper], axis=1).reshape(-1, domain.dimension),
+            combination=np.array([-1.0, 1]),
+        )
 
     def describe(self, domain: Domain) -> str:
         return f"{domain.coordinates[self.axis]} periodic"
@@ -233,9 +259,11 @@ class PeriodicPair(Region):
 
 @dataclass(frozen=True)
 class IntegralOver(Region):
-    """The integral over whole ranges of some axes, at values of the others that are fixed or range freely.
+    """The integral over whole ranges of some axes, at values of the others that are fixed or range
+    freely.
 
-    By Gauss-Legendre quadrature with N_NODES nodes per axis, exact for polynomials of degree 2 N_NODES − 1.
+    By Gauss-Legendre quadrature with N_NODES nodes per axis, exact for polynomials of degree 2
+    N_NODES − 1.
     """
 
     axes: tuple[int, ...]
@@ -252,14 +280,18 @@ class IntegralOver(Region):
             combination = np.multiply.outer(combination, weights / 2 * size[axis]).ravel()
         zero = dict.fromkeys(self.axes, 0.0) | dict(self.fixed)
         places = _on_plane(zero, self.n_points, self.sampler, domain, random)
-        points = np.repeat(places, len(combination), axis=0).reshape(len(places), -1, domain.dimension)
+        points = np.repeat(places, len(combination), axis=0).reshape(
+            len(places), -1, domain.dimension
+        )
         for axis, grid in zip(self.axes, grids, strict=True):
             points[:, :, axis] = lower[axis] + size[axis] * grid.ravel()
         return PointSet(points.reshape(-1, domain.dimension), combination=combination)
 
     def describe(self, domain: Domain) -> str:
         over = ", ".join(domain.coordinates[axis] for axis in self.axes)
-        fixed = "".join(f", {domain.coordinates[axis]} = {value:g}" for axis, value in self.fixed.items())
+        fixed = "".join(
+            f", {domain.coordinates[axis]} = {value:g}" for axis, value in self.fixed.items()
+        )
         return f"integral over {over}{fixed}"
 
 
@@ -283,10 +315,12 @@ class Observed(Region):
 
 @dataclass(frozen=True)
 class Sampled(Region):
-    """Points at which the values of a target, or else of the reference, are observed with normal noise.
+    """Points at which the values of a target, or else of the reference, are observed with normal
+    noise.
 
-    targets: trees in the coordinates by unknown; None where the values are those of the reference, which does not
-    stand in the problem: `observe` is given them. noise: its standard deviation, as a share of that of the values.
+    targets: trees in the coordinates by unknown; None where the values are those of the reference,
+    which does not stand in the problem: `observe` is given them. noise: its standard deviation, as
+    a share of that of the values.
     """
 
     n_points: int
@@ -301,12 +335,16 @@ class Sampled(Region):
         columns = dict(zip(domain.coordinates, points.T, strict=True))
         with np.errstate(all="ignore"):
             values = {
-                name: np.broadcast_to(np.asarray(evaluate(tree, columns, {}, NUMPY), dtype=np.float64), len(points))
+                name: np.broadcast_to(
+                    np.asarray(evaluate(tree, columns, {}, NUMPY), dtype=np.float64), len(points)
+                )
                 for name, tree in self.targets.items()
             }
         return self.observe(points, values, random)
 
-    def observe(self, points: Array, values: Mapping[str, Array], random: np.random.Generator) -> PointSet:
+    def observe(
+        self, points: Array, values: Mapping[str, Array], random: np.random.Generator
+    ) -> PointSet:
         """The points with these values [n_points] and noise on them."""
         symbols = {}
         for name, value in values.items():
@@ -321,7 +359,9 @@ class Sampled(Region):
         return f"{source}, {self.sampler}" + (f", {self.noise:.3g} noise" if self.noise else "")
 
 
-def _on_plane(fixed: Mapping[int, float], n: int, sampler: str, domain: Domain, random: np.random.Generator) -> Array:
+def _on_plane(
+    fixed: Mapping[int, float], n: int, sampler: str, domain: Domain, random: np.random.Generator
+) -> Array:
     """Points [n, d] whose coordinates `fixed` have given values; a single one where all have."""
     unit = draw(sampler, n, domain.dimension - len(fixed), random)
     for axis in sorted(fixed):

@@ -58,7 +58,8 @@ SAMPLERS: dict[str, Sampler] = {
 
 
 def draw(sampler: str, n: int, dimension: int, random: np.random.Generator) -> Array:
-    """Points of the unit cube, [n, dimension]; a grid may have fewer than n, a cube of dimension 0 has one.
+    """Points of the unit cube, [n, dimension]; a grid may have fewer than n, a cube of dimension 0
+    has one.
 
     Raises KeyError for a sampler that is not in the table.
     """

@@ -1,4 +1,6 @@
-"""Tabulated fields in files: NPZ, HDF5, MATLAB 5 and CSV → named arrays, without unpickling anything."""
+"""Tabulated fields in files: NPZ, HDF5, MATLAB 5 and CSV → named arrays, without unpickling
+anything.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ MAX_LISTED = 20
 
 
 class TableError(Exception):
-    """A data file cannot be used; the text says why, in the user's terms. name: that of the column that is missing."""
+    """A data file cannot be used; the text says why, in the user's terms. name: that of the
+    column that is missing.
+    """
 
     def __init__(self, why: str, name: str | None = None) -> None:
         super().__init__(printable(why))
@@ -42,7 +46,9 @@ class TableError(Exception):
 
 @dataclass(frozen=True)
 class Table:
-    """Fields on a rectilinear grid: one axis [n_i] per coordinate, each field of shape [n_1, …, n_d]."""
+    """Fields on a rectilinear grid: one axis [n_i] per coordinate, each field of shape [n_1, …,
+    n_d].
+    """
 
     axes: tuple[Array, ...]
     fields: Mapping[str, Array]
@@ -59,32 +65,46 @@ class Rows:
 def read_table(
     path: Path, coordinates: Iterable[str], unknowns: Iterable[str], names: Mapping[str, str]
 ) -> Table | Rows:
-    """The coordinates and unknowns of a file; `names` maps ours to those in the file where they differ.
+    """The coordinates and unknowns of a file; `names` maps ours to those in the file where they
+    differ.
 
-    A file holds either one vector per coordinate and one array per unknown (its axes in the order of the
-    coordinates, or in whatever order the lengths tell), or columns of equal length. Columns that fill a
-    grid become a grid.
+    A file holds either one vector per coordinate and one array per unknown (its axes in the order
+    of the coordinates, or in whatever order the lengths tell), or columns of equal length. Columns
+    that fill a grid become a grid.
 
-    Raises TableError for a file that is missing, of another format, too large, lacks a name, holds other
-    things than finite real numbers, or whose shapes do not fit.
+    Raises TableError for a file that is missing, of another format, too large, lacks a name, holds
+    other things than finite real numbers, or whose shapes do not fit.
     """
     arrays = _read(path, {name: names.get(name, name) for name in (*coordinates, *unknowns)})
     coordinates, unknowns = tuple(coordinates), tuple(unknowns)
     vectors = [np.atleast_1d(arrays[name].squeeze()) for name in coordinates]
     for name, vector in zip(coordinates, vectors, strict=True):
         if vector.ndim != 1:
-            raise TableError(f"'{name}' in {path} has shape {arrays[name].shape}; a coordinate is a vector")
+            raise TableError(
+                f"'{name}' in {path} has shape {arrays[name].shape}; a coordinate is a vector"
+            )
     values = {name: np.atleast_1d(arrays[name].squeeze()) for name in unknowns}
-    if all(value.ndim == 1 and len(value) == len(vector) for value in values.values() for vector in vectors):
+    if all(
+        value.ndim == 1 and len(value) == len(vector)
+        for value in values.values()
+        for vector in vectors
+    ):
         return _as_grid(Rows(np.stack(vectors, axis=1), values))
-    return Table(*_sorted(tuple(vectors), {name: _oriented(path, name, arrays[name], vectors) for name in unknowns}))
+    return Table(
+        *_sorted(
+            tuple(vectors),
+            {name: _oriented(path, name, arrays[name], vectors) for name in unknowns},
+        )
+    )
 
 
 def as_rows(table: Table | Rows) -> Rows:
     """The same values as scattered points."""
     if isinstance(table, Rows):
         return table
-    return Rows(grid_points(table.axes), {name: value.ravel() for name, value in table.fields.items()})
+    return Rows(
+        grid_points(table.axes), {name: value.ravel() for name, value in table.fields.items()}
+    )
 
 
 def _as_grid(rows: Rows) -> Table | Rows:
@@ -92,7 +112,9 @@ def _as_grid(rows: Rows) -> Table | Rows:
     sizes = tuple(len(axis) for axis in axes)
     if np.prod([float(size) for size in sizes]) != len(rows.points):
         return rows
-    index = np.ravel_multi_index(tuple(np.searchsorted(axis, rows.points[:, i]) for i, axis in enumerate(axes)), sizes)
+    index = np.ravel_multi_index(
+        tuple(np.searchsorted(axis, rows.points[:, i]) for i, axis in enumerate(axes)), sizes
+    )
     if len(np.unique(index)) != len(index):
         return rows
     order = np.argsort(index)
@@ -103,14 +125,21 @@ def _oriented(path: Path, name: str, value: Array, vectors: list[Array]) -> Arra
     sizes = [len(vector) for vector in vectors]
     if list(value.shape) == sizes:
         return value
-    if value.size == np.prod(sizes) and list(value.squeeze().shape) == [size for size in sizes if size > 1]:
+    if value.size == np.prod(sizes) and list(value.squeeze().shape) == [
+        size for size in sizes if size > 1
+    ]:
         return value.reshape(sizes)
     if sorted(value.shape) == sorted(sizes) and len(set(sizes)) == len(sizes):
         return value.transpose([value.shape.index(size) for size in sizes])
-    raise TableError(f"'{name}' in {path} has shape {value.shape}, and its coordinates have {tuple(sizes)} values")
+    raise TableError(
+        f"'{name}' in {path} has shape {value.shape}, and its coordinates have {tuple(sizes)} "
+        "values"
+    )
 
 
-def _sorted(axes: tuple[Array, ...], fields: dict[str, Array]) -> tuple[tuple[Array, ...], dict[str, Array]]:
+def _sorted(
+    axes: tuple[Array, ...], fields: dict[str, Array]
+) -> tuple[tuple[Array, ...], dict[str, Array]]:
     orders = [np.argsort(axis) for axis in axes]
     for axis, order in zip(axes, orders, strict=True):
         if np.any(np.diff(axis[order]) == 0):
@@ -123,7 +152,17 @@ def _sorted(axes: tuple[Array, ...], fields: dict[str, Array]) -> tuple[tuple[Ar
 
 # What the formats' readers raise for damaged files; anything else is a fault of ours and passes on.
 _DAMAGED = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, IndexError, NotImplementedError, RuntimeError, MemoryError),
+    *(
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        IndexError,
+        NotImplementedError,
+        RuntimeError,
+        MemoryError,
+    ),
     *(zlib.error, csv.Error),
 )
 
@@ -137,7 +176,9 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
     except FileNotFoundError:
         raise TableError(f"there is no file {path}") from None
     except (OSError, ValueError) as error:
-        raise TableError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise TableError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
     # A pipe or a device may never end, or never begin.
     if not stat.S_ISREG(status.st_mode):
         raise TableError(f"{path} is not a regular file")
@@ -170,8 +211,13 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
 def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
     present = list(present)
     more = " and more" if len(present) > MAX_LISTED else ""
-    hint = did_you_mean(name, present[: hdf5.MAX_MEMBERS]) or f"It has: {listed(present[:MAX_LISTED])}{more}."
-    return TableError(f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.", name)
+    hint = (
+        did_you_mean(name, present[: hdf5.MAX_MEMBERS])
+        or f"It has: {listed(present[:MAX_LISTED])}{more}."
+    )
+    return TableError(
+        f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.", name
+    )
 
 
 def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:
@@ -184,7 +230,9 @@ def _read_matlab(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         return _chosen(path, names, matlab.arrays_of(stream))
 
 
-def _chosen(path: Path, names: list[str], present: Mapping[str, StoredArray]) -> dict[str, np.ndarray]:
+def _chosen(
+    path: Path, names: list[str], present: Mapping[str, StoredArray]
+) -> dict[str, np.ndarray]:
     for name in names:
         if name not in present:
             raise _lacking(path, name, present)
@@ -228,7 +276,9 @@ def _read_csv(path: Path, names: list[str]) -> dict[str, np.ndarray]:
             try:
                 numbers.extend([float(line[column]) for column in columns])
             except (ValueError, IndexError):
-                raise TableError(f"line {lines.line_num} of {path} does not hold a number in every column") from None
+                raise TableError(
+                    f"line {lines.line_num} of {path} does not hold a number in every column"
+                ) from None
             if len(numbers) > MAX_NUMBERS:
                 raise TableError(f"{path} has more than {MAX_NUMBERS:,} numbers")
     if not numbers:

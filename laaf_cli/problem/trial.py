@@ -1,7 +1,8 @@
 """The form of the solution: each unknown as an expression in the outputs of a network.
 
-u(x) = g(x) + h(x) net(x) meets conditions exactly where g meets them and h vanishes (Lagaris, Likas & Fotiadis,
-IEEE Transactions on Neural Networks 9, 1998, section III). Derivatives of u follow symbolically.
+u(x) = g(x) + h(x) net(x) meets conditions exactly where g meets them and h vanishes (Lagaris, Likas
+& Fotiadis, IEEE Transactions on Neural Networks 9, 1998, section III). Derivatives of u follow
+symbolically.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from laaf_cli.expression import Field, Node, differentiate
 class Trial:
     """Unknowns from outputs.
 
-    outputs: names of the network's outputs. trees: each unknown that is not an output itself, as an expression in
-    the coordinates and the outputs. harmonics: by axis, the number of harmonics of the inputs that are periodic.
+    outputs: names of the network's outputs. trees: each unknown that is not an output itself, as an
+    expression in the coordinates and the outputs. harmonics: by axis, the number of harmonics of
+    the inputs that are periodic.
     """
 
     coordinates: tuple[str, ...]
@@ -27,7 +29,9 @@ class Trial:
     harmonics: Mapping[int, int] = field(default_factory=dict)
 
     def tree(self, wanted: Field) -> Node:
-        """An unknown or a derivative of it, in the outputs; raises ExpressionError for an order above 4."""
+        """An unknown or a derivative of it, in the outputs; raises ExpressionError for an order
+        above 4.
+        """
         if wanted.unknown not in self.trees:
             return wanted
         if wanted not in self._derived:

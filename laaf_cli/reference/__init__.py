@@ -20,7 +20,9 @@ MakeReference = Callable[[Problem, ReferenceSpec, Path], Reference]
 
 @dataclass(frozen=True)
 class ReferenceKind:
-    """A row of the table: how a reference is made from a problem, its spec and the spec's folder."""
+    """A row of the table: how a reference is made from a problem, its spec and the spec's
+    folder.
+    """
 
     make: MakeReference
     meaning: str
@@ -29,13 +31,18 @@ class ReferenceKind:
 REFERENCES: dict[str, ReferenceKind] = {
     "spectral": ReferenceKind(
         lambda problem, _spec, _folder: make_spectral(problem),
-        "the equations of the spec themselves, solved by collocation; twice, the difference being the error",
+        (
+            "the equations of the spec themselves, solved by collocation; twice, the difference "
+            "being the error"
+        ),
     ),
     "hopf-cole": ReferenceKind(
         lambda problem, _spec, _folder: HopfCole(problem),
         "Burgers' equation with constant viscosity between walls with u = 0",
     ),
-    "exact": ReferenceKind(lambda problem, _spec, _folder: ClosedForm(problem), "a closed form, as `{exact: {u: …}}`"),
+    "exact": ReferenceKind(
+        lambda problem, _spec, _folder: ClosedForm(problem), "a closed form, as `{exact: {u: …}}`"
+    ),
     "file": ReferenceKind(
         lambda problem, spec, folder: Tabulated(problem, folder / str(spec.file), spec.names),
         "values in a file, as `{file: FILE}`",
@@ -45,14 +52,16 @@ REFERENCES: dict[str, ReferenceKind] = {
 NO_REFERENCE = "none"
 
 AUTO = "auto"
-"""Asks for the spectral reference where the problem has a form that it knows, and for none elsewhere."""
+"""Asks for the spectral reference where the problem has a form that it knows, and for none
+elsewhere.
+"""
 
 
 def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Reference | None:
     """The reference that a spec names, or None for `none`; the spectral one for `auto`.
 
-    folder: what relative paths of the spec are relative to.
-    Raises ReferenceRefusedError, with the reason, where the reference does not apply to the problem.
+    folder: what relative paths of the spec are relative to. Raises ReferenceRefusedError, with the
+    reason, where the reference does not apply to the problem.
     """
     if spec.kind == NO_REFERENCE:
         return None
@@ -63,7 +72,10 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
         if spec.kind not in ("exact", "file"):
             why = f"the true value of '{error.args[0]}' is not known"
             if isinstance(error, ExpressionError):
-                why = f"with the true values of the learned constants it cannot be written out: {error.faults[0].what}"
+                why = (
+                    "with the true values of the learned constants it cannot be written "
+                    f"out: {error.faults[0].what}"
+                )
             raise ReferenceRefusedError(why) from None
         known = problem
     reference = REFERENCES["spectral" if spec.kind == AUTO else spec.kind].make(known, spec, folder)

@@ -22,23 +22,29 @@ def branch_breaks(
 ) -> tuple[float, ...]:
     """Where comparisons of functions of one coordinate change, ascending and inside (lower, upper).
 
-    Those of `where`, and those that are hidden in abs, sign, floor, min and max. Branches of any width are found
-    where the two sides of a comparison come closest between places a 1/4000 of the range apart, as those of
-    abs(t − a) < w do. Where there are more than `most`, none is told.
+    Those of `where`, and those that are hidden in abs, sign, floor, min and max. Branches of any
+    width are found where the two sides of a comparison come closest between places a 1/4000 of the
+    range apart, as those of abs(t − a) < w do. Where there are more than `most`, none is told.
     """
     found: set[float] = set()
     for tree in trees:
         for node in nodes(tree):
             switch = _switch(node)
             if switch is not None and not fields(switch) and symbols(switch) == {coordinate}:
-                found |= _changes(switch, coordinate, lower, upper, _nearly(switch, coordinate, lower, upper))
+                found |= _changes(
+                    switch, coordinate, lower, upper, _nearly(switch, coordinate, lower, upper)
+                )
     return tuple(sorted(found)) if len(found) <= most else ()
 
 
 def zeros(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:
-    """Where a function of one coordinate changes its sign or comes closest to zero, inside (lower, upper)."""
+    """Where a function of one coordinate changes its sign or comes closest to zero, inside
+    (lower, upper).
+    """
     closest = _closest(tree, coordinate, lower, upper)
-    return _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, closest) | set(map(float, closest))
+    return _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, closest) | set(
+        map(float, closest)
+    )
 
 
 def _switch(node: Node) -> Node | None:
@@ -74,7 +80,9 @@ def _changes(switch: Node, coordinate: str, lower: float, upper: float, more: Ar
 
 
 def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:
-    """Where a function comes closest to zero between the places of a fine grid, by ternary search."""
+    """Where a function comes closest to zero between the places of a fine grid, by ternary
+    search.
+    """
     x = np.linspace(lower, upper, N_PLACES)
     size = np.abs(_along(tree, coordinate, x))
     at = 1 + np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] < size[2:]))
@@ -84,9 +92,15 @@ def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:
     signs = np.sign(_along(tree, coordinate, x[at]))
     for _ in range(64):
         third = (right - left) / 3
-        # The function itself and not its size is followed down, through zero, to where it is lowest.
-        low, high = (signs * _along(tree, coordinate, place) for place in (left + third, right - third))
-        left, right = np.where(low > high, left + third, left), np.where(low > high, right, right - third)
+        # The function itself and not its size is followed down, through zero, to where it is
+        # lowest.
+        low, high = (
+            signs * _along(tree, coordinate, place) for place in (left + third, right - third)
+        )
+        left, right = (
+            np.where(low > high, left + third, left),
+            np.where(low > high, right, right - third),
+        )
     return (left + right) / 2
 
 

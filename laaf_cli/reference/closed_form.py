@@ -19,7 +19,10 @@ EXTENDED = Backend(np, np.longdouble, NUMPY.special)
 class ClosedForm(Reference):
     """u(x) as an expression in the coordinates; its error is that of its own rounding."""
 
-    method = "closed form of the spec; error: difference to extended precision, and rounding of the value"
+    method = (
+        "closed form of the spec; error: difference to extended precision, and rounding "
+        "of the value"
+    )
 
     def __init__(self, problem: Problem) -> None:
         if problem.closed_form is None:
@@ -34,14 +37,20 @@ class ClosedForm(Reference):
             for name, tree in self.trees.items():
                 value = self._value(tree, points, NUMPY, np.float64)
                 if not np.all(np.isfinite(value)):
-                    place = dict(zip(self.coordinates, points[~np.isfinite(value)][0].tolist(), strict=True))
-                    raise ReferenceRefusedError(f"the closed form of '{name}' is not finite at {place}")
+                    place = dict(
+                        zip(self.coordinates, points[~np.isfinite(value)][0].tolist(), strict=True)
+                    )
+                    raise ReferenceRefusedError(
+                        f"the closed form of '{name}' is not finite at {place}"
+                    )
                 fields[name] = value.astype(np.float64)
                 change = np.abs(value - self._value(tree, points, EXTENDED, np.longdouble))
                 rounding = np.finfo(float).eps * np.max(np.abs(value))
                 estimate = max(estimate, float(np.max(change) + rounding))
         return ReferenceValues(fields, estimate, time.perf_counter() - start)
 
-    def _value(self, tree: Node, points: Array, backend: Backend, dtype: type[np.floating[Any]]) -> NDArray[Any]:
+    def _value(
+        self, tree: Node, points: Array, backend: Backend, dtype: type[np.floating[Any]]
+    ) -> NDArray[Any]:
         columns = dict(zip(self.coordinates, points.T.astype(dtype), strict=True))
         return np.broadcast_to(evaluate(tree, columns, {}, backend), len(points))

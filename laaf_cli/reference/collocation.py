@@ -1,8 +1,10 @@
-"""Nodes of an interval, and what functions known at them alone imply: derivatives, values between, integrals.
+"""Nodes of an interval, and what functions known at them alone imply: derivatives, values between,
+integrals.
 
-On an interval: Chebyshev's extreme points and the polynomial through them. On a period: equispaced points and the
-trigonometric polynomial through them. Where the function is smooth, both converge faster than any power of the number
-of nodes (Trefethen, Spectral Methods in MATLAB, 2000, chapters 3 to 6).
+On an interval: Chebyshev's extreme points and the polynomial through them. On a period: equispaced
+points and the trigonometric polynomial through them. Where the function is smooth, both converge
+faster than any power of the number of nodes (Trefethen, Spectral Methods in MATLAB, 2000, chapters
+3 to 6).
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class Axis(ABC):
     @property
     @abstractmethod
     def weights(self) -> Array:
-        """The weights [n] of the integral over the interval of the function through values at the nodes."""
+        """The weights [n] of the integral over the interval of the function through values at
+        the nodes.
+        """
 
     @property
     @abstractmethod
@@ -42,10 +46,14 @@ class Axis(ABC):
 
     @abstractmethod
     def interpolation(self, points: Array) -> Array:
-        """The matrix [n_points, n] that takes values at the nodes to values at points of the interval."""
+        """The matrix [n_points, n] that takes values at the nodes to values at points of the
+        interval.
+        """
 
     def derivative(self, order: int) -> Array:
-        """The matrix [n, n] that takes values at the nodes to the derivative of an order, 0 to 4, at the nodes."""
+        """The matrix [n, n] that takes values at the nodes to the derivative of an order, 0 to
+        4, at the nodes.
+        """
         return self._derivatives[order]
 
     @property
@@ -57,8 +65,8 @@ class Axis(ABC):
 class ChebyshevAxis(Axis):
     """The extreme points of Chebyshev's polynomial, both ends included; n ≥ 2.
 
-    On [−1, 1]: x_j = −cos(jπ/(n − 1)), barycentric weights (−1)^j, halved at the ends (Berrut & Trefethen, SIAM
-    Review 46, 2004, equation 5.4).
+    On [−1, 1]: x_j = −cos(jπ/(n − 1)), barycentric weights (−1)^j, halved at the ends (Berrut &
+    Trefethen, SIAM Review 46, 2004, equation 5.4).
     """
 
     @cached_property
@@ -78,7 +86,9 @@ class ChebyshevAxis(Axis):
         moments[degrees == last] /= 2
         moments[0] /= 2
         ends = np.where(np.isin(np.arange(self.n), (0, last)), 0.5, 1.0)
-        weights: Array = self.length / last * ends * (np.cos(np.outer(self._angles, degrees)) @ moments)
+        weights: Array = (
+            self.length / last * ends * (np.cos(np.outer(self._angles, degrees)) @ moments)
+        )
         return weights
 
     @cached_property
@@ -94,10 +104,16 @@ class ChebyshevAxis(Axis):
 
     @cached_property
     def _derivatives(self) -> tuple[Array, ...]:
-        """By the recursion of Welfert (Weideman & Reddy, ACM TOMS 26, 2000, equation 13), rows that sum to zero."""
+        """By the recursion of Welfert (Weideman & Reddy, ACM TOMS 26, 2000, equation 13), rows
+        that sum to zero.
+        """
         angles = self._angles
         # cos a − cos b as a product: differences of neighbouring nodes would cancel.
-        gaps = 2 * np.sin(np.add.outer(angles, angles) / 2) * np.sin(np.subtract.outer(angles, angles).T / 2)
+        gaps = (
+            2
+            * np.sin(np.add.outer(angles, angles) / 2)
+            * np.sin(np.subtract.outer(angles, angles).T / 2)
+        )
         # sin is exact near 0 and not near π: the upper half mirrors the lower.
         half = (self.n + 1) // 2
         gaps[-half:] = -gaps[:half][::-1, ::-1]
@@ -133,7 +149,9 @@ class FourierAxis(Axis):
 
     @cached_property
     def _derivatives(self) -> tuple[Array, ...]:
-        """Circulant: the transform of (ik)^order, where the highest wave has no odd derivative (Trefethen 2000, 3)."""
+        """Circulant: the transform of (ik)^order, where the highest wave has no odd derivative
+        (Trefethen 2000, 3).
+        """
         from scipy.linalg import circulant
 
         waves = 1j * np.fft.fftfreq(self.n, 1 / self.n)
@@ -142,11 +160,15 @@ class FourierAxis(Axis):
             factors = waves**order
             if order % 2:
                 factors[self.n // 2] = 0
-            matrices.append(circulant(np.fft.ifft(factors).real) * (2 * np.pi / self.length) ** order)
+            matrices.append(
+                circulant(np.fft.ifft(factors).real) * (2 * np.pi / self.length) ** order
+            )
         return tuple(matrices)
 
     def interpolation(self, points: Array) -> Array:
-        """The periodic cardinal functions for even n, barycentric (Berrut & Trefethen 2004, equation 7.3)."""
+        """The periodic cardinal functions for even n, barycentric (Berrut & Trefethen 2004,
+        equation 7.3).
+        """
         phases = np.pi * np.mod((points[:, None] - self.nodes) / self.length + 0.5, 1.0) - np.pi / 2
         return _barycentric_matrix(np.tan(phases), np.where(np.arange(self.n) % 2, -1.0, 1.0))
 

@@ -1,14 +1,17 @@
-"""The referee for Burgers' equation u_t + u u_x = ν u_xx: the transformation of Hopf (1950) and Cole (1951).
+"""The referee for Burgers' equation u_t + u u_x = ν u_xx: the transformation of Hopf (1950) and
+Cole (1951).
 
-With u_0 the initial values on the whole line and U_0′ = u_0, let ⟨g⟩ be the mean of g(y) under the weight
+With u_0 the initial values on the whole line and U_0′ = u_0, let ⟨g⟩ be the mean of g(y) under the
+weight
 
     w(y) = exp Φ(y),    Φ(y) = −U_0(y)/(2ν) − (x − y)²/(4νt).
 
-Then u(x, t) = ⟨u_0⟩ and u_x(x, t) = ⟨u_0′⟩ − (⟨u_0²⟩ − ⟨u_0⟩²)/(2ν). Walls with u = 0 are met by continuing
-u_0 as an odd function about each of them.
+Then u(x, t) = ⟨u_0⟩ and u_x(x, t) = ⟨u_0′⟩ − (⟨u_0²⟩ − ⟨u_0⟩²)/(2ν). Walls with u = 0 are met by
+continuing u_0 as an odd function about each of them.
 
-The means are taken by the trapezoidal rule, which converges geometrically for such weights (Trefethen &
-Weideman, SIAM Review 56, 2014) and, unlike Gauss-Hermite, does not underflow when ν is small.
+The means are taken by the trapezoidal rule, which converges geometrically for such weights
+(Trefethen & Weideman, SIAM Review 56, 2014) and, unlike Gauss-Hermite, does not underflow when ν is
+small.
 """
 
 from __future__ import annotations
@@ -75,7 +78,9 @@ class InitialValues:
         length = self.upper - self.lower
         offset = np.mod(y - self.lower, 2 * length)
         mirrored = offset > length
-        return self.lower + np.where(mirrored, 2 * length - offset, offset), np.where(mirrored, -1.0, 1.0)
+        return self.lower + np.where(mirrored, 2 * length - offset, offset), np.where(
+            mirrored, -1.0, 1.0
+        )
 
     def values(self, y: Array) -> Array:
         image, sign = self.fold(y)
@@ -93,7 +98,10 @@ class InitialValues:
 class HopfCole(Reference):
     """Burgers' equation on an interval with u = 0 at both ends, for any constant ν > 0."""
 
-    method = "Hopf-Cole transformation, trapezoidal rule; error: change when the nodes are doubled, and rounding"
+    method = (
+        "Hopf-Cole transformation, trapezoidal rule; error: change when the nodes are "
+        "doubled, and rounding"
+    )
 
     def __init__(self, problem: Problem) -> None:
         """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""
@@ -111,7 +119,9 @@ class HopfCole(Reference):
         scale = max(self.initial.largest, np.finfo(float).tiny)
         # U_0/(2ν) enters an exponential, so its rounding is that of the result.
         rounding = float(np.finfo(float).eps * scale * (1 + self._exponent_range()))
-        return ReferenceValues({self.unknown: values}, max(change, rounding), time.perf_counter() - began)
+        return ReferenceValues(
+            {self.unknown: values}, max(change, rounding), time.perf_counter() - began
+        )
 
     def slope(self, points: Array) -> Array:
         """u_x at points [n, 2] after the start."""
@@ -130,7 +140,9 @@ class HopfCole(Reference):
         return mean(self.initial.slope(y)) - variance / (2 * self.viscosity)
 
     def _converged(self, points: Array, quantity: Quantity) -> tuple[Array, float]:
-        """The quantity at every point, the nodes doubled until it rests, and the largest last change."""
+        """The quantity at every point, the nodes doubled until it rests, and the largest last
+        change.
+        """
         x, t = points[:, self.space_axis], points[:, 1 - self.space_axis] - self.start
         result = np.empty(len(points))
         at_start = t <= 0
@@ -140,7 +152,8 @@ class HopfCole(Reference):
         first = self._first_nodes(t[later])
         if np.any(first >= MOST_NODES):
             raise ReferenceRefusedError(
-                f"Hopf-Cole does not apply: with nu = {self.viscosity:g} the fronts are too thin for {MOST_NODES} nodes"
+                f"Hopf-Cole does not apply: with nu = {self.viscosity:g} the fronts are too "
+                f"thin for {MOST_NODES} nodes"
             )
         for nodes in np.unique(first):
             which = later[first == nodes]
@@ -151,7 +164,9 @@ class HopfCole(Reference):
     def _doubled(
         self, x: Array, t: Array, which: NDArray[np.intp], nodes: int, quantity: Quantity
     ) -> tuple[Array, float]:
-        """The quantity at some of the points, its nodes doubled from a first number until it rests."""
+        """The quantity at some of the points, its nodes doubled from a first number until it
+        rests.
+        """
         result = np.empty(len(which))
         open_, largest_change = np.arange(len(which)), 0.0
         before = self._by_parts(x, t, which, nodes, quantity)
@@ -175,22 +190,29 @@ class HopfCole(Reference):
         """
         travel = t * self.initial.largest
         wide = 180 * self.viscosity * t
-        return np.minimum(travel + np.sqrt(travel**2 + wide), np.sqrt(2 * t * self.initial.swing + wide))
+        return np.minimum(
+            travel + np.sqrt(travel**2 + wide), np.sqrt(2 * t * self.initial.swing + wide)
+        )
 
     def _first_nodes(self, t: Array) -> NDArray[np.intp]:
-        """Nodes, a power of two, that put two into the width of the narrowest peak that the weight can have.
+        """Nodes, a power of two, that put two into the width of the narrowest peak that the weight
+        can have.
 
-        −Φ″ = (u_0′ + 1/t)/(2ν). With fewer, one node may outweigh all others at one number of nodes and at twice
-        that number, and a wrong value would seem to rest.
+        −Φ″ = (u_0′ + 1/t)/(2ν). With fewer, one node may outweigh all others at one number of nodes
+        and at twice that number, and a wrong value would seem to rest.
         """
         width = np.sqrt(2 * self.viscosity / (self.initial.steepest + 1 / t))
         needed = 4 * self._reach(t) / width
         return np.maximum(FIRST_NODES, 2 ** np.ceil(np.log2(needed))).astype(np.intp)
 
-    def _by_parts(self, x: Array, t: Array, which: NDArray[np.intp], nodes: int, quantity: Quantity) -> Array:
+    def _by_parts(
+        self, x: Array, t: Array, which: NDArray[np.intp], nodes: int, quantity: Quantity
+    ) -> Array:
         size = max(1, _AT_A_TIME // nodes)
         parts = [which[i : i + size] for i in range(0, len(which), size)]
-        return np.concatenate([self._on_nodes(x[part], t[part], nodes, quantity) for part in parts] or [np.empty(0)])
+        return np.concatenate(
+            [self._on_nodes(x[part], t[part], nodes, quantity) for part in parts] or [np.empty(0)]
+        )
 
     def _on_nodes(self, x: Array, t: Array, nodes: int, quantity: Quantity) -> Array:
         """The quantity with a given number of nodes."""
@@ -210,9 +232,14 @@ class _Statement:
         self.domain = problem.domain
         equations = [term for term in problem.terms if term.kind == "equation"]
         if self.domain.dimension != 2 or self.domain.time_axis is None:
-            raise _refused(f"the coordinates are {listed(self.domain.coordinates)}", "one of space and t")
+            raise _refused(
+                f"the coordinates are {listed(self.domain.coordinates)}", "one of space and t"
+            )
         if len(problem.unknowns) != 1 or len(equations) != 1:
-            raise _refused(f"there are {len(problem.unknowns)} unknowns and {len(equations)} equations", "one of each")
+            raise _refused(
+                f"there are {len(problem.unknowns)} unknowns and {len(equations)} equations",
+                "one of each",
+            )
         self.time_axis = self.domain.time_axis
         self.space_axis = 1 - self.time_axis
         self.space = self.domain.coordinates[self.space_axis]
@@ -226,17 +253,24 @@ class _Statement:
         self.u, self.u_x, self.u_xx, self.u_t = field(0, 0), field(1, 0), field(2, 0), field(0, 1)
 
     def viscosity(self) -> float:
-        """ν, found by probing the residual; refuses equations that are not c (u_t + u u_x − ν u_xx)."""
+        """ν, found by probing the residual; refuses equations that are not c (u_t + u u_x − ν
+        u_xx).
+        """
         u, x = self.u.unknown, self.space
         form = f"{u}_t + {u}*{u}_{x} = nu*{u}_{x}{x}"
-        refused = _refused(f"the equation '{self.equation.name}' is not of the form", f"{form} with a constant nu > 0")
+        refused = _refused(
+            f"the equation '{self.equation.name}' is not of the form",
+            f"{form} with a constant nu > 0",
+        )
         if not self.equation.fields <= {self.u, self.u_x, self.u_xx, self.u_t}:
             raise refused
         residual = self.equation.residuals[0]
         random = np.random.default_rng(0)
         inside = self.domain.from_unit(random.random((64, 2)))
 
-        def probe(u: Array | float, u_x: Array | float, u_xx: Array | float, u_t: Array | float) -> Array:
+        def probe(
+            u: Array | float, u_x: Array | float, u_xx: Array | float, u_t: Array | float
+        ) -> Array:
             values = {self.u: u, self.u_x: u_x, self.u_xx: u_xx, self.u_t: u_t}
             return _at(residual, self.domain.coordinates, inside, values)
 
@@ -255,9 +289,15 @@ class _Statement:
     def check_walls(self) -> None:
         """Refuses conditions on the faces in space other than u = 0 on both."""
         for face in self.domain.boundary:
-            held = [term for term in self.conditions if isinstance(term.region, OnFaces) and face in term.region.faces]
+            held = [
+                term
+                for term in self.conditions
+                if isinstance(term.region, OnFaces) and face in term.region.faces
+            ]
             if not held:
-                raise _refused(f"no condition stands on {face.name}", f"{self.u.unknown} = 0 on both walls")
+                raise _refused(
+                    f"no condition stands on {face.name}", f"{self.u.unknown} = 0 on both walls"
+                )
             for term in held:
                 line = np.stack(self.domain.grid((9, 9)), axis=1)
                 line[:, face.axis] = face.value
@@ -279,7 +319,8 @@ class _Statement:
         line = np.linspace(lower, upper, 101)
         if self._shift(residual, points(line)) is None:
             raise _refused(
-                f"the condition '{term.name}' does not give {self.u.unknown} itself", "u = f(x) at the start"
+                f"the condition '{term.name}' does not give {self.u.unknown} itself",
+                "u = f(x) at the start",
             )
         # The residual is c (u − u_0) with a constant c.
         factor = float(np.diff(self._probe(residual, points(line[:1])), axis=0)[0, 0])
@@ -292,12 +333,18 @@ class _Statement:
         ends = inside(np.array([lower, upper]))
         size = max(1.0, float(np.max(np.abs(inside(line)))))
         if np.max(np.abs(ends)) > 1e-12 * size:
-            raise _refused(f"the initial values at the walls are {ends[0]:g} and {ends[1]:g}", "0 there")
+            raise _refused(
+                f"the initial values at the walls are {ends[0]:g} and {ends[1]:g}", "0 there"
+            )
         return InitialValues(lower, upper, inside, slope, _series(inside, lower, upper))
 
     def _initial_condition(self) -> tuple[Term, Node]:
         start = self.domain.faces[2 * self.time_axis]
-        held = [term for term in self.conditions if isinstance(term.region, OnFaces) and start in term.region.faces]
+        held = [
+            term
+            for term in self.conditions
+            if isinstance(term.region, OnFaces) and start in term.region.faces
+        ]
         if len(held) != 1 or len(held[0].residuals) != 1:
             raise _refused(f"{len(held)} conditions stand on {start.name}", "one, of one equation")
         return held[0], held[0].residuals[0]
@@ -315,15 +362,23 @@ class _Statement:
         )
         return -zero / factor if linear else None
 
-    def _probe(self, residual: Node, points: Array, values: tuple[float, ...] = (0.0, 1.0)) -> Array:
-        """The residual at points for some values of u, its derivatives being 0; [n_values, n_points]."""
+    def _probe(
+        self, residual: Node, points: Array, values: tuple[float, ...] = (0.0, 1.0)
+    ) -> Array:
+        """The residual at points for some values of u, its derivatives being 0; [n_values,
+        n_points].
+        """
         rest = dict.fromkeys((self.u_x, self.u_xx, self.u_t), 0.0)
-        return np.stack([_at(residual, self.domain.coordinates, points, rest | {self.u: u}) for u in values])
+        return np.stack(
+            [_at(residual, self.domain.coordinates, points, rest | {self.u: u}) for u in values]
+        )
 
 
 @dataclass(frozen=True)
 class _AtStart:
-    """x → tree/divisor at time `start`, for given values of the fields; a class, so that references can be sent."""
+    """x → tree/divisor at time `start`, for given values of the fields; a class, so that
+    references can be sent.
+    """
 
     tree: Node
     coordinates: tuple[str, ...]
@@ -343,20 +398,30 @@ def _on_line(x: Array, time: float, time_axis: int) -> Array:
     return np.stack(columns if time_axis == 1 else columns[::-1], axis=1)
 
 
-def _at(tree: Node, coordinates: tuple[str, ...], points: Array, values: Mapping[Field, Array | float]) -> Array:
+def _at(
+    tree: Node, coordinates: tuple[str, ...], points: Array, values: Mapping[Field, Array | float]
+) -> Array:
     symbols = dict(zip(coordinates, points.T, strict=True))
     with np.errstate(all="ignore"):
-        return np.array(np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(points)), dtype=np.float64)
+        return np.array(
+            np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(points)), dtype=np.float64
+        )
 
 
 def _series(function: Callable[[Array], Array], lower: float, upper: float) -> Chebyshev:
-    """The Chebyshev series of a smooth function to rounding; refuses functions that are not smooth enough."""
+    """The Chebyshev series of a smooth function to rounding; refuses functions that are not
+    smooth enough.
+    """
     for degree in (16, 32, 64, 128, 256, 512, 1024, 2048):
         series = Chebyshev.interpolate(function, degree, domain=[lower, upper])
         size = np.max(np.abs(series.coef))
-        if np.max(np.abs(series.coef[-max(3, degree // 8) :])) <= 1e-15 * max(size, 1e-300) * np.sqrt(degree):
+        if np.max(np.abs(series.coef[-max(3, degree // 8) :])) <= 1e-15 * max(
+            size, 1e-300
+        ) * np.sqrt(degree):
             return series
-    raise _refused("the initial values are not smooth", "values whose Chebyshev series converges to rounding")
+    raise _refused(
+        "the initial values are not smooth", "values whose Chebyshev series converges to rounding"
+    )
 
 
 def _refused(found: str, needed: str) -> ReferenceRefusedError:

@@ -1,4 +1,6 @@
-"""What every reference is: a solution from elsewhere that can be evaluated anywhere and says how far to trust it."""
+"""What every reference is: a solution from elsewhere that can be evaluated anywhere and says how
+far to trust it.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ class ReferenceRefusedError(LaafError):
 class ReferenceValues:
     """Fields at points.
 
-    fields: each unknown [n_points], float64. error_estimate: of the largest absolute error among them, in
-    the unit of the unknown. wall_time_s: what computing them took.
+    fields: each unknown [n_points], float64. error_estimate: of the largest absolute error among
+    them, in the unit of the unknown. wall_time_s: what computing them took.
     """
 
     fields: Mapping[str, Array]
@@ -33,9 +35,10 @@ class ReferenceValues:
 class Reference(ABC):
     """An independent solution of a problem.
 
-    method: one line on how it is computed and how its error is estimated. fingerprint: what tells it from others of
-    its kind besides the spec, as the checksum of a file; empty where the spec says all. takes_long: whether the first
-    evaluation solves equations, so that a person should be told.
+    method: one line on how it is computed and how its error is estimated. fingerprint: what tells
+    it from others of its kind besides the spec, as the checksum of a file; empty where the spec
+    says all. takes_long: whether the first evaluation solves equations, so that a person should be
+    told.
     """
 
     method: str
@@ -43,7 +46,9 @@ class Reference(ABC):
     fingerprint: str = ""
 
     def check(self, domain: Domain) -> None:
-        """Tells, at little cost, whether the reference covers a domain; raises ReferenceRefusedError where not."""
+        """Tells, at little cost, whether the reference covers a domain; raises
+        ReferenceRefusedError where not.
+        """
         self.evaluate(grid_points(domain.grid((2,) * domain.dimension)))
 
     @abstractmethod

@@ -1,4 +1,6 @@
-"""A reference from a file: fields on a grid, interpolated where the points asked for are not of the grid."""
+"""A reference from a file: fields on a grid, interpolated where the points asked for are not of
+the grid.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Tabulated(Reference):
         except TableError as error:
             raise ReferenceRefusedError(str(error)) from None
         if isinstance(table, Rows):
-            raise ReferenceRefusedError(f"the rows of {path} do not fill a grid, and a reference must")
+            raise ReferenceRefusedError(
+                f"the rows of {path} do not fill a grid, and a reference must"
+            )
         for name, axis in zip(problem.domain.coordinates, table.axes, strict=True):
             if len(axis) < 2:
                 raise ReferenceRefusedError(f"'{name}' in {path} has a single value")
@@ -41,7 +45,8 @@ class Tabulated(Reference):
         self.coordinates = problem.domain.coordinates
         sizes = " x ".join(str(len(axis)) for axis in table.axes)
         self.method = (
-            f"{path.name} ({self.fingerprint}), {sizes} values, splines between them; error: of interpolation, "
+            f"{path.name} ({self.fingerprint}), {sizes} values, splines between them; error: "
+            "of interpolation, "
             "by a coarser one (that of the file itself is not known)"
         )
 
@@ -52,16 +57,21 @@ class Tabulated(Reference):
             low, high = points[:, i].min(), points[:, i].max()
             if low < axis[0] - slack or high > axis[-1] + slack:
                 raise ReferenceRefusedError(
-                    f"the table covers {name} from {axis[0]:g} to {axis[-1]:g}, and values are needed from {low:g} to "
+                    f"the table covers {name} from {axis[0]:g} to {axis[-1]:g}, and values are "
+                    f"needed from {low:g} to "
                     f"{high:g}"
                 )
-        inside = np.clip(points, [axis[0] for axis in self.table.axes], [axis[-1] for axis in self.table.axes])
+        inside = np.clip(
+            points, [axis[0] for axis in self.table.axes], [axis[-1] for axis in self.table.axes]
+        )
         fields = {name: _interpolate(self.table, name, inside) for name in self.table.fields}
         estimate = max(self._estimate(name, inside) for name in fields)
         return ReferenceValues(fields, estimate, time.perf_counter() - start)
 
     def _estimate(self, name: str, points: Array) -> float:
-        """The change when every second value is left out, both ends kept; rounding where nothing is interpolated."""
+        """The change when every second value is left out, both ends kept; rounding where nothing
+        is interpolated.
+        """
         values = self.table.fields[name]
         between = [not self._on_axis(i, points[:, i]) for i in range(len(self.table.axes))]
         if not any(between):
@@ -70,14 +80,19 @@ class Tabulated(Reference):
         for i, axis in enumerate(self.table.axes):
             if between[i] and len(axis) < MIN_VALUES:
                 raise ReferenceRefusedError(
-                    f"the table has {len(axis)} values of {self.coordinates[i]}, and values between them are needed; "
+                    f"the table has {len(axis)} values of {self.coordinates[i]}, and values "
+                    "between them are needed; "
                     f"with fewer than {MIN_VALUES} their error could not be told"
                 )
             every = range(0, len(axis), 2) if between[i] else range(len(axis))
             kept.append(np.unique([*every, len(axis) - 1]))
         axes = tuple(axis[which] for axis, which in zip(self.table.axes, kept, strict=True))
         coarse = Table(axes, {name: values[np.ix_(*kept)]})
-        return float(np.max(np.abs(_interpolate(coarse, name, points) - _interpolate(self.table, name, points))))
+        return float(
+            np.max(
+                np.abs(_interpolate(coarse, name, points) - _interpolate(self.table, name, points))
+            )
+        )
 
     def _on_axis(self, i: int, values: Array) -> bool:
         """Whether all values of a coordinate are values of the table's axis, within rounding."""
@@ -101,4 +116,6 @@ def _interpolate(table: Table, name: str, points: Array) -> Array:
         coefficients = np.moveaxis(spline.c, 0, i)
         knots.append(spline.t)
         degrees.append(spline.k)
-    return np.asarray(NdBSpline(tuple(knots), coefficients, k=tuple(degrees))(points), dtype=np.float64)
+    return np.asarray(
+        NdBSpline(tuple(knots), coefficients, k=tuple(degrees))(points), dtype=np.float64
+    )

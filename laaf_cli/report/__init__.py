@@ -1,1 +1,3 @@
-"""What run files tell: comparison, tables, figures, exports. Needs neither torch nor the training."""
+"""What run files tell: comparison, tables, figures, exports. Needs neither torch nor the
+training.
+"""

@@ -1,4 +1,6 @@
-"""Runs grouped by problem and method over seeds: how each method did, and what the pairs of seeds support."""
+"""Runs grouped by problem and method over seeds: how each method did, and what the pairs of
+seeds support.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ from laaf_cli.text import did_you_mean, listed
 class ConstantOverSeeds:
     """A learned constant over the runs of a group.
 
-    value: its values at the end, of the runs that did not fail. within: the median of its spread in the course of
-    each of them. relative_error: infinite where the run failed, NaN where the truth is 0 or not known.
+    value: its values at the end, of the runs that did not fail. within: the median of its spread in
+    the course of each of them. relative_error: infinite where the run failed, NaN where the truth
+    is 0 or not known.
     """
 
     truth: float | None
@@ -55,7 +58,8 @@ def _over_seeds(name: str, runs: Sequence[RunSummary]) -> ConstantOverSeeds:
 class MethodGroup:
     """The runs of one method on one problem, one per seed, and what they come to.
 
-    label: the method's name and, where other groups would bear the same, the settings in which it differs.
+    label: the method's name and, where other groups would bear the same, the settings in which it
+    differs.
     """
 
     problem: str
@@ -101,8 +105,9 @@ class MethodGroup:
 class Comparison:
     """Methods side by side.
 
-    groups: by problem, then as sorted. baselines: the group that others are compared with, by problem; absent
-    where none was asked for. pairs: by problem and label. flags: what makes the groups less than comparable.
+    groups: by problem, then as sorted. baselines: the group that others are compared with, by
+    problem; absent where none was asked for. pairs: by problem and label. flags: what makes the
+    groups less than comparable.
     """
 
     groups: tuple[MethodGroup, ...]
@@ -124,7 +129,9 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        """What the data support: each method against the baseline, or else the two least medians against each other."""
+        """What the data support: each method against the baseline, or else the two least medians
+        against each other.
+        """
         if self.pairs:
             return [
                 pair.sentence(group.label, self.baselines[group.problem].label)
@@ -134,13 +141,19 @@ class Comparison:
         return [sentence for problem in self.problems if (sentence := self._winner(problem))]
 
     def _winner(self, problem: str) -> str:
-        known = [group for group in self.groups if group.problem == problem and not math.isnan(group.error.median)]
+        known = [
+            group
+            for group in self.groups
+            if group.problem == problem and not math.isnan(group.error.median)
+        ]
         ranked = sorted(known, key=lambda group: group.error.median)
         if len(ranked) < 2:
             return ""
         best, second = ranked[:2]
         told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
-        medians = [f"{group.label} ({group.measure.text(group.error.median)})" for group in (best, second)]
+        medians = [
+            f"{group.label} ({group.measure.text(group.error.median)})" for group in (best, second)
+        ]
         return f"Least median errors: {medians[0]}, then {medians[1]}. {told}"
 
 
@@ -160,22 +173,30 @@ def _last_if_nan(value: float) -> float:
 
 
 def compare(
-    runs: Sequence[RunSummary], *, baseline: str | None = None, sort: str = "method", mixed: bool = False
+    runs: Sequence[RunSummary],
+    *,
+    baseline: str | None = None,
+    sort: str = "method",
+    mixed: bool = False,
 ) -> Comparison:
     """The comparison of runs.
 
-    baseline: the kind of slopes, or the label, of the method that others are compared with; `baseline_label`
-    finds that of a run file. mixed: let runs of several problems stand in one comparison; pairs and ranks stay
-    within a problem.
+    baseline: the kind of slopes, or the label, of the method that others are compared with;
+    `baseline_label` finds that of a run file. mixed: let runs of several problems stand in one
+    comparison; pairs and ranks stay within a problem.
 
-    Raises RunFileError for runs of several problems unless `mixed`, UsageError for a baseline that is not
-    among the runs.
+    Raises RunFileError for runs of several problems unless `mixed`, UsageError for a baseline that
+    is not among the runs.
     """
     problems = _problem_names(runs)
     if len(problems) > 1 and not mixed:
-        counts = listed(f"{name}: {sum(run.problem_hash == key for run in runs)}" for key, name in problems.items())
+        counts = listed(
+            f"{name}: {sum(run.problem_hash == key for run in runs)}"
+            for key, name in problems.items()
+        )
         raise RunFileError(
-            f"these are runs of {len(problems)} problems ({counts}), and errors of different problems do not rank\n"
+            f"these are runs of {len(problems)} problems ({counts}), and errors of different "
+            "problems do not rank\n"
             "--mixed puts them into one table all the same, each problem apart."
         )
     duplicates: list[str] = []
@@ -183,7 +204,8 @@ def compare(
         group
         for key, name in problems.items()
         for group in sorted(
-            _groups(name, [run for run in runs if run.problem_hash == key], duplicates), key=SORTS[sort]
+            _groups(name, [run for run in runs if run.problem_hash == key], duplicates),
+            key=SORTS[sort],
         )
     ]
     baselines = _baselines(groups, baseline) if baseline is not None else {}
@@ -191,8 +213,14 @@ def compare(
     for problem, base in baselines.items():
         others = [group for group in groups if group.problem == problem and group is not base]
         compared = holm([compare_pairs(group.errors, base.errors) for group in others])
-        pairs |= {(problem, group.label): pair for group, pair in zip(others, compared, strict=True)}
-    flags = [flag for name in problems.values() for flag in _flags([g for g in groups if g.problem == name])]
+        pairs |= {
+            (problem, group.label): pair for group, pair in zip(others, compared, strict=True)
+        }
+    flags = [
+        flag
+        for name in problems.values()
+        for flag in _flags([g for g in groups if g.problem == name])
+    ]
     return Comparison(tuple(groups), baselines, pairs, (*duplicates, *flags))
 
 
@@ -200,11 +228,15 @@ def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
     """Hash → name, with the settings in which problems of one name differ."""
     first = {run.problem_hash: run for run in reversed(runs)}
     keys = [run.problem_hash for run in runs if first[run.problem_hash] is run]
-    names = _told_apart([first[key].problem for key in keys], [first[key] for key in keys], labels.PROBLEM)
+    names = _told_apart(
+        [first[key].problem for key in keys], [first[key] for key in keys], labels.PROBLEM
+    )
     return dict(zip(keys, names, strict=True))
 
 
-def _told_apart(names: Sequence[str], runs: Sequence[RunSummary], sections: Sequence[str]) -> list[str]:
+def _told_apart(
+    names: Sequence[str], runs: Sequence[RunSummary], sections: Sequence[str]
+) -> list[str]:
     # Files of observed values make problems that no setting tells apart.
     marks = [run.problem_hash[:6] + run.method_hash[:6] for run in runs]
     return labels.told_apart(names, [run.settings for run in runs], sections, marks)
@@ -216,14 +248,19 @@ def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> 
     for run in runs:
         seeds = by_method.setdefault((run.method_hash, run.measured), {})
         if run.seed in seeds:
-            duplicates.append(f"{run.path} repeats method and seed of {seeds[run.seed].path} and is left out")
+            duplicates.append(
+                f"{run.path} repeats method and seed of {seeds[run.seed].path} and is left out"
+            )
         else:
             seeds[run.seed] = run
     ordered = [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in by_method.values()]
     styles = [method_style(group[0].spec) for group in ordered]
-    names = _told_apart([style.name for style in styles], [group[0] for group in ordered], labels.METHOD)
+    names = _told_apart(
+        [style.name for style in styles], [group[0] for group in ordered], labels.METHOD
+    )
     return [
-        MethodGroup(problem, label, style, group) for label, style, group in zip(names, styles, ordered, strict=True)
+        MethodGroup(problem, label, style, group)
+        for label, style, group in zip(names, styles, ordered, strict=True)
     ]
 
 
@@ -237,8 +274,15 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
         here = [group.label for group in inside]
         if len(matching) > 1:
             several = listed(f"'{group.label}'" for group in matching)
-            raise UsageError(f"{len(matching)} methods are of the kind '{wanted}': {several}; name one of them in full")
-        if not matching and len(groups) > len(inside) and any(group.label == wanted for group in groups):
+            raise UsageError(
+                f"{len(matching)} methods are of the kind '{wanted}': {several}; name one of "
+                "them in full"
+            )
+        if (
+            not matching
+            and len(groups) > len(inside)
+            and any(group.label == wanted for group in groups)
+        ):
             continue  # a run file is the baseline of its own problem alone
         if not matching:
             near = did_you_mean(wanted, [*KIND_LABELS, *here])
@@ -251,7 +295,8 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
 
 
 def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
-    """The label of the group that holds the run file `path`, or None where it is not among the runs.
+    """The label of the group that holds the run file `path`, or None where it is not among the
+    runs.
 
     Raises UsageError where another run of the same method and seed stands for it.
     """
@@ -261,7 +306,9 @@ def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
         return None
     alike = [run for run in runs if run.problem_hash == own.problem_hash]
     groups = _groups(own.problem, alike, [])
-    label = next((group.label for group in groups if any(run.path == own.path for run in group.runs)), None)
+    label = next(
+        (group.label for group in groups if any(run.path == own.path for run in group.runs)), None
+    )
     if label is None:
         raise UsageError(
             f"{path} has method and seed of a run that it is to be compared with\n"
@@ -302,6 +349,8 @@ def _flags(groups: Iterable[MethodGroup]) -> list[str]:
     for group in groups:
         by_seeds.setdefault(tuple(group.errors), []).append(group.label)
     if len(by_seeds) > 1:
-        told = "; ".join(f"{len(seeds)} in {listed(holding)}" for seeds, holding in by_seeds.items())
+        told = "; ".join(
+            f"{len(seeds)} in {listed(holding)}" for seeds, holding in by_seeds.items()
+        )
         flags.append(f"not every method has the same seeds: {told}")
     return flags

@@ -26,7 +26,9 @@ class SeedRecord:
     error: float
     """Its error at the end, null without a reference."""
     stop_reason: str
-    """Why its training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
+    """Why its training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or
+    `running` in a checkpoint.
+    """
     stop_detail: str
     """Where it diverged, and which phases stalled, and why; else empty."""
     seconds: float
@@ -50,20 +52,29 @@ class ConstantRecord:
     spread_in_a_run: float
     """Median of how much it still moved over the last tenth of a training."""
     relative_error_median: float
-    """Median of its distances from the truth over the size of that, failed runs counted as infinite."""
+    """Median of its distances from the truth over the size of that, failed runs counted as
+    infinite.
+    """
 
     @classmethod
     def of(cls, found: ConstantOverSeeds) -> ConstantRecord:
         value = found.value
-        return cls(found.truth, value.median, value.lower, value.upper, found.within, found.relative_error.median)
+        return cls(
+            found.truth,
+            value.median,
+            value.lower,
+            value.upper,
+            found.within,
+            found.relative_error.median,
+        )
 
 
 @dataclass(frozen=True)
 class GroupRecord:
     """A method and its runs, one for each seed.
 
-    A number that is unknown or infinite is null; so is what belongs to a baseline where there is none, and for the
-    baseline itself.
+    A number that is unknown or infinite is null; so is what belongs to a baseline where there is
+    none, and for the baseline itself.
     """
 
     problem: str
@@ -75,7 +86,9 @@ class GroupRecord:
     failed: int
     """How many of them diverged or were interrupted."""
     measure: str
-    """What its errors are: `relative L2 error`, or of classifications the share of test images, `test error`."""
+    """What its errors are: `relative L2 error`, or of classifications the share of test images,
+    `test error`.
+    """
     error_median: float
     """Median of the errors, failed runs counted as infinite."""
     median_failed: bool
@@ -87,8 +100,9 @@ class GroupRecord:
     error_best: float
     """The least error."""
     loss_without_recovery: float
-    """Median of the whole loss at the end less slope recovery, of classifications the cross entropy of the training
-    images, of the runs that did not fail."""
+    """Median of the whole loss at the end less slope recovery, of classifications the cross entropy
+    of the training images, of the runs that did not fail.
+    """
     slope_recovery: float
     """Median of the slope recovery term without its weight."""
     largest_scaled_slope: float
@@ -106,7 +120,9 @@ class GroupRecord:
     pairs: int | None
     """The number of seeds that method and baseline both have."""
     ratio: float | None
-    """Median over these pairs of the error divided by that of the baseline; below 1 the method is better."""
+    """Median over these pairs of the error divided by that of the baseline; below 1 the method
+    is better.
+    """
     ratio_low: float | None
     """Lower end of the 95 % bootstrap interval of that median."""
     ratio_high: float | None
@@ -204,11 +220,15 @@ def comparison_record(
 
 
 def as_csv(comparison: Comparison) -> str:
-    """The groups as CSV, numbers in full; a learned constant `nu` has the columns `nu_truth`, `nu_median`…"""
+    """The groups as CSV, numbers in full; a learned constant `nu` has the columns `nu_truth`,
+    `nu_median`…
+    """
     rows = [_flat(group) for group in comparison_record(comparison).as_json()["groups"]]
     file = io.StringIO()
     # A method that does not learn a constant leaves its columns empty.
-    writer = csv.DictWriter(file, list({name: None for row in rows for name in row}), lineterminator="\n")
+    writer = csv.DictWriter(
+        file, list({name: None for row in rows for name in row}), lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
@@ -219,7 +239,11 @@ def _flat(group: dict[str, object]) -> dict[str, object]:
     flat: dict[str, object] = {}
     for name, value in group.items():
         if name == "constants" and isinstance(value, dict):
-            flat |= {f"{constant}_{key}": item for constant, found in value.items() for key, item in found.items()}
+            flat |= {
+                f"{constant}_{key}": item
+                for constant, found in value.items()
+                for key, item in found.items()
+            }
         elif name != "seeds":
             flat[name] = value
     return flat

@@ -10,8 +10,8 @@ from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGrou
 from laaf_cli.report.statistics import PairedComparison
 
 DISPENSABLE = (
-    "n·a up to", "S(a)", "iterations", "best", "s", "loss", "quartiles of it", "quartiles", "± in a run",
-    "95 % interval",
+    "n·a up to", "S(a)", "iterations", "best", "s", "loss", "quartiles of it", "quartiles",
+    "± in a run", "95 % interval",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first first."""
 
@@ -24,7 +24,9 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
 
     def fitted(self, width: int) -> TextTable:
-        """The table without the columns that matter least, as far as that makes it fit into `width` characters."""
+        """The table without the columns that matter least, as far as that makes it fit into
+        `width` characters.
+        """
         columns = dict(zip(self.headings, zip(*self.rows, strict=True), strict=True))
         for heading in DISPENSABLE:
             if sum(max(map(len, (name, *cells))) + 3 for name, cells in columns.items()) <= width:
@@ -35,7 +37,9 @@ class TextTable:
     def markdown(self) -> str:
         """The table in Markdown."""
         lines = [self.headings, tuple("---" for _ in self.headings), *self.rows]
-        return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+        return "".join(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines
+        )
 
 
 def text_tables(comparison: Comparison) -> list[TextTable]:
@@ -50,7 +54,8 @@ def text_table(comparison: Comparison) -> TextTable:
     mixed = len(comparison.measures) > 1
     error = ["measure", "error"] if mixed else [comparison.measures[0].heading]
     headings = ["problem"] * several + [
-        "method", "runs", "failed", *error, "quartiles", "best", "loss", "S(a)", "n·a up to", "iterations", "s",
+        "method", "runs", "failed", *error, "quartiles", "best", "loss", "S(a)", "n·a up to",
+        "iterations", "s",
     ]  # fmt: skip
     if comparison.pairs:
         headings += ["ratio", "95 % interval", "p"]
@@ -67,7 +72,8 @@ def constants_table(comparison: Comparison) -> TextTable | None:
     """The learned constants of each group; None where no run learned any."""
     several = len(comparison.problems) > 1
     headings = ["problem"] * several + [
-        "method", "constant", "median", "quartiles", "± in a run", "truth", "relative error", "quartiles of it",
+        "method", "constant", "median", "quartiles", "± in a run", "truth",
+        "relative error", "quartiles of it",
     ]  # fmt: skip
     rows = [
         (*[group.problem] * several, group.label, name, *_constant_cells(constant))
@@ -85,7 +91,9 @@ def _constant_cells(constant: ConstantOverSeeds) -> list[str]:
         number_text(constant.within, ".1g"),
         "-" if constant.truth is None else f"{constant.truth:g}",
         error_text(error.median),
-        "-" if math.isnan(error.median) else f"{error_text(error.lower)} to {error_text(error.upper)}",
+        "-"
+        if math.isnan(error.median)
+        else f"{error_text(error.lower)} to {error_text(error.upper)}",
     ]
 
 
@@ -115,7 +123,11 @@ def _pair_cells(pair: PairedComparison | None) -> list[str]:
 
 def pair_texts(pair: PairedComparison) -> tuple[str, str, str]:
     """Ratio, interval and p of a paired comparison."""
-    return number_text(pair.ratio, ".3g"), interval_text(pair.low, pair.high), number_text(pair.adjusted, ".2g")
+    return (
+        number_text(pair.ratio, ".3g"),
+        interval_text(pair.low, pair.high),
+        number_text(pair.adjusted, ".2g"),
+    )
 
 
 def error_text(value: float) -> str:

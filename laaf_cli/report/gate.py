@@ -24,25 +24,33 @@ def above(runs: Sequence[RunSummary], bound: float) -> list[str]:
 
 
 def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
-    """A sentence for each method whose median error is more than `bound` times that of the stored runs of its problem.
+    """A sentence for each method whose median error is more than `bound` times that of the stored
+    runs of its problem.
 
-    Raises RunFileError where the stored runs are of another problem, or have no error to compare with.
+    Raises RunFileError where the stored runs are of another problem, or have no error to compare
+    with.
     """
     found = []
     for group, alike in _measured(comparison, stored):
         before, now = spread([run.error for run in alike]).median, group.error.median
         if not math.isfinite(before):
-            raise RunFileError(f"the runs of {group.problem} to compare against have no finite error")
+            raise RunFileError(
+                f"the runs of {group.problem} to compare against have no finite error"
+            )
         if not now <= bound * before:
-            found.append(f"{group.label}: {_growth(now, before, group.measure)}; the bound is {bound:g} times")
+            found.append(
+                f"{group.label}: {_growth(now, before, group.measure)}; the bound is {bound:g} "
+                "times"
+            )
     return found
 
 
 def slowdowns(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
-    """A sentence for each method whose median seconds of training are more than `bound` times those of the stored runs.
+    """A sentence for each method whose median seconds of training are more than `bound` times those
+    of the stored runs.
 
-    Runs that failed do not count on either side: they are bounded by their error. Raises RunFileError where the stored
-    runs are of another problem.
+    Runs that failed do not count on either side: they are bounded by their error. Raises
+    RunFileError where the stored runs are of another problem.
     """
     found = []
     for group, alike in _measured(comparison, stored):
@@ -50,18 +58,24 @@ def slowdowns(comparison: Comparison, stored: Sequence[RunSummary], bound: float
         now = group.median(lambda run: run.wall_time_s)
         if now > bound * before:
             found.append(
-                f"{group.label}: {now:.3g} s of training are {now / before:.3g} times those of the stored run, "
+                f"{group.label}: {now:.3g} s of training are {now / before:.3g} times those of "
+                "the stored run, "
                 f"{before:.3g} s; the bound is {bound:g} times"
             )
     return found
 
 
-def _measured(comparison: Comparison, stored: Sequence[RunSummary]) -> Iterator[tuple[MethodGroup, list[RunSummary]]]:
+def _measured(
+    comparison: Comparison, stored: Sequence[RunSummary]
+) -> Iterator[tuple[MethodGroup, list[RunSummary]]]:
     """Each method with the stored runs of its problem, where there are any."""
     problems = {run.problem_hash for group in comparison.groups for run in group.runs}
     for run in stored:
         if run.problem_hash not in problems:
-            raise RunFileError(f"{run.path} is a run of another problem ({run.problem}); nothing can be measured by it")
+            raise RunFileError(
+                f"{run.path} is a run of another problem ({run.problem}); nothing can be "
+                "measured by it"
+            )
     for group in comparison.groups:
         alike = [run for run in stored if run.problem_hash == group.runs[0].problem_hash]
         if alike:
@@ -75,7 +89,10 @@ def _growth(now: float, before: float, measure: Measure) -> str:
     if math.isinf(now):
         return f"most runs failed, and the error of the stored run is {measure.text(before)}"
     times = f"{now / before:.3g} times" if before else "above"
-    return f"the {measure.name} {measure.text(now)} is {times} that of the stored run, {measure.text(before)}"
+    return (
+        f"the {measure.name} {measure.text(now)} is {times} that of the stored run, "
+        f"{measure.text(before)}"
+    )
 
 
 def _error(run: RunSummary) -> str:

@@ -6,27 +6,37 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 PROBLEM = (
-    "images", "coordinates", "unknowns", "constants", "learn", "functions", "periodic", "equations", "conditions",
-    "data", "part",
+    "images", "coordinates", "unknowns", "constants", "learn", "functions", "periodic",
+    "equations", "conditions", "data", "part",
 )  # fmt: skip
 METHOD = (
-    "slopes", "training", "network", "model", "augment", "transform", "periodic", "learn", "points", "weights",
-    "conditions", "data", "dtype", "derivatives", "max_seconds", "evaluation", "reference",
+    "slopes", "training", "network", "model", "augment", "transform", "periodic", "learn", "points",
+    "weights", "conditions", "data", "dtype", "derivatives", "max_seconds", "evaluation", "reference",
 )  # fmt: skip
 """The settings that make a problem, and those that make a method."""
 
 PART = "part"
-"""Stands among the settings of a run of images: which part of the data set was found, empty for the whole."""
+"""Stands among the settings of a run of images: which part of the data set was found, empty for
+the whole.
+"""
 
 
 def told_apart(
-    names: Sequence[str], settings: Sequence[Mapping[str, Any]], sections: Sequence[str], marks: Sequence[str]
+    names: Sequence[str],
+    settings: Sequence[Mapping[str, Any]],
+    sections: Sequence[str],
+    marks: Sequence[str],
 ) -> list[str]:
-    """The names so that each stands once: settings that differ among the owners of one name are added to it.
+    """The names so that each stands once: settings that differ among the owners of one name are
+    added to it.
 
-    settings: of each owner; those of `sections` count. marks: what is added where no setting tells owners apart.
+    settings: of each owner; those of `sections` count. marks: what is added where no setting tells
+    owners apart.
     """
-    flat = [_flat({key: own.get(key) for key in sections if key != "slopes" or _is_adaptive(own)}) for own in settings]
+    flat = [
+        _flat({key: own.get(key) for key in sections if key != "slopes" or _is_adaptive(own)})
+        for own in settings
+    ]
     told = []
     for name, own in zip(names, flat, strict=True):
         alike = [other for other, label in zip(flat, names, strict=True) if label == name]
@@ -35,7 +45,10 @@ def told_apart(
         words = [_in_words(key, own, differing, several=several) for key in differing]
         extra = ", ".join(dict.fromkeys(words))
         told.append(f"{name}, {extra}" if extra else name)
-    return [label if told.count(label) == 1 else f"{label} ({mark})" for label, mark in zip(told, marks, strict=True)]
+    return [
+        label if told.count(label) == 1 else f"{label} ({mark})"
+        for label, mark in zip(told, marks, strict=True)
+    ]
 
 
 def _is_adaptive(settings: Mapping[str, Any]) -> bool:
@@ -43,7 +56,9 @@ def _is_adaptive(settings: Mapping[str, Any]) -> bool:
 
 
 def _differing(own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The settings in which `alike` differ; what belongs to a model only as far as those of the same model do."""
+    """The settings in which `alike` differ; what belongs to a model only as far as those of the
+    same model do.
+    """
     peers = [other for other in alike if other.get("model.kind") == own.get("model.kind")]
     found = []
     for key in {key: None for other in alike for key in other}:
@@ -58,14 +73,18 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "model.forgets_n": lambda forgets: "a without n" if forgets else "n·a",
     "augment": lambda augmented: "augmented" if augmented else "not augmented",
     "slopes.per": lambda owner: f"a slope per {owner}",
-    "training.drops": lambda drops: f"drops at {' and '.join(map(str, drops))}" if drops else "no drops",
+    "training.drops": lambda drops: (
+        f"drops at {' and '.join(map(str, drops))}" if drops else "no drops"
+    ),
     PART: lambda part: part or "all of it",
 }
 """Settings that a sentence tells better than their name and value."""
 
 
 def _in_words(key: str, own: Mapping[str, Any], differing: Sequence[str], *, several: bool) -> str:
-    """A setting as it is told; several: whether a run has more than one phase, so that each needs its number."""
+    """A setting as it is told; several: whether a run has more than one phase, so that each
+    needs its number.
+    """
     if key in _PHRASES and own.get(key) is not None:
         return _PHRASES[key](own[key])
     section, _, rest = key.partition(".")

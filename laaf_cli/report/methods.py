@@ -11,7 +11,9 @@ KIND_LABELS = {"fixed": "fixed", "gaaf": "GAAF", "llaaf": "L-LAAF", "nlaaf": "N-
 """Kind of slopes → its name in the paper."""
 
 KIND_COLORS = {"fixed": "#000000", "gaaf": "#E69F00", "llaaf": "#0072B2", "nlaaf": "#D55E00"}
-"""Kind of slopes → its colour, of the palette of Okabe & Ito, which colour-blind people can tell apart."""
+"""Kind of slopes → its colour, of the palette of Okabe & Ito, which colour-blind people can tell
+apart.
+"""
 
 REFERENCE_COLOR = "#7F7F7F"
 """The colour of every reference."""
@@ -21,7 +23,8 @@ REFERENCE_COLOR = "#7F7F7F"
 class MethodStyle:
     """How a method is called and drawn.
 
-    name: as in the paper, without n; label: with n. line: solid with slope recovery, dashed without.
+    name: as in the paper, without n; label: with n. line: solid with slope recovery, dashed
+    without.
     """
 
     name: str
@@ -39,7 +42,9 @@ def method_style(spec: RunSpec | ImageSpec) -> MethodStyle:
     """How the method of a spec is called and drawn."""
     slopes = spec.slopes
     if slopes.kind == "fixed":
-        return MethodStyle(KIND_LABELS["fixed"], KIND_LABELS["fixed"], KIND_COLORS["fixed"], "solid")
+        return MethodStyle(
+            KIND_LABELS["fixed"], KIND_LABELS["fixed"], KIND_COLORS["fixed"], "solid"
+        )
     recovery = has_recovery(spec)
     name = KIND_LABELS[slopes.kind] + (" + recovery" if recovery else "")
     label = f"{KIND_LABELS[slopes.kind]}, n = {slopes.n:g}" + (" + recovery" if recovery else "")

@@ -1,4 +1,6 @@
-"""One run at a glance: what was solved, how, how wrong it is and where, its losses and its slopes."""
+"""One run at a glance: what was solved, how, how wrong it is and where, its losses and its
+slopes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
 from laaf_cli.report.methods import method_style
-from laaf_cli.runfile import ATTRIBUTES, GROUP_ATTRIBUTES, EventSummary, GridFields, History, PhaseSummary, RunFile
+from laaf_cli.runfile import (
+    ATTRIBUTES,
+    GROUP_ATTRIBUTES,
+    EventSummary,
+    GridFields,
+    History,
+    PhaseSummary,
+    RunFile,
+)
 from laaf_cli.runfile.diagnostics import doubts
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import loss_without_recovery
@@ -135,28 +145,43 @@ class Overview(JsonRecord):
                 relative_l2=None if math.isnan(relative) and reference is None else relative,
                 errors=errors,
                 times=at_times.times.tolist() if at_times else [],
-                error_at_times={k: v.tolist() for k, v in at_times.relative_l2.items()} if at_times else None,
+                error_at_times={k: v.tolist() for k, v in at_times.relative_l2.items()}
+                if at_times
+                else None,
                 reference=dict(reference.attributes) if reference is not None else None,
-                terms={name: TermCourse(float(v[0]), float(v[-1])) for name, v in history.terms.items()},
-                total=TermCourse(float(history.columns["total"][0]), float(history.columns["total"][-1])),
+                terms={
+                    name: TermCourse(float(v[0]), float(v[-1])) for name, v in history.terms.items()
+                },
+                total=TermCourse(
+                    float(history.columns["total"][0]), float(history.columns["total"][-1])
+                ),
                 weights={name: float(weights[-1]) for name, weights in history.weights.items()},
                 validation=validation,
-                constants=found_constants(run.spec, history.columns["iteration"], history.constants),
+                constants=found_constants(
+                    run.spec, history.columns["iteration"], history.constants
+                ),
                 slopes=_slopes(run.spec, history),
                 n_records=len(history.columns["iteration"]),
                 phases=run.phases(),
                 events=run.events(),
                 warnings=doubts(
-                    run.spec, history.terms, validation, {name: e.relative_l2 for name, e in (errors or {}).items()}
+                    run.spec,
+                    history.terms,
+                    validation,
+                    {name: e.relative_l2 for name, e in (errors or {}).items()},
                 ),
             )
 
     @property
     def loss_without_recovery(self) -> TermCourse:
-        """The whole loss less W_a S(a), which never reaches zero and says nothing about the equation."""
+        """The whole loss less W_a S(a), which never reaches zero and says nothing about the
+        equation.
+        """
         starts = {name: term.start for name, term in self.terms.items()}
         ends = {name: term.end for name, term in self.terms.items()}
-        return TermCourse(loss_without_recovery(self.settings, starts), loss_without_recovery(self.settings, ends))
+        return TermCourse(
+            loss_without_recovery(self.settings, starts), loss_without_recovery(self.settings, ends)
+        )
 
 
 def _error_places(error: GridFields) -> dict[str, ErrorPlace]:
@@ -190,7 +215,10 @@ def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
     if spec.slopes.kind == "fixed":
         return []
     final = [values[-1] for values in history.slopes]
-    low, high = min(float(layer.min()) for layer in final), max(float(layer.max()) for layer in final)
+    low, high = (
+        min(float(layer.min()) for layer in final),
+        max(float(layer.max()) for layer in final),
+    )
     finite = all(np.isfinite(layer).all() for layer in final)
     return [
         LayerSlopes(
@@ -198,7 +226,9 @@ def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
             float(layer.std()),
             float(layer.min()),
             float(layer.max()),
-            tuple(int(c) for c in np.histogram(layer, bins=N_BINS, range=(low, high))[0]) if finite else (),
+            tuple(int(c) for c in np.histogram(layer, bins=N_BINS, range=(low, high))[0])
+            if finite
+            else (),
         )
         for layer in final
     ]

@@ -26,12 +26,13 @@ SUCCESSES = ("completed", "max-seconds")
 class RunSummary:
     """One run in a comparison, of an equation or of images.
 
-    measure: what its error is. final_error: at the end, NaN without a reference. measured: what it is measured with,
-    equal for runs that share a group. loss: the whole loss without slope recovery; of images the cross entropy of
-    the training images. recovery: S(a), NaN where it is not part of the loss. largest_scale: the greatest n·a.
-    problem_hash, method_hash: equal for runs of equal problems and methods. settings: the resolved settings, and the
-    part of a data set. constants: learned ones. n_points: collocation points, or training images. part: of a data
-    set, empty for the whole.
+    measure: what its error is. final_error: at the end, NaN without a reference. measured: what it
+    is measured with, equal for runs that share a group. loss: the whole loss without slope
+    recovery; of images the cross entropy of the training images. recovery: S(a), NaN where it is
+    not part of the loss. largest_scale: the greatest n·a. problem_hash, method_hash: equal for runs
+    of equal problems and methods. settings: the resolved settings, and the part of a data set.
+    constants: learned ones. n_points: collocation points, or training images. part: of a data set,
+    empty for the whole.
     """
 
     path: Path
@@ -124,7 +125,15 @@ _READERS: dict[str, Callable[[Path], RunSummary]] = {"equation": _of_equation, "
 def _shared(run: SealedRun) -> dict[str, Any]:
     """What the files of all tasks hold in one place."""
     facts = run.attributes
-    same = ("problem_hash", "method_hash", "seed", "stop_reason", "iterations", "wall_time_s", "n_parameters")
+    same = (
+        "problem_hash",
+        "method_hash",
+        "seed",
+        "stop_reason",
+        "iterations",
+        "wall_time_s",
+        "n_parameters",
+    )
     texts = ("problem", "stop_detail", "device", "laaf_version")
     return {
         "path": run.path,
@@ -135,4 +144,8 @@ def _shared(run: SealedRun) -> dict[str, Any]:
 
 
 def _grid(spec: RunSpec) -> str:
-    return " on " + "×".join(f"{size}" for size in spec.evaluation.grid.values()) if spec.evaluation.grid else ""
+    return (
+        " on " + "×".join(f"{size}" for size in spec.evaluation.grid.values())
+        if spec.evaluation.grid
+        else ""
+    )

@@ -1,4 +1,5 @@
-"""What errors over seeds support: quartiles, paired ratios with an interval, a test, and one plain sentence.
+"""What errors over seeds support: quartiles, paired ratios with an interval, a test, and one plain
+sentence.
 
 A failed run counts as an infinite error: leaving it out would reward a method for failing.
 """
@@ -20,12 +21,16 @@ MIN_PAIRS = 6
 """With fewer pairs the signed-rank test cannot fall below 5 %: its least value is 2/2ⁿ."""
 
 _FAR = 1e3
-"""A log ratio beyond all that occur, for pairs of which one run failed: infinities cannot be averaged."""
+"""A log ratio beyond all that occur, for pairs of which one run failed: infinities cannot be
+averaged.
+"""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, quartiles and least of a sample; NaN where the sample is empty or any value is unknown."""
+    """Median, quartiles and least of a sample; NaN where the sample is empty or any value is
+    unknown.
+    """
 
     median: float
     lower: float
@@ -34,11 +39,15 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The spread of a sample that may hold infinities; quantiles by linear interpolation, as NumPy's default."""
+    """The spread of a sample that may hold infinities; quantiles by linear interpolation, as
+    NumPy's default.
+    """
     if not values or any(math.isnan(value) for value in values):
         return Spread(math.nan, math.nan, math.nan, math.nan)
     ordered = sorted(values)
-    return Spread(_quantile(ordered, 0.5), _quantile(ordered, 0.25), _quantile(ordered, 0.75), ordered[0])
+    return Spread(
+        _quantile(ordered, 0.5), _quantile(ordered, 0.25), _quantile(ordered, 0.75), ordered[0]
+    )
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:
@@ -46,17 +55,24 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
     low, high = ordered[math.floor(position)], ordered[math.ceil(position)]
     part = position - math.floor(position)
     # Between a number and infinity there is nothing to interpolate.
-    return low if part == 0 or low == high else math.inf if math.isinf(high) else low + part * (high - low)
+    return (
+        low
+        if part == 0 or low == high
+        else math.inf
+        if math.isinf(high)
+        else low + part * (high - low)
+    )
 
 
 @dataclass(frozen=True)
 class PairedComparison:
     """A method against a baseline over the seeds that both have.
 
-    n_equal: pairs with equal errors, which those of two failed runs are not. n_both_failed: pairs in which both
-    failed; n_failed, n_baseline_failed: in which only one did. ratio: median over pairs of error / baseline's
-    error; below 1 the method is better. low, high: bootstrap interval of that median. p: Wilcoxon signed-rank test
-    of the log ratios, two-sided; adjusted: after Holm (1979) for all methods compared with this baseline.
+    n_equal: pairs with equal errors, which those of two failed runs are not. n_both_failed: pairs
+    in which both failed; n_failed, n_baseline_failed: in which only one did. ratio: median over
+    pairs of error / baseline's error; below 1 the method is better. low, high: bootstrap interval
+    of that median. p: Wilcoxon signed-rank test of the log ratios, two-sided; adjusted: after Holm
+    (1979) for all methods compared with this baseline.
     """
 
     n_pairs: int
@@ -89,13 +105,24 @@ class PairedComparison:
         if self.n_pairs == 0:
             return f"{name} and {baseline} share no seed: nothing can be said about pairs."
         if self.is_tie:
-            return f"No difference between {name} and {baseline}: {_pairs(self.n_pairs)} with equal errors."
+            return (
+                f"No difference between {name} and {baseline}: {_pairs(self.n_pairs)} with "
+                "equal errors."
+            )
         if self.n_both_failed == self.n_pairs:
-            return f"{name} and {baseline} both failed with every seed: nothing can be said of their errors."
-        told = f"{_times(self.ratio)} that of {baseline} (median of {_pairs(self.n_pairs)}{self._failures()}"
+            return (
+                f"{name} and {baseline} both failed with every seed: nothing can be said of "
+                "their errors."
+            )
+        told = (
+            f"{_times(self.ratio)} that of {baseline} (median of "
+            f"{_pairs(self.n_pairs)}{self._failures()}"
+        )
         if self.n_pairs == 1:
             return f"The error of {name} is {told}); one seed says nothing about others."
-        interval = f", {100 * CONFIDENCE:.0f} % interval {_number(self.low)} to {_number(self.high)}"
+        interval = (
+            f", {100 * CONFIDENCE:.0f} % interval {_number(self.low)} to {_number(self.high)}"
+        )
         test = f", p = {self.adjusted:.2g})" if not math.isnan(self.adjusted) else ")"
         facts = f"the error of {name} is {told}{interval}{test}"
         match self.verdict:
@@ -114,7 +141,10 @@ class PairedComparison:
         counts = (self.n_failed, self.n_baseline_failed, self.n_both_failed)
         if not any(counts):
             return ""
-        return f"; only the first failed in {counts[0]}, only the second in {counts[1]}, both in {counts[2]}"
+        return (
+            f"; only the first failed in {counts[0]}, only the second in {counts[1]}, both "
+            f"in {counts[2]}"
+        )
 
 
 def _pairs(n: int) -> str:
@@ -130,9 +160,13 @@ def _number(value: float) -> str:
 
 
 def compare_pairs(errors: Mapping[int, float], baseline: Mapping[int, float]) -> PairedComparison:
-    """The comparison over the seeds that both have; errors by seed, infinite where a run failed, NaN where unknown."""
+    """The comparison over the seeds that both have; errors by seed, infinite where a run failed,
+    NaN where unknown.
+    """
     seeds = sorted(
-        seed for seed in errors if seed in baseline and not math.isnan(errors[seed]) and not math.isnan(baseline[seed])
+        seed
+        for seed in errors
+        if seed in baseline and not math.isnan(errors[seed]) and not math.isnan(baseline[seed])
     )
     logs = np.array([_log_ratio(errors[seed], baseline[seed]) for seed in seeds])
     if not seeds:
@@ -168,7 +202,9 @@ def _from_log(value: float) -> float:
 
 
 def bootstrap_interval(sample: Array) -> tuple[float, float]:
-    """The percentile bootstrap interval of the median (Efron & Tibshirani 1993, section 13.3), by SciPy, seed 0."""
+    """The percentile bootstrap interval of the median (Efron & Tibshirani 1993, section 13.3),
+    by SciPy, seed 0.
+    """
     if len(sample) < 2 or np.all(sample == sample[0]):
         return float(sample[0]), float(sample[0])
     result = stats.bootstrap(
@@ -185,15 +221,22 @@ def bootstrap_interval(sample: Array) -> tuple[float, float]:
 
 
 def signed_rank_p(sample: Array) -> float:
-    """Two-sided p of the Wilcoxon signed-rank test that a sample is symmetric about 0, by SciPy; NaN if all are 0."""
+    """Two-sided p of the Wilcoxon signed-rank test that a sample is symmetric about 0, by SciPy;
+    NaN if all are 0.
+    """
     if len(sample) < 2 or not np.any(sample):
         return math.nan
     return float(stats.wilcoxon(sample, zero_method="pratt").pvalue)
 
 
 def holm(comparisons: Sequence[PairedComparison]) -> list[PairedComparison]:
-    """The comparisons with p adjusted for their number, after Holm 1979, Scand. J. Statist. 6, 65–70."""
-    order = sorted((i for i, c in enumerate(comparisons) if not math.isnan(c.p)), key=lambda i: comparisons[i].p)
+    """The comparisons with p adjusted for their number, after Holm 1979, Scand. J. Statist. 6,
+    65–70.
+    """
+    order = sorted(
+        (i for i, c in enumerate(comparisons) if not math.isnan(c.p)),
+        key=lambda i: comparisons[i].p,
+    )
     adjusted = list(comparisons)
     least = 0.0
     for rank, i in enumerate(order):

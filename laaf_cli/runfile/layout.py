@@ -30,7 +30,9 @@ class Attribute:
 
 COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "format_version": Attribute(int, f"version of this layout, {FORMAT_VERSION}"),
-    "task": Attribute(str, "`equation` for a run of `laaf solve`, `images` for one of `laaf classify`"),
+    "task": Attribute(
+        str, "`equation` for a run of `laaf solve`, `images` for one of `laaf classify`"
+    ),
     "laaf_version": Attribute(str, "version of laaf that wrote the file"),
     "title": Attribute(str, "title of the spec"),
     "problem": Attribute(str, "name of the spec file without its ending"),
@@ -44,7 +46,9 @@ COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "stop_reason": Attribute(
         str, "`completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint"
     ),
-    "stop_detail": Attribute(str, "where training diverged, and which phases stalled, and why; else empty"),
+    "stop_detail": Attribute(
+        str, "where training diverged, and which phases stalled, and why; else empty"
+    ),
     "iterations": Attribute(int, "iterations carried out: steps of the optimizer"),
     "wall_time_s": Attribute(float, "seconds of training, without monitoring and writing"),
     "n_checkpoints": Attribute(int, "checkpoints kept while training, by this process"),
@@ -52,7 +56,8 @@ COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "n_parameters": Attribute(int, "weights and biases"),
     "n_slopes": Attribute(int, "trainable slopes"),
     "problem_hash": Attribute(
-        str, "SHA-256 of the resolved problem, without method and seed; for images, of the pixels and labels"
+        str,
+        "SHA-256 of the resolved problem, without method and seed; for images, of the pixels and labels",
     ),
     "method_hash": Attribute(
         str,
@@ -76,10 +81,13 @@ ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
         "in a CUDA graph",
     ),
     "slopes_absorbed_at": Attribute(
-        int, "iteration before which the slopes became part of the weights, for a quasi-Newton phase; -1 where not", -1
+        int,
+        "iteration before which the slopes became part of the weights, for a quasi-Newton phase; -1 where not",
+        -1,
     ),
     "relative_l2": Attribute(
-        float, "relative L2 error on the grid, the largest among the unknowns; NaN without a reference"
+        float,
+        "relative L2 error on the grid, the largest among the unknowns; NaN without a reference",
     ),
     "max_error": Attribute(float, "largest absolute error on the grid; NaN without a reference"),
     "no_reference": Attribute(str, "why there is no reference where none was found, else empty"),
@@ -152,10 +160,18 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "iteration": Attribute(int, "iterations carried out"),
         "phase": Attribute(int, "phase of the training, from 0"),
         "optimizer": Attribute(str, "optimizer of that phase"),
-        "done": Attribute(int, "iterations of that phase carried out; -1 where it diverged before its first", -1),
-        "adapted": Attribute(int, "iteration at which points and weights were last renewed; -1 before the first", -1),
-        "n_interior": Attribute(int, "points of the equations that the next renewal draws; -1 without equations", -1),
-        "holds_weights": Attribute(int, "1 where weights of points are held between updates, else 0", 0, 1),
+        "done": Attribute(
+            int, "iterations of that phase carried out; -1 where it diverged before its first", -1
+        ),
+        "adapted": Attribute(
+            int, "iteration at which points and weights were last renewed; -1 before the first", -1
+        ),
+        "n_interior": Attribute(
+            int, "points of the equations that the next renewal draws; -1 without equations", -1
+        ),
+        "holds_weights": Attribute(
+            int, "1 where weights of points are held between updates, else 0", 0, 1
+        ),
         "n_retries": Attribute(int, "how often training went back after it had diverged"),
         "retries": Attribute(int, "how often it may", 0, 10_000),
         "rate_factor": Attribute(float, "what that multiplies the learning rate of the phase by"),

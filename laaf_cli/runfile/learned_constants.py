@@ -1,4 +1,6 @@
-"""Learned constants: what training found, how much it still moved at the end, and how far it is from the truth."""
+"""Learned constants: what training found, how much it still moved at the end, and how far it is
+from the truth.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class FoundConstant(JsonRecord):
     deviation: float
     """The standard deviation of its last records."""
     drift: float
-    """The size of the change of a straight line fitted to its last records, over their iterations."""
+    """The size of the change of a straight line fitted to its last records, over their
+    iterations.
+    """
     truth: float | None
     """Its true value; None where it is not known."""
 
@@ -60,15 +64,21 @@ class FoundConstant(JsonRecord):
         return self.error / abs(self.truth) if self.error is not None and self.truth else None
 
 
-def found_constants(spec: RunSpec, iteration: Array, histories: Mapping[str, Array]) -> dict[str, FoundConstant]:
-    """The learned constants of a spec, from their histories [n_records] over the iterations [n_records]."""
+def found_constants(
+    spec: RunSpec, iteration: Array, histories: Mapping[str, Array]
+) -> dict[str, FoundConstant]:
+    """The learned constants of a spec, from their histories [n_records] over the iterations
+    [n_records].
+    """
     return {name: _found(spec.learn[name], iteration, values) for name, values in histories.items()}
 
 
 def bounds_of(learned: Learned) -> tuple[float, float]:
     """Lower and upper bound, infinite where there is none."""
     lower, upper = learned.bounds or (-math.inf, math.inf)
-    return max(lower, 0.0) if learned.positive else lower, min(upper, 0.0) if learned.negative else upper
+    return max(lower, 0.0) if learned.positive else lower, min(
+        upper, 0.0
+    ) if learned.negative else upper
 
 
 def _found(learned: Learned, iteration: Array, values: Array) -> FoundConstant:
@@ -77,7 +87,9 @@ def _found(learned: Learned, iteration: Array, values: Array) -> FoundConstant:
     with np.errstate(all="ignore"):  # a file of a stranger may hold infinities
         mean, deviation = float(np.mean(values[last])), float(np.std(values[last]))
         drift = _drift(iteration[last].astype(np.float64), values[last])
-    return FoundConstant(learned.start, lower, upper, float(values[-1]), mean, deviation, drift, learned.truth)
+    return FoundConstant(
+        learned.start, lower, upper, float(values[-1]), mean, deviation, drift, learned.truth
+    )
 
 
 def _drift(x: Array, y: Array) -> float:

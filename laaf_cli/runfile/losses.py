@@ -1,4 +1,6 @@
-"""The loss without slope recovery: what can be compared between methods, and never falls below zero."""
+"""The loss without slope recovery: what can be compared between methods, and never falls below
+zero.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ Term = TypeVar("Term", float, Array)
 
 
 def loss_without_recovery(spec: RunSpec, terms: Mapping[str, Term]) -> Term | float:
-    """J − W_a S(a) = Σ W · term over all terms but slope recovery; terms: numbers, or histories [n_records].
+    """J − W_a S(a) = Σ W · term over all terms but slope recovery; terms: numbers, or histories
+    [n_records].
 
     Summed from the terms, for in float32 a subtraction would leave the rounding of S(a) alone.
     """

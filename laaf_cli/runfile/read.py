@@ -1,4 +1,6 @@
-"""Reading the run file of an equation: only what is asked for, in the records it was written from, shapes checked."""
+"""Reading the run file of an equation: only what is asked for, in the records it was written
+from, shapes checked.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from pydantic import TypeAdapter
 from laaf_cli.arrays import Array
 from laaf_cli.files.untrusted.guarded import refusal
 from laaf_cli.runfile.layout import ATTRIBUTES, GROUP_ATTRIBUTES
-from laaf_cli.runfile.record import Checkpoint, ErrorAtTimes, GridFields, History, NetworkParameters, PhaseSummary
+from laaf_cli.runfile.record import (
+    Checkpoint,
+    ErrorAtTimes,
+    GridFields,
+    History,
+    NetworkParameters,
+    PhaseSummary,
+)
 from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
 from laaf_cli.spec import RunSpec
 
@@ -41,7 +50,9 @@ class RunFile(SealedRun):
         spec = self._settings_as(RunSpec)
         names = [*spec.coordinates, *spec.unknowns]
         if len(set(names)) < len(names):
-            raise refusal(f"spec/settings in {self.path} gives one name to two coordinates or unknowns")
+            raise refusal(
+                f"spec/settings in {self.path} gives one name to two coordinates or unknowns"
+            )
         return spec
 
     def group_attributes(self, group: str) -> dict[str, Any]:
@@ -66,7 +77,9 @@ class RunFile(SealedRun):
         known = unknowns | {f"{name}_reference" for name in unknowns if group == "slices"}
         names = [name for name in self.names(group) if name not in self.spec.coordinates]
         if not unknowns <= set(names) <= known:
-            raise refusal(f"{group} in {self.path} holds other fields than the unknowns of the spec")
+            raise refusal(
+                f"{group} in {self.path} holds other fields than the unknowns of the spec"
+            )
         axes = {name: self._axis(f"{group}/{name}") for name in self.spec.coordinates}
         shape = tuple(len(axis) for axis in axes.values())
         fields = {name: self._shaped(f"{group}/{name}", shape) for name in names}
@@ -78,7 +91,11 @@ class RunFile(SealedRun):
             return None
         times = self._axis("error_at_times/t")
         return ErrorAtTimes(
-            times, {name: self._shaped(f"error_at_times/{name}", times.shape) for name in self.spec.unknowns}
+            times,
+            {
+                name: self._shaped(f"error_at_times/{name}", times.shape)
+                for name in self.spec.unknowns
+            },
         )
 
     def history(self) -> History:
@@ -89,7 +106,10 @@ class RunFile(SealedRun):
         columns |= {name: self._shaped(f"history/{name}", shape) for name in COLUMNS}
         if (columns["phase"] < 0).any() or (columns["phase"] >= len(self.spec.training)).any():
             raise refusal(f"history/phase in {self.path} names a phase that the spec has not")
-        terms = {name: self._shaped(f"history/terms/{name}", shape) for name in self._terms("history/terms")}
+        terms = {
+            name: self._shaped(f"history/terms/{name}", shape)
+            for name in self._terms("history/terms")
+        }
         if set(self.names("history/weights")) != set(terms):
             raise refusal(f"history/weights in {self.path} holds other terms than history/terms")
         weights = {name: self._shaped(f"history/weights/{name}", shape) for name in terms}
@@ -101,7 +121,9 @@ class RunFile(SealedRun):
 
     def iterations(self) -> Array:
         """The iterations of the records, which count upwards."""
-        found = self._shaped("history/iteration", self._length("history/iteration", MAX_RECORDS), "i")
+        found = self._shaped(
+            "history/iteration", self._length("history/iteration", MAX_RECORDS), "i"
+        )
         if found[0] < 0 or (found[1:] <= found[:-1]).any():
             raise refusal(f"history/iteration in {self.path} does not count upwards")
         return found
@@ -109,7 +131,9 @@ class RunFile(SealedRun):
     def constants(self) -> dict[str, Array]:
         """Each learned constant at every record, in the order of the spec."""
         if set(self.names("history/constants")) != set(self.spec.learn):
-            raise refusal(f"history/constants in {self.path} holds other constants than the spec learns")
+            raise refusal(
+                f"history/constants in {self.path} holds other constants than the spec learns"
+            )
         if not self.spec.learn:
             return {}
         shape = self._length("history/iteration", MAX_RECORDS)
@@ -118,19 +142,28 @@ class RunFile(SealedRun):
     def final_terms(self) -> dict[str, float]:
         """The loss terms at the end, without weights; `total` is the whole loss."""
         shape = self._length("history/iteration", MAX_RECORDS)
-        paths = {name: f"history/terms/{name}" for name in self._terms("history/terms")} | {"total": "history/total"}
+        paths = {name: f"history/terms/{name}" for name in self._terms("history/terms")} | {
+            "total": "history/total"
+        }
         return {name: float(self._shaped(path, shape)[-1]) for name, path in paths.items()}
 
     def validation(self) -> dict[str, float]:
-        """Equations and conditions at fresh points after the training, without weights; empty where there is none."""
+        """Equations and conditions at fresh points after the training, without weights; empty
+        where there is none.
+        """
         names = self.names("validation")
         trained = set(self._terms("history/terms")) - {"data", "slope_recovery"}
         if not set(names) <= trained:
-            raise refusal(f"validation in {self.path} holds other terms than equations and conditions of the loss")
+            raise refusal(
+                f"validation in {self.path} holds other terms than equations and conditions of "
+                "the loss"
+            )
         return {name: float(self._shaped(f"validation/{name}", ())) for name in names}
 
     def functions(self) -> str | None:
-        """The Python file that the spec names, as it was run; None without one. It is text, and never run."""
+        """The Python file that the spec names, as it was run; None without one. It is text, and
+        never run.
+        """
         return self.text("spec/functions") if self.has("spec/functions") else None
 
     def network(self) -> NetworkParameters:
@@ -139,7 +172,10 @@ class RunFile(SealedRun):
         widths = [_n_inputs(spec), *spec.network.hidden, len(spec.unknowns)]
         layers = range(1, len(widths))
         return NetworkParameters(
-            tuple(self._shaped(f"network/layer_{k}/weight", (widths[k], widths[k - 1])) for k in layers),
+            tuple(
+                self._shaped(f"network/layer_{k}/weight", (widths[k], widths[k - 1]))
+                for k in layers
+            ),
             tuple(self._shaped(f"network/layer_{k}/bias", (widths[k],)) for k in layers),
             self.slopes(),
             self.group_attributes("network"),
@@ -149,7 +185,10 @@ class RunFile(SealedRun):
         """The slopes a of every hidden layer at the end, without n; none where they are fixed."""
         kind, hidden = self.spec.slopes.kind, self.spec.network.hidden
         sizes = [] if kind == "fixed" else [width if kind == "nlaaf" else 1 for width in hidden]
-        return tuple(self._shaped(f"network/layer_{k}/slope", (size,)) for k, size in enumerate(sizes, start=1))
+        return tuple(
+            self._shaped(f"network/layer_{k}/slope", (size,))
+            for k, size in enumerate(sizes, start=1)
+        )
 
     def phases(self) -> list[PhaseSummary]:
         """The phases that were begun."""
@@ -163,7 +202,9 @@ class RunFile(SealedRun):
         attributes = self.group_attributes("checkpoint")
         for name in ("rate_factor", "phase_start_s", "recorded_s", "monitored_s"):
             if not 0 <= attributes[name] < math.inf:
-                raise refusal(f"the attribute {name} of checkpoint in {self.path} is {attributes[name]}")
+                raise refusal(
+                    f"the attribute {name} of checkpoint in {self.path} is {attributes[name]}"
+                )
         terms = [name for name in self._terms("checkpoint/points") if name != SLOPE_RECOVERY]
         sizes = {name: self._n_points(f"checkpoint/points/{name}") for name in terms}
         points = {
@@ -178,12 +219,18 @@ class RunFile(SealedRun):
                 name: self._shaped(f"checkpoint/held_weights/{name}", (sizes[name],))
                 for name in self._some("checkpoint/held_weights", terms)
             },
-            {name: float(self._shaped(f"checkpoint/factors/{name}", ())) for name in self._terms("checkpoint/factors")},
+            {
+                name: float(self._shaped(f"checkpoint/factors/{name}", ()))
+                for name in self._terms("checkpoint/factors")
+            },
             {
                 name: float(self._shaped(f"checkpoint/constants/{name}", ()))
                 for name in self._some("checkpoint/constants", self.spec.learn)
             },
-            {name: self.array(f"checkpoint/optimizer/{name}") for name in self.names("checkpoint/optimizer")},
+            {
+                name: self.array(f"checkpoint/optimizer/{name}")
+                for name in self.names("checkpoint/optimizer")
+            },
             attributes,
         )
 
@@ -191,7 +238,8 @@ class RunFile(SealedRun):
         """Values at the points of terms, by term and name."""
         return {
             term: {
-                name: self._shaped(f"{group}/{term}/{name}", (sizes[term],)) for name in self.names(f"{group}/{term}")
+                name: self._shaped(f"{group}/{term}/{name}", (sizes[term],))
+                for name in self.names(f"{group}/{term}")
             }
             for term in self._some(group, sizes)
         }
@@ -205,12 +253,17 @@ class RunFile(SealedRun):
 
     def n_points(self) -> dict[str, int]:
         """How many points each loss term had."""
-        return {name: self._n_points(f"checkpoint/points/{name}") for name in self._terms("checkpoint/points")}
+        return {
+            name: self._n_points(f"checkpoint/points/{name}")
+            for name in self._terms("checkpoint/points")
+        }
 
     def _n_points(self, path: str) -> int:
         shape = self.shape(path)
         if shape[1:] != (len(self.spec.coordinates),):
-            raise refusal(f"{path} in {self.path} has the shape {list(shape)}, which points do not have")
+            raise refusal(
+                f"{path} in {self.path} has the shape {list(shape)}, which points do not have"
+            )
         return shape[0]
 
     def _terms(self, group: str) -> list[str]:
@@ -220,7 +273,11 @@ class RunFile(SealedRun):
         """
         spec, names = self.spec, self.names(group)
         has_form = spec.transform or spec.periodic
-        sure = {*spec.equations, *(["data"] if spec.data else []), *([] if has_form else spec.conditions)}
+        sure = {
+            *spec.equations,
+            *(["data"] if spec.data else []),
+            *([] if has_form else spec.conditions),
+        }
         if not sure <= set(names) <= sure | {*spec.conditions, "slope_recovery"}:
             raise refusal(f"{group} in {self.path} holds other terms than the spec has")
         return names

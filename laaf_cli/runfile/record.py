@@ -10,7 +10,9 @@ from laaf_cli.arrays import Array
 
 @dataclass(frozen=True)
 class GridFields:
-    """Fields on a rectilinear grid: `axes` by coordinate name, in order; each field of shape [n_1, …, n_d]."""
+    """Fields on a rectilinear grid: `axes` by coordinate name, in order; each field of shape
+    [n_1, …, n_d].
+    """
 
     axes: Mapping[str, Array]
     fields: Mapping[str, Array]
@@ -29,9 +31,10 @@ class ErrorAtTimes:
 class History:
     """What was recorded while training: one row per record.
 
-    columns: `iteration`, `phase`, `wall_time_s`, `learning_rate`, `total`, `relative_l2` (NaN where it was
-    not monitored). terms: each loss term without its weight. weights: what multiplies each of them in the loss.
-    slopes: n·a of each hidden layer, [n_records, width], width 1 for L-LAAF and GAAF. constants: learned ones.
+    columns: `iteration`, `phase`, `wall_time_s`, `learning_rate`, `total`, `relative_l2` (NaN where
+    it was not monitored). terms: each loss term without its weight. weights: what multiplies each
+    of them in the loss. slopes: n·a of each hidden layer, [n_records, width], width 1 for L-LAAF
+    and GAAF. constants: learned ones.
     """
 
     columns: Mapping[str, Array]
@@ -43,7 +46,9 @@ class History:
 
 @dataclass(frozen=True)
 class NetworkParameters:
-    """Weights [N_k, N_{k−1}] and biases [N_k] of every layer, slopes a of every hidden layer (without n)."""
+    """Weights [N_k, N_{k−1}] and biases [N_k] of every layer, slopes a of every hidden layer
+    (without n).
+    """
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
@@ -72,17 +77,19 @@ class EventSummary:
     iteration: int
     """The iteration before which it happened."""
     what: str
-    """What happened, and what that changed: that the training was resumed, or went back after it diverged."""
+    """What happened, and what that changed: that the training was resumed, or went back after it
+    diverged.
+    """
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """What going on takes besides the network and the history.
 
-    points: of every term [n_points, d]. observed, normals: values at them [n_points], by term, then by unknown, column
-    or coordinate. held_weights: of points, by term, where they are held. factors: of the balance, by term.
-    constants: the free parameter of each learned constant. optimizer: what it keeps.
-    attributes: where the training stands, as `layout.py` lists them.
+    points: of every term [n_points, d]. observed, normals: values at them [n_points], by term, then
+    by unknown, column or coordinate. held_weights: of points, by term, where they are held.
+    factors: of the balance, by term. constants: the free parameter of each learned constant.
+    optimizer: what it keeps. attributes: where the training stands, as `layout.py` lists them.
     """
 
     points: Mapping[str, Array]
@@ -99,8 +106,8 @@ class Checkpoint:
 class SpecSource:
     """Where the resolved settings come from.
 
-    path: of the spec's file. yaml: its text, byte for byte. overrides: what the command line put in, as pairs of a
-    dotted path and a text of YAML.
+    path: of the spec's file. yaml: its text, byte for byte. overrides: what the command line put
+    in, as pairs of a dotted path and a text of YAML.
     """
 
     path: str
@@ -112,10 +119,11 @@ class SpecSource:
 class RunRecord:
     """Everything that one run leaves behind; `layout.py` says where each part stands in the file.
 
-    settings: the resolved settings as JSON. phases: those that were begun.
-    functions: the Python file that the spec names, None without one. reference and error are None where there is no
-    reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec. validation: each
-    equation and condition at fresh points, without its weight; empty where training diverged.
+    settings: the resolved settings as JSON. phases: those that were begun. functions: the Python
+    file that the spec names, None without one. reference and error are None where there is no
+    reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec.
+    validation: each equation and condition at fresh points, without its weight; empty where
+    training diverged.
     """
 
     attributes: Mapping[str, str | int | float]

@@ -1,7 +1,7 @@
 """The seal of a run file: a line of text before all of HDF5 that holds the checksum of all of it.
 
-It stands in the user block, 512 bytes that HDF5 leaves to whoever writes the file. A seal tells damage, which comes by
-chance; it is no signature, for whoever can write a file can seal it.
+It stands in the user block, 512 bytes that HDF5 leaves to whoever writes the file. A seal tells
+damage, which comes by chance; it is no signature, for whoever can write a file can seal it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def seal_content(content: memoryview) -> None:
 
 
 def is_sealed(file: BufferedIOBase) -> bool:
-    """Whether a file begins with a seal, or with what has been one: HDF5 begins where a seal would end."""
+    """Whether a file begins with a seal, or with what has been one: HDF5 begins where a seal
+    would end.
+    """
     file.seek(0)
     head = file.read(SIZE + len(_HDF5))
     return head.startswith(_WORDS) or head[SIZE:] == _HDF5

@@ -1,4 +1,6 @@
-"""What the run files of equations and of images have in common: the seal, attributes, settings, events."""
+"""What the run files of equations and of images have in common: the seal, attributes, settings,
+events.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ COMMANDS = {"equation": "laaf solve", "images": "laaf classify"}
 class SealedRun(GuardedFile):
     """An open run file, whatever it is of; use it in a `with`.
 
-    Raises RunFileError for a path that is missing, is not HDF5, was not written by laaf or changed since, is damaged,
-    or has another format; every property and method does where its part of the file is not as its layout says.
+    Raises RunFileError for a path that is missing, is not HDF5, was not written by laaf or changed
+    since, is damaged, or has another format; every property and method does where its part of the
+    file is not as its layout says.
     """
 
     expected: ClassVar[Mapping[str, Attribute]] = COMMON_ATTRIBUTES
@@ -54,7 +57,9 @@ class SealedRun(GuardedFile):
             self.attributes: dict[str, Any] = self.read_attributes(self.expected)
             seconds = self.attributes["wall_time_s"]
             if not 0 <= seconds < math.inf:
-                raise refusal(f"the attribute wall_time_s in {self.path} is {seconds}, which is no time")
+                raise refusal(
+                    f"the attribute wall_time_s in {self.path} is {seconds}, which is no time"
+                )
         except RunFileError:
             self.close()
             raise
@@ -72,18 +77,27 @@ class SealedRun(GuardedFile):
                 if version > FORMAT_VERSION
                 else "run its spec again to have it anew (solve, classify and sweep: --overwrite)"
             )
-            raise refusal(f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}")
+            raise refusal(
+                f"{self.path} has format {version}, this laaf reads format {FORMAT_VERSION}; {age}"
+            )
         if not self.is_sealed:
             raise refusal(
-                f"{self.path} has been changed, or was not written by laaf: it bears no seal; run its spec again"
+                f"{self.path} has been changed, or was not written by laaf: it bears no seal; "
+                "run its spec again"
             )
 
     def _check_task(self) -> None:
         task = self.attribute("task", COMMON_ATTRIBUTES["task"])
         if task not in COMMANDS:
-            raise refusal(f"the attribute task in {self.path} is {shown(task)}; it is one of {', '.join(COMMANDS)}")
+            raise refusal(
+                f"the attribute task in {self.path} is {shown(task)}; it is one of "
+                f"{', '.join(COMMANDS)}"
+            )
         if self.task and task != self.task:
-            raise refusal(f"{self.path} is a run of {COMMANDS[task]}, and one of {COMMANDS[self.task]} is needed here")
+            raise refusal(
+                f"{self.path} is a run of {COMMANDS[task]}, and one of {COMMANDS[self.task]} "
+                "is needed here"
+            )
 
     def text(self, path: str) -> str:
         """A text dataset."""
@@ -91,7 +105,9 @@ class SealedRun(GuardedFile):
         if self.shape(path) != () or kind.kind != "S":
             raise refusal(f"{path} in {self.path} is no text")
         if kind.itemsize > MAX_TEXT:
-            raise refusal(f"{path} in {self.path} has {kind.itemsize:,} bytes; at most {MAX_TEXT:,} are read")
+            raise refusal(
+                f"{path} in {self.path} has {kind.itemsize:,} bytes; at most {MAX_TEXT:,} are read"
+            )
         with self._told(path):
             return bytes(self.array(path)[()]).decode()
 
@@ -100,7 +116,9 @@ class SealedRun(GuardedFile):
         """The resolved settings as they stand in the file."""
         try:
             settings = json.loads(self.text("spec/settings"), parse_constant=_no_constant)
-            json.dumps(settings, ensure_ascii=False).encode()  # "\ud800" is JSON, and nothing can print it
+            json.dumps(
+                settings, ensure_ascii=False
+            ).encode()  # "\ud800" is JSON, and nothing can print it
         except (ValueError, RecursionError):
             raise refusal(f"spec/settings in {self.path} is not JSON") from None
         if not isinstance(settings, dict):
@@ -110,10 +128,14 @@ class SealedRun(GuardedFile):
     def _settings_as(self, model: type[Model]) -> Model:
         """The settings as a model of the spec; other keys, as of the command line, are left out."""
         try:
-            return model.model_validate({name: self.settings.get(name) for name in model.model_fields})
+            return model.model_validate(
+                {name: self.settings.get(name) for name in model.model_fields}
+            )
         except ValidationError as error:
             key = shown(".".join(map(str, error.errors()[0]["loc"])))
-            raise refusal(f"spec/settings in {self.path} does not fit this laaf, first at {key}") from None
+            raise refusal(
+                f"spec/settings in {self.path} does not fit this laaf, first at {key}"
+            ) from None
         except (OverflowError, RecursionError):  # of a whole number with thousands of digits
             raise refusal(f"spec/settings in {self.path} does not fit this laaf") from None
 
@@ -122,7 +144,8 @@ class SealedRun(GuardedFile):
         overrides = self._json("spec/overrides", _PAIRS)
         if len(overrides) > MAX_OVERRIDES:
             raise refusal(
-                f"spec/overrides in {self.path} has {len(overrides):,} entries; at most {MAX_OVERRIDES:,} are read"
+                f"spec/overrides in {self.path} has {len(overrides):,} entries; at most "
+                f"{MAX_OVERRIDES:,} are read"
             )
         return SpecSource(self.text("spec/path"), self.text("spec/yaml"), tuple(overrides))
 
@@ -147,7 +170,9 @@ class SealedRun(GuardedFile):
     def _shaped(self, path: str, shape: tuple[int, ...], kind: Literal["i", "f"] = "f") -> Array:
         # Asked before reading, for what does not fit need not be read.
         if (found := self.shape(path)) != shape:
-            raise refusal(f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}")
+            raise refusal(
+                f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}"
+            )
         values = self.array(path)
         if values.dtype.kind != kind:
             raise refusal(f"{path} in {self.path} holds no {'whole ' * (kind == 'i')}numbers")
@@ -155,7 +180,9 @@ class SealedRun(GuardedFile):
 
 
 def task_of(path: Path) -> str:
-    """What a run file is of: `equation` or `images`; raises RunFileError where it cannot be read."""
+    """What a run file is of: `equation` or `images`; raises RunFileError where it cannot be
+    read.
+    """
     with SealedRun(path) as run:
         return str(run.attributes["task"])
 

@@ -1,4 +1,6 @@
-"""Writing a run file: in memory, sealed, then beside its place, flushed to the disk, and renamed into it."""
+"""Writing a run file: in memory, sealed, then beside its place, flushed to the disk, and renamed
+into it.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,14 @@ from laaf_cli.runfile.seal import SIZE, seal_content
 
 
 def write_run(path: Path, record: RunRecord | ImageRecord) -> None:
-    """Writes a run so that `path` holds either what it held before or the whole new file, never less.
+    """Writes a run so that `path` holds either what it held before or the whole new file, never
+    less.
 
     Raises OSError where the place cannot be written; nothing is left behind then.
     """
     content = io.BytesIO()
-    # HDF5 does not survive a disk that is full: what it cannot write keeps a file open, and later ends the process.
+    # HDF5 does not survive a disk that is full: what it cannot write keeps a file open, and later
+    # ends the process.
     with h5py.File(content, "w", userblock_size=SIZE) as file:
         if isinstance(record, RunRecord):
             _fill(file, record)
@@ -100,7 +104,9 @@ def _fill(file: h5py.File, record: RunRecord) -> None:
         group = file.create_group("error_at_times")
         _fill_along(group, "t", record.error_at_times.times, record.error_at_times.relative_l2)
     _fill_history(file, record)
-    for k, (weight, bias) in enumerate(zip(record.network.weights, record.network.biases, strict=True), start=1):
+    for k, (weight, bias) in enumerate(
+        zip(record.network.weights, record.network.biases, strict=True), start=1
+    ):
         file[f"network/layer_{k}/weight"] = weight
         file[f"network/layer_{k}/bias"] = bias
     for k, slope in enumerate(record.network.slopes, start=1):
@@ -129,7 +135,9 @@ def _fill_checkpoint(group: h5py.Group, checkpoint: Checkpoint) -> None:
 
 
 def _storable(value: str) -> str:
-    """A text without what HDF5 cannot hold: characters that are no Unicode, as in some file names, and NUL."""
+    """A text without what HDF5 cannot hold: characters that are no Unicode, as in some file
+    names, and NUL.
+    """
     return value.encode(errors="replace").decode().replace("\0", "?")
 
 

@@ -15,7 +15,8 @@ from laaf_cli.files.target import CHECKPOINTS, replacing
 
 @dataclass(frozen=True)
 class CheckpointFiles:
-    """`run.h5.checkpoint` and `run.h5.checkpoint.previous`: run files like any other, of a training that goes on.
+    """`run.h5.checkpoint` and `run.h5.checkpoint.previous`: run files like any other, of a training
+    that goes on.
 
     The older one is there for a disk that loses the end of the newest when the power fails.
     """
@@ -39,7 +40,9 @@ class CheckpointFiles:
         return cls(path.parent / name)
 
     def save(self, record: RunRecord | ImageRecord) -> None:
-        """Writes the newest; the one that was the newest becomes the previous. Raises OSError where it cannot."""
+        """Writes the newest; the one that was the newest becomes the previous. Raises OSError
+        where it cannot.
+        """
         if self.newest.exists():
             try:
                 with replacing(self.previous) as part:
@@ -62,7 +65,8 @@ class CheckpointFiles:
     def latest(self) -> Found:
         """What going on begins from: the newest checkpoint that can be read, else the run file.
 
-        The run file as well where a crash has kept the checkpoints of its own training from being removed.
+        The run file as well where a crash has kept the checkpoints of its own training from being
+        removed.
 
         Raises RunFileError where there are checkpoints and none can be read.
         """
@@ -70,7 +74,9 @@ class CheckpointFiles:
         return Found(self.run, "") if found is None or self._outlived(found.path) else found
 
     def _outlived(self, checkpoint: Path) -> bool:
-        """Whether the run file is of the same training as a checkpoint, and was written after it, from further on."""
+        """Whether the run file is of the same training as a checkpoint, and was written after
+        it, from further on.
+        """
         try:
             with SealedRun(self.run) as run, SealedRun(checkpoint) as kept:
                 return bool(
@@ -82,12 +88,15 @@ class CheckpointFiles:
             return False
 
     def readable(self) -> Path | None:
-        """The newest that can be read; None where there is no checkpoint. Raises RunFileError as `found` does."""
+        """The newest that can be read; None where there is no checkpoint. Raises RunFileError as
+        `found` does.
+        """
         found = self.found()
         return None if found is None else found.path
 
     def found(self) -> Found | None:
-        """The newest that can be read, and what is wrong with a newer one; None where there is no checkpoint.
+        """The newest that can be read, and what is wrong with a newer one; None where there is no
+        checkpoint.
 
         Raises RunFileError where there are some and none can be read.
         """
@@ -99,8 +108,10 @@ class CheckpointFiles:
             except RunFileError as error:
                 damages.append(str(error))
         if damages:
-            older = f"Remove the checkpoint, and laaf resume goes on from {self.run}, which is older."
-            hint = older if self.run.exists() else "No older state is kept; laaf solve with --overwrite starts anew."
+            older = (f"Remove the checkpoint, and laaf resume goes on from {self.run}, which is "
+                    "older.")
+            hint = older if self.run.exists() else ("No older state is kept; laaf solve with "
+                                                   "--overwrite starts anew.")
             raise RunFileError("\n".join([*damages, hint]))
         return None
 

@@ -65,17 +65,22 @@ class FinishedRun(Generic[SummaryType]):
     summary: SummaryType
 
     def save(self, path: Path) -> FinishedRun[SummaryType]:
-        """Writes the run file; where `path` cannot be, saves it elsewhere and raises UsageError naming the place."""
+        """Writes the run file; where `path` cannot be, saves it elsewhere and raises UsageError
+        naming the place.
+        """
         try:
             write_run(path, self.record)
         except OSError as error:
             reason = error.strerror or str(error)
             for find_folder in (Path.cwd, tempfile.gettempdir):
-                with contextlib.suppress(OSError):  # in a folder that was deleted, finding fails too
+                # in a folder that was deleted, finding fails too
+                with contextlib.suppress(OSError):
                     other = Path(find_folder()) / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
                     write_run(other, self.record)
                     raise UsageError(
-                        f"{path} cannot be written: {reason}\nThe run is saved in {other}; laaf show {other} shows it."
+                        (f"{path} cannot be written: {reason}\nThe run is saved in {other}; "
+                        f"laaf show {other} shows it.")
                     ) from None
-            raise UsageError(f"{path} cannot be written: {reason}\nNo other place could be written either.") from None
+            raise UsageError((f"{path} cannot be written: {reason}\nNo other place could be "
+                             "written either.")) from None
         return replace(self, summary=replace(self.summary, path=str(path)))

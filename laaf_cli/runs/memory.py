@@ -1,4 +1,6 @@
-"""What a run takes of the memory, by estimate: points, the network and its derivatives there, matrices, the grid."""
+"""What a run takes of the memory, by estimate: points, the network and its derivatives there,
+matrices, the grid.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,8 @@ def of_grid(plan: Plan) -> list[Consumer]:
 
 
 def warning(plan: Plan) -> str:
-    """That training will hardly fit into the memory that is free, and what lowers it; empty where it will.
+    """That training will hardly fit into the memory that is free, and what lowers it; empty where
+    it will.
 
     On a GPU nothing is said, for there the lack of memory is told as it comes.
     """
@@ -70,10 +73,13 @@ def warning(plan: Plan) -> str:
 
 
 def of_reference(plan: Plan) -> list[Consumer]:
-    """The reference at the points of the grid; what a solver of equations takes besides, nobody knows beforehand."""
+    """The reference at the points of the grid; what a solver of equations takes besides, nobody
+    knows beforehand.
+    """
     [grid] = of_grid(plan)
     remedy = (
-        "A smaller evaluation.grid lowers it, and reference: none does without, but then nothing is known of the error"
+        ("A smaller evaluation.grid lowers it, and reference: none does without, but then "
+        "nothing is known of the error")
     )
     return [Consumer(f"the reference on {grid.what}", grid.n_bytes, remedy)]
 
@@ -87,12 +93,15 @@ def n_parameters(plan: Plan) -> int:
 
 
 def _of_optimizer(plan: Plan, phase: int) -> Iterator[Consumer]:
-    """What an optimizer keeps, the network among it, and the copy of all that goes into a checkpoint."""
+    """What an optimizer keeps, the network among it, and the copy of all that goes into a
+    checkpoint.
+    """
     name, n = plan.spec.training[phase].optimizer, n_parameters(plan)
     fewer = "fewer neurons in network.hidden lower it"
     if OPTIMIZERS[name].max_parameters is not None:
         yield Consumer(
-            f"the inverse Hessian of '{name}', {n:,} × {n:,} numbers of {DOUBLE} bytes, and a checkpoint of it",
+            (f"the inverse Hessian of '{name}', {n:,} × {n:,} numbers of {DOUBLE} bytes, and a "
+            "checkpoint of it"),
             DOUBLE * n * n * 2,
             f"training.{phase}.optimizer: lbfgs does without it, and {fewer}",
         )
@@ -111,7 +120,8 @@ def _of_optimizer(plan: Plan, phase: int) -> Iterator[Consumer]:
 
 
 def _of_terms(plan: Plan, phase: int, terms: list[Term]) -> Consumer:
-    """Values and derivatives of every layer at the points of terms that share them, as the backward pass needs them.
+    """Values and derivatives of every layer at the points of terms that share them, as the backward
+    pass needs them.
 
     The kernel works on a block of points at a time, and keeps inputs and outputs alone.
     """
@@ -125,12 +135,14 @@ def _of_terms(plan: Plan, phase: int, terms: list[Term]) -> Consumer:
     if plan.engine_name in (FASTEST, FUSED) and not _obstacle(plan, order):
         what, n_numbers = "inputs and outputs", at_ends
     else:
-        # Of each layer its streams before and after the activation, and the derivatives of the activation.
+        # Of each layer its streams before and after the activation, and the derivatives of the
+        # activation.
         what = f"the layers and their {n_streams} derivatives" if n_streams > 1 else "the layers"
         n_numbers = at_ends + sum(hidden) * (2 * n_streams + order + 1) + 4 * n_streams * max(hidden)
     size = _itemsize(plan)
     return Consumer(
-        f"{what} at {n_points:,} points of {_named(terms)}, {n_numbers:,} numbers of {size} bytes for each",
+        (f"{what} at {n_points:,} points of {_named(terms)}, {n_numbers:,} numbers of {size} "
+        "bytes for each"),
         size * n_numbers * n_points,
         _fewer_points(plan, phase, terms, order),
     )

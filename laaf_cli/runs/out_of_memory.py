@@ -1,4 +1,6 @@
-"""Memory that runs out: how it is told from other failures, and the error that says what would lower it."""
+"""Memory that runs out: how it is told from other failures, and the error that says what would
+lower it.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,14 @@ _SENTENCES = (
     "maximum allowed size exceeded",
     "storage size calculation overflowed",
 )
-"""What NumPy, torch on both devices, HDF5, the C library and the loader of libraries say, in small letters."""
+"""What NumPy, torch on both devices, HDF5, the C library and the loader of libraries say, in
+small letters.
+"""
 
 _KINDS = (RuntimeError, OSError, ValueError, ImportError)
 
-_ASKED = re.compile(r"(?:tried to allocate|unable to allocate) ([\d.]+) ?(bytes|[KMGT]iB)", re.IGNORECASE)
+_ASKED = re.compile((r"(?:tried to allocate|unable to allocate) ([\d.]+) "
+                    r"?(bytes|[KMGT]iB)"), re.IGNORECASE)
 _UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 NOTEWORTHY = 0.25
@@ -38,7 +43,9 @@ NOTEWORTHY = 0.25
 
 @dataclass(frozen=True)
 class Consumer:
-    """Something that takes memory: its bytes by estimate, and the settings that lower them, as a clause."""
+    """Something that takes memory: its bytes by estimate, and the settings that lower them, as a
+    clause.
+    """
 
     what: str
     n_bytes: int
@@ -51,8 +58,8 @@ def within_memory(
 ) -> Iterator[None]:
     """Raises OutOfMemoryError in place of whatever is raised where memory ends, all else as it is.
 
-    doing: what was being done, as it follows "while". consumers: what probably takes the most; both are asked for in
-    that case alone.
+    doing: what was being done, as it follows "while". consumers: what probably takes the most; both
+    are asked for in that case alone.
     """
     try:
         yield
@@ -74,7 +81,8 @@ def has_run_out(error: Exception) -> bool:
 def _explained(error: Exception, doing: str, consumers: Sequence[Consumer]) -> str:
     asked = _ASKED.search(str(error))
     on_gpu = "CUDA" in str(error)
-    more = f", which asked for {in_bytes(float(asked[1]) * _UNITS[asked[2].lower()])} more" if asked else ""
+    more = (f", which asked for {in_bytes(float(asked[1]) * _UNITS[asked[2].lower()])} "
+           "more") if asked else ""
     headline = f"{'the memory of the GPU' if on_gpu else 'memory'} ran out while {doing}{more}"
     elsewhere = ["--device cpu trains in the memory of the machine."] if on_gpu else []
     return "\n".join([headline, *largest(consumers), *elsewhere])
@@ -91,17 +99,21 @@ def largest(consumers: Sequence[Consumer]) -> list[str]:
 
 
 def shortage(what: str, consumers: Sequence[Consumer]) -> str:
-    """That something will hardly fit into the memory that is free, and what lowers it; empty where it will."""
+    """That something will hardly fit into the memory that is free, and what lowers it; empty
+    where it will.
+    """
     n_bytes, free = sum(consumer.n_bytes for consumer in consumers), free_bytes()
     if n_bytes <= free:
         return ""
     return "\n".join(
-        [f"{what} takes about {in_bytes(n_bytes)} of memory, and {in_bytes(free)} are free", *largest(consumers)]
+        [(f"{what} takes about {in_bytes(n_bytes)} of memory, and {in_bytes(free)} are "
+         "free"), *largest(consumers)]
     )
 
 
 def free_bytes() -> float:
-    """What this process may still take of the memory of the machine, infinite where it does not tell.
+    """What this process may still take of the memory of the machine, infinite where it does not
+    tell.
 
     Linux gives out more than it has, and ends the process that then uses it: no error comes of it.
     """

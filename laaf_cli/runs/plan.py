@@ -1,4 +1,6 @@
-"""Spec → plan: everything that can be known, and everything that can be refused, before training starts."""
+"""Spec → plan: everything that can be known, and everything that can be refused, before training
+starts.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def slope_recovery(slopes: Slopes) -> SlopeRecovery | None:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that has not begun: the checked spec, its problem, its reference, and how it is computed."""
+    """A run that has not begun: the checked spec, its problem, its reference, and how it is
+    computed.
+    """
 
     name: str
     text: Text
@@ -127,7 +131,9 @@ class Plan:
 
     @property
     def default_output(self) -> Path:
-        """`runs/PROBLEM-KIND-nN-sSEED.h5`; adaptive kinds without slope recovery say so, lest they collide."""
+        """`runs/PROBLEM-KIND-nN-sSEED.h5`; adaptive kinds without slope recovery say so, lest
+        they collide.
+        """
         slopes = self.spec.slopes
         without = "-norecovery" if slopes.kind != "fixed" and slopes.recovery is None else ""
         return Path("runs") / f"{self.name}-{slopes.kind}-n{slopes.n:g}{without}-s{self.spec.seed}.h5"
@@ -164,7 +170,8 @@ class Plan:
     def draw_points(self) -> dict[str, PointSet]:
         """The points of every trained term, with the values that are observed there.
 
-        Raises ReferenceRefusedError where the data are those of the reference and it does not give them.
+        Raises ReferenceRefusedError where the data are those of the reference and it does not give
+        them.
         """
         points = self.problem.draw_points(self.spec.seed)
         for term in self.problem.trained_terms:
@@ -227,10 +234,12 @@ def make_plan(
 ) -> Plan:
     """The plan of a spec.
 
-    allow_python: whether the Python file that it names may be run; known_python: the only text that it may have then.
+    allow_python: whether the Python file that it names may be run; known_python: the only text that
+    it may have then.
 
-    Raises SpecError with all faults of the spec; those that need a problem to be seen (an activation that is
-    not smooth enough, a reference that does not apply) come once the rest is right.
+    Raises SpecError with all faults of the spec; those that need a problem to be seen (an
+    activation that is not smooth enough, a reference that does not apply) come once the rest is
+    right.
     """
     loaded = load(text, overrides)
     spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python, known=known_python))

@@ -1,4 +1,6 @@
-"""What solving an equation leaves behind: the record that is written and the summary that is told."""
+"""What solving an equation leaves behind: the record that is written and the summary that is
+told.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Summary(JsonRecord):
     seed: int
     """The seed of everything random."""
     stop_reason: str
-    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or `running` in a checkpoint."""
+    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or
+    `running` in a checkpoint.
+    """
     stop_detail: str
     """Where training diverged, and which phases stalled, and why; else empty."""
     iterations: int
@@ -82,7 +86,9 @@ class Summary(JsonRecord):
     slopes: list[ScaleRange]
     """The slopes of each hidden layer at the end."""
     slopes_absorbed_at: int
-    """The iteration before which slopes became part of the weights, for a quasi-Newton phase; −1 where not."""
+    """The iteration before which slopes became part of the weights, for a quasi-Newton phase; −1
+    where not.
+    """
     relative_l2: dict[str, float] | None
     """The relative L2 error on the evaluation grid, by unknown."""
     max_error: dict[str, float] | None
@@ -133,7 +139,9 @@ class Summary(JsonRecord):
 
 @dataclass(frozen=True)
 class Slice:
-    """A time at which the solution is kept apart: points [n, d] over space, and the reference there, if any."""
+    """A time at which the solution is kept apart: points [n, d] over space, and the reference
+    there, if any.
+    """
 
     time: float
     points: Array
@@ -241,7 +249,9 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
 
 
 def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -> GridFields | None:
-    """Solution and reference at the single times, on the axes of the grid with these times for time."""
+    """Solution and reference at the single times, on the axes of the grid with these times for
+    time.
+    """
     axis = plan.problem.domain.time_axis
     if axis is None or not slices:
         return None

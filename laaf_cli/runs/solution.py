@@ -57,7 +57,8 @@ class Solution:
         return self.evaluate({name: Field(name, zero) for name in names}, points)
 
     def needed(self, wanted: Iterable[Field]) -> frozenset[Field]:
-        """The outputs of the network and their derivatives that unknowns and derivatives are made of.
+        """The outputs of the network and their derivatives that unknowns and derivatives are made
+        of.
 
         Raises ExpressionError where the form of the solution has no such derivative.
         """
@@ -77,7 +78,8 @@ class Solution:
             values = {field: output.cpu().numpy() for field, output in outputs.items()}
             columns = dict(zip(self.trial.coordinates, block.T, strict=True))
             for name, tree in trees.items():
-                # A transform may have no finite value at the edge of the domain, as a derivative of sqrt(x)*net.
+                # A transform may have no finite value at the edge of the domain, as a derivative of
+                # sqrt(x)*net.
                 with np.errstate(all="ignore"):
                     found[name][start : start + len(block)] = evaluate(tree, columns, values, NUMPY)
         return found
@@ -94,8 +96,8 @@ MAX_BLOCK = 20_000
 MAX_BLOCK_NUMBERS = 20_000_000
 """Points × streams × neurons × 2^order at a time, at most.
 
-Nested differentiation keeps every layer, and about doubles what it keeps with each order: half a gigabyte for
-u_xxxx of a network 6×20. Taylor mode needs a tenth.
+Nested differentiation keeps every layer, and about doubles what it keeps with each order: half a
+gigabyte for u_xxxx of a network 6×20. Taylor mode needs a tenth.
 """
 
 
@@ -103,8 +105,8 @@ u_xxxx of a network 6×20. Taylor mode needs a tenth.
 class TrainedNetwork:
     """A network restored from a run file.
 
-    solution: its network in float64, with the derivative engine of the run. domain: where it was trained.
-    axes: the values of each coordinate on the run's own grid.
+    solution: its network in float64, with the derivative engine of the run. domain: where it was
+    trained. axes: the values of each coordinate on the run's own grid.
     """
 
     solution: Solution
@@ -115,37 +117,44 @@ class TrainedNetwork:
     def field(self, name: str) -> Field:
         """The unknown or derivative of that name, as `u` or `u_xt`.
 
-        Raises UsageError, with what is known, for any other name, for an order above 4, and where the form of the
-        solution takes an order that is above 4 or that the activation function does not have.
+        Raises UsageError, with what is known, for any other name, for an order above 4, and where
+        the form of the solution takes an order that is above 4 or that the activation function does
+        not have.
         """
         scope = Scope(self.domain.coordinates, self.unknowns)
         if name in self.domain.coordinates:
-            raise UsageError(f"'{name}' is a coordinate, and those are always written; --fields takes {_forms(scope)}")
+            raise UsageError((f"'{name}' is a coordinate, and those are always written; "
+                             f"--fields takes {_forms(scope)}"))
         if name.partition("_")[0] not in self.unknowns:
             hint = did_you_mean(name, [*self.unknowns, *scope.derivatives(1), *scope.derivatives(2)])
             what = f"unknown field {shown(name)}" + (f". {hint}" if hint else "")
             raise UsageError(f"{what}\n--fields takes {_forms(scope)}")
         try:
-            field = cast("Field", resolve(Symbol(name), scope))  # what begins with an unknown is nothing else
+            # what begins with an unknown is nothing else
+            field = cast("Field", resolve(Symbol(name), scope))
         except ExpressionError as error:
             raise UsageError(f"{error.faults[0].what}\n{error.faults[0].hint}") from None
         try:
             needed = self.solution.needed([field])
         except ExpressionError as error:
             fault = error.faults[0]
-            raise UsageError(f"with the transform of this run, '{name}' cannot be derived: {fault.what}") from None
+            raise UsageError((f"with the transform of this run, '{name}' cannot be derived: "
+                             f"{fault.what}")) from None
         order, activation = max((sum(each.orders) for each in needed), default=0), self.solution.network.activation
         if order > activation.max_order:
             is_own = needed == {field}
             takes = "is" if is_own else "takes, through the transform of this run,"
             raise UsageError(
-                f"'{name}' {takes} a derivative of order {order}, and '{activation.name}' goes to order "
+                f"'{name}' {takes} a derivative of order {order}, and '{activation.name}' goes "
+                "to order "
                 f"{activation.max_order}: {activation.why}"
             )
         return field
 
     def evaluate(self, places: Places, fields: Mapping[str, Field]) -> dict[str, Array]:
-        """The fields by the names given, of the shape of `places`; a bounded number of points at a time."""
+        """The fields by the names given, of the shape of `places`; a bounded number of points at
+        a time.
+        """
         size = _block_size(self.solution, fields)
         found = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
@@ -154,7 +163,9 @@ class TrainedNetwork:
         return {name: values.reshape(places.shape) for name, values in found.items()}
 
     def extrapolation(self, places: Places) -> list[str]:
-        """A sentence for each coordinate along which places lie outside the domain of the training."""
+        """A sentence for each coordinate along which places lie outside the domain of the
+        training.
+        """
         sentences = []
         for (name, values), lower, upper in zip(
             places.coordinates.items(), self.domain.lower, self.domain.upper, strict=True
@@ -168,7 +179,8 @@ class TrainedNetwork:
             farthest += [f"up to {name} = {outside.max():g}"] if outside.max() > upper else []
             lie = "lies" if n_outside == 1 else "lie"
             sentences.append(
-                f"the network was trained on {name} in [{lower:g}, {upper:g}]; {n_outside:,} of {places.n_points:,} "
+                f"the network was trained on {name} in [{lower:g}, {upper:g}]; {n_outside:,} "
+                f"of {places.n_points:,} "
                 f"points {lie} outside, {' and '.join(farthest)}: values there are extrapolation"
             )
         return sentences
@@ -189,16 +201,16 @@ def _block_size(solution: Solution, fields: Mapping[str, Field]) -> int:
 def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     """The network of a run file, needing nothing but the file.
 
-    device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one.
-    Raises RunFileError where the network is damaged or does not fit the settings, UsageError for CUDA where there
-    is none.
+    device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one. Raises RunFileError where
+    the network is damaged or does not fit the settings, UsageError for CUDA where there is none.
     """
     chosen = torch_device(device)
     spec, parameters = run.spec, run.network()
     _check_settings(run, parameters)
     engine = run.attributes["derivatives"]
     if engine not in ENGINES:
-        raise RunFileError(f"{run.path} computed its derivatives by {shown(engine)}; known are {listed(ENGINES)}")
+        raise RunFileError((f"{run.path} computed its derivatives by {shown(engine)}; known are "
+                           f"{listed(ENGINES)}"))
     axes = {name: _axis(run, name) for name in spec.coordinates}
     lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
     domain, trial = _form(run, Domain(tuple(axes), lower, upper))
@@ -216,7 +228,8 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     )
     load_parameters(run.path, network, parameters)
     return TrainedNetwork(
-        # The kernel of the run may be missing here, and other fields may be of higher order than it goes.
+        # The kernel of the run may be missing here, and other fields may be of higher order than it
+        # goes.
         Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),
         domain,
         tuple(spec.unknowns),
@@ -225,15 +238,20 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
 
 
 def _form(run: RunFile, domain: Domain) -> tuple[Domain, Trial]:
-    """The domain with its periodic axes, and the form of the solution, as the settings tell them."""
+    """The domain with its periodic axes, and the form of the solution, as the settings tell
+    them.
+    """
     try:
         return build_form(run.spec, domain)
     except SpecError as error:
-        raise RunFileError(f"spec/settings in {run.path} tells of no solution: {error.faults[0].what}") from None
+        raise RunFileError((f"spec/settings in {run.path} tells of no solution: "
+                           f"{error.faults[0].what}")) from None
 
 
 def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
-    """Raises RunFileError where the attributes of the network and the settings tell of two different networks."""
+    """Raises RunFileError where the attributes of the network and the settings tell of two
+    different networks.
+    """
     spec = run.spec
     settings = {
         "activation": spec.network.activation,
@@ -244,12 +262,14 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
     for name, value in settings.items():
         if parameters.attributes[name] != value:
             raise RunFileError(
-                f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, and spec/settings "
+                f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, "
+                "and spec/settings "
                 f"{shown(str(value))}"
             )
     if spec.network.activation not in ACTIVATIONS:
         raise RunFileError(
-            f"{run.path} has the activation function {shown(spec.network.activation)}; known are {listed(ACTIVATIONS)}"
+            (f"{run.path} has the activation function {shown(spec.network.activation)}; known "
+            f"are {listed(ACTIVATIONS)}")
         )
 
 
@@ -262,12 +282,14 @@ def _axis(run: RunFile, name: str) -> Array:
     values = run.array(path).astype(np.float64)
     size = abs(float(values[0])) + abs(float(values[-1]))
     if not (math.isfinite(size) and (values[1:] > values[:-1]).all()):
-        raise RunFileError(f"{path} in {run.path} does not rise from one bound of the domain to the other")
+        raise RunFileError((f"{path} in {run.path} does not rise from one bound of the domain "
+                           "to the other"))
     return values
 
 
 def load_parameters(path: Path, network: Mlp, parameters: NetworkParameters) -> None:
-    """Puts the weights, biases and slopes of a run file into a network of its shapes, in the precision of that.
+    """Puts the weights, biases and slopes of a run file into a network of its shapes, in the
+    precision of that.
 
     Raises RunFileError, with the path, where they are not those of such a network.
     """

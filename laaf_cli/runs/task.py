@@ -55,7 +55,9 @@ def n_iterations(plan: AnyPlan) -> int:
 
 
 def read_past(path: Path) -> AnyPast:
-    """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot be read."""
+    """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot
+    be read.
+    """
     return PastImageRun.read(path) if task_of(path) == "images" else PastRun.read(path)
 
 
@@ -97,7 +99,9 @@ def execute(
 
 
 def unfinished_at(plan: AnyPlan, path: Path) -> AnyPast | None:
-    """The training of this very plan that a run file, or a checkpoint beside it, was left with; None without one."""
+    """The training of this very plan that a run file, or a checkpoint beside it, was left with;
+    None without one.
+    """
     try:
         past = read_past(CheckpointFiles(path).latest().path)
     except RunFileError:
@@ -111,7 +115,9 @@ def unfinished_at(plan: AnyPlan, path: Path) -> AnyPast | None:
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes a run, apart from its device: hashes, what is told of the answer and by what it is measured, seed."""
+    """What makes a run, apart from its device: hashes, what is told of the answer and by what it
+    is measured, seed.
+    """
 
     problem_hash: str
     method_hash: str
@@ -152,6 +158,8 @@ def stored_run(path: Path) -> StoredRun:
 
 
 def _told(spec: RunSpec, method: str) -> str:
-    """What is told of a solution, and by what it is measured; method: that of the reference, which names its file."""
+    """What is told of a solution, and by what it is measured; method: that of the reference,
+    which names its file.
+    """
     told = spec.model_dump_json(include={"reference", "evaluation"})
     return told + method if spec.reference.kind == "file" else told

@@ -36,12 +36,13 @@ def execute(
 ) -> FinishedRun[Summary]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
-    past: a run to go on from, as if it had never stopped. retries: how often training that diverges goes back to its
-    last good state, with a smaller step. on_checkpoint: called with the run as it would be if it ended now, as often
-    as the spec says; None keeps nothing.
+    past: a run to go on from, as if it had never stopped. retries: how often training that diverges
+    goes back to its last good state, with a smaller step. on_checkpoint: called with the run as it
+    would be if it ended now, as often as the spec says; None keeps nothing.
 
-    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot be computed,
-    RunFileError where the past run does not fit the plan, and OutOfMemoryError where memory does not suffice.
+    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot
+    be computed, RunFileError where the past run does not fit the plan, and OutOfMemoryError where
+    memory does not suffice.
     """
     prepare_torch()
     with within_memory("laying out the evaluation grid", lambda: memory.of_grid(plan)):
@@ -94,7 +95,9 @@ def execute(
 
 
 def _with_reference(plan: Plan, grid: Array) -> tuple[Plan, ReferenceValues | None]:
-    """The reference on the grid; without one, the plan that says why, where nobody has asked for it."""
+    """The reference on the grid; without one, the plan that says why, where nobody has asked for
+    it.
+    """
     if plan.reference is None:
         return plan, None
     try:
@@ -106,7 +109,9 @@ def _with_reference(plan: Plan, grid: Array) -> tuple[Plan, ReferenceValues | No
 
 
 def _slices(plan: Plan) -> list[Slice]:
-    """The points of each time asked for, and the reference there where there is one; none without time."""
+    """The points of each time asked for, and the reference there where there is one; none
+    without time.
+    """
     problem, axis = plan.problem, plan.problem.domain.time_axis
     if axis is None:
         return []
@@ -122,10 +127,12 @@ def prepare_torch() -> None:
     """Sets what training needs of torch and of the allocator, for the whole process."""
     torch.set_float32_matmul_precision("highest")  # no TF32
     torch.backends.cudnn.allow_tf32 = False  # nor in convolutions, where it is the default
-    torch.backends.cudnn.deterministic = True  # so that a run can be repeated, and gone on with, bit for bit
+    # so that a run can be repeated, and gone on with, bit for bit
+    torch.backends.cudnn.deterministic = True
     if platform.libc_ver()[0] == "glibc":
-        # glibc hands freed layers back to the kernel after every step and faults them in again in the next:
-        # half of the time of a step (36 ms against 20 for Burgers, 6×20). Keep them instead.
+        # glibc hands freed layers back to the kernel after every step and faults them in again in
+        # the next: half of the time of a step (36 ms against 20 for Burgers, 6×20). Keep them
+        # instead.
         m_trim_threshold, m_mmap_threshold = -1, -3
         libc = ctypes.CDLL(None)
         libc.mallopt(m_mmap_threshold, 1 << 30)

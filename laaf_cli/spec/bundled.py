@@ -35,12 +35,16 @@ def path_of(name: str) -> Path | None:
 
 
 def find(spec: str) -> Text:
-    """The text of a spec: a path, or the bare name of a bundled one; raises UsageError where there is neither."""
+    """The text of a spec: a path, or the bare name of a bundled one; raises UsageError where
+    there is neither.
+    """
     return _find(spec, names(), "problem")
 
 
 def find_images(spec: str) -> Text:
-    """The text of a spec of images: a path, or the bare name of a data set; raises UsageError as `find` does."""
+    """The text of a spec of images: a path, or the bare name of a data set; raises UsageError as
+    `find` does.
+    """
     return _find(spec, image_names(), "data set")
 
 
@@ -52,6 +56,8 @@ def _find(spec: str, offered: list[str], what: str) -> Text:
         return read_text(bundled)
     if bare and not os.path.exists(path):  # noqa: PTH110
         # A name of the other kind is named too: what it is asked of tells which command takes it.
-        hint = did_you_mean(spec, [*names(), *image_names()]) or f"Bundled {what}s: {listed(offered)}."
+        hint = (
+            did_you_mean(spec, [*names(), *image_names()]) or f"Bundled {what}s: {listed(offered)}."
+        )
         raise UsageError(f"there is no file {spec} and no bundled {what} of that name. {hint}")
     return read_text(path)

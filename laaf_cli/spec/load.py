@@ -27,7 +27,9 @@ OF_EQUATIONS = ("equations", "coordinates", "unknowns")
 
 @dataclass(frozen=True)
 class Override:
-    """A value given on the command line: its place in the spec, its text, and the flag as it was typed."""
+    """A value given on the command line: its place in the spec, its text, and the flag as it was
+    typed.
+    """
 
     path: KeyPath
     text: str
@@ -35,14 +37,20 @@ class Override:
 
     @classmethod
     def from_assignment(cls, assignment: str) -> Override:
-        """`network.hidden=[50,50]` as `--set` takes it; raises SpecError without a path or an equals sign."""
+        """`network.hidden=[50,50]` as `--set` takes it; raises SpecError without a path or an
+        equals sign.
+        """
         dotted, equals, text = assignment.partition("=")
         words = dotted.strip().split(".")
         mark = Text("command line", f"--set {assignment}").mark(0, 6, len(assignment))
         if not equals or "" in words:
-            raise SpecError([Fault("--set takes PATH=VALUE", mark, "As in --set network.hidden=[50,50].")])
+            raise SpecError(
+                [Fault("--set takes PATH=VALUE", mark, "As in --set network.hidden=[50,50].")]
+            )
         if not dotted.isprintable():
-            raise SpecError([Fault("the path of --set holds characters that stand in no key", mark)])
+            raise SpecError(
+                [Fault("the path of --set holds characters that stand in no key", mark)]
+            )
         if len(words) > MAX_NESTING:
             raise SpecError([Fault(f"the path of --set has more than {MAX_NESTING} steps", mark)])
         steps = tuple(int(word) if _INDEX.fullmatch(word) else word for word in words)
@@ -65,8 +73,9 @@ class Override:
 class LoadedSpec(Generic[SpecModel]):
     """A spec that may have faults.
 
-    spec: the models, without the parts that were wrong; None where too little is left.
-    root: the values with their places, also of what was wrong, so that one fault does not give rise to others.
+    spec: the models, without the parts that were wrong; None where too little is left. root: the
+    values with their places, also of what was wrong, so that one fault does not give rise to
+    others.
     """
 
     text: Text
@@ -76,15 +85,19 @@ class LoadedSpec(Generic[SpecModel]):
 
 
 def load(text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec[RunSpec]:
-    """The spec of an equation as a YAML text, with the overrides put in; faults as `load_as` has them."""
+    """The spec of an equation as a YAML text, with the overrides put in; faults as `load_as` has
+    them.
+    """
     return load_as(RunSpec, text, overrides)
 
 
-def load_as(model: type[SpecModel], text: Text, overrides: Sequence[Override] = ()) -> LoadedSpec[SpecModel]:
+def load_as(
+    model: type[SpecModel], text: Text, overrides: Sequence[Override] = ()
+) -> LoadedSpec[SpecModel]:
     """The spec of a YAML text with the overrides put in, as a model.
 
-    Faults of the form are collected in the result, so that those of the meaning can be found as well.
-    Raises SpecError where the text is not YAML or not a mapping.
+    Faults of the form are collected in the result, so that those of the meaning can be found as
+    well. Raises SpecError where the text is not YAML or not a mapping.
     """
     root = read_yaml(text)
     if root.data is None:
@@ -122,9 +135,14 @@ def _names_images(data: Mapping[Any, Any]) -> bool:
 
 
 def _check_task(model: type[BaseModel], root: Value) -> None:
-    """Raises SpecError for the spec of an equation where one of images is asked for, and the other way round."""
+    """Raises SpecError for the spec of an equation where one of images is asked for, and the
+    other way round.
+    """
     if model is RunSpec and _names_images(root.data):
-        what, hint = "this spec names images to classify, and no equation", "laaf classify trains it."
+        what, hint = (
+            "this spec names images to classify, and no equation",
+            "laaf classify trains it.",
+        )
         raise SpecError([Fault(what, root.keys.get("images", root.mark), hint)])
     if model is ImageSpec and "equations" in root.data:
         what, hint = "this spec is of an equation, and names no images", "laaf solve trains it."
@@ -154,7 +172,9 @@ def _is_misspelt(detail: ErrorDetails, misspelt: Mapping[KeyPath, Sequence[str]]
 
 
 def apply(root: Value, override: Override) -> Fault | None:
-    """Puts an override in its place, making mappings and lists on the way; returns what is wrong, if anything."""
+    """Puts an override in its place, making mappings and lists on the way; returns what is
+    wrong, if anything.
+    """
     value = override.value()
     parent = root
     for depth, step in enumerate(override.path):
@@ -176,8 +196,14 @@ def apply(root: Value, override: Override) -> Fault | None:
 
 def _no_item(override: Override, depth: int, n_items: int) -> Fault:
     where = ".".join(map(str, override.path[:depth]))
-    present = {0: "It is empty.", 1: f"It has {where}.0."}.get(n_items, f"It has {where}.0 to {where}.{n_items - 1}.")
-    return Fault(f"'{where}' is a list without an item {shown(str(override.path[depth]))}", override.key_mark, present)
+    present = {0: "It is empty.", 1: f"It has {where}.0."}.get(
+        n_items, f"It has {where}.0 to {where}.{n_items - 1}."
+    )
+    return Fault(
+        f"'{where}' is a list without an item {shown(str(override.path[depth]))}",
+        override.key_mark,
+        present,
+    )
 
 
 def _prune(plain: Any, detail: ErrorDetails) -> bool:
@@ -185,14 +211,17 @@ def _prune(plain: Any, detail: ErrorDetails) -> bool:
     parents: list[tuple[Any, str | int]] = []
     here: Any = plain
     for step in detail["loc"]:
-        keys = range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()
+        keys = (
+            range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()
+        )
         if step not in keys:
             break
         parents.append((here, step))
         here = here[step]
     if not parents:
         return len(detail["loc"]) > 1  # it went with another fault of the same part
-    # An incomplete list means nothing, nor do equations without all coordinates: they go as a whole.
+    # An incomplete list means nothing, nor do equations without all coordinates: they go as a
+    # whole.
     while len(parents) > 1 and (isinstance(parents[-1][0], list) or parents[0][1] == "coordinates"):
         parents.pop()
     container, step = parents[-1]
@@ -215,11 +244,22 @@ def _fault(model: type[BaseModel], root: Value, detail: ErrorDetails) -> Fault:
         return _not_a_name(path, str(value.data), value.mark)
     name, given = _name(root, path), _given(value)
     if kind == "literal_error":
-        choices = [str(choice).strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        what = f"'{name}' is empty" if value.data is None else f"{given} is not a choice for '{name}'"
+        choices = [
+            str(choice).strip("'")
+            for choice in str(context["expected"]).replace(" or ", ", ").split(", ")
+        ]
+        what = (
+            f"'{name}' is empty" if value.data is None else f"{given} is not a choice for '{name}'"
+        )
         return Fault(what, value.mark, f"Choices: {listed(choices)}.")
-    if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and isinstance(value.data, float))):
-        hint = f"Write {int(value.data)}." if isinstance(value.data, float) and value.data.is_integer() else ""
+    if path[0] != "periodic" and (
+        kind == "int_from_float" or (kind == "int_type" and isinstance(value.data, float))
+    ):
+        hint = (
+            f"Write {int(value.data)}."
+            if isinstance(value.data, float) and value.data.is_integer()
+            else ""
+        )
         return Fault(f"'{name}' is a whole number, not {given}", value.mark, hint)
     limits = {
         key: f"{limit:,.15g}" if isinstance(limit, float) else f"{limit:,}"
@@ -339,7 +379,9 @@ def _example(model: type[BaseModel], path: KeyPath, kind: str, value: Value) -> 
 
 _FORMS = (
     {"unknowns": "a name"}
-    | dict.fromkeys(("coordinates", "constants", "equations", "equation", "target", "exact"), "an expression")
+    | dict.fromkeys(
+        ("coordinates", "constants", "equations", "equation", "target", "exact"), "an expression"
+    )
     | dict.fromkeys(("transform", "at", "integral", "equals"), "an expression")
     | dict.fromkeys(("periodic", "over"), "the name of a coordinate")
     | {"fields": "the name of an unknown", "weights": "the name of a column"}
@@ -350,7 +392,11 @@ _FORMS = (
 
 def _form(path: KeyPath) -> str:
     """What a text at a path is to be."""
-    steps = [step for i, step in enumerate(path) if isinstance(step, str) and (path[0], i) != ("conditions", 1)]
+    steps = [
+        step
+        for i, step in enumerate(path)
+        if isinstance(step, str) and (path[0], i) != ("conditions", 1)
+    ]
     return next((form for key, form in _FORMS.items() if key in steps), "text")
 
 
@@ -359,7 +405,9 @@ def _list(path: KeyPath) -> str:
 
 
 def _name(root: Value, path: KeyPath) -> str:
-    """The innermost key on the way to a value, with the number of the item where it holds a list: `training.0`."""
+    """The innermost key on the way to a value, with the number of the item where it holds a
+    list: `training.0`.
+    """
     words: list[str] = []
     value: Value | None = root
     for step in path:
@@ -388,25 +436,41 @@ def _given(value: Value) -> str:
 
 
 def _not_a_name(path: KeyPath, name: str, mark: Mark | None) -> Fault:
-    is_label = path[:2] == ("weights", "equations") or (path[0] in ("equations", "conditions") and len(path) == 2)
+    is_label = path[:2] == ("weights", "equations") or (
+        path[0] in ("equations", "conditions") and len(path) == 2
+    )
     longest = MAX_LABEL if is_label else MAX_NAME
     if len(name) > longest:
-        return Fault(f"the name {shown(name)} has {len(name)} characters", mark, f"The limit is {longest}.")
-    follow = "letters, digits, '-' and '_' follow" if is_label else "letters and digits follow, no '_'"
+        return Fault(
+            f"the name {shown(name)} has {len(name)} characters", mark, f"The limit is {longest}."
+        )
+    follow = (
+        "letters, digits, '-' and '_' follow" if is_label else "letters and digits follow, no '_'"
+    )
     if path[-1] == "weights":
         follow += "; 'names' maps one to that in the file"
-    return Fault(f"{shown(name)} is not a name", mark, f"A name begins with a letter (A to Z, a to z); {follow}.")
+    return Fault(
+        f"{shown(name)} is not a name",
+        mark,
+        f"A name begins with a letter (A to Z, a to z); {follow}.",
+    )
 
 
 def _missing(model: type[BaseModel], root: Value, path: KeyPath) -> Fault:
     missing = str(path[-1])
     if len(path) == 1:
-        return Fault(f"missing key '{missing}'", root.mark, f"As in {missing}: {_EXAMPLES_OF[model][missing]}.")
+        return Fault(
+            f"missing key '{missing}'",
+            root.mark,
+            f"As in {missing}: {_EXAMPLES_OF[model][missing]}.",
+        )
     parent = root.locate(path[:-1])
     above = root.locate(path[:-2])
     mark = above.keys.get(str(path[-2]), parent.mark)
     return Fault(
-        f"'{_name(root, path[:-1])}' lacks the key '{missing}'", mark, _example(model, path[:-1], "missing", parent)
+        f"'{_name(root, path[:-1])}' lacks the key '{missing}'",
+        mark,
+        _example(model, path[:-1], "missing", parent),
     )
 
 

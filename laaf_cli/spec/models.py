@@ -1,4 +1,6 @@
-"""The spec as frozen, strict models: every key, its type, its default, and the sentence that documents it."""
+"""The spec as frozen, strict models: every key, its type, its default, and the sentence that
+documents it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def _number_as_text(value: Any) -> Any:
 
 
 def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value
+    return (
+        [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value
+    )
 
 
 def _harmonics(value: Any) -> Any:
@@ -45,43 +49,75 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-Equations = Annotated[list[Expression], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)]
-Names = Annotated[list[Name], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)]
+Equations = Annotated[
+    list[Expression], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)
+]
+Names = Annotated[
+    list[Name], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)
+]
 
 
 class Condition(Strict):
-    """What holds on faces or at points, between opposite faces, as an integral, or at the rows of a file.
+    """What holds on faces or at points, between opposite faces, as an integral, or at the rows of a
+    file.
 
     One of `where`, `at`, `periodic`, `integral` and `data` says which of these it is.
     """
 
     where: (
-        Annotated[list[StrictStr], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)] | None
-    ) = Field(None, description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space")
-    only: StrictStr | None = Field(None, description="a comparison that picks a part of the faces, as `y > 0`")
-    at: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = Field(
-        None, description="`{coordinate: value}`; coordinates that are not named range freely"
+        Annotated[
+            list[StrictStr],
+            BeforeValidator(_one_or_many),
+            Field(min_length=1, max_length=MAX_ENTRIES),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space",
+    )
+    only: StrictStr | None = Field(
+        None, description="a comparison that picks a part of the faces, as `y > 0`"
+    )
+    at: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = (
+        Field(
+            None, description="`{coordinate: value}`; coordinates that are not named range freely"
+        )
     )
     periodic: Name | None = Field(
         None,
-        description="a coordinate: the equations, here expressions, have one value at both of its faces; all "
-        "unknowns and their derivatives below the order of the equations where `equation` is absent",
+        description="a coordinate: the equations, here expressions, have one value at both of "
+        "its faces; all "
+        "unknowns and their derivatives below the order of the equations where `equation` is "
+        "absent",
     )
     integral: Expression | None = Field(None, description="an expression whose integral is given")
-    over: Names | None = Field(None, description="the coordinates of the integral; all of space where absent")
-    equals: Expression | None = Field(None, description="the value of the integral, 0 where absent")
-    data: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file: a row is a point")
-    names: dict[Name, StrictStr] = Field(
-        default_factory=dict, max_length=MAX_ENTRIES, description="names in the file where they differ"
+    over: Names | None = Field(
+        None, description="the coordinates of the integral; all of space where absent"
     )
-    fields: Names | None = Field(None, description="unknowns to read from the file; all where absent")
-    weights: Name | None = Field(None, description="a column of the file with a weight for each row")
+    equals: Expression | None = Field(None, description="the value of the integral, 0 where absent")
+    data: StrictStr | None = Field(
+        None, description="NPZ, HDF5, MATLAB 5 or CSV file: a row is a point"
+    )
+    names: dict[Name, StrictStr] = Field(
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="names in the file where they differ",
+    )
+    fields: Names | None = Field(
+        None, description="unknowns to read from the file; all where absent"
+    )
+    weights: Name | None = Field(
+        None, description="a column of the file with a weight for each row"
+    )
     equation: Equations | None = Field(
         None,
-        description="one equation or a list, in the unknowns and their derivatives (and columns of the file); "
+        description="one equation or a list, in the unknowns and their derivatives (and "
+        "columns of the file); "
         "with `data` and none, each unknown equals its column",
     )
-    points: Count | None = Field(None, description="collocation points, shared evenly by the faces; 100 where absent")
+    points: Count | None = Field(
+        None, description="collocation points, shared evenly by the faces; 100 where absent"
+    )
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss (W_u)")
 
     @property
@@ -90,12 +126,18 @@ class Condition(Strict):
         place = ", ".join(f"{name} = {value}" for name, value in (self.at or {}).items())
         equations = ", ".join(self.equation or ["all unknowns"])
         if self.where is not None:
-            return f"{equations}  at {', '.join(self.where)}{f', where {self.only}' if self.only else ''}"
+            return (
+                f"{equations}  at "
+                f"{', '.join(self.where)}{f', where {self.only}' if self.only else ''}"
+            )
         if self.periodic is not None:
             return f"{equations}  periodic in {self.periodic}"
         if self.integral is not None:
             over = ", ".join(self.over or ["space"])
-            return f"integral of {self.integral} over {over} = {self.equals or '0'}{f'  at {place}' if place else ''}"
+            return (
+                f"integral of {self.integral} over {over} = "
+                f"{self.equals or '0'}{f'  at {place}' if place else ''}"
+            )
         if self.data is not None:
             return f"{equations}  from {self.data}"
         return f"{equations}  at {place}"
@@ -104,23 +146,38 @@ class Condition(Strict):
 class Data(Strict):
     """Values that the solution is fitted to: one of `target`, `file` and `reference`."""
 
-    target: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = Field(
-        None, description="the values as expressions, per unknown"
-    )
+    target: (
+        Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None
+    ) = Field(None, description="the values as expressions, per unknown")
     reference: bool = Field(
-        False, description="`true`: the values of the reference, with learned constants at their `truth`"
+        False,
+        description="`true`: the values of the reference, with learned constants at their `truth`",
     )
-    points: Count | None = Field(None, description="how many points the target or reference is sampled at")
-    sampler: str | None = Field(None, description="how the points are drawn; `points.sampler` where absent")
+    points: Count | None = Field(
+        None, description="how many points the target or reference is sampled at"
+    )
+    sampler: str | None = Field(
+        None, description="how the points are drawn; `points.sampler` where absent"
+    )
     noise: NotNegative | None = Field(
-        None, description="normal noise on the values of target or reference, as a share of their standard deviation"
+        None,
+        description=(
+            "normal noise on the values of target or reference, as a share of their "
+            "standard deviation"
+        ),
     )
-    file: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values")
+    file: StrictStr | None = Field(
+        None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values"
+    )
     names: dict[Name, StrictStr] = Field(
-        default_factory=dict, max_length=MAX_ENTRIES, description="names in the file where they differ"
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="names in the file where they differ",
     )
     fields: Names | None = Field(None, description="unknowns that are observed; all where absent")
-    weights: Name | None = Field(None, description="a column of the file with a weight for each row")
+    weights: Name | None = Field(
+        None, description="a column of the file with a weight for each row"
+    )
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss")
 
 
@@ -133,14 +190,20 @@ class Learned(Strict):
     )
     positive: bool = Field(False, description="`true` keeps it above 0")
     negative: bool = Field(False, description="`true` keeps it below 0")
-    truth: Real | None = Field(None, description="its true value where it is known, to tell the error")
+    truth: Real | None = Field(
+        None, description="its true value where it is known, to tell the error"
+    )
 
 
 class Importance(Strict):
     """A part of the domain that gets collocation points of its own."""
 
-    where: StrictStr = Field(description="a comparison in the coordinates, as `x > 0.9 and t < 0.1`")
-    share: Annotated[Real, Field(gt=0, lt=1)] = Field(description="the share of the interior points drawn in it")
+    where: StrictStr = Field(
+        description="a comparison in the coordinates, as `x > 0.9 and t < 0.1`"
+    )
+    share: Annotated[Real, Field(gt=0, lt=1)] = Field(
+        description="the share of the interior points drawn in it"
+    )
 
 
 class Resample(Strict):
@@ -148,9 +211,13 @@ class Resample(Strict):
 
     every: Count = Field(description="iterations between renewals")
     method: str = Field("uniform", description="how the new points are chosen")
-    power: NotNegative = Field(1.0, description="k: candidates are drawn with probability ∝ |r|ᵏ / mean |r|ᵏ + c")
+    power: NotNegative = Field(
+        1.0, description="k: candidates are drawn with probability ∝ |r|ᵏ / mean |r|ᵏ + c"
+    )
     constant: NotNegative = Field(1.0, description="c of the same")
-    candidates: Annotated[int, Field(ge=1, le=100)] = Field(4, description="candidates per point that is drawn")
+    candidates: Annotated[int, Field(ge=1, le=100)] = Field(
+        4, description="candidates per point that is drawn"
+    )
     add: Count | None = Field(
         None, description="points that `rar-d` adds each time; a tenth of `interior` where absent"
     )
@@ -162,18 +229,24 @@ class Points(Strict):
     interior: Count = Field(10_000, description="points at which the equations are enforced")
     sampler: str = Field("latin-hypercube", description="how points are drawn")
     importance: list[Importance] = Field(
-        default_factory=list, max_length=MAX_ENTRIES, description="parts of the domain with more points"
+        default_factory=list,
+        max_length=MAX_ENTRIES,
+        description="parts of the domain with more points",
     )
-    resample: Resample | None = Field(None, description="renewal of the interior points; none where absent")
-    validation: Count = Field(2000, description="fresh points at which the residual is told after training")
+    resample: Resample | None = Field(
+        None, description="renewal of the interior points; none where absent"
+    )
+    validation: Count = Field(
+        2000, description="fresh points at which the residual is told after training"
+    )
 
 
 class Network(Strict):
     """The network: a multilayer perceptron."""
 
-    hidden: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=1, max_length=64)] = Field(
-        default_factory=lambda: [20] * 4, description="widths of the hidden layers"
-    )
+    hidden: Annotated[
+        list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=1, max_length=64)
+    ] = Field(default_factory=lambda: [20] * 4, description="widths of the hidden layers")
     activation: str = Field("tanh", description="activation function of the hidden layers")
     initializer: str = Field("glorot-normal", description="how initial weights are drawn")
     inputs: Literal["scaled", "raw"] = Field(
@@ -186,9 +259,12 @@ class Recovery(Strict):
 
     weight: NotNegative = Field(1.0, description="weight of S in the loss (W_a)")
     form: Literal["mean", "sum"] = Field(
-        "mean", description="`mean` over hidden layers as in the paper, `sum` as in the authors' script"
+        "mean",
+        description="`mean` over hidden layers as in the paper, `sum` as in the authors' script",
     )
-    operator: Literal["exp", "identity"] = Field("exp", description="the operator 𝒩 applied to the slopes")
+    operator: Literal["exp", "identity"] = Field(
+        "exp", description="the operator 𝒩 applied to the slopes"
+    )
 
 
 def _recovery(value: Any) -> Any:
@@ -212,9 +288,13 @@ class Balance(Strict):
 
     method: str = Field(description="the rule")
     every: Count = Field(100, description="iterations between updates of the weights")
-    momentum: Annotated[Real, Field(ge=0, lt=1)] = Field(0.9, description="share of the old weights at an update")
+    momentum: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        0.9, description="share of the old weights at an update"
+    )
     epsilon: Positive = Field(1.0, description="steepness of the causal weights")
-    slices: Annotated[int, Field(ge=2, le=10_000)] = Field(32, description="slices of time of the causal weights")
+    slices: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        32, description="slices of time of the causal weights"
+    )
 
 
 def _balance(value: Any) -> Any:
@@ -230,7 +310,8 @@ class Weights(Strict):
         description="weight of an equation's mean square (W_F), 1 where absent",
     )
     balance: Annotated[Balance, BeforeValidator(_balance)] = Field(
-        default_factory=lambda: Balance(method="fixed"), description="weights that adapt, on top of those given"
+        default_factory=lambda: Balance(method="fixed"),
+        description="weights that adapt, on top of those given",
     )
 
 
@@ -238,9 +319,13 @@ class Schedule(Strict):
     """How the learning rate changes within a phase."""
 
     kind: str = Field(description="the law")
-    factor: Annotated[Real, Field(gt=0, le=1)] | None = Field(None, description="factor of one decay")
+    factor: Annotated[Real, Field(gt=0, le=1)] | None = Field(
+        None, description="factor of one decay"
+    )
     every: Count | None = Field(None, description="iterations between decays")
-    final: NotNegative | None = Field(None, description="learning rate at the end, as a share of the first")
+    final: NotNegative | None = Field(
+        None, description="learning rate at the end, as a share of the first"
+    )
 
 
 def _schedule(value: Any) -> Any:
@@ -253,16 +338,24 @@ class Phase(Strict):
     optimizer: str = Field("adam", description="the optimizer")
     iterations: Count = Field(description="the number of iterations")
     learning_rate: Positive | None = Field(
-        None, description="the (first) learning rate, where the optimizer takes one; 0.001 where absent"
+        None,
+        description="the (first) learning rate, where the optimizer takes one; 0.001 where absent",
     )
     schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Field(
         default_factory=lambda: Schedule(kind="constant"), description="a law of the learning rate"
     )
     interior: Count | None = Field(
-        None, description="points of the equations from this phase on, drawn anew; as many as before where absent"
+        None,
+        description=(
+            "points of the equations from this phase on, drawn anew; as many as before where absent"
+        ),
     )
-    batch: Count | None = Field(None, description="points per iteration and term, drawn anew; all where absent")
-    max_seconds: Positive | None = Field(None, description="end of the phase in seconds of training")
+    batch: Count | None = Field(
+        None, description="points per iteration and term, drawn anew; all where absent"
+    )
+    max_seconds: Positive | None = Field(
+        None, description="end of the phase in seconds of training"
+    )
 
 
 class Reference(Strict):
@@ -272,9 +365,13 @@ class Reference(Strict):
     exact: Annotated[dict[Name, Expression], Field(max_length=MAX_ENTRIES)] | None = Field(
         None, description="the solution as expressions, per unknown"
     )
-    file: StrictStr | None = Field(None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values")
+    file: StrictStr | None = Field(
+        None, description="NPZ, HDF5, MATLAB 5 or CSV file with coordinates and values"
+    )
     names: dict[Name, StrictStr] = Field(
-        default_factory=dict, max_length=MAX_ENTRIES, description="names in the file where they differ"
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="names in the file where they differ",
     )
 
 
@@ -294,7 +391,9 @@ class Evaluation(Strict):
     """Where the solution is written and compared."""
 
     grid: dict[Name, Annotated[int, Field(ge=2, le=100_000)]] = Field(
-        default_factory=dict, max_length=MAX_ENTRIES, description="points per coordinate, both ends included"
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="points per coordinate, both ends included",
     )
     times: list[Real] = Field(
         default_factory=list,
@@ -325,8 +424,12 @@ class Problem(Strict):
     coordinates: Annotated[
         dict[Name, Annotated[list[Expression], Field(min_length=2, max_length=2)]],
         Field(min_length=1, max_length=6),
-    ] = Field(description="`{name: [lower, upper]}` in the order of the network's inputs; `t` is time")
-    unknowns: Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(description="names of the unknowns")
+    ] = Field(
+        description="`{name: [lower, upper]}` in the order of the network's inputs; `t` is time"
+    )
+    unknowns: Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(
+        description="names of the unknowns"
+    )
     constants: dict[Name, Expression] = Field(
         default_factory=dict, max_length=MAX_ENTRIES, description="`{name: constant expression}`"
     )
@@ -334,24 +437,35 @@ class Problem(Strict):
         default_factory=dict, max_length=MAX_ENTRIES, description="constants that training finds"
     )
     functions: StrictStr | None = Field(
-        None, description="a Python file whose functions may be called in expressions; needs `--allow-python`"
+        None,
+        description=(
+            "a Python file whose functions may be called in expressions; needs `--allow-python`"
+        ),
     )
     periodic: dict[Name, Harmonics] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="`{x: true}` builds periodicity into the network's inputs; a number is that of the harmonics",
+        description=(
+            "`{x: true}` builds periodicity into the network's inputs; a number is "
+            "that of the harmonics"
+        ),
     )
     transform: dict[Name, Expression] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="`{u: expression in net}`: the unknown from the network's output (`net_u`, `net_v` where there are "
+        description="`{u: expression in net}`: the unknown from the network's output (`net_u`, "
+        "`net_v` where there are "
         "several), so that conditions hold exactly",
     )
     equations: dict[Label, Expression] = Field(
-        default_factory=dict, max_length=MAX_ENTRIES, description='`{name: "left = right"}`, or a residual alone'
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description='`{name: "left = right"}`, or a residual alone',
     )
     conditions: dict[Label, Condition] = Field(
-        default_factory=dict, max_length=MAX_ENTRIES, description="initial, boundary and all other conditions"
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="initial, boundary and all other conditions",
     )
     data: Data | None = Field(None, description="values to fit")
 
@@ -366,15 +480,19 @@ class RunSpec(Problem):
     slopes: Slopes = Field(default_factory=Slopes, description="the adaptive activation")
     weights: Weights = Field(default_factory=Weights, description="weights of the loss terms")
     training: Annotated[list[Phase], Field(min_length=1, max_length=50)] = Field(
-        default_factory=lambda: [Phase(iterations=2000)], description="the phases of the training, in order"
+        default_factory=lambda: [Phase(iterations=2000)],
+        description="the phases of the training, in order",
     )
     checkpoint: MaybeCheckpoint = Field(
-        default_factory=Checkpoint, description="how often the training is kept while it goes on; `false` keeps none"
+        default_factory=Checkpoint,
+        description="how often the training is kept while it goes on; `false` keeps none",
     )
     reference: Annotated[Reference, BeforeValidator(_reference)] = Field(
         default_factory=lambda: Reference(kind="auto"), description="the independent solution"
     )
-    evaluation: Evaluation = Field(default_factory=Evaluation, description="the grid of the run file")
+    evaluation: Evaluation = Field(
+        default_factory=Evaluation, description="the grid of the run file"
+    )
     seed: Seed = Field(0, description="the one seed of everything random")
     dtype: Precision = Field("float32", description="precision of the training")
     device: DeviceName = Field("auto", description="`auto` takes CUDA where there is one")

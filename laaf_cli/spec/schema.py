@@ -1,4 +1,6 @@
-"""The spec as JSON Schema: what a person may write, for editors, and the settings that a run resolves it to."""
+"""The spec as JSON Schema: what a person may write, for editors, and the settings that a run
+resolves it to.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ ONE_OF: dict[type[BaseModel], tuple[str, ...]] = {
 """Mappings of which one key says what they are, so that it must be there."""
 
 NEVER_EMPTY = (models.Condition, models.Data)
-"""Mappings in which a key without a value is a fault; elsewhere it stands for the default, where that is none."""
+"""Mappings in which a key without a value is a fault; elsewhere it stands for the default, where
+that is none.
+"""
 
 OR_FILE: dict[KeyPath, Schema] = {("images",): {"type": "string", "pattern": r"\.[nN][pP][zZ]"}}
 """Keys that take a file beside the names of a table."""
@@ -39,10 +43,12 @@ OR_FILE: dict[KeyPath, Schema] = {("images",): {"type": "string", "pattern": r"\
 def written_schema(
     choices: Mapping[KeyPath, tuple[str, ...]], image_choices: Mapping[KeyPath, tuple[str, ...]]
 ) -> Schema:
-    """What may stand in a spec, of an equation or of images, short forms included, in the draft 7 of JSON Schema.
+    """What may stand in a spec, of an equation or of images, short forms included, in the draft 7
+    of JSON Schema.
 
-    choices, image_choices: by path (`*` for any item) the names of a table that a key takes. Never stricter than the
-    loader: what needs more than one key to be seen, as a name that is not declared, it leaves to that.
+    choices, image_choices: by path (`*` for any item) the names of a table that a key takes. Never
+    stricter than the loader: what needs more than one key to be seen, as a name that is not
+    declared, it leaves to that.
     """
     equation = _Writer(choices, written=True).model(models.RunSpec, ())
     images = _Writer(image_choices, written=True).model(ImageSpec, ())
@@ -52,14 +58,19 @@ def written_schema(
         "title": "A spec of laaf",
         # Told once more, so that editors offer it in a spec that names nothing yet.
         "properties": {"images": {"description": images["properties"]["images"]["description"]}},
-        "if": {"required": ["images"], "not": {"anyOf": [{"required": [key]} for key in OF_EQUATIONS]}},
+        "if": {
+            "required": ["images"],
+            "not": {"anyOf": [{"required": [key]} for key in OF_EQUATIONS]},
+        },
         "then": images,
         "else": equation,
     }
 
 
 def resolved_schema(spec: type[BaseModel]) -> Schema:
-    """The settings of a run: a spec, of an equation or of images, in its long form, with all keys."""
+    """The settings of a run: a spec, of an equation or of images, in its long form, with all
+    keys.
+    """
     return _Writer({}, written=False).model(spec, ())
 
 
@@ -76,19 +87,30 @@ def nullable(schema: Schema) -> Schema:
 
 def closed(properties: Mapping[str, Schema], required: list[str]) -> Schema:
     """An object with these keys and no others."""
-    return {"type": "object", "properties": dict(properties), "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes the schema of an annotation at a path of the spec; written: as a person may write it."""
+    """Writes the schema of an annotation at a path of the spec; written: as a person may write
+    it.
+    """
 
     choices: Mapping[KeyPath, tuple[str, ...]]
     written: bool
 
     def model(self, model: type[BaseModel], path: KeyPath) -> Schema:
         properties = {name: self._property(model, name, hint, path) for name, hint in _hints(model)}
-        required = [name for name, given in model.model_fields.items() if given.is_required() or not self.written]
+        required = [
+            name
+            for name, given in model.model_fields.items()
+            if given.is_required() or not self.written
+        ]
         schema = {"description": inspect.getdoc(model)} | closed(properties, required)
         if not self.written or model not in ONE_OF:
             return schema
@@ -101,7 +123,9 @@ class _Writer:
             hint = _without_none(hint)
         schema = self.annotation(hint, (*path, name)) | {"description": given.description}
         default = given.get_default(call_default_factory=True)
-        plain = isinstance(default, (str, int, float)) or (isinstance(default, list) and all(map(_is_number, default)))
+        plain = isinstance(default, (str, int, float)) or (
+            isinstance(default, list) and all(map(_is_number, default))
+        )
         if self.written and plain and default not in ("", []):
             schema["default"] = default
         return schema
@@ -132,7 +156,11 @@ class _Writer:
     def _annotated(self, inner: Any, metadata: tuple[Any, ...], path: KeyPath) -> Schema:
         schema = self.annotation(inner, path)
         for key, value in _limits(metadata):
-            schema[_KEYWORDS[key] if isinstance(_KEYWORDS[key], str) else _KEYWORDS[key][schema["type"]]] = value
+            schema[
+                _KEYWORDS[key]
+                if isinstance(_KEYWORDS[key], str)
+                else _KEYWORDS[key][schema["type"]]
+            ] = value
         if not self.written:
             return schema
         if inner in _SPELLINGS:
@@ -152,7 +180,10 @@ class _Names:
 
     def schema(self) -> Schema:
         paths = ((*self.path, "kind"), (*self.path, "method"))
-        return {"type": "string", "enum": [name for path in paths for name in self.choices.get(path, ())]}
+        return {
+            "type": "string",
+            "enum": [name for path in paths for name in self.choices.get(path, ())],
+        }
 
 
 def _hints(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
@@ -174,7 +205,10 @@ def _limits(metadata: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
     for item in metadata:
         for limit in item.metadata if isinstance(item, FieldInfo) else ():
             for key in _KEYWORDS:
-                if (value := getattr(limit, key, PydanticUndefined)) not in (None, PydanticUndefined):
+                if (value := getattr(limit, key, PydanticUndefined)) not in (
+                    None,
+                    PydanticUndefined,
+                ):
                     yield key, value
 
 

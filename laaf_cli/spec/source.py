@@ -1,8 +1,8 @@
 """A small YAML subset → plain values that remember where they stand.
 
-Read from PyYAML's event stream with a stack of our own: no object is ever constructed, no alias followed,
-no tag obeyed, nesting is bounded, and numbers are read as a person means them (`1e-3` is one; `on` is not
-true).
+Read from PyYAML's event stream with a stack of our own: no object is ever constructed, no alias
+followed, no tag obeyed, nesting is bounded, and numbers are read as a person means them (`1e-3` is
+one; `on` is not true).
 """
 
 from __future__ import annotations
@@ -48,7 +48,13 @@ class Text:
         return _LINE_BREAK.split(self.content)
 
     def mark(self, line: int, column: int, length: int) -> Mark:
-        return Mark(self.name, line, column, max(1, length), self.lines[line] if line < len(self.lines) else "")
+        return Mark(
+            self.name,
+            line,
+            column,
+            max(1, length),
+            self.lines[line] if line < len(self.lines) else "",
+        )
 
     def mark_at(self, index: int) -> Mark:
         """The place of one character, by its number in the text."""
@@ -60,8 +66,8 @@ class Text:
 class Value:
     """A value of the tree: `data` is a scalar, a list of values, or a dict of values by key.
 
-    style: the quotes or the `|` or `>` of a text, `flow` for what stands in brackets. below: the lines after the
-    first, where a text has several.
+    style: the quotes or the `|` or `>` of a text, `flow` for what stands in brackets. below: the
+    lines after the first, where a text has several.
     """
 
     data: Any
@@ -98,7 +104,9 @@ class Value:
         return None
 
     def put(self, step: str | int, child: Value, key_mark: Mark) -> None:
-        """Sets an item of a list (or the next one), or a key of a mapping that `key_mark` shows from then on."""
+        """Sets an item of a list (or the next one), or a key of a mapping that `key_mark` shows
+        from then on.
+        """
         if isinstance(self.data, list):
             self.data[int(step) : int(step) + 1] = [child]
         else:
@@ -106,7 +114,9 @@ class Value:
             self.keys[str(step)] = key_mark
 
     def within(self, span: tuple[int, int]) -> Mark:
-        """The place of some characters of a text; that of the whole text where escapes hide them."""
+        """The place of some characters of a text; that of the whole text where escapes hide
+        them.
+        """
         if not isinstance(self.data, str):
             return self.mark
         opening = 1 if self.style in ("'", '"') else 0
@@ -116,14 +126,20 @@ class Value:
         return self._in_lines(span) or self.mark
 
     def _in_lines(self, span: tuple[int, int]) -> Mark | None:
-        """The place in a text of several lines: the word there is the k-th of its kind, here as in the file."""
+        """The place in a text of several lines: the word there is the k-th of its kind, here as
+        in the file.
+        """
         words = self.data[span[0] : span[1]].split()
         if not words or not self.below:
             return None
         pattern = re.compile(f"(?={re.escape(words[0])})")
         k = sum(match.start() < span[0] for match in pattern.finditer(self.data))
         lines = self.below if self.style in ("|", ">") else (self.mark, *self.below)
-        found = [(line, match.start()) for line in lines for match in pattern.finditer(line.line_text, line.column)]
+        found = [
+            (line, match.start())
+            for line in lines
+            for match in pattern.finditer(line.line_text, line.column)
+        ]
         if k >= len(found):
             return None
         line, column = found[k]
@@ -144,7 +160,9 @@ def read_text(path: Path, what: str = "spec is a YAML file") -> Text:
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path} is not a regular file; a {what}")
         if status.st_size > MAX_BYTES:
-            raise SpecError([Fault(f"{path} has {status.st_size:,} bytes; a {kind} has at most {MAX_BYTES:,}")])
+            raise SpecError(
+                [Fault(f"{path} has {status.st_size:,} bytes; a {kind} has at most {MAX_BYTES:,}")]
+            )
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -153,11 +171,15 @@ def read_text(path: Path, what: str = "spec is a YAML file") -> Text:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(f"{path} cannot be read: {reason}") from None
     if len(content) > MAX_BYTES:
-        raise SpecError([Fault(f"{path} is longer than {MAX_BYTES:,} bytes, the limit for a {kind}")])
+        raise SpecError(
+            [Fault(f"{path} is longer than {MAX_BYTES:,} bytes, the limit for a {kind}")]
+        )
     try:
         return Text(str(path), content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise SpecError([Fault(f"{path} is not a text file: byte {error.start} is not UTF-8")]) from None
+        raise SpecError(
+            [Fault(f"{path} is not a text file: byte {error.start} is not UTF-8")]
+        ) from None
 
 
 def read_yaml(text: Text) -> Value:
@@ -168,13 +190,20 @@ def read_yaml(text: Text) -> Value:
     # Of a run file, or of the command line; files are not even read.
     if len(text.content) > MAX_BYTES:
         raise SpecError(
-            [Fault(f"{printable(text.name)} has {len(text.content):,} characters; a spec has at most {MAX_BYTES:,}")]
+            [
+                Fault(
+                    f"{printable(text.name)} has {len(text.content):,} characters; a spec has "
+                    f"at most {MAX_BYTES:,}"
+                )
+            ]
         )
     return _Builder(text).build()
 
 
 def read_scalar(written: str, style: str | None = None) -> Any:
-    """What a scalar means: quoted is text; else a whole number, a number, true, false, nothing, or text."""
+    """What a scalar means: quoted is text; else a whole number, a number, true, false, nothing,
+    or text.
+    """
     if style is not None:
         return written
     if written in _WORDS:
@@ -188,7 +217,9 @@ def read_scalar(written: str, style: str | None = None) -> Any:
 
 
 class _Builder:
-    """Builds the tree from parse events; the stack replaces the recursion that hostile nesting would exhaust."""
+    """Builds the tree from parse events; the stack replaces the recursion that hostile nesting
+    would exhaust.
+    """
 
     def __init__(self, text: Text) -> None:
         self.text = text
@@ -201,13 +232,23 @@ class _Builder:
             match event:
                 case yaml.ScalarEvent():
                     self._check_characters(event)
-                    value = Value(read_scalar(event.value, event.style), self._mark(event), event.style)
+                    value = Value(
+                        read_scalar(event.value, event.style), self._mark(event), event.style
+                    )
                     value.below = self._lines_below(event)
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                     if len(stack) >= MAX_NESTING:
-                        raise SpecError([Fault(f"nested more than {MAX_NESTING} levels deep", self._mark(event))])
+                        raise SpecError(
+                            [
+                                Fault(
+                                    f"nested more than {MAX_NESTING} levels deep", self._mark(event)
+                                )
+                            ]
+                        )
                     kind: Any = [] if isinstance(event, yaml.SequenceStartEvent) else {}
-                    stack.append((Value(kind, self._mark(event), "flow" if event.flow_style else None), []))
+                    stack.append(
+                        (Value(kind, self._mark(event), "flow" if event.flow_style else None), [])
+                    )
                     continue
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     value, items = stack.pop()
@@ -219,7 +260,9 @@ class _Builder:
             elif root is None:
                 root = value
             else:
-                raise SpecError([Fault("a spec is one document, and here a second begins", value.mark)])
+                raise SpecError(
+                    [Fault("a spec is one document, and here a second begins", value.mark)]
+                )
         if self.faults:
             raise SpecError(self.faults)
         return root or Value(None, self.text.mark(0, 0, 1))
@@ -227,7 +270,9 @@ class _Builder:
     def _close(self, value: Value, items: list[Value]) -> None:
         if value.style == "flow" and (torn := _torn_by_comma(items)) is not None:
             hint = "In {…} and […] a comma ends the value: put it in quotes."
-            self.faults.append(Fault(f"the comma after {shown(torn.data)} tears a value apart", torn.mark, hint))
+            self.faults.append(
+                Fault(f"the comma after {shown(torn.data)} tears a value apart", torn.mark, hint)
+            )
             return
         if isinstance(value.data, list):
             value.data.extend(items)
@@ -256,7 +301,9 @@ class _Builder:
     def _events(self) -> Iterator[Any]:
         start = self.text.start
         try:
-            for event in yaml.parse(" " * start + self.text.content[start:], Loader=yaml.SafeLoader):
+            for event in yaml.parse(
+                " " * start + self.text.content[start:], Loader=yaml.SafeLoader
+            ):
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                     raise SpecError([Fault(_ANCHORS[0], self._word(event), _ANCHORS[1])])
                 if getattr(event, "tag", None):
@@ -270,7 +317,9 @@ class _Builder:
             raise SpecError([Fault(what, self.text.mark_at(error.position))]) from None
 
     def _check_characters(self, event: yaml.ScalarEvent) -> None:
-        """What may not stand in a file does not come into it by an escape either, as in "\\e[31m"."""
+        """What may not stand in a file does not come into it by an escape either, as in
+        "\\e[31m".
+        """
         if found := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
             what = f"the character {found[0]!a} cannot stand in a spec"
             raise SpecError([Fault(what, self._mark(event), "Leave out the escape.")])
@@ -287,7 +336,11 @@ class _Builder:
             opening = "{" if match[1] == "}" else "["
             if match[2]:
                 return Fault(f"this '{opening}' is never closed", replace(beginning, length=1))
-            hint = f"The '{opening}' stands on line {beginning.line + 1}." if beginning.line < place.line else ""
+            hint = (
+                f"The '{opening}' stands on line {beginning.line + 1}."
+                if beginning.line < place.line
+                else ""
+            )
             return Fault(f"a '{match[1]}' or ',' is missing before this", place, hint)
         for symptom, sentence, hint, where in _SYNTAX:
             if symptom in problem or symptom in context:
@@ -317,9 +370,15 @@ class _Builder:
 
 
 def _torn_by_comma(items: list[Value]) -> Value | None:
-    """A bare text in which a parenthesis stays open and after which a comma stands, as in {a: atan2(x, y)}."""
+    """A bare text in which a parenthesis stays open and after which a comma stands, as in {a:
+    atan2(x, y)}.
+    """
     for item in items[:-1]:
-        if isinstance(item.data, str) and item.style is None and item.data.count("(") > item.data.count(")"):
+        if (
+            isinstance(item.data, str)
+            and item.style is None
+            and item.data.count("(") > item.data.count(")")
+        ):
             return item
     return None
 
@@ -342,7 +401,12 @@ _SYNTAX = (
     ("found character '`'", "a value cannot begin with '`'", _QUOTES, "place"),
     ("while scanning a block scalar", "a value cannot begin with '|' or '>'", _QUOTES, "beginning"),
     ("mapping keys are not allowed here", "a value cannot begin with '?'", _QUOTES, "place"),
-    ("escape", "a backslash has a meaning of its own in double quotes", "Use single quotes.", "place"),
+    (
+        "escape",
+        "a backslash has a meaning of its own in double quotes",
+        "Use single quotes.",
+        "place",
+    ),
     (
         "could not find expected ':'",
         "a ':' is missing after a key",
@@ -374,4 +438,6 @@ _SYNTAX = (
         "place",
     ),
 )
-"""What PyYAML says, what we say, how to mend it, and whether to point at the beginning of what is wrong."""
+"""What PyYAML says, what we say, how to mend it, and whether to point at the beginning of what
+is wrong.
+"""

@@ -1,4 +1,6 @@
-"""Where runs are trained: processes of this machine, or a Dask cluster. Both are executors of `concurrent.futures`."""
+"""Where runs are trained: processes of this machine, or a Dask cluster. Both are executors of
+`concurrent.futures`.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,9 @@ class WorkerDiedError(LaafError):
 class LocalProcesses(Executor):
     """`jobs` processes of this machine, each with one task at a time.
 
-    A pool of `concurrent.futures` breaks as a whole when one of its processes dies. Here every process is a
-    pool of its own: what kills it fails its own task, and the next task gets a new process.
+    A pool of `concurrent.futures` breaks as a whole when one of its processes dies. Here every
+    process is a pool of its own: what kills it fails its own task, and the next task gets a new
+    process.
     """
 
     def __init__(self, jobs: int) -> None:
@@ -48,7 +51,9 @@ class LocalProcesses(Executor):
             return self._pool().submit(fn, *args, **kwargs).result()
         except BrokenProcessPool:
             self._forget()
-            raise WorkerDiedError("its process was killed; if not by you, then for its memory perhaps") from None
+            raise WorkerDiedError(
+                "its process was killed; if not by you, then for its memory perhaps"
+            ) from None
 
     def _forget(self) -> None:
         """Lets go of a process that is gone: its number may soon be another's."""
@@ -60,7 +65,8 @@ class LocalProcesses(Executor):
         """The process of the calling thread, started when first needed."""
         pool: ProcessPoolExecutor | None = getattr(self._own, "pool", None)
         if pool is None:
-            # Ctrl-C reaches every process of a terminal; it is for the first of them to say what happens.
+            # Ctrl-C reaches every process of a terminal; it is for the first of them to say what
+            # happens.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             # A forked copy of torch and its threads would hang.
             context = multiprocessing.get_context("spawn")
@@ -92,7 +98,9 @@ def _terminate(pid: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone: nobody waits for the result. Ctrl-C is for the parent."""
+    """Ends this process when its parent is gone: nobody waits for the result. Ctrl-C is for the
+    parent.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -107,15 +115,17 @@ def _end_with(parent: int) -> None:
 def dask_executor(address: str) -> Iterator[Executor]:
     """An executor over the workers of a Dask scheduler, as `tcp://host:8786`.
 
-    What a worker had begun when it died, another does again. The workers need laaf installed and no common
-    file system: plans travel to them, finished runs back.
+    What a worker had begun when it died, another does again. The workers need laaf installed and no
+    common file system: plans travel to them, finished runs back.
 
     Raises UsageError without `distributed`, or where no scheduler answers.
     """
     try:
         from distributed import Client
     except ImportError:
-        raise UsageError("--scheduler needs the package distributed: pip install 'laaf[cluster]'") from None
+        raise UsageError(
+            "--scheduler needs the package distributed: pip install 'laaf[cluster]'"
+        ) from None
     try:
         client: Any = Client(address, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

@@ -25,7 +25,9 @@ MAX_LABEL = 60
 
 @dataclass(frozen=True)
 class Alternative:
-    """One value on an axis of the sweep: what it changes in the spec, and what file names say of it, if anything."""
+    """One value on an axis of the sweep: what it changes in the spec, and what file names say of
+    it, if anything.
+    """
 
     overrides: tuple[Override, ...] = ()
     label: str = ""
@@ -34,13 +36,16 @@ class Alternative:
     def of(cls, override: Override) -> Alternative:
         """A setting whose file name says so: `learning_rate=1e-3`.
 
-        What a file name cannot hold is replaced, and a checksum of the whole keeps two such values apart.
+        What a file name cannot hold is replaced, and a checksum of the whole keeps two such values
+        apart.
         """
         text = override.text.strip()
         words = override.path[2:] if override.path[:2] == ("training", 0) else override.path
         plain = f"{'.'.join(map(str, words))}={re.sub(r'[^A-Za-z0-9.+-]+', '_', text).strip('_')}"
         exact = plain.endswith(f"={text}") and len(plain) <= MAX_LABEL
-        return cls((override,), plain if exact else f"{plain[:MAX_LABEL]}-{zlib.crc32(text.encode()):08x}")
+        return cls(
+            (override,), plain if exact else f"{plain[:MAX_LABEL]}-{zlib.crc32(text.encode()):08x}"
+        )
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,11 @@ def plan_runs(
 ) -> list[PlannedRun]:
     """The runs of the product of all axes with all seeds, seed by seed, each run once.
 
-    Every plan is made here, so that whatever is wrong with one of them is told before the first is trained.
+    Every plan is made here, so that whatever is wrong with one of them is told before the first is
+    trained.
 
-    Raises SpecError for faults of the spec or of an alternative, UsageError for too many runs, and for runs that
-    only a length of file names keeps from being told apart.
+    Raises SpecError for faults of the spec or of an alternative, UsageError for too many runs, and
+    for runs that only a length of file names keeps from being told apart.
     """
     n_runs = math.prod(len(axis) for axis in axes) * len(seeds)
     if n_runs > MAX_RUNS:
@@ -93,7 +99,9 @@ def plan_runs(
         own = replace(identity(plan), seed=0)
         if isinstance(plan, Plan):
             # Runs of one problem share its reference, so that it need be solved only once.
-            plan = replace(plan, reference=references.setdefault((own.problem_hash, own.told), plan.reference))
+            plan = replace(
+                plan, reference=references.setdefault((own.problem_hash, own.told), plan.reference)
+            )
         # The first of equal methods stands for all.
         methods.setdefault(own, (plan, label))
     runs: dict[Path, PlannedRun] = {}

@@ -67,11 +67,13 @@ def sweep(
     on_change: Callable[[Outcome], None] = lambda _outcome: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
-    """Trains every run that is not finished and writes its file as soon as it is; outcomes in the order of the runs.
+    """Trains every run that is not finished and writes its file as soon as it is; outcomes in the
+    order of the runs.
 
-    threads: of torch for each run; None leaves what the worker has. on_change: called whenever the state of a
-    run changes. keeps: whether the workers see the folders of the run files; then unfinished trainings are kept there,
-    and the next sweep goes on with them. should_stop: asked several times a second; True cancels what is not finished.
+    threads: of torch for each run; None leaves what the worker has. on_change: called whenever the
+    state of a run changes. keeps: whether the workers see the folders of the run files; then
+    unfinished trainings are kept there, and the next sweep goes on with them. should_stop: asked
+    several times a second; True cancels what is not finished.
 
     Raises RunFileError before anything is trained where a file holds something else.
     """
@@ -87,7 +89,8 @@ def sweep(
     waiting = [run for run in runs if run.path not in ended]
     _solve_references(waiting)
     pending = {
-        executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run for run in waiting
+        executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run
+        for run in waiting
     }
     running: set[Future[FinishedRun[Told]]] = set()
     try:
@@ -114,13 +117,22 @@ def sweep(
 
 
 def _solve_references(runs: Sequence[PlannedRun]) -> None:
-    """Has every reference solved once, here: it keeps its solution, and takes it along to the workers."""
+    """Has every reference solved once, here: it keeps its solution, and takes it along to the
+    workers.
+    """
     solved: set[int] = set()
     for plan in (run.plan for run in runs):
-        if isinstance(plan, Plan) and plan.reference is not None and id(plan.reference) not in solved:
+        if (
+            isinstance(plan, Plan)
+            and plan.reference is not None
+            and id(plan.reference) not in solved
+        ):
             solved.add(id(plan.reference))
             corners = plan.problem.domain.grid((2,) * plan.problem.domain.dimension)
-            with suppress(ReferenceRefusedError, OutOfMemoryError), within_memory("computing the reference"):
+            with (
+                suppress(ReferenceRefusedError, OutOfMemoryError),
+                within_memory("computing the reference"),
+            ):
                 # Each of its runs will tell.
                 plan.reference.evaluate(grid_points(corners))
 
@@ -128,7 +140,8 @@ def _solve_references(runs: Sequence[PlannedRun]) -> None:
 def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:
     """What a worker does.
 
-    path: of the run file where the training is kept beside it. anew: whether what is kept there is left alone.
+    path: of the run file where the training is kept beside it. anew: whether what is kept there is
+    left alone.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -148,7 +161,9 @@ def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) ->
 
 
 def _tidy(path: Path) -> None:
-    """Removes what a process leaves that is stopped in the middle of a run: its lock, a file that is half written."""
+    """Removes what a process leaves that is stopped in the middle of a run: its lock, a file
+    that is half written.
+    """
     for _ in range(N_TRIES):
         with suppress(UsageError), claimed(path):
             return
@@ -158,7 +173,9 @@ def _tidy(path: Path) -> None:
 def _started(
     pending: dict[Future[FinishedRun[Told]], PlannedRun], known: set[Future[FinishedRun[Told]]]
 ) -> Iterator[tuple[Future[FinishedRun[Told]], PlannedRun]]:
-    return ((future, run) for future, run in pending.items() if future not in known and future.running())
+    return (
+        (future, run) for future, run in pending.items() if future not in known and future.running()
+    )
 
 
 def _kept(run: PlannedRun) -> Outcome:
@@ -184,4 +201,6 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
     # Whatever happened in a worker, the other runs go on; what happened is told.
     if isinstance(error, LaafError):
         return Outcome(run, State.FAILED, detail=str(error), exit_code=error.exit_code)
-    return Outcome(run, State.FAILED, detail=f"{type(error).__name__}: {error}", exit_code=ExitCode.INTERNAL)
+    return Outcome(
+        run, State.FAILED, detail=f"{type(error).__name__}: {error}", exit_code=ExitCode.INTERNAL
+    )

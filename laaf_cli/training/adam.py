@@ -21,7 +21,9 @@ from laaf_cli.training.stepper import Stepper
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 MIN_INTERVAL = 50
-"""Iterations between changes of points or weights from which a capture after each is worth its time."""
+"""Iterations between changes of points or weights from which a capture after each is worth its
+time.
+"""
 
 
 class _Adam(Stepper):
@@ -30,14 +32,19 @@ class _Adam(Stepper):
     done: iterations of the phase so far, for its schedule. n_steps: those that the moments are of.
     """
 
-    def __init__(self, objective: Objective, phase: TrainingPhase, done: int, rate: float | Tensor) -> None:
+    def __init__(
+        self, objective: Objective, phase: TrainingPhase, done: int, rate: float | Tensor
+    ) -> None:
         self.objective = objective
         self.phase = phase
         self.done = done
         self.n_steps = 0
         self.parameters = objective.parameters()
-        # A step can be captured where its learning rate is a tensor; the counts of its steps are in any case.
-        self.adam = torch.optim.Adam(self.parameters, lr=rate, fused=True, capturable=isinstance(rate, Tensor))
+        # A step can be captured where its learning rate is a tensor; the counts of its steps are in
+        # any case.
+        self.adam = torch.optim.Adam(
+            self.parameters, lr=rate, fused=True, capturable=isinstance(rate, Tensor)
+        )
 
     @property
     def rate(self) -> float:
@@ -58,7 +65,8 @@ class _Adam(Stepper):
         self.n_steps = taken_count(state, "n_steps")
         for i, parameter in enumerate(self.parameters if self.n_steps else []):
             moments = {
-                name: torch.tensor(taken(state, f"{name}_{i}", *parameter.shape)).to(parameter) for name in _MOMENTS
+                name: torch.tensor(taken(state, f"{name}_{i}", *parameter.shape)).to(parameter)
+                for name in _MOMENTS
             }
             step = torch.tensor(float(self.n_steps), dtype=torch.float32, device=parameter.device)
             self.adam.state[parameter] = {"step": step, **moments}
@@ -70,7 +78,9 @@ class AdamStepper(_Adam):
     not_captured: why, where there is a GPU.
     """
 
-    def __init__(self, objective: Objective, phase: TrainingPhase, done: int = 0, not_captured: str = "") -> None:
+    def __init__(
+        self, objective: Objective, phase: TrainingPhase, done: int = 0, not_captured: str = ""
+    ) -> None:
         super().__init__(objective, phase, done, phase.learning_rate.first)
         self.not_captured = not_captured
 
@@ -93,15 +103,21 @@ class AdamStepper(_Adam):
 
 
 class CapturedAdam(_Adam):
-    """Adam in two graphs: the loss with its gradient, and the step; between them the loop looks at the loss.
+    """Adam in two graphs: the loss with its gradient, and the step; between them the loop looks at
+    the loss.
 
-    The gradients stay the same tensors throughout, so that the graph of the step outlives that of the loss, which is
-    captured anew where points or weights have changed.
+    The gradients stay the same tensors throughout, so that the graph of the step outlives that of
+    the loss, which is captured anew where points or weights have changed.
     """
 
-    def __init__(self, objective: Objective, phase: TrainingPhase, recorder: Recorder, done: int = 0) -> None:
-        # The kernel of the step reads a rate on the device as float32, whatever the precision of the parameters.
-        rate = torch.tensor(phase.learning_rate.first, dtype=torch.float32, device=objective.network.device)
+    def __init__(
+        self, objective: Objective, phase: TrainingPhase, recorder: Recorder, done: int = 0
+    ) -> None:
+        # The kernel of the step reads a rate on the device as float32, whatever the precision of
+        # the parameters.
+        rate = torch.tensor(
+            phase.learning_rate.first, dtype=torch.float32, device=objective.network.device
+        )
         super().__init__(objective, phase, done, rate)
         self.loss: Repeated[Loss] = Repeated(recorder)
         self.step: Repeated[None] = Repeated(recorder)
@@ -114,7 +130,9 @@ class CapturedAdam(_Adam):
         if not self.step.n_records:
             return "not captured in a CUDA graph: the phase ended before"
         n = self.loss.n_records
-        return "captured in a CUDA graph" + (f", {n} times as points or weights changed" if n > 1 else "")
+        return "captured in a CUDA graph" + (
+            f", {n} times as points or weights changed" if n > 1 else ""
+        )
 
     def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
         return self.loss(self._loss, self.objective.n_changes)
@@ -137,7 +155,9 @@ class CapturedAdam(_Adam):
     def _step(self) -> None:
         with warnings.catch_warnings():
             # torch does not see that the first steps are there to warm up.
-            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True", UserWarning)
+            warnings.filterwarnings(
+                "ignore", "This instance was constructed with capturable=True", UserWarning
+            )
             self.adam.step()
 
 
@@ -152,7 +172,9 @@ def make_adam(objective: Objective, phase: TrainingPhase, done: int) -> Stepper:
 
 
 def obstacle(objective: Objective, phase: TrainingPhase) -> str:
-    """Why the iterations of a phase are not to be captured, without a full stop; empty where they are."""
+    """Why the iterations of a phase are not to be captured, without a full stop; empty where
+    they are.
+    """
     if phase.batch is not None:
         return "with 'batch' the points change at every iteration"
     if not all(isinstance(group.engine, TaylorEngine) for group in objective.groups):
@@ -165,7 +187,9 @@ def obstacle(objective: Objective, phase: TrainingPhase) -> str:
 
 
 def _iterations_between_changes(objective: Objective) -> float:
-    intervals: list[float] = [math.inf] if objective.resampling is None else [objective.resampling.every]
+    intervals: list[float] = (
+        [math.inf] if objective.resampling is None else [objective.resampling.every]
+    )
     if BALANCES[objective.balance.method].update is not None:
         intervals.append(objective.balance.every)
     return min(intervals)

@@ -1,7 +1,8 @@
 """How the weights of the loss terms adapt while training: each method a row of a table.
 
-The weight of a term is the one of the spec times a factor that starts at 1; slope recovery keeps its own. Gradients
-are those with respect to the parameters of the network, slopes included, learned constants not.
+The weight of a term is the one of the spec times a factor that starts at 1; slope recovery keeps
+its own. Gradients are those with respect to the parameters of the network, slopes included, learned
+constants not.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ MAX_FACTOR = 1e6
 class Moment:
     """The state that an update starts from.
 
-    residuals: by term [n], with a graph, scaled so that the term is the sum of their squares. equations: which terms
-    are equations. weights: of the spec, by term. factors: so far, by term. parameters: of the network.
-    steps: iterations since the last update. learning_rate: the one of the present iteration.
+    residuals: by term [n], with a graph, scaled so that the term is the sum of their squares.
+    equations: which terms are equations. weights: of the spec, by term. factors: so far, by term.
+    parameters: of the network. steps: iterations since the last update. learning_rate: the one of
+    the present iteration.
     """
 
     settings: Balance
@@ -58,39 +60,54 @@ Update = Callable[[Moment], dict[str, float]]
 
 
 def lr_annealing(moment: Moment) -> dict[str, float]:
-    """λ̂_i = max |∇L_r| / mean |∇L_i| for conditions and data (Wang, Teng & Perdikaris 2021, algorithm 1).
+    """λ̂_i = max |∇L_r| / mean |∇L_i| for conditions and data (Wang, Teng & Perdikaris 2021,
+    algorithm 1).
 
-    L_r: the equations with the weights of the spec. L_i: a term without weights; with λ_i L_i in its place, λ would
-    settle at the root of the ratio.
+    L_r: the equations with the weights of the spec. L_i: a term without weights; with λ_i L_i in
+    its place, λ would settle at the root of the ratio.
     """
     terms = {name: residual.square().sum() for name, residual in moment.residuals.items()}
-    of_equations = torch.stack([moment.weights[name] * terms[name] for name in terms if name in moment.equations])
+    of_equations = torch.stack(
+        [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
+    )
     largest = float(moment.gradient(of_equations.sum()).abs().max())
     others = [name for name in terms if name not in moment.equations]
     return _averaged(
-        moment, {name: _ratio(largest, float(moment.gradient(terms[name]).abs().mean())) for name in others}
+        moment,
+        {
+            name: _ratio(largest, float(moment.gradient(terms[name]).abs().mean()))
+            for name in others
+        },
     )
 
 
 def grad_norm(moment: Moment) -> dict[str, float]:
-    """λ̂_i = Σ_j ‖∇L_j‖ / ‖∇L_i‖ over all terms (Wang, Sankaran, Wang & Perdikaris 2023, algorithm 1)."""
+    """λ̂_i = Σ_j ‖∇L_j‖ / ‖∇L_i‖ over all terms (Wang, Sankaran, Wang & Perdikaris 2023,
+    algorithm 1).
+    """
     norms = {
-        name: float(moment.gradient(residual.square().sum()).norm()) for name, residual in moment.residuals.items()
+        name: float(moment.gradient(residual.square().sum()).norm())
+        for name, residual in moment.residuals.items()
     }
-    return _averaged(moment, {name: _ratio(sum(norms.values()), norm) for name, norm in norms.items()})
+    return _averaged(
+        moment, {name: _ratio(sum(norms.values()), norm) for name, norm in norms.items()}
+    )
 
 
 def ntk(moment: Moment) -> dict[str, float]:
     """λ̂_i = tr K / tr K_i, tr K = Σ_j tr K_j (Wang, Yu & Perdikaris 2022, algorithm 1)."""
     traces = kernel_traces(moment)
-    return _averaged(moment, {name: _ratio(sum(traces.values()), trace) for name, trace in traces.items()})
+    return _averaged(
+        moment, {name: _ratio(sum(traces.values()), trace) for name, trace in traces.items()}
+    )
 
 
 def kernel_traces(moment: Moment) -> dict[str, float]:
     """tr K_i = tr J Jᵀ of the residuals of each term, J their Jacobian [n, n_parameters].
 
-    By Hutchinson's estimator E‖Jᵀv‖² with v = ±1 (Hutchinson 1990), one backward pass per vector. The residuals are
-    scaled as in a mean of squares, so that K does not grow with the number of points.
+    By Hutchinson's estimator E‖Jᵀv‖² with v = ±1 (Hutchinson 1990), one backward pass per vector.
+    The residuals are scaled as in a mean of squares, so that K does not grow with the number of
+    points.
     """
     traces = {}
     for name, residual in moment.residuals.items():
@@ -103,29 +120,44 @@ def kernel_traces(moment: Moment) -> dict[str, float]:
 
 
 def self_adaptive(moment: Moment) -> dict[str, float]:
-    """λ_i ← λ_i + η W_i L_i: gradient ascent of the loss in the factors, with the learning rate of the phase.
+    """λ_i ← λ_i + η W_i L_i: gradient ascent of the loss in the factors, with the learning rate of
+    the phase.
 
-    McClenny & Braga-Neto 2023, with one factor for a term instead of one for each point, and plain steps. An
-    update makes the steps of all iterations since the last one, as if L_i had not changed; `every: 1` is the paper's.
+    McClenny & Braga-Neto 2023, with one factor for a term instead of one for each point, and plain
+    steps. An update makes the steps of all iterations since the last one, as if L_i had not
+    changed; `every: 1` is the paper's.
     """
     found = {}
     for name, residual in moment.residuals.items():
-        rise = moment.steps * moment.learning_rate * moment.weights[name] * float(residual.detach().square().sum())
+        rise = (
+            moment.steps
+            * moment.learning_rate
+            * moment.weights[name]
+            * float(residual.detach().square().sum())
+        )
         if math.isfinite(rise):
             found[name] = min(moment.factors[name] + rise, MAX_FACTOR)
     return found
 
 
 def causal_weights(squares: Tensor, slices: Tensor, settings: Balance) -> Tensor:
-    """w_i = exp(−ε Σ_{k<i} L_k) of the slice i that each point is in (Wang, Sankaran & Perdikaris 2024).
+    """w_i = exp(−ε Σ_{k<i} L_k) of the slice i that each point is in (Wang, Sankaran & Perdikaris
+    2024).
 
-    squares: of the residual at each point [n], summed over equations; L_k is their mean in slice k, 0 where that has no
-    points. slices: that of each point [n], counted along time. The weights [n] have no graph.
+    squares: of the residual at each point [n], summed over equations; L_k is their mean in slice k,
+    0 where that has no points. slices: that of each point [n], counted along time. The weights [n]
+    have no graph.
     """
     with torch.no_grad():
-        sums = torch.zeros(settings.slices, dtype=squares.dtype, device=squares.device).index_add_(0, slices, squares)
+        sums = torch.zeros(settings.slices, dtype=squares.dtype, device=squares.device).index_add_(
+            0, slices, squares
+        )
         # Not `bincount`, which waits for the device and so cannot be captured in a CUDA graph.
-        counts = torch.zeros_like(sums, dtype=slices.dtype).index_add_(0, slices, torch.ones_like(slices)).clamp(min=1)
+        counts = (
+            torch.zeros_like(sums, dtype=slices.dtype)
+            .index_add_(0, slices, torch.ones_like(slices))
+            .clamp(min=1)
+        )
         means = sums / counts
         before = torch.cat([torch.zeros_like(means[:1]), means.cumsum(0)[:-1]])
         return torch.exp(-settings.epsilon * before)[slices]
@@ -150,8 +182,9 @@ def _averaged(moment: Moment, targets: Mapping[str, float]) -> dict[str, float]:
 class BalanceMethod:
     """A row of the table.
 
-    update: of the factors every so many iterations, None where they stay 1. weigh_points: weights of the points of
-    the equations at every evaluation, None where they are 1. keys: those of the spec that the method takes.
+    update: of the factors every so many iterations, None where they stay 1. weigh_points: weights
+    of the points of the equations at every evaluation, None where they are 1. keys: those of the
+    spec that the method takes.
     """
 
     update: Update | None
@@ -166,7 +199,9 @@ class BalanceMethod:
 _AVERAGED = ("every", "momentum")
 
 BALANCES: dict[str, BalanceMethod] = {
-    "fixed": BalanceMethod(None, None, (), "the weights of the spec, unchanged", "Jagtap et al. 2019, eq. 9"),
+    "fixed": BalanceMethod(
+        None, None, (), "the weights of the spec, unchanged", "Jagtap et al. 2019, eq. 9"
+    ),
     "lr-annealing": BalanceMethod(
         lr_annealing,
         None,
@@ -201,12 +236,16 @@ BALANCES: dict[str, BalanceMethod] = {
         causal_weights,
         ("epsilon", "slices"),
         "the equations at later times count once those at earlier times are met",
-        "Wang, Sankaran & Perdikaris 2024, Computer Methods in Applied Mechanics and Engineering 421, 116813",
+        (
+            "Wang, Sankaran & Perdikaris 2024, Computer Methods in Applied Mechanics and "
+            "Engineering 421, 116813"
+        ),
         needs_time=True,
         needs_equations=True,
     ),
 }
-"""Cost of an update, for Burgers with 10,000 points: that of one iteration for `lr-annealing` and `grad-norm` (a pass
-forward, one backward for each term), of six for `ntk` (N_PROBES backward for each), of half a one for `self-adaptive`.
-So `every: 1` doubles the time of a training, or more. `causal` costs next to nothing.
+"""Cost of an update, for Burgers with 10,000 points: that of one iteration for `lr-annealing` and
+`grad-norm` (a pass forward, one backward for each term), of six for `ntk` (N_PROBES backward for
+each), of half a one for `self-adaptive`. So `every: 1` doubles the time of a training, or more.
+`causal` costs next to nothing.
 """

@@ -1,4 +1,6 @@
-"""When a training is kept while it goes on: at an interval in time and as phases end, within a share of its seconds."""
+"""When a training is kept while it goes on: at an interval in time and as phases end, within a
+share of its seconds.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,17 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 SHARE = 0.02
-"""The most that checkpoints take, as a share of the seconds of training; the first is kept in any case."""
+"""The most that checkpoints take, as a share of the seconds of training; the first is kept in
+any case.
+"""
 
 
 @dataclass
 class Checkpoints(Generic[Result]):
     """Keeps a training every so many seconds.
 
-    keep: given the training as it would be if it stopped now. n_kept, spent_s: how many so far, and their seconds.
+    keep: given the training as it would be if it stopped now. n_kept, spent_s: how many so far, and
+    their seconds.
     """
 
     keep: Callable[[Result], None]
@@ -33,7 +38,9 @@ class Checkpoints(Generic[Result]):
         self.last_s = now
 
     def is_due(self, now: float, *, phase_begins: bool) -> bool:
-        """Whether it is, at these seconds of training; as a phase begins, for the one before it has ended."""
+        """Whether it is, at these seconds of training; as a phase begins, for the one before it
+        has ended.
+        """
         least = self.cost_s / SHARE
         return now - self.last_s >= (least if phase_begins else max(least, self.every_s))
 

@@ -1,4 +1,6 @@
-"""Constants that training finds: each is a function of a free parameter, so that it never leaves its bounds."""
+"""Constants that training finds: each is a function of a free parameter, so that it never leaves
+its bounds.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,15 @@ class LearnedConstants(nn.Module):
     with one bound:  c = bound + (start − bound) e^θ;
     with two:        c = lower + (upper − lower) / (1 + e^(−θ − θ₀)).
 
-    So a step of θ changes c by a share of its size, whatever the unit of c. In float64 whatever the network has, for
-    wide bounds would round a start near one of them away.
+    So a step of θ changes c by a share of its size, whatever the unit of c. In float64 whatever the
+    network has, for wide bounds would round a start near one of them away.
     """
 
     def __init__(self, constants: Mapping[str, LearnedConstant]) -> None:
         super().__init__()
         self.constants = dict(constants)
-        # A list, for the parameters of a dictionary share their names with the methods of one: pop, keys, type.
+        # A list, for the parameters of a dictionary share their names with the methods of one: pop,
+        # keys, type.
         self._free = nn.ParameterList(torch.zeros((), dtype=torch.float64) for _ in constants)
 
     @property

@@ -1,6 +1,8 @@
-"""Work that is the same at every iteration, captured in a CUDA graph: the GPU repeats it without being told each step.
+"""Work that is the same at every iteration, captured in a CUDA graph: the GPU repeats it without
+being told each step.
 
-After "CUDA graphs" in the documentation of torch: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+After "CUDA graphs" in the documentation of torch:
+https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import torch
 T = TypeVar("T")
 
 N_WARM_UP = 3
-"""Runs before a capture, as in torch's documentation: what is set up on first use must not be part of the graph."""
+"""Runs before a capture, as in torch's documentation: what is set up on first use must not be
+part of the graph.
+"""
 
 
 class Recorder(Protocol):
@@ -23,7 +27,8 @@ class Recorder(Protocol):
         """Carries the work out."""
 
     def record(self, work: Callable[[], T]) -> Callable[[], T]:
-        """What repeats the work, on the tensors that it has now; the work itself is not carried out by recording it.
+        """What repeats the work, on the tensors that it has now; the work itself is not carried out
+        by recording it.
 
         Raises RuntimeError where the work cannot be recorded.
         """
@@ -47,7 +52,9 @@ class CudaRecorder:
 
 
 class _Captured(Generic[T]):
-    """Work in a CUDA graph, and its result: the same tensors after every replay, with new values."""
+    """Work in a CUDA graph, and its result: the same tensors after every replay, with new
+    values.
+    """
 
     def __init__(self, work: Callable[[], T]) -> None:
         self.graph = torch.cuda.CUDAGraph()
@@ -63,8 +70,8 @@ class _Captured(Generic[T]):
 class Repeated(Generic[T]):
     """Work that is run as it is while it warms up, then recorded, and repeated from then on.
 
-    n_records: how often it was recorded. failure: why that failed, after which it is always run as it is; empty where
-    it did not.
+    n_records: how often it was recorded. failure: why that failed, after which it is always run as
+    it is; empty where it did not.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -78,8 +85,9 @@ class Repeated(Generic[T]):
     def __call__(self, work: Callable[[], T], version: int = 0) -> T:
         """The result of the work.
 
-        work: the same operations on the same tensors every time. No graph of autograd may be left of it, for torch
-        captures no backward pass that meets one. version: another where the tensors have become others.
+        work: the same operations on the same tensors every time. No graph of autograd may be left
+        of it, for torch captures no backward pass that meets one. version: another where the
+        tensors have become others.
         """
         if version != self.version:
             self.version, self.repeat, self.n_runs = version, None, 0
@@ -94,7 +102,8 @@ class Repeated(Generic[T]):
         try:
             self.repeat = self.recorder.record(work)
             self.n_records += 1
-        # Errors of CUDA, of its memory and of an optimizer that cannot be captured are all of this class.
+        # Errors of CUDA, of its memory and of an optimizer that cannot be captured are all of this
+        # class.
         except RuntimeError as error:
             # The error that ends a capture says only that there was another before it.
             lines = str(error.__context__ or error).splitlines()

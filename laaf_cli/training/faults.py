@@ -35,14 +35,29 @@ def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
         found += _keys_not_taken(phase, keys, path, f"the optimizer '{phase.optimizer}'")
         if phase.interior is not None and not spec.equations:
             what = "there are no equations whose points could be counted"
-            found.append(Misfit((*path, "interior"), what, "Leave 'interior' out; all points of data are trained on."))
+            found.append(
+                Misfit(
+                    (*path, "interior"),
+                    what,
+                    "Leave 'interior' out; all points of data are trained on.",
+                )
+            )
         if row.max_parameters is not None and n_parameters > row.max_parameters:
             what = (
-                f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} numbers, one row for each "
+                f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} "
+                "numbers, one row for each "
                 f"parameter; at most {row.max_parameters:,} rows are kept"
             )
-            without = listed(name for name, other in OPTIMIZERS.items() if other.max_parameters is None)
-            found.append(Misfit((*path, "optimizer"), what, f"A smaller network, or an optimizer without: {without}."))
+            without = listed(
+                name for name, other in OPTIMIZERS.items() if other.max_parameters is None
+            )
+            found.append(
+                Misfit(
+                    (*path, "optimizer"),
+                    what,
+                    f"A smaller network, or an optimizer without: {without}.",
+                )
+            )
     return found
 
 
@@ -53,7 +68,9 @@ def resampling_faults(spec: RunSpec) -> list[Misfit]:
         return []
     path: KeyPath = ("points", "resample")
     row = RESAMPLERS[settings.method]
-    found = _keys_not_taken(settings, ("every", "method", *row.keys), path, f"the resampling '{settings.method}'")
+    found = _keys_not_taken(
+        settings, ("every", "method", *row.keys), path, f"the resampling '{settings.method}'"
+    )
     if not spec.equations:
         what = "there are no equations whose points could be renewed"
         found.append(Misfit(path, what, "Leave 'resample' out; points of data are never renewed."))
@@ -68,11 +85,19 @@ def balance_faults(spec: RunSpec, problem: Problem) -> list[Misfit]:
     settings = spec.weights.balance
     path: KeyPath = ("weights", "balance")
     row = BALANCES[settings.method]
-    found = _keys_not_taken(settings, ("method", *row.keys), path, f"the balance '{settings.method}'")
+    found = _keys_not_taken(
+        settings, ("method", *row.keys), path, f"the balance '{settings.method}'"
+    )
     if row.needs_time and problem.domain.time_axis is None:
         what = f"the balance '{settings.method}' needs time, and no coordinate is named 't'"
         without = listed(name for name, other in BALANCES.items() if not other.needs_time)
-        found.append(Misfit(path, what, f"Coordinates: {listed(problem.domain.coordinates)}. Without time: {without}."))
+        found.append(
+            Misfit(
+                path,
+                what,
+                f"Coordinates: {listed(problem.domain.coordinates)}. Without time: {without}.",
+            )
+        )
     if row.needs_equations and not spec.equations:
         what = f"the balance '{settings.method}' needs equations, and there are none"
         without = listed(name for name, other in BALANCES.items() if not other.needs_equations)
@@ -84,6 +109,12 @@ def _keys_not_taken(
     settings: Balance | Phase | Resample, keys: Collection[str], path: KeyPath, who: str
 ) -> list[Misfit]:
     own = settings.model_fields_set
-    given = [key for key in type(settings).model_fields if key in own and getattr(settings, key) is not None]
+    given = [
+        key
+        for key in type(settings).model_fields
+        if key in own and getattr(settings, key) is not None
+    ]
     hint = f"Its keys: {listed(key for key in keys if key != 'method')}."
-    return [Misfit((*path, key), f"{who} takes no '{key}'", hint) for key in given if key not in keys]
+    return [
+        Misfit((*path, key), f"{who} takes no '{key}'", hint) for key in given if key not in keys
+    ]

@@ -1,4 +1,6 @@
-"""Terms of the loss that share their points: one pass of the network gives the residuals of all of them."""
+"""Terms of the loss that share their points: one pass of the network gives the residuals of all
+of them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from laaf_cli.training.reading import Reading
 
 @dataclass(frozen=True)
 class Batch:
-    """Points [n_points, d], the same as the engine takes them, symbols there [n_points], weights of the squares."""
+    """Points [n_points, d], the same as the engine takes them, symbols there [n_points], weights
+    of the squares.
+    """
 
     points: Tensor
     prepared: Prepared
@@ -31,8 +35,8 @@ class Batch:
 class TermGroup:
     """Terms that share their points, and therefore one pass of the network.
 
-    What the residuals need besides the network's fields is computed once, by NumPy in float64: a float32
-    training far from the origin must not lose the digits of sin(pi*(x - 1000000)).
+    What the residuals need besides the network's fields is computed once, by NumPy in float64: a
+    float32 training far from the origin must not lose the digits of sin(pi*(x - 1000000)).
     """
 
     def __init__(
@@ -52,13 +56,17 @@ class TermGroup:
         self.terms = tuple(terms)
         self.given = given
         self.residuals = reading.residuals
-        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(
+            given.symbols
+        )
 
         def at_points(tree: Node) -> Array:
             with np.errstate(all="ignore"):
                 return np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(given))
 
-        self.symbols = {name: _symbol(at_points(tree), network) for name, tree in reading.parts.items()}
+        self.symbols = {
+            name: _symbol(at_points(tree), network) for name, tree in reading.parts.items()
+        }
         self.coefficients = {
             name: torch.tensor(np.stack([at_points(tree) for tree in trees]), device=network.device)
             for name, trees in reading.coefficients.items()
@@ -89,7 +97,11 @@ class TermGroup:
         return self._batch(self.points[rows], coefficients, symbols, weights)
 
     def residuals_at(
-        self, batch: Batch, fields: Mapping[Field, Tensor], constants: Mapping[str, Tensor], backend: Backend
+        self,
+        batch: Batch,
+        fields: Mapping[Field, Tensor],
+        constants: Mapping[str, Tensor],
+        backend: Backend,
     ) -> dict[str, list[Tensor]]:
         """The residuals of each term, [n_residuals] each, from what the engine computes."""
         symbols = {**batch.symbols, **constants}
@@ -108,7 +120,11 @@ class TermGroup:
         return found
 
     def squares_at(
-        self, batch: Batch, fields: Mapping[Field, Tensor], constants: Mapping[str, Tensor], backend: Backend
+        self,
+        batch: Batch,
+        fields: Mapping[Field, Tensor],
+        constants: Mapping[str, Tensor],
+        backend: Backend,
     ) -> dict[str, list[Tensor]]:
         """The squared residuals of each term with the weights of their rows, [n_residuals] each."""
         squares = {}
@@ -119,9 +135,15 @@ class TermGroup:
         return squares
 
     def scaled_residuals(
-        self, batch: Batch, fields: Mapping[Field, Tensor], constants: Mapping[str, Tensor], backend: Backend
+        self,
+        batch: Batch,
+        fields: Mapping[Field, Tensor],
+        constants: Mapping[str, Tensor],
+        backend: Backend,
     ) -> dict[str, Tensor]:
-        """The residuals of each term in one vector [n], scaled so that the term is the sum of their squares."""
+        """The residuals of each term in one vector [n], scaled so that the term is the sum of
+        their squares.
+        """
         roots = 1.0 if batch.row_weights is None else batch.row_weights.sqrt()
         found = self.residuals_at(batch, fields, constants, backend)
         return {
@@ -131,7 +153,9 @@ class TermGroup:
 
 
 def _tensor(values: Array | None, network: Mlp) -> Tensor | None:
-    return None if values is None else torch.tensor(values, dtype=network.dtype, device=network.device)
+    return (
+        None if values is None else torch.tensor(values, dtype=network.dtype, device=network.device)
+    )
 
 
 def _symbol(values: Array, network: Mlp) -> Tensor:

@@ -1,4 +1,6 @@
-"""Approximations of the inverse Hessian that quasi-Newton methods build from steps and changes of the gradient."""
+"""Approximations of the inverse Hessian that quasi-Newton methods build from steps and changes
+of the gradient.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,11 @@ MEMORY = 50
 """Pairs that the limited-memory method keeps."""
 
 REFRESH = 20
-"""Updates after which the product with the gradient is taken anew, for the rounding of one in place of it adds up.
+"""Updates after which the product with the gradient is taken anew, for the rounding of one in place
+of it adds up.
 
-On Poisson's equation it is 1e-9 of the product after 20 updates and 1e-4 after 400, where searches begin to fail.
+On Poisson's equation it is 1e-9 of the product after 20 updates and 1e-4 after 400, where searches
+begin to fail.
 """
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -31,8 +35,8 @@ _EPSILON = float(np.finfo(np.float64).eps)
 class Pair:
     """What one iteration tells of the curvature.
 
-    step: s [n]. change: y [n], of the gradient along it. metric: sᵀH⁻¹s with the H that the step was made with;
-    for s = −α H g it is −α sᵀg. gradient: the new one, g + y. image: H g.
+    step: s [n]. change: y [n], of the gradient along it. metric: sᵀH⁻¹s with the H that the step
+    was made with; for s = −α H g it is −α sᵀg. gradient: the new one, g + y. image: H g.
     """
 
     step: Tensor
@@ -83,14 +87,18 @@ class InverseHessian(ABC):
 
 @dataclass(frozen=True)
 class Scaling:
-    """The two parameters of an update of the self-scaled Broyden family: τ of the scale 1/τ, and φ."""
+    """The two parameters of an update of the self-scaled Broyden family: τ of the scale 1/τ, and
+    φ.
+    """
 
     tau: float
     phi: float
 
 
 Member = Callable[[float, float, int], Scaling]
-"""b = sᵀH⁻¹s/yᵀs, h = yᵀHy/yᵀs and n → the parameters; bh ≥ 1, with equality where Hy and s are parallel."""
+"""b = sᵀH⁻¹s/yᵀs, h = yᵀHy/yᵀs and n → the parameters; bh ≥ 1, with equality where Hy and s are
+parallel.
+"""
 
 
 def bfgs(_b: float, _h: float, _n: int) -> Scaling:
@@ -104,7 +112,8 @@ def ssbfgs(b: float, _h: float, _n: int) -> Scaling:
 
 
 def ssbroyden(b: float, h: float, n: int) -> Scaling:
-    """The self-scaled Broyden method of Al-Baali & Khalfan 2005, as Urbán, Stefanou & Pons 2025 write it.
+    """The self-scaled Broyden method of Al-Baali & Khalfan 2005, as Urbán, Stefanou & Pons 2025
+    write it.
 
     With a = bh − 1, c = √(a/(1+a)), ρ = min(1, h(1 − c)):
     θ = max((ρ − 1)/a, min(1/ρ, (1 − b)/b)), σ = 1 + aθ, τ₁ = min(1, 1/b),
@@ -124,13 +133,15 @@ def ssbroyden(b: float, h: float, n: int) -> Scaling:
 class DenseInverse(InverseHessian):
     """H as a matrix, updated by a member of the self-scaled Broyden family.
 
-    H ← [H − Hy yᵀH/(yᵀHy) + φ v vᵀ]/τ + s sᵀ/(yᵀs), v = √(yᵀHy) [s/(yᵀs) − Hy/(yᵀHy)]: since vᵀy = 0, H y = s for
-    every τ and φ (Al-Baali & Khalfan 2005, "Wide interval for efficient self-scaling quasi-Newton algorithms",
-    Optimization Methods and Software 20; Urbán, Stefanou & Pons 2025, "Unveiling the optimization process of
-    physics informed neural networks", Journal of Computational Physics 523, eqs. 11 to 19).
+    H ← [H − Hy yᵀH/(yᵀHy) + φ v vᵀ]/τ + s sᵀ/(yᵀs), v = √(yᵀHy) [s/(yᵀs) − Hy/(yᵀHy)]: since vᵀy =
+    0, H y = s for every τ and φ (Al-Baali & Khalfan 2005, "Wide interval for efficient self-scaling
+    quasi-Newton algorithms", Optimization Methods and Software 20; Urbán, Stefanou & Pons 2025,
+    "Unveiling the optimization process of physics informed neural networks", Journal of
+    Computational Physics 523, eqs. 11 to 19).
 
-    It starts as I: with the usual (yᵀs/yᵀy) I, the first pair of which is the stiffest direction, 1000 iterations of
-    BFGS leave a loss of Poisson's equation at 3e2 that they take from I to 9e-4. n: of parameters.
+    It starts as I: with the usual (yᵀs/yᵀy) I, the first pair of which is the stiffest direction,
+    1000 iterations of BFGS leave a loss of Poisson's equation at 3e2 that they take from I to 9e-4.
+    n: of parameters.
     """
 
     def __init__(self, n: int, member: Member, device: torch.device) -> None:
@@ -153,7 +164,9 @@ class DenseInverse(InverseHessian):
         scaling = self.member(pair.metric / ys, yhy / ys, len(hy))
         vectors = torch.stack([hy, pair.step / ys - hy / yhy, pair.step])
         coefficients = torch.tensor(
-            [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys], dtype=hy.dtype, device=hy.device
+            [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys],
+            dtype=hy.dtype,
+            device=hy.device,
         )
         self.is_fresh = False
         update = Update(vectors, coefficients, 1 / scaling.tau)
@@ -161,7 +174,9 @@ class DenseInverse(InverseHessian):
         self.n_updates += 1
         if self.n_updates % REFRESH == 0:
             return self.product(pair.gradient)
-        return update.product(pair.gradient, pair.image + hy)  # H (g + y) without another pass over H
+        return update.product(
+            pair.gradient, pair.image + hy
+        )  # H (g + y) without another pass over H
 
     def reset(self) -> None:
         self.matrix.reset()
@@ -191,10 +206,11 @@ class _Curvature:
 
 
 class LimitedMemory(InverseHessian):
-    """H by its last pairs, BFGS updates of (yᵀs/yᵀy) I (Nocedal & Wright 2006, algorithm 7.4, eq. 7.20).
+    """H by its last pairs, BFGS updates of (yᵀs/yᵀy) I (Nocedal & Wright 2006, algorithm 7.4, eq.
+    7.20).
 
-    Of our own, for that of torch cannot be driven one iteration at a time with a line search of its own choice, that
-    of SciPy runs to its end, and neither can be stored and resumed.
+    Of our own, for that of torch cannot be driven one iteration at a time with a line search of its
+    own choice, that of SciPy runs to its end, and neither can be stored and resumed.
     """
 
     def __init__(self, n: int, device: torch.device, memory: int = MEMORY) -> None:
@@ -227,7 +243,9 @@ class LimitedMemory(InverseHessian):
         self.is_fresh = True
 
     def state(self) -> Arrays:
-        """The steps and the changes, [n_pairs, n] each, their products [n_pairs] and the scale; empty without pairs."""
+        """The steps and the changes, [n_pairs, n] each, their products [n_pairs] and the scale;
+        empty without pairs.
+        """
         if not self.pairs:
             return {}
         return {
@@ -248,6 +266,8 @@ class LimitedMemory(InverseHessian):
         )
         products = taken(state, "products", m).tolist()
         for step, change, ys in zip(steps, changes, products, strict=True):
-            self.pairs.append(_Curvature(step.clone(), change.clone(), ys))  # aligned as new vectors are
+            self.pairs.append(
+                _Curvature(step.clone(), change.clone(), ys)
+            )  # aligned as new vectors are
         self.scale = float(taken(state, "scale"))
         self.is_fresh = False

@@ -39,18 +39,24 @@ class FlatObjective:
     def move(self, position: Tensor) -> None:
         """Sets the parameters, rounded to their precision."""
         with torch.no_grad():
-            for parameter, part in zip(self.parameters, torch.split(position, self.sizes), strict=True):
+            for parameter, part in zip(
+                self.parameters, torch.split(position, self.sizes), strict=True
+            ):
                 parameter.copy_(part.view_as(parameter))
 
     def gradient(self, loss: Loss) -> Tensor:
         """∇J [n] of a loss whose graph is still there; frees the graph."""
-        parts = torch.autograd.grad(loss.total, self.parameters, allow_unused=True, materialize_grads=True)
+        parts = torch.autograd.grad(
+            loss.total, self.parameters, allow_unused=True, materialize_grads=True
+        )
         return torch.cat([part.flatten().double() for part in parts])
 
 
 @dataclass
 class Trial:
-    """A point of a line: its step α, J there (infinite where it is not finite), and its gradient once asked for."""
+    """A point of a line: its step α, J there (infinite where it is not finite), and its gradient
+    once asked for.
+    """
 
     step: float
     loss: Loss
@@ -64,7 +70,9 @@ class Line:
     start: θ [n]. direction: d [n]. value, slope: J(0) and J'(0) < 0.
     """
 
-    def __init__(self, flat: FlatObjective, start: Tensor, direction: Tensor, value: float, slope: float) -> None:
+    def __init__(
+        self, flat: FlatObjective, start: Tensor, direction: Tensor, value: float, slope: float
+    ) -> None:
         self.flat = flat
         self.start = start
         self.direction = direction
@@ -76,7 +84,8 @@ class Line:
         """The point at a step; the network is left there where it is new."""
         if step not in self.trials:
             for other in self.trials.values():
-                # A graph holds all layers at all points, and the search asks for the gradient at the last point only.
+                # A graph holds all layers at all points, and the search asks for the gradient at
+                # the last point only.
                 other.loss = replace(other.loss, total=other.loss.total.detach())
             loss = self._evaluate(step)
             total = loss.total.item()
@@ -91,7 +100,9 @@ class Line:
         """∇J [n] at a point."""
         if trial.gradient is None:
             has_graph = trial.loss.total.requires_grad
-            trial.gradient = self.flat.gradient(trial.loss if has_graph else self._evaluate(trial.step))
+            trial.gradient = self.flat.gradient(
+                trial.loss if has_graph else self._evaluate(trial.step)
+            )
         return trial.gradient
 
     def slope_at(self, step: float) -> float:
@@ -100,21 +111,29 @@ class Line:
         return slope if math.isfinite(slope) else math.inf
 
     def lowers(self, trial: Trial) -> bool:
-        """Whether a point has less than J(0), by the share of the decrease that the slope promises."""
-        return trial.value < self.value and trial.value <= self.value + DECREASE * trial.step * self.slope
+        """Whether a point has less than J(0), by the share of the decrease that the slope
+        promises.
+        """
+        return (
+            trial.value < self.value
+            and trial.value <= self.value + DECREASE * trial.step * self.slope
+        )
 
     def best(self) -> Trial | None:
         """The lowest of the points so far that lower J, with a finite gradient."""
-        found = sorted((trial for trial in self.trials.values() if self.lowers(trial)), key=lambda t: t.value)
+        found = sorted(
+            (trial for trial in self.trials.values() if self.lowers(trial)), key=lambda t: t.value
+        )
         return next((trial for trial in found if bool(self.gradient(trial).isfinite().all())), None)
 
 
 def search(line: Line, previous: float | None) -> Trial | None:
-    """A point that meets the strong Wolfe conditions; else the lowest that was tried and lowers J; else None.
+    """A point that meets the strong Wolfe conditions; else the lowest that was tried and lowers J;
+    else None.
 
-    previous: J before the last step, from which SciPy takes the first step to try: min(1, 2.02 ΔJ/J'(0)); 1 where
-    it is None. The search is SciPy's (Nocedal & Wright 2006, algorithms 3.5 and 3.6), in the one variable α, so that
-    vectors stay on their device.
+    previous: J before the last step, from which SciPy takes the first step to try: min(1, 2.02
+    ΔJ/J'(0)); 1 where it is None. The search is SciPy's (Nocedal & Wright 2006, algorithms 3.5 and
+    3.6), in the one variable α, so that vectors stay on their device.
     """
 
     def value(at: NDArray[np.float64]) -> float:
@@ -124,7 +143,9 @@ def search(line: Line, previous: float | None) -> Trial | None:
         return np.array([line.slope_at(float(at[0]))])
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # that it finds none, which its result says as well
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # that it finds none, which its result says as well
         step = line_search(
             value,
             slope,
@@ -143,7 +164,9 @@ def search(line: Line, previous: float | None) -> Trial | None:
 
 
 def backtrack(line: Line) -> Trial | None:
-    """The first of ever smaller steps, from below those tried already, that lowers J; None where none does."""
+    """The first of ever smaller steps, from below those tried already, that lowers J; None where
+    none does.
+    """
     step = min(line.trials, default=1.0)
     for _ in range(N_BACKTRACKS):
         step *= SHRINKAGE

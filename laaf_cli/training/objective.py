@@ -1,4 +1,6 @@
-"""The loss: residuals of a problem at its points, as named terms, and the slope recovery term apart."""
+"""The loss: residuals of a problem at its points, as named terms, and the slope recovery term
+apart.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,10 @@ _POINTS_AT_A_TIME = 20_000
 class Loss:
     """One evaluation of the loss.
 
-    total: J = Σ weight × term, a scalar with a graph. names, values: the terms without their weights, in one
-    vector [n_terms] without a graph; slope recovery is the last one where it is on. weights: those that the terms
-    have as a whole, by name; point_weights: by term, the mean of those that its points have besides, where they do.
+    total: J = Σ weight × term, a scalar with a graph. names, values: the terms without their
+    weights, in one vector [n_terms] without a graph; slope recovery is the last one where it is on.
+    weights: those that the terms have as a whole, by name; point_weights: by term, the mean of
+    those that its points have besides, where they do.
     """
 
     total: Tensor
@@ -55,10 +58,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class Setting:
-    """What adapts besides the parameters, never changed in place: the points and the factors, by term.
+    """What adapts besides the parameters, never changed in place: the points and the factors, by
+    term.
 
-    slopes_absorbed: whether the slopes are part of the weights. held_weights: those of points that are held, by term;
-    None where none are. n_interior: points of the equations that the next renewal draws, None where there are none.
+    slopes_absorbed: whether the slopes are part of the weights. held_weights: those of points that
+    are held, by term; None where none are. n_interior: points of the equations that the next
+    renewal draws, None where there are none.
     """
 
     points: Mapping[str, PointSet]
@@ -69,12 +74,13 @@ class Setting:
 
 
 class Objective:
-    """J(Θ) = Σ_terms W λ · mean r² + W_a · S(a) (arXiv 1909.12228, eqs. 6 and 9; there all λ are 1).
+    """J(Θ) = Σ_terms W λ · mean r² + W_a · S(a) (arXiv 1909.12228, eqs. 6 and 9; there all λ are
+    1).
 
-    points: by term name, as `Problem.draw_points` gives them; resampling renews those that the equations share.
-    recovery: None turns S off. balance: how the factors λ adapt.
-    seed: of the streams that mini-batches and new points are drawn from.
-    n_changes: how often points or weights have changed, that is, how often J has become another function.
+    points: by term name, as `Problem.draw_points` gives them; resampling renews those that the
+    equations share. recovery: None turns S off. balance: how the factors λ adapt. seed: of the
+    streams that mini-batches and new points are drawn from. n_changes: how often points or weights
+    have changed, that is, how often J has become another function.
     """
 
     def __init__(
@@ -106,7 +112,9 @@ class Objective:
         self.groups = self._groups(problem.trained_terms, points)
         self.terms = {term.name: term for group in self.groups for term in group.terms}
         self.names = (*self.terms, *([SLOPE_RECOVERY] if self.recovery else []))
-        self.equations = frozenset(name for name, term in self.terms.items() if term.kind == "equation")
+        self.equations = frozenset(
+            name for name, term in self.terms.items() if term.kind == "equation"
+        )
         regions = [term.region for term in self.terms.values() if term.kind == "equation"]
         self.interior = next((region for region in regions if isinstance(region, Interior)), None)
         self.n_changes = 0
@@ -125,10 +133,14 @@ class Objective:
         names = tuple(term.name for term in together)
         if names not in self.readings:
             self.readings[names] = read(together, self.problem.learned)
-        return TermGroup(self.problem, together, self.readings[names], points, self.network, self.make_engine)
+        return TermGroup(
+            self.problem, together, self.readings[names], points, self.network, self.make_engine
+        )
 
     def parameters(self) -> list[nn.Parameter]:
-        """All that training changes: of the network, without slopes that are absorbed, then the learned constants."""
+        """All that training changes: of the network, without slopes that are absorbed, then the
+        learned constants.
+        """
         return [parameter for parameter in self.all_parameters() if parameter.requires_grad]
 
     def all_parameters(self) -> list[nn.Parameter]:
@@ -136,7 +148,8 @@ class Objective:
         return [*self.network.parameters(), *self.constants.parameters()]
 
     def absorb_slopes(self) -> None:
-        """Makes the slopes part of the weights, and drops S, whose value says nothing about the network from then on.
+        """Makes the slopes part of the weights, and drops S, whose value says nothing about the
+        network from then on.
 
         It stays among the terms, with the weight 0.
         """
@@ -144,12 +157,15 @@ class Objective:
         self._set_factors({})
 
     def hold_point_weights(self, hold: bool) -> None:
-        """Whether weights that depend on the network are held between updates, so that J is one function meanwhile."""
+        """Whether weights that depend on the network are held between updates, so that J is one
+        function meanwhile.
+        """
         self.held_weights = {} if hold else None
         self.n_changes += 1
 
     def evaluate(self, iteration: int = 0, batch: int | None = None) -> Loss:
-        """The loss at all points, or at those of `batch` residuals of each term drawn for this iteration.
+        """The loss at all points, or at those of `batch` residuals of each term drawn for this
+        iteration.
 
         A batch depends on the seed and the iteration alone, so that a resumed run draws the same.
         """
@@ -164,7 +180,9 @@ class Objective:
             if weights is None:
                 weighted += plain
             else:
-                weighted += [_mean([weights * square for square in each]) for each in squares.values()]
+                weighted += [
+                    _mean([weights * square for square in each]) for each in squares.values()
+                ]
                 point_weights |= dict.fromkeys(squares, weights.mean())
         if self.recovery is not None:
             recovery = self.recovery(list(self.network.slopes.values))
@@ -188,8 +206,12 @@ class Objective:
         for (group, part), fields in zip(batches, found, strict=True):
             yield group, part, fields
 
-    def _point_weights(self, group: TermGroup, batch: Batch, squares: Mapping[str, list[Tensor]]) -> Tensor | None:
-        """The weights of the points of the equations [n_points], where the balance gives them some."""
+    def _point_weights(
+        self, group: TermGroup, batch: Batch, squares: Mapping[str, list[Tensor]]
+    ) -> Tensor | None:
+        """The weights of the points of the equations [n_points], where the balance gives them
+        some.
+        """
         name = group.terms[0].name
         if self.held_weights is None:
             return self._new_point_weights(batch, squares)
@@ -200,8 +222,13 @@ class Objective:
             self.held_weights[name] = weights
         return self.held_weights[name]
 
-    def _new_point_weights(self, batch: Batch, squares: Mapping[str, list[Tensor]]) -> Tensor | None:
-        weigh_points, axis = BALANCES[self.balance.method].weigh_points, self.problem.domain.time_axis
+    def _new_point_weights(
+        self, batch: Batch, squares: Mapping[str, list[Tensor]]
+    ) -> Tensor | None:
+        weigh_points, axis = (
+            BALANCES[self.balance.method].weigh_points,
+            self.problem.domain.time_axis,
+        )
         if weigh_points is None or axis is None or not squares.keys() <= self.equations:
             return None
         start, end = self.problem.domain.lower[axis], self.problem.domain.upper[axis]
@@ -210,21 +237,31 @@ class Objective:
         return weigh_points(self._of_system(squares), slices, self.balance)
 
     def _of_system(self, squares: Mapping[str, list[Tensor]]) -> Tensor:
-        """The squares of all equations with the weights of the spec, summed at each point [n_points]."""
-        parts = [self.terms[name].weight * square for name, each in squares.items() for square in each]
+        """The squares of all equations with the weights of the spec, summed at each point
+        [n_points].
+        """
+        parts = [
+            self.terms[name].weight * square for name, each in squares.items() for square in each
+        ]
         return torch.stack(parts).sum(0)
 
     def _set_factors(self, factors: Mapping[str, float]) -> None:
         self.factors = {**self.factors, **factors}
-        self.weight_of = {name: term.weight * self.factors[name] for name, term in self.terms.items()}
+        self.weight_of = {
+            name: term.weight * self.factors[name] for name, term in self.terms.items()
+        }
         if self.recovery is not None:
-            self.weight_of[SLOPE_RECOVERY] = 0.0 if self.network.slopes.absorbed else self.recovery.weight
+            self.weight_of[SLOPE_RECOVERY] = (
+                0.0 if self.network.slopes.absorbed else self.recovery.weight
+            )
         weights = list(self.weight_of.values())
         self.weights = torch.tensor(weights, dtype=self.network.dtype, device=self.network.device)
         self.n_changes += 1
 
     def rebalance(self, iteration: int, batch: int | None, learning_rate: float) -> None:
-        """Updates the factors λ, from the residuals that this iteration trains on, and weights that are held."""
+        """Updates the factors λ, from the residuals that this iteration trains on, and weights
+        that are held.
+        """
         row = BALANCES[self.balance.method]
         if row.weigh_points is not None and self.held_weights is not None:
             self.hold_point_weights(True)
@@ -249,9 +286,11 @@ class Objective:
         self._set_factors(update(moment))
 
     def resample(self, iteration: int) -> None:
-        """Renews the points of the equations, from the seed and the iteration alone, as the resampling says.
+        """Renews the points of the equations, from the seed and the iteration alone, as the
+        resampling says.
 
-        They stay where a part of the domain that `importance` names turns out too small to draw points in.
+        They stay where a part of the domain that `importance` names turns out too small to draw
+        points in.
         """
         if self.resampling is None or self.interior is None:
             return
@@ -269,15 +308,23 @@ class Objective:
     def use_interior(self, n_points: int, iteration: int) -> None:
         """Trains at so many points of the equations from now on.
 
-        They are drawn as the resampling draws, or by the sampler where there is none, or nothing to go by yet.
+        They are drawn as the resampling draws, or by the sampler where there is none, or nothing to
+        go by yet.
         """
         if self.interior is None:
             return
-        same = n_points == self.interior.n_points and len(self.points[next(iter(self.equations))]) <= n_points
+        same = (
+            n_points == self.interior.n_points
+            and len(self.points[next(iter(self.equations))]) <= n_points
+        )
         if same:
             return
         self.interior = replace(self.interior, n_points=n_points)
-        if iteration > 0 and self.resampling is not None and RESAMPLERS[self.resampling.method].draws_all:
+        if (
+            iteration > 0
+            and self.resampling is not None
+            and RESAMPLERS[self.resampling.method].draws_all
+        ):
             self.resample(iteration)
         else:
             random = random_stream(self.seed, "interior", str(iteration))
@@ -302,7 +349,11 @@ class Objective:
         if self.interior is not None and setting.n_interior is not None:
             self.interior = replace(self.interior, n_points=setting.n_interior)
         held = setting.held_weights
-        self.held_weights = None if held is None else {name: _like(value, self.network) for name, value in held.items()}
+        self.held_weights = (
+            None
+            if held is None
+            else {name: _like(value, self.network) for name, value in held.items()}
+        )
 
     def replace_points(self, points: Mapping[str, PointSet]) -> None:
         """Trains at these points from now on; terms that share theirs are given the same set."""
@@ -314,7 +365,9 @@ class Objective:
                 self.groups[i] = self._group(group.terms, given)
 
     def residual_size(self, points: Array) -> Array:
-        """|r| of the equations at points of the interior [n, d]: the root of the sum of W r² over them, [n]."""
+        """|r| of the equations at points of the interior [n, d]: the root of the sum of W r²
+        over them, [n].
+        """
         equations = [term for term in self.terms.values() if term.name in self.equations]
         blocks = np.array_split(points, max(1, math.ceil(len(points) / _POINTS_AT_A_TIME)))
         found = []

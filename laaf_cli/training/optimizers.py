@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from laaf_cli.training.adam import make_adam
-from laaf_cli.training.inverse_hessian import DenseInverse, LimitedMemory, Member, bfgs, ssbfgs, ssbroyden
+from laaf_cli.training.inverse_hessian import (
+    DenseInverse,
+    LimitedMemory,
+    Member,
+    bfgs,
+    ssbfgs,
+    ssbroyden,
+)
 from laaf_cli.training.line_search import FlatObjective
 from laaf_cli.training.objective import Objective
 from laaf_cli.training.phases import TrainingPhase
@@ -21,10 +28,10 @@ MAX_DENSE_PARAMETERS = 10_000
 class Optimizer:
     """A row of the table.
 
-    make: an objective, a phase and how many of its iterations are done → what the loop drives. keys: those of a phase
-    that it takes besides `optimizer`, `iterations` and `max_seconds`. needs_one_function: whether its steps
-    compare losses, so that slopes are absorbed and weights of points held before it begins. max_parameters: None where
-    any number will do.
+    make: an objective, a phase and how many of its iterations are done → what the loop drives.
+    keys: those of a phase that it takes besides `optimizer`, `iterations` and `max_seconds`.
+    needs_one_function: whether its steps compare losses, so that slopes are absorbed and weights of
+    points held before it begins. max_parameters: None where any number will do.
     """
 
     make: Callable[[Objective, TrainingPhase, int], Stepper]
@@ -47,7 +54,9 @@ class _Dense:
 
     def __call__(self, objective: Objective, _phase: TrainingPhase, _done: int) -> Stepper:
         flat = FlatObjective(objective)
-        return QuasiNewton(objective, flat, DenseInverse(flat.n, self.member, objective.network.device))
+        return QuasiNewton(
+            objective, flat, DenseInverse(flat.n, self.member, objective.network.device)
+        )
 
 
 def _lbfgs(objective: Objective, _phase: TrainingPhase, _done: int) -> Stepper:
@@ -56,14 +65,24 @@ def _lbfgs(objective: Objective, _phase: TrainingPhase, _done: int) -> Stepper:
 
 
 def _dense(member: Member, meaning: str, source: str) -> Optimizer:
-    return Optimizer(_Dense(member), (), meaning, source, needs_one_function=True, max_parameters=MAX_DENSE_PARAMETERS)
+    return Optimizer(
+        _Dense(member),
+        (),
+        meaning,
+        source,
+        needs_one_function=True,
+        max_parameters=MAX_DENSE_PARAMETERS,
+    )
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "adam": Optimizer(
         make_adam,
         ("learning_rate", "schedule", "batch"),
-        "first-order steps of about the learning rate in every parameter; β = (0.9, 0.999), ε = 1e-8",
+        (
+            "first-order steps of about the learning rate in every parameter; β = (0.9, 0.999), ε "
+            "= 1e-8"
+        ),
         "Kingma & Ba 2015",
     ),
     "lbfgs": Optimizer(

@@ -1,4 +1,6 @@
-"""The phases of a training: what each is told, the laws of the learning rate, and how each ended."""
+"""The phases of a training: what each is told, the laws of the learning rate, and how each
+ended.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class LearningRate:
 
 @dataclass(frozen=True)
 class Law:
-    """A row of the table: the learning rate at an iteration of the phase, and the keys that it takes."""
+    """A row of the table: the learning rate at an iteration of the phase, and the keys that it
+    takes.
+    """
 
     rate: Callable[[LearningRate, int], float]
     keys: tuple[str, ...] = ()
@@ -46,16 +50,21 @@ def _cosine(s: LearningRate, i: int) -> float:
 SCHEDULES: dict[str, Law] = {
     "constant": Law(lambda s, _i: s.first, (), "the same at every iteration"),
     "exponential": Law(
-        _exponential, ("factor", "every"), "times `factor` (0.9) per `every` (1000) iterations, smoothly"
+        _exponential,
+        ("factor", "every"),
+        "times `factor` (0.9) per `every` (1000) iterations, smoothly",
     ),
-    "step": Law(_step, ("factor", "every"), "times `factor` (0.1) after each `every` (1000) iterations"),
+    "step": Law(
+        _step, ("factor", "every"), "times `factor` (0.1) after each `every` (1000) iterations"
+    ),
     "cosine": Law(_cosine, ("final",), "half a cosine down to `final` (0) times the first"),
 }
 
 
 @dataclass(frozen=True)
 class TrainingPhase:
-    """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where it has one.
+    """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where
+    it has one.
 
     interior: points of the equations from then on, None for as many as before.
     """
@@ -85,7 +94,8 @@ class PhaseEnd(Enum):
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """How a phase went: the iterations that it carried out, why it ended, and a sentence where it stalled.
+    """How a phase went: the iterations that it carried out, why it ended, and a sentence where it
+    stalled.
 
     capture: whether they were captured in a CUDA graph, or why not; empty where there is no GPU.
     """

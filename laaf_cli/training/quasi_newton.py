@@ -1,4 +1,6 @@
-"""Steps of quasi-Newton methods: a direction from an inverse Hessian, a length from a line search."""
+"""Steps of quasi-Newton methods: a direction from an inverse Hessian, a length from a line
+search.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,10 @@ from laaf_cli.training.stepper import Stepper
 class QuasiNewton(Stepper):
     """θ ← θ − α H ∇J(θ), α from a strong-Wolfe line search (Nocedal & Wright 2006, algorithm 6.1).
 
-    The loss that a search ends with is the one that the next iteration begins with. Where points or weights of the
-    objective have changed in between it is evaluated anew; H stays, for no pair is formed across the change.
-    Where a search finds nothing, H ← I and it is tried once more; then ever smaller steps along −∇J.
+    The loss that a search ends with is the one that the next iteration begins with. Where points or
+    weights of the objective have changed in between it is evaluated anew; H stays, for no pair is
+    formed across the change. Where a search finds nothing, H ← I and it is tried once more; then
+    ever smaller steps along −∇J.
     """
 
     def __init__(self, objective: Objective, flat: FlatObjective, inverse: InverseHessian) -> None:
@@ -85,7 +88,10 @@ class QuasiNewton(Stepper):
         changed = [trial for trial in line.trials.values() if trial.value != line.value]
         if changed and all(math.isinf(trial.value) for trial in changed):
             least = min(trial.step for trial in changed) * float(line.direction.norm())
-            return f"the loss is not finite anywhere along the descent direction, down to a step of {least:.1g}"
+            return (
+                "the loss is not finite anywhere along the descent direction, down to a "
+                f"step of {least:.1g}"
+            )
         dtype = self.objective.network.dtype
         name = str(dtype).removeprefix("torch.")
         further = "; dtype: float64 goes further" if dtype == torch.float32 else ""
@@ -95,7 +101,9 @@ class QuasiNewton(Stepper):
         )
 
     def state(self) -> Arrays:
-        """The parameters in float64, what is known at them, and H; `previous_loss` is NaN where it does not count."""
+        """The parameters in float64, what is known at them, and H; `previous_loss` is NaN where
+        it does not count.
+        """
         previous = math.nan if self.previous is None else self.previous
         known = {"gradient": self.gradient, "direction": self.direction}
         return {

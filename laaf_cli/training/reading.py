@@ -1,4 +1,6 @@
-"""Residuals as training evaluates them: what is linear in derivatives as operators, what never changes as symbols."""
+"""Residuals as training evaluates them: what is linear in derivatives as operators, what never
+changes as symbols.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from laaf_cli.derivatives import Operator
-from laaf_cli.expression import Call, ExpressionError, Field, Node, fields, hoist, linear_coefficients, without
+from laaf_cli.expression import (
+    Call,
+    ExpressionError,
+    Field,
+    Node,
+    fields,
+    hoist,
+    linear_coefficients,
+    without,
+)
 from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.problem import Term
 
@@ -19,8 +30,9 @@ MAX_ORDER = 2
 class Reading:
     """The residuals of terms that share their points.
 
-    fields, operators: what they need of the network. coefficients: of the operators, as trees by name and in their
-    orders. residuals: by term, in fields, symbols and the values of operators. parts: the trees of symbols.
+    fields, operators: what they need of the network. coefficients: of the operators, as trees by
+    name and in their orders. residuals: by term, in fields, symbols and the values of operators.
+    parts: the trees of symbols.
     """
 
     fields: frozenset[Field]
@@ -31,7 +43,8 @@ class Reading:
 
 
 def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
-    """The residuals of terms; with operators where these need fewer streams than single derivatives.
+    """The residuals of terms; with operators where these need fewer streams than single
+    derivatives.
 
     varying: symbols that training changes.
     """
@@ -53,26 +66,43 @@ def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
 class _Collector:
     """Residuals, their operators taken out where `collected`."""
 
-    def __init__(self, trees: Mapping[str, Sequence[Node]], varying: Collection[str], *, collected: bool) -> None:
+    def __init__(
+        self, trees: Mapping[str, Sequence[Node]], varying: Collection[str], *, collected: bool
+    ) -> None:
         self.operators: list[Operator] = []
         self.coefficients: dict[str, tuple[Node, ...]] = {}
         self.varying = varying
         self.trees = {
-            name: tuple(self._collect(tree) if collected else tree for tree in each) for name, each in trees.items()
+            name: tuple(self._collect(tree) if collected else tree for tree in each)
+            for name, each in trees.items()
         }
         found = frozenset().union(*(fields(tree) for each in self.trees.values() for tree in each))
         self.fields = found - {operator.value for operator in self.operators}
 
     @property
     def n_streams(self) -> int:
-        """Of a pass that carries each operator as one stream, beside the derivatives that its chain rule needs."""
-        needed = [orders for each in self.operators for orders in each.orders if sum(orders) == MAX_ORDER]
-        first = [orders for orders in lower_set(needed) if sum(orders) < MAX_ORDER] if needed else []
-        return len(lower_set([*first, *(field.orders for field in self.fields)])) + len(self.coefficients)
+        """Of a pass that carries each operator as one stream, beside the derivatives that its
+        chain rule needs.
+        """
+        needed = [
+            orders for each in self.operators for orders in each.orders if sum(orders) == MAX_ORDER
+        ]
+        first = (
+            [orders for orders in lower_set(needed) if sum(orders) < MAX_ORDER] if needed else []
+        )
+        return len(lower_set([*first, *(field.orders for field in self.fields)])) + len(
+            self.coefficients
+        )
 
     def _collect(self, tree: Node) -> Node:
-        linear = {f: c for f, c in linear_coefficients(tree, self.varying).items() if sum(f.orders) <= MAX_ORDER}
-        for unknown in sorted({field.unknown for field in linear if sum(field.orders) == MAX_ORDER}):
+        linear = {
+            f: c
+            for f, c in linear_coefficients(tree, self.varying).items()
+            if sum(f.orders) <= MAX_ORDER
+        }
+        for unknown in sorted(
+            {field.unknown for field in linear if sum(field.orders) == MAX_ORDER}
+        ):
             own = {field: c for field, c in linear.items() if field.unknown == unknown}
             with suppress(ExpressionError):
                 tree = Call("+", (without(tree, own), self._operator(unknown, own).value))

@@ -1,7 +1,8 @@
 """How the interior points are renewed while training: each method a row of a table.
 
-After Wu, Zhu, Tan, Kartha & Lu 2023, "A comprehensive study of non-adaptive and residual-based adaptive sampling for
-physics-informed neural networks", Computer Methods in Applied Mechanics and Engineering 403, 115671.
+After Wu, Zhu, Tan, Kartha & Lu 2023, "A comprehensive study of non-adaptive and residual-based
+adaptive sampling for physics-informed neural networks", Computer Methods in Applied Mechanics and
+Engineering 403, 115671.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Resampler:
-    """A row of the table: a renewal → the points [n, d] from then on, and the keys that the method takes.
+    """A row of the table: a renewal → the points [n, d] from then on, and the keys that the method
+    takes.
 
     draws_all: whether none of the present points stay.
     """
@@ -48,7 +50,8 @@ class Resampler:
 def density(sizes: Array, power: float, constant: float) -> Array:
     """p ∝ |r|ᵏ / mean |r|ᵏ + c at each candidate (Wu et al. 2023, eq. 2), [n]; its sum is 1.
 
-    A candidate whose residual is not finite has p = 0. Uniform where all residuals vanish or none is finite.
+    A candidate whose residual is not finite has p = 0. Uniform where all residuals vanish or none
+    is finite.
     """
     usable = np.isfinite(sizes)
     largest = float(np.max(sizes, where=usable, initial=0.0))
@@ -61,10 +64,11 @@ def density(sizes: Array, power: float, constant: float) -> Array:
 
 
 def choose(probabilities: Array, n: int, random: np.random.Generator) -> np.ndarray:
-    """Indices [n] of successive draws without replacement, each ∝ the probabilities of those that are left.
+    """Indices [n] of successive draws without replacement, each ∝ the probabilities of those that
+    are left.
 
-    The n largest of log p + Gumbel noise are such draws (Kool, van Hoof & Welling 2019, "Stochastic beams and where
-    to find them"); those of probability 0 come last.
+    The n largest of log p + Gumbel noise are such draws (Kool, van Hoof & Welling 2019, "Stochastic
+    beams and where to find them"); those of probability 0 come last.
     """
     with np.errstate(divide="ignore"):
         keys = np.log(probabilities) + random.gumbel(size=len(probabilities))
@@ -72,7 +76,9 @@ def choose(probabilities: Array, n: int, random: np.random.Generator) -> np.ndar
 
 
 def _by_residual(renewal: Renewal, n: int) -> Array:
-    """n out of `candidates` × n uniform points (with the shares of `importance`), by the size of the residual."""
+    """n out of `candidates` × n uniform points (with the shares of `importance`), by the size of
+    the residual.
+    """
     settings = renewal.settings
     pool = replace(renewal.region, n_points=n * settings.candidates, sampler="uniform")
     candidates = pool.draw(renewal.domain, renewal.random).points
@@ -104,17 +110,23 @@ RESAMPLERS: dict[str, Resampler] = {
         "Wu et al. 2023, Random-R",
     ),
     "rad": Resampler(
-        _rad, True, _DENSITY, "all points anew, more of them where the residual is large", "Wu et al. 2023, RAD"
+        _rad,
+        True,
+        _DENSITY,
+        "all points anew, more of them where the residual is large",
+        "Wu et al. 2023, RAD",
     ),
     "rar-d": Resampler(
         _rar_d,
         False,
         (*_DENSITY, "add"),
-        "`add` points more each time where the residual is large, those present stay (the paper: `power` 2, "
+        "`add` points more each time where the residual is large, those present stay (the "
+        "paper: `power` 2, "
         "`constant` 0)",
         "Wu et al. 2023, RAR-D",
     ),
 }
-"""Cost of a renewal, for Burgers with 10,000 points: that of two iterations for `rad` with 4 candidates per point, more
-with their number; a tenth of one for `uniform`; a third for `rar-d`, which makes all iterations after it dearer.
+"""Cost of a renewal, for Burgers with 10,000 points: that of two iterations for `rad` with 4
+candidates per point, more with their number; a tenth of one for `uniform`; a third for `rar-d`,
+which makes all iterations after it dearer.
 """

@@ -26,11 +26,12 @@ class StopReason(Enum):
 class Record:
     """What is kept of an iteration: the state before its step.
 
-    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far. learning_rate: in
-    phases that search along a line, the length of the step that led here, 0 before the first.
-    total: the whole loss. terms: its parts without weights. scales: n·a of each hidden layer.
-    relative_l2: error against the reference, NaN where it was not monitored. constants: learned ones by name.
-    weights: the effective weight of each term, with the factors of a balance and the mean weight of its points.
+    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
+    learning_rate: in phases that search along a line, the length of the step that led here, 0
+    before the first. total: the whole loss. terms: its parts without weights. scales: n·a of each
+    hidden layer. relative_l2: error against the reference, NaN where it was not monitored.
+    constants: learned ones by name. weights: the effective weight of each term, with the factors of
+    a balance and the mean weight of its points.
     """
 
     iteration: int
@@ -47,7 +48,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where training stopped being finite: `term` is the first loss term that is not, or "total"."""
+    """Where training stopped being finite: `term` is the first loss term that is not, or
+    "total".
+    """
 
     iteration: int
     phase: int
@@ -64,7 +67,9 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a plain training would not have: that it was resumed or retried, and what that changed."""
+    """Something that a plain training would not have: that it was resumed or retried, and what
+    that changed.
+    """
 
     iteration: int
     what: str
@@ -74,9 +79,10 @@ class Event:
 class TrainingResult:
     """How a training went; the network itself holds the last good state.
 
-    phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part of the weights, −1
-    where they did not. state: what going on from here takes. n_checkpoints, checkpoint_time_s: how many were kept,
-    and the seconds that this took. validation: the terms at fresh points, without weights, where they are known.
+    phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
+    of the weights, −1 where they did not. state: what going on from here takes. n_checkpoints,
+    checkpoint_time_s: how many were kept, and the seconds that this took. validation: the terms at
+    fresh points, without weights, where they are known.
     """
 
     stop_reason: StopReason
@@ -99,9 +105,14 @@ class TrainingResult:
 
     @property
     def detail(self) -> str:
-        """Sentences on what did not go as planned: where training diverged, and which phases stalled, and why."""
+        """Sentences on what did not go as planned: where training diverged, and which phases
+        stalled, and why.
+        """
         stalled = [
-            f"phase {i} ({phase.optimizer}) stalled after {phase.iterations} iterations: {phase.detail}"
+            (
+                f"phase {i} ({phase.optimizer}) stalled after {phase.iterations} iterations: "
+                f"{phase.detail}"
+            )
             for i, phase in enumerate(self.phases)
             if phase.end is PhaseEnd.STALLED
         ]
@@ -111,5 +122,7 @@ class TrainingResult:
     def captures(self) -> list[str]:
         """Sentences on the phases that ran on a GPU: captured in a CUDA graph, or why not."""
         return [
-            f"phase {i} ({phase.optimizer}) {phase.capture}" for i, phase in enumerate(self.phases) if phase.capture
+            f"phase {i} ({phase.optimizer}) {phase.capture}"
+            for i, phase in enumerate(self.phases)
+            if phase.capture
         ]

@@ -1,4 +1,6 @@
-"""The state of a training between two iterations: all that going on as if nothing had happened takes."""
+"""The state of a training between two iterations: all that going on as if nothing had happened
+takes.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,18 @@ class StateError(Exception):
 class TrainingState:
     """Where a training is, apart from the weights of its network and its history.
 
-    Nothing random is in it: every stream of random numbers is that of a seed, a purpose and an iteration.
+    Nothing random is in it: every stream of random numbers is that of a seed, a purpose and an
+    iteration.
 
-    iteration: over all phases, the next to be carried out; done: of them in this phase, −1 where it diverged before its
-    first. phase: from 0.
-    adapted: the iteration at which points and weights were last renewed, −1 before the first.
-    wall_time_s: seconds of training; phase_start_s, recorded_s, monitored_s: of them when the phase began, when the
-    last record was made and when the error was last looked at.
-    n_retries: after divergence, of at most `retries`; rate_factor: what they multiply the learning rate of the phase
-    by.
-    slopes_absorbed_at: the iteration before which slopes became part of the weights, −1 where they are not.
-    setting: points and weights. constants: the free parameter of each learned constant, in float64.
-    optimizer: what it keeps between iterations, by name; empty where it is to begin anew.
+    iteration: over all phases, the next to be carried out; done: of them in this phase, −1 where it
+    diverged before its first. phase: from 0. adapted: the iteration at which points and weights
+    were last renewed, −1 before the first. wall_time_s: seconds of training; phase_start_s,
+    recorded_s, monitored_s: of them when the phase began, when the last record was made and when
+    the error was last looked at. n_retries: after divergence, of at most `retries`; rate_factor:
+    what they multiply the learning rate of the phase by. slopes_absorbed_at: the iteration before
+    which slopes became part of the weights, −1 where they are not. setting: points and weights.
+    constants: the free parameter of each learned constant, in float64. optimizer: what it keeps
+    between iterations, by name; empty where it is to begin anew.
     """
 
     iteration: int
@@ -72,5 +74,7 @@ def taken(state: Arrays, name: str, *shape: int) -> NDArray[Any]:
     if value.dtype.kind not in "fi":
         raise StateError(f"'{name}' of the optimizer holds no numbers")
     if value.shape != shape:
-        raise StateError(f"'{name}' of the optimizer has the shape {list(value.shape)} instead of {list(shape)}")
+        raise StateError(
+            f"'{name}' of the optimizer has the shape {list(value.shape)} instead of {list(shape)}"
+        )
     return value

@@ -9,7 +9,9 @@ from laaf_cli.training.state import Arrays
 
 
 class Stepper(ABC):
-    """An optimizer that changes the parameters of an objective in place, one iteration at a time."""
+    """An optimizer that changes the parameters of an objective in place, one iteration at a
+    time.
+    """
 
     @property
     @abstractmethod
@@ -29,7 +31,9 @@ class Stepper(ABC):
 
     @property
     def capture(self) -> str:
-        """Whether iterations were captured in a CUDA graph, or why not; empty where there is no GPU."""
+        """Whether iterations were captured in a CUDA graph, or why not; empty where there is no
+        GPU.
+        """
         return ""
 
     @abstractmethod

@@ -1,4 +1,6 @@
-"""A large symmetric matrix in float64: sums of outer products are added to it, and it multiplies vectors."""
+"""A large symmetric matrix in float64: sums of outer products are added to it, and it multiplies
+vectors.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,15 @@ class Update:
 class SymmetricMatrix:
     """M [n, n], the identity at first. Its work is to be read from memory, and to be written back.
 
-    So an update waits for the next product, and both are one pass over M. On the CPU the kernel reads and writes the
-    lower triangle alone.
+    So an update waits for the next product, and both are one pass over M. On the CPU the kernel
+    reads and writes the lower triangle alone.
     """
 
     def __init__(self, n: int, device: torch.device) -> None:
         library = load_library()
-        self.kernel = None if device.type != "cpu" or isinstance(library, KernelMissing) else library
+        self.kernel = (
+            None if device.type != "cpu" or isinstance(library, KernelMissing) else library
+        )
         self.entries = torch.eye(n, dtype=torch.float64, device=device)
         nothing = self.entries.new_empty
         self.none = Update(nothing(0, n), nothing(0), 1.0)
@@ -83,12 +87,20 @@ class SymmetricMatrix:
         return self.entries.tril() + self.entries.tril(-1).T
 
     def stored(self) -> NDArray[np.float64]:
-        """M before the update that waits: [n, n], of a matrix of the kernel the lower triangle, row by row."""
+        """M before the update that waits: [n, n], of a matrix of the kernel the lower triangle,
+        row by row.
+        """
         entries = self.entries.cpu().numpy()
-        return entries if self.kernel is None else np.concatenate([row[: i + 1] for i, row in enumerate(entries)])
+        return (
+            entries
+            if self.kernel is None
+            else np.concatenate([row[: i + 1] for i, row in enumerate(entries)])
+        )
 
     def waiting_update(self) -> Arrays:
-        """The update that waits, empty without one; it is not carried out, for M x is rounded otherwise after it."""
+        """The update that waits, empty without one; it is not carried out, for M x is rounded
+        otherwise after it.
+        """
         if self.waiting is self.none:
             return {}
         return {
@@ -98,7 +110,9 @@ class SymmetricMatrix:
         }
 
     def load(self, name: str, state: Arrays) -> None:
-        """Goes on from what was stored, under this name, and an update; raises StateError where they do not fit."""
+        """Goes on from what was stored, under this name, and an update; raises StateError where
+        they do not fit.
+        """
         n = len(self.entries)
         if np.ndim(state.get(name, 0)) == 1:
             entries = _unpacked(taken(state, name, n * (n + 1) // 2), n)

@@ -1,4 +1,6 @@
-"""The one training loop: phases of optimizers over an objective, silent, interruptible, and aware of NaN."""
+"""The one training loop: phases of optimizers over an objective, silent, interruptible, and
+aware of NaN.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +28,19 @@ RETRY_FACTOR = 0.1
 """What a retry multiplies the learning rate by, as torch's `ReduceLROnPlateau` does."""
 
 N_TIMED = 200
-"""Records, at least, of a phase that a bound on its seconds ends, however few of its iterations it got to."""
+"""Records, at least, of a phase that a bound on its seconds ends, however few of its iterations
+it got to.
+"""
 
 
 class Trainer:
     """Trains a network in place.
 
     monitor: relative L2 of the network, asked for at some fifty records; None without a reference.
-    on_record: called with each record as it is made. should_stop: asked before every step; True ends the
-    training with what was reached. max_seconds: bound on the seconds of training over all phases.
-    checkpoints: keeps the training while it goes on; None does not.
-    retries: how often training that diverges goes back to its last good state, with a tenth of the learning rate.
+    on_record: called with each record as it is made. should_stop: asked before every step; True
+    ends the training with what was reached. max_seconds: bound on the seconds of training over all
+    phases. checkpoints: keeps the training while it goes on; None does not. retries: how often
+    training that diverges goes back to its last good state, with a tenth of the learning rate.
     """
 
     def __init__(
@@ -65,7 +69,9 @@ class Trainer:
         self.records: list[Record] = []
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
-        self.monitor_every = self.record_every * max(1, self.total_iterations // self.record_every // N_MONITORED)
+        self.monitor_every = self.record_every * max(
+            1, self.total_iterations // self.record_every // N_MONITORED
+        )
         self.clock = Clock()
         self.iteration = self.done = self.phase = 0
         self.adapted = self.absorbed_at = -1
@@ -78,27 +84,47 @@ class Trainer:
         self.events: list[Event] = []
 
     def go_on(
-        self, state: TrainingState, records: Sequence[Record], phases: Sequence[PhaseResult], events: Sequence[Event]
+        self,
+        state: TrainingState,
+        records: Sequence[Record],
+        phases: Sequence[PhaseResult],
+        events: Sequence[Event],
     ) -> None:
         """Takes up a training where it stopped; the network holds its weights already.
 
-        state: of that training. records, phases, events: what has been told of it; of the phases those that are over.
+        state: of that training. records, phases, events: what has been told of it; of the phases
+        those that are over.
 
         Raises StateError where the state does not fit.
         """
         free = self.objective.constants.free
         if not 0 <= state.phase < len(self.phases) or state.constants.keys() != free.keys():
             raise StateError("it is of a training with other phases or other learned constants")
-        if not self._is_reached(state) or len(phases) < state.phase or not records or state.n_retries > MAX_COUNT:
+        if (
+            not self._is_reached(state)
+            or len(phases) < state.phase
+            or not records
+            or state.n_retries > MAX_COUNT
+        ):
             raise StateError("it does not say where it stands")
         interior = self.objective.interior
-        known = {None if interior is None else interior.n_points, *(phase.interior for phase in self.phases)}
-        if state.setting.n_interior not in known or not all(map(len, state.setting.points.values())):
+        known = {
+            None if interior is None else interior.n_points,
+            *(phase.interior for phase in self.phases),
+        }
+        if state.setting.n_interior not in known or not all(
+            map(len, state.setting.points.values())
+        ):
             raise StateError("its points are not as many as the spec says")
         with torch.no_grad():
             for name, value in state.constants.items():
                 free[name].fill_(value)
-        self.iteration, self.phase, self.done, self.adapted = state.iteration, state.phase, state.done, state.adapted
+        self.iteration, self.phase, self.done, self.adapted = (
+            state.iteration,
+            state.phase,
+            state.done,
+            state.adapted,
+        )
         self.phase_start_s, self.recorded_s, self.monitored_s = (
             state.phase_start_s,
             state.recorded_s,
@@ -106,7 +132,11 @@ class Trainer:
         )
         self.n_retries, self.rate_factor = state.n_retries, state.rate_factor
         self.absorbed_at = state.slopes_absorbed_at
-        self.records, self.ended, self.events = list(records), list(phases[: state.phase]), list(events)
+        self.records, self.ended, self.events = (
+            list(records),
+            list(phases[: state.phase]),
+            list(events),
+        )
         if len(records) > 1 and state.done and state.iteration % self.record_every:
             # Made only because training stopped here: without the break there is none.
             self.records = [record for record in records if record.iteration < state.iteration]
@@ -119,9 +149,14 @@ class Trainer:
             self.checkpoints.begin(state.wall_time_s)
 
     def _is_reached(self, state: TrainingState) -> bool:
-        """Whether the phases come by these iterations; bounds on seconds and stalls end them early."""
+        """Whether the phases come by these iterations; bounds on seconds and stalls end them
+        early.
+        """
         before = sum(phase.iterations for phase in self.phases[: state.phase])
-        return 0 <= state.iteration - state.done <= before and 0 <= state.done <= self.phases[state.phase].iterations
+        return (
+            0 <= state.iteration - state.done <= before
+            and 0 <= state.done <= self.phases[state.phase].iterations
+        )
 
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
@@ -130,12 +165,16 @@ class Trainer:
         self._run_phases()
         wall_time_s = self.clock.now()
         final = self.objective.evaluate()
-        if self.stop is not StopReason.DIVERGED and not self._finite(final):  # of a batch alone it was
+        if self.stop is not StopReason.DIVERGED and not self._finite(
+            final
+        ):  # of a batch alone it was
             self._diverge_at_the_end()
         if self.stop is StopReason.DIVERGED:
             self._go_back()
             self.ended[-1] = replace(self.ended[-1], iterations=max(0, self.done))
-            self.stepper = self._make_stepper()  # after a bad step it does not belong to the state that is kept
+            self.stepper = (
+                self._make_stepper()
+            )  # after a bad step it does not belong to the state that is kept
             final = self.objective.evaluate()
         self._record(final, wall_time_s, monitored=True)
         return self._result(self.stop or StopReason.COMPLETED, wall_time_s)
@@ -163,13 +202,19 @@ class Trainer:
         if self.done == 0:
             self.phase_start_s = self.clock.now()
         end, detail = self._iterate(self.phases[self.phase])
-        result = PhaseResult(self.phases[self.phase].optimizer, self.done, end, detail, self._stepper.capture)
+        result = PhaseResult(
+            self.phases[self.phase].optimizer, self.done, end, detail, self._stepper.capture
+        )
         self.ended.append(result)
 
     def _begin(self) -> None:
         phase = self.phases[self.phase]
         row = OPTIMIZERS[phase.optimizer]
-        if row.needs_one_function and len(self.network.slopes.values) and not self.network.slopes.absorbed:
+        if (
+            row.needs_one_function
+            and len(self.network.slopes.values)
+            and not self.network.slopes.absorbed
+        ):
             self.objective.absorb_slopes()
             self.absorbed_at = self.iteration
         self.objective.hold_point_weights(row.needs_one_function)
@@ -181,7 +226,9 @@ class Trainer:
         """The optimizer of the phase, with nothing to remember."""
         phase = self.phases[self.phase]
         rate = replace(phase.learning_rate, first=phase.learning_rate.first * self.rate_factor)
-        return OPTIMIZERS[phase.optimizer].make(self.objective, replace(phase, learning_rate=rate), max(0, self.done))
+        return OPTIMIZERS[phase.optimizer].make(
+            self.objective, replace(phase, learning_rate=rate), max(0, self.done)
+        )
 
     def _iterate(self, phase: TrainingPhase) -> tuple[PhaseEnd, str]:
         """The iterations of a phase; sets `stop` where the whole training must end with it."""
@@ -224,8 +271,12 @@ class Trainer:
         return self.stepper
 
     def _keep(self, now: float) -> None:
-        """Keeps the training as it is where that is due: here the loss is finite, so the state is a good one."""
-        if self.checkpoints is None or not self.checkpoints.is_due(now, phase_begins=self.done == 0):
+        """Keeps the training as it is where that is due: here the loss is finite, so the state
+        is a good one.
+        """
+        if self.checkpoints is None or not self.checkpoints.is_due(
+            now, phase_begins=self.done == 0
+        ):
             return
         self.clock.pause()
         self.checkpoints.save(now, lambda: self._result(StopReason.RUNNING, now))
@@ -233,7 +284,9 @@ class Trainer:
 
     def _can_retry(self) -> bool:
         """Whether a retry is left, and a step of this phase led here that can be taken back."""
-        return self.n_retries < self.retries and self.done > 0 and self.good_iteration < self.iteration
+        return (
+            self.n_retries < self.retries and self.done > 0 and self.good_iteration < self.iteration
+        )
 
     def retry_factor(self, phase: int) -> float:
         """What a retry multiplies the learning rate of a phase by; 1 where it takes none."""
@@ -251,7 +304,9 @@ class Trainer:
         self.stepper = self._make_stepper()
 
     def _go_back(self) -> None:
-        """To the state before the last step; where this training has made none, to the one that it began from."""
+        """To the state before the last step; where this training has made none, to the one that
+        it began from.
+        """
         _copy(self.good, self.parameters)
         self.objective.restore(self.good_setting)
         self.done -= self.iteration - self.good_iteration if self.done else 1
@@ -293,7 +348,8 @@ class Trainer:
         )
 
     def _is_due(self, now: float, spacing_s: float) -> bool:
-        """Whether a record is: every so many iterations, and, where the seconds are bounded, every so many seconds.
+        """Whether a record is: every so many iterations, and, where the seconds are bounded, every
+        so many seconds.
 
         Without a bound the seconds do not count, so that a training can be repeated bit for bit.
         """
@@ -309,7 +365,9 @@ class Trainer:
         self.ended[-1] = replace(self.ended[-1], end=PhaseEnd.DIVERGED)
 
     def _adapt(self, phase: TrainingPhase) -> None:
-        """Renews points and weights where their turn has come: once, where a phase ends on it and the next begins."""
+        """Renews points and weights where their turn has come: once, where a phase ends on it
+        and the next begins.
+        """
         if self.iteration == self.adapted:
             return
         self.adapted = self.iteration
@@ -317,12 +375,16 @@ class Trainer:
         if resampling is not None and self.iteration > 0 and self.iteration % resampling.every == 0:
             self.objective.resample(self.iteration)
         if self.iteration % balance.every == 0:
-            self.objective.rebalance(self.iteration, phase.batch, self.rate_factor * phase.rate(self.done))
+            self.objective.rebalance(
+                self.iteration, phase.batch, self.rate_factor * phase.rate(self.done)
+            )
 
     def _finite(self, loss: Loss) -> bool:
         """Whether every term is finite; notes the first that is not."""
         optimizer = self.phases[self.phase].optimizer
-        values = dict(zip([*loss.names, "total"], [*loss.values.tolist(), loss.total.item()], strict=True))
+        values = dict(
+            zip([*loss.names, "total"], [*loss.values.tolist(), loss.total.item()], strict=True)
+        )
         for name, value in values.items():
             if not math.isfinite(value):
                 self.divergence = Divergence(self.iteration, self.phase, optimizer, name, value)
@@ -330,15 +392,22 @@ class Trainer:
         return True
 
     def _record(self, loss: Loss, wall_time_s: float, *, monitored: bool) -> None:
-        """Keeps the state at this iteration, in place of records of it and of what has been taken back."""
+        """Keeps the state at this iteration, in place of records of it and of what has been
+        taken back.
+        """
         self.clock.pause()
         self.recorded_s = wall_time_s
         self.monitored_s = wall_time_s if monitored else self.monitored_s
         while self.records and self.records[-1].iteration >= self.iteration:
             self.records.pop()
         with torch.no_grad():
-            scales = [scale.detach().cpu().numpy().astype(np.float64) for scale in self.network.slopes.scales()]
-            error = self.monitor(self.network) if monitored and self.monitor is not None else math.nan
+            scales = [
+                scale.detach().cpu().numpy().astype(np.float64)
+                for scale in self.network.slopes.scales()
+            ]
+            error = (
+                self.monitor(self.network) if monitored and self.monitor is not None else math.nan
+            )
         record = Record(
             self.iteration,
             self.phase,

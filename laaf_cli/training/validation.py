@@ -1,11 +1,23 @@
-"""The residuals at points that training has not seen: whether they are as small there as where they were trained."""
+"""The residuals at points that training has not seen: whether they are as small there as where
+they were trained.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-from laaf_cli.problem import AtPlace, IntegralOver, Interior, Observed, OnFaces, PeriodicPair, PointSet, Problem, Region
+from laaf_cli.problem import (
+    AtPlace,
+    IntegralOver,
+    Interior,
+    Observed,
+    OnFaces,
+    PeriodicPair,
+    PointSet,
+    Problem,
+    Region,
+)
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.training.objective import Objective
 
@@ -13,19 +25,26 @@ from laaf_cli.training.objective import Objective
 def validate(objective: Objective, n_points: int, seed: int) -> dict[str, float]:
     """The mean squares of equations and conditions at fresh points, without weights.
 
-    n_points: in the interior; conditions get as many as in training. seed: of the streams of their own that they are
-    drawn from. Observed values cannot be drawn anew: their terms are left out, as is one that is not finite; all are
-    where a part of the domain turns out too small to draw points in.
+    n_points: in the interior; conditions get as many as in training. seed: of the streams of their
+    own that they are drawn from. Observed values cannot be drawn anew: their terms are left out, as
+    is one that is not finite; all are where a part of the domain turns out too small to draw points
+    in.
     """
     try:
         points = fresh_points(objective.problem, n_points, seed)
     except NoPointsError:
         return {}
-    return {name: value for name, value in objective.mean_squares(points).items() if math.isfinite(value)}
+    return {
+        name: value
+        for name, value in objective.mean_squares(points).items()
+        if math.isfinite(value)
+    }
 
 
 def fresh_points(problem: Problem, n_points: int, seed: int) -> dict[str, PointSet]:
-    """Points of the equations and of the conditions that are drawn, by term, independent of those of training."""
+    """Points of the equations and of the conditions that are drawn, by term, independent of
+    those of training.
+    """
     terms = tuple(
         replace(term, region=_fresh(term.region, n_points))
         for term in problem.terms
@@ -35,9 +54,14 @@ def fresh_points(problem: Problem, n_points: int, seed: int) -> dict[str, PointS
 
 
 def _fresh(region: Region, n_points: int) -> Region:
-    """The region with so many points inside, and with a sampler that does not draw the same points again."""
+    """The region with so many points inside, and with a sampler that does not draw the same
+    points again.
+    """
     if isinstance(region, Interior):
         region = replace(region, n_points=n_points)
-    if isinstance(region, Interior | OnFaces | AtPlace | PeriodicPair | IntegralOver) and region.sampler == "grid":
+    if (
+        isinstance(region, Interior | OnFaces | AtPlace | PeriodicPair | IntegralOver)
+        and region.sampler == "grid"
+    ):
         region = replace(region, sampler="latin-hypercube")
     return region

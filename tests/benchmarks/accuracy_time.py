@@ -34,7 +34,15 @@ from typing import Any
 import deepxde_burgers
 import numpy as np
 import torch
-from error_curves import ErrorCurve, by_method, error_figure, error_table, read_curve, time_table, told_errors
+from error_curves import (
+    ErrorCurve,
+    by_method,
+    error_figure,
+    error_table,
+    read_curve,
+    time_table,
+    told_errors,
+)
 from findings import Findings, Table, make_parser, tell
 
 from laaf_cli.errors import LaafError
@@ -98,7 +106,9 @@ def train_deepxde(job: dict[str, Any]) -> None:
             model.train(callbacks=[look], verbose=0)
         look.look()
     seconds, errors = zip(*look.seen, strict=True)
-    ErrorCurve(job["method"], job["seed"], seconds, errors, ended=not look.is_over).write(Path(job["path"]))
+    ErrorCurve(job["method"], job["seed"], seconds, errors, ended=not look.is_over).write(
+        Path(job["path"])
+    )
 
 
 def _make_look(deepxde: Any, error: Any, max_seconds: float) -> Any:
@@ -159,7 +169,10 @@ def laaf_job(
 
 def burgers_jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
     """All trainings, seed by seed."""
-    methods = options.method or [ADAM, *([ACCURATE] if "burgers-accurate" in bundled.names() else [])]
+    methods = options.method or [
+        ADAM,
+        *([ACCURATE] if "burgers-accurate" in bundled.names() else []),
+    ]
     rivals = [] if options.without_deepxde or not deepxde_burgers.is_installed() else list(DEEPXDE)
     jobs = []
     for seed in range(options.seeds):
@@ -169,13 +182,17 @@ def burgers_jobs(options: argparse.Namespace) -> list[dict[str, Any]]:
             jobs.append(laaf_job(label, spec, assignments, seed, options.seconds, options.runs))
         for rival in rivals[:1] if options.quick else rivals:
             path = options.runs / f"{rival}-s{seed}.json"
-            jobs.append({"method": rival, "seed": seed, "seconds": options.seconds, "path": str(path)})
+            jobs.append(
+                {"method": rival, "seed": seed, "seconds": options.seconds, "path": str(path)}
+            )
     return jobs
 
 
 def burgers(options: argparse.Namespace) -> Findings:
     paths = [
-        path for given in options.read or [] for path in (sorted(given.glob("*-s*.*")) if given.is_dir() else [given])
+        path
+        for given in options.read or []
+        for path in (sorted(given.glob("*-s*.*")) if given.is_dir() else [given])
     ]
     if not options.read:
         jobs = burgers_jobs(options)
@@ -190,10 +207,14 @@ def burgers(options: argparse.Namespace) -> Findings:
     facts = {"seeds": ", ".join(f"{method}: {len(curves)}" for method, curves in methods.items())}
     for method, curves in methods.items():
         facts[f"best of {method}"] = f"{min(min(curve.errors) for curve in curves):.1e}"
-        facts[f"end of {method}"] = f"{spread([curve.seconds[-1] for curve in curves]).median:.0f} s"
+        facts[f"end of {method}"] = (
+            f"{spread([curve.seconds[-1] for curve in curves]).median:.0f} s"
+        )
     if options.figure is not None:
         options.figure.parent.mkdir(parents=True, exist_ok=True)
-        save(error_figure(methods, "Burgers' equation: error against time"), options.figure, dpi=140)
+        save(
+            error_figure(methods, "Burgers' equation: error against time"), options.figure, dpi=140
+        )
     return Findings("accuracy_time", tables, facts)
 
 
@@ -207,24 +228,40 @@ def problems(options: argparse.Namespace) -> Findings:
         for seed in range(options.seeds):
             for length in lengths:
                 fitting = f"training.0.iterations={max(100, round(rate * length))}"
-                job = laaf_job(f"{name}-adam-{length:g}", name, [fitting], seed, 2 * length, options.runs)
+                job = laaf_job(
+                    f"{name}-adam-{length:g}", name, [fitting], seed, 2 * length, options.runs
+                )
                 jobs.append(job | {"problem": name, "length": length})
             job = laaf_job(f"{name}-broyden", name, broyden, seed, max(lengths), options.runs)
             jobs.append(job | {"problem": name, "length": None})
     train(jobs, options.threads)
-    return Findings("accuracy_problems", {"problems": problem_table(jobs, lengths)}, {"seeds": str(options.seeds)})
+    return Findings(
+        "accuracy_problems",
+        {"problems": problem_table(jobs, lengths)},
+        {"seeds": str(options.seeds)},
+    )
 
 
 def problem_table(jobs: Sequence[dict[str, Any]], lengths: Sequence[float]) -> Table:
     """Errors over seeds; what Adam reaches at the end of a run of that length, the other at that time of its one run."""
     rows = []
     for name in dict.fromkeys(job["problem"] for job in jobs):
-        curves = [(job["length"], read_curve(Path(job["path"]))) for job in jobs if job["problem"] == name]
-        adam = [[curve.errors[-1] for given, curve in curves if given == length] for length in lengths]
-        broyden = [[curve.at(length) for given, curve in curves if given is None] for length in lengths]
+        curves = [
+            (job["length"], read_curve(Path(job["path"]))) for job in jobs if job["problem"] == name
+        ]
+        adam = [
+            [curve.errors[-1] for given, curve in curves if given == length] for length in lengths
+        ]
+        broyden = [
+            [curve.at(length) for given, curve in curves if given is None] for length in lengths
+        ]
         for label, errors in (("Adam", adam), ("Adam, then Broyden", broyden)):
             rows.append((name, label, *(told_errors(values) for values in errors)))
-    return Table("relative L2 error", ("problem", "training", *(f"after {length:g} s" for length in lengths)), rows)
+    return Table(
+        "relative L2 error",
+        ("problem", "training", *(f"after {length:g} s" for length in lengths)),
+        rows,
+    )
 
 
 def iterations_per_second(spec: str, threads: int, seconds: float = 5) -> float:
@@ -236,18 +273,30 @@ def iterations_per_second(spec: str, threads: int, seconds: float = 5) -> float:
 
 def parse() -> argparse.Namespace:
     parser = make_parser(__doc__, max_seconds=None)
-    parser.add_argument("--seeds", type=int, default=5, help="number of seeds, from 0; default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=720, help="of each training at most; default: %(default)g")
-    parser.add_argument("--method", action="append", metavar="'LABEL: SPEC KEY=VALUE …'", help="of laaf; repeatable")
-    parser.add_argument("--without-deepxde", action="store_true", help="leave DeepXDE out although it is installed")
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="number of seeds, from 0; default: %(default)s"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=720, help="of each training at most; default: %(default)g"
+    )
+    parser.add_argument(
+        "--method", action="append", metavar="'LABEL: SPEC KEY=VALUE …'", help="of laaf; repeatable"
+    )
+    parser.add_argument(
+        "--without-deepxde", action="store_true", help="leave DeepXDE out although it is installed"
+    )
     parser.add_argument("--runs", type=Path, metavar="FOLDER",
                         help="where trainings are kept; default: runs/accuracy, with --problems runs/accuracy-problems")  # fmt: skip
     parser.add_argument("--from", dest="read", type=Path, nargs="+", metavar="PATH",
                         help="train nothing, read these files or all in these folders")  # fmt: skip
 
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the curves there")
-    parser.add_argument("--problems", metavar="NAME,…", help="other bundled problems instead of Burgers' equation")
-    parser.add_argument("--lengths", default="60,300", help="with --problems: seconds; default: %(default)s")
+    parser.add_argument(
+        "--problems", metavar="NAME,…", help="other bundled problems instead of Burgers' equation"
+    )
+    parser.add_argument(
+        "--lengths", default="60,300", help="with --problems: seconds; default: %(default)s"
+    )
     parser.add_argument("--quasi-newton", action="append", default=[], metavar="KEY=VALUE",
                         help="with --problems: what is set for the second training; repeatable")  # fmt: skip
     parser.add_argument("--train", help=argparse.SUPPRESS)

@@ -88,7 +88,9 @@ def cost_of(hidden: list[int], optimizer: str, dtype: str, iterations: int, fold
     """Trains with a checkpoint before every iteration; raises SpecError where the network does not suit the optimizer."""
     training = f"[{{optimizer: {optimizer}, iterations: {iterations}}}]"
     assignments = [f"network.hidden={hidden}", f"dtype={dtype}", f"training={training}"]
-    plan = make_plan(bundled.find("burgers"), [Override.from_assignment(text) for text in assignments])
+    plan = make_plan(
+        bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
+    )
     files = CheckpointFiles(folder / "run.h5")
     grid = grid_points(plan.problem.grid)
     reference = plan.reference.evaluate(grid) if plan.reference is not None else None
@@ -98,7 +100,9 @@ def cost_of(hidden: list[int], optimizer: str, dtype: str, iterations: int, fold
         files.save(finish(plan, network, result, grid, reference, []).record)
 
     checkpoints = _EveryIteration(keep)
-    trainer = Trainer(plan.make_objective(network, plan.draw_points()), plan.phases, checkpoints=checkpoints)
+    trainer = Trainer(
+        plan.make_objective(network, plan.draw_points()), plan.phases, checkpoints=checkpoints
+    )
     seconds = [record.wall_time_s for record in trainer.train().records]
     n_bytes = files.newest.stat().st_size
     files.remove()
@@ -112,8 +116,14 @@ def cost_of(hidden: list[int], optimizer: str, dtype: str, iterations: int, fold
 
 def main() -> None:
     parser = make_parser(__doc__, None)
-    parser.add_argument("--iterations", type=int, default=12, help="of each case; default: %(default)s")
-    parser.add_argument("--folder", type=Path, help="where checkpoints are written; default: that of temporary files")
+    parser.add_argument(
+        "--iterations", type=int, default=12, help="of each case; default: %(default)s"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where checkpoints are written; default: that of temporary files",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     prepare_torch()
@@ -127,7 +137,10 @@ def main() -> None:
                 rows.append((name, f"{optimizer}, {dtype}", "refused", *["-"] * (len(HEADERS) - 3)))
                 refused[f"{name}, {optimizer}"] = error.faults[0].what
     caption = "One checkpoint: medians of iterations, means of checkpoints"
-    tell(Findings("checkpoint_cost", {"checkpoints": Table(caption, HEADERS, rows)}, refused), arguments.output)
+    tell(
+        Findings("checkpoint_cost", {"checkpoints": Table(caption, HEADERS, rows)}, refused),
+        arguments.output,
+    )
 
 
 if __name__ == "__main__":

@@ -105,7 +105,9 @@ class Step:
             ]
             space, time = deepxde.geometry.Interval(-1, 1), deepxde.geometry.TimeDomain(0, 1)
             domain = deepxde.geometry.GeometryXTime(space, time)
-            data = deepxde.data.TimePDE(domain, residual(deepxde), conditions, anchors=points["momentum"])
+            data = deepxde.data.TimePDE(
+                domain, residual(deepxde), conditions, anchors=points["momentum"]
+            )
             network = deepxde.nn.FNN(_widths(weights), "tanh", "Glorot normal")
             with torch.no_grad():
                 for layer, weight, bias in zip(network.linears, weights, biases, strict=True):
@@ -140,10 +142,19 @@ def example(deepxde: ModuleType, seed: int) -> Any:
     One thing differs: the example ends at t = 0.99, and here the error is taken up to t = 1.
     """
     deepxde.config.set_random_seed(seed)
-    domain = deepxde.geometry.GeometryXTime(deepxde.geometry.Interval(-1, 1), deepxde.geometry.TimeDomain(0, 1))
+    domain = deepxde.geometry.GeometryXTime(
+        deepxde.geometry.Interval(-1, 1), deepxde.geometry.TimeDomain(0, 1)
+    )
     walls = deepxde.icbc.DirichletBC(domain, lambda _x: 0, lambda _x, on_boundary: on_boundary)
-    initial = deepxde.icbc.IC(domain, lambda x: -np.sin(np.pi * x[:, 0:1]), lambda _x, on_initial: on_initial)
+    initial = deepxde.icbc.IC(
+        domain, lambda x: -np.sin(np.pi * x[:, 0:1]), lambda _x, on_initial: on_initial
+    )
     data = deepxde.data.TimePDE(
-        domain, residual(deepxde), [walls, initial], num_domain=2540, num_boundary=80, num_initial=160
+        domain,
+        residual(deepxde),
+        [walls, initial],
+        num_domain=2540,
+        num_boundary=80,
+        num_initial=160,
     )
     return deepxde.Model(data, deepxde.nn.FNN([2] + [20] * 3 + [1], "tanh", "Glorot normal"))

@@ -66,7 +66,9 @@ def read_curve(path: Path) -> ErrorCurve:
     """The curve of a run file, or of a file that `ErrorCurve.write` wrote; METHOD-sSEED is the name of either."""
     if path.suffix == ".json":
         found = json.loads(path.read_text(encoding="utf-8"))
-        return ErrorCurve(**found | {"seconds": tuple(found["seconds"]), "errors": tuple(found["errors"])})
+        return ErrorCurve(
+            **found | {"seconds": tuple(found["seconds"]), "errors": tuple(found["errors"])}
+        )
     named = _NAMED.fullmatch(path.stem)
     with RunFile(path) as run:
         columns = run.history().columns
@@ -82,7 +84,10 @@ def read_curve(path: Path) -> ErrorCurve:
 def by_method(curves: Sequence[ErrorCurve]) -> dict[str, list[ErrorCurve]]:
     """Curves of one method together, laaf first, in the order of names and seeds."""
     ordered = sorted(curves, key=lambda curve: (_is_rival(curve.method), curve.method, curve.seed))
-    return {method: [c for c in ordered if c.method == method] for method in dict.fromkeys(c.method for c in ordered)}
+    return {
+        method: [c for c in ordered if c.method == method]
+        for method in dict.fromkeys(c.method for c in ordered)
+    }
 
 
 def _is_rival(method: str) -> bool:
@@ -92,7 +97,10 @@ def _is_rival(method: str) -> bool:
 def error_table(methods: Mapping[str, Sequence[ErrorCurve]], times: Sequence[float]) -> Table:
     """The error after given seconds: the median over seeds, and the least and the greatest."""
     rows = [
-        (f"{time:g} s", *(told_errors([curve.at(time) for curve in curves]) for curves in methods.values()))
+        (
+            f"{time:g} s",
+            *(told_errors([curve.at(time) for curve in curves]) for curves in methods.values()),
+        )
         for time in times
     ]
     return Table("relative L2 error after seconds of training", ("after", *methods), rows)
@@ -113,9 +121,14 @@ def time_table(methods: Mapping[str, Sequence[ErrorCurve]], levels: Sequence[flo
     A dash stands where half of the seeds or more do not. Levels that nobody reaches are left out.
     """
     every = [curve for curves in methods.values() for curve in curves]
-    reached = [level for level in levels if any(math.isfinite(curve.reaches(level)) for curve in every)]
+    reached = [
+        level for level in levels if any(math.isfinite(curve.reaches(level)) for curve in every)
+    ]
     rows = [
-        (f"{level:.0e}", *(_seconds([curve.reaches(level) for curve in curves]) for curves in methods.values()))
+        (
+            f"{level:.0e}",
+            *(_seconds([curve.reaches(level) for curve in curves]) for curves in methods.values()),
+        )
         for level in reached or levels[:1]
     ]
     return Table("seconds of training to a relative L2 error", ("error", *methods), rows)
@@ -127,7 +140,9 @@ def _seconds(values: Sequence[float]) -> str:
         return "never"
     median = spread(values).median
     told = f"{median:.0f} s" if math.isfinite(median) else "-"
-    return f"{told} ({min(reached):.0f} to {max(reached):.0f}; {len(reached)} of {len(values)} seeds)"
+    return (
+        f"{told} ({min(reached):.0f} to {max(reached):.0f}; {len(reached)} of {len(values)} seeds)"
+    )
 
 
 @printed()
@@ -135,13 +150,28 @@ def error_figure(methods: Mapping[str, Sequence[ErrorCurve]], title: str) -> Fig
     """Error against seconds, both logarithmic: seeds thin, their median thick; what is not laaf grey."""
     figure = make_figure(title, 3.4, 5.4)
     axes = figure.subplots()
-    colors = dict(zip((m for m in methods if not _is_rival(m)), COLORS * len(methods), strict=False))
-    dashes = dict(zip((m for m in methods if _is_rival(m)), ("solid", "dashed", "dotted") * len(methods), strict=False))
+    colors = dict(
+        zip((m for m in methods if not _is_rival(m)), COLORS * len(methods), strict=False)
+    )
+    dashes = dict(
+        zip(
+            (m for m in methods if _is_rival(m)),
+            ("solid", "dashed", "dotted") * len(methods),
+            strict=False,
+        )
+    )
     first = min(curve.seconds[1] for curves in methods.values() for curve in curves)
     for method, curves in methods.items():
         color, line = colors.get(method, REFERENCE_COLOR), dashes.get(method, "solid")
         for curve in curves:
-            axes.plot(curve.seconds[1:], curve.errors[1:], color=color, linestyle=line, linewidth=0.5, alpha=0.6)
+            axes.plot(
+                curve.seconds[1:],
+                curve.errors[1:],
+                color=color,
+                linestyle=line,
+                linewidth=0.5,
+                alpha=0.6,
+            )
         end = min(curve.seconds[-1] for curve in curves)
         common = np.geomspace(min(curve.seconds[1] for curve in curves), end, 300)
         median = [spread([curve.at(t) for curve in curves]).median for t in common]

@@ -32,7 +32,8 @@ class Table:
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.headers))]
         aligned = [
             "  ".join(
-                cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+                cell.rjust(w) if i else cell.ljust(w)
+                for i, (cell, w) in enumerate(zip(line, widths, strict=True))
             )
             for line in lines
         ]
@@ -41,7 +42,9 @@ class Table:
     def markdown(self) -> str:
         """As a page shows it, without the caption."""
         lines = [self.headers, ("---",) * len(self.headers), *self.rows]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return "\n".join(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+        )
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,17 @@ class Findings:
 
     def write(self, path: Path) -> None:
         with replacing(path) as part:
-            part.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            part.write_text(
+                json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
 
     @classmethod
     def read(cls, path: Path) -> Findings:
         found = json.loads(path.read_text(encoding="utf-8"))
         tables = {
-            name: Table(table["caption"], tuple(table["headers"]), [tuple(row) for row in table["rows"]])
+            name: Table(
+                table["caption"], tuple(table["headers"]), [tuple(row) for row in table["rows"]]
+            )
             for name, table in found.pop("tables").items()
         }
         return cls(tables=tables, **found)
@@ -83,7 +90,9 @@ def tell(findings: Findings, output: Path | None) -> None:
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         command = " ".join(["python", *_relative(sys.argv)])
-        Findings(findings.benchmark, findings.tables, findings.facts, command, machine).write(output)
+        Findings(findings.benchmark, findings.tables, findings.facts, command, machine).write(
+            output
+        )
         print(f"written: {output}")
 
 
@@ -98,7 +107,9 @@ def machine_facts() -> dict[str, str]:
     """What numbers depend on, as it is at this moment."""
     return {
         "processor": processor(),
-        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cores": str(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        ),
         "threads": str(torch.get_num_threads()),
         "vector instructions": torch.backends.cpu.get_cpu_capability(),
         "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
@@ -123,12 +134,22 @@ def processor() -> str:
 
 def make_parser(description: str | None, max_seconds: float | None) -> argparse.ArgumentParser:
     """A parser with the options that every benchmark has; max_seconds: the default of --max-seconds, None: no such."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="less of everything, in a minute at most")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="less of everything, in a minute at most"
+    )
     if max_seconds is not None:
-        parser.add_argument("--max-seconds", type=float, default=max_seconds, help="default: %(default)g")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the findings there, as JSON")
+        parser.add_argument(
+            "--max-seconds", type=float, default=max_seconds, help="default: %(default)g"
+        )
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the findings there, as JSON"
+    )
     return parser
 
 

@@ -48,8 +48,13 @@ def make_data(n: int) -> ImageData:
 
 
 def make_plan(kind: str, n_images: int) -> ImagePlan:
-    overrides = [Override.from_assignment(f"slopes.kind={kind}"), Override.from_assignment("device=cpu")]
-    return make_image_plan(Text(str(Path("mnist.yaml")), SPEC), overrides, known={"mnist": make_data(n_images)})
+    overrides = [
+        Override.from_assignment(f"slopes.kind={kind}"),
+        Override.from_assignment("device=cpu"),
+    ]
+    return make_image_plan(
+        Text(str(Path("mnist.yaml")), SPEC), overrides, known={"mnist": make_data(n_images)}
+    )
 
 
 class Ours(ImageTrainer):
@@ -119,7 +124,11 @@ def indexed(images: Tensor, labels: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
 
 def rivals_of(plan: ImagePlan) -> dict[str, Callable[[], float]]:
     """A pass over the images of each, by name; each returns its last loss."""
-    return {"laaf": make_ours(plan), PLAIN: make_loop(plan, loaded), INDEXED: make_loop(plan, indexed)}
+    return {
+        "laaf": make_ours(plan),
+        PLAIN: make_loop(plan, loaded),
+        INDEXED: make_loop(plan, indexed),
+    }
 
 
 def main() -> None:
@@ -153,7 +162,9 @@ def main() -> None:
             for name, timing in timings.items()
         ]
         caption = f"LeNet, {kind}, 28x28, batch {BATCH}, float32, {options.threads} threads"
-        tables[kind] = Table(caption, ("rival", "images per second", "quartiles", "laaf is times as fast"), rows)
+        tables[kind] = Table(
+            caption, ("rival", "images per second", "quartiles", "laaf is times as fast"), rows
+        )
         for name in (PLAIN, INDEXED):
             facts[f"{kind}: laaf over the {name}"] = f"{timings[name].median_s / ours:.2f}"
     tell(Findings("image_training", tables, facts), options.output)

@@ -46,7 +46,9 @@ SIZES = (1, 2, 4, 8)
 def make_burgers(seed: int, options: dict[str, Any]) -> Plan:
     assignments = [f"{key}={value}" for key, value in options["set"].items()]
     assignments += [f"seed={seed}", "slopes.kind=fixed"]
-    return make_plan(bundled.find("burgers"), [Override.from_assignment(text) for text in assignments])
+    return make_plan(
+        bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
+    )
 
 
 class SingleRun:
@@ -107,13 +109,19 @@ class StackedRuns:
         layers = range(len(networks[0].weights))
         self.weights = [_stacked([network.weights[k] for network in networks]) for k in layers]
         self.biases = [_stacked([network.biases[k] for network in networks]) for k in layers]
-        self.optimizer = torch.optim.Adam([*self.weights, *self.biases], lr=LEARNING_RATE, fused=True)
+        self.optimizer = torch.optim.Adam(
+            [*self.weights, *self.biases], lr=LEARNING_RATE, fused=True
+        )
         pairs = list(zip(networks, points, strict=True))
-        self.inputs = torch.stack([_input_streams(network, each["momentum"].points) for network, each in pairs])
+        self.inputs = torch.stack(
+            [_input_streams(network, each["momentum"].points) for network, each in pairs]
+        )
         ends = [np.concatenate([each["initial"].points, each["walls"].points]) for each in points]
         values = [np.concatenate([-np.sin(np.pi * each["initial"].points[:, 0]), np.zeros(len(each["walls"]))])
                   for each in points]  # fmt: skip
-        places = [network.scaled(_on(network, each)) for network, each in zip(networks, ends, strict=True)]
+        places = [
+            network.scaled(_on(network, each)) for network, each in zip(networks, ends, strict=True)
+        ]
         self.ends = torch.stack(places).detach()
         self.values = torch.tensor(np.stack(values), dtype=self.ends.dtype, device=self.ends.device)
         # Both conditions have as many points and weigh one half.
@@ -152,7 +160,9 @@ def _input_streams(network: Mlp, points: Any) -> Tensor:
     """The network's inputs and their derivatives with respect to x, t and x twice, [4, n, 2]."""
     orders = ((0, 0), (1, 0), (0, 1), (2, 0))
     there = _on(network, points)
-    return torch.stack([network.inputs.derivative(there, each) for each in orders]).to(network.dtype)
+    return torch.stack([network.inputs.derivative(there, each) for each in orders]).to(
+        network.dtype
+    )
 
 
 # Side by side
@@ -218,7 +228,9 @@ def rates(
     settings: dict[str, Any], sizes: Sequence[int], blocks: int, seconds: float, processes: int
 ) -> dict[str, Timing]:
     """Iterations per second of all runs together, by way: over blocks, each of `seconds` for every way."""
-    ways: dict[str, tuple[Callable[[], object], int]] = {"one after another": (SingleRun(0, settings).turn, 1)}
+    ways: dict[str, tuple[Callable[[], object], int]] = {
+        "one after another": (SingleRun(0, settings).turn, 1)
+    }
     if settings["engine"] != "taylor":  # what the batch does, for one run
         ways["one after another, taylor"] = (SingleRun(0, settings | {"engine": "taylor"}).turn, 1)
     for size in sizes:
@@ -239,11 +251,17 @@ def rates(
 
 def parse() -> argparse.Namespace:
     parser = make_parser(__doc__, max_seconds=240)
-    parser.add_argument("--points", default="500,2000,10000", help="of the equation; default: %(default)s")
+    parser.add_argument(
+        "--points", default="500,2000,10000", help="of the equation; default: %(default)s"
+    )
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--engine", choices=list(ENGINES), default=AUTO, help="of single runs; default: %(default)s")
-    parser.add_argument("--processes", type=int, default=torch.get_num_threads(), help="default: %(default)s")
+    parser.add_argument(
+        "--engine", choices=list(ENGINES), default=AUTO, help="of single runs; default: %(default)s"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=torch.get_num_threads(), help="default: %(default)s"
+    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -268,7 +286,9 @@ def main() -> None:
         facts[f"{n} points: losses apart by"] = f"{compare_losses(settings):.1e}"
         found = rates(settings, sizes, blocks, seconds, processes)
         single = found["one after another"].median_s
-        batch = max((name for name in found if "batch" in name), key=lambda name: found[name].median_s)
+        batch = max(
+            (name for name in found if "batch" in name), key=lambda name: found[name].median_s
+        )
         for name in (batch, *(["side by side"] if processes else [])):
             facts[f"{n} points: {name}"] = f"{found[name].median_s / single:.2f}"
         rows += [

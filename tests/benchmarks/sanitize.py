@@ -20,10 +20,14 @@ SANITIZERS = ("libasan.so", "libubsan.so")
 
 
 def main() -> int:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     subprocess.run([sys.executable, KERNEL / "build.py", "--sanitize"], check=True)
     libraries = [
-        subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        subprocess.run(
+            ["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ).stdout.strip()
         for name in SANITIZERS
     ]
     environment = {
@@ -36,8 +40,19 @@ def main() -> int:
     codes = {}
     for variant in ("", "avx2", "portable"):
         print(f"--- {variant or 'the best variant'}", flush=True)
-        tests = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "not choice and not load", "tests/test_kernel.py"]
-        codes[variant] = subprocess.run(tests, cwd=ROOT, env={**environment, "LAAF_KERNEL": variant}).returncode
+        tests = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-k",
+            "not choice and not load",
+            "tests/test_kernel.py",
+        ]
+        codes[variant] = subprocess.run(
+            tests, cwd=ROOT, env={**environment, "LAAF_KERNEL": variant}
+        ).returncode
     return max(codes.values())
 
 

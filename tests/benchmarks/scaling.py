@@ -67,7 +67,9 @@ class Case:
             f"points.interior={self.n_points}",
             f"network.hidden={[self.width] * self.depth}",
         ]
-        return make_plan(bundled.find("burgers"), [Override.from_assignment(text) for text in assignments])
+        return make_plan(
+            bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
+        )
 
     def needs_bytes(self, engine: str) -> float:
         """A rough estimate of what a step needs, to leave out what does not fit."""
@@ -95,7 +97,12 @@ def flop_done(plan: Plan) -> float:
     objective = replace(plan, engine_name="fused").make_objective(network, plan.draw_points())
     per_point = sum(weight.numel() for weight in network.weights)
     engines = [(group.engine, len(group.points)) for group in objective.groups]
-    return 2.0 * 4.0 * per_point * sum(engine.n_streams * n for engine, n in engines if isinstance(engine, FusedEngine))
+    return (
+        2.0
+        * 4.0
+        * per_point
+        * sum(engine.n_streams * n for engine, n in engines if isinstance(engine, FusedEngine))
+    )
 
 
 def make_turn(plan: Plan, engine: str) -> Callable[[], float]:
@@ -150,7 +157,10 @@ def peak_bytes(case: Case, engine: str, threads: int, max_seconds: float) -> int
     except subprocess.TimeoutExpired:
         return None
     if done.returncode != 0:
-        print(f"no peak for {case} with {engine}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        print(
+            f"no peak for {case} with {engine}: {done.stderr.strip().splitlines()[-1:]}",
+            file=sys.stderr,
+        )
         return None
     return int(done.stdout)
 
@@ -166,8 +176,14 @@ def row(case: Case, engines: list[str], options: argparse.Namespace) -> list[tup
     plan = case.plan()
     fitting = [name for name in engines if case.needs_bytes(name) < options.max_gb * 1e9]
     # Before this process fills up itself.
-    peaks = {name: peak_bytes(case, name, options.threads, 10 * options.case_seconds + 60) for name in fitting}
-    turns = {"product": timed(make_product(plan.dtype)), **{name: timed(make_turn(plan, name)) for name in fitting}}
+    peaks = {
+        name: peak_bytes(case, name, options.threads, 10 * options.case_seconds + 60)
+        for name in fitting
+    }
+    turns = {
+        "product": timed(make_product(plan.dtype)),
+        **{name: timed(make_turn(plan, name)) for name in fitting},
+    }
     timings = race(turns, options.rounds, max_seconds=options.case_seconds, warm_up=1)
     rate = 2.0 * SIDE**3 / timings["product"].median_s
     options.rates.append(rate)
@@ -176,12 +192,18 @@ def row(case: Case, engines: list[str], options: argparse.Namespace) -> list[tup
     for name in engines:
         what = (f"{case.n_points:,}", f"{case.depth}×{case.width}", name)
         if name not in fitting:
-            lines.append((*what, "does not fit", "-", "-", f"about {case.needs_bytes(name) / 1e6:,.0f}"))
+            lines.append(
+                (*what, "does not fit", "-", "-", f"about {case.needs_bytes(name) / 1e6:,.0f}")
+            )
             continue
         reached = needed / timings[name].median_s
         done = f" ({flop_done(plan) / timings[name].median_s / 1e9:.3g})" if name == "fused" else ""
         peak = peaks[name]
-        numbers = (milliseconds(timings[name].median_s), f"{reached / 1e9:.3g}{done}", f"{reached / rate:.0%}")
+        numbers = (
+            milliseconds(timings[name].median_s),
+            f"{reached / 1e9:.3g}{done}",
+            f"{reached / rate:.0%}",
+        )
         lines.append((*what, *numbers, "-" if peak is None else f"{peak / 1e6:,.0f}"))
         print("  ".join(lines[-1]), file=sys.stderr, flush=True)
     return lines
@@ -190,7 +212,9 @@ def row(case: Case, engines: list[str], options: argparse.Namespace) -> list[tup
 def cases(options: argparse.Namespace) -> dict[str, list[Case]]:
     """Three lines through the space of shapes: one thing grows at a time."""
     dtype = options.dtype
-    points, widths, depths = (POINTS, WIDTHS, DEPTHS) if not options.quick else (POINTS[:3], WIDTHS[:2], DEPTHS[:2])
+    points, widths, depths = (
+        (POINTS, WIDTHS, DEPTHS) if not options.quick else (POINTS[:3], WIDTHS[:2], DEPTHS[:2])
+    )
     lines = {
         "points": [Case(n, 20, 6, dtype) for n in options.points or points],
         "widths": [Case(10_000, width, 4, dtype) for width in options.widths or widths],
@@ -209,15 +233,23 @@ def whole_numbers(text: str) -> list[int]:
 def parse() -> argparse.Namespace:
     parser = make_parser(__doc__, max_seconds=1200)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
-    parser.add_argument("--lines", default="points,widths,depths", help="what grows; default: %(default)s")
-    parser.add_argument("--points", type=whole_numbers, metavar="N,…", help="numbers of points; default: 1e3 to 1e6")
+    parser.add_argument(
+        "--lines", default="points,widths,depths", help="what grows; default: %(default)s"
+    )
+    parser.add_argument(
+        "--points", type=whole_numbers, metavar="N,…", help="numbers of points; default: 1e3 to 1e6"
+    )
     parser.add_argument("--widths", type=whole_numbers, metavar="N,…", help="default: 20 to 256")
     parser.add_argument("--depths", type=whole_numbers, metavar="N,…", help="default: 2 to 8")
     names = [name for name in racing_engines() if name != "nested"]
     parser.add_argument("--engines", default=",".join(names), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--case-seconds", type=float, default=20, help="end of the rounds of one case; default: 20")
-    parser.add_argument("--max-gb", type=float, default=10, help="leave out what needs more; default: %(default)s")
+    parser.add_argument(
+        "--case-seconds", type=float, default=20, help="end of the rounds of one case; default: 20"
+    )
+    parser.add_argument(
+        "--max-gb", type=float, default=10, help="leave out what needs more; default: %(default)s"
+    )
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.quick:
@@ -245,7 +277,9 @@ def main() -> None:
                 )
                 break
             found += row(case, options.engines.split(","), options)
-        caption = f"One loss and gradient as {name} grow, {options.dtype}, {options.threads} threads"
+        caption = (
+            f"One loss and gradient as {name} grow, {options.dtype}, {options.threads} threads"
+        )
         tables[name] = Table(caption, HEADERS, found)
     if options.rates:
         rates = sorted(rate / 1e9 for rate in options.rates)

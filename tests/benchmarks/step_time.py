@@ -75,7 +75,9 @@ class Step:
 def make_burgers(dtype: str, device: str) -> Plan:
     """The plan of all rivals."""
     assignments = [f"dtype={dtype}", f"device={device}", "slopes.kind=fixed", "network.inputs=raw"]
-    return make_plan(bundled.find("burgers"), [Override.from_assignment(text) for text in assignments])
+    return make_plan(
+        bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
+    )
 
 
 def make_deepxde(dtype: str, device: str, autodiff: str) -> deepxde_burgers.Step:
@@ -94,9 +96,14 @@ class Elsewhere:
     """One turn of DeepXDE in a process of its own, which tells the seconds."""
 
     def __init__(self, dtype: str, device: str, autodiff: str, threads: int) -> None:
-        question = json.dumps({"dtype": dtype, "device": device, "autodiff": autodiff, "threads": threads})
+        question = json.dumps(
+            {"dtype": dtype, "device": device, "autodiff": autodiff, "threads": threads}
+        )
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", question], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__, "--worker", question],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.answer = self._ask()
 
@@ -158,7 +165,9 @@ def agreed_loss(rivals: dict[str, Any], dtype: str) -> tuple[float, float, float
     gradients = [rival.gradient() for rival in rivals.values()]
     size = max(np.abs(gradient).max() for gradient in gradients)
     apart_loss = float(np.ptp(losses) / losses.max())
-    apart_gradient = float(max(np.abs(gradient - gradients[0]).max() for gradient in gradients) / size)
+    apart_gradient = float(
+        max(np.abs(gradient - gradients[0]).max() for gradient in gradients) / size
+    )
     if max(apart_loss, apart_gradient) > AGREEMENT[dtype]:
         raise SystemExit(f"the rivals do not compute the same: losses {dict(zip(rivals, losses, strict=True))}, "
                          f"gradients apart by {apart_gradient:.1e}")  # fmt: skip
@@ -184,7 +193,9 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=100, help="default: %(default)s")
     parser.add_argument("--engines", help="default: every engine that the machine has")
-    parser.add_argument("--without-deepxde", action="store_true", help="leave DeepXDE out although it is installed")
+    parser.add_argument(
+        "--without-deepxde", action="store_true", help="leave DeepXDE out although it is installed"
+    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -200,19 +211,29 @@ def main() -> None:
     tables: dict[str, Table] = {}
     facts: dict[str, str] = {}
     for dtype in dtypes:
-        rivals = make_rivals(engines, dtype, options.device, with_deepxde=with_deepxde, quick=options.quick)
+        rivals = make_rivals(
+            engines, dtype, options.device, with_deepxde=with_deepxde, quick=options.quick
+        )
         loss, apart_loss, apart_gradient = agreed_loss(rivals, dtype)
         facts[f"{dtype}: loss"] = f"{loss:.8f}"
         facts[f"{dtype}: losses apart by"] = f"{apart_loss:.1e}"
         facts[f"{dtype}: gradients apart by"] = f"{apart_gradient:.1e}"
         others = [rival for rival in rivals.values() if isinstance(rival, Elsewhere)]
-        turns = {name: each.seconds if each in others else timed(each.turn) for name, each in rivals.items()}
+        turns = {
+            name: each.seconds if each in others else timed(each.turn)
+            for name, each in rivals.items()
+        }
         timings = race(turns, rounds, max_seconds=max_seconds / len(dtypes))
         for other in others:
             other.end()
         caption = f"Burgers 6x20, 10000 + 400 points, {dtype}, {options.device}, {options.threads} threads"
-        tables[dtype] = Table(caption, ("rival", "ms", "quartiles", "times the fastest"), rows(timings))
-        facts |= {f"{dtype}: {name} in ms": milliseconds(timing.median_s) for name, timing in timings.items()}
+        tables[dtype] = Table(
+            caption, ("rival", "ms", "quartiles", "times the fastest"), rows(timings)
+        )
+        facts |= {
+            f"{dtype}: {name} in ms": milliseconds(timing.median_s)
+            for name, timing in timings.items()
+        }
     if not deepxde_burgers.is_installed():
         facts["DeepXDE"] = "not installed; pip install 'laaf[benchmark]'"
     tell(Findings("step_time", tables, facts), options.output)

@@ -45,7 +45,11 @@ def _turn(rival: Callable[[], float]) -> float:
 
 
 def race(
-    rivals: Mapping[str, Callable[[], float]], rounds: int, *, max_seconds: float, warm_up: int = WARM_UP
+    rivals: Mapping[str, Callable[[], float]],
+    rounds: int,
+    *,
+    max_seconds: float,
+    warm_up: int = WARM_UP,
 ) -> dict[str, Timing]:
     """Lets every rival take one turn in each round, in an order that moves on by one place from round to round.
 

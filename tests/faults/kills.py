@@ -184,7 +184,10 @@ def train_unbroken(folder: Path, case: str, iterations: int) -> Unbroken:
     seconds = time.perf_counter() - start
     with h5py.File(run) as file:
         n, spent_s = int(file.attrs["n_checkpoints"]), float(file.attrs["checkpoint_time_s"])
-    print(f"{case}: {seconds:.1f} s from the first of {n} checkpoints on, {1000 * spent_s / n:.0f} ms each", flush=True)
+    print(
+        f"{case}: {seconds:.1f} s from the first of {n} checkpoints on, {1000 * spent_s / n:.0f} ms each",
+        flush=True,
+    )
     return Unbroken(spec, numbers_of(run), seconds, spent_s / n)
 
 
@@ -244,7 +247,9 @@ def check_files(run: Path, counts: Counts) -> None:
                 counts.misses.append(str(error))
 
 
-def kill_and_resume(folder: Path, unbroken: Unbroken, chance: random.Random, counts: Counts) -> None:
+def kill_and_resume(
+    folder: Path, unbroken: Unbroken, chance: random.Random, counts: Counts
+) -> None:
     """One training with at least one kill."""
     run, log = folder / "run.h5", folder / "log"
     rest_s, killed = unbroken.seconds, False
@@ -276,7 +281,9 @@ def kill_and_resume(folder: Path, unbroken: Unbroken, chance: random.Random, cou
 
 
 def differences(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
-    names = [name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)]
+    names = [
+        name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
+    ]
     return [f"not as without a break: {', '.join(sorted(names))}"] if names else []
 
 
@@ -284,7 +291,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=50, help="how many kills, at least")
     parser.add_argument("--seed", type=int, default=0, help="of their moments")
-    parser.add_argument("--length", type=float, default=1.0, help="of the trainings, times their usual iterations")
+    parser.add_argument(
+        "--length", type=float, default=1.0, help="of the trainings, times their usual iterations"
+    )
     return parser.parse_args()
 
 
@@ -294,7 +303,8 @@ def run_all() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         unbroken = [
-            train_unbroken(folder, case, int(arguments.length * iterations)) for case, iterations in ITERATIONS.items()
+            train_unbroken(folder, case, int(arguments.length * iterations))
+            for case, iterations in ITERATIONS.items()
         ]
         check_forking(folder, unbroken[0])
         while counts.kills < arguments.n:

@@ -41,7 +41,9 @@ class Tally(Generic[Case]):
     faults: list[tuple[str, Case]] = field(default_factory=list)
 
 
-def examine_all(cases: Iterator[Case], examine: Callable[[Case], bool], told: Callable[[int], None]) -> Tally[Case]:
+def examine_all(
+    cases: Iterator[Case], examine: Callable[[Case], bool], told: Callable[[int], None]
+) -> Tally[Case]:
     """Examines every case; examine: whether it was accepted, with an exception for each broken promise."""
     tally: Tally[Case] = Tally()
     for i, case in enumerate(cases):
@@ -54,7 +56,12 @@ def examine_all(cases: Iterator[Case], examine: Callable[[Case], bool], told: Ca
                     tally.n_refused += 1
         except (Exception, TrippedError, HungError, RecursionError) as error:  # noqa: BLE001 - all of them are told
             place = traceback.extract_tb(error.__traceback__)[-1]
-            tally.faults.append((f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", case))
+            tally.faults.append(
+                (
+                    f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})",
+                    case,
+                )
+            )
         seconds = time.process_time() - start
         tally.seconds += seconds
         if seconds > tally.slowest[0]:
@@ -80,7 +87,11 @@ def _broken_off() -> Iterator[None]:
 
 
 def main(
-    what: str, n: int, draw: Callable[[Random], Case], examine: Callable[[Case], bool], write: Callable[[Case], str]
+    what: str,
+    n: int,
+    draw: Callable[[Random], Case],
+    examine: Callable[[Case], bool],
+    write: Callable[[Case], str],
 ) -> int:
     """The script: draws cases from a seed, tells what came of them; 1 where a promise was broken.
 
@@ -89,8 +100,12 @@ def main(
     parser = argparse.ArgumentParser(description=f"Fuzzing of {what}.")
     parser.add_argument("--n", type=int, default=n, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="of all of them")
-    parser.add_argument("--first", type=int, default=0, help="the number of the first, to repeat one")
-    parser.add_argument("--keep", type=Path, default=Path(f"fuzz-{what}"), help="the folder for those that fail")
+    parser.add_argument(
+        "--first", type=int, default=0, help="the number of the first, to repeat one"
+    )
+    parser.add_argument(
+        "--keep", type=Path, default=Path(f"fuzz-{what}"), help="the folder for those that fail"
+    )
     options = parser.parse_args()
     warnings.simplefilter("error")
 
@@ -103,7 +118,9 @@ def main(
     cases = (draw(Random(f"{options.seed} {i}")) for i in numbers)  # noqa: S311 - not for secrets
     tally = examine_all(cases, examine, told)
     print(f"{what}: {options.n:,}, seed {options.seed}")
-    print(f"accepted: {tally.n_accepted:,}, refused: {tally.n_refused:,}, broken promises: {len(tally.faults):,}")
+    print(
+        f"accepted: {tally.n_accepted:,}, refused: {tally.n_refused:,}, broken promises: {len(tally.faults):,}"
+    )
     print(f"processor time: {tally.seconds:.0f} s, slowest: {tally.slowest[0]:.3f} s")
     if tally.slowest[1] is not None:
         print(f"slowest text: {write(tally.slowest[1])!r:.2000}")

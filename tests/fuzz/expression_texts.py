@@ -18,19 +18,127 @@ from laaf_cli.spec import bundled
 from laaf_cli.spec.source import Value, read_yaml
 
 ATOMS = (
-    *("u", "v", "u_x", "v_x", "u_xx", "u_xy", "v_yt", "u_xxt", "u_xxxx", "x", "y", "t", "nu", "pi", "e"),
+    *(
+        "u",
+        "v",
+        "u_x",
+        "v_x",
+        "u_xx",
+        "u_xy",
+        "v_yt",
+        "u_xxt",
+        "u_xxxx",
+        "x",
+        "y",
+        "t",
+        "nu",
+        "pi",
+        "e",
+    ),
     *("0", "1", "2", "-3", ".5", "1.5", "1e-300", "1e200", "1_000", "u_n", "k"),
 )
 
 COORDINATES = ("x", "t", "x, x", "y, t", "x, x, y", "t, t, t, t", "z", "u", "2*x", "")
 
 WORDS = (
-    *("u", "v", "u_x", "u_xxt", "w_x", "x", "t", "nu", "pi", "q", "sin", "atan2", "where", "D", "laplacian"),
-    *("+", "-", "*", "/", "**", "(", ")", ",", "=", "<", "<=", ">", ">=", "and", "or", "0", "1.5", "2e300", ".5"),
-    *("not", "if", "else", "lambda", "in", "None", "await", "yield", "for", "import", "exec", "eval", "__class__"),
-    *("__import__('os').system('true')", "open('/etc/passwd')", "().__class__", "f'{x}'", "0x10", "1j", "9" * 400),
-    *("^", "//", "@", "==", ":=", "->", "[", "]", "{", "}", "'", '"', ".", ":", ";", "#", "\\", "\n", "\t", "\0"),
-    *("²", "π", "ｕ", "𝑢", "\u202e", "\u2028", "\ud800", "\x1b[31m", "\ufeff", "İ", "ﬁ", "\U0010ffff"),
+    *(
+        "u",
+        "v",
+        "u_x",
+        "u_xxt",
+        "w_x",
+        "x",
+        "t",
+        "nu",
+        "pi",
+        "q",
+        "sin",
+        "atan2",
+        "where",
+        "D",
+        "laplacian",
+    ),
+    *(
+        "+",
+        "-",
+        "*",
+        "/",
+        "**",
+        "(",
+        ")",
+        ",",
+        "=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "and",
+        "or",
+        "0",
+        "1.5",
+        "2e300",
+        ".5",
+    ),
+    *(
+        "not",
+        "if",
+        "else",
+        "lambda",
+        "in",
+        "None",
+        "await",
+        "yield",
+        "for",
+        "import",
+        "exec",
+        "eval",
+        "__class__",
+    ),
+    *(
+        "__import__('os').system('true')",
+        "open('/etc/passwd')",
+        "().__class__",
+        "f'{x}'",
+        "0x10",
+        "1j",
+        "9" * 400,
+    ),
+    *(
+        "^",
+        "//",
+        "@",
+        "==",
+        ":=",
+        "->",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        '"',
+        ".",
+        ":",
+        ";",
+        "#",
+        "\\",
+        "\n",
+        "\t",
+        "\0",
+    ),
+    *(
+        "²",
+        "π",
+        "ｕ",
+        "𝑢",
+        "\u202e",
+        "\u2028",
+        "\ud800",
+        "\x1b[31m",
+        "\ufeff",
+        "İ",
+        "ﬁ",
+        "\U0010ffff",
+    ),
 )
 """What an expression is made of, what Python has besides, and what only looks like either."""
 
@@ -67,7 +175,9 @@ def formula(random: Random, size: int) -> str:
         case 4:
             return f"laplacian({formula(random, size - 1)})"
         case 5:
-            exponent = random.choice(("2", "3", "0.5", "-1", "(1/3)", str(MAX_EXPONENT), "1e9", rest()))
+            exponent = random.choice(
+                ("2", "3", "0.5", "-1", "(1/3)", str(MAX_EXPONENT), "1e9", rest())
+            )
             return f"({inner()})**{exponent}"
     joint = random.choice(("", "", f" and {random.choice(ATOMS)} > {inner()}", " or x <= t"))
     comparison = f"{inner()} {random.choice(('<', '<=', '>', '>='))} {random.choice(ATOMS)}{joint}"
@@ -154,14 +264,20 @@ def real() -> tuple[str, ...]:
     """The expressions of the bundled problems."""
     found: dict[str, None] = {}
     for name in bundled.names():
-        found |= dict.fromkeys(text for text in _texts(read_yaml(bundled.find(name))) if _is_expression(text))
+        found |= dict.fromkeys(
+            text for text in _texts(read_yaml(bundled.find(name))) if _is_expression(text)
+        )
     return tuple(found)
 
 
 def _texts(value: Value) -> list[str]:
     data: Any = value.data
     if isinstance(data, dict | list):
-        return [text for item in (data.values() if isinstance(data, dict) else data) for text in _texts(item)]
+        return [
+            text
+            for item in (data.values() if isinstance(data, dict) else data)
+            for text in _texts(item)
+        ]
     return [data] if isinstance(data, str) else []
 
 

@@ -89,14 +89,18 @@ def _check_faults(error: ExpressionError, text: str) -> None:
 def _compute(tree: Node) -> None:
     """Values in NumPy, a bound of their rounding, and values and gradients in torch."""
     random = np.random.default_rng(0)
-    values: dict[Any, Any] = {name: random.uniform(-1.5, 1.5, N_POINTS) for name in sorted(symbols(tree))}
+    values: dict[Any, Any] = {
+        name: random.uniform(-1.5, 1.5, N_POINTS) for name in sorted(symbols(tree))
+    }
     ordered = sorted(fields(tree), key=lambda field: (field.unknown, field.orders))
     values |= {field: random.uniform(-1.5, 1.5, N_POINTS) for field in ordered}
     with np.errstate(all="ignore"):
         np.broadcast_to(evaluate(tree, values, values, NUMPY), N_POINTS)
         np.broadcast_to(rounding_bound(tree, values, values), N_POINTS)
     tensors = {name: torch.from_numpy(value) for name, value in values.items()}
-    unknowns = [tensor.requires_grad_() for name, tensor in tensors.items() if isinstance(name, Field)]
+    unknowns = [
+        tensor.requires_grad_() for name, tensor in tensors.items() if isinstance(name, Field)
+    ]
     residual = evaluate(tree, tensors, tensors, TORCH)
     if unknowns and residual.requires_grad:
         residual.expand(N_POINTS).sum().backward()
@@ -104,7 +108,12 @@ def _compute(tree: Node) -> None:
 
 def warm_up() -> None:
     """Loads what is loaded at first use, so that a text that imports something is seen."""
-    for text in ("u_t = D(erf(x)*u, x) + laplacian(u) + floor(t)", "min(u, atan2(x, abs(t)))", "(", "sin(u,"):
+    for text in (
+        "u_t = D(erf(x)*u, x) + laplacian(u) + floor(t)",
+        "min(u, atan2(x, abs(t)))",
+        "(",
+        "sin(u,",
+    ):
         _examine(text)
 
 

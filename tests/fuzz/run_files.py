@@ -37,7 +37,13 @@ from laaf_cli.runfile.seal import SIZE, seal
 GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-6.h5"
 GOLDEN_IMAGES = GOLDEN.with_name("image-run-format-6.h5")
 
-PACKED = ("solution/u", "history/total", "history/test_loss", "network/layer_1/weight", "network/conv2.weight")
+PACKED = (
+    "solution/u",
+    "history/total",
+    "history/test_loss",
+    "network/layer_1/weight",
+    "network/conv2.weight",
+)
 """What is packed in the good files, where they have it."""
 
 ROOM = 256_000_000
@@ -132,7 +138,9 @@ def examined(paths: list[Path]) -> dict[str, Told]:
     left = list(paths)
     while left:
         command = [sys.executable, __file__, "--examine", *map(str, left)]
-        ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        ended = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
         found = [Told(**json.loads(line)) for line in ended.stdout.splitlines()]
         told |= {path.name: one for path, one in zip(left, found, strict=False)}
         left = left[len(found) :]
@@ -158,7 +166,9 @@ class Good:
 
     @classmethod
     def of(cls, content: bytes) -> Good:
-        words = {i: int.from_bytes(content[i : i + 8], "little") for i in range(0, len(content) - 8, 8)}
+        words = {
+            i: int.from_bytes(content[i : i + 8], "little") for i in range(0, len(content) - 8, 8)
+        }
         addresses = [i for i, word in words.items() if 0 < word < len(content) and word % 8 == 0]
         return cls(content, [i for i, byte in enumerate(content) if byte], addresses)
 
@@ -184,7 +194,9 @@ def set_a_byte(content: bytearray, good: Good, chance: random.Random) -> None:
 
 def set_a_word(content: bytearray, good: Good, chance: random.Random) -> None:
     at = min(chance.choice(good.used), len(content) - 8)
-    content[at : at + 8] = chance.choice([bytes(8), b"\xff" * 8, chance.randbytes(8), chance.randbytes(4) + bytes(4)])
+    content[at : at + 8] = chance.choice(
+        [bytes(8), b"\xff" * 8, chance.randbytes(8), chance.randbytes(4) + bytes(4)]
+    )
 
 
 def lead_elsewhere(content: bytearray, good: Good, chance: random.Random) -> None:
@@ -220,7 +232,9 @@ def truncate(content: bytearray, _good: Good, chance: random.Random) -> None:
 
 
 def append(content: bytearray, good: Good, chance: random.Random) -> None:
-    content += chance.choice([bytes(512), chance.randbytes(chance.randrange(1, 5000)), good.content])
+    content += chance.choice(
+        [bytes(512), chance.randbytes(chance.randrange(1, 5000)), good.content]
+    )
 
 
 DAMAGES: tuple[Damage, ...] = (
@@ -258,7 +272,9 @@ def make_good(path: Path, golden: Path) -> bytes:
         for name in (name for name in PACKED if name in file):
             values = file[name][()]
             del file[name]
-            file.create_dataset(name, data=values, compression="gzip", shuffle=True, fletcher32=True)
+            file.create_dataset(
+                name, data=values, compression="gzip", shuffle=True, fletcher32=True
+            )
     seal(path)
     return path.read_bytes()
 
@@ -301,9 +317,13 @@ def is_one_sentence(said: str, path: Path) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--n", type=int, default=2000, help="damaged files, of each of the two ways")
+    parser.add_argument(
+        "--n", type=int, default=2000, help="damaged files, of each of the two ways"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--examine", nargs="+", metavar="PATH", help="read these files, and tell how that ended")
+    parser.add_argument(
+        "--examine", nargs="+", metavar="PATH", help="read these files, and tell how that ended"
+    )
     chosen = parser.parse_args()
     if chosen.examine:
         examine(chosen.examine)

@@ -20,7 +20,21 @@ START = "coordinates: {x: [0, 1], t: [0, 1]}\nunknowns: [u]\nequations: {heat: u
 WHOLE = f"{START}conditions: {{start: {{where: t = 0, equation: u = sin(pi*x)}}, walls: {{where: boundary, equation: u = 0}}}}\n"
 
 PARTS = (
-    *("kind", "n", "x", "u", "a", "where", "equation", "hidden", "iterations", "schedule", "exact", "file", "target"),
+    *(
+        "kind",
+        "n",
+        "x",
+        "u",
+        "a",
+        "where",
+        "equation",
+        "hidden",
+        "iterations",
+        "schedule",
+        "exact",
+        "file",
+        "target",
+    ),
     *(
         "grid",
         "times",
@@ -41,7 +55,18 @@ PARTS = (
 KEYS = (*RunSpec.model_fields, *PARTS)
 
 FILES = (
-    *("a.csv", "a.npz", "a.h5", "a.mat", "deep.npz", "../a.csv", "/etc/passwd", "/dev/zero", "pipe.csv", "folder.h5"),
+    *(
+        "a.csv",
+        "a.npz",
+        "a.h5",
+        "a.mat",
+        "deep.npz",
+        "../a.csv",
+        "/etc/passwd",
+        "/dev/zero",
+        "pipe.csv",
+        "folder.h5",
+    ),
     *(
         "laws.py",
         "/proc/self/mem",
@@ -72,7 +97,21 @@ NUMBERS = (
     "0.5",
 )
 SCALARS = (
-    *("1", "1e3", "yes", "true", "~", "", "u", "x = 0", "u_t = u_xx", "sin(pi*x)", "adam", "hopf-cole", "boundary"),
+    *(
+        "1",
+        "1e3",
+        "yes",
+        "true",
+        "~",
+        "",
+        "u",
+        "x = 0",
+        "u_t = u_xx",
+        "sin(pi*x)",
+        "adam",
+        "hopf-cole",
+        "boundary",
+    ),
     *(
         '"a\\e[31m"',
         "'it''s'",
@@ -126,18 +165,47 @@ def quoted(text: str) -> str:
 
 
 def expression(random: Random) -> str:
-    return quoted(random.choice((equation, lambda r: formula(r, 2), lambda r: r.choice(real()), junk))(random))
+    return quoted(
+        random.choice((equation, lambda r: formula(r, 2), lambda r: r.choice(real()), junk))(random)
+    )
 
 
 def small(random: Random) -> str:
     """An expression that is likely to fit."""
-    texts = ("0", "x", "t*(1 - x)", "sin(pi*x)", "where(x < 0.5, 1, 0)", "1/x", "exp(-t)", "k*x", formula(random, 2))
+    texts = (
+        "0",
+        "x",
+        "t*(1 - x)",
+        "sin(pi*x)",
+        "where(x < 0.5, 1, 0)",
+        "1/x",
+        "exp(-t)",
+        "k*x",
+        formula(random, 2),
+    )
     return quoted(random.choice(texts))
 
 
 def name(random: Random) -> str:
     return random.choice(
-        ("x", "t", "y", "u", "v", "k", "heat", "c", "_", "a b", "1", "ü", "n" * 31, "sin", "data", "net")
+        (
+            "x",
+            "t",
+            "y",
+            "u",
+            "v",
+            "k",
+            "heat",
+            "c",
+            "_",
+            "a b",
+            "1",
+            "ü",
+            "n" * 31,
+            "sin",
+            "data",
+            "net",
+        )
     )
 
 
@@ -153,13 +221,19 @@ def value(random: Random, depth: int = 0) -> str:
     n = random.choice((0, 1, 2, 3))
     if kind < 6:
         return f"[{', '.join(value(random, depth + 1) for _ in range(n))}]"
-    return "{" + ", ".join(f"{random.choice(KEYS)}: {value(random, depth + 1)}" for _ in range(n)) + "}"
+    return (
+        "{"
+        + ", ".join(f"{random.choice(KEYS)}: {value(random, depth + 1)}" for _ in range(n))
+        + "}"
+    )
 
 
 def condition(random: Random) -> str:
     """A condition of some kind, most of its keys fitting."""
     face = quoted(
-        random.choice(("x = 0", "x = 1", "t = 0", "boundary", "t = 1", "x = 0.5", "y = 0", "x", junk(random)))
+        random.choice(
+            ("x = 0", "x = 1", "t = 0", "boundary", "t = 1", "x = 0.5", "y = 0", "x", junk(random))
+        )
     )
     place = random.choice(
         (
@@ -174,18 +248,33 @@ def condition(random: Random) -> str:
             "",
         )
     )
-    law = random.choice((f"equation: u = {quoted('x')}", 'equation: "u = 0"', f"equation: {expression(random)}", ""))
+    law = random.choice(
+        (f"equation: u = {quoted('x')}", 'equation: "u = 0"', f"equation: {expression(random)}", "")
+    )
     more = random.choice(
-        ("", f"points: {number(random)}", f"weight: {number(random)}", f"names: {{u: {name(random)}}}")
+        (
+            "",
+            f"points: {number(random)}",
+            f"weight: {number(random)}",
+            f"names: {{u: {name(random)}}}",
+        )
     )
     return "{" + ", ".join(filter(None, (place, law, more))) + "}"
 
 
 def many(random: Random, one: Draw) -> str:
     """A mapping of one to very many entries."""
-    n = int(random.lognormvariate(0.7, 1.2)) if random.random() < 0.97 else random.choice((50, 150, 250))
+    n = (
+        int(random.lognormvariate(0.7, 1.2))
+        if random.random() < 0.97
+        else random.choice((50, 150, 250))
+    )
     same = one(random)
-    return "{" + ", ".join(f"c{i}: {same if n > 20 else one(random)}" for i in range(min(n, 250))) + "}"
+    return (
+        "{"
+        + ", ".join(f"c{i}: {same if n > 20 else one(random)}" for i in range(min(n, 250)))
+        + "}"
+    )
 
 
 def importance(random: Random) -> str:
@@ -196,7 +285,9 @@ SECTIONS: dict[str, Draw] = {
     "coordinates": lambda r: f"{{x: [{number(r)}, {small(r)}], t: [0, {number(r)}]}}",
     "unknowns": lambda r: r.choice(("[u]", "[u, v]", "[u, u]", "[net]", "u", f"[{name(r)}]")),
     "constants": lambda r: many(r, lambda r: r.choice((number(r), small(r)))),
-    "learn": lambda r: f"{{k: {{start: {number(r)}, bounds: [{number(r)}, {number(r)}], truth: {number(r)}}}}}",
+    "learn": lambda r: (
+        f"{{k: {{start: {number(r)}, bounds: [{number(r)}, {number(r)}], truth: {number(r)}}}}}"
+    ),
     "functions": lambda r: quoted(r.choice(FILES)),
     "periodic": lambda r: f"{{{name(r)}: {r.choice(('true', number(r)))}}}",
     "transform": lambda r: (
@@ -212,7 +303,9 @@ SECTIONS: dict[str, Draw] = {
             f"{{reference: true, points: {number(r)}, noise: {number(r)}}}",
         )
     ),
-    "title": lambda r: r.choice((*SCALARS, quoted("\x1b]0;owned\x07"), quoted(junk(r)), "a" * 10_000)),
+    "title": lambda r: r.choice(
+        (*SCALARS, quoted("\x1b]0;owned\x07"), quoted(junk(r)), "a" * 10_000)
+    ),
     "source": lambda r: quoted(junk(r)),
     "points": lambda r: (
         f"{{interior: {number(r)}, sampler: {r.choice(('sobol', 'grid', 'latin-hypercube', small(r)))}, "
@@ -224,7 +317,9 @@ SECTIONS: dict[str, Draw] = {
     "slopes": lambda r: (
         f"{{kind: {r.choice(('fixed', 'gaaf', 'nlaaf', 'x'))}, n: {number(r)}, recovery: {r.choice(('false', '{weight: 1}', number(r)))}}}"
     ),
-    "weights": lambda r: f"{{equations: {many(r, number)}, balance: {r.choice(('grad-norm', 'ntk', 'causal', 'x'))}}}",
+    "weights": lambda r: (
+        f"{{equations: {many(r, number)}, balance: {r.choice(('grad-norm', 'ntk', 'causal', 'x'))}}}"
+    ),
     "training": lambda r: (
         f"[{{optimizer: {r.choice(('adam', 'lbfgs', 'ssbroyden', 'x'))}, iterations: {number(r)}, learning_rate: {number(r)}, "
         f"schedule: {{kind: {r.choice(('step', 'cosine', 'x'))}, factor: {number(r)}}}}}]"
@@ -267,13 +362,15 @@ def plausible(random: Random) -> str:
     """A spec that has all it needs, with one or two sections drawn: most of them have a plan."""
     text = WHOLE
     drawn = random.sample(
-        [s for s in SECTIONS if s not in ("coordinates", "unknowns", "equations")], random.randrange(1, 3)
+        [s for s in SECTIONS if s not in ("coordinates", "unknowns", "equations")],
+        random.randrange(1, 3),
     )
     if "conditions" in drawn:
         text = START
     if "learn" in drawn or random.random() < 0.1:
         text = text.replace(
-            "u_xx", random.choice(("k*u_xx", "u_xx/k", "u_xx*u**k", "D(k*u_x, x)", "u_xx + k**9*sin(x*k)"))
+            "u_xx",
+            random.choice(("k*u_xx", "u_xx/k", "u_xx*u**k", "D(k*u_x, x)", "u_xx + k**9*sin(x*k)")),
         )
     return text + "".join(f"{section}: {SECTIONS[section](random)}\n" for section in drawn)
 
@@ -306,7 +403,9 @@ def mutated(random: Random) -> str:
                 lines[i] = " " * random.randrange(6) + lines[i].lstrip()
             case 4:
                 words = lines[i].split(" ")
-                words[random.randrange(len(words))] = random.choice((value(random), number(random), name(random)))
+                words[random.randrange(len(words))] = random.choice(
+                    (value(random), number(random), name(random))
+                )
                 lines[i] = " ".join(words)
             case 5:
                 at = random.randrange(len(lines[i]) + 1)
@@ -328,7 +427,9 @@ def hostile(random: Random) -> str:
     return random.choice(
         (
             WHOLE + "title: &a [x, x]\nsource: [*a, *a, *a]\n",
-            "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'x'}]\n" for i in range(9)),
+            "".join(
+                f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'x'}]\n" for i in range(9)
+            ),
             WHOLE + "<<: {seed: 1}\n",
             WHOLE + f"<<: *{name(random)}\n",
             WHOLE + "title: " + "[" * n + "]" * random.choice((0, n)) + "\n",
@@ -343,18 +444,24 @@ def hostile(random: Random) -> str:
             WHOLE + 'title: "' + "\\\n" * n + '"\n',
             WHOLE + "seed: 1\n" * (n // 3),
             WHOLE + f"constants: {{{', '.join(f'k{i}: 1' for i in range(n // 3))}}}\n",
-            WHOLE + f"constants: {{k0: 1, {', '.join(f'k{i}: 2*k{i - 1}' for i in range(1, n // 4))}}}\n",
+            WHOLE
+            + f"constants: {{k0: 1, {', '.join(f'k{i}: 2*k{i - 1}' for i in range(1, n // 4))}}}\n",
             WHOLE + f"evaluation: {{times: [{', '.join(['0.5'] * (n // 3))}]}}\n",
-            START + f"conditions: {{c: {{where: [{', '.join(['x = 0'] * (n // 3))}], equation: u = 0}}}}\n",
-            START + f"conditions: {{c: {{where: x = 0, equation: [{', '.join(['u_x = 0'] * (n // 3))}]}}}}\n",
-            WHOLE + f"weights: {{equations: {{{', '.join(f'hea{i}: 1' for i in range(n // 4))}}}}}\n",
+            START
+            + f"conditions: {{c: {{where: [{', '.join(['x = 0'] * (n // 3))}], equation: u = 0}}}}\n",
+            START
+            + f"conditions: {{c: {{where: x = 0, equation: [{', '.join(['u_x = 0'] * (n // 3))}]}}}}\n",
+            WHOLE
+            + f"weights: {{equations: {{{', '.join(f'hea{i}: 1' for i in range(n // 4))}}}}}\n",
             START.replace("[u]", f"[{', '.join(f'u{i}' for i in range(n // 3))}]"),
             START.replace("u_xx", f'"{formula(random, 60)}"'),
             f"--- {START}--- {START}",
             "%YAML 1.1\n%TAG ! tag:yaml.org,2002:python/\n---\n" + START,
             f"!!python/object/apply:os.system ['true']\n{START}",
             WHOLE + f"? {inner}\n: {inner}\n",
-            START[: random.randrange(len(START))] + random.choice(SCALARS) + START[random.randrange(len(START)) :],
+            START[: random.randrange(len(START))]
+            + random.choice(SCALARS)
+            + START[random.randrange(len(START)) :],
         )
     )
 
@@ -382,7 +489,9 @@ def assignment(random: Random) -> str:
     words = [random.choice(tuple(SECTIONS))]
     if random.random() < 0.7:
         words += random.choices((*PARTS, "999999", "-1", ""), k=random.randrange(1, 4))
-    given = SECTIONS[words[0]](random) if len(words) == 1 and random.random() < 0.7 else value(random)
+    given = (
+        SECTIONS[words[0]](random) if len(words) == 1 and random.random() < 0.7 else value(random)
+    )
     return f"{'.'.join(words)}={given}"
 
 

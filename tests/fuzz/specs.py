@@ -60,11 +60,15 @@ def examine(case: Case) -> bool:
 
 def _examine(case: Case) -> bool:
     try:
-        make_plan(read_text(Path(NAME)), [Override.from_assignment(each) for each in case.assignments])
+        make_plan(
+            read_text(Path(NAME)), [Override.from_assignment(each) for each in case.assignments]
+        )
     except (SpecError, UsageError) as error:
         shown = str(error)
         assert shown
-        assert all(character.isprintable() or character == "\n" for character in shown), ascii(shown)
+        assert all(character.isprintable() or character == "\n" for character in shown), ascii(
+            shown
+        )
         return False
     return True
 
@@ -81,7 +85,11 @@ def _names(case: Case) -> Iterator[str]:
         if isinstance(data, str) and "\0" not in data:
             yield data
         elif isinstance(data, dict | list):
-            trees += [item for item in (data.values() if isinstance(data, dict) else data) if isinstance(item, Value)]
+            trees += [
+                item
+                for item in (data.values() if isinstance(data, dict) else data)
+                if isinstance(item, Value)
+            ]
 
 
 @contextmanager
@@ -90,9 +98,18 @@ def folder_of_files() -> Iterator[Path]:
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        x, t = (axis.ravel() for axis in np.meshgrid(np.linspace(0, 1, 12), np.linspace(0, 1, 12), indexing="ij"))
+        x, t = (
+            axis.ravel()
+            for axis in np.meshgrid(np.linspace(0, 1, 12), np.linspace(0, 1, 12), indexing="ij")
+        )
         columns = {"x": x, "t": t, "u": np.sin(np.pi * x) * np.exp(-t), "k": x}
-        np.savetxt(folder / "a.csv", np.stack(list(columns.values()), 1), delimiter=",", header="x,t,u,k", comments="")
+        np.savetxt(
+            folder / "a.csv",
+            np.stack(list(columns.values()), 1),
+            delimiter=",",
+            header="x,t,u,k",
+            comments="",
+        )
         np.savez(folder / "a.npz", **columns)
         np.savez(folder / "deep.npz", x=x, t=t, u=np.array([object()]))
         scipy.io.savemat(folder / "a.mat", columns)
@@ -110,13 +127,18 @@ def warm_up() -> None:
     """Loads what is loaded at first use, so that a text that imports something is seen."""
     files = [f"data: {{file: {name}}}\n" for name in ("a.csv", "a.npz", "a.mat", "a.h5")]
     kinds = [
-        f"conditions: {{c: {{{kind}}}}}\n" for kind in ("where: t = 0, equation: u = 0", "integral: u", "periodic: x")
+        f"conditions: {{c: {{{kind}}}}}\n"
+        for kind in ("where: t = 0, equation: u = 0", "integral: u", "periodic: x")
     ]
     samplers = [
-        f"data: {{target: {{u: erf(x)}}, points: 9, sampler: {name}}}\n" for name in ("sobol", "halton", "grid")
+        f"data: {{target: {{u: erf(x)}}, points: 9, sampler: {name}}}\n"
+        for name in ("sobol", "halton", "grid")
     ]
     references = ["reference: {file: a.csv}\n", "reference: hopf-cole\n", "transform: {u: t*net}\n"]
-    for text in (*bundled_texts(), *(START + each for each in (*files, *kinds, *samplers, *references))):
+    for text in (
+        *bundled_texts(),
+        *(START + each for each in (*files, *kinds, *samplers, *references)),
+    ):
         Path(NAME).write_text(text, encoding="utf-8")
         _examine(Case(text))
 

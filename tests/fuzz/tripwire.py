@@ -15,10 +15,45 @@ from typing import Any
 
 FORBIDDEN = frozenset(
     {
-        *("exec", "import", "code.__new__", "function.__new__", "marshal.load", "marshal.loads", "pickle.find_class"),
-        *("os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill"),
-        *("os.putenv", "os.unsetenv", "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink"),
-        *("os.chmod", "os.chown", "os.truncate", "os.utime", "os.chdir", "os.listdir", "os.scandir", "os.walk"),
+        *(
+            "exec",
+            "import",
+            "code.__new__",
+            "function.__new__",
+            "marshal.load",
+            "marshal.loads",
+            "pickle.find_class",
+        ),
+        *(
+            "os.system",
+            "os.exec",
+            "os.fork",
+            "os.forkpty",
+            "os.posix_spawn",
+            "os.spawn",
+            "os.startfile",
+            "os.kill",
+        ),
+        *(
+            "os.putenv",
+            "os.unsetenv",
+            "os.remove",
+            "os.rename",
+            "os.rmdir",
+            "os.mkdir",
+            "os.link",
+            "os.symlink",
+        ),
+        *(
+            "os.chmod",
+            "os.chown",
+            "os.truncate",
+            "os.utime",
+            "os.chdir",
+            "os.listdir",
+            "os.scandir",
+            "os.walk",
+        ),
         *(
             "subprocess.Popen",
             "pty.spawn",
@@ -27,11 +62,28 @@ FORBIDDEN = frozenset(
             "builtins.input",
             "builtins.breakpoint",
         ),
-        *("ctypes.dlopen", "ctypes.dlsym", "ctypes.call_function", "mmap.__new__", "syslog.openlog", "fcntl.ioctl"),
+        *(
+            "ctypes.dlopen",
+            "ctypes.dlsym",
+            "ctypes.call_function",
+            "mmap.__new__",
+            "syslog.openlog",
+            "fcntl.ioctl",
+        ),
     }
 )
 
-FAMILIES = ("socket.", "shutil.", "tempfile.", "glob.", "ftplib.", "http.", "smtplib.", "sqlite3.", "cpython.run_")
+FAMILIES = (
+    "socket.",
+    "shutil.",
+    "tempfile.",
+    "glob.",
+    "ftplib.",
+    "http.",
+    "smtplib.",
+    "sqlite3.",
+    "cpython.run_",
+)
 
 PARSED = "<unknown>"
 """The name that `ast.parse` compiles under. What it makes is a tree, and would have to pass `exec` to be run."""

@@ -11,7 +11,10 @@ random = np.random.default_rng(0)
 arrays = {
     f"{what}_{part}": values
     for part, n in (("train", 12), ("test", 6))
-    for what, values in (("x", random.integers(0, 256, (n, 16, 16), np.uint8)), ("y", np.arange(n) % 3))
+    for what, values in (
+        ("x", random.integers(0, 256, (n, 16, 16), np.uint8)),
+        ("y", np.arange(n) % 3),
+    )
 }
 np.savez("images.npz", **arrays)
 lenet._MAPS = 4

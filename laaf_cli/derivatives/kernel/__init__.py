@@ -1,4 +1,6 @@
-"""The kernel: a C++ library that carries values and derivatives through a network a block of points at a time."""
+"""The kernel: a C++ library that carries values and derivatives through a network a block of
+points at a time.
+"""
 
 from laaf_cli.derivatives.kernel.library import (
     ACTIVATIONS,

@@ -1,7 +1,9 @@
-"""The build of the C++ kernel: sources → `fused.so` and, beside it, `built.json`, which says how or why not.
+"""The build of the C++ kernel: sources → `fused.so` and, beside it, `built.json`, which says how or
+why not.
 
-Hatchling runs this file by its path when it makes a wheel, in an environment that holds neither torch nor laaf: it
-imports the standard library alone, and is no part of what a wheel installs. By hand it builds into the source tree:
+Hatchling runs this file by its path when it makes a wheel, in an environment that holds neither
+torch nor laaf: it imports the standard library alone, and is no part of what a wheel installs. By
+hand it builds into the source tree:
 
     python laaf_cli/derivatives/kernel/build.py [--sanitize]
 """
@@ -51,19 +53,30 @@ _AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma")
 
 # The best first. The last is built everywhere, and without it there is no kernel.
 VARIANTS = (
-    Variant("avx512", 64, (*_AVX512, "-mprefer-vector-width=512", "-mtune=skylake-avx512"), "__x86_64__"),
+    Variant(
+        "avx512", 64, (*_AVX512, "-mprefer-vector-width=512", "-mtune=skylake-avx512"), "__x86_64__"
+    ),
     Variant("avx2", 32, ("-mavx2", "-mfma"), "__x86_64__"),
     Variant("portable", 16, (), ""),
 )
 
-# Not -ffast-math: NaN must survive, and a library linked with it sets flush-to-zero for the whole process.
+# Not -ffast-math: NaN must survive, and a library linked with it sets flush-to-zero for the whole
+# process.
 FLAGS = (
     *("-std=c++17", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"),
     *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
 )
 OPTIMIZED = ("-O3",)
-SANITIZED = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
-THREADS = ("-fopenmp",)  # never for linking: the kernel takes the OpenMP runtime that torch has brought along
+SANITIZED = (
+    "-O1",
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+)
+THREADS = (
+    "-fopenmp",
+)  # never for linking: the kernel takes the OpenMP runtime that torch has brought along
 LINK = ("-shared",)
 # Takes nothing from other libraries, whatever they export, but libc, libm and OpenMP.
 SELF_CONTAINED = ("-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic")
@@ -81,7 +94,9 @@ class Compiler(NamedTuple):
 
     @property
     def is_gcc(self) -> bool:
-        """GCC for Linux: its OpenMP is the one that torch brings along there, and its linker lets that be missing."""
+        """GCC for Linux: its OpenMP is the one that torch brings along there, and its linker
+        lets that be missing.
+        """
         return {"__GNUC__", "__linux__"} <= set(self.macros) and "__clang__" not in self.macros
 
     @property
@@ -97,10 +112,9 @@ class Compiler(NamedTuple):
 class Built(NamedTuple):
     """What `built.json` says.
 
-    variants: those in the library, the best first; empty where there is no library.
-    threads: whether it uses OpenMP.
-    reason: why there is no library, or why it lacks a variant; a clause that can follow a colon, else empty.
-    sources: the fingerprint of what it was built from.
+    variants: those in the library, the best first; empty where there is no library. threads:
+    whether it uses OpenMP. reason: why there is no library, or why it lacks a variant; a clause
+    that can follow a colon, else empty. sources: the fingerprint of what it was built from.
     """
 
     compiler: str = ""
@@ -127,7 +141,10 @@ def find_compiler() -> Compiler:
                 return Compiler(command, _predefined_macros(command))
             except KernelError:
                 continue
-    raise KernelError(f"there was no C++ compiler when laaf was installed ($CXX, {', '.join(COMPILERS)} were tried)")
+    raise KernelError(
+        f"there was no C++ compiler when laaf was installed ($CXX, {', '.join(COMPILERS)} were "
+        "tried)"
+    )
 
 
 def _predefined_macros(command: Sequence[str]) -> dict[str, str]:
@@ -140,23 +157,28 @@ def _run(command: Sequence[str]) -> str:
     """What a command prints; raises KernelError with its first complaint where it fails."""
     environment = {**os.environ, "LC_ALL": "C"}
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
+        ended = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, env=environment
+        )
     except OSError as error:
         raise KernelError(f"{command[0]} cannot be run ({error.strerror or error})") from None
     sys.stderr.write(ended.stderr)
     if ended.returncode:
         lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
         complaint = next(
-            (line for line in lines if "error" in line.lower()), lines[0] if lines else "without a message"
+            (line for line in lines if "error" in line.lower()),
+            lines[0] if lines else "without a message",
         )
         raise KernelError(f"{command[0]} failed ({complaint})")
     return ended.stdout
 
 
 def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> Built:
-    """Put the library and its `built.json` into a folder; without a compiler, or where it fails, the latter alone.
+    """Put the library and its `built.json` into a folder; without a compiler, or where it fails,
+    the latter alone.
 
-    Whatever happens, no older library is left. sanitize: `fused-asan.so` instead, without a `built.json`.
+    Whatever happens, no older library is left. sanitize: `fused-asan.so` instead, without a
+    `built.json`.
     """
     library = folder / (SANITIZED_LIBRARY if sanitize else LIBRARY)
     library.unlink(missing_ok=True)
@@ -173,7 +195,9 @@ def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> B
 
 
 def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> Built:
-    """Compile and link the variants that this compiler can; raises KernelError where it cannot the last of them."""
+    """Compile and link the variants that this compiler can; raises KernelError where it cannot
+    the last of them.
+    """
     compiler = find_compiler()
     flags = (*FLAGS, *mode, *(THREADS if compiler.is_gcc else ()))
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -182,23 +206,51 @@ def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> Built:
             variant: pool.submit(_compile_variant, compiler, variant, sources, target, flags)
             for variant, target in objects.items()
         }
-        failures = {variant: failure for variant, call in calls.items() if (failure := call.result())}
+        failures = {
+            variant: failure for variant, call in calls.items() if (failure := call.result())
+        }
         if VARIANTS[-1] in failures:
             raise KernelError(failures[VARIANTS[-1]])
         variants = [variant for variant in objects if variant not in failures]
         dispatch = Path(name, "dispatch.o")
         has = (f"-DLAAF_HAS_{variant.name.upper()}" for variant in variants)
-        _run([*compiler.command, *flags, *has, "-c", str(sources / "dispatch.cpp"), "-o", str(dispatch)])
-        # A template or an inline function that several variants instantiate, of the standard library say, is taken from
-        # the first object that has it: from the variant that every processor can run.
-        _link(compiler, [dispatch, *(objects[variant] for variant in reversed(variants))], library, mode)
-    reason = "; ".join(f"{variant.name} was left out: {failure}" for variant, failure in failures.items())
-    return Built(str(compiler), tuple(variant.name for variant in variants), compiler.is_gcc, reason)
+        _run(
+            [
+                *compiler.command,
+                *flags,
+                *has,
+                "-c",
+                str(sources / "dispatch.cpp"),
+                "-o",
+                str(dispatch),
+            ]
+        )
+        # A template or an inline function that several variants instantiate, of the standard
+        # library say, is taken from the first object that has it: from the variant that every
+        # processor can run.
+        _link(
+            compiler,
+            [dispatch, *(objects[variant] for variant in reversed(variants))],
+            library,
+            mode,
+        )
+    reason = "; ".join(
+        f"{variant.name} was left out: {failure}" for variant, failure in failures.items()
+    )
+    return Built(
+        str(compiler), tuple(variant.name for variant in variants), compiler.is_gcc, reason
+    )
 
 
-def _compile_variant(compiler: Compiler, variant: Variant, sources: Path, target: Path, flags: Sequence[str]) -> str:
+def _compile_variant(
+    compiler: Compiler, variant: Variant, sources: Path, target: Path, flags: Sequence[str]
+) -> str:
     """Compile one variant; why it cannot be, or an empty text."""
-    own = (f"-DLAAF_VARIANT={variant.name}", f"-DLAAF_VECTOR_BYTES={variant.vector_bytes}", *variant.flags)
+    own = (
+        f"-DLAAF_VARIANT={variant.name}",
+        f"-DLAAF_VECTOR_BYTES={variant.vector_bytes}",
+        *variant.flags,
+    )
     try:
         _run([*compiler.command, *flags, *own, "-c", str(sources / "fused.cpp"), "-o", str(target)])
     except KernelError as error:
@@ -207,7 +259,9 @@ def _compile_variant(compiler: Compiler, variant: Variant, sources: Path, target
 
 
 def _link(compiler: Compiler, objects: Sequence[Path], library: Path, mode: Sequence[str]) -> None:
-    """Link beside the target and rename: a process that has loaded the older library keeps it whole."""
+    """Link beside the target and rename: a process that has loaded the older library keeps it
+    whole.
+    """
     part = library.with_name(f".{library.name}.part")
     command = [*compiler.command, *LINK, *mode, *map(str, objects), "-o", str(part), "-lm"]
     try:
@@ -218,11 +272,15 @@ def _link(compiler: Compiler, objects: Sequence[Path], library: Path, mode: Sequ
 
 
 def get_build_hook() -> type[BuildHookInterface[WheelBuilderConfig]]:
-    """The build hook; Hatchling asks for it by this name. A class made here needs Hatchling only where it runs."""
+    """The build hook; Hatchling asks for it by this name. A class made here needs Hatchling only
+    where it runs.
+    """
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
     class KernelHook(BuildHookInterface["WheelBuilderConfig"]):
-        """Adds the kernel to a wheel, or builds it into the source tree of an editable installation."""
+        """Adds the kernel to a wheel, or builds it into the source tree of an editable
+        installation.
+        """
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             if version == "editable":
@@ -232,21 +290,31 @@ def get_build_hook() -> type[BuildHookInterface[WheelBuilderConfig]]:
                 built = self._add(Path(self._made.name), build_data)
             if built.reason:
                 without = "lacks a part of" if built.variants else "comes without"
-                self.app.display_warning(f"laaf {without} its C++ kernel and is slower: {built.reason}")
+                self.app.display_warning(
+                    f"laaf {without} its C++ kernel and is slower: {built.reason}"
+                )
 
         def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
             if version != "editable":
                 self._made.cleanup()
 
         def _add(self, folder: Path, build_data: dict[str, Any]) -> Built:
-            """Build in a folder apart, so that the wheel holds this build and the source tree stays as it is."""
+            """Build in a folder apart, so that the wheel holds this build and the source tree
+            stays as it is.
+            """
             built = build(folder)
             for file in folder.iterdir():
                 build_data["force_include"][str(file)] = f"{IN_PACKAGE}/{file.name}"
             if built.variants:
-                platform = cast("WheelBuilder", self.build_config.builder).get_best_matching_tag().split("-")[-1]
+                platform = (
+                    cast("WheelBuilder", self.build_config.builder)
+                    .get_best_matching_tag()
+                    .split("-")[-1]
+                )
                 build_data["pure_python"] = False
-                build_data["tag"] = f"py3-none-{platform}"  # a plain C interface: no ABI of a Python version
+                build_data["tag"] = (
+                    f"py3-none-{platform}"  # a plain C interface: no ABI of a Python version
+                )
             return built
 
     return KernelHook
@@ -255,7 +323,9 @@ def get_build_hook() -> type[BuildHookInterface[WheelBuilderConfig]]:
 def main() -> int:
     """Build into the source tree; the exit code is 1 where there is no library afterwards."""
     parser = argparse.ArgumentParser(description="Builds laaf's C++ kernel into the source tree.")
-    parser.add_argument("--sanitize", action="store_true", help=f"build {SANITIZED_LIBRARY}, which checks itself")
+    parser.add_argument(
+        "--sanitize", action="store_true", help=f"build {SANITIZED_LIBRARY}, which checks itself"
+    )
     arguments = parser.parse_args()
     built = build(SOURCES, sanitize=arguments.sanitize)
     for name, value in built._asdict().items():

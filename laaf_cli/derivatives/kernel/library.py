@@ -29,7 +29,9 @@ _ALIGNMENT = 64
 _NO_MEMORY = -2
 
 Rows = Sequence[Tensor | None]
-"""[n_points] by stream and output, [n_streams · n_outputs] in all; None where one is not wanted, or zero."""
+"""[n_points] by stream and output, [n_streams · n_outputs] in all; None where one is not wanted,
+or zero.
+"""
 
 
 class _Network(Structure):
@@ -49,7 +51,11 @@ class _Network(Structure):
 
 
 class _Parameters(Structure):
-    _fields_ = [("weights", POINTER(c_void_p)), ("biases", POINTER(c_void_p)), ("slopes", POINTER(c_void_p))]
+    _fields_ = [
+        ("weights", POINTER(c_void_p)),
+        ("biases", POINTER(c_void_p)),
+        ("slopes", POINTER(c_void_p)),
+    ]
 
 
 class _Call(Structure):
@@ -72,22 +78,27 @@ class KernelMissing:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Weights [n_out, n_in] and biases [n_out] of every layer, slopes of the hidden ones (none where fixed)."""
+    """Weights [n_out, n_in] and biases [n_out] of every layer, slopes of the hidden ones (none
+    where fixed).
+    """
 
     weights: Sequence[Tensor]
     biases: Sequence[Tensor]
     slopes: Sequence[Tensor]
 
     def pointers(self) -> _Parameters:
-        return _Parameters(*(_pointers(tensors) for tensors in (self.weights, self.biases, self.slopes)))
+        return _Parameters(
+            *(_pointers(tensors) for tensors in (self.weights, self.biases, self.slopes))
+        )
 
 
 @dataclass(frozen=True)
 class Shape:
     """A network and the streams carried through it.
 
-    operators: by stream of second order, its pairs of first derivatives, each with the row of its coefficient, or −1
-    where that is 1. scale: n of the slopes; slope_counts: by hidden layer, 0, 1 or its width.
+    operators: by stream of second order, its pairs of first derivatives, each with the row of its
+    coefficient, or −1 where that is 1. scale: n of the slopes; slope_counts: by hidden layer, 0, 1
+    or its width.
     """
 
     n_inputs: int
@@ -112,7 +123,9 @@ class Network:
         self._widths = _int32(shape.hidden)
         ends = accumulate(len(pairs) for pairs in shape.operators)
         self._pair_ends = _int32(list(ends))
-        self._pairs = _int32([number for pairs in shape.operators for pair in pairs for number in pair])
+        self._pairs = _int32(
+            [number for pairs in shape.operators for pair in pairs for number in pair]
+        )
         self._slope_counts = _int32(shape.slope_counts)
         self.pointer = byref(
             _Network(
@@ -132,7 +145,9 @@ class Network:
 
 
 class Library:
-    """The functions of the library. Tensors are contiguous, on the CPU, of one precision, float32 or float64."""
+    """The functions of the library. Tensors are contiguous, on the CPU, of one precision,
+    float32 or float64.
+    """
 
     def __init__(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(path))
@@ -141,11 +156,18 @@ class Library:
         self.variant: str = self._library.laaf_variant().decode()
 
     def workspace(
-        self, network: Network, n_points: int, n_threads: int, n_coefficients: int, dtype: torch.dtype
+        self,
+        network: Network,
+        n_points: int,
+        n_threads: int,
+        n_coefficients: int,
+        dtype: torch.dtype,
     ) -> Tensor:
         """Room for one call at a time."""
         function = self._function("workspace", dtype)
-        n_bytes = function(network.pointer, c_int64(n_points), c_int32(n_threads), c_int32(n_coefficients))
+        n_bytes = function(
+            network.pointer, c_int64(n_points), c_int32(n_threads), c_int32(n_coefficients)
+        )
         _check(n_bytes)
         return torch.empty(n_bytes + _ALIGNMENT, dtype=torch.uint8)
 
@@ -156,19 +178,43 @@ class Library:
         _check(function(network.pointer, byref(given), byref(call.structure), _pointers(outputs)))
 
     def backward(
-        self, network: Network, parameters: Parameters, call: Call, cotangents: Rows, gradient: Parameters
+        self,
+        network: Network,
+        parameters: Parameters,
+        call: Call,
+        cotangents: Rows,
+        gradient: Parameters,
     ) -> None:
         """Adds the gradient that follows from the cotangents of the outputs."""
         given, found = parameters.pointers(), gradient.pointers()
         function = self._function("backward", call.dtype)
-        _check(function(network.pointer, byref(given), byref(call.structure), _pointers(cotangents), byref(found)))
+        _check(
+            function(
+                network.pointer,
+                byref(given),
+                byref(call.structure),
+                _pointers(cotangents),
+                byref(found),
+            )
+        )
 
     def symmetric_update(
-        self, matrix: Tensor, vectors: Tensor, coefficients: Tensor, scale: float, x: Tensor, n_threads: int
+        self,
+        matrix: Tensor,
+        vectors: Tensor,
+        coefficients: Tensor,
+        scale: float,
+        x: Tensor,
+        n_threads: int,
     ) -> Tensor:
-        """H ← scale·H + Σ_r c_r v_r v_rᵀ in the lower triangle of H [n, n]; returns H x. All float64."""
+        """H ← scale·H + Σ_r c_r v_r v_rᵀ in the lower triangle of H [n, n]; returns H x. All
+        float64.
+        """
         n = len(matrix)
-        result, partial = torch.empty(n, dtype=torch.float64), torch.empty(n_threads, n, dtype=torch.float64)
+        result, partial = (
+            torch.empty(n, dtype=torch.float64),
+            torch.empty(n_threads, n, dtype=torch.float64),
+        )
         self._library.laaf_symmetric_update(
             c_void_p(matrix.data_ptr()),
             c_int64(n),
@@ -192,9 +238,13 @@ class Library:
 
 
 class Call:
-    """Inputs [n_streams, n_inputs, n_points] and coefficients [n_coefficients, n_points] of a call, and room for it."""
+    """Inputs [n_streams, n_inputs, n_points] and coefficients [n_coefficients, n_points] of a
+    call, and room for it.
+    """
 
-    def __init__(self, inputs: Tensor, coefficients: Tensor, n_threads: int, workspace: Tensor) -> None:
+    def __init__(
+        self, inputs: Tensor, coefficients: Tensor, n_threads: int, workspace: Tensor
+    ) -> None:
         self._held = (inputs, coefficients, workspace)
         self.dtype = inputs.dtype
         aligned = -(-workspace.data_ptr() // _ALIGNMENT) * _ALIGNMENT
@@ -212,7 +262,8 @@ class Call:
 def load_library() -> Library | KernelMissing:
     """The library, loaded once; or why it cannot be used.
 
-    For tests and comparisons LAAF_KERNEL names a lesser variant of it, or `none`, and LAAF_KERNEL_LIBRARY another file.
+    For tests and comparisons LAAF_KERNEL names a lesser variant of it, or `none`, and
+    LAAF_KERNEL_LIBRARY another file.
     """
     if os.environ.get("LAAF_KERNEL") == "none":
         return KernelMissing("LAAF_KERNEL=none turns the kernel off")
@@ -220,7 +271,9 @@ def load_library() -> Library | KernelMissing:
     if not path.exists():
         return KernelMissing(_why_not_built())
     if path == LIBRARY and _is_stale():
-        return KernelMissing("the kernel is not that of its sources; build.py beside them builds it anew")
+        return KernelMissing(
+            "the kernel is not that of its sources; build.py beside them builds it anew"
+        )
     _share_openmp()
     try:
         return Library(path)
@@ -229,7 +282,9 @@ def load_library() -> Library | KernelMissing:
 
 
 def _record() -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(BUILD_RECORD.read_text(encoding="utf-8")) if BUILD_RECORD.exists() else {}
+    record: dict[str, Any] = (
+        json.loads(BUILD_RECORD.read_text(encoding="utf-8")) if BUILD_RECORD.exists() else {}
+    )
     return record
 
 
@@ -239,7 +294,9 @@ def _why_not_built() -> str:
 
 
 def _is_stale() -> bool:
-    """Whether the sources have changed since, in a source tree: a wheel holds none, nor the script that builds."""
+    """Whether the sources have changed since, in a source tree: a wheel holds none, nor the
+    script that builds.
+    """
     if not (FOLDER / "build.py").exists():
         return False
     from laaf_cli.derivatives.kernel.build import fingerprint
@@ -248,7 +305,8 @@ def _is_stale() -> bool:
 
 
 def _share_openmp() -> None:
-    """Lets the library find the OpenMP runtime that torch has loaded, so that both use one pool of threads.
+    """Lets the library find the OpenMP runtime that torch has loaded, so that both use one pool of
+    threads.
 
     Two pools would wait for each other by spinning: on two cores, twice the time of a step.
     """
@@ -259,7 +317,9 @@ def _share_openmp() -> None:
 def _openmp_runtimes() -> list[str]:
     maps = Path("/proc/self/maps")
     mapped = maps.read_text().splitlines() if sys.platform == "linux" and maps.exists() else []
-    loaded = {line.split(maxsplit=5)[-1] for line in mapped if "libgomp" in line or "libiomp5" in line}
+    loaded = {
+        line.split(maxsplit=5)[-1] for line in mapped if "libgomp" in line or "libiomp5" in line
+    }
     return sorted(loaded) or (["libgomp.so.1"] if sys.platform == "linux" else [])
 
 

@@ -1,8 +1,9 @@
-"""HDF5 read with suspicion: nothing outside the file is followed, nothing unreasonable is allocated.
+"""HDF5 read with suspicion: nothing outside the file is followed, nothing unreasonable is
+allocated.
 
-An HDF5 file may hold links to other files, datasets whose bytes lie in other files, shapes of terabytes that
-were never written, chunks that unpack to more or less than they should, and types that are Python objects. None of
-them belongs into a run file.
+An HDF5 file may hold links to other files, datasets whose bytes lie in other files, shapes of
+terabytes that were never written, chunks that unpack to more or less than they should, and types
+that are Python objects. None of them belongs into a run file.
 """
 
 from __future__ import annotations
@@ -51,7 +52,14 @@ MAX_FILE_BYTES = 10_000_000_000
 MAX_TEXTS = 100_000
 """The most texts that the heaps of a file may hold."""
 
-_NUMBERS = (h5t.STD_I64LE, h5t.STD_I64BE, h5t.IEEE_F32LE, h5t.IEEE_F32BE, h5t.IEEE_F64LE, h5t.IEEE_F64BE)
+_NUMBERS = (
+    h5t.STD_I64LE,
+    h5t.STD_I64BE,
+    h5t.IEEE_F32LE,
+    h5t.IEEE_F32BE,
+    h5t.IEEE_F64LE,
+    h5t.IEEE_F64BE,
+)
 
 _PIPELINES = {
     (h5z.FILTER_DEFLATE,),
@@ -60,14 +68,24 @@ _PIPELINES = {
 }
 """How chunks may be packed. Any other filter makes HDF5 look for a plugin, outside the file."""
 
-# All that h5py makes of the errors of HDF5 (its `_errors.pyx`), and what NumPy says to sizes that cannot be.
-_HDF5_ERRORS = (OSError, LookupError, RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError)
+# All that h5py makes of the errors of HDF5 (its `_errors.pyx`), and what NumPy says to sizes that
+# cannot be.
+_HDF5_ERRORS = (
+    OSError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+)
 
 
 class GuardedFile:
     """An open HDF5 file of a stranger. Raises RunFileError for whatever is wrong with it.
 
-    A file with a seal is compared with it before HDF5 sees the file; `is_sealed` tells whether it has one.
+    A file with a seal is compared with it before HDF5 sees the file; `is_sealed` tells whether it
+    has one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +101,9 @@ class GuardedFile:
                 raise refusal(f"{path} is not an ordinary file, and a run file is")
             self._file = self._opened()
         except (OSError, ValueError) as error:
-            raise refusal(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+            raise refusal(
+                f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}"
+            ) from None
 
     def _opened(self) -> h5py.File:
         """The file as HDF5 opens it, which is the very file whose seal was looked at."""
@@ -93,11 +113,15 @@ class GuardedFile:
                 if not self._n_bytes:
                     raise refusal(f"{self.path} is empty")
                 if self._n_bytes > MAX_FILE_BYTES:
-                    raise refusal(f"{self.path} has {self._n_bytes:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+                    raise refusal(
+                        f"{self.path} has {self._n_bytes:,} bytes; at most {MAX_FILE_BYTES:,} "
+                        "are read"
+                    )
                 self.is_sealed = is_sealed(raw)
                 if self.is_sealed and not is_intact(raw):
                     raise refusal(
-                        f"{self.path} is damaged: its content does not match the checksum that it was sealed with; "
+                        f"{self.path} is damaged: its content does not match the checksum that "
+                        "it was sealed with; "
                         "take a copy of it, or run its spec again"
                     )
                 try:
@@ -112,7 +136,10 @@ class GuardedFile:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -123,9 +150,15 @@ class GuardedFile:
         with self._told(f"attribute {name}"):
             return name in self._group(group).attrs
 
-    def read_attributes(self, expected: Mapping[str, Attribute], group: str = "/") -> dict[str, Any]:
-        """The attributes of a group that `expected` names, as plain values of the expected types."""
-        return {name: self.attribute(name, attribute, group) for name, attribute in expected.items()}
+    def read_attributes(
+        self, expected: Mapping[str, Attribute], group: str = "/"
+    ) -> dict[str, Any]:
+        """The attributes of a group that `expected` names, as plain values of the expected
+        types.
+        """
+        return {
+            name: self.attribute(name, attribute, group) for name, attribute in expected.items()
+        }
 
     def attribute(self, name: str, expected: Attribute, group: str = "/") -> Any:
         """A text, a number, or a whole number within the bounds of the layout."""
@@ -136,19 +169,26 @@ class GuardedFile:
                 raise refusal(f"{self.path} lacks the {where}")
             stored = attributes.get_id(name)
             # Asked before reading, for the value may be of any size, and of any Python type.
-            if stored.get_space().get_simple_extent_type() != h5s.SCALAR or not _is_of(stored, expected.kind):
+            if stored.get_space().get_simple_extent_type() != h5s.SCALAR or not _is_of(
+                stored, expected.kind
+            ):
                 raise refusal(f"the {where} in {self.path} is no {_KINDS[expected.kind]}")
             if expected.kind is str and not self._has_sound_heaps:
                 raise refusal(f"{self.path} is damaged: its attributes of text cannot be read")
             value: Any = expected.kind(attributes[name])
             if expected.kind is str:
-                value.encode()  # h5py gives bytes that are no text as surrogates, which nothing can print
+                # h5py gives bytes that are no text as surrogates, which nothing can print
+                value.encode()
                 if len(value) > MAX_ATTRIBUTE:
-                    raise refusal(f"the {where} in {self.path} is longer than {MAX_ATTRIBUTE:,} characters")
+                    raise refusal(
+                        f"the {where} in {self.path} is longer than {MAX_ATTRIBUTE:,} characters"
+                    )
             if expected.kind is int and value < expected.least:
                 raise refusal(f"the {where} in {self.path} is {value}, which is no count")
             if expected.most is not None and value > expected.most:
-                raise refusal(f"the {where} in {self.path} is {value}; at most {expected.most} has a meaning")
+                raise refusal(
+                    f"the {where} in {self.path} is {value}; at most {expected.most} has a meaning"
+                )
             return value
 
     def names(self, path: str) -> list[str]:
@@ -170,7 +210,9 @@ class GuardedFile:
             return self._member(path.strip("/")) is not None
 
     def _member(self, path: str) -> Any:
-        """What a path leads to inside this very file, None where there is nothing; each step is taken once."""
+        """What a path leads to inside this very file, None where there is nothing; each step is
+        taken once.
+        """
         if path not in self._found:
             above, _, name = path.rpartition("/")
             group = self._member(above) if above else self._file
@@ -186,12 +228,16 @@ class GuardedFile:
         return tuple(self._dataset(path).shape)
 
     def array(self, path: str) -> Array:
-        """A whole dataset, in the byte order of this machine; a scalar text becomes an array of shape ()."""
+        """A whole dataset, in the byte order of this machine; a scalar text becomes an array of
+        shape ().
+        """
         dataset = self._dataset(path)
         with self._told(path):
             most = MAX_PACKED_BYTES if dataset.chunks else MAX_BYTES
             if (nbytes := _claimed(dataset)) > most:
-                raise refusal(f"{path} in {self.path} has {nbytes:,} bytes; at most {most:,} are read")
+                raise refusal(
+                    f"{path} in {self.path} has {nbytes:,} bytes; at most {most:,} are read"
+                )
             values = self._unpacked(path, dataset) if dataset.chunks else np.asarray(dataset[()])
             return values.astype(values.dtype.newbyteorder("="), copy=False)
 
@@ -204,7 +250,9 @@ class GuardedFile:
         return group
 
     def _dataset(self, path: str) -> h5py.Dataset:
-        """A dataset that may be read: plain numbers or text, inside the file, no larger than what was stored."""
+        """A dataset that may be read: plain numbers or text, inside the file, no larger than
+        what was stored.
+        """
         if path in self._sound:
             return self._sound[path]
         with self._told(path):
@@ -214,23 +262,31 @@ class GuardedFile:
             # First of all, for HDF5 may open the other file to tell the shape.
             how = dataset.id.get_create_plist()
             if how.get_external_count() or how.get_layout() == h5d.VIRTUAL:
-                raise refusal(f"{path} in {self.path} lies in another file, and those are not opened")
-            # Asked of HDF5, for making a NumPy type of a type that is nested thousands deep takes gigabytes.
-            if dataset.id.get_space().get_simple_extent_type() == h5s.NULL or not _is_plain(dataset.id.get_type()):
+                raise refusal(
+                    f"{path} in {self.path} lies in another file, and those are not opened"
+                )
+            # Asked of HDF5, for making a NumPy type of a type that is nested thousands deep takes
+            # gigabytes.
+            if dataset.id.get_space().get_simple_extent_type() == h5s.NULL or not _is_plain(
+                dataset.id.get_type()
+            ):
                 raise refusal(f"{path} in {self.path} holds neither plain numbers nor text")
             if dataset.chunks and _pipeline(dataset) not in _PIPELINES:
                 raise refusal(f"{path} in {self.path} is not packed as run files are")
             claimed, stored = _claimed(dataset), min(dataset.id.get_storage_size(), self._n_bytes)
             if claimed > (MAX_PACKING * stored if dataset.chunks else stored):
-                raise refusal(f"{path} in {self.path} claims {claimed:,} bytes and holds {stored:,}; it is not read")
+                raise refusal(
+                    f"{path} in {self.path} claims {claimed:,} bytes and holds {stored:,}; it "
+                    "is not read"
+                )
             self._sound[path] = dataset
             return dataset
 
     def _unpacked(self, path: str, dataset: h5py.Dataset) -> Array:
         """A dataset in chunks.
 
-        HDF5 itself unpacks a chunk to whatever size comes out, reads past its end where that is too short, and
-        takes kilobytes of memory for each chunk that is not even there.
+        HDF5 itself unpacks a chunk to whatever size comes out, reads past its end where that is too
+        short, and takes kilobytes of memory for each chunk that is not even there.
         """
         shape, size = dataset.shape, dataset.chunks
         stored: list[Any] = []
@@ -238,36 +294,56 @@ class GuardedFile:
         places = {chunk.chunk_offset for chunk in stored}
         if (
             any(c > n for c, n in zip(size, shape, strict=True))
-            or not len(stored) == len(places) == math.prod(-(-n // c) for n, c in zip(shape, size, strict=True))
-            or any(o % c or o >= n for place in places for o, c, n in zip(place, size, shape, strict=True))
+            or not len(stored)
+            == len(places)
+            == math.prod(-(-n // c) for n, c in zip(shape, size, strict=True))
+            or any(
+                o % c or o >= n
+                for place in places
+                for o, c, n in zip(place, size, shape, strict=True)
+            )
             or any(chunk.filter_mask or chunk.size > self._n_bytes for chunk in stored)
         ):
             raise refusal(f"{path} in {self.path} is damaged: its chunks do not make up the whole")
         whole = np.empty(shape, dataset.dtype)
         for place in places:
             _mask, packed = dataset.id.read_direct_chunk(place)
-            chunk = _inflated(packed, size, dataset.dtype, is_shuffled=_pipeline(dataset)[0] == h5z.FILTER_SHUFFLE)
+            chunk = _inflated(
+                packed, size, dataset.dtype, is_shuffled=_pipeline(dataset)[0] == h5z.FILTER_SHUFFLE
+            )
             target = whole[tuple(slice(o, o + c) for o, c in zip(place, size, strict=True))]
-            target[...] = chunk[tuple(slice(n) for n in target.shape)]  # what hangs over the edge is cut
+            target[...] = chunk[
+                tuple(slice(n) for n in target.shape)
+            ]  # what hangs over the edge is cut
         return whole
 
     @cached_property
     def _has_sound_heaps(self) -> bool:
         """Whether the heaps that hold the texts of attributes can be walked to their ends.
 
-        HDF5 2.0 walks for ever in a heap with a piece of no size (`H5HG__cache_heap_deserialize`), and nothing
-        interrupts it. Each heap begins with a signature, version and length; each piece in it with a number (0 for
-        free room), and a size, which for free room counts these 16 bytes as well.
+        HDF5 2.0 walks for ever in a heap with a piece of no size (`H5HG__cache_heap_deserialize`),
+        and nothing interrupts it. Each heap begins with a signature, version and length; each piece
+        in it with a number (0 for free room), and a size, which for free room counts these 16 bytes
+        as well.
         """
         signature, n_steps = b"GCOL\x01\0\0\0", 0
         if self._file.id.get_create_plist().get_sizes() != (8, 8):
             return False
-        with self.path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with (
+            self.path.open("rb") as raw,
+            mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
             start = content.find(signature)
             while start >= 0:
-                at, end = start + 16, start + int.from_bytes(content[start + 8 : start + 16], "little")
+                at, end = (
+                    start + 16,
+                    start + int.from_bytes(content[start + 8 : start + 16], "little"),
+                )
                 while at + 16 <= end:
-                    number, size = (int.from_bytes(content[at + i : at + j], "little") for i, j in ((0, 2), (8, 16)))
+                    number, size = (
+                        int.from_bytes(content[at + i : at + j], "little")
+                        for i, j in ((0, 2), (8, 16))
+                    )
                     need = 16 + -(-size // 8) * 8 if number else size
                     at, n_steps = at + need, n_steps + 1
                     if not need or at > min(end, len(content)) or n_steps > MAX_TEXTS:
@@ -295,13 +371,17 @@ _CLASSES: dict[type, tuple[int, ...]] = {
 
 
 def _is_of(attribute: Any, kind: type) -> bool:
-    """Whether an attribute holds a value of this kind; texts are of variable length, as h5py writes them."""
+    """Whether an attribute holds a value of this kind; texts are of variable length, as h5py
+    writes them.
+    """
     stored = attribute.get_type()
     return stored.get_class() in _CLASSES[kind] and (kind is not str or stored.is_variable_str())
 
 
 def _is_plain(stored: Any) -> bool:
-    """Whether the type of a dataset is one of those that run files are made of: numbers, or text of fixed length."""
+    """Whether the type of a dataset is one of those that run files are made of: numbers, or text
+    of fixed length.
+    """
     if stored.get_class() == h5t.STRING:
         return not stored.is_variable_str()
     return any(stored.equal(number) for number in _NUMBERS)
@@ -317,13 +397,19 @@ def _claimed(dataset: h5py.Dataset) -> int:
     return math.prod(dataset.shape) * int(dataset.dtype.itemsize)
 
 
-def _inflated(packed: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_shuffled: bool) -> Array:
-    """One chunk; its zlib stream holds a checksum. Raises ValueError where it does not fill the chunk exactly."""
+def _inflated(
+    packed: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_shuffled: bool
+) -> Array:
+    """One chunk; its zlib stream holds a checksum. Raises ValueError where it does not fill the
+    chunk exactly.
+    """
     nbytes = math.prod(shape) * dtype.itemsize
     stream = zlib.decompressobj()
     content = stream.decompress(packed, nbytes + 1)
     if len(content) != nbytes or not stream.eof:
-        raise ValueError(f"a chunk of {nbytes:,} bytes is packed in {len(packed):,} that do not make it up")
+        raise ValueError(
+            f"a chunk of {nbytes:,} bytes is packed in {len(packed):,} that do not make it up"
+        )
     if is_shuffled:
         content = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, -1).T.tobytes()
     return np.frombuffer(content, dtype).reshape(shape)

@@ -1,7 +1,8 @@
-"""Arrays of numbers in HDF5 files of strangers: nothing outside the file is opened, nothing unreasonable allocated.
+"""Arrays of numbers in HDF5 files of strangers: nothing outside the file is opened, nothing
+unreasonable allocated.
 
-A dataset may lie in another file, claim terabytes that were never written, ask for a filter that is loaded from
-elsewhere, and hold chunks that unpack to more than they should.
+A dataset may lie in another file, claim terabytes that were never written, ask for a filter that is
+loaded from elsewhere, and hold chunks that unpack to more than they should.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def members(file: h5py.File) -> list[str]:
 
 
 def find(file: h5py.File, name: str) -> h5py.Dataset | None:
-    """The dataset of that name, a path with slashes, each step of it inside the file; None where there is none."""
+    """The dataset of that name, a path with slashes, each step of it inside the file; None where
+    there is none.
+    """
     import h5py
 
     here: Any = file
@@ -65,17 +68,28 @@ def read(dataset: h5py.Dataset, name: str) -> np.ndarray:
 
 
 def _check_chunks(dataset: h5py.Dataset, name: str) -> None:
-    """HDF5 unpacks a chunk to whatever comes out, and takes kilobytes for each that is not even there."""
+    """HDF5 unpacks a chunk to whatever comes out, and takes kilobytes for each that is not even
+    there.
+    """
     from h5py import h5z
 
     how = dataset.id.get_create_plist()
     filters = {how.get_filter(i)[0] for i in range(how.get_nfilters())}
     # Any other makes HDF5 look for a plugin, outside the file.
-    if not filters <= {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF}:
-        raise StoredArrayError(f"'{name}' is packed by a filter other than gzip, lzf, shuffle and fletcher32")
+    if not filters <= {
+        h5z.FILTER_DEFLATE,
+        h5z.FILTER_SHUFFLE,
+        h5z.FILTER_FLETCHER32,
+        h5z.FILTER_LZF,
+    }:
+        raise StoredArrayError(
+            f"'{name}' is packed by a filter other than gzip, lzf, shuffle and fletcher32"
+        )
     stored: list[Any] = []
     dataset.id.chunk_iter(stored.append)
-    if len(stored) != math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True)):
+    if len(stored) != math.prod(
+        -(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True)
+    ):
         raise StoredArrayError(f"'{name}' claims numbers that were never written")
     n_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
     for chunk in stored:

@@ -1,7 +1,8 @@
 """Arrays of numbers in MATLAB 5 files, and nothing else that these may hold.
 
-An element is a type, a size and its bytes; an array is an element of elements: flags, shape, name and numbers. SciPy's
-reader takes a damaged file's word for the size of things and may end the program over it.
+An element is a type, a size and its bytes; an array is an element of elements: flags, shape, name
+and numbers. SciPy's reader takes a damaged file's word for the size of things and may end the
+program over it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from typing import IO, Literal
 
 import numpy as np
 
-from laaf_cli.files.untrusted.stored_array import MAX_AXES, DamagedFileError, StoredArray, StoredArrayError
+from laaf_cli.files.untrusted.stored_array import (
+    MAX_AXES,
+    DamagedFileError,
+    StoredArray,
+    StoredArrayError,
+)
 
 HEADER_BYTES = 128
 _TAG_BYTES = 8
@@ -30,10 +36,32 @@ OPAQUE = 17
 
 COMPLEX = 0x0800
 
-NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+NUMBERS = {
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}
 """The types of elements that hold numbers."""
 
-CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
+CLASSES = {
+    6: "f8",
+    7: "f4",
+    8: "i1",
+    9: "u1",
+    10: "i2",
+    11: "u2",
+    12: "i4",
+    13: "u4",
+    14: "i8",
+    15: "u8",
+}
 """The classes of arrays of numbers; a file may store these as a smaller type that holds them."""
 
 MAX_ARRAYS = 100_000
@@ -54,7 +82,9 @@ class _Part:
 
 @dataclass(frozen=True)
 class _MatlabArray(StoredArray):
-    """position, n_stored: of its bytes in the file, which unpack to an array of `n_unpacked` behind its tag."""
+    """position, n_stored: of its bytes in the file, which unpack to an array of `n_unpacked`
+    behind its tag.
+    """
 
     stream: IO[bytes]
     byte_order: ByteOrder
@@ -66,13 +96,20 @@ class _MatlabArray(StoredArray):
 
     def read(self) -> np.ndarray:
         part = self.numbers
-        stored = np.dtype(NUMBERS.get(part.kind, "V") if part else "V").newbyteorder(self.byte_order)
+        stored = np.dtype(NUMBERS.get(part.kind, "V") if part else "V").newbyteorder(
+            self.byte_order
+        )
         if part is None or not _holds(self.dtype, stored):
             raise StoredArrayError(f"'{self.name}' has no numbers of its type")
         n_bytes = part.end - part.start
         # Numbers are filled up to a multiple of eight bytes, and nothing follows them.
-        if self.size * stored.itemsize != n_bytes or not 0 <= self.n_unpacked - part.end < _TAG_BYTES:
-            raise StoredArrayError(f"'{self.name}' has the shape {self.shape}, and {n_bytes:,} bytes of numbers")
+        if (
+            self.size * stored.itemsize != n_bytes
+            or not 0 <= self.n_unpacked - part.end < _TAG_BYTES
+        ):
+            raise StoredArrayError(
+                f"'{self.name}' has the shape {self.shape}, and {n_bytes:,} bytes of numbers"
+            )
         content = _bytes_at(self.stream, self.position, self.n_stored)
         if self.is_packed:
             content = _inflated(content, _TAG_BYTES + self.n_unpacked)
@@ -82,14 +119,18 @@ class _MatlabArray(StoredArray):
 
 
 def _holds(dtype: np.dtype, stored: np.dtype) -> bool:
-    """Whether an array of this class may be stored so: MATLAB packs whole numbers into up to four bytes."""
+    """Whether an array of this class may be stored so: MATLAB packs whole numbers into up to
+    four bytes.
+    """
     if dtype.kind == "f" and stored.kind in "iu":
         return stored.itemsize <= 4
     return dtype.kind in "fiu" and stored.kind in "fiu" and np.can_cast(stored, dtype)
 
 
 def arrays_of(stream: IO[bytes]) -> dict[str, StoredArray]:
-    """The arrays of a file by name, whatever they hold; raises DamagedFileError for another or a damaged format."""
+    """The arrays of a file by name, whatever they hold; raises DamagedFileError for another or a
+    damaged format.
+    """
     n_bytes = stream.seek(0, io.SEEK_END)
     byte_order = _byte_order(stream)
     found: dict[str, StoredArray] = {}
@@ -114,7 +155,9 @@ def _byte_order(stream: IO[bytes]) -> ByteOrder:
     stream.seek(0)
     version = stream.read(HEADER_BYTES)[HEADER_BYTES - 4 :]
     if version in VERSIONS_7_3:
-        raise DamagedFileError("it is of MATLAB 7.3, which is HDF5; with the option -v7 MATLAB saves what is read")
+        raise DamagedFileError(
+            "it is of MATLAB 7.3, which is HDF5; with the option -v7 MATLAB saves what is read"
+        )
     if version not in BYTE_ORDERS:
         raise DamagedFileError("it is not a MATLAB 5 file")
     return BYTE_ORDERS[version]
@@ -131,12 +174,18 @@ def _looked_at(
         kind, n_unpacked = (int.from_bytes(head[i : i + 4], byte_order) for i in (0, 4))
         head = head[_TAG_BYTES:]
         if kind != MATRIX:
-            raise DamagedFileError(f"it has a packed element of type {kind} where an array should be")
+            raise DamagedFileError(
+                f"it has a packed element of type {kind} where an array should be"
+            )
     name, shape, dtype, numbers = _described(head, byte_order)
-    return _MatlabArray(name, shape, dtype, stream, byte_order, position, n_stored, is_packed, n_unpacked, numbers)
+    return _MatlabArray(
+        name, shape, dtype, stream, byte_order, position, n_stored, is_packed, n_unpacked, numbers
+    )
 
 
-def _described(head: bytes, byte_order: ByteOrder) -> tuple[str, tuple[int, ...], np.dtype, _Part | None]:
+def _described(
+    head: bytes, byte_order: ByteOrder
+) -> tuple[str, tuple[int, ...], np.dtype, _Part | None]:
     """Name, shape, type and the place of the numbers of an array that begins so."""
     flags = _part(head, 0, byte_order)
     word = int.from_bytes(head[flags.start : flags.start + 4], byte_order)
@@ -150,18 +199,26 @@ def _described(head: bytes, byte_order: ByteOrder) -> tuple[str, tuple[int, ...]
     n_axes, rest = divmod(shape.end - shape.start, 4)
     if not is_sound or shape.kind not in (INT32, UINT32) or rest or n_axes > MAX_AXES:
         raise DamagedFileError("it has an array without flags, shape or name")
-    sizes = tuple(int.from_bytes(head[i : i + 4], byte_order) for i in range(shape.start, shape.end, 4))
+    sizes = tuple(
+        int.from_bytes(head[i : i + 4], byte_order) for i in range(shape.start, shape.end, 4)
+    )
     if word & COMPLEX:
         return label, sizes, np.dtype("c16"), None
     at = _after(name)
-    return label, sizes, np.dtype(code), _part(head, at, byte_order) if at + _TAG_BYTES <= len(head) else None
+    return (
+        label,
+        sizes,
+        np.dtype(code),
+        _part(head, at, byte_order) if at + _TAG_BYTES <= len(head) else None,
+    )
 
 
 def _part(head: bytes, at: int, byte_order: ByteOrder) -> _Part:
     if at + _TAG_BYTES > len(head):
         raise DamagedFileError("it has an array without flags, shape or name")
     first, size = (int.from_bytes(head[i : i + 4], byte_order) for i in (at, at + 4))
-    # A small element has its size in the upper half of its type, and its bytes within the eight of a tag.
+    # A small element has its size in the upper half of its type, and its bytes within the eight of
+    # a tag.
     if first >> 16:
         if first >> 16 > 4:
             raise DamagedFileError(f"it has a small element of {first >> 16:,} bytes")

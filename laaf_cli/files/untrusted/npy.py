@@ -28,7 +28,9 @@ _TYPE = re.compile(r"'([<>|=]?([biufcOSUVMm])[0-9]{0,9})(?:\[\w+])?'")
 
 @dataclass(frozen=True)
 class NpyHeader:
-    """What stands before the numbers of an array, in `n_bytes` bytes. dtype: as of a StoredArray."""
+    """What stands before the numbers of an array, in `n_bytes` bytes. dtype: as of a
+    StoredArray.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -37,14 +39,18 @@ class NpyHeader:
 
 
 def read_npy(content: bytes) -> np.ndarray:
-    """The array of a file; raises StoredArrayError, its text beginning with 'it', for anything but numbers."""
+    """The array of a file; raises StoredArrayError, its text beginning with 'it', for anything
+    but numbers.
+    """
     stream = BytesIO(content)
     header = read_header(stream, "it")
     return read_numbers(stream, header, len(content), "it")
 
 
 def read_header(stream: IO[bytes], what: str) -> NpyHeader:
-    """The header at the beginning of a stream; raises StoredArrayError, its text beginning with `what`."""
+    """The header at the beginning of a stream; raises StoredArrayError, its text beginning with
+    `what`.
+    """
     start = stream.read(8)
     n_length = _LENGTH_BYTES.get(start[6], 0) if len(start) == 8 else 0
     if start[:6] != MAGIC or not n_length:
@@ -54,7 +60,11 @@ def read_header(stream: IO[bytes], what: str) -> NpyHeader:
     inner = text[1:-1].strip()
     items = list(_ITEM.finditer(inner))
     values = {item[1]: item[2] for item in items}
-    is_whole = n_text <= MAX_HEADER and text[:1] + text[-1:] == "{}" and "".join(item[0] for item in items) == inner
+    is_whole = (
+        n_text <= MAX_HEADER
+        and text[:1] + text[-1:] == "{}"
+        and "".join(item[0] for item in items) == inner
+    )
     if not is_whole or len(items) != 3 or values.keys() != {"descr", "fortran_order", "shape"}:
         raise StoredArrayError(f"{what} has a header that does not describe an array")
     shape = tuple(map(int, re.findall("[0-9]+", values["shape"])))
@@ -78,14 +88,17 @@ def _dtype(description: str) -> np.dtype | None:
 
 
 def read_numbers(stream: IO[bytes], header: NpyHeader, n_bytes: int, what: str) -> np.ndarray:
-    """The array after its header, where the file has `n_bytes`; raises StoredArrayError where it has others."""
+    """The array after its header, where the file has `n_bytes`; raises StoredArrayError where it
+    has others.
+    """
     if header.dtype.kind in "OV":
         raise StoredArrayError(f"{what} does not hold numbers")
     n_expected = math.prod(header.shape) * header.dtype.itemsize
     n_follow = n_bytes - header.n_bytes
     if n_follow != n_expected:
         raise StoredArrayError(
-            f"{what} has a header that says {header.shape} numbers of {header.dtype.itemsize} bytes, "
+            f"{what} has a header that says {header.shape} numbers of {header.dtype.itemsize} "
+            "bytes, "
             f"and {max(n_follow, 0):,} bytes follow"
         )
     content = bytearray()
@@ -93,4 +106,6 @@ def read_numbers(stream: IO[bytes], header: NpyHeader, n_bytes: int, what: str) 
         content += piece
     if len(content) != n_expected:
         raise StoredArrayError(f"{what} ends in the middle")
-    return np.frombuffer(content, header.dtype).reshape(header.shape, order="F" if header.is_fortran else "C")
+    return np.frombuffer(content, header.dtype).reshape(
+        header.shape, order="F" if header.is_fortran else "C"
+    )

@@ -1,4 +1,6 @@
-"""NumPy's archives: named arrays in a ZIP file, looked at one by one and unpacked to their size and no further."""
+"""NumPy's archives: named arrays in a ZIP file, looked at one by one and unpacked to their size
+and no further.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,21 @@ from laaf_cli.files.untrusted.npy import NpyHeader, read_header, read_numbers
 from laaf_cli.files.untrusted.stored_array import DamagedFileError, StoredArray, StoredArrayError
 
 MAX_DIRECTORY = 10_000_000
-"""The most bytes of the directory of an archive, which Python's module turns into hundreds of bytes for each member."""
+"""The most bytes of the directory of an archive, which Python's module turns into hundreds of
+bytes for each member.
+"""
 
 _DAMAGED = (
-    *(OSError, EOFError, ValueError, KeyError, IndexError, OverflowError, NotImplementedError, RuntimeError),
+    *(
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        NotImplementedError,
+        RuntimeError,
+    ),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
 
@@ -39,13 +52,16 @@ class _Member(StoredArray):
 class NumpyArchive(Mapping[str, StoredArray]):
     """The arrays of an archive by name; each is looked at when it is asked for.
 
-    Raises DamagedFileError where the stream is no sound ZIP file, and StoredArrayError for a member that is no array.
+    Raises DamagedFileError where the stream is no sound ZIP file, and StoredArrayError for a member
+    that is no array.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
         with _said_as_damage():
             self._archive = zipfile.ZipFile(cast("IO[bytes]", _Pieces(stream)))
-        self._members = {info.filename.removesuffix(".npy"): info for info in self._archive.infolist()}
+        self._members = {
+            info.filename.removesuffix(".npy"): info for info in self._archive.infolist()
+        }
 
     def __getitem__(self, name: str) -> StoredArray:
         info = self._members[name]

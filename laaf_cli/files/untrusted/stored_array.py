@@ -1,4 +1,6 @@
-"""An array that a file says it holds: its shape and type are known before any memory is taken for it."""
+"""An array that a file says it holds: its shape and type are known before any memory is taken
+for it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,15 @@ import numpy as np
 
 MAX_AXES = 32
 MAX_NUMBERS = 250_000_000
-"""The most numbers of an array that is read into a table: two gigabytes as they are computed with."""
+"""The most numbers of an array that is read into a table: two gigabytes as they are computed
+with.
+"""
 
 
 class StoredArrayError(Exception):
-    """An array is not read; the text says what is wrong with it, beginning with its name in quotes."""
+    """An array is not read; the text says what is wrong with it, beginning with its name in
+    quotes.
+    """
 
 
 class DamagedFileError(StoredArrayError):
@@ -25,7 +31,8 @@ class DamagedFileError(StoredArrayError):
 class StoredArray(ABC):
     """An array in a file that is open, as it will be read.
 
-    dtype: one of numbers, or 'O' for Python objects and 'V' for whatever else; those two cannot be read.
+    dtype: one of numbers, or 'O' for Python objects and 'V' for whatever else; those two cannot be
+    read.
     """
 
     name: str
@@ -44,10 +51,14 @@ class StoredArray(ABC):
 
     @abstractmethod
     def read(self) -> np.ndarray:
-        """Its numbers; takes some multiple of `n_bytes`, and raises StoredArrayError where they are damaged."""
+        """Its numbers; takes some multiple of `n_bytes`, and raises StoredArrayError where they
+        are damaged.
+        """
 
 
 def check_size(name: str, shape: tuple[int, ...]) -> None:
     """Raises StoredArrayError where an array of that shape has too many numbers."""
     if math.prod(shape) > MAX_NUMBERS:
-        raise StoredArrayError(f"'{name}' has {math.prod(shape):,} numbers; at most {MAX_NUMBERS:,} are read")
+        raise StoredArrayError(
+            f"'{name}' has {math.prod(shape):,} numbers; at most {MAX_NUMBERS:,} are read"
+        )

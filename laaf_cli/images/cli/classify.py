@@ -21,7 +21,10 @@ def classify(
         str,
         typer.Argument(
             metavar="DATASET",
-            help="semeion, mnist, kmnist, fashion-mnist, cifar-10, cifar-100, svhn; or a YAML file that names images.",
+            help=(
+                "semeion, mnist, kmnist, fashion-mnist, cifar-10, cifar-100, svhn; or a YAML "
+                "file that names images."
+            ),
             show_default=False,
         ),
     ],
@@ -44,7 +47,10 @@ def classify(
         typer.Option(
             "--slopes-per",
             metavar="WHAT",
-            help="neuron (as the authors) or channel: what has a slope of its own in a convolution of N-LAAF.",
+            help=(
+                "neuron (as the authors) or channel: what has a slope of its own in a "
+                "convolution of N-LAAF."
+            ),
             rich_help_panel="Method",
         ),
     ] = None,
@@ -53,7 +59,10 @@ def classify(
         typer.Option(
             "--reading",
             metavar="WHOSE",
-            help="paper, or code: whose set-up counts where the paper's text and the authors' code differ.",
+            help=(
+                "paper, or code: whose set-up counts where the paper's text and the authors' "
+                "code differ."
+            ),
             rich_help_panel=_NETWORK,
         ),
     ] = None,
@@ -91,7 +100,11 @@ def classify(
     batch: Annotated[
         int | None,
         typer.Option(
-            "--batch", metavar="N", help="Images in a step, 64.", rich_help_panel="Training", show_default=False
+            "--batch",
+            metavar="N",
+            help="Images in a step, 64.",
+            rich_help_panel="Training",
+            show_default=False,
         ),
     ] = None,
     max_seconds: options.MaxSecondsOption = None,
@@ -114,7 +127,13 @@ def classify(
     overwrite: options.OverwriteOption = False,
     max_error: Annotated[
         float | None,
-        typer.Option("--max-error", min=0, max=1, metavar="X", help="Exit with 6 above this test error, as 0.05."),
+        typer.Option(
+            "--max-error",
+            min=0,
+            max=1,
+            metavar="X",
+            help="Exit with 6 above this test error, as 0.05.",
+        ),
     ] = None,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
@@ -127,7 +146,9 @@ def classify(
     from laaf_cli.spec import bundled
 
     if dataset.endswith(".npz"):
-        raise UsageError(f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file")
+        raise UsageError(
+            f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file"
+        )
     text = bundled.find_images(dataset)
     chosen = image_options.ImageOptions(
         activation,
@@ -177,8 +198,10 @@ def announce(plan: ImagePlan) -> None:
     augmented = ", augmented" if spec.augment else ""
     epochs = f"{plan.epochs} epoch" + "s" * (plan.epochs > 1)
     console.print_message(
-        f"{spec.title or plan.name}: {len(data.train.labels):,} training and {len(data.test.labels):,} test images"
-        f"{augmented}, {spec.model.kind}, {slopes}{recovery}, {epochs}, seed {spec.seed}, {spec.dtype}, "
+        f"{spec.title or plan.name}: {len(data.train.labels):,} training and "
+        f"{len(data.test.labels):,} test images"
+        f"{augmented}, {spec.model.kind}, {slopes}{recovery}, {epochs}, seed {spec.seed}, "
+        f"{spec.dtype}, "
         f"{plan.device.type}"
     )
     for warning in one_run.memory_warnings(plan):

@@ -1,4 +1,6 @@
-"""Progress of downloads on stderr: a line on a terminal that is overwritten, a line for every file elsewhere."""
+"""Progress of downloads on stderr: a line on a terminal that is overwritten, a line for every
+file elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class _Line:
         if is_over or time.monotonic() - self.last_s >= EVERY_S:
             self.last_s = time.monotonic()
             messages().print(
-                f"fetching {name}: {n_done / 1e6:.1f} of {size}", end="\n" if is_over else "\r", highlight=False
+                f"fetching {name}: {n_done / 1e6:.1f} of {size}",
+                end="\n" if is_over else "\r",
+                highlight=False,
             )
 
 

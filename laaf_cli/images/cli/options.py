@@ -38,7 +38,10 @@ DataDirOption = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Where data sets lie, or are put; not given: $LAAF_DATA_DIR, else a folder of the user's cache.",
+        help=(
+            "Where data sets lie, or are put; not given: $LAAF_DATA_DIR, else a folder of the "
+            "user's cache."
+        ),
         rich_help_panel=DATA,
         show_default=False,
     ),
@@ -101,10 +104,18 @@ class ImageOptions:
             for assignment in assignments:
                 apply(root, assignment)
         slopes = root.child("slopes")
-        kind, recovery = (slopes.child(key) if slopes is not None else None for key in ("kind", "recovery"))
-        if self.slope_recovery and (self.activation or (kind.data if kind is not None else None)) == Activation.FIXED:
+        kind, recovery = (
+            slopes.child(key) if slopes is not None else None for key in ("kind", "recovery")
+        )
+        if (
+            self.slope_recovery
+            and (self.activation or (kind.data if kind is not None else None)) == Activation.FIXED
+        ):
             raise UsageError("--slope-recovery needs slopes, and those of this run are fixed")
-        return [*assignments, *self._flags(recovery is not None and isinstance(recovery.data, dict))]
+        return [
+            *assignments,
+            *self._flags(recovery is not None and isinstance(recovery.data, dict)),
+        ]
 
     def _flags(self, recovery_has_settings: bool) -> Iterator[Override]:
         from laaf_cli.spec import Override
@@ -114,7 +125,11 @@ class ImageOptions:
         if self.slope_recovery is True and not recovery_has_settings:
             yield Override(("slopes", "recovery"), "true", "--slope-recovery ")
         if self.augment is not None:
-            yield Override(("augment",), str(self.augment).lower(), "--augment " if self.augment else "--no-augment ")
+            yield Override(
+                ("augment",),
+                str(self.augment).lower(),
+                "--augment " if self.augment else "--no-augment ",
+            )
         for flag, path, value in (
             ("--reading", ("reading",), self.reading),
             ("--model", ("model", "kind"), self.model),

@@ -29,7 +29,10 @@ def image_summary_tables(summary: ImageSummary) -> Iterator[PlainTable]:
     errors.add_texts("images", f"{summary.n_test}", f"{summary.n_train}")
     yield errors
     if summary.classes:
-        yield _classes([(name, percent(share)) for name, share in _worst(list(summary.classes.items()))], "error")
+        yield _classes(
+            [(name, percent(share)) for name, share in _worst(list(summary.classes.items()))],
+            "error",
+        )
     if summary.n_slopes:
         yield slopes_table(summary.slopes)
     cost = plain_table("training", "")
@@ -108,7 +111,8 @@ def _data(overview: ImageOverview) -> PlainTable:
     if spec.source:
         table.add_texts("source", spec.source)
     table.add_texts(
-        "training, test", f"{facts['n_train']} and {facts['n_test']} images of {facts['n_classes']} classes"
+        "training, test",
+        f"{facts['n_train']} and {facts['n_test']} images of {facts['n_classes']} classes",
     )
     if facts["subset"]:
         table.add_texts("a part of the whole", facts["subset"])
@@ -122,7 +126,9 @@ def _method(overview: ImageOverview) -> PlainTable:
     table = plain_table("method", overview.method)
     recovery = spec.slopes.recovery
     if recovery is not None and spec.slopes.kind != "fixed":
-        table.add_texts("slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}")
+        table.add_texts(
+            "slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
+        )
     if spec.slopes.kind == "nlaaf":
         table.add_texts("in convolutions", f"a slope per {spec.slopes.per}")
     table.add_texts("network", _network(spec.model))
@@ -132,14 +138,20 @@ def _method(overview: ImageOverview) -> PlainTable:
     if training.drops:
         rate_law += f", times {training.factor:g} at epoch {', '.join(map(str, training.drops))}"
     passes = f"{training.epochs} epoch" + "s" * (training.epochs != 1)
-    table.add_texts("training", f"{passes}, batches of {training.batch}, momentum {training.momentum:g}")
+    table.add_texts(
+        "training", f"{passes}, batches of {training.batch}, momentum {training.momentum:g}"
+    )
     table.add_texts("", rate_law)
     table.add_texts("augmentation", "on" if spec.augment else "off")
-    table.add_texts("set-up as in", {"paper": "the paper's text", "code": "the authors' code"}[spec.reading])
+    table.add_texts(
+        "set-up as in", {"paper": "the paper's text", "code": "the authors' code"}[spec.reading]
+    )
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
     for event in overview.events:
         table.add_texts(f"before step {event.iteration}", event.what)
-    table.add_texts("ended", ended_text(facts, f"epoch {overview.end.epoch:g} and {facts['iterations']} steps"))
+    table.add_texts(
+        "ended", ended_text(facts, f"epoch {overview.end.epoch:g} and {facts['iterations']} steps")
+    )
     table.add_texts("images per second", rate(facts["images_per_s"]))
     return table
 
@@ -162,7 +174,9 @@ def _course(overview: ImageOverview) -> PlainTable:
     table.add_texts("test error", *(percent(state.test_error) for state in states.values()))
     table.add_texts("training error", *(percent(state.train_error) for state in states.values()))
     table.add_texts("test cross entropy", *(f"{state.test_loss:.4g}" for state in states.values()))
-    table.add_texts("training cross entropy", *(f"{state.train_loss:.4g}" for state in states.values()))
+    table.add_texts(
+        "training cross entropy", *(f"{state.train_loss:.4g}" for state in states.values())
+    )
     if overview.slope_recovery is not None:
         table.add_texts("S(a)", "", f"{overview.slope_recovery:.4f}", "")
     return table

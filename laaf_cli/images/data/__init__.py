@@ -1,4 +1,6 @@
-"""The image data sets of section 4, read from their publishers' own formats and checked against their checksums."""
+"""The image data sets of section 4, read from their publishers' own formats and checked against
+their checksums.
+"""
 
 from __future__ import annotations
 
@@ -10,4 +12,13 @@ from laaf_cli.images.data.loading import load_images
 from laaf_cli.images.data.own import read_npz
 from laaf_cli.images.data.published import DataSet
 
-__all__ = ["DATASETS", "DataSet", "ImageData", "Images", "Progress", "default_data_dir", "load_images", "read_npz"]
+__all__ = [
+    "DATASETS",
+    "DataSet",
+    "ImageData",
+    "Images",
+    "Progress",
+    "default_data_dir",
+    "load_images",
+    "read_npz",
+]

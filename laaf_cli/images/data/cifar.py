@@ -1,4 +1,6 @@
-"""The records of CIFAR-10 and CIFAR-100: label bytes, then 1024 red, 1024 green and 1024 blue bytes."""
+"""The records of CIFAR-10 and CIFAR-100: label bytes, then 1024 red, 1024 green and 1024 blue
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def read_cifar(content: bytes, n_classes: int) -> Images:
     n_labels = 2 if n_classes == 100 else 1
     n_record = n_labels + N_PIXELS
     if len(content) % n_record:
-        raise DataSetError(f"it has {len(content):,} bytes, which is no multiple of the {n_record:,} of a record")
+        raise DataSetError(
+            f"it has {len(content):,} bytes, which is no multiple of the {n_record:,} of a record"
+        )
     records = np.frombuffer(content, np.uint8).reshape(-1, n_record)
     pixels = records[:, n_labels:].reshape(-1, 3, SIDE, SIDE)
     if n_labels == 2:
@@ -50,7 +54,9 @@ def records_from_pickle(content: bytes, names: tuple[str, ...]) -> bytes:
 
 def _labels(values: Any, name: str, n: int) -> np.ndarray:
     if not isinstance(values, list) or len(values) != n:
-        raise DataSetError(f"its '{name}' are not a list of {n:,} labels, as many as there are images")
+        raise DataSetError(
+            f"its '{name}' are not a list of {n:,} labels, as many as there are images"
+        )
     if not all(type(value) is int and 0 <= value < 256 for value in values):
         raise DataSetError(f"its '{name}' are not all numbers from 0 to 255")
     return np.array(values, np.uint8)[:, None]

@@ -1,4 +1,6 @@
-"""The rows of CIFAR-10 and CIFAR-100: the binary and the Python version, in their archives or out of them."""
+"""The rows of CIFAR-10 and CIFAR-100: the binary and the Python version, in their archives or
+out of them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,10 @@ from laaf_cli.images.data.cifar import N_PIXELS, read_cifar, records_from_pickle
 from laaf_cli.images.data.published import DataSet, Form, Part, Piece, PublishedFile
 
 _TERMS = (
-    "Alex Krizhevsky, Vinod Nair and Geoffrey Hinton, University of Toronto; no licence is given, and those who use it "
-    "are asked to cite A. Krizhevsky, 'Learning Multiple Layers of Features from Tiny Images', technical report, 2009."
+    "Alex Krizhevsky, Vinod Nair and Geoffrey Hinton, University of Toronto; no licence is "
+    "given, and those who use it "
+    "are asked to cite A. Krizhevsky, 'Learning Multiple Layers of Features from Tiny Images', "
+    "technical report, 2009."
 )
 
 
@@ -27,8 +31,8 @@ def make_piece(
 ) -> Piece:
     """A batch: its records, packed by anyone or in the publisher's archive, or its pickle.
 
-    records: the checksum of the records. archives: the binary and the Python version, with the folder in each as
-    member. labels: their keys in the pickle.
+    records: the checksum of the records. archives: the binary and the Python version, with the
+    folder in each as member. labels: their keys in the pickle.
     """
     size = n * (len(labels) + N_PIXELS)
     binary, python = archives
@@ -115,7 +119,11 @@ _PARTS_10 = tuple(
     Part(
         name,
         10_000,
-        (make_piece(name, 10_000, records, PublishedFile(name, size, md5), _ARCHIVES_10, ("labels",)),),
+        (
+            make_piece(
+                name, 10_000, records, PublishedFile(name, size, md5), _ARCHIVES_10, ("labels",)
+            ),
+        ),
         partial(read_cifar, n_classes=10),
     )
     for name, records, size, md5 in _BATCHES_10
@@ -164,7 +172,12 @@ _PARTS_100 = tuple(
         partial(read_cifar, n_classes=100),
     )
     for name, n, records, md5 in (
-        ("train", 50_000, "sha1:e207cd2e05b73b1393c74c7f5e7bea451d63e08e", "md5:16019d7e3df5f24257cddd939b257f8d"),
+        (
+            "train",
+            50_000,
+            "sha1:e207cd2e05b73b1393c74c7f5e7bea451d63e08e",
+            "md5:16019d7e3df5f24257cddd939b257f8d",
+        ),
         (
             "test",
             10_000,
@@ -176,13 +189,19 @@ _PARTS_100 = tuple(
 
 _CLASSES_100 = tuple(
     (  # noqa: SIM905 - a hundred names, and not a hundred lines
-        "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly "
-        "camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile "
-        "cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp "
+        "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge "
+        "bus butterfly "
+        "camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab "
+        "crocodile "
+        "cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo "
+        "keyboard lamp "
         "lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom "
-        "oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine "
-        "possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake "
-        "spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor "
+        "oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy "
+        "porcupine "
+        "possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper "
+        "snail snake "
+        "spider squirrel streetcar sunflower sweet_pepper table tank telephone television "
+        "tiger tractor "
         "train trout tulip turtle wardrobe whale willow_tree wolf woman worm"
     ).split()
 )

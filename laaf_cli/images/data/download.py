@@ -14,7 +14,9 @@ from laaf_cli.images.data.folder import shown_path
 from laaf_cli.images.data.published import PublishedFile
 
 Progress = Callable[[str, int, int], None]
-"""Is told of a file that is being fetched: its name, the bytes that have come, and those that it has."""
+"""Is told of a file that is being fetched: its name, the bytes that have come, and those that it
+has.
+"""
 
 CHUNK = 65_536
 TIMEOUT_S = (10, 30)
@@ -26,7 +28,9 @@ class _TooLongError(Exception):
 
 
 class _Bar:
-    """What pooch takes for a progress bar: passes the bytes on, and ends a transfer that does not."""
+    """What pooch takes for a progress bar: passes the bytes on, and ends a transfer that does
+    not.
+    """
 
     def __init__(self, file: PublishedFile, progress: Progress | None) -> None:
         self._file, self._progress = file, progress
@@ -53,8 +57,9 @@ class _Bar:
 def fetch(file: PublishedFile, folder: Path, progress: Progress | None = None) -> None:
     """Puts the file into the folder; from the first of its URLs that gives it.
 
-    It is written aside, and takes its place when its checksum is right; nothing else stays, however this ends.
-    Raises DataSetError where no URL gives it, with what went wrong at each, or the folder cannot be written.
+    It is written aside, and takes its place when its checksum is right; nothing else stays, however
+    this ends. Raises DataSetError where no URL gives it, with what went wrong at each, or the
+    folder cannot be written.
     """
     failures = []
     new: list[Path] = []
@@ -69,7 +74,9 @@ def fetch(file: PublishedFile, folder: Path, progress: Progress | None = None) -
                     return
                 failures.append(f"{urlsplit(url).hostname} {failure}")
     except OSError as error:
-        raise DataSetError(f"{shown_path(folder)} cannot be written: {error.strerror or error}") from None
+        raise DataSetError(
+            f"{shown_path(folder)} cannot be written: {error.strerror or error}"
+        ) from None
     finally:
         for path in new:
             # Goes where it has stayed empty.
@@ -79,15 +86,20 @@ def fetch(file: PublishedFile, folder: Path, progress: Progress | None = None) -
 
 
 def _fetched(url: str, file: PublishedFile, folder: Path, progress: Progress | None) -> str:
-    """Fetches a file; empty where it is there, else what the server did wrong. Raises OSError for the disk's faults."""
+    """Fetches a file; empty where it is there, else what the server did wrong. Raises OSError
+    for the disk's faults.
+    """
     import pooch
     from requests import exceptions
 
     # pooch speaks to the terminal, which is not ours to use.
     pooch.get_logger().setLevel(logging.ERROR)
     bar = _Bar(file, progress)
-    # What a server packs for the way would be unpacked on arrival, and a file that is packed with it.
-    get = pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"})
+    # What a server packs for the way would be unpacked on arrival, and a file that is packed with
+    # it.
+    get = pooch.HTTPDownloader(
+        bar, CHUNK, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}
+    )
     try:
         pooch.retrieve(url, file.checksum, file.name, folder, downloader=get)
     except exceptions.HTTPError as error:

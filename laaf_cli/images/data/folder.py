@@ -1,4 +1,6 @@
-"""The files of a data set under a folder: found in whatever form they lie there, read once, and checked."""
+"""The files of a data set under a folder: found in whatever form they lie there, read once, and
+checked.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,14 @@ from pathlib import Path
 
 from laaf_cli.errors import DataSetError
 from laaf_cli.images.data.packing import unpacked
-from laaf_cli.images.data.published import DataSet, Form, Piece, PublishedFile, checksum_of, has_checksum
+from laaf_cli.images.data.published import (
+    DataSet,
+    Form,
+    Piece,
+    PublishedFile,
+    checksum_of,
+    has_checksum,
+)
 from laaf_cli.text import printable
 
 DATA_DIR = "LAAF_DATA_DIR"
@@ -30,17 +39,21 @@ def default_data_dir() -> Path:
 
 
 class FilesOfDataSet:
-    """What there is of a data set under a folder; every file is read at most once, and what is checked is used.
+    """What there is of a data set under a folder; every file is read at most once, and what is
+    checked is used.
 
-    A file lies in `folder/NAME`, in `folder` itself, or where other programs put it. others: the other data sets, for
-    some have files of the same names. sha256: of each file that was read, by name.
+    A file lies in `folder/NAME`, in `folder` itself, or where other programs put it. others: the
+    other data sets, for some have files of the same names. sha256: of each file that was read, by
+    name.
     """
 
     def __init__(self, dataset: DataSet, folder: Path, others: Mapping[str, DataSet]) -> None:
         self.dataset, self.folder = dataset, folder
         self.own_folder = folder / dataset.name
         self.sha256: dict[str, str] = {}
-        self._foreign = {file for name, row in others.items() if name != dataset.name for file in row.files}
+        self._foreign = {
+            file for name, row in others.items() if name != dataset.name for file in row.files
+        }
         self._members: dict[Path, dict[str, bytes] | None] = {}
 
     def content(self, piece: Piece) -> bytes | None:
@@ -56,14 +69,20 @@ class FilesOfDataSet:
         return None
 
     def _places(self, name: str) -> Iterator[Path]:
-        folders = (self.own_folder, self.folder, *(self.folder / other for other in self.dataset.folders))
+        folders = (
+            self.own_folder,
+            self.folder,
+            *(self.folder / other for other in self.dataset.folders),
+        )
         for folder in (*folders, *(self.own_folder / other for other in self.dataset.folders)):
             path = folder / name
             try:
                 # A directory may bear the name of a file, as `train` does.
                 is_there = path.exists() and not path.is_dir()
             except OSError as error:
-                raise DataSetError(f"{shown_path(path)} cannot be read: {error.strerror or error}") from None
+                raise DataSetError(
+                    f"{shown_path(path)} cannot be read: {error.strerror or error}"
+                ) from None
             if is_there:
                 yield path
 
@@ -71,13 +90,26 @@ class FilesOfDataSet:
         """The members of a file that are wanted, or None where it belongs to another data set."""
         if path not in self._members:
             forms = {
-                form.member: (form, piece) for piece in self._pieces() for form in piece.forms if form.file == file
+                form.member: (form, piece)
+                for piece in self._pieces()
+                for form in piece.forms
+                if form.file == file
             }
             wanted = {member: form.size or piece.size for member, (form, piece) in forms.items()}
-            namesakes = [other for other in self._foreign if other.name == file.name and path.parent == self.folder]
-            limit = max(other.size or sum(wanted.values()) + _PACKED_SLACK for other in (file, *namesakes))
+            namesakes = [
+                other
+                for other in self._foreign
+                if other.name == file.name and path.parent == self.folder
+            ]
+            limit = max(
+                other.size or sum(wanted.values()) + _PACKED_SLACK for other in (file, *namesakes)
+            )
             content = bytes_of(path, limit)
-            if any(has_checksum(content, other.checksum) for other in namesakes if other.size == len(content)):
+            if any(
+                has_checksum(content, other.checksum)
+                for other in namesakes
+                if other.size == len(content)
+            ):
                 self._members[path] = None
                 return None
             _check(path, content, file, limit)
@@ -108,7 +140,9 @@ def bytes_of(path: Path, limit: int) -> bytes:
             # No more than the file has: reading takes the memory for all that it is asked for.
             return stream.read(min(limit, os.fstat(stream.fileno()).st_size) + 1)
     except OSError as error:
-        raise DataSetError(f"{shown_path(path)} cannot be read: {error.strerror or error}") from None
+        raise DataSetError(
+            f"{shown_path(path)} cannot be read: {error.strerror or error}"
+        ) from None
 
 
 def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
@@ -123,12 +157,16 @@ def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
 
 
 def _converted(path: Path, piece: Piece, form: Form, content: bytes) -> bytes:
-    """The bytes that the reader takes; those from a file without a checksum of its own are checked themselves."""
+    """The bytes that the reader takes; those from a file without a checksum of its own are
+    checked themselves.
+    """
     if form.convert is None and len(content) != piece.size:
         why = f"it has {len(content):,} bytes of {piece.name}, and {piece.size:,} were expected"
         raise _other_file(path, piece.name, why)
     if not form.file.checksum and not has_checksum(content, piece.checksum):
-        raise _other_file(path, piece.name, f"of what is in it, {_checksums(content, piece.checksum)}")
+        raise _other_file(
+            path, piece.name, f"of what is in it, {_checksums(content, piece.checksum)}"
+        )
     if form.convert is None:
         return content
     try:
@@ -140,7 +178,10 @@ def _converted(path: Path, piece: Piece, form: Form, content: bytes) -> bytes:
 def _checksums(content: bytes, expected: str) -> str:
     algorithm = expected.partition(":")[0]
     found = checksum_of(content, algorithm)
-    return f"the {algorithm} is {found.partition(':')[2]}, and {expected.partition(':')[2]} was expected"
+    return (
+        f"the {algorithm} is {found.partition(':')[2]}, and {expected.partition(':')[2]} "
+        "was expected"
+    )
 
 
 def _other_file(path: Path, name: str, why: str) -> DataSetError:

@@ -1,4 +1,6 @@
-"""Images with their labels, in memory: whole numbers from 0 to 255, and the number of the class of each."""
+"""Images with their labels, in memory: whole numbers from 0 to 255, and the number of the class
+of each.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ MAX_BYTES = 2_000_000_000
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images and their classes. pixels: uint8 [n, channels, height, width]. labels: int64 [n], from 0."""
+    """Images and their classes. pixels: uint8 [n, channels, height, width]. labels: int64 [n],
+    from 0.
+    """
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -39,8 +43,9 @@ class Images:
 class ImageData:
     """A data set as it is trained on and tested with.
 
-    subset: empty where the set is complete, else which part of it this is. unfetched: why the rest was not fetched,
-    where that was tried. files: the name of each file that was read → the sha256 of its bytes.
+    subset: empty where the set is complete, else which part of it this is. unfetched: why the rest
+    was not fetched, where that was tried. files: the name of each file that was read → the sha256
+    of its bytes.
     """
 
     train: Images
@@ -56,7 +61,9 @@ class ImageData:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of pixels, labels and split: the same for the same images, whatever files they came in."""
+        """The sha256 of pixels, labels and split: the same for the same images, whatever files
+        they came in.
+        """
         digest = hashlib.sha256()
         for images in (self.train, self.test):
             digest.update(f"{images.pixels.shape}".encode())
@@ -68,8 +75,8 @@ class ImageData:
 def labelled(pixels: np.ndarray, labels: np.ndarray, n_classes: int) -> Images:
     """The images, each with its class.
 
-    pixels: uint8 [n, channels, height, width]. labels: whole numbers [n].
-    Raises DataSetError where their numbers differ, there are none, or a label is not below `n_classes`.
+    pixels: uint8 [n, channels, height, width]. labels: whole numbers [n]. Raises DataSetError where
+    their numbers differ, there are none, or a label is not below `n_classes`.
     """
     if len(pixels) != len(labels):
         raise DataSetError(f"there are {len(pixels):,} images and {len(labels):,} labels")
@@ -84,5 +91,6 @@ def check_labels(labels: np.ndarray, n_classes: int) -> None:
     wrong = np.flatnonzero((labels < 0) | (labels >= n_classes))
     if len(wrong):
         raise DataSetError(
-            f"the label of image {wrong[0]:,} is {labels[wrong[0]]}; the classes are numbered 0 to {n_classes - 1}"
+            f"the label of image {wrong[0]:,} is {labels[wrong[0]]}; the classes are numbered "
+            f"0 to {n_classes - 1}"
         )

@@ -18,22 +18,28 @@ from laaf_cli.images.data.published import DataSet, Part, Piece, PublishedFile
 from laaf_cli.text import did_you_mean, listed, shown
 
 TRAINING_SHARE = 0.8
-"""The share of the test images of each class that is trained on where there are no training images."""
+"""The share of the test images of each class that is trained on where there are no training
+images.
+"""
 
 Contents = Mapping[Piece, bytes]
 
 
 def load_images(
-    name: str | Path, folder: Path | None = None, *, download: bool = True, progress: Progress | None = None
+    name: str | Path,
+    folder: Path | None = None,
+    *,
+    download: bool = True,
+    progress: Progress | None = None,
 ) -> ImageData:
     """The images of a data set, or of a file of one's own.
 
-    name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`). folder: where the files of the data
-    sets lie, `default_data_dir()` where it is None. download: whether files that are missing are fetched into it; where
-    they are not, or cannot be, what is there is used as long as it suffices, and `ImageData.subset` says what part that
-    is. progress: is told of files that are being fetched.
-    Raises DataSetError for a name that is not in the table, for files that are not what they should be, and where too
-    many are missing.
+    name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`). folder: where the
+    files of the data sets lie, `default_data_dir()` where it is None. download: whether files that
+    are missing are fetched into it; where they are not, or cannot be, what is there is used as long
+    as it suffices, and `ImageData.subset` says what part that is. progress: is told of files that
+    are being fetched. Raises DataSetError for a name that is not in the table, for files that are
+    not what they should be, and where too many are missing.
     """
     if Path(name).suffix.lower() == ".npz":
         return read_npz(Path(name))
@@ -58,7 +64,9 @@ def load_images(
 def _existing_or_new(folder: Path) -> Path:
     """The folder; raises DataSetError where something else bears its name."""
     if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112 - Path raises for what is no path
-        raise DataSetError(f"{shown_path(folder)} is no folder, and data sets lie in one; --data-dir DIR names it")
+        raise DataSetError(
+            f"{shown_path(folder)} is no folder, and data sets lie in one; --data-dir DIR names it"
+        )
     return folder
 
 
@@ -90,7 +98,10 @@ def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
             f"{files.dataset.title} is not all in {shown_path(files.folder)}, and {why}.",
             "Download",
             *(f"  {file.name} ({file.size:,} bytes) from {file.urls[0]}" for file in missing),
-            f"and put {them} into {shown_path(files.own_folder)}; or name a folder with {them} by --data-dir DIR.",
+            (
+                f"and put {them} into {shown_path(files.own_folder)}; or name a folder with {them} "
+                "by --data-dir DIR."
+            ),
         ]
     )
 
@@ -100,25 +111,33 @@ def _is_there(part: Part, contents: Contents) -> bool:
 
 
 def _suffices(dataset: DataSet, contents: Contents) -> bool:
-    """Whether there is something to test with; training images can be taken from it where there are no others."""
+    """Whether there is something to test with; training images can be taken from it where there
+    are no others.
+    """
     return all(_is_there(part, contents) for part in dataset.test)
 
 
-def _assembled(dataset: DataSet, contents: Contents, sha256: Mapping[str, str], unfetched: str) -> ImageData:
+def _assembled(
+    dataset: DataSet, contents: Contents, sha256: Mapping[str, str], unfetched: str
+) -> ImageData:
     there = [part for part in dataset.train if _is_there(part, contents)]
     test = _read(dataset, dataset.test, contents)
     n_train = sum(part.n for part in dataset.train)
     if not there:
         train, test = _split(test)
         subset = (
-            f"{len(train):,} of the {len(train) + len(test):,} test images for training and the other {len(test):,} "
-            f"for testing, as the {n_train:,} training images are missing; not comparable with published figures"
+            f"{len(train):,} of the {len(train) + len(test):,} test images for training and "
+            f"the other {len(test):,} "
+            f"for testing, as the {n_train:,} training images are missing; not comparable with "
+            "published figures"
         )
         return ImageData(train, test, dataset.classes, dict(sha256), subset, unfetched)
     train = _read(dataset, there, contents)
     subset = ""
     if len(there) < len(dataset.train):
-        subset = f"{len(train):,} of {n_train:,} training images ({listed(part.name for part in there)})"
+        subset = (
+            f"{len(train):,} of {n_train:,} training images ({listed(part.name for part in there)})"
+        )
     return ImageData(train, test, dataset.classes, dict(sha256), subset, unfetched)
 
 
@@ -128,16 +147,21 @@ def _read(dataset: DataSet, parts: tuple[Part, ...] | list[Part], contents: Cont
         try:
             found = part.read(*(contents[piece] for piece in part.pieces))
         except DataSetError as error:
-            raise DataSetError(f"{dataset.title}, {listed(piece.name for piece in part.pieces)}: {error}") from None
+            raise DataSetError(
+                f"{dataset.title}, {listed(piece.name for piece in part.pieces)}: {error}"
+            ) from None
         if len(found) != part.n or found.shape != dataset.shape:
             raise DataSetError(
-                f"{dataset.title}, {part.name}: there are {len(found):,} images of shape {found.shape}, and {part.n:,} "
+                f"{dataset.title}, {part.name}: there are {len(found):,} images of shape "
+                f"{found.shape}, and {part.n:,} "
                 f"of shape {dataset.shape} were expected"
             )
         images.append(found)
     if len(images) == 1:
         return images[0]
-    return Images(np.concatenate([i.pixels for i in images]), np.concatenate([i.labels for i in images]))
+    return Images(
+        np.concatenate([i.pixels for i in images]), np.concatenate([i.labels for i in images])
+    )
 
 
 def _split(images: Images) -> tuple[Images, Images]:

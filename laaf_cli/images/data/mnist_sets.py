@@ -1,4 +1,6 @@
-"""The rows of MNIST and of the sets that are made like it: 28 x 28 grey pixels, ten classes, 60,000 and 10,000."""
+"""The rows of MNIST and of the sets that are made like it: 28 x 28 grey pixels, ten classes,
+60,000 and 10,000.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ def _piece(urls: tuple[str, ...], row: _Idx) -> Piece:
     """A file of MNIST or one of its successors, packed as published, or unpacked."""
     name, packed_size, packed_sha256, size, sha256 = row
     packed = PublishedFile(
-        f"{name}.gz", packed_size, f"sha256:{packed_sha256}", tuple(f"{url}{name}.gz" for url in urls)
+        f"{name}.gz",
+        packed_size,
+        f"sha256:{packed_sha256}",
+        tuple(f"{url}{name}.gz" for url in urls),
     )
     plain = PublishedFile(name, size, f"sha256:{sha256}")
     return Piece(name, size, plain.checksum, (Form(packed, "gzip"), Form(plain)))
@@ -132,9 +137,15 @@ MNIST = make_data_set(
     "MNIST",
     tuple("0123456789"),
     _MNIST,
-    ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+    (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
     "MNIST/raw",
-    "Yann LeCun, Corinna Cortes and Christopher J. C. Burges; Creative Commons Attribution-Share Alike 3.0.",
+    (
+        "Yann LeCun, Corinna Cortes and Christopher J. C. Burges; Creative Commons "
+        "Attribution-Share Alike 3.0."
+    ),
 )
 
 KMNIST = make_data_set(
@@ -144,19 +155,34 @@ KMNIST = make_data_set(
     _KMNIST,
     ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
     "KMNIST/raw",
-    "'KMNIST Dataset' (created by CODH), adapted from 'Kuzushiji Dataset' (created by NIJL and others), "
+    "'KMNIST Dataset' (created by CODH), adapted from 'Kuzushiji Dataset' (created by NIJL and "
+    "others), "
     "doi:10.20676/00000341; Creative Commons Attribution-Share Alike 4.0.",
 )
 
 FASHION_MNIST = make_data_set(
     "fashion-mnist",
     "Fashion-MNIST",
-    ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
     _FASHION_MNIST,
     (
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
     "FashionMNIST/raw",
-    "Zalando Research (Han Xiao, Kashif Rasul, Roland Vollgraf); MIT License, copyright 2017 Zalando SE.",
+    (
+        "Zalando Research (Han Xiao, Kashif Rasul, Roland Vollgraf); MIT License, copyright 2017 "
+        "Zalando SE."
+    ),
 )

@@ -21,18 +21,30 @@ _SLACK = 20_000_000
 """What an archive may hold besides the members that are wanted, in bytes."""
 
 _DAMAGED = (
-    *(OSError, EOFError, ValueError, KeyError, IndexError, OverflowError, NotImplementedError, RuntimeError),
+    *(
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        NotImplementedError,
+        RuntimeError,
+    ),
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
 
 Unpack = Callable[[bytes, Mapping[str, int]], dict[str, bytes]]
-"""Takes packed bytes and the most bytes of each member that is wanted, and gives these; one without a name is ''."""
+"""Takes packed bytes and the most bytes of each member that is wanted, and gives these; one
+without a name is ''.
+"""
 
 
 def unpacked(packing: str, content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     """The wanted members, each of at most its size.
 
-    Raises DataSetError where one is missing or larger, and where the file is damaged or goes on after its end.
+    Raises DataSetError where one is missing or larger, and where the file is damaged or goes on
+    after its end.
     """
     try:
         members = PACKINGS[packing](content, wanted)
@@ -121,4 +133,10 @@ def _zip(content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     return found
 
 
-PACKINGS: dict[str, Unpack] = {"plain": _plain, "gzip": _gzip, "xz": _xz, "tar.gz": _tar, "zip": _zip}
+PACKINGS: dict[str, Unpack] = {
+    "plain": _plain,
+    "gzip": _gzip,
+    "xz": _xz,
+    "tar.gz": _tar,
+    "zip": _zip,
+}

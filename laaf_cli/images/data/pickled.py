@@ -1,8 +1,10 @@
-"""The pickles of the Python version of CIFAR, read as data: no name is looked up, nothing is called.
+"""The pickles of the Python version of CIFAR, read as data: no name is looked up, nothing is
+called.
 
-A pickle is a program for a stack machine. This one knows the instructions that Python 2 wrote in protocols 1 and 2
-for dicts, lists, tuples, numbers, texts and arrays of bytes; the three names that stand for an array are recognised
-as words. Every other instruction, and every other name, is refused.
+A pickle is a program for a stack machine. This one knows the instructions that Python 2 wrote in
+protocols 1 and 2 for dicts, lists, tuples, numbers, texts and arrays of bytes; the three names that
+stand for an array are recognised as words. Every other instruction, and every other name, is
+refused.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ import numpy as np
 from laaf_cli.errors import DataSetError
 
 MAX_INSTRUCTIONS = 2_000_000
-"""Ten times those of the longest file; an empty dict takes one byte of a file, and sixty-four of memory."""
+"""Ten times those of the longest file; an empty dict takes one byte of a file, and sixty-four of
+memory.
+"""
 
 ARRAY = b"numpy.core.multiarray _reconstruct"
 ARRAY_TYPE = b"numpy ndarray"
@@ -49,18 +53,23 @@ class _Bytes:
 def read_pickle(content: bytes) -> Any:
     """The dict, list or number in the file, with arrays of unsigned bytes as arrays.
 
-    Raises DataSetError for any other instruction, and for a file that ends early or goes on after its end.
+    Raises DataSetError for any other instruction, and for a file that ends early or goes on after
+    its end.
     """
     machine = _Machine(content)
     for _ in range(MAX_INSTRUCTIONS):
         code = machine.take(1)
         if code == STOP:
             if machine.position != len(content):
-                raise DataSetError(f"{len(content) - machine.position:,} bytes follow after its end")
+                raise DataSetError(
+                    f"{len(content) - machine.position:,} bytes follow after its end"
+                )
             return _plain(machine.pop())
         instruction = INSTRUCTIONS.get(code)
         if instruction is None:
-            raise DataSetError(f"it has the instruction {code!r}, which a file of numbers and texts does not need")
+            raise DataSetError(
+                f"it has the instruction {code!r}, which a file of numbers and texts does not need"
+            )
         instruction(machine)
     raise DataSetError(f"it has more than {MAX_INSTRUCTIONS:,} instructions")
 
@@ -70,7 +79,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, _Array):
         return value.values
     if isinstance(value, dict):
-        return {key: item.values if isinstance(item, _Array) else item for key, item in value.items()}
+        return {
+            key: item.values if isinstance(item, _Array) else item for key, item in value.items()
+        }
     return value
 
 
@@ -172,7 +183,9 @@ def _made(machine: _Machine) -> None:
 
 
 def _filled(machine: _Machine) -> None:
-    """The state of an array: its version, shape, dtype, order and bytes; that of a dtype says nothing more."""
+    """The state of an array: its version, shape, dtype, order and bytes; that of a dtype says
+    nothing more.
+    """
     state = machine.pop()
     target = machine.stack[-1] if machine.stack else None
     if target is _Bytes:
@@ -180,11 +193,17 @@ def _filled(machine: _Machine) -> None:
     if not isinstance(target, _Array) or not isinstance(state, tuple) or len(state) != 5:
         raise DataSetError("it fills something that is not an array")
     _version, shape, dtype, is_fortran, content = state
-    if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 4:
+    if (
+        not isinstance(shape, tuple)
+        or not all(type(size) is int and size >= 0 for size in shape)
+        or len(shape) > 4
+    ):
         raise DataSetError("it has an array without a shape")
     if dtype is not _Bytes or not isinstance(content, bytes) or math.prod(shape) != len(content):
         raise DataSetError(f"it has an array of shape {shape} whose bytes are not as many")
-    target.values = np.frombuffer(content, np.uint8).reshape(shape, order="F" if is_fortran else "C")
+    target.values = np.frombuffer(content, np.uint8).reshape(
+        shape, order="F" if is_fortran else "C"
+    )
 
 
 def _text(n_bytes: int) -> Callable[[_Machine], None]:
@@ -248,4 +267,6 @@ INSTRUCTIONS: dict[bytes, Callable[[_Machine], None]] = {
     b"R": _made,
     b"b": _filled,
 }
-"""What each instruction does. These are BININT, SHORT_BINSTRING and so on of Python's `pickletools`."""
+"""What each instruction does. These are BININT, SHORT_BINSTRING and so on of Python's
+`pickletools`.
+"""

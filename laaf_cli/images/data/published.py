@@ -1,4 +1,6 @@
-"""A data set as its publisher gives it away: files with sizes and checksums, and the ways in which they may lie."""
+"""A data set as its publisher gives it away: files with sizes and checksums, and the ways in
+which they may lie.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from laaf_cli.images.data.images import Images
 class PublishedFile:
     """A file with what is known of it.
 
-    checksum: `sha256:…`, `sha1:…` or `md5:…`; empty where a file is packed by whoever keeps it. size: in bytes, None
-    where it is not known beforehand. urls: where it is to be had, the best first.
+    checksum: `sha256:…`, `sha1:…` or `md5:…`; empty where a file is packed by whoever keeps it.
+    size: in bytes, None where it is not known beforehand. urls: where it is to be had, the best
+    first.
     """
 
     name: str
@@ -27,9 +30,9 @@ class PublishedFile:
 class Form:
     """One way in which a piece of a data set may lie on the disk.
 
-    packing: a row of `PACKINGS`. member: its name inside an archive. convert: makes of what comes out of the packing
-    the bytes that the data set's reader takes; None where it is these already. size: the most bytes that come out of
-    the packing, None where it is those of the piece.
+    packing: a row of `PACKINGS`. member: its name inside an archive. convert: makes of what comes
+    out of the packing the bytes that the data set's reader takes; None where it is these already.
+    size: the most bytes that come out of the packing, None where it is those of the piece.
     """
 
     file: PublishedFile
@@ -59,7 +62,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Part:
-    """Images that are read together: `read` takes the bytes of the pieces, in their order, and gives `n` images."""
+    """Images that are read together: `read` takes the bytes of the pieces, in their order, and
+    gives `n` images.
+    """
 
     name: str
     n: int
@@ -71,8 +76,8 @@ class Part:
 class DataSet:
     """A row of the table of data sets.
 
-    shape: channels, height and width. folders: those in which other programs keep the files. terms: who published
-    it, and on what terms.
+    shape: channels, height and width. folders: those in which other programs keep the files. terms:
+    who published it, and on what terms.
     """
 
     name: str
@@ -102,5 +107,6 @@ def has_checksum(content: bytes, checksum: str) -> bool:
 
 def checksum_of(content: bytes, algorithm: str) -> str:
     """The checksum of the bytes as `algorithm:hex`."""
-    # These are the checksums that were published; they guard against mishaps where no better one is known.
+    # These are the checksums that were published; they guard against mishaps where no better one is
+    # known.
     return f"{algorithm}:{hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()}"

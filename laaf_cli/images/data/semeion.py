@@ -1,4 +1,6 @@
-"""The text of Semeion, 256 pixels and a one-hot label a line, split by the permutation of the paper's authors."""
+"""The text of Semeion, 256 pixels and a one-hot label a line, split by the permutation of the
+paper's authors.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from laaf_cli.images.data.images import Images, labelled
 SIDE = 16
 N_CLASSES = 10
 N_TRAIN = 1000
-"""How many entries of the authors' permutation are training digits; the others are their test digits."""
+"""How many entries of the authors' permutation are training digits; the others are their test
+digits.
+"""
 
 MAX_BYTES = 100_000_000
 
@@ -20,7 +24,8 @@ MAX_BYTES = 100_000_000
 def read_semeion(text: bytes) -> Images:
     """All digits, a pixel being 0 or 255, in the order of the file.
 
-    Raises DataSetError where a line does not hold 256 zeros and ones and then ten of which just one is a one.
+    Raises DataSetError where a line does not hold 256 zeros and ones and then ten of which just one
+    is a one.
     """
     if len(text) > MAX_BYTES:
         raise DataSetError(f"it is larger than {MAX_BYTES:,} bytes")
@@ -28,14 +33,20 @@ def read_semeion(text: bytes) -> Images:
     rows = [line.split() for line in text.splitlines()]
     for number, row in enumerate(rows, 1):
         if len(row) != n_columns:
-            raise DataSetError(f"line {number} has {len(row)} numbers, and {n_columns} were expected")
+            raise DataSetError(
+                f"line {number} has {len(row)} numbers, and {n_columns} were expected"
+            )
     bits = {word: _bit(word) for word in set().union(*rows)}
     table = np.array([[bits[word] for word in row] for row in rows], np.int8).reshape(-1, n_columns)
     wrong = np.flatnonzero((table < 0).any(axis=1) | (table[:, SIDE * SIDE :].sum(axis=1) != 1))
     if len(wrong):
-        raise DataSetError(f"line {wrong[0] + 1} is not 256 zeros and ones and then ten numbers with a single one")
+        raise DataSetError(
+            f"line {wrong[0] + 1} is not 256 zeros and ones and then ten numbers with a single one"
+        )
     pixels = table[:, : SIDE * SIDE].astype(np.uint8) * np.uint8(255)
-    return labelled(pixels.reshape(-1, 1, SIDE, SIDE), table[:, SIDE * SIDE :].argmax(axis=1), N_CLASSES)
+    return labelled(
+        pixels.reshape(-1, 1, SIDE, SIDE), table[:, SIDE * SIDE :].argmax(axis=1), N_CLASSES
+    )
 
 
 def _bit(word: bytes) -> int:
@@ -75,5 +86,7 @@ def read_test_digits(text: bytes, permutation: bytes, n_train: int = N_TRAIN) ->
 def _permuted(text: bytes, permutation: bytes, which: slice) -> Images:
     digits, order = read_semeion(text), read_permutation(permutation)
     if len(digits) != len(order):
-        raise DataSetError(f"there are {len(digits):,} digits, and the permutation is one of {len(order):,}")
+        raise DataSetError(
+            f"there are {len(digits):,} digits, and the permutation is one of {len(order):,}"
+        )
     return digits.at(order[which])

@@ -12,7 +12,9 @@ _SEMEION = PublishedFile(
     ("https://archive.ics.uci.edu/ml/machine-learning-databases/semeion/semeion.data",),
 )
 _PERMUTATION = PublishedFile(
-    "random_index.npy", 12_872, "sha256:f5c264df30af7d8dead33ccd53b729128470a8e7e3bd07355cadea2ec603bdcb"
+    "random_index.npy",
+    12_872,
+    "sha256:f5c264df30af7d8dead33ccd53b729128470a8e7e3bd07355cadea2ec603bdcb",
 )
 _AUTHORS = PublishedFile(
     "Deep_Learning_Benchmark.zip",
@@ -44,6 +46,7 @@ SEMEION = DataSet(
     (Part("training digits", 1000, _SEMEION_PIECES, read_training_digits),),
     (Part("test digits", 593, _SEMEION_PIECES, read_test_digits),),
     (),
-    "Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by way of the UCI Machine "
+    "Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by way "
+    "of the UCI Machine "
     "Learning Repository; no licence is stated, and those who use it are asked to name both.",
 )

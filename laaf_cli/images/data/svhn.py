@@ -1,4 +1,6 @@
-"""The MATLAB files of SVHN's cropped digits: X of shape 32 x 32 x 3 x n, y of n labels in which 10 stands for 0."""
+"""The MATLAB files of SVHN's cropped digits: X of shape 32 x 32 x 3 x n, y of n labels in which
+10 stands for 0.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from laaf_cli.images.data.images import MAX_BYTES, Images, labelled
 def read_svhn(content: bytes, n_classes: int = 10) -> Images:
     """Colour images and their digits.
 
-    Raises DataSetError for a file that is not MATLAB 5, lacks X or y, or where they are not numbers of these shapes.
+    Raises DataSetError for a file that is not MATLAB 5, lacks X or y, or where they are not numbers
+    of these shapes.
     """
     try:
         arrays = _numbers(content)
@@ -23,9 +26,15 @@ def read_svhn(content: bytes, n_classes: int = 10) -> Images:
         raise DataSetError(str(error)) from None
     pixels, labels = arrays["X"], arrays["y"].ravel()
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[2] != 3:
-        raise DataSetError(f"'X' in it is {pixels.dtype} {pixels.shape}; bytes of height x width x 3 x n were expected")
+        raise DataSetError(
+            f"'X' in it is {pixels.dtype} {pixels.shape}; bytes of height x width x 3 x n were "
+            "expected"
+        )
     if not np.isin(labels, np.arange(1, n_classes + 1)).all():
-        raise DataSetError(f"'y' in it holds others than the numbers 1 to {n_classes}, of which {n_classes} means 0")
+        raise DataSetError(
+            f"'y' in it holds others than the numbers 1 to {n_classes}, of which {n_classes} "
+            "means 0"
+        )
     return labelled(pixels.transpose(3, 2, 0, 1), labels.astype(np.int64) % n_classes, n_classes)
 
 

@@ -34,6 +34,7 @@ SVHN = DataSet(
         ),
     ),
     ("SVHN",),
-    "Yuval Netzer, Tao Wang, Adam Coates, Alessandro Bissacco, Bo Wu and Andrew Y. Ng, Stanford University and Google; "
+    "Yuval Netzer, Tao Wang, Adam Coates, Alessandro Bissacco, Bo Wu and Andrew Y. Ng, "
+    "Stanford University and Google; "
     "for non-commercial use only.",
 )

@@ -1,4 +1,6 @@
-"""What models of images have in common: layers with drawn weights, slopes before ReLU, and dropout that repeats."""
+"""What models of images have in common: layers with drawn weights, slopes before ReLU, and
+dropout that repeats.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class ImageShape(NamedTuple):
 class ImageModel(nn.Module, ABC):
     """Images [b, c, h, w] → logits [b, n_classes], with the slopes of the LAAF family.
 
-    slopes: by activation, in the order of the forward pass. dropout: the probability of a zero, 0 where there is none.
+    slopes: by activation, in the order of the forward pass. dropout: the probability of a zero, 0
+    where there is none.
     """
 
     slopes: Slopes
@@ -52,12 +55,15 @@ class ImageModel(nn.Module, ABC):
         self._dropout_stream = stream
 
     def activated(self, z: Tensor, activation: int) -> Tensor:
-        """ReLU(n a ∘ z) of the pre-activation z of an activation, by its index; overwrites z where slopes are fixed."""
+        """ReLU(n a ∘ z) of the pre-activation z of an activation, by its index; overwrites z
+        where slopes are fixed.
+        """
         scale = self.slopes.multiplier(activation)
         if scale is None:
             return torch.relu_(z)
         if scale.dim() == 3:
-            # A few thousand slopes change their layout, so that the batch is read in the order in which it lies.
+            # A few thousand slopes change their layout, so that the batch is read in the order in
+            # which it lies.
             channels_last = z.is_contiguous(memory_format=torch.channels_last)
             scale = scale[None].contiguous(
                 memory_format=torch.channels_last if channels_last else torch.contiguous_format
@@ -65,7 +71,8 @@ class ImageModel(nn.Module, ABC):
         return torch.relu_(z * scale)
 
     def dropped_out(self, z: Tensor) -> Tensor:
-        """z with each value zero by the probability p = `dropout`, the rest divided by 1 − p; z itself in evaluation.
+        """z with each value zero by the probability p = `dropout`, the rest divided by 1 − p; z
+        itself in evaluation.
 
         Raises ValueError where no stream of random numbers has been set.
         """
@@ -77,7 +84,8 @@ class ImageModel(nn.Module, ABC):
                 "call use_dropout(stream) before a batch in training mode"
             )
         stream = self._dropout_stream
-        # Drawn where the stream lives and in one precision, so that neither the device nor the model changes the mask.
+        # Drawn where the stream lives and in one precision, so that neither the device nor the
+        # model changes the mask.
         uniform = torch.rand(z.shape, generator=stream, device=stream.device, dtype=torch.float32)
         return z * (uniform >= self.dropout).to(z) / (1 - self.dropout)
 
@@ -102,12 +110,18 @@ def drawn_convolution(
     random: np.random.Generator,
     dtype: torch.dtype,
 ) -> nn.Conv2d:
-    """A convolution size × size from channels[0] to channels[1] channels, its weights drawn as `_draw` says."""
-    layer = nn.Conv2d(*channels, size, stride=stride, padding=padding, bias=bias, device="meta", dtype=dtype)
+    """A convolution size × size from channels[0] to channels[1] channels, its weights drawn as
+    `_draw` says.
+    """
+    layer = nn.Conv2d(
+        *channels, size, stride=stride, padding=padding, bias=bias, device="meta", dtype=dtype
+    )
     return _draw(layer, channels[0] * size * size, random)
 
 
-def drawn_linear(fan_in: int, fan_out: int, *, random: np.random.Generator, dtype: torch.dtype) -> nn.Linear:
+def drawn_linear(
+    fan_in: int, fan_out: int, *, random: np.random.Generator, dtype: torch.dtype
+) -> nn.Linear:
     """A fully connected layer, its weights drawn as `_draw` says."""
     return _draw(nn.Linear(fan_in, fan_out, device="meta", dtype=dtype), fan_in, random)
 

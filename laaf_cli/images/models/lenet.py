@@ -8,7 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from laaf_cli.images.models.image_model import ImageModel, ImageShape, drawn_convolution, drawn_linear, slope_shape
+from laaf_cli.images.models.image_model import (
+    ImageModel,
+    ImageShape,
+    drawn_convolution,
+    drawn_linear,
+    slope_shape,
+)
 from laaf_cli.network import Slopes
 
 _MAPS = 64
@@ -18,14 +24,16 @@ _KERNEL = 5
 class LeNet(ImageModel):
     """Two times z ↦ ReLU(n a ∘ pool(conv z)), then ReLU(n a ∘ (W z + b)), then the output layer.
 
-    Convolutions are 5×5 to 64 channels without padding, pools 2×2 by the maximum, and come before slopes and ReLU
-    (Jagtap, Kawaguchi & Karniadakis, arXiv 1909.12228, section 4, and the authors' code).
+    Convolutions are 5×5 to 64 channels without padding, pools 2×2 by the maximum, and come before
+    slopes and ReLU (Jagtap, Kawaguchi & Karniadakis, arXiv 1909.12228, section 4, and the authors'
+    code).
 
-    shape: of an image. width: of the fully connected layer; 1014 in the text, 1024 in the authors' code.
-    dropout: its probability after the fully connected layer; none in the text, 0.5 in the authors' code.
-    kind, n: the slopes. per: whether an N-LAAF slope belongs to a neuron or to a channel of a convolution.
-    random: the stream of the initial weights; weights depend on it and on the shapes alone.
-    Raises ValueError where images are too small, and where dropout is no probability below 1.
+    shape: of an image. width: of the fully connected layer; 1014 in the text, 1024 in the authors'
+    code. dropout: its probability after the fully connected layer; none in the text, 0.5 in the
+    authors' code. kind, n: the slopes. per: whether an N-LAAF slope belongs to a neuron or to a
+    channel of a convolution. random: the stream of the initial weights; weights depend on it and on
+    the shapes alone. Raises ValueError where images are too small, and where dropout is no
+    probability below 1.
     """
 
     def __init__(
@@ -53,7 +61,9 @@ class LeNet(ImageModel):
         self.conv2 = drawn_convolution((_MAPS, _MAPS), _KERNEL, random=random, dtype=dtype)
         self.fc1 = drawn_linear(math.prod(second), width, random=random, dtype=dtype)
         self.fc2 = drawn_linear(width, n_classes, random=random, dtype=dtype)
-        self.slopes = Slopes(kind, n, [slope_shape(first, per), slope_shape(second, per), width], dtype)
+        self.slopes = Slopes(
+            kind, n, [slope_shape(first, per), slope_shape(second, per), width], dtype
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [b, c, h, w] → logits [b, n_classes]."""
@@ -76,7 +86,8 @@ def lenet_misfit(shape: ImageShape) -> str:
     if min(last.height, last.width) >= 1:
         return ""
     return (
-        f"the model 'lenet' takes images of at least 16×16 pixels, and these have {shape.height}×{shape.width}: "
+        "the model 'lenet' takes images of at least 16×16 pixels, and these have "
+        f"{shape.height}×{shape.width}: "
         "its two convolutions and pools leave nothing of them"
     )
 

@@ -8,7 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from laaf_cli.images.models.image_model import ImageModel, ImageShape, drawn_convolution, drawn_linear, slope_shape
+from laaf_cli.images.models.image_model import (
+    ImageModel,
+    ImageShape,
+    drawn_convolution,
+    drawn_linear,
+    slope_shape,
+)
 from laaf_cli.network import Slopes
 
 _SIDE = 32
@@ -17,38 +23,52 @@ _BLOCKS = 2
 
 
 class PreActBlock(nn.Module):
-    """The layers of z ↦ shortcut + conv₂ ReLU(n a₂ ∘ BN₂ conv₁ y), y = ReLU(n a₁ ∘ BN₁ z); all without biases.
+    """The layers of z ↦ shortcut + conv₂ ReLU(n a₂ ∘ BN₂ conv₁ y), y = ReLU(n a₁ ∘ BN₁ z); all
+    without biases.
 
-    The shortcut is z itself, and a strided convolution 1×1 of y where the shape changes (He, Zhang, Ren & Sun,
-    arXiv 1603.05027, figure 4e).
+    The shortcut is z itself, and a strided convolution 1×1 of y where the shape changes (He, Zhang,
+    Ren & Sun, arXiv 1603.05027, figure 4e).
 
     channels: of input and output. stride: of conv₁ and the shortcut.
     """
 
     def __init__(
-        self, channels: tuple[int, int], stride: int, *, random: np.random.Generator, dtype: torch.dtype
+        self,
+        channels: tuple[int, int],
+        stride: int,
+        *,
+        random: np.random.Generator,
+        dtype: torch.dtype,
     ) -> None:
         super().__init__()
         before, after = channels
         self.bn1 = nn.BatchNorm2d(before, dtype=dtype)
-        self.conv1 = drawn_convolution(channels, 3, stride=stride, padding=1, bias=False, random=random, dtype=dtype)
+        self.conv1 = drawn_convolution(
+            channels, 3, stride=stride, padding=1, bias=False, random=random, dtype=dtype
+        )
         self.bn2 = nn.BatchNorm2d(after, dtype=dtype)
-        self.conv2 = drawn_convolution((after, after), 3, padding=1, bias=False, random=random, dtype=dtype)
+        self.conv2 = drawn_convolution(
+            (after, after), 3, padding=1, bias=False, random=random, dtype=dtype
+        )
         self.shortcut: nn.Conv2d | None = None
         if stride != 1 or before != after:
-            self.shortcut = drawn_convolution(channels, 1, stride=stride, bias=False, random=random, dtype=dtype)
+            self.shortcut = drawn_convolution(
+                channels, 1, stride=stride, bias=False, random=random, dtype=dtype
+            )
 
 
 class PreActResNet18(ImageModel):
-    """A convolution 3×3, eight blocks with two activations each, the mean over 4×4 pixels and an output layer.
+    """A convolution 3×3, eight blocks with two activations each, the mean over 4×4 pixels and an
+    output layer.
 
-    Stages of two blocks have 64, 128, 256 and 512 channels and strides 1, 2, 2, 2; neither normalisation nor ReLU
-    follows the last block (Jagtap, Kawaguchi & Karniadakis, arXiv 1909.12228, section 4, and the authors' code).
+    Stages of two blocks have 64, 128, 256 and 512 channels and strides 1, 2, 2, 2; neither
+    normalisation nor ReLU follows the last block (Jagtap, Kawaguchi & Karniadakis, arXiv
+    1909.12228, section 4, and the authors' code).
 
-    shape: of an image. forgets_n: whether the forward pass multiplies by a in place of n·a, as the authors' code does.
-    kind, n: the slopes. per: whether an N-LAAF slope belongs to a neuron or to a channel.
-    random: the stream of the initial weights; weights depend on it and on the shapes alone.
-    Raises ValueError where images have another size than 32×32.
+    shape: of an image. forgets_n: whether the forward pass multiplies by a in place of n·a, as the
+    authors' code does. kind, n: the slopes. per: whether an N-LAAF slope belongs to a neuron or to
+    a channel. random: the stream of the initial weights; weights depend on it and on the shapes
+    alone. Raises ValueError where images have another size than 32×32.
     """
 
     def __init__(
@@ -68,7 +88,9 @@ class PreActResNet18(ImageModel):
         if misfit := resnet_misfit(image):
             raise ValueError(misfit)
         before, side = _STAGES[0][0], _SIDE
-        self.conv1 = drawn_convolution((image.channels, before), 3, padding=1, bias=False, random=random, dtype=dtype)
+        self.conv1 = drawn_convolution(
+            (image.channels, before), 3, padding=1, bias=False, random=random, dtype=dtype
+        )
         shapes = []
         for number, (after, first_stride) in enumerate(_STAGES, start=1):
             stage = nn.ModuleDict()
@@ -77,11 +99,15 @@ class PreActResNet18(ImageModel):
                 shapes.append(ImageShape(before, side, side))
                 side //= stride
                 shapes.append(ImageShape(after, side, side))
-                stage[f"block{block}"] = PreActBlock((before, after), stride, random=random, dtype=dtype)
+                stage[f"block{block}"] = PreActBlock(
+                    (before, after), stride, random=random, dtype=dtype
+                )
                 before = after
             self.add_module(f"stage{number}", stage)
         self.linear = drawn_linear(before, n_classes, random=random, dtype=dtype)
-        self.slopes = Slopes(kind, n, [slope_shape(shape, per) for shape in shapes], dtype, forgets_n=forgets_n)
+        self.slopes = Slopes(
+            kind, n, [slope_shape(shape, per) for shape in shapes], dtype, forgets_n=forgets_n
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [b, c, 32, 32] → logits [b, n_classes]."""

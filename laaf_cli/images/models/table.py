@@ -1,4 +1,6 @@
-"""The table of models: which images each takes, which settings it has, and how it is made of them."""
+"""The table of models: which images each takes, which settings it has, and how it is made of
+them.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,9 @@ Setting = bool | int | float
 class ModelRow:
     """A row of the table.
 
-    misfit: the shape of an image → why it does not fit, empty where it does.
-    settings: what can be set of this model alone, with its defaults, which are those of the paper's text.
-    code: those of the authors' code, which differ.
-    model: its class.
+    misfit: the shape of an image → why it does not fit, empty where it does. settings: what can be
+    set of this model alone, with its defaults, which are those of the paper's text. code: those of
+    the authors' code, which differ. model: its class.
     """
 
     name: str
@@ -44,21 +45,39 @@ class ModelRow:
         random: np.random.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> ImageModel:
-        """The model for images [channels, height, width]; settings that are not given have their defaults.
+        """The model for images [channels, height, width]; settings that are not given have their
+        defaults.
 
         Raises ValueError where the shape does not fit or a setting is not one of this model.
         """
         for name in settings:
             if name not in self.settings:
-                raise ValueError(f"the model {self.name!r} has no setting {name!r}; it has {listed(self.settings)}")
+                raise ValueError(
+                    f"the model {self.name!r} has no setting {name!r}; it has "
+                    f"{listed(self.settings)}"
+                )
         chosen = {**self.settings, **settings}
-        return self.model(shape, n_classes, **chosen, kind=kind, n=n, per=per, random=random, dtype=dtype)
+        return self.model(
+            shape, n_classes, **chosen, kind=kind, n=n, per=per, random=random, dtype=dtype
+        )
 
 
 MODELS: dict[str, ModelRow] = {
     row.name: row
     for row in (
-        ModelRow("lenet", lenet_misfit, {"width": 1014, "dropout": 0.0}, {"width": 1024, "dropout": 0.5}, LeNet),
-        ModelRow("preact-resnet18", resnet_misfit, {"forgets_n": False}, {"forgets_n": True}, PreActResNet18),
+        ModelRow(
+            "lenet",
+            lenet_misfit,
+            {"width": 1014, "dropout": 0.0},
+            {"width": 1024, "dropout": 0.5},
+            LeNet,
+        ),
+        ModelRow(
+            "preact-resnet18",
+            resnet_misfit,
+            {"forgets_n": False},
+            {"forgets_n": True},
+            PreActResNet18,
+        ),
     )
 }

@@ -15,7 +15,14 @@ from matplotlib.image import AxesImage
 from laaf_cli.arrays import Array
 from laaf_cli.images.report.run_data import ImageGroup, ImageRunData, by_method
 from laaf_cli.report.figures import choice
-from laaf_cli.report.figures.canvas import RowPlan, label_outer, make_rows, plain, printed, shortened
+from laaf_cli.report.figures.canvas import (
+    RowPlan,
+    label_outer,
+    make_rows,
+    plain,
+    printed,
+    shortened,
+)
 
 MAX_COUNTED = 10
 """Of more classes the numbers of images would not be legible."""
@@ -37,8 +44,8 @@ LEAST_SHARE = 1e-3
 def confusion_figure(runs: Sequence[ImageRunData]) -> Figure:
     """The confusion matrix of each method at the end, of the test images of all its runs together.
 
-    Rows are true classes, columns found ones; the colour is the share of a row, the number that of images.
-    Raises UsageError for more methods than panels are legible.
+    Rows are true classes, columns found ones; the colour is the share of a row, the number that of
+    images. Raises UsageError for more methods than panels are legible.
     """
     choice.require_one_problem(runs)
     groups = by_method(runs)
@@ -46,9 +53,13 @@ def confusion_figure(runs: Sequence[ImageRunData]) -> Figure:
     columns, height = (1, 4.2) if len(groups) == 1 else (2, 3.4) if len(groups) <= 4 else (3, 2.3)
     plan = RowPlan("", len(groups), columns=columns)
     figure, (row,) = make_rows(choice.headline(runs), [plan], height)
-    images = [_draw(axes, group, single=len(groups) == 1) for axes, group in zip(row, groups, strict=True)]
+    images = [
+        _draw(axes, group, single=len(groups) == 1) for axes, group in zip(row, groups, strict=True)
+    ]
     label_outer(row, plan, "found class", "true class")
-    bar = figure.colorbar(images[0], ax=row, extend="min", pad=0.02, aspect=30, label="share of the true class")
+    bar = figure.colorbar(
+        images[0], ax=row, extend="min", pad=0.02, aspect=30, label="share of the true class"
+    )
     bar.outline.set_linewidth(0.6)
     return figure
 
@@ -57,7 +68,9 @@ def _draw(axes: Axes, group: ImageGroup, *, single: bool) -> AxesImage:
     counts = np.sum([run.confusion for run in group.runs], axis=0)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     norm = LogNorm(LEAST_SHARE, 1.0)
-    image = axes.imshow(np.maximum(shares, LEAST_SHARE / 10), norm=norm, cmap=mpl.colormaps["Blues"])
+    image = axes.imshow(
+        np.maximum(shares, LEAST_SHARE / 10), norm=norm, cmap=mpl.colormaps["Blues"]
+    )
     n_runs = len(group.runs)
     title = f"{group.label}, {n_runs} runs" if n_runs > 1 else group.label
     if not single or n_runs > 1:

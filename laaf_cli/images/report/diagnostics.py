@@ -12,13 +12,16 @@ def of_a_part(subset: str) -> str:
 
 
 def image_doubts(subset: str, test_error: float, n_classes: int) -> list[str]:
-    """A sentence for each reason; subset: which part of the data set was used, empty for all of it."""
+    """A sentence for each reason; subset: which part of the data set was used, empty for all of
+    it.
+    """
     found = []
     if subset:
         found.append(of_a_part(subset))
     if not test_error < GUESSING * (1 - 1 / n_classes):
         found.append(
-            f"{test_error:.1%} of the test images are classified wrongly, hardly fewer than by guessing. What may "
+            f"{test_error:.1%} of the test images are classified wrongly, hardly fewer than by "
+            "guessing. What may "
             "help: more epochs (--epochs), another learning rate (--learning-rate)"
         )
     return found

@@ -20,20 +20,32 @@ BAND = "± 1 standard deviation of the slopes of all runs"
 
 
 def losses_figure(runs: Sequence[ImageRunData]) -> Figure:
-    """The cross entropy of training and of test images, each method its mean and band over seeds; without S(a)."""
-    return _figure(runs, {"training images": "train_loss", "test images": "test_loss"}, "cross entropy")
+    """The cross entropy of training and of test images, each method its mean and band over
+    seeds; without S(a).
+    """
+    return _figure(
+        runs, {"training images": "train_loss", "test images": "test_loss"}, "cross entropy"
+    )
 
 
 def errors_figure(runs: Sequence[ImageRunData]) -> Figure:
-    """The share of wrong answers among test and training images, each method its mean and band over seeds."""
-    return _figure(runs, {"test images": "test_error", "training images": "train_error"}, "share classified wrongly")
+    """The share of wrong answers among test and training images, each method its mean and band
+    over seeds.
+    """
+    return _figure(
+        runs,
+        {"test images": "test_error", "training images": "train_error"},
+        "share classified wrongly",
+    )
 
 
 def _figure(runs: Sequence[ImageRunData], columns: dict[str, str], y: str) -> Figure:
     choice.require_one_problem(runs)
     groups = by_method(runs)
     panels = [
-        CoursePanel(title, y if i == 0 else "", tuple(_course(group, _column(name)) for group in groups))
+        CoursePanel(
+            title, y if i == 0 else "", tuple(_course(group, _column(name)) for group in groups)
+        )
         for i, (title, name) in enumerate(columns.items())
     ]
     return courses_figure(choice.headline(runs), panels)
@@ -52,7 +64,11 @@ def no_activations(run: ImageRunData) -> str:
     if run.spec.slopes.kind == "fixed":
         return "its activation is fixed, so it has no slopes"
     n = _n_activations(run)
-    return "" if n <= MAX_ACTIVATIONS else f"it has {n} activations, and one figure has room for {MAX_ACTIVATIONS}"
+    return (
+        ""
+        if n <= MAX_ACTIVATIONS
+        else f"it has {n} activations, and one figure has room for {MAX_ACTIVATIONS}"
+    )
 
 
 def _n_activations(run: ImageRunData) -> int:
@@ -60,9 +76,11 @@ def _n_activations(run: ImageRunData) -> int:
 
 
 def activations_figure(runs: Sequence[ImageRunData]) -> Figure:
-    """n·a of each activation in a panel of its own: the mean over all slopes and runs of a method, and a band.
+    """n·a of each activation in a panel of its own: the mean over all slopes and runs of a method,
+    and a band.
 
-    The band is one standard deviation of all these slopes. Raises RunFileError for runs with fixed slopes.
+    The band is one standard deviation of all these slopes. Raises RunFileError for runs with fixed
+    slopes.
     """
     choice.require_one_problem(runs)
     choice.require(runs, no_activations)
@@ -78,13 +96,19 @@ def activations_figure(runs: Sequence[ImageRunData]) -> Figure:
         for k in range(n)
     ]
     columns, height = (3, 2.3) if n <= 3 else (4, 1.6) if n <= 12 else (6, 1.35)
-    return courses_figure(choice.headline(runs), panels, columns=columns, shares_y=True, band=BAND, line_height=height)
+    return courses_figure(
+        choice.headline(runs), panels, columns=columns, shares_y=True, band=BAND, line_height=height
+    )
 
 
 def _slopes(group: ImageGroup, k: int) -> Course:
-    """Of the slopes of all runs of a group; their variance is the mean of variances plus the variance of means."""
+    """Of the slopes of all runs of a group; their variance is the mean of variances plus the
+    variance of means.
+    """
     means = group.values(lambda history: history.slopes["mean"][:, k])
     deviations = group.values(lambda history: history.slopes["deviation"][:, k])
     mean = means.mean(axis=0)
     reach = np.sqrt((deviations**2).mean(axis=0) + means.var(axis=0))
-    return Course(group.label, group.color, group.line, group.epochs, mean, mean - reach, mean + reach)
+    return Course(
+        group.label, group.color, group.line, group.epochs, mean, mean - reach, mean + reach
+    )

@@ -1,4 +1,6 @@
-"""A run of images at a glance: what was classified, how, how often wrongly and where, its losses and its slopes."""
+"""A run of images at a glance: what was classified, how, how often wrongly and where, its losses
+and its slopes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class EpochState:
     """Losses and errors at the end of an epoch."""
 
     epoch: float
-    """The epoch; 0 is before the training, a fraction the end of a training that was stopped in one."""
+    """The epoch; 0 is before the training, a fraction the end of a training that was stopped in
+    one.
+    """
     train_loss: float
     """Cross entropy of all training images, in training mode, without slope recovery."""
     train_error: float
@@ -86,7 +90,9 @@ class ImageOverview(JsonRecord):
     end: EpochState
     """At the end."""
     best: EpochState
-    """The record with the least test error, the first of several; picked by the test images, so no fair result."""
+    """The record with the least test error, the first of several; picked by the test images, so
+    no fair result.
+    """
     slope_recovery: float | None
     """S(a) at the end; None where it is not part of the loss."""
     classes: list[ClassErrors]
@@ -106,7 +112,12 @@ class ImageOverview(JsonRecord):
     def read(cls, path: Path) -> ImageOverview:
         """The overview of a run file; raises RunFileError where a part of it cannot be read."""
         with ImageRunFile(path) as run:
-            facts, history, confusion, names = run.attributes, run.history(), run.confusion(), run.classes()
+            facts, history, confusion, names = (
+                run.attributes,
+                run.history(),
+                run.confusion(),
+                run.classes(),
+            )
             recovery = run.recovery()
             errors = history.columns["test_error"]
             return cls(
@@ -131,7 +142,9 @@ class ImageOverview(JsonRecord):
 
 def _state(history: ImageHistory, i: int) -> EpochState:
     columns = ("train_loss", "train_error", "test_loss", "test_error")
-    return EpochState(float(history.epochs[i]), **{name: float(history.columns[name][i]) for name in columns})
+    return EpochState(
+        float(history.epochs[i]), **{name: float(history.columns[name][i]) for name in columns}
+    )
 
 
 def _classes(names: Sequence[str], confusion: Array) -> list[ClassErrors]:
@@ -148,7 +161,9 @@ def _confusions(names: Sequence[str], confusion: Array) -> list[Confusion]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSIONS]
     pairs = [divmod(int(place), len(names)) for place in order]
     return [
-        Confusion(names[true], names[found], int(wrong[true, found])) for true, found in pairs if wrong[true, found]
+        Confusion(names[true], names[found], int(wrong[true, found]))
+        for true, found in pairs
+        if wrong[true, found]
     ]
 
 

@@ -16,13 +16,24 @@ from laaf_cli.images.spec import ImageSpec
 from laaf_cli.report import labels
 from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
 
-LINES: tuple[Any, ...] = ("solid", "dashed", "dotted", "dashdot", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
-"""The lines of methods of one colour, in their order; of more than six methods the first comes again."""
+LINES: tuple[Any, ...] = (
+    "solid",
+    "dashed",
+    "dotted",
+    "dashdot",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (8, 3)),
+)
+"""The lines of methods of one colour, in their order; of more than six methods the first comes
+again.
+"""
 
 
 @dataclass(frozen=True)
 class ImageRunData:
-    """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true and found class."""
+    """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true
+    and found class.
+    """
 
     path: Path
     spec: ImageSpec
@@ -37,7 +48,15 @@ class ImageRunData:
         """Raises RunFileError where the run file cannot be read."""
         with ImageRunFile(path) as run:
             classes = tuple(run.classes())
-            return cls(path, run.spec, run.settings, run.attributes, run.history(), classes, run.confusion())
+            return cls(
+                path,
+                run.spec,
+                run.settings,
+                run.attributes,
+                run.history(),
+                classes,
+                run.confusion(),
+            )
 
     @property
     def style(self) -> MethodStyle:
@@ -78,9 +97,13 @@ class ImageGroup:
 
 
 def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
-    """Runs of one data set by method: fixed slopes first, then as in the paper; each with a line of its own."""
+    """Runs of one data set by method: fixed slopes first, then as in the paper; each with a line
+    of its own.
+    """
     kinds = list(KIND_LABELS)
-    ordered = sorted(runs, key=lambda run: (kinds.index(run.spec.slopes.kind), run.spec.slopes.n, run.spec.seed))
+    ordered = sorted(
+        runs, key=lambda run: (kinds.index(run.spec.slopes.kind), run.spec.slopes.n, run.spec.seed)
+    )
     found: dict[str, list[ImageRunData]] = {}
     for run in ordered:
         found.setdefault(run.attributes["method_hash"], []).append(run)
@@ -98,11 +121,20 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
 
 
 def _lines(runs: Sequence[ImageRunData], names: Sequence[str]) -> list[Any]:
-    """What methods have besides the kind of their slopes has one line in all colours, n = 1 the solid one."""
+    """What methods have besides the kind of their slopes has one line in all colours, n = 1 the
+    solid one.
+    """
     lines = []
     for run, name in zip(runs, names, strict=True):
         is_fixed = run.spec.slopes.kind == "fixed"
-        alike = [own for other, own in zip(runs, names, strict=True) if (other.spec.slopes.kind == "fixed") == is_fixed]
-        variants = sorted({own.partition(",")[2] for own in alike}, key=lambda words: (len(words.split(",")), words))
+        alike = [
+            own
+            for other, own in zip(runs, names, strict=True)
+            if (other.spec.slopes.kind == "fixed") == is_fixed
+        ]
+        variants = sorted(
+            {own.partition(",")[2] for own in alike},
+            key=lambda words: (len(words.split(",")), words),
+        )
         lines.append(LINES[variants.index(name.partition(",")[2]) % len(LINES)])
     return lines

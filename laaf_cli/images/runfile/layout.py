@@ -10,10 +10,16 @@ IMAGE_ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
     "n_train": Attribute(int, "training images"),
     "n_test": Attribute(int, "test images"),
     "n_classes": Attribute(int, "classes"),
-    "subset": Attribute(str, "which part of the data set was used where it was not the whole, else empty"),
-    "test_error": Attribute(float, "share of the test images that are classified wrongly at the end"),
+    "subset": Attribute(
+        str, "which part of the data set was used where it was not the whole, else empty"
+    ),
+    "test_error": Attribute(
+        float, "share of the test images that are classified wrongly at the end"
+    ),
     "test_loss": Attribute(float, "cross entropy of the test images at the end"),
-    "train_loss": Attribute(float, "cross entropy of the training images at the end, in training mode, without S(a)"),
+    "train_loss": Attribute(
+        float, "cross entropy of the training images at the end, in training mode, without S(a)"
+    ),
     "images_per_s": Attribute(float, "training images per second of training"),
 }
 
@@ -21,7 +27,10 @@ _OF_EPOCH = {
     "iteration": ("int64", "iterations carried out"),
     "wall_time_s": ("float64", "seconds of training so far, without evaluation"),
     "learning_rate": ("float64", "learning rate of the epoch that ends here; the first before it"),
-    "train_loss": ("float64", "cross entropy of all training images, in training mode, without S(a)"),
+    "train_loss": (
+        "float64",
+        "cross entropy of all training images, in training mode, without S(a)",
+    ),
     "train_error": ("float64", "share of them that is classified wrongly, in training mode"),
     "test_loss": ("float64", "cross entropy of the test images"),
     "test_error": ("float64", "share of the test images that is classified wrongly"),
@@ -61,7 +70,9 @@ IMAGE_GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     "/network": {
         "kind": Attribute(str, "`fixed`, `gaaf`, `llaaf` or `nlaaf`"),
         "n": Attribute(float, "the scale n"),
-        "per": Attribute(str, "what has a slope of its own in a convolution of N-LAAF: `neuron` or `channel`"),
+        "per": Attribute(
+            str, "what has a slope of its own in a convolution of N-LAAF: `neuron` or `channel`"
+        ),
     },
     "/checkpoint": {
         "iteration": Attribute(int, "iterations carried out"),

@@ -11,7 +11,12 @@ from pydantic import TypeAdapter
 
 from laaf_cli.arrays import Array
 from laaf_cli.files.untrusted.guarded import refusal
-from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_COLUMNS, IMAGE_GROUP_ATTRIBUTES, IMAGE_SLOPES
+from laaf_cli.images.runfile.layout import (
+    IMAGE_ATTRIBUTES,
+    IMAGE_COLUMNS,
+    IMAGE_GROUP_ATTRIBUTES,
+    IMAGE_SLOPES,
+)
 from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
@@ -46,7 +51,9 @@ class ImageRunFile(SealedRun):
         """The names of the classes."""
         found: list[str] = self._json("spec/classes", _CLASSES)
         if len(found) != self.attributes["n_classes"]:
-            raise refusal(f"spec/classes in {self.path} does not name {self.attributes['n_classes']} classes")
+            raise refusal(
+                f"spec/classes in {self.path} does not name {self.attributes['n_classes']} classes"
+            )
         return found
 
     def history(self) -> ImageHistory:
@@ -56,7 +63,8 @@ class ImageRunFile(SealedRun):
         if not np.isfinite(epochs).all() or epochs[0] < 0 or (epochs[1:] <= epochs[:-1]).any():
             raise refusal(f"history/epoch in {self.path} does not count upwards")
         columns = {
-            name: self._shaped(f"history/{name}", shape, "i" if name in _WHOLE else "f") for name in IMAGE_COLUMNS
+            name: self._shaped(f"history/{name}", shape, "i" if name in _WHOLE else "f")
+            for name in IMAGE_COLUMNS
         }
         for name in _SHARES:
             values = columns[name]
@@ -68,12 +76,17 @@ class ImageRunFile(SealedRun):
 
     def largest_scale(self) -> float:
         """The greatest n·a at the end."""
-        shape = (*self._length("history/epoch", MAX_RECORDS), *self._length("slopes/layer", MAX_LAYERS))
+        shape = (
+            *self._length("history/epoch", MAX_RECORDS),
+            *self._length("slopes/layer", MAX_LAYERS),
+        )
         return float(self._shaped("slopes/greatest", shape)[-1].max())
 
     def recovery(self) -> float:
         """S(a) at the end, NaN where it is not part of the loss."""
-        return float(self._shaped("history/slope_recovery", self._length("history/epoch", MAX_RECORDS))[-1])
+        return float(
+            self._shaped("history/slope_recovery", self._length("history/epoch", MAX_RECORDS))[-1]
+        )
 
     def confusion(self) -> Array:
         """Test images by true class (rows) and found class (columns)."""
@@ -85,23 +98,34 @@ class ImageRunFile(SealedRun):
         return found
 
     def network(self) -> ImageNetwork:
-        """Parameters, slopes and buffers, by name; their shapes are for whoever makes the network to check."""
+        """Parameters, slopes and buffers, by name; their shapes are for whoever makes the
+        network to check.
+        """
         return ImageNetwork(self._arrays("network"), self.group_attributes("network"))
 
     def checkpoint(self) -> ImageCheckpoint:
         """What going on takes besides the network and the history."""
-        return ImageCheckpoint(self._arrays("checkpoint/momentum"), self.group_attributes("checkpoint"))
+        return ImageCheckpoint(
+            self._arrays("checkpoint/momentum"), self.group_attributes("checkpoint")
+        )
 
     def group_attributes(self, group: str) -> dict[str, Any]:
         """The attributes of a group as `image_layout.py` lists them."""
         return self.read_attributes(IMAGE_GROUP_ATTRIBUTES[f"/{group}"], group)
 
     def _arrays(self, group: str) -> dict[str, Array]:
-        """All of a group by name; together they are no larger than the file, where one of them has many names."""
+        """All of a group by name; together they are no larger than the file, where one of them
+        has many names.
+        """
         paths = {name: f"{group}/{name}" for name in self.names(group)}
-        claimed = sum(math.prod(self.shape(path)) * self._dataset(path).dtype.itemsize for path in paths.values())
+        claimed = sum(
+            math.prod(self.shape(path)) * self._dataset(path).dtype.itemsize
+            for path in paths.values()
+        )
         if claimed > self._n_bytes:
-            raise refusal(f"{group} in {self.path} claims {claimed:,} bytes, more than the file has")
+            raise refusal(
+                f"{group} in {self.path} claims {claimed:,} bytes, more than the file has"
+            )
         return {name: self._number_array(path) for name, path in paths.items()}
 
     def _number_array(self, path: str) -> Array:

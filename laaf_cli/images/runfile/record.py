@@ -28,8 +28,9 @@ class SlopeSummary:
 class ImageHistory:
     """What was recorded at the end of every epoch, and before the first.
 
-    epochs: [n_records]; a run that was stopped in an epoch ends with a fraction. columns: by name, [n_records], as
-    `IMAGE_COLUMNS` lists them. slopes: of n·a, [n_records, n_layers] by the names of `IMAGE_SLOPES`; ones where fixed.
+    epochs: [n_records]; a run that was stopped in an epoch ends with a fraction. columns: by name,
+    [n_records], as `IMAGE_COLUMNS` lists them. slopes: of n·a, [n_records, n_layers] by the names
+    of `IMAGE_SLOPES`; ones where fixed.
     """
 
     epochs: Array
@@ -39,12 +40,17 @@ class ImageHistory:
     def slopes_at(self, record: int) -> tuple[SlopeSummary, ...]:
         """The slopes of each activation at a record."""
         rows = {name: values[record].tolist() for name, values in self.slopes.items()}
-        return tuple(SlopeSummary(*found) for found in zip(*(rows[name] for name in IMAGE_SLOPES), strict=True))
+        return tuple(
+            SlopeSummary(*found)
+            for found in zip(*(rows[name] for name in IMAGE_SLOPES), strict=True)
+        )
 
 
 @dataclass(frozen=True)
 class ImageNetwork:
-    """Parameters, slopes (without n) and buffers by their names in PyTorch; attributes as the layout lists them."""
+    """Parameters, slopes (without n) and buffers by their names in PyTorch; attributes as the
+    layout lists them.
+    """
 
     arrays: Mapping[str, Array]
     attributes: Mapping[str, str | float]
@@ -54,8 +60,8 @@ class ImageNetwork:
 class ImageCheckpoint:
     """What going on takes besides the network and the history.
 
-    momentum: by the name of the parameter; empty before the first step. attributes: `iteration`, whole `epoch`s, and
-    of the next epoch each `batch` that is carried out.
+    momentum: by the name of the parameter; empty before the first step. attributes: `iteration`,
+    whole `epoch`s, and of the next epoch each `batch` that is carried out.
     """
 
     momentum: Mapping[str, Array]
@@ -64,10 +70,11 @@ class ImageCheckpoint:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """Everything that one run leaves behind; `image_layout.py` says where each part stands in the file.
+    """Everything that one run leaves behind; `image_layout.py` says where each part stands in the
+    file.
 
-    settings: the resolved settings as JSON. files: of the data set, by name, with their SHA-256. classes: their names.
-    confusion: [n_classes, n_classes], test images by true and by found class.
+    settings: the resolved settings as JSON. files: of the data set, by name, with their SHA-256.
+    classes: their names. confusion: [n_classes, n_classes], test images by true and by found class.
     """
 
     attributes: Mapping[str, str | int | float]

@@ -1,4 +1,6 @@
-"""The figures of section 4: whatever data sets are there, four methods, their training loss and their test error."""
+"""The figures of section 4: whatever data sets are there, four methods, their training loss and
+their test error.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class ImageRuns:
 
 @dataclass(frozen=True)
 class ImageArtefact(Artefact[ImageRuns]):
-    """A figure of section 4. augment: whether training images are shifted, turned or mirrored. epochs: the paper's."""
+    """A figure of section 4. augment: whether training images are shifted, turned or mirrored.
+    epochs: the paper's.
+    """
 
     subject = "images"
     takes = IMAGE_OPTIONS
@@ -46,10 +50,15 @@ class ImageArtefact(Artefact[ImageRuns]):
     epochs: int
 
     def _plan(self, request: Request) -> ImageRuns:
-        """What is missing is not fetched: seven data sets are gigabytes, and few want all of them."""
+        """What is missing is not fetched: seven data sets are gigabytes, and few want all of
+        them.
+        """
         for name in request.datasets:
             if name not in PAPER_DATASETS:
-                hint = did_you_mean(name, PAPER_DATASETS) or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
+                hint = (
+                    did_you_mean(name, PAPER_DATASETS)
+                    or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
+                )
                 raise UsageError(f"--datasets does not know '{name}'\n{hint}")
         found: dict[str, Mapping[Column, list[PlannedRun]]] = {}
         absent: dict[str, str] = {}
@@ -63,13 +72,18 @@ class ImageArtefact(Artefact[ImageRuns]):
         if not found:
             raise MissingDataError(
                 "\n".join(
-                    [*_left_out(absent), f"There is nothing to reproduce {self.name} with; Semeion is the least."]
+                    [
+                        *_left_out(absent),
+                        f"There is nothing to reproduce {self.name} with; Semeion is the least.",
+                    ]
                 )
             )
         return ImageRuns(found, absent)
 
     def _of(self, dataset: str, request: Request) -> dict[Column, list[PlannedRun]]:
-        """The runs of one data set, which is read once for all of them; named as `laaf sweep` names them."""
+        """The runs of one data set, which is read once for all of them; named as `laaf sweep`
+        names them.
+        """
         data = load_images(dataset, request.data_dir, download=False)
         make = partial(
             make_image_plan,
@@ -82,12 +96,18 @@ class ImageArtefact(Artefact[ImageRuns]):
         if self.augment:  # file names say it anyway
             settings.append(Alternative((Override.from_assignment("augment=true"),)))
         if request.epochs not in (None, self.epochs):
-            settings.append(Alternative.of(Override.from_assignment(f"training.epochs={request.epochs}")))
-        scales = request.variant if request.variant.scales else replace(request.variant, scales=SCALES)
+            settings.append(
+                Alternative.of(Override.from_assignment(f"training.epochs={request.epochs}"))
+            )
+        scales = (
+            request.variant if request.variant.scales else replace(request.variant, scales=SCALES)
+        )
         return request.runs(make, settings, scales.crossed(FOUR))
 
     def runs(self, planned: ImageRuns) -> list[PlannedRun]:
-        return [run for by in planned.by_dataset.values() for column in by.values() for run in column]
+        return [
+            run for by in planned.by_dataset.values() for column in by.values() for run in column
+        ]
 
     def left_out(self, planned: ImageRuns) -> Sequence[str]:
         """Data sets that are not there, and parts of those that are."""
@@ -105,7 +125,9 @@ class ImageArtefact(Artefact[ImageRuns]):
             for dataset, by_column in planned.by_dataset.items()
         }
         is_drawn = draw_training_loss(self.title, results, figure)
-        told = ImagePage(self.title, request.command(self.name), self.epochs, results, self.left_out(planned))
+        told = ImagePage(
+            self.title, request.command(self.name), self.epochs, results, self.left_out(planned)
+        )
         told.write(page, figure.name if is_drawn else "")
         return [page, *[figure] * is_drawn]
 

@@ -1,4 +1,6 @@
-"""The figure of section 4: the training loss of every method against the epoch, a panel for each data set."""
+"""The figure of section 4: the training loss of every method against the epoch, a panel for each
+data set.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from laaf_cli.images.data import DATASETS
 from laaf_cli.paper.columns import FIXED, Column
 from laaf_cli.paper.images.results import Results
 from laaf_cli.report.figures import save
-from laaf_cli.report.figures.histories import DEVIATIONS, Course, CoursePanel, courses_figure, over_seeds
+from laaf_cli.report.figures.histories import (
+    DEVIATIONS,
+    Course,
+    CoursePanel,
+    courses_figure,
+    over_seeds,
+)
 from laaf_cli.report.methods import KIND_COLORS
 
 COLUMNS = 2
@@ -38,7 +46,11 @@ def draw_training_loss(title: str, results: Mapping[str, Results], output: Path)
     shown = [dataset for dataset, own in courses.items() if own]
     n_columns = min(COLUMNS, len(shown))
     panels = [
-        CoursePanel(heading(dataset, results[dataset]), "" if i % n_columns else "training loss", courses[dataset])
+        CoursePanel(
+            heading(dataset, results[dataset]),
+            "" if i % n_columns else "training loss",
+            courses[dataset],
+        )
         for i, dataset in enumerate(shown)
     ]
     if panels:
@@ -53,8 +65,18 @@ def _courses(results: Results) -> Iterator[Course]:
         sound = [run for run in runs if not run.failed]
         if sound:
             losses = np.stack([run.losses for run in sound])
-            yield over_seeds(column.label, KIND_COLORS[column.kind], _line(column, scales), sound[0].epochs, losses)
+            yield over_seeds(
+                column.label,
+                KIND_COLORS[column.kind],
+                _line(column, scales),
+                sound[0].epochs,
+                losses,
+            )
 
 
 def _line(column: Column, scales: list[float]) -> str:
-    return LINES[0] if column == FIXED or column.n is None else LINES[scales.index(float(column.n)) % len(LINES)]
+    return (
+        LINES[0]
+        if column == FIXED or column.n is None
+        else LINES[scales.index(float(column.n)) % len(LINES)]
+    )

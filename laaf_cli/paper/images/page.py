@@ -1,4 +1,6 @@
-"""The page of a figure of section 4 in Markdown: what was trained, the methods by data set, what the pairs support."""
+"""The page of a figure of section 4 in Markdown: what was trained, the methods by data set, what
+the pairs support.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, spread
 from laaf_cli.text import listed
 
 SHOWN = (
-    "The cross entropy of the training images (training mode, without S(a)) against the epoch, on a log scale: the "
+    "The cross entropy of the training images (training mode, without S(a)) against the epoch, "
+    "on a log scale: the "
     "mean over seeds"
 )
 BANDS = " and a band of ± 2 sample standard deviations"
@@ -27,9 +30,12 @@ MODELS = {"lenet": "LeNet", "preact-resnet18": "Pre-activation ResNet-18"}
 """Architectures as they are called in sentences."""
 
 READING = (
-    "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the runs that did not fail. "
-    "Test error: the share of the test images that is classified wrongly at the end, the median over seeds; a failed "
-    "run counts as an infinite one. *To fixed*: the ratio to fixed slopes, median over pairs of runs with one seed. "
+    "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the "
+    "runs that did not fail. "
+    "Test error: the share of the test images that is classified wrongly at the end, the "
+    "median over seeds; a failed "
+    "run counts as an infinite one. *To fixed*: the ratio to fixed slopes, median over pairs "
+    "of runs with one seed. "
     "Seconds: of one run."
 )
 """What the columns of a table hold."""
@@ -37,7 +43,9 @@ READING = (
 
 @dataclass(frozen=True)
 class ImagePage:
-    """What a page tells. paper_epochs: those of the paper. left_out: a sentence for all that these runs do not show."""
+    """What a page tells. paper_epochs: those of the paper. left_out: a sentence for all that
+    these runs do not show.
+    """
 
     title: str
     command: str
@@ -56,7 +64,11 @@ class ImagePage:
         for dataset, results in self.results.items():
             if results:
                 parts += [f"## {heading(dataset, results)}", *of_data_set(results)]
-        parts += ["## What is not the paper's", "\n".join(f"- {line}" for line in deviations(runs))] if runs else []
+        parts += (
+            ["## What is not the paper's", "\n".join(f"- {line}" for line in deviations(runs))]
+            if runs
+            else []
+        )
         return "\n\n".join(part.strip() for part in parts) + "\n"
 
     def write(self, path: Path, figure: str) -> None:
@@ -77,9 +89,11 @@ def trained(runs: Sequence[ImageResult], paper_epochs: int) -> str:
     seeds = sorted({run.spec.seed for run in runs})
     n_failed, seconds = sum(run.failed for run in runs), sum(run.wall_time_s for run in runs)
     return (
-        f"{epochs}{fewer}. {len(runs)} run{'s' * (len(runs) > 1)} over the seed{'s' * (len(seeds) > 1)} "
+        f"{epochs}{fewer}. {len(runs)} run{'s' * (len(runs) > 1)} over the "
+        f"seed{'s' * (len(seeds) > 1)} "
         f"{', '.join(map(str, seeds))}; {n_failed} failed. Training took {seconds:.0f} s in all "
-        f"({'; '.join(sorted({run.device for run in runs}))}). Runs with one seed share their initial weights and the "
+        f"({'; '.join(sorted({run.device for run in runs}))}). Runs with one seed share their "
+        "initial weights and the "
         "order of their images."
     )
 
@@ -88,11 +102,15 @@ def caption(runs: Sequence[ImageResult]) -> str:
     """What the figure shows; a band takes two seeds."""
     if len({run.spec.seed for run in runs}) > 1:
         return f"{SHOWN}{BANDS}. A band that reaches below zero ends at the edge of its panel."
-    return f"{SHOWN}, which here is one seed: there is no band, and nothing is said about other seeds."
+    return (
+        f"{SHOWN}, which here is one seed: there is no band, and nothing is said about other seeds."
+    )
 
 
 def of_data_set(results: Results) -> Iterator[str]:
-    """What was trained on a data set, its methods as a table, and what the pairs of seeds support."""
+    """What was trained on a data set, its methods as a table, and what the pairs of seeds
+    support.
+    """
     runs = runs_of(results)
     speeds = [run.images_per_s for run in runs if not run.failed] or [math.nan]
     for n_train, n_test in dict.fromkeys(run.images for run in runs):
@@ -105,17 +123,23 @@ def of_data_set(results: Results) -> Iterator[str]:
             yield f"**A subset**: {subset}."
     losses, errors = (against_fixed(results, of) for of in ("training_loss", "test_error"))
     headings = (
-        "method", "runs", "failed", "training loss", "loss to fixed", "test error", "least to greatest",
+        "method", "runs", "failed", "training loss", "loss to fixed", "test error", ("least to "
+                                                                                    "greatest"),
         "error to fixed", "accuracy", "n·a up to", "seconds", "parameters", "slopes",
     )  # fmt: skip
-    rows = [_row(column, of, losses.get(column), errors.get(column)) for column, of in results.items()]
+    rows = [
+        _row(column, of, losses.get(column), errors.get(column)) for column, of in results.items()
+    ]
     yield TextTable(headings, tuple(rows)).markdown()
     if len(results) > 1:
         yield " ".join(supported(losses, errors))
 
 
 def _row(
-    column: Column, runs: Sequence[ImageResult], loss: PairedComparison | None, error: PairedComparison | None
+    column: Column,
+    runs: Sequence[ImageResult],
+    loss: PairedComparison | None,
+    error: PairedComparison | None,
 ) -> tuple[str, ...]:
     errors = [run.test_error for run in runs]
     median = spread(errors).median
@@ -129,7 +153,9 @@ def _row(
         _range(_percent(min(errors)), _percent(max(errors))),
         _ratio(error),
         _percent(1 - median),
-        number_text(max((run.largest_scale for run in runs if not run.failed), default=math.nan), ".3g"),
+        number_text(
+            max((run.largest_scale for run in runs if not run.failed), default=math.nan), ".3g"
+        ),
         number_text(sum(run.wall_time_s for run in runs) / len(runs), ".1f"),
         f"{runs[0].n_parameters:,}",
         f"{runs[0].n_slopes:,}",
@@ -159,16 +185,22 @@ def _ratio(pair: PairedComparison | None) -> str:
     return "failed" if math.isinf(pair.ratio) else f"{pair.ratio:.2g}"
 
 
-def supported(losses: Mapping[Column, PairedComparison], errors: Mapping[Column, PairedComparison]) -> Iterator[str]:
+def supported(
+    losses: Mapping[Column, PairedComparison], errors: Mapping[Column, PairedComparison]
+) -> Iterator[str]:
     """What the pairs of seeds say of the adaptive methods against fixed slopes."""
     n_pairs = max((pair.n_pairs for pair in losses.values()), default=0)
     if n_pairs == 0:
         yield "No adaptive method shares a seed with fixed slopes: nothing can be said about pairs."
     elif n_pairs == 1:
-        yield "One seed says nothing about others: nothing is claimed of any method against fixed slopes."
+        yield (
+            "One seed says nothing about others: nothing is claimed of any method against "
+            "fixed slopes."
+        )
     elif n_pairs < MIN_PAIRS:
         yield (
-            f"{n_pairs} paired seeds cannot show a difference at 5 % ({MIN_PAIRS} can): no adaptive method is told "
+            f"{n_pairs} paired seeds cannot show a difference at 5 % ({MIN_PAIRS} can): no "
+            "adaptive method is told "
             "apart from fixed slopes, neither by its training loss nor by its test error."
         )
     else:
@@ -190,7 +222,9 @@ def _verdicts(pairs: Mapping[Column, PairedComparison]) -> str:
         words: [column.label for column, pair in pairs.items() if pair.verdict == verdict]
         for verdict, words in _VERDICTS.items()
     }
-    return "; ".join(f"{words}: {', '.join(labels)}" for words, labels in by_verdict.items() if labels)
+    return "; ".join(
+        f"{words}: {', '.join(labels)}" for words, labels in by_verdict.items() if labels
+    )
 
 
 def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:
@@ -199,7 +233,8 @@ def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:
     for spec in {spec.model.width: spec for spec in specs if spec.model.kind == "lenet"}.values():
         dropout = f"a dropout of {spec.model.dropout:g}" if spec.model.dropout else "no dropout"
         yield (
-            f"LeNet has {spec.model.width} neurons in its fully connected layer and {dropout}: 1014 and none in the "
+            f"LeNet has {spec.model.width} neurons in its fully connected layer and {dropout}: "
+            "1014 and none in the "
             "paper's text, 1024 and 0.5 in the authors' code."
         )
     if any(spec.model.kind == "preact-resnet18" for spec in specs):
@@ -213,5 +248,11 @@ def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:
         )
     subsets = [run for run in runs if run.subset]
     if subsets:
-        yield "Some data sets are subsets, and their numbers are not comparable with those of the whole sets."
-    yield "The seeds, and so the initial weights and the order of the images, are not those of the authors."
+        yield (
+            "Some data sets are subsets, and their numbers are not comparable with those of "
+            "the whole sets."
+        )
+    yield (
+        "The seeds, and so the initial weights and the order of the images, are not those of "
+        "the authors."
+    )

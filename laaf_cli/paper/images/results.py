@@ -20,10 +20,11 @@ from laaf_cli.text import printable
 class ImageResult:
     """A run of images.
 
-    epochs, losses: [n_records], the cross entropy of the training images in training mode, without S(a). failed:
-    whether it diverged or was interrupted; training loss and test error are infinite then. largest_scale: the
-    greatest n·a at the end. images: training and test images. subset: which part of the data set, empty for the
-    whole. made: what of laaf, PyTorch and the machine made it.
+    epochs, losses: [n_records], the cross entropy of the training images in training mode, without
+    S(a). failed: whether it diverged or was interrupted; training loss and test error are infinite
+    then. largest_scale: the greatest n·a at the end. images: training and test images. subset:
+    which part of the data set, empty for the whole. made: what of laaf, PyTorch and the machine
+    made it.
     """
 
     spec: ImageSpec
@@ -69,7 +70,9 @@ class ImageResult:
 
     @property
     def n_epochs(self) -> float:
-        """The passes over the training images that were carried out; a fraction where it was stopped in one."""
+        """The passes over the training images that were carried out; a fraction where it was
+        stopped in one.
+        """
         return float(self.epochs[-1])
 
     @property
@@ -91,13 +94,17 @@ Results = Mapping[Column, Sequence[ImageResult]]
 
 
 def against_fixed(results: Results, of: str) -> dict[Column, PairedComparison]:
-    """Each adaptive method against fixed slopes, over the seeds that both have; p after Holm for all of them.
+    """Each adaptive method against fixed slopes, over the seeds that both have; p after Holm for
+    all of them.
 
     of: `training_loss` or `test_error`.
     """
     if FIXED not in results:
         return {}
-    by_method = {column: {run.spec.seed: float(getattr(run, of)) for run in runs} for column, runs in results.items()}
+    by_method = {
+        column: {run.spec.seed: float(getattr(run, of)) for run in runs}
+        for column, runs in results.items()
+    }
     adaptive = [column for column in by_method if column != FIXED]
     pairs = holm([compare_pairs(by_method[column], by_method[FIXED]) for column in adaptive])
     return dict(zip(adaptive, pairs, strict=True))

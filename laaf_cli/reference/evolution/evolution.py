@@ -1,8 +1,8 @@
 """The referee for equations in time along at most one coordinate of space.
 
-Collocation in space on elements that follow the solution (`semidiscretisation`, `mesh`), Radau's method in time
-(`radau`). All tolerances are tightened, with other numbers of points per element, until two solutions agree; what is
-left between the last two is the error estimate.
+Collocation in space on elements that follow the solution (`semidiscretisation`, `mesh`), Radau's
+method in time (`radau`). All tolerances are tightened, with other numbers of points per element,
+until two solutions agree; what is left between the last two is the error estimate.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 
 MOST_WORK = 2e11
 FAIR_WORK, FAIR_AGREEMENT = 1.5e10, 1e-6
-"""After so many operations less is good enough; they and not seconds, so that every machine finds the same."""
+"""After so many operations less is good enough; they and not seconds, so that every machine
+finds the same.
+"""
 
 MOST_SECONDS = 1800.0
 """After which the reference is refused, whatever has been reached."""
@@ -47,7 +49,9 @@ class Evolution(Reference):
         self.solutions: tuple[Solution, Solution] | None = None
 
     def check(self, domain: Domain) -> None:
-        """Nothing is left to tell: the form has been read, and the solution covers the whole domain."""
+        """Nothing is left to tell: the form has been read, and the solution covers the whole
+        domain.
+        """
 
     def evaluate(self, points: Array) -> ReferenceValues:
         """Raises ReferenceRefusedError where no two solutions agree."""
@@ -62,10 +66,11 @@ class Evolution(Reference):
 
 
 def converged(form: EvolutionForm, most_work: float) -> tuple[Solution, Solution]:
-    """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the limits allow.
+    """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the
+    limits allow.
 
-    most_work: in operations. Raises ReferenceRefusedError where they do not agree to WORST_AGREEMENT, or the equations
-    cannot be solved.
+    most_work: in operations. Raises ReferenceRefusedError where they do not agree to
+    WORST_AGREEMENT, or the equations cannot be solved.
     """
     deadline = time.perf_counter() + MOST_SECONDS
     places, forcing = _places(form), Forcing(form)
@@ -102,7 +107,8 @@ def converged(form: EvolutionForm, most_work: float) -> tuple[Solution, Solution
         raise ReferenceRefusedError(f"the spectral solution in time was not found{why}")
     if reached > WORST_AGREEMENT:
         raise ReferenceRefusedError(
-            f"the spectral solution in time does not settle{why}: two accuracies differ by {reached:.1e} of its size"
+            f"the spectral solution in time does not settle{why}: two accuracies differ by "
+            f"{reached:.1e} of its size"
         )
     return best
 

@@ -1,8 +1,9 @@
 """Which steps in time miss nothing that the formulas hold, whatever the solution does.
 
-A step knows its equations at few times only. It ends where a formula in t changes its branch, and it is short where a
-formula in t has a pulse between these times. The formulas are sampled at many times for that, closer and closer to
-where a part of them is zero, as the centre of a pulse of any width is the zero of its argument.
+A step knows its equations at few times only. It ends where a formula in t changes its branch, and
+it is short where a formula in t has a pulse between these times. The formulas are sampled at many
+times for that, closer and closer to where a part of them is zero, as the centre of a pulse of any
+width is the zero of its argument.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Forcing:
         breaks = branch_breaks(self.trees, self.name, form.start, form.end, most=10**9)
         if len(breaks) > MOST_STOPS:
             raise ReferenceRefusedError(
-                f"the equations change their branch at {len(breaks)} times, and the spectral solution in time follows "
+                f"the equations change their branch at {len(breaks)} times, and the spectral "
+                "solution in time follows "
                 f"{MOST_STOPS} at most"
             )
         self.breaks = _apart(breaks, form)
@@ -57,16 +59,26 @@ class Forcing:
         """n_times: at which every formula is sampled; other numbers miss other things."""
         if not any(self.name in symbols(tree) for tree in self.trees):
             return replace(FREE, forcing=self._largest(np.array([self.form.start])))
-        pieces = [piece for part in dict.fromkeys(self._parts()) for piece in self._pieces(part, n_times)]
+        pieces = [
+            piece for part in dict.fromkeys(self._parts()) for piece in self._pieces(part, n_times)
+        ]
         starts, lengths, longest = np.reshape(pieces, (len(pieces), 3)).T
         turns = {turn for tree in self.trees for turn in self._turns(tree, self.name)}
-        return Schedule(self.stops, starts, starts + lengths, longest, self._largest(self._times(turns, n_times)))
+        return Schedule(
+            self.stops,
+            starts,
+            starts + lengths,
+            longest,
+            self._largest(self._times(turns, n_times)),
+        )
 
     def _parts(self) -> Iterator[Node]:
         """Every formula in t alone or in t and space, the parts of others among them."""
         for tree in self.trees:
             for node in nodes(tree):
-                is_formula = isinstance(node, Call) and node.function not in COMPARISONS and not fields(node)
+                is_formula = (
+                    isinstance(node, Call) and node.function not in COMPARISONS and not fields(node)
+                )
                 if is_formula and self.name in symbols(node):
                     yield node
 
@@ -87,7 +99,9 @@ class Forcing:
         return self.known[node, coordinate]
 
     def _turns_with_fields(self) -> set[float]:
-        """Where formulas in t are zero that act through functions of the solution, which only a step can see."""
+        """Where formulas in t are zero that act through functions of the solution, which only a
+        step can see.
+        """
         result: set[float] = set()
         for tree in self.trees:
             for node in nodes(tree):
@@ -115,7 +129,11 @@ class Forcing:
     def _largest(self, times: Array) -> float:
         """The largest residual of a solution that is zero."""
         form, axis = self.form, self.form.space_axis
-        ends = [np.zeros(1)] * 2 if axis is None else [np.array([end]) for end in (form.lower[axis], form.upper[axis])]
+        ends = (
+            [np.zeros(1)] * 2
+            if axis is None
+            else [np.array([end]) for end in (form.lower[axis], form.upper[axis])]
+        )
         sites = (
             (form.equations, self._places(form.equations)),
             (form.at_lower, ends[0]),
@@ -125,10 +143,11 @@ class Forcing:
         return max(float(np.max(np.abs(value))) for value in values)
 
     def _pieces(self, part: Node, n_times: int) -> list[tuple[float, float, float]]:
-        """Start, length and longest step of the pieces of time that ask for shorter steps than others.
+        """Start, length and longest step of the pieces of time that ask for shorter steps than
+        others.
 
-        Pieces are halved until their polynomial meets the formula. Where one does not, and the last coefficients of its
-        polynomial do not tell either, steps must be shorter.
+        Pieces are halved until their polynomial meets the formula. Where one does not, and the last
+        coefficients of its polynomial do not tell either, steps must be shorter.
         """
         form = self.form
         has_space = symbols(part) != {self.name}
@@ -151,7 +170,11 @@ class Forcing:
             half = lengths[is_open] / 2
             starts = np.concatenate([starts[is_open], starts[is_open] + half])
             lengths, limits = np.tile(half, 2), np.tile(limits[is_open], 2)
-        return [(float(start), float(length), float(limit)) for start, length, limit in result if limit < math.inf]
+        return [
+            (float(start), float(length), float(limit))
+            for start, length, limit in result
+            if limit < math.inf
+        ]
 
 
 def _apart(stops: Iterable[float], form: EvolutionForm) -> Array:
@@ -172,13 +195,21 @@ def _values(form: EvolutionForm, tree: Node, times: Array, places: Array) -> Arr
     with np.errstate(all="ignore"):
         result = evaluate(tree, values, {field: np.zeros((1, 1)) for field in fields(tree)}, NUMPY)
     shape = (len(times), len(places))
-    return np.nan_to_num(np.broadcast_to(np.asarray(result, np.float64), shape), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.nan_to_num(
+        np.broadcast_to(np.asarray(result, np.float64), shape), nan=0.0, posinf=0.0, neginf=0.0
+    )
 
 
 def _missed(
-    form: EvolutionForm, part: Node, places: Array, pieces: tuple[Array, Array], samples: tuple[Array, Array]
+    form: EvolutionForm,
+    part: Node,
+    places: Array,
+    pieces: tuple[Array, Array],
+    samples: tuple[Array, Array],
 ) -> tuple[Array, Array]:
-    """How far the polynomials of pieces are from a formula, and their last coefficients, [n_pieces] each."""
+    """How far the polynomials of pieces are from a formula, and their last coefficients,
+    [n_pieces] each.
+    """
     starts, lengths = pieces
     unit, to_series = _interpolation()
     at_nodes = _inside(starts, lengths, unit)
@@ -190,7 +221,9 @@ def _missed(
     _compare(missed, owners, (between - starts[:, None]).ravel() / lengths[owners], series,
              _values(form, part, between.ravel(), places))  # fmt: skip
     order = np.argsort(starts)
-    of_sample = order[np.clip(np.searchsorted(starts[order], samples[0], side="right") - 1, 0, None)]
+    of_sample = order[
+        np.clip(np.searchsorted(starts[order], samples[0], side="right") - 1, 0, None)
+    ]
     units = (samples[0] - starts[of_sample]) / lengths[of_sample]
     # At the ends themselves another branch may hold.
     inside = np.flatnonzero((units > 1e-9) & (units < 1 - 1e-9))
@@ -198,8 +231,12 @@ def _missed(
     return missed, np.max(np.abs(series[:, -N_LAST:]), axis=(1, 2))
 
 
-def _compare(missed: Array, owners: NDArray[np.intp], units: Array, series: Array, values: Array) -> None:
-    """Raises what is missed [n_pieces] to the largest difference of values [n, n_places] and the series there."""
+def _compare(
+    missed: Array, owners: NDArray[np.intp], units: Array, series: Array, values: Array
+) -> None:
+    """Raises what is missed [n_pieces] to the largest difference of values [n, n_places] and the
+    series there.
+    """
     basis = legendre.legvander(2 * units - 1, series.shape[1] - 1)
     difference = values.copy()
     for degree in range(series.shape[1]):
@@ -213,6 +250,8 @@ def _inside(starts: Array, lengths: Array, unit: Array) -> Array:
 
 
 def _interpolation() -> tuple[Array, Array]:
-    """The times of a step in [0, 1] and the matrix that takes values there to Legendre coefficients."""
+    """The times of a step in [0, 1] and the matrix that takes values there to Legendre
+    coefficients.
+    """
     unit = np.append(0.0, radau_tableau(N_STAGES, 1).nodes)
     return unit, np.linalg.inv(legendre.legvander(2 * unit - 1, N_STAGES))

@@ -1,4 +1,6 @@
-"""Reads a problem as one that evolves in time along at most one coordinate of space, or says what does not fit."""
+"""Reads a problem as one that evolves in time along at most one coordinate of space, or says
+what does not fit.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from laaf_cli.text import listed
 
 @dataclass(frozen=True)
 class EvolutionForm:
-    """Equations in time, with what holds at the start and at the ends of space; every tree is a residual.
+    """Equations in time, with what holds at the start and at the ends of space; every tree is a
+    residual.
 
     time_orders, space_orders: the highest derivative of each unknown along time and along space.
     at_lower, at_upper: conditions at the ends of space. pairs: trees of equal value at both ends.
@@ -69,7 +72,9 @@ def read_evolution(problem: Problem) -> EvolutionForm:
     if domain.time_axis is None:
         raise _refused("there is no coordinate 't'")
     if domain.dimension > 2:
-        raise _refused(f"there are {domain.dimension - 1} coordinates of space, and it knows one at most")
+        raise _refused(
+            f"there are {domain.dimension - 1} coordinates of space, and it knows one at most"
+        )
     space_axis = None if domain.dimension == 1 else 1 - domain.time_axis
     equations = [term for term in problem.terms if term.kind == "equation"]
     conditions = [term for term in problem.terms if term.kind == "condition"]
@@ -90,10 +95,21 @@ def read_evolution(problem: Problem) -> EvolutionForm:
     is_circle = _pairs_make_circle(pairs, problem.unknowns, space_orders, space_axis)
     is_periodic = space_axis is not None and (reader.axis_is_periodic or is_circle)
     form = EvolutionForm(
-        domain.coordinates, domain.lower, domain.upper, domain.time_axis, space_axis, problem.unknowns, residuals,
-        time_orders, space_orders, tuple(dict.fromkeys(reader.initial)), tuple(dict.fromkeys(reader.ends[False])),
-        tuple(dict.fromkeys(reader.ends[True])), pairs, is_periodic,
-    )  # fmt: skip
+        domain.coordinates,
+        domain.lower,
+        domain.upper,
+        domain.time_axis,
+        space_axis,
+        problem.unknowns,
+        residuals,
+        time_orders,
+        space_orders,
+        tuple(dict.fromkeys(reader.initial)),
+        tuple(dict.fromkeys(reader.ends[False])),
+        tuple(dict.fromkeys(reader.ends[True])),
+        pairs,
+        is_periodic,
+    )
     _check_ends(form)
     return form
 
@@ -119,14 +135,21 @@ class _Conditions:
             return
         faces = self._faces(term)
         if faces is None:
-            raise _refused(f"the condition '{term.name}' holds neither at the start nor at a whole end of space")
+            raise _refused(
+                f"the condition '{term.name}' holds neither at the start nor at a whole end of "
+                "space"
+            )
         for face in faces:
             if face.axis != self.domain.time_axis:
                 self.ends[face.upper] += term.residuals
             elif face.upper:
-                raise _refused(f"the condition '{term.name}' at {face.name} is not an initial condition")
+                raise _refused(
+                    f"the condition '{term.name}' at {face.name} is not an initial condition"
+                )
             else:
-                self.initial += [residual for residual in term.residuals if self._is_initial(term, residual)]
+                self.initial += [
+                    residual for residual in term.residuals if self._is_initial(term, residual)
+                ]
 
     def _faces(self, term: Term) -> tuple[Face, ...] | None:
         """The whole faces on which a condition holds, or None where it holds elsewhere."""
@@ -139,7 +162,9 @@ class _Conditions:
         return None
 
     def _is_initial(self, term: Term, residual: Node) -> bool:
-        """Whether a residual at the start says something; unknowns without derivatives in time need none."""
+        """Whether a residual at the start says something; unknowns without derivatives in time
+        need none.
+        """
         orders = dict(zip(self.problem.unknowns, self.time_orders, strict=True))
         if any(orders[field.unknown] == 0 for field in fields(residual)):
             return False
@@ -157,9 +182,14 @@ class _Conditions:
         given = {field for residual in self.initial for field in fields(residual)}
         for unknown, order in zip(self.problem.unknowns, self.time_orders, strict=True):
             for time in range(order):
-                orders = tuple(time if axis == self.domain.time_axis else 0 for axis in range(self.domain.dimension))
+                orders = tuple(
+                    time if axis == self.domain.time_axis else 0
+                    for axis in range(self.domain.dimension)
+                )
                 if Field(unknown, orders) not in given:
-                    raise _refused(f"there is no initial condition for {self._name(Field(unknown, orders))}")
+                    raise _refused(
+                        f"there is no initial condition for {self._name(Field(unknown, orders))}"
+                    )
 
     def _name(self, field: Field) -> str:
         return derivative_name(field.unknown, field.orders, self.domain.coordinates)
@@ -169,13 +199,19 @@ def _check_functions(terms: Iterable[Term]) -> None:
     for term in terms:
         for residual in term.residuals:
             for name in sorted(functions(residual) - TABLE.keys()):
-                raise _refused(f"'{term.name}' calls the Python function '{name}', whose derivatives are not known")
+                raise _refused(
+                    f"'{term.name}' calls the Python function '{name}', whose derivatives are "
+                    "not known"
+                )
 
 
 def _highest(unknowns: Sequence[str], held: Sequence[Field], axis: int | None) -> tuple[int, ...]:
     if axis is None:
         return (0,) * len(unknowns)
-    return tuple(max((field.orders[axis] for field in held if field.unknown == name), default=0) for name in unknowns)
+    return tuple(
+        max((field.orders[axis] for field in held if field.unknown == name), default=0)
+        for name in unknowns
+    )
 
 
 def _check_highest(term: Term, problem: Problem, time_orders: Sequence[int]) -> None:
@@ -192,13 +228,21 @@ def _check_highest(term: Term, problem: Problem, time_orders: Sequence[int]) -> 
         for field in filter(is_highest, fields(residual)):
             if any(is_highest(other) for other in fields(partial(residual, field))):
                 name = derivative_name(field.unknown, field.orders, problem.domain.coordinates)
-                raise _refused(f"the equation '{term.name}' is not linear in its highest time derivative {name}")
+                raise _refused(
+                    f"the equation '{term.name}' is not linear in its highest time derivative "
+                    f"{name}"
+                )
 
 
 def _pairs_make_circle(
-    pairs: Sequence[Node], unknowns: Sequence[str], space_orders: Sequence[int], space_axis: int | None
+    pairs: Sequence[Node],
+    unknowns: Sequence[str],
+    space_orders: Sequence[int],
+    space_axis: int | None,
 ) -> bool:
-    """Whether the pairs are those of all unknowns and their derivatives below the highest, and no others."""
+    """Whether the pairs are those of all unknowns and their derivatives below the highest, and
+    no others.
+    """
     if space_axis is None or not pairs or not all(isinstance(pair, Field) for pair in pairs):
         return False
     needed = {
@@ -210,7 +254,9 @@ def _pairs_make_circle(
 
 
 def _check_ends(form: EvolutionForm) -> None:
-    """Refuses more or fewer conditions at the ends of space than the orders of the equations take."""
+    """Refuses more or fewer conditions at the ends of space than the orders of the equations
+    take.
+    """
     if form.space_axis is None:
         return
     space = form.coordinates[form.space_axis]
@@ -223,7 +269,8 @@ def _check_ends(form: EvolutionForm) -> None:
     needed = sum(form.space_orders)
     if given != needed:
         raise _refused(
-            f"{given} different conditions stand at the ends of {space}, and the equations, by their orders "
+            f"{given} different conditions stand at the ends of {space}, and the equations, by "
+            "their orders "
             f"{listed(map(str, form.space_orders))} in {space}, take {needed}"
         )
 

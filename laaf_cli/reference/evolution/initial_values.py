@@ -1,4 +1,6 @@
-"""The unknowns and their derivatives in time at the start, from whatever equations give them there."""
+"""The unknowns and their derivatives in time at the start, from whatever equations give them
+there.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +17,38 @@ MOST_ITERATIONS = 20
 
 
 def initial_values(form: EvolutionForm, grid: Grid) -> dict[Field, Array]:
-    """What the initial conditions say at the nodes of a grid, [n] for each unknown and derivative in time.
+    """What the initial conditions say at the nodes of a grid, [n] for each unknown and derivative
+    in time.
 
-    Newton's method at every node by itself. Derivatives along space, as in u_t = −c u_x, are those of the values
-    before, so that conditions that follow from one another settle one after the other.
-    Raises ReferenceRefusedError where the conditions contradict each other or leave something open.
+    Newton's method at every node by itself. Derivatives along space, as in u_t = −c u_x, are those
+    of the values before, so that conditions that follow from one another settle one after the
+    other. Raises ReferenceRefusedError where the conditions contradict each other or leave
+    something open.
     """
     x = grid.nodes_inside
-    wanted = [form.field(j, 0, time) for j, order in enumerate(form.time_orders) for time in range(order)]
+    wanted = [
+        form.field(j, 0, time) for j, order in enumerate(form.time_orders) for time in range(order)
+    ]
     values = {field: np.zeros(len(x)) for field in wanted}
     slopes = [{field: partial(tree, field) for field in wanted} for tree in form.initial]
     for _ in range(MOST_ITERATIONS):
         known = _with_derivatives(form, grid, values)
         residual = np.stack([_at_start(form, tree, x, known) for tree in form.initial], axis=1)
         matrix = np.stack(
-            [np.stack([_at_start(form, row[field], x, known) for field in wanted], axis=1) for row in slopes], axis=1
+            [
+                np.stack([_at_start(form, row[field], x, known) for field in wanted], axis=1)
+                for row in slopes
+            ],
+            axis=1,
         )
         if not (np.all(np.isfinite(residual)) and np.all(np.isfinite(matrix))):
-            raise ReferenceRefusedError(f"the initial conditions are not finite at {_first_fault(form, x, residual)}")
+            raise ReferenceRefusedError(
+                f"the initial conditions are not finite at {_first_fault(form, x, residual)}"
+            )
         if np.any(np.linalg.matrix_rank(matrix) < len(wanted)):
-            names = ", ".join(derivative_name(field.unknown, field.orders, form.coordinates) for field in wanted)
+            names = ", ".join(
+                derivative_name(field.unknown, field.orders, form.coordinates) for field in wanted
+            )
             raise ReferenceRefusedError(f"the initial conditions do not determine {names}")
         change = (np.linalg.pinv(matrix) @ residual[:, :, None])[:, :, 0]
         for field, part in zip(wanted, change.T, strict=True):
@@ -48,7 +62,9 @@ def initial_values(form: EvolutionForm, grid: Grid) -> dict[Field, Array]:
     return values
 
 
-def _with_derivatives(form: EvolutionForm, grid: Grid, values: dict[Field, Array]) -> dict[Field, Array]:
+def _with_derivatives(
+    form: EvolutionForm, grid: Grid, values: dict[Field, Array]
+) -> dict[Field, Array]:
     known = dict(values)
     for field in {field for tree in form.initial for field in fields(tree)}:
         space = form.space_order(field)
@@ -59,12 +75,16 @@ def _with_derivatives(form: EvolutionForm, grid: Grid, values: dict[Field, Array
 
 
 def _at_start(form: EvolutionForm, tree: Node, x: Array, values: dict[Field, Array]) -> Array:
-    symbols: dict[str, Array | float] = {form.coordinates[form.time_axis]: np.full(len(x), form.start)}
+    symbols: dict[str, Array | float] = {
+        form.coordinates[form.time_axis]: np.full(len(x), form.start)
+    }
     if form.space_axis is not None:
         space = form.coordinates[form.space_axis]
         symbols |= {space: x, f"normal {space}": 0.0}
     with np.errstate(all="ignore"):
-        return np.array(np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(x)), dtype=np.float64)
+        return np.array(
+            np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(x)), dtype=np.float64
+        )
 
 
 def _first_fault(form: EvolutionForm, x: Array, residual: Array) -> str:
@@ -75,10 +95,11 @@ def _first_fault(form: EvolutionForm, x: Array, residual: Array) -> str:
 
 
 def smooths(form: EvolutionForm, grid: Grid) -> bool:
-    """Whether the equations damp short waves as diffusion does, judged by their highest derivatives at the start.
+    """Whether the equations damp short waves as diffusion does, judged by their highest derivatives
+    at the start.
 
-    With ∂F/∂u_t the matrix M and ∂F/∂(∂ᵈu/∂xᵈ) the matrix K, waves of wave number k change by the eigenvalues of
-    −M⁻¹ K (ik)ᵈ, whose real parts are negative where waves are damped.
+    With ∂F/∂u_t the matrix M and ∂F/∂(∂ᵈu/∂xᵈ) the matrix K, waves of wave number k change by the
+    eigenvalues of −M⁻¹ K (ik)ᵈ, whose real parts are negative where waves are damped.
     """
     order = max(form.space_orders)
     if set(form.time_orders) != {1} or order % 2:
@@ -89,18 +110,26 @@ def smooths(form: EvolutionForm, grid: Grid) -> bool:
         for field in fields(tree):
             if form.time_order(field) == 0:
                 plain = values[form.field(form.unknown(field), 0, 0)]
-                values[field] = grid.operators(x, grid.element_of_node, 4)[form.space_order(field)] @ plain
+                values[field] = (
+                    grid.operators(x, grid.element_of_node, 4)[form.space_order(field)] @ plain
+                )
             else:
                 values[field] = np.zeros(len(x))
     unknowns = range(len(form.unknowns))
 
     def slopes(space: int, time: int) -> Array:
-        trees = [[partial(tree, form.field(j, space, time)) for j in unknowns] for tree in form.equations]
-        rows = [np.stack([_at_start(form, entry, x, values) for entry in row], axis=1) for row in trees]
+        trees = [
+            [partial(tree, form.field(j, space, time)) for j in unknowns] for tree in form.equations
+        ]
+        rows = [
+            np.stack([_at_start(form, entry, x, values) for entry in row], axis=1) for row in trees
+        ]
         return np.stack(rows, axis=1)
 
     mass = slopes(0, 1)
     if np.any(np.linalg.matrix_rank(mass) < len(form.unknowns)):
         return False
-    rates = np.linalg.eigvals(-np.linalg.solve(mass, slopes(order, 0))).real * (-1.0) ** (order // 2)
+    rates = np.linalg.eigvals(-np.linalg.solve(mass, slopes(order, 0))).real * (-1.0) ** (
+        order // 2
+    )
     return bool(np.all(rates < 0))

@@ -1,7 +1,7 @@
 """Space cut into elements, which are bisected where a function is not resolved.
 
-A function is resolved on an element where the last coefficients of its Chebyshev series, on a circle those of its
-Fourier series, are small.
+A function is resolved on an element where the last coefficients of its Chebyshev series, on a
+circle those of its Fourier series, are small.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ GROWTH = 1.5  # of the number of points on a circle
 
 @dataclass(frozen=True)
 class Grid:
-    """The nodes of one unknown on all elements; where there is no space, one value that is the same everywhere."""
+    """The nodes of one unknown on all elements; where there is no space, one value that is the
+    same everywhere.
+    """
 
     axes: tuple[Axis, ...]
 
@@ -42,7 +44,9 @@ class Grid:
 
     @cached_property
     def nodes_inside(self) -> Array:
-        """The nodes, those at breaks moved by rounding into their element: what jumps at a break has a side there."""
+        """The nodes, those at breaks moved by rounding into their element: what jumps at a break
+        has a side there.
+        """
         if len(self.axes) < 2:
             return self.nodes
         parts = []
@@ -55,8 +59,11 @@ class Grid:
         inner = [axis.lower for axis in self.axes[1:]]
         return np.searchsorted(inner, points, side="right")
 
-    def operators(self, points: Array, elements: NDArray[np.intp], highest: int) -> tuple[Array, ...]:
-        """The matrices [n_points, size] that take values to derivatives of orders 0 to `highest` at points.
+    def operators(
+        self, points: Array, elements: NDArray[np.intp], highest: int
+    ) -> tuple[Array, ...]:
+        """The matrices [n_points, size] that take values to derivatives of orders 0 to `highest` at
+        points.
 
         elements [n_points]: whose polynomial is differentiated, for at a break there are two.
         """
@@ -77,7 +84,9 @@ class Grid:
         return self.operators(points, self.element_of(points), 0)[0]
 
     def tails(self, values: Array) -> Array:
-        """The largest of the last coefficients of some functions [n_functions, size] on each element."""
+        """The largest of the last coefficients of some functions [n_functions, size] on each
+        element.
+        """
         from scipy.fft import dct
 
         values = values.reshape(len(values), len(self.axes), -1)
@@ -104,32 +113,49 @@ class Mesh:
         """The nodes of an unknown whose highest derivative is of an order."""
         if self.is_circle:
             return Grid((FourierAxis(self.breaks[0], self.breaks[-1], self.n_points),))
-        return Grid(tuple(ChebyshevAxis(*ends, self.n_points + order) for ends in pairwise(self.breaks)))
+        return Grid(
+            tuple(ChebyshevAxis(*ends, self.n_points + order) for ends in pairwise(self.breaks))
+        )
 
     @property
     def inside(self) -> tuple[Array, NDArray[np.intp]]:
-        """The points at which the equations hold, the zeros of Chebyshev's polynomial, and their elements."""
+        """The points at which the equations hold, the zeros of Chebyshev's polynomial, and their
+        elements.
+        """
         if not self.breaks:
             return np.zeros(1), np.zeros(1, np.intp)
         if self.is_circle:
             nodes = self.grid(0).nodes
             return nodes, np.zeros(len(nodes), np.intp)
         unit = -np.cos(np.pi * (2 * np.arange(self.n_points) + 1) / (2 * self.n_points))
-        points = [(lower + upper) / 2 + (upper - lower) / 2 * unit for lower, upper in pairwise(self.breaks)]
+        points = [
+            (lower + upper) / 2 + (upper - lower) / 2 * unit
+            for lower, upper in pairwise(self.breaks)
+        ]
         return np.concatenate(points), np.repeat(np.arange(self.n_elements), self.n_points)
 
     def refined(self, is_unresolved: NDArray[np.bool_]) -> Mesh:
-        """More points on a circle, the unresolved elements in two elsewhere; itself where these are the narrowest."""
+        """More points on a circle, the unresolved elements in two elsewhere; itself where these
+        are the narrowest.
+        """
         if self.is_circle:
-            return replace(self, n_points=2 * int(GROWTH * self.n_points / 2)) if np.any(is_unresolved) else self
+            return (
+                replace(self, n_points=2 * int(GROWTH * self.n_points / 2))
+                if np.any(is_unresolved)
+                else self
+            )
         narrowest = NARROWEST * (self.breaks[-1] - self.breaks[0])
         breaks = list(self.breaks[:1])
         for (lower, upper), is_open in zip(pairwise(self.breaks), is_unresolved, strict=True):
-            breaks += [(lower + upper) / 2, upper] if is_open and upper - lower > narrowest else [upper]
+            breaks += (
+                [(lower + upper) / 2, upper] if is_open and upper - lower > narrowest else [upper]
+            )
         return replace(self, breaks=tuple(breaks))
 
 
-def fitted(mesh: Mesh, functions: Callable[[Grid], Array], tolerance: float, most_points: int) -> Mesh:
+def fitted(
+    mesh: Mesh, functions: Callable[[Grid], Array], tolerance: float, most_points: int
+) -> Mesh:
     """A mesh refined until it resolves some functions: grid → values [n_functions, size].
 
     tolerance: of the last coefficients. most_points: on all elements; the worst are bisected first.

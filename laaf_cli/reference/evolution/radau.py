@@ -1,18 +1,19 @@
 """Implicit systems in time by Radau's collocation of high order, a polynomial per step.
 
-The system is G(t, z, y) = 0, where z holds the highest time derivative of every column and y the lower ones: a column
-of order p ≥ 1 is an unknown of a differential equation of that order, one of order 0 an algebraic unknown, as the
-values at a wall are. On a step of length h the z at the s nodes c_i of Radau IIA are the unknowns. With A the matrix
-of that method (Hairer & Wanner, Solving Ordinary Differential Equations II, 1996, section IV.5) the q-th integral of
-z at the nodes is
+The system is G(t, z, y) = 0, where z holds the highest time derivative of every column and y the
+lower ones: a column of order p ≥ 1 is an unknown of a differential equation of that order, one of
+order 0 an algebraic unknown, as the values at a wall are. On a step of length h the z at the s
+nodes c_i of Radau IIA are the unknowns. With A the matrix of that method (Hairer & Wanner, Solving
+Ordinary Differential Equations II, 1996, section IV.5) the q-th integral of z at the nodes is
 
     y_q = Σ_{m=1}^{q} (h c)^{q−m}/(q−m)! y_m(0) + h^q A^q z.
 
-In the eigenvectors of A, Newton's method needs one matrix ∂G/∂z + hμ ∂G/∂y_1 + (hμ)² ∂G/∂y_2 + … for each eigenvalue μ
-(section IV.8). The method is stable for stiff systems, and its stages, 1 among them, satisfy all algebraic equations.
+In the eigenvectors of A, Newton's method needs one matrix ∂G/∂z + hμ ∂G/∂y_1 + (hμ)² ∂G/∂y_2 + …
+for each eigenvalue μ (section IV.8). The method is stable for stiff systems, and its stages, 1
+among them, satisfy all algebraic equations.
 
-Step lengths follow from the last Legendre coefficient of the polynomial, so that the polynomial itself, and not only
-the end of the step, is as accurate as asked for.
+Step lengths follow from the last Legendre coefficient of the polynomial, so that the polynomial
+itself, and not only the end of the step, is as accurate as asked for.
 """
 
 from __future__ import annotations
@@ -29,16 +30,20 @@ from laaf_cli.reference.evolution.radau_tableau import N_STAGES, Panel, Tableau,
 from laaf_cli.reference.evolution.schedule import FREE, Schedule
 
 MOST_ITERATIONS, SLOW_ITERATIONS = 15, 7
-SMALLEST_SHARE = 1e-3  # of the largest unknown: what is smaller need not be as accurate for its size
+SMALLEST_SHARE = (
+    1e-3  # of the largest unknown: what is smaller need not be as accurate for its size
+)
 LARGEST_GROWTH, SMALLEST_GROWTH = 4.0, 0.1
 NEWTON_SHARE = 0.05  # of the tolerance is left to Newton's method
 SPARSE_SIZE, SPARSE_SHARE = 120, 0.3  # of a matrix that is factorised as a sparse one
 LARGEST = 1e50  # value
 SHORTEST = 1e-14  # step, as a share of what is left
-FORCED_SHARE = 1e-10  # of what the forcing makes of an unknown that is zero: less need not be accurate for its size
+# of what the forcing makes of an unknown that is zero: less need not be accurate for its size
+FORCED_SHARE = 1e-10
 BEFORE = 8  # roundings before a stop, where the branch that ends there still holds
 STEP_WORK = 1e6  # of an iteration besides its arithmetic, in the same units: operations
-ROUNDING = 1e-7  # below this share of the solution, an error that smaller steps do not lessen is one of rounding
+# below this share of the solution, an error that smaller steps do not lessen is one of rounding
+ROUNDING = 1e-7
 
 
 class IntegrationError(Exception):
@@ -58,14 +63,17 @@ class ImplicitSystem(Protocol):
         """G [n, s] at times [s], for z and its integrals, levels [1 + the highest order, n, s]."""
 
     def jacobian(self, time: float, levels: Array) -> list[Array]:
-        """∂G/∂level, [n, n] each, by how often the level is integrated; levels [1 + the highest order, n]."""
+        """∂G/∂level, [n, n] each, by how often the level is integrated; levels [1 + the highest
+        order, n].
+        """
 
 
 class Integrator:
     """The system between two steps.
 
-    time; state [1 + the highest order, n]: the integrals of z then, where the first, z itself, is only a guess;
-    length: of the step to try next; work: what all steps took, in operations, the same on any machine.
+    time; state [1 + the highest order, n]: the integrals of z then, where the first, z itself, is
+    only a guess; length: of the step to try next; work: what all steps took, in operations, the
+    same on any machine.
     """
 
     def __init__(
@@ -79,8 +87,16 @@ class Integrator:
         n_stages: int = N_STAGES,
         schedule: Schedule = FREE,
     ) -> None:
-        """tolerance: of the last coefficient of a step, as a share of the largest value of its unknown so far."""
-        self.system, self.state, self.time, self.end, self.tolerance = system, state, start, end, tolerance
+        """tolerance: of the last coefficient of a step, as a share of the largest value of its
+        unknown so far.
+        """
+        self.system, self.state, self.time, self.end, self.tolerance = (
+            system,
+            state,
+            start,
+            end,
+            tolerance,
+        )
         self.tableau = radau_tableau(n_stages, len(state) - 1)
         self.length = length
         self.shortest = SHORTEST * (end - start)
@@ -95,7 +111,8 @@ class Integrator:
     def advance(self) -> Panel:
         """One step, as long as the tolerance allows.
 
-        Raises IntegrationError where Newton's method fails or the tolerance is not met at any step length.
+        Raises IntegrationError where Newton's method fails or the tolerance is not met at any step
+        length.
         """
         before = math.inf
         while True:
@@ -145,13 +162,15 @@ class Integrator:
     def _free(self) -> NDArray[np.bool_]:
         """The columns that need not begin where they are.
 
-        They are the algebraic ones. In a first step, of all or after a stop, they are all: its state need not meet
-        the conditions.
+        They are the algebraic ones. In a first step, of all or after a stop, they are all: its
+        state need not meet the conditions.
         """
         return (self.system.orders == 0) | self.is_first
 
     def _newton(self) -> Array | None:
-        """The levels [1 + the highest order, n, s] of a step, or None where Newton's method does not converge."""
+        """The levels [1 + the highest order, n, s] of a step, or None where Newton's method does
+        not converge.
+        """
         before = self._stop - BEFORE * np.finfo(float).eps * max(abs(self.time), abs(self.end))
         times = np.minimum(self.time + self.length * self.tableau.nodes, before)
         known = self._known()
@@ -201,7 +220,9 @@ class Integrator:
         offsets = self.length * self.tableau.nodes
         for q in range(1, len(known)):
             for m in range(1, q + 1):
-                known[q] += np.multiply.outer(self.state[m], offsets ** (q - m) / math.factorial(q - m))
+                known[q] += np.multiply.outer(
+                    self.state[m], offsets ** (q - m) / math.factorial(q - m)
+                )
         return known
 
     def _levels(self, known: Array, z: Array) -> Array:
@@ -218,7 +239,9 @@ class Integrator:
         return levels[orders, np.arange(len(orders))]
 
     def _largest(self, values: Array) -> Array:
-        """The largest value [n] of the unknown that a column belongs to, and no less than a share of that of all."""
+        """The largest value [n] of the unknown that a column belongs to, and no less than a
+        share of that of all.
+        """
         largest = np.full(len(values), SMALLEST_SHARE * np.max(np.abs(values)))
         for part in self.system.parts:
             largest[part] = np.maximum(largest[part], np.max(np.abs(values[part])))
@@ -238,7 +261,9 @@ def _relative(sizes: Array, scale: Array) -> float:
 
 
 class _Factors:
-    """The factorised matrices of Newton's method for one step length, one per real or pair of complex eigenvalues."""
+    """The factorised matrices of Newton's method for one step length, one per real or pair of
+    complex eigenvalues.
+    """
 
     def __init__(self, jacobian: Sequence[Array], length: float, tableau: Tableau) -> None:
         self.length, self.tableau = length, tableau
@@ -248,7 +273,10 @@ class _Factors:
         for i in self.kept:
             eigenvalue = tableau.eigenvalues[i]
             shift = length * (eigenvalue.real if eigenvalue.imag == 0 else eigenvalue)
-            matrix = sum((part * shift**q for q, part in enumerate(jacobian)), start=np.zeros_like(jacobian[0]))
+            matrix = sum(
+                (part * shift**q for q, part in enumerate(jacobian)),
+                start=np.zeros_like(jacobian[0]),
+            )
             self.solvers.append(_factorised(matrix))
             self.work += (2 if eigenvalue.imag == 0 else 8) / 3 * _width(matrix) ** 2 * len(matrix)
             self.work += 20 * matrix.size

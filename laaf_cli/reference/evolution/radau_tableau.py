@@ -18,9 +18,9 @@ N_STAGES = 9
 class Tableau:
     """Radau IIA with s stages.
 
-    nodes c [s]; powers: A⁰, A¹, …; eigenvalues [s], eigenvectors and their inverse [s, s];
-    last: takes values at 0 and the nodes [s + 1] to the coefficient of degree s; last_free and at_start: those at the
-    nodes alone [s] to the coefficient of degree s − 1 and to the value at 0.
+    nodes c [s]; powers: A⁰, A¹, …; eigenvalues [s], eigenvectors and their inverse [s, s]; last:
+    takes values at 0 and the nodes [s + 1] to the coefficient of degree s; last_free and at_start:
+    those at the nodes alone [s] to the coefficient of degree s − 1 and to the value at 0.
     """
 
     nodes: Array
@@ -35,7 +35,9 @@ class Tableau:
 
 @cache
 def radau_tableau(n_stages: int, highest_power: int) -> Tableau:
-    """The nodes are the zeros of P_s − P_{s−1} on [0, 1]; A holds the integrals from 0 to c_i of Lagrange's basis."""
+    """The nodes are the zeros of P_s − P_{s−1} on [0, 1]; A holds the integrals from 0 to c_i of
+    Lagrange's basis.
+    """
     series = np.zeros(n_stages + 1)
     series[-2:] = -1.0, 1.0
     unit = np.sort(legendre.legroots(series))
@@ -75,5 +77,8 @@ class Panel:
 def _lagrange(unit: Array, n_stages: int) -> Array:
     """Lagrange's basis [n_times, s + 1] over 0 and the nodes, at times in [0, 1]."""
     nodes = np.append(-1.0, 2 * radau_tableau(n_stages, 1).nodes - 1)
-    to_nodes, to_times = legendre.legvander(nodes, n_stages), legendre.legvander(2 * unit - 1, n_stages)
+    to_nodes, to_times = (
+        legendre.legvander(nodes, n_stages),
+        legendre.legvander(2 * unit - 1, n_stages),
+    )
     return np.asarray(np.linalg.solve(to_nodes.T, to_times.T).T, dtype=np.float64)

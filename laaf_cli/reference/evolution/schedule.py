@@ -12,7 +12,8 @@ from laaf_cli.arrays import Array
 
 @dataclass(frozen=True)
 class Schedule:
-    """stops: where steps end, ascending. starts, ends, longest [n]: pieces of time and the longest step there.
+    """stops: where steps end, ascending. starts, ends, longest [n]: pieces of time and the longest
+    step there.
 
     forcing: the largest residual of a solution that is zero.
     """
@@ -29,7 +30,9 @@ class Schedule:
         return float(self.stops[i]) if i < len(self.stops) else end
 
     def longest_from(self, time: float) -> float:
-        """How long the step from some time may be; it may go up to a piece that asks for a shorter one."""
+        """How long the step from some time may be; it may go up to a piece that asks for a
+        shorter one.
+        """
         reached = np.maximum(self.starts, time + self.longest)[self.ends > time]
         return float(np.min(reached, initial=math.inf)) - time
 

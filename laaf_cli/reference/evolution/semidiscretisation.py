@@ -1,11 +1,13 @@
 """Equations in time and space → a system in time, by collocation in space.
 
-On each element of a mesh an unknown whose highest derivative in space is of order d is the polynomial through N + d
-values. The equations hold at N points of the element. The unknown and its derivatives below the highest are continuous
-from one element to the next, d conditions each, and the Σ d conditions at the ends of space make up the rest
-(rectangular collocation: Driscoll & Hale, IMA J. Numer. Anal. 36, 2016). No row is replaced and no value eliminated,
-so that conditions of any kind, nonlinear ones, ones in time derivatives or ones that couple both ends, are algebraic
-equations among others. On a circle an unknown is a trigonometric polynomial, and the equations hold at its nodes.
+On each element of a mesh an unknown whose highest derivative in space is of order d is the
+polynomial through N + d values. The equations hold at N points of the element. The unknown and its
+derivatives below the highest are continuous from one element to the next, d conditions each, and
+the Σ d conditions at the ends of space make up the rest (rectangular collocation: Driscoll & Hale,
+IMA J. Numer. Anal. 36, 2016). No row is replaced and no value eliminated, so that conditions of any
+kind, nonlinear ones, ones in time derivatives or ones that couple both ends, are algebraic
+equations among others. On a circle an unknown is a trigonometric polynomial, and the equations hold
+at its nodes.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from laaf_cli.reference.evolution.mesh import Mesh
 
 @dataclass(frozen=True)
 class Row:
-    """A residual at the points of a site; minus that at another site for values that are to be equal there."""
+    """A residual at the points of a site; minus that at another site for values that are to be
+    equal there.
+    """
 
     tree: Node
     site: Site
@@ -48,19 +52,25 @@ class Site:
 
 
 class Semidiscretisation:
-    """An ImplicitSystem for the values of all unknowns at their nodes, one unknown after the other."""
+    """An ImplicitSystem for the values of all unknowns at their nodes, one unknown after the
+    other.
+    """
 
     def __init__(self, form: EvolutionForm, mesh: Mesh) -> None:
         self.form = form
         self.grids = tuple(mesh.grid(order) for order in form.space_orders)
         sizes = [grid.size for grid in self.grids]
-        self.parts: Sequence[slice[int, int, Any]] = [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
+        self.parts: Sequence[slice[int, int, Any]] = [
+            slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))
+        ]
         self.orders: NDArray[np.intp] = np.repeat(form.time_orders, sizes)
         self.rows = self._rows(mesh)
 
     def residual(self, times: Array, levels: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.concatenate([self._along_row(row, row.tree, times, levels) for row in self.rows])
+            return np.concatenate(
+                [self._along_row(row, row.tree, times, levels) for row in self.rows]
+            )
 
     def jacobian(self, time: float, levels: Array) -> list[Array]:
         size = len(self.orders)
@@ -73,7 +83,9 @@ class Semidiscretisation:
                 level = self.form.time_orders[unknown] - self.form.time_order(field)
                 for site, sign in ((row.site, 1.0), (row.other, -1.0)):
                     if site is not None:
-                        factor = self._at_site(site, derivative, np.array([time]), levels[:, :, None])
+                        factor = self._at_site(
+                            site, derivative, np.array([time]), levels[:, :, None]
+                        )
                         operator = site.operators[unknown][self.form.space_order(field)]
                         result[level][rows, self.parts[unknown]] += sign * factor * operator
         return result
@@ -81,7 +93,9 @@ class Semidiscretisation:
     @cached_property
     def _partials(self) -> tuple[dict[Field, Node], ...]:
         """∂row/∂field of every row, by field."""
-        return tuple({field: partial(row.tree, field) for field in fields(row.tree)} for row in self.rows)
+        return tuple(
+            {field: partial(row.tree, field) for field in fields(row.tree)} for row in self.rows
+        )
 
     def _along_row(self, row: Row, tree: Node, times: Array, levels: Array) -> Array:
         here = self._at_site(row.site, tree, times, levels)
@@ -120,7 +134,11 @@ class Semidiscretisation:
     def _smooth(self) -> tuple[Node, ...]:
         """Every unknown and its derivatives along space below the highest, which never jump."""
         form = self.form
-        return tuple(form.field(j, space, 0) for j, order in enumerate(form.space_orders) for space in range(order))
+        return tuple(
+            form.field(j, space, 0)
+            for j, order in enumerate(form.space_orders)
+            for space in range(order)
+        )
 
     def _pairs(self) -> tuple[Node, ...]:
         """The trees of equal value at both ends."""
@@ -130,7 +148,9 @@ class Semidiscretisation:
         """Points, each as one of its element."""
         form = self.form
         held = [
-            field for tree in (*form.equations, *form.at_lower, *form.at_upper, *form.pairs) for field in fields(tree)
+            field
+            for tree in (*form.equations, *form.at_lower, *form.at_upper, *form.pairs)
+            for field in fields(tree)
         ]
         highest = max((form.space_order(field) for field in held), default=0)
         known = {grid: grid.operators(points, elements, highest) for grid in set(self.grids)}

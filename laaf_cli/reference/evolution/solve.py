@@ -23,7 +23,10 @@ MOST_COLUMNS = 900
 TIMES_PER_STEP = 101  # at which the formulas are sampled, for each of the steps of an accuracy
 MOVE_WORK = 100.0  # operations for each entry of a matrix, in making a mesh and its operators
 REST = 20  # steps after the mesh was found to be as fine as it may be
-COARSER_STEPS, COARSER_SHARE = 10.0, 0.7  # steps so much longer, and a mesh so much coarser, are worth a new one
+COARSER_STEPS, COARSER_SHARE = (
+    10.0,
+    0.7,
+)  # steps so much longer, and a mesh so much coarser, are worth a new one
 MARGIN = 0.1  # of the tolerance in space, to which new elements resolve what is known
 
 
@@ -35,10 +38,11 @@ class OutOfWorkError(Exception):
 class Accuracy:
     """How finely is solved.
 
-    space, time: the last coefficients that are let pass, as shares of the unknown. n_points: of an element;
-    n_circle: of a circle at first; n_steps: the first step is that share of the time; n_stages: of Radau's method. The
-    numbers differ from one accuracy to the next, so that no two solutions share a mesh or steps, and where a stop makes
-    them share a step, they do not share its method.
+    space, time: the last coefficients that are let pass, as shares of the unknown. n_points: of an
+    element; n_circle: of a circle at first; n_steps: the first step is that share of the time;
+    n_stages: of Radau's method. The numbers differ from one accuracy to the next, so that no two
+    solutions share a mesh or steps, and where a stop makes them share a step, they do not share its
+    method.
     """
 
     space: float
@@ -74,7 +78,9 @@ class Step:
         x = np.zeros(len(points)) if form.space_axis is None else points[:, form.space_axis]
         matrices = {grid: grid.interpolation(x) for grid in set(self.grids)}
         parts = zip(self.grids, self.parts, strict=True)
-        return np.stack([np.einsum("pn,pn->p", matrices[grid], states[:, part]) for grid, part in parts])
+        return np.stack(
+            [np.einsum("pn,pn->p", matrices[grid], states[:, part]) for grid, part in parts]
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ class Solution:
         """Every unknown at points [n, d] of the domain, [n_unknowns, n]."""
         result = np.empty((len(self.form.unknowns), len(points)))
         times = points[:, self.form.time_axis]
-        # What lies on the border of two steps belongs to the first of them, and the start to the initial values.
+        # What lies on the border of two steps belongs to the first of them, and the start to the
+        # initial values.
         of_step = np.searchsorted([step.panel.start for step in self.steps[1:]], times, side="left")
         for i in np.unique(of_step):
             here = np.flatnonzero(of_step == i)
@@ -98,8 +105,11 @@ class Solution:
         return result
 
 
-def solve(form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, deadline: float) -> Solution:
-    """Raises IntegrationError where that fails, and OutOfWorkError after so much work or after the deadline.
+def solve(
+    form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, deadline: float
+) -> Solution:
+    """Raises IntegrationError where that fails, and OutOfWorkError after so much work or after the
+    deadline.
 
     most_work: in operations. deadline: a time of perf_counter.
     """
@@ -124,14 +134,23 @@ class _Solver:
         self.system = Semidiscretisation(form, self.mesh)
         state = np.zeros((1 + max(form.time_orders), len(self.system.orders)))
         by_grid = {grid: initial_values(form, grid) for grid in set(self.system.grids)}
-        for unknown, (grid, part) in enumerate(zip(self.system.grids, self.system.parts, strict=True)):
+        for unknown, (grid, part) in enumerate(
+            zip(self.system.grids, self.system.parts, strict=True)
+        ):
             order = form.time_orders[unknown]
             for k in range(order):
                 state[order - k, part] = by_grid[grid][form.field(unknown, 0, k)]
         length = (form.end - form.start) / accuracy.n_steps
         self.schedule = forcing.schedule(TIMES_PER_STEP * accuracy.n_steps)
         self.integrator = Integrator(
-            self.system, state, form.start, form.end, accuracy.time, length, accuracy.n_stages, self.schedule
+            self.system,
+            state,
+            form.start,
+            form.end,
+            accuracy.time,
+            length,
+            accuracy.n_stages,
+            self.schedule,
         )
         self.work_before = MOVE_WORK * self.system.orders.size**2
         self.rest, self.length = 0, length
@@ -141,7 +160,9 @@ class _Solver:
         return self.work_before + self.integrator.work
 
     def advance(self, is_first: bool) -> list[Step]:
-        """The next step, the first one after the initial values; none where it showed that another mesh is needed."""
+        """The next step, the first one after the initial values; none where it showed that
+        another mesh is needed.
+        """
         before, is_new = self.integrator.state, self.integrator.is_first
         panel = self.integrator.advance()
         after = self.integrator.state
@@ -162,8 +183,14 @@ class _Solver:
         return []
 
     def _coarsen(self, state: Array, length: float) -> None:
-        """Goes on with fewer elements where these do, looking for them when steps have become much longer."""
-        if self.integrator.time >= self.form.end or self.mesh.is_circle or length < COARSER_STEPS * self.length:
+        """Goes on with fewer elements where these do, looking for them when steps have become
+        much longer.
+        """
+        if (
+            self.integrator.time >= self.form.end
+            or self.mesh.is_circle
+            or length < COARSER_STEPS * self.length
+        ):
             return
         self.length = length
         mesh = self._fitted(self.coarsest, state)
@@ -180,7 +207,9 @@ class _Solver:
         )
 
     def _start(self, state: Array, panel: Panel) -> Step:
-        """The initial values themselves, which a step leaves at once where they do not meet the conditions."""
+        """The initial values themselves, which a step leaves at once where they do not meet the
+        conditions.
+        """
         orders = self.system.orders
         values = np.where(orders > 0, state[orders, np.arange(len(orders))], panel.values[0])
         constant = Panel(panel.start, panel.length, np.tile(values, (len(panel.values), 1)))
@@ -203,7 +232,9 @@ class _Solver:
         return Mesh((lower, *breaks, upper), self.accuracy.n_points)
 
     def _kinks_vanish(self, breaks: tuple[float, float]) -> bool:
-        """Whether the start is not smooth where the ends meet, as on a circle, and what follows is."""
+        """Whether the start is not smooth where the ends meet, as on a circle, and what follows
+        is.
+        """
         circle = Mesh(breaks, 512, is_circle=True).grid(0)
         values = self._initial(circle)
         return bool(np.max(circle.tails(values)) > 1e-9) and smooths(self.form, circle)
@@ -212,7 +243,11 @@ class _Solver:
         """The initial values as shares of their scale, [n_values, size]."""
         values = initial_values(self.form, grid)
         span = self.form.end - self.form.start
-        largest = max(float(np.max(np.abs(value))) for field, value in values.items() if sum(field.orders) == 0)
+        largest = max(
+            float(np.max(np.abs(value)))
+            for field, value in values.items()
+            if sum(field.orders) == 0
+        )
         result = []
         for field, value in values.items():
             least = SMALLEST_SHARE * largest / span ** self.form.time_order(field)
@@ -221,7 +256,8 @@ class _Solver:
         return np.stack(result)
 
     def _shares(self, state: Array, scale: Array, grid: Grid | None = None) -> Array:
-        """The unknowns, and what of their derivatives in time belongs to the state, as shares of their scale.
+        """The unknowns, and what of their derivatives in time belongs to the state, as shares of
+        their scale.
 
         On their own grids where these are all alike, or else on a given one, [n_functions, size].
         """
@@ -233,12 +269,16 @@ class _Solver:
             for q in range(min(order, 1), order + 1):
                 values = state[q, part]
                 size = max(scale[part][0] / span ** (order - q), float(np.max(np.abs(values))))
-                result.append((values if matrix is None else matrix @ values) / (size if size > 0 else 1.0))
+                result.append(
+                    (values if matrix is None else matrix @ values) / (size if size > 0 else 1.0)
+                )
         return np.stack(result)
 
     def _is_resolved(self, state: Array) -> bool:
         grid = self.mesh.grid(max(self.form.space_orders))
-        shares = self._shares(state, self.integrator.scale, None if set(self.system.grids) == {grid} else grid)
+        shares = self._shares(
+            state, self.integrator.scale, None if set(self.system.grids) == {grid} else grid
+        )
         return bool(np.max(grid.tails(shares)) <= self.accuracy.space)
 
     def _move(self, mesh: Mesh, state: Array, start: float, length: float) -> None:
@@ -248,13 +288,22 @@ class _Solver:
         moved = np.zeros((len(state), len(system.orders)))
         old = self.integrator
         scale = np.zeros(len(system.orders))
-        for own, part, grid, new in zip(self.system.grids, self.system.parts, system.grids, system.parts, strict=True):
+        for own, part, grid, new in zip(
+            self.system.grids, self.system.parts, system.grids, system.parts, strict=True
+        ):
             moved[:, new] = state[:, part] @ own.interpolation(grid.nodes_inside).T
             scale[new] = old.scale[part][0]
         self.mesh, self.system = mesh, system
         accuracy = self.accuracy
         self.integrator = Integrator(
-            system, moved, start, self.form.end, accuracy.time, length, accuracy.n_stages, self.schedule
+            system,
+            moved,
+            start,
+            self.form.end,
+            accuracy.time,
+            length,
+            accuracy.n_stages,
+            self.schedule,
         )
         self.work_before += old.work + MOVE_WORK * system.orders.size**2
         self.integrator.scale = np.maximum(scale, self.integrator.scale)

@@ -1,4 +1,6 @@
-"""The referee for problems without time: modes, collocation and least squares, refined until nothing changes."""
+"""The referee for problems without time: modes, collocation and least squares, refined until
+nothing changes.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +24,30 @@ from laaf_cli.text import listed
 class BoundaryValue(Reference):
     """Problems without time in one or two coordinates: linear or not, for any number of unknowns.
 
-    Every unknown is a sum of Chebyshev's polynomials, or of waves along periodic coordinates; equations and
-    conditions are collocated and met in the sense of least squares (Boyd, Chebyshev and Fourier Spectral Methods,
-    2001, chapters 3 and 6). A nonlinear problem may have several solutions: this finds the one that Gauss-Newton
-    reaches from 0, or from the smoothest functions that meet the conditions, or from ±1.
+    Every unknown is a sum of Chebyshev's polynomials, or of waves along periodic coordinates;
+    equations and conditions are collocated and met in the sense of least squares (Boyd, Chebyshev
+    and Fourier Spectral Methods, 2001, chapters 3 and 6). A nonlinear problem may have several
+    solutions: this finds the one that Gauss-Newton reaches from 0, or from the smoothest functions
+    that meet the conditions, or from ±1.
     """
 
-    method = "Chebyshev and Fourier collocation by least squares; error: change between the last two resolutions"
+    method = (
+        "Chebyshev and Fourier collocation by least squares; error: change between the "
+        "last two resolutions"
+    )
     takes_long = True
 
     def __init__(self, problem: Problem) -> None:
         """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""
         domain = problem.domain
         if domain.time is not None:
-            raise ReferenceRefusedError("'t' is time, and this reference is for problems without time")
+            raise ReferenceRefusedError(
+                "'t' is time, and this reference is for problems without time"
+            )
         if domain.dimension not in LEVELS:
             raise ReferenceRefusedError(
-                f"there are {domain.dimension} coordinates ({listed(domain.coordinates)}); a spectral reference is "
+                f"there are {domain.dimension} coordinates ({listed(domain.coordinates)}); a "
+                "spectral reference is "
                 "for one or two"
             )
         equations = [term for term in problem.terms if term.kind == "equation"]
@@ -47,7 +56,8 @@ class BoundaryValue(Reference):
             raise ReferenceRefusedError("there is no equation to solve")
         if n_equations < len(problem.unknowns):
             raise ReferenceRefusedError(
-                f"the equations do not determine a solution: {n_equations} for {len(problem.unknowns)} "
+                f"the equations do not determine a solution: {n_equations} for "
+                f"{len(problem.unknowns)} "
                 f"unknowns ({listed(problem.unknowns)})"
             )
         # Every resolution is made from this one.
@@ -56,7 +66,9 @@ class BoundaryValue(Reference):
         self._found: Level | None = None
 
     def check(self, domain: Domain) -> None:
-        """Raises ReferenceRefusedError where coarse resolutions show that the conditions leave something open."""
+        """Raises ReferenceRefusedError where coarse resolutions show that the conditions leave
+        something open.
+        """
         if not self._coarsest.is_linear:
             return
         for n in LEVELS[domain.dimension][:2]:
@@ -72,18 +84,26 @@ class BoundaryValue(Reference):
         level = self._found
         fields = {name: _at(level, name, points) for name in self._coarsest.unknowns}
         rounding = 100 * np.finfo(float).eps * level.scales.max()
-        return ReferenceValues(fields, float(max(level.changes.max(), rounding)), time.perf_counter() - start)
+        return ReferenceValues(
+            fields, float(max(level.changes.max(), rounding)), time.perf_counter() - start
+        )
 
 
 def _at(level: Level, unknown: str, points: Array) -> Array:
     """The values of an unknown at scattered points, or at those of a grid, which cost far less."""
     discretisation = level.discretisation
-    distinct, places = zip(*(np.unique(column, return_inverse=True) for column in points.T), strict=True)
+    distinct, places = zip(
+        *(np.unique(column, return_inverse=True) for column in points.T), strict=True
+    )
     if math.prod(len(values) for values in distinct) <= 4 * len(points):
         zero = (0,) * len(distinct)
-        return np.asarray(discretisation.values(level.found.coefficients, unknown, zero, distinct)[places])
+        return np.asarray(
+            discretisation.values(level.found.coefficients, unknown, zero, distinct)[places]
+        )
     modes = discretisation.modes
-    coefficients = level.found.coefficients.reshape(-1, *discretisation.shape)[discretisation.unknowns.index(unknown)]
+    coefficients = level.found.coefficients.reshape(-1, *discretisation.shape)[
+        discretisation.unknowns.index(unknown)
+    ]
     values = np.empty(len(points))
     for part in np.array_split(np.arange(len(points)), 1 + len(points) // 4096):
         first, second = (m.values(points[part, axis], 0) for axis, m in enumerate(modes))
@@ -97,7 +117,8 @@ def _residuals(problem: Problem) -> tuple[Residual, ...]:
         unknown = sorted(frozenset().union(*map(functions, term.residuals)) - TABLE.keys())
         if unknown:
             raise ReferenceRefusedError(
-                f"'{term.name}' calls '{unknown[0]}' of a Python module, and the derivatives of that are not known"
+                f"'{term.name}' calls '{unknown[0]}' of a Python module, and the derivatives "
+                "of that are not known"
             )
     try:
         return residuals_of(problem)

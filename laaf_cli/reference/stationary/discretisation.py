@@ -1,8 +1,9 @@
 """A problem without time as equations for the coefficients of modes: residuals and their Jacobian.
 
-Every unknown is a sum of products of modes, one along each coordinate. Each residual tree is asked to vanish at points
-of its region that form a grid: the nodes of both coordinates for an equation, one bound and the nodes of the other
-coordinate for a condition on a face, and so on; pairs of faces and integrals are weighted sums over such a grid.
+Every unknown is a sum of products of modes, one along each coordinate. Each residual tree is asked
+to vanish at points of its region that form a grid: the nodes of both coordinates for an equation,
+one bound and the nodes of the other coordinate for a condition on a face, and so on; pairs of faces
+and integrals are weighted sums over such a grid.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
             term.name,
             term.kind == "equation",
             tree,
-            {f: partial(tree, f) for f in sorted(fields(tree), key=lambda f: (f.unknown, f.orders))},
+            {
+                f: partial(tree, f)
+                for f in sorted(fields(tree), key=lambda f: (f.unknown, f.orders))
+            },
             term.region,
         )
         for term in problem.terms
@@ -75,8 +79,8 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
 class Patch:
     """A grid of points, and the sums over some of its axes that are asked to vanish.
 
-    axes: the points along each coordinate; weights: of the sum along some of them; symbols: beside the coordinates;
-    kept: the rows that are wanted where not all of them are.
+    axes: the points along each coordinate; weights: of the sum along some of them; symbols: beside
+    the coordinates; kept: the rows that are wanted where not all of them are.
     """
 
     axes: tuple[Array, ...]
@@ -92,7 +96,9 @@ class Patch:
     def n_rows(self) -> int:
         if self.kept is not None:
             return len(self.kept)
-        return math.prod(len(points) for axis, points in enumerate(self.axes) if axis not in self.weights)
+        return math.prod(
+            len(points) for axis, points in enumerate(self.axes) if axis not in self.weights
+        )
 
     def summed(self, values: Array) -> Array:
         """Values on the grid [p_1, …, p_d, …] → one for each row [n_rows, …]."""
@@ -123,7 +129,10 @@ class Discretisation:
 
     def _modes(self, n: int) -> tuple[Modes, ...]:
         ends = zip(self.domain.lower, self.domain.upper, strict=True)
-        return tuple(MODES[axis in self.domain.periodic](lower, upper, n) for axis, (lower, upper) in enumerate(ends))
+        return tuple(
+            MODES[axis in self.domain.periodic](lower, upper, n)
+            for axis, (lower, upper) in enumerate(ends)
+        )
 
     @property
     def is_linear(self) -> bool:
@@ -141,13 +150,21 @@ class Discretisation:
     @cached_property
     def roughness(self) -> Array:
         """1 + |k|² for every coefficient, [n_coefficients]."""
-        squares = np.add.reduce(np.meshgrid(*(modes.degrees**2 for modes in self.modes), indexing="ij"))
+        squares = np.add.reduce(
+            np.meshgrid(*(modes.degrees**2 for modes in self.modes), indexing="ij")
+        )
         return np.tile(1 + squares.ravel(), len(self.unknowns))
 
     @cached_property
     def rows(self) -> tuple[tuple[Residual, Patch], ...]:
-        """Every residual on every patch of its region, in the order of the rows of the residual vector."""
-        return tuple((residual, patch) for residual in self.residuals for patch in self._patches(residual.region))
+        """Every residual on every patch of its region, in the order of the rows of the residual
+        vector.
+        """
+        return tuple(
+            (residual, patch)
+            for residual in self.residuals
+            for patch in self._patches(residual.region)
+        )
 
     @property
     def ends(self) -> NDArray[np.intp]:
@@ -155,7 +172,9 @@ class Discretisation:
         return np.cumsum([patch.n_rows for _, patch in self.rows])
 
     def _patches(self, region: Region) -> list[Patch]:
-        """The grids of a region; raises TypeError for a kind of region that is no part of a statement."""
+        """The grids of a region; raises TypeError for a kind of region that is no part of a
+        statement.
+        """
         modes = self._modes(self.n_nodes)
         nodes = [one.nodes for one in modes]
         match region:
@@ -171,35 +190,53 @@ class Discretisation:
                 return [Patch(tuple(axes), {axis: np.array([-1.0, 1.0])})]
             case IntegralOver(axes=over, fixed=fixed):
                 rules = {axis: modes[axis].quadrature for axis in over}
-                axes = [rules[i][0] if i in rules else points for i, points in enumerate(_with(nodes, fixed))]
+                axes = [
+                    rules[i][0] if i in rules else points
+                    for i, points in enumerate(_with(nodes, fixed))
+                ]
                 return [Patch(tuple(axes), {axis: weights for axis, (_, weights) in rules.items()})]
         raise TypeError(f"no residual can stand in {type(region).__name__}")
 
     def _face(self, region: OnFaces, face: Face, nodes: Sequence[Array]) -> Patch:
         normal = region.normal(face, self.domain)
-        symbols = {f"{NORMAL}{name}": part for name, part in zip(self.domain.coordinates, normal.tolist(), strict=True)}
+        symbols = {
+            f"{NORMAL}{name}": part
+            for name, part in zip(self.domain.coordinates, normal.tolist(), strict=True)
+        }
         axes = _with(nodes, {face.axis: face.value})
-        kept = None if region.only is None else np.flatnonzero(region.only.holds(grid_points(axes), self.domain))
+        kept = (
+            None
+            if region.only is None
+            else np.flatnonzero(region.only.holds(grid_points(axes), self.domain))
+        )
         return Patch(axes, {}, symbols, kept)
 
-    def values(self, coefficients: Array, unknown: str, orders: tuple[int, ...], axes: tuple[Array, ...]) -> Array:
+    def values(
+        self, coefficients: Array, unknown: str, orders: tuple[int, ...], axes: tuple[Array, ...]
+    ) -> Array:
         """A derivative of an unknown on a grid."""
         index = self.unknowns.index(unknown)
         result = coefficients.reshape(len(self.unknowns), *self.shape)[index]
         for axis, (modes, points, order) in enumerate(zip(self.modes, axes, orders, strict=True)):
-            result = np.moveaxis(np.tensordot(modes.values(points, order), result, axes=(1, axis)), 0, axis)
+            result = np.moveaxis(
+                np.tensordot(modes.values(points, order), result, axes=(1, axis)), 0, axis
+            )
         return result
 
     def refined(self, coefficients: Array, finer: Discretisation) -> Array:
         """The same functions with the modes of a finer discretisation."""
         result = np.zeros((len(self.unknowns), *finer.shape))
-        result[(slice(None), *(slice(size) for size in self.shape))] = coefficients.reshape(-1, *self.shape)
+        result[(slice(None), *(slice(size) for size in self.shape))] = coefficients.reshape(
+            -1, *self.shape
+        )
         return result.ravel()
 
     def starts(self) -> Iterator[Array]:
-        """Where a search for the solution may begin: 0, the smoothest functions that meet the conditions, 1, −1.
+        """Where a search for the solution may begin: 0, the smoothest functions that meet the
+        conditions, 1, −1.
 
-        Smoothest: the least Σ (1 + |k|²)² c_k², as far as the conditions, linearised about 0, leave it open.
+        Smoothest: the least Σ (1 + |k|²)² c_k², as far as the conditions, linearised about 0, leave
+        it open.
         """
         from scipy.linalg import lstsq
 
@@ -226,7 +263,9 @@ class Discretisation:
     def jacobian(self, coefficients: Array) -> Array:
         """∂residual/∂coefficients [n_rows, n_coefficients]."""
         n_modes = int(np.prod(self.shape))
-        jacobian = np.zeros((sum(patch.n_rows for _, patch in self.rows), self.n_coefficients), order="F")
+        jacobian = np.zeros(
+            (sum(patch.n_rows for _, patch in self.rows), self.n_coefficients), order="F"
+        )
         first = 0
         for residual, patch in self.rows:
             known = self._known(residual, patch, coefficients)
@@ -241,13 +280,17 @@ class Discretisation:
         return jacobian
 
     def _known(self, residual: Residual, patch: Patch, coefficients: Array) -> dict[Field, Array]:
-        return {f: self.values(coefficients, f.unknown, f.orders, patch.axes) for f in residual.partials}
+        return {
+            f: self.values(coefficients, f.unknown, f.orders, patch.axes) for f in residual.partials
+        }
 
     def _products(self, orders: Orders, patch: Patch) -> Array:
         """A derivative of every product of modes on a grid, [p_1, …, p_d, n_1, …, n_d]."""
         dimension = len(self.modes)
         factors = []
-        for axis, (modes, points, order) in enumerate(zip(self.modes, patch.axes, orders, strict=True)):
+        for axis, (modes, points, order) in enumerate(
+            zip(self.modes, patch.axes, orders, strict=True)
+        ):
             values = modes.values(points, order)
             shape = [1] * (2 * dimension)
             shape[axis], shape[dimension + axis] = values.shape
@@ -256,7 +299,9 @@ class Discretisation:
         return reduce(np.multiply, factors, np.ones(1))
 
     def fault(self, coefficients: Array) -> str:
-        """The first term that is not finite, or whose derivatives are not, and where: for a person."""
+        """The first term that is not finite, or whose derivatives are not, and where: for a
+        person.
+        """
         for residual, patch in self.rows:
             known = self._known(residual, patch, coefficients)
             for tree in (residual.tree, *residual.partials.values()):
@@ -271,9 +316,13 @@ class Discretisation:
         grid = np.meshgrid(*patch.axes, indexing="ij", sparse=True)
         symbols = {**dict(zip(self.domain.coordinates, grid, strict=True)), **patch.symbols}
         with np.errstate(all="ignore"):
-            return np.broadcast_to(np.asarray(evaluate(tree, symbols, known, NUMPY), np.float64), patch.shape)
+            return np.broadcast_to(
+                np.asarray(evaluate(tree, symbols, known, NUMPY), np.float64), patch.shape
+            )
 
 
 def _with(nodes: Sequence[Array], fixed: Mapping[int, float]) -> tuple[Array, ...]:
     """The points along each axis, a single one where its value is fixed."""
-    return tuple(np.array([fixed[axis]]) if axis in fixed else points for axis, points in enumerate(nodes))
+    return tuple(
+        np.array([fixed[axis]]) if axis in fixed else points for axis, points in enumerate(nodes)
+    )

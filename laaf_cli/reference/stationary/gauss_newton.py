@@ -1,10 +1,12 @@
-"""Damped Gauss-Newton for the coefficients of a discretised problem, each step by an equilibrated QR factorisation.
+"""Damped Gauss-Newton for the coefficients of a discretised problem, each step by an equilibrated
+QR factorisation.
 
-There are more rows than coefficients: conditions meet in corners, faces and equations say the same thing twice, a
-pressure is known up to what one point says. Least squares need no special case for any of this, for where the problem
-has a smooth solution, its coefficients, cut off at the resolution, leave residuals that fall faster than any power of
-it; the least-squares residual is smaller still. One that stays large belongs to conditions that contradict each
-other, or to a solution that is not smooth.
+There are more rows than coefficients: conditions meet in corners, faces and equations say the same
+thing twice, a pressure is known up to what one point says. Least squares need no special case for
+any of this, for where the problem has a smooth solution, its coefficients, cut off at the
+resolution, leave residuals that fall faster than any power of it; the least-squares residual is
+smaller still. One that stays large belongs to conditions that contradict each other, or to a
+solution that is not smooth.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ _SHORTEST = 2.0**-10
 class Stationary:
     """Where the iteration came to rest.
 
-    size: of the coefficients and of the residuals without them, in units in which every column and row of the
-    Jacobian has length 1.
-    row_scale: what the rows are multiplied with for this, [n_rows]. residuals: not scaled, [n_rows].
-    residual: the length of the scaled residuals, relative to `size`.
-    reciprocal_condition: of the scaled Jacobian. converged: whether the steps became small.
+    size: of the coefficients and of the residuals without them, in units in which every column and
+    row of the Jacobian has length 1. row_scale: what the rows are multiplied with for this,
+    [n_rows]. residuals: not scaled, [n_rows]. residual: the length of the scaled residuals,
+    relative to `size`. reciprocal_condition: of the scaled Jacobian. converged: whether the steps
+    became small.
     """
 
     coefficients: Array
@@ -82,11 +84,13 @@ class _Factors:
 
 
 def _equilibrated(matrix: Array, row_scale: Array | None) -> tuple[Array, Array]:
-    """Factors that give every row and column length 1 (Sinkhorn & Knopp 1967 for the squares); zeros are left.
+    """Factors that give every row and column length 1 (Sinkhorn & Knopp 1967 for the squares);
+    zeros are left.
 
-    The derivative of order m of the mode of degree k has the size k^m inside and k^(2m) at the ends, so that rows near
-    the ends shrink and columns of high degree too: what is left has a condition number that hardly grows with n, as
-    in the ultraspherical method (Olver & Townsend, SIAM Review 55, 2013).
+    The derivative of order m of the mode of degree k has the size k^m inside and k^(2m) at the
+    ends, so that rows near the ends shrink and columns of high degree too: what is left has a
+    condition number that hardly grows with n, as in the ultraspherical method (Olver & Townsend,
+    SIAM Review 55, 2013).
     """
     squares = matrix**2
     rows = np.ones(len(matrix)) if row_scale is None else row_scale**2
@@ -105,7 +109,8 @@ def _reciprocal(values: Array) -> Array:
 def solve(discretisation: Discretisation, start: Array) -> Stationary:
     """Least squares of the residuals by damped steps.
 
-    Raises FloatingPointError, with what and where, when a residual or its derivatives are not finite.
+    Raises FloatingPointError, with what and where, when a residual or its derivatives are not
+    finite.
     """
     with np.errstate(all="ignore"):
         return _solve(discretisation, start)
@@ -131,13 +136,19 @@ def _solve(discretisation: Discretisation, x: Array) -> Stationary:
         if converged or is_open or share <= _SHORTEST:
             break
     # What the equations ask for where nothing answers; it need not be finite there.
-    asked = np.nan_to_num(discretisation.residual(np.zeros_like(x)), nan=0.0, posinf=0.0, neginf=0.0)
+    asked = np.nan_to_num(
+        discretisation.residual(np.zeros_like(x)), nan=0.0, posinf=0.0, neginf=0.0
+    )
     size = _length(x / factors.column_scale) + _length(factors.row_scale * asked)
     length = _length(factors.row_scale * residual) / size if size else 0.0
-    return Stationary(x, size, factors.row_scale, residual, length, factors.reciprocal_condition, converged)
+    return Stationary(
+        x, size, factors.row_scale, residual, length, factors.reciprocal_condition, converged
+    )
 
 
-def _factors(discretisation: Discretisation, x: Array, residual: Array, row_scale: Array | None) -> _Factors:
+def _factors(
+    discretisation: Discretisation, x: Array, residual: Array, row_scale: Array | None
+) -> _Factors:
     jacobian = discretisation.jacobian(x)
     if not (np.all(np.isfinite(jacobian)) and np.all(np.isfinite(residual))):
         raise FloatingPointError(discretisation.fault(x))
@@ -147,10 +158,12 @@ def _factors(discretisation: Discretisation, x: Array, residual: Array, row_scal
 def _damped(
     discretisation: Discretisation, x: Array, step: Array, factors: _Factors, share: float
 ) -> tuple[float, Array, Array]:
-    """The share of a step after which the next would be shorter, where it leads, and the residual there.
+    """The share of a step after which the next would be shorter, where it leads, and the residual
+    there.
 
-    The natural monotonicity test (Deuflhard, Newton Methods for Nonlinear Problems, 2011, section 3.3): unlike the
-    length of the residual, that of the step does not depend on how the rows are scaled.
+    The natural monotonicity test (Deuflhard, Newton Methods for Nonlinear Problems, 2011, section
+    3.3): unlike the length of the residual, that of the step does not depend on how the rows are
+    scaled.
     """
     length = _length(step / factors.column_scale)
     while True:

@@ -1,7 +1,9 @@
-"""Functions of an interval that a smooth one is a quickly falling sum of: Chebyshev's polynomials, or waves.
+"""Functions of an interval that a smooth one is a quickly falling sum of: Chebyshev's polynomials,
+or waves.
 
-Solving for the coefficients of modes, and not for values at nodes, keeps rounding small: the derivative of a mode is
-known to the last digit, while a matrix that differentiates values through n nodes loses n^(2·order) digits.
+Solving for the coefficients of modes, and not for values at nodes, keeps rounding small: the
+derivative of a mode is known to the last digit, while a matrix that differentiates values through n
+nodes loses n^(2·order) digits.
 """
 
 from __future__ import annotations
@@ -65,9 +67,11 @@ class ChebyshevModes(Modes):
         return axis.nodes, axis.weights
 
     def values(self, points: Array, order: int) -> Array:
-        """T_k = cos(k arccos x), and T_k^(m) = 2^(m−1) (m−1)! k C^(m)_{k−m} (DLMF 18.9.21, 18.9.19).
+        """T_k = cos(k arccos x), and T_k^(m) = 2^(m−1) (m−1)! k C^(m)_{k−m} (DLMF 18.9.21,
+        18.9.19).
 
-        C^(m), Gegenbauer's polynomials, by their recurrence (DLMF 18.9.1), which is stable on [−1, 1].
+        C^(m), Gegenbauer's polynomials, by their recurrence (DLMF 18.9.1), which is stable on [−1,
+        1].
         """
         unit = ((points - self.lower) - (self.upper - points)) / (self.upper - self.lower)
         if order == 0:
@@ -79,15 +83,20 @@ class ChebyshevModes(Modes):
                 gegenbauer[:, k] = (2 * order * unit) ** i
             else:
                 gegenbauer[:, k] = (
-                    2 * unit * (i + order - 1) * gegenbauer[:, k - 1] - (i + 2 * order - 2) * gegenbauer[:, k - 2]
+                    2 * unit * (i + order - 1) * gegenbauer[:, k - 1]
+                    - (i + 2 * order - 2) * gegenbauer[:, k - 2]
                 ) / i
-        factor = 2 ** (order - 1) * math.factorial(order - 1) * (2 / (self.upper - self.lower)) ** order
+        factor = (
+            2 ** (order - 1) * math.factorial(order - 1) * (2 / (self.upper - self.lower)) ** order
+        )
         return gegenbauer * (factor * self.degrees)
 
 
 @dataclass(frozen=True)
 class FourierModes(Modes):
-    """1, cos κ, sin κ, …, cos(n/2)κ, sin(n/2)κ with κ = 2π(x − lower)/(upper − lower); the nodes are equispaced."""
+    """1, cos κ, sin κ, …, cos(n/2)κ, sin(n/2)κ with κ = 2π(x − lower)/(upper − lower); the nodes
+    are equispaced.
+    """
 
     @property
     def degrees(self) -> Array:
@@ -95,7 +104,9 @@ class FourierModes(Modes):
 
     @property
     def nodes(self) -> Array:
-        points: Array = self.lower + (self.upper - self.lower) * np.arange(self.n + 1) / (self.n + 1)
+        points: Array = self.lower + (self.upper - self.lower) * np.arange(self.n + 1) / (
+            self.n + 1
+        )
         return points
 
     @property

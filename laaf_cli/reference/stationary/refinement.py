@@ -1,4 +1,6 @@
-"""A discretised problem, solved at finer and finer resolutions until nothing changes, and a verdict on the result."""
+"""A discretised problem, solved at finer and finer resolutions until nothing changes, and a
+verdict on the result.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,13 @@ LARGEST_ERROR = 1e-3
 """Relative to the largest value: beyond it a reference is none."""
 
 _FINE_NODES = {1: 2050, 2: 130}  # beyond the finest level, and nodes of no level
-_UNSEEN = 1e-3  # the residual between the nodes above which two resolutions that agree may both have missed something
+# the residual between the nodes above which two resolutions that agree may both have missed
+# something
+_UNSEEN = 1e-3
 _RECENT = 4  # the changes of which the largest counts then
 _ROUNDING = 1e-8  # the relative change below which it may be rounding
-_SETTLED = 0.01  # the relative change below which the residual may be compared with that of half the resolution
+# the relative change below which the residual may be compared with that of half the resolution
+_SETTLED = 0.01
 _STALLED = 1e-8  # the residual at the nodes below which it may be rounding
 _LAST_START = {1: 64, 2: 24}  # the finest resolution at which a first solution is looked for
 _ACCEPTED = 0.01  # the residual, at the coarsest resolution, of what may become a solution
@@ -40,7 +45,8 @@ _EVEN = {1: 2001, 2: 81}  # the points of an even grid on which two resolutions 
 class Level:
     """The solution at one resolution.
 
-    values: of each unknown on an even grid; changes: their largest since the resolution before, infinite at the first.
+    values: of each unknown on an even grid; changes: their largest since the resolution before,
+    infinite at the first.
     """
 
     discretisation: Discretisation
@@ -50,9 +56,15 @@ class Level:
 
     @property
     def relative_change(self) -> float:
-        """The largest among the unknowns; one that is nothing but rounding beside the others counts with them."""
+        """The largest among the unknowns; one that is nothing but rounding beside the others
+        counts with them.
+        """
         scales = np.maximum(self.scales, 1e-9 * self.scales.max())
-        return float(np.max(np.divide(self.changes, scales, out=np.zeros_like(scales), where=self.changes > 0)))
+        return float(
+            np.max(
+                np.divide(self.changes, scales, out=np.zeros_like(scales), where=self.changes > 0)
+            )
+        )
 
     @property
     def scales(self) -> Array:
@@ -63,23 +75,33 @@ class Level:
     def residuals(self) -> Array:
         """The root mean square of every residual on every patch, in its own unit.
 
-        The mean is taken with the scales of the rows: an equation counts less near the bounds, where polynomials are
-        steep.
+        The mean is taken with the scales of the rows: an equation counts less near the bounds,
+        where polynomials are steep.
         """
         scales = self.found.row_scale
         parts = zip(self._split(scales * self.found.residuals), self._split(scales), strict=True)
-        return np.array([np.sqrt(np.mean(part**2)) / np.median(scale) if len(part) else 0.0 for part, scale in parts])
+        return np.array(
+            [
+                np.sqrt(np.mean(part**2)) / np.median(scale) if len(part) else 0.0
+                for part, scale in parts
+            ]
+        )
 
     @property
     def worst(self) -> tuple[int, float]:
-        """The patch that adds most to the scaled residual, and the root mean square of the residual there."""
-        scaled = [np.sum(part**2) for part in self._split(self.found.row_scale * self.found.residuals)]
+        """The patch that adds most to the scaled residual, and the root mean square of the
+        residual there.
+        """
+        scaled = [
+            np.sum(part**2) for part in self._split(self.found.row_scale * self.found.residuals)
+        ]
         return int(np.argmax(scaled)), float(self.residuals[np.argmax(scaled)])
 
     def unseen(self, n_nodes: int) -> float:
         """The scaled residual at other nodes: large where a narrow peak was missed.
 
-        There are no scales for those rows; that of the median row of the same patch stands for them.
+        There are no scales for those rows; that of the median row of the same patch stands for
+        them.
         """
         fine = replace(self.discretisation, n_nodes=n_nodes)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -98,7 +120,8 @@ class Level:
 def refine(discretisation: Discretisation) -> Level:
     """The solution at the resolution that is worth most; that of the argument does not matter.
 
-    Raises ReferenceRefusedError where there is none, more than one, or none that is accurate enough.
+    Raises ReferenceRefusedError where there is none, more than one, or none that is accurate
+    enough.
     """
     dimension = discretisation.domain.dimension
     levels: list[Level] = []
@@ -134,7 +157,10 @@ def _solved(discretisation: Discretisation, levels: Sequence[Level], may_start: 
     if levels:
         coarser = levels[-1]
         attempts.append(
-            solve(discretisation, coarser.discretisation.refined(coarser.found.coefficients, discretisation))
+            solve(
+                discretisation,
+                coarser.discretisation.refined(coarser.found.coefficients, discretisation),
+            )
         )
         if _leads_on(attempts[0]) or not may_start:
             return attempts[0]
@@ -161,7 +187,10 @@ def _level(discretisation: Discretisation, found: Stationary, levels: Sequence[L
     domain = discretisation.domain
     even = domain.grid((_EVEN[domain.dimension],) * domain.dimension)
     zero = (0,) * domain.dimension
-    values = tuple(discretisation.values(found.coefficients, name, zero, even) for name in discretisation.unknowns)
+    values = tuple(
+        discretisation.values(found.coefficients, name, zero, even)
+        for name in discretisation.unknowns
+    )
     if not levels:
         return Level(discretisation, found, values, np.full(len(values), np.inf))
     changes = [np.abs(a - b).max() for a, b in zip(values, levels[-1].values, strict=True)]
@@ -171,15 +200,19 @@ def _level(discretisation: Discretisation, found: Stationary, levels: Sequence[L
 def _is_enough(levels: Sequence[Level]) -> bool:
     """Whether the last two resolutions agree, or differ by rounding that grows."""
     changes = [level.relative_change for level in levels]
-    return changes[-1] <= TOLERANCE or (len(levels) > 1 and changes[-2] < _ROUNDING and changes[-1] > changes[-2])
+    return changes[-1] <= TOLERANCE or (
+        len(levels) > 1 and changes[-2] < _ROUNDING and changes[-1] > changes[-2]
+    )
 
 
 def _judged(levels: Sequence[Level]) -> Level:
-    """The level to take; raises ReferenceRefusedError where it is no solution, or not good enough."""
+    """The level to take; raises ReferenceRefusedError where it is no solution, or not good
+    enough.
+    """
     best = min(levels, key=lambda level: level.relative_change)
     if best.relative_change > _ROUNDING:
-        # Where rounding does not grow, the finest is the best; where much is left between its nodes, a small change
-        # may be chance.
+        # Where rounding does not grow, the finest is the best; where much is left between its
+        # nodes, a small change may be chance.
         best = levels[-1]
         if best.unseen(_FINE_NODES[best.discretisation.domain.dimension]) > _UNSEEN:
             recent = [level.changes for level in levels[1:][-_RECENT:]]
@@ -190,8 +223,10 @@ def _judged(levels: Sequence[Level]) -> Level:
         _check_consistent(best, levels)
     if best.relative_change > LARGEST_ERROR:
         raise ReferenceRefusedError(
-            f"the solution is not smooth enough for {best.discretisation.n} modes along each coordinate: from one "
-            f"resolution to the next it still changes by {best.relative_change:.1g} of its largest value"
+            f"the solution is not smooth enough for {best.discretisation.n} modes along each "
+            "coordinate: from one "
+            f"resolution to the next it still changes by {best.relative_change:.1g} of its "
+            "largest value"
         )
     return best
 
@@ -204,19 +239,22 @@ def _check_consistent(level: Level, levels: Sequence[Level]) -> None:
     worst, size = level.worst
     if size > coarser[-1].residuals[worst] / 2:
         raise ReferenceRefusedError(
-            "the equations and conditions contradict each other, or have no smooth solution: however fine the "
+            "the equations and conditions contradict each other, or have no smooth solution: "
+            "however fine the "
             f"resolution, {level.discretisation.rows[worst][0].name} is missed by {size:.1g}"
         )
 
 
 _NOT_CONVERGED = (
-    "Newton's iteration found no solution, neither from 0 nor from the smoothest functions that meet the conditions "
+    "Newton's iteration found no solution, neither from 0 nor from the smoothest functions "
+    "that meet the conditions "
     "nor from 1 or -1"
 )
 
 
 def undetermined() -> ReferenceRefusedError:
     return ReferenceRefusedError(
-        "the conditions do not determine the solution: other functions meet all equations and conditions as well; is "
+        "the conditions do not determine the solution: other functions meet all equations and "
+        "conditions as well; is "
         "a condition missing, or a value at one point?"
     )

@@ -1,4 +1,6 @@
-"""The figures of runs: read with `RunData.read`, drawn by a function for each kind, written by `save`."""
+"""The figures of runs: read with `RunData.read`, drawn by a function for each kind, written by
+`save`.
+"""
 
 from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.report.figures.comparison import ErrorGroup, comparison_figure
@@ -6,7 +8,15 @@ from laaf_cli.report.figures.constants import constants_figure
 from laaf_cli.report.figures.error import error_figure
 from laaf_cli.report.figures.frequency import frequency_figure
 from laaf_cli.report.figures.histories import Course, CoursePanel, courses_figure, over_seeds
-from laaf_cli.report.figures.kinds import IMAGE_KINDS, KINDS, Drawing, Kind, check_kinds, draw, draw_images
+from laaf_cli.report.figures.kinds import (
+    IMAGE_KINDS,
+    KINDS,
+    Drawing,
+    Kind,
+    check_kinds,
+    draw,
+    draw_images,
+)
 from laaf_cli.report.figures.loss import loss_figure
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.save import check_path, file_types, save

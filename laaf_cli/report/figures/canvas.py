@@ -18,7 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 WIDTH = 7.2
-"""Width of a figure in inches: the text width of a page, so that it is printed without being scaled down."""
+"""Width of a figure in inches: the text width of a page, so that it is printed without being
+scaled down.
+"""
 
 NARROW = 5.0
 """Width of a figure with a single column of panels, in inches."""
@@ -51,7 +53,8 @@ def printed() -> ContextDecorator:
 
 @dataclass(frozen=True)
 class RowPlan:
-    """A row of panels under a heading; more than `columns` of them wrap into several lines of equal length.
+    """A row of panels under a heading; more than `columns` of them wrap into several lines of equal
+    length.
 
     shares_y: the panels have one vertical scale, told at the left.
     """
@@ -75,21 +78,25 @@ def make_rows(
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure of rows, one below the other, and the axes of each; the axes of a row share theirs.
 
-    line_height, panel_width: of one line of panels and of one panel with its labels, in inches; panel_width None
-    fills the page.
+    line_height, panel_width: of one line of panels and of one panel with its labels, in inches;
+    panel_width None fills the page.
     """
     heading = 0.25
     heights = [plan.n_lines * line_height + (heading if plan.heading else 0) for plan in plans]
     n_columns = max(plan.n_columns for plan in plans)
     widest = WIDTH if n_columns > 1 else NARROW
-    width = widest if panel_width is None else max(NARROW, min(widest, n_columns * panel_width + 0.9))
+    width = (
+        widest if panel_width is None else max(NARROW, min(widest, n_columns * panel_width + 0.9))
+    )
     figure = make_figure(title, sum(heights), width)
     parts = figure.subfigures(len(plans), 1, squeeze=False, height_ratios=heights).ravel()
     return figure, [_row(part, plan) for part, plan in zip(parts, plans, strict=True)]
 
 
 def make_figure(title: str, height: float, width: float = WIDTH) -> Figure:
-    """An empty figure with a title, `height` inches high below it, and as wide as given, in inches."""
+    """An empty figure with a title, `height` inches high below it, and as wide as given, in
+    inches.
+    """
     # Labels at the ends of neighbouring axes need room between them.
     figure = Figure(figsize=(width, height + 0.6), layout=ConstrainedLayoutEngine(w_pad=0.07))
     text = plain(figure.suptitle(shortened(title, int(width * 12))))
@@ -98,7 +105,9 @@ def make_figure(title: str, height: float, width: float = WIDTH) -> Figure:
 
 
 def _row(part: SubFigure, plan: RowPlan) -> list[Axes]:
-    grid = part.subplots(plan.n_lines, plan.n_columns, sharex=True, sharey=plan.shares_y, squeeze=False)
+    grid = part.subplots(
+        plan.n_lines, plan.n_columns, sharex=True, sharey=plan.shares_y, squeeze=False
+    )
     if plan.heading:
         plain(part.suptitle(plan.heading, fontsize=STYLE["axes.titlesize"]))
     panels: list[Axes] = list(grid.ravel())
@@ -110,7 +119,9 @@ def _row(part: SubFigure, plan: RowPlan) -> list[Axes]:
 
 
 def label_outer(panels: Sequence[Axes], plan: RowPlan, x: str, y: str) -> None:
-    """Names the axes of a row where nothing else does: below the lowest panels and left of the first ones."""
+    """Names the axes of a row where nothing else does: below the lowest panels and left of the
+    first ones.
+    """
     for i, axes in enumerate(panels):
         if i + plan.n_columns >= plan.n_panels:
             axes.set_xlabel(x)
@@ -129,12 +140,16 @@ def legend_below(figure: Figure, artists: Iterable[Artist]) -> None:
         return
     n_lines = _legend_lines(list(handles), figure.get_figwidth())
     n_columns = -(-len(handles) // n_lines)
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=n_columns)
+    figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=n_columns
+    )
     figure.set_figheight(figure.get_figheight() + 0.17 * n_lines)
 
 
 def _legend_lines(labels: Sequence[str], width: float) -> int:
-    """The least number of lines in which the labels fit into the width, in inches; legends fill column by column."""
+    """The least number of lines in which the labels fit into the width, in inches; legends fill
+    column by column.
+    """
     for n_lines in range(1, len(labels)):
         columns = [labels[i : i + n_lines] for i in range(0, len(labels), n_lines)]
         if sum(max(map(len, column)) * 0.065 + 0.55 for column in columns) <= width:

@@ -51,7 +51,9 @@ def require(runs: Sequence[DrawnType], obstacle: Callable[[DrawnType], str]) -> 
 
 
 def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
-    """All unknowns of the problem, or the one that is named; raises UsageError where there is none of that name."""
+    """All unknowns of the problem, or the one that is named; raises UsageError where there is
+    none of that name.
+    """
     known = runs[0].spec.unknowns
     if unknown is None:
         return list(known)
@@ -62,11 +64,14 @@ def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
 
 
 def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -> None:
-    """Raises UsageError where the panels of all runs and unknowns would not be legible in one figure."""
+    """Raises UsageError where the panels of all runs and unknowns would not be legible in one
+    figure.
+    """
     if len(runs) * len(unknowns) > MAX_PANELS:
         each = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
         raise UsageError(
-            f"{len(runs)} runs{each} were given, and one figure has room for {MAX_PANELS} panels; pick fewer, "
+            f"{len(runs)} runs{each} were given, and one figure has room for {MAX_PANELS} "
+            "panels; pick fewer, "
             "or draw the loss alone, which shows all runs in the same panels"
         )
 
@@ -74,14 +79,16 @@ def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -
 def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = False) -> list[str]:
     """What each run is: its method and its seed, on two lines or, where there is room, on one.
 
-    unknown: tells the relative L2 error of it, too. Where several runs are called the same, the name of the file
-    follows.
+    unknown: tells the relative L2 error of it, too. Where several runs are called the same, the
+    name of the file follows.
     """
     counts = Counter(run.label for run in runs)
     found = []
     for run in runs:
         error = None if unknown is None else run.relative_l2(unknown)
-        told = f"seed {run.spec.seed}" + ("" if error is None else f", relative L2 error {error:.3g}")
+        told = f"seed {run.spec.seed}" + (
+            "" if error is None else f", relative L2 error {error:.3g}"
+        )
         name = [shortened(run.path.stem, 40)] if counts[run.label] > 1 else []
         found.append((", " if wide else "\n").join([run.style.label, told, *name]))
     return found

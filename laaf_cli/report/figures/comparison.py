@@ -21,7 +21,9 @@ TOP = 0.96
 
 @dataclass(frozen=True)
 class ErrorGroup:
-    """The relative L2 errors of one method, one per seed that succeeded, and how many seeds failed."""
+    """The relative L2 errors of one method, one per seed that succeeded, and how many seeds
+    failed.
+    """
 
     label: str
     color: str
@@ -30,11 +32,14 @@ class ErrorGroup:
 
 
 @printed()
-def comparison_figure(groups: Sequence[ErrorGroup], title: str = "", y: str = "relative L2 error") -> Figure:
-    """A dot for each seed and a bar at the median of each method, on a log axis; a cross at the top for each failure.
+def comparison_figure(
+    groups: Sequence[ErrorGroup], title: str = "", y: str = "relative L2 error"
+) -> Figure:
+    """A dot for each seed and a bar at the median of each method, on a log axis; a cross at the top
+    for each failure.
 
-    A failure counts as an infinite error in the median, and so do errors that are not finite: no bar where most runs
-    failed. An error of zero stands at the lower edge.
+    A failure counts as an infinite error in the median, and so do errors that are not finite: no
+    bar where most runs failed. An error of zero stands at the lower edge.
     """
     if not groups:
         raise UsageError("there is nothing to compare")
@@ -72,11 +77,18 @@ def _draw(axes: Axes, position: int, group: ErrorGroup, low: float) -> None:
     )
     if len(errors) > failed:  # else the median is that of a failed run
         median = max(spread([*errors, *[np.inf] * failed]).median, low)
-        axes.plot([position - 0.3, position + 0.3], [median, median], color=group.color, linewidth=2)
+        axes.plot(
+            [position - 0.3, position + 0.3], [median, median], color=group.color, linewidth=2
+        )
     if failed:
         top = np.full(failed, TOP)
         axes.plot(
-            places[len(errors) :], top, "x", color=group.color, markersize=5, transform=axes.get_xaxis_transform()
+            places[len(errors) :],
+            top,
+            "x",
+            color=group.color,
+            markersize=5,
+            transform=axes.get_xaxis_transform(),
         )
 
 
@@ -86,8 +98,12 @@ def _spread(n: int) -> np.ndarray:
 
 
 def _name(axes: Axes, labels: Sequence[str], width: float) -> None:
-    """The labels below their places: broken into lines where these are short enough, else slanted."""
-    broken = [label.replace(", ", ",\n").replace(" + ", "\n+ ").replace(": ", ":\n") for label in labels]
+    """The labels below their places: broken into lines where these are short enough, else
+    slanted.
+    """
+    broken = [
+        label.replace(", ", ",\n").replace(" + ", "\n+ ").replace(": ", ":\n") for label in labels
+    ]
     room = (width - 0.7) / len(labels)
     fits = all(len(line) * 0.055 <= room for label in broken for line in label.splitlines())
     axes.set_xticks(range(len(labels)), broken if fits else labels)
@@ -103,5 +119,7 @@ def _legend(groups: Sequence[ErrorGroup]) -> list[Line2D]:
         Line2D([], [], color="0.3", linewidth=2, label="median"),
     ]
     if any(group.n_failed or not np.isfinite(group.errors).all() for group in groups):
-        shown.append(Line2D([], [], linestyle="none", marker="x", markersize=5, color="0.3", label="failed"))
+        shown.append(
+            Line2D([], [], linestyle="none", marker="x", markersize=5, color="0.3", label="failed")
+        )
     return shown

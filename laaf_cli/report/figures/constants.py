@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 
 from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
-from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
+from laaf_cli.report.figures.canvas import (
+    RowPlan,
+    label_outer,
+    legend_below,
+    lines_of,
+    make_rows,
+    plain,
+    printed,
+)
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import finite, linear_limits, log_padded, padded, set_log
 from laaf_cli.report.methods import REFERENCE_COLOR
@@ -47,12 +55,16 @@ def constants_figure(runs: Sequence[RunData]) -> Figure:
         _draw(axes, name, [run for run in runs if name in run.spec.learn])
         plain(axes.set_title(name))
     label_outer(row, plan, "iteration", "")
-    legend_below(figure, sorted(lines_of(row), key=lambda line: str(line.get_label()) in ("truth", "bound")))
+    legend_below(
+        figure, sorted(lines_of(row), key=lambda line: str(line.get_label()) in ("truth", "bound"))
+    )
     return figure
 
 
 def _draw(axes: Axes, name: str, runs: Sequence[RunData]) -> None:
-    truths = dict.fromkeys(truth for run in runs if (truth := run.spec.learn[name].truth) is not None)
+    truths = dict.fromkeys(
+        truth for run in runs if (truth := run.spec.learn[name].truth) is not None
+    )
     for truth in truths:
         axes.axhline(truth, color=REFERENCE_COLOR, linewidth=3, alpha=0.6, label="truth")
     for run in runs:
@@ -60,8 +72,8 @@ def _draw(axes: Axes, name: str, runs: Sequence[RunData]) -> None:
         here = np.isfinite(values)
         style, marker = run.style, "o" if here.sum() == 1 else None
         axes.plot(
-            iteration[here], values[here], color=style.color, linestyle=style.line, label=style.label, marker=marker,
-            markersize=3, linewidth=0.9,
+            iteration[here], values[here], color=style.color, linestyle=style.line,
+            label=style.label, marker=marker, markersize=3, linewidth=0.9,
         )  # fmt: skip
     shown = finite([*(run.history.constants[name] for run in runs), np.array(list(truths))])
     is_log = shown.size > 0 and shown.min() > 0 and shown.max() > SPAN * shown.min()

@@ -15,7 +15,9 @@ from laaf_cli.report.methods import REFERENCE_COLOR, MethodStyle
 
 @dataclass(frozen=True)
 class Curve:
-    """The solution and the reference of a run as functions of x: x, values and reference are all [n]."""
+    """The solution and the reference of a run as functions of x: x, values and reference are all
+    [n].
+    """
 
     title: str
     style: MethodStyle
@@ -24,7 +26,9 @@ class Curve:
     reference: Array | None
 
 
-def draw_curves(panels: Sequence[Axes], curves: Sequence[Curve], plan: RowPlan, x: str, y: str) -> None:
+def draw_curves(
+    panels: Sequence[Axes], curves: Sequence[Curve], plan: RowPlan, x: str, y: str
+) -> None:
     """Draws one curve into each panel of a row."""
     for axes, curve in zip(panels, curves, strict=True):
         draw_curve(axes, curve)
@@ -32,9 +36,18 @@ def draw_curves(panels: Sequence[Axes], curves: Sequence[Curve], plan: RowPlan, 
 
 
 def draw_curve(axes: Axes, curve: Curve) -> None:
-    """The solution in the colour of its method, over a broad grey line where there is a reference."""
+    """The solution in the colour of its method, over a broad grey line where there is a
+    reference.
+    """
     if curve.reference is not None:
-        axes.plot(curve.x, curve.reference, color=REFERENCE_COLOR, linewidth=3, alpha=0.6, label="reference")
+        axes.plot(
+            curve.x,
+            curve.reference,
+            color=REFERENCE_COLOR,
+            linewidth=3,
+            alpha=0.6,
+            label="reference",
+        )
     style = curve.style
     axes.plot(curve.x, curve.values, color=style.color, linestyle=style.line, label=style.label)
     if not np.isfinite(curve.values).any():

@@ -8,8 +8,23 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from laaf_cli.report.figures import choice, solution
-from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
-from laaf_cli.report.figures.maps import MAP_HEIGHT, FieldMap, draw_maps, map_of, panel_width, plane_of
+from laaf_cli.report.figures.canvas import (
+    RowPlan,
+    label_outer,
+    legend_below,
+    lines_of,
+    make_rows,
+    plain,
+    printed,
+)
+from laaf_cli.report.figures.maps import (
+    MAP_HEIGHT,
+    FieldMap,
+    draw_maps,
+    map_of,
+    panel_width,
+    plane_of,
+)
 from laaf_cli.report.figures.moments import moments
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import error_scale, log_limits, log_padded, set_log
@@ -18,15 +33,22 @@ from laaf_cli.runfile.record import GridFields
 
 def obstacle(run: RunData) -> str:
     """Why the error of a run cannot be drawn, or an empty text."""
-    return "it has no reference, so its error is not known" if run.error is None else solution.obstacle(run)
+    return (
+        "it has no reference, so its error is not known"
+        if run.error is None
+        else solution.obstacle(run)
+    )
 
 
 @printed()
-def error_figure(runs: Sequence[RunData], times: Sequence[float] | None = None, unknown: str | None = None) -> Figure:
+def error_figure(
+    runs: Sequence[RunData], times: Sequence[float] | None = None, unknown: str | None = None
+) -> Figure:
     """|solution − reference| of runs of one problem, each unknown on rows of its own.
 
-    One coordinate: a line. Two, or one and time: a heat map for every run. Two and time: heat maps at single
-    times. Arguments and errors are those of `solution_figure`; a run without reference raises RunFileError.
+    One coordinate: a line. Two, or one and time: a heat map for every run. Two and time: heat maps
+    at single times. Arguments and errors are those of `solution_figure`; a run without reference
+    raises RunFileError.
     """
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)
@@ -40,7 +62,9 @@ def error_figure(runs: Sequence[RunData], times: Sequence[float] | None = None, 
     width = panel_width(plane, rows[0][2][0], MAP_HEIGHT)
     figure, panels = make_rows(runs[0].title, plans, MAP_HEIGHT, width)
     scales = {
-        name: error_scale(field_map.values for _heading, of, maps in rows if of == name for field_map in maps)
+        name: error_scale(
+            field_map.values for _heading, of, maps in rows if of == name for field_map in maps
+        )
         for name in unknowns
     }
     for axes, plan, (_heading, name, maps) in zip(panels, plans, rows, strict=True):
@@ -54,10 +78,17 @@ def _lines(runs: Sequence[RunData], unknowns: Sequence[str]) -> Figure:
     for panels, unknown in zip(rows, unknowns, strict=True):
         errors = [np.abs(_known(run).fields[unknown]) for run in runs]
         limits = log_padded(log_limits(errors, decades=6))
-        for i, (axes, title, run) in enumerate(zip(panels, choice.titles(runs, unknown), runs, strict=True)):
+        for i, (axes, title, run) in enumerate(
+            zip(panels, choice.titles(runs, unknown), runs, strict=True)
+        ):
             x = _known(run).axes[run.space[0]]
             axes.plot(
-                x, errors[i], color=run.style.color, linestyle=run.style.line, linewidth=0.9, label=run.style.label
+                x,
+                errors[i],
+                color=run.style.color,
+                linestyle=run.style.line,
+                linewidth=0.9,
+                label=run.style.label,
             )
             plain(axes.set_title(title))
             axes.set_xlim(x[0], x[-1])
@@ -79,7 +110,10 @@ def _rows(
         if is_timed:
             for heading, run in zip(headings, runs, strict=True):
                 at = moments(run, times)
-                maps = [map_of(m.label, m.axes, np.abs(m.fields[name] - m.references[name]), plane) for m in at]
+                maps = [
+                    map_of(m.label, m.axes, np.abs(m.fields[name] - m.references[name]), plane)
+                    for m in at
+                ]
                 rows.append((heading, name, maps))
         else:
             errors = [_known(run) for run in runs]

@@ -48,7 +48,11 @@ def frequency_figure(
     plans = [RowPlan(heading, len(curves)) for heading, _name, curves in rows]
     figure, panels = make_rows(runs[0].title, plans, 1.9)
     limits = _limits([curve for _heading, _name, curves in rows for curve in curves])
-    x = f"cycles per unit of {runs[0].space[0]}" if len(runs[0].space) == 1 else "cycles per unit of length"
+    x = (
+        f"cycles per unit of {runs[0].space[0]}"
+        if len(runs[0].space) == 1
+        else "cycles per unit of length"
+    )
     for axes, plan, (_heading, name, curves) in zip(panels, plans, rows, strict=True):
         draw_curves(axes, curves, plan, x, f"amplitude of {name}")
         for panel in axes:
@@ -60,12 +64,24 @@ def frequency_figure(
 
 def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
     found = amplitude_spectrum(moment.fields[unknown], moment.axes)
-    true = amplitude_spectrum(moment.references[unknown], moment.axes).amplitudes if moment.references else None
-    return Curve(title, run.style, found.frequencies[1:], found.amplitudes[1:], None if true is None else true[1:])
+    true = (
+        amplitude_spectrum(moment.references[unknown], moment.axes).amplitudes
+        if moment.references
+        else None
+    )
+    return Curve(
+        title,
+        run.style,
+        found.frequencies[1:],
+        found.amplitudes[1:],
+        None if true is None else true[1:],
+    )
 
 
 def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Of all curves; a reference may leave them at the lower end, where a closed form has mere rounding."""
+    """Of all curves; a reference may leave them at the lower end, where a closed form has mere
+    rounding.
+    """
     references = [curve.reference for curve in curves if curve.reference is not None]
     low, high = log_limits([*(curve.values for curve in curves), *references])
     found = log_limits(curve.values for curve in curves)

@@ -13,7 +13,15 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from laaf_cli.arrays import Array
-from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
+from laaf_cli.report.figures.canvas import (
+    RowPlan,
+    label_outer,
+    legend_below,
+    lines_of,
+    make_rows,
+    plain,
+    printed,
+)
 from laaf_cli.report.figures.scales import linear_limits, log_limits, log_padded, padded, set_log
 
 DEVIATIONS = 2.0
@@ -24,7 +32,9 @@ BAND = f"± {DEVIATIONS:g} standard deviations over the seeds"
 
 @dataclass(frozen=True)
 class Course:
-    """The middle of a line and the ends of its band, all [n_epochs]; line: as matplotlib takes it."""
+    """The middle of a line and the ends of its band, all [n_epochs]; line: as matplotlib takes
+    it.
+    """
 
     label: str
     color: str
@@ -40,7 +50,9 @@ class Course:
 
 
 def over_seeds(label: str, color: str, line: Any, epochs: Array, values: Array) -> Course:
-    """The mean and the band of two sample standard deviations of `values` [n_seeds, n_epochs]; none of one seed."""
+    """The mean and the band of two sample standard deviations of `values` [n_seeds, n_epochs];
+    none of one seed.
+    """
     mean = values.mean(axis=0)
     reach = DEVIATIONS * values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros_like(mean)
     return Course(label, color, line, epochs, mean, mean - reach, mean + reach)
@@ -48,7 +60,9 @@ def over_seeds(label: str, color: str, line: Any, epochs: Array, values: Array) 
 
 @dataclass(frozen=True)
 class CoursePanel:
-    """A panel: its title, what its upward axis says, its courses, and whether that axis has a log scale."""
+    """A panel: its title, what its upward axis says, its courses, and whether that axis has a
+    log scale.
+    """
 
     title: str
     y: str
@@ -68,8 +82,8 @@ def courses_figure(
 ) -> Figure:
     """Courses of training in panels, against the epoch, with one legend.
 
-    What lies below a log scale, as an error of zero or the lower end of a band, stands at the edge of its panel.
-    band: what it is called.
+    What lies below a log scale, as an error of zero or the lower end of a band, stands at the edge
+    of its panel. band: what it is called.
     """
     plan = RowPlan("", len(panels), columns=columns, shares_y=shares_y)
     figure, (row,) = make_rows(title, [plan], line_height)
@@ -97,7 +111,8 @@ def _draw(axes: Axes, panel: CoursePanel, limits: tuple[float, float]) -> None:
         marker = "o" if len(course.epochs) == 1 else None
         style = {"color": course.color, "linestyle": course.line, "label": course.label}
         middle, low, high = (
-            np.maximum(end, limits[0]) if panel.is_log else end for end in (course.middle, course.low, course.high)
+            np.maximum(end, limits[0]) if panel.is_log else end
+            for end in (course.middle, course.low, course.high)
         )
         axes.plot(course.epochs, middle, marker=marker, markersize=3, linewidth=1, **style)
         if course.has_band:

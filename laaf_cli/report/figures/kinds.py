@@ -10,7 +10,12 @@ from matplotlib.figure import Figure
 
 from laaf_cli.errors import UsageError
 from laaf_cli.images.report.confusion import confusion_figure
-from laaf_cli.images.report.epochs import activations_figure, errors_figure, losses_figure, no_activations
+from laaf_cli.images.report.epochs import (
+    activations_figure,
+    errors_figure,
+    losses_figure,
+    no_activations,
+)
 from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.report.figures import constants, error, frequency, loss, slopes, solution
 from laaf_cli.report.figures.choice import DrawnType, choose_unknowns, require_one_problem
@@ -33,7 +38,9 @@ class Kind(Generic[DrawnType]):
 
 KINDS: dict[str, Kind[RunData]] = {
     "solution": Kind(
-        "the solution against the reference, in slices at single times", solution.obstacle, solution.solution_figure
+        "the solution against the reference, in slices at single times",
+        solution.obstacle,
+        solution.solution_figure,
     ),
     "frequency": Kind(
         "the amplitude spectrum over space against that of the reference",
@@ -42,7 +49,10 @@ KINDS: dict[str, Kind[RunData]] = {
     ),
     "error": Kind("the pointwise error on a log scale", error.obstacle, error.error_figure),
     "loss": Kind(
-        "the loss by term against the iteration, slope recovery and error apart, weights where they adapt",
+        (
+            "the loss by term against the iteration, slope recovery and error apart, weights where "
+            "they adapt"
+        ),
         loss.obstacle,
         lambda runs, _times, _unknown: loss.loss_figure(runs),
     ),
@@ -107,12 +117,16 @@ def check_kinds(names: Sequence[str], task: str | None = None) -> None:
 
 
 def draw(
-    runs: Sequence[RunData], kinds: Sequence[str] = (), times: Sequence[float] | None = None, unknown: str | None = None
+    runs: Sequence[RunData],
+    kinds: Sequence[str] = (),
+    times: Sequence[float] | None = None,
+    unknown: str | None = None,
 ) -> list[Drawing]:
-    """The figures of the kinds named, or of all that suit; a run that has no such figure is left out.
+    """The figures of the kinds named, or of all that suit; a run that has no such figure is left
+    out.
 
-    Raises RunFileError where a kind is named that no run has, UsageError for a name that is not in the table,
-    and what the functions of the table raise.
+    Raises RunFileError where a kind is named that no run has, UsageError for a name that is not in
+    the table, and what the functions of the table raise.
     """
     check_kinds(kinds, "equation")
     require_one_problem(runs)
@@ -140,6 +154,10 @@ def _drawings(
         obstacles = [kind.obstacle(run) for run in runs]
         chosen = [run for run, why in zip(runs, obstacles, strict=True) if not why]
         if chosen or kinds:
-            left_out = [f"{run.path}: {why}" for run, why in zip(runs, obstacles, strict=True) if why]
-            drawings.append(Drawing(name, kind.draw(chosen or runs, times, unknown), tuple(left_out)))
+            left_out = [
+                f"{run.path}: {why}" for run, why in zip(runs, obstacles, strict=True) if why
+            ]
+            drawings.append(
+                Drawing(name, kind.draw(chosen or runs, times, unknown), tuple(left_out))
+            )
     return drawings

@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 
 from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
-from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
+from laaf_cli.report.figures.canvas import (
+    RowPlan,
+    label_outer,
+    legend_below,
+    lines_of,
+    make_rows,
+    plain,
+    printed,
+)
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
@@ -19,7 +27,9 @@ from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel: its title, what its axis says, and the column [n_records] of a run; None where the run has none."""
+    """A panel: its title, what its axis says, and the column [n_records] of a run; None where
+    the run has none.
+    """
 
     title: str
     label: str
@@ -33,11 +43,12 @@ def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kin
 
 @printed()
 def loss_figure(runs: Sequence[RunData]) -> Figure:
-    """The loss of runs of one problem: the whole without S(a), every term without its weight, S(a), relative L2.
+    """The loss of runs of one problem: the whole without S(a), every term without its weight, S(a),
+    relative L2.
 
-    Then the weight of each term whose weight changes in some run. Each a panel with a line per run. Runs of one method
-    have one colour and one place in the legend.
-    Raises RunFileError for runs of different problems: their terms are not the same.
+    Then the weight of each term whose weight changes in some run. Each a panel with a line per run.
+    Runs of one method have one colour and one place in the legend. Raises RunFileError for runs of
+    different problems: their terms are not the same.
     """
     choice.require_one_problem(runs)
     panels = _panels(runs)
@@ -51,20 +62,32 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
 
 
 def _whole(run: RunData) -> Array:
-    """The loss without S(a), with the weights of the spec, [n_records]; zeros where no other term is left."""
-    return np.zeros(len(run.history.columns["total"])) + loss_without_recovery(run.spec, run.history.terms)
+    """The loss without S(a), with the weights of the spec, [n_records]; zeros where no other
+    term is left.
+    """
+    return np.zeros(len(run.history.columns["total"])) + loss_without_recovery(
+        run.spec, run.history.terms
+    )
 
 
 def _panels(runs: Sequence[RunData]) -> list[Panel]:
     names = list(dict.fromkeys(name for run in runs for name in _in_order_of_spec(run)))
     panels = [Panel("loss without S(a)", "weighted sum", _whole)]
-    panels += [Panel(f"term '{name}'", "mean square", _term(name)) for name in names if name != SLOPE_RECOVERY]
+    panels += [
+        Panel(f"term '{name}'", "mean square", _term(name))
+        for name in names
+        if name != SLOPE_RECOVERY
+    ]
     if SLOPE_RECOVERY in names:
         panels.append(Panel("slope recovery", "S(a)", _term(SLOPE_RECOVERY)))
     if any(np.isfinite(_monitored(run)).any() for run in runs):
         panels.append(Panel("error against the reference", "relative L2", _monitored))
-    adapting = [name for name in names if any(_adapts(run.history.weights.get(name)) for run in runs)]
-    return panels + [Panel(f"weight of '{name}'", "weight in the loss", _weight(name)) for name in adapting]
+    adapting = [
+        name for name in names if any(_adapts(run.history.weights.get(name)) for run in runs)
+    ]
+    return panels + [
+        Panel(f"weight of '{name}'", "weight in the loss", _weight(name)) for name in adapting
+    ]
 
 
 def _adapts(weights: Array | None) -> bool:
@@ -74,7 +97,9 @@ def _adapts(weights: Array | None) -> bool:
 def _in_order_of_spec(run: RunData) -> list[str]:
     """The names of the terms: equations, conditions, data; HDF5 gives them by the alphabet."""
     named = [*run.spec.equations, *run.spec.conditions, "data"]
-    return sorted(run.history.terms, key=lambda name: named.index(name) if name in named else len(named))
+    return sorted(
+        run.history.terms, key=lambda name: named.index(name) if name in named else len(named)
+    )
 
 
 def _term(name: str) -> Callable[[RunData], Array | None]:
@@ -101,7 +126,14 @@ def _draw(axes: Axes, panel: Panel, runs: Sequence[RunData]) -> None:
         style = run.style
         marker = "o" if len(y) == 1 else None
         axes.plot(
-            x, y, color=style.color, linestyle=style.line, label=style.label, marker=marker, markersize=3, linewidth=0.9
+            x,
+            y,
+            color=style.color,
+            linestyle=style.line,
+            label=style.label,
+            marker=marker,
+            markersize=3,
+            linewidth=0.9,
         )
     set_log(axes, log_padded(log_limits(shown, decades=16)))
     axes.set_ylabel(panel.label)

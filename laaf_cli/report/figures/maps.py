@@ -21,7 +21,9 @@ MAP_HEIGHT = 2.4
 
 @dataclass(frozen=True)
 class FieldMap:
-    """A field [n_vertical, n_horizontal] over a plane, and the axes [n_vertical] and [n_horizontal]."""
+    """A field [n_vertical, n_horizontal] over a plane, and the axes [n_vertical] and
+    [n_horizontal].
+    """
 
     title: str
     horizontal: Array
@@ -39,14 +41,18 @@ class Plane:
 
 
 def plane_of(run: RunData) -> Plane:
-    """Time runs to the right and space upwards, as in the paper; of two coordinates in space the first to the right."""
+    """Time runs to the right and space upwards, as in the paper; of two coordinates in space the
+    first to the right.
+    """
     if len(run.space) == 1 and run.time is not None:
         return Plane(run.time, run.space[0], is_space=False)
     return Plane(run.space[0], run.space[1], is_space=True)
 
 
 def panel_width(plane: Plane, field_map: FieldMap, height: float) -> float | None:
-    """How wide a panel of a line of that height is, in inches, where lengths are drawn alike; else None."""
+    """How wide a panel of a line of that height is, in inches, where lengths are drawn alike;
+    else None.
+    """
     ratio = _ratio(field_map)
     return (height - 0.7) * ratio + 0.65 if plane.is_space and _is_alike(ratio) else None
 
@@ -70,10 +76,18 @@ def map_of(title: str, axes: Sequence[Array], values: Array, plane: Plane) -> Fi
 
 
 def draw_maps(
-    panels: Sequence[Axes], maps: Sequence[FieldMap], plan: RowPlan, plane: Plane, scale: ColorScale, label: str
+    panels: Sequence[Axes],
+    maps: Sequence[FieldMap],
+    plan: RowPlan,
+    plane: Plane,
+    scale: ColorScale,
+    label: str,
 ) -> None:
     """Draws maps into the panels of one row, with one colour bar for all of them."""
-    meshes = [draw_map(axes, field_map, plane, scale) for axes, field_map in zip(panels, maps, strict=True)]
+    meshes = [
+        draw_map(axes, field_map, plane, scale)
+        for axes, field_map in zip(panels, maps, strict=True)
+    ]
     label_outer(panels, plan, plane.horizontal, plane.vertical)
     color_bar(panels, meshes[0], scale, label)
 
@@ -82,7 +96,8 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
     """A mesh whose cells are centred at the points of the grid, rasterized in vector formats."""
     values = field_map.values
     if isinstance(scale.norm, LogNorm) and scale.norm.vmin is not None:
-        # A log scale has no place for an error of exactly zero: it gets the lowest colour, not that of NaN.
+        # A log scale has no place for an error of exactly zero: it gets the lowest colour, not that
+        # of NaN.
         values = np.where(values == 0, scale.norm.vmin, values)
     mesh = axes.pcolormesh(
         field_map.horizontal,
@@ -104,7 +119,9 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
 
 def color_bar(panels: Sequence[Axes], mesh: QuadMesh, scale: ColorScale, label: str) -> None:
     """One colour bar right of the panels."""
-    bar = panels[0].figure.colorbar(mesh, ax=list(panels), extend=scale.extend, label=label, pad=0.02, aspect=25)
+    bar = panels[0].figure.colorbar(
+        mesh, ax=list(panels), extend=scale.extend, label=label, pad=0.02, aspect=25
+    )
     bar.outline.set_linewidth(0.6)
     if bar.solids is not None:
         bar.solids.set_rasterized(True)

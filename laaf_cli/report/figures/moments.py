@@ -18,7 +18,8 @@ MAX_TIMES, DEFAULT_TIMES = 6, 4
 
 @dataclass(frozen=True)
 class Moment:
-    """The fields [n_1, …] over the axes of space at a time; time is None where the problem has none.
+    """The fields [n_1, …] over the axes of space at a time; time is None where the problem has
+    none.
 
     references is empty where the run has no reference.
     """
@@ -34,10 +35,12 @@ class Moment:
 
 
 def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Moment, ...]:
-    """The moments of a run: at the times given, or at those of its spec (at most four of them, evenly picked).
+    """The moments of a run: at the times given, or at those of its spec (at most four of them,
+    evenly picked).
 
-    A time that the spec asked for is drawn exactly; any other at the nearest time of the grid, which the moment
-    names. Raises UsageError for times of a problem that has none, outside its range, or too many.
+    A time that the spec asked for is drawn exactly; any other at the nearest time of the grid,
+    which the moment names. Raises UsageError for times of a problem that has none, outside its
+    range, or too many.
     """
     if run.time is None:
         if times is not None:
@@ -47,14 +50,20 @@ def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Moment,
         times = _default_times(run)
     found = {moment.time: moment for moment in (_at(run, time) for time in times)}
     if len(found) > MAX_TIMES:
-        raise UsageError(f"{len(found)} times are too many for one figure; pick at most {MAX_TIMES}")
+        raise UsageError(
+            f"{len(found)} times are too many for one figure; pick at most {MAX_TIMES}"
+        )
     return tuple(found.values())
 
 
 def _default_times(run: RunData) -> list[float]:
     if run.slices is not None:
         all_times = run.slices.axes[TIME]
-        picked = np.linspace(0, len(all_times) - 1, min(DEFAULT_TIMES, len(all_times))).round().astype(int)
+        picked = (
+            np.linspace(0, len(all_times) - 1, min(DEFAULT_TIMES, len(all_times)))
+            .round()
+            .astype(int)
+        )
         return [float(all_times[i]) for i in picked]
     axis = run.solution.axes[TIME]
     return [float(axis[0] + share * (axis[-1] - axis[0])) for share in (0.25, 0.5, 0.75)]
@@ -63,7 +72,10 @@ def _default_times(run: RunData) -> list[float]:
 def _at(run: RunData, time: float) -> Moment:
     axis = run.solution.axes[TIME]
     if not axis[0] <= time <= axis[-1]:
-        raise UsageError(f"the time {time:g} is outside of {run.path}, which goes from {axis[0]:g} to {axis[-1]:g}")
+        raise UsageError(
+            f"the time {time:g} is outside of {run.path}, which goes from {axis[0]:g} to "
+            f"{axis[-1]:g}"
+        )
     if run.slices is not None:
         for i, exact in enumerate(run.slices.axes[TIME]):
             if math.isclose(exact, time, rel_tol=1e-12, abs_tol=1e-12 * (axis[-1] - axis[0])):

@@ -20,10 +20,11 @@ TIME = "t"
 
 @dataclass(frozen=True)
 class RunData:
-    """A run as figures draw it. Fields are [n_1, …, n_d], space in the order of the spec and then the time.
+    """A run as figures draw it. Fields are [n_1, …, n_d], space in the order of the spec and then
+    the time.
 
-    reference and error are None where the run has no reference; slices hold the solution `u` and, with a
-    reference, `u_reference` at exactly the times of the spec, and are None without time.
+    reference and error are None where the run has no reference; slices hold the solution `u` and,
+    with a reference, `u_reference` at exactly the times of the spec, and are None without time.
     """
 
     path: Path
@@ -46,9 +47,15 @@ class RunData:
                 raise RunFileError(f"{path} has no group solution")
             if (reference is None) != (error is None):
                 raise RunFileError(f"{path} has only one of the groups reference and error")
-            if slices is not None and (reference is None) != (set(slices.fields) == set(run.spec.unknowns)):
-                raise RunFileError(f"slices in {path} do not hold a reference where the run has one")
-            return cls(path, run.spec, run.attributes, solution, reference, error, slices, run.history())
+            if slices is not None and (reference is None) != (
+                set(slices.fields) == set(run.spec.unknowns)
+            ):
+                raise RunFileError(
+                    f"slices in {path} do not hold a reference where the run has one"
+                )
+            return cls(
+                path, run.spec, run.attributes, solution, reference, error, slices, run.history()
+            )
 
     @property
     def style(self) -> MethodStyle:
@@ -66,7 +73,9 @@ class RunData:
 
     @property
     def time(self) -> str | None:
-        """The name of the time; None without, or where there is no space: then `t` is drawn like a coordinate."""
+        """The name of the time; None without, or where there is no space: then `t` is drawn like
+        a coordinate.
+        """
         return TIME if TIME in self.spec.coordinates and len(self.spec.coordinates) > 1 else None
 
     @property
@@ -76,13 +85,17 @@ class RunData:
 
     @property
     def slopes_absorbed_at(self) -> int | None:
-        """The iteration before which the slopes became part of the weights; None where they did not."""
+        """The iteration before which the slopes became part of the weights; None where they did
+        not.
+        """
         iteration = int(self.attributes["slopes_absorbed_at"])
         return iteration if iteration >= 0 else None
 
     def relative_l2(self, unknown: str) -> float | None:
         """The relative L2 error of an unknown on the grid; None without a reference."""
-        return None if self.error is None else float(self.error.attributes[f"relative_l2_{unknown}"])
+        return (
+            None if self.error is None else float(self.error.attributes[f"relative_l2_{unknown}"])
+        )
 
 
 def _grid(run: RunFile, group: str) -> GridFields | None:
@@ -92,7 +105,9 @@ def _grid(run: RunFile, group: str) -> GridFields | None:
     for name, values in grid.axes.items():
         # Slices may be in any order of time.
         if not np.isfinite(values).all() or (group != "slices" and not (np.diff(values) > 0).all()):
-            raise RunFileError(f"{group}/{name} in {run.path} does not increase, as a coordinate does")
+            raise RunFileError(
+                f"{group}/{name} in {run.path} does not increase, as a coordinate does"
+            )
     return _time_last(grid)
 
 
@@ -100,6 +115,8 @@ def _time_last(grid: GridFields) -> GridFields:
     if TIME not in grid.axes:
         return grid
     position = list(grid.axes).index(TIME)
-    axes = {name: values for name, values in grid.axes.items() if name != TIME} | {TIME: grid.axes[TIME]}
+    axes = {name: values for name, values in grid.axes.items() if name != TIME} | {
+        TIME: grid.axes[TIME]
+    }
     fields = {name: np.moveaxis(values, position, -1) for name, values in grid.fields.items()}
     return GridFields(axes, fields, grid.attributes)

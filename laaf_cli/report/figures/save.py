@@ -21,21 +21,25 @@ def file_types() -> list[str]:
 
 
 def check_path(path: Path) -> None:
-    """Raises UsageError for an ending that names no type of picture, and for a path that is no ordinary file."""
+    """Raises UsageError for an ending that names no type of picture, and for a path that is no
+    ordinary file.
+    """
     types = file_types()
     ending = path.suffix[1:].lower()
     if ending not in types:
         told = f"the ending '{path.suffix}'" if path.suffix else "no ending"
         hint = did_you_mean(ending, types)
         raise UsageError(
-            f"{path} has {told}, which names no type of picture. {hint + ' ' if hint else ''}Types: {listed(types)}."
+            f"{path} has {told}, which names no type of picture. "
+            f"{hint + ' ' if hint else ''}Types: {listed(types)}."
         )
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} cannot be written: it is not an ordinary file")
 
 
 def save(figure: Figure, path: Path, dpi: float = 200) -> None:
-    """Writes a figure as the type that its ending names, over a file that is there; dpi in dots per inch.
+    """Writes a figure as the type that its ending names, over a file that is there; dpi in dots per
+    inch.
 
     Raises UsageError where it cannot be written.
     """

@@ -1,4 +1,6 @@
-"""Limits of axes and colours that a zero, a constant, a value that is not finite or a blown-up run cannot spoil."""
+"""Limits of axes and colours that a zero, a constant, a value that is not finite or a blown-up
+run cannot spoil.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ SIGNED, UNSIGNED, ERRORS = "RdBu_r", "viridis", "cividis"
 
 @dataclass(frozen=True)
 class ColorScale:
-    """How a field becomes colour; extend names the ends of the scale that values lie beyond, as colorbars do."""
+    """How a field becomes colour; extend names the ends of the scale that values lie beyond, as
+    colorbars do.
+    """
 
     norm: Normalize
     colormap: Colormap
@@ -35,7 +39,8 @@ def finite(arrays: Iterable[Array]) -> Array:
 
 
 def linear_limits(solutions: Iterable[Array], references: Iterable[Array]) -> tuple[float, float]:
-    """Limits that hold every reference, and the solutions as far as one range of the references beyond it.
+    """Limits that hold every reference, and the solutions as far as one range of the references
+    beyond it.
 
     Without references they hold every solution.
     """
@@ -56,8 +61,11 @@ def linear_limits(solutions: Iterable[Array], references: Iterable[Array]) -> tu
     return low, high
 
 
-def log_limits(arrays: Iterable[Array], decades: float = MAX_DECADES, share: float = 0.0) -> tuple[float, float]:
-    """Limits that hold the positive values but for the `share` of least ones, at most so many decades.
+def log_limits(
+    arrays: Iterable[Array], decades: float = MAX_DECADES, share: float = 0.0
+) -> tuple[float, float]:
+    """Limits that hold the positive values but for the `share` of least ones, at most so many
+    decades.
 
     Where nothing is positive they are those of rounding, 1e-17 to 1e-15.
     """
@@ -83,9 +91,12 @@ def log_padded(limits: tuple[float, float], share: float = 0.05) -> tuple[float,
 
 
 def set_log(axes: Axes, limits: tuple[float, float]) -> None:
-    """A log scale upwards; within one or two decades of common numbers its ticks are plain numbers."""
+    """A log scale upwards; within one or two decades of common numbers its ticks are plain
+    numbers.
+    """
     low, high = limits
-    # In this order, for matplotlib warns of limits that it would have to find among values that are all zero.
+    # In this order, for matplotlib warns of limits that it would have to find among values that are
+    # all zero.
     axes.set_ylim(limits)
     axes.set_yscale("log")
     if high / low >= 100 or low < 1e-3 or high > 1e4:
@@ -107,11 +118,15 @@ def field_scale(solutions: Iterable[Array], references: Iterable[Array]) -> Colo
         low = -high
     slack = 1e-9 * (high - low)
     below, above = bool((values < low - slack).any()), bool((values > high + slack).any())
-    return ColorScale(Normalize(low, high), _colormap(SIGNED if is_signed else UNSIGNED), _extend(below, above))
+    return ColorScale(
+        Normalize(low, high), _colormap(SIGNED if is_signed else UNSIGNED), _extend(below, above)
+    )
 
 
 def error_scale(errors: Iterable[Array]) -> ColorScale:
-    """A log scale for |error| up to the largest, over 2 to 6 decades; what is smaller has the lowest colour."""
+    """A log scale for |error| up to the largest, over 2 to 6 decades; what is smaller has the
+    lowest colour.
+    """
     low, high = log_limits(errors, decades=6, share=0.02)
     high = max(high, 1e-280)  # colour bars take less for zero
     return ColorScale(LogNorm(min(max(low, 1e-282), high / 100), high), _colormap(ERRORS), "min")
@@ -122,4 +137,9 @@ def _colormap(name: str) -> Colormap:
 
 
 def _extend(below: bool, above: bool) -> str:
-    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+    return {
+        (False, False): "neither",
+        (True, False): "min",
+        (False, True): "max",
+        (True, True): "both",
+    }[below, above]

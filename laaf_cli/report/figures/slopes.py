@@ -13,7 +13,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from laaf_cli.report.figures import choice
-from laaf_cli.report.figures.canvas import RowPlan, label_outer, legend_below, lines_of, make_rows, plain, printed
+from laaf_cli.report.figures.canvas import (
+    RowPlan,
+    label_outer,
+    legend_below,
+    lines_of,
+    make_rows,
+    plain,
+    printed,
+)
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import linear_limits, padded
 
@@ -29,9 +37,9 @@ def obstacle(run: RunData) -> str:
 def slopes_figure(runs: Sequence[RunData]) -> Figure:
     """n·a of runs of one problem, a panel for each run, all with the same axes.
 
-    L-LAAF: a line for each hidden layer. N-LAAF: the mean of each layer and a band of one standard deviation over
-    its neurons. GAAF: the one slope. A dotted line marks where they became part of the weights. Raises RunFileError for
-    runs with fixed slopes, and of different problems.
+    L-LAAF: a line for each hidden layer. N-LAAF: the mean of each layer and a band of one standard
+    deviation over its neurons. GAAF: the one slope. A dotted line marks where they became part of
+    the weights. Raises RunFileError for runs with fixed slopes, and of different problems.
     """
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)
@@ -44,11 +52,17 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
         plain(axes.set_title(title))
     row[0].set_ylim(_limits(runs))
     label_outer(row, plan, "iteration", "n·a")
-    band: list[Artist] = [Patch(color="0.5", alpha=0.3, linewidth=0, label="± 1 standard deviation of the neurons")]
+    band: list[Artist] = [
+        Patch(color="0.5", alpha=0.3, linewidth=0, label="± 1 standard deviation of the neurons")
+    ]
     has_band = any(run.spec.slopes.kind == "nlaaf" for run in runs)
     absorbed = any(run.slopes_absorbed_at is not None for run in runs)
-    mark: list[Artist] = [Line2D([], [], color="0.5", linestyle=":", label="part of the weights from here on")]
-    legend_below(figure, [*_in_order(row), *(band if has_band else []), *(mark if absorbed else [])])
+    mark: list[Artist] = [
+        Line2D([], [], color="0.5", linestyle=":", label="part of the weights from here on")
+    ]
+    legend_below(
+        figure, [*_in_order(row), *(band if has_band else []), *(mark if absorbed else [])]
+    )
     return figure
 
 
@@ -72,13 +86,19 @@ def _draw(axes: Axes, run: RunData, n_layers: int) -> None:
         mean = slopes.mean(axis=1)
         if run.spec.slopes.kind == "nlaaf":
             spread = slopes.std(axis=1)
-            axes.fill_between(iteration, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)
-        axes.plot(iteration, mean, color=color, label=f"layer {layer + 1}", marker=marker, markersize=3)
+            axes.fill_between(
+                iteration, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0
+            )
+        axes.plot(
+            iteration, mean, color=color, label=f"layer {layer + 1}", marker=marker, markersize=3
+        )
 
 
 def _in_order(row: Sequence[Axes]) -> list[Artist]:
     """The lines of the layers by their number, and that of all layers last."""
-    return sorted(lines_of(row), key=lambda line: (len(str(line.get_label())), str(line.get_label())))
+    return sorted(
+        lines_of(row), key=lambda line: (len(str(line.get_label())), str(line.get_label()))
+    )
 
 
 def _limits(runs: Sequence[RunData]) -> tuple[float, float]:

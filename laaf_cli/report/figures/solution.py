@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 
 from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
-from laaf_cli.report.figures.canvas import RowPlan, legend_below, lines_of, make_figure, make_rows, plain, printed
+from laaf_cli.report.figures.canvas import (
+    RowPlan,
+    legend_below,
+    lines_of,
+    make_figure,
+    make_rows,
+    plain,
+    printed,
+)
 from laaf_cli.report.figures.curves import Curve, draw_curve, draw_curves
 from laaf_cli.report.figures.maps import (
     MAP_HEIGHT,
@@ -33,7 +41,10 @@ def obstacle(run: RunData) -> str:
     """Why the field of a run cannot be drawn, or an empty text."""
     if len(run.space) > MAX_SPACE:
         names = ", ".join(run.space)
-        return f"it has {len(run.space)} coordinates in space ({names}), and fields are drawn over one or two"
+        return (
+            f"it has {len(run.space)} coordinates in space ({names}), and fields are drawn "
+            "over one or two"
+        )
     return ""
 
 
@@ -43,10 +54,11 @@ def solution_figure(
 ) -> Figure:
     """The solution of runs of one problem, each unknown on rows of its own.
 
-    One coordinate: a line against the reference. One and time: the field and its slices at single times. Two:
-    the field of every run, and the reference. Two and time: the fields at single times, and the reference.
-    times: None for those of the spec. unknown: None for all. Raises RunFileError for runs that do not fit
-    together or have more coordinates, UsageError for too many runs and for times or an unknown that they lack.
+    One coordinate: a line against the reference. One and time: the field and its slices at single
+    times. Two: the field of every run, and the reference. Two and time: the fields at single times,
+    and the reference. times: None for those of the spec. unknown: None for all. Raises RunFileError
+    for runs that do not fit together or have more coordinates, UsageError for too many runs and for
+    times or an unknown that they lack.
     """
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)
@@ -62,13 +74,17 @@ def solution_figure(
     return _fields_with_slices(runs, at_times, unknowns)
 
 
-def _lines(runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]) -> Figure:
+def _lines(
+    runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]
+) -> Figure:
     plan = RowPlan("", len(runs), columns=2)
     figure, rows = make_rows(runs[0].title, [plan] * len(unknowns), 2.3)
     for panels, unknown in zip(rows, unknowns, strict=True):
         curves = [
             _curve(title, run, moment, unknown)
-            for title, run, (moment,) in zip(choice.titles(runs, unknown), runs, at_times, strict=True)
+            for title, run, (moment,) in zip(
+                choice.titles(runs, unknown), runs, at_times, strict=True
+            )
         ]
         draw_curves(panels, curves, plan, runs[0].space[0], unknown)
         panels[0].set_ylim(_curve_limits(curves))
@@ -85,7 +101,14 @@ def _one_in_detail(run: RunData, at_times: Sequence[Moment], unknown: str) -> Fi
     told = "solution" if error is None else f"solution, relative L2 error {error:.3g}"
     maps = [_plane_map(told, run, unknown, plane)]
     if run.reference is not None:
-        maps.append(map_of("reference", tuple(run.reference.axes.values()), run.reference.fields[unknown], plane))
+        maps.append(
+            map_of(
+                "reference",
+                tuple(run.reference.axes.values()),
+                run.reference.fields[unknown],
+                plane,
+            )
+        )
     plan = RowPlan("", len(maps))
     fields = list(above.subplots(1, len(maps), sharex=True, sharey=True, squeeze=False).ravel())
     draw_maps(fields, maps, plan, plane, scale, unknown)
@@ -110,13 +133,18 @@ def _fields_with_slices(
     plane = plane_of(runs[0])
     for unknown in unknowns:
         scale = _field_scale(runs, unknown)
-        rows = [[_curve(m.label, run, m, unknown) for m in at] for run, at in zip(runs, at_times, strict=True)]
+        rows = [
+            [_curve(m.label, run, m, unknown) for m in at]
+            for run, at in zip(runs, at_times, strict=True)
+        ]
         limits = _curve_limits([curve for curves in rows for curve in curves])
         headings = choice.titles(runs, unknown, wide=True)
         for heading, run, at, curves in zip(headings, runs, at_times, rows, strict=True):
             part = next(parts)
             plain(part.suptitle(heading, fontsize=8))
-            field, *slices = part.subplots(1, 1 + len(curves), width_ratios=[1.5, *([1] * len(curves))])
+            field, *slices = part.subplots(
+                1, 1 + len(curves), width_ratios=[1.5, *([1] * len(curves))]
+            )
             mesh = draw_map(field, _plane_map("", run, unknown, plane), plane, scale)
             field.set(xlabel=plane.horizontal, ylabel=plane.vertical)
             color_bar([field], mesh, scale, "")
@@ -131,8 +159,12 @@ def _fields_with_slices(
     return figure
 
 
-def _maps(runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]) -> Figure:
-    """Fields over two coordinates in space: with time a row for every run and one for the reference."""
+def _maps(
+    runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]
+) -> Figure:
+    """Fields over two coordinates in space: with time a row for every run and one for the
+    reference.
+    """
     plane = plane_of(runs[0])
     rows: list[tuple[str, str, list[FieldMap]]] = []
     for unknown in unknowns:
@@ -143,7 +175,9 @@ def _maps(runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknown
         ]
         true = next((at for at in at_times if at[0].references), None)
         if true is not None:
-            shown.append(("reference", [_moment_map(m, m.references[unknown], plane) for m in true]))
+            shown.append(
+                ("reference", [_moment_map(m, m.references[unknown], plane) for m in true])
+            )
         if runs[0].time is not None:
             rows += [(title, unknown, maps) for title, maps in shown]
         else:
@@ -159,7 +193,9 @@ def _maps(runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknown
 
 
 def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
-    return Curve(title, run.style, moment.axes[0], moment.fields[unknown], moment.references.get(unknown))
+    return Curve(
+        title, run.style, moment.axes[0], moment.fields[unknown], moment.references.get(unknown)
+    )
 
 
 def _curve_limits(curves: Sequence[Curve]) -> tuple[float, float]:

@@ -20,7 +20,9 @@ def require_window() -> None:
     try:
         plt.switch_backend(mpl.get_backend())
     except (ImportError, ValueError, RuntimeError) as error:
-        raise UsageError(f"no window can be opened: {str(error).splitlines()[0]}\n{_HINT}") from None
+        raise UsageError(
+            f"no window can be opened: {str(error).splitlines()[0]}\n{_HINT}"
+        ) from None
     interactive = backend_registry.list_builtin(BackendFilter.INTERACTIVE)  # type: ignore[no-untyped-call]
     if mpl.get_backend().lower() not in interactive:
         raise UsageError(f"no window can be opened here\n{_HINT}")
@@ -36,5 +38,6 @@ def show(figures: Sequence[Figure]) -> None:
 
 
 def _given(figure: Figure) -> type[Figure]:
-    # pyplot makes its figures itself; asked for one with this class, it gets one that is drawn already.
+    # pyplot makes its figures itself; asked for one with this class, it gets one that is drawn
+    # already.
     return lambda *_arguments, **_settings: figure  # type: ignore[return-value]

@@ -50,7 +50,9 @@ class Planned(Protocol):
 
 
 def stored_overrides(past: Past) -> list[Override]:
-    """What the command line put into the spec of a run; raises RunFileError where it is no such thing."""
+    """What the command line put into the spec of a run; raises RunFileError where it is no such
+    thing.
+    """
     try:
         return [Override.from_assignment(f"{path}={text}") for path, text in past.source.overrides]
     except SpecError:
@@ -63,7 +65,8 @@ def is_bound(seconds: Any) -> bool:
 
 
 def check_file(past: Past, make: Callable[[Text], Planned]) -> None:
-    """Compares the spec's file as it is now, where it is still there; make: plans a text as the run was planned.
+    """Compares the spec's file as it is now, where it is still there; make: plans a text as the run
+    was planned.
 
     Raises SpecError with the differences.
     """

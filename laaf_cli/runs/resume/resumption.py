@@ -1,4 +1,6 @@
-"""How a run is gone on with: its plan made anew, what has changed since, and what is no longer exact."""
+"""How a run is gone on with: its plan made anew, what has changed since, and what is no longer
+exact.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ UNFINISHED = ("interrupted", "running")
 class Wishes:
     """What is asked for besides going on.
 
-    iterations: more of the last phase. max_seconds: of further training. retries: after divergence, from now on.
-    stored_spec: whether the spec as it is stored counts, whatever its file says now.
+    iterations: more of the last phase. max_seconds: of further training. retries: after divergence,
+    from now on. stored_spec: whether the spec as it is stored counts, whatever its file says now.
     """
 
     iterations: int | None = None
@@ -37,7 +39,9 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Resumption:
-    """A run to go on with, and how. inexact: sentences on what is no longer as without the break."""
+    """A run to go on with, and how. inexact: sentences on what is no longer as without the
+    break.
+    """
 
     plan: Plan
     past: PastRun
@@ -48,8 +52,9 @@ class Resumption:
 def resume(past: PastRun, wishes: Wishes) -> Resumption:
     """Plans how the run goes on.
 
-    Raises UsageError where there is nothing left to do, SpecError with the differences where the spec, or what it
-    names, is no longer what the run was made from, and RunFileError where the file contradicts itself.
+    Raises UsageError where there is nothing left to do, SpecError with the differences where the
+    spec, or what it names, is no longer what the run was made from, and RunFileError where the file
+    contradicts itself.
     """
     _check_there_is_more(past, wishes)
     source = past.source
@@ -61,10 +66,12 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     }
     bound = past.settings.get("max_seconds")
     if how["derivatives"] not in list(ENGINES) or not is_bound(bound):
-        raise RunFileError(f"spec/settings in {past.path} does not say how the derivatives or the seconds are meant")
+        raise RunFileError((f"spec/settings in {past.path} does not say how the derivatives or "
+                           "the seconds are meant"))
     n_phases = int(past.checkpoint.attributes["phase"]) + (past.stop_reason != "running")
     if len(past.phases) != n_phases:
-        raise RunFileError(f"history/phases in {past.path} tells of {len(past.phases)} phases instead of {n_phases}")
+        raise RunFileError((f"history/phases in {past.path} tells of {len(past.phases)} phases "
+                           f"instead of {n_phases}"))
 
     def planned(text: Text) -> Plan:
         return make_plan(text, overrides, max_seconds=bound, **how)
@@ -107,7 +114,8 @@ def _check_there_is_more(past: PastRun, wishes: Wishes) -> None:
     more = wishes.iterations or 0
     if past.stop_reason == "completed" and not more:
         raise UsageError(
-            f"{past.path} is finished, after {past.iterations} iterations; --iterations N trains it further by as many"
+            (f"{past.path} is finished, after {past.iterations} iterations; --iterations N "
+            "trains it further by as many")
         )
     if past.stop_reason == "max-seconds" and not more and wishes.max_seconds is None:
         raise UsageError(
@@ -117,10 +125,12 @@ def _check_there_is_more(past: PastRun, wishes: Wishes) -> None:
     if not _diverged(past):
         return
     if past.done < 0:
-        raise UsageError(f"{past.path} diverged as a phase began, and a smaller step does not help that")
+        raise UsageError((f"{past.path} diverged as a phase began, and a smaller step does not "
+                         "help that"))
     if not wishes.retries:
         raise UsageError(
-            f"{past.path} diverged, and would again; --retries K goes on from its last good state with a tenth of the "
+            f"{past.path} diverged, and would again; --retries K goes on from its last good "
+            "state with a tenth of the "
             "learning rate, up to K times"
         )
 

@@ -22,7 +22,8 @@ from laaf_cli.training import Event, PhaseEnd, PhaseResult, Record, Setting, Sta
 class PastRun:
     """What is read of a run, checked for what can be checked without its plan.
 
-    attributes: of the file. settings: the resolved ones. new_events: what going on from here adds to its events.
+    attributes: of the file. settings: the resolved ones. new_events: what going on from here adds
+    to its events.
     """
 
     path: Path
@@ -68,7 +69,9 @@ class PastRun:
         return str(self.attributes["stop_reason"])
 
     def load(self, network: Mlp) -> None:
-        """Puts its weights, biases and slopes into a network; raises RunFileError where they do not fit."""
+        """Puts its weights, biases and slopes into a network; raises RunFileError where they do
+        not fit.
+        """
         shapes = [tuple(weight.shape) for weight in network.weights]
         if shapes != [weight.shape for weight in self.parameters.weights]:
             raise self._misfit("its network has other widths than the spec")
