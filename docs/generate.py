@@ -508,7 +508,7 @@ def _drops(reading: str, augment: bool) -> str:
         "semeion.yaml", json.dumps({"images": "semeion", "reading": reading, "augment": augment})
     )
     black = Images(np.zeros((1, *DATASETS["semeion"].shape), np.uint8), np.zeros(1, np.int64))
-    known = {"semeion": ImageData(black, black, ("0",), {})}
+    known = {"semeion": ImageData(train=black, test=black, classes=("0",), files={})}
     return ", ".join(map(str, make_image_plan(text, known=known).spec.training.drops or ()))
 
 

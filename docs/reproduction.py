@@ -45,7 +45,7 @@ def at_10(column: Column, form: str | None = None) -> Column:
 BLOCKS = (
     (FIXED, at_10(LLAAF), at_10(LLAAF_RECOVERY, "mean")),
     (at_10(NLAAF), at_10(NLAAF_RECOVERY, "mean")),
-    (at_10(GAAF), *(Column("fixed", learning_rate=rate) for rate in RATES[1:])),
+    (at_10(GAAF), *(Column(kind="fixed", learning_rate=rate) for rate in RATES[1:])),
     (at_10(LLAAF_RECOVERY, "sum"), at_10(NLAAF_RECOVERY, "sum")),
 )
 """The order of the long runs: later blocks answer lesser questions. The first has the best learning rate as well."""
@@ -55,7 +55,10 @@ def plan(folder: Path) -> Planned:
     """Every run of the study."""
     lengths = {
         length: Request(
-            Variant(FORMS, SCALES, iterations=length), tuple(range(N_SEEDS)), folder, RATES
+            variant=Variant(recovery_forms=FORMS, scales=SCALES, iterations=length),
+            seeds=tuple(range(N_SEEDS)),
+            folder=folder,
+            fixed_rates=RATES,
         )
         for length in LENGTHS
     }

@@ -85,7 +85,7 @@ class InterruptedRunError(LaafError):
     exit_code = ExitCode.INTERRUPTED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mark:
     """A stretch of one line of a named text. `line` and `column` count from 0, `length` in
     characters.

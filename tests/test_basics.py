@@ -82,7 +82,7 @@ def test_metrics_at_the_edges() -> None:
 
 def test_faults_of_several_flags_stay_in_their_order() -> None:
     marks = [
-        Mark("command line", 0, column, 1, text)
+        Mark(source="command line", line=0, column=column, length=1, line_text=text)
         for column, text in ((9, "--set b"), (3, "--set a"), (5, "--set b"))
     ]
     error = SpecError([Fault(str(mark.column), mark) for mark in marks])
@@ -90,5 +90,5 @@ def test_faults_of_several_flags_stay_in_their_order() -> None:
 
 
 def test_carets_stand_under_what_they_mean_in_wide_scripts() -> None:
-    fault = Fault("wrong", Mark("a.yaml", 0, 3, 2, "熱: ux"))
+    fault = Fault("wrong", Mark(source="a.yaml", line=0, column=3, length=2, line_text="熱: ux"))
     assert str(fault).splitlines()[1:] == ["   1 | 熱: ux", "     |     ^^"]

@@ -180,7 +180,11 @@ def test_observed_order_is_spectral(name: str, per_four: float) -> None:
     errors, left = [], []
     for n in (8, 12, 16):
         discretisation = Discretisation(
-            problem.domain, problem.unknowns, residuals_of(problem), n, n
+            domain=problem.domain,
+            unknowns=problem.unknowns,
+            residuals=residuals_of(problem),
+            n=n,
+            n_nodes=n,
         )
         found = solve(discretisation, np.zeros(n * n))
         errors.append(

@@ -325,7 +325,18 @@ def test_evaluation_changes_no_training(
             assert torch.equal(array, expected.network.state_dict()[name]), name
 
 
-RECORD = EpochRecord(0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ())
+RECORD = EpochRecord(
+    epoch=0.0,
+    iteration=0,
+    wall_time_s=0.0,
+    learning_rate=0.0,
+    train_loss=0.0,
+    train_error=0.0,
+    test_loss=0.0,
+    test_error=0.0,
+    recovery=0.0,
+    scales=(),
+)
 
 
 def test_the_two_readings(pictures: Path) -> None:

@@ -47,7 +47,7 @@ def residuals(problem: Problem, exact: Mapping[str, str], name: str = "c") -> li
     symbols = dict(zip(domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
     values = {}
     for field in term.fields:
-        tree = resolve(parse(exact[field.unknown]), Scope(domain.coordinates))
+        tree = resolve(parse(exact[field.unknown]), Scope(coordinates=domain.coordinates))
         for coordinate, order in zip(domain.coordinates, field.orders, strict=True):
             for _ in range(order):
                 tree = differentiate(tree, coordinate, domain.coordinates)
@@ -419,12 +419,12 @@ def test_importance_has_its_share_of_the_points() -> None:
 # Learned constants
 
 CONSTANTS = {
-    "free": LearnedConstant(-3.0),
-    "zero": LearnedConstant(0.0),
-    "positive": LearnedConstant(1e-4, 0.0),
-    "negative": LearnedConstant(-2.5, upper=0.0),
-    "bounded": LearnedConstant(0.3, -1.0, 2.0),
-    "near": LearnedConstant(1.999, 0.0, 2.0),
+    "free": LearnedConstant(start=-3.0),
+    "zero": LearnedConstant(start=0.0),
+    "positive": LearnedConstant(start=1e-4, lower=0.0),
+    "negative": LearnedConstant(start=-2.5, upper=0.0),
+    "bounded": LearnedConstant(start=0.3, lower=-1.0, upper=2.0),
+    "near": LearnedConstant(start=1.999, lower=0.0, upper=2.0),
 }
 
 
@@ -463,7 +463,7 @@ def test_learned_constants_may_have_any_name() -> None:
         "train",
         "float",
     ]
-    given = {name: LearnedConstant(float(i + 1)) for i, name in enumerate(names)}
+    given = {name: LearnedConstant(start=float(i + 1)) for i, name in enumerate(names)}
     constants = LearnedConstants(given)
     assert constants.numbers() == {name: constant.start for name, constant in given.items()}
     assert len(list(constants.parameters())) == len(names)

@@ -150,7 +150,11 @@ def test_whole_specs_make_a_plan(block: Block) -> None:
         return
     images = Images(np.zeros((2, 1, 28, 28), np.uint8), np.arange(2))
     named = read_yaml(text).plain()["images"]
-    make_image_plan(text, known={named: ImageData(images, images, ("a", "b"), {})}, download=False)
+    make_image_plan(
+        text,
+        known={named: ImageData(train=images, test=images, classes=("a", "b"), files={})},
+        download=False,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -540,9 +540,18 @@ def test_conditions_too_many_are_refused(name: str) -> None:
 def with_condition(stated: Problem, name: str, equation: str) -> Problem:
     faces = tuple(face for face in stated.domain.faces if face.name == name)
     tree = resolve(
-        parse_equation(equation), Scope(stated.domain.coordinates, stated.unknowns, {}, "t")
+        parse_equation(equation),
+        Scope(
+            coordinates=stated.domain.coordinates, unknowns=stated.unknowns, constants={}, time="t"
+        ),
     )
-    term = Term("more", "condition", (tree,), OnFaces(faces, 1, "uniform"), 1.0)
+    term = Term(
+        name="more",
+        kind="condition",
+        residuals=(tree,),
+        region=OnFaces(faces=faces, n_points=1, sampler="uniform"),
+        weight=1.0,
+    )
     return replace(stated, terms=(*stated.terms, term))
 
 
@@ -761,7 +770,7 @@ def test_work_does_not_depend_on_the_machine() -> None:
 
 
 def test_breaks_of_any_width() -> None:
-    scope = Scope(("t",), ("u",), {}, "t")
+    scope = Scope(coordinates=("t",), unknowns=("u",), constants={}, time="t")
     tree = resolve(
         parse_equation("u = where(abs(t - 0.3) < 1e-7, 1, 0) + floor(2*t) + max(t, 0.9)"), scope
     )

@@ -30,8 +30,10 @@ from laaf_cli.expression import (
 )
 from laaf_cli.expression.functions import FUNCTIONS, OPERATORS
 
-SCOPE = Scope(("x", "t"), ("u", "v"), {"nu": 0.25, "k": 3.0}, "t")
-TORCH = Backend(torch, lambda number: torch.as_tensor(number, dtype=torch.float64))
+SCOPE = Scope(
+    coordinates=("x", "t"), unknowns=("u", "v"), constants={"nu": 0.25, "k": 3.0}, time="t"
+)
+TORCH = Backend(module=torch, array=lambda number: torch.as_tensor(number, dtype=torch.float64))
 
 
 def tree(text: str) -> Node:
@@ -85,7 +87,7 @@ def test_derivative_operators_expand() -> None:
     assert tree("laplacian(u)") == tree("u_xx"), "time is not a coordinate of space"
     assert tree("D(x**2*u_x, x)") == tree("u_x*(2*x) + x**2*u_xx")
     assert tree("u_tx") == tree("u_xt")
-    plane = Scope(("x", "y"), ("u",))
+    plane = Scope(coordinates=("x", "y"), unknowns=("u",))
     assert resolve(parse("laplacian(u)"), plane) == resolve(parse("u_xx + u_yy"), plane)
 
 

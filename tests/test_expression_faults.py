@@ -19,7 +19,9 @@ from laaf_cli.expression.functions import FUNCTIONS
 from laaf_cli.expression.tokens import FORMS, VALUES
 from laaf_cli.spec import Text
 
-SCOPE = Scope(("x", "y", "t"), ("u", "v"), {"nu": 0.1, "k": 2.0}, "t")
+SCOPE = Scope(
+    coordinates=("x", "y", "t"), unknowns=("u", "v"), constants={"nu": 0.1, "k": 2.0}, time="t"
+)
 
 OPERATORS = r"""
 u^2

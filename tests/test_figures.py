@@ -516,9 +516,14 @@ def test_a_method_has_one_colour_in_every_figure(read: Read) -> None:
 
 def test_comparison(tmp_path: Path) -> None:
     groups = [
-        ErrorGroup("fixed", "#000000", (0.1, 0.3, 0.2), n_failed=1),
-        ErrorGroup("N-LAAF, n = 10 + recovery", "#D55E00", (1e-3, float("inf")), n_failed=1),
-        ErrorGroup("none", "#0072B2", (), n_failed=2),
+        ErrorGroup(label="fixed", color="#000000", errors=(0.1, 0.3, 0.2), n_failed=1),
+        ErrorGroup(
+            label="N-LAAF, n = 10 + recovery",
+            color="#D55E00",
+            errors=(1e-3, float("inf")),
+            n_failed=1,
+        ),
+        ErrorGroup(label="none", color="#0072B2", errors=(), n_failed=2),
     ]
     figure = figures.comparison_figure(groups, title="Burgers")
     (axes,) = panels(figure)
@@ -539,12 +544,13 @@ def test_comparison(tmp_path: Path) -> None:
     assert legend_texts(figure) == ["one seed", "median", "failed"]
     drawn(figure, tmp_path, laid_out=True)
     long = [
-        ErrorGroup(f"burgers: N-LAAF, n = {n} + recovery", "#D55E00", (0.1,)) for n in range(12)
+        ErrorGroup(label=f"burgers: N-LAAF, n = {n} + recovery", color="#D55E00", errors=(0.1,))
+        for n in range(12)
     ]
     (axes,) = panels(figures.comparison_figure(long))
     assert {text.get_rotation() for text in axes.get_xticklabels()} == {35}
     assert axes.get_xticklabels()[3].get_text() == "burgers: N-LAAF, n = 3 + recovery"
-    exact = figures.comparison_figure([ErrorGroup("exact", "#000000", (0.0,))])
+    exact = figures.comparison_figure([ErrorGroup(label="exact", color="#000000", errors=(0.0,))])
     assert exact.axes[0].get_lines()[0].get_ydata()[0] > 0
     assert legend_texts(exact) == ["one seed", "median"]
     drawn(exact, tmp_path)

@@ -243,7 +243,7 @@ ROUNDED = [
 @pytest.mark.parametrize("text", ROUNDED)
 def test_rounding_keeps_its_bound(text: str) -> None:
     """In single precision, of which double precision tells the rounding."""
-    tree = resolve(parse(text), Scope(("x", "t"), ("u",)))
+    tree = resolve(parse(text), Scope(coordinates=("x", "t"), unknowns=("u",)))
     random, n = np.random.default_rng(1), 5000
     columns = {
         "x": random.uniform(1, 3, n).astype(np.float32),

@@ -77,17 +77,23 @@ PYTHON = tar_gz({f"cifar-10-batches-py/{name}": content for name, content in PIC
 def _file(
     name: str, content: bytes, algorithm: str = "sha256", urls: tuple[str, ...] = ()
 ) -> PublishedFile:
-    return PublishedFile(name, len(content), checksum_of(content, algorithm), urls)
+    return PublishedFile(
+        name=name, size=len(content), checksum=checksum_of(content, algorithm), urls=urls
+    )
 
 
 def _small_cifar() -> DataSet:
     archives = (
         Form(
-            _file("cifar-10-binary.tar.gz", BINARY, urls=("http://127.0.0.1:9/b",)),
-            "tar.gz",
-            "cifar-10-batches-bin",
+            file=_file("cifar-10-binary.tar.gz", BINARY, urls=("http://127.0.0.1:9/b",)),
+            packing="tar.gz",
+            member="cifar-10-batches-bin",
         ),
-        Form(_file("cifar-10-python.tar.gz", PYTHON), "tar.gz", "cifar-10-batches-py"),
+        Form(
+            file=_file("cifar-10-python.tar.gz", PYTHON),
+            packing="tar.gz",
+            member="cifar-10-batches-py",
+        ),
     )
     parts = tuple(
         Part(
@@ -120,16 +126,18 @@ def _small_semeion() -> DataSet:
     order = _file("random_index.npy", ORDER)
     digits = _file("semeion.data", DIGITS, urls=("http://127.0.0.1:9/s",))
     forms = (
-        Form(order),
+        Form(file=order),
         Form(
-            _file("Deep_Learning_Benchmark.zip", AUTHORS, urls=("http://127.0.0.1:9/z",)),
-            "zip",
-            MEMBER,
+            file=_file("Deep_Learning_Benchmark.zip", AUTHORS, urls=("http://127.0.0.1:9/z",)),
+            packing="zip",
+            member=MEMBER,
         ),
     )
     pieces = (
-        Piece(digits.name, len(DIGITS), digits.checksum, (Form(digits),)),
-        Piece(order.name, len(ORDER), order.checksum, forms),
+        Piece(
+            name=digits.name, size=len(DIGITS), checksum=digits.checksum, forms=(Form(file=digits),)
+        ),
+        Piece(name=order.name, size=len(ORDER), checksum=order.checksum, forms=forms),
     )
     parts = (
         Part("training digits", 5, pieces, partial(read_training_digits, n_train=5)),
@@ -225,7 +233,7 @@ def test_a_fingerprint_tells_pixels_labels_and_split_apart() -> None:
     other = part.read(cifar_records(PIXELS["test_batch"], np.roll(LABELS["test_batch"], 1)))
     half = images.at(np.arange(10))
     prints = {
-        ImageData(train, test, row.classes, {}).fingerprint
+        ImageData(train=train, test=test, classes=row.classes, files={}).fingerprint
         for train, test in (
             (images, half),
             (half, images),
@@ -290,7 +298,7 @@ def test_test_images_alone_are_split_by_class(tmp_path: Path) -> None:
     records = cifar_records(pixels, labels)
     row = DATASETS["cifar-10"]
     piece = replace(row.test[0].pieces[0], size=len(records), checksum=checksum_of(records, "sha1"))
-    piece = replace(piece, forms=(Form(_file("test_batch.bin", records)), *piece.forms[3:]))
+    piece = replace(piece, forms=(Form(file=_file("test_batch.bin", records)), *piece.forms[3:]))
     DATASETS["cifar-10"] = replace(row, test=(replace(row.test[0], n=100, pieces=(piece,)),))
     data = load("cifar-10", put(tmp_path, {"test_batch.bin": records}))
     assert data.subset == (

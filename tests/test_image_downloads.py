@@ -135,7 +135,9 @@ def refused_url() -> str:
 def published(
     *urls: str, content: bytes = CONTENT, name: str = "x.bin", algorithm: str = "sha256"
 ) -> PublishedFile:
-    return PublishedFile(name, len(content), checksum_of(content, algorithm), urls)
+    return PublishedFile(
+        name=name, size=len(content), checksum=checksum_of(content, algorithm), urls=urls
+    )
 
 
 def left(folder: Path) -> list[str]:
@@ -282,7 +284,14 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
             refused_url(), server.url(f"/{name}", whole(content)), content=content, name=name
         )
         plain = gzip.decompress(content)
-        pieces.append(Piece(name, len(plain), checksum_of(plain, "sha256"), (Form(file, "gzip"),)))
+        pieces.append(
+            Piece(
+                name=name,
+                size=len(plain),
+                checksum=checksum_of(plain, "sha256"),
+                forms=(Form(file=file, packing="gzip"),),
+            )
+        )
     parts = (
         Part("train", 4, tuple(pieces[:2]), read_idx_images),
         Part("t10k", 2, tuple(pieces[2:]), read_idx_images),
@@ -357,9 +366,9 @@ def test_the_rest_of_a_part_is_fetched_or_its_lack_told(
     )
     url = server.url("/all", whole(archive) if is_up else status(500))
     form = Form(
-        published(url, content=archive, name="cifar-10-binary.tar.gz"),
-        "tar.gz",
-        "cifar-10-batches-bin",
+        file=published(url, content=archive, name="cifar-10-binary.tar.gz"),
+        packing="tar.gz",
+        member="cifar-10-batches-bin",
     )
     row = DATASETS["cifar-10"]
     parts = tuple(
@@ -371,8 +380,8 @@ def test_the_rest_of_a_part_is_fetched_or_its_lack_told(
                     name,
                     20,
                     checksum_of(content, "sha1"),
-                    PublishedFile(name, 1, "md5:"),
-                    (form, replace(form, file=PublishedFile("none"))),
+                    PublishedFile(name=name, size=1, checksum="md5:"),
+                    (form, replace(form, file=PublishedFile(name="none"))),
                     ("labels",),
                 ),
             ),

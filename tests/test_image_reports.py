@@ -75,7 +75,10 @@ def stripes(n: int, seed: int) -> Images:
 
 
 DATA = ImageData(
-    stripes(64, 0), stripes(31, 1), ("high", "$mid", "low"), {"stripes.data": "ab" * 32}
+    train=stripes(64, 0),
+    test=stripes(31, 1),
+    classes=("high", "$mid", "low"),
+    files={"stripes.data": "ab" * 32},
 )
 
 
@@ -446,7 +449,7 @@ def test_a_band_that_reaches_below_zero_ends_at_the_edge_of_the_panel() -> None:
         "a", "black", "solid", np.arange(3.0), np.array([[1.0, 1e-3, 1e-9], [1.0, 1.0, 0.0]])
     )
     assert course.low[1] < 0
-    figure = courses_figure("", [CoursePanel("", "loss", (course,))])
+    figure = courses_figure("", [CoursePanel(title="", y="loss", courses=(course,))])
     (axes,) = figure.subfigs[0].axes
     (band,) = axes.collections
     vertices = band.get_paths()[0].vertices
@@ -457,7 +460,7 @@ def test_a_band_that_reaches_below_zero_ends_at_the_edge_of_the_panel() -> None:
 
 def test_one_seed_has_no_band_and_zeros_stand_at_the_edge() -> None:
     course = over_seeds("a", "black", "solid", np.arange(3.0), np.array([[0.5, 0.1, 0.0]]))
-    figure = courses_figure("", [CoursePanel("", "error", (course,))])
+    figure = courses_figure("", [CoursePanel(title="", y="error", courses=(course,))])
     (axes,) = figure.subfigs[0].axes
     assert not axes.collections
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a"]
@@ -500,7 +503,10 @@ def _course_of(slopes: np.ndarray) -> Course:
             Path(), None, {}, {}, ImageHistory(np.zeros(1), {}, told), (), np.zeros((1, 1))
         )  # type: ignore[arg-type]
 
-    return _slopes(ImageGroup("a", "black", "solid", tuple(run(own) for own in slopes)), 0)
+    return _slopes(
+        ImageGroup(label="a", color="black", line="solid", runs=tuple(run(own) for own in slopes)),
+        0,
+    )
 
 
 def test_seventeen_activations_have_a_panel_each_and_a_stranger_s_thousands_none(

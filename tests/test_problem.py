@@ -85,7 +85,7 @@ def test_equations_of_a_system_share_their_points() -> None:
 
 
 def test_grid_has_both_ends() -> None:
-    domain = Domain(("x", "t"), (-1.0, 3.0), (1.0, 4.0))
+    domain = Domain(coordinates=("x", "t"), lower=(-1.0, 3.0), upper=(1.0, 4.0))
     axes = domain.grid((3, 2))
     assert grid_points(axes).tolist() == [[-1, 3], [-1, 4], [0, 3], [0, 4], [1, 3], [1, 4]]
 

@@ -38,7 +38,10 @@ def function_of(source: str, folder: str = ".") -> PythonFunction:
 def call(body: str, *arguments: Tensor | float) -> Tensor:
     names = ", ".join("uvw"[: len(arguments)])
     return PythonFunction(
-        "f", len(arguments), f"import torch\ndef f({names}):\n    {body}\n", "laws.py"
+        name="f",
+        n_arguments=len(arguments),
+        source=f"import torch\ndef f({names}):\n    {body}\n",
+        file="laws.py",
     )(*arguments)
 
 

@@ -105,7 +105,11 @@ def pair_of(step: Tensor, change: Tensor, inverse: DenseInverse, gradient: Tenso
     """A pair that ends with this gradient."""
     h = inverse.matrix.dense()
     return Pair(
-        step, change, float(step @ torch.linalg.solve(h, step)), gradient, h @ (gradient - change)
+        step=step,
+        change=change,
+        metric=float(step @ torch.linalg.solve(h, step)),
+        gradient=gradient,
+        image=h @ (gradient - change),
     )
 
 
@@ -125,7 +129,7 @@ class Function:
     def evaluate(self) -> Loss:
         self.n_evaluations += 1
         total = self.f(self.x)
-        return Loss(total, ("f",), total.detach()[None], {"f": 1.0})
+        return Loss(total=total, names=("f",), values=total.detach()[None], weights={"f": 1.0})
 
 
 def stepper_of(function: Function, inverse: InverseHessian | None = None) -> QuasiNewton:
@@ -171,7 +175,9 @@ def test_the_shortcut_to_the_next_direction_does_not_drift() -> None:
         step = -torch.from_numpy(random.uniform(0.1, 1, 12)) * image
         metric = float(step @ torch.linalg.solve(inverse.matrix.dense(), step))
         gradient = gradient + a @ step
-        image = inverse.update(Pair(step, a @ step, metric, gradient, image))
+        image = inverse.update(
+            Pair(step=step, change=a @ step, metric=metric, gradient=gradient, image=image)
+        )
         exact = inverse.matrix.dense() @ gradient
         assert float((image - exact).norm() / exact.norm()) < 1e-6
 
@@ -202,7 +208,9 @@ def test_the_inverse_of_each_update_is_that_of_the_hessian(name: str, size: floa
     theta = (1 - scaling.phi) / (1 + (sbs * yhy / ys**2 - 1) * scaling.phi)
     w = y / ys - b @ s / sbs
     inner = b - torch.outer(b @ s, b @ s) / sbs + theta * sbs * torch.outer(w, w)
-    inverse.update(Pair(s, y, sbs, s, inverse.matrix.dense() @ (s - y)))
+    inverse.update(
+        Pair(step=s, change=y, metric=sbs, gradient=s, image=inverse.matrix.dense() @ (s - y))
+    )
     expected = torch.linalg.inv(scaling.tau * inner + torch.outer(y, y) / ys)
     torch.testing.assert_close(inverse.matrix.dense(), expected, rtol=1e-8, atol=1e-8)
 
@@ -250,7 +258,9 @@ def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
     steps = [torch.from_numpy(random.normal(size=7)) for _ in range(5)]
     limited, dense, x = LimitedMemory(7, CPU), DenseInverse(7, bfgs, CPU), vector(*range(7))
     for step in steps:
-        found = limited.update(Pair(step, a @ step, math.nan, x, x))
+        found = limited.update(
+            Pair(step=step, change=a @ step, metric=math.nan, gradient=x, image=x)
+        )
     last = a @ steps[-1]
     dense.matrix.entries *= float(last @ steps[-1] / (last @ last))
     for step in steps:
@@ -258,7 +268,7 @@ def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
     torch.testing.assert_close(found, dense.product(x), rtol=1e-12, atol=1e-12)
     short = LimitedMemory(7, CPU, 2)
     for step in steps:
-        short.update(Pair(step, a @ step, math.nan, x, x))
+        short.update(Pair(step=step, change=a @ step, metric=math.nan, gradient=x, image=x))
     assert short.state()["steps"].shape == (2, 7)
     np.testing.assert_array_equal(short.state()["changes"][1], last.numpy())
 
@@ -267,7 +277,12 @@ def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
 def test_a_pair_without_positive_curvature_is_left_out(inverse: InverseHessian) -> None:
     step, x = vector(1, 0, 0), vector(3, 4, 5)
     for change in (-step, vector(0, 1, 0), 0 * step, vector(1e-20, 1, 0)):
-        assert torch.equal(inverse.update(Pair(step, change, 1.0, x, x - change)), x)
+        assert torch.equal(
+            inverse.update(
+                Pair(step=step, change=change, metric=1.0, gradient=x, image=x - change)
+            ),
+            x,
+        )
     assert inverse.is_fresh
 
 

@@ -15,7 +15,7 @@ from laaf_cli.training.reading import Reading, read
 
 
 def tree(text: str, *constants: str) -> object:
-    return resolve(parse(text), Scope(("x", "t", *constants), ("u", "v")))
+    return resolve(parse(text), Scope(coordinates=("x", "t", *constants), unknowns=("u", "v")))
 
 
 def names(found: dict[Field, object]) -> set[tuple[str, tuple[int, ...]]]:
@@ -194,7 +194,8 @@ def test_an_operator_against_its_derivatives() -> None:
     orders = ((0, 1), (1, 0), (2, 0), (1, 1))
     coefficients = torch.tensor(np.random.default_rng(1).normal(size=(4, 40)))
     operators = [
-        Operator(Field(f"operator {name}", ()), name, orders, "c") for name in ("net_u", "net_v")
+        Operator(value=Field(f"operator {name}", ()), unknown=name, orders=orders, coefficients="c")
+        for name in ("net_u", "net_v")
     ]
     wanted = [Field("net_u", (0, 2)), Field("net_v", (0, 0))]
     values = {}

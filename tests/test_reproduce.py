@@ -21,7 +21,7 @@ from laaf_cli.runfile import RunFile
 def request(
     folder: Path, seeds: tuple[int, ...] = (0,), rates: tuple[str, ...] = (), **variant: object
 ) -> Request:
-    return Request(Variant(**variant), seeds, folder, rates)  # type: ignore[arg-type]
+    return Request(variant=Variant(**variant), seeds=seeds, folder=folder, fixed_rates=rates)  # type: ignore[arg-type]
 
 
 def test_printed_numbers_are_those_of_table_1() -> None:

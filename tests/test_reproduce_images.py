@@ -41,7 +41,13 @@ def images(dataset: str, n: int, seed: int) -> Images:
 def few(dataset: str, subset: str = "") -> ImageData:
     """A handful of images of the published shape."""
     train, test = images(dataset, 10, 0), images(dataset, 20, 1)
-    return ImageData(train, test, DATASETS[dataset].classes, {"few": "0" * 64}, subset)
+    return ImageData(
+        train=train,
+        test=test,
+        classes=DATASETS[dataset].classes,
+        files={"few": "0" * 64},
+        subset=subset,
+    )
 
 
 @pytest.fixture
@@ -133,7 +139,13 @@ def test_augmentation_has_200_epochs_and_files_of_its_own(planned_by: object) ->
 
 
 def request(folder: Path, seeds: tuple[int, ...] = (0,), **asked: object) -> Request:
-    return Request(Variant(scales=asked.pop("scales", ())), seeds, folder, (), **asked)  # type: ignore[arg-type]
+    return Request(
+        variant=Variant(scales=asked.pop("scales", ())),
+        seeds=seeds,
+        folder=folder,
+        fixed_rates=(),
+        **asked,
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("there")
@@ -286,25 +298,25 @@ def result(kind: str, seed: int, loss: float, error: float, **other: object) -> 
     )
     epochs = np.arange(3.0)
     made = ImageResult(
-        spec,
-        epochs,
-        np.array([2.3, 1.0, loss]),
-        False,
-        loss,
-        error,
-        1.5,
-        3.0,
-        7,
-        1,
-        (8, 9),
-        "",
-        "cpu, float32",
-        "cpu",
+        spec=spec,
+        epochs=epochs,
+        losses=np.array([2.3, 1.0, loss]),
+        failed=False,
+        training_loss=loss,
+        test_error=error,
+        largest_scale=1.5,
+        wall_time_s=3.0,
+        n_parameters=7,
+        n_slopes=1,
+        images=(8, 9),
+        subset="",
+        device="cpu, float32",
+        made="cpu",
     )
     return replace(made, **other)  # type: ignore[arg-type]
 
 
-GAAF = Column("gaaf", recovery=True, n="1")
+GAAF = Column(kind="gaaf", recovery=True, n="1")
 
 
 def results(n_seeds: int, factor: float = 0.5) -> dict[Column, list[ImageResult]]:
@@ -352,9 +364,13 @@ def test_failed_runs_are_counted() -> None:
 
 
 def page_of(runs: dict[Column, list[ImageResult]], left_out: Sequence[str] = ()) -> str:
-    return ImagePage("Title", "laaf reproduce figure10", 2, {"semeion": runs}, left_out).markdown(
-        "a.png"
-    )
+    return ImagePage(
+        title="Title",
+        command="laaf reproduce figure10",
+        paper_epochs=2,
+        results={"semeion": runs},
+        left_out=left_out,
+    ).markdown("a.png")
 
 
 def test_page_tells_of_subsets_and_single_seeds() -> None:
@@ -405,7 +421,7 @@ def test_results_are_those_of_the_run_file(first: Outcome, folder: Path) -> None
                 facts["test_error"],
             )
             assert found.images == (10, 20)
-            assert found.column == Column("nlaaf", recovery=True, n="2")
+            assert found.column == Column(kind="nlaaf", recovery=True, n="2")
             assert found.largest_scale == run.largest_scale()
 
 

@@ -16,9 +16,9 @@ from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-LLAAF_10 = Column("llaaf", n="10")
-RECOVERED = Column("llaaf", recovery=True, n="10", form="mean")
-TUNED = Column("fixed", learning_rate="3.2e-3")
+LLAAF_10 = Column(kind="llaaf", n="10")
+RECOVERED = Column(kind="llaaf", recovery=True, n="10", form="mean")
+TUNED = Column(kind="fixed", learning_rate="3.2e-3")
 
 
 @pytest.fixture
@@ -109,9 +109,13 @@ def test_the_page_says_what_is_missing(
     results: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     page = docs_module("reproduction_page", monkeypatch)
-    spec = next(iter(ARTEFACTS["table1"].plan(Request(Variant(), (0,), tmp_path))[2000].values()))[
-        0
-    ].plan.spec
+    spec = next(
+        iter(
+            ARTEFACTS["table1"]
+            .plan(Request(variant=Variant(), seeds=(0,), folder=tmp_path))[2000]
+            .values()
+        )
+    )[0].plan.spec
     whole = made(
         results,
         {FIXED: steady(0.3), TUNED: steady(0.2), LLAAF_10: steady(0.25), RECOVERED: steady(0.6)},

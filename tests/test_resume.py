@@ -638,7 +638,7 @@ def test_checkpoints_keep_to_their_share_of_the_time(monkeypatch: pytest.MonkeyP
         "laaf_cli.training.checkpoints.time.perf_counter", lambda: next(clock) * 0.5
     )
     kept: list[TrainingResult] = []
-    checkpoints = Checkpoints(kept.append, every_s=10)
+    checkpoints = Checkpoints(keep=kept.append, every_s=10)
     result = Trainer(objective_of(plan_of(PLAIN)), plan_of(PLAIN).phases).train()
     assert checkpoints.is_due(0.0, phase_begins=True), "the first is kept in any case"
     checkpoints.save(0.0, lambda: result)

@@ -305,7 +305,7 @@ def test_the_names_are_those_of_the_tables() -> None:
 def image_data(*shape: int) -> ImageData:
     """Black images of three classes, two of each."""
     images = Images(np.zeros((6, *shape), np.uint8), np.arange(6) % 3)
-    return ImageData(images, images, tuple("abc"), {})
+    return ImageData(train=images, test=images, classes=tuple("abc"), files={})
 
 
 def image_plan(spec: object) -> ImagePlan:

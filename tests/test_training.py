@@ -245,7 +245,7 @@ def test_time_limits() -> None:
     ],
 )
 def test_schedules_by_hand(name: str, settings: dict[str, float], rates: list[float]) -> None:
-    law = LearningRate(0.5, 10, **settings)  # type: ignore[arg-type]
+    law = LearningRate(first=0.5, n_iterations=10, **settings)  # type: ignore[arg-type]
     assert [SCHEDULES[name].rate(law, i) for i in (0, 5, 10)] == pytest.approx(rates)
 
 

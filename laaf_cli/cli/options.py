@@ -185,7 +185,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpecOptions:
     """The options that change the spec; None leaves it as it is."""
 

@@ -21,7 +21,7 @@ from laaf_cli.runs.record import Summary
 from laaf_cli.spec import RunSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckRecord(JsonRecord):
     """What `laaf check` tells."""
 
@@ -57,22 +57,22 @@ class CheckRecord(JsonRecord):
     @classmethod
     def of(cls, plan: Plan, inspection: Inspection) -> CheckRecord:
         return cls(
-            plan.name,
-            list(plan.warnings),
-            plan.spec,
-            plan.engine_name,
-            plan.engine_use,
-            inspection.terms,
-            inspection.n_parameters,
-            inspection.n_slopes,
-            inspection.recovery,
-            inspection.start_loss,
-            inspection.constant_bound,
-            inspection.theorem_holds,
+            problem=plan.name,
+            warnings=list(plan.warnings),
+            settings=plan.spec,
+            derivatives=plan.engine_name,
+            engine=plan.engine_use,
+            terms=inspection.terms,
+            n_parameters=inspection.n_parameters,
+            n_slopes=inspection.n_slopes,
+            recovery=inspection.recovery,
+            start_loss=inspection.start_loss,
+            constant_bound=inspection.constant_bound,
+            theorem_holds=inspection.theorem_holds,
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReferenceRecord(JsonRecord):
     """What `laaf reference` tells."""
 

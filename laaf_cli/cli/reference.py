@@ -143,11 +143,11 @@ def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: b
     from laaf_cli.cli.tables import plain_table
 
     told = ReferenceRecord(
-        plan.name,
-        plan.reference.method if plan.reference is not None else "",
-        values.error_estimate,
-        values.wall_time_s,
-        None if output is None else str(output),
+        problem=plan.name,
+        method=plan.reference.method if plan.reference is not None else "",
+        error_estimate=values.error_estimate,
+        wall_time_s=values.wall_time_s,
+        path=None if output is None else str(output),
     )
     if json:
         console.print_json(told.as_json())

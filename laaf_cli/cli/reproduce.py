@@ -159,13 +159,19 @@ def reproduce(
     many_runs.number_list(",".join(scales) or "1", "--n")
     many_runs.number_list(",".join(rates) or "1", "--fixed-learning-rates")
     request = Request(
-        Variant(forms, scales, data_points, initializer, iterations),
-        tuple(many_runs.seed_list(seeds if seeds is not None else str(artefact.n_seeds))),
-        directory,
-        rates,
-        _words(datasets),
-        epochs,
-        data_dir,
+        variant=Variant(
+            recovery_forms=forms,
+            scales=scales,
+            data_points=data_points,
+            initializer=initializer,
+            iterations=iterations,
+        ),
+        seeds=tuple(many_runs.seed_list(seeds if seeds is not None else str(artefact.n_seeds))),
+        folder=directory,
+        fixed_rates=rates,
+        datasets=_words(datasets),
+        epochs=epochs,
+        data_dir=data_dir,
     )
     planned = artefact.plan(request)
     if not quiet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -108,9 +108,14 @@ def resume(
     one_run.check_bounds(max_seconds, max_error)
     files = CheckpointFiles.of(run)
     target = output or files.run
-    to = (device.value if device else None, dtype.value if dtype else None)
-    wishes = Wishes(iterations, max_seconds, *to, retries, stored_spec, allow_python)
-    image_wishes = ImageWishes(epochs, max_seconds, *to, stored_spec, data_dir, download)
+    common: Any = {
+        "max_seconds": max_seconds,
+        "device": device.value if device else None,
+        "dtype": dtype.value if dtype else None,
+        "stored_spec": stored_spec,
+    }
+    wishes = Wishes(**common, iterations=iterations, retries=retries, allow_python=allow_python)
+    image_wishes = ImageWishes(**common, epochs=epochs, folder=data_dir, download=download)
     if run.suffix in (".yaml", ".yml"):
         raise UsageError(
             f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file"

@@ -53,15 +53,15 @@ def solve(
 
     text = bundled.find(spec)
     chosen = options.SpecOptions(
-        activation,
-        n,
-        slope_recovery,
-        iterations,
-        learning_rate,
-        seed,
-        device,
-        dtype,
-        tuple(assignments or ()),
+        activation=activation,
+        n=n,
+        slope_recovery=slope_recovery,
+        iterations=iterations,
+        learning_rate=learning_rate,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        assignments=tuple(assignments or ()),
     )
     overrides = chosen.overrides(text)
 

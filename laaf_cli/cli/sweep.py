@@ -127,14 +127,14 @@ def sweep(
         else options.SpecOptions(iterations=iterations)
     )
     varied = _Varied(
-        activation,
-        n,
-        recovery,
-        assignments or [],
-        lengthened.overrides(text),
-        learning_rate,
-        dtype,
-        device,
+        activation=activation,
+        n=n,
+        recovery=recovery,
+        assignments=assignments or [],
+        lengths=lengthened.overrides(text),
+        learning_rate=learning_rate,
+        dtype=dtype,
+        device=device,
     )
     axes = list(_axes(text, form, varied))
     from laaf_cli.sweep import plan_runs
@@ -183,7 +183,7 @@ def _image_planner(text: Text, data_dir: Path | None, *, download: bool, quiet: 
     return make
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Varied:
     """What the command line varies. lengths: what says how long is trained."""
 

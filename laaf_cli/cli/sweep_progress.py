@@ -26,7 +26,7 @@ class SweepProgress(ABC):
     def __init__(self, runs: Sequence[PlannedRun]) -> None:
         from laaf_cli.sweep import Outcome, State
 
-        self.outcomes = {run.path: Outcome(run, State.WAITING) for run in runs}
+        self.outcomes = {run.path: Outcome(run=run, state=State.WAITING) for run in runs}
         self.started_s: dict[object, float] = {}
 
     def __enter__(self) -> SweepProgress:

@@ -19,7 +19,7 @@ from laaf_cli.network import Mlp
 NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operator:
     """L u = Σ_α c_α ∂^α u, of order 2 at most, with coefficients c_α at every point.
 

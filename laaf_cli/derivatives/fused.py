@@ -129,14 +129,14 @@ class FusedEngine(DerivativeEngine):
                     row += 1
             operators.append(tuple(pairs))
         return Shape(
-            network.inputs.width,
-            tuple(len(bias) for bias in network.biases[:-1]),
-            len(network.biases[-1]),
-            network.activation.name,
-            len(first),
-            tuple(operators),
-            slope_counts,
-            network.slopes.n,
+            n_inputs=network.inputs.width,
+            hidden=tuple(len(bias) for bias in network.biases[:-1]),
+            n_outputs=len(network.biases[-1]),
+            activation=network.activation.name,
+            n_first=len(first),
+            operators=tuple(operators),
+            slope_counts=slope_counts,
+            scale=network.slopes.n,
         )
 
     def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MAX_EXPONENT = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Function:
     """A row of the table.
 
@@ -35,48 +35,48 @@ def _by_name(*rows: Function) -> dict[str, Function]:
 
 
 OPERATORS = _by_name(
-    Function("+", "sum", ("1", "1")),
-    Function("-", "difference", ("1", "-1")),
-    Function("*", "product", ("b", "a")),
-    Function("/", "quotient", ("1/b", "-a/b**2")),
-    Function("**", "power", ("b*a**(b - 1)", "log(a)*a**b")),
-    Function("neg", "sign change", ("-1",)),
-    Function("<", "less", ("0", "0")),
-    Function("<=", "less or equal", ("0", "0")),
-    Function(">", "greater", ("0", "0")),
-    Function(">=", "greater or equal", ("0", "0")),
-    Function("and", "both", ("0", "0")),
-    Function("or", "either", ("0", "0")),
+    Function(name="+", meaning="sum", derivatives=("1", "1")),
+    Function(name="-", meaning="difference", derivatives=("1", "-1")),
+    Function(name="*", meaning="product", derivatives=("b", "a")),
+    Function(name="/", meaning="quotient", derivatives=("1/b", "-a/b**2")),
+    Function(name="**", meaning="power", derivatives=("b*a**(b - 1)", "log(a)*a**b")),
+    Function(name="neg", meaning="sign change", derivatives=("-1",)),
+    Function(name="<", meaning="less", derivatives=("0", "0")),
+    Function(name="<=", meaning="less or equal", derivatives=("0", "0")),
+    Function(name=">", meaning="greater", derivatives=("0", "0")),
+    Function(name=">=", meaning="greater or equal", derivatives=("0", "0")),
+    Function(name="and", meaning="both", derivatives=("0", "0")),
+    Function(name="or", meaning="either", derivatives=("0", "0")),
 )
 
 FUNCTIONS = _by_name(
-    Function("sin", "sine", ("cos(a)",), "sin"),
-    Function("cos", "cosine", ("-sin(a)",), "cos"),
-    Function("tan", "tangent", ("1 + tan(a)**2",), "tan"),
-    Function("asin", "inverse sine", ("1/sqrt(1 - a**2)",), "asin"),
-    Function("acos", "inverse cosine", ("-1/sqrt(1 - a**2)",), "acos"),
-    Function("atan", "inverse tangent", ("1/(1 + a**2)",), "atan"),
-    Function("atan2", "angle of the point (b, a)", ("b/(a**2 + b**2)", ("-a/(a**2 + "
-                                                                       "b**2)")), "atan2"),
-    Function("sinh", "hyperbolic sine", ("cosh(a)",), "sinh"),
-    Function("cosh", "hyperbolic cosine", ("sinh(a)",), "cosh"),
-    Function("tanh", "hyperbolic tangent", ("1 - tanh(a)**2",), "tanh"),
-    Function("asinh", "inverse hyperbolic sine", ("1/sqrt(a**2 + 1)",), "asinh"),
-    Function("acosh", "inverse hyperbolic cosine", ("1/sqrt(a**2 - 1)",), "acosh"),
-    Function("atanh", "inverse hyperbolic tangent", ("1/(1 - a**2)",), "atanh"),
-    Function("exp", "exponential", ("exp(a)",), "exp"),
-    Function("log", "natural logarithm", ("1/a",), "log"),
-    Function("log10", "decimal logarithm", ("1/(a*log(10))",), "log10"),
-    Function("sqrt", "square root", ("1/(2*sqrt(a))",), "sqrt"),
-    Function("erf", "error function", ("2/sqrt(pi)*exp(-a**2)",), "special.erf"),
-    Function("abs", "absolute value", ("sign(a)",), "abs"),
-    Function("sign", "−1, 0 or 1", ("0",), "sign"),
-    Function("floor", "greatest integer below", ("0",), "floor"),
-    Function("min", "the lesser of two", ("where(a <= b, 1, 0)", "where(a <= b, 0, 1)"), "minimum"),
-    Function("max", "the greater of two", ("where(a >= b, 1, 0)", "where(a >= b, 0, 1)"), "maximum"),
+    Function(name="sin", meaning="sine", derivatives=("cos(a)",), attribute="sin"),
+    Function(name="cos", meaning="cosine", derivatives=("-sin(a)",), attribute="cos"),
+    Function(name="tan", meaning="tangent", derivatives=("1 + tan(a)**2",), attribute="tan"),
+    Function(name="asin", meaning="inverse sine", derivatives=("1/sqrt(1 - a**2)",), attribute="asin"),
+    Function(name="acos", meaning="inverse cosine", derivatives=("-1/sqrt(1 - a**2)",), attribute="acos"),
+    Function(name="atan", meaning="inverse tangent", derivatives=("1/(1 + a**2)",), attribute="atan"),
+    Function(name="atan2", meaning="angle of the point (b, a)", derivatives=("b/(a**2 + b**2)", ("-a/(a**2 + "
+                                                                       "b**2)")), attribute="atan2"),
+    Function(name="sinh", meaning="hyperbolic sine", derivatives=("cosh(a)",), attribute="sinh"),
+    Function(name="cosh", meaning="hyperbolic cosine", derivatives=("sinh(a)",), attribute="cosh"),
+    Function(name="tanh", meaning="hyperbolic tangent", derivatives=("1 - tanh(a)**2",), attribute="tanh"),
+    Function(name="asinh", meaning="inverse hyperbolic sine", derivatives=("1/sqrt(a**2 + 1)",), attribute="asinh"),
+    Function(name="acosh", meaning="inverse hyperbolic cosine", derivatives=("1/sqrt(a**2 - 1)",), attribute="acosh"),
+    Function(name="atanh", meaning="inverse hyperbolic tangent", derivatives=("1/(1 - a**2)",), attribute="atanh"),
+    Function(name="exp", meaning="exponential", derivatives=("exp(a)",), attribute="exp"),
+    Function(name="log", meaning="natural logarithm", derivatives=("1/a",), attribute="log"),
+    Function(name="log10", meaning="decimal logarithm", derivatives=("1/(a*log(10))",), attribute="log10"),
+    Function(name="sqrt", meaning="square root", derivatives=("1/(2*sqrt(a))",), attribute="sqrt"),
+    Function(name="erf", meaning="error function", derivatives=("2/sqrt(pi)*exp(-a**2)",), attribute="special.erf"),
+    Function(name="abs", meaning="absolute value", derivatives=("sign(a)",), attribute="abs"),
+    Function(name="sign", meaning="−1, 0 or 1", derivatives=("0",), attribute="sign"),
+    Function(name="floor", meaning="greatest integer below", derivatives=("0",), attribute="floor"),
+    Function(name="min", meaning="the lesser of two", derivatives=("where(a <= b, 1, 0)", "where(a <= b, 0, 1)"), attribute="minimum"),
+    Function(name="max", meaning="the greater of two", derivatives=("where(a >= b, 1, 0)", "where(a >= b, 0, 1)"), attribute="maximum"),
     Function(
-        "where", "b where the condition a holds, else c",
-        ("0", "where(a, 1, 0)", "where(a, 0, 1)"), "where",
+        name="where", meaning="b where the condition a holds, else c",
+        derivatives=("0", "where(a, 1, 0)", "where(a, 0, 1)"), attribute="where",
     ),
 )  # fmt: skip
 

@@ -30,7 +30,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Backend:
     """An array library to interpret trees over.
 
@@ -71,7 +71,7 @@ def _scipy_special() -> ModuleType:
     return special
 
 
-NUMPY = Backend(np, np.float64, _scipy_special)
+NUMPY = Backend(module=np, array=np.float64, special=_scipy_special)
 
 
 def evaluate(
@@ -83,10 +83,10 @@ def evaluate(
     symbols: coordinates and constants by name; fields: unknowns and derivatives, each [n_points].
     Raises KeyError for a name that has no value.
     """
-    return _Evaluation(symbols, fields, backend).value(node)
+    return _Evaluation(symbols=symbols, fields=fields, backend=backend).value(node)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Evaluation:
     """One evaluation; no closures, which would hold the arrays until Python looks for cycles.
 

@@ -23,7 +23,7 @@ class _EnoughError(Exception):
     """No further fault is looked for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scope:
     """What names mean: coordinates in their order, unknowns, constants with their values.
 

@@ -28,7 +28,7 @@ from laaf_cli.text import did_you_mean, listed
 NO_AUGMENTATION = Augmentation("none", ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImagePlan:
     """A classification that has not begun: the resolved spec and its images.
 
@@ -178,7 +178,14 @@ def make_image_plan(
     if data is None:
         source = spec.images if spec.images in DATASETS else _file(text, spec)
         data = load_images(source, folder, download=download, progress=progress)
-    plan = ImagePlan(Path(text.name).stem, text, spec, data, tuple(overrides), max_seconds)
+    plan = ImagePlan(
+        name=Path(text.name).stem,
+        text=text,
+        spec=spec,
+        data=data,
+        overrides=tuple(overrides),
+        max_seconds=max_seconds,
+    )
     if misfit := MODELS[spec.model.kind].misfit(plan.shape):
         fits = [name for name, row in MODELS.items() if not row.misfit(plan.shape)]
         raise SpecError(

@@ -31,7 +31,7 @@ from laaf_cli.runs.provenance import provenance, spec_source
 from laaf_cli.training import StopReason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageSummary(JsonRecord):
     """What is told at the end of a classification."""
 

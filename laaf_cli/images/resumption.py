@@ -21,7 +21,7 @@ from laaf_cli.runs.resume.drift import (
 from laaf_cli.spec import Override, Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageWishes:
     """What is asked for besides going on.
 

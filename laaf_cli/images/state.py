@@ -25,7 +25,7 @@ from laaf_cli.training import Event
 _MEASURED = ("wall_time_s", "learning_rate", "train_loss", "train_error", "test_loss", "test_error")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PastImageRun:
     """What is read of a run, checked for what can be checked without its plan.
 
@@ -50,16 +50,16 @@ class PastImageRun:
         """Raises RunFileError where the file cannot be read, or holds no training."""
         with ImageRunFile(path) as run:
             return cls(
-                path,
-                run.attributes,
-                run.settings,
-                run.source(),
-                run.files(),
-                run.network(),
-                run.history(),
-                run.confusion(),
-                run.events(),
-                run.checkpoint(),
+                path=path,
+                attributes=run.attributes,
+                settings=run.settings,
+                source=run.source(),
+                files=run.files(),
+                network=run.network(),
+                history=run.history(),
+                confusion=run.confusion(),
+                events=run.events(),
+                checkpoint=run.checkpoint(),
             )
 
     @property
@@ -105,7 +105,11 @@ class PastImageRun:
         buffers = {name: torch.zeros_like(parameter) for name, parameter in parameters}
         self._fill("momentum", buffers, self.checkpoint.momentum)
         state = ImageState(
-            at["epoch"], at["batch"], at["iteration"], self.attributes["wall_time_s"], buffers
+            epoch=at["epoch"],
+            batch=at["batch"],
+            iteration=at["iteration"],
+            wall_time_s=self.attributes["wall_time_s"],
+            momentum=buffers,
         )
         events = [Event(event.iteration, event.what) for event in self.events]
         events += [Event(self.iterations, what) for what in self.new_events]

@@ -43,7 +43,7 @@ def execute(
     if on_checkpoint is not None and spec.checkpoint is not None:
         keep = on_checkpoint
         checkpoints = Checkpoints(
-            lambda result: keep(finish(plan, network, result)), spec.checkpoint.every_s
+            keep=lambda result: keep(finish(plan, network, result)), every_s=spec.checkpoint.every_s
         )
     with within_memory("training", lambda: memory.of_training(plan)):
         train, test = (

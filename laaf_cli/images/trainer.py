@@ -25,7 +25,7 @@ EVALUATION_BATCH = 500
 """Images in a batch where its size changes no number but the last digits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochRecord:
     """What is kept at the end of an epoch; epoch 0 is the start, a fraction the end of a training
     in an epoch.
@@ -59,7 +59,7 @@ class Measured:
     confusion: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageState:
     """Where a training stands: whole epochs, batches of the next one, steps, seconds, and
     momentum by parameter.
@@ -72,7 +72,7 @@ class ImageState:
     momentum: Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageResult:
     """How a training went; the network itself holds what it reached, the last good state where it
     diverged.
@@ -90,7 +90,7 @@ class ImageResult:
     checkpoint_time_s: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Good:
     """A state to go back to."""
 
@@ -262,7 +262,7 @@ class ImageTrainer:
 
     def _copied(self) -> _Good:
         arrays = {name: array.clone() for name, array in self.network.state_dict().items()}
-        return _Good(self.epoch, self.batch, self.iteration, arrays)
+        return _Good(epoch=self.epoch, batch=self.batch, iteration=self.iteration, arrays=arrays)
 
     def _look(self) -> None:
         """Records how the network does, which takes none of the seconds of training; goes back
@@ -289,16 +289,16 @@ class ImageTrainer:
             )
             scales = tuple(_slope_summary(scale) for scale in slopes.scales())
         record = EpochRecord(
-            at,
-            self.iteration,
-            self.clock.spent,
-            self.learning_rate(max(1, self.epoch + (self.batch > 0))),
-            train.loss,
-            train.error,
-            test.loss,
-            test.error,
-            recovery,
-            scales,
+            epoch=at,
+            iteration=self.iteration,
+            wall_time_s=self.clock.spent,
+            learning_rate=self.learning_rate(max(1, self.epoch + (self.batch > 0))),
+            train_loss=train.loss,
+            train_error=train.error,
+            test_loss=test.loss,
+            test_error=test.error,
+            recovery=recovery,
+            scales=scales,
         )
         self.records.append(record)
         self.confusion = test.confusion
@@ -352,14 +352,20 @@ class ImageTrainer:
         }
         kept = self.checkpoints
         return ImageResult(
-            reason,
-            self.detail,
-            ImageState(self.epoch, self.batch, self.iteration, wall_time_s, momentum),
-            tuple(self.records),
-            tuple(self.events),
-            self.confusion,
-            kept.n_kept if kept else 0,
-            kept.spent_s if kept else 0.0,
+            stop_reason=reason,
+            stop_detail=self.detail,
+            state=ImageState(
+                epoch=self.epoch,
+                batch=self.batch,
+                iteration=self.iteration,
+                wall_time_s=wall_time_s,
+                momentum=momentum,
+            ),
+            records=tuple(self.records),
+            events=tuple(self.events),
+            confusion=self.confusion,
+            n_checkpoints=kept.n_kept if kept else 0,
+            checkpoint_time_s=kept.spent_s if kept else 0.0,
         )
 
 
@@ -367,4 +373,6 @@ def _slope_summary(scale: Tensor) -> SlopeSummary:
     values = scale.double()
     mean = float(values.mean())
     deviation = float(values.std(correction=0))
-    return SlopeSummary(mean, deviation, float(values.min()), float(values.max()))
+    return SlopeSummary(
+        mean=mean, deviation=deviation, least=float(values.min()), greatest=float(values.max())
+    )

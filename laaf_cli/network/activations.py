@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Activation:
     """A row of the table.
 
@@ -120,14 +120,14 @@ _ELU = "its second derivative jumps at 0 and its third does not exist there"
 ACTIVATIONS: dict[str, Activation] = {
     row.name: row
     for row in (
-        Activation("tanh", _tanh),
-        Activation("sin", _sin),
-        Activation("sigmoid", _sigmoid),
-        Activation("silu", _silu),
-        Activation("gelu", _gelu),
-        Activation("softplus", _softplus),
-        Activation("relu", _relu, 1, _KINKS),
-        Activation("leaky-relu", _leaky_relu, 1, _KINKS),
-        Activation("elu", _elu, 2, _ELU),
+        Activation(name="tanh", derivatives=_tanh),
+        Activation(name="sin", derivatives=_sin),
+        Activation(name="sigmoid", derivatives=_sigmoid),
+        Activation(name="silu", derivatives=_silu),
+        Activation(name="gelu", derivatives=_gelu),
+        Activation(name="softplus", derivatives=_softplus),
+        Activation(name="relu", derivatives=_relu, max_order=1, why=_KINKS),
+        Activation(name="leaky-relu", derivatives=_leaky_relu, max_order=1, why=_KINKS),
+        Activation(name="elu", derivatives=_elu, max_order=2, why=_ELU),
     )
 }

@@ -18,104 +18,105 @@ ARTEFACTS: dict[str, Artefact[Any]] = {
     artefact.name: artefact
     for artefact in (
         EquationArtefact(
-            "table1",
-            "Table 1: Burgers' equation, relative L2 error",
-            _BURGERS,
-            SEVEN,
-            (2000,),
-            ERRORS,
-            TABLE1,
+            name="table1",
+            title="Table 1: Burgers' equation, relative L2 error",
+            problem=_BURGERS,
+            columns=SEVEN,
+            moments=(2000,),
+            pictures=ERRORS,
+            published=TABLE1,
             judged=True,
         ),
         EquationArtefact(
-            "figure2",
-            (
+            name="figure2",
+            title=(
                 "Figure 2: discontinuous function, solution, frequency content and pointwise "
                 f"error; {_ALL_SIX}"
             ),
-            _DISCONTINUOUS,
-            SIX,
-            _REGRESSION_MOMENTS,
-            SOLUTION,
+            problem=_DISCONTINUOUS,
+            columns=SIX,
+            moments=_REGRESSION_MOMENTS,
+            pictures=SOLUTION,
             judged=True,
         ),
         EquationArtefact(
-            "figure3",
-            (
+            name="figure3",
+            title=(
                 "Figure 3: discontinuous function, slopes n·a of L-LAAF without and with slope "
                 "recovery"
             ),
-            _DISCONTINUOUS,
-            (LLAAF, LLAAF_RECOVERY),
-            (15000,),
-            SLOPES,
+            problem=_DISCONTINUOUS,
+            columns=(LLAAF, LLAAF_RECOVERY),
+            moments=(15000,),
+            pictures=SLOPES,
         ),
         EquationArtefact(
-            "figure4",
-            (
+            name="figure4",
+            title=(
                 "Figure 4: discontinuous function, slopes n·a of N-LAAF (mean, deviation), without "
                 "and with slope recovery"
             ),
-            _DISCONTINUOUS,
-            (NLAAF, NLAAF_RECOVERY),
-            (15000,),
-            SLOPES,
+            problem=_DISCONTINUOUS,
+            columns=(NLAAF, NLAAF_RECOVERY),
+            moments=(15000,),
+            pictures=SLOPES,
         ),
         EquationArtefact(
-            "figure5",
-            f"Figure 5: discontinuous function, loss; {_ALL_SIX}",
-            _DISCONTINUOUS,
-            SIX,
-            (15000,),
-            LOSS,
+            name="figure5",
+            title=f"Figure 5: discontinuous function, loss; {_ALL_SIX}",
+            problem=_DISCONTINUOUS,
+            columns=SIX,
+            moments=(15000,),
+            pictures=LOSS,
         ),
         EquationArtefact(
-            "figure6",
-            (
+            name="figure6",
+            title=(
                 "Figure 6: Burgers' equation at t = 0.25, 0.5, 0.75, solution and frequency "
                 f"content; {_ALL_SIX}"
             ),
-            _BURGERS,
-            SIX,
-            (2000,),
-            SOLUTION,
+            problem=_BURGERS,
+            columns=SIX,
+            moments=(2000,),
+            pictures=SOLUTION,
         ),
         EquationArtefact(
-            "figure7",
-            "Figure 7: Burgers' equation, slopes n·a of L-LAAF without and with slope recovery",
-            _BURGERS,
-            (LLAAF, LLAAF_RECOVERY),
-            (2000,),
-            SLOPES,
+            name="figure7",
+            title="Figure 7: Burgers' equation, slopes n·a of L-LAAF without and with slope "
+            "recovery",
+            problem=_BURGERS,
+            columns=(LLAAF, LLAAF_RECOVERY),
+            moments=(2000,),
+            pictures=SLOPES,
         ),
         EquationArtefact(
-            "figure8",
-            (
+            name="figure8",
+            title=(
                 "Figure 8: Burgers' equation, slopes n·a of N-LAAF (mean, deviation), without and "
                 "with slope recovery"
             ),
-            _BURGERS,
-            (NLAAF, NLAAF_RECOVERY),
-            (2000,),
-            SLOPES,
+            problem=_BURGERS,
+            columns=(NLAAF, NLAAF_RECOVERY),
+            moments=(2000,),
+            pictures=SLOPES,
         ),
         EquationArtefact(
-            "figure9",
-            f"Figure 9: Burgers' equation, loss; {_ALL_SIX}",
-            _BURGERS,
-            SIX,
-            (2000,),
-            LOSS,
+            name="figure9",
+            title=f"Figure 9: Burgers' equation, loss; {_ALL_SIX}",
+            problem=_BURGERS,
+            columns=SIX,
+            moments=(2000,),
+            pictures=LOSS,
         ),
         ImageArtefact(
-            "figure10",
-            ("Figure 10: images, training loss without augmentation"),
+            name="figure10",
+            title=("Figure 10: images, training loss without augmentation"),
             augment=False,
             epochs=50,
         ),
         ImageArtefact(
-            "figure11",
-            ("Figure 11: images, training loss with augmentation"),
+            name="figure11",
+            title=("Figure 11: images, training loss with augmentation"),
             augment=True,
             epochs=200,
         ),

@@ -16,7 +16,7 @@ PAPER_N = 10
 PAPER_FORM = "mean"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """A method: kind of slopes, with slope recovery or not.
 
@@ -62,7 +62,7 @@ class Column:
         return Alternative(tuple(overrides), label)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """What the paper and its published code do not settle; None keeps what the bundled problem
     says.
@@ -162,13 +162,13 @@ class Published:
 UNPUBLISHED = Published("")
 """The paper prints no errors beside its figures."""
 
-FIXED = Column("fixed")
-GAAF = Column("gaaf")
-LLAAF = Column("llaaf")
-NLAAF = Column("nlaaf")
-GAAF_RECOVERY = Column("gaaf", recovery=True)
-LLAAF_RECOVERY = Column("llaaf", recovery=True)
-NLAAF_RECOVERY = Column("nlaaf", recovery=True)
+FIXED = Column(kind="fixed")
+GAAF = Column(kind="gaaf")
+LLAAF = Column(kind="llaaf")
+NLAAF = Column(kind="nlaaf")
+GAAF_RECOVERY = Column(kind="gaaf", recovery=True)
+LLAAF_RECOVERY = Column(kind="llaaf", recovery=True)
+NLAAF_RECOVERY = Column(kind="nlaaf", recovery=True)
 
 SIX = (FIXED, GAAF, LLAAF, NLAAF, LLAAF_RECOVERY, NLAAF_RECOVERY)
 """The columns of Table 1."""

@@ -20,7 +20,7 @@ Runs = Mapping[int, Mapping[Column, list[PlannedRun]]]
 """Runs by number of iterations, then by method."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EquationArtefact(Artefact[Runs]):
     """A table or figure of sections 3.1 and 3.2.
 
@@ -47,7 +47,7 @@ class EquationArtefact(Artefact[Runs]):
         if not all(picture.all_seeds for picture in self.pictures):
             request.variant.check_single(self.name)
         rates = [
-            Column("fixed", learning_rate=rate)
+            Column(kind="fixed", learning_rate=rate)
             for rate in request.fixed_rates
             if FIXED in self.columns
         ]
@@ -101,10 +101,10 @@ class EquationArtefact(Artefact[Runs]):
             for iterations, by_column in runs.items()
         }
         return Page(
-            self.title,
-            request.command(self.name),
-            self.moments[-1],
-            summaries,
-            self.published,
-            self.judged,
+            title=self.title,
+            command=request.command(self.name),
+            paper_iterations=self.moments[-1],
+            summaries=summaries,
+            published=self.published,
+            judged=self.judged,
         )

@@ -20,7 +20,7 @@ from laaf_cli.report.statistics import compare_pairs, holm, spread
 Summaries = Mapping[Column, Sequence[RunSummary]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """What a page tells.
 

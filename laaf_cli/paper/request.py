@@ -21,7 +21,7 @@ IMAGE_OPTIONS = ("--datasets", "--n", "--epochs", "--data-dir")
 """The options that mean something for each subject; --seeds does for all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """A reproduction as it was asked for.
 

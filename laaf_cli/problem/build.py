@@ -122,18 +122,18 @@ class _Builder(Reader):
         if self.faults:
             return None
         return Problem(
-            self.spec.title,
-            self.domain,
-            tuple(self.spec.unknowns),
-            tuple(terms),
-            closed_form,
-            grid,
-            times,
-            trial,
-            met,
-            learned,
-            self.python,
-            warnings,
+            title=self.spec.title,
+            domain=self.domain,
+            unknowns=tuple(self.spec.unknowns),
+            terms=tuple(terms),
+            closed_form=closed_form,
+            grid=grid,
+            times=times,
+            trial=trial,
+            met=met,
+            learned=learned,
+            functions=self.python,
+            warnings=warnings,
         )
 
     def form(self, domain: Domain) -> tuple[Domain, Trial]:
@@ -151,11 +151,11 @@ class _Builder(Reader):
             name: constant.truth for name, constant in learned.items() if constant.truth is not None
         }
         self.scope = Scope(
-            domain.coordinates,
-            tuple(self.spec.unknowns),
-            constants,
-            domain.time,
-            {name: Symbol(name) for name in learned},
+            coordinates=domain.coordinates,
+            unknowns=tuple(self.spec.unknowns),
+            constants=constants,
+            time=domain.time,
+            symbols={name: Symbol(name) for name in learned},
             functions=arity,
             unfit=self.unfit,
         )
@@ -238,7 +238,7 @@ class _Builder(Reader):
         for name in self.declared("learn"):
             given = self.spec.learn.get(name)
             found[name] = (
-                LearnedConstant(1.0) if given is None else self.learned_constant(name, given)
+                LearnedConstant(start=1.0) if given is None else self.learned_constant(name, given)
             )
         return found
 
@@ -248,7 +248,7 @@ class _Builder(Reader):
         if not lower < upper:
             what = f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}"
             self.fault((*path, "bounds"), what, "The lower one stands first.")
-            return LearnedConstant(given.start)
+            return LearnedConstant(start=given.start)
         if given.positive and given.negative:
             self.fault(
                 (*path, "negative"),
@@ -270,7 +270,7 @@ class _Builder(Reader):
                 f"between its bounds '{name}' is never {sign}",
                 f"Leave '{sign}' out.",
             )
-            return LearnedConstant(given.start)
+            return LearnedConstant(start=given.start)
         for key, value in (("start", given.start), ("truth", given.truth)):
             if value is not None and not lower < value < upper:
                 what = f"the {key} of '{name}', {value:g}, is not {allowed}"
@@ -281,7 +281,7 @@ class _Builder(Reader):
         if is_between and not 0 < (given.start - lower) / (upper - lower) < 1:
             what = f"the start of '{name}', {given.start:g}, cannot be told from a bound"
             self.fault((*path, "start"), what, "Narrow the bounds, or start further inside.")
-        return LearnedConstant(given.start, lower, upper, given.truth)
+        return LearnedConstant(start=given.start, lower=lower, upper=upper, truth=given.truth)
 
     def read_domain(self, constants: Mapping[str, float]) -> Domain | None:
         names, lower, upper = [], [], []
@@ -304,7 +304,11 @@ class _Builder(Reader):
             names.append(name)
             lower.append(low)
             upper.append(high)
-        return Domain(tuple(names), tuple(lower), tuple(upper)) if names else None
+        return (
+            Domain(coordinates=tuple(names), lower=tuple(lower), upper=tuple(upper))
+            if names
+            else None
+        )
 
     def equations(self) -> list[Term]:
         points = self.spec.points
@@ -320,7 +324,15 @@ class _Builder(Reader):
             residual = self.residual(("equations", name), text, f"equation '{name}'")
             if residual is not None:
                 weight = self.spec.weights.equations.get(name, 1.0)
-                terms.append(Term(name, "equation", (residual,), region, weight))
+                terms.append(
+                    Term(
+                        name=name,
+                        kind="equation",
+                        residuals=(residual,),
+                        region=region,
+                        weight=weight,
+                    )
+                )
         return terms
 
     def check_importance(self, region: Interior) -> None:

@@ -99,7 +99,11 @@ def _term(
     name: str, condition: Condition, residuals: tuple[Node, ...], region: Region | None
 ) -> Term | None:
     return (
-        Term(name, "condition", residuals, region, condition.weight) if region is not None else None
+        Term(
+            name=name, kind="condition", residuals=residuals, region=region, weight=condition.weight
+        )
+        if region is not None
+        else None
     )
 
 
@@ -141,7 +145,10 @@ def _on_faces(reader: Reader, name: str, condition: Condition) -> Term | None:
             return None
     n_points, sampler = condition.points or N_POINTS, reader.sampler()
     return _term(
-        name, condition, residuals, OnFaces(unique, n_points, sampler, only) if unique else None
+        name,
+        condition,
+        residuals,
+        OnFaces(faces=unique, n_points=n_points, sampler=sampler, only=only) if unique else None,
     )
 
 
@@ -366,7 +373,7 @@ def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
     size = float(np.prod([domain.upper[axis] - domain.lower[axis] for axis in axes]))
     # ∫ e = c is ∫ (e − c/|Ω|) = 0.
     residual = Call("-", (integrand, Call("/", (value, Number(size)))))
-    region = IntegralOver(axes, fixed, n_points, reader.sampler())
+    region = IntegralOver(axes=axes, fixed=fixed, n_points=n_points, sampler=reader.sampler())
     return _term(name, condition, (residual,), region)
 
 

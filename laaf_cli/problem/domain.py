@@ -10,7 +10,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Face:
     """One side of a box: the points at which coordinate `axis` has its lower or upper bound
     `value`.
@@ -22,7 +22,7 @@ class Face:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Domain:
     """A box: the names of its coordinates, in the order of the network's inputs, and their bounds.
 
@@ -52,7 +52,7 @@ class Domain:
     def faces(self) -> tuple[Face, ...]:
         """All faces, lower before upper, in the order of the coordinates."""
         return tuple(
-            Face(axis, upper, value, f"{name} = {value:g}")
+            Face(axis=axis, upper=upper, value=value, name=f"{name} = {value:g}")
             for axis, name in enumerate(self.coordinates)
             for upper, value in ((False, self.lower[axis]), (True, self.upper[axis]))
         )

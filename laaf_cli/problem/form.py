@@ -73,7 +73,7 @@ def read_form(reader: Reader) -> Trial:
         for name, count in reader.spec.periodic.items()
         if name in domain.coordinates
     }
-    plain = Trial(domain.coordinates, unknowns, {}, harmonics)
+    plain = Trial(coordinates=domain.coordinates, outputs=unknowns, trees={}, harmonics=harmonics)
     if not reader.spec.transform:
         return plain
     names = output_names(unknowns)
@@ -104,7 +104,9 @@ def read_form(reader: Reader) -> Trial:
         for unknown, name in zip(unknowns, names, strict=True)
         if unknown not in reader.spec.transform
     }
-    return Trial(domain.coordinates, names, trees | rest, harmonics)
+    return Trial(
+        coordinates=domain.coordinates, outputs=names, trees=trees | rest, harmonics=harmonics
+    )
 
 
 def _in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
@@ -299,5 +301,6 @@ def _some_points(domain: Domain, term: Term) -> PointSet | None:
     # outputs.
     rows = np.arange(N_POINTS) % len(given)
     return PointSet(
-        given.points[rows], {name: values[rows] for name, values in given.symbols.items()}
+        points=given.points[rows],
+        symbols={name: values[rows] for name, values in given.symbols.items()},
     )

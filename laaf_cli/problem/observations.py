@@ -76,7 +76,12 @@ def _sampled(reader: Reader, data: Data) -> list[Term]:
         return []
     if unknowns is None:
         return []
-    region = Sampled(data.points, reader.sampler(data.sampler), targets, data.noise or 0.0)
+    region = Sampled(
+        n_points=data.points,
+        sampler=reader.sampler(data.sampler),
+        targets=targets,
+        noise=data.noise or 0.0,
+    )
     _check_finite(reader, region)
     return [_term(reader, unknowns, region, data)]
 
@@ -118,14 +123,20 @@ def _from_file(reader: Reader, data: Data) -> list[Term]:
         _term(
             reader,
             unknowns,
-            Observed(PointSet(rows.points, values, row_weights=row), str(data.file)),
+            Observed(PointSet(points=rows.points, symbols=values, row_weights=row), str(data.file)),
             data,
         )
     ]
 
 
 def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: Data) -> Term:
-    return Term("data", "data", _differences(reader, unknowns), region, data.weight)
+    return Term(
+        name="data",
+        kind="data",
+        residuals=_differences(reader, unknowns),
+        region=region,
+        weight=data.weight,
+    )
 
 
 def _differences(reader: Reader, unknowns: tuple[str, ...]) -> tuple[Node, ...]:
@@ -163,8 +174,10 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
         return None
     weights = _row_weights(reader, (*path, "weights"), condition.weights, rows.fields)
     values = {f"{OBSERVED}{column}": rows.fields[column] for column in (*columns, *more)}
-    region = Observed(PointSet(rows.points, values, row_weights=weights), file)
-    return Term(name, "condition", residuals, region, condition.weight)
+    region = Observed(PointSet(points=rows.points, symbols=values, row_weights=weights), file)
+    return Term(
+        name=name, kind="condition", residuals=residuals, region=region, weight=condition.weight
+    )
 
 
 def _observed_unknowns(

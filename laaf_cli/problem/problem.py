@@ -16,7 +16,7 @@ from laaf_cli.problem.trial import Trial
 from laaf_cli.seeds import random_stream
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Term:
     """A term of the loss: weight × the mean over points of the squared residuals, summed over
     residuals.
@@ -57,7 +57,7 @@ class Term:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LearnedConstant:
     """A constant that training finds: where it starts, between which bounds it stays, its true
     value if known.
@@ -69,7 +69,7 @@ class LearnedConstant:
     truth: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """What is to be solved: every unknown as a function on the domain that makes all terms vanish.
 

@@ -19,7 +19,7 @@ from laaf_cli.spec import LoadedSpec, RunSpec, read_text
 from laaf_cli.text import printable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PythonFunction:
     """A function by its name and the text of its file, so that it can be sent to other processes.
 
@@ -147,7 +147,11 @@ def _described(name: str, function: Callable[..., Any], source: str, file: str) 
     """A callable of the file, with the number of its arguments or why it cannot be called."""
     if not isinstance(function, types.FunctionType) or function.__code__.co_filename != file:
         return PythonFunction(
-            name, 0, source, file, "is no plain function that the file itself defines"
+            name=name,
+            n_arguments=0,
+            source=source,
+            file=file,
+            unfit="is no plain function that the file itself defines",
         )
     parameters = inspect.signature(function).parameters.values()
     # Those with a default are left out.
@@ -155,9 +159,13 @@ def _described(name: str, function: Callable[..., Any], source: str, file: str) 
     in_order = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if not all(parameter.kind in in_order for parameter in needed):
         return PythonFunction(
-            name, 0, source, file, "takes arguments by name, or any number of them"
+            name=name,
+            n_arguments=0,
+            source=source,
+            file=file,
+            unfit="takes arguments by name, or any number of them",
         )
-    return PythonFunction(name, len(needed), source, file)
+    return PythonFunction(name=name, n_arguments=len(needed), source=source, file=file)
 
 
 @cache

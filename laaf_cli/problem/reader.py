@@ -59,7 +59,7 @@ class Reader:
         self.spec = spec
         self.scope = Scope()
         self.known = Scope()
-        self.domain = Domain((), (), ())
+        self.domain = Domain(coordinates=(), lower=(), upper=())
 
     @cached_property
     def derivatives(self) -> frozenset[Field]:

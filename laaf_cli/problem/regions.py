@@ -39,7 +39,7 @@ class NoPointsError(Exception):
     """A comparison selects no points of its region."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PointSet:
     """Collocation points [n_points, d] and the values [n_points] that belong to each of them, by
     symbol.
@@ -158,14 +158,14 @@ class Interior(Region):
             part.draw(count, domain, self.sampler, draw_some)
             for (part, _), count in zip(self.importance, counts, strict=True)
         ]
-        return PointSet(np.concatenate([own, *parts]) if parts else own)
+        return PointSet(points=np.concatenate([own, *parts]) if parts else own)
 
     def describe(self, domain: Domain) -> str:  # noqa: ARG002 - every region is asked alike
         more = "".join(f", {share:.0%} in {part.text}" for part, share in self.importance)
         return f"interior, {self.sampler}{more}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OnFaces(Region):
     """Faces of the domain, or the part of them where `only` holds; they share the points evenly.
 
@@ -193,7 +193,7 @@ class OnFaces(Region):
         symbols = {
             f"{NORMAL}{name}": normal[:, axis] for axis, name in enumerate(domain.coordinates)
         }
-        return PointSet(np.concatenate(parts), symbols)
+        return PointSet(points=np.concatenate(parts), symbols=symbols)
 
     def _on(self, face: Face, n: int, domain: Domain, random: np.random.Generator) -> Array:
         def draw_some(sampler: str, n: int) -> Array:
@@ -224,7 +224,7 @@ class AtPlace(Region):
     sampler: str
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        return PointSet(_on_plane(self.values, self.n_points, self.sampler, domain, random))
+        return PointSet(points=_on_plane(self.values, self.n_points, self.sampler, domain, random))
 
     def describe(self, domain: Domain) -> str:
         return ", ".join(
@@ -249,7 +249,7 @@ class PeriodicPair(Region):
         upper = lower.copy()
         upper[:, self.axis] = domain.upper[self.axis]
         return PointSet(
-            np.stack([lower, upper], axis=1).reshape(-1, domain.dimension),
+            points=np.stack([lower, upper], axis=1).reshape(-1, domain.dimension),
             combination=np.array([-1.0, 1]),
         )
 
@@ -257,7 +257,7 @@ class PeriodicPair(Region):
         return f"{domain.coordinates[self.axis]} periodic"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IntegralOver(Region):
     """The integral over whole ranges of some axes, at values of the others that are fixed or range
     freely.
@@ -285,7 +285,7 @@ class IntegralOver(Region):
         )
         for axis, grid in zip(self.axes, grids, strict=True):
             points[:, :, axis] = lower[axis] + size[axis] * grid.ravel()
-        return PointSet(points.reshape(-1, domain.dimension), combination=combination)
+        return PointSet(points=points.reshape(-1, domain.dimension), combination=combination)
 
     def describe(self, domain: Domain) -> str:
         over = ", ".join(domain.coordinates[axis] for axis in self.axes)
@@ -313,7 +313,7 @@ class Observed(Region):
         return f"from {self.source}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sampled(Region):
     """Points at which the values of a target, or else of the reference, are observed with normal
     noise.
@@ -331,7 +331,7 @@ class Sampled(Region):
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         points = domain.from_unit(draw(self.sampler, self.n_points, domain.dimension, random))
         if self.targets is None:
-            return PointSet(points)
+            return PointSet(points=points)
         columns = dict(zip(domain.coordinates, points.T, strict=True))
         with np.errstate(all="ignore"):
             values = {
@@ -352,7 +352,7 @@ class Sampled(Region):
             if self.noise > 0:
                 noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
             symbols[f"{OBSERVED}{name}"] = noisy
-        return PointSet(points, symbols)
+        return PointSet(points=points, symbols=symbols)
 
     def describe(self, domain: Domain) -> str:  # noqa: ARG002
         source = "reference" if self.targets is None else "target"

@@ -14,7 +14,7 @@ from functools import cached_property
 from laaf_cli.expression import Field, Node, differentiate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """Unknowns from outputs.
 

@@ -13,7 +13,7 @@ from laaf_cli.expression import NUMPY, Backend, Node, evaluate
 from laaf_cli.problem import Problem
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 
-EXTENDED = Backend(np, np.longdouble, NUMPY.special)
+EXTENDED = Backend(module=np, array=np.longdouble, special=NUMPY.special)
 
 
 class ClosedForm(Reference):

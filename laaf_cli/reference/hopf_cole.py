@@ -40,7 +40,7 @@ Quantity = Callable[[Array, Callable[[Array], Array]], Array]
 _AT_A_TIME = 40_000  # nodes of all points together: they stay in the cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InitialValues:
     """u_0 on [lower, upper] and its continuation to the line, odd about both ends.
 
@@ -328,15 +328,35 @@ class _Statement:
         flat = dict.fromkeys((self.u, self.u_x, self.u_xx, self.u_t), 0.0)
         coordinates, start = self.domain.coordinates, self.domain.lower[self.time_axis]
         slope_tree = differentiate(residual, self.space, coordinates)
-        inside = _AtStart(residual, coordinates, start, self.time_axis, flat, -factor)
-        slope = _AtStart(slope_tree, coordinates, start, self.time_axis, flat, -factor)
+        inside = _AtStart(
+            tree=residual,
+            coordinates=coordinates,
+            start=start,
+            time_axis=self.time_axis,
+            values=flat,
+            divisor=-factor,
+        )
+        slope = _AtStart(
+            tree=slope_tree,
+            coordinates=coordinates,
+            start=start,
+            time_axis=self.time_axis,
+            values=flat,
+            divisor=-factor,
+        )
         ends = inside(np.array([lower, upper]))
         size = max(1.0, float(np.max(np.abs(inside(line)))))
         if np.max(np.abs(ends)) > 1e-12 * size:
             raise _refused(
                 f"the initial values at the walls are {ends[0]:g} and {ends[1]:g}", "0 there"
             )
-        return InitialValues(lower, upper, inside, slope, _series(inside, lower, upper))
+        return InitialValues(
+            lower=lower,
+            upper=upper,
+            inside=inside,
+            slope_inside=slope,
+            series=_series(inside, lower, upper),
+        )
 
     def _initial_condition(self) -> tuple[Term, Node]:
         start = self.domain.faces[2 * self.time_axis]
@@ -374,7 +394,7 @@ class _Statement:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _AtStart:
     """x → tree/divisor at time `start`, for given values of the fields; a class, so that
     references can be sent.

@@ -23,7 +23,7 @@ from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, 
 from laaf_cli.text import did_you_mean, listed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ConstantOverSeeds:
     """A learned constant over the runs of a group.
 
@@ -42,10 +42,10 @@ def _over_seeds(name: str, runs: Sequence[RunSummary]) -> ConstantOverSeeds:
     found = [run.constants[name] for run in runs if not run.failed]
     errors = [run.constants[name].relative_error for run in runs]
     return ConstantOverSeeds(
-        runs[0].constants[name].truth,
-        spread([constant.value for constant in found]),
-        float(np.median([constant.spread for constant in found])) if found else math.nan,
-        spread(
+        truth=runs[0].constants[name].truth,
+        value=spread([constant.value for constant in found]),
+        within=float(np.median([constant.spread for constant in found])) if found else math.nan,
+        relative_error=spread(
             [
                 math.nan if error is None else math.inf if run.failed else error
                 for run, error in zip(runs, errors, strict=True)
@@ -54,7 +54,7 @@ def _over_seeds(name: str, runs: Sequence[RunSummary]) -> ConstantOverSeeds:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodGroup:
     """The runs of one method on one problem, one per seed, and what they come to.
 
@@ -101,7 +101,7 @@ class MethodGroup:
         return float(np.median(values)) if values else math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Methods side by side.
 
@@ -221,7 +221,9 @@ def compare(
         for name in problems.values()
         for flag in _flags([g for g in groups if g.problem == name])
     ]
-    return Comparison(tuple(groups), baselines, pairs, (*duplicates, *flags))
+    return Comparison(
+        groups=tuple(groups), baselines=baselines, pairs=pairs, flags=(*duplicates, *flags)
+    )
 
 
 def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
@@ -259,7 +261,7 @@ def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> 
         [style.name for style in styles], [group[0] for group in ordered], labels.METHOD
     )
     return [
-        MethodGroup(problem, label, style, group)
+        MethodGroup(problem=problem, label=label, style=style, runs=group)
         for label, style, group in zip(names, styles, ordered, strict=True)
     ]
 

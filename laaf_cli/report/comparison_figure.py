@@ -17,10 +17,10 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     several = len(comparison.problems) > 1
     groups = [
         ErrorGroup(
-            f"{group.problem}: {group.label}" if several else group.label,
-            group.style.color,
-            tuple(run.final_error for run in group.runs if not run.failed),
-            group.n_failed,
+            label=f"{group.problem}: {group.label}" if several else group.label,
+            color=group.style.color,
+            errors=tuple(run.final_error for run in group.runs if not run.failed),
+            n_failed=group.n_failed,
         )
         for group in comparison.groups
         if not math.isnan(group.error.median)

@@ -15,7 +15,7 @@ from laaf_cli.report.statistics import PairedComparison
 from laaf_cli.runfile.learned_constants import FoundConstant
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SeedRecord:
     """A run of a method."""
 
@@ -37,7 +37,7 @@ class SeedRecord:
     """The constants that it learned, by name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ConstantRecord:
     """A learned constant over the runs of a method."""
 
@@ -60,16 +60,16 @@ class ConstantRecord:
     def of(cls, found: ConstantOverSeeds) -> ConstantRecord:
         value = found.value
         return cls(
-            found.truth,
-            value.median,
-            value.lower,
-            value.upper,
-            found.within,
-            found.relative_error.median,
+            truth=found.truth,
+            median=value.median,
+            lower_quartile=value.lower,
+            upper_quartile=value.upper,
+            spread_in_a_run=found.within,
+            relative_error_median=found.relative_error.median,
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupRecord:
     """A method and its runs, one for each seed.
 
@@ -167,20 +167,20 @@ class GroupRecord:
             verdict=pair.verdict if pair else None,
             seeds=[
                 SeedRecord(
-                    run.path,
-                    run.seed,
-                    run.final_error,
-                    run.stop_reason,
-                    run.stop_detail,
-                    run.wall_time_s,
-                    dict(run.constants),
+                    path=run.path,
+                    seed=run.seed,
+                    error=run.final_error,
+                    stop_reason=run.stop_reason,
+                    stop_detail=run.stop_detail,
+                    seconds=run.wall_time_s,
+                    constants=dict(run.constants),
                 )
                 for run in group.runs
             ],
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparisonRecord(JsonRecord):
     """What `laaf compare` and `laaf sweep` tell."""
 
@@ -209,13 +209,13 @@ def comparison_record(
 ) -> ComparisonRecord:
     """The record of a comparison, with what else there is to tell."""
     return ComparisonRecord(
-        [GroupRecord.of(group, comparison.pair(group)) for group in comparison.groups],
-        {problem: group.label for problem, group in comparison.baselines.items()},
-        list(comparison.flags),
-        comparison.sentences,
-        list(exceeded),
-        list(unreadable),
-        not_trained or {},
+        groups=[GroupRecord.of(group, comparison.pair(group)) for group in comparison.groups],
+        baselines={problem: group.label for problem, group in comparison.baselines.items()},
+        flags=list(comparison.flags),
+        sentences=comparison.sentences,
+        exceeded=list(exceeded),
+        unreadable=list(unreadable),
+        not_trained=not_trained or {},
     )
 
 

@@ -11,7 +11,8 @@ PROBLEM = (
 )  # fmt: skip
 METHOD = (
     "slopes", "training", "network", "model", "augment", "transform", "periodic", "learn", "points",
-    "weights", "conditions", "data", "dtype", "derivatives", "max_seconds", "evaluation", "reference",
+    "weights",
+    "conditions", "data", "dtype", "derivatives", "max_seconds", "evaluation", "reference",
 )  # fmt: skip
 """The settings that make a problem, and those that make a method."""
 

@@ -19,7 +19,7 @@ REFERENCE_COLOR = "#7F7F7F"
 """The colour of every reference."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodStyle:
     """How a method is called and drawn.
 
@@ -43,9 +43,17 @@ def method_style(spec: RunSpec | ImageSpec) -> MethodStyle:
     slopes = spec.slopes
     if slopes.kind == "fixed":
         return MethodStyle(
-            KIND_LABELS["fixed"], KIND_LABELS["fixed"], KIND_COLORS["fixed"], "solid"
+            name=KIND_LABELS["fixed"],
+            label=KIND_LABELS["fixed"],
+            color=KIND_COLORS["fixed"],
+            line="solid",
         )
     recovery = has_recovery(spec)
     name = KIND_LABELS[slopes.kind] + (" + recovery" if recovery else "")
     label = f"{KIND_LABELS[slopes.kind]}, n = {slopes.n:g}" + (" + recovery" if recovery else "")
-    return MethodStyle(name, label, KIND_COLORS[slopes.kind], "solid" if recovery else "dashed")
+    return MethodStyle(
+        name=name,
+        label=label,
+        color=KIND_COLORS[slopes.kind],
+        line="solid" if recovery else "dashed",
+    )

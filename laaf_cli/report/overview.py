@@ -32,7 +32,7 @@ from laaf_cli.spec import RunSpec
 N_BINS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ErrorPlace:
     """Where the error of an unknown sits."""
 
@@ -48,7 +48,7 @@ class ErrorPlace:
     """The box around these points: least and greatest value, by coordinate."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerSlopes:
     """n·a of a hidden layer at the end."""
 
@@ -74,7 +74,7 @@ class TermCourse:
     """Its value at the end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overview(JsonRecord):
     """What `laaf show` tells of a run; what needs a reference is None without one."""
 
@@ -199,11 +199,11 @@ def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: float) ->
     where = np.unravel_index(order[:n_half], error.shape)
     names = list(axes)
     return ErrorPlace(
-        relative_l2,
-        float(np.sqrt(squares[order[0]])),
-        {name: float(axes[name][index[0]]) for name, index in zip(names, where, strict=True)},
-        n_half / error.size if running[-1] > 0 else 0.0,
-        {
+        relative_l2=relative_l2,
+        largest=float(np.sqrt(squares[order[0]])),
+        at={name: float(axes[name][index[0]]) for name, index in zip(names, where, strict=True)},
+        half_share=n_half / error.size if running[-1] > 0 else 0.0,
+        half_box={
             name: (float(axes[name][index.min()]), float(axes[name][index.max()]))
             for name, index in zip(names, where, strict=True)
         },
@@ -222,11 +222,11 @@ def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
     finite = all(np.isfinite(layer).all() for layer in final)
     return [
         LayerSlopes(
-            float(layer.mean()),
-            float(layer.std()),
-            float(layer.min()),
-            float(layer.max()),
-            tuple(int(c) for c in np.histogram(layer, bins=N_BINS, range=(low, high))[0])
+            mean=float(layer.mean()),
+            deviation=float(layer.std()),
+            least=float(layer.min()),
+            greatest=float(layer.max()),
+            counts=tuple(int(c) for c in np.histogram(layer, bins=N_BINS, range=(low, high))[0])
             if finite
             else (),
         )

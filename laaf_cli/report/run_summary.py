@@ -22,7 +22,7 @@ SUCCESSES = ("completed", "max-seconds")
 """Stop reasons of runs that trained as they were told to; any other is a failure."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """One run in a comparison, of an equation or of images.
 

@@ -26,7 +26,7 @@ averaged.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spread:
     """Median, quartiles and least of a sample; NaN where the sample is empty or any value is
     unknown.
@@ -43,10 +43,13 @@ def spread(values: Sequence[float]) -> Spread:
     NumPy's default.
     """
     if not values or any(math.isnan(value) for value in values):
-        return Spread(math.nan, math.nan, math.nan, math.nan)
+        return Spread(median=math.nan, lower=math.nan, upper=math.nan, best=math.nan)
     ordered = sorted(values)
     return Spread(
-        _quantile(ordered, 0.5), _quantile(ordered, 0.25), _quantile(ordered, 0.75), ordered[0]
+        median=_quantile(ordered, 0.5),
+        lower=_quantile(ordered, 0.25),
+        upper=_quantile(ordered, 0.75),
+        best=ordered[0],
     )
 
 
@@ -64,7 +67,7 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairedComparison:
     """A method against a baseline over the seeds that both have.
 
@@ -170,20 +173,37 @@ def compare_pairs(errors: Mapping[int, float], baseline: Mapping[int, float]) ->
     )
     logs = np.array([_log_ratio(errors[seed], baseline[seed]) for seed in seeds])
     if not seeds:
-        return PairedComparison(0, 0, 0, 0, 0, math.nan, math.nan, math.nan, math.nan, math.nan)
+        return PairedComparison(
+            n_pairs=0,
+            n_equal=0,
+            n_both_failed=0,
+            n_failed=0,
+            n_baseline_failed=0,
+            ratio=math.nan,
+            low=math.nan,
+            high=math.nan,
+            p=math.nan,
+            adjusted=math.nan,
+        )
     low, high = bootstrap_interval(logs)
     p = signed_rank_p(logs)
     return PairedComparison(
-        len(seeds),
-        sum(errors[seed] == baseline[seed] and not math.isinf(errors[seed]) for seed in seeds),
-        sum(math.isinf(errors[seed]) and math.isinf(baseline[seed]) for seed in seeds),
-        sum(math.isinf(errors[seed]) and not math.isinf(baseline[seed]) for seed in seeds),
-        sum(math.isinf(baseline[seed]) and not math.isinf(errors[seed]) for seed in seeds),
-        _from_log(float(np.median(logs))),
-        _from_log(low),
-        _from_log(high),
-        p,
-        p,
+        n_pairs=len(seeds),
+        n_equal=sum(
+            errors[seed] == baseline[seed] and not math.isinf(errors[seed]) for seed in seeds
+        ),
+        n_both_failed=sum(
+            math.isinf(errors[seed]) and math.isinf(baseline[seed]) for seed in seeds
+        ),
+        n_failed=sum(math.isinf(errors[seed]) and not math.isinf(baseline[seed]) for seed in seeds),
+        n_baseline_failed=sum(
+            math.isinf(baseline[seed]) and not math.isinf(errors[seed]) for seed in seeds
+        ),
+        ratio=_from_log(float(np.median(logs))),
+        low=_from_log(low),
+        high=_from_log(high),
+        p=p,
+        adjusted=p,
     )
 
 

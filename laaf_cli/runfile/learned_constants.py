@@ -20,7 +20,7 @@ SPREAD_OVER = "spread over the last tenth of the training"
 """What `FoundConstant.spread` is; it says nothing of the noise in the data, or of another seed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoundConstant(JsonRecord):
     """A constant that training found.
 
@@ -88,7 +88,14 @@ def _found(learned: Learned, iteration: Array, values: Array) -> FoundConstant:
         mean, deviation = float(np.mean(values[last])), float(np.std(values[last]))
         drift = _drift(iteration[last].astype(np.float64), values[last])
     return FoundConstant(
-        learned.start, lower, upper, float(values[-1]), mean, deviation, drift, learned.truth
+        start=learned.start,
+        lower=lower,
+        upper=upper,
+        value=float(values[-1]),
+        mean=mean,
+        deviation=deviation,
+        drift=drift,
+        truth=learned.truth,
     )
 
 

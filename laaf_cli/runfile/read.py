@@ -117,7 +117,13 @@ class RunFile(SealedRun):
         for k, width in enumerate(self.spec.network.hidden, start=1):
             width = width if self.spec.slopes.kind == "nlaaf" else 1
             slopes.append(self._shaped(f"slopes/layer_{k}", (*shape, width)))
-        return History(columns, terms, weights, tuple(slopes), self.constants())
+        return History(
+            columns=columns,
+            terms=terms,
+            weights=weights,
+            slopes=tuple(slopes),
+            constants=self.constants(),
+        )
 
     def iterations(self) -> Array:
         """The iterations of the records, which count upwards."""
@@ -172,13 +178,13 @@ class RunFile(SealedRun):
         widths = [_n_inputs(spec), *spec.network.hidden, len(spec.unknowns)]
         layers = range(1, len(widths))
         return NetworkParameters(
-            tuple(
+            weights=tuple(
                 self._shaped(f"network/layer_{k}/weight", (widths[k], widths[k - 1]))
                 for k in layers
             ),
-            tuple(self._shaped(f"network/layer_{k}/bias", (widths[k],)) for k in layers),
-            self.slopes(),
-            self.group_attributes("network"),
+            biases=tuple(self._shaped(f"network/layer_{k}/bias", (widths[k],)) for k in layers),
+            slopes=self.slopes(),
+            attributes=self.group_attributes("network"),
         )
 
     def slopes(self) -> tuple[Array, ...]:
@@ -212,26 +218,26 @@ class RunFile(SealedRun):
             for name, n in sizes.items()
         }
         return Checkpoint(
-            points,
-            self._columns("checkpoint/observed", sizes),
-            self._columns("checkpoint/normals", sizes),
-            {
+            points=points,
+            observed=self._columns("checkpoint/observed", sizes),
+            normals=self._columns("checkpoint/normals", sizes),
+            held_weights={
                 name: self._shaped(f"checkpoint/held_weights/{name}", (sizes[name],))
                 for name in self._some("checkpoint/held_weights", terms)
             },
-            {
+            factors={
                 name: float(self._shaped(f"checkpoint/factors/{name}", ()))
                 for name in self._terms("checkpoint/factors")
             },
-            {
+            constants={
                 name: float(self._shaped(f"checkpoint/constants/{name}", ()))
                 for name in self._some("checkpoint/constants", self.spec.learn)
             },
-            {
+            optimizer={
                 name: self.array(f"checkpoint/optimizer/{name}")
                 for name in self.names("checkpoint/optimizer")
             },
-            attributes,
+            attributes=attributes,
         )
 
     def _columns(self, group: str, sizes: Mapping[str, int]) -> dict[str, dict[str, Array]]:

@@ -27,7 +27,7 @@ class ErrorAtTimes:
     relative_l2: Mapping[str, Array]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class History:
     """What was recorded while training: one row per record.
 
@@ -44,7 +44,7 @@ class History:
     constants: Mapping[str, Array] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkParameters:
     """Weights [N_k, N_{k−1}] and biases [N_k] of every layer, slopes a of every hidden layer
     (without n).
@@ -56,7 +56,7 @@ class NetworkParameters:
     attributes: Mapping[str, str | float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhaseSummary:
     """A phase as it went."""
 
@@ -82,7 +82,7 @@ class EventSummary:
     """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """What going on takes besides the network and the history.
 
@@ -115,7 +115,7 @@ class SpecSource:
     overrides: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """Everything that one run leaves behind; `layout.py` says where each part stands in the file.
 

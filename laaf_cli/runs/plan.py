@@ -56,7 +56,7 @@ def slope_recovery(slopes: Slopes) -> SlopeRecovery | None:
     return SlopeRecovery(slopes.recovery.weight, slopes.recovery.form, slopes.recovery.operator)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A run that has not begun: the checked spec, its problem, its reference, and how it is
     computed.
@@ -112,19 +112,19 @@ class Plan:
     def phases(self) -> list[TrainingPhase]:
         return [
             TrainingPhase(
-                phase.optimizer,
-                phase.iterations,
-                LearningRate(
-                    phase.learning_rate or DEFAULT_LEARNING_RATE,
-                    phase.iterations,
-                    phase.schedule.factor,
-                    phase.schedule.every,
-                    phase.schedule.final,
+                optimizer=phase.optimizer,
+                iterations=phase.iterations,
+                learning_rate=LearningRate(
+                    first=phase.learning_rate or DEFAULT_LEARNING_RATE,
+                    n_iterations=phase.iterations,
+                    factor=phase.schedule.factor,
+                    every=phase.schedule.every,
+                    final=phase.schedule.final,
                 ),
-                phase.schedule.kind,
-                phase.batch,
-                phase.max_seconds,
-                phase.interior,
+                schedule=phase.schedule.kind,
+                batch=phase.batch,
+                max_seconds=phase.max_seconds,
+                interior=phase.interior,
             )
             for phase in self.spec.training
         ]
@@ -260,7 +260,7 @@ def make_plan(
         raise SpecError(faults)
     spec = _with_learning_rates(spec)
     name = Path(text.name).stem
-    plan = Plan(name, text, spec, problem, reference, derivatives, max_seconds, without, tuple(overrides))
+    plan = Plan(name=name, text=text, spec=spec, problem=problem, reference=reference, engine_name=derivatives, max_seconds=max_seconds, no_reference=without, overrides=tuple(overrides))
     if derivatives == FUSED:
         require_kernel(plan.device.type, spec, problem)
     return plan

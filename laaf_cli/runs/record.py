@@ -41,7 +41,7 @@ class ScaleRange:
     """The greatest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary(JsonRecord):
     """What is told at the end of a run; errors are None without a reference."""
 
@@ -304,7 +304,7 @@ def _summary(
         stop_detail=result.detail,
         iterations=result.iterations,
         phases=[
-            PhaseSummary(phase.optimizer, phase.iterations, phase.end.value, phase.detail) for phase in result.phases
+            PhaseSummary(optimizer=phase.optimizer, iterations=phase.iterations, end=phase.end.value, detail=phase.detail) for phase in result.phases
         ],
         events=[EventSummary(event.iteration, event.what) for event in result.events],
         wall_time_s=result.wall_time_s,
@@ -387,10 +387,10 @@ def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
     if plan.spec.slopes.kind == "gaaf":
         slopes = slopes * network.n_hidden
     return NetworkParameters(
-        arrays(network.weights),
-        arrays(network.biases),
-        slopes,
-        {
+        weights=arrays(network.weights),
+        biases=arrays(network.biases),
+        slopes=slopes,
+        attributes={
             "activation": plan.spec.network.activation,
             "kind": plan.spec.slopes.kind,
             "n": plan.spec.slopes.n,

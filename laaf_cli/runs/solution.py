@@ -101,7 +101,7 @@ gigabyte for u_xxxx of a network 6×20. Taylor mode needs a tenth.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainedNetwork:
     """A network restored from a run file.
 
@@ -121,7 +121,7 @@ class TrainedNetwork:
         the form of the solution takes an order that is above 4 or that the activation function does
         not have.
         """
-        scope = Scope(self.domain.coordinates, self.unknowns)
+        scope = Scope(coordinates=self.domain.coordinates, unknowns=self.unknowns)
         if name in self.domain.coordinates:
             raise UsageError((f"'{name}' is a coordinate, and those are always written; "
                              f"--fields takes {_forms(scope)}"))
@@ -213,7 +213,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
                            f"{listed(ENGINES)}"))
     axes = {name: _axis(run, name) for name in spec.coordinates}
     lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
-    domain, trial = _form(run, Domain(tuple(axes), lower, upper))
+    domain, trial = _form(run, Domain(coordinates=tuple(axes), lower=lower, upper=upper))
     network = Mlp(
         len(axes),
         spec.network.hidden,
@@ -230,10 +230,10 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     return TrainedNetwork(
         # The kernel of the run may be missing here, and other fields may be of higher order than it
         # goes.
-        Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),
-        domain,
-        tuple(spec.unknowns),
-        axes,
+        solution=Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),
+        domain=domain,
+        unknowns=tuple(spec.unknowns),
+        axes=axes,
     )
 
 

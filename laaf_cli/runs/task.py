@@ -113,7 +113,7 @@ def unfinished_at(plan: AnyPlan, path: Path) -> AnyPast | None:
     return unfinished(plan, past) if isinstance(past, PastRun) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """What makes a run, apart from its device: hashes, what is told of the answer and by what it
     is measured, seed.
@@ -125,7 +125,7 @@ class Identity:
     seed: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredRun:
     """What a sweep asks of a run file. error: the number by which runs are compared."""
 
@@ -141,7 +141,7 @@ def identity(plan: AnyPlan) -> Identity:
     told = ""
     if isinstance(plan, Plan):
         told = _told(plan.spec, plan.reference.method if plan.reference is not None else "")
-    return Identity(plan.hashes.problem, plan.hashes.method, told, plan.spec.seed)
+    return Identity(problem_hash=plan.hashes.problem, method_hash=plan.hashes.method, told=told, seed=plan.spec.seed)
 
 
 def stored_run(path: Path) -> StoredRun:
@@ -153,8 +153,8 @@ def stored_run(path: Path) -> StoredRun:
         with RunFile(path) as file:
             method = file.group_attributes("reference")["method"] if file.has("reference") else ""
             facts, told, error = file.attributes, _told(file.spec, method), file.attributes["relative_l2"]
-    own = Identity(facts["problem_hash"], facts["method_hash"], told, facts["seed"])
-    return StoredRun(own, facts["stop_reason"], facts["stop_detail"], error, facts["wall_time_s"])
+    own = Identity(problem_hash=facts["problem_hash"], method_hash=facts["method_hash"], told=told, seed=facts["seed"])
+    return StoredRun(identity=own, stop_reason=facts["stop_reason"], stop_detail=facts["stop_detail"], error=error, wall_time_s=facts["wall_time_s"])
 
 
 def _told(spec: RunSpec, method: str) -> str:

@@ -70,7 +70,7 @@ def execute(
 
     checkpoints: Checkpoints[TrainingResult] | None = None
     if on_checkpoint is not None and plan.spec.checkpoint is not None:
-        checkpoints = Checkpoints(lambda result: on_checkpoint(finished(result)), plan.spec.checkpoint.every_s)
+        checkpoints = Checkpoints(keep=lambda result: on_checkpoint(finished(result)), every_s=plan.spec.checkpoint.every_s)
     trainer = Trainer(
         objective,
         plan.phases,

@@ -59,7 +59,9 @@ class Override:
     def value(self) -> Value:
         """The value, with its place on the command line."""
         if not self.text.strip():
-            return Value(None, Text("command line", self.flag).mark(0, len(self.flag) - 1, 1))
+            return Value(
+                data=None, mark=Text("command line", self.flag).mark(0, len(self.flag) - 1, 1)
+            )
         return read_yaml(Text("command line", self.flag + self.text, len(self.flag)))
 
     @property
@@ -69,7 +71,7 @@ class Override:
         return Text("command line", self.flag + self.text).mark(0, start, len(path))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadedSpec(Generic[SpecModel]):
     """A spec that may have faults.
 
@@ -121,7 +123,7 @@ def load_as(
             pruned = [_prune(plain, detail) for detail in details]
             if not all(pruned):
                 break
-    return LoadedSpec(text, root, spec, tuple(faults))
+    return LoadedSpec(text=text, root=root, spec=spec, faults=tuple(faults))
 
 
 def is_of_images(text: Text) -> bool:
@@ -187,7 +189,7 @@ def apply(root: Value, override: Override) -> Fault | None:
             break
         child = parent.child(step if isinstance(parent.data, list) else str(step))
         if child is None:
-            child = Value(None, override.key_mark)
+            child = Value(data=None, mark=override.key_mark)
             parent.put(step, child, override.key_mark)
         parent = child
     parent.put(override.path[-1], value, override.key_mark)

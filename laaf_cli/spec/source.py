@@ -49,11 +49,11 @@ class Text:
 
     def mark(self, line: int, column: int, length: int) -> Mark:
         return Mark(
-            self.name,
-            line,
-            column,
-            max(1, length),
-            self.lines[line] if line < len(self.lines) else "",
+            source=self.name,
+            line=line,
+            column=column,
+            length=max(1, length),
+            line_text=self.lines[line] if line < len(self.lines) else "",
         )
 
     def mark_at(self, index: int) -> Mark:
@@ -62,7 +62,7 @@ class Text:
         return self.mark(len(above) - 1, len(above[-1]), 1)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Value:
     """A value of the tree: `data` is a scalar, a list of values, or a dict of values by key.
 
@@ -233,7 +233,9 @@ class _Builder:
                 case yaml.ScalarEvent():
                     self._check_characters(event)
                     value = Value(
-                        read_scalar(event.value, event.style), self._mark(event), event.style
+                        data=read_scalar(event.value, event.style),
+                        mark=self._mark(event),
+                        style=event.style,
                     )
                     value.below = self._lines_below(event)
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
@@ -247,7 +249,14 @@ class _Builder:
                         )
                     kind: Any = [] if isinstance(event, yaml.SequenceStartEvent) else {}
                     stack.append(
-                        (Value(kind, self._mark(event), "flow" if event.flow_style else None), [])
+                        (
+                            Value(
+                                data=kind,
+                                mark=self._mark(event),
+                                style="flow" if event.flow_style else None,
+                            ),
+                            [],
+                        )
                     )
                     continue
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
@@ -265,7 +274,7 @@ class _Builder:
                 )
         if self.faults:
             raise SpecError(self.faults)
-        return root or Value(None, self.text.mark(0, 0, 1))
+        return root or Value(data=None, mark=self.text.mark(0, 0, 1))
 
     def _close(self, value: Value, items: list[Value]) -> None:
         if value.style == "flow" and (torn := _torn_by_comma(items)) is not None:

@@ -45,7 +45,7 @@ class State(Enum):
 ENDED_WELL = (State.FINISHED, State.KEPT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """A run and its state; error, seconds and what went wrong where they are known."""
 
@@ -100,7 +100,7 @@ def sweep(
                 tell(_outcome(pending.pop(future), future))
             for future, run in _started(pending, running):
                 running.add(future)
-                on_change(Outcome(run, State.RUNNING))
+                on_change(Outcome(run=run, state=State.RUNNING))
     finally:
         if pending:
             for future in pending:
@@ -112,7 +112,7 @@ def sweep(
     for future, run in pending.items():
         if keeps and future in running:
             _tidy(run.path)
-        tell(Outcome(run, State.CANCELLED))
+        tell(Outcome(run=run, state=State.CANCELLED))
     return [ended[run.path] for run in runs]
 
 
@@ -181,26 +181,43 @@ def _started(
 def _kept(run: PlannedRun) -> Outcome:
     stored = stored_run(run.path)
     state = State.DIVERGED if stored.stop_reason == "diverged" else State.KEPT
-    return Outcome(run, state, stored.error, stored.wall_time_s, stored.stop_detail)
+    return Outcome(
+        run=run,
+        state=state,
+        error=stored.error,
+        wall_time_s=stored.wall_time_s,
+        detail=stored.stop_detail,
+    )
 
 
 def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
     """How a run ended; its file is written here."""
     if future.cancelled():
-        return Outcome(run, State.CANCELLED)
+        return Outcome(run=run, state=State.CANCELLED)
     error = future.exception()
     if error is None:
         try:
             finished = future.result().save(run.path)
             CheckpointFiles(run.path).remove()
         except LaafError as unwritten:
-            return Outcome(run, State.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code)
+            return Outcome(
+                run=run, state=State.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code
+            )
         summary = finished.summary
         state = State.DIVERGED if summary.stop_reason == "diverged" else State.FINISHED
-        return Outcome(run, state, summary.error, summary.wall_time_s, summary.stop_detail)
+        return Outcome(
+            run=run,
+            state=state,
+            error=summary.error,
+            wall_time_s=summary.wall_time_s,
+            detail=summary.stop_detail,
+        )
     # Whatever happened in a worker, the other runs go on; what happened is told.
     if isinstance(error, LaafError):
-        return Outcome(run, State.FAILED, detail=str(error), exit_code=error.exit_code)
+        return Outcome(run=run, state=State.FAILED, detail=str(error), exit_code=error.exit_code)
     return Outcome(
-        run, State.FAILED, detail=f"{type(error).__name__}: {error}", exit_code=ExitCode.INTERNAL
+        run=run,
+        state=State.FAILED,
+        detail=f"{type(error).__name__}: {error}",
+        exit_code=ExitCode.INTERNAL,
     )

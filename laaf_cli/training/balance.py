@@ -27,7 +27,7 @@ MAX_FACTOR = 1e6
 """Bound of a factor: in float32, a term of this weight leaves no digits to the others."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Moment:
     """The state that an update starts from.
 
@@ -178,7 +178,7 @@ def _averaged(moment: Moment, targets: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BalanceMethod:
     """A row of the table.
 
@@ -200,43 +200,48 @@ _AVERAGED = ("every", "momentum")
 
 BALANCES: dict[str, BalanceMethod] = {
     "fixed": BalanceMethod(
-        None, None, (), "the weights of the spec, unchanged", "Jagtap et al. 2019, eq. 9"
+        update=None,
+        weigh_points=None,
+        keys=(),
+        meaning="the weights of the spec, unchanged",
+        source="Jagtap et al. 2019, eq. 9",
     ),
     "lr-annealing": BalanceMethod(
-        lr_annealing,
-        None,
-        _AVERAGED,
-        "conditions and data get the greatest gradient of the equations over their own mean one",
-        "Wang, Teng & Perdikaris 2021, SIAM Journal on Scientific Computing 43, A3055",
+        update=lr_annealing,
+        weigh_points=None,
+        keys=_AVERAGED,
+        meaning="conditions and data get the greatest gradient of the equations over their own "
+        "mean one",
+        source="Wang, Teng & Perdikaris 2021, SIAM Journal on Scientific Computing 43, A3055",
         needs_equations=True,
     ),
     "grad-norm": BalanceMethod(
-        grad_norm,
-        None,
-        _AVERAGED,
-        "all terms get gradients of one norm",
-        "Wang, Sankaran, Wang & Perdikaris 2023, arXiv 2308.08468",
+        update=grad_norm,
+        weigh_points=None,
+        keys=_AVERAGED,
+        meaning="all terms get gradients of one norm",
+        source="Wang, Sankaran, Wang & Perdikaris 2023, arXiv 2308.08468",
     ),
     "ntk": BalanceMethod(
-        ntk,
-        None,
-        _AVERAGED,
-        "all terms get neural tangent kernels of one trace, and so fall at one rate",
-        "Wang, Yu & Perdikaris 2022, Journal of Computational Physics 449, 110768",
+        update=ntk,
+        weigh_points=None,
+        keys=_AVERAGED,
+        meaning="all terms get neural tangent kernels of one trace, and so fall at one rate",
+        source="Wang, Yu & Perdikaris 2022, Journal of Computational Physics 449, 110768",
     ),
     "self-adaptive": BalanceMethod(
-        self_adaptive,
-        None,
-        ("every",),
-        "the weight of each term rises as long as the term is not zero",
-        "McClenny & Braga-Neto 2023, Journal of Computational Physics 474, 111722",
+        update=self_adaptive,
+        weigh_points=None,
+        keys=("every",),
+        meaning="the weight of each term rises as long as the term is not zero",
+        source="McClenny & Braga-Neto 2023, Journal of Computational Physics 474, 111722",
     ),
     "causal": BalanceMethod(
-        None,
-        causal_weights,
-        ("epsilon", "slices"),
-        "the equations at later times count once those at earlier times are met",
-        (
+        update=None,
+        weigh_points=causal_weights,
+        keys=("epsilon", "slices"),
+        meaning="the equations at later times count once those at earlier times are met",
+        source=(
             "Wang, Sankaran & Perdikaris 2024, Computer Methods in Applied Mechanics and "
             "Engineering 421, 116813"
         ),

@@ -18,7 +18,7 @@ any case.
 """
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Checkpoints(Generic[Result]):
     """Keeps a training every so many seconds.
 

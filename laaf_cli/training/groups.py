@@ -20,7 +20,7 @@ from laaf_cli.problem import PointSet, Problem, Term
 from laaf_cli.training.reading import Reading
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Points [n_points, d], the same as the engine takes them, symbols there [n_points], weights
     of the squares.
@@ -80,7 +80,12 @@ class TermGroup:
         symbols: Mapping[str, Tensor],
         row_weights: Tensor | None,
     ) -> Batch:
-        return Batch(points, self.engine.prepare(points, coefficients), symbols, row_weights)
+        return Batch(
+            points=points,
+            prepared=self.engine.prepare(points, coefficients),
+            symbols=symbols,
+            row_weights=row_weights,
+        )
 
     def batch(self, size: int, random: np.random.Generator) -> Batch:
         """Those of so many residuals, or all points."""

@@ -31,7 +31,7 @@ begin to fail.
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pair:
     """What one iteration tells of the curvature.
 

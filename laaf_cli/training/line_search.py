@@ -52,7 +52,7 @@ class FlatObjective:
         return torch.cat([part.flatten().double() for part in parts])
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trial:
     """A point of a line: its step α, J there (infinite where it is not finite), and its gradient
     once asked for.
@@ -89,7 +89,9 @@ class Line:
                 other.loss = replace(other.loss, total=other.loss.total.detach())
             loss = self._evaluate(step)
             total = loss.total.item()
-            self.trials[step] = Trial(step, loss, total if math.isfinite(total) else math.inf)
+            self.trials[step] = Trial(
+                step=step, loss=loss, value=total if math.isfinite(total) else math.inf
+            )
         return self.trials[step]
 
     def _evaluate(self, step: float) -> Loss:

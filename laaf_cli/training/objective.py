@@ -34,7 +34,7 @@ FIXED = Balance(method="fixed")
 _POINTS_AT_A_TIME = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Loss:
     """One evaluation of the loss.
 
@@ -56,7 +56,7 @@ class Loss:
         return {name: weight * means.get(name, 1.0) for name, weight in self.weights.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """What adapts besides the parameters, never changed in place: the points and the factors, by
     term.
@@ -103,8 +103,8 @@ class Objective:
         self.recovery = recovery if len(network.slopes.values) else None
         self.constants = LearnedConstants(problem.learned).to(network.device)
         self.backend = Backend(
-            torch,
-            lambda number: torch.full((), number, dtype=network.dtype, device=network.device),
+            module=torch,
+            array=lambda number: torch.full((), number, dtype=network.dtype, device=network.device),
             functions=problem.functions,
         )
         self.points = dict(points)
@@ -189,7 +189,13 @@ class Objective:
             values.append(recovery)
             weighted.append(recovery)
         total = torch.stack(weighted) @ self.weights
-        return Loss(total, self.names, torch.stack(values).detach(), self.weight_of, point_weights)
+        return Loss(
+            total=total,
+            names=self.names,
+            values=torch.stack(values).detach(),
+            weights=self.weight_of,
+            point_weights=point_weights,
+        )
 
     def _batches(self, iteration: int, size: int | None) -> list[tuple[TermGroup, Batch]]:
         if size is None:
@@ -273,15 +279,17 @@ class Objective:
         for group, part, fields in self._evaluated(self._batches(iteration, batch)):
             residuals |= group.scaled_residuals(part, fields, constants, self.backend)
         moment = Moment(
-            self.balance,
-            residuals,
-            self.equations,
-            {name: term.weight for name, term in self.terms.items()},
-            self.factors,
-            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
-            min(iteration, self.balance.every),
-            learning_rate,
-            random_stream(self.seed, "balance", str(iteration)),
+            settings=self.balance,
+            residuals=residuals,
+            equations=self.equations,
+            weights={name: term.weight for name, term in self.terms.items()},
+            factors=self.factors,
+            parameters=[
+                parameter for parameter in self.network.parameters() if parameter.requires_grad
+            ],
+            steps=min(iteration, self.balance.every),
+            learning_rate=learning_rate,
+            random=random_stream(self.seed, "balance", str(iteration)),
         )
         self._set_factors(update(moment))
 
@@ -295,12 +303,12 @@ class Objective:
         if self.resampling is None or self.interior is None:
             return
         renewal = Renewal(
-            self.resampling,
-            self.interior,
-            self.problem.domain,
-            self.points[next(iter(self.equations))].points,
-            self.residual_size,
-            random_stream(self.seed, "resample", str(iteration)),
+            settings=self.resampling,
+            region=self.interior,
+            domain=self.problem.domain,
+            present=self.points[next(iter(self.equations))].points,
+            residual_size=self.residual_size,
+            random=random_stream(self.seed, "resample", str(iteration)),
         )
         with suppress(NoPointsError):
             self._use(RESAMPLERS[self.resampling.method].renew(renewal))
@@ -332,14 +340,20 @@ class Objective:
                 self._use(self.interior.draw(self.problem.domain, random).points)
 
     def _use(self, points: Array) -> None:
-        self.replace_points(dict.fromkeys(self.equations, PointSet(points)))
+        self.replace_points(dict.fromkeys(self.equations, PointSet(points=points)))
 
     @property
     def setting(self) -> Setting:
         """What training has adapted besides the parameters."""
         held = None if self.held_weights is None else dict(self.held_weights)
         n_interior = None if self.interior is None else self.interior.n_points
-        return Setting(self.points, self.factors, self.network.slopes.absorbed, held, n_interior)
+        return Setting(
+            points=self.points,
+            factors=self.factors,
+            slopes_absorbed=self.network.slopes.absorbed,
+            held_weights=held,
+            n_interior=n_interior,
+        )
 
     def restore(self, setting: Setting) -> None:
         """Goes back to an earlier setting, or on to that of a training that is resumed."""
@@ -374,7 +388,7 @@ class Objective:
         with torch.no_grad():
             constants = self.constants.values()
             for block in blocks:
-                group = self._group(equations, PointSet(block))
+                group = self._group(equations, PointSet(points=block))
                 ((_, part, fields),) = self._evaluated([(group, group.whole)])
                 squares = self._of_system(group.squares_at(part, fields, constants, self.backend))
                 found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))

@@ -24,7 +24,7 @@ MAX_DENSE_PARAMETERS = 10_000
 """The most parameters of a method that keeps a matrix: 800 MB in float64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Optimizer:
     """A row of the table.
 
@@ -66,10 +66,10 @@ def _lbfgs(objective: Objective, _phase: TrainingPhase, _done: int) -> Stepper:
 
 def _dense(member: Member, meaning: str, source: str) -> Optimizer:
     return Optimizer(
-        _Dense(member),
-        (),
-        meaning,
-        source,
+        make=_Dense(member),
+        keys=(),
+        meaning=meaning,
+        source=source,
         needs_one_function=True,
         max_parameters=MAX_DENSE_PARAMETERS,
     )
@@ -77,19 +77,19 @@ def _dense(member: Member, meaning: str, source: str) -> Optimizer:
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "adam": Optimizer(
-        make_adam,
-        ("learning_rate", "schedule", "batch"),
-        (
+        make=make_adam,
+        keys=("learning_rate", "schedule", "batch"),
+        meaning=(
             "first-order steps of about the learning rate in every parameter; β = (0.9, 0.999), ε "
             "= 1e-8"
         ),
-        "Kingma & Ba 2015",
+        source="Kingma & Ba 2015",
     ),
     "lbfgs": Optimizer(
-        _lbfgs,
-        (),
-        "BFGS from the last 50 steps, for any number of parameters",
-        "Liu & Nocedal 1989",
+        make=_lbfgs,
+        keys=(),
+        meaning="BFGS from the last 50 steps, for any number of parameters",
+        source="Liu & Nocedal 1989",
         needs_one_function=True,
     ),
     "bfgs": _dense(

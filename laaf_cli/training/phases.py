@@ -12,7 +12,7 @@ from enum import Enum
 DEFAULT_LEARNING_RATE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LearningRate:
     """The settings of a law: what they mean is in the table below."""
 
@@ -61,7 +61,7 @@ SCHEDULES: dict[str, Law] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingPhase:
     """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where
     it has one.
@@ -92,7 +92,7 @@ class PhaseEnd(Enum):
     DIVERGED = "diverged"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhaseResult:
     """How a phase went: the iterations that it carried out, why it ended, and a sentence where it
     stalled.

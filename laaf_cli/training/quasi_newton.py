@@ -77,7 +77,13 @@ class QuasiNewton(Stepper):
 
     def _take(self, line: Line, found: Trial, gradient: Tensor) -> None:
         step, after = found.step * line.direction, line.gradient(found)
-        pair = Pair(step, after - gradient, -(found.step**2) * line.slope, after, -line.direction)
+        pair = Pair(
+            step=step,
+            change=after - gradient,
+            metric=-(found.step**2) * line.slope,
+            gradient=after,
+            image=-line.direction,
+        )
         self.direction = -self.inverse.update(pair)
         self.position = self.position + step
         self.flat.move(self.position)

@@ -26,7 +26,7 @@ MAX_ORDER = 2
 """Of an operator: beyond it the chain rule has more than one product of derivatives."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """The residuals of terms that share their points.
 
@@ -60,7 +60,13 @@ def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
             read_ones.append(residual)
             parts.update(constant)
         residuals[name] = tuple(read_ones)
-    return Reading(best.fields, tuple(best.operators), best.coefficients, residuals, parts)
+    return Reading(
+        fields=best.fields,
+        operators=tuple(best.operators),
+        coefficients=best.coefficients,
+        residuals=residuals,
+        parts=parts,
+    )
 
 
 class _Collector:
@@ -122,6 +128,11 @@ class _Collector:
         for each in self.operators:
             if (each.unknown, each.coefficients) == (unknown, name):
                 return each
-        operator = Operator(Field(f"operator {len(self.operators)}", ()), unknown, orders, name)
+        operator = Operator(
+            value=Field(f"operator {len(self.operators)}", ()),
+            unknown=unknown,
+            orders=orders,
+            coefficients=name,
+        )
         self.operators.append(operator)
         return operator

@@ -17,7 +17,7 @@ from laaf_cli.problem import Domain, Interior
 from laaf_cli.spec import Resample
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Renewal:
     """What a method chooses the new points from.
 
@@ -32,7 +32,7 @@ class Renewal:
     random: np.random.Generator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resampler:
     """A row of the table: a renewal → the points [n, d] from then on, and the keys that the method
     takes.
@@ -103,27 +103,27 @@ _DENSITY = ("power", "constant", "candidates")
 
 RESAMPLERS: dict[str, Resampler] = {
     "uniform": Resampler(
-        _uniform,
-        True,
-        (),
-        "all points anew, by the sampler and with the shares of `importance`",
-        "Wu et al. 2023, Random-R",
+        renew=_uniform,
+        draws_all=True,
+        keys=(),
+        meaning="all points anew, by the sampler and with the shares of `importance`",
+        source="Wu et al. 2023, Random-R",
     ),
     "rad": Resampler(
-        _rad,
-        True,
-        _DENSITY,
-        "all points anew, more of them where the residual is large",
-        "Wu et al. 2023, RAD",
+        renew=_rad,
+        draws_all=True,
+        keys=_DENSITY,
+        meaning="all points anew, more of them where the residual is large",
+        source="Wu et al. 2023, RAD",
     ),
     "rar-d": Resampler(
-        _rar_d,
-        False,
-        (*_DENSITY, "add"),
-        "`add` points more each time where the residual is large, those present stay (the "
+        renew=_rar_d,
+        draws_all=False,
+        keys=(*_DENSITY, "add"),
+        meaning="`add` points more each time where the residual is large, those present stay (the "
         "paper: `power` 2, "
         "`constant` 0)",
-        "Wu et al. 2023, RAR-D",
+        source="Wu et al. 2023, RAR-D",
     ),
 }
 """Cost of a renewal, for Burgers with 10,000 points: that of two iterations for `rad` with 4

@@ -22,7 +22,7 @@ class StopReason(Enum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """What is kept of an iteration: the state before its step.
 
@@ -46,7 +46,7 @@ class Record:
     weights: dict[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Divergence:
     """Where training stopped being finite: `term` is the first loss term that is not, or
     "total".
@@ -75,7 +75,7 @@ class Event:
     what: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingResult:
     """How a training went; the network itself holds the last good state.
 

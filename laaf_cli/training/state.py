@@ -23,7 +23,7 @@ class StateError(Exception):
     """A state does not fit the training that it is given to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingState:
     """Where a training is, apart from the weights of its network and its history.
 

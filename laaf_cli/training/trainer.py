@@ -203,7 +203,11 @@ class Trainer:
             self.phase_start_s = self.clock.now()
         end, detail = self._iterate(self.phases[self.phase])
         result = PhaseResult(
-            self.phases[self.phase].optimizer, self.done, end, detail, self._stepper.capture
+            optimizer=self.phases[self.phase].optimizer,
+            iterations=self.done,
+            end=end,
+            detail=detail,
+            capture=self._stepper.capture,
         )
         self.ended.append(result)
 
@@ -315,36 +319,38 @@ class Trainer:
     def _result(self, reason: StopReason, wall_time_s: float) -> TrainingResult:
         diverged = reason is StopReason.DIVERGED
         state = TrainingState(
-            self.iteration,
-            self.phase,
-            self.done,
-            self.iteration if diverged else self.adapted,
-            wall_time_s,
-            self.phase_start_s,
-            self.recorded_s,
-            self.monitored_s,
-            self.n_retries,
-            self.rate_factor,
-            self.absorbed_at if self.network.slopes.absorbed else -1,
-            self.objective.setting,
-            {name: float(value.detach()) for name, value in self.objective.constants.free.items()},
-            {} if diverged else self._stepper.state(),
-            self.retries,
+            iteration=self.iteration,
+            phase=self.phase,
+            done=self.done,
+            adapted=self.iteration if diverged else self.adapted,
+            wall_time_s=wall_time_s,
+            phase_start_s=self.phase_start_s,
+            recorded_s=self.recorded_s,
+            monitored_s=self.monitored_s,
+            n_retries=self.n_retries,
+            rate_factor=self.rate_factor,
+            slopes_absorbed_at=self.absorbed_at if self.network.slopes.absorbed else -1,
+            setting=self.objective.setting,
+            constants={
+                name: float(value.detach()) for name, value in self.objective.constants.free.items()
+            },
+            optimizer={} if diverged else self._stepper.state(),
+            retries=self.retries,
         )
         kept = self.checkpoints
         return TrainingResult(
-            reason,
-            self.iteration,
-            self.phase,
-            wall_time_s,
-            self.records,
-            self.divergence,
-            state,
-            tuple(self.ended),
-            tuple(self.events),
-            state.slopes_absorbed_at,
-            kept.n_kept if kept else 0,
-            kept.spent_s if kept else 0.0,
+            stop_reason=reason,
+            iterations=self.iteration,
+            phase=self.phase,
+            wall_time_s=wall_time_s,
+            records=self.records,
+            divergence=self.divergence,
+            state=state,
+            phases=tuple(self.ended),
+            events=tuple(self.events),
+            slopes_absorbed_at=state.slopes_absorbed_at,
+            n_checkpoints=kept.n_kept if kept else 0,
+            checkpoint_time_s=kept.spent_s if kept else 0.0,
         )
 
     def _is_due(self, now: float, spacing_s: float) -> bool:
@@ -387,7 +393,13 @@ class Trainer:
         )
         for name, value in values.items():
             if not math.isfinite(value):
-                self.divergence = Divergence(self.iteration, self.phase, optimizer, name, value)
+                self.divergence = Divergence(
+                    iteration=self.iteration,
+                    phase=self.phase,
+                    optimizer=optimizer,
+                    term=name,
+                    value=value,
+                )
                 return False
         return True
 
@@ -409,16 +421,16 @@ class Trainer:
                 self.monitor(self.network) if monitored and self.monitor is not None else math.nan
             )
         record = Record(
-            self.iteration,
-            self.phase,
-            wall_time_s,
-            self._stepper.rate,
-            float(loss.total.detach()),
-            dict(zip(loss.names, loss.values.tolist(), strict=True)),
-            scales,
-            error,
-            self.objective.constants.numbers(),
-            loss.effective_weights(),
+            iteration=self.iteration,
+            phase=self.phase,
+            wall_time_s=wall_time_s,
+            learning_rate=self._stepper.rate,
+            total=float(loss.total.detach()),
+            terms=dict(zip(loss.names, loss.values.tolist(), strict=True)),
+            scales=scales,
+            relative_l2=error,
+            constants=self.objective.constants.numbers(),
+            weights=loss.effective_weights(),
         )
         self.records.append(record)
         self.on_record(record)

@@ -44,7 +44,7 @@ def make_data(n: int) -> ImageData:
     pixels = random.integers(0, 256, (n, 1, 28, 28), np.uint8)
     images = Images(pixels, random.integers(0, 10, n))
     few = Images(pixels[:10], np.arange(10))
-    return ImageData(images, few, tuple("0123456789"), {})
+    return ImageData(train=images, test=few, classes=tuple("0123456789"), files={})
 
 
 def make_plan(kind: str, n_images: int) -> ImagePlan:

@@ -38,15 +38,15 @@ from laaf_cli.problem.jumps import lost_jumps
 
 N_POINTS = 8
 
-DOMAIN = Domain(("x", "y", "t"), (-1.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+DOMAIN = Domain(coordinates=("x", "y", "t"), lower=(-1.0, 0.0, 0.0), upper=(1.0, 1.0, 1.0))
 SCOPE = Scope(
-    DOMAIN.coordinates,
-    ("u", "v"),
-    {"nu": 0.1, "k": 2.0},
-    "t",
+    coordinates=DOMAIN.coordinates,
+    unknowns=("u", "v"),
+    constants={"nu": 0.1, "k": 2.0},
+    time="t",
     normal={"x": Number(1.0), "y": Number(0.0)},
 )
-TORCH = Backend(torch, lambda number: torch.tensor(number, dtype=torch.float64))
+TORCH = Backend(module=torch, array=lambda number: torch.tensor(number, dtype=torch.float64))
 
 
 def examine(text: str) -> bool:

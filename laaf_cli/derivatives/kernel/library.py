@@ -92,7 +92,7 @@ class Parameters:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shape:
     """A network and the streams carried through it.
 

@@ -80,7 +80,7 @@ class _Part:
     end: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _MatlabArray(StoredArray):
     """position, n_stored: of its bytes in the file, which unpack to an array of `n_unpacked`
     behind its tag.
@@ -179,7 +179,16 @@ def _looked_at(
             )
     name, shape, dtype, numbers = _described(head, byte_order)
     return _MatlabArray(
-        name, shape, dtype, stream, byte_order, position, n_stored, is_packed, n_unpacked, numbers
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        stream=stream,
+        byte_order=byte_order,
+        position=position,
+        n_stored=n_stored,
+        is_packed=is_packed,
+        n_unpacked=n_unpacked,
+        numbers=numbers,
     )
 
 

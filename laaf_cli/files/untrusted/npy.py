@@ -26,7 +26,7 @@ _ITEM = re.compile(r"'(\w+)'\s*:\s*('[^']*'|True|False|\([0-9L, ]{0,400}\)|\[[^]
 _TYPE = re.compile(r"'([<>|=]?([biufcOSUVMm])[0-9]{0,9})(?:\[\w+])?'")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NpyHeader:
     """What stands before the numbers of an array, in `n_bytes` bytes. dtype: as of a
     StoredArray.
@@ -71,7 +71,12 @@ def read_header(stream: IO[bytes], what: str) -> NpyHeader:
     dtype = _dtype(values["descr"])
     if dtype is None or not values["shape"].startswith("(") or len(shape) > MAX_AXES:
         raise StoredArrayError(f"{what} has a header that does not describe an array")
-    return NpyHeader(shape, dtype, values["fortran_order"] == "True", 8 + n_length + n_text)
+    return NpyHeader(
+        shape=shape,
+        dtype=dtype,
+        is_fortran=values["fortran_order"] == "True",
+        n_bytes=8 + n_length + n_text,
+    )
 
 
 def _dtype(description: str) -> np.dtype | None:

@@ -37,7 +37,7 @@ _DAMAGED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Member(StoredArray):
     archive: zipfile.ZipFile
     info: zipfile.ZipInfo
@@ -70,7 +70,14 @@ class NumpyArchive(Mapping[str, StoredArray]):
             raise StoredArrayError(f"'{name}' is packed by a method other than deflate")
         with _said_as_damage(), self._archive.open(info) as stream:
             header = read_header(stream, f"'{name}'")
-        return _Member(name, header.shape, header.dtype, self._archive, info, header)
+        return _Member(
+            name=name,
+            shape=header.shape,
+            dtype=header.dtype,
+            archive=self._archive,
+            info=info,
+            header=header,
+        )
 
     def __contains__(self, name: object) -> bool:
         return name in self._members

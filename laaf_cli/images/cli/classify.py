@@ -151,22 +151,22 @@ def classify(
         )
     text = bundled.find_images(dataset)
     chosen = image_options.ImageOptions(
-        activation,
-        n,
-        slope_recovery,
-        learning_rate,
-        seed,
-        device,
-        dtype,
-        tuple(assignments or ()),
-        epochs,
-        model,
-        reading,
-        slopes_per,
-        width,
-        dropout,
-        augment,
-        batch,
+        activation=activation,
+        n=n,
+        slope_recovery=slope_recovery,
+        learning_rate=learning_rate,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        assignments=tuple(assignments or ()),
+        epochs=epochs,
+        model=model,
+        reading=reading,
+        per=slopes_per,
+        width=width,
+        dropout=dropout,
+        augment=augment,
+        batch=batch,
     )
     overrides = chosen.overrides(text)
 

@@ -68,7 +68,7 @@ EpochsOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageOptions:
     """The options that change the spec of images; None leaves it as it is."""
 

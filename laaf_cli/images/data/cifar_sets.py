@@ -40,39 +40,45 @@ def make_piece(
     # The file names of the images stand in a pickle too, about thirty bytes each.
     pickle_size = pickle.size or size + 100 * n
     return Piece(
-        f"{name}.bin",
-        size,
-        records,
-        (
-            Form(PublishedFile(f"{name}.bin", size, records)),
-            Form(PublishedFile(f"{name}.bin.xz"), "xz"),
-            Form(PublishedFile(f"{name}.bin.gz"), "gzip"),
-            Form(binary.file, binary.packing, f"{binary.member}/{name}.bin"),
-            Form(pickle, size=pickle_size, convert=convert),
-            Form(python.file, python.packing, f"{python.member}/{name}", pickle_size, convert),
+        name=f"{name}.bin",
+        size=size,
+        checksum=records,
+        forms=(
+            Form(file=PublishedFile(name=f"{name}.bin", size=size, checksum=records)),
+            Form(file=PublishedFile(name=f"{name}.bin.xz"), packing="xz"),
+            Form(file=PublishedFile(name=f"{name}.bin.gz"), packing="gzip"),
+            Form(file=binary.file, packing=binary.packing, member=f"{binary.member}/{name}.bin"),
+            Form(file=pickle, size=pickle_size, convert=convert),
+            Form(
+                file=python.file,
+                packing=python.packing,
+                member=f"{python.member}/{name}",
+                size=pickle_size,
+                convert=convert,
+            ),
         ),
     )
 
 
 _ARCHIVES_10 = (
     Form(
-        PublishedFile(
-            "cifar-10-binary.tar.gz",
-            170_052_171,
-            "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            _urls("cifar-10-binary.tar.gz"),
+        file=PublishedFile(
+            name="cifar-10-binary.tar.gz",
+            size=170_052_171,
+            checksum="sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            urls=_urls("cifar-10-binary.tar.gz"),
         ),
-        "tar.gz",
-        "cifar-10-batches-bin",
+        packing="tar.gz",
+        member="cifar-10-batches-bin",
     ),
     Form(
-        PublishedFile(
-            "cifar-10-python.tar.gz",
-            170_498_071,
-            "sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        file=PublishedFile(
+            name="cifar-10-python.tar.gz",
+            size=170_498_071,
+            checksum="sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
         ),
-        "tar.gz",
-        "cifar-10-batches-py",
+        packing="tar.gz",
+        member="cifar-10-batches-py",
     ),
 )
 
@@ -121,7 +127,12 @@ _PARTS_10 = tuple(
         10_000,
         (
             make_piece(
-                name, 10_000, records, PublishedFile(name, size, md5), _ARCHIVES_10, ("labels",)
+                name,
+                10_000,
+                records,
+                PublishedFile(name=name, size=size, checksum=md5),
+                _ARCHIVES_10,
+                ("labels",),
             ),
         ),
         partial(read_cifar, n_classes=10),
@@ -130,35 +141,46 @@ _PARTS_10 = tuple(
 )
 
 CIFAR_10 = DataSet(
-    "cifar-10",
-    "CIFAR-10",
-    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    (3, 32, 32),
-    _PARTS_10[:-1],
-    _PARTS_10[-1:],
-    ("cifar-10-batches-bin", "cifar-10-batches-py"),
-    _TERMS,
+    name="cifar-10",
+    title="CIFAR-10",
+    classes=(
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ),
+    shape=(3, 32, 32),
+    train=_PARTS_10[:-1],
+    test=_PARTS_10[-1:],
+    folders=("cifar-10-batches-bin", "cifar-10-batches-py"),
+    terms=_TERMS,
 )
 
 _ARCHIVES_100 = (
     Form(
-        PublishedFile(
-            "cifar-100-binary.tar.gz",
-            168_513_733,
-            "sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-            _urls("cifar-100-binary.tar.gz"),
+        file=PublishedFile(
+            name="cifar-100-binary.tar.gz",
+            size=168_513_733,
+            checksum="sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+            urls=_urls("cifar-100-binary.tar.gz"),
         ),
-        "tar.gz",
-        "cifar-100-binary",
+        packing="tar.gz",
+        member="cifar-100-binary",
     ),
     Form(
-        PublishedFile(
-            "cifar-100-python.tar.gz",
-            169_001_437,
-            "sha256:85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+        file=PublishedFile(
+            name="cifar-100-python.tar.gz",
+            size=169_001_437,
+            checksum="sha256:85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
         ),
-        "tar.gz",
-        "cifar-100-python",
+        packing="tar.gz",
+        member="cifar-100-python",
     ),
 )
 
@@ -168,7 +190,16 @@ _PARTS_100 = tuple(
     Part(
         name,
         n,
-        (make_piece(name, n, records, PublishedFile(name, None, md5), _ARCHIVES_100, _LABELS_100),),
+        (
+            make_piece(
+                name,
+                n,
+                records,
+                PublishedFile(name=name, size=None, checksum=md5),
+                _ARCHIVES_100,
+                _LABELS_100,
+            ),
+        ),
         partial(read_cifar, n_classes=100),
     )
     for name, n, records, md5 in (
@@ -207,12 +238,12 @@ _CLASSES_100 = tuple(
 )
 
 CIFAR_100 = DataSet(
-    "cifar-100",
-    "CIFAR-100",
-    _CLASSES_100,
-    (3, 32, 32),
-    _PARTS_100[:1],
-    _PARTS_100[1:],
-    ("cifar-100-binary", "cifar-100-python"),
-    _TERMS,
+    name="cifar-100",
+    title="CIFAR-100",
+    classes=_CLASSES_100,
+    shape=(3, 32, 32),
+    train=_PARTS_100[:1],
+    test=_PARTS_100[1:],
+    folders=("cifar-100-binary", "cifar-100-python"),
+    terms=_TERMS,
 )

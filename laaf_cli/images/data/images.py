@@ -39,7 +39,7 @@ class Images:
         return Images(self.pixels[chosen], self.labels[chosen])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ImageData:
     """A data set as it is trained on and tested with.
 

@@ -131,14 +131,28 @@ def _assembled(
             f"for testing, as the {n_train:,} training images are missing; not comparable with "
             "published figures"
         )
-        return ImageData(train, test, dataset.classes, dict(sha256), subset, unfetched)
+        return ImageData(
+            train=train,
+            test=test,
+            classes=dataset.classes,
+            files=dict(sha256),
+            subset=subset,
+            unfetched=unfetched,
+        )
     train = _read(dataset, there, contents)
     subset = ""
     if len(there) < len(dataset.train):
         subset = (
             f"{len(train):,} of {n_train:,} training images ({listed(part.name for part in there)})"
         )
-    return ImageData(train, test, dataset.classes, dict(sha256), subset, unfetched)
+    return ImageData(
+        train=train,
+        test=test,
+        classes=dataset.classes,
+        files=dict(sha256),
+        subset=subset,
+        unfetched=unfetched,
+    )
 
 
 def _read(dataset: DataSet, parts: tuple[Part, ...] | list[Part], contents: Contents) -> Images:

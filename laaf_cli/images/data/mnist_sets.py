@@ -14,13 +14,18 @@ def _piece(urls: tuple[str, ...], row: _Idx) -> Piece:
     """A file of MNIST or one of its successors, packed as published, or unpacked."""
     name, packed_size, packed_sha256, size, sha256 = row
     packed = PublishedFile(
-        f"{name}.gz",
-        packed_size,
-        f"sha256:{packed_sha256}",
-        tuple(f"{url}{name}.gz" for url in urls),
+        name=f"{name}.gz",
+        size=packed_size,
+        checksum=f"sha256:{packed_sha256}",
+        urls=tuple(f"{url}{name}.gz" for url in urls),
     )
-    plain = PublishedFile(name, size, f"sha256:{sha256}")
-    return Piece(name, size, plain.checksum, (Form(packed, "gzip"), Form(plain)))
+    plain = PublishedFile(name=name, size=size, checksum=f"sha256:{sha256}")
+    return Piece(
+        name=name,
+        size=size,
+        checksum=plain.checksum,
+        forms=(Form(file=packed, packing="gzip"), Form(file=plain)),
+    )
 
 
 def make_data_set(
@@ -36,7 +41,16 @@ def make_data_set(
     images, labels, test_images, test_labels = (_piece(urls, row) for row in rows)
     train = Part("train", 60_000, (images, labels), read_idx_images)
     test = Part("t10k", 10_000, (test_images, test_labels), read_idx_images)
-    return DataSet(name, title, classes, (1, 28, 28), (train,), (test,), (folder,), terms)
+    return DataSet(
+        name=name,
+        title=title,
+        classes=classes,
+        shape=(1, 28, 28),
+        train=(train,),
+        test=(test,),
+        folders=(folder,),
+        terms=terms,
+    )
 
 
 _MNIST = (

@@ -56,7 +56,9 @@ def _read(content: bytes, name: str) -> ImageData:
             f"its training images have shape {train.shape}, and its test images {test.shape}"
         )
     sha256 = checksum_of(content, "sha256").partition(":")[2]
-    return ImageData(train, test, tuple(map(str, range(n_classes))), {name: sha256})
+    return ImageData(
+        train=train, test=test, classes=tuple(map(str, range(n_classes))), files={name: sha256}
+    )
 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:

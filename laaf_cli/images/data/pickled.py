@@ -56,7 +56,7 @@ def read_pickle(content: bytes) -> Any:
     Raises DataSetError for any other instruction, and for a file that ends early or goes on after
     its end.
     """
-    machine = _Machine(content)
+    machine = _Machine(content=content)
     for _ in range(MAX_INSTRUCTIONS):
         code = machine.take(1)
         if code == STOP:
@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Machine:
     """The stack, the values that can be asked for again, and how far the file has been read."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from laaf_cli.images.data.images import Images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublishedFile:
     """A file with what is known of it.
 
@@ -26,7 +26,7 @@ class PublishedFile:
     urls: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Form:
     """One way in which a piece of a data set may lie on the disk.
 
@@ -42,7 +42,7 @@ class Form:
     convert: Callable[[bytes], bytes] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Piece:
     """Bytes that a reader takes, with every form in which they may be found, the preferred first.
 
@@ -72,7 +72,7 @@ class Part:
     read: Callable[..., Images]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataSet:
     """A row of the table of data sets.
 

@@ -6,47 +6,52 @@ from laaf_cli.images.data.published import DataSet, Form, Part, Piece, Published
 from laaf_cli.images.data.semeion import read_test_digits, read_training_digits
 
 _SEMEION = PublishedFile(
-    "semeion.data",
-    2_889_702,
-    "sha256:f43228ae3da5ea6a3c95069d53450b86166770e3b719dcc333182128fe08d4b1",
-    ("https://archive.ics.uci.edu/ml/machine-learning-databases/semeion/semeion.data",),
+    name="semeion.data",
+    size=2_889_702,
+    checksum="sha256:f43228ae3da5ea6a3c95069d53450b86166770e3b719dcc333182128fe08d4b1",
+    urls=("https://archive.ics.uci.edu/ml/machine-learning-databases/semeion/semeion.data",),
 )
 _PERMUTATION = PublishedFile(
-    "random_index.npy",
-    12_872,
-    "sha256:f5c264df30af7d8dead33ccd53b729128470a8e7e3bd07355cadea2ec603bdcb",
+    name="random_index.npy",
+    size=12_872,
+    checksum="sha256:f5c264df30af7d8dead33ccd53b729128470a8e7e3bd07355cadea2ec603bdcb",
 )
 _AUTHORS = PublishedFile(
-    "Deep_Learning_Benchmark.zip",
-    10_349,
-    "sha256:c605919526a275d9cc6fec02f1527a4b483ba5a155bc2a16d3b49cc8688d89ce",
-    (
+    name="Deep_Learning_Benchmark.zip",
+    size=10_349,
+    checksum="sha256:c605919526a275d9cc6fec02f1527a4b483ba5a155bc2a16d3b49cc8688d89ce",
+    urls=(
         "https://raw.githubusercontent.com/AmeyaJagtap/Locally-Adaptive-Activation-Functions-Neural-Networks-/"
         "02246c511efb1694d2740c33125b1403168ba0a1/Deep_Learning_Benchmark.zip",
     ),
 )
 _SEMEION_PIECES = (
-    Piece(_SEMEION.name, 2_889_702, _SEMEION.checksum, (Form(_SEMEION),)),
     Piece(
-        _PERMUTATION.name,
-        12_872,
-        _PERMUTATION.checksum,
-        (
-            Form(_PERMUTATION),
-            Form(_AUTHORS, "zip", "Deep_Learning_Benchmark/dataset/semeion/random_index.npy"),
+        name=_SEMEION.name, size=2_889_702, checksum=_SEMEION.checksum, forms=(Form(file=_SEMEION),)
+    ),
+    Piece(
+        name=_PERMUTATION.name,
+        size=12_872,
+        checksum=_PERMUTATION.checksum,
+        forms=(
+            Form(file=_PERMUTATION),
+            Form(
+                file=_AUTHORS,
+                packing="zip",
+                member="Deep_Learning_Benchmark/dataset/semeion/random_index.npy",
+            ),
         ),
     ),
 )
 
 SEMEION = DataSet(
-    "semeion",
-    "Semeion",
-    tuple("0123456789"),
-    (1, 16, 16),
-    (Part("training digits", 1000, _SEMEION_PIECES, read_training_digits),),
-    (Part("test digits", 593, _SEMEION_PIECES, read_test_digits),),
-    (),
-    "Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by way "
-    "of the UCI Machine "
-    "Learning Repository; no licence is stated, and those who use it are asked to name both.",
+    name="semeion",
+    title="Semeion",
+    classes=tuple("0123456789"),
+    shape=(1, 16, 16),
+    train=(Part("training digits", 1000, _SEMEION_PIECES, read_training_digits),),
+    test=(Part("test digits", 593, _SEMEION_PIECES, read_test_digits),),
+    folders=(),
+    terms="Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by "
+    "way of the UCI Machine Learning Repository; no licence is stated, and those who use it are asked to name both.",
 )

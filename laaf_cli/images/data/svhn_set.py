@@ -8,16 +8,21 @@ from laaf_cli.images.data.svhn import read_svhn
 
 def _part(name: str, n: int, size: int, sha256: str) -> Part:
     url = f"http://ufldl.stanford.edu/housenumbers/{name}"
-    file = PublishedFile(name, size, f"sha256:{sha256}", (url,))
-    return Part(name, n, (Piece(name, size, file.checksum, (Form(file),)),), read_svhn)
+    file = PublishedFile(name=name, size=size, checksum=f"sha256:{sha256}", urls=(url,))
+    return Part(
+        name,
+        n,
+        (Piece(name=name, size=size, checksum=file.checksum, forms=(Form(file=file),)),),
+        read_svhn,
+    )
 
 
 SVHN = DataSet(
-    "svhn",
-    "SVHN",
-    tuple("0123456789"),
-    (3, 32, 32),
-    (
+    name="svhn",
+    title="SVHN",
+    classes=tuple("0123456789"),
+    shape=(3, 32, 32),
+    train=(
         _part(
             "train_32x32.mat",
             73_257,
@@ -25,7 +30,7 @@ SVHN = DataSet(
             "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
         ),
     ),
-    (
+    test=(
         _part(
             "test_32x32.mat",
             26_032,
@@ -33,8 +38,8 @@ SVHN = DataSet(
             "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
         ),
     ),
-    ("SVHN",),
-    "Yuval Netzer, Tao Wang, Adam Coates, Alessandro Bissacco, Bo Wu and Andrew Y. Ng, "
+    folders=("SVHN",),
+    terms="Yuval Netzer, Tao Wang, Adam Coates, Alessandro Bissacco, Bo Wu and Andrew Y. Ng, "
     "Stanford University and Google; "
     "for non-commercial use only.",
 )

@@ -18,7 +18,7 @@ from laaf_cli.text import listed
 Setting = bool | int | float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelRow:
     """A row of the table.
 
@@ -66,18 +66,18 @@ MODELS: dict[str, ModelRow] = {
     row.name: row
     for row in (
         ModelRow(
-            "lenet",
-            lenet_misfit,
-            {"width": 1014, "dropout": 0.0},
-            {"width": 1024, "dropout": 0.5},
-            LeNet,
+            name="lenet",
+            misfit=lenet_misfit,
+            settings={"width": 1014, "dropout": 0.0},
+            code={"width": 1024, "dropout": 0.5},
+            model=LeNet,
         ),
         ModelRow(
-            "preact-resnet18",
-            resnet_misfit,
-            {"forgets_n": False},
-            {"forgets_n": True},
-            PreActResNet18,
+            name="preact-resnet18",
+            misfit=resnet_misfit,
+            settings={"forgets_n": False},
+            code={"forgets_n": True},
+            model=PreActResNet18,
         ),
     )
 }

@@ -51,7 +51,7 @@ def confusion_figure(runs: Sequence[ImageRunData]) -> Figure:
     groups = by_method(runs)
     choice.require_few_panels([group.runs[0] for group in groups])
     columns, height = (1, 4.2) if len(groups) == 1 else (2, 3.4) if len(groups) <= 4 else (3, 2.3)
-    plan = RowPlan("", len(groups), columns=columns)
+    plan = RowPlan(heading="", n_panels=len(groups), columns=columns)
     figure, (row,) = make_rows(choice.headline(runs), [plan], height)
     images = [
         _draw(axes, group, single=len(groups) == 1) for axes, group in zip(row, groups, strict=True)

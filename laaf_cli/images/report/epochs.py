@@ -44,7 +44,9 @@ def _figure(runs: Sequence[ImageRunData], columns: dict[str, str], y: str) -> Fi
     groups = by_method(runs)
     panels = [
         CoursePanel(
-            title, y if i == 0 else "", tuple(_course(group, _column(name)) for group in groups)
+            title=title,
+            y=y if i == 0 else "",
+            courses=tuple(_course(group, _column(name)) for group in groups),
         )
         for i, (title, name) in enumerate(columns.items())
     ]
@@ -88,9 +90,11 @@ def activations_figure(runs: Sequence[ImageRunData]) -> Figure:
     n = max(_n_activations(run) for run in runs)
     panels = [
         CoursePanel(
-            f"activation {k + 1}",
-            "n·a" if k == 0 else "",
-            tuple(_slopes(group, k) for group in groups if k < _n_activations(group.runs[0])),
+            title=f"activation {k + 1}",
+            y="n·a" if k == 0 else "",
+            courses=tuple(
+                _slopes(group, k) for group in groups if k < _n_activations(group.runs[0])
+            ),
             is_log=False,
         )
         for k in range(n)
@@ -110,5 +114,11 @@ def _slopes(group: ImageGroup, k: int) -> Course:
     mean = means.mean(axis=0)
     reach = np.sqrt((deviations**2).mean(axis=0) + means.var(axis=0))
     return Course(
-        group.label, group.color, group.line, group.epochs, mean, mean - reach, mean + reach
+        label=group.label,
+        color=group.color,
+        line=group.line,
+        epochs=group.epochs,
+        middle=mean,
+        low=mean - reach,
+        high=mean + reach,
     )

@@ -25,7 +25,7 @@ from laaf_cli.runfile import EventSummary
 MAX_CONFUSIONS = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochState:
     """Losses and errors at the end of an epoch."""
 
@@ -43,7 +43,7 @@ class EpochState:
     """Share of the test images that is classified wrongly."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassErrors:
     """How the test images of a class were classified."""
 
@@ -69,7 +69,7 @@ class Confusion:
     """Their number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageOverview(JsonRecord):
     """What `laaf show` tells of a run of images."""
 
@@ -143,14 +143,17 @@ class ImageOverview(JsonRecord):
 def _state(history: ImageHistory, i: int) -> EpochState:
     columns = ("train_loss", "train_error", "test_loss", "test_error")
     return EpochState(
-        float(history.epochs[i]), **{name: float(history.columns[name][i]) for name in columns}
+        epoch=float(history.epochs[i]),
+        **{name: float(history.columns[name][i]) for name in columns},
     )
 
 
 def _classes(names: Sequence[str], confusion: Array) -> list[ClassErrors]:
     images, right = confusion.sum(axis=1), confusion.diagonal()
     return [
-        ClassErrors(name, int(n), int(n - k), float((n - k) / n) if n else math.nan)
+        ClassErrors(
+            name=name, images=int(n), wrong=int(n - k), error=float((n - k) / n) if n else math.nan
+        )
         for name, n, k in zip(names, images, right, strict=True)
     ]
 

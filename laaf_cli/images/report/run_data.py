@@ -29,7 +29,7 @@ again.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageRunData:
     """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true
     and found class.
@@ -49,13 +49,13 @@ class ImageRunData:
         with ImageRunFile(path) as run:
             classes = tuple(run.classes())
             return cls(
-                path,
-                run.spec,
-                run.settings,
-                run.attributes,
-                run.history(),
-                classes,
-                run.confusion(),
+                path=path,
+                spec=run.spec,
+                settings=run.settings,
+                attributes=run.attributes,
+                history=run.history(),
+                classes=classes,
+                confusion=run.confusion(),
             )
 
     @property
@@ -73,7 +73,7 @@ class ImageRunData:
         return str(self.attributes["title"] or self.attributes["problem"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageGroup:
     """The runs of one method, one per seed or more; line: as matplotlib takes it."""
 
@@ -115,7 +115,7 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
         [run.attributes["method_hash"][:6] for run in firsts],
     )
     return [
-        ImageGroup(name, group[0].style.color, line, tuple(group))
+        ImageGroup(label=name, color=group[0].style.color, line=line, runs=tuple(group))
         for name, line, group in zip(names, _lines(firsts, names), found.values(), strict=True)
     ]
 

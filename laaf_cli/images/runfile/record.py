@@ -10,7 +10,7 @@ from laaf_cli.images.runfile.layout import IMAGE_SLOPES
 from laaf_cli.runfile.record import EventSummary, SpecSource
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SlopeSummary:
     """The slopes of an activation, as n·a."""
 
@@ -41,8 +41,8 @@ class ImageHistory:
         """The slopes of each activation at a record."""
         rows = {name: values[record].tolist() for name, values in self.slopes.items()}
         return tuple(
-            SlopeSummary(*found)
-            for found in zip(*(rows[name] for name in IMAGE_SLOPES), strict=True)
+            SlopeSummary(**dict(zip(IMAGE_SLOPES, numbers, strict=True)))
+            for numbers in zip(*(rows[name] for name in IMAGE_SLOPES), strict=True)
         )
 
 
@@ -68,7 +68,7 @@ class ImageCheckpoint:
     attributes: Mapping[str, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageRecord:
     """Everything that one run leaves behind; `image_layout.py` says where each part stands in the
     file.

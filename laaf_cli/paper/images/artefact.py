@@ -36,7 +36,7 @@ class ImageRuns:
     absent: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageArtefact(Artefact[ImageRuns]):
     """A figure of section 4. augment: whether training images are shifted, turned or mirrored.
     epochs: the paper's.
@@ -126,7 +126,11 @@ class ImageArtefact(Artefact[ImageRuns]):
         }
         is_drawn = draw_training_loss(self.title, results, figure)
         told = ImagePage(
-            self.title, request.command(self.name), self.epochs, results, self.left_out(planned)
+            title=self.title,
+            command=request.command(self.name),
+            paper_epochs=self.epochs,
+            results=results,
+            left_out=self.left_out(planned),
         )
         told.write(page, figure.name if is_drawn else "")
         return [page, *[figure] * is_drawn]

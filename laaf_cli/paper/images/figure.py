@@ -47,9 +47,9 @@ def draw_training_loss(title: str, results: Mapping[str, Results], output: Path)
     n_columns = min(COLUMNS, len(shown))
     panels = [
         CoursePanel(
-            heading(dataset, results[dataset]),
-            "" if i % n_columns else "training loss",
-            courses[dataset],
+            title=heading(dataset, results[dataset]),
+            y="" if i % n_columns else "training loss",
+            courses=courses[dataset],
         )
         for i, dataset in enumerate(shown)
     ]

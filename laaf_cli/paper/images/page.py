@@ -41,7 +41,7 @@ READING = (
 """What the columns of a table hold."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImagePage:
     """What a page tells. paper_epochs: those of the paper. left_out: a sentence for all that
     these runs do not show.

@@ -16,7 +16,7 @@ from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
 from laaf_cli.text import printable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageResult:
     """A run of images.
 
@@ -49,20 +49,20 @@ class ImageResult:
             facts, history = run.attributes, run.history()
             failed = facts["stop_reason"] not in SUCCESSES
             return cls(
-                run.spec,
-                history.epochs,
-                history.columns["train_loss"],
-                failed,
-                math.inf if failed else facts["train_loss"],
-                math.inf if failed else facts["test_error"],
-                run.largest_scale(),
-                facts["wall_time_s"],
-                facts["n_parameters"],
-                facts["n_slopes"],
-                (facts["n_train"], facts["n_test"]),
-                printable(facts["subset"]),
-                f"{printable(facts['device'])}, {facts['dtype']}",
-                printable(
+                spec=run.spec,
+                epochs=history.epochs,
+                losses=history.columns["train_loss"],
+                failed=failed,
+                training_loss=math.inf if failed else facts["train_loss"],
+                test_error=math.inf if failed else facts["test_error"],
+                largest_scale=run.largest_scale(),
+                wall_time_s=facts["wall_time_s"],
+                n_parameters=facts["n_parameters"],
+                n_slopes=facts["n_slopes"],
+                images=(facts["n_train"], facts["n_test"]),
+                subset=printable(facts["subset"]),
+                device=f"{printable(facts['device'])}, {facts['dtype']}",
+                made=printable(
                     f"{facts['device']}, {facts['dtype']}, laaf {facts['laaf_version']}, "
                     f"PyTorch {facts['torch_version']}"
                 ),
@@ -86,7 +86,7 @@ class ImageResult:
         slopes = self.spec.slopes
         if slopes.kind == "fixed":
             return FIXED
-        return Column(slopes.kind, recovery=slopes.recovery is not None, n=f"{slopes.n:g}")
+        return Column(kind=slopes.kind, recovery=slopes.recovery is not None, n=f"{slopes.n:g}")
 
 
 Results = Mapping[Column, Sequence[ImageResult]]

@@ -65,11 +65,11 @@ class Forcing:
         starts, lengths, longest = np.reshape(pieces, (len(pieces), 3)).T
         turns = {turn for tree in self.trees for turn in self._turns(tree, self.name)}
         return Schedule(
-            self.stops,
-            starts,
-            starts + lengths,
-            longest,
-            self._largest(self._times(turns, n_times)),
+            stops=self.stops,
+            starts=starts,
+            ends=starts + lengths,
+            longest=longest,
+            forcing=self._largest(self._times(turns, n_times)),
         )
 
     def _parts(self) -> Iterator[Node]:

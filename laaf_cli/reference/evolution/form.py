@@ -15,7 +15,7 @@ from laaf_cli.reference.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvolutionForm:
     """Equations in time, with what holds at the start and at the ends of space; every tree is a
     residual.
@@ -95,20 +95,20 @@ def read_evolution(problem: Problem) -> EvolutionForm:
     is_circle = _pairs_make_circle(pairs, problem.unknowns, space_orders, space_axis)
     is_periodic = space_axis is not None and (reader.axis_is_periodic or is_circle)
     form = EvolutionForm(
-        domain.coordinates,
-        domain.lower,
-        domain.upper,
-        domain.time_axis,
-        space_axis,
-        problem.unknowns,
-        residuals,
-        time_orders,
-        space_orders,
-        tuple(dict.fromkeys(reader.initial)),
-        tuple(dict.fromkeys(reader.ends[False])),
-        tuple(dict.fromkeys(reader.ends[True])),
-        pairs,
-        is_periodic,
+        coordinates=domain.coordinates,
+        lower=domain.lower,
+        upper=domain.upper,
+        time_axis=domain.time_axis,
+        space_axis=space_axis,
+        unknowns=problem.unknowns,
+        equations=residuals,
+        time_orders=time_orders,
+        space_orders=space_orders,
+        initial=tuple(dict.fromkeys(reader.initial)),
+        at_lower=tuple(dict.fromkeys(reader.ends[False])),
+        at_upper=tuple(dict.fromkeys(reader.ends[True])),
+        pairs=pairs,
+        is_periodic=is_periodic,
     )
     _check_ends(form)
     return form

@@ -14,7 +14,7 @@ from laaf_cli.arrays import Array
 N_STAGES = 9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tableau:
     """Radau IIA with s stages.
 
@@ -56,9 +56,15 @@ def radau_tableau(n_stages: int, highest_power: int) -> Tableau:
     with_start = np.linalg.inv(legendre.legvander(np.append(-1.0, unit), n_stages))
     signs = (-1.0) ** np.arange(n_stages)  # of Legendre's polynomials at the start
     return Tableau(
-        (1 + unit) / 2, powers, eigenvalues, eigenvectors, np.linalg.inv(eigenvectors),
-        with_start[-1], to_series[-1], signs @ to_series,
-    )  # fmt: skip
+        nodes=(1 + unit) / 2,
+        powers=powers,
+        eigenvalues=eigenvalues,
+        eigenvectors=eigenvectors,
+        inverse=np.linalg.inv(eigenvectors),
+        last=with_start[-1],
+        last_free=to_series[-1],
+        at_start=signs @ to_series,
+    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """stops: where steps end, ascending. starts, ends, longest [n]: pieces of time and the longest
     step there.
@@ -37,4 +37,6 @@ class Schedule:
         return float(np.min(reached, initial=math.inf)) - time
 
 
-FREE = Schedule(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
+FREE = Schedule(
+    stops=np.zeros(0), starts=np.zeros(0), ends=np.zeros(0), longest=np.zeros(0), forcing=0.0
+)

@@ -34,7 +34,7 @@ class OutOfWorkError(Exception):
     """The work allowed is done, or the deadline has passed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Accuracy:
     """How finely is solved.
 
@@ -54,12 +54,12 @@ class Accuracy:
 
 
 ACCURACIES = (
-    Accuracy(1e-5, 1e-5, 12, 20, 60, 9),
-    Accuracy(1e-6, 1e-6, 14, 22, 71, 8),
-    Accuracy(1e-7, 1e-7, 16, 24, 83, 9),
-    Accuracy(1e-9, 1e-9, 20, 26, 97, 8),
-    Accuracy(1e-10, 1e-10, 24, 28, 109, 9),
-    Accuracy(1e-11, 1e-11, 28, 34, 127, 8),
+    Accuracy(space=1e-5, time=1e-5, n_points=12, n_circle=20, n_steps=60, n_stages=9),
+    Accuracy(space=1e-6, time=1e-6, n_points=14, n_circle=22, n_steps=71, n_stages=8),
+    Accuracy(space=1e-7, time=1e-7, n_points=16, n_circle=24, n_steps=83, n_stages=9),
+    Accuracy(space=1e-9, time=1e-9, n_points=20, n_circle=26, n_steps=97, n_stages=8),
+    Accuracy(space=1e-10, time=1e-10, n_points=24, n_circle=28, n_steps=109, n_stages=9),
+    Accuracy(space=1e-11, time=1e-11, n_points=28, n_circle=34, n_steps=127, n_stages=8),
 )
 
 

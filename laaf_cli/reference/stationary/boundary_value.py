@@ -62,7 +62,9 @@ class BoundaryValue(Reference):
             )
         # Every resolution is made from this one.
         n = LEVELS[domain.dimension][0]
-        self._coarsest = Discretisation(domain, problem.unknowns, _residuals(problem), n, n)
+        self._coarsest = Discretisation(
+            domain=domain, unknowns=problem.unknowns, residuals=_residuals(problem), n=n, n_nodes=n
+        )
         self._found: Level | None = None
 
     def check(self, domain: Domain) -> None:

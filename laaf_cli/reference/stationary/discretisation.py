@@ -37,7 +37,7 @@ from laaf_cli.problem import (
 from laaf_cli.reference.stationary.modes import MODES, Modes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Residual:
     """A residual tree and its partial derivatives by the fields in it."""
 
@@ -60,14 +60,14 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
     """The equations and conditions; what was observed is not part of the statement."""
     return tuple(
         Residual(
-            term.name,
-            term.kind == "equation",
-            tree,
-            {
+            term=term.name,
+            is_equation=term.kind == "equation",
+            tree=tree,
+            partials={
                 f: partial(tree, f)
                 for f in sorted(fields(tree), key=lambda f: (f.unknown, f.orders))
             },
-            term.region,
+            region=term.region,
         )
         for term in problem.terms
         if not isinstance(term.region, Observed | Sampled)
@@ -75,7 +75,7 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Patch:
     """A grid of points, and the sums over some of its axes that are asked to vanish.
 
@@ -109,7 +109,7 @@ class Patch:
         return rows if self.kept is None else rows[self.kept]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Discretisation:
     """A problem at one resolution.
 
@@ -179,22 +179,27 @@ class Discretisation:
         nodes = [one.nodes for one in modes]
         match region:
             case Interior():
-                return [Patch(tuple(nodes))]
+                return [Patch(axes=tuple(nodes))]
             case OnFaces(faces=faces):
                 return [self._face(region, face, nodes) for face in faces]
             case AtPlace(values=values):
-                return [Patch(_with(nodes, values))]
+                return [Patch(axes=_with(nodes, values))]
             case PeriodicPair(axis=axis):
                 ends = np.array([self.domain.lower[axis], self.domain.upper[axis]])
                 axes = [ends if i == axis else points for i, points in enumerate(nodes)]
-                return [Patch(tuple(axes), {axis: np.array([-1.0, 1.0])})]
+                return [Patch(axes=tuple(axes), weights={axis: np.array([-1.0, 1.0])})]
             case IntegralOver(axes=over, fixed=fixed):
                 rules = {axis: modes[axis].quadrature for axis in over}
                 axes = [
                     rules[i][0] if i in rules else points
                     for i, points in enumerate(_with(nodes, fixed))
                 ]
-                return [Patch(tuple(axes), {axis: weights for axis, (_, weights) in rules.items()})]
+                return [
+                    Patch(
+                        axes=tuple(axes),
+                        weights={axis: weights for axis, (_, weights) in rules.items()},
+                    )
+                ]
         raise TypeError(f"no residual can stand in {type(region).__name__}")
 
     def _face(self, region: OnFaces, face: Face, nodes: Sequence[Array]) -> Patch:
@@ -209,7 +214,7 @@ class Discretisation:
             if region.only is None
             else np.flatnonzero(region.only.holds(grid_points(axes), self.domain))
         )
-        return Patch(axes, {}, symbols, kept)
+        return Patch(axes=axes, weights={}, symbols=symbols, kept=kept)
 
     def values(
         self, coefficients: Array, unknown: str, orders: tuple[int, ...], axes: tuple[Array, ...]

@@ -30,7 +30,7 @@ _SWEEPS = 6
 _SHORTEST = 2.0**-10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stationary:
     """Where the iteration came to rest.
 
@@ -142,7 +142,13 @@ def _solve(discretisation: Discretisation, x: Array) -> Stationary:
     size = _length(x / factors.column_scale) + _length(factors.row_scale * asked)
     length = _length(factors.row_scale * residual) / size if size else 0.0
     return Stationary(
-        x, size, factors.row_scale, residual, length, factors.reciprocal_condition, converged
+        coefficients=x,
+        size=size,
+        row_scale=factors.row_scale,
+        residuals=residual,
+        residual=length,
+        reciprocal_condition=factors.reciprocal_condition,
+        converged=converged,
     )
 
 

@@ -41,7 +41,7 @@ _ACCEPTED = 0.01  # the residual, at the coarsest resolution, of what may become
 _EVEN = {1: 2001, 2: 81}  # the points of an even grid on which two resolutions are compared
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Level:
     """The solution at one resolution.
 
@@ -192,9 +192,16 @@ def _level(discretisation: Discretisation, found: Stationary, levels: Sequence[L
         for name in discretisation.unknowns
     )
     if not levels:
-        return Level(discretisation, found, values, np.full(len(values), np.inf))
+        return Level(
+            discretisation=discretisation,
+            found=found,
+            values=values,
+            changes=np.full(len(values), np.inf),
+        )
     changes = [np.abs(a - b).max() for a, b in zip(values, levels[-1].values, strict=True)]
-    return Level(discretisation, found, values, np.array(changes))
+    return Level(
+        discretisation=discretisation, found=found, values=values, changes=np.array(changes)
+    )
 
 
 def _is_enough(levels: Sequence[Level]) -> bool:

@@ -51,7 +51,7 @@ def printed() -> ContextDecorator:
     return cast("ContextDecorator", mpl.rc_context(STYLE))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowPlan:
     """A row of panels under a heading; more than `columns` of them wrap into several lines of equal
     length.

@@ -19,7 +19,7 @@ TOP = 0.96
 """Where failed runs are marked, as a share of the height of the axes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ErrorGroup:
     """The relative L2 errors of one method, one per seed that succeeded, and how many seeds
     failed.

@@ -49,7 +49,7 @@ def constants_figure(runs: Sequence[RunData]) -> Figure:
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)
     names = list(dict.fromkeys(name for run in runs for name in run.spec.learn))
-    plan = RowPlan("", len(names), shares_y=False)
+    plan = RowPlan(heading="", n_panels=len(names), shares_y=False)
     figure, (row,) = make_rows(choice.headline(runs), [plan], 2.1)
     for axes, name in zip(row, names, strict=True):
         _draw(axes, name, [run for run in runs if name in run.spec.learn])

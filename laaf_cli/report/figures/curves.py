@@ -13,7 +13,7 @@ from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
 from laaf_cli.report.methods import REFERENCE_COLOR, MethodStyle
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Curve:
     """The solution and the reference of a run as functions of x: x, values and reference are all
     [n].

@@ -58,7 +58,7 @@ def error_figure(
         return _lines(runs, unknowns)
     rows = _rows(runs, times, unknowns)
     plane = plane_of(runs[0])
-    plans = [RowPlan(heading, len(maps)) for heading, _unknown, maps in rows]
+    plans = [RowPlan(heading=heading, n_panels=len(maps)) for heading, _unknown, maps in rows]
     width = panel_width(plane, rows[0][2][0], MAP_HEIGHT)
     figure, panels = make_rows(runs[0].title, plans, MAP_HEIGHT, width)
     scales = {
@@ -73,7 +73,7 @@ def error_figure(
 
 
 def _lines(runs: Sequence[RunData], unknowns: Sequence[str]) -> Figure:
-    plan = RowPlan("", len(runs), columns=2)
+    plan = RowPlan(heading="", n_panels=len(runs), columns=2)
     figure, rows = make_rows(runs[0].title, [plan] * len(unknowns), 2.1)
     for panels, unknown in zip(rows, unknowns, strict=True):
         errors = [np.abs(_known(run).fields[unknown]) for run in runs]

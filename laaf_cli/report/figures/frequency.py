@@ -43,9 +43,12 @@ def frequency_figure(
         if runs[0].time is not None:
             rows += [(title, name, curves) for title, curves in shown]
         else:
-            named = [Curve(title, c.style, c.x, c.values, c.reference) for title, (c,) in shown]
+            named = [
+                Curve(title=title, style=c.style, x=c.x, values=c.values, reference=c.reference)
+                for title, (c,) in shown
+            ]
             rows.append(("", name, named))
-    plans = [RowPlan(heading, len(curves)) for heading, _name, curves in rows]
+    plans = [RowPlan(heading=heading, n_panels=len(curves)) for heading, _name, curves in rows]
     figure, panels = make_rows(runs[0].title, plans, 1.9)
     limits = _limits([curve for _heading, _name, curves in rows for curve in curves])
     x = (
@@ -70,11 +73,11 @@ def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
         else None
     )
     return Curve(
-        title,
-        run.style,
-        found.frequencies[1:],
-        found.amplitudes[1:],
-        None if true is None else true[1:],
+        title=title,
+        style=run.style,
+        x=found.frequencies[1:],
+        values=found.amplitudes[1:],
+        reference=None if true is None else true[1:],
     )
 
 

@@ -30,7 +30,7 @@ DEVIATIONS = 2.0
 BAND = f"± {DEVIATIONS:g} standard deviations over the seeds"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Course:
     """The middle of a line and the ends of its band, all [n_epochs]; line: as matplotlib takes
     it.
@@ -55,10 +55,18 @@ def over_seeds(label: str, color: str, line: Any, epochs: Array, values: Array) 
     """
     mean = values.mean(axis=0)
     reach = DEVIATIONS * values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros_like(mean)
-    return Course(label, color, line, epochs, mean, mean - reach, mean + reach)
+    return Course(
+        label=label,
+        color=color,
+        line=line,
+        epochs=epochs,
+        middle=mean,
+        low=mean - reach,
+        high=mean + reach,
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CoursePanel:
     """A panel: its title, what its upward axis says, its courses, and whether that axis has a
     log scale.
@@ -85,7 +93,7 @@ def courses_figure(
     What lies below a log scale, as an error of zero or the lower end of a band, stands at the edge
     of its panel. band: what it is called.
     """
-    plan = RowPlan("", len(panels), columns=columns, shares_y=shares_y)
+    plan = RowPlan(heading="", n_panels=len(panels), columns=columns, shares_y=shares_y)
     figure, (row,) = make_rows(title, [plan], line_height)
     limits = [_limits(panel) for panel in panels]
     if shares_y:

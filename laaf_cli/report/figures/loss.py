@@ -52,7 +52,7 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
     """
     choice.require_one_problem(runs)
     panels = _panels(runs)
-    plan = RowPlan("", len(panels), shares_y=False)
+    plan = RowPlan(heading="", n_panels=len(panels), shares_y=False)
     figure, (row,) = make_rows(choice.headline(runs), [plan], 1.75)
     for axes, panel in zip(row, panels, strict=True):
         _draw(axes, panel, runs)

@@ -19,7 +19,7 @@ MAP_HEIGHT = 2.4
 """Height of a line of maps with its labels, in inches."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FieldMap:
     """A field [n_vertical, n_horizontal] over a plane, and the axes [n_vertical] and
     [n_horizontal].
@@ -71,8 +71,8 @@ def map_of(title: str, axes: Sequence[Array], values: Array, plane: Plane) -> Fi
     """axes, values: of the two coordinates in the order of the run: (x, t), or (x, y)."""
     first, second = axes
     if plane.is_space:
-        return FieldMap(title, first, second, values.T)
-    return FieldMap(title, second, first, values)
+        return FieldMap(title=title, horizontal=first, vertical=second, values=values.T)
+    return FieldMap(title=title, horizontal=second, vertical=first, values=values)
 
 
 def draw_maps(

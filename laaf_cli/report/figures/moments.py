@@ -16,7 +16,7 @@ from laaf_cli.runfile.record import GridFields
 MAX_TIMES, DEFAULT_TIMES = 6, 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Moment:
     """The fields [n_1, …] over the axes of space at a time; time is None where the problem has
     none.
@@ -45,7 +45,7 @@ def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Moment,
     if run.time is None:
         if times is not None:
             raise UsageError(f"{run.path} has no time, so it is not drawn at single times")
-        return (Moment(None, *_parts(run, run.solution, run.reference, None)),)
+        return (_moment(run, run.solution, run.reference, None, None),)
     if times is None:
         times = _default_times(run)
     found = {moment.time: moment for moment in (_at(run, time) for time in times)}
@@ -79,21 +79,28 @@ def _at(run: RunData, time: float) -> Moment:
     if run.slices is not None:
         for i, exact in enumerate(run.slices.axes[TIME]):
             if math.isclose(exact, time, rel_tol=1e-12, abs_tol=1e-12 * (axis[-1] - axis[0])):
-                return Moment(float(exact), *_parts(run, run.slices, run.slices, i))
+                return _moment(run, run.slices, run.slices, i, float(exact))
     i = int(np.argmin(np.abs(axis - time)))
-    return Moment(float(axis[i]), *_parts(run, run.solution, run.reference, i))
+    return _moment(run, run.solution, run.reference, i, float(axis[i]))
 
 
-def _parts(
-    run: RunData, solution: GridFields, reference: GridFields | None, i: int | None
-) -> tuple[tuple[Array, ...], dict[str, Array], dict[str, Array]]:
-    """Axes, fields and references; the reference of slices stands beside them as `u_reference`."""
+def _moment(
+    run: RunData,
+    solution: GridFields,
+    reference: GridFields | None,
+    i: int | None,
+    time: float | None,
+) -> Moment:
+    """The fields at an index of time; the reference of slices is named `u_reference`."""
     index = ... if i is None else (..., i)
     suffix = "_reference" if reference is solution else ""
-    fields = {name: solution.fields[name][index] for name in run.spec.unknowns}
-    references = {
-        name: reference.fields[name + suffix][index]
-        for name in run.spec.unknowns
-        if reference is not None and name + suffix in reference.fields
-    }
-    return tuple(solution.axes[name] for name in run.space), fields, references
+    return Moment(
+        time=time,
+        axes=tuple(solution.axes[name] for name in run.space),
+        fields={name: solution.fields[name][index] for name in run.spec.unknowns},
+        references={
+            name: reference.fields[name + suffix][index]
+            for name in run.spec.unknowns
+            if reference is not None and name + suffix in reference.fields
+        },
+    )

@@ -18,7 +18,7 @@ from laaf_cli.spec import RunSpec
 TIME = "t"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunData:
     """A run as figures draw it. Fields are [n_1, …, n_d], space in the order of the spec and then
     the time.
@@ -54,7 +54,14 @@ class RunData:
                     f"slices in {path} do not hold a reference where the run has one"
                 )
             return cls(
-                path, run.spec, run.attributes, solution, reference, error, slices, run.history()
+                path=path,
+                spec=run.spec,
+                attributes=run.attributes,
+                solution=solution,
+                reference=reference,
+                error=error,
+                slices=slices,
+                history=run.history(),
             )
 
     @property

@@ -44,7 +44,7 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)
     choice.require_few_panels(runs)
-    plan = RowPlan("", len(runs))
+    plan = RowPlan(heading="", n_panels=len(runs))
     figure, (row,) = make_rows(runs[0].title, [plan], 2.2)
     n_layers = max(len(run.history.slopes) for run in runs)
     for axes, run, title in zip(row, runs, choice.titles(runs), strict=True):

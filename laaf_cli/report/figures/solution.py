@@ -77,7 +77,7 @@ def solution_figure(
 def _lines(
     runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]
 ) -> Figure:
-    plan = RowPlan("", len(runs), columns=2)
+    plan = RowPlan(heading="", n_panels=len(runs), columns=2)
     figure, rows = make_rows(runs[0].title, [plan] * len(unknowns), 2.3)
     for panels, unknown in zip(rows, unknowns, strict=True):
         curves = [
@@ -109,12 +109,12 @@ def _one_in_detail(run: RunData, at_times: Sequence[Moment], unknown: str) -> Fi
                 plane,
             )
         )
-    plan = RowPlan("", len(maps))
+    plan = RowPlan(heading="", n_panels=len(maps))
     fields = list(above.subplots(1, len(maps), sharex=True, sharey=True, squeeze=False).ravel())
     draw_maps(fields, maps, plan, plane, scale, unknown)
     _mark_times(fields[0], at_times)
     curves = [_curve(moment.label, run, moment, unknown) for moment in at_times]
-    plan = RowPlan("", len(curves), columns=len(curves))
+    plan = RowPlan(heading="", n_panels=len(curves), columns=len(curves))
     slices = list(below.subplots(1, len(curves), sharex=True, sharey=True, squeeze=False).ravel())
     draw_curves(slices, curves, plan, run.space[0], unknown)
     slices[0].set_ylim(_curve_limits(curves))
@@ -181,9 +181,12 @@ def _maps(
         if runs[0].time is not None:
             rows += [(title, unknown, maps) for title, maps in shown]
         else:
-            named = [FieldMap(title, m.horizontal, m.vertical, m.values) for title, (m,) in shown]
+            named = [
+                FieldMap(title=title, horizontal=m.horizontal, vertical=m.vertical, values=m.values)
+                for title, (m,) in shown
+            ]
             rows.append(("", unknown, named))
-    plans = [RowPlan(heading, len(maps)) for heading, _unknown, maps in rows]
+    plans = [RowPlan(heading=heading, n_panels=len(maps)) for heading, _unknown, maps in rows]
     width = panel_width(plane, rows[0][2][0], MAP_HEIGHT)
     figure, panels = make_rows(runs[0].title, plans, MAP_HEIGHT, width)
     scales = {unknown: _moment_scale(at_times, unknown) for unknown in unknowns}
@@ -194,7 +197,11 @@ def _maps(
 
 def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
     return Curve(
-        title, run.style, moment.axes[0], moment.fields[unknown], moment.references.get(unknown)
+        title=title,
+        style=run.style,
+        x=moment.axes[0],
+        values=moment.fields[unknown],
+        reference=moment.references.get(unknown),
     )
 
 

@@ -20,7 +20,7 @@ UNFINISHED = ("interrupted", "running")
 """Stop reasons of runs that nothing but an accident, or Ctrl-C, has ended."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wishes:
     """What is asked for besides going on.
 
@@ -37,7 +37,7 @@ class Wishes:
     allow_python: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resumption:
     """A run to go on with, and how. inexact: sentences on what is no longer as without the
     break.
@@ -92,7 +92,7 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     at = past.checkpoint.attributes
     left = int(at["retries"]) if past.stop_reason in UNFINISHED else 0
     retries = max(left, wishes.retries + int(at["n_retries"]))
-    return Resumption(plan, replace(past, new_events=events), retries, inexact)
+    return Resumption(plan=plan, past=replace(past, new_events=events), retries=retries, inexact=inexact)
 
 
 def unfinished(plan: Plan, past: PastRun) -> PastRun | None:

@@ -18,7 +18,7 @@ from laaf_cli.runs.solution import load_parameters
 from laaf_cli.training import Event, PhaseEnd, PhaseResult, Record, Setting, StateError, Trainer, TrainingState
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PastRun:
     """What is read of a run, checked for what can be checked without its plan.
 
@@ -43,16 +43,16 @@ class PastRun:
         """Raises RunFileError where the file cannot be read, or holds no training."""
         with RunFile(path) as run:
             return cls(
-                path,
-                run.attributes,
-                run.settings,
-                run.source(),
-                run.functions(),
-                run.network(),
-                run.history(),
-                run.phases(),
-                run.events(),
-                run.checkpoint(),
+                path=path,
+                attributes=run.attributes,
+                settings=run.settings,
+                source=run.source(),
+                functions=run.functions(),
+                parameters=run.network(),
+                history=run.history(),
+                phases=run.phases(),
+                events=run.events(),
+                checkpoint=run.checkpoint(),
             )
 
     @property
@@ -90,7 +90,7 @@ class PastRun:
                 or self.history.columns["iteration"][-1] > self.iterations
             ):
                 raise StateError("it does not say where it stands")
-            phases = [PhaseResult(p.optimizer, p.iterations, _phase_end(p.end), p.detail) for p in self.phases]
+            phases = [PhaseResult(optimizer=p.optimizer, iterations=p.iterations, end=_phase_end(p.end), detail=p.detail) for p in self.phases]
             events = [Event(event.iteration, event.what) for event in self.events]
             events += [Event(self.iterations, what) for what in self.new_events]
             trainer.go_on(self._state(drawn, trainer), self._records(), phases, events)
@@ -107,28 +107,28 @@ class PastRun:
         held = {name: torch.from_numpy(values) for name, values in self.checkpoint.held_weights.items()}
         diverged = self.stop_reason == "diverged"
         setting = Setting(
-            self._points(drawn),
-            self.checkpoint.factors,
-            self.parameters.attributes["slopes_absorbed"] == 1,
-            held if at["holds_weights"] else None,
-            None if at["n_interior"] < 1 else at["n_interior"],
+            points=self._points(drawn),
+            factors=self.checkpoint.factors,
+            slopes_absorbed=self.parameters.attributes["slopes_absorbed"] == 1,
+            held_weights=held if at["holds_weights"] else None,
+            n_interior=None if at["n_interior"] < 1 else at["n_interior"],
         )
         return TrainingState(
-            at["iteration"],
-            at["phase"],
-            at["done"],
-            at["adapted"],
-            self.attributes["wall_time_s"],
-            at["phase_start_s"],
-            at["recorded_s"],
-            at["monitored_s"],
-            at["n_retries"] + diverged,
-            at["rate_factor"] * (trainer.retry_factor(at["phase"]) if diverged else 1),
-            self.attributes["slopes_absorbed_at"],
-            setting,
-            self.checkpoint.constants,
-            self.checkpoint.optimizer,
-            trainer.retries,
+            iteration=at["iteration"],
+            phase=at["phase"],
+            done=at["done"],
+            adapted=at["adapted"],
+            wall_time_s=self.attributes["wall_time_s"],
+            phase_start_s=at["phase_start_s"],
+            recorded_s=at["recorded_s"],
+            monitored_s=at["monitored_s"],
+            n_retries=at["n_retries"] + diverged,
+            rate_factor=at["rate_factor"] * (trainer.retry_factor(at["phase"]) if diverged else 1),
+            slopes_absorbed_at=self.attributes["slopes_absorbed_at"],
+            setting=setting,
+            constants=self.checkpoint.constants,
+            optimizer=self.checkpoint.optimizer,
+            retries=trainer.retries,
         )
 
     def _points(self, drawn: Mapping[str, PointSet]) -> dict[str, PointSet]:
@@ -157,16 +157,16 @@ class PastRun:
         columns = history.columns
         return [
             Record(
-                int(columns["iteration"][i]),
-                int(columns["phase"][i]),
-                float(columns["wall_time_s"][i]),
-                float(columns["learning_rate"][i]),
-                float(columns["total"][i]),
-                {name: float(values[i]) for name, values in history.terms.items()},
-                [layer[i] for layer in history.slopes],
-                float(columns["relative_l2"][i]),
-                {name: float(values[i]) for name, values in history.constants.items()},
-                {name: float(values[i]) for name, values in history.weights.items()},
+                iteration=int(columns["iteration"][i]),
+                phase=int(columns["phase"][i]),
+                wall_time_s=float(columns["wall_time_s"][i]),
+                learning_rate=float(columns["learning_rate"][i]),
+                total=float(columns["total"][i]),
+                terms={name: float(values[i]) for name, values in history.terms.items()},
+                scales=[layer[i] for layer in history.slopes],
+                relative_l2=float(columns["relative_l2"][i]),
+                constants={name: float(values[i]) for name, values in history.constants.items()},
+                weights={name: float(values[i]) for name, values in history.weights.items()},
             )
             for i in range(len(columns["iteration"]))
         ]
