@@ -12,7 +12,7 @@ from laaf_cli.text import did_you_mean, listed
 
 def folder() -> Path:
     """Where the bundled specs are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "problems"
     return installed if installed.is_dir() else package.parent / "problems"
 

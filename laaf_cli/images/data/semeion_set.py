@@ -53,5 +53,6 @@ SEMEION = DataSet(
     test=(Part("test digits", 593, _SEMEION_PIECES, read_test_digits),),
     folders=(),
     terms="Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by "
-    "way of the UCI Machine Learning Repository; no licence is stated, and those who use it are asked to name both.",
+    "way of the UCI Machine Learning Repository; no licence is stated, and those who "
+    "use it are asked to name both.",
 )
