@@ -1,0 +1,87 @@
+"""What makes a run the run that it is: its problem and its method, as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from laaf_cli.derivatives import AUTO as FASTEST
+from laaf_cli.derivatives import FUSED
+from laaf_cli.problem import Observed, Problem
+from laaf_cli.reference import Reference
+from laaf_cli.spec import RunSpec
+
+
+class Hashes(NamedTuple):
+    """SHA-256 of the problem and of the method; runs that share both differ in their seed alone."""
+
+    problem: str
+    method: str
+
+
+def make_hashes(
+    run_spec: RunSpec,
+    problem: Problem,
+    reference: Reference | None,
+    *,
+    engine_name: str,
+    max_seconds: float | None,
+) -> Hashes:
+    """The hashes of a run, from what a plan holds.
+
+    Runs share both where they differ in the seed, in what is told (title, reference, evaluation), or in the
+    device. Observed values count, not the name of their file.
+    """
+    spec = run_spec.model_dump(mode="json")
+    keys = ("coordinates", "unknowns", "constants", "equations")
+    stated = {key: spec[key] for key in keys}
+    stated["periodic"] = sorted(spec["periodic"])
+    stated["functions"] = sorted({function.source for function in problem.functions.values()})
+    stated["learn"] = {name: learned["truth"] for name, learned in spec["learn"].items()}
+    conditions = spec["conditions"]
+    stated["conditions"] = {
+        name: {key: value for key, value in condition.items() if key not in (*_HOW, "data", "names")}
+        for name, condition in conditions.items()
+    }
+    stated["data"] = {key: spec["data"][key] for key in _OBSERVED} if spec["data"] else None
+    stated["observed"] = [
+        hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+        for term in problem.terms
+        if isinstance(term.region, Observed)
+        for values in (
+            term.region.given.points,
+            *term.region.given.symbols.values(),
+            *([] if term.region.given.row_weights is None else [term.region.given.row_weights]),
+        )
+    ]
+    if run_spec.data is not None and run_spec.data.reference:
+        stated["reference"] = [spec["reference"], reference.fingerprint if reference else ""]
+    method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype", "transform")}
+    method["points"] = {key: value for key, value in spec["points"].items() if key != "validation"}
+    method["periodic"] = spec["periodic"]
+    method["learn"] = {
+        name: {key: value for key, value in learned.items() if key != "truth"}
+        for name, learned in spec["learn"].items()
+    }
+    method["data"] = {key: spec["data"][key] for key in ("points", "sampler", "weight")} if spec["data"] else None
+    # The kernel asked for is the kernel taken by itself.
+    engine = FASTEST if engine_name == FUSED else engine_name
+    method |= {"derivatives": engine, "max_seconds": max_seconds}
+    method["conditions"] = {name: {key: condition[key] for key in _HOW} for name, condition in conditions.items()}
+    method["slopes"] = {"kind": "fixed"} if spec["slopes"]["kind"] == "fixed" else spec["slopes"]
+    return Hashes(problem=hash_of(stated), method=hash_of(method))
+
+
+_HOW = ("points", "weight")
+"""Keys of a condition that belong to the method, not to the problem."""
+
+_OBSERVED = ("target", "reference", "noise", "fields", "weights")
+"""Keys of the data that belong to the problem."""
+
+
+def hash_of(value: object) -> str:
+    """SHA-256 of a value as JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""What is wrong with a spec that only its problem, or the tables of other packages, can tell."""
+
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from laaf_cli.derivatives import AUTO as FASTEST
+from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
+from laaf_cli.errors import Fault, SpecError, UsageError
+from laaf_cli.text import listed
+from laaf_cli.expression import Field
+from laaf_cli.multi_index import derivative_name
+from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Inputs, Mlp, SlopeRecovery, torch_device
+from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, constant_loss, python_functions
+from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
+from laaf_cli.seeds import random_stream
+from laaf_cli.runs.solution import make_periods
+from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Slopes, Text, load
+from laaf_cli.training import BALANCES, DEFAULT_LEARNING_RATE, OPTIMIZERS, RESAMPLERS, SCHEDULES, LearningRate, Misfit, Objective, TrainingPhase, balance_faults, phase_faults, resampling_faults
+
+
+
+def require_kernel(device: str, spec: RunSpec, problem: Problem) -> None:
+    """Raises UsageError where the kernel cannot compute a term; device: its type."""
+    for term in problem.trained_terms:
+        reason = obstacle(device, spec.network.activation, term.order)
+        if reason:
+            raise UsageError(
+                f"--derivatives fused cannot compute '{term.name}': {reason}\n"
+                "--derivatives auto takes the kernel where it can, and Taylor mode in torch elsewhere"
+            )
+
+
+def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
+    """Activations that are not smooth enough, and settings of training that fit neither each other nor the problem."""
+    periods = make_periods(problem.trial, problem.domain)
+    widths = [Inputs(problem.domain.dimension, None, periods).width, *spec.network.hidden, len(problem.trial.outputs)]
+    n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + len(problem.learned)
+    adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
+    return [
+        *_activation_faults(loaded, spec, problem),
+        *(_fault(loaded, misfit) for misfit in phase_faults(spec, n_parameters)),
+        *_schedule_faults(loaded, spec),
+        *(_fault(loaded, misfit) for misfit in adaptation),
+    ]
+
+
+def _activation_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
+    row = ACTIVATIONS[spec.network.activation]
+    if problem.order <= row.max_order:
+        return []
+    term = max(problem.trained_terms, key=lambda term: term.order)
+    written = next(other.order for other in problem.terms if other.name == term.name)
+    raised = f", which the transform raises from {written}" if term.order > written else ""
+    what = f"'{row.name}' does not suit the {term.kind} '{term.name}' of order {term.order}{raised}"
+    smooth = listed(name for name, other in ACTIVATIONS.items() if other.max_order >= problem.order)
+    hint = f"{row.why[0].upper()}{row.why[1:]}. Choices: {smooth}."
+    return [Fault(what, loaded.root.locate(("network", "activation")).mark, hint)]
+
+
+def _schedule_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec) -> list[Fault]:
+    faults = []
+    for i, phase in enumerate(spec.training):
+        law = SCHEDULES[phase.schedule.kind]
+        for key in ("factor", "every", "final"):
+            if getattr(phase.schedule, key) is not None and key not in law.keys:
+                schedule = loaded.root.locate(("training", i, "schedule"))
+                what = f"the schedule '{phase.schedule.kind}' takes no '{key}'"
+                hint = f"Its keys: {listed(law.keys)}."
+                faults.append(Fault(what, schedule.keys.get(key, schedule.mark), hint))
+    return faults
+
+
+def _fault(loaded: LoadedSpec[RunSpec], misfit: Misfit) -> Fault:
+    """A misfit, at its key."""
+    *above, key = misfit.path
+    section = loaded.root.locate(tuple(above))
+    return Fault(misfit.what, section.keys.get(str(key), section.mark), misfit.hint)
