@@ -17,10 +17,8 @@ def records() -> set[type]:
     found: set[type] = set()
     for module in pkgutil.walk_packages(laaf_cli.__path__, "laaf_cli."):
         if (
-            (module.name.endswith((".fused", "__main__", ".build"))
-            and "kernel" in module.name)
-            or module.name.endswith("__main__")
-        ):
+            module.name.endswith((".fused", "__main__", ".build")) and "kernel" in module.name
+        ) or module.name.endswith("__main__"):
             continue
         members = vars(importlib.import_module(module.name)).values()
         found |= {

@@ -1,1 +1,3 @@
-"""The life of a run, in its order: plan, identity, inspection, train, record, solution, checkpoints, resume."""
+"""The life of a run, in its order: plan, identity, inspection, train, record, solution,
+checkpoints, resume.
+"""

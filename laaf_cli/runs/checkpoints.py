@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError
+from laaf_cli.files.target import CHECKPOINTS, replacing
 from laaf_cli.images.runfile.record import ImageRecord
 from laaf_cli.runfile import RunRecord, SealedRun, write_run
-from laaf_cli.files.target import CHECKPOINTS, replacing
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,14 @@ class CheckpointFiles:
             except RunFileError as error:
                 damages.append(str(error))
         if damages:
-            older = (f"Remove the checkpoint, and laaf resume goes on from {self.run}, which is "
-                    "older.")
-            hint = older if self.run.exists() else ("No older state is kept; laaf solve with "
-                                                   "--overwrite starts anew.")
+            older = (
+                f"Remove the checkpoint, and laaf resume goes on from {self.run}, which is older."
+            )
+            hint = (
+                older
+                if self.run.exists()
+                else ("No older state is kept; laaf solve with --overwrite starts anew.")
+            )
             raise RunFileError("\n".join([*damages, hint]))
         return None
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from laaf_cli.errors import UsageError
+from laaf_cli.images.runfile.record import ImageRecord
 from laaf_cli.metrics import Measure
 from laaf_cli.runfile import EventSummary, RunRecord, write_run
-from laaf_cli.images.runfile.record import ImageRecord
 
 
 class Told(Protocol):
@@ -75,12 +75,16 @@ class FinishedRun(Generic[SummaryType]):
             for find_folder in (Path.cwd, tempfile.gettempdir):
                 # in a folder that was deleted, finding fails too
                 with contextlib.suppress(OSError):
-                    other = Path(find_folder()) / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
+                    other = (
+                        Path(find_folder())
+                        / f"{path.stem[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}.h5"
+                    )
                     write_run(other, self.record)
                     raise UsageError(
-                        (f"{path} cannot be written: {reason}\nThe run is saved in {other}; "
-                        f"laaf show {other} shows it.")
+                        f"{path} cannot be written: {reason}\nThe run is saved in {other}; "
+                        f"laaf show {other} shows it."
                     ) from None
-            raise UsageError((f"{path} cannot be written: {reason}\nNo other place could be "
-                             "written either.")) from None
+            raise UsageError(
+                f"{path} cannot be written: {reason}\nNo other place could be written either."
+            ) from None
         return replace(self, summary=replace(self.summary, path=str(path)))

@@ -32,8 +32,8 @@ def make_hashes(
 ) -> Hashes:
     """The hashes of a run, from what a plan holds.
 
-    Runs share both where they differ in the seed, in what is told (title, reference, evaluation), or in the
-    device. Observed values count, not the name of their file.
+    Runs share both where they differ in the seed, in what is told (title, reference, evaluation),
+    or in the device. Observed values count, not the name of their file.
     """
     spec = run_spec.model_dump(mode="json")
     keys = ("coordinates", "unknowns", "constants", "equations")
@@ -43,7 +43,9 @@ def make_hashes(
     stated["learn"] = {name: learned["truth"] for name, learned in spec["learn"].items()}
     conditions = spec["conditions"]
     stated["conditions"] = {
-        name: {key: value for key, value in condition.items() if key not in (*_HOW, "data", "names")}
+        name: {
+            key: value for key, value in condition.items() if key not in (*_HOW, "data", "names")
+        }
         for name, condition in conditions.items()
     }
     stated["data"] = {key: spec["data"][key] for key in _OBSERVED} if spec["data"] else None
@@ -59,18 +61,26 @@ def make_hashes(
     ]
     if run_spec.data is not None and run_spec.data.reference:
         stated["reference"] = [spec["reference"], reference.fingerprint if reference else ""]
-    method = {key: spec[key] for key in ("network", "points", "weights", "training", "dtype", "transform")}
+    method = {
+        key: spec[key] for key in ("network", "points", "weights", "training", "dtype", "transform")
+    }
     method["points"] = {key: value for key, value in spec["points"].items() if key != "validation"}
     method["periodic"] = spec["periodic"]
     method["learn"] = {
         name: {key: value for key, value in learned.items() if key != "truth"}
         for name, learned in spec["learn"].items()
     }
-    method["data"] = {key: spec["data"][key] for key in ("points", "sampler", "weight")} if spec["data"] else None
+    method["data"] = (
+        {key: spec["data"][key] for key in ("points", "sampler", "weight")}
+        if spec["data"]
+        else None
+    )
     # The kernel asked for is the kernel taken by itself.
     engine = FASTEST if engine_name == FUSED else engine_name
     method |= {"derivatives": engine, "max_seconds": max_seconds}
-    method["conditions"] = {name: {key: condition[key] for key in _HOW} for name, condition in conditions.items()}
+    method["conditions"] = {
+        name: {key: condition[key] for key in _HOW} for name, condition in conditions.items()
+    }
     method["slopes"] = {"kind": "fixed"} if spec["slopes"]["kind"] == "fixed" else spec["slopes"]
     return Hashes(problem=hash_of(stated), method=hash_of(method))
 

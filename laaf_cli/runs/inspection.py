@@ -1,35 +1,16 @@
-"""What `laaf check` tells of a plan: points and weights drawn, the loss evaluated once, nothing trained."""
-
+"""What `laaf check` tells of a plan: points and weights drawn, the loss evaluated once, nothing
+trained.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-import torch
-
-from laaf_cli.derivatives import AUTO as FASTEST
-from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
-from laaf_cli.errors import Fault, SpecError, UsageError
-from laaf_cli.text import listed
-from laaf_cli.expression import Field
 from laaf_cli.multi_index import derivative_name
-from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Inputs, Mlp, SlopeRecovery, torch_device
-from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, constant_loss, python_functions
-from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
-from laaf_cli.seeds import random_stream
-from laaf_cli.runs.solution import make_periods
-from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Slopes, Text, load
-from laaf_cli.training import BALANCES, DEFAULT_LEARNING_RATE, OPTIMIZERS, RESAMPLERS, SCHEDULES, LearningRate, Misfit, Objective, TrainingPhase, balance_faults, phase_faults, resampling_faults
-
+from laaf_cli.problem import (
+    constant_loss,
+)
 from laaf_cli.runs.plan import Plan
 
 
@@ -50,15 +31,17 @@ class TermReport:
     weight: float
     """What multiplies it in the loss at step 0."""
     value: float | None
-    """Its value at step 0, without the weight; None where the form of the solution meets the condition."""
+    """Its value at step 0, without the weight; None where the form of the solution meets the
+    condition.
+    """
 
 
 @dataclass(frozen=True)
 class Inspection:
     """What `laaf check` tells.
 
-    start_loss: J̃(Θ₀), slope recovery included. constant_bound: min_c J_c(0) + W_a S(0), infinite where
-    S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that the first be below the second.
+    start_loss: J̃(Θ₀), slope recovery included. constant_bound: min_c J_c(0) + W_a S(0), infinite
+    where S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that the first be below the second.
     """
 
     terms: tuple[TermReport, ...]
@@ -86,7 +69,9 @@ def inspect(plan: Plan) -> Inspection:
             term.kind,
             tuple(
                 derivative_name(field.unknown, field.orders, plan.problem.domain.coordinates)
-                for field in sorted(term.fields, key=lambda f: (f.unknown, sum(f.orders), [-o for o in f.orders]))
+                for field in sorted(
+                    term.fields, key=lambda f: (f.unknown, sum(f.orders), [-o for o in f.orders])
+                )
             ),
             term.region.describe(plan.problem.domain),
             len(points[term.name]) if term.name in points else 0,
@@ -99,4 +84,6 @@ def inspect(plan: Plan) -> Inspection:
     recovery = plan.recovery
     if recovery is not None:
         bound += recovery.weight * recovery.at_zero(len(network.slopes.values))
-    return Inspection(terms, *network.count(), values.get("slope_recovery"), loss.total.item(), bound)
+    return Inspection(
+        terms, *network.count(), values.get("slope_recovery"), loss.total.item(), bound
+    )

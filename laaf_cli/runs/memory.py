@@ -10,10 +10,10 @@ from itertools import pairwise
 
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import FUSED, obstacle
-from laaf_cli.runs.out_of_memory import Consumer, shortage
 from laaf_cli.multi_index import lower_set
-from laaf_cli.runs.plan import Plan
 from laaf_cli.problem import Term
+from laaf_cli.runs.out_of_memory import Consumer, shortage
+from laaf_cli.runs.plan import Plan
 from laaf_cli.training import OPTIMIZERS
 from laaf_cli.training.inverse_hessian import MEMORY
 from laaf_cli.training.reading import read
@@ -46,7 +46,9 @@ def of_phase(plan: Plan, phase: int) -> list[Consumer]:
 
 def of_grid(plan: Plan) -> list[Consumer]:
     """The solution on the evaluation grid: coordinates, unknowns, references and errors."""
-    axes = dict(zip(plan.problem.domain.coordinates, (len(axis) for axis in plan.problem.grid), strict=True))
+    axes = dict(
+        zip(plan.problem.domain.coordinates, (len(axis) for axis in plan.problem.grid), strict=True)
+    )
     n_points = math.prod(axes.values())
     n_columns = 2 * len(axes) + 4 * len(plan.problem.unknowns)
     sizes = " × ".join(f"{n:,}" for n in axes.values())
@@ -78,8 +80,8 @@ def of_reference(plan: Plan) -> list[Consumer]:
     """
     [grid] = of_grid(plan)
     remedy = (
-        ("A smaller evaluation.grid lowers it, and reference: none does without, but then "
-        "nothing is known of the error")
+        "A smaller evaluation.grid lowers it, and reference: none does without, but then "
+        "nothing is known of the error"
     )
     return [Consumer(f"the reference on {grid.what}", grid.n_bytes, remedy)]
 
@@ -100,8 +102,10 @@ def _of_optimizer(plan: Plan, phase: int) -> Iterator[Consumer]:
     fewer = "fewer neurons in network.hidden lower it"
     if OPTIMIZERS[name].max_parameters is not None:
         yield Consumer(
-            (f"the inverse Hessian of '{name}', {n:,} × {n:,} numbers of {DOUBLE} bytes, and a "
-            "checkpoint of it"),
+            (
+                f"the inverse Hessian of '{name}', {n:,} × {n:,} numbers of {DOUBLE} bytes, and a "
+                "checkpoint of it"
+            ),
             DOUBLE * n * n * 2,
             f"training.{phase}.optimizer: lbfgs does without it, and {fewer}",
         )
@@ -127,7 +131,11 @@ def _of_terms(plan: Plan, phase: int, terms: list[Term]) -> Consumer:
     """
     reading = read(terms, plan.problem.learned)
     fields = [field.orders for field in reading.fields]
-    n_streams = len(lower_set([*fields, *(orders for operator in reading.operators for orders in operator.orders)]))
+    n_streams = len(
+        lower_set(
+            [*fields, *(orders for operator in reading.operators for orders in operator.orders)]
+        )
+    )
     order = max((term.order for term in terms), default=0)
     hidden, n_outputs = plan.spec.network.hidden, len(plan.problem.trial.outputs)
     n_points = plan.spec.training[phase].batch or _n_points(plan, phase, terms)
@@ -138,11 +146,15 @@ def _of_terms(plan: Plan, phase: int, terms: list[Term]) -> Consumer:
         # Of each layer its streams before and after the activation, and the derivatives of the
         # activation.
         what = f"the layers and their {n_streams} derivatives" if n_streams > 1 else "the layers"
-        n_numbers = at_ends + sum(hidden) * (2 * n_streams + order + 1) + 4 * n_streams * max(hidden)
+        n_numbers = (
+            at_ends + sum(hidden) * (2 * n_streams + order + 1) + 4 * n_streams * max(hidden)
+        )
     size = _itemsize(plan)
     return Consumer(
-        (f"{what} at {n_points:,} points of {_named(terms)}, {n_numbers:,} numbers of {size} "
-        "bytes for each"),
+        (
+            f"{what} at {n_points:,} points of {_named(terms)}, {n_numbers:,} numbers of {size} "
+            "bytes for each"
+        ),
         size * n_numbers * n_points,
         _fewer_points(plan, phase, terms, order),
     )

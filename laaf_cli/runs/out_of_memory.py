@@ -33,8 +33,13 @@ small letters.
 
 _KINDS = (RuntimeError, OSError, ValueError, ImportError)
 
-_ASKED = re.compile((r"(?:tried to allocate|unable to allocate) ([\d.]+) "
-                    r"?(bytes|[KMGT]iB)"), re.IGNORECASE)
+_ASKED = re.compile(
+    (
+        r"(?:tried to allocate|unable to allocate) ([\d.]+) "
+        r"?(bytes|[KMGT]iB)"
+    ),
+    re.IGNORECASE,
+)
 _UNITS = {"bytes": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 NOTEWORTHY = 0.25
@@ -81,8 +86,11 @@ def has_run_out(error: Exception) -> bool:
 def _explained(error: Exception, doing: str, consumers: Sequence[Consumer]) -> str:
     asked = _ASKED.search(str(error))
     on_gpu = "CUDA" in str(error)
-    more = (f", which asked for {in_bytes(float(asked[1]) * _UNITS[asked[2].lower()])} "
-           "more") if asked else ""
+    more = (
+        (f", which asked for {in_bytes(float(asked[1]) * _UNITS[asked[2].lower()])} more")
+        if asked
+        else ""
+    )
     headline = f"{'the memory of the GPU' if on_gpu else 'memory'} ran out while {doing}{more}"
     elsewhere = ["--device cpu trains in the memory of the machine."] if on_gpu else []
     return "\n".join([headline, *largest(consumers), *elsewhere])
@@ -106,8 +114,10 @@ def shortage(what: str, consumers: Sequence[Consumer]) -> str:
     if n_bytes <= free:
         return ""
     return "\n".join(
-        [(f"{what} takes about {in_bytes(n_bytes)} of memory, and {in_bytes(free)} are "
-         "free"), *largest(consumers)]
+        [
+            (f"{what} takes about {in_bytes(n_bytes)} of memory, and {in_bytes(free)} are free"),
+            *largest(consumers),
+        ]
     )
 
 
@@ -134,8 +144,15 @@ def _free_in_group() -> float:
     try:
         most = (group / "memory.max").read_text(encoding="ascii").strip()
         used = int((group / "memory.current").read_text(encoding="ascii"))
-        statistics = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
-        return math.inf if most == "max" else int(most) - used + int(statistics.get("inactive_file", 0))
+        statistics = dict(
+            line.split()
+            for line in (group / "memory.stat").read_text(encoding="ascii").splitlines()
+        )
+        return (
+            math.inf
+            if most == "max"
+            else int(most) - used + int(statistics.get("inactive_file", 0))
+        )
     except (OSError, ValueError):
         return math.inf
 

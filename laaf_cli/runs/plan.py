@@ -4,34 +4,50 @@ starts.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
-from laaf_cli.errors import Fault, SpecError, UsageError
-from laaf_cli.text import listed
+from laaf_cli.errors import Fault, SpecError
 from laaf_cli.expression import Field
-from laaf_cli.multi_index import derivative_name
-from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Inputs, Mlp, SlopeRecovery, torch_device
-from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, constant_loss, python_functions
-from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
+from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery, torch_device
+from laaf_cli.problem import (
+    PointSet,
+    Problem,
+    Sampled,
+    build,
+    python_functions,
+)
+from laaf_cli.reference import (
+    AUTO,
+    NO_REFERENCE,
+    REFERENCES,
+    Reference,
+    ReferenceRefusedError,
+    make_reference,
+)
 from laaf_cli.runs.identity import Hashes, make_hashes
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
-from laaf_cli.seeds import random_stream
 from laaf_cli.runs.solution import make_periods
-from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Slopes, Text, load
-from laaf_cli.training import BALANCES, DEFAULT_LEARNING_RATE, OPTIMIZERS, RESAMPLERS, SCHEDULES, LearningRate, Misfit, Objective, TrainingPhase, balance_faults, phase_faults, resampling_faults
+from laaf_cli.seeds import random_stream
+from laaf_cli.spec import KeyPath, Override, RunSpec, Slopes, Text, load
+from laaf_cli.text import listed
+from laaf_cli.training import (
+    BALANCES,
+    DEFAULT_LEARNING_RATE,
+    OPTIMIZERS,
+    RESAMPLERS,
+    SCHEDULES,
+    LearningRate,
+    Objective,
+    TrainingPhase,
+)
 
 CHOICES: dict[KeyPath, tuple[str, ...]] = {
     ("network", "activation"): tuple(ACTIVATIONS),
@@ -136,7 +152,9 @@ class Plan:
         """
         slopes = self.spec.slopes
         without = "-norecovery" if slopes.kind != "fixed" and slopes.recovery is None else ""
-        return Path("runs") / f"{self.name}-{slopes.kind}-n{slopes.n:g}{without}-s{self.spec.seed}.h5"
+        return (
+            Path("runs") / f"{self.name}-{slopes.kind}-n{slopes.n:g}{without}-s{self.spec.seed}.h5"
+        )
 
     def make_network(self) -> Mlp:
         """The network with its initial weights; those depend on the seed and the widths alone."""
@@ -165,7 +183,9 @@ class Plan:
     @property
     def can_do_without_reference(self) -> bool:
         """Whether nobody asked for a reference and no data are taken from it."""
-        return self.spec.reference.kind == AUTO and not (self.spec.data is not None and self.spec.data.reference)
+        return self.spec.reference.kind == AUTO and not (
+            self.spec.data is not None and self.spec.data.reference
+        )
 
     def draw_points(self) -> dict[str, PointSet]:
         """The points of every trained term, with the values that are observed there.
@@ -175,7 +195,11 @@ class Plan:
         """
         points = self.problem.draw_points(self.spec.seed)
         for term in self.problem.trained_terms:
-            if isinstance(term.region, Sampled) and term.region.targets is None and self.reference is not None:
+            if (
+                isinstance(term.region, Sampled)
+                and term.region.targets is None
+                and self.reference is not None
+            ):
                 places = points[term.name].points
                 values = self.reference.evaluate(places).fields
                 observed = {f.unknown: values[f.unknown] for f in self._observed(term.name)}
@@ -222,7 +246,6 @@ class Plan:
         return replace(self, spec=spec, overrides=(*self.overrides, override))
 
 
-
 def make_plan(
     text: Text,
     overrides: Sequence[Override] = (),
@@ -242,7 +265,9 @@ def make_plan(
     right.
     """
     loaded = load(text, overrides)
-    spec, problem = build(loaded, CHOICES, python_functions(loaded, allowed=allow_python, known=known_python))
+    spec, problem = build(
+        loaded, CHOICES, python_functions(loaded, allowed=allow_python, known=known_python)
+    )
     faults = plan_faults(loaded, spec, problem)
     reference, without = None, ""
     try:
@@ -250,7 +275,9 @@ def make_plan(
     except ReferenceRefusedError as error:
         if spec.reference.kind != AUTO:
             hint = "reference: none trains without one."
-            faults.append(Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint))
+            faults.append(
+                Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint)
+            )
         elif spec.data is not None and spec.data.reference:
             what = f"the data are those of the reference, and there is none: {error}"
             hint = "Give the data as a target or a file, or name another reference."
@@ -260,7 +287,17 @@ def make_plan(
         raise SpecError(faults)
     spec = _with_learning_rates(spec)
     name = Path(text.name).stem
-    plan = Plan(name=name, text=text, spec=spec, problem=problem, reference=reference, engine_name=derivatives, max_seconds=max_seconds, no_reference=without, overrides=tuple(overrides))
+    plan = Plan(
+        name=name,
+        text=text,
+        spec=spec,
+        problem=problem,
+        reference=reference,
+        engine_name=derivatives,
+        max_seconds=max_seconds,
+        no_reference=without,
+        overrides=tuple(overrides),
+    )
     if derivatives == FUSED:
         require_kernel(plan.device.type, spec, problem)
     return plan

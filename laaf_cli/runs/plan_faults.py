@@ -1,35 +1,25 @@
 """What is wrong with a spec that only its problem, or the tables of other packages, can tell."""
 
-
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-
-from laaf_cli.derivatives import AUTO as FASTEST
-from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
-from laaf_cli.errors import Fault, SpecError, UsageError
-from laaf_cli.text import listed
-from laaf_cli.expression import Field
-from laaf_cli.multi_index import derivative_name
-from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Inputs, Mlp, SlopeRecovery, torch_device
-from laaf_cli.problem import Observed, PointSet, Problem, Sampled, build, constant_loss, python_functions
-from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES, Reference, ReferenceRefusedError, make_reference
-from laaf_cli.seeds import random_stream
+from laaf_cli.derivatives import obstacle
+from laaf_cli.errors import Fault, UsageError
+from laaf_cli.network import ACTIVATIONS, Inputs
+from laaf_cli.problem import (
+    Problem,
+)
 from laaf_cli.runs.solution import make_periods
-from laaf_cli.spec import KeyPath, LoadedSpec, Override, RunSpec, Slopes, Text, load
-from laaf_cli.training import BALANCES, DEFAULT_LEARNING_RATE, OPTIMIZERS, RESAMPLERS, SCHEDULES, LearningRate, Misfit, Objective, TrainingPhase, balance_faults, phase_faults, resampling_faults
-
+from laaf_cli.spec import LoadedSpec, RunSpec
+from laaf_cli.text import listed
+from laaf_cli.training import (
+    SCHEDULES,
+    Misfit,
+    balance_faults,
+    phase_faults,
+    resampling_faults,
+)
 
 
 def require_kernel(device: str, spec: RunSpec, problem: Problem) -> None:
@@ -39,15 +29,24 @@ def require_kernel(device: str, spec: RunSpec, problem: Problem) -> None:
         if reason:
             raise UsageError(
                 f"--derivatives fused cannot compute '{term.name}': {reason}\n"
-                "--derivatives auto takes the kernel where it can, and Taylor mode in torch elsewhere"
+                "--derivatives auto takes the kernel where it can, and Taylor mode in torch "
+                "elsewhere"
             )
 
 
 def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
-    """Activations that are not smooth enough, and settings of training that fit neither each other nor the problem."""
+    """Activations that are not smooth enough, and settings of training that fit neither each
+    other nor the problem.
+    """
     periods = make_periods(problem.trial, problem.domain)
-    widths = [Inputs(problem.domain.dimension, None, periods).width, *spec.network.hidden, len(problem.trial.outputs)]
-    n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + len(problem.learned)
+    widths = [
+        Inputs(problem.domain.dimension, None, periods).width,
+        *spec.network.hidden,
+        len(problem.trial.outputs),
+    ]
+    n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + len(
+        problem.learned
+    )
     adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
     return [
         *_activation_faults(loaded, spec, problem),

@@ -29,7 +29,10 @@ def provenance(device: torch.device) -> dict[str, str | int | float]:
         "threads": torch.get_num_threads(),
         "tf32": int(torch.get_float32_matmul_precision() != "highest"),
         "python_version": sys.version.split()[0],
-        **{f"{package}_version": _version(package) for package in ("torch", "numpy", "scipy", "h5py")},
+        **{
+            f"{package}_version": _version(package)
+            for package in ("torch", "numpy", "scipy", "h5py")
+        },
     }
 
 
@@ -42,4 +45,4 @@ def _version(package: str) -> str:
 def spec_source(text: Text, overrides: tuple[Override, ...]) -> SpecSource:
     """The spec as it was given, and what the command line put in."""
     told = tuple((".".join(map(str, override.path)), override.text) for override in overrides)
-    return SpecSource(os.path.abspath(text.name), text.content, told)  # noqa: PTH100 - links stay
+    return SpecSource(os.path.abspath(text.name), text.content, told)

@@ -12,19 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from laaf_cli.runs.finished import FinishedRun
-from laaf_cli.metrics import max_error, relative_l2
-from laaf_cli.network import Mlp
-from laaf_cli.runs.plan import Plan
-from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.arrays import Array
-from laaf_cli.runs.provenance import provenance, spec_source
-from laaf_cli.reference import ReferenceValues
-from laaf_cli.runfile.diagnostics import doubts
 from laaf_cli.json_record import JsonRecord
+from laaf_cli.metrics import MEASURES, Measure, max_error, relative_l2
+from laaf_cli.network import Mlp
+from laaf_cli.problem import NORMAL, OBSERVED
+from laaf_cli.reference import ReferenceValues
+from laaf_cli.runfile import (
+    Checkpoint,
+    ErrorAtTimes,
+    EventSummary,
+    GridFields,
+    History,
+    NetworkParameters,
+    PhaseSummary,
+    RunRecord,
+)
+from laaf_cli.runfile.diagnostics import doubts
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
-from laaf_cli.metrics import MEASURES, Measure
-from laaf_cli.runfile import Checkpoint, ErrorAtTimes, EventSummary, GridFields, History, NetworkParameters, PhaseSummary, RunRecord
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.provenance import provenance, spec_source
 from laaf_cli.runs.solution import Solution
 from laaf_cli.training import TrainingResult, TrainingState
 
@@ -134,7 +142,9 @@ class Summary(JsonRecord):
 
     @property
     def why_unknown(self) -> str:
-        return self.no_reference or "the spec names no reference" if self.relative_l2 is None else ""
+        return (
+            self.no_reference or "the spec names no reference" if self.relative_l2 is None else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -166,14 +176,26 @@ def finish(
     axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
     found = Solution.of(network, plan.make_engine, problem.trial)
     solution = found.unknowns(problem.unknowns, grid)
-    errors = {name: solution[name] - reference.fields[name] for name in solution} if reference else None
-    l2 = {name: relative_l2(solution[name], reference.fields[name]) for name in solution} if reference else None
-    largest = {name: max_error(solution[name], reference.fields[name]) for name in solution} if reference else None
+    errors = (
+        {name: solution[name] - reference.fields[name] for name in solution} if reference else None
+    )
+    l2 = (
+        {name: relative_l2(solution[name], reference.fields[name]) for name in solution}
+        if reference
+        else None
+    )
+    largest = (
+        {name: max_error(solution[name], reference.fields[name]) for name in solution}
+        if reference
+        else None
+    )
     at_slices = [found.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
     at_times = _error_at_times(slices, at_slices)
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
-        return GridFields(axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes)
+        return GridFields(
+            axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes
+        )
 
     method = plan.reference.method if plan.reference else "none"
     history = _history(result)
@@ -217,7 +239,11 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
     def columns(prefix: str) -> dict[str, dict[str, Array]]:
         """The symbols of this prefix, by term."""
         found = {
-            term: {name.removeprefix(prefix): v for name, v in given.symbols.items() if name.startswith(prefix)}
+            term: {
+                name.removeprefix(prefix): v
+                for name, v in given.symbols.items()
+                if name.startswith(prefix)
+            }
             for term, given in setting.points.items()
         }
         return {term: values for term, values in found.items() if values}
@@ -226,7 +252,10 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
         points={name: given.points for name, given in setting.points.items()},
         observed=columns(OBSERVED),
         normals=columns(NORMAL),
-        held_weights={name: value.detach().cpu().numpy() for name, value in (setting.held_weights or {}).items()},
+        held_weights={
+            name: value.detach().cpu().numpy()
+            for name, value in (setting.held_weights or {}).items()
+        },
         factors=setting.factors,
         constants=state.constants,
         optimizer=state.optimizer,
@@ -304,7 +333,13 @@ def _summary(
         stop_detail=result.detail,
         iterations=result.iterations,
         phases=[
-            PhaseSummary(optimizer=phase.optimizer, iterations=phase.iterations, end=phase.end.value, detail=phase.detail) for phase in result.phases
+            PhaseSummary(
+                optimizer=phase.optimizer,
+                iterations=phase.iterations,
+                end=phase.end.value,
+                detail=phase.detail,
+            )
+            for phase in result.phases
         ],
         events=[EventSummary(event.iteration, event.what) for event in result.events],
         wall_time_s=result.wall_time_s,
@@ -318,7 +353,9 @@ def _summary(
         relative_l2=l2,
         max_error=largest,
         times=list(plan.problem.times) if at_times else [],
-        at_times={name: values.tolist() for name, values in at_times.relative_l2.items()} if at_times else None,
+        at_times={name: values.tolist() for name, values in at_times.relative_l2.items()}
+        if at_times
+        else None,
         reference=method,
         reference_error=reference.error_estimate if reference else None,
         reference_time_s=reference.wall_time_s if reference else None,
@@ -331,7 +368,9 @@ def _summary(
     )
 
 
-def _attributes(plan: Plan, result: TrainingResult, summary: Summary) -> dict[str, str | int | float]:
+def _attributes(
+    plan: Plan, result: TrainingResult, summary: Summary
+) -> dict[str, str | int | float]:
     return provenance(plan.device) | {
         "task": "equation",
         "title": summary.title,
@@ -375,7 +414,9 @@ def _history(result: TrainingResult) -> History:
         terms={name: np.array([r.terms[name] for r in records]) for name in records[0].terms},
         weights={name: np.array([r.weights[name] for r in records]) for name in records[0].terms},
         slopes=tuple(np.stack(layer) for layer in zip(*(r.scales for r in records), strict=True)),
-        constants={name: np.array([r.constants[name] for r in records]) for name in records[0].constants},
+        constants={
+            name: np.array([r.constants[name] for r in records]) for name in records[0].constants
+        },
     )
 
 

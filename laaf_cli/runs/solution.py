@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -11,29 +12,24 @@ from typing import cast
 import numpy as np
 import torch
 
-from laaf_cli.derivatives import AUTO, ENGINES, FUSED
+from laaf_cli.arrays import Array
+from laaf_cli.derivatives import AUTO, ENGINES, FUSED, MakeEngine
 from laaf_cli.errors import RunFileError, SpecError, UsageError
-from laaf_cli.text import did_you_mean, listed
-from laaf_cli.expression import ExpressionError, Field, Scope, Symbol, resolve
+from laaf_cli.expression import (
+    NUMPY,
+    ExpressionError,
+    Field,
+    Scope,
+    Symbol,
+    evaluate,
+    fields,
+    resolve,
+)
 from laaf_cli.multi_index import lower_set
-from laaf_cli.network import ACTIVATIONS, Mlp, torch_device
+from laaf_cli.network import ACTIVATIONS, Mlp, Period, torch_device
 from laaf_cli.problem import Domain, Places, Trial, build_form
-from laaf_cli.arrays import Array
 from laaf_cli.runfile import NetworkParameters, RunFile
-from laaf_cli.text import shown
-
-import copy
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
-import torch
-
-from laaf_cli.derivatives import MakeEngine
-from laaf_cli.expression import NUMPY, Field, evaluate, fields
-from laaf_cli.network import Mlp, Period
-from laaf_cli.problem import Domain, Trial
-from laaf_cli.arrays import Array
+from laaf_cli.text import did_you_mean, listed, shown
 
 _POINTS_AT_A_TIME = 20_000
 
@@ -74,7 +70,9 @@ class Solution:
         found = {name: np.empty(len(points)) for name in wanted}
         for start in range(0, len(points), points_at_a_time):
             block = points[start : start + points_at_a_time]
-            outputs = engine.evaluate(engine.prepare(torch.from_numpy(block).to(self.network.device)))
+            outputs = engine.evaluate(
+                engine.prepare(torch.from_numpy(block).to(self.network.device))
+            )
             values = {field: output.cpu().numpy() for field, output in outputs.items()}
             columns = dict(zip(self.trial.coordinates, block.T, strict=True))
             for name, tree in trees.items():
@@ -87,7 +85,10 @@ class Solution:
 
 def make_periods(trial: Trial, domain: Domain) -> dict[int, Period]:
     """The periodic inputs of a network, by axis."""
-    return {axis: Period(domain.lower[axis], domain.upper[axis], count) for axis, count in trial.harmonics.items()}
+    return {
+        axis: Period(domain.lower[axis], domain.upper[axis], count)
+        for axis, count in trial.harmonics.items()
+    }
 
 
 MAX_BLOCK = 20_000
@@ -123,10 +124,14 @@ class TrainedNetwork:
         """
         scope = Scope(coordinates=self.domain.coordinates, unknowns=self.unknowns)
         if name in self.domain.coordinates:
-            raise UsageError((f"'{name}' is a coordinate, and those are always written; "
-                             f"--fields takes {_forms(scope)}"))
+            raise UsageError(
+                f"'{name}' is a coordinate, and those are always written; "
+                f"--fields takes {_forms(scope)}"
+            )
         if name.partition("_")[0] not in self.unknowns:
-            hint = did_you_mean(name, [*self.unknowns, *scope.derivatives(1), *scope.derivatives(2)])
+            hint = did_you_mean(
+                name, [*self.unknowns, *scope.derivatives(1), *scope.derivatives(2)]
+            )
             what = f"unknown field {shown(name)}" + (f". {hint}" if hint else "")
             raise UsageError(f"{what}\n--fields takes {_forms(scope)}")
         try:
@@ -138,9 +143,13 @@ class TrainedNetwork:
             needed = self.solution.needed([field])
         except ExpressionError as error:
             fault = error.faults[0]
-            raise UsageError((f"with the transform of this run, '{name}' cannot be derived: "
-                             f"{fault.what}")) from None
-        order, activation = max((sum(each.orders) for each in needed), default=0), self.solution.network.activation
+            raise UsageError(
+                f"with the transform of this run, '{name}' cannot be derived: {fault.what}"
+            ) from None
+        order, activation = (
+            max((sum(each.orders) for each in needed), default=0),
+            self.solution.network.activation,
+        )
         if order > activation.max_order:
             is_own = needed == {field}
             takes = "is" if is_own else "takes, through the transform of this run,"
@@ -158,7 +167,9 @@ class TrainedNetwork:
         size = _block_size(self.solution, fields)
         found = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
-            for name, values in self.solution.evaluate(fields, places.block(start, start + size)).items():
+            for name, values in self.solution.evaluate(
+                fields, places.block(start, start + size)
+            ).items():
                 found[name][start : start + size] = values
         return {name: values.reshape(places.shape) for name, values in found.items()}
 
@@ -209,8 +220,9 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     _check_settings(run, parameters)
     engine = run.attributes["derivatives"]
     if engine not in ENGINES:
-        raise RunFileError((f"{run.path} computed its derivatives by {shown(engine)}; known are "
-                           f"{listed(ENGINES)}"))
+        raise RunFileError(
+            f"{run.path} computed its derivatives by {shown(engine)}; known are {listed(ENGINES)}"
+        )
     axes = {name: _axis(run, name) for name in spec.coordinates}
     lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
     domain, trial = _form(run, Domain(coordinates=tuple(axes), lower=lower, upper=upper))
@@ -230,7 +242,11 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     return TrainedNetwork(
         # The kernel of the run may be missing here, and other fields may be of higher order than it
         # goes.
-        solution=Solution(network.requires_grad_(False).to(chosen), ENGINES[AUTO if engine == FUSED else engine], trial),
+        solution=Solution(
+            network.requires_grad_(False).to(chosen),
+            ENGINES[AUTO if engine == FUSED else engine],
+            trial,
+        ),
         domain=domain,
         unknowns=tuple(spec.unknowns),
         axes=axes,
@@ -244,8 +260,9 @@ def _form(run: RunFile, domain: Domain) -> tuple[Domain, Trial]:
     try:
         return build_form(run.spec, domain)
     except SpecError as error:
-        raise RunFileError((f"spec/settings in {run.path} tells of no solution: "
-                           f"{error.faults[0].what}")) from None
+        raise RunFileError(
+            f"spec/settings in {run.path} tells of no solution: {error.faults[0].what}"
+        ) from None
 
 
 def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
@@ -268,8 +285,8 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
             )
     if spec.network.activation not in ACTIVATIONS:
         raise RunFileError(
-            (f"{run.path} has the activation function {shown(spec.network.activation)}; known "
-            f"are {listed(ACTIVATIONS)}")
+            f"{run.path} has the activation function {shown(spec.network.activation)}; known "
+            f"are {listed(ACTIVATIONS)}"
         )
 
 
@@ -282,8 +299,9 @@ def _axis(run: RunFile, name: str) -> Array:
     values = run.array(path).astype(np.float64)
     size = abs(float(values[0])) + abs(float(values[-1]))
     if not (math.isfinite(size) and (values[1:] > values[:-1]).all()):
-        raise RunFileError((f"{path} in {run.path} does not rise from one bound of the domain "
-                           "to the other"))
+        raise RunFileError(
+            f"{path} in {run.path} does not rise from one bound of the domain to the other"
+        )
     return values
 
 

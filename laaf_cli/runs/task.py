@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from laaf_cli.runs import train as run
-from laaf_cli.runs.checkpoints import CheckpointFiles
+from laaf_cli.errors import RunFileError
 from laaf_cli.images import resumption as image_resumption
-from laaf_cli.images.state import PastImageRun
 from laaf_cli.images.plan import ImagePlan
+from laaf_cli.images.runfile.read import ImageRunFile
+from laaf_cli.images.state import PastImageRun
 from laaf_cli.images.train import execute as classify
 from laaf_cli.images.trainer import EpochRecord
-from laaf_cli.errors import RunFileError
+from laaf_cli.runfile import RunFile, task_of
+from laaf_cli.runs import train as run
+from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
-from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.resume.resumption import UNFINISHED, unfinished
-from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.runfile import RunFile, task_of
+from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.spec import RunSpec
 from laaf_cli.training import Record
 
@@ -51,7 +51,11 @@ class Unwatched:
 
 def n_iterations(plan: AnyPlan) -> int:
     """The steps of the whole training."""
-    return plan.n_iterations if isinstance(plan, ImagePlan) else sum(phase.iterations for phase in plan.phases)
+    return (
+        plan.n_iterations
+        if isinstance(plan, ImagePlan)
+        else sum(phase.iterations for phase in plan.phases)
+    )
 
 
 def read_past(path: Path) -> AnyPast:
@@ -141,7 +145,12 @@ def identity(plan: AnyPlan) -> Identity:
     told = ""
     if isinstance(plan, Plan):
         told = _told(plan.spec, plan.reference.method if plan.reference is not None else "")
-    return Identity(problem_hash=plan.hashes.problem, method_hash=plan.hashes.method, told=told, seed=plan.spec.seed)
+    return Identity(
+        problem_hash=plan.hashes.problem,
+        method_hash=plan.hashes.method,
+        told=told,
+        seed=plan.spec.seed,
+    )
 
 
 def stored_run(path: Path) -> StoredRun:
@@ -152,9 +161,24 @@ def stored_run(path: Path) -> StoredRun:
     else:
         with RunFile(path) as file:
             method = file.group_attributes("reference")["method"] if file.has("reference") else ""
-            facts, told, error = file.attributes, _told(file.spec, method), file.attributes["relative_l2"]
-    own = Identity(problem_hash=facts["problem_hash"], method_hash=facts["method_hash"], told=told, seed=facts["seed"])
-    return StoredRun(identity=own, stop_reason=facts["stop_reason"], stop_detail=facts["stop_detail"], error=error, wall_time_s=facts["wall_time_s"])
+            facts, told, error = (
+                file.attributes,
+                _told(file.spec, method),
+                file.attributes["relative_l2"],
+            )
+    own = Identity(
+        problem_hash=facts["problem_hash"],
+        method_hash=facts["method_hash"],
+        told=told,
+        seed=facts["seed"],
+    )
+    return StoredRun(
+        identity=own,
+        stop_reason=facts["stop_reason"],
+        stop_detail=facts["stop_detail"],
+        error=error,
+        wall_time_s=facts["wall_time_s"],
+    )
 
 
 def _told(spec: RunSpec, method: str) -> str:

@@ -10,18 +10,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from laaf_cli.arrays import Array
+from laaf_cli.metrics import relative_l2
+from laaf_cli.network import Mlp
+from laaf_cli.problem import grid_points
+from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
 from laaf_cli.runs import memory
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.out_of_memory import within_memory
-from laaf_cli.metrics import relative_l2
-from laaf_cli.network import Mlp
-from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.plan import Plan
-from laaf_cli.problem import grid_points
-from laaf_cli.arrays import Array
-from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
-from laaf_cli.runs.solution import Solution
 from laaf_cli.runs.record import Slice, Summary, finish
+from laaf_cli.runs.resume.state import PastRun
+from laaf_cli.runs.solution import Solution
 from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, validate
 
 
@@ -61,7 +61,9 @@ def execute(
         fields = reference.fields
 
         def monitor(current: Mlp) -> float:
-            found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(plan.problem.unknowns, grid)
+            found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(
+                plan.problem.unknowns, grid
+            )
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
     def finished(result: TrainingResult) -> FinishedRun[Summary]:
@@ -70,7 +72,10 @@ def execute(
 
     checkpoints: Checkpoints[TrainingResult] | None = None
     if on_checkpoint is not None and plan.spec.checkpoint is not None:
-        checkpoints = Checkpoints(keep=lambda result: on_checkpoint(finished(result)), every_s=plan.spec.checkpoint.every_s)
+        checkpoints = Checkpoints(
+            keep=lambda result: on_checkpoint(finished(result)),
+            every_s=plan.spec.checkpoint.every_s,
+        )
     trainer = Trainer(
         objective,
         plan.phases,
@@ -90,7 +95,9 @@ def execute(
             past.go_on(trainer, points)
         result = trainer.train()
         if result.divergence is None:
-            result = replace(result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed))
+            result = replace(
+                result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed)
+            )
     return finished(result)
 
 
@@ -117,9 +124,13 @@ def _slices(plan: Plan) -> list[Slice]:
         return []
     slices = []
     for time in problem.times:
-        axes = tuple(np.array([time]) if i == axis else values for i, values in enumerate(problem.grid))
+        axes = tuple(
+            np.array([time]) if i == axis else values for i, values in enumerate(problem.grid)
+        )
         points = grid_points(axes)
-        slices.append(Slice(time, points, plan.reference.evaluate(points).fields if plan.reference else None))
+        slices.append(
+            Slice(time, points, plan.reference.evaluate(points).fields if plan.reference else None)
+        )
     return slices
 
 

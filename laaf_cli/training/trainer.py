@@ -271,7 +271,7 @@ class Trainer:
 
     @property
     def _stepper(self) -> Stepper:
-        assert self.stepper is not None  # noqa: S101 - made as the phase begins
+        assert self.stepper is not None
         return self.stepper
 
     def _keep(self, now: float) -> None:

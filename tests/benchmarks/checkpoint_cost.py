@@ -43,7 +43,7 @@ CASES = (
 
 
 class _EveryIteration(Checkpoints):
-    def is_due(self, now: float, *, phase_begins: bool) -> bool:  # noqa: ARG002 - the signature is that of the parent
+    def is_due(self, now: float, *, phase_begins: bool) -> bool:
         return True
 
 

@@ -14,8 +14,8 @@ import torch
 
 from laaf_cli import __version__
 from laaf_cli.errors import Fault, RunFileError, SpecError
-from laaf_cli.runs.identity import Hashes
 from laaf_cli.runfile import SpecSource
+from laaf_cli.runs.identity import Hashes
 from laaf_cli.spec import Override, Text, read_text
 from laaf_cli.text import printable
 
@@ -61,7 +61,9 @@ def stored_overrides(past: Past) -> list[Override]:
 
 def is_bound(seconds: Any) -> bool:
     """Whether this is a bound on seconds, or none."""
-    return seconds is None or (isinstance(seconds, float | int) and 0 <= seconds < sys.float_info.max)
+    return seconds is None or (
+        isinstance(seconds, float | int) and 0 <= seconds < sys.float_info.max
+    )
 
 
 def check_file(past: Past, make: Callable[[Text], Planned]) -> None:
@@ -71,7 +73,7 @@ def check_file(past: Past, make: Callable[[Text], Planned]) -> None:
     Raises SpecError with the differences.
     """
     path = past.source.path
-    if not os.path.isfile(path):  # noqa: PTH113 - Path raises where a stranger's name is too long to be one
+    if not os.path.isfile(path):
         return
     text = read_text(Path(path))
     if text.content != past.source.yaml:
@@ -80,7 +82,9 @@ def check_file(past: Past, make: Callable[[Text], Planned]) -> None:
             now = make(text)
         except SpecError:
             # Without its lines: a stranger's run file may name any file, and have them shown.
-            raise SpecError([Fault(f"{what}, and is no spec that can be carried out", hint=_hint(past))]) from None
+            raise SpecError(
+                [Fault(f"{what}, and is no spec that can be carried out", hint=_hint(past))]
+            ) from None
         check_unchanged(past, now, what)
 
 
@@ -115,7 +119,13 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    text = "absent" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = (
+        "absent"
+        if value is None
+        else value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False)
+    )
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 

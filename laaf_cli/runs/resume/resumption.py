@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from laaf_cli.runs.resume.drift import check_file, check_unchanged, inexact, is_bound, stored_overrides
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.runs.resume.drift import (
+    check_file,
+    check_unchanged,
+    inexact,
+    is_bound,
+    stored_overrides,
+)
+from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.spec import Override, Text
 from laaf_cli.text import printable
 
@@ -66,12 +72,16 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     }
     bound = past.settings.get("max_seconds")
     if how["derivatives"] not in list(ENGINES) or not is_bound(bound):
-        raise RunFileError((f"spec/settings in {past.path} does not say how the derivatives or "
-                           "the seconds are meant"))
+        raise RunFileError(
+            f"spec/settings in {past.path} does not say how the derivatives or "
+            "the seconds are meant"
+        )
     n_phases = int(past.checkpoint.attributes["phase"]) + (past.stop_reason != "running")
     if len(past.phases) != n_phases:
-        raise RunFileError((f"history/phases in {past.path} tells of {len(past.phases)} phases "
-                           f"instead of {n_phases}"))
+        raise RunFileError(
+            f"history/phases in {past.path} tells of {len(past.phases)} phases "
+            f"instead of {n_phases}"
+        )
 
     def planned(text: Text) -> Plan:
         return make_plan(text, overrides, max_seconds=bound, **how)
@@ -86,13 +96,19 @@ def resume(past: PastRun, wishes: Wishes) -> Resumption:
     if changes or seconds != bound:  # else nothing is read, and no Python file run, a second time
         plan = make_plan(text, [*overrides, *changes], max_seconds=seconds, **how)
     inexact = tuple(_inexact(past, plan))
-    resumed = f"resumed after it diverged: {past.attributes['stop_detail']}" if _diverged(past) else "resumed"
+    resumed = (
+        f"resumed after it diverged: {past.attributes['stop_detail']}"
+        if _diverged(past)
+        else "resumed"
+    )
     more = [f"{wishes.iterations} iterations more"] if wishes.iterations else []
     events = _events(resumed, *more, *inexact)
     at = past.checkpoint.attributes
     left = int(at["retries"]) if past.stop_reason in UNFINISHED else 0
     retries = max(left, wishes.retries + int(at["n_retries"]))
-    return Resumption(plan=plan, past=replace(past, new_events=events), retries=retries, inexact=inexact)
+    return Resumption(
+        plan=plan, past=replace(past, new_events=events), retries=retries, inexact=inexact
+    )
 
 
 def unfinished(plan: Plan, past: PastRun) -> PastRun | None:
@@ -114,8 +130,8 @@ def _check_there_is_more(past: PastRun, wishes: Wishes) -> None:
     more = wishes.iterations or 0
     if past.stop_reason == "completed" and not more:
         raise UsageError(
-            (f"{past.path} is finished, after {past.iterations} iterations; --iterations N "
-            "trains it further by as many")
+            f"{past.path} is finished, after {past.iterations} iterations; --iterations N "
+            "trains it further by as many"
         )
     if past.stop_reason == "max-seconds" and not more and wishes.max_seconds is None:
         raise UsageError(
@@ -125,8 +141,9 @@ def _check_there_is_more(past: PastRun, wishes: Wishes) -> None:
     if not _diverged(past):
         return
     if past.done < 0:
-        raise UsageError((f"{past.path} diverged as a phase began, and a smaller step does not "
-                         "help that"))
+        raise UsageError(
+            f"{past.path} diverged as a phase began, and a smaller step does not help that"
+        )
     if not wishes.retries:
         raise UsageError(
             f"{past.path} diverged, and would again; --retries K goes on from its last good "
@@ -138,7 +155,9 @@ def _check_there_is_more(past: PastRun, wishes: Wishes) -> None:
 def _wished(past: PastRun, plan: Plan, wishes: Wishes) -> list[Override]:
     """What the wishes change in the spec."""
     found = [
-        f"{key}={value}" for key, value in (("device", wishes.device), ("dtype", wishes.dtype)) if value is not None
+        f"{key}={value}"
+        for key, value in (("device", wishes.device), ("dtype", wishes.dtype))
+        if value is not None
     ]
     if wishes.iterations:
         last = len(plan.spec.training) - 1

@@ -12,10 +12,27 @@ import torch
 from laaf_cli.errors import RunFileError
 from laaf_cli.network import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED, PointSet
-from laaf_cli.runfile import Checkpoint, EventSummary, History, NetworkParameters, PhaseSummary, RunFile, SpecSource
-from laaf_cli.text import shown
+from laaf_cli.runfile import (
+    Checkpoint,
+    EventSummary,
+    History,
+    NetworkParameters,
+    PhaseSummary,
+    RunFile,
+    SpecSource,
+)
 from laaf_cli.runs.solution import load_parameters
-from laaf_cli.training import Event, PhaseEnd, PhaseResult, Record, Setting, StateError, Trainer, TrainingState
+from laaf_cli.text import shown
+from laaf_cli.training import (
+    Event,
+    PhaseEnd,
+    PhaseResult,
+    Record,
+    Setting,
+    StateError,
+    Trainer,
+    TrainingState,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +107,15 @@ class PastRun:
                 or self.history.columns["iteration"][-1] > self.iterations
             ):
                 raise StateError("it does not say where it stands")
-            phases = [PhaseResult(optimizer=p.optimizer, iterations=p.iterations, end=_phase_end(p.end), detail=p.detail) for p in self.phases]
+            phases = [
+                PhaseResult(
+                    optimizer=p.optimizer,
+                    iterations=p.iterations,
+                    end=_phase_end(p.end),
+                    detail=p.detail,
+                )
+                for p in self.phases
+            ]
             events = [Event(event.iteration, event.what) for event in self.events]
             events += [Event(self.iterations, what) for what in self.new_events]
             trainer.go_on(self._state(drawn, trainer), self._records(), phases, events)
@@ -104,7 +129,9 @@ class PastRun:
             or self.checkpoint.points.keys() != drawn.keys()
         ):
             raise StateError("its terms are not those of the spec")
-        held = {name: torch.from_numpy(values) for name, values in self.checkpoint.held_weights.items()}
+        held = {
+            name: torch.from_numpy(values) for name, values in self.checkpoint.held_weights.items()
+        }
         diverged = self.stop_reason == "diverged"
         setting = Setting(
             points=self._points(drawn),
@@ -142,11 +169,16 @@ class PastRun:
     def _stored(self, term: str, given: PointSet) -> PointSet:
         columns = {
             f"{prefix}{name}": values
-            for prefix, of in ((OBSERVED, self.checkpoint.observed), (NORMAL, self.checkpoint.normals))
+            for prefix, of in (
+                (OBSERVED, self.checkpoint.observed),
+                (NORMAL, self.checkpoint.normals),
+            )
             for name, values in of.get(term, {}).items()
         }
         points = self.checkpoint.points[term]
-        if columns.keys() != given.symbols.keys() or len(points) % max(1, len(given) // max(1, given.n_residuals)):
+        if columns.keys() != given.symbols.keys() or len(points) % max(
+            1, len(given) // max(1, given.n_residuals)
+        ):
             raise StateError(f"the points of '{term}' are not those of the spec")
         if given.row_weights is not None and len(points) != len(given):
             raise StateError(f"'{term}' has {len(points)} points, and its file {len(given)} rows")
