@@ -373,7 +373,7 @@ def test_grids_and_scattered_points_have_one_value() -> None:
     reference = BoundaryValue(CASES["poisson, moved"].problem)
     points = scattered(CASES["poisson, moved"].problem, 300)
     apart = reference.evaluate(points)
-    again = pickle.loads(pickle.dumps(reference)).evaluate(np.repeat(points, 500, axis=0))
+    again = pickle.loads(pickle.dumps(reference)).evaluate(np.repeat(points, 500, axis=0))  # noqa: S301 - our own
     np.testing.assert_allclose(again.fields["u"][::500], apart.fields["u"], rtol=0, atol=1e-14)
     assert again.error_estimate == apart.error_estimate
     grid = grid_points(CASES["poisson, moved"].problem.domain.grid((256, 256)))

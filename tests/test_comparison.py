@@ -359,7 +359,7 @@ def test_baseline_by_kind_label_or_file(
         match="2 methods are of the kind 'nlaaf': 'N-LAAF', 'N-LAAF \\+ recovery'; name one",
     ):
         compare(runs, baseline="nlaaf")
-    assert list(compare(runs, baseline="N-LAAF").baselines.values())[0].label == "N-LAAF"
+    assert list(compare(runs, baseline="N-LAAF").baselines.values())[0].label == "N-LAAF"  # noqa: RUF015
     with pytest.raises(
         UsageError, match="no run of spec is of the method 'fixt'\nDid you mean 'fixed'?"
     ):

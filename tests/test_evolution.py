@@ -456,7 +456,7 @@ def test_a_solution_can_be_sent() -> None:
     reference = Evolution(problem(CLOSED_FORMS["oscillator"][0]))
     times = np.linspace(1, 5, 7)[:, None]
     before = reference.evaluate(times)
-    sent = pickle.loads(pickle.dumps(reference))
+    sent = pickle.loads(pickle.dumps(reference))  # noqa: S301 - our own
     np.testing.assert_array_equal(sent.evaluate(times).fields["q"], before.fields["q"])
 
 

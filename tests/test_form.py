@@ -272,7 +272,7 @@ def test_a_learned_condition_is_kept() -> None:
 def test_measured_values_need_not_fit_the_form(tmp_path: object) -> None:
     """Noise at a place where the form leaves no freedom is no fault of the spec."""
     path = f"{tmp_path}/m.csv"
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write("x,t,u\n1,11,0.01\n2,11,0.4\n")
     problem = plan_of(
         HEAT, "transform.u=(x - 1)*(3 - x)*net", f"conditions.m={{data: {path}}}"

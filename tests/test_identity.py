@@ -139,7 +139,7 @@ def test_the_reference_of_a_sweep_is_solved_once_and_travels(tmp_path: Path) -> 
 
     class Recording(ThreadPoolExecutor):
         def submit(self, fn: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
-            sent.append(pickle.loads(pickle.dumps(arguments[0])).reference)
+            sent.append(pickle.loads(pickle.dumps(arguments[0])).reference)  # noqa: S301 - it is our own
             return super().submit(fn, *arguments, **keywords)
 
     with Recording(1) as executor:

@@ -372,7 +372,7 @@ def test_a_stored_state_is_the_model(name: str) -> None:
     functional.cross_entropy(model(images(shape)), torch.tensor([0, 1, 2])).backward()
     torch.optim.SGD(model.parameters(), lr=0.01).step()
     other.load_state_dict(copy.deepcopy(model.state_dict()))
-    for twin in (other, pickle.loads(pickle.dumps(model))):  # written one line above
+    for twin in (other, pickle.loads(pickle.dumps(model))):  # noqa: S301  # written one line above
         assert torch.equal(twin.eval()(images(shape)), model.eval()(images(shape)))
 
 

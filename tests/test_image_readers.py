@@ -120,7 +120,7 @@ def test_the_pickles_of_these_tests_are_pickles() -> None:
     """Python's own module reads them to the same, so that they are no language of ours."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        batch = pickle.loads(cifar_pickle(ROWS, labels=LABELS), encoding="bytes")
+        batch = pickle.loads(cifar_pickle(ROWS, labels=LABELS), encoding="bytes")  # noqa: S301
     assert np.array_equal(batch[b"data"], ROWS)
     ours = read_pickle(cifar_pickle(ROWS, labels=LABELS))
     assert np.array_equal(ours.pop(b"data"), batch.pop(b"data"))

@@ -125,7 +125,7 @@ def test_rad_draws_by_the_residual(power: float, constant: float) -> None:
     objective.resample(7)
     x = objective.points["e"].points[:, 0]
     assert len(np.unique(x)) == 1500, "no candidate is drawn twice"
-    cdf = lambda x: (x ** (power + 1) + constant * x) / (1 + constant)
+    cdf = lambda x: (x ** (power + 1) + constant * x) / (1 + constant)  # noqa: E731
     assert stats.kstest(x, cdf).pvalue > 0.01
     assert stats.kstest(x, "uniform").pvalue < 1e-6
 

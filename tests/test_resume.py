@@ -105,7 +105,7 @@ def always(keep: Callable[[TrainingResult], None]) -> Checkpoints:
 
 
 class _Always(Checkpoints):
-    def is_due(self, now: float, *, phase_begins: bool) -> bool:
+    def is_due(self, now: float, *, phase_begins: bool) -> bool:  # noqa: ARG002 - the signature is that of the parent
         return True
 
 

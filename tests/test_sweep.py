@@ -377,7 +377,7 @@ def test_plans_travel() -> None:
     from laaf_cli.spec import bundled
 
     plan = make_plan(bundled.find("burgers"))
-    again = pickle.loads(pickle.dumps(plan))
+    again = pickle.loads(pickle.dumps(plan))  # noqa: S301 - our own
     assert isinstance(again.reference, HopfCole)
     points = np.array([[0.1, 0.5], [-0.3, 0.9]])
     np.testing.assert_array_equal(

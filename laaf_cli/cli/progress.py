@@ -103,7 +103,7 @@ class _Live(TrainingProgress):
     def __exit__(self, *_: object) -> None:
         self.live.stop()
 
-    def show(self, iteration: int, wall_time_s: float, text: str) -> None:
+    def show(self, iteration: int, wall_time_s: float, text: str) -> None:  # noqa: ARG002 - the bar has a clock
         self.progress.update(self.task, completed=iteration)
         self.text.plain = text
 

@@ -128,7 +128,7 @@ class _Plain(SweepProgress):
 
 
 class _Silent(SweepProgress):
-    def show(self, outcome: Outcome) -> None:
+    def show(self, outcome: Outcome) -> None:  # noqa: ARG002 - nothing is shown
         return None
 
 

@@ -181,7 +181,7 @@ class _Reader:
                 raise fault("this comparison is not part of the expression language", span, FORMS)
             pair = Call(_COMPARE[type(op)], (left, right), span)
             tree = pair if tree is None else Call("and", (tree, pair), span)
-        assert tree is not None
+        assert tree is not None  # noqa: S101 - ast gives every comparison at least one operator
         return tree
 
     def _call(self, node: ast.Call, span: Span, depth: int) -> Node:

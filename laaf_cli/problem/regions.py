@@ -160,7 +160,7 @@ class Interior(Region):
         ]
         return PointSet(points=np.concatenate([own, *parts]) if parts else own)
 
-    def describe(self, domain: Domain) -> str:
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002 - every region is asked alike
         more = "".join(f", {share:.0%} in {part.text}" for part, share in self.importance)
         return f"interior, {self.sampler}{more}"
 
@@ -210,7 +210,7 @@ class OnFaces(Region):
         normal[face.axis] = 1.0 if face.upper else -1.0
         return normal
 
-    def describe(self, domain: Domain) -> str:
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002
         more = f", where {self.only.text}" if self.only is not None else ""
         return ", ".join(face.name for face in self.faces) + more
 
@@ -306,10 +306,10 @@ class Observed(Region):
     def n_points(self) -> int:  # type: ignore[override]
         return len(self.given)
 
-    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:  # noqa: ARG002 - nothing is drawn
         return self.given
 
-    def describe(self, domain: Domain) -> str:
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002
         return f"from {self.source}"
 
 
@@ -354,7 +354,7 @@ class Sampled(Region):
             symbols[f"{OBSERVED}{name}"] = noisy
         return PointSet(points=points, symbols=symbols)
 
-    def describe(self, domain: Domain) -> str:
+    def describe(self, domain: Domain) -> str:  # noqa: ARG002
         source = "reference" if self.targets is None else "target"
         return f"{source}, {self.sampler}" + (f", {self.noise:.3g} noise" if self.noise else "")
 

@@ -23,7 +23,7 @@ def expand(paths: Iterable[Path]) -> list[Path]:
             if not inside:
                 raise UsageError(f"there is no *.h5 in the folder {path}")
         elif not path.exists() and glob.has_magic(str(path)):
-            inside = sorted(Path(name) for name in glob.glob(str(path)))
+            inside = sorted(Path(name) for name in glob.glob(str(path)))  # noqa: PTH207 - absolute patterns too
             if not inside:
                 raise UsageError(f"no file matches {path}")
         else:

@@ -52,9 +52,9 @@ def _find(spec: str, offered: list[str], what: str) -> Text:
     path = Path(spec)
     bare = path.name == spec and not path.suffix
     # os.path, for Path raises where a name is too long to be one.
-    if bare and not os.path.isfile(path) and (bundled := path_of(spec)) is not None:
+    if bare and not os.path.isfile(path) and (bundled := path_of(spec)) is not None:  # noqa: PTH113
         return read_text(bundled)
-    if bare and not os.path.exists(path):
+    if bare and not os.path.exists(path):  # noqa: PTH110
         # A name of the other kind is named too: what it is asked of tells which command takes it.
         hint = (
             did_you_mean(spec, [*names(), *image_names()]) or f"Bundled {what}s: {listed(offered)}."

@@ -134,10 +134,10 @@ class CapturedAdam(_Adam):
             f", {n} times as points or weights changed" if n > 1 else ""
         )
 
-    def evaluate(self, iteration: int) -> Loss:
+    def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
         return self.loss(self._loss, self.objective.n_changes)
 
-    def advance(self, loss: Loss) -> str:
+    def advance(self, loss: Loss) -> str:  # noqa: ARG002 - its gradient has been computed with it
         for group in self.adam.param_groups:
             group["lr"].fill_(self.rate)
         self.step(self._step)

@@ -43,7 +43,7 @@ class QuasiNewton(Stepper):
         """The length α of the last step, 0 before the first."""
         return self.length
 
-    def evaluate(self, iteration: int) -> Loss:
+    def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
         if self.loss is None or self.n_changes != self.objective.n_changes:
             self.loss = self.objective.evaluate()
             self.n_changes = self.objective.n_changes

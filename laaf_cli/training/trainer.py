@@ -271,7 +271,7 @@ class Trainer:
 
     @property
     def _stepper(self) -> Stepper:
-        assert self.stepper is not None
+        assert self.stepper is not None  # noqa: S101 - made as the phase begins
         return self.stepper
 
     def _keep(self, now: float) -> None:

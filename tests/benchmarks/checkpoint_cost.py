@@ -43,7 +43,7 @@ CASES = (
 
 
 class _EveryIteration(Checkpoints):
-    def is_due(self, now: float, *, phase_begins: bool) -> bool:
+    def is_due(self, now: float, *, phase_begins: bool) -> bool:  # noqa: ARG002 - the signature is that of the parent
         return True
 
 

@@ -299,7 +299,7 @@ def parse() -> argparse.Namespace:
 
 def run_all() -> int:
     arguments = parse()
-    chance, counts = random.Random(arguments.seed), Counts()
+    chance, counts = random.Random(arguments.seed), Counts()  # noqa: S311 - moments, not secrets
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         unbroken = [

@@ -63,7 +63,7 @@ def load_images(
 
 def _existing_or_new(folder: Path) -> Path:
     """The folder; raises DataSetError where something else bears its name."""
-    if os.path.exists(folder) and not os.path.isdir(folder):
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112 - Path raises for what is no path
         raise DataSetError(
             f"{shown_path(folder)} is no folder, and data sets lie in one; --data-dir DIR names it"
         )

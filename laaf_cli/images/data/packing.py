@@ -108,7 +108,7 @@ def _tar(content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     found = {}
     limit = sum(wanted.values()) * 2 + _SLACK
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-        archive = tarfile.open(fileobj=_Limited(stream, limit), mode="r|")
+        archive = tarfile.open(fileobj=_Limited(stream, limit), mode="r|")  # noqa: SIM115
         for number, member in enumerate(archive):
             if number == MAX_MEMBERS:
                 raise DataSetError(f"it has more than {MAX_MEMBERS:,} members")

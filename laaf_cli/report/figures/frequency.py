@@ -15,7 +15,7 @@ from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
 from laaf_cli.report.figures.spectrum import amplitude_spectrum
 
 
-def obstacle(run: RunData) -> str:
+def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kind
     """Any number of coordinates has a spectrum."""
     return ""
 
