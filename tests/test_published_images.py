@@ -75,11 +75,7 @@ def real(name: str) -> ImageData:
     return load_images(name, Path(REAL), download=False)
 
 
-FIRST = {
-    "mnist": [5, 0, 4, 1, 9],
-    "kmnist": [8, 7, 0, 1, 4],
-    "fashion-mnist": [9, 0, 0, 3, 0],
-}
+FIRST = {"mnist": [5, 0, 4, 1, 9], "kmnist": [8, 7, 0, 1, 4], "fashion-mnist": [9, 0, 0, 3, 0]}
 
 
 @pytest.mark.parametrize("name", FIRST)

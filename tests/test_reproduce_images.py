@@ -101,10 +101,7 @@ SWEEP = ("--activation", "fixed,gaaf,llaaf,nlaaf")
 @pytest.mark.usefixtures("there")
 @pytest.mark.parametrize(
     ("options", "of_sweep"),
-    [
-        (("--n", "1", "--seeds", "1", "--epochs", "5"), ()),
-        (("--seeds", "2"), ("--n", "1,2")),
-    ],
+    [(("--n", "1", "--seeds", "1", "--epochs", "5"), ()), (("--seeds", "2"), ("--n", "1,2"))],
     ids=["5 epochs", "the paper's"],
 )
 def test_runs_are_those_of_a_sweep(

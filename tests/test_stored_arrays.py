@@ -124,10 +124,7 @@ def test_what_is_no_array_of_numbers_is_told_and_does_not_hide_the_others() -> N
     found = arrays_of(io.BytesIO(mat({**others, "u": np.arange(3)})))
     assert {name: stored.dtype.kind for name, stored in found.items()} == dict.fromkeys(
         others, "V"
-    ) | {
-        "complex": "c",
-        "u": "i",
-    }
+    ) | {"complex": "c", "u": "i"}
     for name in others:
         with pytest.raises(StoredArrayError, match=f"'{name}' has no numbers of its type"):
             found[name].read()

@@ -96,8 +96,7 @@ def _method(overview: Overview) -> PlainTable:
         batch += f", {phase.interior} points of the equations" if phase.interior else ""
         law = "" if phase.schedule.kind == "constant" else f", {phase.schedule.kind}"
         table.add_texts(
-            f"phase {i}",
-            f"{phase.optimizer}, {phase.iterations} iterations{rate}{law}{batch}",
+            f"phase {i}", f"{phase.optimizer}, {phase.iterations} iterations{rate}{law}{batch}"
         )
     if facts["slopes_absorbed_at"] >= 0:
         table.add_texts("slopes", absorbed_text(facts["slopes_absorbed_at"]))

@@ -200,8 +200,7 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
             else ""
         )
         facts.add_texts(
-            f"phase {i}",
-            f"{phase.optimizer}, {phase.iterations} iterations{rate}{batch}",
+            f"phase {i}", f"{phase.optimizer}, {phase.iterations} iterations{rate}{batch}"
         )
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")

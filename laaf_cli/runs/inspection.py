@@ -8,9 +8,7 @@ import math
 from dataclasses import dataclass
 
 from laaf_cli.multi_index import derivative_name
-from laaf_cli.problem import (
-    constant_loss,
-)
+from laaf_cli.problem import constant_loss
 from laaf_cli.runs.plan import Plan
 
 

@@ -17,13 +17,7 @@ from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstac
 from laaf_cli.errors import Fault, SpecError
 from laaf_cli.expression import Field
 from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery, torch_device
-from laaf_cli.problem import (
-    PointSet,
-    Problem,
-    Sampled,
-    build,
-    python_functions,
-)
+from laaf_cli.problem import PointSet, Problem, Sampled, build, python_functions
 from laaf_cli.reference import (
     AUTO,
     NO_REFERENCE,

@@ -7,19 +7,11 @@ from itertools import pairwise
 from laaf_cli.derivatives import obstacle
 from laaf_cli.errors import Fault, UsageError
 from laaf_cli.network import ACTIVATIONS, Inputs
-from laaf_cli.problem import (
-    Problem,
-)
+from laaf_cli.problem import Problem
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.spec import LoadedSpec, RunSpec
 from laaf_cli.text import listed
-from laaf_cli.training import (
-    SCHEDULES,
-    Misfit,
-    balance_faults,
-    phase_faults,
-    resampling_faults,
-)
+from laaf_cli.training import SCHEDULES, Misfit, balance_faults, phase_faults, resampling_faults
 
 
 def require_kernel(device: str, spec: RunSpec, problem: Problem) -> None:

@@ -93,9 +93,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         needs_one_function=True,
     ),
     "bfgs": _dense(
-        bfgs,
-        "an inverse Hessian from all steps",
-        "Broyden, Fletcher, Goldfarb & Shanno 1970",
+        bfgs, "an inverse Hessian from all steps", "Broyden, Fletcher, Goldfarb & Shanno 1970"
     ),
     "ssbfgs": _dense(
         ssbfgs,
