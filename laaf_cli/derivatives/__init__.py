@@ -16,20 +16,3 @@ from laaf_cli.derivatives.engine import DerivativeEngine, Operator, Prepared
 from laaf_cli.derivatives.fused import FusedEngine
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine
-
-__all__ = [
-    "AUTO",
-    "ENGINES",
-    "FUSED",
-    "DerivativeEngine",
-    "FusedEngine",
-    "MakeEngine",
-    "NestedEngine",
-    "Operator",
-    "Prepared",
-    "TaylorEngine",
-    "evaluate_together",
-    "kernel_name",
-    "make_fastest",
-    "obstacle",
-]

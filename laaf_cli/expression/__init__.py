@@ -10,33 +10,3 @@ from laaf_cli.expression.resolve import Scope, resolve
 from laaf_cli.expression.rounding import rounding_bound
 from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
-
-__all__ = [
-    "NUMPY",
-    "Backend",
-    "Call",
-    "ExpressionError",
-    "ExpressionFault",
-    "Field",
-    "Node",
-    "Number",
-    "Scope",
-    "Symbol",
-    "differentiate",
-    "evaluate",
-    "fields",
-    "functions",
-    "hoist",
-    "linear_coefficients",
-    "nodes",
-    "parse",
-    "parse_comparison",
-    "parse_equation",
-    "partial",
-    "resolve",
-    "rounding_bound",
-    "sides",
-    "substitute",
-    "symbols",
-    "without",
-]

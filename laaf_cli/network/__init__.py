@@ -8,16 +8,3 @@ from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.inputs import Inputs, Period
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SLOPE_KINDS, SlopeRecovery, Slopes
-
-__all__ = [
-    "ACTIVATIONS",
-    "INITIALIZERS",
-    "SLOPE_KINDS",
-    "Activation",
-    "Inputs",
-    "Mlp",
-    "Period",
-    "SlopeRecovery",
-    "Slopes",
-    "torch_device",
-]

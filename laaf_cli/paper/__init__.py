@@ -6,5 +6,3 @@ from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.artefacts import ARTEFACTS
 from laaf_cli.paper.columns import Column, Variant
 from laaf_cli.paper.request import Request
-
-__all__ = ["ARTEFACTS", "Artefact", "Column", "Request", "Variant"]

@@ -21,32 +21,3 @@ from laaf_cli.problem.regions import (
 )
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.trial import Trial
-
-__all__ = [
-    "NORMAL",
-    "OBSERVED",
-    "SAMPLERS",
-    "SAMPLER_CHOICES",
-    "AtPlace",
-    "Domain",
-    "Face",
-    "IntegralOver",
-    "Interior",
-    "LearnedConstant",
-    "Observed",
-    "OnFaces",
-    "PeriodicPair",
-    "Places",
-    "PointSet",
-    "Problem",
-    "PythonFunction",
-    "Region",
-    "Sampled",
-    "Term",
-    "Trial",
-    "build",
-    "build_form",
-    "constant_loss",
-    "grid_points",
-    "python_functions",
-]

@@ -81,17 +81,3 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
     reference = REFERENCES["spectral" if spec.kind == AUTO else spec.kind].make(known, spec, folder)
     reference.check(problem.domain)
     return reference
-
-
-__all__ = [
-    "AUTO",
-    "NO_REFERENCE",
-    "REFERENCES",
-    "ClosedForm",
-    "HopfCole",
-    "Reference",
-    "ReferenceRefusedError",
-    "ReferenceValues",
-    "Tabulated",
-    "make_reference",
-]

@@ -23,27 +23,3 @@ from laaf_cli.runfile.record import (
 )
 from laaf_cli.runfile.sealed_run import COMMANDS, SealedRun, task_of
 from laaf_cli.runfile.write import write_run
-
-__all__ = [
-    "ATTRIBUTES",
-    "COMMANDS",
-    "COMMON_ATTRIBUTES",
-    "FORMAT_VERSION",
-    "GROUP_ATTRIBUTES",
-    "LAYOUT",
-    "Attribute",
-    "Checkpoint",
-    "Entry",
-    "ErrorAtTimes",
-    "EventSummary",
-    "GridFields",
-    "History",
-    "NetworkParameters",
-    "PhaseSummary",
-    "RunFile",
-    "RunRecord",
-    "SealedRun",
-    "SpecSource",
-    "task_of",
-    "write_run",
-]

@@ -16,29 +16,3 @@ from laaf_cli.spec.models import (
     Slopes,
 )
 from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, read_text
-
-__all__ = [
-    "MAX_FAULTS",
-    "Balance",
-    "Condition",
-    "Data",
-    "KeyPath",
-    "Learned",
-    "LoadedSpec",
-    "Network",
-    "Override",
-    "Phase",
-    "Points",
-    "Recovery",
-    "Reference",
-    "Resample",
-    "RunSpec",
-    "Slopes",
-    "Text",
-    "Value",
-    "apply",
-    "is_of_images",
-    "load",
-    "load_as",
-    "read_text",
-]

@@ -3,16 +3,3 @@
 from laaf_cli.sweep.executors import LocalProcesses, dask_executor
 from laaf_cli.sweep.grid import Alternative, MakePlan, PlannedRun, plan_runs
 from laaf_cli.sweep.sweep import ENDED_WELL, Outcome, State, sweep
-
-__all__ = [
-    "ENDED_WELL",
-    "Alternative",
-    "LocalProcesses",
-    "MakePlan",
-    "Outcome",
-    "PlannedRun",
-    "State",
-    "dask_executor",
-    "plan_runs",
-    "sweep",
-]

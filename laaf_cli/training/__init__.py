@@ -19,33 +19,3 @@ from laaf_cli.training.result import Divergence, Event, Record, StopReason, Trai
 from laaf_cli.training.state import StateError, TrainingState
 from laaf_cli.training.trainer import Trainer
 from laaf_cli.training.validation import validate
-
-__all__ = [
-    "BALANCES",
-    "DEFAULT_LEARNING_RATE",
-    "OPTIMIZERS",
-    "RESAMPLERS",
-    "SCHEDULES",
-    "SLOPE_RECOVERY",
-    "Checkpoints",
-    "Clock",
-    "Divergence",
-    "Event",
-    "LearningRate",
-    "Misfit",
-    "Objective",
-    "PhaseEnd",
-    "PhaseResult",
-    "Record",
-    "Setting",
-    "StateError",
-    "StopReason",
-    "Trainer",
-    "TrainingPhase",
-    "TrainingResult",
-    "TrainingState",
-    "balance_faults",
-    "phase_faults",
-    "resampling_faults",
-    "validate",
-]

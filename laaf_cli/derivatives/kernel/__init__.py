@@ -12,14 +12,3 @@ from laaf_cli.derivatives.kernel.library import (
     Shape,
     load_library,
 )
-
-__all__ = [
-    "ACTIVATIONS",
-    "Call",
-    "KernelMissing",
-    "Library",
-    "Network",
-    "Parameters",
-    "Shape",
-    "load_library",
-]

@@ -11,14 +11,3 @@ from laaf_cli.images.data.images import ImageData, Images
 from laaf_cli.images.data.loading import load_images
 from laaf_cli.images.data.own import read_npz
 from laaf_cli.images.data.published import DataSet
-
-__all__ = [
-    "DATASETS",
-    "DataSet",
-    "ImageData",
-    "Images",
-    "Progress",
-    "default_data_dir",
-    "load_images",
-    "read_npz",
-]

@@ -24,34 +24,3 @@ from laaf_cli.report.figures.slopes import slopes_figure
 from laaf_cli.report.figures.solution import solution_figure
 from laaf_cli.report.figures.spectrum import Spectrum, amplitude_spectrum
 from laaf_cli.report.figures.window import require_window, show
-
-__all__ = [
-    "IMAGE_KINDS",
-    "KINDS",
-    "Course",
-    "CoursePanel",
-    "Drawing",
-    "ErrorGroup",
-    "ImageRunData",
-    "Kind",
-    "RunData",
-    "Spectrum",
-    "amplitude_spectrum",
-    "check_kinds",
-    "check_path",
-    "comparison_figure",
-    "constants_figure",
-    "courses_figure",
-    "draw",
-    "draw_images",
-    "error_figure",
-    "file_types",
-    "frequency_figure",
-    "loss_figure",
-    "over_seeds",
-    "require_window",
-    "save",
-    "show",
-    "slopes_figure",
-    "solution_figure",
-]
