@@ -34,6 +34,9 @@ class ExitCode(IntEnum):
 class LaafError(Exception):
     """Base of every error that is the user's to mend; its text is complete and needs no
     traceback.
+
+    It names settings and acts in Python, in backticks: `overwrite`, `device='cpu'`,
+    `load('a.h5').resume(iterations=N)`. The command line says them in its own words.
     """
 
     exit_code = ExitCode.INTERNAL
@@ -74,7 +77,7 @@ class DivergedError(LaafError):
 
 
 class BoundExceededError(LaafError):
-    """A bound set by the user, such as `--max-error`, was exceeded."""
+    """A bound set by the user, such as `max_error`, was exceeded."""
 
     exit_code = ExitCode.BOUND_EXCEEDED
 

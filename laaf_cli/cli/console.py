@@ -70,10 +70,14 @@ def print_warning(text: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """A text that a terminal shows and does not obey: file names may hold anything."""
+    """A message of the library as a terminal shows it and does not obey it: file names may hold
+    anything.
+    """
     from rich.markup import escape
 
-    return escape(visible(text))
+    from laaf_cli.cli.shell_words import in_shell_words
+
+    return escape(visible(in_shell_words(text)))
 
 
 def visible(text: str) -> str:
