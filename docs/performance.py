@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 
 DOCS = Path(__file__).resolve().parent
 PAGE = DOCS / "performance.md"

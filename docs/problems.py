@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 from laaf_cli.report.figures import RunData, draw
 from laaf_cli.report.figures.save import save
 from laaf_cli.runfile import RunFile

@@ -19,7 +19,7 @@ from pathlib import Path
 import reproduction_page as page
 from reproduction_results import FORMS, Planned, read
 
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY
 from laaf_cli.report.run_summary import RunSummary

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 from laaf_cli.paper.columns import FOUR, Column
 from laaf_cli.paper.images.artefact import PAPER_DATASETS
 from laaf_cli.paper.images.figure import draw_training_loss, heading

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 
 from laaf_cli.cli.interrupt import StopFlag
 from laaf_cli.errors import RunFileError
-from laaf_cli.files.target import CHECKPOINTS
+from laaf_cli.files.lock import CHECKPOINTS
 from laaf_cli.runfile import write_run
 from laaf_cli.runfile.seal import seal
 from laaf_cli.runs.checkpoints import CheckpointFiles

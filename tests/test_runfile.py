@@ -272,7 +272,7 @@ def test_long_names_and_links(finished: FinishedRun, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="File name too long"):
         check_target(tmp_path / ("r" * 300), overwrite=False)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="is not an ordinary file, and --output takes one"):
+    with pytest.raises(UsageError, match="is not an ordinary file, and `output` takes one"):
         check_target(tmp_path / "pipe", overwrite=True)
 
 
@@ -280,11 +280,11 @@ def test_target_is_checked_before_training(tmp_path: Path) -> None:
     there = tmp_path / "there.h5"
     there.write_text("x")
     with pytest.raises(
-        UsageError, match=r"is there already; --overwrite replaces it, --output names another"
+        UsageError, match=r"is there already; `overwrite` replaces it, `output` names another"
     ):
         check_target(there, overwrite=False)
     check_target(there, overwrite=True)
-    with pytest.raises(UsageError, match="is a directory; --output takes the path of a file"):
+    with pytest.raises(UsageError, match="is a directory; `output` takes the path of a file"):
         check_target(tmp_path, overwrite=True)
     with pytest.raises(
         UsageError, match="cannot be written: Not a directory|cannot be written: File exists"
@@ -298,10 +298,19 @@ def test_target_is_checked_before_training(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "deep").is_dir()
 
 
-def test_target_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("laaf_cli.files.target._free_bytes", lambda _folder: 5_000_000)
-    with pytest.raises(UsageError, match=r"has 5 MB left, and 32 MB may be needed; --output names"):
-        check_target(tmp_path / "run.h5", overwrite=False)
+def test_target_on_a_full_disk(tmp_path: Path) -> None:
+    needed = r"has \d+ MB left, and 900000000000 MB may be needed; `folder` names another place"
+    with pytest.raises(UsageError, match=needed):
+        check_target(
+            tmp_path / "run.h5", overwrite=False, setting="folder", min_free_bytes=9 * 10**17
+        )
+
+
+def test_the_refusals_name_the_setting_that_names_another_place(tmp_path: Path) -> None:
+    (tmp_path / "run.h5").touch()
+    for path in (tmp_path, tmp_path / "run.h5", tmp_path / "a.checkpoint", Path("/proc/run.h5")):
+        with pytest.raises(UsageError, match="`folder`"):
+            check_target(path, overwrite=False, setting="folder")
 
 
 def test_run_files_that_cannot_be_read(path: Path, tmp_path: Path) -> None:

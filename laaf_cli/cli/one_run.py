@@ -84,7 +84,8 @@ def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises UsageError where it cannot be written, or holds a run, finished or not, that is not to be
     replaced.
     """
-    from laaf_cli.files.target import check_target, claimed
+    from laaf_cli.files.lock import claimed
+    from laaf_cli.files.target import check_target
 
     if not overwrite:
         check_no_interrupted_run(path)

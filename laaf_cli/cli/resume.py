@@ -94,7 +94,8 @@ def resume(
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
     from laaf_cli.errors import UsageError
-    from laaf_cli.files.target import check_target, claimed
+    from laaf_cli.files.lock import claimed
+    from laaf_cli.files.target import check_target
     from laaf_cli.images.cli.download_progress import make_download_progress
     from laaf_cli.images.resumption import ImageWishes
     from laaf_cli.images.resumption import resume as resume_images

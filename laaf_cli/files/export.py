@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from laaf_cli.errors import UsageError
-from laaf_cli.files.target import check_target, replacing
+from laaf_cli.files.atomic import replacing
+from laaf_cli.files.target import check_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +181,7 @@ def _check_format(path: Path, coordinates: tuple[str, ...]) -> None:
     row = FORMATS.get(path.suffix.lower())
     if row is None:
         ending = f"ends in '{path.suffix}'" if path.suffix else "has no ending"
-        raise UsageError(f"{path} {ending}; --output takes {formats_listed()}")
+        raise UsageError(f"{path} {ending}; `output` takes {formats_listed()}")
     if row.max_coordinates is not None and len(coordinates) > row.max_coordinates:
         raise UsageError(
             f"{path.suffix} holds up to {row.max_coordinates} coordinates, and the run has "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.errors import UsageError
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 from laaf_cli.paper.claims import judge
 from laaf_cli.paper.columns import FIXED, Column, Published
 from laaf_cli.report.comparison_table import TextTable, error_text, number_text, pair_texts

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES
 from laaf_cli.images.runfile.record import ImageRecord
 from laaf_cli.runfile.layout import ATTRIBUTES, Attribute

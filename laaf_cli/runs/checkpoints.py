@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.files.target import CHECKPOINTS, replacing
+from laaf_cli.files.atomic import replacing
+from laaf_cli.files.lock import CHECKPOINTS
 from laaf_cli.images.runfile.record import ImageRecord
 from laaf_cli.runfile import RunRecord, SealedRun, write_run
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError
-from laaf_cli.files.target import claimed
+from laaf_cli.files.lock import claimed
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles

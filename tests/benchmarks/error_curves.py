@@ -14,7 +14,7 @@ from findings import Table
 from matplotlib.figure import Figure
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 from laaf_cli.report.figures.canvas import legend_below, lines_of, make_figure, printed
 from laaf_cli.report.methods import REFERENCE_COLOR
 from laaf_cli.report.statistics import spread

@@ -15,7 +15,7 @@ import torch
 
 import laaf_cli
 from laaf_cli.derivatives import kernel_name, obstacle
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 
 
 @dataclass(frozen=True)

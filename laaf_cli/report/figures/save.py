@@ -10,7 +10,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from laaf_cli.errors import UsageError
-from laaf_cli.files.target import replacing
+from laaf_cli.files.atomic import replacing
 from laaf_cli.report.figures.canvas import STYLE
 from laaf_cli.text import did_you_mean, listed
 
