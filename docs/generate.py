@@ -31,6 +31,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from laaf_cli.cli.app import app
 from laaf_cli.cli.outputs import RECORDS
+from laaf_cli.cli.shell_words import in_shell_words
 from laaf_cli.cli.spec_schema import IMAGE_CHOICES, spec_schema
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.expression import simplify, tokens
@@ -888,7 +889,7 @@ def _refusal(attempt: Callable[[], object]) -> str:
     try:
         attempt()
     except LaafError as error:
-        told = fenced(f"error: {error}", "text")
+        told = fenced(f"error: {in_shell_words(str(error))}", "text")
         return (
             told
             if error.exit_code is ExitCode.SPEC

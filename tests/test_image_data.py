@@ -318,7 +318,7 @@ def test_too_little_is_refused_with_what_to_do(tmp_path: Path) -> None:
         f"CIFAR-10 is not all in {tmp_path}, and nothing is fetched.\n"
         "Download\n"
         f"  cifar-10-binary.tar.gz ({len(BINARY):,} bytes) from http://127.0.0.1:9/b\n"
-        f"and put it into {tmp_path}/cifar-10; or name a folder with it by --data-dir DIR."
+        f"and put it into {tmp_path}/cifar-10; or name a folder with it by `data_dir='DIR'`."
     )
     assert caught.value.exit_code == ExitCode.USAGE
 
@@ -430,7 +430,7 @@ def test_a_file_is_no_folder_of_data_sets(tmp_path: Path) -> None:
         load("semeion", path)
     assert (
         str(caught.value)
-        == f"{path} is no folder, and data sets lie in one; --data-dir DIR names it"
+        == f"{path} is no folder, and data sets lie in one; `data_dir='DIR'` names it"
     )
 
 

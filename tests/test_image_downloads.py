@@ -345,7 +345,7 @@ def test_what_cannot_be_fetched_is_said_with_what_to_do(
     )
     assert text.startswith(f"{first}\nDownload\n  train-labels-idx1-ubyte.gz (")
     assert text.endswith(
-        f"and put them into {tmp_path}/mnist; or name a folder with them by --data-dir DIR."
+        f"and put them into {tmp_path}/mnist; or name a folder with them by `data_dir='DIR'`."
     )
     assert "train-images" not in text, "what has arrived need not be fetched again"
     assert left(tmp_path) == ["mnist", "mnist/train-images-idx3-ubyte.gz"]

@@ -13,11 +13,7 @@ MIN_FREE_BYTES = 32_000_000
 
 
 def check_target(
-    path: Path,
-    *,
-    overwrite: bool,
-    setting: str = "output",
-    min_free_bytes: int = MIN_FREE_BYTES,
+    path: Path, *, overwrite: bool, setting: str = "output", min_free_bytes: int = MIN_FREE_BYTES
 ) -> None:
     """Raises UsageError now for what would keep a file from being written after a long computation.
 

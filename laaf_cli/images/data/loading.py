@@ -65,7 +65,7 @@ def _existing_or_new(folder: Path) -> Path:
     """The folder; raises DataSetError where something else bears its name."""
     if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112 - Path raises for what is no path
         raise DataSetError(
-            f"{shown_path(folder)} is no folder, and data sets lie in one; --data-dir DIR names it"
+            f"{shown_path(folder)} is no folder, and data sets lie in one; `data_dir='DIR'` names it"
         )
     return folder
 
@@ -100,7 +100,7 @@ def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
             *(f"  {file.name} ({file.size:,} bytes) from {file.urls[0]}" for file in missing),
             (
                 f"and put {them} into {shown_path(files.own_folder)}; or name a folder with {them} "
-                "by --data-dir DIR."
+                "by `data_dir='DIR'`."
             ),
         ]
     )
