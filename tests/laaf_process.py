@@ -18,7 +18,7 @@ PRELOADED = [
     "h5py",
     "scipy.stats",
     "laaf_cli.cli.app",
-    "laaf_cli.cli.progress",
+    "laaf_cli.terminal.progress",
     "laaf_cli.cli.tables",
     "laaf_cli.runs.resume.resumption",
     "laaf_cli.runs.train",

@@ -42,6 +42,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "images": (8, {"typer", "rich", "yaml"}),
     "sweep": (8, {"typer", "rich"}),
     "paper": (9, {"typer", "rich"}),
+    "terminal": (9, {"torch", "yaml", "h5py", "numpy"}),
     "cli": (10, set()),
     "images.cli": (11, set()),
     "__init__": (9, {"torch", "yaml", "h5py", "numpy"}),

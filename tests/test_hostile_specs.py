@@ -9,12 +9,12 @@ import pytest
 from conftest import Laaf
 from fault_tables import CONDITIONS, START, message
 
-from laaf_cli.cli.console import visible
 from laaf_cli.problem.jumps import lost_jumps
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Text
 from laaf_cli.spec.models import MAX_ENTRIES
 from laaf_cli.spec.source import MAX_BYTES
+from laaf_cli.terminal.messages import visible
 
 SECONDS = 2.0
 """Of processor time, where one is promised: other work on the machine slows these as well."""

@@ -178,9 +178,10 @@ def _read(paths: Sequence[Path], *, quiet: bool) -> tuple[list[RunSummary], list
     """The summaries of the files that can be read, and what is wrong with the others."""
     from laaf_cli.errors import RunFileError
     from laaf_cli.report.run_summary import RunSummary
+    from laaf_cli.terminal.progress import counted
 
     found, unreadable = [], []
-    with console.counted(
+    with counted(
         len(paths), "reading run files", quiet=quiet or len(paths) < PROGRESS_FROM
     ) as advance:
         for path in paths:

@@ -1,4 +1,4 @@
-"""Where things are printed: results on stdout, everything else on stderr, plain text when not a
+"""Where the commands print: results on stdout, everything else on stderr, plain text when not a
 terminal.
 """
 
@@ -8,56 +8,21 @@ import json
 import math
 import os
 import sys
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
 
 from laaf_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from rich.console import Console, RenderableType
+from laaf_cli.terminal.messages import console_of, messages, visible
+from laaf_cli.terminal.messages import print_message as print_message
 
 
 def results() -> Console:
     """The console of stdout."""
-    return _console(sys.stdout)
-
-
-def messages() -> Console:
-    """The console of stderr. What cannot be printed is not: a training must not end as the disk
-    of its log is full.
-    """
-    return _console(cast("TextIO", _Unfailing(sys.stderr)))
-
-
-class _Unfailing:
-    """A stream that drops what it cannot write."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with suppress(OSError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def _console(stream: TextIO) -> Console:
-    from rich.console import Console
-
-    # A pipe has no width of its own; wide enough keeps every row on its line.
-    width = None if stream.isatty() else 400
-    return Console(
-        file=stream, highlight=False, emoji=False, width=width, soft_wrap=not stream.isatty()
-    )
+    return console_of(sys.stdout)
 
 
 def print_error(text: str) -> None:
@@ -73,35 +38,9 @@ def _plain(text: str) -> str:
     """A message of the library as a terminal shows it and does not obey it: file names may hold
     anything.
     """
-    from rich.markup import escape
-
     from laaf_cli.cli.shell_words import in_shell_words
 
     return escape(visible(in_shell_words(text)))
-
-
-def visible(text: str) -> str:
-    """A text without what a terminal would obey, its lines kept."""
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
-
-
-def print_message(text: str) -> None:
-    messages().print(visible(text), markup=False, soft_wrap=True)
-
-
-@contextmanager
-def counted(total: int, what: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Gives a function to call after each of `total` steps; on a terminal a bar shows them."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=messages(), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
 
 
 def print_results(renderables: Iterable[RenderableType]) -> None:

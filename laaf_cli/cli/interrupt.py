@@ -6,7 +6,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-from laaf_cli.cli.console import messages
+from laaf_cli.terminal.messages import messages
 
 
 class StopFlag:

@@ -100,12 +100,12 @@ def train(
     Raises InterruptedRunError then, and UsageError where the files cannot be written.
     """
     from laaf_cli.cli.interrupt import StopFlag
-    from laaf_cli.cli.sweep_progress import make_sweep_progress
     from laaf_cli.errors import InterruptedRunError, UsageError
     from laaf_cli.files.target import check_target
     from laaf_cli.network import torch_device
     from laaf_cli.sweep import ENDED_WELL, State
     from laaf_cli.sweep import sweep as train_all
+    from laaf_cli.terminal.sweep_progress import make_sweep_progress
 
     if scheduler is not None and jobs is not None:
         raise UsageError("--jobs is for this machine, and --scheduler names another")
@@ -131,7 +131,7 @@ def train(
             threads=max(1, n_processors // n_jobs) if scheduler is None else None,
             overwrite=overwrite,
             keeps=scheduler is None,
-            on_change=progress.update,
+            on_change=progress,
             should_stop=stop.is_set,
         )
     if any(outcome.state is State.CANCELLED for outcome in outcomes):

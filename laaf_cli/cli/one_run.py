@@ -133,10 +133,11 @@ def train(
     InterruptedRunError that names what was kept.
     """
     from laaf_cli.cli.interrupt import StopFlag
-    from laaf_cli.cli.progress import make_progress
+    from laaf_cli.cli.progress import ProgressWatcher
     from laaf_cli.errors import OutOfMemoryError, UsageError
     from laaf_cli.runs.checkpoints import CheckpointFiles
     from laaf_cli.runs.task import execute, n_iterations
+    from laaf_cli.terminal.progress import make_progress
 
     kept = CheckpointFiles(target)
     try:
@@ -146,7 +147,7 @@ def train(
                     plan,
                     past=past,
                     retries=retries,
-                    watcher=progress,
+                    watcher=ProgressWatcher(n_iterations(plan), progress),
                     on_checkpoint=_Keeper(kept),
                     should_stop=stop.is_set,
                 )

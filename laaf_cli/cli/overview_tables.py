@@ -8,16 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from laaf_cli.cli.tables import (
-    PlainTable,
     absorbed_text,
     constants_table,
     has_weights,
-    plain_table,
     value_or_dash,
     why_unknown,
 )
 from laaf_cli.report.overview import Overview
 from laaf_cli.spec import Data, RunSpec
+from laaf_cli.terminal.plain_table import PlainTable
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _PLAIN_BARS = " .:-=+*#@"
@@ -39,7 +38,7 @@ def overview_tables(overview: Overview) -> Iterator[PlainTable]:
 
 def _problem(overview: Overview) -> PlainTable:
     spec = overview.settings
-    table = plain_table("problem", spec.title or overview.attributes["problem"])
+    table = PlainTable("problem", spec.title or overview.attributes["problem"])
     if spec.source:
         table.add_texts("source", spec.source)
     for name, (low, high) in spec.coordinates.items():
@@ -69,7 +68,7 @@ def _data(data: Data) -> str:
 
 def _method(overview: Overview) -> PlainTable:
     spec, facts = overview.settings, overview.attributes
-    table = plain_table("method", overview.method)
+    table = PlainTable("method", overview.method)
     recovery = spec.slopes.recovery
     if recovery is not None and spec.slopes.kind != "fixed":
         table.add_texts(
@@ -114,11 +113,11 @@ def _inputs(spec: RunSpec) -> str:
 
 def _errors(overview: Overview) -> PlainTable:
     if overview.errors is None:
-        table = plain_table("error", "")
+        table = PlainTable("error", "")
         table.add_texts("relative L2", why_unknown(overview.attributes["no_reference"]))
         return table
     places = overview.errors
-    table = plain_table("error", *places)
+    table = PlainTable("error", *places)
     table.add_texts("relative L2", *(f"{place.relative_l2:.6e}" for place in places.values()))
     table.add_texts("largest", *(f"{place.largest:.3e}" for place in places.values()))
     table.add_texts("largest at", *(_point(place.at) for place in places.values()))
@@ -159,9 +158,7 @@ def _box(box: dict[str, tuple[float, float]]) -> str:
 def _losses(overview: Overview) -> PlainTable:
     weighted, fresh = has_weights(overview.weights), bool(overview.validation)
     headings = ["at the start", "at the end", "ratio"]
-    table = plain_table(
-        "loss term", *["weight"] * weighted, *headings, *["at fresh points"] * fresh
-    )
+    table = PlainTable("loss term", *["weight"] * weighted, *headings, *["at fresh points"] * fresh)
     rows = [
         *overview.terms.items(),
         ("total without S", overview.loss_without_recovery),
@@ -184,7 +181,7 @@ def _losses(overview: Overview) -> PlainTable:
 def _slopes(overview: Overview) -> PlainTable:
     low = min(layer.least for layer in overview.slopes)
     high = max(layer.greatest for layer in overview.slopes)
-    table = plain_table(
+    table = PlainTable(
         "slopes n·a", "mean", "deviation", "least", "greatest", f"{low:.3g} to {high:.3g}"
     )
     for k, layer in enumerate(overview.slopes, start=1):
@@ -208,7 +205,7 @@ def _histogram(counts: Sequence[int]) -> str:
 
 def versions_table(facts: Mapping[str, Any]) -> PlainTable:
     """What wrote a run file, from its attributes."""
-    table = plain_table("written", facts["created"])
+    table = PlainTable("written", facts["created"])
     table.add_texts("by", f"laaf {facts['laaf_version']}, Python {facts['python_version']}")
     packages = ("torch", "numpy", "scipy", "h5py")
     table.add_texts("with", ", ".join(f"{name} {facts[f'{name}_version']}" for name in packages))

@@ -10,7 +10,7 @@ import typer
 from laaf_cli.cli import console
 
 if TYPE_CHECKING:
-    from laaf_cli.cli.tables import PlainTable
+    from laaf_cli.terminal.plain_table import PlainTable
 
 
 def problems(
@@ -43,10 +43,10 @@ def problems(
 
 
 def _equations() -> PlainTable:
-    from laaf_cli.cli.tables import plain_table
     from laaf_cli.spec import bundled
+    from laaf_cli.terminal.plain_table import PlainTable
 
-    table = plain_table("problem", "title", "source")
+    table = PlainTable("problem", "title", "source")
     for name in bundled.names():
         plain = _plain(bundled.folder() / f"{name}.yaml")
         table.add_texts(name, str(plain.get("title", "")), str(plain.get("source", "")))
@@ -55,11 +55,11 @@ def _equations() -> PlainTable:
 
 def _data_sets() -> PlainTable:
     """What `laaf classify` takes by name."""
-    from laaf_cli.cli.tables import plain_table
     from laaf_cli.images.data import DATASETS
     from laaf_cli.spec import bundled
+    from laaf_cli.terminal.plain_table import PlainTable
 
-    table = plain_table("data set", "title", "training + test images", "classes")
+    table = PlainTable("data set", "title", "training + test images", "classes")
     for name in bundled.image_names():
         row = DATASETS[name]
         n_train, n_test = (sum(part.n for part in parts) for parts in (row.train, row.test))

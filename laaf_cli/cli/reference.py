@@ -140,7 +140,7 @@ def _solve(reference: Reference, domain: Domain, places: Places) -> ReferenceVal
 
 def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: bool) -> None:
     from laaf_cli.cli.outputs import ReferenceRecord
-    from laaf_cli.cli.tables import plain_table
+    from laaf_cli.terminal.plain_table import PlainTable
 
     told = ReferenceRecord(
         problem=plan.name,
@@ -152,7 +152,7 @@ def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: b
     if json:
         console.print_json(told.as_json())
         return
-    table = plain_table("reference", plan.spec.title or plan.name)
+    table = PlainTable("reference", plan.spec.title or plan.name)
     table.add_texts("method", told.method)
     table.add_texts("error estimate", f"{told.error_estimate:.1e}")
     table.add_texts("seconds", f"{told.wall_time_s:.2f}")

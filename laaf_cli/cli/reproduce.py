@@ -139,9 +139,9 @@ def reproduce(
     from laaf_cli.text import did_you_mean, listed
 
     if name is None:
-        from laaf_cli.cli.tables import plain_table
+        from laaf_cli.terminal.plain_table import PlainTable
 
-        table = plain_table("name", "shows")
+        table = PlainTable("name", "shows")
         for artefact in ARTEFACTS.values():
             table.add_texts(artefact.name, artefact.title.partition(": ")[2])
         console.print_results([table])

@@ -96,7 +96,6 @@ def resume(
     from laaf_cli.errors import UsageError
     from laaf_cli.files.lock import claimed
     from laaf_cli.files.target import check_target
-    from laaf_cli.images.cli.download_progress import make_download_progress
     from laaf_cli.images.resumption import ImageWishes
     from laaf_cli.images.resumption import resume as resume_images
     from laaf_cli.images.state import PastImageRun
@@ -105,6 +104,7 @@ def resume(
     from laaf_cli.runs.resume.resumption import Wishes
     from laaf_cli.runs.resume.resumption import resume as resume_equation
     from laaf_cli.runs.task import read_past
+    from laaf_cli.terminal.progress import make_download_progress
 
     one_run.check_bounds(max_seconds, max_error)
     files = CheckpointFiles.of(run)
@@ -136,7 +136,8 @@ def resume(
         resumption: Resumption | ImageResumption
         if isinstance(past, PastImageRun):
             _refuse("a run over images", {"--iterations": iterations, "--retries": retries or None})
-            resumption = resume_images(past, image_wishes, make_download_progress(quiet=quiet))
+            with make_download_progress(quiet=quiet) as progress:
+                resumption = resume_images(past, image_wishes, progress)
         else:
             _refuse(
                 "a run of an equation",

@@ -11,9 +11,9 @@ import typer
 from laaf_cli.cli import console, options
 
 if TYPE_CHECKING:
-    from laaf_cli.cli.tables import PlainTable
     from laaf_cli.images.report.overview import ImageOverview
     from laaf_cli.report.overview import Overview
+    from laaf_cli.terminal.plain_table import PlainTable
 
 
 def show(

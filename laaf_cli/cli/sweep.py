@@ -16,6 +16,7 @@ from laaf_cli.cli import console, many_runs, options
 from laaf_cli.images.cli import options as image_options
 
 if TYPE_CHECKING:
+    from laaf_cli.images.data import Progress as DownloadProgress
     from laaf_cli.spec import Override, Text
     from laaf_cli.sweep import Alternative, MakePlan, Outcome
 
@@ -138,13 +139,15 @@ def sweep(
     )
     axes = list(_axes(text, form, varied))
     from laaf_cli.sweep import plan_runs
+    from laaf_cli.terminal.progress import make_download_progress
 
-    make = (
-        _image_planner(text, data_dir, download=download, quiet=quiet)
-        if of_images
-        else _planner(text, allow_python)
-    )
-    runs = plan_runs(make, axes, many_runs.seed_list(seeds), directory)
+    with make_download_progress(quiet=quiet) as progress:
+        make = (
+            _image_planner(text, data_dir, download=download, progress=progress)
+            if of_images
+            else _planner(text, allow_python)
+        )
+        runs = plan_runs(make, axes, many_runs.seed_list(seeds), directory)
     outcomes = many_runs.train(
         runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet
     )
@@ -161,9 +164,10 @@ def _planner(text: Text, allow_python: bool) -> MakePlan:
     return partial(make_plan, text, allow_python=allow_python)
 
 
-def _image_planner(text: Text, data_dir: Path | None, *, download: bool, quiet: bool) -> MakePlan:
+def _image_planner(
+    text: Text, data_dir: Path | None, *, download: bool, progress: DownloadProgress
+) -> MakePlan:
     """Plans runs over images, which are read once for all of them that are of one data set."""
-    from laaf_cli.images.cli.download_progress import make_download_progress
     from laaf_cli.images.plan import ImagePlan, make_image_plan
 
     known: dict[str, ImagePlan] = {}
@@ -174,7 +178,7 @@ def _image_planner(text: Text, data_dir: Path | None, *, download: bool, quiet: 
             overrides,
             folder=data_dir,
             download=download,
-            progress=make_download_progress(quiet=quiet),
+            progress=progress,
             known={name: other.data for name, other in known.items()},
         )
         known[plan.spec.images] = plan

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from laaf_cli.text import printable
+from laaf_cli.terminal.plain_table import PlainTable
 
 if TYPE_CHECKING:
     from laaf_cli.report.comparison import Comparison
@@ -26,14 +25,14 @@ def summary_tables(summary: Summary) -> Iterator[Table]:
     if summary.constants:
         yield constants_table(summary.constants)
     yield _losses(summary)
-    slopes = plain_table("slopes n·a", "mean", "least", "greatest")
+    slopes = PlainTable("slopes n·a", "mean", "least", "greatest")
     for k, layer in enumerate(summary.slopes, start=1):
         slopes.add_texts(
             f"layer {k}", *(f"{value:.4f}" for value in (layer.mean, layer.min, layer.max))
         )
     if summary.n_slopes:
         yield slopes
-    cost = plain_table("training", "")
+    cost = PlainTable("training", "")
     cost.add_texts("iterations", str(summary.iterations))
     cost.add_texts("stopped", summary.stop_reason)
     for i, phase in enumerate(summary.phases):
@@ -60,10 +59,10 @@ def absorbed_text(iteration: int) -> str:
 
 def _errors(summary: Summary) -> Table:
     if summary.relative_l2 is None or summary.max_error is None:
-        table = plain_table("error", "")
+        table = PlainTable("error", "")
         table.add_texts("relative L2", why_unknown(summary.no_reference))
         return table
-    table = plain_table("error", *summary.relative_l2)
+    table = PlainTable("error", *summary.relative_l2)
     table.add_texts("relative L2", *(f"{value:.6e}" for value in summary.relative_l2.values()))
     table.add_texts("largest", *(f"{value:.3e}" for value in summary.max_error.values()))
     if summary.at_times is not None:
@@ -95,7 +94,7 @@ def _losses(summary: Summary) -> Table:
     """
     weighted = has_weights(summary.weights)
     fresh = bool(summary.validation)
-    table = plain_table("loss term", *["weight"] * weighted, "value", *["at fresh points"] * fresh)
+    table = PlainTable("loss term", *["weight"] * weighted, "value", *["at fresh points"] * fresh)
     for name, value in summary.terms.items():
         weight = [f"{summary.weights[name]:.4g}"] * weighted
         table.add_texts(
@@ -124,7 +123,7 @@ def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
         "truth",
         "relative error",
     ] * known
-    table = plain_table(*headings)
+    table = PlainTable(*headings)
     for name, constant in constants.items():
         cells = [
             f"{constant.start:g}",
@@ -167,7 +166,7 @@ def _relative(constant: FoundConstant) -> str:
 
 def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     """What `laaf check` shows."""
-    terms = plain_table("loss term", "needs", "points", "where", "weight", "at step 0")
+    terms = PlainTable("loss term", "needs", "points", "where", "weight", "at step 0")
     for term in inspection.terms:
         row = (term.name, ", ".join(term.derivatives))
         if term.value is None:
@@ -181,7 +180,7 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
             "slope_recovery", "", "", "", f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}"
         )
     yield terms
-    facts = plain_table("problem", plan.spec.title or plan.name)
+    facts = PlainTable("problem", plan.spec.title or plan.name)
     domain = plan.problem.domain
     for name, low, high in zip(domain.coordinates, domain.lower, domain.upper, strict=True):
         facts.add_texts(name, f"[{low:g}, {high:g}]")
@@ -221,7 +220,7 @@ def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Te
 
     for whole in text_tables(comparison):
         texts = whole.fitted(width)
-        table = plain_table(*texts.headings)
+        table = PlainTable(*texts.headings)
         for column in table.columns[1:]:
             column.no_wrap = True
         for row in texts.rows:
@@ -229,22 +228,3 @@ def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Te
         yield table
     if comparison.sentences:
         yield Text("\n".join(comparison.sentences))
-
-
-class PlainTable(Table):
-    """A table of texts as they are: titles and names come from files, and what they hold is
-    shown, not obeyed.
-    """
-
-    def __init__(self, headings: Iterable[str]) -> None:
-        super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for heading in headings:
-            self.add_column(Text(printable(heading)), overflow="fold")
-
-    def add_texts(self, *cells: str) -> None:
-        """A row."""
-        self.add_row(*(Text(printable(cell)) for cell in cells))
-
-
-def plain_table(*headings: str) -> PlainTable:
-    return PlainTable(headings)

@@ -170,18 +170,19 @@ def classify(
     )
     overrides = chosen.overrides(text)
 
-    from laaf_cli.images.cli.download_progress import make_download_progress
     from laaf_cli.images.plan import make_image_plan
+    from laaf_cli.terminal.progress import make_download_progress
 
     one_run.check_bounds(max_seconds, max_error)
-    plan = make_image_plan(
-        text,
-        overrides,
-        folder=data_dir,
-        max_seconds=max_seconds,
-        download=download,
-        progress=make_download_progress(quiet=quiet),
-    )
+    with make_download_progress(quiet=quiet) as progress:
+        plan = make_image_plan(
+            text,
+            overrides,
+            folder=data_dir,
+            max_seconds=max_seconds,
+            download=download,
+            progress=progress,
+        )
     with one_run.target(output or plan.default_output, overwrite=overwrite) as target:
         if not quiet:
             announce(plan)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from laaf_cli.cli.overview_tables import ended_text, versions_table
-from laaf_cli.cli.tables import PlainTable, plain_table
+from laaf_cli.terminal.plain_table import PlainTable
 
 if TYPE_CHECKING:
     from laaf_cli.images.record import ImageSummary
@@ -20,7 +20,7 @@ MAX_CLASSES = 10
 
 def image_summary_tables(summary: ImageSummary) -> Iterator[PlainTable]:
     """The closing tables of a classification: errors, classes, slopes, cost."""
-    errors = plain_table("", "test images", "training images")
+    errors = PlainTable("", "test images", "training images")
     errors.add_texts("error", percent(summary.test_error), percent(summary.train_error))
     errors.add_texts("accuracy", percent(1 - summary.test_error), percent(1 - summary.train_error))
     errors.add_texts("cross entropy", f"{summary.test_loss:.4g}", f"{summary.train_loss:.4g}")
@@ -35,7 +35,7 @@ def image_summary_tables(summary: ImageSummary) -> Iterator[PlainTable]:
         )
     if summary.n_slopes:
         yield slopes_table(summary.slopes)
-    cost = plain_table("training", "")
+    cost = PlainTable("training", "")
     cost.add_texts("epochs", f"{summary.epochs:g}")
     cost.add_texts("steps", str(summary.iterations))
     cost.add_texts("stopped", summary.stop_reason)
@@ -54,7 +54,7 @@ def _worst(shares: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
 
 
 def _classes(rows: Sequence[tuple[str, ...]], *headings: str) -> PlainTable:
-    table = plain_table("class", *headings)
+    table = PlainTable("class", *headings)
     for row in rows:
         table.add_texts(*row)
     return table
@@ -75,7 +75,7 @@ class Scales(Protocol):
 
 def slopes_table(activations: Sequence[Scales]) -> PlainTable:
     """n·a of each activation."""
-    table = plain_table("slopes n·a", "mean", "deviation", "least", "greatest")
+    table = PlainTable("slopes n·a", "mean", "deviation", "least", "greatest")
     for k, own in enumerate(activations, start=1):
         numbers = (own.mean, own.deviation, own.least, own.greatest)
         table.add_texts(f"activation {k}", *(f"{number:.4f}" for number in numbers))
@@ -107,7 +107,7 @@ def image_overview_tables(overview: ImageOverview) -> Iterator[PlainTable]:
 
 def _data(overview: ImageOverview) -> PlainTable:
     spec, facts = overview.settings, overview.attributes
-    table = plain_table("images", spec.title or facts["problem"])
+    table = PlainTable("images", spec.title or facts["problem"])
     if spec.source:
         table.add_texts("source", spec.source)
     table.add_texts(
@@ -123,7 +123,7 @@ def _data(overview: ImageOverview) -> PlainTable:
 
 def _method(overview: ImageOverview) -> PlainTable:
     spec, facts = overview.settings, overview.attributes
-    table = plain_table("method", overview.method)
+    table = PlainTable("method", overview.method)
     recovery = spec.slopes.recovery
     if recovery is not None and spec.slopes.kind != "fixed":
         table.add_texts(
@@ -169,7 +169,7 @@ def _network(model: ImageModelSpec) -> str:
 
 def _course(overview: ImageOverview) -> PlainTable:
     states = {"at the start": overview.start, "at the end": overview.end, "best": overview.best}
-    table = plain_table("error and loss", *states)
+    table = PlainTable("error and loss", *states)
     table.add_texts("epoch", *(f"{state.epoch:g}" for state in states.values()))
     table.add_texts("test error", *(percent(state.test_error) for state in states.values()))
     table.add_texts("training error", *(percent(state.train_error) for state in states.values()))
@@ -191,7 +191,7 @@ def _by_class(classes: Sequence[ClassErrors]) -> PlainTable:
 
 
 def _confusions(confusions: Sequence[Confusion]) -> PlainTable:
-    table = plain_table("most often taken for another", "found", "images")
+    table = PlainTable("most often taken for another", "found", "images")
     for pair in confusions:
         table.add_texts(pair.true, pair.found, str(pair.images))
     return table

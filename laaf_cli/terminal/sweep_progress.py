@@ -1,0 +1,86 @@
+"""Progress of a sweep on stderr: a bar over a table of methods, or a line for each finished run."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Group, RenderableType
+from rich.progress import BarColumn
+from rich.text import Text
+
+from laaf_cli.report.comparison_table import error_text
+from laaf_cli.sweep import Outcome, PlannedRun, State
+from laaf_cli.terminal.messages import print_message, visible
+from laaf_cli.terminal.plain_table import PlainTable
+from laaf_cli.terminal.progress import Bar
+
+
+@contextmanager
+def make_sweep_progress(
+    runs: Sequence[PlannedRun], *, quiet: bool = False
+) -> Iterator[Callable[[Outcome], None]]:
+    """Shows many runs while the `with` lasts: what it gives is called with every new state."""
+    outcomes = {run.path: Outcome(run=run, state=State.WAITING) for run in runs}
+    started_s: dict[object, float] = {}
+
+    def n_ended() -> int:
+        return sum(o.state not in (State.WAITING, State.RUNNING) for o in outcomes.values())
+
+    def below() -> RenderableType:
+        now = time.monotonic()
+        training = [
+            f"{path.name} {now - started_s[path]:.0f} s"
+            for path, outcome in outcomes.items()
+            if outcome.state is State.RUNNING
+        ]
+        told = f"{n_ended()} of {len(runs)} runs; training: {', '.join(training[:4]) or '-'}"
+        return Group(_table_of_methods(list(outcomes.values())), Text(told))
+
+    with Bar(BarColumn(bar_width=24), below=below, quiet=quiet) as bar:
+        task = bar.add_task("", total=len(runs))
+
+        def show(outcome: Outcome) -> None:
+            outcomes[outcome.run.path] = outcome
+            started_s.setdefault(outcome.run.path, time.monotonic())
+            bar.update(task, completed=n_ended())
+            error = "" if math.isnan(outcome.error) else f", error {outcome.error:.2e}"
+            seconds = "" if math.isnan(outcome.wall_time_s) else f", {outcome.wall_time_s:.1f} s"
+            detail = f": {outcome.detail}" if outcome.detail else ""
+            line = (
+                f"[{n_ended()}/{len(runs)}] {outcome.run.path}: "
+                f"{outcome.state.value}{error}{seconds}{detail}"
+            )
+            if bar.is_drawn and detail:
+                bar.console.print(Text(visible(line)), soft_wrap=True)
+            elif not quiet and outcome.state not in (State.RUNNING, State.KEPT, State.CANCELLED):
+                print_message(line)
+
+        yield show
+    n_kept = sum(outcome.state is State.KEPT for outcome in outcomes.values())
+    if n_kept and not quiet and not bar.is_drawn:
+        print_message(f"{n_kept} of {len(runs)} runs were there already")
+
+
+def _table_of_methods(outcomes: Sequence[Outcome]) -> PlainTable:
+    """One row per method: how many runs are done, running, failed, and the median error so far."""
+    table = PlainTable("method", "finished", "running", "failed", "median relative L2")
+    for method in dict.fromkeys(outcome.run.method for outcome in outcomes):
+        group = [outcome for outcome in outcomes if outcome.run.method == method]
+        states = [outcome.state for outcome in group]
+        errors = [
+            math.inf if outcome.state is State.DIVERGED else outcome.error
+            for outcome in group
+            if not math.isnan(outcome.error)
+        ]
+        table.add_texts(
+            method,
+            f"{states.count(State.FINISHED) + states.count(State.KEPT)}/{len(states)}",
+            str(states.count(State.RUNNING) or ""),
+            str(states.count(State.DIVERGED) + states.count(State.FAILED) or ""),
+            error_text(statistics.median(errors)) if errors else "",
+        )
+    return table
