@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo, OptionInfo
 
-from laaf_cli.cli.app import app
+from laaf_cli.cli.app import COMMANDS
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.cli.shell_words import in_shell_words
 from laaf_cli.cli.spec_schema import IMAGE_CHOICES, spec_schema
@@ -669,11 +669,8 @@ def export_formats() -> str:
 def commands() -> str:
     """A section for each command: what it does, synopsis, arguments and options."""
     parts = []
-    for registered in app.registered_commands:
-        callback = registered.callback
-        if callback is None:
-            continue
-        name = registered.name or callback.__name__.replace("_", "-")
+    for name, command in COMMANDS.items():
+        callback = command.load()
         what, _, example = (inspect.getdoc(callback) or "").partition("\n\nExample:")
         arguments, rows = _parameters(callback)
         synopsis = " ".join(["laaf", name, "[OPTIONS]", *arguments])

@@ -17,7 +17,10 @@ torch.optim.Adam([torch.zeros(1)])  # the first optimizer loads half of torch
 PRELOADED = [
     "h5py",
     "scipy.stats",
-    "laaf_cli.cli.app",
+    "laaf_cli.cli.resume",
+    "laaf_cli.cli.solve",
+    "laaf_cli.cli.sweep",
+    "laaf_cli.images.cli.classify",
     "laaf_cli.terminal.progress",
     "laaf_cli.cli.tables",
     "laaf_cli.runs.resume.resumption",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ import pytest
 from conftest import Laaf
 
 from laaf_cli import __version__
+from laaf_cli.cli.app import COMMANDS
 from laaf_cli.errors import ExitCode
 from laaf_cli.runfile import RunFile
 
@@ -367,6 +369,28 @@ def test_help_is_fast_and_loads_no_torch() -> None:
     )
     assert "loaded []" in done.stdout
     assert "--slope-recovery" in done.stdout
+
+
+@pytest.mark.parametrize(("words", "loaded"), [(["--help"], []), (["solve", "--help"], ["solve"])])
+def test_commands_are_loaded_when_they_are_called(words: list[str], loaded: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from laaf_cli.cli.app import COMMANDS, app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "modules = {name: row.function.partition(':')[0] for name, row in COMMANDS.items()}\n"
+        "print('loaded', [name for name, module in modules.items() if module in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert f"loaded {loaded}" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_summaries_are_the_first_words_of_the_help(name: str) -> None:
+    first, _, _ = (inspect.getdoc(COMMANDS[name].load()) or "").partition("\n\n")
+    assert COMMANDS[name].summary == " ".join(first.split())
 
 
 def test_version_and_bare_call(laaf: Laaf) -> None:

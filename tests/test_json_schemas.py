@@ -14,7 +14,7 @@ from conftest import Laaf
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from laaf_cli.cli.app import app
+from laaf_cli.cli.app import COMMANDS
 from laaf_cli.cli.interrupt import StopFlag
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.errors import ExitCode
@@ -106,11 +106,10 @@ def told(command: str, out: str) -> dict[str, Any]:
 
 
 def test_every_command_with_json_has_one() -> None:
-    callbacks = [
-        command.callback for command in app.registered_commands if command.callback is not None
-    ]
     assert {
-        made.__name__ for made in callbacks if "json" in inspect.signature(made).parameters
+        name
+        for name, command in COMMANDS.items()
+        if "json" in inspect.signature(command.load()).parameters
     } == set(RECORDS)
 
 

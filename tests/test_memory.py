@@ -41,7 +41,7 @@ WITH_ROOM = """
 import resource, sys
 from pathlib import Path
 import torch, h5py, scipy.stats, rich.progress, rich.table
-import laaf_cli.cli.app, laaf_cli.terminal.progress, laaf_cli.cli.tables, laaf_cli.runs.train
+import laaf_cli.cli.solve, laaf_cli.terminal.progress, laaf_cli.cli.tables, laaf_cli.runs.train
 from laaf_cli.__main__ import main
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + int(sys.argv[1]) * 10**6

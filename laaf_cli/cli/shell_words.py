@@ -16,7 +16,7 @@ import re
 import shlex
 from ast import literal_eval
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 _STRING = r"""'(?:[^'\\`\n]|\\.)*'|"(?:[^"\\`\n]|\\.)*\""""
 _VALUE = rf"{_STRING}|[\w.+-]+"
@@ -55,11 +55,9 @@ def flags() -> dict[str, str]:
 
 @cache
 def _by_command() -> dict[str, Any]:
-    from typer.main import get_command
+    from laaf_cli.cli.app import COMMANDS, loaded
 
-    from laaf_cli.cli.app import app
-
-    return cast("Any", get_command(app)).commands
+    return {name: loaded(name) for name in COMMANDS}
 
 
 def _translated(code: re.Match[str]) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 import scipy.stats  # noqa: F401 - as all that follows loaded once here, and not by every process
 import torch
 
-import laaf_cli.cli.app
+import laaf_cli.cli.solve
 import laaf_cli.cli.tables
 import laaf_cli.runs.resume.resumption
 import laaf_cli.runs.train  # noqa: F401
