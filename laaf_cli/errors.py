@@ -91,7 +91,7 @@ class InterruptedRunError(LaafError):
 @dataclass(frozen=True, kw_only=True)
 class Mark:
     """A stretch of one line of a named text. `line` and `column` count from 0, `length` in
-    characters.
+    characters. `key` names the place instead of file and line, in a spec that has no file.
     """
 
     source: str
@@ -99,6 +99,7 @@ class Mark:
     column: int
     length: int
     line_text: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ class Fault:
     def _headline(self) -> str:
         if self.mark is None:
             return self.what
-        return f"{self.mark.source}:{self.mark.line + 1}:{self.mark.column + 1}: {self.what}"
+        line, column = self.mark.line + 1, self.mark.column + 1
+        return f"{self.mark.key or f'{self.mark.source}:{line}:{column}'}: {self.what}"
 
     def _excerpt(self, width: int = 100) -> str:
         if self.mark is None:
@@ -127,7 +129,7 @@ class Fault:
         column = self.mark.column - start
         length = max(1, min(self.mark.length, max(len(text) - column, 1)))
         carets = "^" * (_cells(text[column : column + length]) or 1)
-        number = f"{self.mark.line + 1:>4}"
+        number = "    " if self.mark.key else f"{self.mark.line + 1:>4}"
         return f"{number} | {text}\n{' ' * len(number)} | {' ' * _cells(text[:column])}{carets}"
 
 

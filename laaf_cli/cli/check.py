@@ -43,6 +43,7 @@ def check(
     Example:  laaf check my.yaml --set network.hidden=[50,50]
     """
     from laaf_cli.errors import UsageError
+    from laaf_cli.runs.settings import EquationSettings
     from laaf_cli.spec import bundled
 
     if (spec is None) is not schema:
@@ -53,8 +54,10 @@ def check(
         console.print_json(spec_schema())
         return
     text = bundled.find(spec)
-    chosen = options.SpecOptions(
-        activation=activation,
+    chosen = options.typed(
+        EquationSettings,
+        assignments,
+        slopes=activation,
         n=n,
         slope_recovery=slope_recovery,
         iterations=iterations,
@@ -62,7 +65,6 @@ def check(
         seed=seed,
         device=device,
         dtype=dtype,
-        assignments=tuple(assignments or ()),
     )
     overrides = chosen.overrides(text)
 

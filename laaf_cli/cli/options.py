@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from laaf_cli.spec import Override, Value
-    from laaf_cli.spec.source import Text
+    from laaf_cli.runs.settings import Settings
 
 
 class Activation(StrEnum):
@@ -185,101 +183,18 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpecOptions:
-    """The options that change the spec; None leaves it as it is."""
+SettingsType = TypeVar("SettingsType", bound="Settings")
 
-    activation: Activation | None = None
-    n: float | None = None
-    slope_recovery: bool | None = None
-    iterations: int | None = None
-    learning_rate: float | None = None
-    seed: int | None = None
-    device: Device | None = None
-    dtype: Dtype | None = None
-    assignments: tuple[str, ...] = ()
 
-    def overrides(self, text: Text) -> list[Override]:
-        """The changes, `--set` first, so that the options named for a purpose win.
+def typed(
+    kind: type[SettingsType], assignments: Sequence[str] | None = None, **values: Any
+) -> SettingsType:
+    """The settings of a command line; assignments: those of `--set`."""
+    from laaf_cli.spec import Override
 
-        Raises UsageError for `--slope-recovery` without slopes, and for an option of the one
-        training phase where the spec has several.
-        """
-        from laaf_cli.errors import UsageError
-        from laaf_cli.spec import Override, apply
-        from laaf_cli.spec.source import read_yaml
-
-        assignments = [Override.from_assignment(assignment) for assignment in self.assignments]
-        root = read_yaml(text)
-        if isinstance(root.data, dict):
-            for assignment in assignments:
-                apply(root, assignment)
-        training, slopes = root.child("training"), root.child("slopes")
-        phases = training.data if training is not None and isinstance(training.data, list) else []
-        if len(phases) > 1 and self.iterations is not None:
-            raise UsageError(
-                f"the spec has {len(phases)} training phases, and --iterations speaks of one\n"
-                "Name it, as in --set training.1.iterations=5000."
-            )
-        kind, recovery = (
-            slopes.child(key) if slopes is not None else None for key in ("kind", "recovery")
-        )
-        is_fixed = (
-            self.activation or (kind.data if kind is not None else None)
-        ) == Activation.FIXED
-        if self.slope_recovery and is_fixed:
-            raise UsageError("--slope-recovery needs slopes, and those of this run are fixed")
-        has_settings = recovery is not None and isinstance(recovery.data, dict)
-        rated = self._phase_with_rate(phases) if self.learning_rate is not None else 0
-        return [*assignments, *self._flags(has_settings, rated)]
-
-    @staticmethod
-    def _phase_with_rate(phases: list[Value]) -> int:
-        """The one phase that takes a learning rate; raises UsageError where there are several,
-        or none.
-        """
-        from laaf_cli.errors import UsageError
-        from laaf_cli.training import OPTIMIZERS
-
-        names = [
-            name.data if (name := phase.child("optimizer")) is not None else "adam"
-            for phase in phases
-        ]
-        known = all(
-            name in OPTIMIZERS for name in names
-        )  # what is none is told later, with its place
-        without = [name for name, row in OPTIMIZERS.items() if not row.takes_rate]
-        rated = [i for i, name in enumerate(names) if name not in without]
-        if known and len(phases) > 1 and len(rated) != 1:
-            raise UsageError(
-                f"the spec has {len(phases)} training phases, {len(rated) or 'none'} with a "
-                "learning rate, and "
-                "--learning-rate speaks of one\nName it, as in --set training.1.learning_rate=1e-4."
-            )
-        return rated[0] if rated else 0
-
-    def _flags(self, recovery_has_settings: bool, phase_with_rate: int) -> Iterator[Override]:
-        from laaf_cli.spec import Override
-
-        if self.activation is not None:
-            yield Override(("slopes", "kind"), self.activation.value, "--activation ")
-        if self.n is not None:
-            yield Override(("slopes", "n"), f"{self.n!r}", "--n ")
-        if self.slope_recovery is False:
-            yield Override(("slopes", "recovery"), "false", "--no-slope-recovery ")
-        if self.slope_recovery is True and not recovery_has_settings:
-            yield Override(("slopes", "recovery"), "true", "--slope-recovery ")
-        if self.iterations is not None:
-            yield Override(("training", 0, "iterations"), str(self.iterations), "--iterations ")
-        if self.learning_rate is not None:
-            yield Override(
-                ("training", phase_with_rate, "learning_rate"),
-                repr(self.learning_rate),
-                "--learning-rate ",
-            )
-        if self.seed is not None:
-            yield Override(("seed",), str(self.seed), "--seed ")
-        if self.device is not None:
-            yield Override(("device",), self.device.value, "--device ")
-        if self.dtype is not None:
-            yield Override(("dtype",), self.dtype.value, "--dtype ")
+    flags = {name: f"--{name.replace('_', '-')} " for name in values} | {"slopes": "--activation "}
+    for name, value in values.items():
+        if value is False:
+            flags[name] = f"--no-{name.replace('_', '-')} "
+    overrides = [Override.from_assignment(text, "--set ") for text in assignments or ()]
+    return kind(**values, assignments=tuple(overrides), typed=flags)

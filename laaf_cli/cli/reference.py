@@ -62,7 +62,7 @@ def reference(
     if output == Path("-"):
         output = None
     text = bundled.find(spec)
-    overrides = [Override.from_assignment(assignment) for assignment in assignments or ()]
+    overrides = [Override.from_assignment(text, "--set ") for text in assignments or ()]
     if method is not None:
         overrides.append(_method(text, method))
 

@@ -49,11 +49,14 @@ def solve(
 
     Example:  laaf solve burgers --activation nlaaf --n 10
     """
+    from laaf_cli.runs.settings import EquationSettings
     from laaf_cli.spec import bundled
 
     text = bundled.find(spec)
-    chosen = options.SpecOptions(
-        activation=activation,
+    chosen = options.typed(
+        EquationSettings,
+        assignments,
+        slopes=activation,
         n=n,
         slope_recovery=slope_recovery,
         iterations=iterations,
@@ -61,7 +64,6 @@ def solve(
         seed=seed,
         device=device,
         dtype=dtype,
-        assignments=tuple(assignments or ()),
     )
     overrides = chosen.overrides(text)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from laaf_cli.images.cli import options as image_options
 
 if TYPE_CHECKING:
     from laaf_cli.images.data import Progress as DownloadProgress
+    from laaf_cli.runs.settings import Settings
     from laaf_cli.spec import Override, Text
     from laaf_cli.sweep import Alternative, MakePlan, Outcome
 
@@ -113,6 +114,8 @@ def sweep(
     Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
     """
     from laaf_cli.errors import UsageError
+    from laaf_cli.images.settings import ImageSettings
+    from laaf_cli.runs.settings import EquationSettings
     from laaf_cli.spec import bundled, is_of_images
 
     text = bundled.find(spec)
@@ -121,18 +124,14 @@ def sweep(
         raise UsageError("images are trained on for --epochs, not --iterations")
     if not of_images and epochs is not None:
         raise UsageError("an equation is trained for --iterations, not --epochs")
-    form: type[OneRunOptions] = image_options.ImageOptions if of_images else options.SpecOptions
-    lengthened = (
-        image_options.ImageOptions(epochs=epochs)
-        if of_images
-        else options.SpecOptions(iterations=iterations)
-    )
+    form: type[Settings] = ImageSettings if of_images else EquationSettings
+    length: dict[str, Any] = {"epochs": epochs} if of_images else {"iterations": iterations}
     varied = _Varied(
         activation=activation,
         n=n,
         recovery=recovery,
         assignments=assignments or [],
-        lengths=lengthened.overrides(text),
+        lengths=options.typed(form, **length).overrides(text),
         learning_rate=learning_rate,
         dtype=dtype,
         device=device,
@@ -152,9 +151,6 @@ def sweep(
         runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet
     )
     report(outcomes, quiet=quiet, json=json)
-
-
-OneRunOptions = options.SpecOptions | image_options.ImageOptions
 
 
 def _planner(text: Text, allow_python: bool) -> MakePlan:
@@ -201,7 +197,7 @@ class _Varied:
     device: options.Device | None
 
 
-def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[list[Alternative]]:
+def _axes(text: Text, form: type[Settings], varied: _Varied) -> Iterator[list[Alternative]]:
     """What `--set` and the options vary, in the order in which they are put into the spec."""
     from laaf_cli.spec import Override
     from laaf_cli.sweep import Alternative
@@ -209,7 +205,7 @@ def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[li
     assignments = varied.assignments
     by_path: dict[object, list[Alternative]] = {}
     for assignment in assignments:
-        override = Override.from_assignment(assignment)
+        override = Override.from_assignment(assignment, "--set ")
         # Names say kind, n and seed anyway.
         said = override.path in (("slopes", "kind"), ("slopes", "n"), ("seed",))
         by_path.setdefault(override.path, []).append(
@@ -217,17 +213,17 @@ def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[li
         )
     yield from by_path.values()
 
-    def labelled(chosen: OneRunOptions) -> Alternative:
+    def labelled(chosen: Settings) -> Alternative:
         (override,) = chosen.overrides(text)
         return Alternative.of(override)
 
     yield from ([Alternative.of(override)] for override in varied.lengths)
     if varied.learning_rate is not None:
         rates = many_runs.number_list(varied.learning_rate, "--learning-rate")
-        yield [labelled(form(learning_rate=rate)) for rate in rates]
+        yield [labelled(options.typed(form, learning_rate=rate)) for rate in rates]
     if varied.dtype is not None:
-        yield [labelled(form(dtype=varied.dtype))]
-    yield [Alternative(tuple(form(device=varied.device).overrides(text)))]
+        yield [labelled(options.typed(form, dtype=varied.dtype))]
+    yield [Alternative(tuple(options.typed(form, device=varied.device).overrides(text)))]
     kinds = _choices(varied.activation, "--activation", [kind.value for kind in options.Activation])
     scales = many_runs.number_list(varied.n, "--n") if varied.n is not None else [None]
     switches = [
@@ -238,11 +234,12 @@ def _axes(text: Text, form: type[OneRunOptions], varied: _Varied) -> Iterator[li
     for kind in kinds:
         for scale in scales:
             for switch in switches:
-                chosen = form(
-                    activation=options.Activation(kind) if kind else None,
+                chosen = options.typed(
+                    form,
+                    assignments,
+                    slopes=kind,
                     n=scale,
                     slope_recovery=None if kind == options.Activation.FIXED else switch,
-                    assignments=tuple(assignments),
                 )
                 methods.append(Alternative(tuple(chosen.overrides(text)[len(assignments) :])))
     yield methods

@@ -27,8 +27,9 @@ OF_EQUATIONS = ("equations", "coordinates", "unknowns")
 
 @dataclass(frozen=True)
 class Override:
-    """A value given on the command line: its place in the spec, its text, and the flag as it was
-    typed.
+    """A change of a spec: its place, the new value as YAML, and what was typed before the value.
+
+    flag: `--n ` or `--set network.hidden=` on a command line, `n=` in a call from Python.
     """
 
     path: KeyPath
@@ -36,39 +37,40 @@ class Override:
     flag: str
 
     @classmethod
-    def from_assignment(cls, assignment: str) -> Override:
-        """`network.hidden=[50,50]` as `--set` takes it; raises SpecError without a path or an
-        equals sign.
+    def from_assignment(cls, assignment: str, flag: str = "") -> Override:
+        """`network.hidden=[50,50]`; flag: what was typed before it.
+
+        Raises SpecError without a path or an equals sign.
         """
         dotted, equals, text = assignment.partition("=")
         words = dotted.strip().split(".")
-        mark = Text("command line", f"--set {assignment}").mark(0, 6, len(assignment))
+        mark = _typed(flag + assignment).mark(0, len(flag), len(assignment))
+        name = flag.strip() or "a setting"
         if not equals or "" in words:
-            raise SpecError(
-                [Fault("--set takes PATH=VALUE", mark, "As in --set network.hidden=[50,50].")]
-            )
+            example = f"As in {flag}network.hidden=[50,50]."
+            raise SpecError([Fault(f"{name} takes PATH=VALUE", mark, example)])
         if not dotted.isprintable():
-            raise SpecError(
-                [Fault("the path of --set holds characters that stand in no key", mark)]
-            )
+            what = f"the path of {name} holds characters that stand in no key"
+            raise SpecError([Fault(what, mark)])
         if len(words) > MAX_NESTING:
-            raise SpecError([Fault(f"the path of --set has more than {MAX_NESTING} steps", mark)])
+            raise SpecError([Fault(f"the path of {name} has more than {MAX_NESTING} steps", mark)])
         steps = tuple(int(word) if _INDEX.fullmatch(word) else word for word in words)
-        return cls(steps, text, f"--set {dotted}=")
+        return cls(steps, text, f"{flag}{dotted}=")
 
     def value(self) -> Value:
-        """The value, with its place on the command line."""
+        """The value, with its place in what was typed."""
         if not self.text.strip():
-            return Value(
-                data=None, mark=Text("command line", self.flag).mark(0, len(self.flag) - 1, 1)
-            )
-        return read_yaml(Text("command line", self.flag + self.text, len(self.flag)))
+            return Value(data=None, mark=_typed(self.flag).mark(0, len(self.flag) - 1, 1))
+        return read_yaml(_typed(self.flag + self.text, len(self.flag)))
 
     @property
     def key_mark(self) -> Mark:
-        path = self.flag.removeprefix("--set ").removesuffix("=")
-        start = self.flag.index(path)
-        return Text("command line", self.flag + self.text).mark(0, start, len(path))
+        path = self.flag.split()[-1].removesuffix("=")
+        return _typed(self.flag + self.text).mark(0, self.flag.index(path), len(path))
+
+
+def _typed(text: str, start: int = 0) -> Text:
+    return Text("command line" if text.startswith("-") else "arguments", text, start)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,8 @@ class Text:
     content: str
     start: int = 0
     """Where the YAML begins; what stands before it (as `--set a.b=`) is only shown."""
+    keys: tuple[str, ...] = ()
+    """The key that each line belongs to, in a spec that was made of objects."""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -54,6 +56,7 @@ class Text:
             column=column,
             length=max(1, length),
             line_text=self.lines[line] if line < len(self.lines) else "",
+            key=self.keys[line] if line < len(self.keys) else "",
         )
 
     def mark_at(self, index: int) -> Mark:

@@ -143,6 +143,7 @@ def classify(
     Example:  laaf classify semeion --activation nlaaf --epochs 10
     """
     from laaf_cli.errors import UsageError
+    from laaf_cli.images.settings import ImageSettings
     from laaf_cli.spec import bundled
 
     if dataset.endswith(".npz"):
@@ -150,19 +151,20 @@ def classify(
             f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file"
         )
     text = bundled.find_images(dataset)
-    chosen = image_options.ImageOptions(
-        activation=activation,
+    chosen = options.typed(
+        ImageSettings,
+        assignments,
+        slopes=activation,
         n=n,
         slope_recovery=slope_recovery,
         learning_rate=learning_rate,
         seed=seed,
         device=device,
         dtype=dtype,
-        assignments=tuple(assignments or ()),
         epochs=epochs,
         model=model,
         reading=reading,
-        per=slopes_per,
+        slopes_per=slopes_per,
         width=width,
         dropout=dropout,
         augment=augment,
