@@ -24,7 +24,7 @@ from laaf_cli.spec.schema import Schema, closed, nullable, resolved_schema
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-VERSION = 2
+VERSION = 3
 """Version of all schemas of `--json`; a key that is renamed, removed or given another meaning
 raises it.
 """

@@ -446,9 +446,7 @@ def test_slopes_and_recovery_of_a_record(tmp_path: Path, kind: str) -> None:
     ]
     if kind == "fixed":
         assert math.isnan(last.recovery)
-        assert {(s.mean, s.deviation, s.least, s.greatest) for s in last.scales} == {
-            (1.0, 0.0, 1.0, 1.0)
-        }
+        assert {(s.mean, s.deviation, s.min, s.max) for s in last.scales} == {(1.0, 0.0, 1.0, 1.0)}
         return
     assert first.recovery == pytest.approx(math.exp(-0.5), rel=1e-6), "all slopes begin at 1/2"
     assert last.recovery == pytest.approx(
@@ -456,7 +454,7 @@ def test_slopes_and_recovery_of_a_record(tmp_path: Path, kind: str) -> None:
     )
     for scale, slopes in zip(last.scales, values * (3 if kind == "gaaf" else 1), strict=True):
         expected = [2 * slopes.mean(), 2 * slopes.std(), 2 * slopes.min(), 2 * slopes.max()]
-        assert [scale.mean, scale.deviation, scale.least, scale.greatest] == pytest.approx(
+        assert [scale.mean, scale.deviation, scale.min, scale.max] == pytest.approx(
             expected, rel=1e-6, abs=1e-9
         )
     assert (last.scales[0].deviation > 0) == (kind == "nlaaf")

@@ -138,7 +138,7 @@ def test_a_summary_holds_what_stands_in_the_file(
     assert told.error == told.final_error == run.summary.test_error
     assert told.loss == run.summary.train_loss
     assert told.recovery == run.summary.slope_recovery
-    assert told.largest_scale == max(scales.greatest for scales in run.summary.slopes) > 1
+    assert told.largest_scale == max(scales.max for scales in run.summary.slopes) > 1
     assert (told.n_points, told.reference, told.seed) == (64, "31 test images", 1)
     assert math.isnan(RunSummary.read(folder / "fixed-0.h5").recovery)
 

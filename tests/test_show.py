@@ -142,7 +142,7 @@ def test_histograms_count_every_slope_over_one_range(finished: FinishedRun, tmp_
     assert first.counts == (3, 0, 0, 0, 0, 0, 0, 1)
     assert second.counts == (0, 1, 0, 0, 0, 0, 0, 2)
     assert len(first.counts) == N_BINS
-    assert (first.mean, first.least, first.greatest) == (3.0, 1.0, 9.0)
+    assert (first.mean, first.min, first.max) == (3.0, 1.0, 9.0)
     assert first.deviation == pytest.approx(np.std([1, 1, 1, 9]))
 
 

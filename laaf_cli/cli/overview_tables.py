@@ -179,13 +179,13 @@ def _losses(overview: Overview) -> PlainTable:
 
 
 def _slopes(overview: Overview) -> PlainTable:
-    low = min(layer.least for layer in overview.slopes)
-    high = max(layer.greatest for layer in overview.slopes)
+    low = min(layer.min for layer in overview.slopes)
+    high = max(layer.max for layer in overview.slopes)
     table = PlainTable(
         "slopes n·a", "mean", "deviation", "least", "greatest", f"{low:.3g} to {high:.3g}"
     )
     for k, layer in enumerate(overview.slopes, start=1):
-        numbers = (layer.mean, layer.deviation, layer.least, layer.greatest)
+        numbers = (layer.mean, layer.deviation, layer.min, layer.max)
         table.add_texts(
             f"layer {k}", *(f"{number:.4f}" for number in numbers), _histogram(layer.counts)
         )

@@ -16,6 +16,7 @@ from laaf_cli.images.plan import ImagePlan
 from laaf_cli.images.report.diagnostics import image_doubts
 from laaf_cli.images.runfile.layout import IMAGE_COLUMNS, IMAGE_SLOPES
 from laaf_cli.images.runfile.record import (
+    SLOPE_FIELDS,
     ImageCheckpoint,
     ImageHistory,
     ImageNetwork,
@@ -49,7 +50,7 @@ class ImageSummary(JsonRecord):
     """
     augment: bool
     """Whether training images were shifted, turned or mirrored at random."""
-    activation: str
+    slope_kind: str
     """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
     n: float
     """The scale n of the slopes."""
@@ -168,7 +169,7 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
         model=spec.model.kind,
         reading=spec.reading,
         augment=spec.augment,
-        activation=spec.slopes.kind,
+        slope_kind=spec.slopes.kind,
         n=spec.slopes.n,
         recovery=plan.recovery is not None,
         seed=spec.seed,
@@ -248,7 +249,7 @@ def _history(result: ImageResult) -> ImageHistory:
             for name in IMAGE_COLUMNS
         },
         slopes={
-            name: np.array([[getattr(s, name) for s in r.scales] for r in records])
-            for name in IMAGE_SLOPES
+            name: np.array([[getattr(s, field) for s in r.scales] for r in records])
+            for name, field in zip(IMAGE_SLOPES, SLOPE_FIELDS, strict=True)
         },
     )

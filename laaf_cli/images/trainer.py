@@ -374,5 +374,5 @@ def _slope_summary(scale: Tensor) -> SlopeSummary:
     mean = float(values.mean())
     deviation = float(values.std(correction=0))
     return SlopeSummary(
-        mean=mean, deviation=deviation, least=float(values.min()), greatest=float(values.max())
+        mean=mean, deviation=deviation, min=float(values.min()), max=float(values.max())
     )

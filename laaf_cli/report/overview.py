@@ -56,9 +56,9 @@ class LayerSlopes:
     """Their mean."""
     deviation: float
     """Their standard deviation."""
-    least: float
+    min: float
     """The least."""
-    greatest: float
+    max: float
     """The greatest."""
     counts: tuple[int, ...]
     """A histogram over equal parts of all layers' range; empty where a slope is not finite."""
@@ -224,8 +224,8 @@ def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
         LayerSlopes(
             mean=float(layer.mean()),
             deviation=float(layer.std()),
-            least=float(layer.min()),
-            greatest=float(layer.max()),
+            min=float(layer.min()),
+            max=float(layer.max()),
             counts=tuple(int(c) for c in np.histogram(layer, bins=N_BINS, range=(low, high))[0])
             if finite
             else (),

@@ -59,7 +59,7 @@ class Summary(JsonRecord):
     """The title of the spec."""
     problem: str
     """The name of the spec's file without its ending."""
-    activation: str
+    slope_kind: str
     """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
     n: float
     """The scale n of the slopes."""
@@ -325,7 +325,7 @@ def _summary(
     return Summary(
         title=plan.spec.title,
         problem=plan.name,
-        activation=plan.spec.slopes.kind,
+        slope_kind=plan.spec.slopes.kind,
         n=plan.spec.slopes.n,
         recovery=plan.recovery is not None,
         seed=plan.spec.seed,

@@ -68,16 +68,16 @@ class Scales(Protocol):
     @property
     def deviation(self) -> float: ...
     @property
-    def least(self) -> float: ...
+    def min(self) -> float: ...
     @property
-    def greatest(self) -> float: ...
+    def max(self) -> float: ...
 
 
 def slopes_table(activations: Sequence[Scales]) -> PlainTable:
     """n·a of each activation."""
     table = PlainTable("slopes n·a", "mean", "deviation", "least", "greatest")
     for k, own in enumerate(activations, start=1):
-        numbers = (own.mean, own.deviation, own.least, own.greatest)
+        numbers = (own.mean, own.deviation, own.min, own.max)
         table.add_texts(f"activation {k}", *(f"{number:.4f}" for number in numbers))
     return table
 

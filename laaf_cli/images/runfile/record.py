@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from laaf_cli.arrays import Array
 from laaf_cli.images.runfile.layout import IMAGE_SLOPES
@@ -18,10 +18,14 @@ class SlopeSummary:
     """Their mean."""
     deviation: float
     """Their standard deviation."""
-    least: float
+    min: float
     """The least."""
-    greatest: float
+    max: float
     """The greatest."""
+
+
+SLOPE_FIELDS = tuple(field.name for field in fields(SlopeSummary))
+"""In the order of `IMAGE_SLOPES`, by whose names a run file has them."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,10 @@ class ImageHistory:
 
     def slopes_at(self, record: int) -> tuple[SlopeSummary, ...]:
         """The slopes of each activation at a record."""
-        rows = {name: values[record].tolist() for name, values in self.slopes.items()}
+        columns = [self.slopes[name][record].tolist() for name in IMAGE_SLOPES]
         return tuple(
-            SlopeSummary(**dict(zip(IMAGE_SLOPES, numbers, strict=True)))
-            for numbers in zip(*(rows[name] for name in IMAGE_SLOPES), strict=True)
+            SlopeSummary(**dict(zip(SLOPE_FIELDS, numbers, strict=True)))
+            for numbers in zip(*columns, strict=True)
         )
 
 
