@@ -6,8 +6,7 @@ import io
 import os
 import sys
 
-from laaf_cli.errors import ExitCode, LaafError
-from laaf_cli.runs.out_of_memory import within_memory
+from laaf_cli.errors import ExitCode, LaafError, within_memory
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
-"""The one family of errors, its exit codes, and how a fault in a text is shown."""
+"""The one family of errors, its exit codes, memory that runs out, and how a fault in a text is
+shown.
+"""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -52,6 +55,41 @@ class OutOfMemoryError(LaafError):
     """What was asked for does not fit into the memory of this machine."""
 
     exit_code = ExitCode.USAGE
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "unable to allocate",
+    "memory allocation failed",
+    "out of memory",
+    "bad_alloc",
+    "alloc_failed",
+)
+"""What NumPy, torch, HDF5 and the C library say, in small letters."""
+
+
+@contextmanager
+def within_memory(doing: str, advice: Callable[[], str] = str) -> Iterator[None]:
+    """Raises OutOfMemoryError in place of whatever is raised where memory ends, all else as it is.
+
+    doing: what was being done, as it follows "while". advice: what takes much, and what lowers it;
+    asked for in that case alone.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError, ImportError) as error:
+        said = str(error)
+        if not (
+            isinstance(error, MemoryError) or any(text in said.lower() for text in _OUT_OF_MEMORY)
+        ):
+            raise
+        what, elsewhere = "memory", ""
+        if "CUDA" in said:
+            what = "the memory of the GPU"
+            elsewhere = "`device='cpu'` trains in the memory of the machine."
+        lines = (f"{what} ran out while {doing}", advice(), elsewhere)
+        raise OutOfMemoryError("\n".join(filter(None, lines))) from None
 
 
 class DataSetError(LaafError):

@@ -355,13 +355,13 @@ def test_the_estimate_of_a_batch_is_near_what_it_takes(
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         trainer.network.train()(pixels).sum()
     n_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    estimate = memory.of_training(plan)[0].n_bytes
+    estimate = memory.of_run(plan)[0].n_bytes
     assert 0.3 * estimate < n_bytes < estimate
 
 
 def test_the_estimate_of_the_network_is_what_it_takes(tmp_path: Path) -> None:
     write_images(tmp_path, shape=(40, 28), train=3, test=3)
     plan = image_plan(tmp_path, "model.width=77", "dtype=float64")
-    (estimate,) = memory.of_network(plan)
+    *_, estimate = memory.of_run(plan)
     weights = plan.make_network().get_parameter("fc1.weight")
     assert estimate.n_bytes == 4 * weights.numel() * 8 == 4 * 8 * np.prod(weights.shape)

@@ -17,9 +17,10 @@ import torch
 from conftest import Laaf, plan_of
 
 from laaf_cli.derivatives.kernel import KernelMissing, load_library
-from laaf_cli.errors import OutOfMemoryError
+from laaf_cli.errors import OutOfMemoryError, within_memory
 from laaf_cli.runs import memory
-from laaf_cli.runs.out_of_memory import Consumer, has_run_out, in_bytes, within_memory
+from laaf_cli.runs.memory import Consumer, in_bytes
+from laaf_cli.runs.plan_faults import n_parameters
 from laaf_cli.training import Trainer
 
 HEAT = """\
@@ -41,7 +42,8 @@ WITH_ROOM = """
 import resource, sys
 from pathlib import Path
 import torch, h5py, scipy.stats, rich.progress, rich.table
-import laaf_cli.cli.solve, laaf_cli.terminal.progress, laaf_cli.cli.tables, laaf_cli.runs.train
+import laaf_cli.runfile, laaf_cli.cli.solve, laaf_cli.terminal.progress, laaf_cli.cli.tables
+import laaf_cli.runs.train
 from laaf_cli.__main__ import main
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + int(sys.argv[1]) * 10**6
@@ -83,9 +85,9 @@ def test_a_dense_inverse_hessian(
     found = laaf_with(80, tmp_path, "solve", spec, "--set", phases, *settings, "--quiet")
     assert found.returncode == 2
     assert found.stderr == (
-        "error: memory ran out while training, in phase 1 (ssbroyden), which asked for 94.7 MB more\n"
-        "By estimate 189 MB go to the inverse Hessian of 'ssbroyden', 3,441 × 3,441 numbers of 8 bytes, and a "
-        "checkpoint of it. training.1.optimizer: lbfgs does without it, and fewer neurons in network.hidden lower it.\n"
+        "error: memory ran out while training\n"
+        "By estimate 189 MB go to what 'ssbroyden' keeps of 3,441 parameters, and a checkpoint of it. "
+        "training.1.optimizer: lbfgs keeps less, and fewer neurons in network.hidden lower it.\n"
         "The last checkpoint is runs/heat-nlaaf-n10-s0.h5.checkpoint; laaf resume runs/heat-nlaaf-n10-s0.h5 goes on from "
         "there.\n"
     )
@@ -105,18 +107,12 @@ def test_the_layers_at_many_points(spec: Path, tmp_path: Path) -> None:
     ]
     found = laaf_with(150, tmp_path, "solve", spec, *settings)
     assert found.returncode == 2
-    assert (
-        "error: memory ran out while training, in phase 0 (adam), which asked for " in found.stderr
+    assert found.stderr.endswith(
+        "error: memory ran out while training\n"
+        "By estimate 1.6 GB go to 200,000 points of the equations, with the layers and their 4 "
+        "derivatives there. It is lowered by --derivatives fused, training.0.batch, a smaller "
+        "points.interior, fewer neurons in network.hidden.\n"
     )
-    assert (
-        "go to the layers and their 4 derivatives at 200,000 points of the equations, 1,984 numbers"
-        in found.stderr
-    )
-    assert (
-        "lowered by --derivatives fused; training.0.batch, some of the points at each iteration"
-        in found.stderr
-    )
-    assert "a smaller points.interior; or fewer neurons in network.hidden." in found.stderr
 
 
 @linux
@@ -124,12 +120,10 @@ def test_the_layers_at_many_points(spec: Path, tmp_path: Path) -> None:
 def test_the_points_themselves(spec: Path, tmp_path: Path, command: str) -> None:
     found = laaf_with(150, tmp_path, command, spec, "--set", "points.interior=50000000", "--quiet")
     assert found.returncode == 2
-    doing = {"solve": "drawing the points", "check": "evaluating the loss once"}[command]
-    assert f"error: memory ran out while {doing}, which asked for 800 MB more" in found.stderr
-    assert (
-        "By estimate 3.2 GB go to 50,000,000 points of the equations. A smaller points.interior"
-        in found.stderr
-    )
+    doing = {"solve": "training", "check": "evaluating the loss once"}[command]
+    assert f"error: memory ran out while {doing}\n" in found.stderr
+    assert "GB go to 50,000,000 points of the equations" in found.stderr
+    assert "a smaller points.interior" in found.stderr
     assert "Traceback" not in found.stderr
 
 
@@ -155,7 +149,10 @@ def test_the_kernel_ends_no_process() -> None:
 import resource, torch
 from laaf_cli.derivatives.kernel import Network, Shape, load_library
 library = load_library()
-network = Network(Shape(2, (3,), 1, "tanh", 0, (), (0,), 1.0))
+network = Network(Shape(
+    n_inputs=2, hidden=(3,), n_outputs=1, activation="tanh", n_first=0, operators=(),
+    slope_counts=(0,), scale=1.0,
+))
 network.pointer._obj.n_hidden = 2**31 - 2
 resource.setrlimit(resource.RLIMIT_AS, (8 * 10**9,) * 2)
 try:
@@ -184,10 +181,7 @@ def test_cuda_out_of_memory(
     )
     assert found.code == 2
     first, *middle, last = found.err.splitlines()
-    assert (
-        first
-        == "error: the memory of the GPU ran out while training, in phase 0 (adam), which asked for 21.5 GB more"
-    )
+    assert first == "error: the memory of the GPU ran out while training"
     assert middle
     assert last == "--device cpu trains in the memory of the machine."
 
@@ -210,19 +204,12 @@ def test_real_cuda_out_of_memory(spec: Path, tmp_path: Path, laaf: Laaf) -> None
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert found.code == 2
-    assert "error: the memory of the GPU ran out while training, in phase 0 (adam)" in found.err
+    assert "error: the memory of the GPU ran out while training" in found.err
     assert "a smaller points.interior" in found.err
 
 
 @pytest.mark.parametrize(
-    "allocate",
-    [
-        lambda: np.empty(2**55),
-        lambda: np.empty((2**40, 2**40)),
-        lambda: torch.empty(2**55),
-        lambda: torch.empty(2**40, 2**40),
-        lambda: bytearray(2**60),
-    ],
+    "allocate", [lambda: np.empty(2**55), lambda: torch.empty(2**55), lambda: bytearray(2**60)]
 )
 def test_what_libraries_say_of_memory(allocate: Callable[[], object]) -> None:
     with (
@@ -236,7 +223,8 @@ def test_what_libraries_say_of_memory(allocate: Callable[[], object]) -> None:
     "text", ["std::bad_alloc", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"]
 )
 def test_what_only_texts_tell(text: str) -> None:
-    assert has_run_out(RuntimeError(text))
+    with pytest.raises(OutOfMemoryError), within_memory("testing"):
+        raise RuntimeError(text)
 
 
 def test_other_failures_stay_what_they_are() -> None:
@@ -250,44 +238,47 @@ def test_other_failures_stay_what_they_are() -> None:
         assert found.value is failure
 
 
-def test_the_largest_come_first_and_small_ones_not_at_all() -> None:
+def test_the_largest_is_named() -> None:
     consumers = [
-        Consumer(name, n_bytes, f"{name} less")
-        for name, n_bytes in (("a", 10), ("b", 4), ("c", 1), ("d", 20))
+        Consumer(name, n_bytes, f"{name} less.") for name, n_bytes in (("a", 9), ("b", 40))
     ]
-    with pytest.raises(OutOfMemoryError) as found, within_memory("testing", lambda: consumers):
+    with (
+        pytest.raises(OutOfMemoryError) as found,
+        within_memory("testing", lambda: memory.advice(consumers)),
+    ):
         raise MemoryError
-    assert str(found.value).splitlines()[1:] == [
-        "By estimate 0.02 kB go to d. d less.",
-        "By estimate 0.01 kB go to a. a less.",
-    ]
+    assert str(found.value) == (
+        "memory ran out while testing\nBy estimate 0.04 kB go to b. b less."
+    )
 
 
-@pytest.mark.parametrize("command", ["check", "solve"])
-def test_what_will_not_fit_is_said_beforehand(
-    spec: Path, tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
+def test_what_will_not_fit_is_said_beforehand() -> None:
     """Linux gives out more memory than there is, and kills who uses it."""
-    monkeypatch.chdir(tmp_path)
-    settings = [
-        "--set",
-        "training=[{iterations: 1}, {optimizer: bfgs, iterations: 1}]",
-        "--set",
-        "network.hidden=[9,9]",
-    ]
-    assert "memory" not in laaf("check", spec, *settings).err
-    monkeypatch.setattr(memory, "free_bytes", lambda: 2e5)
-    found = laaf(command, spec, *settings)
-    assert found.code == 0
-    assert (
-        "warning: phase 1 (bfgs) takes about 271 kB of memory, and 200 kB are free\n"
-        "By estimate 258 kB go to the inverse Hessian of 'bfgs', 127 × 127 numbers of 8 bytes, and a checkpoint of it. "
-        "training.1.optimizer: lbfgs does without it, and fewer neurons in network.hidden lower it.\n"
-    ) in found.err
+    phases = "training=[{iterations: 1}, {optimizer: bfgs, iterations: 1}]"
+    consumers = memory.of_run(plan_of(HEAT, phases, "network.hidden=[9,9]"))
+    assert memory.warning("cpu", consumers) == ""
+    assert memory.warning("cuda", consumers, 2e5) == ""
+    assert memory.warning("cpu", consumers, 2e5) == (
+        "the run takes about 271 kB of memory, and 200 kB are free\n"
+        "By estimate 258 kB go to what 'bfgs' keeps of 127 parameters, and a checkpoint of it. "
+        "training.1.optimizer: lbfgs keeps less, and fewer neurons in network.hidden lower it."
+    )
 
 
-def test_free_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert memory.free_bytes() > 0
+@linux
+@pytest.mark.parametrize("command", ["check", "solve"])
+def test_the_warning_comes_first(spec: Path, tmp_path: Path, command: str) -> None:
+    settings = ["points.interior=100000000", "--set", "network.hidden=[40,40,40]"]
+    found = laaf_with(150, tmp_path, command, spec, "--derivatives", "taylor", "--set", *settings)
+    assert found.returncode == 2
+    warned, error = found.stderr.split("error: ")
+    assert "warning: the run takes about 800 GB of memory, and " in warned
+    assert "GB go to 100,000,000 points of the equations, with the layers" in warned
+    assert error.startswith("memory ran out while ")
+
+
+def test_free_memory(tmp_path: Path) -> None:
+    assert 0 < memory.free_bytes() < math.inf
     group = {
         "memory.max": "2000000\n",
         "memory.current": "1500000\n",
@@ -295,14 +286,13 @@ def test_free_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     }
     for name, text in group.items():
         (tmp_path / name).write_text(text)
-    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    1000 kB\n")
-    places = {"/proc/meminfo": tmp_path / "meminfo", "/sys/fs/cgroup": tmp_path}
-    monkeypatch.setattr(memory, "Path", places.__getitem__)
-    assert memory.free_bytes() == 800_000
+    machine = tmp_path / "meminfo"
+    machine.write_text("MemTotal: 9000 kB\nMemAvailable:    1000 kB\n")
+    assert memory.free_bytes(machine, tmp_path) == 800_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory.free_bytes() == 1_024_000
-    (tmp_path / "meminfo").unlink()
-    assert memory.free_bytes() == math.inf
+    assert memory.free_bytes(machine, tmp_path) == 1_024_000
+    machine.unlink()
+    assert memory.free_bytes(machine, tmp_path) == math.inf
 
 
 def test_numbers_of_bytes() -> None:
@@ -317,10 +307,10 @@ def test_numbers_of_bytes() -> None:
 @pytest.mark.parametrize("hidden", ["[7, 9]", "[4]"])
 def test_the_number_of_parameters(hidden: str) -> None:
     plan = plan_of(HEAT, f"network.hidden={hidden}")
-    assert memory.n_parameters(plan) == plan.make_network().count()[0]
+    assert n_parameters(plan.spec, plan.problem) == plan.make_network().count()[0]
     walls = "  walls: {where: [x = 0, x = 1], equation: u = 0, points: 20}\n"
     periodic = plan_of(HEAT.replace(walls, ""), f"network.hidden={hidden}", "periodic.x=3")
-    assert memory.n_parameters(periodic) == periodic.make_network().count()[0]
+    assert n_parameters(periodic.spec, periodic.problem) == periodic.make_network().count()[0]
 
 
 def test_the_estimate_of_the_layers_is_near_what_they_take() -> None:
@@ -329,8 +319,8 @@ def test_the_estimate_of_the_layers_is_near_what_they_take() -> None:
     plan = replace(plan, engine_name="taylor")
     [estimate] = [
         each
-        for each in memory.of_loss(plan)
-        if re.match("the layers .* of the equations", each.what)
+        for each in memory.of_run(plan)
+        if re.match("3,000 points of the equations, with the layers", each.what)
     ]
     kept: dict[int, int] = {}
 

@@ -42,7 +42,7 @@ def check(
 
     Example:  laaf check my.yaml --set network.hidden=[50,50]
     """
-    from laaf_cli.errors import UsageError
+    from laaf_cli.errors import UsageError, within_memory
     from laaf_cli.runs.settings import EquationSettings
     from laaf_cli.spec import bundled
 
@@ -68,17 +68,16 @@ def check(
     )
     overrides = chosen.overrides(text)
 
-    from laaf_cli.runs import memory
     from laaf_cli.runs.inspection import inspect
-    from laaf_cli.runs.out_of_memory import within_memory
+    from laaf_cli.runs.memory import advice, of_run
     from laaf_cli.runs.plan import make_plan
 
     plan = make_plan(text, overrides, derivatives=derivatives.value, allow_python=allow_python)
-    with within_memory("evaluating the loss once", lambda: memory.of_loss(plan)):
-        inspection = inspect(plan)
     if not quiet:
         for warning in (*plan.warnings, *one_run.memory_warnings(plan)):
             console.print_warning(warning)
+    with within_memory("evaluating the loss once", lambda: advice(of_run(plan))):
+        inspection = inspect(plan)
     if json:
         from laaf_cli.cli.outputs import CheckRecord
 

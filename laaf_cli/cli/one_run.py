@@ -98,11 +98,10 @@ def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def memory_warnings(plan: AnyPlan) -> list[str]:
     """That the training will hardly fit into the memory, where it will not."""
-    from laaf_cli.images import memory as image_footprint
-    from laaf_cli.images.plan import ImagePlan
-    from laaf_cli.runs import memory
+    from laaf_cli.runs.memory import warning
+    from laaf_cli.runs.task import consumers
 
-    told = image_footprint.warning(plan) if isinstance(plan, ImagePlan) else memory.warning(plan)
+    told = warning(plan.device.type, consumers(plan))
     return [told] if told else []
 
 

@@ -1,4 +1,4 @@
-"""What a classification takes of the memory, by estimate, and what lowers it."""
+"""What a training on images takes of the memory, by estimate."""
 
 from __future__ import annotations
 
@@ -6,56 +6,26 @@ import math
 
 from laaf_cli.images.models.lenet import feature_maps
 from laaf_cli.images.plan import ImagePlan
-from laaf_cli.runs.out_of_memory import Consumer, shortage
+from laaf_cli.runs.memory import Consumer
 
 COPIES = 4
 """Of every parameter: itself, its gradient, its momentum, and the last good one."""
 
 _KEPT = {"lenet": 3, "preact-resnet18": 30}
-"""By model, what a step keeps for its gradient, in feature maps as the first convolution makes
+"""By model, what a step keeps for its gradient, in 64 feature maps as the first convolution makes
 them.
 """
 
-_MAPS = 64
 
-
-def of_network(plan: ImagePlan) -> list[Consumer]:
-    """Weights, gradients, momentum; only those of a layer whose width is chosen may be large."""
-    width = plan.spec.model.width
-    if not width:
-        return []
-    n_bytes = COPIES * plan.dtype.itemsize * width * math.prod(feature_maps(plan.shape)[1])
-    return [
-        Consumer(
-            f"the fully connected layer of {width:,} neurons",
-            n_bytes,
-            "A smaller --width lowers it",
-        )
-    ]
-
-
-def of_training(plan: ImagePlan) -> list[Consumer]:
-    """What a step keeps for its gradient, and the images."""
-    batch, height, width = (
-        min(plan.spec.training.batch, len(plan.data.train)),
-        plan.shape.height,
-        plan.shape.width,
-    )
-    kept = _KEPT[plan.spec.model.kind] * batch * _MAPS * height * width * plan.dtype.itemsize
+def of_run(plan: ImagePlan) -> list[Consumer]:
+    """What a step keeps for its gradient, the images, and the layer whose width is chosen."""
+    n_images, shape = min(plan.spec.training.batch, len(plan.data.train)), plan.shape
+    size, width = plan.dtype.itemsize, plan.spec.model.width or 0
+    kept = _KEPT[plan.spec.model.kind] * n_images * 64 * shape.height * shape.width * size
     images = plan.data.train.pixels.nbytes + plan.data.test.pixels.nbytes
+    layer = COPIES * size * width * math.prod(feature_maps(shape)[1]) if width else 0
     return [
-        Consumer(f"batches of {batch:,} images", kept, "A smaller --batch lowers it"),
-        Consumer(
-            "the images of the data set, which are held twice",
-            2 * images,
-            "A smaller data set lowers it",
-        ),
-        *of_network(plan),
+        Consumer(f"batches of {n_images:,} images", kept, "A smaller `batch` lowers it."),
+        Consumer("the images, which are held twice", 2 * images, "A smaller data set lowers it."),
+        Consumer(f"the layer of {width:,} neurons", layer, "A smaller `width` lowers it."),
     ]
-
-
-def warning(plan: ImagePlan) -> str:
-    """That training will hardly fit into the memory that is free; empty where it will, and on a
-    GPU.
-    """
-    return shortage("the training", of_training(plan)) if plan.device.type == "cpu" else ""

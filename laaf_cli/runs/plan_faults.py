@@ -20,8 +20,8 @@ def require_kernel(device: str, spec: RunSpec, problem: Problem) -> None:
         reason = obstacle(device, spec.network.activation, term.order)
         if reason:
             raise UsageError(
-                f"--derivatives fused cannot compute '{term.name}': {reason}\n"
-                "--derivatives auto takes the kernel where it can, and Taylor mode in torch "
+                f"`derivatives='fused'` cannot compute '{term.name}': {reason}\n"
+                "`derivatives='auto'` takes the kernel where it can, and Taylor mode in torch "
                 "elsewhere"
             )
 
@@ -30,22 +30,25 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     """Activations that are not smooth enough, and settings of training that fit neither each
     other nor the problem.
     """
+    adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
+    return [
+        *_activation_faults(loaded, spec, problem),
+        *(_fault(loaded, misfit) for misfit in phase_faults(spec, n_parameters(spec, problem))),
+        *_schedule_faults(loaded, spec),
+        *(_fault(loaded, misfit) for misfit in adaptation),
+    ]
+
+
+def n_parameters(spec: RunSpec, problem: Problem) -> int:
+    """Weights and biases of the network, and learned constants."""
     periods = make_periods(problem.trial, problem.domain)
     widths = [
         Inputs(problem.domain.dimension, None, periods).width,
         *spec.network.hidden,
         len(problem.trial.outputs),
     ]
-    n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths)) + len(
-        problem.learned
-    )
-    adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
-    return [
-        *_activation_faults(loaded, spec, problem),
-        *(_fault(loaded, misfit) for misfit in phase_faults(spec, n_parameters)),
-        *_schedule_faults(loaded, spec),
-        *(_fault(loaded, misfit) for misfit in adaptation),
-    ]
+    in_layers = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
+    return in_layers + len(problem.learned)
 
 
 def _activation_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:

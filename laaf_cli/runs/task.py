@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from laaf_cli.errors import RunFileError
+from laaf_cli.errors import RunFileError, within_memory
+from laaf_cli.images import memory as image_memory
 from laaf_cli.images import resumption as image_resumption
 from laaf_cli.images.plan import ImagePlan
 from laaf_cli.images.runfile.read import ImageRunFile
@@ -15,6 +16,7 @@ from laaf_cli.images.state import PastImageRun
 from laaf_cli.images.train import execute as classify
 from laaf_cli.images.trainer import EpochRecord
 from laaf_cli.runfile import RunFile, task_of
+from laaf_cli.runs import memory
 from laaf_cli.runs import train as run
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
@@ -58,6 +60,11 @@ def n_iterations(plan: AnyPlan) -> int:
     )
 
 
+def consumers(plan: AnyPlan) -> list[memory.Consumer]:
+    """What a run takes of the memory, by estimate."""
+    return image_memory.of_run(plan) if isinstance(plan, ImagePlan) else memory.of_run(plan)
+
+
 def read_past(path: Path) -> AnyPast:
     """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot
     be read.
@@ -76,30 +83,32 @@ def execute(
 ) -> FinishedRun[Told]:
     """Trains as planned, with what `run.execute` and `classification.run.execute` say.
 
-    past: a run of the same task. retries: of equations alone.
+    past: a run of the same task. retries: of equations alone. Raises OutOfMemoryError where memory
+    does not suffice.
     """
     watcher = watcher or Unwatched()
-    if isinstance(plan, ImagePlan):
-        if isinstance(past, PastRun):
-            raise TypeError("a classification does not go on from a run of an equation")
-        return classify(
+    with within_memory("training", lambda: memory.advice(consumers(plan))):
+        if isinstance(plan, ImagePlan):
+            if isinstance(past, PastRun):
+                raise TypeError("a classification does not go on from a run of an equation")
+            return classify(
+                plan,
+                past=past,
+                on_record=watcher.on_epoch,
+                on_step=watcher.on_step,
+                on_checkpoint=on_checkpoint,
+                should_stop=should_stop,
+            )
+        if isinstance(past, PastImageRun):
+            raise TypeError("an equation does not go on from a classification")
+        return run.execute(
             plan,
             past=past,
-            on_record=watcher.on_epoch,
-            on_step=watcher.on_step,
+            retries=retries,
+            on_record=watcher.on_record,
             on_checkpoint=on_checkpoint,
             should_stop=should_stop,
         )
-    if isinstance(past, PastImageRun):
-        raise TypeError("an equation does not go on from a classification")
-    return run.execute(
-        plan,
-        past=past,
-        retries=retries,
-        on_record=watcher.on_record,
-        on_checkpoint=on_checkpoint,
-        should_stop=should_stop,
-    )
 
 
 def unfinished_at(plan: AnyPlan, path: Path) -> AnyPast | None:

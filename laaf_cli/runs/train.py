@@ -11,13 +11,12 @@ import numpy as np
 import torch
 
 from laaf_cli.arrays import Array
+from laaf_cli.errors import within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
-from laaf_cli.runs import memory
 from laaf_cli.runs.finished import FinishedRun
-from laaf_cli.runs.out_of_memory import within_memory
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.record import Slice, Summary, finish
 from laaf_cli.runs.resume.state import PastRun
@@ -41,21 +40,17 @@ def execute(
     would be if it ended now, as often as the spec says; None keeps nothing.
 
     Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot
-    be computed, RunFileError where the past run does not fit the plan, and OutOfMemoryError where
-    memory does not suffice.
+    be computed, and RunFileError where the past run does not fit the plan.
     """
     prepare_torch()
-    with within_memory("laying out the evaluation grid", lambda: memory.of_grid(plan)):
-        grid = grid_points(plan.problem.grid)
-    with within_memory("computing the reference", lambda: memory.of_reference(plan)):
-        plan, reference = _with_reference(plan, grid)
-        slices = _slices(plan)
+    grid = grid_points(plan.problem.grid)
+    plan, reference = _with_reference(plan, grid)
+    slices = _slices(plan)
     network = plan.make_network()
     if past is not None:
         past.load(network)
-    with within_memory("drawing the points", lambda: memory.of_points(plan)):
-        points = plan.draw_points()
-        objective = plan.make_objective(network, points)
+    points = plan.draw_points()
+    objective = plan.make_objective(network, points)
     monitor = None
     if reference is not None:
         fields = reference.fields
@@ -67,8 +62,7 @@ def execute(
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
     def finished(result: TrainingResult) -> FinishedRun[Summary]:
-        with within_memory("evaluating the solution on the grid", lambda: memory.of_grid(plan)):
-            return finish(plan, network, result, grid, reference, slices)
+        return finish(plan, network, result, grid, reference, slices)
 
     checkpoints: Checkpoints[TrainingResult] | None = None
     if on_checkpoint is not None and plan.spec.checkpoint is not None:
@@ -87,20 +81,17 @@ def execute(
         retries=retries,
     )
 
-    def training() -> str:
-        return f"training, in phase {trainer.phase} ({plan.spec.training[trainer.phase].optimizer})"
-
-    with within_memory(training, lambda: memory.of_phase(plan, trainer.phase)):
-        if past is not None:
-            past.go_on(trainer, points)
-        result = trainer.train()
-        if result.divergence is None:
-            result = replace(
-                result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed)
-            )
+    if past is not None:
+        past.go_on(trainer, points)
+    result = trainer.train()
+    if result.divergence is None:
+        result = replace(
+            result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed)
+        )
     return finished(result)
 
 
+@within_memory("computing the reference")
 def _with_reference(plan: Plan, grid: Array) -> tuple[Plan, ReferenceValues | None]:
     """The reference on the grid; without one, the plan that says why, where nobody has asked for
     it.

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import torch
 
-from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError
+from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError, within_memory
 from laaf_cli.files.lock import claimed
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
-from laaf_cli.runs.out_of_memory import within_memory
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.task import AnyPlan, execute, stored_run, unfinished_at
 from laaf_cli.sweep.grid import PlannedRun

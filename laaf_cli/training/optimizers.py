@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from laaf_cli.training.adam import make_adam
 from laaf_cli.training.inverse_hessian import (
+    MEMORY,
     DenseInverse,
     LimitedMemory,
     Member,
@@ -30,6 +31,7 @@ class Optimizer:
 
     make: an objective, a phase and how many of its iterations are done → what the loop drives.
     keys: those of a phase that it takes besides `optimizer`, `iterations` and `max_seconds`.
+    memory: how many numbers it keeps for so many parameters, these among them.
     needs_one_function: whether its steps compare losses, so that slopes are absorbed and weights of
     points held before it begins. max_parameters: None where any number will do.
     """
@@ -38,6 +40,7 @@ class Optimizer:
     keys: tuple[str, ...]
     meaning: str
     source: str
+    memory: Callable[[int], int]
     needs_one_function: bool = False
     max_parameters: int | None = None
 
@@ -70,6 +73,7 @@ def _dense(member: Member, meaning: str, source: str) -> Optimizer:
         keys=(),
         meaning=meaning,
         source=source,
+        memory=lambda n: n**2,
         needs_one_function=True,
         max_parameters=MAX_DENSE_PARAMETERS,
     )
@@ -84,12 +88,14 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "= 1e-8"
         ),
         source="Kingma & Ba 2015",
+        memory=lambda n: 4 * n,
     ),
     "lbfgs": Optimizer(
         make=_lbfgs,
         keys=(),
         meaning="BFGS from the last 50 steps, for any number of parameters",
         source="Liu & Nocedal 1989",
+        memory=lambda n: 2 * MEMORY * n,
         needs_one_function=True,
     ),
     "bfgs": _dense(
