@@ -91,10 +91,3 @@ class Measure:
     def bound_text(self, bound: float) -> str:
         """A bound on the error as it was given, in the unit of the error."""
         return f"{100 * bound:g} %" if self.is_share else f"{bound:g}"
-
-
-MEASURES = {
-    "equation": Measure("relative L2 error", "relative L2", is_share=False),
-    "images": Measure("test error", "test error", is_share=True),
-}
-"""The task of a run file → what its runs are compared by."""

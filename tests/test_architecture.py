@@ -36,6 +36,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "reference": (5, {"torch"}),
     "runfile": (6, {"torch", "yaml"}),
     "report": (7, {"torch", "typer", "rich", "yaml", "h5py"}),
+    "runs.task": (1, {"torch", "yaml", "h5py", "pydantic", "typer", "rich"}),
     "runs": (7, {"typer", "rich", "yaml"}),
     "images.runfile": (7, {"torch", "typer", "rich", "yaml"}),
     "images.report": (8, {"torch", "typer", "rich", "yaml", "h5py"}),

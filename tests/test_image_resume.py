@@ -19,7 +19,7 @@ from laaf_process import LaafProcess
 from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip
 from laaf_cli.images.data import ImageData, load_images
 from laaf_cli.images.plan import ImagePlan
-from laaf_cli.images.resumption import ImageWishes, resume
+from laaf_cli.images.resumption import ImageResumeOptions, resume
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.state import PastImageRun
 from laaf_cli.images.train import execute
@@ -50,7 +50,7 @@ def run_of(plan: ImagePlan, folder: Path) -> tuple[FinishedRun, list[Path]]:
 
 def gone_on(path: Path, to: Path, **wishes: object) -> None:
     """Goes on with a run file, and writes another."""
-    resumed = resume(PastImageRun.read(path), ImageWishes(**wishes))
+    resumed = resume(PastImageRun.read(path), ImageResumeOptions(**wishes))
     assert resumed.inexact == ()
     execute(resumed.plan, past=resumed.past).save(to)
 
@@ -122,7 +122,7 @@ def test_a_run_that_was_interrupted(tmp_path: Path, every_batch: None, stopped_a
         assert 1 - run.confusion().trace() / 20 == history.columns["test_error"][-1]
     gone_on(tmp_path / "run.h5", tmp_path / "resumed.h5")
     assert different(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == set()
-    resumed = resume(PastImageRun.read(tmp_path / "run.h5"), ImageWishes())
+    resumed = resume(PastImageRun.read(tmp_path / "run.h5"), ImageResumeOptions())
     checkpoints: list[Path] = []
 
     def keep(unfinished: FinishedRun) -> None:
@@ -258,7 +258,7 @@ def test_a_part_of_a_data_set_is_gone_on_with_as_it_is(
 
     monkeypatch.setattr("laaf_cli.images.plan.load_images", loaded)
     execute(image_plan(tmp_path, "training.epochs=1", "model.width=2")).save(tmp_path / "run.h5")
-    resume(PastImageRun.read(tmp_path / "run.h5"), ImageWishes(epochs=1))
+    resume(PastImageRun.read(tmp_path / "run.h5"), ImageResumeOptions(epochs=1))
     assert asked == [True, not subset]
 
 

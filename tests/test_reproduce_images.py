@@ -26,7 +26,7 @@ from laaf_cli.paper.images.artefact import PAPER_DATASETS
 from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.page import ImagePage, of_data_set
 from laaf_cli.paper.images.results import ImageResult, against_fixed
-from laaf_cli.runs.task import identity
+from laaf_cli.runs.lifecycle import identity
 from laaf_cli.sweep import PlannedRun
 
 PART = "10 of 1,000 training images"

@@ -24,7 +24,7 @@ from laaf_cli.runfile.seal import seal
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
-from laaf_cli.runs.resume.resumption import Wishes, resume
+from laaf_cli.runs.resume.resumption import EquationResumeOptions, resume
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
 from laaf_cli.training import (
@@ -246,7 +246,7 @@ def test_a_file_holds_all_that_going_on_takes(
     unbroken.save(tmp_path / "unbroken.h5")
     assert len(checkpoints) == 14
     for path in (checkpoints[0], checkpoints[5], checkpoints[7], checkpoints[10]):
-        resumed = resume(PastRun.read(path), Wishes())
+        resumed = resume(PastRun.read(path), EquationResumeOptions())
         assert resumed.inexact == ()
         execute(resumed.plan, past=resumed.past).save(tmp_path / "resumed.h5")
         assert same_runs(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == []
@@ -288,7 +288,7 @@ def test_a_run_that_was_interrupted_is_the_unbroken_one(
     stopped.save(tmp_path / "run.h5")
     assert stopped.summary.stop_reason == "interrupted"
     assert stopped.record.history.columns["iteration"][-1] == stopped_at
-    resumed = resume(PastRun.read(tmp_path / "run.h5"), Wishes())
+    resumed = resume(PastRun.read(tmp_path / "run.h5"), EquationResumeOptions())
     execute(resumed.plan, past=resumed.past).save(tmp_path / "resumed.h5")
     assert same_runs(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == []
 
@@ -306,7 +306,7 @@ def test_every_optimizer_trains_further_as_if_more_had_been_planned(
     short, long = tmp_path / "short.h5", tmp_path / "long.h5"
     execute(plan(8)).save(short)
     execute(plan(12)).save(long)
-    resumed = resume(PastRun.read(short), Wishes(iterations=4))
+    resumed = resume(PastRun.read(short), EquationResumeOptions(iterations=4))
     execute(resumed.plan, past=resumed.past).save(short)
     assert same_runs(short, long) == ["spec/overrides"]
 
@@ -530,7 +530,7 @@ def test_a_training_that_was_retried_is_gone_on_with_as_it_was(tmp_path: Path) -
     past = PastRun.read(paths[-4])
     assert past.checkpoint.attributes["phase"] == 0
     assert past.checkpoint.attributes["rate_factor"] < 1
-    resumed = resume(past, Wishes())
+    resumed = resume(past, EquationResumeOptions())
     execute(resumed.plan, past=resumed.past, retries=resumed.retries).save(tmp_path / "resumed.h5")
     assert same_runs(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == []
 
@@ -539,11 +539,11 @@ def test_a_killed_run_keeps_its_retries(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Checkpoints, "is_due", lambda *_, phase_begins: phase_begins is not None)
     _, checkpoints = run_of(plan_of(STIFF), tmp_path, retries=5)
     first, last = PastRun.read(checkpoints[0]), PastRun.read(checkpoints[-1])
-    assert [resume(first, Wishes(retries=k)).retries for k in (0, 2, 7)] == [5, 5, 7]
+    assert [resume(first, EquationResumeOptions(retries=k)).retries for k in (0, 2, 7)] == [5, 5, 7]
     used = int(last.checkpoint.attributes["n_retries"])
     assert used > 0
-    assert resume(last, Wishes()).retries == 5
-    assert resume(last, Wishes(retries=5)).retries == used + 5
+    assert resume(last, EquationResumeOptions()).retries == 5
+    assert resume(last, EquationResumeOptions(retries=5)).retries == used + 5
 
 
 def test_a_run_that_diverges_at_once_when_gone_on_with_is_left_as_it_was(
@@ -609,7 +609,7 @@ def test_what_diverges_as_it_is_resumed_stays_where_it_was(
     _, run = trained(tmp_path, laaf)
     with resealed(run) as file:
         file["checkpoint/factors/decay"][()] = np.nan
-    resumed = resume(PastRun.read(run), Wishes(iterations=2, retries=retries))
+    resumed = resume(PastRun.read(run), EquationResumeOptions(iterations=2, retries=retries))
     finished = execute(resumed.plan, past=resumed.past, retries=resumed.retries).save(run)
     assert finished.summary.stop_reason == "diverged"
     past = PastRun.read(run)
@@ -744,7 +744,9 @@ def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_wit
     _, run = trained(tmp_path, laaf)
     finished = PastRun.read(run)
     kept = CheckpointFiles(run)
-    _, checkpoints = run_of(resume(finished, Wishes(iterations=1, stored_spec=True)).plan, tmp_path)
+    _, checkpoints = run_of(
+        resume(finished, EquationResumeOptions(iterations=1, stored_spec=True)).plan, tmp_path
+    )
     checkpoints[0].replace(kept.newest)
     assert kept.latest().path == kept.newest, "of a training that was to be longer"
     with resealed(run) as file, h5py.File(kept.newest, "r+") as checkpoint:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from laaf_cli.runs.checkpoints import CheckpointFiles
     from laaf_cli.runs.finished import FinishedRun, Told
     from laaf_cli.runs.plan import Plan
-    from laaf_cli.runs.task import AnyPast, AnyPlan
+    from laaf_cli.runs.planned import AnyPlan
+    from laaf_cli.runs.resume.past import Past
 
 
 def check_bounds(max_seconds: float | None, max_error: float | None) -> None:
@@ -42,7 +43,7 @@ def check_no_interrupted_run(target: Path) -> None:
     """
     from laaf_cli.errors import RunFileError, UsageError
     from laaf_cli.runfile import SealedRun
-    from laaf_cli.runs.resume.resumption import UNFINISHED
+    from laaf_cli.runs.resume.past import UNFINISHED
 
     if not target.is_file():
         return
@@ -98,10 +99,10 @@ def target(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def memory_warnings(plan: AnyPlan) -> list[str]:
     """That the training will hardly fit into the memory, where it will not."""
+    from laaf_cli.runs.lifecycle import lifecycle
     from laaf_cli.runs.memory import warning
-    from laaf_cli.runs.task import consumers
 
-    told = warning(plan.device.type, consumers(plan))
+    told = warning(plan.device.type, lifecycle(plan.task).consumers(plan))
     return [told] if told else []
 
 
@@ -118,12 +119,7 @@ def use_threads(n_threads: int) -> None:
 
 
 def train(
-    plan: AnyPlan,
-    target: Path,
-    *,
-    past: AnyPast | None = None,
-    retries: int = 0,
-    quiet: bool = False,
+    plan: AnyPlan, target: Path, *, past: Past | None = None, retries: int = 0, quiet: bool = False
 ) -> FinishedRun[Told]:
     """Trains and writes; a signal that comes while the file is written does not keep it from being
     written.
@@ -132,21 +128,20 @@ def train(
     InterruptedRunError that names what was kept.
     """
     from laaf_cli.cli.interrupt import StopFlag
-    from laaf_cli.cli.progress import ProgressWatcher
     from laaf_cli.errors import OutOfMemoryError, UsageError
     from laaf_cli.runs.checkpoints import CheckpointFiles
-    from laaf_cli.runs.task import execute, n_iterations
+    from laaf_cli.runs.lifecycle import train as train_run
     from laaf_cli.terminal.progress import make_progress
 
     kept = CheckpointFiles(target)
     try:
         with StopFlag(_stopping(plan)) as stop:
-            with make_progress(n_iterations(plan), quiet=quiet) as progress:
-                finished = execute(
+            with make_progress(plan.n_iterations, quiet=quiet) as progress:
+                finished = train_run(
                     plan,
                     past=past,
                     retries=retries,
-                    watcher=ProgressWatcher(n_iterations(plan), progress),
+                    on_progress=progress,
                     on_checkpoint=_Keeper(kept),
                     should_stop=stop.is_set,
                 )
@@ -161,7 +156,7 @@ def train(
     return saved
 
 
-def _check_progress(finished: FinishedRun[Told], past: AnyPast) -> None:
+def _check_progress(finished: FinishedRun[Told], past: Past) -> None:
     """Raises DivergedError where a run that is gone on with diverges at once: what there is, is
     the better state.
     """

@@ -102,14 +102,15 @@ def _drawings(
     """
     from laaf_cli.errors import RunFileError, UsageError
     from laaf_cli.report import figures
-    from laaf_cli.runfile import COMMANDS, task_of
+    from laaf_cli.runfile import task_of
+    from laaf_cli.runs.task import TASKS
 
     tasks = [task_of(path) for path in paths]
     for path, task in zip(paths, tasks, strict=True):
         if task != tasks[0]:
             raise RunFileError(
-                f"{path} does not fit: it is a run of {COMMANDS[task]} and {paths[0]} one of "
-                f"{COMMANDS[tasks[0]]}, and "
+                f"{path} does not fit: it is a run of {TASKS[task].command} and {paths[0]} one of "
+                f"{TASKS[tasks[0]].command}, and "
                 "a figure shows runs of one of them"
             )
     figures.check_kinds(kinds, tasks[0])
@@ -118,7 +119,8 @@ def _drawings(
     for name, value in (("--times", times), ("--unknown", unknown)):
         if value is not None:
             raise UsageError(
-                f"{name} is for runs of {COMMANDS['equation']}, and {paths[0]} is one of images"
+                f"{name} is for runs of {TASKS['equation'].command}, "
+                f"and {paths[0]} is one of images"
             )
     return figures.draw_images([figures.ImageRunData.read(path) for path in paths], kinds)
 

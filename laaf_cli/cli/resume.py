@@ -12,8 +12,7 @@ from laaf_cli.cli import console, one_run, options
 from laaf_cli.images.cli import options as image_options
 
 if TYPE_CHECKING:
-    from laaf_cli.images.resumption import ImageResumption
-    from laaf_cli.runs.resume.resumption import Resumption
+    from laaf_cli.runs.resume.replan import Resumption
 
 
 def resume(
@@ -96,14 +95,9 @@ def resume(
     from laaf_cli.errors import UsageError
     from laaf_cli.files.lock import claimed
     from laaf_cli.files.target import check_target
-    from laaf_cli.images.resumption import ImageWishes
-    from laaf_cli.images.resumption import resume as resume_images
-    from laaf_cli.images.state import PastImageRun
     from laaf_cli.runfile import SealedRun
     from laaf_cli.runs.checkpoints import CheckpointFiles
-    from laaf_cli.runs.resume.resumption import Wishes
-    from laaf_cli.runs.resume.resumption import resume as resume_equation
-    from laaf_cli.runs.task import read_past
+    from laaf_cli.runs.lifecycle import lifecycle, read_past
     from laaf_cli.terminal.progress import make_download_progress
 
     one_run.check_bounds(max_seconds, max_error)
@@ -115,8 +109,6 @@ def resume(
         "dtype": dtype.value if dtype else None,
         "stored_spec": stored_spec,
     }
-    wishes = Wishes(**common, iterations=iterations, retries=retries, allow_python=allow_python)
-    image_wishes = ImageWishes(**common, epochs=epochs, folder=data_dir, download=download)
     if run.suffix in (".yaml", ".yml"):
         raise UsageError(
             f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file"
@@ -133,11 +125,13 @@ def resume(
             )
         past = read_past(found.path)
         one_run.use_threads(past.attributes["threads"])
-        resumption: Resumption | ImageResumption
-        if isinstance(past, PastImageRun):
+        life = lifecycle(past.attributes["task"])
+        if past.attributes["task"] == "images":
             _refuse("a run over images", {"--iterations": iterations, "--retries": retries or None})
+            common |= {"epochs": epochs, "folder": data_dir, "download": download}
             with make_download_progress(quiet=quiet) as progress:
-                resumption = resume_images(past, image_wishes, progress)
+                common["progress"] = progress
+                resumption = life.resume(past, life.resume_options(**common))
         else:
             _refuse(
                 "a run of an equation",
@@ -147,7 +141,8 @@ def resume(
                     "--no-download": None if download else True,
                 },
             )
-            resumption = resume_equation(past, wishes)
+            common |= {"iterations": iterations, "retries": retries, "allow_python": allow_python}
+            resumption = life.resume(past, life.resume_options(**common))
             one_run.check_max_error(resumption.plan, max_error)
         if not quiet:
             _announce(resumption)
@@ -169,12 +164,10 @@ def _refuse(what: str, given: Mapping[str, object]) -> None:
             )
 
 
-def _announce(resumption: Resumption | ImageResumption) -> None:
-    from laaf_cli.runs.task import n_iterations
-
+def _announce(resumption: Resumption[Any, Any]) -> None:
     past, plan = resumption.past, resumption.plan
     console.print_message(
-        f"going on from iteration {past.iterations} of {n_iterations(plan)}, kept in {past.path}"
+        f"going on from iteration {past.iterations} of {plan.n_iterations}, kept in {past.path}"
     )
     for warning in one_run.memory_warnings(plan):
         console.print_warning(warning)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -35,6 +35,9 @@ class ImagePlan:
     overrides: what the command line put into the spec. max_seconds: bound on the seconds of
     training.
     """
+
+    task: ClassVar[str] = "images"
+    measured: ClassVar[str] = ""  # the test images are part of the problem
 
     name: str
     text: Text

@@ -25,10 +25,11 @@ from laaf_cli.images.runfile.record import (
 )
 from laaf_cli.images.trainer import ImageResult
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.metrics import MEASURES, Measure
+from laaf_cli.metrics import Measure
 from laaf_cli.runfile import EventSummary
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.provenance import provenance, spec_source
+from laaf_cli.runs.task import TASKS
 from laaf_cli.training import StopReason
 
 
@@ -117,7 +118,7 @@ class ImageSummary(JsonRecord):
 
     @property
     def measure(self) -> Measure:
-        return MEASURES["images"]
+        return TASKS["images"].measure
 
     @property
     def why_unknown(self) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.spec import ImageSpec
-from laaf_cli.metrics import MEASURES, Measure
+from laaf_cli.metrics import Measure
 from laaf_cli.report.labels import PART
 from laaf_cli.runfile import RunFile, SealedRun, task_of
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
+from laaf_cli.runs.task import TASKS
 from laaf_cli.spec import RunSpec
 from laaf_cli.text import printable
 
@@ -137,7 +138,7 @@ def _shared(run: SealedRun) -> dict[str, Any]:
     texts = ("problem", "stop_detail", "device", "laaf_version")
     return {
         "path": run.path,
-        "measure": MEASURES[run.task],
+        "measure": TASKS[run.task].measure,
         **{name: facts[name] for name in (*same, "n_slopes", "dtype")},
         **{name: printable(facts[name]) for name in texts},
     }

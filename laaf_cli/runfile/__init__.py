@@ -9,7 +9,7 @@ from laaf_cli.runfile.layout import (
     Attribute,
     Entry,
 )
-from laaf_cli.runfile.read import RunFile
+from laaf_cli.runfile.read import RunFile, measured_with
 from laaf_cli.runfile.record import (
     Checkpoint,
     ErrorAtTimes,
@@ -21,5 +21,5 @@ from laaf_cli.runfile.record import (
     RunRecord,
     SpecSource,
 )
-from laaf_cli.runfile.sealed_run import COMMANDS, SealedRun, task_of
+from laaf_cli.runfile.sealed_run import SealedRun, open_run, task_of
 from laaf_cli.runfile.write import write_run

@@ -40,6 +40,7 @@ class RunFile(SealedRun):
 
     expected = ATTRIBUTES
     task = "equation"
+    error_attribute = "relative_l2"
 
     def __enter__(self) -> RunFile:
         return self
@@ -54,6 +55,10 @@ class RunFile(SealedRun):
                 f"spec/settings in {self.path} gives one name to two coordinates or unknowns"
             )
         return spec
+
+    def measured(self) -> str:
+        method = self.group_attributes("reference")["method"] if self.has("reference") else ""
+        return measured_with(self.spec, method)
 
     def group_attributes(self, group: str) -> dict[str, Any]:
         """The attributes of a group as `layout.py` lists them, those by unknown for each."""
@@ -294,6 +299,16 @@ class RunFile(SealedRun):
         if not np.isfinite(values).all():
             raise refusal(f"{path} in {self.path} holds values that are not finite")
         return values
+
+
+def measured_with(spec: RunSpec, method: str) -> str:
+    """What is told of a solution, and by what it is measured.
+
+    Args:
+        method: that of the reference, which names its file.
+    """
+    told = spec.model_dump_json(include={"reference", "evaluation"})
+    return told + method if spec.reference.kind == "file" else told
 
 
 def _n_inputs(spec: RunSpec) -> int:

@@ -1,6 +1,4 @@
-"""What the run files of equations and of images have in common: the seal, attributes, settings,
-events.
-"""
+"""What the run files of all tasks have in common: the seal, attributes, settings, events."""
 
 from __future__ import annotations
 
@@ -18,6 +16,7 @@ from laaf_cli.errors import RunFileError
 from laaf_cli.files.untrusted.guarded import GuardedFile, refusal
 from laaf_cli.runfile.layout import COMMON_ATTRIBUTES, FORMAT_VERSION, Attribute
 from laaf_cli.runfile.record import EventSummary, SpecSource
+from laaf_cli.runs.task import TASKS, loaded
 from laaf_cli.text import shown
 
 MAX_TEXT = 1_000_000
@@ -33,9 +32,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _PAIRS, _EVENTS = (TypeAdapter[Any](kind) for kind in (list[tuple[str, str]], list[EventSummary]))
 
-COMMANDS = {"equation": "laaf solve", "images": "laaf classify"}
-"""What runs of each task are made by."""
-
 
 class SealedRun(GuardedFile):
     """An open run file, whatever it is of; use it in a `with`.
@@ -48,6 +44,8 @@ class SealedRun(GuardedFile):
     expected: ClassVar[Mapping[str, Attribute]] = COMMON_ATTRIBUTES
     task: ClassVar[str] = ""
     """The task whose runs it reads; any where empty."""
+    error_attribute: ClassVar[str] = ""
+    """The attribute by which its runs are compared."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -88,16 +86,25 @@ class SealedRun(GuardedFile):
 
     def _check_task(self) -> None:
         task = self.attribute("task", COMMON_ATTRIBUTES["task"])
-        if task not in COMMANDS:
+        if task not in TASKS:
             raise refusal(
                 f"the attribute task in {self.path} is {shown(task)}; it is one of "
-                f"{', '.join(COMMANDS)}"
+                f"{', '.join(TASKS)}"
             )
         if self.task and task != self.task:
             raise refusal(
-                f"{self.path} is a run of {COMMANDS[task]}, and one of {COMMANDS[self.task]} "
-                "is needed here"
+                f"{self.path} is a run of {TASKS[task].command}, and one of "
+                f"{TASKS[self.task].command} is needed here"
             )
+
+    @property
+    def error(self) -> float:
+        """The number by which runs are compared, NaN where it is not known."""
+        return float(self.attributes[self.error_attribute])
+
+    def measured(self) -> str:
+        """What it is measured with, as far as the problem's hash does not tell."""
+        return ""
 
     def text(self, path: str) -> str:
         """A text dataset."""
@@ -180,11 +187,15 @@ class SealedRun(GuardedFile):
 
 
 def task_of(path: Path) -> str:
-    """What a run file is of: `equation` or `images`; raises RunFileError where it cannot be
-    read.
-    """
+    """The name of the task of a run file; raises RunFileError where it cannot be read."""
     with SealedRun(path) as run:
         return str(run.attributes["task"])
+
+
+def open_run(path: Path) -> SealedRun:
+    """A run file of any task, opened by the class of its task; raises as that does."""
+    kind: type[SealedRun] = loaded(TASKS[task_of(path)].run_file)
+    return kind(path)
 
 
 def _no_constant(name: str) -> None:

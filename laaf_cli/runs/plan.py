@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -26,6 +26,7 @@ from laaf_cli.reference import (
     ReferenceRefusedError,
     make_reference,
 )
+from laaf_cli.runfile import measured_with
 from laaf_cli.runs.identity import Hashes, make_hashes
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.solution import make_periods
@@ -71,6 +72,8 @@ class Plan:
     """A run that has not begun: the checked spec, its problem, its reference, and how it is
     computed.
     """
+
+    task: ClassVar[str] = "equation"
 
     name: str
     text: Text
@@ -138,6 +141,16 @@ class Plan:
             )
             for phase in self.spec.training
         ]
+
+    @property
+    def n_iterations(self) -> int:
+        """The iterations of the whole training."""
+        return sum(phase.iterations for phase in self.spec.training)
+
+    @property
+    def measured(self) -> str:
+        """What the error is measured with, where the problem's hash does not say so."""
+        return measured_with(self.spec, self.reference.method if self.reference else "")
 
     @property
     def default_output(self) -> Path:

@@ -14,7 +14,7 @@ import torch
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.metrics import MEASURES, Measure, max_error, relative_l2
+from laaf_cli.metrics import Measure, max_error, relative_l2
 from laaf_cli.network import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.reference import ReferenceValues
@@ -34,6 +34,7 @@ from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.provenance import provenance, spec_source
 from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.task import TASKS
 from laaf_cli.training import TrainingResult, TrainingState
 
 
@@ -138,7 +139,7 @@ class Summary(JsonRecord):
 
     @property
     def measure(self) -> Measure:
-        return MEASURES["equation"]
+        return TASKS["equation"].measure
 
     @property
     def why_unknown(self) -> str:

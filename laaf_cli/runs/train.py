@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import platform
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.progress import Callback, Progress
 from laaf_cli.runs.record import Slice, Summary, finish
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.solution import Solution
@@ -29,7 +31,7 @@ def execute(
     *,
     past: PastRun | None = None,
     retries: int = 0,
-    on_record: Callable[[Record], None] = lambda _record: None,
+    on_progress: Callback | None = None,
     on_checkpoint: Callable[[FinishedRun[Summary]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> FinishedRun[Summary]:
@@ -74,7 +76,7 @@ def execute(
         objective,
         plan.phases,
         monitor=monitor,
-        on_record=on_record,
+        on_record=_reporter(plan.n_iterations, on_progress) if on_progress else _ignore,
         should_stop=should_stop,
         max_seconds=plan.max_seconds,
         checkpoints=checkpoints,
@@ -123,6 +125,34 @@ def _slices(plan: Plan) -> list[Slice]:
             Slice(time, points, plan.reference.evaluate(points).fields if plan.reference else None)
         )
     return slices
+
+
+def _ignore(record: Record) -> None:
+    del record
+
+
+def _reporter(n_iterations: int, on_progress: Callback) -> Callable[[Record], None]:
+    """Tells of records: the last known error, learned constants, the loss and its terms."""
+    error = math.nan
+
+    def report(record: Record) -> None:
+        nonlocal error
+        error = error if math.isnan(record.relative_l2) else record.relative_l2
+        known = "" if math.isnan(error) else f"relative L2 {error:.2e}  "
+        constants = "".join(f"{name} {value:.4g}  " for name, value in record.constants.items())
+        terms = "  ".join(f"{name} {value:.1e}" for name, value in record.terms.items())
+        on_progress(
+            Progress(
+                iteration=record.iteration,
+                n_iterations=n_iterations,
+                wall_time_s=record.wall_time_s,
+                loss=record.total,
+                error=error,
+                message=f"{known}{constants}loss {record.total:.2e}  ({terms})",
+            )
+        )
+
+    return report
 
 
 def prepare_torch() -> None:

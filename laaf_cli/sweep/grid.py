@@ -12,9 +12,10 @@ from pathlib import Path
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.reference import Reference
+from laaf_cli.runs.lifecycle import Identity, identity, stored_run
 from laaf_cli.runs.plan import Plan
-from laaf_cli.runs.resume.resumption import UNFINISHED
-from laaf_cli.runs.task import AnyPlan, Identity, identity, stored_run
+from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.resume.past import UNFINISHED
 from laaf_cli.spec import Override
 
 MAX_RUNS = 10_000
@@ -100,7 +101,8 @@ def plan_runs(
         if isinstance(plan, Plan):
             # Runs of one problem share its reference, so that it need be solved only once.
             plan = replace(
-                plan, reference=references.setdefault((own.problem_hash, own.told), plan.reference)
+                plan,
+                reference=references.setdefault((own.problem_hash, own.measured), plan.reference),
             )
         # The first of equal methods stands for all.
         methods.setdefault(own, (plan, label))

@@ -19,8 +19,9 @@ from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
 from laaf_cli.runs.plan import Plan
-from laaf_cli.runs.task import AnyPlan, execute, stored_run, unfinished_at
+from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.sweep.grid import PlannedRun
 
 POLL_S = 0.2
@@ -145,7 +146,7 @@ def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) ->
     if threads is not None:
         torch.set_num_threads(threads)
     if path is None:
-        return execute(plan)
+        return train(plan)
     files = CheckpointFiles(path)
 
     def keep(unfinished_run: FinishedRun[Told]) -> None:
@@ -156,7 +157,7 @@ def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) ->
         past = None if anew else unfinished_at(plan, path)
         if past is None:
             files.remove()  # lest the checkpoint of another training passes for one of this
-        return execute(plan, past=past, on_checkpoint=keep)
+        return train(plan, past=past, on_checkpoint=keep)
 
 
 def _tidy(path: Path) -> None:

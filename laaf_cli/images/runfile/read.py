@@ -33,6 +33,7 @@ class ImageRunFile(SealedRun):
 
     expected = IMAGE_ATTRIBUTES
     task = "images"
+    error_attribute = "test_error"
 
     def __enter__(self) -> ImageRunFile:
         return self

@@ -20,7 +20,7 @@ from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.report.figures import constants, error, frequency, loss, slopes, solution
 from laaf_cli.report.figures.choice import DrawnType, choose_unknowns, require_one_problem
 from laaf_cli.report.figures.run_data import RunData
-from laaf_cli.runfile import COMMANDS
+from laaf_cli.runs.task import TASKS
 from laaf_cli.text import did_you_mean, listed
 
 
@@ -111,7 +111,7 @@ def check_kinds(names: Sequence[str], task: str | None = None) -> None:
     known = list(dict.fromkeys(name for table in tables for name in table))
     for name in names:
         if name not in known:
-            where = "" if task is None else f" for runs of {COMMANDS[task]}"
+            where = "" if task is None else f" for runs of {TASKS[task].command}"
             hint = did_you_mean(name, known) or f"Kinds: {listed(known)}."
             raise UsageError(f"there is no kind of figure '{name}'{where}. {hint}")
 

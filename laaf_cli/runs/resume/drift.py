@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from laaf_cli import __version__
 from laaf_cli.errors import Fault, RunFileError, SpecError
-from laaf_cli.runfile import SpecSource
-from laaf_cli.runs.identity import Hashes
+from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.resume.past import Past
 from laaf_cli.spec import Override, Text, read_text
 from laaf_cli.text import printable
 
@@ -24,29 +24,6 @@ MAX_SHOWN = 200
 
 MAX_DIFFERENCES = 20
 """The most differences that are shown."""
-
-
-class Past(Protocol):
-    """What is read of a run file, of whatever task."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def attributes(self) -> Mapping[str, Any]: ...
-    @property
-    def settings(self) -> Mapping[str, Any]: ...
-    @property
-    def source(self) -> SpecSource: ...
-
-
-class Planned(Protocol):
-    """What is planned now, of whatever task."""
-
-    @property
-    def device(self) -> torch.device: ...
-    def settings(self) -> dict[str, Any]: ...
-    @property
-    def hashes(self) -> Hashes: ...
 
 
 def stored_overrides(past: Past) -> list[Override]:
@@ -66,7 +43,7 @@ def is_bound(seconds: Any) -> bool:
     )
 
 
-def check_file(past: Past, make: Callable[[Text], Planned]) -> None:
+def check_file(past: Past, make: Callable[[Text], AnyPlan]) -> None:
     """Compares the spec's file as it is now, where it is still there; make: plans a text as the run
     was planned.
 
@@ -88,7 +65,7 @@ def check_file(past: Past, make: Callable[[Text], Planned]) -> None:
         check_unchanged(past, now, what)
 
 
-def check_unchanged(past: Past, plan: Planned, what: str) -> None:
+def check_unchanged(past: Past, plan: AnyPlan, what: str) -> None:
     """Raises SpecError where a plan is another than that of the run."""
     found = list(_differences("", dict(past.settings), plan.settings()))
     if found:
@@ -129,7 +106,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def inexact(past: Past, plan: Planned) -> Iterator[str]:
+def inexact(past: Past, plan: AnyPlan) -> Iterator[str]:
     """What is other than before, so that numbers are rounded otherwise from here on."""
     facts = past.attributes
     before_and_now = {

@@ -9,22 +9,13 @@ from typing import Any
 
 import torch
 
-from laaf_cli.errors import RunFileError
 from laaf_cli.network import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED, PointSet
-from laaf_cli.runfile import (
-    Checkpoint,
-    EventSummary,
-    History,
-    NetworkParameters,
-    PhaseSummary,
-    RunFile,
-    SpecSource,
-)
+from laaf_cli.runfile import Checkpoint, History, NetworkParameters, PhaseSummary, RunFile
+from laaf_cli.runs.resume.past import Past, shared_parts
 from laaf_cli.runs.solution import load_parameters
 from laaf_cli.text import shown
 from laaf_cli.training import (
-    Event,
     PhaseEnd,
     PhaseResult,
     Record,
@@ -36,54 +27,32 @@ from laaf_cli.training import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PastRun:
-    """What is read of a run, checked for what can be checked without its plan.
+class PastRun(Past):
+    """What is read of a run of an equation."""
 
-    attributes: of the file. settings: the resolved ones. new_events: what going on from here adds
-    to its events.
-    """
-
-    path: Path
-    attributes: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    source: SpecSource
     functions: str | None
     parameters: NetworkParameters
     history: History
     phases: Sequence[PhaseSummary]
-    events: Sequence[EventSummary]
     checkpoint: Checkpoint
-    new_events: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> PastRun:
         """Raises RunFileError where the file cannot be read, or holds no training."""
         with RunFile(path) as run:
             return cls(
-                path=path,
-                attributes=run.attributes,
-                settings=run.settings,
-                source=run.source(),
+                **shared_parts(run),
                 functions=run.functions(),
                 parameters=run.network(),
                 history=run.history(),
                 phases=run.phases(),
-                events=run.events(),
                 checkpoint=run.checkpoint(),
             )
-
-    @property
-    def iterations(self) -> int:
-        return int(self.checkpoint.attributes["iteration"])
 
     @property
     def done(self) -> int:
         """Iterations of its last phase."""
         return int(self.checkpoint.attributes["done"])
-
-    @property
-    def stop_reason(self) -> str:
-        return str(self.attributes["stop_reason"])
 
     def load(self, network: Mlp) -> None:
         """Puts its weights, biases and slopes into a network; raises RunFileError where they do
@@ -91,7 +60,7 @@ class PastRun:
         """
         shapes = [tuple(weight.shape) for weight in network.weights]
         if shapes != [weight.shape for weight in self.parameters.weights]:
-            raise self._misfit("its network has other widths than the spec")
+            raise self.misfit("its network has other widths than the spec")
         load_parameters(self.path, network, self.parameters)
 
     def go_on(self, trainer: Trainer, drawn: Mapping[str, PointSet]) -> None:
@@ -116,11 +85,9 @@ class PastRun:
                 )
                 for p in self.phases
             ]
-            events = [Event(event.iteration, event.what) for event in self.events]
-            events += [Event(self.iterations, what) for what in self.new_events]
-            trainer.go_on(self._state(drawn, trainer), self._records(), phases, events)
+            trainer.go_on(self._state(drawn, trainer), self._records(), phases, self.all_events())
         except StateError as error:
-            raise self._misfit(str(error)) from None
+            raise self.misfit(str(error)) from None
 
     def _state(self, drawn: Mapping[str, PointSet], trainer: Trainer) -> TrainingState:
         at: Mapping[str, Any] = self.checkpoint.attributes
@@ -202,9 +169,6 @@ class PastRun:
             )
             for i in range(len(columns["iteration"]))
         ]
-
-    def _misfit(self, what: str) -> RunFileError:
-        return RunFileError(f"{self.path} cannot be gone on with: {what}")
 
 
 def _phase_end(word: str) -> PhaseEnd:

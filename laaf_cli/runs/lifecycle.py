@@ -1,0 +1,163 @@
+"""What the row of a task does in the life of a run, and what is alike for all tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from laaf_cli.errors import RunFileError, within_memory
+from laaf_cli.runfile import open_run, task_of
+from laaf_cli.runs.checkpoints import CheckpointFiles
+from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.memory import Consumer, advice
+from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.progress import Callback
+from laaf_cli.runs.resume.past import UNFINISHED, Past
+from laaf_cli.runs.resume.replan import ResumeOptions, Resumption, gone_on_with, same_training
+from laaf_cli.runs.settings import Settings
+from laaf_cli.runs.task import TASKS, loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifecycle:
+    """What a task does in the life of a run.
+
+    Attributes:
+        settings: what a caller changes in a spec by name.
+        make_plan: of a text and overrides; the options besides are those of the task.
+        train: as the function `train` does.
+        read_past: what a run file, or a checkpoint, holds of a training; raises RunFileError.
+        resume: plans how a run goes on.
+        resume_options: what `resume` takes.
+        inexact: what is other than before, so that numbers are rounded otherwise from here on.
+        consumers: what a run takes of the memory, by estimate.
+    """
+
+    settings: type[Settings]
+    make_plan: Callable[..., AnyPlan]
+    train: Callable[..., FinishedRun[Told]]
+    read_past: Callable[[Path], Past]
+    resume: Callable[[Any, Any], Resumption[Any, Any]]
+    resume_options: type[ResumeOptions]
+    inexact: Callable[[Any, Any], Iterator[str]]
+    consumers: Callable[[Any], list[Consumer]]
+
+
+def lifecycle(task: str) -> Lifecycle:
+    """That of the task of a plan, `plan.task`, or of a run file, `task_of(path)`."""
+    row: Lifecycle = loaded(TASKS[task].lifecycle)
+    return row
+
+
+def train(
+    plan: AnyPlan,
+    *,
+    past: Past | None = None,
+    retries: int = 0,
+    on_progress: Callback | None = None,
+    on_checkpoint: Callable[[FinishedRun[Told]], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> FinishedRun[Told]:
+    """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
+
+    Args:
+        past: a run of the same task to go on from, as if it had never stopped.
+        retries: how often training that diverges goes back to its last good state; not every task
+            does.
+        on_checkpoint: called with the run as it would be if it ended now, as often as the spec
+            says; None keeps nothing.
+        should_stop: asked before every iteration; True ends the training there.
+
+    Raises OutOfMemoryError where memory does not suffice, and what the task raises.
+    """
+    row = lifecycle(plan.task)
+    with within_memory("training", lambda: advice(row.consumers(plan))):
+        return row.train(
+            plan,
+            past=past,
+            retries=retries,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            should_stop=should_stop,
+        )
+
+
+def read_past(path: Path) -> Past:
+    """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot
+    be read.
+    """
+    return lifecycle(task_of(path)).read_past(path)
+
+
+def unfinished_at(plan: AnyPlan, path: Path) -> Past | None:
+    """The training of this very plan that a run file, or a checkpoint beside it, was left with;
+    None without one.
+    """
+    try:
+        past = read_past(CheckpointFiles(path).latest().path)
+    except RunFileError:
+        return None
+    if past.stop_reason not in UNFINISHED or not same_training(past, plan):
+        return None
+    return gone_on_with(past, "resumed", *lifecycle(plan.task).inexact(past, plan))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What makes a run, apart from its device.
+
+    Attributes:
+        measured: what its error is measured with, where the problem's hash does not say so.
+    """
+
+    problem_hash: str
+    method_hash: str
+    measured: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """What a sweep asks of a run file.
+
+    Attributes:
+        error: the number by which runs are compared.
+    """
+
+    identity: Identity
+    stop_reason: str
+    stop_detail: str
+    error: float
+    wall_time_s: float
+
+
+def identity(plan: AnyPlan) -> Identity:
+    """That of a plan."""
+    hashes = plan.hashes
+    return Identity(
+        problem_hash=hashes.problem,
+        method_hash=hashes.method,
+        measured=plan.measured,
+        seed=plan.spec.seed,
+    )
+
+
+def stored_run(path: Path) -> StoredRun:
+    """That of a run file; raises RunFileError where it cannot be read."""
+    with open_run(path) as run:
+        facts = run.attributes
+        own = Identity(
+            problem_hash=facts["problem_hash"],
+            method_hash=facts["method_hash"],
+            measured=run.measured(),
+            seed=facts["seed"],
+        )
+        return StoredRun(
+            identity=own,
+            stop_reason=facts["stop_reason"],
+            stop_detail=facts["stop_detail"],
+            error=run.error,
+            wall_time_s=facts["wall_time_s"],
+        )

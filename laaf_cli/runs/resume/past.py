@@ -1,0 +1,62 @@
+"""What is read of a run that is gone on with, whatever its task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from laaf_cli.errors import RunFileError
+from laaf_cli.runfile import EventSummary, SealedRun, SpecSource
+from laaf_cli.training import Event
+
+UNFINISHED = ("interrupted", "running")
+"""Stop reasons of runs that nothing but an accident, or Ctrl-C, has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What is read of a run, checked for what can be checked without its plan.
+
+    Attributes:
+        attributes: of the file.
+        settings: the resolved ones.
+        checkpoint: what going on takes besides the network and the history, as its task has it.
+        new_events: what going on from here adds to its events.
+    """
+
+    path: Path
+    attributes: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    source: SpecSource
+    events: Sequence[EventSummary]
+    checkpoint: Any
+    new_events: tuple[str, ...] = ()
+
+    @property
+    def iterations(self) -> int:
+        return int(self.checkpoint.attributes["iteration"])
+
+    @property
+    def stop_reason(self) -> str:
+        return str(self.attributes["stop_reason"])
+
+    def all_events(self) -> list[Event]:
+        """Those of the file, and the new ones where it stands."""
+        before = [Event(event.iteration, event.what) for event in self.events]
+        return [*before, *(Event(self.iterations, what) for what in self.new_events)]
+
+    def misfit(self, what: str) -> RunFileError:
+        return RunFileError(f"{self.path} cannot be gone on with: {what}")
+
+
+def shared_parts(run: SealedRun) -> dict[str, Any]:
+    """What is read alike of the runs of all tasks, but for the checkpoint."""
+    return {
+        "path": run.path,
+        "attributes": run.attributes,
+        "settings": run.settings,
+        "source": run.source(),
+        "events": run.events(),
+    }

@@ -1,0 +1,125 @@
+"""The plan of a run that is gone on with, made anew from its file, whatever its task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from laaf_cli.errors import UsageError
+from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.resume.drift import check_file, check_unchanged, stored_overrides
+from laaf_cli.runs.resume.past import Past
+from laaf_cli.spec import Override, Text
+
+PlanType = TypeVar("PlanType", bound=AnyPlan)
+PastType = TypeVar("PastType", bound=Past)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions:
+    """What is asked for besides going on; each task adds its own.
+
+    Attributes:
+        max_seconds: of further training.
+        stored_spec: whether the spec as it is stored counts, whatever its file says now.
+    """
+
+    max_seconds: float | None = None
+    device: str | None = None
+    dtype: str | None = None
+    stored_spec: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumption(Generic[PlanType, PastType]):
+    """A run to go on with, and how.
+
+    Attributes:
+        retries: how often training may go back after divergence, those before included.
+        inexact: sentences on what is no longer as without the break.
+    """
+
+    plan: PlanType
+    past: PastType
+    retries: int = 0
+    inexact: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class More:
+    """How much longer a training is asked to go on.
+
+    Attributes:
+        amount: how many, None or 0 for no more than was planned.
+        unit: what they are, as `epochs`.
+        reached: how far the run came, in words.
+    """
+
+    amount: int | None
+    unit: str
+    reached: str
+
+
+def check_there_is_more(past: Past, options: ResumeOptions, more: More) -> None:
+    """Raises UsageError for a run that ended as it was told to, where nothing more is asked for."""
+    if past.stop_reason == "completed" and not more.amount:
+        raise UsageError(
+            f"{past.path} is finished, after {more.reached}; --{more.unit} N trains it further by "
+            "as many"
+        )
+    if past.stop_reason == "max-seconds" and not more.amount and options.max_seconds is None:
+        raise UsageError(
+            f"{past.path} ended at its bound of {past.settings.get('max_seconds')} seconds; "
+            f"--max-seconds X trains it X seconds further, --{more.unit} N so many {more.unit}"
+        )
+
+
+def replan(
+    past: PastType,
+    options: ResumeOptions,
+    make: Callable[[Text, Sequence[Override], float | None], PlanType],
+    lengthened: Callable[[PlanType], list[str]],
+) -> PlanType:
+    """The plan of a run as it was, with what the options change.
+
+    Args:
+        make: plans a text with overrides and a bound on the seconds of training.
+        lengthened: the assignments that make a plan as long as is asked for.
+
+    Raises SpecError with the differences where the spec, or what it names, is no longer what the
+    run was made from.
+    """
+    overrides, bound = stored_overrides(past), past.settings.get("max_seconds")
+    if not options.stored_spec:
+        check_file(past, lambda text: make(text, overrides, bound))
+    text = Text(past.source.path, past.source.yaml)
+    before = make(text, overrides, bound)
+    check_unchanged(past, before, "this laaf reads the stored spec otherwise")
+    seconds = bound
+    if options.max_seconds is not None:  # those of the training before count too
+        seconds = float(past.attributes["wall_time_s"]) + options.max_seconds
+    elif past.stop_reason == "max-seconds":
+        seconds = None
+    assignments = [
+        *(f"{key}={value}" for key in ("device", "dtype") if (value := getattr(options, key))),
+        *lengthened(before),
+    ]
+    if not assignments and seconds == bound:  # nothing is read, and no Python run, a second time
+        return before
+    changes = [Override.from_assignment(assignment) for assignment in assignments]
+    return make(text, [*overrides, *changes], seconds)
+
+
+def gone_on_with(past: PastType, *what: str) -> PastType:
+    """The run with the event that it is gone on with."""
+    return replace(past, new_events=("; ".join(what),))
+
+
+def same_training(past: Past, plan: AnyPlan) -> bool:
+    """Whether a run is of this very plan."""
+    return (
+        past.attributes["task"] == plan.task
+        and past.settings == plan.settings()
+        and past.attributes["problem_hash"] == plan.hashes.problem
+    )
