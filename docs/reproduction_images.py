@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from laaf_cli.files.atomic import replacing
+from laaf_cli.images.data import DATASETS
 from laaf_cli.paper.columns import FOUR, Column
 from laaf_cli.paper.images.artefact import PAPER_DATASETS
-from laaf_cli.paper.images.figure import draw_training_loss, heading
+from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.page import READING, caption, of_data_set, runs_of, trained
 from laaf_cli.paper.images.results import ImageResult, Results, against_fixed
 from laaf_cli.report.statistics import MIN_PAIRS
@@ -63,7 +64,7 @@ def short(found: ByEpochs) -> str:
         wrapped(sentence, "- ")
         for epochs, by_dataset in found.items()
         for dataset, results in by_dataset.items()
-        for sentence in _against_fixed(f"{heading(dataset, results)}, {epochs:.3g} epochs", results)
+        for sentence in _against_fixed(f"{DATASETS[dataset].title}, {epochs:.3g} epochs", results)
     )
 
 
@@ -97,7 +98,7 @@ def section(found: ByEpochs) -> str:
             f"![Training loss of every method against the epoch, a panel for each data set](images/{picture(epochs)})",
         ]
         for dataset, results in by_dataset.items():
-            parts.append(f"#### {heading(dataset, results)}")
+            parts.append(f"#### {DATASETS[dataset].title}")
             parts += [
                 part if part.startswith("|") else wrapped(part) for part in of_data_set(results)
             ]

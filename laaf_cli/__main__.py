@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
+from typing import Any
 
-from laaf_cli.errors import ExitCode, LaafError, within_memory
+from laaf_cli.errors import ChangedRunWarning, ExitCode, LaafError, within_memory
 
 
 def main() -> None:
@@ -23,7 +25,9 @@ def main() -> None:
                 errors="replace"
             )  # an ASCII terminal shows '?' instead of a traceback
     try:
-        with within_memory("carrying out this command"):
+        with warnings.catch_warnings(), within_memory("carrying out this command"):
+            warnings.simplefilter("default", ChangedRunWarning)
+            warnings.showwarning = _say_warning  # type: ignore[assignment]
             from laaf_cli.cli.app import app
 
             app()
@@ -43,6 +47,12 @@ def _say(error: str) -> None:
     from laaf_cli.cli.console import print_error
 
     print_error(error)
+
+
+def _say_warning(message: Warning | str, *_where: Any) -> None:
+    from laaf_cli.cli.console import print_warning
+
+    print_warning(str(message))
 
 
 if __name__ == "__main__":

@@ -108,6 +108,10 @@ class RunFileError(LaafError):
     exit_code = ExitCode.RUN_FILE
 
 
+class ChangedRunWarning(UserWarning):
+    """A run file was changed after it was written, and is read as it is."""
+
+
 class DivergedError(LaafError):
     """Training reached a value that is not finite."""
 

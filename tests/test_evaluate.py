@@ -39,7 +39,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import meshio
 
-GOLDEN = Path(__file__).parent / "golden" / "run-format-6.h5"
+GOLDEN = Path(__file__).parent / "golden" / "run-format-7.h5"
 
 TWO = """
 title: Wärme

@@ -33,7 +33,7 @@ from fuzz.run_files import (
 from h5py import h5d, h5o, h5p, h5s, h5t, h5z
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.files.untrusted.guarded import MAX_FILE_BYTES
+from laaf_cli.files.untrusted.hdf5 import MAX_FILE_BYTES
 from laaf_cli.runfile import FORMAT_VERSION, RunFile
 from laaf_cli.runfile.seal import SIZE, seal
 

@@ -127,6 +127,6 @@ def test_a_file_that_is_replaced_while_it_is_opened(
             other.replace(path)
         return opened(name, mode)
 
-    monkeypatch.setattr("laaf_cli.files.untrusted.guarded.h5py.File", open_late)
+    monkeypatch.setattr("laaf_cli.files.untrusted.hdf5.h5py.File", open_late)
     with pytest.raises(RunFileError, match="is damaged: its content does not match"):
         RunFile(path)

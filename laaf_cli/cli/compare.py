@@ -141,8 +141,9 @@ def compare(
     given = {path.resolve() for path in paths}
     if base_path is not None and base_path.resolve() not in given:
         paths.append(base_path)
-    read, unreadable = _read(paths, quiet=quiet)
-    stored, broken = _read(expand(against or []), quiet=True)
+    is_gate = bool(against) or max_error is not None
+    read, unreadable = _read(paths, must_be_sealed=is_gate, quiet=quiet)
+    stored, broken = _read(expand(against or []), must_be_sealed=True, quiet=True)
     if broken:
         raise RunFileError(broken[0])
     if not read:
@@ -174,7 +175,9 @@ def compare(
         raise RunFileError("\n".join(unreadable))
 
 
-def _read(paths: Sequence[Path], *, quiet: bool) -> tuple[list[RunSummary], list[str]]:
+def _read(
+    paths: Sequence[Path], *, must_be_sealed: bool, quiet: bool
+) -> tuple[list[RunSummary], list[str]]:
     """The summaries of the files that can be read, and what is wrong with the others."""
     from laaf_cli.errors import RunFileError
     from laaf_cli.report.run_summary import RunSummary
@@ -186,7 +189,7 @@ def _read(paths: Sequence[Path], *, quiet: bool) -> tuple[list[RunSummary], list
     ) as advance:
         for path in paths:
             try:
-                found.append(RunSummary.read(path))
+                found.append(RunSummary.read(path, must_be_sealed=must_be_sealed))
             except RunFileError as error:
                 unreadable.append(str(error))
             advance()

@@ -48,7 +48,7 @@ def check_no_interrupted_run(target: Path) -> None:
     if not target.is_file():
         return
     try:
-        with SealedRun(target) as run:
+        with SealedRun(target, must_be_sealed=True) as run:
             facts = run.attributes
     except RunFileError:
         return  # what it is else is told by whoever writes there

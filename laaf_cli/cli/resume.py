@@ -113,7 +113,8 @@ def resume(
         raise UsageError(
             f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file"
         )
-    SealedRun(files.latest().path).close()  # before anything is made on the way to the target
+    # Before anything is made on the way to the target.
+    SealedRun(files.latest().path, must_be_sealed=True).close()
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):
         if target.resolve() != files.run.resolve():

@@ -91,8 +91,6 @@ class ImageSummary(JsonRecord):
     """The number of training images."""
     n_test: int
     """The number of test images."""
-    subset: str
-    """Which part of the data set was used where it was not the whole, else empty."""
     n_parameters: int
     """The number of weights and biases."""
     n_slopes: int
@@ -193,7 +191,6 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
         },
         n_train=len(plan.data.train.labels),
         n_test=len(plan.data.test.labels),
-        subset=plan.data.subset,
         n_parameters=n_parameters,
         n_slopes=n_slopes,
         device=plan.device.type,
@@ -205,7 +202,7 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
 def _warnings(plan: ImagePlan, result: ImageResult) -> list[str]:
     """Reasons to doubt; of a training that goes on or was stopped none but what was used."""
     error = result.records[-1].test_error if result.stop_reason is StopReason.COMPLETED else 0.0
-    return image_doubts(plan.data.subset, error, plan.data.n_classes)
+    return image_doubts(error, plan.data.n_classes)
 
 
 def _attributes(
@@ -232,7 +229,6 @@ def _attributes(
         "n_train": summary.n_train,
         "n_test": summary.n_test,
         "n_classes": plan.data.n_classes,
-        "subset": summary.subset,
         "test_error": summary.test_error,
         "test_loss": summary.test_loss,
         "train_loss": summary.train_loss,

@@ -35,7 +35,7 @@ class PastImageRun(Past):
     @classmethod
     def read(cls, path: Path) -> PastImageRun:
         """Raises RunFileError where the file cannot be read, or holds no training."""
-        with ImageRunFile(path) as run:
+        with ImageRunFile(path, must_be_sealed=True) as run:
             return cls(
                 **shared_parts(run),
                 files=run.files(),

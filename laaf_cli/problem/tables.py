@@ -16,7 +16,7 @@ from typing import TextIO
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.files.untrusted import hdf5, matlab
+from laaf_cli.files.untrusted import matlab
 from laaf_cli.files.untrusted.npz import NumpyArchive
 from laaf_cli.files.untrusted.stored_array import (
     MAX_NUMBERS,
@@ -32,6 +32,8 @@ MAX_BYTES = 2_000_000_000
 MAX_LINE = 1_000_000
 MAX_LISTED = 20
 """The most names of a file that a message lists."""
+MAX_COMPARED = 1000
+"""The most names of a file that are looked at for a similar one."""
 
 
 class TableError(Exception):
@@ -212,7 +214,7 @@ def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
     present = list(present)
     more = " and more" if len(present) > MAX_LISTED else ""
     hint = (
-        did_you_mean(name, present[: hdf5.MAX_MEMBERS])
+        did_you_mean(name, present[:MAX_COMPARED])
         or f"It has: {listed(present[:MAX_LISTED])}{more}."
     )
     return TableError(
@@ -249,15 +251,15 @@ def _chosen(
 
 
 def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    import h5py
+    from laaf_cli.files.untrusted.hdf5 import GuardedFile
 
-    with h5py.File(path, "r") as file:
+    with GuardedFile(path, TableError) as file:
         found = {}
         for name in names:
-            dataset = hdf5.find(file, name)
-            if dataset is None:
-                raise _lacking(path, name, hdf5.members(file))
-            found[name] = hdf5.read(dataset, name)
+            if not file.has(name):
+                raise _lacking(path, name, file.names("/"))
+            check_size(name, file.shape(name))
+            found[name] = file.array(name)
         return found
 
 

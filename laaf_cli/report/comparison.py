@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.images.report.diagnostics import of_a_part
 from laaf_cli.metrics import Measure
 from laaf_cli.report import labels
 from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
@@ -334,8 +333,7 @@ FLAGGED: dict[str, Callable[[RunSummary], Any]] = {
 def _flags(groups: Iterable[MethodGroup]) -> list[str]:
     """A sentence for each thing in which the runs differ and should not."""
     groups = list(groups)
-    parts = dict.fromkeys(run.part for group in groups for run in group.runs if run.part)
-    flags = [f"{groups[0].problem}: {of_a_part(part)}" for part in parts]
+    flags = []
     for name, value in FLAGGED.items():
         holders: dict[Any, list[str]] = {}
         for group in groups:

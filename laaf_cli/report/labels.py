@@ -16,11 +16,6 @@ METHOD = (
 )  # fmt: skip
 """The settings that make a problem, and those that make a method."""
 
-PART = "part"
-"""Stands among the settings of a run of images: which part of the data set was found, empty for
-the whole.
-"""
-
 
 def told_apart(
     names: Sequence[str],
@@ -77,7 +72,6 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "training.drops": lambda drops: (
         f"drops at {' and '.join(map(str, drops))}" if drops else "no drops"
     ),
-    PART: lambda part: part or "all of it",
 }
 """Settings that a sentence tells better than their name and value."""
 

@@ -11,7 +11,6 @@ from typing import Any
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.metrics import Measure
-from laaf_cli.report.labels import PART
 from laaf_cli.runfile import RunFile, SealedRun, task_of
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
@@ -31,9 +30,8 @@ class RunSummary:
     is measured with, equal for runs that share a group. loss: the whole loss without slope
     recovery; of images the cross entropy of the training images. recovery: S(a), NaN where it is
     not part of the loss. largest_scale: the greatest n·a. problem_hash, method_hash: equal for runs
-    of equal problems and methods. settings: the resolved settings, and the part of a data set.
-    constants: learned ones. n_points: collocation points, or training images. part: of a data set,
-    empty for the whole.
+    of equal problems and methods. settings: the resolved ones. constants: learned
+    ones. n_points: collocation points, or training images.
     """
 
     path: Path
@@ -57,16 +55,15 @@ class RunSummary:
     n_parameters: int
     n_slopes: int
     n_points: int
-    part: str
     dtype: str
     device: str
     reference: str
     laaf_version: str
 
     @classmethod
-    def read(cls, path: Path) -> RunSummary:
+    def read(cls, path: Path, *, must_be_sealed: bool = False) -> RunSummary:
         """The summary of a run file of any task; raises RunFileError where it cannot be read."""
-        return _READERS[task_of(path)](path)
+        return _READERS[task_of(path, must_be_sealed=must_be_sealed)](path)
 
     @property
     def failed(self) -> bool:
@@ -96,18 +93,17 @@ def _of_equation(path: Path) -> RunSummary:
             largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
             constants=found_constants(spec, run.iterations(), constants) if constants else {},
             n_points=sum(run.n_points().values()),
-            part="",
             reference=printable(reference.split(";")[0]) + _grid(spec),
         )
 
 
 def _of_images(path: Path) -> RunSummary:
     with ImageRunFile(path) as run:
-        facts, part = run.attributes, printable(run.attributes["subset"])
+        facts = run.attributes
         return RunSummary(
             **_shared(run),
             spec=run.spec,
-            settings=run.settings | {PART: part},
+            settings=run.settings,
             final_error=facts["test_error"],
             measured="",  # the test images are part of the problem
             loss=facts["train_loss"],
@@ -115,7 +111,6 @@ def _of_images(path: Path) -> RunSummary:
             largest_scale=run.largest_scale(),
             constants={},
             n_points=facts["n_train"],
-            part=part,
             reference=f"{facts['n_test']} test images",
         )
 

@@ -1,12 +1,12 @@
 """The run file: its layouts as tables, writing it, reading it."""
 
+from laaf_cli.files.untrusted.hdf5 import Attribute
 from laaf_cli.runfile.layout import (
     ATTRIBUTES,
     COMMON_ATTRIBUTES,
     FORMAT_VERSION,
     GROUP_ATTRIBUTES,
     LAYOUT,
-    Attribute,
     Entry,
 )
 from laaf_cli.runfile.read import RunFile, measured_with

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 6
+from laaf_cli.files.untrusted.hdf5 import Attribute
+
+FORMAT_VERSION = 7
+OLDEST_VERSION = 6
+"""The oldest format that is read; 6 differs in an attribute of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,16 +20,6 @@ class Entry:
     dimensions: str
     meaning: str
     optional: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attribute:
-    """An attribute of the file or of a group: the type of its value, what it means, bounds of a whole number."""
-
-    kind: type[str] | type[int] | type[float]
-    meaning: str
-    least: int = 0
-    most: int | None = None
 
 
 COMMON_ATTRIBUTES: dict[str, Attribute] = {

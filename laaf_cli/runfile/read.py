@@ -13,7 +13,6 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from laaf_cli.arrays import Array
-from laaf_cli.files.untrusted.guarded import refusal
 from laaf_cli.runfile.layout import ATTRIBUTES, GROUP_ATTRIBUTES
 from laaf_cli.runfile.record import (
     Checkpoint,
@@ -42,16 +41,13 @@ class RunFile(SealedRun):
     task = "equation"
     error_attribute = "relative_l2"
 
-    def __enter__(self) -> RunFile:
-        return self
-
     @cached_property
     def spec(self) -> RunSpec:
         """The resolved spec: command line put in, defaults written out."""
         spec = self._settings_as(RunSpec)
         names = [*spec.coordinates, *spec.unknowns]
         if len(set(names)) < len(names):
-            raise refusal(
+            raise self.refusal(
                 f"spec/settings in {self.path} gives one name to two coordinates or unknowns"
             )
         return spec
@@ -77,12 +73,14 @@ class RunFile(SealedRun):
             # A comparison of fields of other shapes would fail far from here, or be carried out.
             length = self._length(f"{group}/{name}", MAX_AXIS)
             if not (group == "slices" and name == "t") and self.shape(f"solution/{name}") != length:
-                raise refusal(f"{group}/{name} in {self.path} is not as long as solution/{name}")
+                raise self.refusal(
+                    f"{group}/{name} in {self.path} is not as long as solution/{name}"
+                )
         unknowns = set(self.spec.unknowns)
         known = unknowns | {f"{name}_reference" for name in unknowns if group == "slices"}
         names = [name for name in self.names(group) if name not in self.spec.coordinates]
         if not unknowns <= set(names) <= known:
-            raise refusal(
+            raise self.refusal(
                 f"{group} in {self.path} holds other fields than the unknowns of the spec"
             )
         axes = {name: self._axis(f"{group}/{name}") for name in self.spec.coordinates}
@@ -110,13 +108,15 @@ class RunFile(SealedRun):
         columns = {"iteration": iterations, "phase": self._shaped("history/phase", shape, "i")}
         columns |= {name: self._shaped(f"history/{name}", shape) for name in COLUMNS}
         if (columns["phase"] < 0).any() or (columns["phase"] >= len(self.spec.training)).any():
-            raise refusal(f"history/phase in {self.path} names a phase that the spec has not")
+            raise self.refusal(f"history/phase in {self.path} names a phase that the spec has not")
         terms = {
             name: self._shaped(f"history/terms/{name}", shape)
             for name in self._terms("history/terms")
         }
         if set(self.names("history/weights")) != set(terms):
-            raise refusal(f"history/weights in {self.path} holds other terms than history/terms")
+            raise self.refusal(
+                f"history/weights in {self.path} holds other terms than history/terms"
+            )
         weights = {name: self._shaped(f"history/weights/{name}", shape) for name in terms}
         slopes = []
         for k, width in enumerate(self.spec.network.hidden, start=1):
@@ -136,13 +136,13 @@ class RunFile(SealedRun):
             "history/iteration", self._length("history/iteration", MAX_RECORDS), "i"
         )
         if found[0] < 0 or (found[1:] <= found[:-1]).any():
-            raise refusal(f"history/iteration in {self.path} does not count upwards")
+            raise self.refusal(f"history/iteration in {self.path} does not count upwards")
         return found
 
     def constants(self) -> dict[str, Array]:
         """Each learned constant at every record, in the order of the spec."""
         if set(self.names("history/constants")) != set(self.spec.learn):
-            raise refusal(
+            raise self.refusal(
                 f"history/constants in {self.path} holds other constants than the spec learns"
             )
         if not self.spec.learn:
@@ -165,7 +165,7 @@ class RunFile(SealedRun):
         names = self.names("validation")
         trained = set(self._terms("history/terms")) - {"data", "slope_recovery"}
         if not set(names) <= trained:
-            raise refusal(
+            raise self.refusal(
                 f"validation in {self.path} holds other terms than equations and conditions of "
                 "the loss"
             )
@@ -205,7 +205,7 @@ class RunFile(SealedRun):
         """The phases that were begun."""
         found: list[PhaseSummary] = self._json("history/phases", _PHASES)
         if len(found) > len(self.spec.training):
-            raise refusal(f"history/phases in {self.path} holds more phases than the spec")
+            raise self.refusal(f"history/phases in {self.path} holds more phases than the spec")
         return found
 
     def checkpoint(self) -> Checkpoint:
@@ -213,7 +213,7 @@ class RunFile(SealedRun):
         attributes = self.group_attributes("checkpoint")
         for name in ("rate_factor", "phase_start_s", "recorded_s", "monitored_s"):
             if not 0 <= attributes[name] < math.inf:
-                raise refusal(
+                raise self.refusal(
                     f"the attribute {name} of checkpoint in {self.path} is {attributes[name]}"
                 )
         terms = [name for name in self._terms("checkpoint/points") if name != SLOPE_RECOVERY]
@@ -259,7 +259,7 @@ class RunFile(SealedRun):
         """The names of a group, none but those that are known."""
         names = self.names(group)
         if not set(names) <= set(known):
-            raise refusal(f"{group} in {self.path} holds other names than the spec has")
+            raise self.refusal(f"{group} in {self.path} holds other names than the spec has")
         return names
 
     def n_points(self) -> dict[str, int]:
@@ -272,7 +272,7 @@ class RunFile(SealedRun):
     def _n_points(self, path: str) -> int:
         shape = self.shape(path)
         if shape[1:] != (len(self.spec.coordinates),):
-            raise refusal(
+            raise self.refusal(
                 f"{path} in {self.path} has the shape {list(shape)}, which points do not have"
             )
         return shape[0]
@@ -290,14 +290,14 @@ class RunFile(SealedRun):
             *([] if has_form else spec.conditions),
         }
         if not sure <= set(names) <= sure | {*spec.conditions, "slope_recovery"}:
-            raise refusal(f"{group} in {self.path} holds other terms than the spec has")
+            raise self.refusal(f"{group} in {self.path} holds other terms than the spec has")
         return names
 
     def _axis(self, path: str) -> Array:
         """Values of a coordinate, all of them finite."""
         values = self._shaped(path, self._length(path, MAX_AXIS))
         if not np.isfinite(values).all():
-            raise refusal(f"{path} in {self.path} holds values that are not finite")
+            raise self.refusal(f"{path} in {self.path} holds values that are not finite")
         return values
 
 

@@ -1,7 +1,8 @@
 """The seal of a run file: a line of text before all of HDF5 that holds the checksum of all of it.
 
 It stands in the user block, 512 bytes that HDF5 leaves to whoever writes the file. A seal tells
-damage, which comes by chance; it is no signature, for whoever can write a file can seal it.
+damage, which comes by chance, and additions, which are made on purpose; it is no signature, for
+whoever can write a file can seal it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def seal_content(content: memoryview) -> None:
     content[:SIZE] = _line(hashlib.sha256(content[SIZE:]).hexdigest())
 
 
-def is_sealed(file: BufferedIOBase) -> bool:
+def has_seal(file: BufferedIOBase) -> bool:
     """Whether a file begins with a seal, or with what has been one: HDF5 begins where a seal
     would end.
     """
@@ -40,7 +41,7 @@ def is_sealed(file: BufferedIOBase) -> bool:
 
 
 def is_intact(file: BufferedIOBase) -> bool:
-    """Whether the seal of a file is the one that all that follows it had to bear, byte for byte."""
+    """Whether a file bears the seal that all that follows it has to bear, byte for byte."""
     file.seek(0)
     return file.read(SIZE) == _block(file)
 

@@ -15,9 +15,10 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.files.atomic import replacing
+from laaf_cli.files.untrusted.hdf5 import Attribute
 from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES
 from laaf_cli.images.runfile.record import ImageRecord
-from laaf_cli.runfile.layout import ATTRIBUTES, Attribute
+from laaf_cli.runfile.layout import ATTRIBUTES
 from laaf_cli.runfile.record import Checkpoint, EventSummary, GridFields, RunRecord, SpecSource
 from laaf_cli.runfile.seal import SIZE, seal_content
 

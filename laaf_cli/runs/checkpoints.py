@@ -79,7 +79,10 @@ class CheckpointFiles:
         it, from further on.
         """
         try:
-            with SealedRun(self.run) as run, SealedRun(checkpoint) as kept:
+            with (
+                SealedRun(self.run, must_be_sealed=True) as run,
+                SealedRun(checkpoint, must_be_sealed=True) as kept,
+            ):
                 return bool(
                     run.settings == kept.settings
                     and run.attributes["iterations"] > kept.attributes["iterations"]
@@ -104,7 +107,7 @@ class CheckpointFiles:
         damages: list[str] = []
         for path in self.present():
             try:
-                with SealedRun(path):
+                with SealedRun(path, must_be_sealed=True):
                     return Found(path, damages[0] if damages else "")
             except RunFileError as error:
                 damages.append(str(error))

@@ -34,8 +34,8 @@ from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.runfile import RunFile, task_of
 from laaf_cli.runfile.seal import SIZE, seal
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-6.h5"
-GOLDEN_IMAGES = GOLDEN.with_name("image-run-format-6.h5")
+GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-7.h5"
+GOLDEN_IMAGES = GOLDEN.with_name("image-run-format-7.h5")
 
 PACKED = (
     "solution/u",

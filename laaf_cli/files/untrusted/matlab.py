@@ -8,7 +8,6 @@ program over it.
 from __future__ import annotations
 
 import io
-import zlib
 from dataclasses import dataclass
 from typing import IO, Literal
 
@@ -19,6 +18,7 @@ from laaf_cli.files.untrusted.stored_array import (
     DamagedFileError,
     StoredArray,
     StoredArrayError,
+    inflated,
 )
 
 HEADER_BYTES = 128
@@ -112,7 +112,7 @@ class _MatlabArray(StoredArray):
             )
         content = _bytes_at(self.stream, self.position, self.n_stored)
         if self.is_packed:
-            content = _inflated(content, _TAG_BYTES + self.n_unpacked)
+            content = inflated(content, _TAG_BYTES + self.n_unpacked)
         offset = part.start + (_TAG_BYTES if self.is_packed else 0)
         values = np.frombuffer(content, stored, self.size, offset)
         return values.astype(self.dtype, copy=False).reshape(self.shape, order="F")
@@ -170,7 +170,7 @@ def _looked_at(
     head = _bytes_at(stream, position, min(n_stored, 2 * _HEAD_BYTES if is_packed else _HEAD_BYTES))
     n_unpacked = n_stored
     if is_packed:
-        head = _unpacked(zlib.decompressobj(), head, _HEAD_BYTES)
+        head = inflated(head, _HEAD_BYTES, is_whole=False)
         kind, n_unpacked = (int.from_bytes(head[i : i + 4], byte_order) for i in (0, 4))
         head = head[_TAG_BYTES:]
         if kind != MATRIX:
@@ -238,22 +238,6 @@ def _part(head: bytes, at: int, byte_order: ByteOrder) -> _Part:
 def _after(part: _Part) -> int:
     """Where the next element begins: at a multiple of eight bytes."""
     return -(-part.end // 8) * 8
-
-
-def _inflated(packed: bytes, n_bytes: int) -> bytes:
-    """The bytes of a packed element, just as many as it should have."""
-    stream = zlib.decompressobj()
-    content = _unpacked(stream, packed, n_bytes + 1)
-    if len(content) != n_bytes or not stream.eof:
-        raise DamagedFileError("it has a packed element that does not end where it should")
-    return content
-
-
-def _unpacked(stream: zlib._Decompress, packed: bytes, n_most: int) -> bytes:
-    try:
-        return stream.decompress(packed, n_most)
-    except zlib.error as error:
-        raise DamagedFileError(f"it cannot be unpacked: {error}") from None
 
 
 def _bytes_at(stream: IO[bytes], position: int, size: int) -> bytes:

@@ -5,6 +5,7 @@ for it.
 from __future__ import annotations
 
 import math
+import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -62,3 +63,18 @@ def check_size(name: str, shape: tuple[int, ...]) -> None:
         raise StoredArrayError(
             f"'{name}' has {math.prod(shape):,} numbers; at most {MAX_NUMBERS:,} are read"
         )
+
+
+def inflated(packed: bytes, n_bytes: int, *, is_whole: bool = True) -> bytes:
+    """The bytes of a zlib stream: just as many, or its beginning where it is not whole.
+
+    Raises DamagedFileError where a whole stream has others, and where it cannot be unpacked.
+    """
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(packed, n_bytes + is_whole)
+    except zlib.error as error:
+        raise DamagedFileError(f"it cannot be unpacked: {error}") from None
+    if is_whole and (len(content) != n_bytes or not stream.eof):
+        raise DamagedFileError(f"it has a packed part that does not unpack to {n_bytes:,} bytes")
+    return content

@@ -209,7 +209,3 @@ def announce(plan: ImagePlan) -> None:
     )
     for warning in one_run.memory_warnings(plan):
         console.print_warning(warning)
-    if data.unfetched:
-        console.print_warning(f"the rest of the data set could not be fetched: {data.unfetched}")
-    if data.subset:
-        console.print_warning(f"only a part of the data set: {data.subset}")

@@ -114,8 +114,6 @@ def _data(overview: ImageOverview) -> PlainTable:
         "training, test",
         f"{facts['n_train']} and {facts['n_test']} images of {facts['n_classes']} classes",
     )
-    if facts["subset"]:
-        table.add_texts("a part of the whole", facts["subset"])
     for name, digest in overview.files.items():
         table.add_texts(name, f"SHA-256 {digest[:16]}…")
     return table

@@ -1,12 +1,11 @@
-"""The rows of CIFAR-10 and CIFAR-100: the binary and the Python version, in their archives or
-out of them.
-"""
+"""The rows of CIFAR-10 and CIFAR-100: the binary version, in its archive or out of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
-from laaf_cli.images.data.cifar import N_PIXELS, read_cifar, records_from_pickle
+from laaf_cli.images.data.cifar import N_PIXELS, read_cifar
 from laaf_cli.images.data.published import DataSet, Form, Part, Piece, PublishedFile
 
 _TERMS = (
@@ -21,25 +20,13 @@ def _urls(name: str) -> tuple[str, ...]:
     return (f"https://www.cs.toronto.edu/~kriz/{name}", f"https://cave.cs.toronto.edu/kriz/{name}")
 
 
-def make_piece(
-    name: str,
-    n: int,
-    records: str,
-    pickle: PublishedFile,
-    archives: tuple[Form, Form],
-    labels: tuple[str, ...],
-) -> Piece:
-    """A batch: its records, packed by anyone or in the publisher's archive, or its pickle.
+def make_part(name: str, n: int, records: str, archive: Form, n_classes: int) -> Part:
+    """A batch of images, whose records anyone has packed, or the publisher with the others.
 
-    records: the checksum of the records. archives: the binary and the Python version, with the
-    folder in each as member. labels: their keys in the pickle.
+    records: the checksum of the records. archive: that of the publisher, its folder as member.
     """
-    size = n * (len(labels) + N_PIXELS)
-    binary, python = archives
-    convert = partial(records_from_pickle, names=labels)
-    # The file names of the images stand in a pickle too, about thirty bytes each.
-    pickle_size = pickle.size or size + 100 * n
-    return Piece(
+    size = n * ((2 if n_classes == 100 else 1) + N_PIXELS)
+    piece = Piece(
         name=f"{name}.bin",
         size=size,
         checksum=records,
@@ -47,97 +34,33 @@ def make_piece(
             Form(file=PublishedFile(name=f"{name}.bin", size=size, checksum=records)),
             Form(file=PublishedFile(name=f"{name}.bin.xz"), packing="xz"),
             Form(file=PublishedFile(name=f"{name}.bin.gz"), packing="gzip"),
-            Form(file=binary.file, packing=binary.packing, member=f"{binary.member}/{name}.bin"),
-            Form(file=pickle, size=pickle_size, convert=convert),
-            Form(
-                file=python.file,
-                packing=python.packing,
-                member=f"{python.member}/{name}",
-                size=pickle_size,
-                convert=convert,
-            ),
+            replace(archive, member=f"{archive.member}/{name}.bin"),
         ),
     )
+    return Part(name, n, (piece,), partial(read_cifar, n_classes=n_classes))
 
 
-_ARCHIVES_10 = (
-    Form(
-        file=PublishedFile(
-            name="cifar-10-binary.tar.gz",
-            size=170_052_171,
-            checksum="sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            urls=_urls("cifar-10-binary.tar.gz"),
-        ),
-        packing="tar.gz",
-        member="cifar-10-batches-bin",
+_ARCHIVE_10 = Form(
+    file=PublishedFile(
+        name="cifar-10-binary.tar.gz",
+        size=170_052_171,
+        checksum="sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        urls=_urls("cifar-10-binary.tar.gz"),
     ),
-    Form(
-        file=PublishedFile(
-            name="cifar-10-python.tar.gz",
-            size=170_498_071,
-            checksum="sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
-        ),
-        packing="tar.gz",
-        member="cifar-10-batches-py",
-    ),
-)
-
-_BATCHES_10 = (
-    (
-        "data_batch_1",
-        "sha256:cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
-        31_035_704,
-        "md5:c99cafc152244af753f735de768cd75f",
-    ),
-    (
-        "data_batch_2",
-        "sha1:c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
-        31_035_320,
-        "md5:d4bba439e000b95fd0a9bffe97cbabec",
-    ),
-    (
-        "data_batch_3",
-        "sha1:1dd00a74ab1d17a6e7d73e185b69dbf31242f295",
-        31_035_999,
-        "md5:54ebc095f3ab1f0389bbae665268c751",
-    ),
-    (
-        "data_batch_4",
-        "sha1:aab85764eb3584312d3c7f65fd2fd016e36a258e",
-        31_035_696,
-        "md5:634d18415352ddfa80567beed471001a",
-    ),
-    (
-        "data_batch_5",
-        "sha1:26e2849e66a845b7f1e4614ae70f4889ae604628",
-        31_035_623,
-        "md5:482c414d41f54cd18b22e5b47cb7c3cb",
-    ),
-    (
-        "test_batch",
-        "sha256:8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-        31_035_526,
-        "md5:40351d587109b95175f43aff81a1287e",
-    ),
+    packing="tar.gz",
+    member="cifar-10-batches-bin",
 )
 
 _PARTS_10 = tuple(
-    Part(
-        name,
-        10_000,
-        (
-            make_piece(
-                name,
-                10_000,
-                records,
-                PublishedFile(name=name, size=size, checksum=md5),
-                _ARCHIVES_10,
-                ("labels",),
-            ),
-        ),
-        partial(read_cifar, n_classes=10),
+    make_part(name, 10_000, records, _ARCHIVE_10, 10)
+    for name, records in (
+        ("data_batch_1", "sha256:cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+        ("data_batch_2", "sha1:c0ba65cce70568cd57b4e03e9ac8d2a5367c1795"),
+        ("data_batch_3", "sha1:1dd00a74ab1d17a6e7d73e185b69dbf31242f295"),
+        ("data_batch_4", "sha1:aab85764eb3584312d3c7f65fd2fd016e36a258e"),
+        ("data_batch_5", "sha1:26e2849e66a845b7f1e4614ae70f4889ae604628"),
+        ("test_batch", "sha256:8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
     )
-    for name, records, size, md5 in _BATCHES_10
 )
 
 CIFAR_10 = DataSet(
@@ -158,63 +81,26 @@ CIFAR_10 = DataSet(
     shape=(3, 32, 32),
     train=_PARTS_10[:-1],
     test=_PARTS_10[-1:],
-    folders=("cifar-10-batches-bin", "cifar-10-batches-py"),
+    folders=("cifar-10-batches-bin",),
     terms=_TERMS,
 )
 
-_ARCHIVES_100 = (
-    Form(
-        file=PublishedFile(
-            name="cifar-100-binary.tar.gz",
-            size=168_513_733,
-            checksum="sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-            urls=_urls("cifar-100-binary.tar.gz"),
-        ),
-        packing="tar.gz",
-        member="cifar-100-binary",
+_ARCHIVE_100 = Form(
+    file=PublishedFile(
+        name="cifar-100-binary.tar.gz",
+        size=168_513_733,
+        checksum="sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        urls=_urls("cifar-100-binary.tar.gz"),
     ),
-    Form(
-        file=PublishedFile(
-            name="cifar-100-python.tar.gz",
-            size=169_001_437,
-            checksum="sha256:85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
-        ),
-        packing="tar.gz",
-        member="cifar-100-python",
-    ),
+    packing="tar.gz",
+    member="cifar-100-binary",
 )
 
-_LABELS_100 = ("coarse_labels", "fine_labels")
-
 _PARTS_100 = tuple(
-    Part(
-        name,
-        n,
-        (
-            make_piece(
-                name,
-                n,
-                records,
-                PublishedFile(name=name, size=None, checksum=md5),
-                _ARCHIVES_100,
-                _LABELS_100,
-            ),
-        ),
-        partial(read_cifar, n_classes=100),
-    )
-    for name, n, records, md5 in (
-        (
-            "train",
-            50_000,
-            "sha1:e207cd2e05b73b1393c74c7f5e7bea451d63e08e",
-            "md5:16019d7e3df5f24257cddd939b257f8d",
-        ),
-        (
-            "test",
-            10_000,
-            "sha256:d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
-            "md5:f0ef6b0ae62326f3e7ffdfab6717acfc",
-        ),
+    make_part(name, n, records, _ARCHIVE_100, 100)
+    for name, n, records in (
+        ("train", 50_000, "sha1:e207cd2e05b73b1393c74c7f5e7bea451d63e08e"),
+        ("test", 10_000, "sha256:d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"),
     )
 )
 
@@ -244,6 +130,6 @@ CIFAR_100 = DataSet(
     shape=(3, 32, 32),
     train=_PARTS_100[:1],
     test=_PARTS_100[1:],
-    folders=("cifar-100-binary", "cifar-100-python"),
+    folders=("cifar-100-binary",),
     terms=_TERMS,
 )

@@ -65,7 +65,7 @@ class FilesOfDataSet:
             for path in self._places(form.file.name):
                 members = self._read(path, form.file)
                 if members is not None:
-                    return _converted(path, piece, form, members[form.member])
+                    return _checked(path, piece, form, members[form.member])
         return None
 
     def _places(self, name: str) -> Iterator[Path]:
@@ -89,13 +89,14 @@ class FilesOfDataSet:
     def _read(self, path: Path, file: PublishedFile) -> dict[str, bytes] | None:
         """The members of a file that are wanted, or None where it belongs to another data set."""
         if path not in self._members:
-            forms = {
-                form.member: (form, piece)
-                for piece in self._pieces()
+            forms = [
+                (form, piece)
+                for part in self.dataset.parts
+                for piece in part.pieces
                 for form in piece.forms
                 if form.file == file
-            }
-            wanted = {member: form.size or piece.size for member, (form, piece) in forms.items()}
+            ]
+            wanted = {form.member: piece.size for form, piece in forms}
             namesakes = [
                 other
                 for other in self._foreign
@@ -113,16 +114,12 @@ class FilesOfDataSet:
                 self._members[path] = None
                 return None
             _check(path, content, file, limit)
-            packing = next(form.packing for form, _piece in forms.values())
             try:
-                self._members[path] = unpacked(packing, content, wanted)
+                self._members[path] = unpacked(forms[0][0].packing, content, wanted)
             except DataSetError as error:
                 raise DataSetError(f"{shown_path(path)}: {error}") from None
             self.sha256[file.name] = checksum_of(content, "sha256").partition(":")[2]
         return self._members[path]
-
-    def _pieces(self) -> dict[Piece, None]:
-        return dict.fromkeys(piece for part in self.dataset.parts for piece in part.pieces)
 
 
 def shown_path(path: Path) -> str:
@@ -156,23 +153,16 @@ def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
         raise _other_file(path, file.name, _checksums(content, file.checksum))
 
 
-def _converted(path: Path, piece: Piece, form: Form, content: bytes) -> bytes:
-    """The bytes that the reader takes; those from a file without a checksum of its own are
-    checked themselves.
-    """
-    if form.convert is None and len(content) != piece.size:
+def _checked(path: Path, piece: Piece, form: Form, content: bytes) -> bytes:
+    """The bytes of a piece; those from a file without a checksum of its own are checked here."""
+    if len(content) != piece.size:
         why = f"it has {len(content):,} bytes of {piece.name}, and {piece.size:,} were expected"
         raise _other_file(path, piece.name, why)
     if not form.file.checksum and not has_checksum(content, piece.checksum):
         raise _other_file(
             path, piece.name, f"of what is in it, {_checksums(content, piece.checksum)}"
         )
-    if form.convert is None:
-        return content
-    try:
-        return form.convert(content)
-    except DataSetError as error:
-        raise DataSetError(f"{shown_path(path)}: {error}") from None
+    return content
 
 
 def _checksums(content: bytes, expected: str) -> str:

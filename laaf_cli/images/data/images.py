@@ -43,17 +43,13 @@ class Images:
 class ImageData:
     """A data set as it is trained on and tested with.
 
-    subset: empty where the set is complete, else which part of it this is. unfetched: why the rest
-    was not fetched, where that was tried. files: the name of each file that was read → the sha256
-    of its bytes.
+    files: the name of each file that was read → the sha256 of its bytes.
     """
 
     train: Images
     test: Images
     classes: tuple[str, ...]
     files: Mapping[str, str]
-    subset: str = ""
-    unfetched: str = ""
 
     @property
     def n_classes(self) -> int:

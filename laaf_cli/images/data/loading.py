@@ -17,11 +17,6 @@ from laaf_cli.images.data.own import read_npz
 from laaf_cli.images.data.published import DataSet, Part, Piece, PublishedFile
 from laaf_cli.text import did_you_mean, listed, shown
 
-TRAINING_SHARE = 0.8
-"""The share of the test images of each class that is trained on where there are no training
-images.
-"""
-
 Contents = Mapping[Piece, bytes]
 
 
@@ -36,10 +31,9 @@ def load_images(
 
     name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`). folder: where the
     files of the data sets lie, `default_data_dir()` where it is None. download: whether files that
-    are missing are fetched into it; where they are not, or cannot be, what is there is used as long
-    as it suffices, and `ImageData.subset` says what part that is. progress: is told of files that
-    are being fetched. Raises DataSetError for a name that is not in the table, for files that are
-    not what they should be, and where too many are missing.
+    are missing are fetched into it. progress: is told of files that are being fetched. Raises
+    DataSetError for a name that is not in the table and for files that are not what they should
+    be, and MissingDataError where one is neither there nor to be had.
     """
     if Path(name).suffix.lower() == ".npz":
         return read_npz(Path(name))
@@ -56,16 +50,22 @@ def load_images(
         except DataSetError as error:
             failure = str(error)
         contents = _contents(dataset, files)
-    if not _suffices(dataset, contents):
+    if _missing(dataset, contents):
         raise MissingDataError(_not_there(files, contents, failure))
-    return _assembled(dataset, contents, files.sha256, failure)
+    return ImageData(
+        train=_read(dataset, dataset.train, contents),
+        test=_read(dataset, dataset.test, contents),
+        classes=dataset.classes,
+        files=files.sha256,
+    )
 
 
 def _existing_or_new(folder: Path) -> Path:
     """The folder; raises DataSetError where something else bears its name."""
     if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112 - Path raises for what is no path
         raise DataSetError(
-            f"{shown_path(folder)} is no folder, and data sets lie in one; `data_dir='DIR'` names it"
+            f"{shown_path(folder)} is no folder, and data sets lie in one; "
+            "`data_dir='DIR'` names it"
         )
     return folder
 
@@ -91,11 +91,13 @@ def _missing(dataset: DataSet, contents: Contents) -> list[PublishedFile]:
 def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
     """What is missing, why it was not fetched, from where to download it, and where to put it."""
     missing = _missing(files.dataset, contents)
+    lacking = [piece.name for piece in _pieces(files.dataset) if piece not in contents]
+    what = f"{listed(lacking)} {'is' if len(lacking) == 1 else 'are'} missing"
     why = f"it could not be fetched ({failure})" if failure else "nothing is fetched"
     them = "it" if len(missing) == 1 else "them"
     return "\n".join(
         [
-            f"{files.dataset.title} is not all in {shown_path(files.folder)}, and {why}.",
+            f"{files.dataset.title} is not all in {shown_path(files.folder)}: {what}, and {why}.",
             "Download",
             *(f"  {file.name} ({file.size:,} bytes) from {file.urls[0]}" for file in missing),
             (
@@ -106,56 +108,7 @@ def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
     )
 
 
-def _is_there(part: Part, contents: Contents) -> bool:
-    return all(piece in contents for piece in part.pieces)
-
-
-def _suffices(dataset: DataSet, contents: Contents) -> bool:
-    """Whether there is something to test with; training images can be taken from it where there
-    are no others.
-    """
-    return all(_is_there(part, contents) for part in dataset.test)
-
-
-def _assembled(
-    dataset: DataSet, contents: Contents, sha256: Mapping[str, str], unfetched: str
-) -> ImageData:
-    there = [part for part in dataset.train if _is_there(part, contents)]
-    test = _read(dataset, dataset.test, contents)
-    n_train = sum(part.n for part in dataset.train)
-    if not there:
-        train, test = _split(test)
-        subset = (
-            f"{len(train):,} of the {len(train) + len(test):,} test images for training and "
-            f"the other {len(test):,} "
-            f"for testing, as the {n_train:,} training images are missing; not comparable with "
-            "published figures"
-        )
-        return ImageData(
-            train=train,
-            test=test,
-            classes=dataset.classes,
-            files=dict(sha256),
-            subset=subset,
-            unfetched=unfetched,
-        )
-    train = _read(dataset, there, contents)
-    subset = ""
-    if len(there) < len(dataset.train):
-        subset = (
-            f"{len(train):,} of {n_train:,} training images ({listed(part.name for part in there)})"
-        )
-    return ImageData(
-        train=train,
-        test=test,
-        classes=dataset.classes,
-        files=dict(sha256),
-        subset=subset,
-        unfetched=unfetched,
-    )
-
-
-def _read(dataset: DataSet, parts: tuple[Part, ...] | list[Part], contents: Contents) -> Images:
+def _read(dataset: DataSet, parts: tuple[Part, ...], contents: Contents) -> Images:
     images = []
     for part in parts:
         try:
@@ -176,12 +129,3 @@ def _read(dataset: DataSet, parts: tuple[Part, ...] | list[Part], contents: Cont
     return Images(
         np.concatenate([i.pixels for i in images]), np.concatenate([i.labels for i in images])
     )
-
-
-def _split(images: Images) -> tuple[Images, Images]:
-    """The first of each class to train on and the last to test with, both in their order."""
-    is_training = np.zeros(len(images), bool)
-    for label in np.unique(images.labels):
-        members = np.flatnonzero(images.labels == label)
-        is_training[members[: int(TRAINING_SHARE * len(members))]] = True
-    return images.at(np.flatnonzero(is_training)), images.at(np.flatnonzero(~is_training))

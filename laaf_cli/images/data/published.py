@@ -30,16 +30,12 @@ class PublishedFile:
 class Form:
     """One way in which a piece of a data set may lie on the disk.
 
-    packing: a row of `PACKINGS`. member: its name inside an archive. convert: makes of what comes
-    out of the packing the bytes that the data set's reader takes; None where it is these already.
-    size: the most bytes that come out of the packing, None where it is those of the piece.
+    packing: a row of `PACKINGS`. member: its name inside an archive.
     """
 
     file: PublishedFile
     packing: str = "plain"
     member: str = ""
-    size: int | None = None
-    convert: Callable[[bytes], bytes] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,4 +173,4 @@ def _confusions(names: Sequence[str], confusion: Array) -> list[Confusion]:
 def _warnings(facts: dict[str, Any]) -> list[str]:
     """Reasons to doubt; the error of a training that goes on or was stopped is none."""
     error = facts["test_error"] if facts["stop_reason"] == "completed" else 0.0
-    return image_doubts(facts["subset"], error, facts["n_classes"])
+    return image_doubts(error, facts["n_classes"])

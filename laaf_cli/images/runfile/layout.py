@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from laaf_cli.runfile.layout import COMMON_ATTRIBUTES, Attribute, Entry
+from laaf_cli.files.untrusted.hdf5 import Attribute
+from laaf_cli.runfile.layout import COMMON_ATTRIBUTES, Entry
 
 IMAGE_ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
     "model": Attribute(
@@ -12,10 +13,6 @@ IMAGE_ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
     "n_train": Attribute(kind=int, meaning="training images"),
     "n_test": Attribute(kind=int, meaning="test images"),
     "n_classes": Attribute(kind=int, meaning="classes"),
-    "subset": Attribute(
-        kind=str,
-        meaning="which part of the data set was used where it was not the whole, else empty",
-    ),
     "test_error": Attribute(
         kind=float, meaning="share of the test images that are classified wrongly at the end"
     ),

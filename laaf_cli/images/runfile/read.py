@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from laaf_cli.arrays import Array
-from laaf_cli.files.untrusted.guarded import refusal
+from laaf_cli.files.untrusted.hdf5 import Attribute
 from laaf_cli.images.runfile.layout import (
     IMAGE_ATTRIBUTES,
     IMAGE_COLUMNS,
@@ -24,6 +24,7 @@ from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
 MAX_LAYERS = 10_000
 
 _FILES, _CLASSES = (TypeAdapter[Any](kind) for kind in (dict[str, str], list[str]))
+_SUBSET = Attribute(kind=str, meaning="which part of the data set was used, empty for all of it")
 _WHOLE = ("iteration",)
 _SHARES = ("train_error", "test_error")
 
@@ -35,8 +36,10 @@ class ImageRunFile(SealedRun):
     task = "images"
     error_attribute = "test_error"
 
-    def __enter__(self) -> ImageRunFile:
-        return self
+    def convert(self) -> None:
+        """Format 6 could hold a run on a part of a data set: the name of its problem says so."""
+        if part := self.attribute("subset", _SUBSET):
+            self.attributes["problem"] += f" ({part})"
 
     @cached_property
     def spec(self) -> ImageSpec:
@@ -52,7 +55,7 @@ class ImageRunFile(SealedRun):
         """The names of the classes."""
         found: list[str] = self._json("spec/classes", _CLASSES)
         if len(found) != self.attributes["n_classes"]:
-            raise refusal(
+            raise self.refusal(
                 f"spec/classes in {self.path} does not name {self.attributes['n_classes']} classes"
             )
         return found
@@ -62,7 +65,7 @@ class ImageRunFile(SealedRun):
         shape = self._length("history/epoch", MAX_RECORDS)
         epochs = self._shaped("history/epoch", shape)
         if not np.isfinite(epochs).all() or epochs[0] < 0 or (epochs[1:] <= epochs[:-1]).any():
-            raise refusal(f"history/epoch in {self.path} does not count upwards")
+            raise self.refusal(f"history/epoch in {self.path} does not count upwards")
         columns = {
             name: self._shaped(f"history/{name}", shape, "i" if name in _WHOLE else "f")
             for name in IMAGE_COLUMNS
@@ -70,7 +73,7 @@ class ImageRunFile(SealedRun):
         for name in _SHARES:
             values = columns[name]
             if ((values < 0) | (values > 1)).any():
-                raise refusal(f"history/{name} in {self.path} is no share")
+                raise self.refusal(f"history/{name} in {self.path} is no share")
         layers = self._length("slopes/layer", MAX_LAYERS)
         slopes = {name: self._shaped(f"slopes/{name}", (*shape, *layers)) for name in IMAGE_SLOPES}
         return ImageHistory(epochs, columns, slopes)
@@ -95,7 +98,7 @@ class ImageRunFile(SealedRun):
         found = self._shaped("test/confusion", (n, n), "i")
         # As floats, for sums of whole numbers begin again from below.
         if (found < 0).any() or found.sum(dtype=np.float64) != self.attributes["n_test"]:
-            raise refusal(f"test/confusion in {self.path} does not count the test images")
+            raise self.refusal(f"test/confusion in {self.path} does not count the test images")
         return found
 
     def network(self) -> ImageNetwork:
@@ -123,8 +126,8 @@ class ImageRunFile(SealedRun):
             math.prod(self.shape(path)) * self._dataset(path).dtype.itemsize
             for path in paths.values()
         )
-        if claimed > self._n_bytes:
-            raise refusal(
+        if claimed > self.n_bytes:
+            raise self.refusal(
                 f"{group} in {self.path} claims {claimed:,} bytes, more than the file has"
             )
         return {name: self._number_array(path) for name, path in paths.items()}
@@ -132,5 +135,5 @@ class ImageRunFile(SealedRun):
     def _number_array(self, path: str) -> Array:
         values = self.array(path)
         if values.dtype.kind != "f":
-            raise refusal(f"{path} in {self.path} holds no numbers")
+            raise self.refusal(f"{path} in {self.path} holds no numbers")
         return values

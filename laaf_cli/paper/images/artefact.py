@@ -4,14 +4,14 @@ their test error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from laaf_cli.errors import MissingDataError, UsageError
-from laaf_cli.images.data import DATASETS, load_images
-from laaf_cli.images.plan import ImagePlan, make_image_plan
+from laaf_cli.images.data import load_images
+from laaf_cli.images.plan import make_image_plan
 from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.columns import FOUR, Column
 from laaf_cli.paper.images.figure import draw_training_loss
@@ -110,8 +110,8 @@ class ImageArtefact(Artefact[ImageRuns]):
         ]
 
     def left_out(self, planned: ImageRuns) -> Sequence[str]:
-        """Data sets that are not there, and parts of those that are."""
-        return [*_left_out(planned.absent), *_parts(self.runs(planned))]
+        """Data sets that are not there."""
+        return _left_out(planned.absent)
 
     def write(self, planned: ImageRuns, request: Request) -> list[Path]:
         name = request.name(self.name)
@@ -138,11 +138,3 @@ class ImageArtefact(Artefact[ImageRuns]):
 
 def _left_out(absent: Mapping[str, str]) -> list[str]:
     return [f"Left out: {why} `laaf classify {name}` fetches it." for name, why in absent.items()]
-
-
-def _parts(runs: Sequence[PlannedRun]) -> Iterator[str]:
-    """What part of a data set is trained on, once for each that is not whole."""
-    plans = {run.plan.name: run.plan for run in runs if isinstance(run.plan, ImagePlan)}
-    for name, plan in plans.items():
-        if plan.data.subset:
-            yield f"{DATASETS[name].title} is not whole: {plan.data.subset}."

@@ -31,12 +31,6 @@ LINES = ("solid", "dashed", "dotted", "dashdot")
 """The lines of the scales n, the least first; of more than four the first comes again."""
 
 
-def heading(dataset: str, results: Results) -> str:
-    """The title of a data set, which says where only a part of it was there."""
-    is_part = any(run.subset for runs in results.values() for run in runs)
-    return DATASETS[dataset].title + (", a subset" if is_part else "")
-
-
 def draw_training_loss(title: str, results: Mapping[str, Results], output: Path) -> bool:
     """Draws the runs that did not fail, by data set; whether there were any to draw.
 
@@ -47,7 +41,7 @@ def draw_training_loss(title: str, results: Mapping[str, Results], output: Path)
     n_columns = min(COLUMNS, len(shown))
     panels = [
         CoursePanel(
-            title=heading(dataset, results[dataset]),
+            title=DATASETS[dataset].title,
             y="" if i % n_columns else "training loss",
             courses=courses[dataset],
         )

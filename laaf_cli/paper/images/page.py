@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from laaf_cli.images.data import DATASETS
 from laaf_cli.paper.columns import Column
-from laaf_cli.paper.images.figure import heading
 from laaf_cli.paper.images.results import ImageResult, Results, against_fixed
 from laaf_cli.paper.page import write_page
 from laaf_cli.report.comparison_table import TextTable, number_text
@@ -63,7 +63,7 @@ class ImagePage:
         parts += [READING] if runs else []
         for dataset, results in self.results.items():
             if results:
-                parts += [f"## {heading(dataset, results)}", *of_data_set(results)]
+                parts += [f"## {DATASETS[dataset].title}", *of_data_set(results)]
         parts += (
             ["## What is not the paper's", "\n".join(f"- {line}" for line in deviations(runs))]
             if runs
@@ -118,9 +118,6 @@ def of_data_set(results: Results) -> Iterator[str]:
             f"{MODELS[runs[0].spec.model.kind]}, {n_train:,} training and {n_test:,} test images; "
             f"{_range(f'{min(speeds):,.0f}', f'{max(speeds):,.0f}')} training images a second."
         )
-    for subset in dict.fromkeys(run.subset for run in runs):
-        if subset:
-            yield f"**A subset**: {subset}."
     losses, errors = (against_fixed(results, of) for of in ("training_loss", "test_error"))
     headings = (
         "method", "runs", "failed", "training loss", "loss to fixed", "test error", ("least to "
@@ -245,12 +242,6 @@ def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:
         yield (
             f"With {least:.3g} epochs the learning rate never drops; in the paper it does at epoch "
             f"{listed(map(str, drops))}."
-        )
-    subsets = [run for run in runs if run.subset]
-    if subsets:
-        yield (
-            "Some data sets are subsets, and their numbers are not comparable with those of "
-            "the whole sets."
         )
     yield (
         "The seeds, and so the initial weights and the order of the images, are not those of "

@@ -22,9 +22,9 @@ class ImageResult:
 
     epochs, losses: [n_records], the cross entropy of the training images in training mode, without
     S(a). failed: whether it diverged or was interrupted; training loss and test error are infinite
-    then. largest_scale: the greatest n·a at the end. images: training and test images. subset:
-    which part of the data set, empty for the whole. made: what of laaf, PyTorch and the machine
-    made it.
+    then. largest_scale: the greatest n·a at the end. images: training and test images. made: what
+    of laaf, PyTorch and the machine made it.
+
     """
 
     spec: ImageSpec
@@ -38,7 +38,6 @@ class ImageResult:
     n_parameters: int
     n_slopes: int
     images: tuple[int, int]
-    subset: str
     device: str
     made: str
 
@@ -60,7 +59,6 @@ class ImageResult:
                 n_parameters=facts["n_parameters"],
                 n_slopes=facts["n_slopes"],
                 images=(facts["n_train"], facts["n_test"]),
-                subset=printable(facts["subset"]),
                 device=f"{printable(facts['device'])}, {facts['dtype']}",
                 made=printable(
                     f"{facts['device']}, {facts['dtype']}, laaf {facts['laaf_version']}, "

@@ -39,7 +39,7 @@ class PastRun(Past):
     @classmethod
     def read(cls, path: Path) -> PastRun:
         """Raises RunFileError where the file cannot be read, or holds no training."""
-        with RunFile(path) as run:
+        with RunFile(path, must_be_sealed=True) as run:
             return cls(
                 **shared_parts(run),
                 functions=run.functions(),
