@@ -65,7 +65,7 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
             max_seconds=max_seconds,
             # A run on a part of a data set goes on with that part; with the rest of it, it would be
             # another.
-            download=options.download and not past.attributes["subset"],
+            download=options.download,
             progress=options.progress,
             known=known,
         )

@@ -18,8 +18,8 @@ from laaf_cli.runfile.record import (
     History,
     NetworkParameters,
     PhaseSummary,
-    RunRecord,
+    Record,
     SpecSource,
 )
 from laaf_cli.runfile.sealed_run import SealedRun, open_run, task_of
-from laaf_cli.runfile.write import write_run
+from laaf_cli.runfile.write import RunRecord, write_run

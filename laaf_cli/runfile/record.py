@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import h5py
 
 from laaf_cli.arrays import Array
 
@@ -116,28 +119,14 @@ class SpecSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """Everything that one run leaves behind; `layout.py` says where each part stands in the file.
-
-    settings: the resolved settings as JSON. phases: those that were begun. functions: the Python
-    file that the spec names, None without one. reference and error are None where there is no
-    reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec.
-    validation: each equation and condition at fresh points, without its weight; empty where
-    training diverged.
-    """
+class Record(ABC):
+    """What the run files of all tasks hold. settings: the resolved settings as JSON."""
 
     attributes: Mapping[str, str | int | float]
     spec: SpecSource
     settings: str
-    functions: str | None
-    solution: GridFields
-    reference: GridFields | None
-    error: GridFields | None
-    slices: GridFields | None
-    error_at_times: ErrorAtTimes | None
-    history: History
-    phases: Sequence[PhaseSummary]
     events: Sequence[EventSummary]
-    network: NetworkParameters
-    validation: Mapping[str, float]
-    checkpoint: Checkpoint
+
+    @abstractmethod
+    def fill(self, file: h5py.File) -> None:
+        """Writes all of it into an empty file, as the layout says."""

@@ -228,10 +228,10 @@ def task_of(path: Path, *, must_be_sealed: bool = False) -> str:
         return str(run.attributes["task"])
 
 
-def open_run(path: Path) -> SealedRun:
+def open_run(path: Path, *, must_be_sealed: bool = False) -> SealedRun:
     """A run file of any task, opened by the class of its task; raises as that does."""
-    kind: type[SealedRun] = loaded(TASKS[task_of(path)].run_file)
-    return kind(path)
+    kind: type[SealedRun] = loaded(TASKS[task_of(path, must_be_sealed=must_be_sealed)].run_file)
+    return kind(path, must_be_sealed=must_be_sealed)
 
 
 def _no_constant(name: str) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from laaf_cli.errors import RunFileError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.files.lock import CHECKPOINTS
-from laaf_cli.images.runfile.record import ImageRecord
-from laaf_cli.runfile import RunRecord, SealedRun, write_run
+from laaf_cli.runfile import Record, SealedRun, write_run
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class CheckpointFiles:
             name = name.removesuffix(ending) or name
         return cls(path.parent / name)
 
-    def save(self, record: RunRecord | ImageRecord) -> None:
+    def save(self, record: Record) -> None:
         """Writes the newest; the one that was the newest becomes the previous. Raises OSError
         where it cannot.
         """

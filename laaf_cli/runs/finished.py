@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from laaf_cli.errors import UsageError
-from laaf_cli.images.runfile.record import ImageRecord
 from laaf_cli.metrics import Measure
-from laaf_cli.runfile import EventSummary, RunRecord, write_run
+from laaf_cli.runfile import EventSummary, Record, write_run
 
 
 class Told(Protocol):
@@ -61,7 +60,7 @@ SummaryType = TypeVar("SummaryType", bound=Told, covariant=True)
 class FinishedRun(Generic[SummaryType]):
     """A run that has ended, in whatever way, and is not written yet."""
 
-    record: RunRecord | ImageRecord
+    record: Record
     summary: SummaryType
 
     def save(self, path: Path) -> FinishedRun[SummaryType]:

@@ -88,7 +88,7 @@ def read_past(path: Path) -> Past:
     """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot
     be read.
     """
-    return lifecycle(task_of(path)).read_past(path)
+    return lifecycle(task_of(path, must_be_sealed=True)).read_past(path)
 
 
 def unfinished_at(plan: AnyPlan, path: Path) -> Past | None:
@@ -146,7 +146,7 @@ def identity(plan: AnyPlan) -> Identity:
 
 def stored_run(path: Path) -> StoredRun:
     """That of a run file; raises RunFileError where it cannot be read."""
-    with open_run(path) as run:
+    with open_run(path, must_be_sealed=True) as run:
         facts = run.attributes
         own = Identity(
             problem_hash=facts["problem_hash"],

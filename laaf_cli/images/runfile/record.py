@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+import h5py
+import numpy as np
+
 from laaf_cli.arrays import Array
-from laaf_cli.images.runfile.layout import IMAGE_SLOPES
-from laaf_cli.runfile.record import EventSummary, SpecSource
+from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_SLOPES
+from laaf_cli.runfile.record import Record
+from laaf_cli.runfile.write import as_json, fill_along, fill_head, storable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,21 +77,39 @@ class ImageCheckpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRecord:
-    """Everything that one run leaves behind; `image_layout.py` says where each part stands in the
-    file.
+class ImageRecord(Record):
+    """Everything that the run of a classification leaves behind; `layout.py` says where it stands.
 
-    settings: the resolved settings as JSON. files: of the data set, by name, with their SHA-256.
+    files: of the data set, by name, with their SHA-256.
     classes: their names. confusion: [n_classes, n_classes], test images by true and by found class.
     """
 
-    attributes: Mapping[str, str | int | float]
-    spec: SpecSource
-    settings: str
     files: Mapping[str, str]
     classes: Sequence[str]
     history: ImageHistory
-    events: Sequence[EventSummary]
     confusion: Array
     network: ImageNetwork
     checkpoint: ImageCheckpoint
+
+    def fill(self, file: h5py.File) -> None:
+        fill_head(file, self, IMAGE_ATTRIBUTES)
+        file["spec/files"] = as_json({storable(name): sha for name, sha in self.files.items()})
+        file["spec/classes"] = as_json([storable(name) for name in self.classes])
+        history = self.history
+        fill_along(file["history"], "epoch", history.epochs, history.columns)
+        slopes = file.create_group("slopes")
+        fill_along(slopes, "epoch", history.epochs, history.slopes)
+        slopes["layer"] = np.arange(1, next(iter(history.slopes.values())).shape[1] + 1)
+        slopes["layer"].make_scale("layer")
+        for name in history.slopes:
+            slopes[name].dims[1].attach_scale(slopes["layer"])
+        file["test/confusion"] = self.confusion
+        for group, arrays, attributes in (
+            ("network", self.network.arrays, self.network.attributes),
+            ("checkpoint", {}, self.checkpoint.attributes),
+            ("checkpoint/momentum", self.checkpoint.momentum, {}),
+        ):
+            here = file.create_group(group)
+            here.attrs.update(attributes)
+            for name, values in arrays.items():
+                here[name] = values
