@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from laaf_cli.__main__ import main
-from laaf_cli.runfile.seal import seal
+from laaf_cli.runfile.seal import SIZE, seal
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Override, Text
 
@@ -59,6 +59,12 @@ def resealed(path: Path) -> Iterator[h5py.File]:
     with h5py.File(path, "r+") as file:
         yield file
     seal(path)
+
+
+def unsealed(path: Path) -> None:
+    """Takes the seal of a run file away, as `h5repack` does."""
+    with path.open("r+b") as file:
+        file.write(bytes(SIZE))
 
 
 @pytest.fixture(autouse=True)

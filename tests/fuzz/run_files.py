@@ -1,7 +1,8 @@
 """Run files damaged by chance: each is refused in one sentence that names it, or nothing of it has changed.
 
-Twice: as damage leaves them, which the seal finds; and sealed again, as a hostile writer would, so that HDF5 and the
-reader meet the damage. A wrong number cannot be told then, but nothing may crash, hang or get through.
+Twice: as damage leaves them, which the seal finds; and sealed again, as a hostile writer would. HDF5 and the reader meet
+the damage both times, for a file whose seal does not fit is read too where nobody asks for a sealed one. A wrong number
+cannot be told then, but nothing may crash, hang or get through.
 
 All are read in one process of its own, which has 256 MB of address space and ten seconds for each file. What kills it
 is told apart from what it reports, and a new one goes on with the next file.
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -29,9 +31,9 @@ from pathlib import Path
 
 import h5py
 
-from laaf_cli.errors import RunFileError
+from laaf_cli.errors import ChangedRunWarning, RunFileError
 from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.runfile import RunFile, task_of
+from laaf_cli.runfile import RunFile, SealedRun, task_of
 from laaf_cli.runfile.seal import SIZE, seal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-7.h5"
@@ -57,11 +59,12 @@ READ, REFUSED, FAILED = "read", "refused", "failed"
 
 @dataclass(frozen=True)
 class Told:
-    """How reading a file ended, what was said of it, and how long it took."""
+    """How reading a file ended, what was said of it, how long it took, and whether its seal fits."""
 
     end: str
     said: str
     seconds: float
+    is_sealed: bool
 
 
 def read_everything(path: Path) -> None:
@@ -115,9 +118,10 @@ def examine(paths: list[str]) -> None:
     room = pages * resource.getpagesize() + ROOM
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore", ChangedRunWarning)
     for path in paths:
         signal.alarm(SECONDS)
-        end, said = READ, ""
+        end, said, is_sealed = READ, "", True
         before, start = len(list(Path("/proc/self/fd").iterdir())), time.perf_counter()
         try:
             read_everything(Path(path))
@@ -126,9 +130,13 @@ def examine(paths: list[str]) -> None:
         except Exception as error:  # noqa: BLE001 - which it is, the test tells
             end, said = FAILED, f"{type(error).__name__} got through: {error}"
         seconds = time.perf_counter() - start
+        try:
+            SealedRun(Path(path), must_be_sealed=True).close()
+        except RunFileError:
+            is_sealed = False
         if len(list(Path("/proc/self/fd").iterdir())) > before:
             end, said = FAILED, f"{said} AND LEFT FILES OPEN"
-        sys.stdout.write(json.dumps(asdict(Told(end, said, seconds))) + "\n")
+        sys.stdout.write(json.dumps(asdict(Told(end, said, seconds, is_sealed))) + "\n")
         sys.stdout.flush()
 
 
@@ -147,7 +155,8 @@ def examined(paths: list[Path]) -> dict[str, Told]:
         if left and ended.returncode < 0:
             signalled = signal.Signals(-ended.returncode)
             seconds = SECONDS if signalled == signal.SIGALRM else 0
-            told[left.pop(0).name] = Told(FAILED, f"KILLED by {signalled.name}", seconds)
+            said = f"KILLED by {signalled.name}"
+            told[left.pop(0).name] = Told(FAILED, said, seconds, is_sealed=False)
         elif left:
             raise AssertionError(f"the reader ended early: {ended.stderr}")
     return told
@@ -293,16 +302,20 @@ def counted(folder: Path, n: int, seed: int, *, resealed: bool, golden: Path = G
             if resealed:
                 seal(path)
         for path, told in zip(files, examined(list(files)).values(), strict=True):
-            count(counts, path, told, is_unchanged=files[path], may_be_read=resealed)
+            count(counts, path, told, is_unchanged=files[path], may_be_sealed=resealed)
             path.unlink()
     return counts
 
 
-def count(counts: Counts, path: Path, told: Told, *, is_unchanged: bool, may_be_read: bool) -> None:
+def count(
+    counts: Counts, path: Path, told: Told, *, is_unchanged: bool, may_be_sealed: bool
+) -> None:
     counts.slowest_s = max(counts.slowest_s, told.seconds)
     if told.end == READ and is_unchanged:
         counts.unchanged += 1
-    elif told.end == READ and may_be_read:
+    elif told.is_sealed and not is_unchanged and not may_be_sealed:
+        counts.failed.append(f"{path.name}: its seal was found to fit")
+    elif told.end == READ:
         counts.read += 1
     elif told.end == REFUSED and not is_unchanged and is_one_sentence(told.said, path):
         counts.refused += 1

@@ -26,14 +26,11 @@ import numpy as np
 from h5py import h5d, h5s, h5t, h5z
 
 from laaf_cli.arrays import Array
-from laaf_cli.files.untrusted.stored_array import DamagedFileError, inflated
+from laaf_cli.files.untrusted.stored_array import MAX_PACKING, DamagedFileError, inflated
 from laaf_cli.text import printable
 
 MAX_BYTES = 2_000_000_000
 """The largest dataset that is read."""
-
-MAX_PACKING = 1100
-"""gzip packs at most 1032 to 1; a dataset that claims more was never written."""
 
 MAX_MEMBERS = 10_000
 """The most names that a group may have."""

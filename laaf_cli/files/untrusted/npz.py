@@ -14,8 +14,13 @@ from typing import IO, cast
 
 import numpy as np
 
-from laaf_cli.files.untrusted.npy import NpyHeader, read_header, read_numbers
-from laaf_cli.files.untrusted.stored_array import DamagedFileError, StoredArray, StoredArrayError
+from laaf_cli.files.untrusted import npy
+from laaf_cli.files.untrusted.stored_array import (
+    MAX_PACKING,
+    DamagedFileError,
+    StoredArray,
+    StoredArrayError,
+)
 
 MAX_DIRECTORY = 10_000_000
 """The most bytes of the directory of an archive, which Python's module turns into hundreds of
@@ -41,12 +46,10 @@ _DAMAGED = (
 class _Member(StoredArray):
     archive: zipfile.ZipFile
     info: zipfile.ZipInfo
-    header: NpyHeader
 
     def read(self) -> np.ndarray:
         with _said_as_damage(), self.archive.open(self.info) as stream:
-            stream.read(self.header.n_bytes)
-            return read_numbers(stream, self.header, self.info.file_size, f"'{self.name}'")
+            return npy.read(stream, self.dtype, f"'{self.name}'")
 
 
 class NumpyArchive(Mapping[str, StoredArray]):
@@ -68,16 +71,14 @@ class NumpyArchive(Mapping[str, StoredArray]):
         # Python's module unpacks whole blocks of the others, which may become large.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise StoredArrayError(f"'{name}' is packed by a method other than deflate")
+        # A lie then: what is claimed could fill the memory.
+        if info.file_size > MAX_PACKING * info.compress_size:
+            raise StoredArrayError(
+                f"'{name}' claims {info.file_size:,} bytes, which it does not hold"
+            )
         with _said_as_damage(), self._archive.open(info) as stream:
-            header = read_header(stream, f"'{name}'")
-        return _Member(
-            name=name,
-            shape=header.shape,
-            dtype=header.dtype,
-            archive=self._archive,
-            info=info,
-            header=header,
-        )
+            shape, dtype = npy.look(stream, info.file_size, f"'{name}'")
+        return _Member(name=name, shape=shape, dtype=dtype, archive=self._archive, info=info)
 
     def __contains__(self, name: object) -> bool:
         return name in self._members

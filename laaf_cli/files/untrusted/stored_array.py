@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_AXES = 32
+MAX_PACKING = 1100
+"""Deflate packs at most 1032 to 1; what claims more was never written."""
 MAX_NUMBERS = 250_000_000
 """The most numbers of an array that is read into a table: two gigabytes as they are computed
 with.
@@ -32,8 +34,7 @@ class DamagedFileError(StoredArrayError):
 class StoredArray(ABC):
     """An array in a file that is open, as it will be read.
 
-    dtype: one of numbers, or 'O' for Python objects and 'V' for whatever else; those two cannot be
-    read.
+    dtype: only those of numbers can be read; 'V' stands for whatever NumPy does not know.
     """
 
     name: str
