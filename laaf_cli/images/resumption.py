@@ -63,8 +63,6 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
             overrides,
             folder=options.folder,
             max_seconds=max_seconds,
-            # A run on a part of a data set goes on with that part; with the rest of it, it would be
-            # another.
             download=options.download,
             progress=options.progress,
             known=known,
