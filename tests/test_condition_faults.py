@@ -1546,7 +1546,7 @@ def test_complete_message(yaml: str, assignments: list[str], expected: str) -> N
 def test_python_needs_permission() -> None:
     assert message(START + "functions: laws.py\n" + CONDITIONS) == (
         "spec.yaml:4:12: the spec names laws.py, a Python file that can do anything on this machine\n"
-        "   4 | functions: laws.py\n     |            ^^^^^^^\nWith --allow-python it is run. Read it first."
+        "   4 | functions: laws.py\n     |            ^^^^^^^\nWith `allow_python` it is run. Read it first."
     )
 
 

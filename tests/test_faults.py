@@ -332,7 +332,7 @@ def test_both_cut_short(spec: Path, run: Path, interrupted: CheckpointFiles) -> 
     first, second, hint = resumed.said().splitlines()
     assert first.startswith("error: runs/heat.h5.checkpoint ")
     assert second.startswith("runs/heat.h5.checkpoint.previous ")
-    assert hint == "No older state is kept; laaf solve with --overwrite starts anew."
+    assert hint == "No older state is kept; laaf solve --overwrite starts anew."
 
 
 def cut(path: Path, share: float) -> None:

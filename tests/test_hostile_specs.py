@@ -185,7 +185,7 @@ def test_no_python_runs_without_leave(
     make_plan(Text("spec.yaml", START + CONDITIONS))
     with armed() as tried:
         shown = message(START + CONDITIONS + f"functions: {file}\n")
-        assert message(START + CONDITIONS, [f"functions={file}"]).count("--allow-python") == 1
+        assert message(START + CONDITIONS, [f"functions={file}"]).count("`allow_python`") == 1
     assert tried == []
     assert f"the spec names {file}, a Python file that can do anything on this machine\n" in shown
 

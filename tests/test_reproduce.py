@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Laaf
 
+from laaf_cli.cli.reproduce import command_line
 from laaf_cli.errors import UsageError
 from laaf_cli.paper import ARTEFACTS, Request, Variant
 from laaf_cli.paper.claims import CLAIMS, judge
@@ -125,12 +126,12 @@ def test_variants(variant: dict[str, object], name: str, holds: object) -> None:
     assert name in run.path.name
     option, value = next(iter(variant.items()))
     if option == "recovery_forms":
-        assert "--recovery-form sum" in asked.command("table1")
+        assert "--recovery-form sum" in command_line("table1", asked)
         assert by_column[replace(LLAAF_RECOVERY, form="sum")] == [run]
         assert by_column[LLAAF][0].plan.recovery is None
         assert name not in by_column[LLAAF][0].path.name
     else:
-        assert f"--{option.replace('_', '-')} {value}" in asked.command("table1")
+        assert f"--{option.replace('_', '-')} {value}" in command_line("table1", asked)
 
 
 def test_fixed_baseline_at_other_learning_rates() -> None:
@@ -216,7 +217,7 @@ def test_every_n_with_every_form_of_slope_recovery() -> None:
         "fixed", "GAAF, n = 10", "L-LAAF, n = 10", "N-LAAF, n = 10",
         "L-LAAF, n = 10 + recovery (mean)", "N-LAAF, n = 10 + recovery (mean)",
     ]  # fmt: skip
-    assert "--recovery-form mean,sum --n 1,5,10" in asked.command("table1")
+    assert "--recovery-form mean,sum --n 1,5,10" in command_line("table1", asked)
     assert asked.name("table1") == "table1-mean-sum-n=1,5,10"
 
 

@@ -153,7 +153,7 @@ def test_what_is_left_out_is_told() -> None:
     assert artefact.left_out(planned) == [
         *(
             f"Left out: {DATASETS[name].title} is not all in folder, and nothing is fetched. "
-            f"`laaf classify {name}` fetches it."
+            f"`classify({name!r})` fetches it."
             for name in PAPER_DATASETS
             if name not in planned.by_dataset
         ),
@@ -199,7 +199,7 @@ def test_a_data_set_that_is_named_must_be_there(
     found = laaf("reproduce", "figure10", "--directory", tmp_path, "--data-dir", tmp_path)
     assert found.code == 2
     assert (
-        "`laaf classify svhn` fetches it.\nThere is nothing to reproduce figure10 with; Semeion is"
+        "laaf classify svhn fetches it.\nThere is nothing to reproduce figure10 with; Semeion is"
         in found.err
     )
     assert not list(tmp_path.iterdir())

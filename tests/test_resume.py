@@ -765,7 +765,7 @@ def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_wit
     kept.newest.write_bytes(b"")
     with pytest.raises(
         RunFileError,
-        match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and laaf resume goes on",
+        match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and `load\('.*run\.h5'\)\.resume\(\)` goes on",
     ):
         kept.latest()
 

@@ -197,7 +197,7 @@ def test_a_run_that_cannot_be_written_is_saved_elsewhere(
         finished.save(tmp_path / "gone" / "run.h5")
     assert str(caught.value).startswith(f"{tmp_path}/gone/run.h5 cannot be written: ")
     (saved,) = (tmp_path / "elsewhere").iterdir()
-    assert f"The run is saved in {saved}; laaf show {saved} shows it." in str(caught.value)
+    assert f"The run is saved in {saved}; `load({str(saved)!r})` shows it." in str(caught.value)
     with RunFile(saved) as run:
         assert run.attributes["title"] == "Heat"
 
@@ -215,7 +215,7 @@ def test_a_run_is_saved_where_its_folder_was_deleted(
     ) as caught:
         finished.save(Path("run.h5"))
     (saved,) = tmp_path.iterdir()
-    assert f"The run is saved in {saved}; laaf show {saved} shows it." in str(caught.value)
+    assert f"The run is saved in {saved}; `load({str(saved)!r})` shows it." in str(caught.value)
     saved.write_text("no folder")
     monkeypatch.setattr(tempfile, "tempdir", str(saved))
     with pytest.raises(UsageError, match="No other place could be written either"):

@@ -1663,19 +1663,19 @@ YAML = r"""
 
 --
 spec.yaml is empty
-laaf problems burgers > my.yaml starts a new spec.
+`problems('burgers')` > my.yaml starts a new spec.
 
 == a comment
 # nothing
 --
 spec.yaml is empty
-laaf problems burgers > my.yaml starts a new spec.
+`problems('burgers')` > my.yaml starts a new spec.
 
 == null
 ~
 --
 spec.yaml is empty
-laaf problems burgers > my.yaml starts a new spec.
+`problems('burgers')` > my.yaml starts a new spec.
 
 == a list
 - a

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from laaf_cli.cli import console, many_runs, options
+from laaf_cli.cli.shell_words import flags
 from laaf_cli.images.cli import options as image_options
+
+if TYPE_CHECKING:
+    from laaf_cli.paper import Request
 
 _VARIANTS = "Variants of the set-up"
 
@@ -173,6 +179,7 @@ def reproduce(
         epochs=epochs,
         data_dir=data_dir,
     )
+    request = replace(request, command=command_line(name, request))
     planned = artefact.plan(request)
     if not quiet:
         for sentence in artefact.left_out(planned):
@@ -188,6 +195,17 @@ def reproduce(
     error = many_runs.failures(outcomes)
     if error is not None:
         raise error
+
+
+def command_line(name: str, request: Request) -> str:
+    """The command line that asks for this again."""
+    seeds = request.seeds
+    counted = seeds == tuple(range(len(seeds)))
+    which = str(len(seeds)) if counted else ",".join(map(str, seeds))
+    words = ["laaf", "reproduce", name, "--seeds", which]
+    for setting, value in request.settings.items():
+        words += [flags()[setting], shlex.quote(value)]
+    return " ".join(words)
 
 
 def _words(given: str | None) -> tuple[str, ...]:

@@ -48,8 +48,8 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
     """
     if past.stop_reason == "diverged":
         raise UsageError(
-            f"{past.path} diverged, and would again; laaf classify with a smaller "
-            "--learning-rate trains anew"
+            f"{past.path} diverged, and would again; `classify()` with a smaller "
+            "`learning_rate` trains anew"
         )
     more = More(amount=options.epochs, unit="epochs", reached=f"epoch {past.attributes['epochs']}")
     check_there_is_more(past, options, more)

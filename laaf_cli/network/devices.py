@@ -13,7 +13,8 @@ def torch_device(name: str) -> torch.device:
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError(
-            "this machine has no CUDA device that torch can use; --device auto takes what there is"
+            "this machine has no CUDA device that torch can use; "
+            "`device='auto'` takes what there is"
         )
     return torch.device(
         ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name

@@ -23,8 +23,8 @@ Planned = TypeVar("Planned")
 class Artefact(ABC, Generic[Planned]):
     """A table or figure of the paper.
 
-    subject: what its runs are. takes: the options of a request that mean something for it. n_seeds:
-    over how many seeds it is reproduced where nothing else is said.
+    subject: what its runs are. takes: the settings of a request that mean something for it.
+    n_seeds: over how many seeds it is reproduced where nothing else is said.
     """
 
     subject: ClassVar[str]
@@ -37,15 +37,16 @@ class Artefact(ABC, Generic[Planned]):
     def plan(self, request: Request) -> Planned:
         """All runs that it needs.
 
-        Raises UsageError for options that mean nothing here, or that do not go together, SpecError
+        Raises UsageError for settings that mean nothing here, or that do not go together, SpecError
         for values that the spec refuses, and DataSetError for images that were asked for and are
         not there.
         """
-        for option in request.options:
-            if option not in self.takes:
+        for name in request.settings:
+            if name not in self.takes:
+                takes = listed(f"`{name}`" for name in self.takes)
                 raise UsageError(
-                    f"{self.name} is of {self.subject}, and {option} means nothing there\n"
-                    f"Its options: {listed(self.takes)}."
+                    f"{self.name} is of {self.subject}, and `{name}` means nothing there\n"
+                    f"Its options: {takes}."
                 )
         return self._plan(request)
 

@@ -111,10 +111,10 @@ class Variant:
 
     def check_single(self, artefact: str) -> None:
         """Raises UsageError for several n or forms of slope recovery."""
-        for option, given in (("--n", self.scales), ("--recovery-form", self.recovery_forms)):
+        for option, given in (("n", self.scales), ("recovery_form", self.recovery_forms)):
             if len(given) > 1:
                 raise UsageError(
-                    f"{artefact} shows single runs and takes one value of {option}, not "
+                    f"{artefact} shows single runs and takes one value of `{option}`, not "
                     f"{len(given)}"
                 )
 

@@ -12,7 +12,7 @@ from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, Published
 from laaf_cli.paper.page import Page
 from laaf_cli.paper.pictures import Picture
-from laaf_cli.paper.request import EQUATION_OPTIONS, Request
+from laaf_cli.paper.request import OF_EQUATIONS, Request
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.sweep import PlannedRun
 
@@ -30,7 +30,7 @@ class EquationArtefact(Artefact[Runs]):
     """
 
     subject = "an equation"
-    takes = EQUATION_OPTIONS
+    takes = OF_EQUATIONS
     n_seeds = 5
 
     problem: str
@@ -102,7 +102,7 @@ class EquationArtefact(Artefact[Runs]):
         }
         return Page(
             title=self.title,
-            command=request.command(self.name),
+            command=request.command,
             paper_iterations=self.moments[-1],
             summaries=summaries,
             published=self.published,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,12 +12,11 @@ from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import bundled
 from laaf_cli.sweep import Alternative, MakePlan, PlannedRun, plan_runs
 
-EQUATION_OPTIONS = (
-    "--iterations", "--recovery-form", "--n", "--data-points", "--initializer",
-    "--fixed-learning-rates",
+OF_EQUATIONS = (
+    "iterations", "recovery_form", "n", "data_points", "initializer", "fixed_learning_rates",
 )  # fmt: skip
-IMAGE_OPTIONS = ("--datasets", "--n", "--epochs", "--data-dir")
-"""The options that mean something for each subject; --seeds does for all."""
+OF_IMAGES = ("datasets", "n", "epochs", "data_dir")
+"""The settings that mean something for each subject; seeds do for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +26,8 @@ class Request:
     folder: where figures and Markdown go; runs lie in `runs` below it. fixed_rates: learning rates
     that the fixed baseline is trained with besides the paper's, as they were typed. datasets: those
     of images that must be there; none takes those that are. epochs: others than the paper's.
-    data_dir: where data sets lie, None for the default.
+    data_dir: where data sets lie, None for the default. command: how it is asked for again, as its
+    page says.
     """
 
     variant: Variant
@@ -38,37 +37,28 @@ class Request:
     datasets: tuple[str, ...] = ()
     epochs: int | None = None
     data_dir: Path | None = None
+    command: str = ""
 
     @property
     def runs_folder(self) -> Path:
         return self.folder / "runs"
 
     @property
-    def options(self) -> dict[str, str]:
-        """What was given of the options that do not mean something for every artefact."""
+    def settings(self) -> dict[str, str]:
+        """What was given of the settings that do not mean something for every artefact."""
         variant = self.variant
         given = {
-            "--datasets": ",".join(self.datasets) or None,
-            "--epochs": self.epochs,
-            "--data-dir": self.data_dir,
-            "--iterations": variant.iterations,
-            "--recovery-form": ",".join(variant.recovery_forms) or None,
-            "--n": ",".join(variant.scales) or None,
-            "--data-points": variant.data_points,
-            "--initializer": variant.initializer,
-            "--fixed-learning-rates": ",".join(self.fixed_rates) or None,
+            "datasets": ",".join(self.datasets) or None,
+            "epochs": self.epochs,
+            "data_dir": self.data_dir,
+            "iterations": variant.iterations,
+            "recovery_form": ",".join(variant.recovery_forms) or None,
+            "n": ",".join(variant.scales) or None,
+            "data_points": variant.data_points,
+            "initializer": variant.initializer,
+            "fixed_learning_rates": ",".join(self.fixed_rates) or None,
         }
-        return {option: str(value) for option, value in given.items() if value is not None}
-
-    def command(self, name: str) -> str:
-        """The command line that asks for this again."""
-        seeds = (
-            len(self.seeds)
-            if self.seeds == tuple(range(len(self.seeds)))
-            else ",".join(map(str, self.seeds))
-        )
-        told = [f"{option} {shlex.quote(value)}" for option, value in self.options.items()]
-        return " ".join(["laaf reproduce", name, f"--seeds {seeds}", *told])
+        return {name: str(value) for name, value in given.items() if value is not None}
 
     def name(self, artefact: str) -> str:
         """The name of its files.

@@ -119,7 +119,7 @@ def python_functions(
             "anything on this machine"
         )
         raise SpecError(
-            [*loaded.faults, Fault(what, mark, "With --allow-python it is run. Read it first.")]
+            [*loaded.faults, Fault(what, mark, "With `allow_python` it is run. Read it first.")]
         )
     path = Path(loaded.text.name).parent / loaded.spec.functions
     try:
@@ -127,7 +127,7 @@ def python_functions(
         if known is not None and source != known:
             what = f"{path} has changed since the run was made with it, and is not run"
             raise SpecError(
-                [Fault(printable(what), mark, "Undo the change, or start anew with laaf solve.")]
+                [Fault(printable(what), mark, "Undo the change, or start anew with `solve()`.")]
             )
         module = _module(source, str(path))
     except UsageError as error:
@@ -182,7 +182,7 @@ def _module(source: str, file: str) -> types.ModuleType:
     sys.modules[module.__name__] = module
     try:
         with redirect_stdout(sys.stderr), _siblings(Path(file).resolve().parent):
-            exec(compile(source, file, "exec"), vars(module))  # noqa: S102 - the user said --allow-python
+            exec(compile(source, file, "exec"), vars(module))  # noqa: S102 - the user allowed it
     except BaseException:
         del sys.modules[module.__name__]
         raise

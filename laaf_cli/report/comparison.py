@@ -164,7 +164,7 @@ SORTS: dict[str, Callable[[MethodGroup], Any]] = {
     "seconds": lambda group: _last_if_nan(group.median(lambda run: run.wall_time_s)),
     "method": lambda group: (list(KIND_LABELS).index(group.runs[0].spec.slopes.kind), group.label),
 }
-"""What `--sort` takes: the name of a column and the key that sorts by it, least first."""
+"""The keys that runs are sorted by, least first, by column."""
 
 
 def _last_if_nan(value: float) -> float:
@@ -196,7 +196,7 @@ def compare(
         raise RunFileError(
             f"these are runs of {len(problems)} problems ({counts}), and errors of different "
             "problems do not rank\n"
-            "--mixed puts them into one table all the same, each problem apart."
+            "`mixed` puts them into one table all the same, each problem apart."
         )
     duplicates: list[str] = []
     groups = [
@@ -313,7 +313,7 @@ def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
     if label is None:
         raise UsageError(
             f"{path} has method and seed of a run that it is to be compared with\n"
-            "--against measures new runs by a stored one."
+            "`against` measures new runs by a stored one."
         )
     return label
 

@@ -182,7 +182,7 @@ class GroupRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRecord(JsonRecord):
-    """What `laaf compare` and `laaf sweep` tell."""
+    """What a comparison and a sweep tell."""
 
     groups: list[GroupRecord]
     """The methods, as sorted."""

@@ -76,7 +76,7 @@ class TermCourse:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview(JsonRecord):
-    """What `laaf show` tells of a run; what needs a reference is None without one."""
+    """What is told of a run; what needs a reference is None without one."""
 
     also_told = ("loss_without_recovery",)
 
@@ -91,7 +91,7 @@ class Overview(JsonRecord):
     functions_text: str | None
     """The Python file that the spec names; None where it names none."""
     method: str
-    """The name of the method, as `laaf compare` has it."""
+    """The name of the method, as a comparison has it."""
     n_points: dict[str, int]
     """The number of collocation points of each term."""
     relative_l2: float | None

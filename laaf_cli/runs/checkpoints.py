@@ -112,12 +112,13 @@ class CheckpointFiles:
                 damages.append(str(error))
         if damages:
             older = (
-                f"Remove the checkpoint, and laaf resume goes on from {self.run}, which is older."
+                f"Remove the checkpoint, and `load({str(self.run)!r}).resume()` goes on from the "
+                "run file, which is older."
             )
             hint = (
                 older
                 if self.run.exists()
-                else ("No older state is kept; laaf solve with --overwrite starts anew.")
+                else "No older state is kept; `solve(overwrite=True)` starts anew."
             )
             raise RunFileError("\n".join([*damages, hint]))
         return None

@@ -81,7 +81,7 @@ class FinishedRun(Generic[SummaryType]):
                     write_run(other, self.record)
                     raise UsageError(
                         f"{path} cannot be written: {reason}\nThe run is saved in {other}; "
-                        f"laaf show {other} shows it."
+                        f"`load({str(other)!r})` shows it."
                     ) from None
             raise UsageError(
                 f"{path} cannot be written: {reason}\nNo other place could be written either."

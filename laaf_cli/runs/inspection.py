@@ -1,4 +1,4 @@
-"""What `laaf check` tells of a plan: points and weights drawn, the loss evaluated once, nothing
+"""What a check tells of a plan: points and weights drawn, the loss evaluated once, nothing
 trained.
 """
 
@@ -36,7 +36,7 @@ class TermReport:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `laaf check` tells.
+    """What a check tells.
 
     start_loss: J̃(Θ₀), slope recovery included. constant_bound: min_c J_c(0) + W_a S(0), infinite
     where S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that the first be below the second.

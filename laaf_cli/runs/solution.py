@@ -126,14 +126,14 @@ class TrainedNetwork:
         if name in self.domain.coordinates:
             raise UsageError(
                 f"'{name}' is a coordinate, and those are always written; "
-                f"--fields takes {_forms(scope)}"
+                f"`fields` takes {_forms(scope)}"
             )
         if name.partition("_")[0] not in self.unknowns:
             hint = did_you_mean(
                 name, [*self.unknowns, *scope.derivatives(1), *scope.derivatives(2)]
             )
             what = f"unknown field {shown(name)}" + (f". {hint}" if hint else "")
-            raise UsageError(f"{what}\n--fields takes {_forms(scope)}")
+            raise UsageError(f"{what}\n`fields` takes {_forms(scope)}")
         try:
             # what begins with an unknown is nothing else
             field = cast("Field", resolve(Symbol(name), scope))

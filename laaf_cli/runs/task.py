@@ -16,7 +16,7 @@ class Task:
 
     Attributes:
         name: the attribute `task` of its run files.
-        command: what trains one run.
+        command: what trains one run, as messages say it.
         keys: a spec that has one of these is of this task; where a spec has keys of several
             tasks, the first row counts.
         misplaced: what is wrong with such a spec where one of another task is expected.
@@ -39,7 +39,7 @@ TASKS = {
     for task in (
         Task(
             name="equation",
-            command="laaf solve",
+            command="`solve()`",
             keys=("equations", "coordinates", "unknowns"),
             misplaced="this spec is of an equation, and names no images",
             measure=Measure("relative L2 error", "relative L2", is_share=False),
@@ -48,7 +48,7 @@ TASKS = {
         ),
         Task(
             name="images",
-            command="laaf classify",
+            command="`classify()`",
             keys=("images",),
             misplaced="this spec names images to classify, and no equation",
             measure=Measure("test error", "test error", is_share=True),

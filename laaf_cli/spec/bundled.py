@@ -23,7 +23,7 @@ def names() -> list[str]:
 
 
 def image_names() -> list[str]:
-    """The image data sets that `laaf classify` knows by name."""
+    """The image data sets that are known by name."""
     return sorted(path.stem for path in (folder() / "images").glob("*.yaml"))
 
 

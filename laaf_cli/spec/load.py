@@ -105,7 +105,7 @@ def load_as(
     """
     root = read_yaml(text)
     if root.data is None:
-        hint = f"laaf problems {_BEGIN_WITH[model]} > my.yaml starts a new spec."
+        hint = f"`problems('{_BEGIN_WITH[model]}')` > my.yaml starts a new spec."
         raise SpecError([Fault(f"{text.name} is empty", None, hint)])
     if not isinstance(root.data, dict):
         hint = f"As in: {_FIRST_KEY[model]}."
@@ -145,11 +145,11 @@ def _check_task(model: type[BaseModel], root: Value) -> None:
     if model is RunSpec and _names_images(root.data):
         what, hint = (
             "this spec names images to classify, and no equation",
-            "laaf classify trains it.",
+            "`classify()` trains it.",
         )
         raise SpecError([Fault(what, root.keys.get("images", root.mark), hint)])
     if model is ImageSpec and "equations" in root.data:
-        what, hint = "this spec is of an equation, and names no images", "laaf solve trains it."
+        what, hint = "this spec is of an equation, and names no images", "`solve()` trains it."
         raise SpecError([Fault(what, root.keys.get("equations", root.mark), hint)])
 
 

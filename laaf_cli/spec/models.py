@@ -439,7 +439,7 @@ class Problem(Strict):
     functions: StrictStr | None = Field(
         None,
         description=(
-            "a Python file whose functions may be called in expressions; needs `--allow-python`"
+            "a Python file whose functions may be called in expressions; needs `allow_python`"
         ),
     )
     periodic: dict[Name, Harmonics] = Field(

@@ -41,7 +41,7 @@ class Text:
     name: str
     content: str
     start: int = 0
-    """Where the YAML begins; what stands before it (as `--set a.b=`) is only shown."""
+    """Where the YAML begins; what stands before it, as the path of a key, is only shown."""
     keys: tuple[str, ...] = ()
     """The key that each line belongs to, in a spec that was made of objects."""
 

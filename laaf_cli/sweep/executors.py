@@ -124,7 +124,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise UsageError(
-            "--scheduler needs the package distributed: pip install 'laaf[cluster]'"
+            "`scheduler` needs the package distributed: pip install 'laaf[cluster]'"
         ) from None
     try:
         client: Any = Client(address, timeout=10)  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ from laaf_cli.paper.columns import FOUR, Column
 from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.page import ImagePage
 from laaf_cli.paper.images.results import ImageResult
-from laaf_cli.paper.request import IMAGE_OPTIONS, Request
+from laaf_cli.paper.request import OF_IMAGES, Request
 from laaf_cli.spec import Override, bundled
 from laaf_cli.sweep import Alternative, PlannedRun
 from laaf_cli.text import did_you_mean, listed
@@ -43,7 +43,7 @@ class ImageArtefact(Artefact[ImageRuns]):
     """
 
     subject = "images"
-    takes = IMAGE_OPTIONS
+    takes = OF_IMAGES
     n_seeds = 3
 
     augment: bool
@@ -59,7 +59,7 @@ class ImageArtefact(Artefact[ImageRuns]):
                     did_you_mean(name, PAPER_DATASETS)
                     or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
                 )
-                raise UsageError(f"--datasets does not know '{name}'\n{hint}")
+                raise UsageError(f"`datasets` does not know '{name}'\n{hint}")
         found: dict[str, Mapping[Column, list[PlannedRun]]] = {}
         absent: dict[str, str] = {}
         for name in request.datasets or PAPER_DATASETS:
@@ -67,7 +67,7 @@ class ImageArtefact(Artefact[ImageRuns]):
                 found[name] = self._of(name, request)
             except MissingDataError as error:
                 if request.datasets:
-                    raise MissingDataError(f"{error}\nlaaf classify {name} fetches it.") from None
+                    raise MissingDataError(f"{error}\n`classify({name!r})` fetches it.") from None
                 absent[name] = str(error).splitlines()[0]
         if not found:
             raise MissingDataError(
@@ -81,7 +81,7 @@ class ImageArtefact(Artefact[ImageRuns]):
         return ImageRuns(found, absent)
 
     def _of(self, dataset: str, request: Request) -> dict[Column, list[PlannedRun]]:
-        """The runs of one data set, which is read once for all of them; named as `laaf sweep`
+        """The runs of one data set, which is read once for all of them; named as a sweep
         names them.
         """
         data = load_images(dataset, request.data_dir, download=False)
@@ -127,14 +127,14 @@ class ImageArtefact(Artefact[ImageRuns]):
         is_drawn = draw_training_loss(self.title, results, figure)
         told = ImagePage(
             title=self.title,
-            command=request.command(self.name),
+            command=request.command,
             paper_epochs=self.epochs,
             results=results,
-            left_out=self.left_out(planned),
+            left_out=[f"Left out: {why}" for why in planned.absent.values()],
         )
         told.write(page, figure.name if is_drawn else "")
         return [page, *[figure] * is_drawn]
 
 
 def _left_out(absent: Mapping[str, str]) -> list[str]:
-    return [f"Left out: {why} `laaf classify {name}` fetches it." for name, why in absent.items()]
+    return [f"Left out: {why} `classify({name!r})` fetches it." for name, why in absent.items()]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from laaf_cli.errors import UsageError
 
-_HINT = "--output takes the name of a file, as in --output run.png"
+_HINT = "`output` takes the name of a file, as in `output='run.png'`"
 
 
 def require_window() -> None:

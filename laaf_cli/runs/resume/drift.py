@@ -80,7 +80,8 @@ _ANEW = "Undo the change, or start anew."
 
 
 def _hint(past: Past) -> str:
-    return f"{_ANEW[:-1]}, or go on with the spec as it was: laaf resume {past.path} --stored-spec"
+    resume = f"`load({str(past.path)!r}).resume(stored_spec=True)`"
+    return f"{_ANEW[:-1]}, or go on with the spec as it was: {resume}"
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:

@@ -65,13 +65,13 @@ def check_there_is_more(past: Past, options: ResumeOptions, more: More) -> None:
     """Raises UsageError for a run that ended as it was told to, where nothing more is asked for."""
     if past.stop_reason == "completed" and not more.amount:
         raise UsageError(
-            f"{past.path} is finished, after {more.reached}; --{more.unit} N trains it further by "
+            f"{past.path} is finished, after {more.reached}; `{more.unit}=N` trains it further by "
             "as many"
         )
     if past.stop_reason == "max-seconds" and not more.amount and options.max_seconds is None:
         raise UsageError(
             f"{past.path} ended at its bound of {past.settings.get('max_seconds')} seconds; "
-            f"--max-seconds X trains it X seconds further, --{more.unit} N so many {more.unit}"
+            f"`max_seconds=X` trains it X seconds further, `{more.unit}=N` so many {more.unit}"
         )
 
 

@@ -56,7 +56,7 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
         )
     if diverged and not options.retries:
         raise UsageError(
-            f"{past.path} diverged, and would again; --retries K goes on from its last good "
+            f"{past.path} diverged, and would again; `retries=K` goes on from its last good "
             "state with a tenth of the learning rate, up to K times"
         )
     how: dict[str, Any] = {
