@@ -29,7 +29,7 @@ OF_EQUATIONS = ("equations", "coordinates", "unknowns")
 class Override:
     """A change of a spec: its place, the new value as YAML, and what was typed before the value.
 
-    flag: `--n ` or `--set network.hidden=` on a command line, `n=` in a call from Python.
+    flag: an option on a command line, `n=` in a call from Python.
     """
 
     path: KeyPath

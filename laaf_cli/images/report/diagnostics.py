@@ -13,6 +13,6 @@ def image_doubts(test_error: float, n_classes: int) -> list[str]:
         found.append(
             f"{test_error:.1%} of the test images are classified wrongly, hardly fewer than by "
             "guessing. What may "
-            "help: more epochs (--epochs), another learning rate (--learning-rate)"
+            "help: more epochs, another learning rate"
         )
     return found

@@ -71,7 +71,7 @@ class Confusion:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOverview(JsonRecord):
-    """What `laaf show` tells of a run of images."""
+    """What is told of a run of images."""
 
     path: str
     """The run file."""
