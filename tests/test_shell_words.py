@@ -10,7 +10,7 @@ import pytest
 
 import laaf_cli
 from laaf_cli.cli.app import COMMANDS
-from laaf_cli.cli.shell_words import flags, in_shell_words
+from laaf_cli.cli.shell_words import in_shell_words
 
 PACKAGE = Path(laaf_cli.__file__).parent
 LIBRARY = sorted(
@@ -22,26 +22,66 @@ LIBRARY = sorted(
 IN_THE_SHELL = re.compile(rf"(?<![\w-])--[a-z]|\blaaf ({'|'.join(COMMANDS)})\b")
 
 
-def texts(path: Path) -> list[tuple[int, str]]:
-    """All strings of a module with their lines, f-strings with {} for what is put in."""
-    found = []
+def texts(node: ast.AST) -> list[tuple[int, str]]:
+    """All strings below a node with their lines, f-strings with {} for what is put in."""
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+        return [(node.lineno, "".join(map(str, parts)))]
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [(node.lineno, node.value)]
+    return [found for child in ast.iter_child_nodes(node) for found in texts(child)]
 
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.JoinedStr):
-            parts = (
-                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
-            )
-            found.append((node.lineno, "".join(parts)))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.append((node.lineno, node.value))
-        for child in ast.iter_child_nodes(node):
-            if not (isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)):
-                visit(child)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")))
-    return found
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_library_names_no_option_and_no_command_line(path: Path) -> None:
-    assert [(line, text) for line, text in texts(path) if IN_THE_SHELL.search(text)] == []
+    assert [(line, text) for line, text in texts(parsed(path)) if IN_THE_SHELL.search(text)] == []
+
+
+def said_in_python(path: Path) -> list[str]:
+    """What messages put in backticks: strings of functions, but for docstrings."""
+    statements = [
+        statement
+        for function in ast.walk(parsed(path))
+        if isinstance(function, ast.FunctionDef)
+        for statement in function.body[ast.get_docstring(function) is not None :]
+    ]
+    said = []
+    for _, text in (found for statement in statements for found in texts(statement)):
+        said += re.findall("`[^`]+`", text.replace("'{}'", "{}").replace("{}", "'x'"))
+    return [code for code in said if not code.startswith("`'x'")]  # a name that is put in
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_messages_name_is_an_option_or_a_command(path: Path) -> None:
+    assert [code for code in said_in_python(path) if in_shell_words(code) == code] == []
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("`overwrite` replaces it", "--overwrite replaces it"),
+        ("`max_seconds=X`, `n=2.5`", "--max-seconds X, --n 2.5"),
+        ("`device='cpu'` does", "--device cpu does"),
+        ("`output='my run.h5'`", "--output 'my run.h5'"),
+        ("`slope_recovery=False`, `download=True`", "--no-slope-recovery, --download"),
+        ("`solve()` trains it", "laaf solve trains it"),
+        ("`solve('burgers', overwrite=True)`", "laaf solve burgers --overwrite"),
+        ("`load('a.h5')` shows it", "laaf show a.h5 shows it"),
+        ("`load('a b.h5').resume()` goes on", "laaf resume 'a b.h5' goes on"),
+        (
+            """`load("it's.h5").resume(stored_spec=True, iterations=N)`""",
+            """laaf resume 'it'"'"'s.h5' --stored-spec --iterations N""",
+        ),
+        # Not of ours.
+        ("`nothing`, `nothing=3`, `eval('x')`", "`nothing`, `nothing=3`, `eval('x')`"),
+        ("`solve(nothing=3)`", "`solve(nothing=3)`"),
+        ("found character '`'", "found character '`'"),
+        ("at fault:\n   3 | seed: x  # `seed`\n     |       ^", None),
+    ],
+)
+def test_words(message: str, shown: str | None) -> None:
+    assert in_shell_words(message) == (message if shown is None else shown)

@@ -10,7 +10,7 @@ from laaf_cli.spec import Value
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings(Settings):
-    """The settings of one classification; the names are those of the spec's keys."""
+    """The settings of one classification; by the names that a caller gives them."""
 
     epochs: int | None = None
     model: str | None = None
