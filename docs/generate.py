@@ -53,8 +53,9 @@ from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_GROUP_ATTRIBU
 from laaf_cli.images.spec import ImageModelSpec, ImageSpec
 from laaf_cli.json_record import record_schema
 from laaf_cli.multi_index import MAX_ORDER
-from laaf_cli.network import ACTIVATIONS
+from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
+from laaf_cli.network.slope_kinds import NLAAF
 from laaf_cli.problem import SAMPLER_CHOICES
 from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
 from laaf_cli.problem.samplers import SAMPLERS
@@ -471,7 +472,7 @@ def slope_counts() -> str:
     for (model, shape), images in titles.items():
         random = random_stream(0, "weights")
         network = MODELS[model].make(
-            shape, 10, {}, kind="nlaaf", n=1.0, per="neuron", random=random
+            shape, 10, {}, kind=NLAAF.name, n=1.0, per="neuron", random=random
         )
         n_parameters, n_slopes = network.count()
         by_channel = sum(slopes.shape[0] for slopes in network.slopes.values)

@@ -45,7 +45,7 @@ def at_10(column: Column, form: str | None = None) -> Column:
 BLOCKS = (
     (FIXED, at_10(LLAAF), at_10(LLAAF_RECOVERY, "mean")),
     (at_10(NLAAF), at_10(NLAAF_RECOVERY, "mean")),
-    (at_10(GAAF), *(Column(kind="fixed", learning_rate=rate) for rate in RATES[1:])),
+    (at_10(GAAF), *(replace(FIXED, learning_rate=rate) for rate in RATES[1:])),
     (at_10(LLAAF_RECOVERY, "sum"), at_10(NLAAF_RECOVERY, "sum")),
 )
 """The order of the long runs: later blocks answer lesser questions. The first has the best learning rate as well."""
@@ -102,7 +102,7 @@ def best_fixed(runs: Mapping[Column, Sequence[PlannedRun]]) -> Column:
     medians = {}
     for column, planned in runs.items():
         errors = [RunSummary.read(run.path).error for run in planned if run.path.exists()]
-        if column.kind == "fixed" and errors:
+        if not column.kind.is_adaptive and errors:
             medians[column] = spread(errors).median
     return min(medians, key=lambda column: medians[column], default=FIXED)
 

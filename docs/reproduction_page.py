@@ -37,7 +37,6 @@ from laaf_cli.paper.columns import TABLE1
 from laaf_cli.report.comparison_table import TextTable, error_text, number_text, pair_texts
 from laaf_cli.report.figures.canvas import make_figure, printed
 from laaf_cli.report.figures.save import save
-from laaf_cli.report.methods import KIND_COLORS
 from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, spread
 from laaf_cli.spec import RunSpec
 
@@ -129,7 +128,9 @@ def _set_up(spec: RunSpec, results: Sequence[Results]) -> str:
         f"{condition.points} ({name})" for name, condition in spec.conditions.items()
     )
     columns = results[0].columns
-    rates = ", ".join(f"{_rate(column, spec):g}" for column in columns if column.kind == "fixed")
+    rates = ", ".join(
+        f"{_rate(column, spec):g}" for column in columns if not column.kind.is_adaptive
+    )
     scales = ", ".join(dict.fromkeys(column.n for column in columns if column.n is not None))
     return (
         f"The set-up of section 3.2: {len(layers)} hidden layers of {layers[0]} neurons, {spec.network.activation}, "
@@ -286,7 +287,7 @@ def _plain_number(value: float, _position: int) -> str:
 
 
 def _draw_line(axes: Axes, place: int, column: Column, errors: Sequence[float]) -> None:
-    color = KIND_COLORS[column.kind]
+    color = column.kind.color
     known = [error for error in errors if math.isfinite(error)]
     axes.plot(
         known, [place] * len(known), "o", color=color, markersize=3, alpha=0.5, markeredgewidth=0

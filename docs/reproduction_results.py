@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.paper import Column
 from laaf_cli.paper.claims import Errors, Judgement, judge
 from laaf_cli.paper.columns import FIXED, SEVEN
-from laaf_cli.report.methods import KIND_LABELS
 from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, compare_pairs, holm, spread
 from laaf_cli.runfile import RunFile
 from laaf_cli.sweep import PlannedRun
@@ -88,11 +88,11 @@ class Results:
 
     @property
     def adaptive(self) -> list[Column]:
-        return [column for column in self.found if column.kind != "fixed"]
+        return [column for column in self.found if column.kind.is_adaptive]
 
     @property
     def fixed(self) -> list[Column]:
-        return [column for column in self.found if column.kind == "fixed"]
+        return [column for column in self.found if not column.kind.is_adaptive]
 
 
 def read(planned: Planned) -> list[Results]:
@@ -118,7 +118,7 @@ def _place(column: Column) -> tuple[int, float, int, float]:
     """Where a method stands in tables: by kind, learning rate, form of slope recovery and n."""
     form = ["", *FORMS].index(column.form or "")
     return (
-        list(KIND_LABELS).index(column.kind),
+        list(SLOPE_KINDS.values()).index(column.kind),
         float(column.learning_rate or 0),
         form,
         float(column.n or 0),

@@ -55,7 +55,7 @@ def on_claims(one: Results) -> Iterator[str]:
 
 
 def _named(column: Column) -> str:
-    return "fixed slopes" if column.kind == "fixed" else column.label
+    return column.label if column.kind.is_adaptive else "fixed slopes"
 
 
 def _each(pairs: Mapping[str, PairedComparison], n_seeds: int) -> str:
@@ -91,7 +91,7 @@ def on_fixed(one: Results, paper_rate: float) -> Iterator[str]:
     tuned = {
         column: pair
         for column, pair in against_tuned(one, baseline).items()
-        if column.kind != "fixed"
+        if column.kind.is_adaptive
     }
     yield (
         f"Against fixed slopes at the best of the learning rates {_and(rates)} ({chosen}): "

@@ -21,6 +21,12 @@ def listed(words: Iterable[str]) -> str:
     return ", ".join(words) or "none"
 
 
+def any_of(words: Iterable[str]) -> str:
+    """'a, b or c'."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}"
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """'Did you mean 'x'?' with the nearest of `candidates`, or an empty text when none is near."""
     near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)

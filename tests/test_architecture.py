@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import laaf_cli
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
+from laaf_cli.spec.models import NO_BALANCE
 
 PACKAGE = Path(laaf_cli.__file__).parent
 
@@ -24,6 +26,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "multi_index": (0, {"torch", "yaml", "h5py"}),
     "seeds": (0, {"torch", "yaml", "h5py"}),
     "metrics": (0, {"torch", "yaml", "h5py"}),
+    "network.slope_kinds": (0, {"torch", "yaml", "h5py", "numpy"}),
     "expression": (1, {"torch", "yaml", "pydantic", "h5py"}),
     "spec": (1, {"torch", "h5py", "scipy"}),
     "json_record": (2, {"torch", "yaml", "h5py", "typer", "rich"}),
@@ -155,6 +158,23 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
     for module in sorted(after):
         visit(module, ())
+
+
+def test_the_table_of_slope_kinds_needs_no_torch() -> None:
+    """Whoever imports a module imports its package."""
+    assert not imports(PACKAGE / "network" / "__init__.py") - {"__future__"}
+
+
+def test_no_module_names_a_slope_kind() -> None:
+    """Kinds are rows; `fixed` is also the name of the rule of loss weights that changes none."""
+    named = {
+        (name_of(path), node.value)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in list(SLOPE_KINDS)
+    }
+    table = {("network.slope_kinds", name) for name in SLOPE_KINDS}
+    assert named == table | {("spec.models", NO_BALANCE)}
 
 
 def test_nothing_outside_the_table() -> None:

@@ -16,7 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from laaf_cli.derivatives import DerivativeEngine, Prepared
 from laaf_cli.expression import Field
-from laaf_cli.network import ACTIVATIONS, Mlp
+from laaf_cli.network.activations import ACTIVATIONS
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.plan import Plan
 from laaf_cli.training import Objective, Trainer, TrainingResult

@@ -10,7 +10,8 @@ from laaf_cli.derivatives import NestedEngine, TaylorEngine
 from laaf_cli.derivatives.partitions import products
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import lower_set
-from laaf_cli.network import ACTIVATIONS, Mlp
+from laaf_cli.network.activations import ACTIVATIONS
+from laaf_cli.network.mlp import Mlp
 
 
 def network(

@@ -17,11 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from laaf_cli.errors import ExitCode, RunFileError, UsageError
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import figures
 from laaf_cli.report.figures import ErrorGroup, RunData, amplitude_spectrum
 from laaf_cli.report.figures.moments import moments
 from laaf_cli.report.figures.scales import error_scale, field_scale, linear_limits, log_limits
-from laaf_cli.report.methods import KIND_COLORS, REFERENCE_COLOR
+from laaf_cli.report.methods import REFERENCE_COLOR
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.train import execute
 
@@ -448,7 +449,7 @@ def test_loss_by_term(read: Read, tmp_path: Path) -> None:
     np.testing.assert_array_equal(errors[0].get_ydata(), monitored[np.isfinite(monitored)])
     assert legend_texts(figure) == ["N-LAAF, n = 5 + recovery", "N-LAAF, n = 5", "fixed"]
     colors = [to_hex(found.get_color()).upper() for found in whole]
-    assert colors == [KIND_COLORS[kind] for kind in ("nlaaf", "nlaaf", "nlaaf", "fixed")]
+    assert colors == [SLOPE_KINDS[kind].color for kind in ("nlaaf", "nlaaf", "nlaaf", "fixed")]
     assert [found.get_linestyle() for found in whole] == ["-", "-", "--", "-"]
     assert {axes.get_yscale() for axes in panels(figure)} == {"log"}
     assert [axes.get_xlabel() for axes in panels(figure)][4:] == ["iteration"] * 3
@@ -508,7 +509,7 @@ def test_a_method_has_one_colour_in_every_figure(read: Read) -> None:
                 for found in axes.get_lines()
                 if found.get_label() == run.style.label
             }
-            assert colors == {KIND_COLORS[run.spec.slopes.kind]}, draw
+            assert colors == {SLOPE_KINDS[run.spec.slopes.kind].color}, draw
 
 
 # Comparison.

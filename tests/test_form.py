@@ -23,7 +23,8 @@ from laaf_cli.expression import (
     resolve,
     rounding_bound,
 )
-from laaf_cli.network import Mlp, Period
+from laaf_cli.network.inputs import Period
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.solution import Solution
 

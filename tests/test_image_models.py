@@ -18,7 +18,8 @@ from laaf_cli.images.models.image_model import ImageModel, ImageShape
 from laaf_cli.images.models.lenet import LeNet
 from laaf_cli.images.models.resnet import PreActResNet18
 from laaf_cli.images.models.table import MODELS
-from laaf_cli.network import SLOPE_KINDS, SlopeRecovery, Slopes
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
+from laaf_cli.network.slopes import SlopeRecovery, Slopes
 
 ADAPTIVE = [kind for kind in SLOPE_KINDS if kind != "fixed"]
 SMALL = (1, 16, 16)

@@ -30,12 +30,12 @@ from laaf_cli.images.record import ImageSummary
 from laaf_cli.images.report.overview import ImageOverview
 from laaf_cli.images.train import execute
 from laaf_cli.json_record import record_schema
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import figures, labels
 from laaf_cli.report.comparison import compare
 from laaf_cli.report.comparison_table import text_table
 from laaf_cli.report.figures import Course, CoursePanel, ImageRunData, courses_figure, over_seeds
 from laaf_cli.report.figures.histories import BAND
-from laaf_cli.report.methods import KIND_COLORS
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.runfile import write_run
 from laaf_cli.runs.finished import FinishedRun
@@ -437,7 +437,11 @@ def test_losses_are_means_with_a_band_of_two_sample_deviations(folder: Path) -> 
         assert list(lines["fixed"].get_xdata()) == [0, 1, 2, 3]
         assert [line.get_linestyle() for line in lines.values()] == ["-", "-", "--"]
         colors = [to_hex(line.get_color()).upper() for line in lines.values()]
-        assert colors == [KIND_COLORS["fixed"], KIND_COLORS["nlaaf"], KIND_COLORS["nlaaf"]]
+        assert colors == [
+            SLOPE_KINDS["fixed"].color,
+            SLOPE_KINDS["nlaaf"].color,
+            SLOPE_KINDS["nlaaf"].color,
+        ]
         band = next(part for part in axes.collections if isinstance(part, PolyCollection))
         top = max(y for x, y in band.get_paths()[0].vertices if x == 3)
         assert top == pytest.approx(values[:, 3].mean() + 2 * values[:, 3].std(ddof=1))

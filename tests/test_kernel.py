@@ -30,7 +30,9 @@ from laaf_cli.derivatives import (
 from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.kernel.library import BUILD_RECORD, LIBRARY
 from laaf_cli.expression import Field
-from laaf_cli.network import SLOPE_KINDS, Mlp, Period
+from laaf_cli.network.inputs import Period
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 
 pytestmark = pytest.mark.skipif(
     isinstance(load_library(), KernelMissing),
@@ -134,7 +136,7 @@ def test_random_shapes(seed: int) -> None:
         int(random.integers(1, 4)),
     )
     hidden = [int(width) for width in random.choice(WIDTHS, depth)]
-    activation, kind = str(random.choice(list(ACTIVATIONS))), str(random.choice(SLOPE_KINDS))
+    activation, kind = str(random.choice(list(ACTIVATIONS))), str(random.choice(list(SLOPE_KINDS)))
     network = make_network(hidden, n_inputs, n_outputs, activation, kind, seed)
     orders = up_to_order_2(n_inputs)
     wanted = [

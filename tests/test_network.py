@@ -9,7 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from laaf_cli.network import ACTIVATIONS, INITIALIZERS, SLOPE_KINDS, Mlp, SlopeRecovery
+from laaf_cli.network.activations import ACTIVATIONS
+from laaf_cli.network.initializers import INITIALIZERS
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
+from laaf_cli.network.slopes import SlopeRecovery
 
 ADAPTIVE = [kind for kind in SLOPE_KINDS if kind != "fixed"]
 

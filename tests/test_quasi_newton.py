@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import ExitCode
 from laaf_cli.expression import Field
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.report.figures import RunData, slopes_figure
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.plan import Plan

@@ -15,7 +15,6 @@ from laaf_cli.errors import UsageError
 from laaf_cli.paper import ARTEFACTS, Request, Variant
 from laaf_cli.paper.claims import CLAIMS, judge
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, SEVEN, TABLE1
-from laaf_cli.report.methods import has_recovery
 from laaf_cli.runfile import RunFile
 
 
@@ -71,8 +70,8 @@ def test_regression_is_the_set_up_of_section_3_1() -> None:
                 2e-4,
             )
             assert (spec.network.hidden, spec.data.points) == ([50] * 4, 300)  # type: ignore[union-attr]
-    assert runs[15000][FIXED][0].path.name == "discontinuous-fixed-n10-s0.h5"
-    assert runs[2000][FIXED][0].path.name == "discontinuous-fixed-n10-iterations=2000-s0.h5"
+    assert runs[15000][FIXED][0].path.name == "discontinuous-fixed-s0.h5"
+    assert runs[2000][FIXED][0].path.name == "discontinuous-fixed-iterations=2000-s0.h5"
     fewer = ARTEFACTS["figure2"].plan(request(Path("out"), iterations=150))
     assert list(fewer) == [20, 80, 150]
 
@@ -153,7 +152,7 @@ def test_the_papers_own_rate_and_iterations_make_no_second_run() -> None:
         ARTEFACTS["table1"].plan(request(Path("out"), rates=rates, iterations=2000)).values()
     )
     assert len(by_column) == 8
-    assert by_column[FIXED][0].path.name == "burgers-fixed-n10-s0.h5"
+    assert by_column[FIXED][0].path.name == "burgers-fixed-s0.h5"
     longer = ARTEFACTS["figure2"].plan(request(Path("out"), iterations=30000))
     assert {n: by[FIXED][0].plan.spec.training[0].iterations for n, by in longer.items()} == {
         4000: 4000,
@@ -314,7 +313,10 @@ def test_table_1_with_3_seeds_of_200_iterations(laaf: Laaf, tmp_path: Path) -> N
         errors = []
         for path in (tmp_path / "runs").glob("*.h5"):
             with RunFile(path) as run:
-                if (run.spec.slopes.kind, has_recovery(run.spec)) == (column.kind, column.recovery):
+                if (run.spec.slopes.kind, run.spec.slopes.used_recovery is not None) == (
+                    column.kind.name,
+                    column.recovery,
+                ):
                     errors.append(run.attributes["relative_l2"])
         assert len(errors) == 3
         assert row[4] == f"{sorted(errors)[1]:.2e}"

@@ -19,6 +19,7 @@ from laaf_cli.images import plan as image_plan
 from laaf_cli.images.data import DATASETS, ImageData, Images
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.spec import ImageSpec
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, FOUR
 from laaf_cli.paper.images import artefact as image_artefact
@@ -132,7 +133,7 @@ def test_a_stopped_command_leaves_every_method_with_the_same_seeds(planned_by: o
 def test_augmentation_has_200_epochs_and_files_of_its_own(planned_by: object) -> None:
     runs = planned_by("reproduce", "figure11", "--seeds", "1", "--epochs", "200")  # type: ignore[operator]
     assert {(run.plan.epochs, run.plan.spec.augment) for run in runs} == {(200, True)}
-    assert runs[0].path == Path("reproduction/runs/semeion-lenet-fixed-n1-augmented-s0.h5")
+    assert runs[0].path == Path("reproduction/runs/semeion-lenet-fixed-augmented-s0.h5")
 
 
 def request(folder: Path, seeds: tuple[int, ...] = (0,), **asked: object) -> Request:
@@ -313,7 +314,7 @@ def result(kind: str, seed: int, loss: float, error: float, **other: object) -> 
     return replace(made, **other)  # type: ignore[arg-type]
 
 
-GAAF = Column(kind="gaaf", recovery=True, n="1")
+GAAF = Column(kind=SLOPE_KINDS["gaaf"], recovery=True, n="1")
 
 
 def results(n_seeds: int, factor: float = 0.5) -> dict[Column, list[ImageResult]]:
@@ -418,7 +419,7 @@ def test_results_are_those_of_the_run_file(first: Outcome, folder: Path) -> None
                 facts["test_error"],
             )
             assert found.images == (10, 20)
-            assert found.column == Column(kind="nlaaf", recovery=True, n="2")
+            assert found.column == Column(kind=SLOPE_KINDS["nlaaf"], recovery=True, n="2")
             assert found.largest_scale == run.largest_scale()
 
 

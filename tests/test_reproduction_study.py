@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from conftest import Laaf
 
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-LLAAF_10 = Column(kind="llaaf", n="10")
-RECOVERED = Column(kind="llaaf", recovery=True, n="10", form="mean")
-TUNED = Column(kind="fixed", learning_rate="3.2e-3")
+LLAAF_10 = Column(kind=SLOPE_KINDS["llaaf"], n="10")
+RECOVERED = Column(kind=SLOPE_KINDS["llaaf"], recovery=True, n="10", form="mean")
+TUNED = Column(kind=SLOPE_KINDS["fixed"], learning_rate="3.2e-3")
 
 
 @pytest.fixture

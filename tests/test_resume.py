@@ -960,7 +960,7 @@ def test_sweeps_go_on_with_what_was_killed(
         "-q",
     )
     assert laaf(*arguments).code == 0
-    run = folder / "spec-fixed-n10-s0.h5"
+    run = folder / "spec-fixed-s0.h5"
     unbroken = tmp_path / "unbroken.h5"
     run.rename(unbroken)
     plan = plan_of(PLAIN, "slopes.kind=fixed")

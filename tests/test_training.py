@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import plan_of
 
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.runs.inspection import inspect
 from laaf_cli.runs.plan import Plan
 from laaf_cli.training import SCHEDULES, LearningRate, Record, StopReason, Trainer, TrainingResult

@@ -102,7 +102,7 @@ def train(
     from laaf_cli.cli.interrupt import StopFlag
     from laaf_cli.errors import InterruptedRunError, UsageError
     from laaf_cli.files.target import check_target
-    from laaf_cli.network import torch_device
+    from laaf_cli.network.devices import torch_device
     from laaf_cli.sweep import ENDED_WELL, State
     from laaf_cli.sweep import sweep as train_all
     from laaf_cli.terminal.sweep_progress import make_sweep_progress

@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from laaf_cli.network.slope_kinds import SLOPE_KINDS, SlopeKindName
+from laaf_cli.text import any_of
+
 if TYPE_CHECKING:
     from laaf_cli.runs.settings import Settings
-
-
-class Activation(StrEnum):
-    """The LAAF family; the values are those of `slopes.kind`."""
-
-    FIXED = "fixed"
-    GAAF = "gaaf"
-    LLAAF = "llaaf"
-    NLAAF = "nlaaf"
 
 
 class Device(StrEnum):
@@ -54,12 +48,13 @@ RunsArgument = Annotated[
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run file.", show_default=False)]
 ActivationOption = Annotated[
-    Activation | None,
+    SlopeKindName | None,
     typer.Option(
         "--activation",
+        "--slopes",
         "-a",
         metavar="KIND",
-        help="Adaptive activation: fixed, gaaf, llaaf or nlaaf.",
+        help=f"Adaptive activation: {any_of(SLOPE_KINDS)}.",
         rich_help_panel=_METHOD,
     ),
 ]

@@ -16,6 +16,7 @@ from laaf_cli.cli.tables import (
 )
 from laaf_cli.report.overview import Overview
 from laaf_cli.spec import Data, RunSpec
+from laaf_cli.spec.models import NO_BALANCE
 from laaf_cli.terminal.plain_table import PlainTable
 
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -69,8 +70,8 @@ def _data(data: Data) -> str:
 def _method(overview: Overview) -> PlainTable:
     spec, facts = overview.settings, overview.attributes
     table = PlainTable("method", overview.method)
-    recovery = spec.slopes.recovery
-    if recovery is not None and spec.slopes.kind != "fixed":
+    recovery = spec.slopes.used_recovery
+    if recovery is not None:
         table.add_texts(
             "slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
         )
@@ -87,7 +88,7 @@ def _method(overview: Overview) -> PlainTable:
             "points renewed",
             f"every {spec.points.resample.every} iterations, {spec.points.resample.method}",
         )
-    if spec.weights.balance.method != "fixed":
+    if spec.weights.balance.method != NO_BALANCE:
         table.add_texts("weights balanced", spec.weights.balance.method)
     for i, phase in enumerate(spec.training):
         rate = f", learning rate {phase.learning_rate:g}" if phase.learning_rate else ""

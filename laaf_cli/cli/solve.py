@@ -87,14 +87,11 @@ def solve(
 
 def _announce(plan: Plan) -> None:
     spec = plan.spec
-    slopes = (
-        "fixed" if spec.slopes.kind == "fixed" else f"{spec.slopes.kind}, n = {spec.slopes.n:g}"
-    )
     recovery = ", slope recovery" if plan.recovery else ""
     widths = "x".join(map(str, spec.network.hidden))
     console.print_message(
-        f"{spec.title or plan.name}: {widths} {spec.network.activation}, {slopes}{recovery}, "
-        f"seed {spec.seed}, "
+        f"{spec.title or plan.name}: {widths} {spec.network.activation}, "
+        f"{spec.slopes.title}{recovery}, seed {spec.seed}, "
         f"{spec.dtype}, {plan.device.type}"
     )
     for warning in (*plan.warnings, *one_run.memory_warnings(plan)):

@@ -14,6 +14,7 @@ import typer
 
 from laaf_cli.cli import console, many_runs, options
 from laaf_cli.images.cli import options as image_options
+from laaf_cli.network.slope_kinds import SLOPE_KINDS, is_fixed
 
 if TYPE_CHECKING:
     from laaf_cli.images.data import Progress as DownloadProgress
@@ -30,9 +31,10 @@ def sweep(
         str | None,
         typer.Option(
             "--activation",
+            "--slopes",
             "-a",
             metavar="KINDS",
-            help="Kinds with commas between: fixed,gaaf,llaaf,nlaaf.",
+            help=f"Kinds with commas between: {','.join(SLOPE_KINDS)}.",
             rich_help_panel=_AXES,
             show_default=False,
         ),
@@ -224,7 +226,7 @@ def _axes(text: Text, form: type[Settings], varied: _Varied) -> Iterator[list[Al
     if varied.dtype is not None:
         yield [labelled(options.typed(form, dtype=varied.dtype))]
     yield [Alternative(tuple(options.typed(form, device=varied.device).overrides(text)))]
-    kinds = _choices(varied.activation, "--activation", [kind.value for kind in options.Activation])
+    kinds = _choices(varied.activation, "--activation", list(SLOPE_KINDS))
     scales = many_runs.number_list(varied.n, "--n") if varied.n is not None else [None]
     switches = [
         None if word is None else word == "on"
@@ -239,7 +241,7 @@ def _axes(text: Text, form: type[Settings], varied: _Varied) -> Iterator[list[Al
                     assignments,
                     slopes=kind,
                     n=scale,
-                    slope_recovery=None if kind == options.Activation.FIXED else switch,
+                    slope_recovery=None if is_fixed(kind) else switch,
                 )
                 methods.append(Alternative(tuple(chosen.overrides(text)[len(assignments) :])))
     yield methods

@@ -13,7 +13,7 @@ from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine
 from laaf_cli.expression import Field
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.text import listed
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import Orders
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 
 NONE: Mapping[str, Tensor] = MappingProxyType({})
 

@@ -26,7 +26,7 @@ from laaf_cli.derivatives.kernel import (
 )
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import Orders, lower_set
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 
 MAX_ORDER = 2
 

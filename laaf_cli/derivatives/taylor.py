@@ -22,7 +22,8 @@ from laaf_cli.derivatives.engine import Operator, SummingEngine
 from laaf_cli.derivatives.partitions import Product, products
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import Orders, lower_set
-from laaf_cli.network import Activation, Mlp
+from laaf_cli.network.activations import Activation
+from laaf_cli.network.mlp import Mlp
 
 ChainRule = tuple[tuple[int, tuple[tuple[int, tuple[Product, ...]], ...]], ...]
 """(stream, ((k, the products that σ⁽ᵏ⁾ multiplies), …)) for every stream with more than the

@@ -18,7 +18,8 @@ from laaf_cli.images.data import DATASETS, ImageData, Progress, load_images
 from laaf_cli.images.models.image_model import ImageModel, ImageShape
 from laaf_cli.images.models.table import MODELS
 from laaf_cli.images.spec import ImageSpec
-from laaf_cli.network import SlopeRecovery, torch_device
+from laaf_cli.network.devices import torch_device
+from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.runs.identity import Hashes, hash_of
 from laaf_cli.runs.plan import PRECISIONS, slope_recovery
 from laaf_cli.seeds import random_stream
@@ -87,22 +88,19 @@ class ImagePlan:
 
     @property
     def default_output(self) -> Path:
-        """`runs/DATASET-MODEL-KIND-nN-sSEED.h5`; what else is not the default is said, lest runs
-        collide.
+        """`runs/DATASET-MODEL-KIND-nN-sSEED.h5`, fixed slopes without n; what else is not the
+        default is said, lest runs collide.
         """
         spec = self.spec
-        adaptive = spec.slopes.kind != "fixed"
         said = {
-            "norecovery": adaptive and spec.slopes.recovery is None,
-            "channel": spec.slopes.kind == "nlaaf" and spec.slopes.per == "channel",
+            "channel": spec.slopes.row.per_neuron and spec.slopes.per == "channel",
             "augmented": spec.augment,
             "code": spec.reading == "code",
         }
         words = [
             self.name,
             spec.model.kind,
-            spec.slopes.kind,
-            f"n{spec.slopes.n:g}",
+            spec.slopes.file_words,
             *(w for w, is_so in said.items() if is_so),
         ]
         return Path("runs") / f"{'-'.join(words)}-s{spec.seed}.h5"
@@ -143,13 +141,13 @@ class ImagePlan:
         """
         spec = self.spec.model_dump(mode="json")
         method = {key: spec[key] for key in ("model", "slopes", "augment", "training", "dtype")}
-        kind = self.spec.slopes.kind
-        method["slopes"] = {"kind": "fixed"} if kind == "fixed" else spec["slopes"]
+        kind = self.spec.slopes.row
+        method["slopes"] = spec["slopes"] if kind.is_adaptive else {"kind": kind.name}
         # What changes no number makes no other method: whose slopes there are in a convolution of
         # other kinds than N-LAAF, and what fixed slopes would be multiplied by.
-        if kind not in ("fixed", "nlaaf"):
+        if kind.is_adaptive and not kind.per_neuron:
             method["slopes"] = spec["slopes"] | {"per": "neuron"}
-        if kind == "fixed" and self.spec.model.forgets_n:
+        if not kind.is_adaptive and self.spec.model.forgets_n:
             method["model"] = spec["model"] | {"forgets_n": False}
         method["max_seconds"] = self.max_seconds
         return Hashes(problem=self.data.fingerprint, method=hash_of(method))

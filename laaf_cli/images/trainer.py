@@ -17,7 +17,7 @@ from laaf_cli.images.batches import ImageBatches
 from laaf_cli.images.models.image_model import ImageModel
 from laaf_cli.images.runfile.record import SlopeSummary
 from laaf_cli.images.spec import ImageTraining
-from laaf_cli.network import SlopeRecovery
+from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.seeds import random_stream
 from laaf_cli.training import Checkpoints, Clock, Event, StopReason
 

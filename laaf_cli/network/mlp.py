@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.inputs import Inputs, Period
+from laaf_cli.network.slope_kinds import FIXED
 from laaf_cli.network.slopes import Slopes
 
 
@@ -34,7 +35,7 @@ class Mlp(nn.Module):
         *,
         activation: str = "tanh",
         initializer: str = "glorot-normal",
-        kind: str = "fixed",
+        kind: str = FIXED.name,
         n: float = 1.0,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,

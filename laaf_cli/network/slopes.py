@@ -13,18 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-Shape = tuple[int, ...]
-SlopeShapes = Callable[[Sequence[Shape]], list[Shape]]
-
-# kind → the shapes of its slope parameters, given those of the hidden layers.
-_SHAPES: dict[str, SlopeShapes] = {
-    "fixed": lambda _shapes: [],
-    "gaaf": lambda _shapes: [(1,)],
-    "llaaf": lambda shapes: [(1,)] * len(shapes),
-    "nlaaf": lambda shapes: list(shapes),
-}
-
-SLOPE_KINDS = tuple(_SHAPES)
+from laaf_cli.network.slope_kinds import SLOPE_KINDS, Shape
 
 _OPERATORS: dict[str, Callable[[Tensor], Tensor]] = {"exp": torch.exp, "identity": lambda a: a}
 
@@ -58,13 +47,14 @@ class SlopeRecovery:
 class Slopes(nn.Module):
     """The slope parameters of a network.
 
-    kind: one of SLOPE_KINDS. n: the scale, at least 1. shapes: of each hidden layer's neurons, as
-    they stand where the slopes multiply: a width, or (channels, height, width) of a convolution, or
-    (channels, 1, 1) where all neurons of a channel share one slope. forgets_n: whether the forward
-    pass multiplies by a in place of n·a, as the authors' ResNet does; slopes start at 1/n all the
-    same. `values` holds the parameters: none, one of size 1, D−1 of size 1, or one of its shape per
-    layer. factor: what multiplies a in the forward pass, n unless that is forgotten. absorbed:
-    whether they are part of the weights, multiply nothing and are not trained.
+    kind: the name of a row of SLOPE_KINDS, afterwards the row. n: the scale, at least 1. shapes: of
+    each hidden layer's neurons, as they stand where the slopes multiply: a width, or (channels,
+    height, width) of a convolution, or (channels, 1, 1) where a channel shares one slope.
+    forgets_n: whether the forward pass multiplies by a in place of n·a, as the authors' ResNet
+    does; slopes start at 1/n all the same. `values` holds the parameters: none, one of size 1, D−1
+    of size 1, or one of its shape per layer. factor: what multiplies a in the forward pass, n
+    unless that is forgotten. absorbed: whether they are part of the weights, multiply nothing and
+    are not trained.
     """
 
     def __init__(
@@ -77,18 +67,18 @@ class Slopes(nn.Module):
         forgets_n: bool = False,
     ) -> None:
         super().__init__()
-        if kind not in _SHAPES:
+        if kind not in SLOPE_KINDS:
             raise ValueError(f"unknown kind of slopes {kind!r}")
         if n < 1:
             raise ValueError(f"the scale n must be at least 1, not {n}")
-        self.kind = kind
+        self.kind = SLOPE_KINDS[kind]
         self.n = n
         self.factor = 1.0 if forgets_n else n
         self.n_layers = len(shapes)
         self.absorbed = False
         tuples = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
         self.values = nn.ParameterList(
-            torch.full(shape, 1 / n, dtype=dtype) for shape in _SHAPES[kind](tuples)
+            torch.full(shape, 1 / n, dtype=dtype) for shape in self.kind.parameter_shapes(tuples)
         )
 
     def by_layer(self) -> list[Tensor | None]:

@@ -31,7 +31,7 @@ class Claim:
             settings = [f"n = {float(better.n):g}"] if better.n else []
             settings += [better.form] if better.form else []
             text = self.text + (f" ({', '.join(settings)})" if settings else "")
-            worse = replace(self.worse, n=None if self.worse.kind == "fixed" else better.n)
+            worse = replace(self.worse, n=better.n if self.worse.kind.is_adaptive else None)
             found += [Claim(text, better, worse)] if worse in columns else []
         return found
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from laaf_cli.errors import UsageError
-from laaf_cli.report.methods import KIND_LABELS
+from laaf_cli.network import slope_kinds
+from laaf_cli.network.slope_kinds import SlopeKind
 from laaf_cli.spec import Override
 from laaf_cli.sweep import Alternative
 
@@ -23,7 +24,7 @@ class Column:
     learning_rate, n and form (of slope recovery) are what the bundled problem says where None.
     """
 
-    kind: str
+    kind: SlopeKind
     recovery: bool = False
     learning_rate: str | None = None
     n: str | None = None
@@ -34,7 +35,7 @@ class Column:
         scale = f", n = {float(self.n):g}" if self.n else ""
         recovery = " + recovery" + (f" ({self.form})" if self.form else "") if self.recovery else ""
         rate = f", learning rate {float(self.learning_rate):g}" if self.learning_rate else ""
-        return KIND_LABELS[self.kind] + scale + recovery + rate
+        return self.kind.label + scale + recovery + rate
 
     @property
     def published(self) -> Column:
@@ -48,7 +49,7 @@ class Column:
         """What this method changes in the spec; file names say kind, n and the lack of slope
         recovery anyway.
         """
-        overrides = [_override("slopes.kind", self.kind)]
+        overrides = [_override("slopes.kind", self.kind.name)]
         if self.n is not None:
             overrides.append(_override("slopes.n", self.n))
         if not self.recovery:
@@ -98,9 +99,9 @@ class Variant:
         """
         crossed: list[Column] = []
         for column in columns:
-            scales = self.scales if column.kind != "fixed" else ()
+            scales = self.scales if column.kind.is_adaptive else ()
             forms = self.recovery_forms if column.recovery else ()
-            if column.kind == "gaaf":
+            if column.kind.is_shared:
                 forms = forms[:1]
             crossed += [
                 replace(column, n=n, form=form)
@@ -162,13 +163,13 @@ class Published:
 UNPUBLISHED = Published("")
 """The paper prints no errors beside its figures."""
 
-FIXED = Column(kind="fixed")
-GAAF = Column(kind="gaaf")
-LLAAF = Column(kind="llaaf")
-NLAAF = Column(kind="nlaaf")
-GAAF_RECOVERY = Column(kind="gaaf", recovery=True)
-LLAAF_RECOVERY = Column(kind="llaaf", recovery=True)
-NLAAF_RECOVERY = Column(kind="nlaaf", recovery=True)
+FIXED = Column(kind=slope_kinds.FIXED)
+GAAF = Column(kind=slope_kinds.GAAF)
+LLAAF = Column(kind=slope_kinds.LLAAF)
+NLAAF = Column(kind=slope_kinds.NLAAF)
+GAAF_RECOVERY = Column(kind=slope_kinds.GAAF, recovery=True)
+LLAAF_RECOVERY = Column(kind=slope_kinds.LLAAF, recovery=True)
+NLAAF_RECOVERY = Column(kind=slope_kinds.NLAAF, recovery=True)
 
 SIX = (FIXED, GAAF, LLAAF, NLAAF, LLAAF_RECOVERY, NLAAF_RECOVERY)
 """The columns of Table 1."""

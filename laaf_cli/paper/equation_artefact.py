@@ -5,7 +5,7 @@ and pages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laaf_cli.paper.artefact import Artefact
@@ -47,7 +47,7 @@ class EquationArtefact(Artefact[Runs]):
         if not all(picture.all_seeds for picture in self.pictures):
             request.variant.check_single(self.name)
         rates = [
-            Column(kind="fixed", learning_rate=rate)
+            replace(FIXED, learning_rate=rate)
             for rate in request.fixed_rates
             if FIXED in self.columns
         ]

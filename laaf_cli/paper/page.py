@@ -115,13 +115,15 @@ class Page:
     def _best_rate(self, summaries: Summaries) -> Iterator[str]:
         """Every method against the fixed baseline at the best of its learning rates."""
         fixed = {
-            column: _errors(runs) for column, runs in summaries.items() if column.kind == "fixed"
+            column: _errors(runs)
+            for column, runs in summaries.items()
+            if not column.kind.is_adaptive
         }
         if len(fixed) < 2:
             return
         best = min(fixed, key=lambda column: _median(fixed[column]))
         others = [
-            column for column in summaries if column.kind != "fixed" or column == FIXED != best
+            column for column in summaries if column.kind.is_adaptive or column == FIXED != best
         ]
         pairs = holm([compare_pairs(_errors(summaries[column]), fixed[best]) for column in others])
         rows = tuple(

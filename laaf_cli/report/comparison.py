@@ -15,8 +15,9 @@ import numpy as np
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.metrics import Measure
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
-from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
+from laaf_cli.report.methods import MethodStyle, method_style
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, holm, spread
 from laaf_cli.text import did_you_mean, listed
@@ -162,7 +163,7 @@ SORTS: dict[str, Callable[[MethodGroup], Any]] = {
     "loss": lambda group: _last_if_nan(group.median(lambda run: run.loss)),
     "failures": lambda group: group.n_failed,
     "seconds": lambda group: _last_if_nan(group.median(lambda run: run.wall_time_s)),
-    "method": lambda group: (list(KIND_LABELS).index(group.runs[0].spec.slopes.kind), group.label),
+    "method": lambda group: (list(SLOPE_KINDS).index(group.runs[0].spec.slopes.kind), group.label),
 }
 """The keys that runs are sorted by, least first, by column."""
 
@@ -286,7 +287,7 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
         ):
             continue  # a run file is the baseline of its own problem alone
         if not matching:
-            near = did_you_mean(wanted, [*KIND_LABELS, *here])
+            near = did_you_mean(wanted, [*SLOPE_KINDS, *here])
             raise UsageError(
                 f"no run of {problem} is of the method '{wanted}'\n"
                 + (near or f"Methods here: {listed(dict.fromkeys(here))}; or a run file.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from laaf_cli.network.slope_kinds import is_fixed
+
 PROBLEM = (
     "images", "coordinates", "unknowns", "constants", "learn", "functions", "periodic",
     "equations", "conditions", "data", "part",
@@ -30,7 +32,13 @@ def told_apart(
     owners apart.
     """
     flat = [
-        _flat({key: own.get(key) for key in sections if key != "slopes" or _is_adaptive(own)})
+        _flat(
+            {
+                key: own.get(key)
+                for key in sections
+                if key != "slopes" or not is_fixed(own["slopes"].get("kind"))
+            }
+        )
         for own in settings
     ]
     told = []
@@ -45,10 +53,6 @@ def told_apart(
         label if told.count(label) == 1 else f"{label} ({mark})"
         for label, mark in zip(told, marks, strict=True)
     ]
-
-
-def _is_adaptive(settings: Mapping[str, Any]) -> bool:
-    return bool(settings["slopes"].get("kind") != "fixed")
 
 
 def _differing(own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -212,7 +212,7 @@ def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: float) ->
 
 def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
     """n·a of each hidden layer at the end; none for fixed slopes."""
-    if spec.slopes.kind == "fixed":
+    if not spec.slopes.row.is_adaptive:
         return []
     final = [values[-1] for values in history.slopes]
     low, high = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from laaf_cli.files.untrusted.hdf5 import Attribute
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
+from laaf_cli.text import any_of
 
 FORMAT_VERSION = 7
 OLDEST_VERSION = 6
@@ -160,7 +162,7 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     },
     "/network": {
         "activation": Attribute(kind=str, meaning="activation function of the hidden layers"),
-        "kind": Attribute(kind=str, meaning="`fixed`, `gaaf`, `llaaf` or `nlaaf`"),
+        "kind": Attribute(kind=str, meaning=any_of(f"`{name}`" for name in SLOPE_KINDS)),
         "n": Attribute(kind=float, meaning="the scale n"),
         "inputs": Attribute(kind=str, meaning="`scaled` or `raw`"),
         "slopes_absorbed": Attribute(

@@ -120,8 +120,8 @@ class RunFile(SealedRun):
         weights = {name: self._shaped(f"history/weights/{name}", shape) for name in terms}
         slopes = []
         for k, width in enumerate(self.spec.network.hidden, start=1):
-            width = width if self.spec.slopes.kind == "nlaaf" else 1
-            slopes.append(self._shaped(f"slopes/layer_{k}", (*shape, width)))
+            slope = self.spec.slopes.row.layer_shape((width,))
+            slopes.append(self._shaped(f"slopes/layer_{k}", (*shape, *slope)))
         return History(
             columns=columns,
             terms=terms,
@@ -194,11 +194,11 @@ class RunFile(SealedRun):
 
     def slopes(self) -> tuple[Array, ...]:
         """The slopes a of every hidden layer at the end, without n; none where they are fixed."""
-        kind, hidden = self.spec.slopes.kind, self.spec.network.hidden
-        sizes = [] if kind == "fixed" else [width if kind == "nlaaf" else 1 for width in hidden]
+        kind = self.spec.slopes.row
+        hidden = self.spec.network.hidden if kind.is_adaptive else []
         return tuple(
-            self._shaped(f"network/layer_{k}/slope", (size,))
-            for k, size in enumerate(sizes, start=1)
+            self._shaped(f"network/layer_{k}/slope", kind.layer_shape((width,)))
+            for k, width in enumerate(hidden, start=1)
         )
 
     def phases(self) -> list[PhaseSummary]:

@@ -81,7 +81,8 @@ def make_hashes(
     method["conditions"] = {
         name: {key: condition[key] for key in _HOW} for name, condition in conditions.items()
     }
-    method["slopes"] = {"kind": "fixed"} if spec["slopes"]["kind"] == "fixed" else spec["slopes"]
+    kind = run_spec.slopes.row
+    method["slopes"] = spec["slopes"] if kind.is_adaptive else {"kind": kind.name}
     return Hashes(problem=hash_of(stated), method=hash_of(method))
 
 

@@ -16,7 +16,11 @@ from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
 from laaf_cli.errors import Fault, SpecError
 from laaf_cli.expression import Field
-from laaf_cli.network import ACTIVATIONS, INITIALIZERS, Mlp, SlopeRecovery, torch_device
+from laaf_cli.network.activations import ACTIVATIONS
+from laaf_cli.network.devices import torch_device
+from laaf_cli.network.initializers import INITIALIZERS
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.problem import PointSet, Problem, Sampled, build, python_functions
 from laaf_cli.reference import (
     AUTO,
@@ -62,9 +66,8 @@ PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
 def slope_recovery(slopes: Slopes) -> SlopeRecovery | None:
     """The slope recovery term of a spec; None where it is off or there are no slopes."""
-    if slopes.kind == "fixed" or slopes.recovery is None:
-        return None
-    return SlopeRecovery(slopes.recovery.weight, slopes.recovery.form, slopes.recovery.operator)
+    own = slopes.used_recovery
+    return None if own is None else SlopeRecovery(own.weight, own.form, own.operator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,14 +157,10 @@ class Plan:
 
     @property
     def default_output(self) -> Path:
-        """`runs/PROBLEM-KIND-nN-sSEED.h5`; adaptive kinds without slope recovery say so, lest
-        they collide.
+        """`runs/PROBLEM-KIND-nN-sSEED.h5`, fixed slopes without n; a lack of slope recovery is
+        said, lest runs collide.
         """
-        slopes = self.spec.slopes
-        without = "-norecovery" if slopes.kind != "fixed" and slopes.recovery is None else ""
-        return (
-            Path("runs") / f"{self.name}-{slopes.kind}-n{slopes.n:g}{without}-s{self.spec.seed}.h5"
-        )
+        return Path("runs") / f"{self.name}-{self.spec.slopes.file_words}-s{self.spec.seed}.h5"
 
     def make_network(self) -> Mlp:
         """The network with its initial weights; those depend on the seed and the widths alone."""

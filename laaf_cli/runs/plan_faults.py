@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from laaf_cli.derivatives import obstacle
 from laaf_cli.errors import Fault, UsageError
-from laaf_cli.network import ACTIVATIONS, Inputs
+from laaf_cli.network.activations import ACTIVATIONS
+from laaf_cli.network.inputs import Inputs
 from laaf_cli.problem import Problem
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.spec import LoadedSpec, RunSpec

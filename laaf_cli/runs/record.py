@@ -15,7 +15,7 @@ import torch
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
 from laaf_cli.metrics import Measure, max_error, relative_l2
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.reference import ReferenceValues
 from laaf_cli.runfile import (
@@ -426,7 +426,7 @@ def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
         return tuple(parameter.detach().cpu().numpy() for parameter in parameters)
 
     slopes = arrays(network.slopes.values)
-    if plan.spec.slopes.kind == "gaaf":
+    if plan.spec.slopes.row.is_shared:
         slopes = slopes * network.n_hidden
     return NetworkParameters(
         weights=arrays(network.weights),

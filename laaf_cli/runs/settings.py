@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from laaf_cli.errors import UsageError
+from laaf_cli.network.slope_kinds import is_fixed
 from laaf_cli.spec import Override, Text, Value, apply
 from laaf_cli.spec.source import read_yaml
 from laaf_cli.training import OPTIMIZERS
@@ -20,7 +21,7 @@ class Settings:
     """The settings of one run, whatever is trained; None leaves the spec as it is.
 
     Attributes:
-        slopes: kind of the trainable slopes, `fixed`, `gaaf`, `llaaf` or `nlaaf`.
+        slopes: kind of the trainable slopes, a name of `SLOPE_KINDS`.
         n: scale n of the slopes, at least 1.
         slope_recovery: whether the slope recovery term is part of the loss.
         learning_rate: learning rate of the one training phase that takes one.
@@ -74,7 +75,7 @@ class Settings:
         kind, recovery = (
             slopes.child(key) if slopes is not None else None for key in ("kind", "recovery")
         )
-        if self.slope_recovery and (self.slopes or (kind and kind.data)) == "fixed":
+        if self.slope_recovery and is_fixed(self.slopes or (kind and kind.data)):
             raise UsageError("`slope_recovery` needs slopes, and those of this run are fixed")
         is_on = recovery is not None and isinstance(recovery.data, dict)  # with settings of its own
         return None if self.slope_recovery and is_on else self.slope_recovery

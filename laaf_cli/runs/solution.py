@@ -26,7 +26,10 @@ from laaf_cli.expression import (
     resolve,
 )
 from laaf_cli.multi_index import lower_set
-from laaf_cli.network import ACTIVATIONS, Mlp, Period, torch_device
+from laaf_cli.network.activations import ACTIVATIONS
+from laaf_cli.network.devices import torch_device
+from laaf_cli.network.inputs import Period
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain, Places, Trial, build_form
 from laaf_cli.runfile import NetworkParameters, RunFile
 from laaf_cli.text import did_you_mean, listed, shown
@@ -312,9 +315,12 @@ def load_parameters(path: Path, network: Mlp, parameters: NetworkParameters) -> 
     Raises RunFileError, with the path, where they are not those of such a network.
     """
     slopes = parameters.slopes
-    if network.slopes.kind == "gaaf":
+    if network.slopes.kind.is_shared:
         if any((slope != slopes[0]).any() for slope in slopes):
-            raise RunFileError(f"network in {path} is GAAF, and its layers have different slopes")
+            raise RunFileError(
+                f"network in {path} is {network.slopes.kind.label}, and its layers have different "
+                "slopes"
+            )
         slopes = slopes[:1]
     with torch.no_grad():
         for name, ours, stored in (

@@ -14,7 +14,7 @@ import torch
 from laaf_cli.arrays import Array
 from laaf_cli.errors import within_memory
 from laaf_cli.metrics import relative_l2
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
 from laaf_cli.runs.finished import FinishedRun

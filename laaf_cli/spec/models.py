@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
+from laaf_cli.network.slope_kinds import NLAAF, SLOPE_KINDS, SlopeKind, SlopeKindName
+
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9]*$"
 MAX_NAME, MAX_LABEL = 30, 60
 MAX_ENTRIES = 200  # of a mapping or a list: what a spec costs to read grows with them
@@ -274,13 +276,41 @@ def _recovery(value: Any) -> Any:
 class Slopes(Strict):
     """The trainable slopes of the activation functions."""
 
-    kind: Literal["fixed", "gaaf", "llaaf", "nlaaf"] = Field(
-        "nlaaf", description="no slopes, one for the network, one per layer, one per neuron"
+    kind: SlopeKindName = Field(
+        NLAAF.name, description=", ".join(row.description for row in SLOPE_KINDS.values())
     )
     n: Annotated[Real, Field(ge=1)] = Field(10.0, description="the scale n; slopes start at 1/n")
     recovery: Annotated[Recovery | None, BeforeValidator(_recovery)] = Field(
         default_factory=Recovery, description="the slope recovery term, or `false` for none"
     )
+
+    @property
+    def row(self) -> SlopeKind:
+        """The row of the kind."""
+        return SLOPE_KINDS[self.kind]
+
+    @property
+    def used_recovery(self) -> Recovery | None:
+        """The slope recovery term; None where it is off or there are no slopes."""
+        return self.recovery if self.row.is_adaptive else None
+
+    @property
+    def title(self) -> str:
+        """The kind, with n where that counts."""
+        return f"{self.kind}, n = {self.n:g}" if self.row.is_adaptive else self.kind
+
+    @property
+    def file_words(self) -> str:
+        """What file names say: the kind, and where there are slopes n and the lack of slope
+        recovery.
+        """
+        if not self.row.is_adaptive:
+            return self.kind
+        return f"{self.kind}-n{self.n:g}" + ("-norecovery" if self.recovery is None else "")
+
+
+NO_BALANCE = "fixed"
+"""The rule that changes no weight."""
 
 
 class Balance(Strict):
@@ -310,7 +340,7 @@ class Weights(Strict):
         description="weight of an equation's mean square (W_F), 1 where absent",
     )
     balance: Annotated[Balance, BeforeValidator(_balance)] = Field(
-        default_factory=lambda: Balance(method="fixed"),
+        default_factory=lambda: Balance(method=NO_BALANCE),
         description="weights that adapt, on top of those given",
     )
 

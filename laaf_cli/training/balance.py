@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.spec import Balance
+from laaf_cli.spec.models import NO_BALANCE
 
 N_PROBES = 10
 """Random vectors of Hutchinson's estimator.
@@ -199,7 +200,7 @@ class BalanceMethod:
 _AVERAGED = ("every", "momentum")
 
 BALANCES: dict[str, BalanceMethod] = {
-    "fixed": BalanceMethod(
+    NO_BALANCE: BalanceMethod(
         update=None,
         weigh_points=None,
         keys=(),

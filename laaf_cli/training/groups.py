@@ -15,7 +15,7 @@ from torch import Tensor
 from laaf_cli.arrays import Array
 from laaf_cli.derivatives import MakeEngine, Prepared
 from laaf_cli.expression import NUMPY, Backend, Field, Node, evaluate
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
 from laaf_cli.training.reading import Reading
 

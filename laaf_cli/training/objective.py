@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from laaf_cli.arrays import Array
 from laaf_cli.derivatives import MakeEngine, evaluate_together
 from laaf_cli.expression import Backend, Field
-from laaf_cli.network import Mlp, SlopeRecovery
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.problem import Interior, PointSet, Problem, Term
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import Balance, Resample
+from laaf_cli.spec.models import NO_BALANCE
 from laaf_cli.training.balance import BALANCES, Moment
 from laaf_cli.training.constants import LearnedConstants
 from laaf_cli.training.groups import Batch, TermGroup
@@ -29,7 +31,7 @@ from laaf_cli.training.resampling import RESAMPLERS, Renewal
 
 SLOPE_RECOVERY = "slope_recovery"
 
-FIXED = Balance(method="fixed")
+FIXED = Balance(method=NO_BALANCE)
 
 _POINTS_AT_A_TIME = 20_000
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.training.checkpoints import Checkpoints
 from laaf_cli.training.clock import Clock
 from laaf_cli.training.objective import Loss, Objective

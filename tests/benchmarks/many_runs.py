@@ -33,7 +33,7 @@ from torch import Tensor
 from turns import Timing, race, timed
 
 from laaf_cli.derivatives import AUTO, ENGINES
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.runs.train import prepare_torch
 from laaf_cli.spec import Override, bundled

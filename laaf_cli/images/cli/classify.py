@@ -195,17 +195,14 @@ def classify(
 def announce(plan: ImagePlan) -> None:
     """What is trained on what."""
     spec, data = plan.spec, plan.data
-    kind = spec.slopes.kind
-    slopes = "fixed" if kind == "fixed" else f"{kind}, n = {spec.slopes.n:g}"
     recovery = ", slope recovery" if plan.recovery else ""
     augmented = ", augmented" if spec.augment else ""
     epochs = f"{plan.epochs} epoch" + "s" * (plan.epochs > 1)
     console.print_message(
         f"{spec.title or plan.name}: {len(data.train.labels):,} training and "
         f"{len(data.test.labels):,} test images"
-        f"{augmented}, {spec.model.kind}, {slopes}{recovery}, {epochs}, seed {spec.seed}, "
-        f"{spec.dtype}, "
-        f"{plan.device.type}"
+        f"{augmented}, {spec.model.kind}, {spec.slopes.title}{recovery}, {epochs}, "
+        f"seed {spec.seed}, {spec.dtype}, {plan.device.type}"
     )
     for warning in one_run.memory_warnings(plan):
         console.print_warning(warning)

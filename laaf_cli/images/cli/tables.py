@@ -122,12 +122,12 @@ def _data(overview: ImageOverview) -> PlainTable:
 def _method(overview: ImageOverview) -> PlainTable:
     spec, facts = overview.settings, overview.attributes
     table = PlainTable("method", overview.method)
-    recovery = spec.slopes.recovery
-    if recovery is not None and spec.slopes.kind != "fixed":
+    recovery = spec.slopes.used_recovery
+    if recovery is not None:
         table.add_texts(
             "slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
         )
-    if spec.slopes.kind == "nlaaf":
+    if spec.slopes.row.per_neuron:
         table.add_texts("in convolutions", f"a slope per {spec.slopes.per}")
     table.add_texts("network", _network(spec.model))
     table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from laaf_cli.network import Slopes
+from laaf_cli.network.slopes import Slopes
 
 PER = ("neuron", "channel")
 

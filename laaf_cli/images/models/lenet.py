@@ -15,7 +15,8 @@ from laaf_cli.images.models.image_model import (
     drawn_linear,
     slope_shape,
 )
-from laaf_cli.network import Slopes
+from laaf_cli.network.slope_kinds import FIXED
+from laaf_cli.network.slopes import Slopes
 
 _MAPS = 64
 _KERNEL = 5
@@ -43,7 +44,7 @@ class LeNet(ImageModel):
         *,
         width: int = 1014,
         dropout: float = 0.0,
-        kind: str = "fixed",
+        kind: str = FIXED.name,
         n: float = 1.0,
         per: str = "neuron",
         random: np.random.Generator,

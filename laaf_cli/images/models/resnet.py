@@ -15,7 +15,8 @@ from laaf_cli.images.models.image_model import (
     drawn_linear,
     slope_shape,
 )
-from laaf_cli.network import Slopes
+from laaf_cli.network.slope_kinds import FIXED
+from laaf_cli.network.slopes import Slopes
 
 _SIDE = 32
 _STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # channels, stride of the first block
@@ -77,7 +78,7 @@ class PreActResNet18(ImageModel):
         n_classes: int,
         *,
         forgets_n: bool = False,
-        kind: str = "fixed",
+        kind: str = FIXED.name,
         n: float = 1.0,
         per: str = "neuron",
         random: np.random.Generator,

@@ -63,7 +63,7 @@ def _course(group: ImageGroup, of: Callable[[ImageHistory], Array]) -> Course:
 
 def no_activations(run: ImageRunData) -> str:
     """Why a run has no slopes to draw, or an empty text."""
-    if run.spec.slopes.kind == "fixed":
+    if not run.spec.slopes.row.is_adaptive:
         return "its activation is fixed, so it has no slopes"
     n = _n_activations(run)
     return (

@@ -133,7 +133,7 @@ class ImageOverview(JsonRecord):
                 slope_recovery=None if math.isnan(recovery) else recovery,
                 classes=_classes(names, confusion),
                 confusions=_confusions(names, confusion),
-                slopes=[] if run.spec.slopes.kind == "fixed" else list(history.slopes_at(-1)),
+                slopes=list(history.slopes_at(-1)) if run.spec.slopes.row.is_adaptive else [],
                 n_records=len(history.epochs),
                 events=run.events(),
                 warnings=_warnings(facts),

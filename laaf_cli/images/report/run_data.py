@@ -13,8 +13,9 @@ from laaf_cli.arrays import Array
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.runfile.record import ImageHistory
 from laaf_cli.images.spec import ImageSpec
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
-from laaf_cli.report.methods import KIND_LABELS, MethodStyle, method_style
+from laaf_cli.report.methods import MethodStyle, method_style
 
 LINES: tuple[Any, ...] = (
     "solid",
@@ -100,7 +101,7 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
     """Runs of one data set by method: fixed slopes first, then as in the paper; each with a line
     of its own.
     """
-    kinds = list(KIND_LABELS)
+    kinds = list(SLOPE_KINDS)
     ordered = sorted(
         runs, key=lambda run: (kinds.index(run.spec.slopes.kind), run.spec.slopes.n, run.spec.seed)
     )
@@ -126,11 +127,11 @@ def _lines(runs: Sequence[ImageRunData], names: Sequence[str]) -> list[Any]:
     """
     lines = []
     for run, name in zip(runs, names, strict=True):
-        is_fixed = run.spec.slopes.kind == "fixed"
+        is_adaptive = run.spec.slopes.row.is_adaptive
         alike = [
             own
             for other, own in zip(runs, names, strict=True)
-            if (other.spec.slopes.kind == "fixed") == is_fixed
+            if other.spec.slopes.row.is_adaptive == is_adaptive
         ]
         variants = sorted(
             {own.partition(",")[2] for own in alike},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from laaf_cli.files.untrusted.hdf5 import Attribute
+from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.runfile.layout import COMMON_ATTRIBUTES, Entry
+from laaf_cli.text import any_of
 
 IMAGE_ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
     "model": Attribute(
@@ -69,7 +71,7 @@ IMAGE_LAYOUT: tuple[Entry, ...] = (
 
 IMAGE_GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     "/network": {
-        "kind": Attribute(kind=str, meaning="`fixed`, `gaaf`, `llaaf` or `nlaaf`"),
+        "kind": Attribute(kind=str, meaning=any_of(f"`{name}`" for name in SLOPE_KINDS)),
         "n": Attribute(kind=float, meaning="the scale n"),
         "per": Attribute(
             kind=str,

@@ -20,7 +20,6 @@ from laaf_cli.report.figures.histories import (
     courses_figure,
     over_seeds,
 )
-from laaf_cli.report.methods import KIND_COLORS
 
 COLUMNS = 2
 """Panels side by side, as in the paper."""
@@ -60,11 +59,7 @@ def _courses(results: Results) -> Iterator[Course]:
         if sound:
             losses = np.stack([run.losses for run in sound])
             yield over_seeds(
-                column.label,
-                KIND_COLORS[column.kind],
-                _line(column, scales),
-                sound[0].epochs,
-                losses,
+                column.label, column.kind.color, _line(column, scales), sound[0].epochs, losses
             )
 
 

@@ -82,9 +82,9 @@ class ImageResult:
     def column(self) -> Column:
         """The method that it is a run of."""
         slopes = self.spec.slopes
-        if slopes.kind == "fixed":
+        if not slopes.row.is_adaptive:
             return FIXED
-        return Column(kind=slopes.kind, recovery=slopes.recovery is not None, n=f"{slopes.n:g}")
+        return Column(kind=slopes.row, recovery=slopes.recovery is not None, n=f"{slopes.n:g}")
 
 
 Results = Mapping[Column, Sequence[ImageResult]]

@@ -30,7 +30,7 @@ LAYER_COLORS = "viridis"
 
 def obstacle(run: RunData) -> str:
     """Why a run has no slopes to draw, or an empty text."""
-    return "its activation is fixed, so it has no slopes" if run.spec.slopes.kind == "fixed" else ""
+    return "" if run.spec.slopes.row.is_adaptive else "its activation is fixed, so it has no slopes"
 
 
 @printed()
@@ -55,7 +55,7 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
     band: list[Artist] = [
         Patch(color="0.5", alpha=0.3, linewidth=0, label="± 1 standard deviation of the neurons")
     ]
-    has_band = any(run.spec.slopes.kind == "nlaaf" for run in runs)
+    has_band = any(run.spec.slopes.row.per_neuron for run in runs)
     absorbed = any(run.slopes_absorbed_at is not None for run in runs)
     mark: list[Artist] = [
         Line2D([], [], color="0.5", linestyle=":", label="part of the weights from here on")
@@ -77,14 +77,14 @@ def _draw(axes: Axes, run: RunData, n_layers: int) -> None:
         whole = axes.get_xaxis_transform()
         axes.vlines(run.slopes_absorbed_at, 0, 1, transform=whole, color="0.5", linestyle=":")
     marker = "o" if len(iteration) == 1 else None
-    if run.spec.slopes.kind == "gaaf":
+    if run.spec.slopes.row.is_shared:
         slope = run.history.slopes[0][:, 0]
         axes.plot(iteration, slope, color="black", label="all layers", marker=marker, markersize=3)
         return
     for layer, slopes in enumerate(run.history.slopes):
         color = layer_color(layer, n_layers)
         mean = slopes.mean(axis=1)
-        if run.spec.slopes.kind == "nlaaf":
+        if run.spec.slopes.row.per_neuron:
             spread = slopes.std(axis=1)
             axes.fill_between(
                 iteration, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0

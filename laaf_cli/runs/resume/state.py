@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from laaf_cli.network import Mlp
+from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED, PointSet
 from laaf_cli.runfile import Checkpoint, History, NetworkParameters, PhaseSummary, RunFile
 from laaf_cli.runs.resume.past import Past, shared_parts

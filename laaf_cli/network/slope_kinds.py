@@ -1,0 +1,62 @@
+"""The table of slope kinds, without torch: the LAAF family of Jagtap, Kawaguchi & Karniadakis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlopeKind:
+    """A row of the table: which slopes a network has, what they are called and how they are drawn.
+
+    name: in specs, options and file names. label: in tables and figures. description: what has a
+    slope of its own. color: of the palette of Okabe & Ito, which colour-blind people can tell
+    apart. is_adaptive: whether there are slopes, and so slope recovery. is_shared: whether all
+    hidden layers have the same slopes; slope recovery then has one term, and one form. per_neuron:
+    whether each neuron of a layer has its own slope.
+    """
+
+    name: str
+    label: str
+    description: str
+    color: str
+    is_adaptive: bool = True
+    is_shared: bool = False
+    per_neuron: bool = False
+
+    def layer_shape(self, neurons: Shape) -> Shape:
+        """The shape of n·a in a hidden layer with neurons of this shape."""
+        return neurons if self.per_neuron else (1,)
+
+    def parameter_shapes(self, layers: Sequence[Shape]) -> list[Shape]:
+        """The shapes of the slope parameters, from those of the neurons of each hidden layer."""
+        n_parameters = 0 if not self.is_adaptive else 1 if self.is_shared else len(layers)
+        return [self.layer_shape(neurons) for neurons in layers[:n_parameters]]
+
+
+FIXED = SlopeKind(
+    name="fixed", label="fixed", description="no slopes", color="#000000", is_adaptive=False
+)
+GAAF = SlopeKind(
+    name="gaaf", label="GAAF", description="one for the network", color="#E69F00", is_shared=True
+)
+LLAAF = SlopeKind(name="llaaf", label="L-LAAF", description="one per layer", color="#0072B2")
+NLAAF = SlopeKind(
+    name="nlaaf", label="N-LAAF", description="one per neuron", color="#D55E00", per_neuron=True
+)
+
+SLOPE_KINDS = {row.name: row for row in (FIXED, GAAF, LLAAF, NLAAF)}
+
+if TYPE_CHECKING:
+    SlopeKindName = str
+else:
+    SlopeKindName = Literal[tuple(SLOPE_KINDS)]
+
+
+def is_fixed(name: object) -> bool:
+    """Whether this names a kind without slopes."""
+    return any(row.name == name and not row.is_adaptive for row in SLOPE_KINDS.values())
