@@ -344,7 +344,7 @@ def initializers() -> str:
 
 
 def samplers() -> str:
-    return _documented(SAMPLERS)
+    return _documented({name: row.draw for name, row in SAMPLERS.items()})
 
 
 def optimizers() -> str:

@@ -317,7 +317,9 @@ class _Builder(Reader):
             part = self.part(("points", "importance", i, "where"), each.where, "'importance'")
             if part is not None:
                 importance.append((part, each.share))
-        region = Interior(points.interior, self.sampler(), tuple(importance))
+        region = Interior(
+            n_points=points.interior, sampler=self.sampler(), importance=tuple(importance)
+        )
         self.check_importance(region)
         terms = []
         for name, text in self.spec.equations.items():

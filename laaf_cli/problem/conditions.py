@@ -224,7 +224,7 @@ def _at_place(reader: Reader, name: str, condition: Condition) -> Term | None:
     values = _fixed(reader, name, condition.at or {})
     if values is None:
         return None
-    region = AtPlace(values, condition.points or N_POINTS, reader.sampler())
+    region = AtPlace(values=values, n_points=condition.points or N_POINTS, sampler=reader.sampler())
     return _term(name, condition, residuals, region)
 
 
@@ -291,7 +291,7 @@ def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
         name,
         condition,
         residuals,
-        PeriodicPair(axis, condition.points or N_POINTS, reader.sampler()),
+        PeriodicPair(axis=axis, n_points=condition.points or N_POINTS, sampler=reader.sampler()),
     )
 
 

@@ -10,7 +10,6 @@ from laaf_cli.expression import fields
 from laaf_cli.problem.domain import Face
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import OnFaces, PeriodicPair
 
 
 def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
@@ -24,21 +23,13 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     equations = [term for term in terms if term.kind == "equation"]
     if not equations:
         return ()
-    is_free = any(
-        not isinstance(term.region, OnFaces | PeriodicPair)
-        for term in terms
-        if term.kind != "equation"
-    )
+    is_free = any(not term.region.is_at_bounds for term in terms if term.kind != "equation")
     warnings: list[str] = []
     for axis in range(reader.domain.dimension):
         if axis in reader.domain.periodic:
             continue
-        paired = [
-            term
-            for term in terms
-            if isinstance(term.region, PeriodicPair) and term.region.axis == axis
-        ]
-        held = list(_on_axis(terms, axis))
+        paired = [term for term in terms if term.region.paired_axis == axis]
+        held = [(term, face) for term in terms for face in term.region.faces_along(axis)]
         if not paired and not is_free and not _check_missing(reader, equations, held, axis):
             warnings += _too_few(reader, equations, held, axis)
         if not reader.spec.learn and len(equations) >= len(reader.scope.unknowns):
@@ -47,13 +38,6 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
         stand = "1 equation stands" if len(equations) == 1 else f"{len(equations)} equations stand"
         warnings.append(f"Only {stand} for {len(reader.scope.unknowns)} unknowns.")
     return tuple(warnings)
-
-
-def _on_axis(terms: Sequence[Term], axis: int) -> Iterator[tuple[Term, Face]]:
-    """The conditions that hold on faces of an axis."""
-    for term in terms:
-        if isinstance(term.region, OnFaces):
-            yield from ((term, face) for face in term.region.faces if face.axis == axis)
 
 
 def _needed(equations: Sequence[Term], axis: int, unknown: str) -> int:
@@ -143,11 +127,11 @@ def _check_too_many(
             ),
         )
         for term, _ in held
-        if not (isinstance(term.region, OnFaces) and term.region.only is not None)
+        if not term.region.is_part_of_faces
     ]
     # Periodicity of further derivatives follows from the equations and contradicts nothing.
     count = sum(
-        min(n_residuals, allowed) if isinstance(term.region, PeriodicPair) else n_residuals
+        n_residuals if term.region.paired_axis is None else min(n_residuals, allowed)
         for term, n_residuals in whole
     )
     if count <= allowed or allowed == 0:

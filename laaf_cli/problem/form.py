@@ -32,7 +32,8 @@ from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import N_NODES, AtPlace, IntegralOver, OnFaces, PeriodicPair, PointSet
+from laaf_cli.problem.regions import PeriodicPair, PointSet
+from laaf_cli.problem.samplers import RANDOM
 from laaf_cli.problem.trial import Trial
 from laaf_cli.text import did_you_mean, listed
 
@@ -182,7 +183,9 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
     """
     domain, random = reader.domain, np.random.default_rng(0)
     for axis in domain.periodic:
-        points = PeriodicPair(axis, N_POINTS, "latin-hypercube").draw(domain, random).points
+        points = (
+            PeriodicPair(axis=axis, n_points=N_POINTS, sampler=RANDOM).draw(domain, random).points
+        )
         columns = dict(zip(domain.coordinates, points.T, strict=True))
         for unknown in reader.spec.transform:
             tree = trial.trees[unknown]
@@ -288,12 +291,10 @@ def _some_points(domain: Domain, term: Term) -> PointSet | None:
     """Points of a condition that are not those of the training, for a grid may hit the zeros of
     a factor.
     """
-    if not isinstance(term.region, OnFaces | AtPlace | PeriodicPair | IntegralOver):
+    n_points = min(N_POINTS, max(1, 20 * N_POINTS // term.region.points_per_residual))
+    region = term.region.with_points(n_points, RANDOM)
+    if region is None:
         return None
-    n_points = N_POINTS
-    if isinstance(term.region, IntegralOver):
-        n_points = max(1, 20 * N_POINTS // N_NODES ** len(term.region.axes))
-    region = replace(term.region, n_points=n_points, sampler="latin-hypercube")
     given = region.draw(domain, np.random.default_rng(1))
     if given.combination is not None or len(given) >= N_POINTS:
         return given

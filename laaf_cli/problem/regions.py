@@ -5,15 +5,17 @@ combined.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Node, evaluate
-from laaf_cli.problem.domain import Domain, Face
-from laaf_cli.problem.samplers import draw
+from laaf_cli.problem.domain import Domain, Face, grid_points
+from laaf_cli.problem.patches import Axis, Patch, on_axes
+from laaf_cli.problem.samplers import draw, independent
 
 OBSERVED = "observed "
 """What the symbol of an observed value begins with; no name in a spec can hold a space."""
@@ -64,9 +66,15 @@ class PointSet:
 
 
 class Region(ABC):
-    """Where a term holds, and how its points are drawn."""
+    """Where a term holds: how its points are drawn, and what a term there says of the solution.
+
+    is_observed: whether values are given there, which may be wrong. is_at_bounds: whether a term
+    there is one of the conditions that the order of an equation along an axis asks for.
+    """
 
     n_points: int
+    is_observed: ClassVar[bool] = False
+    is_at_bounds: ClassVar[bool] = False
 
     @abstractmethod
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
@@ -75,6 +83,59 @@ class Region(ABC):
     @abstractmethod
     def describe(self, domain: Domain) -> str:
         """A few words for a person."""
+
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        """The grids, made of the axes of a solver, on which it takes a residual to vanish; none
+        where values are observed.
+        """
+        return []
+
+    def with_points(self, n_points: int, sampler: str) -> Region | None:
+        """The same region with so many points of a sampler; None where points are given."""
+        return None
+
+    def redrawn(self, n_interior: int) -> Region | None:
+        """The same region with points independent of those that were drawn before, n_interior of
+        them inside the domain; None where points are given.
+        """
+        return None
+
+    @property
+    def points_per_residual(self) -> int:
+        """How many points one residual takes."""
+        return 1
+
+    @property
+    def paired_axis(self) -> int | None:
+        """The axis whose two faces are compared, if any."""
+        return None
+
+    @property
+    def is_part_of_faces(self) -> bool:
+        """Whether a comparison leaves out some of the faces."""
+        return False
+
+    def faces_along(self, axis: int) -> tuple[Face, ...]:
+        """The faces of an axis on which a term holds, or on a part of which it does."""
+        return ()
+
+    def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
+        """The faces that make up the region; none where something else does."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Region):
+    """A region whose points a sampler draws."""
+
+    n_points: int
+    sampler: str
+
+    def with_points(self, n_points: int, sampler: str) -> Self:
+        return replace(self, n_points=n_points, sampler=sampler)
+
+    def redrawn(self, n_interior: int) -> Self:
+        return self.with_points(self.n_points, independent(self.sampler))
 
 
 @dataclass(frozen=True)
@@ -139,12 +200,10 @@ class Part:
         return kept
 
 
-@dataclass(frozen=True)
-class Interior(Region):
+@dataclass(frozen=True, kw_only=True)
+class Interior(Drawn):
     """The inside of the domain; importance: parts that get a share of the points of their own."""
 
-    n_points: int
-    sampler: str
     importance: tuple[tuple[Part, float], ...] = ()
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
@@ -160,22 +219,27 @@ class Interior(Region):
         ]
         return PointSet(points=np.concatenate([own, *parts]) if parts else own)
 
-    def describe(self, domain: Domain) -> str:  # noqa: ARG002 - every region is asked alike
+    def describe(self, domain: Domain) -> str:
         more = "".join(f", {share:.0%} in {part.text}" for part, share in self.importance)
         return f"interior, {self.sampler}{more}"
 
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        return [Patch(axes=on_axes(axes, {}))]
+
+    def redrawn(self, n_interior: int) -> Self:
+        return self.with_points(n_interior, independent(self.sampler))
+
 
 @dataclass(frozen=True, kw_only=True)
-class OnFaces(Region):
+class OnFaces(Drawn):
     """Faces of the domain, or the part of them where `only` holds; they share the points evenly.
 
     A face that is a single point has one.
     """
 
     faces: tuple[Face, ...]
-    n_points: int
-    sampler: str
     only: Part | None = None
+    is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         share, extra = divmod(self.n_points, len(self.faces))
@@ -210,18 +274,40 @@ class OnFaces(Region):
         normal[face.axis] = 1.0 if face.upper else -1.0
         return normal
 
-    def describe(self, domain: Domain) -> str:  # noqa: ARG002
+    def describe(self, domain: Domain) -> str:
         more = f", where {self.only.text}" if self.only is not None else ""
         return ", ".join(face.name for face in self.faces) + more
 
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        patches = []
+        for face in self.faces:
+            points, normal = on_axes(axes, {face.axis: face.value}), self.normal(face, domain)
+            symbols = {
+                f"{NORMAL}{name}": part
+                for name, part in zip(domain.coordinates, normal.tolist(), strict=True)
+            }
+            kept = None
+            if self.only is not None:
+                kept = np.flatnonzero(self.only.holds(grid_points(points), domain))
+            patches.append(Patch(axes=points, symbols=symbols, kept=kept))
+        return patches
 
-@dataclass(frozen=True)
-class AtPlace(Region):
+    @property
+    def is_part_of_faces(self) -> bool:
+        return self.only is not None
+
+    def faces_along(self, axis: int) -> tuple[Face, ...]:
+        return tuple(face for face in self.faces if face.axis == axis)
+
+    def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
+        return self.faces if self.only is None else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtPlace(Drawn):
     """The points at which some coordinates, by axis, have given values; the others range freely."""
 
     values: Mapping[int, float]
-    n_points: int
-    sampler: str
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         return PointSet(points=_on_plane(self.values, self.n_points, self.sampler, domain, random))
@@ -231,16 +317,24 @@ class AtPlace(Region):
             f"{domain.coordinates[axis]} = {value:g}" for axis, value in self.values.items()
         )
 
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        return [Patch(axes=on_axes(axes, self.values))]
 
-@dataclass(frozen=True)
-class PeriodicPair(Region):
+    def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
+        if len(self.values) != 1:
+            return ()
+        face = domain.face(*next(iter(self.values.items())))
+        return () if face is None else (face,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodicPair(Drawn):
     """Both faces of an axis: the residual is the difference of an expression between opposite
     points.
     """
 
     axis: int
-    n_points: int
-    sampler: str
+    is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         lower = _on_plane(
@@ -256,9 +350,22 @@ class PeriodicPair(Region):
     def describe(self, domain: Domain) -> str:
         return f"{domain.coordinates[self.axis]} periodic"
 
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        points = list(on_axes(axes, {}))
+        points[self.axis] = np.array([domain.lower[self.axis], domain.upper[self.axis]])
+        return [Patch(axes=tuple(points), weights={self.axis: np.array([-1.0, 1.0])})]
+
+    @property
+    def points_per_residual(self) -> int:
+        return 2
+
+    @property
+    def paired_axis(self) -> int:
+        return self.axis
+
 
 @dataclass(frozen=True, kw_only=True)
-class IntegralOver(Region):
+class IntegralOver(Drawn):
     """The integral over whole ranges of some axes, at values of the others that are fixed or range
     freely.
 
@@ -268,8 +375,6 @@ class IntegralOver(Region):
 
     axes: tuple[int, ...]
     fixed: Mapping[int, float]
-    n_points: int
-    sampler: str
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
@@ -294,6 +399,16 @@ class IntegralOver(Region):
         )
         return f"integral over {over}{fixed}"
 
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        points, weights = list(on_axes(axes, self.fixed)), {}
+        for axis in self.axes:
+            points[axis], weights[axis] = axes[axis].quadrature
+        return [Patch(axes=tuple(points), weights=weights)]
+
+    @property
+    def points_per_residual(self) -> int:
+        return N_NODES ** len(self.axes)
+
 
 @dataclass(frozen=True)
 class Observed(Region):
@@ -301,20 +416,21 @@ class Observed(Region):
 
     given: PointSet
     source: str
+    is_observed: ClassVar[bool] = True
 
     @property
     def n_points(self) -> int:  # type: ignore[override]
         return len(self.given)
 
-    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:  # noqa: ARG002 - nothing is drawn
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         return self.given
 
-    def describe(self, domain: Domain) -> str:  # noqa: ARG002
+    def describe(self, domain: Domain) -> str:
         return f"from {self.source}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampled(Region):
+class Sampled(Drawn):
     """Points at which the values of a target, or else of the reference, are observed with normal
     noise.
 
@@ -323,10 +439,9 @@ class Sampled(Region):
     a share of that of the values.
     """
 
-    n_points: int
-    sampler: str
     targets: Mapping[str, Node] | None
     noise: float
+    is_observed: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         points = domain.from_unit(draw(self.sampler, self.n_points, domain.dimension, random))
@@ -354,7 +469,7 @@ class Sampled(Region):
             symbols[f"{OBSERVED}{name}"] = noisy
         return PointSet(points=points, symbols=symbols)
 
-    def describe(self, domain: Domain) -> str:  # noqa: ARG002
+    def describe(self, domain: Domain) -> str:
         source = "reference" if self.targets is None else "target"
         return f"{source}, {self.sampler}" + (f", {self.noise:.3g} noise" if self.noise else "")
 

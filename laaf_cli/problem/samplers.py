@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from laaf_cli.arrays import Array
 
-Sampler = Callable[[int, int, np.random.Generator], Array]
-"""(number of points, dimension, random stream) → points of the unit cube [n, dimension]."""
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """A row of the table.
+
+    draw: (number of points, dimension, random stream) → points of the unit cube [n, dimension].
+    is_deterministic: whether the points are the same at every draw.
+    """
+
+    draw: Callable[[int, int, np.random.Generator], Array]
+    is_deterministic: bool = False
 
 
 def _latin_hypercube(n: int, dimension: int, random: np.random.Generator) -> Array:
@@ -49,12 +59,20 @@ def _grid(n: int, dimension: int, _random: np.random.Generator) -> Array:
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "latin-hypercube": _latin_hypercube,
-    "uniform": _uniform,
-    "sobol": _sobol,
-    "halton": _halton,
-    "grid": _grid,
+    "latin-hypercube": Sampler(draw=_latin_hypercube),
+    "uniform": Sampler(draw=_uniform),
+    "sobol": Sampler(draw=_sobol),
+    "halton": Sampler(draw=_halton),
+    "grid": Sampler(draw=_grid, is_deterministic=True),
 }
+
+RANDOM = "latin-hypercube"
+"""A sampler that takes the place of those that draw the same points each time."""
+
+
+def independent(sampler: str) -> str:
+    """The sampler, or RANDOM in place of one that is deterministic."""
+    return RANDOM if SAMPLERS[sampler].is_deterministic else sampler
 
 
 def draw(sampler: str, n: int, dimension: int, random: np.random.Generator) -> Array:
@@ -65,4 +83,4 @@ def draw(sampler: str, n: int, dimension: int, random: np.random.Generator) -> A
     """
     if dimension == 0:
         return np.zeros((1, 0))
-    return SAMPLERS[sampler](n, dimension, random)
+    return SAMPLERS[sampler].draw(n, dimension, random)

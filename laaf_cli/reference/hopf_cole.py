@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate, fields
-from laaf_cli.problem import OnFaces, Problem, Term
+from laaf_cli.problem import Problem, Term
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
 from laaf_cli.text import listed
 
@@ -289,11 +289,7 @@ class _Statement:
     def check_walls(self) -> None:
         """Refuses conditions on the faces in space other than u = 0 on both."""
         for face in self.domain.boundary:
-            held = [
-                term
-                for term in self.conditions
-                if isinstance(term.region, OnFaces) and face in term.region.faces
-            ]
+            held = [term for term in self.conditions if face in term.region.faces_along(face.axis)]
             if not held:
                 raise _refused(
                     f"no condition stands on {face.name}", f"{self.u.unknown} = 0 on both walls"
@@ -360,11 +356,7 @@ class _Statement:
 
     def _initial_condition(self) -> tuple[Term, Node]:
         start = self.domain.faces[2 * self.time_axis]
-        held = [
-            term
-            for term in self.conditions
-            if isinstance(term.region, OnFaces) and start in term.region.faces
-        ]
+        held = [term for term in self.conditions if start in term.region.faces_along(start.axis)]
         if len(held) != 1 or len(held[0].residuals) != 1:
             raise _refused(f"{len(held)} conditions stand on {start.name}", "one, of one equation")
         return held[0], held[0].residuals[0]

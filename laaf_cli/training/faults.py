@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from laaf_cli.problem import Problem
+from laaf_cli.problem import SAMPLERS, Problem
 from laaf_cli.spec import Balance, KeyPath, Phase, Resample, RunSpec
-from laaf_cli.text import listed
+from laaf_cli.text import any_of, listed
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.resampling import RESAMPLERS
@@ -74,9 +74,10 @@ def resampling_faults(spec: RunSpec) -> list[Misfit]:
     if not spec.equations:
         what = "there are no equations whose points could be renewed"
         found.append(Misfit(path, what, "Leave 'resample' out; points of data are never renewed."))
-    elif settings.method == "uniform" and spec.points.sampler == "grid":
-        hint = "Choose another 'sampler', or the resampling 'rad' or 'rar-d'."
-        found.append(Misfit(path, "a grid that is drawn anew is the same grid", hint))
+    elif row.uses_sampler and SAMPLERS[sampler := spec.points.sampler].is_deterministic:
+        others = any_of(f"'{name}'" for name, row in RESAMPLERS.items() if not row.uses_sampler)
+        hint = f"Choose another 'sampler', or the resampling {others}."
+        found.append(Misfit(path, f"a {sampler} that is drawn anew is the same {sampler}", hint))
     return found
 
 

@@ -37,7 +37,8 @@ class Resampler:
     """A row of the table: a renewal → the points [n, d] from then on, and the keys that the method
     takes.
 
-    draws_all: whether none of the present points stay.
+    draws_all: whether none of the present points stay. uses_sampler: whether the new ones come from
+    the sampler of the region.
     """
 
     renew: Callable[[Renewal], Array]
@@ -45,6 +46,7 @@ class Resampler:
     keys: tuple[str, ...]
     meaning: str
     source: str
+    uses_sampler: bool = False
 
 
 def density(sizes: Array, power: float, constant: float) -> Array:
@@ -108,6 +110,7 @@ RESAMPLERS: dict[str, Resampler] = {
         keys=(),
         meaning="all points anew, by the sampler and with the shares of `importance`",
         source="Wu et al. 2023, Random-R",
+        uses_sampler=True,
     ),
     "rad": Resampler(
         renew=_rad,

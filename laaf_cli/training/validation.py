@@ -7,17 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from laaf_cli.problem import (
-    AtPlace,
-    IntegralOver,
-    Interior,
-    Observed,
-    OnFaces,
-    PeriodicPair,
-    PointSet,
-    Problem,
-    Region,
-)
+from laaf_cli.problem import PointSet, Problem
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.training.objective import Objective
 
@@ -46,22 +36,8 @@ def fresh_points(problem: Problem, n_points: int, seed: int) -> dict[str, PointS
     those of training.
     """
     terms = tuple(
-        replace(term, region=_fresh(term.region, n_points))
+        replace(term, region=region)
         for term in problem.terms
-        if term.kind != "data" and not isinstance(term.region, Observed)
+        if term.kind != "data" and (region := term.region.redrawn(n_points)) is not None
     )
     return replace(problem, terms=terms).draw_points(seed, "validation")
-
-
-def _fresh(region: Region, n_points: int) -> Region:
-    """The region with so many points inside, and with a sampler that does not draw the same
-    points again.
-    """
-    if isinstance(region, Interior):
-        region = replace(region, n_points=n_points)
-    if (
-        isinstance(region, Interior | OnFaces | AtPlace | PeriodicPair | IntegralOver)
-        and region.sampler == "grid"
-    ):
-        region = replace(region, sampler="latin-hypercube")
-    return region

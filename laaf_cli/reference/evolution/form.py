@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from laaf_cli.expression import Field, Node, fields, functions, partial
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.multi_index import derivative_name
-from laaf_cli.problem import AtPlace, Face, OnFaces, PeriodicPair, Problem, Term
+from laaf_cli.problem import Problem, Term
 from laaf_cli.reference.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
@@ -128,13 +128,13 @@ class _Conditions:
 
     def read(self, term: Term) -> None:
         region = term.region
-        if isinstance(region, PeriodicPair):
-            if region.axis == self.domain.time_axis:
+        if region.paired_axis is not None:
+            if region.paired_axis == self.domain.time_axis:
                 raise _refused(f"the condition '{term.name}' makes time periodic")
             self.pairs += term.residuals
             return
-        faces = self._faces(term)
-        if faces is None:
+        faces = region.whole_faces(self.domain)
+        if not faces:
             raise _refused(
                 f"the condition '{term.name}' holds neither at the start nor at a whole end of "
                 "space"
@@ -150,16 +150,6 @@ class _Conditions:
                 self.initial += [
                     residual for residual in term.residuals if self._is_initial(term, residual)
                 ]
-
-    def _faces(self, term: Term) -> tuple[Face, ...] | None:
-        """The whole faces on which a condition holds, or None where it holds elsewhere."""
-        region = term.region
-        if isinstance(region, OnFaces) and region.only is None:
-            return region.faces
-        if isinstance(region, AtPlace) and len(region.values) == 1:
-            face = self.domain.face(*next(iter(region.values.items())))
-            return None if face is None else (face,)
-        return None
 
     def _is_initial(self, term: Term, residual: Node) -> bool:
         """Whether a residual at the start says something; unknowns without derivatives in time

@@ -8,9 +8,8 @@ and integrals are weighted sums over such a grid.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
 import numpy as np
@@ -19,21 +18,8 @@ from numpy.typing import NDArray
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
 from laaf_cli.multi_index import Orders
-from laaf_cli.problem import (
-    NORMAL,
-    AtPlace,
-    Domain,
-    Face,
-    IntegralOver,
-    Interior,
-    Observed,
-    OnFaces,
-    PeriodicPair,
-    Problem,
-    Region,
-    Sampled,
-    grid_points,
-)
+from laaf_cli.problem import Domain, Problem, Region
+from laaf_cli.problem.patches import Patch
 from laaf_cli.reference.stationary.modes import MODES, Modes
 
 
@@ -70,43 +56,9 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
             region=term.region,
         )
         for term in problem.terms
-        if not isinstance(term.region, Observed | Sampled)
+        if not term.region.is_observed
         for tree in term.residuals
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patch:
-    """A grid of points, and the sums over some of its axes that are asked to vanish.
-
-    axes: the points along each coordinate; weights: of the sum along some of them; symbols: beside
-    the coordinates; kept: the rows that are wanted where not all of them are.
-    """
-
-    axes: tuple[Array, ...]
-    weights: Mapping[int, Array] = field(default_factory=dict)
-    symbols: Mapping[str, float] = field(default_factory=dict)
-    kept: NDArray[np.intp] | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(len(axis) for axis in self.axes)
-
-    @property
-    def n_rows(self) -> int:
-        if self.kept is not None:
-            return len(self.kept)
-        return math.prod(
-            len(points) for axis, points in enumerate(self.axes) if axis not in self.weights
-        )
-
-    def summed(self, values: Array) -> Array:
-        """Values on the grid [p_1, …, p_d, …] → one for each row [n_rows, …]."""
-        for axis in sorted(self.weights, reverse=True):
-            values = np.tensordot(self.weights[axis], values, axes=(0, axis))
-        free = len(self.axes) - len(self.weights)
-        rows = values.reshape(-1, *values.shape[free:])
-        return rows if self.kept is None else rows[self.kept]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,61 +112,17 @@ class Discretisation:
         """Every residual on every patch of its region, in the order of the rows of the residual
         vector.
         """
+        axes = self._modes(self.n_nodes)
         return tuple(
             (residual, patch)
             for residual in self.residuals
-            for patch in self._patches(residual.region)
+            for patch in residual.region.patches(self.domain, axes)
         )
 
     @property
     def ends(self) -> NDArray[np.intp]:
         """The row after the last of each residual on each patch."""
         return np.cumsum([patch.n_rows for _, patch in self.rows])
-
-    def _patches(self, region: Region) -> list[Patch]:
-        """The grids of a region; raises TypeError for a kind of region that is no part of a
-        statement.
-        """
-        modes = self._modes(self.n_nodes)
-        nodes = [one.nodes for one in modes]
-        match region:
-            case Interior():
-                return [Patch(axes=tuple(nodes))]
-            case OnFaces(faces=faces):
-                return [self._face(region, face, nodes) for face in faces]
-            case AtPlace(values=values):
-                return [Patch(axes=_with(nodes, values))]
-            case PeriodicPair(axis=axis):
-                ends = np.array([self.domain.lower[axis], self.domain.upper[axis]])
-                axes = [ends if i == axis else points for i, points in enumerate(nodes)]
-                return [Patch(axes=tuple(axes), weights={axis: np.array([-1.0, 1.0])})]
-            case IntegralOver(axes=over, fixed=fixed):
-                rules = {axis: modes[axis].quadrature for axis in over}
-                axes = [
-                    rules[i][0] if i in rules else points
-                    for i, points in enumerate(_with(nodes, fixed))
-                ]
-                return [
-                    Patch(
-                        axes=tuple(axes),
-                        weights={axis: weights for axis, (_, weights) in rules.items()},
-                    )
-                ]
-        raise TypeError(f"no residual can stand in {type(region).__name__}")
-
-    def _face(self, region: OnFaces, face: Face, nodes: Sequence[Array]) -> Patch:
-        normal = region.normal(face, self.domain)
-        symbols = {
-            f"{NORMAL}{name}": part
-            for name, part in zip(self.domain.coordinates, normal.tolist(), strict=True)
-        }
-        axes = _with(nodes, {face.axis: face.value})
-        kept = (
-            None
-            if region.only is None
-            else np.flatnonzero(region.only.holds(grid_points(axes), self.domain))
-        )
-        return Patch(axes=axes, weights={}, symbols=symbols, kept=kept)
 
     def values(
         self, coefficients: Array, unknown: str, orders: tuple[int, ...], axes: tuple[Array, ...]
@@ -324,10 +232,3 @@ class Discretisation:
             return np.broadcast_to(
                 np.asarray(evaluate(tree, symbols, known, NUMPY), np.float64), patch.shape
             )
-
-
-def _with(nodes: Sequence[Array], fixed: Mapping[int, float]) -> tuple[Array, ...]:
-    """The points along each axis, a single one where its value is fixed."""
-    return tuple(
-        np.array([fixed[axis]]) if axis in fixed else points for axis, points in enumerate(nodes)
-    )
