@@ -49,6 +49,7 @@ from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Step
 from laaf_cli.images.data import DATASETS, ImageData, Images
 from laaf_cli.images.models.table import MODELS
 from laaf_cli.images.plan import make_image_plan
+from laaf_cli.images.report.figures import IMAGE_KINDS
 from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_GROUP_ATTRIBUTES, IMAGE_LAYOUT
 from laaf_cli.images.spec import ImageModelSpec, ImageSpec
 from laaf_cli.json_record import record_schema
@@ -61,7 +62,7 @@ from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES
-from laaf_cli.report.figures import IMAGE_KINDS, KINDS
+from laaf_cli.report.figures import KINDS
 from laaf_cli.runfile import (
     ATTRIBUTES,
     COMMON_ATTRIBUTES,

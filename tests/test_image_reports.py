@@ -28,13 +28,14 @@ from laaf_cli.images.data import ImageData, Images
 from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.record import ImageSummary
 from laaf_cli.images.report.overview import ImageOverview
+from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.images.train import execute
 from laaf_cli.json_record import record_schema
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import figures, labels
 from laaf_cli.report.comparison import compare
 from laaf_cli.report.comparison_table import text_table
-from laaf_cli.report.figures import Course, CoursePanel, ImageRunData, courses_figure, over_seeds
+from laaf_cli.report.figures import Course, CoursePanel, courses_figure, over_seeds
 from laaf_cli.report.figures.histories import BAND
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.runfile import write_run
@@ -153,7 +154,7 @@ def test_a_run_that_diverged_has_an_infinite_error(
 def test_summaries_need_no_torch(folder: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from laaf_cli.report.run_summary import RunSummary;"
-        "from laaf_cli.images.report.overview import ImageOverview; from laaf_cli.report.figures import ImageRunData;"
+        "from laaf_cli.images.report.overview import ImageOverview; from laaf_cli.images.report.run_data import ImageRunData;"
         f"path = Path({str(folder / 'nlaaf-0.h5')!r});"
         "RunSummary.read(path); ImageOverview.read(path); ImageRunData.read(path); print('torch' in sys.modules)"
     )
@@ -427,7 +428,7 @@ def runs_of(folder: Path, *names: str) -> list[ImageRunData]:
 
 def test_losses_are_means_with_a_band_of_two_sample_deviations(folder: Path) -> None:
     runs = runs_of(folder, "fixed", "nlaaf", "nlaaf-2")
-    figure = figures.draw_images(runs, ["loss"])[0].figure
+    figure = figures.draw(runs, ["loss"])[0].figure
     training, test = figure.axes if figure.axes else figure.subfigs[0].axes
     for axes, column in ((training, "train_loss"), (test, "test_loss")):
         lines = {line.get_label(): line for line in axes.get_lines()}
@@ -480,9 +481,7 @@ def test_runs_of_a_group_are_drawn_as_far_as_all_of_them_go(folder: Path) -> Non
         columns={name: values[:3] for name, values in history.columns.items()},
         slopes={name: values[:3] for name, values in history.slopes.items()},
     )
-    figure = figures.draw_images([runs[0], replace(runs[1], history=cut), runs[2]], ["error"])[
-        0
-    ].figure
+    figure = figures.draw([runs[0], replace(runs[1], history=cut), runs[2]], ["error"])[0].figure
     (line,) = figure.subfigs[0].axes[0].get_lines()
     assert list(line.get_xdata()) == [0, 1]
 
@@ -523,19 +522,19 @@ def test_seventeen_activations_have_a_panel_each_and_a_stranger_s_thousands_none
         return replace(run, history=replace(run.history, slopes=slopes))
 
     runs = runs_of(folder, "nlaaf")
-    (drawing,) = figures.draw_images([widened(run, 17) for run in runs], ["slopes"])
+    (drawing,) = figures.draw([widened(run, 17) for run in runs], ["slopes"])
     panels = drawing.figure.subfigs[0].axes
     assert [axes.get_title() for axes in panels] == [f"activation {k}" for k in range(1, 18)]
     assert len({axes.get_ylim() for axes in panels}) == 1
     with pytest.raises(
         RunFileError, match="it has 5000 activations, and one figure has room for 24"
     ):
-        figures.draw_images([widened(runs[0], 5000)], ["slopes"])
+        figures.draw([widened(runs[0], 5000)], ["slopes"])
 
 
 def test_confusion_adds_up_the_runs_of_a_method(folder: Path) -> None:
     runs = runs_of(folder, "fixed", "gaaf")
-    (drawing,) = figures.draw_images(runs, ["confusion"])
+    (drawing,) = figures.draw(runs, ["confusion"])
     first = drawing.figure.subfigs[0].axes[0]
     whole = sum(run.confusion for run in runs[:3])
     written = {

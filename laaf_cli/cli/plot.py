@@ -104,6 +104,7 @@ def _drawings(
     from laaf_cli.report import figures
     from laaf_cli.runfile import task_of
     from laaf_cli.runs.task import TASKS
+    from laaf_cli.text import listed
 
     tasks = [task_of(path) for path in paths]
     for path, task in zip(paths, tasks, strict=True):
@@ -114,15 +115,15 @@ def _drawings(
                 "a figure shows runs of one of them"
             )
     figures.check_kinds(kinds, tasks[0])
-    if tasks[0] == "equation":
-        return figures.draw([figures.RunData.read(path) for path in paths], kinds, times, unknown)
-    for name, value in (("--times", times), ("--unknown", unknown)):
-        if value is not None:
+    known = figures.figures_of(tasks[0])
+    for name, value in (("times", times), ("unknown", unknown)):
+        if value is not None and name not in known.options:
+            others = [row.command for row in TASKS.values() if row.name != tasks[0]]
             raise UsageError(
-                f"{name} is for runs of {TASKS['equation'].command}, "
-                f"and {paths[0]} is one of images"
+                f"--{name} is for runs of {listed(others)}, "
+                f"and {paths[0]} is one of {TASKS[tasks[0]].command}"
             )
-    return figures.draw_images([figures.ImageRunData.read(path) for path in paths], kinds)
+    return figures.draw([known.read(path) for path in paths], kinds, times, unknown)
 
 
 def _parsed(times: str | None) -> Sequence[float] | None:

@@ -86,9 +86,7 @@ class GroupRecord:
     failed: int
     """How many of them diverged or were interrupted."""
     measure: str
-    """What its errors are: `relative L2 error`, or of classifications the share of test images,
-    `test error`.
-    """
+    """What its errors are: `relative L2 error`, or `test error`, a share."""
     error_median: float
     """Median of the errors, failed runs counted as infinite."""
     median_failed: bool
@@ -100,8 +98,8 @@ class GroupRecord:
     error_best: float
     """The least error."""
     loss_without_recovery: float
-    """Median of the whole loss at the end less slope recovery, of classifications the cross entropy
-    of the training images, of the runs that did not fail.
+    """Median of the whole loss at the end less slope recovery, where that is the loss,
+    the cross entropy of training, of the runs that did not fail.
     """
     slope_recovery: float
     """Median of the slope recovery term without its weight."""

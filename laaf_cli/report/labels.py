@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from laaf_cli.network.slope_kinds import is_fixed
+from laaf_cli.runs.task import TASKS
 
-PROBLEM = (
-    "images", "coordinates", "unknowns", "constants", "learn", "functions", "periodic",
-    "equations", "conditions", "data", "part",
-)  # fmt: skip
+PROBLEM = tuple(key for task in TASKS.values() for key in task.problem_settings)
 METHOD = (
     "slopes", "training", "network", "model", "augment", "transform", "periodic", "learn", "points",
     "weights",

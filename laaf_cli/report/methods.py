@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from laaf_cli.images.spec import ImageSpec
-from laaf_cli.spec import RunSpec
+from laaf_cli.spec import AnySpec
 
 REFERENCE_COLOR = "#7F7F7F"
 """The colour of every reference."""
@@ -25,7 +24,7 @@ class MethodStyle:
     line: str
 
 
-def method_style(spec: RunSpec | ImageSpec) -> MethodStyle:
+def method_style(spec: AnySpec) -> MethodStyle:
     """How the method of a spec is called and drawn."""
     slopes, kind = spec.slopes, spec.slopes.row
     recovery = " + recovery" if slopes.used_recovery is not None else ""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.images.spec import ImageSpec
 from laaf_cli.metrics import Measure
 from laaf_cli.runfile import RunFile, SealedRun, task_of
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
-from laaf_cli.runs.task import TASKS
-from laaf_cli.spec import RunSpec
+from laaf_cli.runs.task import TASKS, loaded
+from laaf_cli.spec import AnySpec, RunSpec
 from laaf_cli.text import printable
 
 SUCCESSES = ("completed", "max-seconds")
@@ -24,21 +22,20 @@ SUCCESSES = ("completed", "max-seconds")
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One run in a comparison, of an equation or of images.
+    """One run in a comparison.
 
     measure: what its error is. final_error: at the end, NaN without a reference. measured: what it
-    is measured with, equal for runs that share a group. loss: the whole loss without slope
-    recovery; of images the cross entropy of the training images. recovery: S(a), NaN where it is
-    not part of the loss. largest_scale: the greatest n·a. problem_hash, method_hash: equal for runs
-    of equal problems and methods. settings: the resolved ones. constants: learned
-    ones. n_points: collocation points, or training images.
+    is measured with, equal for runs that share a group. loss: the loss without slope recovery.
+    recovery: S(a), NaN where it is not part of the loss. largest_scale: the greatest n·a.
+    problem_hash, method_hash: equal for runs of equal problems and methods. settings: the resolved
+    settings. constants: learned ones. n_points: what is trained on.
     """
 
     path: Path
     problem: str
     problem_hash: str
     method_hash: str
-    spec: RunSpec | ImageSpec
+    spec: AnySpec
     settings: dict[str, Any]
     seed: int
     stop_reason: str
@@ -63,7 +60,9 @@ class RunSummary:
     @classmethod
     def read(cls, path: Path, *, must_be_sealed: bool = False) -> RunSummary:
         """The summary of a run file of any task; raises RunFileError where it cannot be read."""
-        return _READERS[task_of(path, must_be_sealed=must_be_sealed)](path)
+        task = task_of(path, must_be_sealed=must_be_sealed)
+        found: RunSummary = loaded(TASKS[task].summary)(path)
+        return found
 
     @property
     def failed(self) -> bool:
@@ -76,14 +75,15 @@ class RunSummary:
         return math.inf if self.failed else self.final_error
 
 
-def _of_equation(path: Path) -> RunSummary:
+def of_equation(path: Path) -> RunSummary:
+    """That of a run of an equation."""
     with RunFile(path) as run:
         facts, spec, terms = run.attributes, run.spec, run.final_terms()
         slopes, constants = run.slopes(), run.constants()
         del terms["total"]
         reference = run.group_attributes("reference")["method"] if run.has("reference") else "none"
         return RunSummary(
-            **_shared(run),
+            **shared(run),
             spec=spec,
             settings=run.settings,
             final_error=facts["relative_l2"],
@@ -97,28 +97,7 @@ def _of_equation(path: Path) -> RunSummary:
         )
 
 
-def _of_images(path: Path) -> RunSummary:
-    with ImageRunFile(path) as run:
-        facts = run.attributes
-        return RunSummary(
-            **_shared(run),
-            spec=run.spec,
-            settings=run.settings,
-            final_error=facts["test_error"],
-            measured="",  # the test images are part of the problem
-            loss=facts["train_loss"],
-            recovery=run.recovery(),
-            largest_scale=run.largest_scale(),
-            constants={},
-            n_points=facts["n_train"],
-            reference=f"{facts['n_test']} test images",
-        )
-
-
-_READERS: dict[str, Callable[[Path], RunSummary]] = {"equation": _of_equation, "images": _of_images}
-
-
-def _shared(run: SealedRun) -> dict[str, Any]:
+def shared(run: SealedRun) -> dict[str, Any]:
     """What the files of all tasks hold in one place."""
     facts = run.attributes
     same = (

@@ -1,4 +1,4 @@
-"""A run that has ended, of an equation or of images: what is told of it, and writing it."""
+"""A run of any task that has ended: what is told of it, and writing it."""
 
 from __future__ import annotations
 

@@ -21,8 +21,12 @@ class Task:
             tasks, the first row counts.
         misplaced: what is wrong with such a spec where one of another task is expected.
         measure: the error by which runs are compared.
-        lifecycle: `module:NAME` of its `runs.lifecycle.Lifecycle`.
-        run_file: `module:NAME` of the class that reads its run files.
+        problem_settings: the sections of the settings that make a problem.
+        lifecycle: `module:NAME` of its `runs.lifecycle.Lifecycle`, as below of other parts.
+        run_file: the class that reads its run files.
+        overview: the class that `laaf show` reads of a run file.
+        summary: the function that reads what comparing needs of a run file.
+        figures: the `report.figures.kinds.Figures` of its runs.
     """
 
     name: str
@@ -30,8 +34,12 @@ class Task:
     keys: tuple[str, ...]
     misplaced: str
     measure: Measure
+    problem_settings: tuple[str, ...]
     lifecycle: str
     run_file: str
+    overview: str
+    summary: str
+    figures: str
 
 
 TASKS = {
@@ -43,8 +51,15 @@ TASKS = {
             keys=("equations", "coordinates", "unknowns"),
             misplaced="this spec is of an equation, and names no images",
             measure=Measure("relative L2 error", "relative L2", is_share=False),
+            problem_settings=(
+                *("coordinates", "unknowns", "constants", "learn", "functions", "periodic"),
+                *("equations", "conditions", "data"),
+            ),
             lifecycle="laaf_cli.runs.equation:LIFECYCLE",
             run_file="laaf_cli.runfile.read:RunFile",
+            overview="laaf_cli.report.overview:Overview",
+            summary="laaf_cli.report.run_summary:of_equation",
+            figures="laaf_cli.report.figures.kinds:FIGURES",
         ),
         Task(
             name="images",
@@ -52,8 +67,12 @@ TASKS = {
             keys=("images",),
             misplaced="this spec names images to classify, and no equation",
             measure=Measure("test error", "test error", is_share=True),
+            problem_settings=("images",),
             lifecycle="laaf_cli.images.lifecycle:LIFECYCLE",
             run_file="laaf_cli.images.runfile.read:ImageRunFile",
+            overview="laaf_cli.images.report.overview:ImageOverview",
+            summary="laaf_cli.images.report.run_summary:of_images",
+            figures="laaf_cli.images.report.figures:FIGURES",
         ),
     )
 }

@@ -2,6 +2,7 @@
 
 from laaf_cli.spec.load import LoadedSpec, Override, apply, is_of_images, load, load_as
 from laaf_cli.spec.models import (
+    AnySpec,
     Balance,
     Condition,
     Data,

@@ -4,7 +4,7 @@ documents it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
@@ -446,6 +446,23 @@ MaybeCheckpoint = Annotated[Checkpoint | None, BeforeValidator(_checkpoint)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Literal["float32", "float64"]
 DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+class AnySpec(Protocol):
+    """What the specs of all tasks have."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def slopes(self) -> Slopes: ...
+    @property
+    def checkpoint(self) -> Checkpoint | None: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def device(self) -> str: ...
 
 
 class Problem(Strict):

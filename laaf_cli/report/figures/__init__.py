@@ -2,20 +2,19 @@
 `save`.
 """
 
-from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.report.figures.comparison import ErrorGroup, comparison_figure
 from laaf_cli.report.figures.constants import constants_figure
 from laaf_cli.report.figures.error import error_figure
 from laaf_cli.report.figures.frequency import frequency_figure
 from laaf_cli.report.figures.histories import Course, CoursePanel, courses_figure, over_seeds
 from laaf_cli.report.figures.kinds import (
-    IMAGE_KINDS,
     KINDS,
     Drawing,
+    Figures,
     Kind,
     check_kinds,
     draw,
-    draw_images,
+    figures_of,
 )
 from laaf_cli.report.figures.loss import loss_figure
 from laaf_cli.report.figures.run_data import RunData

@@ -16,7 +16,7 @@ MAX_PANELS = 12
 
 
 class Drawn(Protocol):
-    """What every run tells of itself, of an equation or of images."""
+    """What every run tells of itself."""
 
     @property
     def path(self) -> Path: ...
