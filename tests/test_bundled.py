@@ -52,7 +52,7 @@ def test_short_solve(name: str, laaf: Laaf, tmp_path: Path) -> None:
     assert target.exists()
 
 
-@pytest.mark.parametrize("name", bundled.image_names())
+@pytest.mark.parametrize("name", bundled.names("images"))
 def test_data_sets_are_listed_and_printed(name: str, laaf: Laaf) -> None:
     listing = laaf("problems")
     problems, data_sets = listing.out.split("data set ")
@@ -65,7 +65,7 @@ def test_data_sets_are_listed_and_printed(name: str, laaf: Laaf) -> None:
 
 
 def test_every_data_set_has_a_spec() -> None:
-    assert sorted(DATASETS) == bundled.image_names()
+    assert sorted(DATASETS) == bundled.names("images")
 
 
 @pytest.mark.parametrize("command", ["check", "solve", "reference"])

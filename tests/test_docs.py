@@ -22,7 +22,7 @@ from laaf_cli.cli.app import COMMANDS
 from laaf_cli.images.data import DATASETS, ImageData, Images
 from laaf_cli.images.plan import make_image_plan
 from laaf_cli.runs.plan import make_plan
-from laaf_cli.spec import Text, is_of_images
+from laaf_cli.spec import Text, task_of_spec
 from laaf_cli.spec.source import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +74,7 @@ class Block:
 
     @property
     def is_of_images(self) -> bool:
-        return is_of_images(Text(self.place, self.body))
+        return task_of_spec(Text(self.place, self.body)) == "images"
 
 
 def blocks(page: Path) -> list[Block]:

@@ -11,7 +11,8 @@ from fault_tables import CONDITIONS, START, cases, message
 
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
-from laaf_cli.spec.load import EXAMPLES, load
+from laaf_cli.spec.examples import EXAMPLES
+from laaf_cli.spec.load import load
 
 FORM = r"""
 =+ a misspelt key

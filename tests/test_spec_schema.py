@@ -21,11 +21,10 @@ from laaf_cli.errors import ExitCode, SpecError
 from laaf_cli.images.data import DATASETS, ImageData, Images
 from laaf_cli.images.models.table import MODELS
 from laaf_cli.images.plan import ImagePlan, make_image_plan
-from laaf_cli.images.spec import ImageSpec
+from laaf_cli.images.spec import IMAGE_EXAMPLES, ImageSpec
 from laaf_cli.problem.conditions import KINDS
 from laaf_cli.runs.plan import CHOICES, make_plan
 from laaf_cli.spec import Condition, Override, RunSpec, Text, apply, bundled, load_as
-from laaf_cli.spec.load import IMAGE_EXAMPLES
 from laaf_cli.spec.schema import ONE_OF, resolved_schema
 from laaf_cli.spec.source import read_yaml
 
@@ -59,7 +58,7 @@ def test_it_is_a_schema() -> None:
     assert ONE_OF[Condition] == tuple(KINDS)
 
 
-@pytest.mark.parametrize("name", [*bundled.names(), *bundled.image_names()])
+@pytest.mark.parametrize("name", [*bundled.names(), *bundled.names("images")])
 def test_bundled_specs_pass(name: str) -> None:
     """As laaf reads them, and as an editor does that goes by YAML 1.1."""
     path = bundled.path_of(name)
@@ -392,7 +391,7 @@ def test_what_is_wrong_of_images_is_refused_at_its_place(setting: str, place: st
         image_plan(spec)
 
 
-@pytest.mark.parametrize("name", bundled.image_names())
+@pytest.mark.parametrize("name", bundled.names("images"))
 def test_what_the_schema_refuses_of_images_the_loader_refuses(name: str) -> None:
     text = (bundled.folder() / "images" / f"{name}.yaml").read_text("utf-8")
     full = {

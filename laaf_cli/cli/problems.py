@@ -34,9 +34,9 @@ def problems(
         return
     path = bundled.path_of(name)
     if path is None:
-        hint = did_you_mean(name, [*bundled.names(), *bundled.image_names()]) or (
+        hint = did_you_mean(name, [*bundled.names(), *bundled.names("images")]) or (
             f"Bundled problems: {listed(bundled.names())}. Data sets: "
-            f"{listed(bundled.image_names())}."
+            f"{listed(bundled.names('images'))}."
         )
         raise UsageError(f"there is no bundled problem '{name}'. {hint}")
     console.print_text(path.read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def _data_sets() -> PlainTable:
     from laaf_cli.terminal.plain_table import PlainTable
 
     table = PlainTable("data set", "title", "training + test images", "classes")
-    for name in bundled.image_names():
+    for name in bundled.names("images"):
         row = DATASETS[name]
         n_train, n_test = (sum(part.n for part in parts) for parts in (row.train, row.test))
         plain = _plain(bundled.folder() / "images" / f"{name}.yaml")

@@ -118,10 +118,10 @@ def sweep(
     from laaf_cli.errors import UsageError
     from laaf_cli.images.settings import ImageSettings
     from laaf_cli.runs.settings import EquationSettings
-    from laaf_cli.spec import bundled, is_of_images
+    from laaf_cli.spec import bundled, task_of_spec
 
     text = bundled.find(spec)
-    of_images = is_of_images(text)
+    of_images = task_of_spec(text) == "images"
     if of_images and iterations is not None:
         raise UsageError("images are trained on for --epochs, not --iterations")
     if not of_images and epochs is not None:

@@ -18,7 +18,18 @@ from laaf_cli.spec.models import (
     Seed,
     Slopes,
     Strict,
+    TaskSpec,
 )
+
+IMAGE_EXAMPLES = {
+    "images": "mnist",
+    "model": "{kind: lenet}",
+    "slopes": "{kind: nlaaf, n: 1}",
+    "slopes.recovery": "false, or recovery: {weight: 1}",
+    "training": "{epochs: 10}",
+    "training.drops": "[10, 50]",
+}
+"""What a key may hold, for hints; a test reads each of them."""
 
 
 class ImageModelSpec(Strict):
@@ -71,8 +82,13 @@ class ImageTraining(Strict):
     )
 
 
-class ImageSpec(Strict):
+class ImageSpec(TaskSpec):
     """An image classification: the data set, the network, the training."""
+
+    task = "images"
+    examples = IMAGE_EXAMPLES
+    begin_with = "semeion"
+    first_line = "images: semeion"
 
     title: StrictStr = Field("", description="one line for people")
     source: StrictStr = Field("", description="where the experiment comes from")

@@ -20,6 +20,8 @@ class Task:
         keys: a spec that has one of these is of this task; where a spec has keys of several
             tasks, the first row counts.
         misplaced: what is wrong with such a spec where one of another task is expected.
+        folder: of its bundled specs, below `problems`.
+        bundled: what they are called.
         measure: the error by which runs are compared.
         problem_settings: the sections of the settings that make a problem.
         lifecycle: `module:NAME` of its `runs.lifecycle.Lifecycle`, as below of other parts.
@@ -33,6 +35,8 @@ class Task:
     command: str
     keys: tuple[str, ...]
     misplaced: str
+    folder: str
+    bundled: str
     measure: Measure
     problem_settings: tuple[str, ...]
     lifecycle: str
@@ -50,6 +54,8 @@ TASKS = {
             command="`solve()`",
             keys=("equations", "coordinates", "unknowns"),
             misplaced="this spec is of an equation, and names no images",
+            folder="",
+            bundled="problem",
             measure=Measure("relative L2 error", "relative L2", is_share=False),
             problem_settings=(
                 *("coordinates", "unknowns", "constants", "learn", "functions", "periodic"),
@@ -66,6 +72,8 @@ TASKS = {
             command="`classify()`",
             keys=("images",),
             misplaced="this spec names images to classify, and no equation",
+            folder="images",
+            bundled="data set",
             measure=Measure("test error", "test error", is_share=True),
             problem_settings=("images",),
             lifecycle="laaf_cli.images.lifecycle:LIFECYCLE",

@@ -1,6 +1,6 @@
 """The spec: YAML text → frozen models, with errors that point at the characters at fault."""
 
-from laaf_cli.spec.load import LoadedSpec, Override, apply, is_of_images, load, load_as
+from laaf_cli.spec.load import LoadedSpec, Override, apply, load, load_as, task_of_spec
 from laaf_cli.spec.models import (
     AnySpec,
     Balance,

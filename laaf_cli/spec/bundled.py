@@ -1,4 +1,4 @@
-"""The problems that come with laaf."""
+"""The specs that come with laaf."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from laaf_cli.errors import UsageError
+from laaf_cli.runs.task import TASKS
 from laaf_cli.spec.source import Text, read_text
 from laaf_cli.text import did_you_mean, listed
 
@@ -17,47 +18,31 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "problems"
 
 
-def names() -> list[str]:
-    """The equations."""
-    return sorted(path.stem for path in folder().glob("*.yaml"))
-
-
-def image_names() -> list[str]:
-    """The image data sets that are known by name."""
-    return sorted(path.stem for path in (folder() / "images").glob("*.yaml"))
+def names(task: str = "equation") -> list[str]:
+    """The bundled specs of a task."""
+    return sorted(path.stem for path in (folder() / TASKS[task].folder).glob("*.yaml"))
 
 
 def path_of(name: str) -> Path | None:
-    """The bundled spec of a name, of an equation or of images; None where there is none."""
-    if name in names():
-        return folder() / f"{name}.yaml"
-    return folder() / "images" / f"{name}.yaml" if name in image_names() else None
+    """The bundled spec of a name; None where there is none."""
+    places = (folder() / task.folder for task in TASKS.values() if name in names(task.name))
+    return next((place / f"{name}.yaml" for place in places), None)
 
 
-def find(spec: str) -> Text:
+def find(spec: str, task: str = "equation") -> Text:
     """The text of a spec: a path, or the bare name of a bundled one; raises UsageError where
     there is neither.
     """
-    return _find(spec, names(), "problem")
-
-
-def find_images(spec: str) -> Text:
-    """The text of a spec of images: a path, or the bare name of a data set; raises UsageError as
-    `find` does.
-    """
-    return _find(spec, image_names(), "data set")
-
-
-def _find(spec: str, offered: list[str], what: str) -> Text:
-    path = Path(spec)
+    path, what = Path(spec), TASKS[task].bundled
     bare = path.name == spec and not path.suffix
     # os.path, for Path raises where a name is too long to be one.
     if bare and not os.path.isfile(path) and (bundled := path_of(spec)) is not None:  # noqa: PTH113
         return read_text(bundled)
     if bare and not os.path.exists(path):  # noqa: PTH110
-        # A name of the other kind is named too: what it is asked of tells which command takes it.
+        # A name of another task is named too: what it is asked of tells which command takes it.
         hint = (
-            did_you_mean(spec, [*names(), *image_names()]) or f"Bundled {what}s: {listed(offered)}."
+            did_you_mean(spec, [name for row in TASKS for name in names(row)])
+            or f"Bundled {what}s: {listed(names(task))}."
         )
         raise UsageError(f"there is no file {spec} and no bundled {what} of that name. {hint}")
     return read_text(path)

@@ -12,17 +12,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from laaf_cli.errors import Fault, Mark, SpecError
-from laaf_cli.images.spec import ImageSpec
-from laaf_cli.spec.models import MAX_LABEL, MAX_NAME, RunSpec
+from laaf_cli.runs.task import task_of_keys
+from laaf_cli.spec.models import MAX_LABEL, MAX_NAME, RunSpec, TaskSpec
 from laaf_cli.spec.source import MAX_FAULTS, MAX_NESTING, KeyPath, Text, Value, read_yaml
 from laaf_cli.text import did_you_mean, listed, shown
 
 _INDEX = re.compile("[0-9]{1,6}")
 
-SpecModel = TypeVar("SpecModel", RunSpec, ImageSpec)
-
-OF_EQUATIONS = ("equations", "coordinates", "unknowns")
-"""Keys by which a spec is one of an equation, whatever else stands in it."""
+SpecModel = TypeVar("SpecModel", bound=TaskSpec)
 
 
 @dataclass(frozen=True)
@@ -105,10 +102,10 @@ def load_as(
     """
     root = read_yaml(text)
     if root.data is None:
-        hint = f"`problems('{_BEGIN_WITH[model]}')` > my.yaml starts a new spec."
+        hint = f"`problems('{model.begin_with}')` > my.yaml starts a new spec."
         raise SpecError([Fault(f"{text.name} is empty", None, hint)])
     if not isinstance(root.data, dict):
-        hint = f"As in: {_FIRST_KEY[model]}."
+        hint = f"As in: {model.first_line}."
         raise SpecError([Fault("a spec is a mapping of keys to values", root.mark, hint)])
     _check_task(model, root)
     faults = [fault for override in overrides if (fault := apply(root, override)) is not None]
@@ -128,32 +125,21 @@ def load_as(
     return LoadedSpec(text=text, root=root, spec=spec, faults=tuple(faults))
 
 
-def is_of_images(text: Text) -> bool:
-    """Whether a spec is of images to classify; raises SpecError where the text is not YAML."""
+def task_of_spec(text: Text) -> str:
+    """The name of the task that a spec is of; raises SpecError where the text is not YAML."""
     data = read_yaml(text).data
-    return isinstance(data, dict) and _names_images(data)
+    return task_of_keys(data if isinstance(data, dict) else {}).name
 
 
-def _names_images(data: Mapping[Any, Any]) -> bool:
-    return "images" in data and data.keys().isdisjoint(OF_EQUATIONS)
+def _check_task(model: type[TaskSpec], root: Value) -> None:
+    """Raises SpecError for the spec of another task."""
+    task = task_of_keys(root.data)
+    if task.name != model.task and task.keys[0] in root.data:
+        mark = root.keys.get(task.keys[0], root.mark)
+        raise SpecError([Fault(task.misplaced, mark, f"{task.command} trains it.")])
 
 
-def _check_task(model: type[BaseModel], root: Value) -> None:
-    """Raises SpecError for the spec of an equation where one of images is asked for, and the
-    other way round.
-    """
-    if model is RunSpec and _names_images(root.data):
-        what, hint = (
-            "this spec names images to classify, and no equation",
-            "`classify()` trains it.",
-        )
-        raise SpecError([Fault(what, root.keys.get("images", root.mark), hint)])
-    if model is ImageSpec and "equations" in root.data:
-        what, hint = "this spec is of an equation, and names no images", "`solve()` trains it."
-        raise SpecError([Fault(what, root.keys.get("equations", root.mark), hint)])
-
-
-def _faults(model: type[BaseModel], root: Value, details: Sequence[ErrorDetails]) -> list[Fault]:
+def _faults(model: type[TaskSpec], root: Value, details: Sequence[ErrorDetails]) -> list[Fault]:
     """What pydantic found, in our words; the first of very many."""
     misspelt: dict[KeyPath, list[str]] = {}
     for detail in details:
@@ -233,7 +219,7 @@ def _prune(plain: Any, detail: ErrorDetails) -> bool:
     return True
 
 
-def _fault(model: type[BaseModel], root: Value, detail: ErrorDetails) -> Fault:
+def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
     """One of pydantic's errors in our words, at its place."""
     kind, context, path = detail["type"], detail.get("ctx", {}), tuple(detail["loc"])
     if kind == "missing":
@@ -294,78 +280,12 @@ _SENTENCES = {
     "finite_number": "'{name}' is a finite number, not {given}",
 }
 
-EXAMPLES = {
-    "coordinates": "{x: [-1, 1], t: [0, 1]}",
-    "unknowns": "[u]",
-    "constants": "{nu: 0.01/pi}",
-    "learn": "{k: {start: 1, bounds: [0, 5]}}",
-    "learn.*": "{start: 1}",
-    "learn.bounds": "[0, 5]",
-    "functions": "laws.py",
-    "periodic": "{x: true}",
-    "transform": "{u: x*(1 - x)*net}",
-    "equations": "{heat: u_t = u_xx}",
-    "conditions": "{start: {where: t = 0, equation: u = 0}}",
-    "conditions.*": "{where: t = 0, equation: u = 0}",
-    "conditions.where": "x = -1, or where: [x = -1, x = 1]",
-    "conditions.only": "x > 0.5",
-    "conditions.at": "{x: 0.5}",
-    "conditions.periodic": "x",
-    "conditions.integral": "u",
-    "conditions.over": "x, or over: [x, y]",
-    "conditions.equals": "1",
-    "conditions.data": "measured.csv",
-    "conditions.names": "{u: temperature}",
-    "conditions.fields": "[u]",
-    "conditions.weights": "w",
-    "conditions.equation": "u = 0, or equation: [u = 0, u_t = 0]",
-    "data": "{target: {u: sin(pi*x)}, points: 300}",
-    "data.target": "{u: sin(pi*x)}",
-    "data.names": "{u: temperature}",
-    "data.fields": "[u]",
-    "data.weights": "w",
-    "points": "{interior: 10000}",
-    "points.importance": "[{where: x > 0.9, share: 0.2}]",
-    "points.resample": "{every: 1000}",
-    "network": "{hidden: [20, 20], activation: tanh}",
-    "network.hidden": "[20, 20]",
-    "slopes": "{kind: nlaaf, n: 10}",
-    "slopes.recovery": "false, or recovery: {weight: 1}",
-    "weights": "{equations: {heat: 10}}",
-    "weights.equations": "{heat: 10}",
-    "weights.balance": "grad-norm, or balance: {method: grad-norm, every: 100}",
-    "training": "[{optimizer: adam, iterations: 2000}]",
-    "training.schedule": "cosine, or schedule: {kind: step, factor: 0.5, every: 1000}",
-    "reference": "hopf-cole, or reference: {exact: {u: sin(pi*x)}}",
-    "reference.exact": "{u: sin(pi*x)}",
-    "evaluation": "{grid: {x: 256, t: 100}}",
-    "evaluation.grid": "{x: 256, t: 100}",
-    "evaluation.times": "[0.25, 0.5, 0.75]",
-}
-"""What a key may hold, for hints; a test reads each of them."""
-
-IMAGE_EXAMPLES = {
-    "images": "mnist",
-    "model": "{kind: lenet}",
-    "slopes": "{kind: nlaaf, n: 1}",
-    "slopes.recovery": "false, or recovery: {weight: 1}",
-    "training": "{epochs: 10}",
-    "training.drops": "[10, 50]",
-}
-"""The same for images."""
-
-_EXAMPLES_OF: dict[type[BaseModel], dict[str, str]] = {RunSpec: EXAMPLES, ImageSpec: IMAGE_EXAMPLES}
-
-_BEGIN_WITH: dict[type[BaseModel], str] = {RunSpec: "burgers", ImageSpec: "semeion"}
-_FIRST_KEY: dict[type[BaseModel], str] = {RunSpec: "unknowns: [u]", ImageSpec: "images: semeion"}
-"""A bundled spec, and a line, that a spec of a kind may begin with."""
-
 _OF_STRUCTURE = ("dict_type", "model_type", "list_type", "too_short", "too_long", "missing")
 
 
-def _example(model: type[BaseModel], path: KeyPath, kind: str, value: Value) -> str:
+def _example(model: type[TaskSpec], path: KeyPath, kind: str, value: Value) -> str:
     """How a value that has the wrong form is written."""
-    examples = _EXAMPLES_OF[model]
+    examples = model.examples
     section, key = path[0], next(str(step) for step in reversed(path) if isinstance(step, str))
     if section == "periodic" and len(path) > 1:
         return f"Write {key}: true, or a number from 1 to 64; leave out what is not periodic."
@@ -460,13 +380,11 @@ def _not_a_name(path: KeyPath, name: str, mark: Mark | None) -> Fault:
     )
 
 
-def _missing(model: type[BaseModel], root: Value, path: KeyPath) -> Fault:
+def _missing(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
     missing = str(path[-1])
     if len(path) == 1:
         return Fault(
-            f"missing key '{missing}'",
-            root.mark,
-            f"As in {missing}: {_EXAMPLES_OF[model][missing]}.",
+            f"missing key '{missing}'", root.mark, f"As in {missing}: {model.examples[missing]}."
         )
     parent = root.locate(path[:-1])
     above = root.locate(path[:-2])
@@ -478,7 +396,7 @@ def _missing(model: type[BaseModel], root: Value, path: KeyPath) -> Fault:
     )
 
 
-def _unknown_key(model: type[BaseModel], root: Value, path: KeyPath) -> Fault:
+def _unknown_key(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
     key = str(path[-1])
     mark = root.locate(path[:-1]).keys.get(key)
     known = list(_model_at(model, path[:-1]).model_fields)

@@ -4,11 +4,13 @@ documents it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
 from laaf_cli.network.slope_kinds import NLAAF, SLOPE_KINDS, SlopeKind, SlopeKindName
+from laaf_cli.spec.examples import EXAMPLES
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9]*$"
 MAX_NAME, MAX_LABEL = 30, 60
@@ -465,7 +467,23 @@ class AnySpec(Protocol):
     def device(self) -> str: ...
 
 
-class Problem(Strict):
+class TaskSpec(Strict):
+    """A spec of some task.
+
+    Attributes:
+        task: its row of TASKS.
+        examples: what a key may hold, by its path, for hints.
+        begin_with: a bundled spec to begin with.
+        first_line: a line to begin with.
+    """
+
+    task: ClassVar[str]
+    examples: ClassVar[Mapping[str, str]]
+    begin_with: ClassVar[str]
+    first_line: ClassVar[str]
+
+
+class Problem(TaskSpec):
     """The mathematical problem: what is solved, apart from how."""
 
     coordinates: Annotated[
@@ -519,6 +537,11 @@ class Problem(Strict):
 
 class RunSpec(Problem):
     """A whole spec: the problem, the network, the training, the reference."""
+
+    task = "equation"
+    examples = EXAMPLES
+    begin_with = "burgers"
+    first_line = "unknowns: [u]"
 
     title: StrictStr = Field("", description="one line for people")
     source: StrictStr = Field("", description="where the problem comes from")

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from laaf_cli.images.spec import ImageSpec
+from laaf_cli.runs.task import TASKS
 from laaf_cli.spec import models
-from laaf_cli.spec.load import OF_EQUATIONS
 from laaf_cli.spec.source import KeyPath
 
 EDITORS = "http://json-schema.org/draft-07/schema#"
@@ -60,7 +60,7 @@ def written_schema(
         "properties": {"images": {"description": images["properties"]["images"]["description"]}},
         "if": {
             "required": ["images"],
-            "not": {"anyOf": [{"required": [key]} for key in OF_EQUATIONS]},
+            "not": {"anyOf": [{"required": [key]} for key in TASKS[models.RunSpec.task].keys]},
         },
         "then": images,
         "else": equation,

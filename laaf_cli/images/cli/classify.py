@@ -150,7 +150,7 @@ def classify(
         raise UsageError(
             f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file"
         )
-    text = bundled.find_images(dataset)
+    text = bundled.find(dataset, "images")
     chosen = options.typed(
         ImageSettings,
         assignments,

@@ -87,7 +87,7 @@ class ImageArtefact(Artefact[ImageRuns]):
         data = load_images(dataset, request.data_dir, download=False)
         make = partial(
             make_image_plan,
-            bundled.find_images(dataset),
+            bundled.find(dataset, "images"),
             folder=request.data_dir,
             download=False,
             known={dataset: data},
