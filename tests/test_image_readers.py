@@ -29,6 +29,7 @@ from image_files import (
     tar_gz,
     zipped,
 )
+from laaf_cli.images.data.pickled import read_pickle
 from tripwire import armed
 
 from laaf_cli.errors import DataSetError
@@ -36,7 +37,6 @@ from laaf_cli.images.data import packing, pickled, read_npz
 from laaf_cli.images.data.cifar import read_cifar, records_from_pickle
 from laaf_cli.images.data.idx import read_idx, read_idx_images
 from laaf_cli.images.data.packing import unpacked
-from laaf_cli.images.data.pickled import read_pickle
 from laaf_cli.images.data.semeion import (
     read_permutation,
     read_semeion,
