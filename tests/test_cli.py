@@ -265,10 +265,10 @@ def test_interrupt_keeps_what_was_reached(number: int) -> None:
 
 
 def test_second_interrupt_stops_at_once() -> None:
-    from laaf_cli.cli.interrupt import StopFlag
+    from laaf_cli.runs.interrupt import StopFlag
 
     before = signal.getsignal(signal.SIGINT)  # a shell's background job ignores it
-    with StopFlag("stopping") as stop:
+    with StopFlag(lambda: print("stopping")) as stop:
         assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.is_set()

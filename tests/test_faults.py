@@ -128,7 +128,7 @@ def with_long_steps() -> None:
     """Once asked whether to stop, the answer takes long, as a step of a large network does."""
     import time
 
-    from laaf_cli.cli.interrupt import StopFlag
+    from laaf_cli.runs.interrupt import StopFlag
 
     is_set = StopFlag.is_set
 

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from laaf_cli.cli.app import COMMANDS
-from laaf_cli.cli.interrupt import StopFlag
+from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.errors import ExitCode
 from laaf_cli.json_record import record_schema

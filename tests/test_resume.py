@@ -16,7 +16,7 @@ import torch
 from conftest import Laaf, plan_of, resealed
 from jsonschema import Draft202012Validator
 
-from laaf_cli.cli.interrupt import StopFlag
+from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.errors import RunFileError
 from laaf_cli.files.lock import CHECKPOINTS
 from laaf_cli.runfile import write_run

@@ -4,17 +4,16 @@ ends.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from laaf_cli.errors import LaafError
-    from laaf_cli.sweep import Outcome, PlannedRun
+from laaf_cli.errors import DivergedError, InterruptedRunError, LaafError, UsageError
+from laaf_cli.runs.interrupt import StopFlag
+from laaf_cli.sweep import ENDED_WELL, Outcome, PlannedRun, State, train_runs
+from laaf_cli.terminal.messages import messages
+from laaf_cli.terminal.sweep_progress import make_sweep_progress
 
 RUNNING = "Running"
 """The heading of the options that say where and how runs are trained."""
@@ -55,8 +54,6 @@ SchedulerOption = Annotated[
 
 def number_list(given: str, option: str) -> list[float]:
     """The numbers of a list with commas, each once; raises UsageError for anything else."""
-    from laaf_cli.errors import UsageError
-
     try:
         return list(dict.fromkeys(float(word) for word in given.split(",")))
     except ValueError:
@@ -65,8 +62,6 @@ def number_list(given: str, option: str) -> list[float]:
 
 def seed_list(given: str) -> list[int]:
     """`5` → 0 to 4; `5-9` and `0,3,7` → these; raises UsageError for anything else."""
-    from laaf_cli.errors import UsageError
-
     seeds: dict[int, None] = {}
     words = given.split(",")
     try:
@@ -99,38 +94,17 @@ def train(
 
     Raises InterruptedRunError then, and UsageError where the files cannot be written.
     """
-    from laaf_cli.cli.interrupt import StopFlag
-    from laaf_cli.errors import InterruptedRunError, UsageError
-    from laaf_cli.files.target import check_target
-    from laaf_cli.network.devices import torch_device
-    from laaf_cli.sweep import ENDED_WELL, State
-    from laaf_cli.sweep import sweep as train_all
-    from laaf_cli.terminal.sweep_progress import make_sweep_progress
-
-    if scheduler is not None and jobs is not None:
-        raise UsageError("--jobs is for this machine, and --scheduler names another")
-    if scheduler is None:
-        for name in {run.plan.spec.device for run in runs}:
-            torch_device(name)
-    for folder in dict.fromkeys(run.path.parent for run in runs):
-        check_target(folder / ".laaf-sweep.h5", overwrite=True, setting="directory")
-    n_processors = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    n_jobs = min(jobs or n_processors, len(runs))
+    stderr = messages()  # made here: the signal may come while a console is being imported
+    what = "stopping; what is trained of unfinished runs is lost since their last checkpoints"
     with (
-        StopFlag(
-            "stopping; what is trained of unfinished runs is lost since their last checkpoints"
-        ) as stop,
-        _executor(n_jobs, scheduler) as executor,
+        StopFlag(lambda: stderr.print(what, markup=False, soft_wrap=True)) as stop,
         make_sweep_progress(runs, quiet=quiet) as progress,
     ):
-        outcomes = train_all(
+        outcomes = train_runs(
             runs,
-            executor,
-            threads=max(1, n_processors // n_jobs) if scheduler is None else None,
+            jobs=jobs,
+            scheduler=scheduler,
             overwrite=overwrite,
-            keeps=scheduler is None,
             on_change=progress,
             should_stop=stop.is_set,
         )
@@ -144,23 +118,8 @@ def train(
     return outcomes
 
 
-@contextmanager
-def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
-    from laaf_cli.sweep import LocalProcesses, dask_executor
-
-    if scheduler is not None:
-        with dask_executor(scheduler) as executor:
-            yield executor
-    else:
-        with LocalProcesses(jobs) as executor:
-            yield executor
-
-
 def failures(outcomes: Sequence[Outcome]) -> LaafError | None:
     """The error that a sweep ends in, with every run that failed; None where all went well."""
-    from laaf_cli.errors import DivergedError, LaafError
-    from laaf_cli.sweep import State
-
     failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
     diverged = [outcome for outcome in outcomes if outcome.state is State.DIVERGED]
     lines = [f"{outcome.run.path}: {outcome.detail}" for outcome in (*failed, *diverged)]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from laaf_cli.cli import console, one_run, options
+from laaf_cli.errors import UsageError
+from laaf_cli.runs import session
+from laaf_cli.runs.lifecycle import lifecycle
+from laaf_cli.runs.resume.replan import Resumption
+from laaf_cli.terminal.progress import make_download_progress
 from laaf_cli.images.cli import options as image_options
 
-if TYPE_CHECKING:
-    from laaf_cli.runs.resume.replan import Resumption
 
 
 def resume(
@@ -92,40 +95,21 @@ def resume(
 
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
-    from laaf_cli.errors import UsageError
-    from laaf_cli.files.lock import claimed
-    from laaf_cli.files.target import check_target
-    from laaf_cli.runfile import SealedRun
-    from laaf_cli.runs.checkpoints import CheckpointFiles
-    from laaf_cli.runs.lifecycle import lifecycle, read_past
-    from laaf_cli.terminal.progress import make_download_progress
-
-    one_run.check_bounds(max_seconds, max_error)
-    files = CheckpointFiles.of(run)
-    target = output or files.run
-    common: Any = {
-        "max_seconds": max_seconds,
-        "device": device.value if device else None,
-        "dtype": dtype.value if dtype else None,
-        "stored_spec": stored_spec,
-    }
+    session.check_bounds(max_seconds=max_seconds, max_error=max_error)
     if run.suffix in (".yaml", ".yml"):
         raise UsageError(
             f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file"
         )
-    # Before anything is made on the way to the target.
-    SealedRun(files.latest().path, must_be_sealed=True).close()
-    check_target(target, overwrite=overwrite or output is None)
-    with claimed(target):
-        if target.resolve() != files.run.resolve():
-            one_run.check_checkpoint(target, overwrite=overwrite)
-        found = files.latest()
-        if found.damage:
-            console.print_warning(
-                f"{found.damage}\nGoing on from the checkpoint before it, {found.path}"
-            )
-        past = read_past(found.path)
-        one_run.use_threads(past.attributes["threads"])
+    common: dict[str, Any] = {
+        "max_seconds": max_seconds,
+        "device": device,
+        "dtype": dtype,
+        "stored_spec": stored_spec,
+    }
+    with session.take_up(
+        run, output=output, overwrite=overwrite, warn=console.print_warning
+    ) as taken_up:
+        past, target = taken_up.past, taken_up.target
         life = lifecycle(past.attributes["task"])
         if past.attributes["task"] == "images":
             _refuse("a run over images", {"--iterations": iterations, "--retries": retries or None})
@@ -155,8 +139,6 @@ def resume(
 
 def _refuse(what: str, given: Mapping[str, object]) -> None:
     """Raises UsageError for options that mean nothing to a run."""
-    from laaf_cli.errors import UsageError
-
     for option, value in given.items():
         if value is not None:
             raise UsageError(

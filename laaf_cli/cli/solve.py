@@ -5,14 +5,15 @@ is.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from laaf_cli.cli import console, one_run, options
-
-if TYPE_CHECKING:
-    from laaf_cli.runs.plan import Plan
+from laaf_cli.runs import session
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.runs.settings import EquationSettings
+from laaf_cli.spec import bundled
 
 
 def solve(
@@ -49,9 +50,6 @@ def solve(
 
     Example:  laaf solve burgers --activation nlaaf --n 10
     """
-    from laaf_cli.runs.settings import EquationSettings
-    from laaf_cli.spec import bundled
-
     text = bundled.find(spec)
     chosen = options.typed(
         EquationSettings,
@@ -66,10 +64,7 @@ def solve(
         dtype=dtype,
     )
     overrides = chosen.overrides(text)
-
-    from laaf_cli.runs.plan import make_plan
-
-    one_run.check_bounds(max_seconds, max_error)
+    session.check_bounds(max_seconds=max_seconds, max_error=max_error)
     plan = make_plan(
         text,
         overrides,
@@ -78,7 +73,8 @@ def solve(
         allow_python=allow_python,
     )
     one_run.check_max_error(plan, max_error)
-    with one_run.target(output or plan.default_output, overwrite=overwrite) as target:
+    target = output or plan.default_output
+    with session.claim(target, overwrite=overwrite):
         if not quiet:
             _announce(plan)
         finished = one_run.train(plan, target, retries=retries, quiet=quiet)

@@ -2,4 +2,4 @@
 
 from laaf_cli.sweep.executors import LocalProcesses, dask_executor
 from laaf_cli.sweep.grid import Alternative, MakePlan, PlannedRun, plan_runs
-from laaf_cli.sweep.sweep import ENDED_WELL, Outcome, State, sweep
+from laaf_cli.sweep.sweep import ENDED_WELL, Outcome, State, sweep, train_runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -15,6 +16,8 @@ import torch
 
 from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError, within_memory
 from laaf_cli.files.lock import claimed
+from laaf_cli.files.target import check_target
+from laaf_cli.network import torch_device
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
@@ -22,6 +25,7 @@ from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.sweep.executors import LocalProcesses, dask_executor
 from laaf_cli.sweep.grid import PlannedRun
 
 POLL_S = 0.2
@@ -55,6 +59,51 @@ class Outcome:
     wall_time_s: float = math.nan
     detail: str = ""
     exit_code: ExitCode = ExitCode.OK
+
+
+def train_runs(
+    runs: Sequence[PlannedRun],
+    *,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+    on_change: Callable[[Outcome], None] = lambda _outcome: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Outcome]:
+    """Trains every run that is not finished, on this machine or on a Dask cluster, as `sweep` does.
+
+    Args:
+        runs: what is trained.
+        jobs: runs at a time on this machine; one per processor where it is None.
+        scheduler: address of the scheduler of a Dask cluster.
+        overwrite: whether finished runs are trained anew.
+        on_change: called whenever the state of a run changes.
+        should_stop: asked several times a second; True cancels what is not finished.
+
+    Raises:
+        UsageError: the files cannot be written, or there is no such device.
+    """
+    if scheduler is not None and jobs is not None:
+        raise UsageError("`jobs` is for this machine, and `scheduler` names another")
+    if scheduler is None:
+        for name in {run.plan.spec.device for run in runs}:
+            torch_device(name)
+    for folder in dict.fromkeys(run.path.parent for run in runs):
+        check_target(folder / ".laaf-sweep.h5", overwrite=True, setting="directory")
+    n_processors = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    n_jobs = min(jobs or n_processors, len(runs))
+    with dask_executor(scheduler) if scheduler else LocalProcesses(n_jobs) as executor:
+        return sweep(
+            runs,
+            executor,
+            threads=max(1, n_processors // n_jobs) if scheduler is None else None,
+            overwrite=overwrite,
+            keeps=scheduler is None,
+            on_change=on_change,
+            should_stop=should_stop,
+        )
 
 
 def sweep(

@@ -175,7 +175,7 @@ def classify(
     from laaf_cli.images.plan import make_image_plan
     from laaf_cli.terminal.progress import make_download_progress
 
-    one_run.check_bounds(max_seconds, max_error)
+    session.check_bounds(max_seconds=max_seconds, max_error=max_error)
     with make_download_progress(quiet=quiet) as progress:
         plan = make_image_plan(
             text,
@@ -185,7 +185,8 @@ def classify(
             download=download,
             progress=progress,
         )
-    with one_run.target(output or plan.default_output, overwrite=overwrite) as target:
+    target = output or plan.default_output
+    with session.claim(target, overwrite=overwrite):
         if not quiet:
             announce(plan)
         finished = one_run.train(plan, target, quiet=quiet)

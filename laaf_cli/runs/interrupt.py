@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from laaf_cli.terminal.messages import messages
-
 
 class StopFlag:
-    """A flag that the signals set, while the `with` lasts; `message` says what the first one
-    does.
+    """A flag that the signals set, while the `with` lasts.
+
+    Outside of the main thread, where Python takes no signals, nothing sets it.
+
+    Args:
+        on_first: called when the first signal comes; what it needs should be imported already.
     """
 
-    def __init__(self, message: str) -> None:
-        self._message = message
-        # Made here: the signal may come while the program itself imports what a console needs.
-        self._console = messages()
+    def __init__(self, on_first: Callable[[], None]) -> None:
+        self._on_first = on_first
         self._set = False
         self._previous: dict[int, Any] = {}
 
@@ -25,8 +27,9 @@ class StopFlag:
         return self._set
 
     def __enter__(self) -> StopFlag:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._on_signal)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,4 +40,4 @@ class StopFlag:
         if self._set:
             raise KeyboardInterrupt
         self._set = True
-        self._console.print(self._message, markup=False, soft_wrap=True)
+        self._on_first()

@@ -1,0 +1,260 @@
+"""One training from claim to file: the target is claimed, checkpoints are kept, the run is saved.
+
+The order is that of the functions: `claim` a target, `train` a plan to it, and ask what the
+finished run ends in (`error_of`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from laaf_cli.errors import (
+    BoundExceededError,
+    DivergedError,
+    InterruptedRunError,
+    LaafError,
+    OutOfMemoryError,
+    RunFileError,
+    UsageError,
+)
+from laaf_cli.files.lock import claimed
+from laaf_cli.files.target import check_target
+from laaf_cli.runfile import SealedRun
+from laaf_cli.runs.checkpoints import CheckpointFiles
+from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.interrupt import StopFlag
+from laaf_cli.runs.progress import Callback
+from laaf_cli.runs.lifecycle import lifecycle, read_past
+from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.resume.past import UNFINISHED, Past
+
+
+def check_bounds(**bounds: float | None) -> None:
+    """Raises UsageError for a bound that is not finite, by the name of its setting."""
+    for name, bound in bounds.items():
+        if bound is not None and not math.isfinite(bound):
+            raise UsageError(f"`{name}` takes a finite number, not {bound}")
+
+
+@contextmanager
+def claim(path: Path, *, overwrite: bool) -> Iterator[None]:
+    """Keeps the file of a new run from every other process.
+
+    Raises:
+        UsageError: it cannot be written, or holds a run, finished or not, that is not to be
+            replaced.
+    """
+    if not overwrite and path.is_file():
+        check_not_interrupted(path)
+    check_target(path, overwrite=overwrite)
+    with claimed(path):
+        check_target(path, overwrite=overwrite)  # another process may just have written it
+        check_no_checkpoint(path, overwrite=overwrite)
+        yield
+
+
+def check_not_interrupted(path: Path) -> None:
+    """Raises UsageError where a run file is there that can be resumed: that may be wanted."""
+    try:
+        with SealedRun(path) as run:
+            facts = run.attributes
+    except RunFileError:
+        return  # what it is else is told by whoever writes there
+    if facts["stop_reason"] in UNFINISHED:
+        raise UsageError(
+            f"{path} is there already, interrupted after {facts['iterations']} iterations\n"
+            f"`load({str(path)!r}).resume()` goes on with it, `overwrite` replaces it, `output` "
+            "names another."
+        )
+
+
+def check_no_checkpoint(path: Path, *, overwrite: bool) -> None:
+    """Raises UsageError where an unfinished training of a run file is there.
+
+    To overwrite it is to remove it: it must not be taken for what the new training has kept.
+    """
+    files = CheckpointFiles(path)
+    if overwrite:
+        files.remove()
+    for checkpoint in files.present():
+        raise UsageError(
+            f"{checkpoint} holds an unfinished training; `load({str(path)!r}).resume()` goes on "
+            "with it, `overwrite` starts anew"
+        )
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """A run that is to go on: what was read of it, and the claimed file that it goes to."""
+
+    past: Past
+    target: Path
+
+
+@contextmanager
+def take_up(
+    path: Path, *, output: Path | None = None, overwrite: bool = False, warn: Callable[[str], None]
+) -> Iterator[TakenUp]:
+    """Reads a run that is to go on, from its newest checkpoint or its file, and claims the file
+    that it goes to.
+
+    Args:
+        path: a run file, written or not yet, or its checkpoint.
+        output: the new file; None takes that of the run itself.
+        overwrite: whether a file there is replaced.
+        warn: called where the newest checkpoint is damaged.
+
+    Raises:
+        RunFileError: there is nothing that can be read.
+        UsageError: the new file cannot be written, or holds another run.
+    """
+    files = CheckpointFiles.of(path)
+    target = output or files.run
+    SealedRun(files.latest().path).close()  # before anything is made on the way to the target
+    check_target(target, overwrite=overwrite or output is None)
+    with claimed(target):
+        if target.resolve() != files.run.resolve():
+            check_no_checkpoint(target, overwrite=overwrite)
+        found = files.latest()
+        if found.damage:
+            warn(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
+        past = read_past(found.path)
+        # As many threads as before, where there are so many processors: another number rounds
+        # otherwise.
+        if 1 <= (n_threads := past.attributes["threads"]) <= (os.cpu_count() or 1):
+            torch.set_num_threads(n_threads)
+        yield TakenUp(past, target)
+
+
+def stopping(plan: AnyPlan) -> str:
+    """What is said when the first signal has come."""
+    last = "writes nothing" if plan.spec.checkpoint is None else "leaves the last checkpoint"
+    return (
+        "stopping after this iteration, to write what was reached; once more stops at once "
+        f"and {last}"
+    )
+
+
+def train(
+    plan: AnyPlan,
+    target: Path,
+    *,
+    past: Past | None = None,
+    retries: int = 0,
+    on_progress: Callback = lambda _progress: None,
+    warn: Callable[[str], None],
+    on_stop: Callable[[str], None],
+) -> FinishedRun[Told]:
+    """Trains and writes; a signal that comes while the file is written does not keep it from being
+    written. While the training goes on it is kept beside the run file.
+
+    Args:
+        plan: what is trained.
+        target: path of the run file, which the caller has claimed.
+        past: a run to go on from, as if it had never stopped.
+        retries: how often a training that diverges goes back to its last good state.
+        on_progress: called with every event.
+        warn: called with what goes wrong and does not end the training.
+        on_stop: called with what a first signal does, when it has come.
+
+    Raises:
+        InterruptedRunError: it was stopped at once; names what was kept.
+        DivergedError: a resumed training diverged before its first iteration.
+        OutOfMemoryError, UsageError: memory does not suffice, or the file cannot be written.
+    """
+    kept = CheckpointFiles(target)
+    has_failed = False
+
+    def keep(unfinished: FinishedRun[Told]) -> None:
+        nonlocal has_failed
+        try:
+            kept.save(unfinished.record)
+            has_failed = False
+        except OSError as error:
+            if not has_failed:
+                reason = error.strerror or error
+                warn(f"the checkpoint {kept.newest} cannot be written: {reason}; training goes on")
+            has_failed = True
+
+    def last_kept() -> Path | None:
+        try:
+            return kept.readable()
+        except RunFileError:
+            return None
+
+    resume = f"`load({str(target)!r}).resume()` goes on from there."
+    try:
+        with StopFlag(lambda: on_stop(stopping(plan))) as stop:
+            finished = lifecycle(plan.task).train(
+                plan,
+                past=past,
+                retries=retries,
+                on_progress=on_progress,
+                on_checkpoint=keep,
+                should_stop=stop.is_set,
+            )
+            summary = finished.summary
+            if past is not None and summary.stop_reason == "diverged":
+                if summary.iterations <= past.iterations:  # what there is, is the better state
+                    raise DivergedError(
+                        f"training diverged at once: {summary.stop_detail}\n{past.path} is as it "
+                        "was."
+                    )
+            saved = finished.save(target)
+    except KeyboardInterrupt:
+        if (path := last_kept()) is None:
+            raise
+        raise InterruptedRunError(f"interrupted; the last checkpoint is {path}\n{resume}") from None
+    except (OutOfMemoryError, UsageError) as error:
+        if (path := last_kept()) is None:
+            raise
+        raise type(error)(f"{error}\nThe last checkpoint is {path}; {resume}") from None
+    kept.remove()
+    return saved
+
+
+def error_of(finished: FinishedRun[Told], max_error: float | None) -> LaafError | None:
+    """The error that a finished run ends in, None where it went well; its file is written all the
+    same.
+
+    Args:
+        finished: the run.
+        max_error: bound on its error, None without one.
+    """
+    summary = finished.summary
+    path = repr(summary.path)
+    if summary.stop_reason == "diverged":
+        task = str(finished.record.attributes["task"])
+        remedies = ["A smaller `learning_rate`", "`dtype='float64'`"]
+        if "retries" in lifecycle(task).resume_options.__dataclass_fields__:
+            remedies.append(f"`load({path}).resume(retries=3)`")
+        *first, last = remedies
+        comma = "," if len(first) > 1 else ""
+        return DivergedError(
+            f"training diverged: {summary.stop_detail}\n"
+            f"The last good state, of iteration {summary.iterations}, is in {summary.path}\n"
+            f"{', '.join(first)}{comma} or {last} may help."
+        )
+    if summary.stop_reason == "interrupted":
+        return InterruptedRunError(
+            f"interrupted at iteration {summary.iterations}; the run is in {summary.path}\n"
+            f"`load({path}).resume()` goes on from there."
+        )
+    if max_error is not None and summary.why_unknown:
+        return BoundExceededError(
+            f"no error is known to be below {max_error:g}: {summary.why_unknown}"
+        )
+    if max_error is not None and not summary.error <= max_error:
+        measure = summary.measure
+        return BoundExceededError(
+            f"{measure.name} {measure.text(summary.error, 3)} is above the bound "
+            f"{measure.bound_text(max_error)}"
+        )
+    return None
