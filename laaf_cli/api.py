@@ -93,7 +93,7 @@ def solve(
     device: str | None = None,
     dtype: str | None = None,
     derivatives: str = "auto",
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - as `--set`
+    set: Mapping[str, Any] | None = None,
     allow_python: bool = False,
     retries: int = 0,
     output: str | os.PathLike[str] | None = None,
@@ -184,7 +184,7 @@ def reference(
     spec: SpecLike,
     *,
     method: str | None = None,
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - as `--set`
+    set: Mapping[str, Any] | None = None,
     allow_python: bool = False,
     **coordinates: Any,
 ) -> xr.Dataset:
@@ -215,7 +215,7 @@ def reference(
     places = Places({name: axes[name] for name in plan.problem.domain.coordinates}, is_grid=True)
     values = plan.reference.evaluate(places.block(0, places.n_points))
     fields = {name: field.reshape(places.shape) for name, field in values.fields.items()}
-    attributes = {
+    attributes: dict[str, str | float] = {
         "method": plan.reference.method,
         "error_estimate": values.error_estimate,
         "wall_time_s": values.wall_time_s,
@@ -230,7 +230,7 @@ def sweep(
     n: float | Sequence[float | None] | None = None,
     slope_recovery: bool | Sequence[bool | None] | None = None,
     seeds: int | Iterable[int] = 5,
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - as `--set`
+    set: Mapping[str, Any] | None = None,
     directory: str | os.PathLike[str] = "runs",
     jobs: int | None = None,
     overwrite: bool = False,
@@ -268,7 +268,9 @@ def sweep(
                 ).overrides(text)
             )
         )
-        for kind, scale, recovery in product(_several(slopes), _several(n), _several(slope_recovery))
+        for kind, scale, recovery in product(
+            _several(slopes), _several(n), _several(slope_recovery)
+        )
     ]
 
     def plan(overrides: Sequence[Override]) -> Plan:
@@ -391,7 +393,7 @@ class Run:
 
     @cached_property
     def relative_l2(self) -> dict[str, float] | None:
-        """The relative L2 error of each unknown on the evaluation grid; None without a reference."""
+        """Relative L2 error of each unknown on the evaluation grid; None without a reference."""
         if self.reference is None:
             return None
         return {
@@ -417,8 +419,7 @@ class Run:
                 data[name] = (("iteration", dimension), np.stack(list(table.values()), axis=1))
         names = {"term": list(history.terms), "constant": list(history.constants)}
         return xr.Dataset(
-            data,
-            {"iteration": iteration} | {key: words for key, words in names.items() if words},
+            data, {"iteration": iteration} | {key: words for key, words in names.items() if words}
         )
 
     @cached_property
@@ -464,7 +465,11 @@ class Run:
         )
 
     def plot(
-        self, kind: str = "solution", *, times: Sequence[float] | None = None, unknown: str | None = None
+        self,
+        kind: str = "solution",
+        *,
+        times: Sequence[float] | None = None,
+        unknown: str | None = None,
     ) -> Figure:
         """A figure of the run.
 
@@ -594,7 +599,8 @@ def _text(spec: SpecLike) -> Text:
 
 def _assignments(changes: Mapping[str, Any] | None) -> tuple[Override, ...]:
     return tuple(
-        Override.from_assignment(f"{path}={as_yaml(value)}") for path, value in (changes or {}).items()
+        Override.from_assignment(f"{path}={as_yaml(value)}")
+        for path, value in (changes or {}).items()
     )
 
 
@@ -604,7 +610,7 @@ def _plan(
     max_seconds: float | None = None,
     derivatives: str = "auto",
     allow_python: bool = False,
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - as `--set`
+    set: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Plan:
     session.check_bounds(max_seconds=max_seconds)

@@ -79,7 +79,18 @@ def test_a_run_is_that_of_the_command_line(run: laaf.Run, tmp_path: Path) -> Non
     """The same spec as YAML and from the shell gives the same numbers."""
     spec = tmp_path / "heat.yaml"
     spec.write_text(text_of(HEAT).content)
-    command = [sys.executable, "-m", "laaf_cli", "solve", spec, "--seed", "3", "-o", tmp_path / "a.h5", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "laaf_cli",
+        "solve",
+        spec,
+        "--seed",
+        "3",
+        "-o",
+        tmp_path / "a.h5",
+        "-q",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     other = laaf.load(tmp_path / "a.h5")
     assert (other.solution["u"].values == run.solution["u"].values).all()
@@ -98,7 +109,10 @@ def test_a_run_as_datasets(run: laaf.Run) -> None:
     np.testing.assert_allclose((run.solution - run.reference)["u"], run.error["u"], atol=1e-15)
     size = np.linalg.norm(run.error["u"]) / np.linalg.norm(run.reference["u"])
     assert run.relative_l2["u"] == pytest.approx(size)
-    assert run.reference.attrs["method"] == "closed form of the spec; " + run.reference.attrs["method"].partition("; ")[2]
+    assert (
+        run.reference.attrs["method"]
+        == "closed form of the spec; " + run.reference.attrs["method"].partition("; ")[2]
+    )
     assert list(run.history["term"].values) == ["heat", "start", "walls", "slope_recovery"]
     assert run.history["terms"].dims == ("iteration", "term")
     total = (run.history["terms"] * run.history["weights"]).sum("term")
@@ -127,7 +141,9 @@ def test_the_network_anywhere(run: laaf.Run) -> None:
         ("u_xxxxx", {"x": 0, "t": 0}, "order"),
     ],
 )
-def test_what_a_network_cannot_be_asked(run: laaf.Run, field: str, coordinates: dict[str, float], message: str) -> None:
+def test_what_a_network_cannot_be_asked(
+    run: laaf.Run, field: str, coordinates: dict[str, float], message: str
+) -> None:
     with pytest.raises(laaf.UsageError, match=message):
         run(field, **coordinates)
 
@@ -171,7 +187,12 @@ def test_interrupting_returns_what_was_reached() -> None:
             time.sleep(0.01)
 
     before = signal.getsignal(signal.SIGINT)
-    run = laaf.solve(HEAT, iterations=100_000, callback=lambda now: stop(now) if now.iteration in (3, 4, 5) else None, progress=False)
+    run = laaf.solve(
+        HEAT,
+        iterations=100_000,
+        callback=lambda now: stop(now) if now.iteration in (3, 4, 5) else None,
+        progress=False,
+    )
     assert run.attributes["stop_reason"] == "interrupted"
     assert 3 <= run.attributes["iterations"] < 100_000
     assert signal.getsignal(signal.SIGINT) is before
@@ -184,7 +205,11 @@ def test_settings_change_the_spec() -> None:
     )  # fmt: skip
     settings = run.settings
     assert settings["slopes"] | {"recovery": None} == settings["slopes"]
-    assert (settings["slopes"]["kind"], settings["slopes"]["n"], settings["seed"]) == ("llaaf", 5, 9)
+    assert (settings["slopes"]["kind"], settings["slopes"]["n"], settings["seed"]) == (
+        "llaaf",
+        5,
+        9,
+    )
     assert (settings["network"]["hidden"], settings["points"]["interior"]) == ([4], 7)
     assert settings["dtype"] == "float32"
 
@@ -234,12 +259,29 @@ def test_specs_of_objects_are_those_of_yaml(name: str) -> None:
     assert load(text_of(plain)).root.plain() == plain
 
 
-@pytest.mark.parametrize("value", ["1e-3", "true", "", "null", "~", "a: b", "- x", "12", "x = -1", "[1]", "#", "ä", "0.01/pi"])
+@pytest.mark.parametrize(
+    "value",
+    ["1e-3", "true", "", "null", "~", "a: b", "- x", "12", "x = -1", "[1]", "#", "ä", "0.01/pi"],
+)
 def test_texts_stay_texts(value: str) -> None:
     assert load(text_of({"title": value})).root.plain() == {"title": value}
 
 
-@pytest.mark.parametrize("value", [1, -2.5, 1e-300, True, None, "x = -1", [50, 50], {"kind": "step", "every": 3}, np.float32(0.5), np.arange(3)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        1,
+        -2.5,
+        1e-300,
+        True,
+        None,
+        "x = -1",
+        [50, 50],
+        {"kind": "step", "every": 3},
+        np.float32(0.5),
+        np.arange(3),
+    ],
+)
 def test_values_on_one_line(value: Any) -> None:
     assert "\n" not in as_yaml(value)
 
@@ -291,10 +333,17 @@ def test_a_run_file_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_notebook_of_the_docs_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(DOCS.parent) if "site-packages" not in laaf.__file__ else "")
+    monkeypatch.setenv(
+        "PYTHONPATH", str(DOCS.parent) if "site-packages" not in laaf.__file__ else ""
+    )
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     notebook = nbformat.read(DOCS / "burgers.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
+    ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     kinds = [kind for output in outputs for kind in output.get("data", {})]
     assert kinds.count("text/html") >= 2  # the run, the comparison

@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from laaf_cli.cli.app import COMMANDS
-from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.cli.outputs import RECORDS
 from laaf_cli.errors import ExitCode
 from laaf_cli.json_record import record_schema
+from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.training import PhaseEnd, StopReason
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schemas"

@@ -16,13 +16,13 @@ import torch
 from conftest import Laaf, plan_of, resealed
 from jsonschema import Draft202012Validator
 
-from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.errors import RunFileError
 from laaf_cli.files.lock import CHECKPOINTS
 from laaf_cli.runfile import write_run
 from laaf_cli.runfile.seal import seal
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.resume.resumption import EquationResumeOptions, resume
 from laaf_cli.runs.resume.state import PastRun

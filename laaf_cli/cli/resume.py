@@ -10,12 +10,11 @@ import typer
 
 from laaf_cli.cli import console, one_run, options
 from laaf_cli.errors import UsageError
+from laaf_cli.images.cli import options as image_options
 from laaf_cli.runs import session
 from laaf_cli.runs.lifecycle import lifecycle
 from laaf_cli.runs.resume.replan import Resumption
 from laaf_cli.terminal.progress import make_download_progress
-from laaf_cli.images.cli import options as image_options
-
 
 
 def resume(

@@ -30,9 +30,9 @@ from laaf_cli.runfile import SealedRun
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.interrupt import StopFlag
-from laaf_cli.runs.progress import Callback
 from laaf_cli.runs.lifecycle import lifecycle, read_past
 from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.progress import Callback
 from laaf_cli.runs.resume.past import UNFINISHED, Past
 
 
@@ -201,12 +201,12 @@ def train(
                 should_stop=stop.is_set,
             )
             summary = finished.summary
-            if past is not None and summary.stop_reason == "diverged":
-                if summary.iterations <= past.iterations:  # what there is, is the better state
-                    raise DivergedError(
-                        f"training diverged at once: {summary.stop_detail}\n{past.path} is as it "
-                        "was."
-                    )
+            has_diverged = summary.stop_reason == "diverged"
+            if past is not None and has_diverged and summary.iterations <= past.iterations:
+                # What there is, is the better state.
+                raise DivergedError(
+                    f"training diverged at once: {summary.stop_detail}\n{past.path} is as it was."
+                )
             saved = finished.save(target)
     except KeyboardInterrupt:
         if (path := last_kept()) is None:

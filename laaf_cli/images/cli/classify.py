@@ -144,6 +144,7 @@ def classify(
     """
     from laaf_cli.errors import UsageError
     from laaf_cli.images.settings import ImageSettings
+    from laaf_cli.runs import session
     from laaf_cli.spec import bundled
 
     if dataset.endswith(".npz"):
