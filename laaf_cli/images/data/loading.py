@@ -62,7 +62,8 @@ def load_images(
 
 def _existing_or_new(folder: Path) -> Path:
     """The folder; raises DataSetError where something else bears its name."""
-    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112 - Path raises for what is no path
+    # Path raises for what is no path.
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
         raise DataSetError(
             f"{shown_path(folder)} is no folder, and data sets lie in one; "
             "`data_dir='DIR'` names it"
