@@ -11,11 +11,12 @@ import os
 import shutil
 import sys
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -349,15 +350,12 @@ class Run:
         path: of its run file.
     """
 
-    def __init__(self, path: Path, folder: TemporaryDirectory[str] | None = None) -> None:
+    def __init__(self, path: Path, folder: str | None = None) -> None:
         self.path = path
-        self._folder = folder
-        """Holds the file of a run that is not saved, as long as the run is used."""
-
-    @property
-    def is_saved(self) -> bool:
+        self.is_saved = folder is None
         """Whether the run file outlives this object."""
-        return self._folder is None
+        if folder is not None:
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
@@ -627,12 +625,12 @@ def _plan(
 
 def _target(
     output: str | os.PathLike[str] | None, name: str
-) -> tuple[TemporaryDirectory[str] | None, Path]:
+) -> tuple[str | None, Path]:
     """Where a run goes; without an output a folder that lasts as long as it is used."""
     if output is not None:
         return None, Path(output)
-    folder = TemporaryDirectory(prefix="laaf-")
-    return folder, Path(folder.name) / name
+    folder = mkdtemp(prefix="laaf-")
+    return folder, Path(folder) / name
 
 
 def _train(
