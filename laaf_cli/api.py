@@ -623,9 +623,7 @@ def _plan(
     )
 
 
-def _target(
-    output: str | os.PathLike[str] | None, name: str
-) -> tuple[str | None, Path]:
+def _target(output: str | os.PathLike[str] | None, name: str) -> tuple[str | None, Path]:
     """Where a run goes; without an output a folder that lasts as long as it is used."""
     if output is not None:
         return None, Path(output)

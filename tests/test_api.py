@@ -111,11 +111,8 @@ def test_a_run_as_datasets(run: laaf.Run) -> None:
     np.testing.assert_allclose((run.solution - run.reference)["u"], run.error["u"], atol=1e-15)
     size = np.linalg.norm(run.error["u"]) / np.linalg.norm(run.reference["u"])
     assert run.relative_l2["u"] == pytest.approx(size)
-    assert (
-        run.reference.attrs["method"]
-        == "closed form of the spec; " + run.reference.attrs["method"].partition("; ")[2]
-    )
-    assert list(run.history["term"].values) == ["heat", "start", "walls", "slope_recovery"]
+    assert str(run.reference.attrs["method"]).startswith("closed form of the spec")
+    assert set(run.history["term"].values) == {"heat", "start", "walls", "slope_recovery"}
     assert run.history["terms"].dims == ("iteration", "term")
     total = (run.history["terms"] * run.history["weights"]).sum("term")
     np.testing.assert_allclose(total, run.history["total"], rtol=1e-12)
