@@ -7,10 +7,9 @@ from pathlib import Path
 from laaf_cli.cli import console
 from laaf_cli.cli.outputs import tables_of
 from laaf_cli.errors import UsageError
-from laaf_cli.runs import session
+from laaf_cli.runs import memory, session
 from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.lifecycle import lifecycle
-from laaf_cli.runs.memory import warning
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.resume.past import Past
@@ -27,7 +26,7 @@ def check_max_error(plan: Plan, max_error: float | None) -> None:
 
 def memory_warnings(plan: AnyPlan) -> list[str]:
     """That the training will hardly fit into the memory, where it will not."""
-    told = warning(plan.device.type, lifecycle(plan.task).consumers(plan))
+    told = memory.warning(plan.device.type, lifecycle(plan.task).consumers(plan))
     return [told] if told else []
 
 

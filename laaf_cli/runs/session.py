@@ -63,7 +63,7 @@ def claim(path: Path, *, overwrite: bool) -> Iterator[None]:
 def check_not_interrupted(path: Path) -> None:
     """Raises UsageError where a run file is there that can be resumed: that may be wanted."""
     try:
-        with SealedRun(path) as run:
+        with SealedRun(path, must_be_sealed=True) as run:
             facts = run.attributes
     except RunFileError:
         return  # what it is else is told by whoever writes there
@@ -117,7 +117,8 @@ def take_up(
     """
     files = CheckpointFiles.of(path)
     target = output or files.run
-    SealedRun(files.latest().path).close()  # before anything is made on the way to the target
+    # Before anything is made on the way to the target.
+    SealedRun(files.latest().path, must_be_sealed=True).close()
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):
         if target.resolve() != files.run.resolve():

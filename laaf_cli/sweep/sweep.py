@@ -17,7 +17,7 @@ import torch
 from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError, within_memory
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
-from laaf_cli.network import torch_device
+from laaf_cli.network.devices import torch_device
 from laaf_cli.problem import grid_points
 from laaf_cli.reference import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
