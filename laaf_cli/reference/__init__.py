@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from laaf_cli.expression import ExpressionError
@@ -18,66 +19,80 @@ from laaf_cli.spec import Reference as ReferenceSpec
 MakeReference = Callable[[Problem, ReferenceSpec, Path], Reference]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReferenceKind:
-    """A row of the table: how a reference is made from a problem, its spec and the spec's
-    folder.
+    """A row of the table.
+
+    make: a problem, its spec and the spec's folder → the reference; raises ReferenceRefusedError,
+    with the reason, for a problem that it does not apply to. priority: of the rows that `auto`
+    tries, the least first; None for one that must be named. needs_constants: whether it needs the
+    true values of learned constants.
     """
 
     make: MakeReference
     meaning: str
+    priority: int | None = None
+    needs_constants: bool = True
 
 
 REFERENCES: dict[str, ReferenceKind] = {
     "spectral": ReferenceKind(
-        lambda problem, _spec, _folder: make_spectral(problem),
-        (
-            "the equations of the spec themselves, solved by collocation; twice, the difference "
-            "being the error"
-        ),
+        make=lambda problem, _spec, _folder: make_spectral(problem),
+        meaning="the equations of the spec themselves, solved by collocation; twice, the "
+        "difference being the error",
+        priority=0,
     ),
     "hopf-cole": ReferenceKind(
-        lambda problem, _spec, _folder: HopfCole(problem),
-        "Burgers' equation with constant viscosity between walls with u = 0",
+        make=lambda problem, _spec, _folder: HopfCole(problem),
+        meaning="Burgers' equation with constant viscosity between walls with u = 0",
     ),
     "exact": ReferenceKind(
-        lambda problem, _spec, _folder: ClosedForm(problem), "a closed form, as `{exact: {u: …}}`"
+        make=lambda problem, _spec, _folder: ClosedForm(problem),
+        meaning="a closed form, as `{exact: {u: …}}`",
+        needs_constants=False,
     ),
     "file": ReferenceKind(
-        lambda problem, spec, folder: Tabulated(problem, folder / str(spec.file), spec.names),
-        "values in a file, as `{file: FILE}`",
+        make=lambda problem, spec, folder: Tabulated(problem, folder / str(spec.file), spec.names),
+        meaning="values in a file, as `{file: FILE}`",
+        needs_constants=False,
     ),
 }
 
 NO_REFERENCE = "none"
 
 AUTO = "auto"
-"""Asks for the spectral reference where the problem has a form that it knows, and for none
-elsewhere.
-"""
+"""Asks for the first reference with a priority that applies, and for none where none does."""
 
 
 def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Reference | None:
-    """The reference that a spec names, or None for `none`; the spectral one for `auto`.
+    """The reference that a spec names, or None for `none`; the first that applies for `auto`.
 
-    folder: what relative paths of the spec are relative to. Raises ReferenceRefusedError, with the
-    reason, where the reference does not apply to the problem.
+    folder: what relative paths of the spec are relative to. Raises ReferenceRefusedError where the
+    reference does not apply to the problem, with the reason; of `auto`, that of the first row.
     """
     if spec.kind == NO_REFERENCE:
         return None
+    known, unknown_constants = problem, ""
     try:
         known = problem.at_truth()
-    except (KeyError, ExpressionError) as error:
-        # What is known of the unknowns themselves needs no constants.
-        if spec.kind not in ("exact", "file"):
-            why = f"the true value of '{error.args[0]}' is not known"
-            if isinstance(error, ExpressionError):
-                why = (
-                    "with the true values of the learned constants it cannot be written "
-                    f"out: {error.faults[0].what}"
-                )
-            raise ReferenceRefusedError(why) from None
-        known = problem
-    reference = REFERENCES["spectral" if spec.kind == AUTO else spec.kind].make(known, spec, folder)
-    reference.check(problem.domain)
-    return reference
+    except KeyError as error:
+        unknown_constants = f"the true value of '{error.args[0]}' is not known"
+    except ExpressionError as error:
+        unknown_constants = (
+            "with the true values of the learned constants it cannot be written "
+            f"out: {error.faults[0].what}"
+        )
+    ranked = [(row.priority, row) for row in REFERENCES.values() if row.priority is not None]
+    rows = [row for _, row in sorted(ranked, key=itemgetter(0))]
+    refusals = []
+    for row in rows if spec.kind == AUTO else [REFERENCES[spec.kind]]:
+        try:
+            if unknown_constants and row.needs_constants:
+                raise ReferenceRefusedError(unknown_constants)
+            reference = row.make(known, spec, folder)
+            reference.check(problem.domain)
+        except ReferenceRefusedError as refusal:
+            refusals.append(refusal)
+        else:
+            return reference
+    raise refusals[0]
