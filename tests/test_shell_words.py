@@ -17,7 +17,7 @@ LIBRARY = sorted(
     path
     for path in PACKAGE.rglob("*.py")
     if not {"cli", "kernel", "terminal"} & set(path.relative_to(PACKAGE).parts)
-    and path.name != "__main__.py"
+    and path.name not in ("__main__.py", "json_record.py")  # the latter names schemas of commands
 )
 IN_THE_SHELL = re.compile(rf"(?<![\w-])--[a-z]|\blaaf ({'|'.join(COMMANDS)})\b")
 

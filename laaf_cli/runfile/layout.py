@@ -26,10 +26,7 @@ class Entry:
 
 COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "format_version": Attribute(kind=int, meaning=f"version of this layout, {FORMAT_VERSION}"),
-    "task": Attribute(
-        kind=str,
-        meaning="`equation` for a run of `laaf solve`, `images` for one of `laaf classify`",
-    ),
+    "task": Attribute(kind=str, meaning="what was trained for: `equation` or `images`"),
     "laaf_version": Attribute(kind=str, meaning="version of laaf that wrote the file"),
     "title": Attribute(kind=str, meaning="title of the spec"),
     "problem": Attribute(kind=str, meaning="name of the spec file without its ending"),

@@ -26,7 +26,7 @@ class Task:
         problem_settings: the sections of the settings that make a problem.
         lifecycle: `module:NAME` of its `runs.lifecycle.Lifecycle`, as below of other parts.
         run_file: the class that reads its run files.
-        overview: the class that `laaf show` reads of a run file.
+        overview: the class of what is told of a run file.
         summary: the function that reads what comparing needs of a run file.
         figures: the `report.figures.kinds.Figures` of its runs.
     """
