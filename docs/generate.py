@@ -30,7 +30,7 @@ from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo, OptionInfo
 
 from laaf_cli.cli.app import COMMANDS
-from laaf_cli.cli.outputs import RECORDS
+from laaf_cli.cli.outputs import records
 from laaf_cli.cli.shell_words import in_shell_words
 from laaf_cli.cli.spec_schema import IMAGE_CHOICES, spec_schema
 from laaf_cli.errors import ExitCode, LaafError
@@ -732,8 +732,8 @@ def _value(kind: Any, info: OptionInfo) -> str:
 def json_schemas() -> str:
     """A row for each command with `--json`: its schema, and the keys at its top."""
     rows = []
-    for command, records in RECORDS.items():
-        keys = (codes(record_schema(command, record)["properties"]) for record in records)
+    for command, kinds in records().items():
+        keys = (codes(record_schema(command, record)["properties"]) for record in kinds)
         rows.append(
             (
                 code(f"laaf {command}"),
@@ -959,7 +959,7 @@ def pages() -> list[Path]:
 
 def schemas() -> dict[str, Schema]:
     """The files of docs/schemas/ by name: what each command prints with `--json`, and what may stand in a spec."""
-    found = {command: record_schema(command, *records) for command, records in RECORDS.items()}
+    found = {command: record_schema(command, *kinds) for command, kinds in records().items()}
     return found | {"spec": spec_schema()}
 
 

@@ -21,7 +21,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from rich.console import Console
 
-from laaf_cli.cli.outputs import RECORDS
+from laaf_cli.cli.outputs import records
 from laaf_cli.errors import RunFileError
 from laaf_cli.images.cli.tables import image_summary_tables
 from laaf_cli.images.data import ImageData, Images
@@ -303,7 +303,7 @@ def test_csv_and_json_name_the_measure(laaf: Laaf, folder: Path) -> None:
 def told_json(command: str, out: str) -> dict[str, Any]:
     """An output that follows the schema of its command."""
     value: dict[str, Any] = json.loads(out)
-    schema = record_schema(command, *RECORDS[command])
+    schema = record_schema(command, *records()[command])
     Draft202012Validator.check_schema(schema)
     faults = [
         f"{fault.json_path}: {fault.message}"
@@ -328,7 +328,7 @@ def test_show_prints_json_of_its_schema(laaf: Laaf, folder: Path, equation: Path
         told = told_json("show", laaf("show", folder / f"{name}-0.h5", "--json").out)
         assert bool(told["slopes"]) == (name != "fixed")
     assert "relative_l2" in told_json("show", laaf("show", equation, "--json").out)
-    assert not Draft202012Validator(record_schema("show", *RECORDS["show"])).is_valid({})
+    assert not Draft202012Validator(record_schema("show", *records()["show"])).is_valid({})
 
 
 def test_classify_and_resume_print_json_of_their_schemas(

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from laaf_cli.cli.app import COMMANDS
-from laaf_cli.cli.outputs import RECORDS
+from laaf_cli.cli.outputs import records
 from laaf_cli.errors import ExitCode
 from laaf_cli.json_record import record_schema
 from laaf_cli.runs.interrupt import StopFlag
@@ -110,10 +110,10 @@ def test_every_command_with_json_has_one() -> None:
         name
         for name, command in COMMANDS.items()
         if "json" in inspect.signature(command.load()).parameters
-    } == set(RECORDS)
+    } == set(records())
 
 
-@pytest.mark.parametrize("command", RECORDS)
+@pytest.mark.parametrize("command", records())
 def test_schemas_are_schemas(command: str) -> None:
     Draft202012Validator.check_schema(schema(command))
     assert schema(command)["$schema"] == Draft202012Validator.META_SCHEMA["$schema"]

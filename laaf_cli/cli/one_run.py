@@ -5,23 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from laaf_cli.cli import console
-from laaf_cli.cli.outputs import tables_of
+from laaf_cli.cli.task_tables import tables_of
 from laaf_cli.errors import UsageError
 from laaf_cli.runs import memory, session
 from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.lifecycle import lifecycle
-from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.resume.past import Past
 from laaf_cli.terminal.messages import messages
 from laaf_cli.terminal.progress import make_progress
 
 
-def check_max_error(plan: Plan, max_error: float | None) -> None:
+def check_max_error(plan: AnyPlan, max_error: float | None) -> None:
     """Raises UsageError for a bound on an error that will not be known."""
-    if max_error is not None and plan.reference is None:
-        why = plan.no_reference or "the spec asks for none"
-        raise UsageError(f"--max-error needs a reference, and there is none: {why}")
+    if max_error is not None and plan.without_error:
+        raise UsageError(f"--max-error needs a reference, and there is none: {plan.without_error}")
 
 
 def memory_warnings(plan: AnyPlan) -> list[str]:
@@ -56,7 +54,8 @@ def report(
     if json:
         console.print_json(finished.summary.as_json())
     else:
-        console.print_results(tables_of(finished.summary))
+        task = str(finished.record.attributes["task"])
+        console.print_results(tables_of(task).of_result(finished.summary))
     # Not even --quiet keeps these: an answer that may be wrong must not pass in silence.
     for warning in finished.summary.warnings:
         console.print_warning(warning)

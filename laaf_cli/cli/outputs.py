@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rich.table import Table
-
-from laaf_cli.cli.tables import summary_tables
-from laaf_cli.images.cli.tables import image_summary_tables
-from laaf_cli.images.record import ImageSummary
-from laaf_cli.images.report.overview import ImageOverview
 from laaf_cli.json_record import JsonRecord
 from laaf_cli.report.comparison_record import ComparisonRecord
-from laaf_cli.report.overview import Overview
-from laaf_cli.runs.finished import Told
 from laaf_cli.runs.inspection import Inspection, TermReport
 from laaf_cli.runs.plan import Plan
-from laaf_cli.runs.record import Summary
+from laaf_cli.runs.task import TASKS, loaded
 from laaf_cli.spec import RunSpec
 
 
@@ -88,25 +79,16 @@ class ReferenceRecord(JsonRecord):
     """The file that was written; null where none was."""
 
 
-def tables_of(summary: Told) -> Iterable[Table]:
-    """The closing tables of a run of any task."""
-    if isinstance(summary, ImageSummary):
-        return image_summary_tables(summary)
-    if isinstance(summary, Summary):
-        return summary_tables(summary)
-    raise TypeError(f"no tables for {type(summary).__name__}")
-
-
-RECORDS: dict[str, tuple[type[JsonRecord], ...]] = {
-    "check": (CheckRecord,),
-    "classify": (ImageSummary,),
-    "compare": (ComparisonRecord,),
-    "reference": (ReferenceRecord,),
-    "resume": (Summary, ImageSummary),
-    "show": (Overview, ImageOverview),
-    "solve": (Summary,),
-    "sweep": (ComparisonRecord,),
-}
-"""The record that each command prints, or those of which it prints one; `docs/generate.py`
-writes a schema for each.
-"""
+def records() -> dict[str, tuple[type[JsonRecord], ...]]:
+    """The record that each command prints, or those of which it prints one; `docs/generate.py`
+    writes a schema for each.
+    """
+    results = {row.command.strip("`()"): (loaded(row.result),) for row in TASKS.values()}
+    return results | {
+        "check": (CheckRecord,),
+        "compare": (ComparisonRecord,),
+        "reference": (ReferenceRecord,),
+        "resume": tuple(loaded(row.result) for row in TASKS.values()),
+        "show": tuple(loaded(row.overview) for row in TASKS.values()),
+        "sweep": (ComparisonRecord,),
+    }

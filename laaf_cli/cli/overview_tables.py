@@ -11,9 +11,11 @@ from laaf_cli.cli.tables import (
     absorbed_text,
     constants_table,
     has_weights,
+    summary_tables,
     value_or_dash,
     why_unknown,
 )
+from laaf_cli.cli.task_tables import TaskTables
 from laaf_cli.report.overview import Overview
 from laaf_cli.spec import Data, RunSpec
 from laaf_cli.spec.models import NO_BALANCE
@@ -226,3 +228,7 @@ def ended_text(facts: Mapping[str, Any], after: str) -> str:
     )
     ended = f"{reason} after {after}, {facts['wall_time_s']:.1f} s"
     return f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended
+
+
+TABLES = TaskTables(of_result=summary_tables, of_overview=overview_tables)
+"""Those of equations."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from laaf_cli.images.cli import options as image_options
 from laaf_cli.runs import session
 from laaf_cli.runs.lifecycle import lifecycle
 from laaf_cli.runs.resume.replan import Resumption
+from laaf_cli.runs.task import TASKS
 from laaf_cli.terminal.progress import make_download_progress
 
 
@@ -109,41 +110,36 @@ def resume(
         run, output=output, overwrite=overwrite, warn=console.print_warning
     ) as taken_up:
         past, target = taken_up.past, taken_up.target
-        life = lifecycle(past.attributes["task"])
-        if past.attributes["task"] == "images":
-            _refuse("a run over images", {"--iterations": iterations, "--retries": retries or None})
-            common |= {"epochs": epochs, "folder": data_dir, "download": download}
-            with make_download_progress(quiet=quiet) as progress:
+        task = str(past.attributes["task"])
+        life = lifecycle(task)
+        known = {field.name for field in fields(life.resume_options)}
+        for name, value, absent in (
+            ("iterations", iterations, None),
+            ("retries", retries, 0),
+            ("allow_python", allow_python, False),
+            ("epochs", epochs, None),
+            ("data_dir", data_dir, None),
+            ("download", download, True),
+        ):
+            if name in known:
+                common[name] = value
+            elif value != absent:
+                option = f"{'no_' * (value is False)}{name}"
+                raise UsageError(
+                    f"`{option}` means nothing to {TASKS[task].run}; "
+                    "laaf resume --help says which option is for which"
+                )
+        with make_download_progress(quiet=quiet) as progress:
+            if "progress" in known:
                 common["progress"] = progress
-                resumption = life.resume(past, life.resume_options(**common))
-        else:
-            _refuse(
-                "a run of an equation",
-                {
-                    "--epochs": epochs,
-                    "--data-dir": data_dir,
-                    "--no-download": None if download else True,
-                },
-            )
-            common |= {"iterations": iterations, "retries": retries, "allow_python": allow_python}
             resumption = life.resume(past, life.resume_options(**common))
-            one_run.check_max_error(resumption.plan, max_error)
+        one_run.check_max_error(resumption.plan, max_error)
         if not quiet:
             _announce(resumption)
         finished = one_run.train(
             resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet
         )
     one_run.report(finished, max_error, quiet=quiet, json=json)
-
-
-def _refuse(what: str, given: Mapping[str, object]) -> None:
-    """Raises UsageError for options that mean nothing to a run."""
-    for option, value in given.items():
-        if value is not None:
-            raise UsageError(
-                f"{option} means nothing to {what}; laaf resume --help says which option is "
-                "for which"
-            )
 
 
 def _announce(resumption: Resumption[Any, Any]) -> None:

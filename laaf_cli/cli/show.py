@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from laaf_cli.cli import console, options
-
-if TYPE_CHECKING:
-    from laaf_cli.images.report.overview import ImageOverview
-    from laaf_cli.report.overview import Overview
-    from laaf_cli.terminal.plain_table import PlainTable
 
 
 def show(
@@ -38,34 +31,15 @@ def show(
         with SealedRun(run) as file:
             console.print_source(file.text("spec/yaml"))
         return
+    from laaf_cli.cli.task_tables import tables_of
     from laaf_cli.runfile import task_of
+    from laaf_cli.runs.task import TASKS, loaded
 
-    overview, tables = _READERS[task_of(run)](run)
+    task = task_of(run)
+    overview = loaded(TASKS[task].overview).read(run)
     if json:
         console.print_json(overview.as_json())
     else:
-        console.print_results(tables)
+        console.print_results(tables_of(task).of_overview(overview))
     for warning in overview.warnings:
         console.print_warning(warning)
-
-
-def _of_equation(run: Path) -> tuple[Overview, Iterator[PlainTable]]:
-    from laaf_cli.cli.overview_tables import overview_tables
-    from laaf_cli.report.overview import Overview
-
-    overview = Overview.read(run)
-    return overview, overview_tables(overview)
-
-
-def _of_images(run: Path) -> tuple[ImageOverview, Iterator[PlainTable]]:
-    from laaf_cli.images.cli.tables import image_overview_tables
-    from laaf_cli.images.report.overview import ImageOverview
-
-    overview = ImageOverview.read(run)
-    return overview, image_overview_tables(overview)
-
-
-_READERS: dict[str, Callable[[Path], tuple[Overview | ImageOverview, Iterator[PlainTable]]]] = {
-    "equation": _of_equation,
-    "images": _of_images,
-}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from laaf_cli.runs.record import Summary
 
 
-def summary_tables(summary: Summary) -> Iterator[Table]:
+def summary_tables(summary: Summary) -> Iterator[PlainTable]:
     """The closing tables of a run: errors, learned constants, loss and slopes, cost."""
     yield _errors(summary)
     if summary.constants:
@@ -57,7 +57,7 @@ def absorbed_text(iteration: int) -> str:
     return f"part of the weights since iteration {iteration}, and as they were then"
 
 
-def _errors(summary: Summary) -> Table:
+def _errors(summary: Summary) -> PlainTable:
     if summary.relative_l2 is None or summary.max_error is None:
         table = PlainTable("error", "")
         table.add_texts("relative L2", why_unknown(summary.no_reference))
@@ -88,7 +88,7 @@ def why_unknown(no_reference: str) -> str:
     return f"unknown: {no_reference or 'the spec names no reference'}"
 
 
-def _losses(summary: Summary) -> Table:
+def _losses(summary: Summary) -> PlainTable:
     """The loss terms, with their weights where one is not 1, and at fresh points where they are
     known.
     """

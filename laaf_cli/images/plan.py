@@ -38,6 +38,7 @@ class ImagePlan:
     """
 
     task: ClassVar[str] = "images"
+    without_error: ClassVar[str] = ""
     measured: ClassVar[str] = ""  # the test images are part of the problem
 
     name: str

@@ -28,13 +28,13 @@ class ImageResumeOptions(ResumeOptions):
 
     Attributes:
         epochs: more of them.
-        folder: where data sets lie; None takes the default.
+        data_dir: where data sets lie; None takes the default.
         download: whether what is missing of them is fetched.
         progress: is told of downloads.
     """
 
     epochs: int | None = None
-    folder: Path | None = None
+    data_dir: Path | None = None
     download: bool = True
     progress: Progress | None = None
 
@@ -61,7 +61,7 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
         plan = make_image_plan(
             text,
             overrides,
-            folder=options.folder,
+            folder=options.data_dir,
             max_seconds=max_seconds,
             download=options.download,
             progress=options.progress,

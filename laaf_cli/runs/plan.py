@@ -156,6 +156,11 @@ class Plan:
         return measured_with(self.spec, self.reference.method if self.reference else "")
 
     @property
+    def without_error(self) -> str:
+        """Why the error will not be known, empty where it will."""
+        return "" if self.reference else self.no_reference or "the spec asks for none"
+
+    @property
     def default_output(self) -> Path:
         """`runs/PROBLEM-KIND-nN-sSEED.h5`, fixed slopes without n; a lack of slope recovery is
         said, lest runs collide.

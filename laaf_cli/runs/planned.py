@@ -43,6 +43,11 @@ class AnyPlan(Protocol):
         """What the error is measured with, as far as the problem's hash does not tell."""
         ...
 
+    @property
+    def without_error(self) -> str:
+        """Why the error will not be known, empty where it will."""
+        ...
+
     def settings(self) -> dict[str, Any]:
         """The resolved settings, as the run file keeps them."""
         ...

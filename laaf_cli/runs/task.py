@@ -17,6 +17,7 @@ class Task:
     Attributes:
         name: the attribute `task` of its run files.
         command: what trains one run, as messages say it.
+        run: what that is, in words.
         keys: a spec that has one of these is of this task; where a spec has keys of several
             tasks, the first row counts.
         misplaced: what is wrong with such a spec where one of another task is expected.
@@ -29,10 +30,13 @@ class Task:
         overview: the class of what is told of a run file.
         summary: the function that reads what comparing needs of a run file.
         figures: the `report.figures.kinds.Figures` of its runs.
+        result: the record of what is told at the end of a run.
+        tables: the `cli.task_tables.TaskTables` of its runs.
     """
 
     name: str
     command: str
+    run: str
     keys: tuple[str, ...]
     misplaced: str
     folder: str
@@ -44,6 +48,8 @@ class Task:
     overview: str
     summary: str
     figures: str
+    result: str
+    tables: str
 
 
 TASKS = {
@@ -52,6 +58,7 @@ TASKS = {
         Task(
             name="equation",
             command="`solve()`",
+            run="a run of an equation",
             keys=("equations", "coordinates", "unknowns"),
             misplaced="this spec is of an equation, and names no images",
             folder="",
@@ -66,10 +73,13 @@ TASKS = {
             overview="laaf_cli.report.overview:Overview",
             summary="laaf_cli.report.run_summary:of_equation",
             figures="laaf_cli.report.figures.kinds:FIGURES",
+            result="laaf_cli.runs.record:Summary",
+            tables="laaf_cli.cli.overview_tables:TABLES",
         ),
         Task(
             name="images",
             command="`classify()`",
+            run="a run over images",
             keys=("images",),
             misplaced="this spec names images to classify, and no equation",
             folder="images",
@@ -81,6 +91,8 @@ TASKS = {
             overview="laaf_cli.images.report.overview:ImageOverview",
             summary="laaf_cli.images.report.run_summary:of_images",
             figures="laaf_cli.images.report.figures:FIGURES",
+            result="laaf_cli.images.record:ImageSummary",
+            tables="laaf_cli.images.cli.tables:TABLES",
         ),
     )
 }

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.progress import BarColumn
 from rich.text import Text
 
-from laaf_cli.report.comparison_table import error_text
+from laaf_cli.runs.task import TASKS
 from laaf_cli.sweep import Outcome, PlannedRun, State
 from laaf_cli.terminal.messages import print_message, visible
 from laaf_cli.terminal.plain_table import PlainTable
@@ -26,6 +26,7 @@ def make_sweep_progress(
     """Shows many runs while the `with` lasts: what it gives is called with every new state."""
     outcomes = {run.path: Outcome(run=run, state=State.WAITING) for run in runs}
     started_s: dict[object, float] = {}
+    measure = TASKS[runs[0].plan.task].measure
 
     def n_ended() -> int:
         return sum(o.state not in (State.WAITING, State.RUNNING) for o in outcomes.values())
@@ -47,7 +48,7 @@ def make_sweep_progress(
             outcomes[outcome.run.path] = outcome
             started_s.setdefault(outcome.run.path, time.monotonic())
             bar.update(task, completed=n_ended())
-            error = "" if math.isnan(outcome.error) else f", error {outcome.error:.2e}"
+            error = "" if math.isnan(outcome.error) else f", error {measure.text(outcome.error)}"
             seconds = "" if math.isnan(outcome.wall_time_s) else f", {outcome.wall_time_s:.1f} s"
             detail = f": {outcome.detail}" if outcome.detail else ""
             line = (
@@ -67,7 +68,8 @@ def make_sweep_progress(
 
 def _table_of_methods(outcomes: Sequence[Outcome]) -> PlainTable:
     """One row per method: how many runs are done, running, failed, and the median error so far."""
-    table = PlainTable("method", "finished", "running", "failed", "median relative L2")
+    measure = TASKS[outcomes[0].run.plan.task].measure
+    table = PlainTable("method", "finished", "running", "failed", f"median {measure.heading}")
     for method in dict.fromkeys(outcome.run.method for outcome in outcomes):
         group = [outcome for outcome in outcomes if outcome.run.method == method]
         states = [outcome.state for outcome in group]
@@ -81,6 +83,6 @@ def _table_of_methods(outcomes: Sequence[Outcome]) -> PlainTable:
             f"{states.count(State.FINISHED) + states.count(State.KEPT)}/{len(states)}",
             str(states.count(State.RUNNING) or ""),
             str(states.count(State.DIVERGED) + states.count(State.FAILED) or ""),
-            error_text(statistics.median(errors)) if errors else "",
+            measure.text(statistics.median(errors)) if errors else "",
         )
     return table

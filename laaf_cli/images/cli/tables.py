@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from laaf_cli.cli.overview_tables import ended_text, versions_table
+from laaf_cli.cli.task_tables import TaskTables
 from laaf_cli.terminal.plain_table import PlainTable
 
 if TYPE_CHECKING:
@@ -193,3 +194,6 @@ def _confusions(confusions: Sequence[Confusion]) -> PlainTable:
     for pair in confusions:
         table.add_texts(pair.true, pair.found, str(pair.images))
     return table
+
+
+TABLES = TaskTables(of_result=image_summary_tables, of_overview=image_overview_tables)
