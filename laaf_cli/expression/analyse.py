@@ -53,17 +53,16 @@ def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, 
     def visit(node: Node) -> Node:
         if isinstance(node, Number | Field) or (isinstance(node, Symbol) and node.name in varying):
             return node
-        if id(node) not in known:
-            known[id(node)] = replaced(node)
-        return known[id(node)]
-
-    def replaced(node: Symbol | Call) -> Node:
+        if id(node) in known:
+            return known[id(node)]
+        new: Node = node
         if not (
             fields(node) or symbols(node).intersection(varying) or functions(node) - TABLE.keys()
         ):
-            return Symbol(parts.setdefault(node, f"{label} {len(parts)}"), node.span)
-        if isinstance(node, Symbol):
-            return node
-        return Call(node.function, tuple(visit(argument) for argument in node.arguments), node.span)
+            new = Symbol(parts.setdefault(node, f"{label} {len(parts)}"), node.span)
+        elif isinstance(node, Call):
+            new = Call(node.function, tuple(visit(part) for part in node.arguments), node.span)
+        known[id(node)] = new
+        return new
 
     return visit(tree), {name: part for part, name in parts.items()}

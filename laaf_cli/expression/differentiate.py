@@ -57,28 +57,27 @@ def _chain_rule(node: Node, leaf: Callable[[Leaf], Node]) -> Node:
     def derivative(node: Node) -> Node:
         if not isinstance(node, Call):
             return leaf(node)
-        if id(node) not in known:
-            known[id(node)] = of_call(node)
-        return known[id(node)]
-
-    def of_call(node: Call) -> Node:
+        if id(node) in known:
+            return known[id(node)]
         if node.function not in TABLE:
             what = f"'{node.function}' is a Python function, and its derivative is not known"
             raise fault(
                 what, node.span, "Let the function take the derivatives that it needs as arguments."
             )
         inner = [derivative(argument) for argument in node.arguments]
+        total: Node = ZERO
         if node.function == "where":
             # Term by term, not by the products of the general rule: 0·∞ must not spoil the branch
             # in use.
-            if is_number(inner[1], 0) and is_number(inner[2], 0):
-                return ZERO
-            return call("where", node.arguments[0], inner[1], inner[2], span=node.span)
-        total: Node = ZERO
-        for rule, factor in zip(rules(node.function), inner, strict=True):
-            if not is_number(factor, 0):
-                outer = _substitute(rule, node.arguments, node.span)
-                total = call("+", total, call("*", outer, factor, span=node.span), span=node.span)
+            if not (is_number(inner[1], 0) and is_number(inner[2], 0)):
+                total = call("where", node.arguments[0], inner[1], inner[2], span=node.span)
+        else:
+            for rule, factor in zip(rules(node.function), inner, strict=True):
+                if not is_number(factor, 0):
+                    outer = _substitute(rule, node.arguments, node.span)
+                    term = call("*", outer, factor, span=node.span)
+                    total = call("+", total, term, span=node.span)
+        known[id(node)] = total
         return total
 
     return derivative(node)

@@ -6,13 +6,14 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from laaf_cli.expression.functions import FUNCTIONS
-from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
+from laaf_cli.expression.tree import Field, Node, Number, Symbol
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
@@ -36,13 +37,14 @@ class Backend:
 
     module: holds the functions of the table by their attribute, as `numpy` or `torch` do.
     array: turns a Python number into an array of the right precision and device.
-    special: stands in for `module.special` where the library has none (NumPy's is in SciPy).
+    special: the module that stands in for `module.special` where the library has none (NumPy's is
+    in SciPy).
     functions: those that are not in the table, by name.
     """
 
     module: ModuleType
     array: Callable[[float], Any]
-    special: Callable[[], ModuleType] | None = None
+    special: str | None = None
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @cached_property
@@ -53,10 +55,9 @@ class Backend:
 
     def _function(self, attribute: str) -> Callable[..., Any]:
         if attribute.startswith("special.") and self.special is not None:
-            special = self.special
-            name = attribute.removeprefix("special.")
+            special, name = self.special, attribute.removeprefix("special.")
             # SciPy's functions know no extended precision.
-            return lambda *arguments: getattr(special(), name)(
+            return lambda *arguments: getattr(import_module(special), name)(
                 *(np.asarray(a, np.float64) for a in arguments)
             )
         start: Any = self.module
@@ -64,14 +65,7 @@ class Backend:
         return function
 
 
-def _scipy_special() -> ModuleType:
-    import scipy.special
-
-    special: ModuleType = scipy.special
-    return special
-
-
-NUMPY = Backend(module=np, array=np.float64, special=_scipy_special)
+NUMPY = Backend(module=np, array=np.float64, special="scipy.special")
 
 
 def evaluate(
@@ -106,13 +100,13 @@ class _Evaluation:
                 return self.symbols[node.name]
             case Field():
                 return self.fields[node]
-        if id(node) not in self.known:
-            self.known[id(node)] = self._apply(node)
-        return self.known[id(node)]
-
-    def _apply(self, call: Call) -> Any:
-        arguments = [self.value(argument) for argument in call.arguments]
-        if call.function in _OPERATORS:
-            return _OPERATORS[call.function](*arguments)
-        arrays = [self.backend.array(a) if isinstance(a, float) else a for a in arguments]
-        return self.backend.table[call.function](*arrays)
+        if id(node) in self.known:
+            return self.known[id(node)]
+        arguments = [self.value(argument) for argument in node.arguments]
+        if node.function in _OPERATORS:
+            value = _OPERATORS[node.function](*arguments)
+        else:
+            arrays = [self.backend.array(a) if isinstance(a, float) else a for a in arguments]
+            value = self.backend.table[node.function](*arrays)
+        self.known[id(node)] = value
+        return value

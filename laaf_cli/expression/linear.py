@@ -27,21 +27,23 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
 
     Then tree = rest + Σ c_f f, where the rest is the tree without these derivatives.
     """
+    elsewhere: frozenset[Field] = frozenset()
+    for node in nodes(tree):
+        if isinstance(node, Call) and node.function == "where":
+            elsewhere |= fields(node.arguments[0])
+        elif isinstance(node, Call) and node.function not in LINEAR:
+            elsewhere |= fields(node)
     found = {}
-    for field in sorted(
-        fields(tree) - _elsewhere(tree), key=lambda field: (field.unknown, field.orders)
-    ):
+    for field in sorted(fields(tree) - elsewhere, key=lambda field: (field.unknown, field.orders)):
         if any(field.orders):
             try:
                 coefficient = partial(tree, field)
-            except (
-                ExpressionError
-            ):  # it is inside a Python function, or the coefficient would be huge
-                continue
+            except ExpressionError:
+                continue  # it is inside a Python function, or the coefficient would be huge
             if not (
                 fields(coefficient)
                 or symbols(coefficient).intersection(varying)
-                or _calls_python(coefficient)
+                or functions(coefficient) - TABLE.keys()
             ):
                 found[field] = coefficient
     return found
@@ -53,18 +55,3 @@ def without(tree: Node, linear: Mapping[Field, Node]) -> Node:
     Raises ExpressionError where a part of it has no finite value then.
     """
     return substitute(tree, dict.fromkeys(linear, ZERO))
-
-
-def _elsewhere(tree: Node) -> frozenset[Field]:
-    """The fields that stand in what is not linear."""
-    found: frozenset[Field] = frozenset()
-    for node in nodes(tree):
-        if isinstance(node, Call) and node.function == "where":
-            found |= fields(node.arguments[0])
-        elif isinstance(node, Call) and node.function not in LINEAR:
-            found |= fields(node)
-    return found
-
-
-def _calls_python(tree: Node) -> bool:
-    return bool(functions(tree) - TABLE.keys())

@@ -10,7 +10,7 @@ import re
 import warnings
 
 from laaf_cli.expression.faults import fault
-from laaf_cli.expression.functions import COMPARISONS, FUNCTIONS, OTHER_SPELLINGS
+from laaf_cli.expression.functions import COMPARISONS
 from laaf_cli.expression.tokens import FORMS, MAX_DEPTH, check_order, equals_signs, too_deep
 from laaf_cli.expression.tree import Call, Node, Number, Span, Symbol
 
@@ -105,9 +105,6 @@ class _Reader:
             raise too_deep(tree.span)
         return tree
 
-    def _span(self, node: ast.expr) -> Span:
-        return self.offset + node.col_offset, self.offset + (node.end_col_offset or node.col_offset)
-
     def _number_valued(self, node: ast.expr, depth: int) -> Node:
         tree = self._any(node, depth)
         if isinstance(tree, Call) and tree.function in COMPARISONS:
@@ -129,7 +126,8 @@ class _Reader:
         return tree
 
     def _any(self, node: ast.expr, depth: int) -> Node:
-        span = self._span(node)
+        end = node.end_col_offset or node.col_offset
+        span = (self.offset + node.col_offset, self.offset + end)
         if depth > MAX_DEPTH:
             raise too_deep(span)
         match node:
@@ -195,10 +193,3 @@ class _Reader:
             read(argument, depth + 1) for read, argument in zip(readers, node.args, strict=True)
         )
         return Call(name, arguments, span)
-
-
-def function_hint(name: str) -> str:
-    """What to write instead of a function that is not in the table."""
-    if name in OTHER_SPELLINGS:
-        return f"Did you mean '{OTHER_SPELLINGS[name]}'?"
-    return f"Functions: {', '.join([*FUNCTIONS, 'D', 'laplacian'])}."

@@ -8,8 +8,7 @@ from itertools import combinations_with_replacement
 
 from laaf_cli.expression.differentiate import differentiate
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError, fault
-from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS, OPERATORS
-from laaf_cli.expression.parse import function_hint
+from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS, OPERATORS, OTHER_SPELLINGS
 from laaf_cli.expression.simplify import call
 from laaf_cli.expression.tokens import too_deep
 from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
@@ -63,8 +62,10 @@ class Scope:
 
     def derivatives(self, order: int) -> Iterator[str]:
         """The names of all derivatives of an order, for suggestions."""
+        n = len(self.coordinates)
         for unknown in self.unknowns:
-            for orders in _all_orders(len(self.coordinates), order):
+            for axes in combinations_with_replacement(range(n), order):
+                orders = tuple(axes.count(axis) for axis in range(n))
                 yield derivative_name(unknown, orders, self.coordinates)
 
 
@@ -81,8 +82,15 @@ def resolve(tree: Node, scope: Scope) -> Node:
             match node:
                 case Symbol():
                     return _symbol(node, scope)
+                case Call(function="D"):
+                    return differential(node)
+                case Call(function="laplacian"):
+                    return laplacian(node)
                 case Call():
-                    return visit_call(node)
+                    # The arguments first, so that their faults are found beside one of the call.
+                    arguments = [visit(argument) for argument in node.arguments]
+                    _check_function(node, scope)
+                    return call(node.function, *arguments, span=node.span)
         except ExpressionError as error:
             faults.extend(error.faults)
             # To look for more could take long, and few people read twenty.
@@ -90,16 +98,6 @@ def resolve(tree: Node, scope: Scope) -> Node:
                 raise _EnoughError from None
             return Number(1.0, node.span)
         return node
-
-    def visit_call(node: Call) -> Node:
-        if node.function == "D":
-            return differential(node)
-        if node.function == "laplacian":
-            return laplacian(node)
-        # The arguments are visited first, so that their faults are found beside one of the call.
-        arguments = [visit(argument) for argument in node.arguments]
-        _check_function(node, scope)
-        return call(node.function, *arguments, span=node.span)
 
     def differential(node: Call) -> Node:
         if len(node.arguments) < 2:
@@ -255,24 +253,16 @@ def _check_function(node: Call, scope: Scope) -> None:
     if name in OPERATORS:
         return
     name_span = (node.span[0], node.span[0] + len(name))
-    if name in FUNCTIONS:
-        expected = FUNCTIONS[name].n_arguments
+    if name in FUNCTIONS or name in scope.functions:
+        if name in FUNCTIONS:
+            expected = FUNCTIONS[name].n_arguments
+            hint = f"{name}({', '.join('abc'[:expected])}): {FUNCTIONS[name].meaning}."
+        else:
+            expected, hint = scope.functions[name], "So it is written in the file of 'functions'."
         if len(node.arguments) != expected:
             plural = "" if expected == 1 else "s"
-            raise fault(
-                f"{name} takes {expected} argument{plural} and has {len(node.arguments)}",
-                node.span,
-                f"{_meaning(name)}.",
-            )
-        return
-    if name in scope.functions:
-        if len(node.arguments) != scope.functions[name]:
-            plural = "" if scope.functions[name] == 1 else "s"
-            what = (
-                f"{name} takes {scope.functions[name]} argument{plural} and has "
-                f"{len(node.arguments)}"
-            )
-            raise fault(what, node.span, "So it is written in the file of 'functions'.")
+            what = f"{name} takes {expected} argument{plural} and has {len(node.arguments)}"
+            raise fault(what, node.span, hint)
         return
     if name in scope.unknowns or scope.unknown_in(name) is not None:
         raise fault(
@@ -297,18 +287,8 @@ def _check_function(node: Call, scope: Scope) -> None:
             f"one: def {name}_of(u): …"
         )
         raise fault(f"unknown function '{name}'", name_span, hint)
-    raise fault(
-        f"unknown function '{name}'",
-        name_span,
-        did_you_mean(name, [*FUNCTIONS, *scope.functions, "laplacian"]) or function_hint(name),
-    )
-
-
-def _meaning(name: str) -> str:
-    arguments = ", ".join("abc"[: FUNCTIONS[name].n_arguments])
-    return f"{name}({arguments}): {FUNCTIONS[name].meaning}"
-
-
-def _all_orders(n_coordinates: int, order: int) -> Iterator[Orders]:
-    for axes in combinations_with_replacement(range(n_coordinates), order):
-        yield tuple(axes.count(axis) for axis in range(n_coordinates))
+    hint = did_you_mean(name, [*FUNCTIONS, *scope.functions, "laplacian"])
+    if not hint and name in OTHER_SPELLINGS:
+        hint = f"Did you mean '{OTHER_SPELLINGS[name]}'?"
+    hint = hint or f"Functions: {', '.join([*FUNCTIONS, 'D', 'laplacian'])}."
+    raise fault(f"unknown function '{name}'", name_span, hint)

@@ -43,9 +43,8 @@ def rounding_bound(tree: Node, symbols: Mapping[str, Any], fields: Mapping[Field
             return np.where(*values), np.where(values[0], bounds[1], bounds[2])
         names = "ab"[: len(values)]
         given = NAMED_CONSTANTS | dict(zip(names, values, strict=True))
-        value = evaluate(
-            Call(node.function, tuple(Symbol(name) for name in names)), given, {}, NUMPY
-        )
+        plain = Call(node.function, tuple(Symbol(name) for name in names))
+        value = evaluate(plain, given, {}, NUMPY)
         if node.function in COMPARISONS:
             return value, 0.0
         bound = np.abs(value)

@@ -41,17 +41,18 @@ def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
             f"The limit is {MAX_SIZE} operations, {MAX_TREE_DEPTH} levels deep; an unknown "
             "can stand for a part."
         )
-        raise TooLargeError(
-            [
-                ExpressionFault(
-                    "the expression grows too large when it is differentiated", span, hint
-                )
-            ]
-        )
+        what = "the expression grows too large when it is differentiated"
+        raise TooLargeError([ExpressionFault(what, span, hint)])
     foldable = function in TABLE and function not in COMPARISONS and function != "where"
-    if foldable and all(isinstance(argument, Number) for argument in arguments):
-        return _folded(tree)
-    return tree
+    if not foldable or not all(isinstance(argument, Number) for argument in arguments):
+        return tree
+    # NumPy's floats, for Python's own raise on overflow and turn roots of −1 into complex numbers.
+    numbers = tuple(Number(np.float64(a.value)) for a in arguments if isinstance(a, Number))
+    with np.errstate(all="ignore"):
+        result = evaluate(Call(function, numbers), {}, {}, NUMPY)
+    if not math.isfinite(result):
+        raise fault("the value is not a finite real number", span)
+    return Number(float(result), span)
 
 
 def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
@@ -79,18 +80,3 @@ def _neutral(function: str, arguments: tuple[Node, ...]) -> Node | None:
         ):
             return a if evaluate(condition, {}, {}, NUMPY) else b
     return None
-
-
-def _folded(tree: Call) -> Number:
-    with np.errstate(all="ignore"):
-        # NumPy's floats, for Python's own raise on overflow and turn roots of −1 into complex
-        # numbers.
-        result = evaluate(_as_numpy(tree), {}, {}, NUMPY)
-    if not math.isfinite(result):
-        raise fault("the value is not a finite real number", tree.span)
-    return Number(float(result), tree.span)
-
-
-def _as_numpy(tree: Call) -> Call:
-    numbers = (Number(np.float64(a.value), a.span) for a in tree.arguments if isinstance(a, Number))
-    return Call(tree.function, tuple(numbers), tree.span)

@@ -191,7 +191,12 @@ def _check_values(tokens: list[Token]) -> None:
         is_call = before.is_name and token.text == "("
         is_empty_call = before.text == "(" and token.text == ")"
         if before.ends_value and token.begins_value and not is_call:
-            raise _missing_operator(before, token)
+            hint = f"A product is written with '*', as in {before.in_product}*{token.in_product}."
+            if before.text in _FUNCTIONS:
+                hint = f"The argument of a function stands in parentheses, as in {before.text}(…)."
+            elif token.text.startswith("."):
+                hint = "Numbers have one decimal point."
+            raise fault(f"an operator is missing before '{token.text}'", token.span, hint)
         if not (before.ends_value or token.begins_value or token.text in _SIGNS or is_empty_call):
             raise _missing_value("before", token)
     if last.is_binary:
@@ -256,12 +261,3 @@ def _strange(token: Token) -> ExpressionError:
 
 def _missing_value(side: str, token: Token) -> ExpressionError:
     return fault(f"a value is missing {side} '{token.text}'", token.span, VALUES)
-
-
-def _missing_operator(left: Token, right: Token) -> ExpressionError:
-    hint = f"A product is written with '*', as in {left.in_product}*{right.in_product}."
-    if left.text in _FUNCTIONS:
-        hint = f"The argument of a function stands in parentheses, as in {left.text}(…)."
-    elif right.text.startswith("."):
-        hint = "Numbers have one decimal point."
-    return fault(f"an operator is missing before '{right.text}'", right.span, hint)
