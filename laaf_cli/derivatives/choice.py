@@ -55,12 +55,10 @@ def make_fastest(
 ) -> DerivativeEngine:
     """The kernel where it can, otherwise Taylor mode in torch."""
     wanted, combined = tuple(fields), tuple(operators)
-    orders = [field.orders for field in wanted] + [
-        orders for operator in combined for orders in operator.orders
-    ]
-    hindered = obstacle(
-        network.device.type, network.activation.name, max(map(sum, orders), default=0)
-    )
+    orders = [field.orders for field in wanted]
+    orders += [orders for operator in combined for orders in operator.orders]
+    order = max(map(sum, orders), default=0)
+    hindered = obstacle(network.device.type, network.activation.name, order)
     return (TaylorEngine if hindered else FusedEngine)(network, unknowns, wanted, combined)
 
 

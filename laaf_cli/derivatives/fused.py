@@ -61,23 +61,18 @@ class FusedEngine(DerivativeEngine):
             Network(self._shape(each)) for each in (counts, (0,) * len(counts))
         )
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
-        n_outputs, column = (
-            len(network.biases[-1]),
-            {name: i for i, name in enumerate(self.unknowns)},
-        )
+        n_outputs = len(network.biases[-1])
         self.wanted = (*self.fields, *(operator.value for operator in self.operators))
         streams = [self.streams.index(field.orders) for field in self.fields]
+        combined = list(self.combinations)
         streams += [
-            len(self.streams) + list(self.combinations).index(each.coefficients)
-            for each in self.operators
+            len(self.streams) + combined.index(each.coefficients) for each in self.operators
         ]
-        unknowns = [
-            *(field.unknown for field in self.fields),
-            *(operator.unknown for operator in self.operators),
-        ]
+        outputs = [field.unknown for field in self.fields]
+        outputs += [operator.unknown for operator in self.operators]
         self.rows = [
-            stream * n_outputs + column[unknown]
-            for stream, unknown in zip(streams, unknowns, strict=True)
+            stream * n_outputs + self.unknowns.index(unknown)
+            for stream, unknown in zip(streams, outputs, strict=True)
         ]
         if len(set(self.rows)) < len(self.rows):
             raise ValueError("two operators on one unknown have the same coefficients")
@@ -151,22 +146,11 @@ class FusedEngine(DerivativeEngine):
         for stream, (name, operator) in zip(
             inputs[len(self.streams) :], self.combinations.items(), strict=True
         ):
-            parts = zip(operator.orders, coefficients[name], strict=True)
-            stream.copy_(
-                sum(
-                    coefficient * given.derivative(points, orders).T
-                    for orders, coefficient in parts
-                )
-            )
-            rows += [
-                c
-                for orders, c in zip(operator.orders, coefficients[name], strict=True)
-                if sum(orders) == MAX_ORDER
-            ]
-        return Prepared(
-            inputs,
-            (torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype),),
-        )
+            parts = list(zip(operator.orders, coefficients[name], strict=True))
+            stream.copy_(sum(c * given.derivative(points, orders).T for orders, c in parts))
+            rows += [c for orders, c in parts if sum(orders) == MAX_ORDER]
+        second = torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype)
+        return Prepared(inputs, (second,))
 
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         return evaluate_fused([(self, prepared)])[0]
@@ -237,7 +221,12 @@ class _Streams(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         parameters = ctx.saved_tensors
-        gradient = _zeros_like(parameters)
+        # In one piece of memory: one allocation instead of twenty.
+        sizes = [parameter.numel() for parameter in parameters]
+        pieces = torch.split(parameters[0].new_zeros(sum(sizes)), sizes)
+        gradient = [
+            piece.view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)
+        ]
         given = iter(
             [None if cotangent is None else cotangent.contiguous() for cotangent in cotangents]
         )
@@ -252,12 +241,3 @@ class _Streams(torch.autograd.Function):
                     engine.parameters(gradient),
                 )
         return (None, *gradient)
-
-
-def _zeros_like(parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Zeros of the shapes of the parameters, in one piece of memory: one allocation instead of
-    twenty.
-    """
-    flat = parameters[0].new_zeros(sum(parameter.numel() for parameter in parameters))
-    pieces = torch.split(flat, [parameter.numel() for parameter in parameters])
-    return [piece.view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)]

@@ -138,19 +138,15 @@ def find_compiler() -> Compiler:
         command = tuple(shlex.split(text))
         if command and shutil.which(command[0]):
             try:
-                return Compiler(command, _predefined_macros(command))
+                lines = _run([*command, "-dM", "-E", "-x", "c++", os.devnull]).splitlines()
             except KernelError:
                 continue
+            defined = (line.split(" ", 2) for line in lines if line.startswith("#define "))
+            return Compiler(command, {words[1]: words[-1] for words in defined})
     raise KernelError(
         f"there was no C++ compiler when laaf was installed ($CXX, {', '.join(COMPILERS)} were "
         "tried)"
     )
-
-
-def _predefined_macros(command: Sequence[str]) -> dict[str, str]:
-    lines = _run([*command, "-dM", "-E", "-x", "c++", os.devnull]).splitlines()
-    definitions = (line.split(" ", 2) for line in lines if line.startswith("#define "))
-    return {definition[1]: definition[-1] for definition in definitions}
 
 
 def _run(command: Sequence[str]) -> str:
@@ -214,26 +210,13 @@ def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> Built:
         variants = [variant for variant in objects if variant not in failures]
         dispatch = Path(name, "dispatch.o")
         has = (f"-DLAAF_HAS_{variant.name.upper()}" for variant in variants)
-        _run(
-            [
-                *compiler.command,
-                *flags,
-                *has,
-                "-c",
-                str(sources / "dispatch.cpp"),
-                "-o",
-                str(dispatch),
-            ]
-        )
+        source = str(sources / "dispatch.cpp")
+        _run([*compiler.command, *flags, *has, "-c", source, "-o", str(dispatch)])
         # A template or an inline function that several variants instantiate, of the standard
         # library say, is taken from the first object that has it: from the variant that every
         # processor can run.
-        _link(
-            compiler,
-            [dispatch, *(objects[variant] for variant in reversed(variants))],
-            library,
-            mode,
-        )
+        linked = [dispatch, *(objects[variant] for variant in reversed(variants))]
+        _link(compiler, linked, library, mode)
     reason = "; ".join(
         f"{variant.name} was left out: {failure}" for variant, failure in failures.items()
     )
@@ -306,15 +289,11 @@ def get_build_hook() -> type[BuildHookInterface[WheelBuilderConfig]]:
             for file in folder.iterdir():
                 build_data["force_include"][str(file)] = f"{IN_PACKAGE}/{file.name}"
             if built.variants:
-                platform = (
-                    cast("WheelBuilder", self.build_config.builder)
-                    .get_best_matching_tag()
-                    .split("-")[-1]
-                )
+                builder = cast("WheelBuilder", self.build_config.builder)
+                platform = builder.get_best_matching_tag().split("-")[-1]
                 build_data["pure_python"] = False
-                build_data["tag"] = (
-                    f"py3-none-{platform}"  # a plain C interface: no ABI of a Python version
-                )
+                # a plain C interface: no ABI of a Python version
+                build_data["tag"] = f"py3-none-{platform}"
             return built
 
     return KernelHook

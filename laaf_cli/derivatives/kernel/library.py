@@ -268,40 +268,25 @@ def load_library() -> Library | KernelMissing:
     if os.environ.get("LAAF_KERNEL") == "none":
         return KernelMissing("LAAF_KERNEL=none turns the kernel off")
     path = Path(os.environ.get("LAAF_KERNEL_LIBRARY") or LIBRARY)
+    record: dict[str, Any] = (
+        json.loads(BUILD_RECORD.read_text(encoding="utf-8")) if BUILD_RECORD.exists() else {}
+    )
     if not path.exists():
-        return KernelMissing(_why_not_built())
-    if path == LIBRARY and _is_stale():
-        return KernelMissing(
-            "the kernel is not that of its sources; build.py beside them builds it anew"
-        )
+        reason: str = record.get("reason", "")
+        return KernelMissing(reason or "the kernel was not built when laaf was installed")
+    # A wheel holds neither sources nor the script that builds.
+    if path == LIBRARY and (FOLDER / "build.py").exists():
+        from laaf_cli.derivatives.kernel.build import fingerprint
+
+        if record.get("sources") != fingerprint(FOLDER):
+            return KernelMissing(
+                "the kernel is not that of its sources; build.py beside them builds it anew"
+            )
     _share_openmp()
     try:
         return Library(path)
     except OSError as error:
         return KernelMissing(f"the kernel cannot be loaded: {error}")
-
-
-def _record() -> dict[str, Any]:
-    record: dict[str, Any] = (
-        json.loads(BUILD_RECORD.read_text(encoding="utf-8")) if BUILD_RECORD.exists() else {}
-    )
-    return record
-
-
-def _why_not_built() -> str:
-    reason: str = _record().get("reason", "")
-    return reason or "the kernel was not built when laaf was installed"
-
-
-def _is_stale() -> bool:
-    """Whether the sources have changed since, in a source tree: a wheel holds none, nor the
-    script that builds.
-    """
-    if not (FOLDER / "build.py").exists():
-        return False
-    from laaf_cli.derivatives.kernel.build import fingerprint
-
-    return bool(_record().get("sources") != fingerprint(FOLDER))
 
 
 def _share_openmp() -> None:
@@ -310,17 +295,15 @@ def _share_openmp() -> None:
 
     Two pools would wait for each other by spinning: on two cores, twice the time of a step.
     """
-    for path in _openmp_runtimes():
-        ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
-
-
-def _openmp_runtimes() -> list[str]:
+    if sys.platform != "linux":
+        return
     maps = Path("/proc/self/maps")
-    mapped = maps.read_text().splitlines() if sys.platform == "linux" and maps.exists() else []
-    loaded = {
-        line.split(maxsplit=5)[-1] for line in mapped if "libgomp" in line or "libiomp5" in line
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    mapped = {
+        line.split(maxsplit=5)[-1] for line in lines if "libgomp" in line or "libiomp5" in line
     }
-    return sorted(loaded) or (["libgomp.so.1"] if sys.platform == "linux" else [])
+    for path in sorted(mapped) or ["libgomp.so.1"]:
+        ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
 
 
 def _int32(values: Sequence[int]) -> ctypes.Array[c_int32]:
