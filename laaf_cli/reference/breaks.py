@@ -30,10 +30,12 @@ def branch_breaks(
     for tree in trees:
         for node in nodes(tree):
             switch = _switch(node)
-            if switch is not None and not fields(switch) and symbols(switch) == {coordinate}:
-                found |= _changes(
-                    switch, coordinate, lower, upper, _nearly(switch, coordinate, lower, upper)
-                )
+            if switch is None or fields(switch) or symbols(switch) != {coordinate}:
+                continue
+            closest = np.zeros(0)
+            if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
+                closest = _closest(Call("-", switch.arguments), coordinate, lower, upper)
+            found |= _changes(switch, coordinate, lower, upper, closest)
     return tuple(sorted(found)) if len(found) <= most else ()
 
 
@@ -42,9 +44,8 @@ def zeros(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]
     (lower, upper).
     """
     closest = _closest(tree, coordinate, lower, upper)
-    return _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, closest) | set(
-        map(float, closest)
-    )
+    changes = _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, closest)
+    return changes | set(map(float, closest))
 
 
 def _switch(node: Node) -> Node | None:
@@ -56,13 +57,6 @@ def _switch(node: Node) -> Node | None:
     if node.function in ("abs", "sign"):
         return Call("<", (node.arguments[0], _ZERO))
     return Call("<", node.arguments) if node.function in ("min", "max") else None
-
-
-def _nearly(switch: Node, coordinate: str, lower: float, upper: float) -> Array:
-    """Where both sides of a comparison come closest."""
-    if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
-        return _closest(Call("-", switch.arguments), coordinate, lower, upper)
-    return np.zeros(0)
 
 
 def _changes(switch: Node, coordinate: str, lower: float, upper: float, more: Array) -> set[float]:
@@ -94,12 +88,12 @@ def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:
         third = (right - left) / 3
         # The function itself and not its size is followed down, through zero, to where it is
         # lowest.
-        low, high = (
-            signs * _along(tree, coordinate, place) for place in (left + third, right - third)
-        )
+        low = signs * _along(tree, coordinate, left + third)
+        high = signs * _along(tree, coordinate, right - third)
+        is_right = low > high
         left, right = (
-            np.where(low > high, left + third, left),
-            np.where(low > high, right, right - third),
+            np.where(is_right, left + third, left),
+            np.where(is_right, right, right - third),
         )
     return (left + right) / 2
 

@@ -37,9 +37,8 @@ class ClosedForm(Reference):
             for name, tree in self.trees.items():
                 value = self._value(tree, points, NUMPY, np.float64)
                 if not np.all(np.isfinite(value)):
-                    place = dict(
-                        zip(self.coordinates, points[~np.isfinite(value)][0].tolist(), strict=True)
-                    )
+                    first = points[~np.isfinite(value)][0].tolist()
+                    place = dict(zip(self.coordinates, first, strict=True))
                     raise ReferenceRefusedError(
                         f"the closed form of '{name}' is not finite at {place}"
                     )

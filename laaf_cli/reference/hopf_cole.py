@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -66,11 +66,11 @@ class InitialValues:
     @cached_property
     def swing(self) -> float:
         """max U_0 − min U_0."""
-        values = self._integral(np.linspace(self.lower, self.upper, 4001))
-        return float(np.ptp(values))
+        return float(np.ptp(self.integral(np.linspace(self.lower, self.upper, 4001))))
 
     @cached_property
-    def _integral(self) -> Chebyshev:
+    def integral(self) -> Chebyshev:
+        """U_0 on [lower, upper], 0 at the lower end."""
         return self.series.integ(lbnd=self.lower)
 
     def fold(self, y: Array) -> tuple[Array, Array]:
@@ -78,9 +78,8 @@ class InitialValues:
         length = self.upper - self.lower
         offset = np.mod(y - self.lower, 2 * length)
         mirrored = offset > length
-        return self.lower + np.where(mirrored, 2 * length - offset, offset), np.where(
-            mirrored, -1.0, 1.0
-        )
+        image = self.lower + np.where(mirrored, 2 * length - offset, offset)
+        return image, np.where(mirrored, -1.0, 1.0)
 
     def values(self, y: Array) -> Array:
         image, sign = self.fold(y)
@@ -89,10 +88,6 @@ class InitialValues:
     def slope(self, y: Array) -> Array:
         """u_0′, which is even about both ends."""
         return self.slope_inside(self.fold(y)[0])
-
-    def antiderivative(self, y: Array) -> Array:
-        """U_0, which is even about both ends; 0 at the lower one."""
-        return np.asarray(self._integral(self.fold(y)[0]))
 
 
 class HopfCole(Reference):
@@ -118,7 +113,8 @@ class HopfCole(Reference):
         values, change = self._converged(points, self._value)
         scale = max(self.initial.largest, np.finfo(float).tiny)
         # U_0/(2ν) enters an exponential, so its rounding is that of the result.
-        rounding = float(np.finfo(float).eps * scale * (1 + self._exponent_range()))
+        exponent_range = self.initial.swing / (2 * self.viscosity)
+        rounding = float(np.finfo(float).eps * scale * (1 + exponent_range))
         return ReferenceValues(
             {self.unknown: values}, max(change, rounding), time.perf_counter() - began
         )
@@ -126,9 +122,6 @@ class HopfCole(Reference):
     def slope(self, points: Array) -> Array:
         """u_x at points [n, 2] after the start."""
         return self._converged(points, self._slope)[0]
-
-    def _exponent_range(self) -> float:
-        return self.initial.swing / (2 * self.viscosity)
 
     def _value(self, y: Array, mean: Callable[[Array], Array]) -> Array:
         return mean(self.initial.values(y))
@@ -142,6 +135,11 @@ class HopfCole(Reference):
     def _converged(self, points: Array, quantity: Quantity) -> tuple[Array, float]:
         """The quantity at every point, the nodes doubled until it rests, and the largest last
         change.
+
+        The first number of nodes, a power of two, puts two into the width of the narrowest peak
+        that the weight can have: −Φ″ = (u_0′ + 1/t)/(2ν). With fewer, one node may outweigh all
+        others at one number of nodes and at twice that number, and a wrong value would seem to
+        rest.
         """
         x, t = points[:, self.space_axis], points[:, 1 - self.space_axis] - self.start
         result = np.empty(len(points))
@@ -149,7 +147,9 @@ class HopfCole(Reference):
         result[at_start] = self.initial.values(x[at_start])
         largest_change = 0.0
         later = np.flatnonzero(~at_start)
-        first = self._first_nodes(t[later])
+        width = np.sqrt(2 * self.viscosity / (self.initial.steepest + 1 / t[later]))
+        needed = 4 * self._reach(t[later]) / width
+        first = np.maximum(FIRST_NODES, 2 ** np.ceil(np.log2(needed))).astype(np.intp)
         if np.any(first >= MOST_NODES):
             raise ReferenceRefusedError(
                 f"Hopf-Cole does not apply: with nu = {self.viscosity:g} the fronts are too "
@@ -194,17 +194,6 @@ class HopfCole(Reference):
             travel + np.sqrt(travel**2 + wide), np.sqrt(2 * t * self.initial.swing + wide)
         )
 
-    def _first_nodes(self, t: Array) -> NDArray[np.intp]:
-        """Nodes, a power of two, that put two into the width of the narrowest peak that the weight
-        can have.
-
-        −Φ″ = (u_0′ + 1/t)/(2ν). With fewer, one node may outweigh all others at one number of nodes
-        and at twice that number, and a wrong value would seem to rest.
-        """
-        width = np.sqrt(2 * self.viscosity / (self.initial.steepest + 1 / t))
-        needed = 4 * self._reach(t) / width
-        return np.maximum(FIRST_NODES, 2 ** np.ceil(np.log2(needed))).astype(np.intp)
-
     def _by_parts(
         self, x: Array, t: Array, which: NDArray[np.intp], nodes: int, quantity: Quantity
     ) -> Array:
@@ -217,9 +206,10 @@ class HopfCole(Reference):
     def _on_nodes(self, x: Array, t: Array, nodes: int, quantity: Quantity) -> Array:
         """The quantity with a given number of nodes."""
         y = x[:, None] + self._reach(t)[:, None] * np.linspace(-1, 1, nodes + 1)
-        phi = -self.initial.antiderivative(y) / (2 * self.viscosity) - (x[:, None] - y) ** 2 / (
-            4 * self.viscosity * t[:, None]
-        )
+        # U_0 is even about both ends.
+        integral = np.asarray(self.initial.integral(self.initial.fold(y)[0]))
+        spread = 4 * self.viscosity * t[:, None]
+        phi = -integral / (2 * self.viscosity) - (x[:, None] - y) ** 2 / spread
         weight = np.exp(phi - phi.max(axis=1, keepdims=True))
         weight /= weight.sum(axis=1, keepdims=True)
         return quantity(y, lambda values: np.einsum("pn,pn->p", weight, values))
@@ -308,22 +298,17 @@ class _Statement:
         """u_0 from the condition at the start; refuses what cannot be integrated to rounding."""
         lower, upper = self.domain.lower[self.space_axis], self.domain.upper[self.space_axis]
         term, residual = self._initial_condition()
-
-        def points(x: Array) -> Array:
-            return _on_line(x, self.domain.lower[self.time_axis], self.time_axis)
-
+        coordinates, start = self.domain.coordinates, self.domain.lower[self.time_axis]
         line = np.linspace(lower, upper, 101)
-        if self._shift(residual, points(line)) is None:
+        points = _on_line(line, start, self.time_axis)
+        if self._shift(residual, points) is None:
             raise _refused(
                 f"the condition '{term.name}' does not give {self.u.unknown} itself",
                 "u = f(x) at the start",
             )
         # The residual is c (u − u_0) with a constant c.
-        factor = float(np.diff(self._probe(residual, points(line[:1])), axis=0)[0, 0])
-
+        factor = float(np.diff(self._probe(residual, points[:1]), axis=0)[0, 0])
         flat = dict.fromkeys((self.u, self.u_x, self.u_xx, self.u_t), 0.0)
-        coordinates, start = self.domain.coordinates, self.domain.lower[self.time_axis]
-        slope_tree = differentiate(residual, self.space, coordinates)
         inside = _AtStart(
             tree=residual,
             coordinates=coordinates,
@@ -332,14 +317,7 @@ class _Statement:
             values=flat,
             divisor=-factor,
         )
-        slope = _AtStart(
-            tree=slope_tree,
-            coordinates=coordinates,
-            start=start,
-            time_axis=self.time_axis,
-            values=flat,
-            divisor=-factor,
-        )
+        slope = replace(inside, tree=differentiate(residual, self.space, coordinates))
         ends = inside(np.array([lower, upper]))
         size = max(1.0, float(np.max(np.abs(inside(line)))))
         if np.max(np.abs(ends)) > 1e-12 * size:
@@ -426,10 +404,9 @@ def _series(function: Callable[[Array], Array], lower: float, upper: float) -> C
     """
     for degree in (16, 32, 64, 128, 256, 512, 1024, 2048):
         series = Chebyshev.interpolate(function, degree, domain=[lower, upper])
-        size = np.max(np.abs(series.coef))
-        if np.max(np.abs(series.coef[-max(3, degree // 8) :])) <= 1e-15 * max(
-            size, 1e-300
-        ) * np.sqrt(degree):
+        sizes = np.abs(series.coef)
+        least = 1e-15 * max(np.max(sizes), 1e-300) * np.sqrt(degree)
+        if np.max(sizes[-max(3, degree // 8) :]) <= least:
             return series
     raise _refused(
         "the initial values are not smooth", "values whose Chebyshev series converges to rounding"

@@ -45,9 +45,8 @@ class Tabulated(Reference):
         self.coordinates = problem.domain.coordinates
         sizes = " x ".join(str(len(axis)) for axis in table.axes)
         self.method = (
-            f"{path.name} ({self.fingerprint}), {sizes} values, splines between them; error: "
-            "of interpolation, "
-            "by a coarser one (that of the file itself is not known)"
+            f"{path.name} ({self.fingerprint}), {sizes} values, splines between them; error: of "
+            "interpolation, by a coarser one (that of the file itself is not known)"
         )
 
     def evaluate(self, points: Array) -> ReferenceValues:
@@ -58,12 +57,10 @@ class Tabulated(Reference):
             if low < axis[0] - slack or high > axis[-1] + slack:
                 raise ReferenceRefusedError(
                     f"the table covers {name} from {axis[0]:g} to {axis[-1]:g}, and values are "
-                    f"needed from {low:g} to "
-                    f"{high:g}"
+                    f"needed from {low:g} to {high:g}"
                 )
-        inside = np.clip(
-            points, [axis[0] for axis in self.table.axes], [axis[-1] for axis in self.table.axes]
-        )
+        axes = self.table.axes
+        inside = np.clip(points, [axis[0] for axis in axes], [axis[-1] for axis in axes])
         fields = {name: _interpolate(self.table, name, inside) for name in self.table.fields}
         estimate = max(self._estimate(name, inside) for name in fields)
         return ReferenceValues(fields, estimate, time.perf_counter() - start)
@@ -88,11 +85,8 @@ class Tabulated(Reference):
             kept.append(np.unique([*every, len(axis) - 1]))
         axes = tuple(axis[which] for axis, which in zip(self.table.axes, kept, strict=True))
         coarse = Table(axes, {name: values[np.ix_(*kept)]})
-        return float(
-            np.max(
-                np.abs(_interpolate(coarse, name, points) - _interpolate(self.table, name, points))
-            )
-        )
+        change = _interpolate(coarse, name, points) - _interpolate(self.table, name, points)
+        return float(np.max(np.abs(change)))
 
     def _on_axis(self, i: int, values: Array) -> bool:
         """Whether all values of a coordinate are values of the table's axis, within rounding."""

@@ -9,7 +9,7 @@ width is the zero of its argument.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -49,19 +49,34 @@ class Forcing:
         if len(breaks) > MOST_STOPS:
             raise ReferenceRefusedError(
                 f"the equations change their branch at {len(breaks)} times, and the spectral "
-                "solution in time follows "
-                f"{MOST_STOPS} at most"
+                f"solution in time follows {MOST_STOPS} at most"
             )
         self.breaks = _apart(breaks, form)
-        self.stops = _apart([*breaks, *self._turns_with_fields()], form)
+        # What acts through functions of the solution, only a step can see.
+        with_fields = {
+            turn
+            for tree in self.trees
+            for node in nodes(tree)
+            if isinstance(node, Call) and node.function not in POLYNOMIAL and fields(node)
+            for turn in self._turns(node, self.name)
+        }
+        turns = with_fields if len(with_fields) <= MOST_STOPS else set()
+        self.stops = _apart([*breaks, *turns], form)
 
     def schedule(self, n_times: int) -> Schedule:
         """n_times: at which every formula is sampled; other numbers miss other things."""
         if not any(self.name in symbols(tree) for tree in self.trees):
             return replace(FREE, forcing=self._largest(np.array([self.form.start])))
-        pieces = [
-            piece for part in dict.fromkeys(self._parts()) for piece in self._pieces(part, n_times)
-        ]
+        # Every formula in t alone or in t and space, the parts of others among them.
+        parts = dict.fromkeys(
+            node
+            for tree in self.trees
+            for node in nodes(tree)
+            if isinstance(node, Call)
+            and not (node.function in COMPARISONS or fields(node))
+            and self.name in symbols(node)
+        )
+        pieces = [piece for part in parts for piece in self._pieces(part, n_times)]
         starts, lengths, longest = np.reshape(pieces, (len(pieces), 3)).T
         turns = {turn for tree in self.trees for turn in self._turns(tree, self.name)}
         return Schedule(
@@ -72,42 +87,20 @@ class Forcing:
             forcing=self._largest(self._times(turns, n_times)),
         )
 
-    def _parts(self) -> Iterator[Node]:
-        """Every formula in t alone or in t and space, the parts of others among them."""
-        for tree in self.trees:
-            for node in nodes(tree):
-                is_formula = (
-                    isinstance(node, Call) and node.function not in COMPARISONS and not fields(node)
-                )
-                if is_formula and self.name in symbols(node):
-                    yield node
-
     def _turns(self, tree: Node, coordinate: str) -> frozenset[float]:
         """Where parts in one coordinate alone are zero, unless they are so very often."""
+        axis = self.form.coordinates.index(coordinate)
+        ends = self.form.lower[axis], self.form.upper[axis]
         result: frozenset[float] = frozenset()
         for node in nodes(tree):
             is_condition = isinstance(node, Call) and node.function in COMPARISONS
-            if not is_condition and symbols(node) == {coordinate} and not fields(node):
-                result |= self._zeros(node, coordinate)
+            if is_condition or symbols(node) != {coordinate} or fields(node):
+                continue
+            if (node, coordinate) not in self.known:
+                found = frozenset(zeros(node, coordinate, *ends))
+                self.known[node, coordinate] = found if len(found) <= MOST_TURNS else frozenset()
+            result |= self.known[node, coordinate]
         return result
-
-    def _zeros(self, node: Node, coordinate: str) -> frozenset[float]:
-        if (node, coordinate) not in self.known:
-            axis = self.form.coordinates.index(coordinate)
-            found = frozenset(zeros(node, coordinate, self.form.lower[axis], self.form.upper[axis]))
-            self.known[node, coordinate] = found if len(found) <= MOST_TURNS else frozenset()
-        return self.known[node, coordinate]
-
-    def _turns_with_fields(self) -> set[float]:
-        """Where formulas in t are zero that act through functions of the solution, which only a
-        step can see.
-        """
-        result: set[float] = set()
-        for tree in self.trees:
-            for node in nodes(tree):
-                if isinstance(node, Call) and node.function not in POLYNOMIAL and fields(node):
-                    result |= self._turns(node, self.name)
-        return result if len(result) <= MOST_STOPS else set()
 
     def _times(self, turns: Iterable[float], n_times: int) -> Array:
         """Equally spaced ones, and closer and closer ones on both sides of some."""
@@ -211,7 +204,8 @@ def _missed(
     [n_pieces] each.
     """
     starts, lengths = pieces
-    unit, to_series = _interpolation()
+    unit = np.append(0.0, radau_tableau(N_STAGES, 1).nodes)
+    to_series = np.linalg.inv(legendre.legvander(2 * unit - 1, N_STAGES))
     at_nodes = _inside(starts, lengths, unit)
     values = _values(form, part, at_nodes.ravel(), places).reshape(*at_nodes.shape, -1)
     series = np.einsum("ck,nkp->ncp", to_series, values)
@@ -247,11 +241,3 @@ def _compare(
 def _inside(starts: Array, lengths: Array, unit: Array) -> Array:
     """Times [n_pieces, n], those at an end moved by rounding into their piece."""
     return starts[:, None] + lengths[:, None] * np.clip(unit, 1e-10, 1 - 1e-10)
-
-
-def _interpolation() -> tuple[Array, Array]:
-    """The times of a step in [0, 1] and the matrix that takes values there to Legendre
-    coefficients.
-    """
-    unit = np.append(0.0, radau_tableau(N_STAGES, 1).nodes)
-    return unit, np.linalg.inv(legendre.legvander(2 * unit - 1, N_STAGES))

@@ -260,8 +260,7 @@ def _check_ends(form: EvolutionForm) -> None:
     if given != needed:
         raise _refused(
             f"{given} different conditions stand at the ends of {space}, and the equations, by "
-            "their orders "
-            f"{listed(map(str, form.space_orders))} in {space}, take {needed}"
+            f"their orders {listed(map(str, form.space_orders))} in {space}, take {needed}"
         )
 
 

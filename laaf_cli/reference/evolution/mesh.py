@@ -55,10 +55,6 @@ class Grid:
             parts.append(np.clip(axis.nodes, axis.lower + nudge, axis.upper - nudge))
         return np.concatenate(parts)
 
-    def element_of(self, points: Array) -> NDArray[np.intp]:
-        inner = [axis.lower for axis in self.axes[1:]]
-        return np.searchsorted(inner, points, side="right")
-
     def operators(
         self, points: Array, elements: NDArray[np.intp], highest: int
     ) -> tuple[Array, ...]:
@@ -81,7 +77,8 @@ class Grid:
         return tuple(result)
 
     def interpolation(self, points: Array) -> Array:
-        return self.operators(points, self.element_of(points), 0)[0]
+        inner = [axis.lower for axis in self.axes[1:]]
+        return self.operators(points, np.searchsorted(inner, points, side="right"), 0)[0]
 
     def tails(self, values: Array) -> Array:
         """The largest of the last coefficients of some functions [n_functions, size] on each

@@ -90,13 +90,8 @@ class Integrator:
         """tolerance: of the last coefficient of a step, as a share of the largest value of its
         unknown so far.
         """
-        self.system, self.state, self.time, self.end, self.tolerance = (
-            system,
-            state,
-            start,
-            end,
-            tolerance,
-        )
+        self.system, self.state, self.tolerance = system, state, tolerance
+        self.time, self.end = start, end
         self.tableau = radau_tableau(n_stages, len(state) - 1)
         self.length = length
         self.shortest = SHORTEST * (end - start)
@@ -178,7 +173,14 @@ class Integrator:
             result = self._iterate(times, known, self._factors)
             if result is not None:
                 return result
-        self._factors = self._factorise(times, self._levels(known, self.guess))
+        middle = self.n_stages // 2
+        levels = self._levels(known, self.guess)[:, :, middle]
+        with np.errstate(all="ignore"):
+            jacobian = self.system.jacobian(float(times[middle]), levels)
+        if not all(np.all(np.isfinite(part)) for part in jacobian):
+            raise IntegrationError(f"the equations are not finite at t = {times[middle]:.6g}")
+        self._factors = _Factors(jacobian, self.length, self.tableau)
+        self.work += self._factors.work
         return self._iterate(times, known, self._factors)
 
     def _iterate(self, times: Array, known: Array, factors: _Factors) -> Array | None:
@@ -203,16 +205,6 @@ class Integrator:
                 return None
             before = size
         return None
-
-    def _factorise(self, times: Array, levels: Array) -> _Factors:
-        middle = self.n_stages // 2
-        with np.errstate(all="ignore"):
-            jacobian = self.system.jacobian(float(times[middle]), levels[:, :, middle])
-        if not all(np.all(np.isfinite(part)) for part in jacobian):
-            raise IntegrationError(f"the equations are not finite at t = {times[middle]:.6g}")
-        factors = _Factors(jacobian, self.length, self.tableau)
-        self.work += factors.work
-        return factors
 
     def _known(self) -> Array:
         """What the state alone contributes to the levels at the nodes."""
@@ -277,8 +269,9 @@ class _Factors:
                 (part * shift**q for q, part in enumerate(jacobian)),
                 start=np.zeros_like(jacobian[0]),
             )
-            self.solvers.append(_factorised(matrix))
-            self.work += (2 if eigenvalue.imag == 0 else 8) / 3 * _width(matrix) ** 2 * len(matrix)
+            solve, width = _factorised(matrix)
+            self.solvers.append(solve)
+            self.work += (2 if eigenvalue.imag == 0 else 8) / 3 * width**2 * len(matrix)
             self.work += 20 * matrix.size
 
     def solve(self, residual: Array) -> Array:
@@ -293,26 +286,20 @@ class _Factors:
         return change
 
 
-def _width(matrix: NDArray[Any]) -> float:
-    """How many columns a row meets while it is eliminated."""
-    n_entries = int(np.count_nonzero(matrix))
-    return 2 * n_entries / len(matrix) if _is_sparse(matrix, n_entries) else len(matrix)
+def _factorised(matrix: NDArray[Any]) -> tuple[Callable[[NDArray[Any]], NDArray[Any]], float]:
+    """Right side [n] → solution [n], and how many columns a row meets while it is eliminated.
 
-
-def _is_sparse(matrix: NDArray[Any], n_entries: int) -> bool:
-    return len(matrix) >= SPARSE_SIZE and n_entries < SPARSE_SHARE * matrix.size
-
-
-def _factorised(matrix: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Right side [n] → solution [n]; raises IntegrationError for a singular matrix."""
+    Raises IntegrationError for a singular matrix.
+    """
     from scipy.linalg import get_lapack_funcs
     from scipy.sparse import csc_array
     from scipy.sparse.linalg import splu
 
     singular = IntegrationError("the equations and conditions do not determine the solution")
-    if _is_sparse(matrix, int(np.count_nonzero(matrix))):
+    n_entries = int(np.count_nonzero(matrix))
+    if len(matrix) >= SPARSE_SIZE and n_entries < SPARSE_SHARE * matrix.size:
         try:
-            return splu(csc_array(matrix)).solve
+            return splu(csc_array(matrix)).solve, 2 * n_entries / len(matrix)
         except RuntimeError:
             raise singular from None
     lapack: Any = get_lapack_funcs(("getrf", "getrs"), (matrix,))
@@ -320,4 +307,4 @@ def _factorised(matrix: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     factors, pivots, info = factorise(matrix, overwrite_a=True)
     if info > 0:
         raise singular
-    return lambda right: solve(factors, pivots, right)[0]
+    return lambda right: solve(factors, pivots, right)[0], len(matrix)

@@ -77,14 +77,11 @@ class Panel:
 
     def at(self, times: Array) -> Array:
         """The polynomial of the step, [n_times, n]."""
-        return _lagrange((times - self.start) / self.length, len(self.values) - 1) @ self.values
-
-
-def _lagrange(unit: Array, n_stages: int) -> Array:
-    """Lagrange's basis [n_times, s + 1] over 0 and the nodes, at times in [0, 1]."""
-    nodes = np.append(-1.0, 2 * radau_tableau(n_stages, 1).nodes - 1)
-    to_nodes, to_times = (
-        legendre.legvander(nodes, n_stages),
-        legendre.legvander(2 * unit - 1, n_stages),
-    )
-    return np.asarray(np.linalg.solve(to_nodes.T, to_times.T).T, dtype=np.float64)
+        n_stages = len(self.values) - 1
+        unit = (times - self.start) / self.length
+        nodes = np.append(-1.0, 2 * radau_tableau(n_stages, 1).nodes - 1)
+        to_nodes = legendre.legvander(nodes, n_stages)
+        to_times = legendre.legvander(2 * unit - 1, n_stages)
+        # Lagrange's basis [n_times, s + 1] over 0 and the nodes
+        basis: Array = np.linalg.solve(to_nodes.T, to_times.T).T
+        return basis @ self.values

@@ -67,10 +67,14 @@ class Semidiscretisation:
         self.rows = self._rows(mesh)
 
     def residual(self, times: Array, levels: Array) -> Array:
+        parts = []
         with np.errstate(all="ignore"):
-            return np.concatenate(
-                [self._along_row(row, row.tree, times, levels) for row in self.rows]
-            )
+            for row in self.rows:
+                here = self._at_site(row.site, row.tree, times, levels)
+                if row.other is not None:
+                    here = here - self._at_site(row.other, row.tree, times, levels)
+                parts.append(here)
+        return np.concatenate(parts)
 
     def jacobian(self, time: float, levels: Array) -> list[Array]:
         size = len(self.orders)
@@ -83,9 +87,8 @@ class Semidiscretisation:
                 level = self.form.time_orders[unknown] - self.form.time_order(field)
                 for site, sign in ((row.site, 1.0), (row.other, -1.0)):
                     if site is not None:
-                        factor = self._at_site(
-                            site, derivative, np.array([time]), levels[:, :, None]
-                        )
+                        now = np.array([time])
+                        factor = self._at_site(site, derivative, now, levels[:, :, None])
                         operator = site.operators[unknown][self.form.space_order(field)]
                         result[level][rows, self.parts[unknown]] += sign * factor * operator
         return result
@@ -96,10 +99,6 @@ class Semidiscretisation:
         return tuple(
             {field: partial(row.tree, field) for field in fields(row.tree)} for row in self.rows
         )
-
-    def _along_row(self, row: Row, tree: Node, times: Array, levels: Array) -> Array:
-        here = self._at_site(row.site, tree, times, levels)
-        return here if row.other is None else here - self._at_site(row.other, tree, times, levels)
 
     def _at_site(self, site: Site, tree: Node, times: Array, levels: Array) -> Array:
         """A tree at the points of a site at some times, [n_points, n_times]."""
@@ -119,30 +118,24 @@ class Semidiscretisation:
         rows = [Row(tree, inside) for tree in form.equations]
         if mesh.is_circle or form.space_axis is None:
             return tuple(rows)
+        # Every unknown and its derivatives along space below the highest, which never jump.
+        smooth = tuple(
+            form.field(j, space, 0)
+            for j, order in enumerate(form.space_orders)
+            for space in range(order)
+        )
+        pairs = smooth if form.is_periodic else form.pairs
         last = len(mesh.breaks) - 2
         at_lower = self._site(np.array(mesh.breaks[:1]), np.array([0]), -1.0)
         at_upper = self._site(np.array(mesh.breaks[-1:]), np.array([last]), 1.0)
         rows += [Row(tree, at_lower) for tree in form.at_lower]
         rows += [Row(tree, at_upper) for tree in form.at_upper]
-        rows += [Row(tree, at_upper, at_lower) for tree in self._pairs()]
+        rows += [Row(tree, at_upper, at_lower) for tree in pairs]
         if last > 0:
             between, left = np.array(mesh.breaks[1:-1]), np.arange(last)
             below, above = self._site(between, left), self._site(between, left + 1)
-            rows += [Row(tree, below, above) for tree in self._smooth()]
+            rows += [Row(tree, below, above) for tree in smooth]
         return tuple(rows)
-
-    def _smooth(self) -> tuple[Node, ...]:
-        """Every unknown and its derivatives along space below the highest, which never jump."""
-        form = self.form
-        return tuple(
-            form.field(j, space, 0)
-            for j, order in enumerate(form.space_orders)
-            for space in range(order)
-        )
-
-    def _pairs(self) -> tuple[Node, ...]:
-        """The trees of equal value at both ends."""
-        return self._smooth() if self.form.is_periodic else self.form.pairs
 
     def _site(self, points: Array, elements: NDArray[np.intp], normal: float = 0.0) -> Site:
         """Points, each as one of its element."""

@@ -23,10 +23,8 @@ MOST_COLUMNS = 900
 TIMES_PER_STEP = 101  # at which the formulas are sampled, for each of the steps of an accuracy
 MOVE_WORK = 100.0  # operations for each entry of a matrix, in making a mesh and its operators
 REST = 20  # steps after the mesh was found to be as fine as it may be
-COARSER_STEPS, COARSER_SHARE = (
-    10.0,
-    0.7,
-)  # steps so much longer, and a mesh so much coarser, are worth a new one
+# steps so much longer, and a mesh so much coarser, are worth a new one
+COARSER_STEPS, COARSER_SHARE = 10.0, 0.7
 MARGIN = 0.1  # of the tolerance in space, to which new elements resolve what is known
 
 
@@ -142,18 +140,15 @@ class _Solver:
                 state[order - k, part] = by_grid[grid][form.field(unknown, 0, k)]
         length = (form.end - form.start) / accuracy.n_steps
         self.schedule = forcing.schedule(TIMES_PER_STEP * accuracy.n_steps)
-        self.integrator = Integrator(
-            self.system,
-            state,
-            form.start,
-            form.end,
-            accuracy.time,
-            length,
-            accuracy.n_stages,
-            self.schedule,
-        )
+        self.integrator = self._integrator(state, form.start, length)
         self.work_before = MOVE_WORK * self.system.orders.size**2
         self.rest, self.length = 0, length
+
+    def _integrator(self, state: Array, start: float, length: float) -> Integrator:
+        a = self.accuracy
+        return Integrator(
+            self.system, state, start, self.form.end, a.time, length, a.n_stages, self.schedule
+        )
 
     @property
     def work(self) -> float:
@@ -171,7 +166,10 @@ class _Solver:
         self.rest = 0 if is_new else self.rest - 1
         if self.form.space_axis is None or self.rest > 0:
             return steps
-        if self._is_resolved(after):
+        grid = self.mesh.grid(max(self.form.space_orders))
+        other = None if set(self.system.grids) == {grid} else grid
+        shares = self._shares(after, self.integrator.scale, other)
+        if np.max(grid.tails(shares)) <= self.accuracy.space:
             self._coarsen(after, panel.length)
             return steps
         # Elements are merged once at a time, or two meshes might take turns for ever.
@@ -227,27 +225,20 @@ class _Solver:
         lower, upper = form.lower[form.space_axis], form.upper[form.space_axis]
         trees = (*form.equations, *form.initial)
         breaks = branch_breaks(trees, form.coordinates[form.space_axis], lower, upper)
-        if form.is_periodic and not breaks and not self._kinks_vanish((lower, upper)):
-            return Mesh((lower, upper), self.accuracy.n_circle, is_circle=True)
+        if form.is_periodic and not breaks:
+            circle = Mesh((lower, upper), 512, is_circle=True).grid(0)
+            has_kinks = np.max(circle.tails(self._initial(circle))) > 1e-9
+            # Elements for what is not smooth where the ends meet at the start, and is afterwards.
+            if not (has_kinks and smooths(form, circle)):
+                return Mesh((lower, upper), self.accuracy.n_circle, is_circle=True)
         return Mesh((lower, *breaks, upper), self.accuracy.n_points)
-
-    def _kinks_vanish(self, breaks: tuple[float, float]) -> bool:
-        """Whether the start is not smooth where the ends meet, as on a circle, and what follows
-        is.
-        """
-        circle = Mesh(breaks, 512, is_circle=True).grid(0)
-        values = self._initial(circle)
-        return bool(np.max(circle.tails(values)) > 1e-9) and smooths(self.form, circle)
 
     def _initial(self, grid: Grid) -> Array:
         """The initial values as shares of their scale, [n_values, size]."""
         values = initial_values(self.form, grid)
         span = self.form.end - self.form.start
-        largest = max(
-            float(np.max(np.abs(value)))
-            for field, value in values.items()
-            if sum(field.orders) == 0
-        )
+        plain = [value for field, value in values.items() if sum(field.orders) == 0]
+        largest = max(float(np.max(np.abs(value))) for value in plain)
         result = []
         for field, value in values.items():
             least = SMALLEST_SHARE * largest / span ** self.form.time_order(field)
@@ -274,13 +265,6 @@ class _Solver:
                 )
         return np.stack(result)
 
-    def _is_resolved(self, state: Array) -> bool:
-        grid = self.mesh.grid(max(self.form.space_orders))
-        shares = self._shares(
-            state, self.integrator.scale, None if set(self.system.grids) == {grid} else grid
-        )
-        return bool(np.max(grid.tails(shares)) <= self.accuracy.space)
-
     def _move(self, mesh: Mesh, state: Array, start: float, length: float) -> None:
         """Goes on from a state, on another mesh, with a step of some length."""
         system = Semidiscretisation(self.form, mesh)
@@ -294,16 +278,6 @@ class _Solver:
             moved[:, new] = state[:, part] @ own.interpolation(grid.nodes_inside).T
             scale[new] = old.scale[part][0]
         self.mesh, self.system = mesh, system
-        accuracy = self.accuracy
-        self.integrator = Integrator(
-            system,
-            moved,
-            start,
-            self.form.end,
-            accuracy.time,
-            length,
-            accuracy.n_stages,
-            self.schedule,
-        )
+        self.integrator = self._integrator(moved, start, length)
         self.work_before += old.work + MOVE_WORK * system.orders.size**2
         self.integrator.scale = np.maximum(scale, self.integrator.scale)

@@ -15,7 +15,7 @@ from laaf_cli.expression import ExpressionError, functions
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
-from laaf_cli.reference.stationary.discretisation import Discretisation, Residual, residuals_of
+from laaf_cli.reference.stationary.discretisation import Discretisation, residuals_of
 from laaf_cli.reference.stationary.gauss_newton import solve
 from laaf_cli.reference.stationary.refinement import LEVELS, Level, refine, undetermined
 from laaf_cli.text import listed
@@ -47,8 +47,7 @@ class BoundaryValue(Reference):
         if domain.dimension not in LEVELS:
             raise ReferenceRefusedError(
                 f"there are {domain.dimension} coordinates ({listed(domain.coordinates)}); a "
-                "spectral reference is "
-                "for one or two"
+                "spectral reference is for one or two"
             )
         equations = [term for term in problem.terms if term.kind == "equation"]
         n_equations = sum(len(term.residuals) for term in equations)
@@ -57,13 +56,23 @@ class BoundaryValue(Reference):
         if n_equations < len(problem.unknowns):
             raise ReferenceRefusedError(
                 f"the equations do not determine a solution: {n_equations} for "
-                f"{len(problem.unknowns)} "
-                f"unknowns ({listed(problem.unknowns)})"
+                f"{len(problem.unknowns)} unknowns ({listed(problem.unknowns)})"
             )
         # Every resolution is made from this one.
         n = LEVELS[domain.dimension][0]
+        for term in problem.terms:
+            unknown = sorted(frozenset().union(*map(functions, term.residuals)) - TABLE.keys())
+            if unknown:
+                raise ReferenceRefusedError(
+                    f"'{term.name}' calls '{unknown[0]}' of a Python module, and the derivatives "
+                    "of that are not known"
+                )
+        try:
+            residuals = residuals_of(problem)
+        except ExpressionError as error:
+            raise ReferenceRefusedError(error.faults[0].what) from None
         self._coarsest = Discretisation(
-            domain=domain, unknowns=problem.unknowns, residuals=_residuals(problem), n=n, n_nodes=n
+            domain=domain, unknowns=problem.unknowns, residuals=residuals, n=n, n_nodes=n
         )
         self._found: Level | None = None
 
@@ -99,30 +108,12 @@ def _at(level: Level, unknown: str, points: Array) -> Array:
     )
     if math.prod(len(values) for values in distinct) <= 4 * len(points):
         zero = (0,) * len(distinct)
-        return np.asarray(
-            discretisation.values(level.found.coefficients, unknown, zero, distinct)[places]
-        )
-    modes = discretisation.modes
-    coefficients = level.found.coefficients.reshape(-1, *discretisation.shape)[
-        discretisation.unknowns.index(unknown)
-    ]
+        on_grid = discretisation.values(level.found.coefficients, unknown, zero, distinct)
+        return np.asarray(on_grid[places])
+    modes, index = discretisation.modes, discretisation.unknowns.index(unknown)
+    coefficients = level.found.coefficients.reshape(-1, *discretisation.shape)[index]
     values = np.empty(len(points))
     for part in np.array_split(np.arange(len(points)), 1 + len(points) // 4096):
         first, second = (m.values(points[part, axis], 0) for axis, m in enumerate(modes))
         values[part] = np.einsum("pj,pj->p", first @ coefficients, second)
     return values
-
-
-def _residuals(problem: Problem) -> tuple[Residual, ...]:
-    """The residuals with the derivatives that Newton's iteration needs."""
-    for term in problem.terms:
-        unknown = sorted(frozenset().union(*map(functions, term.residuals)) - TABLE.keys())
-        if unknown:
-            raise ReferenceRefusedError(
-                f"'{term.name}' calls '{unknown[0]}' of a Python module, and the derivatives "
-                "of that are not known"
-            )
-    try:
-        return residuals_of(problem)
-    except ExpressionError as error:
-        raise ReferenceRefusedError(error.faults[0].what) from None

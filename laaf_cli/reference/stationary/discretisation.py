@@ -139,9 +139,8 @@ class Discretisation:
     def refined(self, coefficients: Array, finer: Discretisation) -> Array:
         """The same functions with the modes of a finer discretisation."""
         result = np.zeros((len(self.unknowns), *finer.shape))
-        result[(slice(None), *(slice(size) for size in self.shape))] = coefficients.reshape(
-            -1, *self.shape
-        )
+        coarse = (slice(None), *(slice(size) for size in self.shape))
+        result[coarse] = coefficients.reshape(-1, *self.shape)
         return result.ravel()
 
     def starts(self) -> Iterator[Array]:

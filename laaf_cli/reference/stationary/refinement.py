@@ -60,11 +60,8 @@ class Level:
         counts with them.
         """
         scales = np.maximum(self.scales, 1e-9 * self.scales.max())
-        return float(
-            np.max(
-                np.divide(self.changes, scales, out=np.zeros_like(scales), where=self.changes > 0)
-            )
-        )
+        zero = np.zeros_like(scales)
+        return float(np.max(np.divide(self.changes, scales, out=zero, where=self.changes > 0)))
 
     @property
     def scales(self) -> Array:
@@ -80,22 +77,20 @@ class Level:
         """
         scales = self.found.row_scale
         parts = zip(self._split(scales * self.found.residuals), self._split(scales), strict=True)
-        return np.array(
-            [
-                np.sqrt(np.mean(part**2)) / np.median(scale) if len(part) else 0.0
-                for part, scale in parts
-            ]
-        )
+        sizes = [
+            np.sqrt(np.mean(part**2)) / np.median(scale) if len(part) else 0.0
+            for part, scale in parts
+        ]
+        return np.array(sizes)
 
     @property
     def worst(self) -> tuple[int, float]:
         """The patch that adds most to the scaled residual, and the root mean square of the
         residual there.
         """
-        scaled = [
-            np.sum(part**2) for part in self._split(self.found.row_scale * self.found.residuals)
-        ]
-        return int(np.argmax(scaled)), float(self.residuals[np.argmax(scaled)])
+        scaled = self._split(self.found.row_scale * self.found.residuals)
+        worst = int(np.argmax([np.sum(part**2) for part in scaled]))
+        return worst, float(self.residuals[worst])
 
     def unseen(self, n_nodes: int) -> float:
         """The scaled residual at other nodes: large where a narrow peak was missed.
@@ -140,7 +135,10 @@ def refine(discretisation: Discretisation) -> Level:
             raise undetermined()
         if found.converged:
             levels.append(_level(finer, found, levels))
-            if _is_enough(levels) and levels[-1].unseen(_FINE_NODES[dimension]) < _UNSEEN:
+            before, last = [np.inf, *(level.relative_change for level in levels)][-2:]
+            # The last two resolutions agree, or differ by rounding that grows.
+            agree = last <= TOLERANCE or (before < _ROUNDING and last > before)
+            if agree and levels[-1].unseen(_FINE_NODES[dimension]) < _UNSEEN:
                 break
         elif n > _LAST_START[dimension]:
             break
@@ -156,12 +154,8 @@ def _solved(discretisation: Discretisation, levels: Sequence[Level], may_start: 
     attempts: list[Stationary] = []
     if levels:
         coarser = levels[-1]
-        attempts.append(
-            solve(
-                discretisation,
-                coarser.discretisation.refined(coarser.found.coefficients, discretisation),
-            )
-        )
+        start = coarser.discretisation.refined(coarser.found.coefficients, discretisation)
+        attempts.append(solve(discretisation, start))
         if _leads_on(attempts[0]) or not may_start:
             return attempts[0]
     faults = []
@@ -191,25 +185,11 @@ def _level(discretisation: Discretisation, found: Stationary, levels: Sequence[L
         discretisation.values(found.coefficients, name, zero, even)
         for name in discretisation.unknowns
     )
-    if not levels:
-        return Level(
-            discretisation=discretisation,
-            found=found,
-            values=values,
-            changes=np.full(len(values), np.inf),
-        )
-    changes = [np.abs(a - b).max() for a, b in zip(values, levels[-1].values, strict=True)]
-    return Level(
-        discretisation=discretisation, found=found, values=values, changes=np.array(changes)
-    )
-
-
-def _is_enough(levels: Sequence[Level]) -> bool:
-    """Whether the last two resolutions agree, or differ by rounding that grows."""
-    changes = [level.relative_change for level in levels]
-    return changes[-1] <= TOLERANCE or (
-        len(levels) > 1 and changes[-2] < _ROUNDING and changes[-1] > changes[-2]
-    )
+    changes = np.full(len(values), np.inf)
+    if levels:
+        before = levels[-1].values
+        changes = np.array([np.abs(a - b).max() for a, b in zip(values, before, strict=True)])
+    return Level(discretisation=discretisation, found=found, values=values, changes=changes)
 
 
 def _judged(levels: Sequence[Level]) -> Level:
@@ -231,9 +211,8 @@ def _judged(levels: Sequence[Level]) -> Level:
     if best.relative_change > LARGEST_ERROR:
         raise ReferenceRefusedError(
             f"the solution is not smooth enough for {best.discretisation.n} modes along each "
-            "coordinate: from one "
-            f"resolution to the next it still changes by {best.relative_change:.1g} of its "
-            "largest value"
+            "coordinate: from one resolution to the next it still changes by "
+            f"{best.relative_change:.1g} of its largest value"
         )
     return best
 
@@ -253,15 +232,13 @@ def _check_consistent(level: Level, levels: Sequence[Level]) -> None:
 
 
 _NOT_CONVERGED = (
-    "Newton's iteration found no solution, neither from 0 nor from the smoothest functions "
-    "that meet the conditions "
-    "nor from 1 or -1"
+    "Newton's iteration found no solution, neither from 0 nor from the smoothest functions that "
+    "meet the conditions nor from 1 or -1"
 )
 
 
 def undetermined() -> ReferenceRefusedError:
     return ReferenceRefusedError(
         "the conditions do not determine the solution: other functions meet all equations and "
-        "conditions as well; is "
-        "a condition missing, or a value at one point?"
+        "conditions as well; is a condition missing, or a value at one point?"
     )
