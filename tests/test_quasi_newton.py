@@ -39,6 +39,7 @@ from laaf_cli.training.inverse_hessian import (
 from laaf_cli.training.line_search import FlatObjective, Line, search
 from laaf_cli.training.objective import Loss
 from laaf_cli.training.quasi_newton import QuasiNewton
+from laaf_cli.training.symmetric_matrix import SymmetricMatrix
 
 CPU = torch.device("cpu")
 MEMBERS: dict[str, Member] = {"bfgs": bfgs, "ssbfgs": ssbfgs, "ssbroyden": ssbroyden}
@@ -101,9 +102,15 @@ def positive(n: int, seed: int) -> Tensor:
     return torch.from_numpy(q * np.logspace(-1, 1, n) @ q.T)
 
 
+def dense(matrix: SymmetricMatrix) -> Tensor:
+    """All entries [n, n]."""
+    matrix.product(matrix.entries[0])  # carries out the update that waits
+    return matrix.entries.tril() + matrix.entries.tril(-1).T
+
+
 def pair_of(step: Tensor, change: Tensor, inverse: DenseInverse, gradient: Tensor) -> Pair:
     """A pair that ends with this gradient."""
-    h = inverse.matrix.dense()
+    h = dense(inverse.matrix)
     return Pair(
         step=step,
         change=change,
@@ -158,12 +165,12 @@ def test_every_update_keeps_the_secant_equation_symmetry_and_definiteness(name: 
     for _ in range(30):
         step, x = (torch.from_numpy(random.normal(size=8)) for _ in range(2))
         hx = inverse.update(pair_of(step, a @ step, inverse, x))
-        torch.testing.assert_close(inverse.matrix.dense() @ (a @ step), step, rtol=1e-9, atol=1e-9)
-        torch.testing.assert_close(hx, inverse.matrix.dense() @ x, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(dense(inverse.matrix) @ (a @ step), step, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(hx, dense(inverse.matrix) @ x, rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(
-            inverse.matrix.dense(), inverse.matrix.dense().T, rtol=0, atol=1e-12
+            dense(inverse.matrix), dense(inverse.matrix).T, rtol=0, atol=1e-12
         )
-        assert float(torch.linalg.eigvalsh(inverse.matrix.dense()).min()) > 0
+        assert float(torch.linalg.eigvalsh(dense(inverse.matrix)).min()) > 0
 
 
 def test_the_shortcut_to_the_next_direction_does_not_drift() -> None:
@@ -173,12 +180,12 @@ def test_the_shortcut_to_the_next_direction_does_not_drift() -> None:
     image = inverse.product(gradient)
     for _ in range(300):
         step = -torch.from_numpy(random.uniform(0.1, 1, 12)) * image
-        metric = float(step @ torch.linalg.solve(inverse.matrix.dense(), step))
+        metric = float(step @ torch.linalg.solve(dense(inverse.matrix), step))
         gradient = gradient + a @ step
         image = inverse.update(
             Pair(step=step, change=a @ step, metric=metric, gradient=gradient, image=image)
         )
-        exact = inverse.matrix.dense() @ gradient
+        exact = dense(inverse.matrix) @ gradient
         assert float((image - exact).norm() / exact.norm()) < 1e-6
 
 
@@ -186,12 +193,12 @@ def test_bfgs_is_that_of_the_textbook() -> None:
     """H₊ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ (Nocedal & Wright 2006, eq. 6.17)."""
     inverse = DenseInverse(5, bfgs, CPU)
     inverse.matrix.entries.copy_(positive(5, 2))
-    h, s = inverse.matrix.dense(), vector(1, -2, 0.5, 3, 1)
+    h, s = dense(inverse.matrix), vector(1, -2, 0.5, 3, 1)
     y = positive(5, 3) @ s
     inverse.update(pair_of(s, y, inverse, s))
     left = torch.eye(5) - torch.outer(s, y) / (y @ s)
     torch.testing.assert_close(
-        inverse.matrix.dense(), left @ h @ left.T + torch.outer(s, s) / (y @ s)
+        dense(inverse.matrix), left @ h @ left.T + torch.outer(s, s) / (y @ s)
     )
 
 
@@ -201,18 +208,18 @@ def test_the_inverse_of_each_update_is_that_of_the_hessian(name: str, size: floa
     """B₊ = τ (B − B s sᵀB/(sᵀBs) + θ sᵀBs w wᵀ) + y yᵀ/(yᵀs), w = y/(yᵀs) − Bs/(sᵀBs), φ = (1 − θ)/(1 + aθ)."""
     inverse = DenseInverse(6, MEMBERS[name], CPU)
     inverse.matrix.entries.copy_(positive(6, 4))
-    b, s = torch.linalg.inv(inverse.matrix.dense()), vector(1, 2, -1, 0.5, -0.2, 1)
+    b, s = torch.linalg.inv(dense(inverse.matrix)), vector(1, 2, -1, 0.5, -0.2, 1)
     y = size * positive(6, 5) @ s
-    ys, sbs, yhy = float(y @ s), float(s @ b @ s), float(y @ inverse.matrix.dense() @ y)
+    ys, sbs, yhy = float(y @ s), float(s @ b @ s), float(y @ dense(inverse.matrix) @ y)
     scaling = MEMBERS[name](sbs / ys, yhy / ys, 6)
     theta = (1 - scaling.phi) / (1 + (sbs * yhy / ys**2 - 1) * scaling.phi)
     w = y / ys - b @ s / sbs
     inner = b - torch.outer(b @ s, b @ s) / sbs + theta * sbs * torch.outer(w, w)
     inverse.update(
-        Pair(step=s, change=y, metric=sbs, gradient=s, image=inverse.matrix.dense() @ (s - y))
+        Pair(step=s, change=y, metric=sbs, gradient=s, image=dense(inverse.matrix) @ (s - y))
     )
     expected = torch.linalg.inv(scaling.tau * inner + torch.outer(y, y) / ys)
-    torch.testing.assert_close(inverse.matrix.dense(), expected, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(dense(inverse.matrix), expected, rtol=1e-8, atol=1e-8)
 
 
 def test_members_by_hand() -> None:
@@ -250,7 +257,7 @@ def test_bfgs_with_exact_searches_ends_on_a_quadratic_and_finds_the_inverse_hess
         x = x + step
         direction = -inverse.update(pair_of(step, a @ step, inverse, a @ x))
     assert float((a @ x).norm()) < 1e-10
-    torch.testing.assert_close(inverse.matrix.dense(), torch.linalg.inv(a), rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(dense(inverse.matrix), torch.linalg.inv(a), rtol=1e-8, atol=1e-8)
 
 
 def test_limited_memory_is_bfgs_of_its_scaled_identity() -> None:
@@ -291,7 +298,7 @@ def test_the_stored_triangle_is_the_matrix() -> None:
     inverse.matrix.entries.copy_(positive(4, 10))
     full = np.zeros((4, 4))
     full[np.tril_indices(4)] = inverse.state()["inverse_hessian"]
-    np.testing.assert_allclose(full + np.tril(full, -1).T, inverse.matrix.dense(), atol=1e-15)
+    np.testing.assert_allclose(full + np.tril(full, -1).T, dense(inverse.matrix), atol=1e-15)
 
 
 # --- The searches ----------------------------------------------------------------------------------------------------
@@ -496,14 +503,14 @@ def test_new_points_keep_the_inverse_hessian_and_form_no_pair() -> None:
     assert isinstance(stepper.inverse, DenseInverse)
     for i in range(5):
         assert stepper.advance(stepper.evaluate(i)) == ""
-    matrix, old = stepper.inverse.matrix.dense(), stepper.evaluate(5)
+    matrix, old = dense(stepper.inverse.matrix), stepper.evaluate(5)
     assert stepper.evaluate(5) is old
     objective.resample(5)
     new = stepper.evaluate(5)
     assert new.total.item() != old.total.item()
     assert new.total.item() == objective.evaluate().total.item()
     assert stepper.previous is None
-    assert torch.equal(stepper.inverse.matrix.dense(), matrix)
+    assert torch.equal(dense(stepper.inverse.matrix), matrix)
     gradient = stepper.flat.gradient(objective.evaluate())
     position = stepper.position
     assert stepper.advance(new) == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import replace
 
@@ -130,9 +129,8 @@ class CapturedAdam(_Adam):
         if not self.step.n_records:
             return "not captured in a CUDA graph: the phase ended before"
         n = self.loss.n_records
-        return "captured in a CUDA graph" + (
-            f", {n} times as points or weights changed" if n > 1 else ""
-        )
+        times = f", {n} times as points or weights changed" if n > 1 else ""
+        return f"captured in a CUDA graph{times}"
 
     def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
         return self.loss(self._loss, self.objective.n_changes)
@@ -181,15 +179,9 @@ def obstacle(objective: Objective, phase: TrainingPhase) -> str:
         return "only Taylor mode in torch is captured"
     if objective.problem.functions:
         return "what a Python function does on the processor would not be repeated"
-    if _iterations_between_changes(objective) < MIN_INTERVAL:
-        return f"points or weights change more often than every {MIN_INTERVAL} iterations"
-    return ""
-
-
-def _iterations_between_changes(objective: Objective) -> float:
-    intervals: list[float] = (
-        [math.inf] if objective.resampling is None else [objective.resampling.every]
-    )
+    intervals = [] if objective.resampling is None else [objective.resampling.every]
     if BALANCES[objective.balance.method].update is not None:
         intervals.append(objective.balance.every)
-    return min(intervals)
+    if min(intervals, default=MIN_INTERVAL) < MIN_INTERVAL:
+        return f"points or weights change more often than every {MIN_INTERVAL} iterations"
+    return ""

@@ -68,18 +68,14 @@ def lr_annealing(moment: Moment) -> dict[str, float]:
     its place, λ would settle at the root of the ratio.
     """
     terms = {name: residual.square().sum() for name, residual in moment.residuals.items()}
-    of_equations = torch.stack(
-        [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
-    )
-    largest = float(moment.gradient(of_equations.sum()).abs().max())
-    others = [name for name in terms if name not in moment.equations]
-    return _averaged(
-        moment,
-        {
-            name: _ratio(largest, float(moment.gradient(terms[name]).abs().mean()))
-            for name in others
-        },
-    )
+    own = [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
+    largest = float(moment.gradient(torch.stack(own).sum()).abs().max())
+    targets = {
+        name: _ratio(largest, float(moment.gradient(term).abs().mean()))
+        for name, term in terms.items()
+        if name not in moment.equations
+    }
+    return _averaged(moment, targets)
 
 
 def grad_norm(moment: Moment) -> dict[str, float]:
@@ -90,17 +86,15 @@ def grad_norm(moment: Moment) -> dict[str, float]:
         name: float(moment.gradient(residual.square().sum()).norm())
         for name, residual in moment.residuals.items()
     }
-    return _averaged(
-        moment, {name: _ratio(sum(norms.values()), norm) for name, norm in norms.items()}
-    )
+    total = sum(norms.values())
+    return _averaged(moment, {name: _ratio(total, norm) for name, norm in norms.items()})
 
 
 def ntk(moment: Moment) -> dict[str, float]:
     """λ̂_i = tr K / tr K_i, tr K = Σ_j tr K_j (Wang, Yu & Perdikaris 2022, algorithm 1)."""
     traces = kernel_traces(moment)
-    return _averaged(
-        moment, {name: _ratio(sum(traces.values()), trace) for name, trace in traces.items()}
-    )
+    total = sum(traces.values())
+    return _averaged(moment, {name: _ratio(total, trace) for name, trace in traces.items()})
 
 
 def kernel_traces(moment: Moment) -> dict[str, float]:
@@ -130,12 +124,8 @@ def self_adaptive(moment: Moment) -> dict[str, float]:
     """
     found = {}
     for name, residual in moment.residuals.items():
-        rise = (
-            moment.steps
-            * moment.learning_rate
-            * moment.weights[name]
-            * float(residual.detach().square().sum())
-        )
+        term = float(residual.detach().square().sum())
+        rise = moment.steps * moment.learning_rate * moment.weights[name] * term
         if math.isfinite(rise):
             found[name] = min(moment.factors[name] + rise, MAX_FACTOR)
     return found
@@ -150,16 +140,10 @@ def causal_weights(squares: Tensor, slices: Tensor, settings: Balance) -> Tensor
     have no graph.
     """
     with torch.no_grad():
-        sums = torch.zeros(settings.slices, dtype=squares.dtype, device=squares.device).index_add_(
-            0, slices, squares
-        )
+        sums = squares.new_zeros(settings.slices).index_add_(0, slices, squares)
         # Not `bincount`, which waits for the device and so cannot be captured in a CUDA graph.
-        counts = (
-            torch.zeros_like(sums, dtype=slices.dtype)
-            .index_add_(0, slices, torch.ones_like(slices))
-            .clamp(min=1)
-        )
-        means = sums / counts
+        counts = slices.new_zeros(settings.slices).index_add_(0, slices, torch.ones_like(slices))
+        means = sums / counts.clamp(min=1)
         before = torch.cat([torch.zeros_like(means[:1]), means.cumsum(0)[:-1]])
         return torch.exp(-settings.epsilon * before)[slices]
 
@@ -188,9 +172,9 @@ class BalanceMethod:
     spec that the method takes.
     """
 
-    update: Update | None
-    weigh_points: Callable[[Tensor, Tensor, Balance], Tensor] | None
-    keys: tuple[str, ...]
+    update: Update | None = None
+    weigh_points: Callable[[Tensor, Tensor, Balance], Tensor] | None = None
+    keys: tuple[str, ...] = ()
     meaning: str
     source: str
     needs_time: bool = False
@@ -201,15 +185,10 @@ _AVERAGED = ("every", "momentum")
 
 BALANCES: dict[str, BalanceMethod] = {
     NO_BALANCE: BalanceMethod(
-        update=None,
-        weigh_points=None,
-        keys=(),
-        meaning="the weights of the spec, unchanged",
-        source="Jagtap et al. 2019, eq. 9",
+        meaning="the weights of the spec, unchanged", source="Jagtap et al. 2019, eq. 9"
     ),
     "lr-annealing": BalanceMethod(
         update=lr_annealing,
-        weigh_points=None,
         keys=_AVERAGED,
         meaning="conditions and data get the greatest gradient of the equations over their own "
         "mean one",
@@ -218,27 +197,23 @@ BALANCES: dict[str, BalanceMethod] = {
     ),
     "grad-norm": BalanceMethod(
         update=grad_norm,
-        weigh_points=None,
         keys=_AVERAGED,
         meaning="all terms get gradients of one norm",
         source="Wang, Sankaran, Wang & Perdikaris 2023, arXiv 2308.08468",
     ),
     "ntk": BalanceMethod(
         update=ntk,
-        weigh_points=None,
         keys=_AVERAGED,
         meaning="all terms get neural tangent kernels of one trace, and so fall at one rate",
         source="Wang, Yu & Perdikaris 2022, Journal of Computational Physics 449, 110768",
     ),
     "self-adaptive": BalanceMethod(
         update=self_adaptive,
-        weigh_points=None,
         keys=("every",),
         meaning="the weight of each term rises as long as the term is not zero",
         source="McClenny & Braga-Neto 2023, Journal of Computational Physics 474, 111722",
     ),
     "causal": BalanceMethod(
-        update=None,
         weigh_points=causal_weights,
         keys=("epsilon", "slices"),
         meaning="the equations at later times count once those at earlier times are met",

@@ -48,23 +48,17 @@ class CudaRecorder:
         return result
 
     def record(self, work: Callable[[], T]) -> Callable[[], T]:
-        return _Captured(work).replay
-
-
-class _Captured(Generic[T]):
-    """Work in a CUDA graph, and its result: the same tensors after every replay, with new
-    values.
-    """
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self.graph = torch.cuda.CUDAGraph()
+        graph = torch.cuda.CUDAGraph()
         # `torch.cuda.graph` leaves its own stream the current one where a capture fails.
-        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(self.graph):
-            self.result = work()
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
+            result = work()
 
-    def replay(self) -> T:
-        self.graph.replay()
-        return self.result
+        def replay() -> T:
+            """The same tensors after every replay, with new values."""
+            graph.replay()
+            return result
+
+        return replay
 
 
 class Repeated(Generic[T]):
@@ -92,19 +86,16 @@ class Repeated(Generic[T]):
         if version != self.version:
             self.version, self.repeat, self.n_runs = version, None, 0
         if self.repeat is None and self.n_runs >= N_WARM_UP and not self.failure:
-            self._record(work)
+            try:
+                self.repeat = self.recorder.record(work)
+                self.n_records += 1
+            # Errors of CUDA, of its memory and of an optimizer that cannot be captured are all of
+            # this class.
+            except RuntimeError as error:
+                # The error that ends a capture says only that there was another before it.
+                lines = str(error.__context__ or error).splitlines()
+                self.failure = lines[0] if lines else type(error).__name__
         if self.repeat is not None:
             return self.repeat()
         self.n_runs += 1
         return self.recorder.run(work)
-
-    def _record(self, work: Callable[[], T]) -> None:
-        try:
-            self.repeat = self.recorder.record(work)
-            self.n_records += 1
-        # Errors of CUDA, of its memory and of an optimizer that cannot be captured are all of this
-        # class.
-        except RuntimeError as error:
-            # The error that ends a capture says only that there was another before it.
-            lines = str(error.__context__ or error).splitlines()
-            self.failure = lines[0] if lines else type(error).__name__

@@ -45,8 +45,7 @@ def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
         if row.max_parameters is not None and n_parameters > row.max_parameters:
             what = (
                 f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} "
-                "numbers, one row for each "
-                f"parameter; at most {row.max_parameters:,} rows are kept"
+                f"numbers, one row for each parameter; at most {row.max_parameters:,} rows are kept"
             )
             without = listed(
                 name for name, other in OPTIMIZERS.items() if other.max_parameters is None

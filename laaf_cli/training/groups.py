@@ -56,35 +56,27 @@ class TermGroup:
         self.terms = tuple(terms)
         self.given = given
         self.residuals = reading.residuals
-        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True)) | dict(
-            given.symbols
-        )
+        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
+        columns |= given.symbols
 
         def at_points(tree: Node) -> Array:
             with np.errstate(all="ignore"):
                 return np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(given))
 
-        self.symbols = {
-            name: _symbol(at_points(tree), network) for name, tree in reading.parts.items()
-        }
+        self.symbols = {}
+        for name, tree in reading.parts.items():
+            values = at_points(tree)
+            dtype = torch.bool if values.dtype == np.bool_ else network.dtype
+            self.symbols[name] = torch.tensor(values, dtype=dtype, device=network.device)
         self.coefficients = {
             name: torch.tensor(np.stack([at_points(tree) for tree in trees]), device=network.device)
             for name, trees in reading.coefficients.items()
         }
-        self.whole = self._batch(self.points, self.coefficients, self.symbols, self.row_weights)
-
-    def _batch(
-        self,
-        points: Tensor,
-        coefficients: Mapping[str, Tensor],
-        symbols: Mapping[str, Tensor],
-        row_weights: Tensor | None,
-    ) -> Batch:
-        return Batch(
-            points=points,
-            prepared=self.engine.prepare(points, coefficients),
-            symbols=symbols,
-            row_weights=row_weights,
+        self.whole = Batch(
+            points=self.points,
+            prepared=self.engine.prepare(self.points, self.coefficients),
+            symbols=self.symbols,
+            row_weights=self.row_weights,
         )
 
     def batch(self, size: int, random: np.random.Generator) -> Batch:
@@ -97,9 +89,14 @@ class TermGroup:
         if self.combination is not None:
             run = torch.arange(len(self.combination), device=rows.device)
             rows = (rows[:, None] * len(self.combination) + run).ravel()
-        symbols = {name: value[rows] for name, value in self.symbols.items()}
+        points = self.points[rows]
         coefficients = {name: value[:, rows] for name, value in self.coefficients.items()}
-        return self._batch(self.points[rows], coefficients, symbols, weights)
+        return Batch(
+            points=points,
+            prepared=self.engine.prepare(points, coefficients),
+            symbols={name: value[rows] for name, value in self.symbols.items()},
+            row_weights=weights,
+        )
 
     def residuals_at(
         self,
@@ -158,12 +155,6 @@ class TermGroup:
 
 
 def _tensor(values: Array | None, network: Mlp) -> Tensor | None:
-    return (
-        None if values is None else torch.tensor(values, dtype=network.dtype, device=network.device)
-    )
-
-
-def _symbol(values: Array, network: Mlp) -> Tensor:
-    """A part of a residual at every point, in the precision of the network (or as truth values)."""
-    dtype = torch.bool if values.dtype == np.bool_ else network.dtype
-    return torch.tensor(values, dtype=dtype, device=network.device)
+    if values is None:
+        return None
+    return torch.tensor(values, dtype=network.dtype, device=network.device)

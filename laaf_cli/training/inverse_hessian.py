@@ -163,10 +163,8 @@ class DenseInverse(InverseHessian):
             return pair.gradient.clone()
         scaling = self.member(pair.metric / ys, yhy / ys, len(hy))
         vectors = torch.stack([hy, pair.step / ys - hy / yhy, pair.step])
-        coefficients = torch.tensor(
-            [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys],
-            dtype=hy.dtype,
-            device=hy.device,
+        coefficients = hy.new_tensor(
+            [-1 / (scaling.tau * yhy), scaling.phi * yhy / scaling.tau, 1 / ys]
         )
         self.is_fresh = False
         update = Update(vectors, coefficients, 1 / scaling.tau)
@@ -174,9 +172,8 @@ class DenseInverse(InverseHessian):
         self.n_updates += 1
         if self.n_updates % REFRESH == 0:
             return self.product(pair.gradient)
-        return update.product(
-            pair.gradient, pair.image + hy
-        )  # H (g + y) without another pass over H
+        # H (g + y) without another pass over H
+        return update.product(pair.gradient, pair.image + hy)
 
     def reset(self) -> None:
         self.matrix.reset()
@@ -186,8 +183,7 @@ class DenseInverse(InverseHessian):
         return {
             "n_updates": np.array(self.n_updates),
             "is_fresh": np.array(int(self.is_fresh)),
-            "inverse_hessian": self.matrix.stored(),
-            **self.matrix.waiting_update(),
+            **self.matrix.state("inverse_hessian"),
         }
 
     def load(self, state: Arrays) -> None:
@@ -266,8 +262,7 @@ class LimitedMemory(InverseHessian):
         )
         products = taken(state, "products", m).tolist()
         for step, change, ys in zip(steps, changes, products, strict=True):
-            self.pairs.append(
-                _Curvature(step.clone(), change.clone(), ys)
-            )  # aligned as new vectors are
+            # aligned as new vectors are
+            self.pairs.append(_Curvature(step.clone(), change.clone(), ys))
         self.scale = float(taken(state, "scale"))
         self.is_fresh = False

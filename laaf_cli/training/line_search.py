@@ -39,9 +39,8 @@ class FlatObjective:
     def move(self, position: Tensor) -> None:
         """Sets the parameters, rounded to their precision."""
         with torch.no_grad():
-            for parameter, part in zip(
-                self.parameters, torch.split(position, self.sizes), strict=True
-            ):
+            parts = torch.split(position, self.sizes)
+            for parameter, part in zip(self.parameters, parts, strict=True):
                 parameter.copy_(part.view_as(parameter))
 
     def gradient(self, loss: Loss) -> Tensor:
@@ -89,9 +88,8 @@ class Line:
                 other.loss = replace(other.loss, total=other.loss.total.detach())
             loss = self._evaluate(step)
             total = loss.total.item()
-            self.trials[step] = Trial(
-                step=step, loss=loss, value=total if math.isfinite(total) else math.inf
-            )
+            value = total if math.isfinite(total) else math.inf
+            self.trials[step] = Trial(step=step, loss=loss, value=value)
         return self.trials[step]
 
     def _evaluate(self, step: float) -> Loss:
@@ -102,9 +100,8 @@ class Line:
         """∇J [n] at a point."""
         if trial.gradient is None:
             has_graph = trial.loss.total.requires_grad
-            trial.gradient = self.flat.gradient(
-                trial.loss if has_graph else self._evaluate(trial.step)
-            )
+            loss = trial.loss if has_graph else self._evaluate(trial.step)
+            trial.gradient = self.flat.gradient(loss)
         return trial.gradient
 
     def slope_at(self, step: float) -> float:
@@ -123,9 +120,7 @@ class Line:
 
     def best(self) -> Trial | None:
         """The lowest of the points so far that lower J, with a finite gradient."""
-        found = sorted(
-            (trial for trial in self.trials.values() if self.lowers(trial)), key=lambda t: t.value
-        )
+        found = sorted(filter(self.lowers, self.trials.values()), key=lambda t: t.value)
         return next((trial for trial in found if bool(self.gradient(trial).isfinite().all())), None)
 
 
@@ -145,9 +140,8 @@ def search(line: Line, previous: float | None) -> Trial | None:
         return np.array([line.slope_at(float(at[0]))])
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # that it finds none, which its result says as well
+        # that it finds none, which its result says as well
+        warnings.simplefilter("ignore", RuntimeWarning)
         step = line_search(
             value,
             slope,

@@ -182,9 +182,7 @@ class Objective:
             if weights is None:
                 weighted += plain
             else:
-                weighted += [
-                    _mean([weights * square for square in each]) for each in squares.values()
-                ]
+                weighted += [_mean([weights * one for one in each]) for each in squares.values()]
                 point_weights |= dict.fromkeys(squares, weights.mean())
         if self.recovery is not None:
             recovery = self.recovery(list(self.network.slopes.values))
@@ -220,29 +218,20 @@ class Objective:
         """The weights of the points of the equations [n_points], where the balance gives them
         some.
         """
-        name = group.terms[0].name
-        if self.held_weights is None:
-            return self._new_point_weights(batch, squares)
-        if name not in self.held_weights:
-            weights = self._new_point_weights(batch, squares)
-            if weights is None:
-                return None
-            self.held_weights[name] = weights
-        return self.held_weights[name]
-
-    def _new_point_weights(
-        self, batch: Batch, squares: Mapping[str, list[Tensor]]
-    ) -> Tensor | None:
-        weigh_points, axis = (
-            BALANCES[self.balance.method].weigh_points,
-            self.problem.domain.time_axis,
-        )
+        name, held = group.terms[0].name, self.held_weights
+        if held is not None and name in held:
+            return held[name]
+        weigh_points = BALANCES[self.balance.method].weigh_points
+        axis = self.problem.domain.time_axis
         if weigh_points is None or axis is None or not squares.keys() <= self.equations:
             return None
         start, end = self.problem.domain.lower[axis], self.problem.domain.upper[axis]
         part = (batch.points[:, axis] - start) / (end - start)
         slices = (part * self.balance.slices).long().clamp(0, self.balance.slices - 1)
-        return weigh_points(self._of_system(squares), slices, self.balance)
+        weights = weigh_points(self._of_system(squares), slices, self.balance)
+        if held is not None:
+            held[name] = weights
+        return weights
 
     def _of_system(self, squares: Mapping[str, list[Tensor]]) -> Tensor:
         """The squares of all equations with the weights of the spec, summed at each point
@@ -259,9 +248,8 @@ class Objective:
             name: term.weight * self.factors[name] for name, term in self.terms.items()
         }
         if self.recovery is not None:
-            self.weight_of[SLOPE_RECOVERY] = (
-                0.0 if self.network.slopes.absorbed else self.recovery.weight
-            )
+            absorbed = self.network.slopes.absorbed
+            self.weight_of[SLOPE_RECOVERY] = 0.0 if absorbed else self.recovery.weight
         weights = list(self.weight_of.values())
         self.weights = torch.tensor(weights, dtype=self.network.dtype, device=self.network.device)
         self.n_changes += 1
@@ -286,9 +274,7 @@ class Objective:
             equations=self.equations,
             weights={name: term.weight for name, term in self.terms.items()},
             factors=self.factors,
-            parameters=[
-                parameter for parameter in self.network.parameters() if parameter.requires_grad
-            ],
+            parameters=[each for each in self.network.parameters() if each.requires_grad],
             steps=min(iteration, self.balance.every),
             learning_rate=learning_rate,
             random=random_stream(self.seed, "balance", str(iteration)),
@@ -323,18 +309,12 @@ class Objective:
         """
         if self.interior is None:
             return
-        same = (
-            n_points == self.interior.n_points
-            and len(self.points[next(iter(self.equations))]) <= n_points
-        )
-        if same:
+        n_present = len(self.points[next(iter(self.equations))])
+        if n_points == self.interior.n_points and n_present <= n_points:
             return
         self.interior = replace(self.interior, n_points=n_points)
-        if (
-            iteration > 0
-            and self.resampling is not None
-            and RESAMPLERS[self.resampling.method].draws_all
-        ):
+        resampling = self.resampling
+        if iteration > 0 and resampling and RESAMPLERS[resampling.method].draws_all:
             self.resample(iteration)
         else:
             random = random_stream(self.seed, "interior", str(iteration))
@@ -364,12 +344,12 @@ class Objective:
         self._set_factors(setting.factors)
         if self.interior is not None and setting.n_interior is not None:
             self.interior = replace(self.interior, n_points=setting.n_interior)
-        held = setting.held_weights
-        self.held_weights = (
-            None
-            if held is None
-            else {name: _like(value, self.network) for name, value in held.items()}
-        )
+        self.held_weights = None
+        if setting.held_weights is not None:
+            self.held_weights = {
+                name: value.to(dtype=self.network.dtype, device=self.network.device)
+                for name, value in setting.held_weights.items()
+            }
 
     def replace_points(self, points: Mapping[str, PointSet]) -> None:
         """Trains at these points from now on; terms that share theirs are given the same set."""
@@ -406,10 +386,6 @@ class Objective:
                 squares = group.squares_at(part, fields, constants, self.backend)
                 found |= {name: float(_mean(each)) for name, each in squares.items()}
         return found
-
-
-def _like(value: Tensor, network: Mlp) -> Tensor:
-    return value.to(dtype=network.dtype, device=network.device)
 
 
 def _mean(squares: Sequence[Tensor]) -> Tensor:

@@ -34,14 +34,6 @@ class Law:
     meaning: str = ""
 
 
-def _exponential(s: LearningRate, i: int) -> float:
-    return s.first * (s.factor or 0.9) ** (i / (s.every or 1000))
-
-
-def _step(s: LearningRate, i: int) -> float:
-    return s.first * (s.factor or 0.1) ** (i // (s.every or 1000))
-
-
 def _cosine(s: LearningRate, i: int) -> float:
     final = s.final or 0.0
     return s.first * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * i / s.n_iterations)))
@@ -50,12 +42,14 @@ def _cosine(s: LearningRate, i: int) -> float:
 SCHEDULES: dict[str, Law] = {
     "constant": Law(lambda s, _i: s.first, (), "the same at every iteration"),
     "exponential": Law(
-        _exponential,
+        lambda s, i: s.first * (s.factor or 0.9) ** (i / (s.every or 1000)),
         ("factor", "every"),
         "times `factor` (0.9) per `every` (1000) iterations, smoothly",
     ),
     "step": Law(
-        _step, ("factor", "every"), "times `factor` (0.1) after each `every` (1000) iterations"
+        lambda s, i: s.first * (s.factor or 0.1) ** (i // (s.every or 1000)),
+        ("factor", "every"),
+        "times `factor` (0.1) after each `every` (1000) iterations",
     ),
     "cosine": Law(_cosine, ("final",), "half a cosine down to `final` (0) times the first"),
 }

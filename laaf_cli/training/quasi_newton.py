@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.training.inverse_hessian import InverseHessian, Pair
-from laaf_cli.training.line_search import FlatObjective, Line, Trial, backtrack, search
+from laaf_cli.training.line_search import FlatObjective, Line, backtrack, search
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.state import Arrays, taken
 from laaf_cli.training.stepper import Stepper
@@ -72,10 +72,6 @@ class QuasiNewton(Stepper):
         if found is None:
             self.flat.move(self.position)
             return self._why_not(line)
-        self._take(line, found, gradient)
-        return ""
-
-    def _take(self, line: Line, found: Trial, gradient: Tensor) -> None:
         step, after = found.step * line.direction, line.gradient(found)
         pair = Pair(
             step=step,
@@ -89,6 +85,7 @@ class QuasiNewton(Stepper):
         self.flat.move(self.position)
         self.loss, self.gradient = found.loss, after
         self.previous, self.length = line.value, found.step
+        return ""
 
     def _why_not(self, line: Line) -> str:
         changed = [trial for trial in line.trials.values() if trial.value != line.value]

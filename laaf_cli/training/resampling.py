@@ -88,14 +88,6 @@ def _by_residual(renewal: Renewal, n: int) -> Array:
     return candidates[choose(p, n, renewal.random)]
 
 
-def _uniform(renewal: Renewal) -> Array:
-    return renewal.region.draw(renewal.domain, renewal.random).points
-
-
-def _rad(renewal: Renewal) -> Array:
-    return _by_residual(renewal, renewal.region.n_points)
-
-
 def _rar_d(renewal: Renewal) -> Array:
     n = renewal.settings.add or max(1, renewal.region.n_points // 10)
     return np.concatenate([renewal.present, _by_residual(renewal, n)])
@@ -105,7 +97,7 @@ _DENSITY = ("power", "constant", "candidates")
 
 RESAMPLERS: dict[str, Resampler] = {
     "uniform": Resampler(
-        renew=_uniform,
+        renew=lambda renewal: renewal.region.draw(renewal.domain, renewal.random).points,
         draws_all=True,
         keys=(),
         meaning="all points anew, by the sampler and with the shares of `importance`",
@@ -113,7 +105,7 @@ RESAMPLERS: dict[str, Resampler] = {
         uses_sampler=True,
     ),
     "rad": Resampler(
-        renew=_rad,
+        renew=lambda renewal: _by_residual(renewal, renewal.region.n_points),
         draws_all=True,
         keys=_DENSITY,
         meaning="all points anew, more of them where the residual is large",
@@ -124,8 +116,7 @@ RESAMPLERS: dict[str, Resampler] = {
         draws_all=False,
         keys=(*_DENSITY, "add"),
         meaning="`add` points more each time where the residual is large, those present stay (the "
-        "paper: `power` 2, "
-        "`constant` 0)",
+        "paper: `power` 2, `constant` 0)",
         source="Wu et al. 2023, RAR-D",
     ),
 }

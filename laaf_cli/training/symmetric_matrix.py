@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from laaf_cli.derivatives.kernel import KernelMissing, load_library
@@ -58,52 +57,39 @@ class SymmetricMatrix:
         """M x [n] of a vector [n]."""
         update, self.waiting = self.waiting, self.none
         if self.kernel is not None:
+            # The threads of torch, or fewer where the matrix is small.
+            wanted = len(self.entries) ** 2 // NUMBERS_OF_A_THREAD
             return self.kernel.symmetric_update(
                 self.entries,
                 update.vectors.contiguous(),
                 update.coefficients,
                 update.scale,
                 x.contiguous(),
-                self._n_threads,
+                max(1, min(torch.get_num_threads(), wanted)),
             )
         if update is not self.none:
             weighted = update.coefficients[:, None] * update.vectors
             self.entries.addmm_(weighted.T, update.vectors, beta=update.scale)
         return torch.mv(self.entries, x)
 
-    @property
-    def _n_threads(self) -> int:
-        """Those of torch, or fewer where the matrix is small."""
-        return max(1, min(torch.get_num_threads(), len(self.entries) ** 2 // NUMBERS_OF_A_THREAD))
-
     def reset(self) -> None:
         """M ← I."""
         self.waiting = self.none
         self.entries.zero_().fill_diagonal_(1)
 
-    def dense(self) -> Tensor:
-        """All entries [n, n]."""
-        self.product(self.entries[0])
-        return self.entries.tril() + self.entries.tril(-1).T
+    def state(self, name: str) -> Arrays:
+        """M before the update that waits, under this name, and the update where there is one.
 
-    def stored(self) -> NDArray[np.float64]:
-        """M before the update that waits: [n, n], of a matrix of the kernel the lower triangle,
-        row by row.
+        M: [n, n], of a matrix of the kernel the lower triangle, row by row. The update is not
+        carried out, for M x is rounded otherwise after it.
         """
         entries = self.entries.cpu().numpy()
-        return (
-            entries
-            if self.kernel is None
-            else np.concatenate([row[: i + 1] for i, row in enumerate(entries)])
-        )
-
-    def waiting_update(self) -> Arrays:
-        """The update that waits, empty without one; it is not carried out, for M x is rounded
-        otherwise after it.
-        """
+        if self.kernel is not None:
+            entries = np.concatenate([row[: i + 1] for i, row in enumerate(entries)])
         if self.waiting is self.none:
-            return {}
+            return {name: entries}
         return {
+            name: entries,
             "update_vectors": self.waiting.vectors.cpu().numpy(),
             "update_coefficients": self.waiting.coefficients.cpu().numpy(),
             "update_scale": np.array(self.waiting.scale),
@@ -115,7 +101,11 @@ class SymmetricMatrix:
         """
         n = len(self.entries)
         if np.ndim(state.get(name, 0)) == 1:
-            entries = _unpacked(taken(state, name, n * (n + 1) // 2), n)
+            triangle, start = taken(state, name, n * (n + 1) // 2), 0
+            entries = np.empty((n, n))
+            for i in range(n):
+                entries[i, : i + 1] = entries[: i + 1, i] = triangle[start : start + i + 1]
+                start += i + 1
         else:
             entries = taken(state, name, n, n)
         self.entries.copy_(torch.from_numpy(np.asarray(entries, dtype=np.float64)))
@@ -125,13 +115,3 @@ class SymmetricMatrix:
             vectors = self.entries.new_tensor(taken(state, "update_vectors", m, n))
             coefficients = self.entries.new_tensor(taken(state, "update_coefficients", m))
             self.waiting = Update(vectors, coefficients, float(taken(state, "update_scale")))
-
-
-def _unpacked(triangle: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """The symmetric matrix [n, n] of a lower triangle, row by row."""
-    entries = np.empty((n, n))
-    start = 0
-    for i in range(n):
-        entries[i, : i + 1] = entries[: i + 1, i] = triangle[start : start + i + 1]
-        start += i + 1
-    return entries

@@ -100,47 +100,29 @@ class Trainer:
         free = self.objective.constants.free
         if not 0 <= state.phase < len(self.phases) or state.constants.keys() != free.keys():
             raise StateError("it is of a training with other phases or other learned constants")
-        if (
-            not self._is_reached(state)
-            or len(phases) < state.phase
-            or not records
-            or state.n_retries > MAX_COUNT
-        ):
+        is_told = records and len(phases) >= state.phase and state.n_retries <= MAX_COUNT
+        if not (is_told and self._is_reached(state)):
             raise StateError("it does not say where it stands")
-        interior = self.objective.interior
-        known = {
-            None if interior is None else interior.n_points,
-            *(phase.interior for phase in self.phases),
-        }
-        if state.setting.n_interior not in known or not all(
-            map(len, state.setting.points.values())
-        ):
+        interior, setting = self.objective.interior, state.setting
+        known = {phase.interior for phase in self.phases}
+        known.add(None if interior is None else interior.n_points)
+        if setting.n_interior not in known or not all(map(len, setting.points.values())):
             raise StateError("its points are not as many as the spec says")
         with torch.no_grad():
             for name, value in state.constants.items():
                 free[name].fill_(value)
-        self.iteration, self.phase, self.done, self.adapted = (
-            state.iteration,
-            state.phase,
-            state.done,
-            state.adapted,
-        )
-        self.phase_start_s, self.recorded_s, self.monitored_s = (
-            state.phase_start_s,
-            state.recorded_s,
-            state.monitored_s,
-        )
+        self.iteration, self.adapted = state.iteration, state.adapted
+        self.phase, self.done = state.phase, state.done
+        self.phase_start_s, self.recorded_s = state.phase_start_s, state.recorded_s
+        self.monitored_s = state.monitored_s
         self.n_retries, self.rate_factor = state.n_retries, state.rate_factor
         self.absorbed_at = state.slopes_absorbed_at
-        self.records, self.ended, self.events = (
-            list(records),
-            list(phases[: state.phase]),
-            list(events),
-        )
+        self.records, self.events = list(records), list(events)
+        self.ended = list(phases[: state.phase])
         if len(records) > 1 and state.done and state.iteration % self.record_every:
             # Made only because training stopped here: without the break there is none.
             self.records = [record for record in records if record.iteration < state.iteration]
-        self.objective.restore(state.setting)
+        self.objective.restore(setting)
         self.stepper = self._make_stepper()
         if state.optimizer:
             self.stepper.load(state.optimizer)
@@ -160,21 +142,19 @@ class Trainer:
 
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
-        self.good = _copies(self.parameters)
+        self.good = [parameter.detach().clone() for parameter in self.parameters]
         self.good_setting, self.good_iteration = self.objective.setting, self.iteration
         self._run_phases()
         wall_time_s = self.clock.now()
         final = self.objective.evaluate()
-        if self.stop is not StopReason.DIVERGED and not self._finite(
-            final
-        ):  # of a batch alone it was
+        # Of a batch alone it was.
+        if self.stop is not StopReason.DIVERGED and not self._finite(final):
             self._diverge_at_the_end()
         if self.stop is StopReason.DIVERGED:
             self._go_back()
             self.ended[-1] = replace(self.ended[-1], iterations=max(0, self.done))
-            self.stepper = (
-                self._make_stepper()
-            )  # after a bad step it does not belong to the state that is kept
+            # After a bad step it does not belong to the state that is kept.
+            self.stepper = self._make_stepper()
             final = self.objective.evaluate()
         self._record(final, wall_time_s, monitored=True)
         return self._result(self.stop or StopReason.COMPLETED, wall_time_s)
@@ -195,36 +175,29 @@ class Trainer:
             self.phase, self.done, self.rate_factor, self.stepper = self.phase + 1, 0, 1.0, None
 
     def _run_phase(self) -> None:
+        phase = self.phases[self.phase]
         if self.stepper is None:
-            self._begin()
+            row, slopes = OPTIMIZERS[phase.optimizer], self.network.slopes
+            if row.needs_one_function and len(slopes.values) and not slopes.absorbed:
+                self.objective.absorb_slopes()
+                self.absorbed_at = self.iteration
+            self.objective.hold_point_weights(row.needs_one_function)
+            if phase.interior is not None:
+                self.objective.use_interior(phase.interior, self.iteration)
+            self.stepper = self._make_stepper()
         if self.phase == self.done == 0:
             self.clock = Clock()  # torch loads half of itself to make its first optimizer
         if self.done == 0:
             self.phase_start_s = self.clock.now()
-        end, detail = self._iterate(self.phases[self.phase])
+        end, detail = self._iterate(phase)
         result = PhaseResult(
-            optimizer=self.phases[self.phase].optimizer,
+            optimizer=phase.optimizer,
             iterations=self.done,
             end=end,
             detail=detail,
             capture=self._stepper.capture,
         )
         self.ended.append(result)
-
-    def _begin(self) -> None:
-        phase = self.phases[self.phase]
-        row = OPTIMIZERS[phase.optimizer]
-        if (
-            row.needs_one_function
-            and len(self.network.slopes.values)
-            and not self.network.slopes.absorbed
-        ):
-            self.objective.absorb_slopes()
-            self.absorbed_at = self.iteration
-        self.objective.hold_point_weights(row.needs_one_function)
-        if phase.interior is not None:
-            self.objective.use_interior(phase.interior, self.iteration)
-        self.stepper = self._make_stepper()
 
     def _make_stepper(self) -> Stepper:
         """The optimizer of the phase, with nothing to remember."""
@@ -251,7 +224,9 @@ class Trainer:
                 return PhaseEnd.DIVERGED, ""
             now = self.clock.now()
             if self.done == 0 or self._is_due(now, spacing_s):
-                self._record(loss, now, monitored=self._is_monitored(now, spacing_s))
+                is_late = now - self.monitored_s >= spacing_s * N_TIMED / N_MONITORED
+                monitored = is_late or self.iteration % self.monitor_every == 0
+                self._record(loss, now, monitored=monitored)
             if self.should_stop():
                 self.stop = StopReason.INTERRUPTED
                 return PhaseEnd.INTERRUPTED, ""
@@ -278,12 +253,11 @@ class Trainer:
         """Keeps the training as it is where that is due: here the loss is finite, so the state
         is a good one.
         """
-        if self.checkpoints is None or not self.checkpoints.is_due(
-            now, phase_begins=self.done == 0
-        ):
+        kept = self.checkpoints
+        if kept is None or not kept.is_due(now, phase_begins=self.done == 0):
             return
         self.clock.pause()
-        self.checkpoints.save(now, lambda: self._result(StopReason.RUNNING, now))
+        kept.save(now, lambda: self._result(StopReason.RUNNING, now))
         self.clock.go_on()
 
     def _can_retry(self) -> bool:
@@ -318,6 +292,7 @@ class Trainer:
 
     def _result(self, reason: StopReason, wall_time_s: float) -> TrainingResult:
         diverged = reason is StopReason.DIVERGED
+        free = self.objective.constants.free
         state = TrainingState(
             iteration=self.iteration,
             phase=self.phase,
@@ -331,9 +306,7 @@ class Trainer:
             rate_factor=self.rate_factor,
             slopes_absorbed_at=self.absorbed_at if self.network.slopes.absorbed else -1,
             setting=self.objective.setting,
-            constants={
-                name: float(value.detach()) for name, value in self.objective.constants.free.items()
-            },
+            constants={name: float(value.detach()) for name, value in free.items()},
             optimizer={} if diverged else self._stepper.state(),
             retries=self.retries,
         )
@@ -361,10 +334,6 @@ class Trainer:
         """
         return self.iteration % self.record_every == 0 or now - self.recorded_s >= spacing_s
 
-    def _is_monitored(self, now: float, spacing_s: float) -> bool:
-        due_s = spacing_s * N_TIMED / N_MONITORED
-        return self.iteration % self.monitor_every == 0 or now - self.monitored_s >= due_s
-
     def _diverge_at_the_end(self) -> None:
         """By the very last step of a phase."""
         self.stop = StopReason.DIVERGED
@@ -381,22 +350,18 @@ class Trainer:
         if resampling is not None and self.iteration > 0 and self.iteration % resampling.every == 0:
             self.objective.resample(self.iteration)
         if self.iteration % balance.every == 0:
-            self.objective.rebalance(
-                self.iteration, phase.batch, self.rate_factor * phase.rate(self.done)
-            )
+            rate = self.rate_factor * phase.rate(self.done)
+            self.objective.rebalance(self.iteration, phase.batch, rate)
 
     def _finite(self, loss: Loss) -> bool:
         """Whether every term is finite; notes the first that is not."""
-        optimizer = self.phases[self.phase].optimizer
-        values = dict(
-            zip([*loss.names, "total"], [*loss.values.tolist(), loss.total.item()], strict=True)
-        )
-        for name, value in values.items():
+        values = [*loss.values.tolist(), loss.total.item()]
+        for name, value in zip([*loss.names, "total"], values, strict=True):
             if not math.isfinite(value):
                 self.divergence = Divergence(
                     iteration=self.iteration,
                     phase=self.phase,
-                    optimizer=optimizer,
+                    optimizer=self.phases[self.phase].optimizer,
                     term=name,
                     value=value,
                 )
@@ -417,9 +382,7 @@ class Trainer:
                 scale.detach().cpu().numpy().astype(np.float64)
                 for scale in self.network.slopes.scales()
             ]
-            error = (
-                self.monitor(self.network) if monitored and self.monitor is not None else math.nan
-            )
+            error = self.monitor(self.network) if monitored and self.monitor else math.nan
         record = Record(
             iteration=self.iteration,
             phase=self.phase,
@@ -435,10 +398,6 @@ class Trainer:
         self.records.append(record)
         self.on_record(record)
         self.clock.go_on()
-
-
-def _copies(parameters: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    return [parameter.detach().clone() for parameter in parameters]
 
 
 def _copy(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor]) -> None:
