@@ -79,9 +79,8 @@ def check_size(sizes: Mapping[str, int], n_fields: int) -> None:
         by_name = " × ".join(f"{size:,} ({name})" for name, size in sizes.items())
         raise UsageError(
             f"{by_name} points and {n_fields} field{'s'[: n_fields > 1]} are "
-            f"{n_points * n_fields:,} values; "
-            f"at most {MAX_VALUES:,} are computed at once\nFewer points, or one part of the "
-            "domain after another."
+            f"{n_points * n_fields:,} values; at most {MAX_VALUES:,} are computed at once\n"
+            "Fewer points, or one part of the domain after another."
         )
 
 
@@ -239,9 +238,8 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
             continue
         if len(line) != len(header):
             raise UsageError(
-                f"line {lines.line_num} of {source} has {len(line)} "
-                f"value{'s'[: len(line) > 1]}, and the header "
-                f"names {len(header)} column{'s'[: len(header) > 1]}\n"
+                f"line {lines.line_num} of {source} has {len(line)} value{'s'[: len(line) > 1]}, "
+                f"and the header names {len(header)} column{'s'[: len(header) > 1]}\n"
                 "Values have commas between them and a decimal point inside."
             )
         try:

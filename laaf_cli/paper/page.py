@@ -69,11 +69,9 @@ class Page:
         )
         return (
             f"{most} iterations{fewer}. {len(runs)} runs over the seeds "
-            f"{', '.join(map(str, seeds))}; "
-            f"{sum(run.failed for run in runs)} failed. Training took {seconds:.0f} s in all "
-            f"({devices}). "
-            "A failed run counts as an infinite error. Runs with one seed share their points "
-            "and initial weights."
+            f"{', '.join(map(str, seeds))}; {sum(run.failed for run in runs)} failed. Training "
+            f"took {seconds:.0f} s in all ({devices}). A failed run counts as an infinite error. "
+            "Runs with one seed share their points and initial weights."
         )
 
     def _errors(self, summaries: Summaries) -> str:

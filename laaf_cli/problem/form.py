@@ -201,9 +201,8 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
                 name = domain.coordinates[axis]
                 low, high = domain.lower[axis], domain.upper[axis]
                 what = (
-                    f"the transform of '{unknown}' is not periodic in '{name}': between {name} "
-                    f"= {low:g} and "
-                    f"{name} = {high:g} it jumps by up to {jump:.2g}"
+                    f"the transform of '{unknown}' is not periodic in '{name}': between {name} = "
+                    f"{low:g} and {name} = {high:g} it jumps by up to {jump:.2g}"
                 )
                 hint = (
                     f"Write '{name}' in functions of this period, as "

@@ -84,8 +84,7 @@ class PythonFunction:
         if not values.requires_grad and any((tensor * 1).requires_grad for tensor in tensors):
             hint = (
                 "Compute it by functions of torch, without detach() or item(). If it is to be "
-                "constant for training, "
-                "add 0 times an argument."
+                "constant for training, add 0 times an argument."
             )
             raise self._fault(
                 "returns a tensor without a gradient, so that training cannot see it change", hint

@@ -150,9 +150,8 @@ class Reader:
             )
             return None
         self.warnings += [
-            f"The jump of '{function}' in {within} is lost when it is differentiated: write "
-            "what is differentiated, as "
-            "a flux, as an unknown of its own."
+            f"The jump of '{function}' in {within} is lost when it is differentiated: write what "
+            "is differentiated, as a flux, as an unknown of its own."
             for function in lost_jumps(parse_equation(text), chosen, self.domain)
         ]
         return tree

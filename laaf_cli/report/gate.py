@@ -58,9 +58,8 @@ def slowdowns(comparison: Comparison, stored: Sequence[RunSummary], bound: float
         now = group.median(lambda run: run.wall_time_s)
         if now > bound * before:
             found.append(
-                f"{group.label}: {now:.3g} s of training are {now / before:.3g} times those of "
-                "the stored run, "
-                f"{before:.3g} s; the bound is {bound:g} times"
+                f"{group.label}: {now:.3g} s of training are {now / before:.3g} times those of the "
+                f"stored run, {before:.3g} s; the bound is {bound:g} times"
             )
     return found
 

@@ -157,9 +157,8 @@ class TrainedNetwork:
             is_own = needed == {field}
             takes = "is" if is_own else "takes, through the transform of this run,"
             raise UsageError(
-                f"'{name}' {takes} a derivative of order {order}, and '{activation.name}' goes "
-                "to order "
-                f"{activation.max_order}: {activation.why}"
+                f"'{name}' {takes} a derivative of order {order}, and '{activation.name}' goes to "
+                f"order {activation.max_order}: {activation.why}"
             )
         return field
 
@@ -282,9 +281,8 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
     for name, value in settings.items():
         if parameters.attributes[name] != value:
             raise RunFileError(
-                f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, "
-                "and spec/settings "
-                f"{shown(str(value))}"
+                f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, and "
+                f"spec/settings {shown(str(value))}"
             )
     if spec.network.activation not in ACTIVATIONS:
         raise RunFileError(

@@ -90,9 +90,8 @@ class Condition(Strict):
     periodic: Name | None = Field(
         None,
         description="a coordinate: the equations, here expressions, have one value at both of "
-        "its faces; all "
-        "unknowns and their derivatives below the order of the equations where `equation` is "
-        "absent",
+        "its faces; all unknowns and their derivatives below the order of the equations where "
+        "`equation` is absent",
     )
     integral: Expression | None = Field(None, description="an expression whose integral is given")
     over: Names | None = Field(
@@ -116,8 +115,7 @@ class Condition(Strict):
     equation: Equations | None = Field(
         None,
         description="one equation or a list, in the unknowns and their derivatives (and "
-        "columns of the file); "
-        "with `data` and none, each unknown equals its column",
+        "columns of the file); with `data` and none, each unknown equals its column",
     )
     points: Count | None = Field(
         None, description="collocation points, shared evenly by the faces; 100 where absent"
@@ -519,8 +517,7 @@ class Problem(TaskSpec):
         default_factory=dict,
         max_length=MAX_ENTRIES,
         description="`{u: expression in net}`: the unknown from the network's output (`net_u`, "
-        "`net_v` where there are "
-        "several), so that conditions hold exactly",
+        "`net_v` where there are several), so that conditions hold exactly",
     )
     equations: dict[Label, Expression] = Field(
         default_factory=dict,

@@ -20,9 +20,8 @@ from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, spread
 from laaf_cli.text import listed
 
 SHOWN = (
-    "The cross entropy of the training images (training mode, without S(a)) against the epoch, "
-    "on a log scale: the "
-    "mean over seeds"
+    "The cross entropy of the training images (training mode, without S(a)) against the epoch, on "
+    "a log scale: the mean over seeds"
 )
 BANDS = " and a band of ± 2 sample standard deviations"
 
@@ -30,13 +29,10 @@ MODELS = {"lenet": "LeNet", "preact-resnet18": "Pre-activation ResNet-18"}
 """Architectures as they are called in sentences."""
 
 READING = (
-    "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the "
-    "runs that did not fail. "
-    "Test error: the share of the test images that is classified wrongly at the end, the "
-    "median over seeds; a failed "
-    "run counts as an infinite one. *To fixed*: the ratio to fixed slopes, median over pairs "
-    "of runs with one seed. "
-    "Seconds: of one run."
+    "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the runs "
+    "that did not fail. Test error: the share of the test images that is classified wrongly at the "
+    "end, the median over seeds; a failed run counts as an infinite one. *To fixed*: the ratio to "
+    "fixed slopes, median over pairs of runs with one seed. Seconds: of one run."
 )
 """What the columns of a table hold."""
 
@@ -90,11 +86,9 @@ def trained(runs: Sequence[ImageResult], paper_epochs: int) -> str:
     n_failed, seconds = sum(run.failed for run in runs), sum(run.wall_time_s for run in runs)
     return (
         f"{epochs}{fewer}. {len(runs)} run{'s' * (len(runs) > 1)} over the "
-        f"seed{'s' * (len(seeds) > 1)} "
-        f"{', '.join(map(str, seeds))}; {n_failed} failed. Training took {seconds:.0f} s in all "
-        f"({'; '.join(sorted({run.device for run in runs}))}). Runs with one seed share their "
-        "initial weights and the "
-        "order of their images."
+        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; {n_failed} failed. Training "
+        f"took {seconds:.0f} s in all ({'; '.join(sorted({run.device for run in runs}))}). Runs "
+        "with one seed share their initial weights and the order of their images."
     )
 
 
@@ -231,8 +225,7 @@ def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:
         dropout = f"a dropout of {spec.model.dropout:g}" if spec.model.dropout else "no dropout"
         yield (
             f"LeNet has {spec.model.width} neurons in its fully connected layer and {dropout}: "
-            "1014 and none in the "
-            "paper's text, 1024 and 0.5 in the authors' code."
+            "1014 and none in the paper's text, 1024 and 0.5 in the authors' code."
         )
     if any(spec.model.kind == "preact-resnet18" for spec in specs):
         yield "ResNet-18 multiplies by n·a, as in the paper's text; the authors' code forgets n."

@@ -70,9 +70,8 @@ def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -
     if len(runs) * len(unknowns) > MAX_PANELS:
         each = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
         raise UsageError(
-            f"{len(runs)} runs{each} were given, and one figure has room for {MAX_PANELS} "
-            "panels; pick fewer, "
-            "or draw the loss alone, which shows all runs in the same panels"
+            f"{len(runs)} runs{each} were given, and one figure has room for {MAX_PANELS} panels; "
+            "pick fewer, or draw the loss alone, which shows all runs in the same panels"
         )
 
 
