@@ -71,17 +71,13 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
 
     Raises SpecError where the spec does not tell them.
     """
-    text = Text(
-        "settings",
-        spec.model_dump_json(
-            include={"coordinates", "unknowns", "constants", "learn", "periodic", "transform"}
-        ),
-    )
-    loaded = load(text)
+    keys = {"coordinates", "unknowns", "constants", "learn", "periodic", "transform"}
+    loaded = load(Text("settings", spec.model_dump_json(include=keys)))
     if loaded.spec is None:
         raise SpecError(loaded.faults)
     builder = _Builder(loaded, loaded.spec, {})
-    form = builder.form(domain)
+    builder.open_scopes(domain, builder.constants(), builder.learned())
+    form = builder.domain, read_form(builder)
     if faults := [*loaded.faults, *builder.faults]:
         raise SpecError(faults)
     return form
@@ -95,9 +91,7 @@ class _Builder(Reader):
     ) -> None:
         super().__init__(loaded, spec)
         self.python = {name: function for name, function in functions.items() if not function.unfit}
-        self.unfit = {
-            name: function.unfit for name, function in functions.items() if function.unfit
-        }
+        self.unfit = {name: each.unfit for name, each in functions.items() if each.unfit}
 
     def problem(self) -> Problem | None:
         """The problem, or None when the faults leave none."""
@@ -136,20 +130,13 @@ class _Builder(Reader):
             warnings=warnings,
         )
 
-    def form(self, domain: Domain) -> tuple[Domain, Trial]:
-        """The domain with its periodic axes, and the form of the solution."""
-        self.open_scopes(domain, self.constants(), self.learned())
-        return self.domain, read_form(self)
-
     def open_scopes(
         self, domain: Domain, constants: Mapping[str, float], learned: Mapping[str, LearnedConstant]
     ) -> None:
         """Says what names mean from here on."""
         self.domain = read_periodic(self, domain)
         arity = {name: function.n_arguments for name, function in self.python.items()}
-        truths = {
-            name: constant.truth for name, constant in learned.items() if constant.truth is not None
-        }
+        truths = {name: each.truth for name, each in learned.items() if each.truth is not None}
         self.scope = Scope(
             coordinates=domain.coordinates,
             unknowns=tuple(self.spec.unknowns),
@@ -165,9 +152,8 @@ class _Builder(Reader):
     def check_names(self) -> None:
         """Every name has one meaning."""
         taken = dict.fromkeys(WORDS, "a reserved word") | dict.fromkeys(FUNCTIONS, "a function")
-        taken |= {"D": "the derivative", "laplacian": "a function"} | dict.fromkeys(
-            NAMED_CONSTANTS, "a fixed constant"
-        )
+        taken |= {"D": "the derivative", "laplacian": "a function"}
+        taken |= dict.fromkeys(NAMED_CONSTANTS, "a fixed constant")
         for section, meaning in (
             ("coordinates", "a coordinate"),
             ("unknowns", "an unknown"),
@@ -176,12 +162,10 @@ class _Builder(Reader):
         ):
             for i, name in enumerate(getattr(self.spec, section)):
                 if name in taken:
-                    path: KeyPath = (section, i if section == "unknowns" else name)
+                    is_item = section == "unknowns"
+                    what = f"'{name}' is already {taken[name]}"
                     self.fault(
-                        path,
-                        f"'{name}' is already {taken[name]}",
-                        "Choose another name.",
-                        section != "unknowns",
+                        (section, i if is_item else name), what, "Choose another name.", not is_item
                     )
                 taken[name] = meaning
         for name in self.python:
@@ -190,57 +174,45 @@ class _Builder(Reader):
                 self.fault(("functions",), what, "Give it another name.")
         if name := ambiguous_coordinate(list(self.spec.coordinates)):
             what = f"the coordinate '{name}' is made of the names of others"
-            self.fault(
-                ("coordinates", name),
-                what,
-                "The names of derivatives could not be told apart.",
-                True,
-            )
+            hint = "The names of derivatives could not be told apart."
+            self.fault(("coordinates", name), what, hint, True)
         taken_terms: dict[str, str] = {}
         for section in ("equations", "conditions"):
             for name in getattr(self.spec, section):
                 if name in RESERVED_TERMS or name == "data":
-                    self.fault(
-                        (section, name),
-                        f"the name '{name}' is reserved",
-                        "Choose another name.",
-                        True,
-                    )
+                    what = f"the name '{name}' is reserved"
+                    self.fault((section, name), what, "Choose another name.", True)
                 elif name in taken_terms:
                     what = f"'{name}' names an equation and a condition"
-                    self.fault(
-                        (section, name), what, "Each term of the loss has its own name.", True
-                    )
+                    hint = "Each term of the loss has its own name."
+                    self.fault((section, name), what, hint, True)
                 taken_terms[name] = section
         equations = self.declared("equations")
         for name in self.spec.weights.equations:
             if name not in equations:
                 hint = did_you_mean(name, equations) or f"Equations: {listed(equations)}."
-                self.fault(
-                    ("weights", "equations", name), f"there is no equation '{name}'", hint, True
-                )
+                what = f"there is no equation '{name}'"
+                self.fault(("weights", "equations", name), what, hint, True)
 
     def constants(self) -> dict[str, float]:
         """The values of the constants; each may use those above it."""
         values: dict[str, float] = {}
         for name in self.declared("constants"):
-            value = None
-            if name in self.spec.constants:
-                value = self.constant(
-                    ("constants", name), self.spec.constants[name], f"constant '{name}'", values
-                )
+            value, text = None, self.spec.constants.get(name)
+            if text is not None:
+                value = self.constant(("constants", name), text, f"constant '{name}'", values)
             values[name] = 1.0 if value is None else value
         return values
 
     def learned(self) -> dict[str, LearnedConstant]:
         """The constants that training finds."""
-        found = {}
-        for name in self.declared("learn"):
-            given = self.spec.learn.get(name)
-            found[name] = (
-                LearnedConstant(start=1.0) if given is None else self.learned_constant(name, given)
-            )
-        return found
+        given = self.spec.learn
+        return {
+            name: self.learned_constant(name, given[name])
+            if name in given
+            else LearnedConstant(start=1.0)
+            for name in self.declared("learn")
+        }
 
     def learned_constant(self, name: str, given: Learned) -> LearnedConstant:
         path: KeyPath = ("learn", name)
@@ -250,12 +222,8 @@ class _Builder(Reader):
             self.fault((*path, "bounds"), what, "The lower one stands first.")
             return LearnedConstant(start=given.start)
         if given.positive and given.negative:
-            self.fault(
-                (*path, "negative"),
-                f"'{name}' cannot be positive and negative",
-                "Leave one of them out.",
-                True,
-            )
+            what = f"'{name}' cannot be positive and negative"
+            self.fault((*path, "negative"), what, "Leave one of them out.", True)
         elif given.positive:
             lower = max(lower, 0.0)
         elif given.negative:
@@ -265,18 +233,14 @@ class _Builder(Reader):
             allowed = f"greater than {lower:g}" if math.isfinite(lower) else f"less than {upper:g}"
         if not lower < upper:
             sign = "positive" if given.positive else "negative"
-            self.fault(
-                (*path, "bounds"),
-                f"between its bounds '{name}' is never {sign}",
-                f"Leave '{sign}' out.",
-            )
+            what = f"between its bounds '{name}' is never {sign}"
+            self.fault((*path, "bounds"), what, f"Leave '{sign}' out.")
             return LearnedConstant(start=given.start)
         for key, value in (("start", given.start), ("truth", given.truth)):
             if value is not None and not lower < value < upper:
                 what = f"the {key} of '{name}', {value:g}, is not {allowed}"
-                self.fault(
-                    (*path, key), what, "A learned constant stays strictly between its bounds."
-                )
+                hint = "A learned constant stays strictly between its bounds."
+                self.fault((*path, key), what, hint)
         is_between = math.isfinite(lower) and math.isfinite(upper) and lower < given.start < upper
         if is_between and not 0 < (given.start - lower) / (upper - lower) < 1:
             what = f"the start of '{name}', {given.start:g}, cannot be told from a bound"
@@ -295,20 +259,17 @@ class _Builder(Reader):
             if None in bounds:
                 low, high = 0.0, 1.0
             elif not low < high:
-                self.fault(
-                    path, f"the lower bound of '{name}', {low:g}, is not below the upper, {high:g}"
-                )
+                what = f"the lower bound of '{name}', {low:g}, is not below the upper, {high:g}"
+                self.fault(path, what)
                 low, high = 0.0, 1.0
             elif high - low < 1e-12 * max(abs(low), abs(high)):
                 self.fault(path, f"the range of '{name}' is too narrow for its distance from 0")
             names.append(name)
             lower.append(low)
             upper.append(high)
-        return (
-            Domain(coordinates=tuple(names), lower=tuple(lower), upper=tuple(upper))
-            if names
-            else None
-        )
+        if not names:
+            return None
+        return Domain(coordinates=tuple(names), lower=tuple(lower), upper=tuple(upper))
 
     def equations(self) -> list[Term]:
         points = self.spec.points
@@ -320,26 +281,7 @@ class _Builder(Reader):
         region = Interior(
             n_points=points.interior, sampler=self.sampler(), importance=tuple(importance)
         )
-        self.check_importance(region)
-        terms = []
-        for name, text in self.spec.equations.items():
-            residual = self.residual(("equations", name), text, f"equation '{name}'")
-            if residual is not None:
-                weight = self.spec.weights.equations.get(name, 1.0)
-                terms.append(
-                    Term(
-                        name=name,
-                        kind="equation",
-                        residuals=(residual,),
-                        region=region,
-                        weight=weight,
-                    )
-                )
-        return terms
-
-    def check_importance(self, region: Interior) -> None:
-        if sum(share for _, share in region.importance) >= 1:
-            total = sum(share for _, share in region.importance)
+        if (total := sum(share for _, share in importance)) >= 1:
             what = (
                 f"the shares of 'importance' add up to {total:g} and leave no points for the rest"
             )
@@ -348,6 +290,17 @@ class _Builder(Reader):
             if part.is_empty(self.domain, {}):
                 path: KeyPath = ("points", "importance", i, "where")
                 self.fault(path, f"{shown(part.text)} selects no points of the domain", NONE_DRAWN)
+        terms = []
+        for name, text in self.spec.equations.items():
+            tree = self.residual(("equations", name), text, f"equation '{name}'")
+            if tree is not None:
+                weight = self.spec.weights.equations.get(name, 1.0)
+                terms.append(
+                    Term(
+                        name=name, kind="equation", residuals=(tree,), region=region, weight=weight
+                    )
+                )
+        return terms
 
     def closed_form(self) -> dict[str, Node] | None:
         """The exact solution, where the spec states one; the fields of `reference` must fit its
@@ -357,36 +310,23 @@ class _Builder(Reader):
         for key, kind in (("exact", "exact"), ("file", "file"), ("names", "file")):
             given, named = key in reference.model_fields_set, reference.kind == kind
             if given and not named:
-                self.fault(
-                    ("reference", key),
-                    f"the reference '{reference.kind}' takes no '{key}'",
-                    "",
-                    True,
-                )
+                what = f"the reference '{reference.kind}' takes no '{key}'"
+                self.fault(("reference", key), what, key=True)
             elif named and not given and key == kind and self.form_is_right:
-                hint = (
-                    "As in reference: {exact: {u: sin(pi*x)}}."
-                    if key == "exact"
-                    else "As in reference: {file: u.npz}."
-                )
-                self.fault(
-                    ("reference",), f"the reference '{key}' lacks the key '{key}'", hint, True
-                )
+                example = "{exact: {u: sin(pi*x)}}" if key == "exact" else "{file: u.npz}"
+                what = f"the reference '{key}' lacks the key '{key}'"
+                self.fault(("reference",), what, f"As in reference: {example}.", True)
         if reference.kind == "file":
-            self.check_file_names(
-                ("reference", "names"),
-                reference.names,
-                (*self.scope.coordinates, *self.scope.unknowns),
-            )
+            wanted = (*self.scope.coordinates, *self.scope.unknowns)
+            self.check_file_names(("reference", "names"), reference.names, wanted)
         if reference.exact is None or reference.kind != "exact":
             return None
         trees = self.functions(("reference", "exact"), reference.exact, "reference")
         written = self.root.locate(("reference", "exact")).data
         for name in self.scope.unknowns:
             if name not in written:
-                self.fault(
-                    ("reference", "exact"), f"the reference lacks the unknown '{name}'", "", True
-                )
+                what = f"the reference lacks the unknown '{name}'"
+                self.fault(("reference", "exact"), what, key=True)
         return trees
 
     def grid(self, domain: Domain) -> tuple[Array, ...]:
@@ -394,9 +334,8 @@ class _Builder(Reader):
         for name in sizes:
             if name not in domain.coordinates:
                 hint = f"Coordinates: {listed(domain.coordinates)}."
-                self.fault(
-                    ("evaluation", "grid", name), f"'{name}' is not a coordinate", hint, True
-                )
+                what = f"'{name}' is not a coordinate"
+                self.fault(("evaluation", "grid", name), what, hint, True)
         default = _DEFAULT_GRID.get(domain.dimension, 11)
         chosen = tuple(sizes.get(name, default) for name in domain.coordinates)
         if math.prod(chosen) > MAX_GRID_POINTS:
@@ -409,13 +348,9 @@ class _Builder(Reader):
         axis, given = domain.time_axis, self.spec.evaluation.times
         if axis is None:
             if given:
+                hint = f"Coordinates: {listed(domain.coordinates)}."
                 what = "'times' needs a coordinate named 't'"
-                self.fault(
-                    ("evaluation", "times"),
-                    what,
-                    f"Coordinates: {listed(domain.coordinates)}.",
-                    True,
-                )
+                self.fault(("evaluation", "times"), what, hint, True)
             return ()
         lower, upper = domain.lower[axis], domain.upper[axis]
         for i, time in enumerate(given):
@@ -431,38 +366,25 @@ class _Builder(Reader):
             self.faults.append(Fault(what, self.root.mark, "As in equations: {heat: u_t = u_xx}."))
         for i, name in enumerate(self.spec.unknowns):
             if not any(field.unknown == name for term in terms for field in term.fields):
-                self.fault(
-                    ("unknowns", i),
-                    f"no equation, condition or data speaks of the unknown '{name}'",
-                )
+                what = f"no equation, condition or data speaks of the unknown '{name}'"
+                self.fault(("unknowns", i), what)
         if not check_derivable(self, trial, terms):
             return ()
         n_equations = sum(term.kind == "equation" for term in terms)
         if n_equations > len(self.spec.unknowns):
             many = "s" if len(self.spec.unknowns) > 1 else ""
             what = f"{n_equations} equations stand for {len(self.spec.unknowns)} unknown{many}"
-            self.fault(
-                ("equations",),
-                what,
-                "More equations than unknowns contradict each other, in general.",
-                True,
-            )
-        self.check_learned(terms)
-        return check_determinacy(self, terms)
-
-    def check_learned(self, terms: list[Term]) -> None:
-        """Every learned constant can be found from something."""
-        used = frozenset().union(
-            *(symbols(residual) for term in terms for residual in term.residuals)
-        )
+            hint = "More equations than unknowns contradict each other, in general."
+            self.fault(("equations",), what, hint, True)
+        used = {name for term in terms for tree in term.residuals for name in symbols(tree)}
         for name in self.spec.learn:
             if name not in used:
+                what = f"nothing depends on the learned constant '{name}'"
                 hint = (
                     "Let it stand in an equation or a condition, or make it one of the constants."
                 )
-                self.fault(
-                    ("learn", name), f"nothing depends on the learned constant '{name}'", hint, True
-                )
+                self.fault(("learn", name), what, hint, True)
+        return check_determinacy(self, terms)
 
     def check_choices(self, choices: Choices) -> None:
         """Keys that name a row of a table name one that exists."""
@@ -471,15 +393,10 @@ class _Builder(Reader):
                 value = self.root.locate(path)
                 word = value.data
                 if isinstance(word, str) and word not in names:
-                    key = next(
-                        str(step)
-                        for step in reversed(path)
-                        if isinstance(step, str) and step != "kind"
-                    )
+                    key = [step for step in path if isinstance(step, str) and step != "kind"][-1]
                     hint = did_you_mean(word, names) or f"Choices: {listed(names)}."
-                    self.faults.append(
-                        Fault(f"{shown(word)} is not a choice for '{key}'", value.mark, hint)
-                    )
+                    what = f"{shown(word)} is not a choice for '{key}'"
+                    self.faults.append(Fault(what, value.mark, hint))
 
     def _matching(self, pattern: KeyPath) -> list[KeyPath]:
         """The paths of the spec text that fit a pattern; a trailing `kind` may be left out in
@@ -490,17 +407,13 @@ class _Builder(Reader):
             following: list[KeyPath] = []
             for path in paths:
                 here = self.root.locate(path) if path else self.root
+                is_last = depth == len(pattern) - 1
                 if step == "*":
-                    following += (
-                        [(*path, i) for i in range(len(here.data))]
-                        if isinstance(here.data, list)
-                        else []
-                    )
+                    n_items = len(here.data) if isinstance(here.data, list) else 0
+                    following += [(*path, i) for i in range(n_items)]
                 elif here.child(step) is not None:
                     following.append((*path, step))
-                elif (
-                    step == "kind" and depth == len(pattern) - 1 and not isinstance(here.data, dict)
-                ):
+                elif step == "kind" and is_last and not isinstance(here.data, dict):
                     following.append(path)
             paths = following
         return paths

@@ -4,6 +4,7 @@ not across.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -38,21 +39,17 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[str]:
     work = 0
     for node in nodes(tree):
         if isinstance(node, Call) and node.function in ("D", "laplacian"):
-            along = (
-                scope.space
-                if node.function == "laplacian"
-                else tuple(symbols(Call("D", node.arguments[1:])))
-            )
+            is_laplacian = node.function == "laplacian"
+            along = scope.space if is_laplacian else symbols(Call("D", node.arguments[1:]))
             differentiated = resolve(node.arguments[0], scope)
             for each in nodes(differentiated):
                 work += 1
-                if not (
-                    isinstance(each, Call)
-                    and each.function in DISCONTINUOUS
-                    and each.function not in found
-                ):
+                if not isinstance(each, Call) or each.function in found:
                     continue
-                step = _step(each)
+                if each.function not in DISCONTINUOUS:
+                    continue
+                # What changes by steps: the condition of a `where`, and the values of the others.
+                step = each.arguments[0] if each.function == "where" else each
                 work += N_HALVINGS * sum(1 for _ in nodes(step))
                 if work > MAX_WORK:  # a hint is not worth more
                     return [name for name in DISCONTINUOUS if name in found]
@@ -61,12 +58,7 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[str]:
     return [name for name in DISCONTINUOUS if name in found]
 
 
-def _step(node: Call) -> Node:
-    """What changes by steps: the condition of a `where`, and the values of the others."""
-    return node.arguments[0] if node.function == "where" else node
-
-
-def _jumps(tree: Node, step: Node, along: tuple[str, ...], domain: Domain) -> bool:
+def _jumps(tree: Node, step: Node, along: Collection[str], domain: Domain) -> bool:
     """Whether a resolved tree jumps at a break of `step` where the coordinates `along` and the
     unknowns change.
 
@@ -76,12 +68,17 @@ def _jumps(tree: Node, step: Node, along: tuple[str, ...], domain: Domain) -> bo
     """
     random = np.random.default_rng(0)
     start, end = (_some_values(tree, domain, random) for _ in range(2))
-    end |= {
-        name: values
-        for name, values in start.items()
-        if isinstance(name, str) and name not in along
-    }
-    left, right = _enclosed(step, start, end)
+    end |= {key: start[key] for key in start if isinstance(key, str) and key not in along}
+    crossing = _value(step, start) != _value(step, end)
+    left = {key: values[crossing] for key, values in start.items()}
+    right = {key: values[crossing] for key, values in end.items()}
+    before = _value(step, left)
+    # Both sides come as near to the break as numbers lie.
+    for _ in range(N_HALVINGS):
+        middle = {key: (left[key] + right[key]) / 2 for key in left}
+        is_left = _value(step, middle) == before
+        left = {key: np.where(is_left, middle[key], left[key]) for key in left}
+        right = {key: np.where(is_left, right[key], middle[key]) for key in right}
     size, one, other = (np.abs(_value(tree, start)), _value(tree, left), _value(tree, right))
     with np.errstate(all="ignore"):
         jump = np.abs(one - other)
@@ -101,27 +98,7 @@ def _some_values(tree: Node, domain: Domain, random: np.random.Generator) -> dic
     return values | dict(zip(domain.coordinates, points.T, strict=True))
 
 
-def _enclosed(
-    step: Node, start: dict[Any, Array], end: dict[Any, Array]
-) -> tuple[dict[Any, Array], dict[Any, Array]]:
-    """Both sides of a break of `step`, as near as numbers lie, on each line from start to end
-    that crosses one.
-    """
-    crossing = _value(step, start) != _value(step, end)
-    left, right = (
-        {name: values[crossing] for name, values in side.items()} for side in (start, end)
-    )
-    before = _value(step, left)
-    for _ in range(N_HALVINGS):
-        middle = {name: (left[name] + right[name]) / 2 for name in left}
-        is_left = _value(step, middle) == before
-        left = {name: np.where(is_left, middle[name], left[name]) for name in left}
-        right = {name: np.where(is_left, right[name], middle[name]) for name in right}
-    return left, right
-
-
 def _value(tree: Node, values: dict[Any, Array]) -> Any:
     with np.errstate(all="ignore"):
-        return np.broadcast_to(
-            evaluate(tree, values, values, NUMPY), len(next(iter(values.values())))
-        )
+        n = len(next(iter(values.values())))
+        return np.broadcast_to(evaluate(tree, values, values, NUMPY), n)

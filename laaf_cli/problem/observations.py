@@ -30,15 +30,7 @@ def read_data(reader: Reader) -> list[Term]:
     if data is None:
         return []
     keys = reader.given(("data",), data)
-    given = [
-        name
-        for name, value in (
-            ("target", data.target),
-            ("reference", data.reference),
-            ("file", data.file),
-        )
-        if value
-    ]
+    given = [name for name in _SOURCES if getattr(data, name)]
     if len(given) != 1:
         if reader.form_is_right and keys == data.model_fields_set:
             hint = "As in data: {target: {u: sin(x)}, points: 300}."
@@ -63,11 +55,8 @@ def _sampled(reader: Reader, data: Data) -> list[Term]:
     else:
         if reader.spec.reference.kind == "none":
             hint = "Choose another reference than none, or write a target."
-            reader.fault(
-                ("data", "reference"),
-                "the data are those of the reference, and there is none",
-                hint,
-            )
+            what = "the data are those of the reference, and there is none"
+            reader.fault(("data", "reference"), what, hint)
         unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if data.points is None:
         if reader.form_is_right:
@@ -94,13 +83,10 @@ def _check_finite(reader: Reader, region: Sampled) -> None:
         if not np.isfinite(values).all():
             unknown = symbol.removeprefix(OBSERVED)
             at = points.points[int(np.argmin(np.isfinite(values)))]
-            place = ", ".join(
-                f"{name} = {value:.3g}"
-                for name, value in zip(reader.domain.coordinates, at, strict=True)
-            )
-            reader.fault(
-                ("data", "target", unknown), f"the target of '{unknown}' is not finite at {place}"
-            )
+            named = zip(reader.domain.coordinates, at, strict=True)
+            place = ", ".join(f"{name} = {value:.3g}" for name, value in named)
+            what = f"the target of '{unknown}' is not finite at {place}"
+            reader.fault(("data", "target", unknown), what)
 
 
 def _from_file(reader: Reader, data: Data) -> list[Term]:
@@ -108,25 +94,18 @@ def _from_file(reader: Reader, data: Data) -> list[Term]:
     if unknowns is None:
         return []
     weights = (data.weights,) if data.weights is not None else ()
-    wanted = (*reader.scope.coordinates, *unknowns, *weights)
+    columns = (*unknowns, *weights)
+    wanted = (*reader.scope.coordinates, *columns)
     reader.check_file_names(("data", "names"), data.names, wanted)
     wanted_at: dict[str, KeyPath] = dict.fromkeys(data.fields or [], ("data", "fields"))
     wanted_at |= dict.fromkeys(weights, ("data", "weights"))
-    rows = reader.rows(
-        ("data", "file"), str(data.file), data.names, (*unknowns, *weights), wanted_at
-    )
+    rows = reader.rows(("data", "file"), str(data.file), data.names, columns, wanted_at)
     if rows is None:
         return []
     values = {f"{OBSERVED}{name}": rows.fields[name] for name in unknowns}
     row = _row_weights(reader, ("data", "weights"), data.weights, rows.fields)
-    return [
-        _term(
-            reader,
-            unknowns,
-            Observed(PointSet(points=rows.points, symbols=values, row_weights=row), str(data.file)),
-            data,
-        )
-    ]
+    points = PointSet(points=rows.points, symbols=values, row_weights=row)
+    return [_term(reader, unknowns, Observed(points, str(data.file)), data)]
 
 
 def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: Data) -> Term:
@@ -157,19 +136,17 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
     columns = unknowns if condition.equation is None or condition.fields is not None else ()
     wanted_at = _columns_in(reader, name, condition.equation or [])
     more = tuple(wanted_at)
-    read = tuple(
-        dict.fromkeys((*columns, *more, *([condition.weights] if condition.weights else [])))
-    )
+    weight_column = [condition.weights] if condition.weights else []
+    read = tuple(dict.fromkeys((*columns, *more, *weight_column)))
     reader.check_file_names((*path, "names"), condition.names, (*scope.coordinates, *read))
     wanted_at |= dict.fromkeys(condition.fields or [], (*path, "fields"))
-    wanted_at |= {condition.weights: (*path, "weights")} if condition.weights else {}
+    wanted_at |= dict.fromkeys(weight_column, (*path, "weights"))
     rows = reader.rows((*path, "data"), file, condition.names, read, wanted_at)
     given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
     residuals = _differences(reader, columns)
     if condition.equation is not None:
-        residuals += reader.residuals(
-            name, condition.equation, replace(scope, symbols={**scope.symbols, **given})
-        )
+        extended = replace(scope, symbols={**scope.symbols, **given})
+        residuals += reader.residuals(name, condition.equation, extended)
     if rows is None:
         return None
     weights = _row_weights(reader, (*path, "weights"), condition.weights, rows.fields)
@@ -186,12 +163,10 @@ def _observed_unknowns(
     """The unknowns that are observed: those named, or all; None where one is none."""
     if given is None:
         return reader.scope.unknowns
-    wrong = [(i, name) for i, name in enumerate(given) if name not in reader.scope.unknowns]
+    unknowns = reader.scope.unknowns
+    wrong = [(i, name) for i, name in enumerate(given) if name not in unknowns]
     for i, name in wrong:
-        hint = (
-            did_you_mean(name, reader.scope.unknowns)
-            or f"Unknowns: {listed(reader.scope.unknowns)}."
-        )
+        hint = did_you_mean(name, unknowns) or f"Unknowns: {listed(unknowns)}."
         reader.fault((*path, i), f"'{name}' is not an unknown", hint)
     return None if wrong else tuple(dict.fromkeys(given))
 
@@ -205,11 +180,8 @@ def _row_weights(
     weights = read[column]
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
-        reader.fault(
-            path,
-            f"the weight {weights[row]:g} in row {row + 1} is below zero",
-            "Weights are 0 or more.",
-        )
+        what = f"the weight {weights[row]:g} in row {row + 1} is below zero"
+        reader.fault(path, what, "Weights are 0 or more.")
     elif not weights.any():
         hint = "Give some rows a weight, or leave the data out."
         reader.fault(path, "every weight is zero, and the rows would count for nothing", hint)

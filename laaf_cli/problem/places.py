@@ -40,7 +40,6 @@ class Places:
         if self.is_grid:
             # A large grid is never laid out as a whole.
             indices = np.unravel_index(np.arange(start, min(stop, self.n_points)), self.shape)
-            return np.stack(
-                [values[index] for values, index in zip(columns, indices, strict=True)], axis=1
-            )
+            pairs = zip(columns, indices, strict=True)
+            return np.stack([values[index] for values, index in pairs], axis=1)
         return np.stack([values[start:stop] for values in columns], axis=1)

@@ -52,9 +52,8 @@ class PythonFunction:
         except Exception as error:
             hint = "It is called with tensors of torch, of one value for each point."
             raise self._fault(f"failed: {type(error).__name__}: {error}", hint) from error
-        return self._checked(
-            values, [argument for argument in arguments if hasattr(argument, "requires_grad")]
-        )
+        tensors = [argument for argument in arguments if hasattr(argument, "requires_grad")]
+        return self._checked(values, tensors)
 
     def _checked(self, values: Any, tensors: Sequence[Any]) -> Any:
         """The values as a tensor like the first that is no scalar, or as they are where there is
@@ -64,9 +63,8 @@ class PythonFunction:
         if isinstance(values, int | float):
             return values if like is None else like.new_full(like.shape, values)
         if not hasattr(values, "requires_grad"):
-            raise self._fault(
-                f"returns {type(values).__name__}", "It must return a tensor of torch, or a number."
-            )
+            hint = "It must return a tensor of torch, or a number."
+            raise self._fault(f"returns {type(values).__name__}", hint)
         if values.is_complex():
             hint = (
                 "It must return real numbers: let real and imaginary parts be unknowns of "
@@ -144,27 +142,19 @@ def python_functions(
 
 def _described(name: str, function: Callable[..., Any], source: str, file: str) -> PythonFunction:
     """A callable of the file, with the number of its arguments or why it cannot be called."""
+    unfit, n_arguments = "", 0
     if not isinstance(function, types.FunctionType) or function.__code__.co_filename != file:
-        return PythonFunction(
-            name=name,
-            n_arguments=0,
-            source=source,
-            file=file,
-            unfit="is no plain function that the file itself defines",
-        )
-    parameters = inspect.signature(function).parameters.values()
-    # Those with a default are left out.
-    needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
-    in_order = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if not all(parameter.kind in in_order for parameter in needed):
-        return PythonFunction(
-            name=name,
-            n_arguments=0,
-            source=source,
-            file=file,
-            unfit="takes arguments by name, or any number of them",
-        )
-    return PythonFunction(name=name, n_arguments=len(needed), source=source, file=file)
+        unfit = "is no plain function that the file itself defines"
+    else:
+        parameters = inspect.signature(function).parameters.values()
+        # Those with a default are left out.
+        needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
+        in_order = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if all(parameter.kind in in_order for parameter in needed):
+            n_arguments = len(needed)
+        else:
+            unfit = "takes arguments by name, or any number of them"
+    return PythonFunction(name=name, n_arguments=n_arguments, source=source, file=file, unfit=unfit)
 
 
 @cache
@@ -204,16 +194,12 @@ def _siblings(folder: Path) -> Iterator[None]:
     finally:
         sys.path.remove(str(folder))
         new = set(sys.modules) - before
+        files = {name: Path(getattr(sys.modules[name], "__file__", None) or "") for name in new}
         lie_there = {
             name
-            for name in new
-            if _file(name) in (folder / f"{name}.py", folder / name / "__init__.py")
+            for name, file in files.items()
+            if file in (folder / f"{name}.py", folder / name / "__init__.py")
         }
         for name in new:
             if name.partition(".")[0] in lie_there:
                 del sys.modules[name]
-
-
-def _file(module: str) -> Path | None:
-    file = getattr(sys.modules[module], "__file__", None)
-    return None if file is None else Path(file)

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from laaf_cli.arrays import Array
 from laaf_cli.errors import Fault
 from laaf_cli.expression import (
     ExpressionError,
@@ -83,9 +82,8 @@ class Reader:
         """The keys that a mapping has; notes a fault at one that holds nothing."""
         for key in sorted(part.model_fields_set):
             if getattr(part, key) is None:
-                self.fault(
-                    (*path, key), f"'{key}' is empty", "Write a value, or leave the key out."
-                )
+                hint = "Write a value, or leave the key out."
+                self.fault((*path, key), f"'{key}' is empty", hint)
         return {key for key in part.model_fields_set if getattr(part, key) is not None}
 
     def declared(self, section: str) -> list[str]:
@@ -103,10 +101,10 @@ class Reader:
             return make()
         except ExpressionError as error:
             value = self.root.locate(path)
-            for fault in error.faults:
-                self.faults.append(
-                    Fault(f"{fault.what} in {within}", value.within(fault.span), fault.hint)
-                )
+            self.faults += [
+                Fault(f"{fault.what} in {within}", value.within(fault.span), fault.hint)
+                for fault in error.faults
+            ]
             return None
 
     def constant(
@@ -121,16 +119,12 @@ class Reader:
 
     def without_learned(self, tree: Node, scope: Scope) -> Node:
         """The tree, in which no learned constant stands; raises ExpressionError where one does."""
+        why = "is learned and has no value before training"
+        names = set(self.declared("learn")) - set(scope.words)
         learned = [
-            ExpressionFault(
-                f"'{node.name}' is learned and has no value before training",
-                node.span,
-                "Write a number.",
-            )
+            ExpressionFault(f"'{node.name}' {why}", node.span, "Write a number.")
             for node in nodes(tree)
-            if isinstance(node, Symbol)
-            and node.name not in scope.words
-            and node.name in self.declared("learn")
+            if isinstance(node, Symbol) and node.name in names
         ]
         if learned:
             raise ExpressionError(learned)
@@ -145,9 +139,8 @@ class Reader:
         if tree is None:
             return None
         if not fields(tree):
-            self.fault(
-                path, f"{within} contains no unknown", f"Unknowns: {listed(self.scope.unknowns)}."
-            )
+            hint = f"Unknowns: {listed(self.scope.unknowns)}."
+            self.fault(path, f"{within} contains no unknown", hint)
             return None
         self.warnings += [
             f"The jump of '{function}' in {within} is lost when it is differentiated: write what "
@@ -172,9 +165,8 @@ class Reader:
         if tree is None:
             return None
         if fields(tree):
-            self.fault(
-                path, f"{within} contains an unknown", f"A {kind} is a function of the coordinates."
-            )
+            hint = f"A {kind} is a function of the coordinates."
+            self.fault(path, f"{within} contains an unknown", hint)
             return None
         return tree if self.is_of_coordinates(path, tree, within) else None
 
@@ -193,11 +185,8 @@ class Reader:
                 self.faults.append(Fault(what, value.within(node.span), hint))
                 return False
         if called := functions(tree) - TABLE.keys():
-            self.fault(
-                path,
-                f"{within} calls '{min(called)}', a Python function",
-                "Only equations call those.",
-            )
+            what = f"{within} calls '{min(called)}', a Python function"
+            self.fault(path, what, "Only equations call those.")
             return False
         return True
 
@@ -234,9 +223,8 @@ class Reader:
         return Field(name, (0,) * len(self.scope.coordinates))
 
     def not_unknown(self, path: KeyPath, name: str) -> None:
-        hint = (
-            did_you_mean(name, self.scope.unknowns) or f"Unknowns: {listed(self.scope.unknowns)}."
-        )
+        unknowns = self.scope.unknowns
+        hint = did_you_mean(name, unknowns) or f"Unknowns: {listed(unknowns)}."
         self.fault(path, f"'{name}' is not an unknown", hint, True)
 
     def rows(
@@ -258,22 +246,15 @@ class Reader:
             asked = {names.get(name, name): place for name, place in (wanted_at or {}).items()}
             self.fault(asked.get(error.name or "", path), str(error))
             return None
-        return Rows(self.inside(path, file, rows.points), rows.fields)
-
-    def inside(self, path: KeyPath, file: str, points: Array) -> Array:
-        """Points moved into the domain where only their rounding lies outside."""
-        domain = self.domain
-        # Files may hold coordinates in single precision.
-        size = np.maximum(np.abs(domain.lower), np.abs(domain.upper)) + np.subtract(
-            domain.upper, domain.lower
-        )
-        moved = np.clip(points, domain.lower, domain.upper)
-        outside = np.any(np.abs(moved - points) > 1e-6 * size, axis=1)
+        # Files may hold coordinates in single precision: their rounding is moved inside.
+        lower, upper = self.domain.lower, self.domain.upper
+        size = np.maximum(np.abs(lower), np.abs(upper)) + np.subtract(upper, lower)
+        moved = np.clip(rows.points, lower, upper)
+        outside = np.any(np.abs(moved - rows.points) > 1e-6 * size, axis=1)
         if outside.any():
-            self.fault(
-                path, f"{outside.sum()} of {len(outside)} points of {file} lie outside the domain"
-            )
-        return moved
+            what = f"{outside.sum()} of {len(outside)} points of {file} lie outside the domain"
+            self.fault(path, what)
+        return Rows(moved, rows.fields)
 
     def check_file_names(
         self, path: KeyPath, names: Mapping[str, str], wanted: tuple[str, ...]

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 
@@ -86,27 +86,23 @@ def read_table(
                 f"'{name}' in {path} has shape {arrays[name].shape}; a coordinate is a vector"
             )
     values = {name: np.atleast_1d(arrays[name].squeeze()) for name in unknowns}
-    if all(
-        value.ndim == 1 and len(value) == len(vector)
-        for value in values.values()
-        for vector in vectors
-    ):
+    sizes = {len(vector) for vector in vectors}
+    if all(value.ndim == 1 and {len(value)} == sizes for value in values.values()):
         return _as_grid(Rows(np.stack(vectors, axis=1), values))
-    return Table(
-        *_sorted(
-            tuple(vectors),
-            {name: _oriented(path, name, arrays[name], vectors) for name in unknowns},
-        )
-    )
+    fields = {name: _oriented(path, name, arrays[name], vectors) for name in unknowns}
+    orders = [np.argsort(vector) for vector in vectors]
+    axes = tuple(vector[order] for vector, order in zip(vectors, orders, strict=True))
+    if any(np.any(np.diff(axis) == 0) for axis in axes):
+        raise TableError("a coordinate of the grid holds one value twice")
+    return Table(axes, {name: value[np.ix_(*orders)] for name, value in fields.items()})
 
 
 def as_rows(table: Table | Rows) -> Rows:
     """The same values as scattered points."""
     if isinstance(table, Rows):
         return table
-    return Rows(
-        grid_points(table.axes), {name: value.ravel() for name, value in table.fields.items()}
-    )
+    fields = {name: value.ravel() for name, value in table.fields.items()}
+    return Rows(grid_points(table.axes), fields)
 
 
 def _as_grid(rows: Rows) -> Table | Rows:
@@ -114,9 +110,8 @@ def _as_grid(rows: Rows) -> Table | Rows:
     sizes = tuple(len(axis) for axis in axes)
     if np.prod([float(size) for size in sizes]) != len(rows.points):
         return rows
-    index = np.ravel_multi_index(
-        tuple(np.searchsorted(axis, rows.points[:, i]) for i, axis in enumerate(axes)), sizes
-    )
+    places = [np.searchsorted(axis, rows.points[:, i]) for i, axis in enumerate(axes)]
+    index = np.ravel_multi_index(tuple(places), sizes)
     if len(np.unique(index)) != len(index):
         return rows
     order = np.argsort(index)
@@ -127,9 +122,8 @@ def _oriented(path: Path, name: str, value: Array, vectors: list[Array]) -> Arra
     sizes = [len(vector) for vector in vectors]
     if list(value.shape) == sizes:
         return value
-    if value.size == np.prod(sizes) and list(value.squeeze().shape) == [
-        size for size in sizes if size > 1
-    ]:
+    wide = [size for size in sizes if size > 1]
+    if value.size == np.prod(sizes) and list(value.squeeze().shape) == wide:
         return value.reshape(sizes)
     if sorted(value.shape) == sorted(sizes) and len(set(sizes)) == len(sizes):
         return value.transpose([value.shape.index(size) for size in sizes])
@@ -139,33 +133,10 @@ def _oriented(path: Path, name: str, value: Array, vectors: list[Array]) -> Arra
     )
 
 
-def _sorted(
-    axes: tuple[Array, ...], fields: dict[str, Array]
-) -> tuple[tuple[Array, ...], dict[str, Array]]:
-    orders = [np.argsort(axis) for axis in axes]
-    for axis, order in zip(axes, orders, strict=True):
-        if np.any(np.diff(axis[order]) == 0):
-            raise TableError("a coordinate of the grid holds one value twice")
-    return (
-        tuple(axis[order] for axis, order in zip(axes, orders, strict=True)),
-        {name: value[np.ix_(*orders)] for name, value in fields.items()},
-    )
-
-
 # What the formats' readers raise for damaged files; anything else is a fault of ours and passes on.
 _DAMAGED = (
-    *(
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        IndexError,
-        NotImplementedError,
-        RuntimeError,
-        MemoryError,
-    ),
-    *(zlib.error, csv.Error),
+    *(OSError, ValueError, KeyError, TypeError, EOFError, IndexError, NotImplementedError),
+    *(RuntimeError, MemoryError, zlib.error, csv.Error),
 )
 
 
@@ -178,9 +149,8 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
     except FileNotFoundError:
         raise TableError(f"there is no file {path}") from None
     except (OSError, ValueError) as error:
-        raise TableError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        why = getattr(error, "strerror", None) or error
+        raise TableError(f"{path} cannot be read: {why}") from None
     # A pipe or a device may never end, or never begin.
     if not stat.S_ISREG(status.st_mode):
         raise TableError(f"{path} is not a regular file")
@@ -213,41 +183,31 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
 def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
     present = list(present)
     more = " and more" if len(present) > MAX_LISTED else ""
-    hint = (
-        did_you_mean(name, present[:MAX_COMPARED])
-        or f"It has: {listed(present[:MAX_LISTED])}{more}."
-    )
+    hint = did_you_mean(name, present[:MAX_COMPARED])
+    hint = hint or f"It has: {listed(present[:MAX_LISTED])}{more}."
     return TableError(
         f"{path} has no '{name}'. {hint} The key 'names' maps a name to that in the file.", name
     )
 
 
-def _read_npz(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    with path.open("rb") as stream:
-        return _chosen(path, names, NumpyArchive(stream))
-
-
-def _read_matlab(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    with path.open("rb") as stream:
-        return _chosen(path, names, matlab.arrays_of(stream))
-
-
-def _chosen(
-    path: Path, names: list[str], present: Mapping[str, StoredArray]
+def _read_stored(
+    path: Path, names: list[str], arrays_of: Callable[[BinaryIO], Mapping[str, StoredArray]]
 ) -> dict[str, np.ndarray]:
-    for name in names:
-        if name not in present:
-            raise _lacking(path, name, present)
-    chosen = {name: present[name] for name in names}
-    for name, stored in chosen.items():
-        if stored.dtype.kind == "O":
-            raise TableError(f"{path} holds Python objects, which are not read")
-        if stored.dtype.kind not in "fiu":
-            raise TableError(f"'{name}' in {path} does not hold real numbers")
-        check_size(name, stored.shape)
-    if sum(stored.n_bytes for stored in chosen.values()) > MAX_BYTES:
-        raise TableError(f"what is read of {path} unpacks to more than {MAX_BYTES:,} bytes")
-    return {name: stored.read() for name, stored in chosen.items()}
+    with path.open("rb") as stream:
+        present = arrays_of(stream)
+        for name in names:
+            if name not in present:
+                raise _lacking(path, name, present)
+        chosen = {name: present[name] for name in names}
+        for name, stored in chosen.items():
+            if stored.dtype.kind == "O":
+                raise TableError(f"{path} holds Python objects, which are not read")
+            if stored.dtype.kind not in "fiu":
+                raise TableError(f"'{name}' in {path} does not hold real numbers")
+            check_size(name, stored.shape)
+        if sum(stored.n_bytes for stored in chosen.values()) > MAX_BYTES:
+            raise TableError(f"what is read of {path} unpacks to more than {MAX_BYTES:,} bytes")
+        return {name: stored.read() for name, stored in chosen.items()}
 
 
 def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
@@ -297,9 +257,9 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
 
 
 FORMATS: dict[str, Callable[[Path, list[str]], dict[str, np.ndarray]]] = {
-    ".npz": _read_npz,
+    ".npz": lambda path, names: _read_stored(path, names, NumpyArchive),
     ".h5": _read_hdf5,
     ".hdf5": _read_hdf5,
-    ".mat": _read_matlab,
+    ".mat": lambda path, names: _read_stored(path, names, matlab.arrays_of),
     ".csv": _read_csv,
 }
