@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
@@ -145,20 +145,21 @@ def _faults(model: type[TaskSpec], root: Value, details: Sequence[ErrorDetails])
     for detail in details:
         if detail["type"] == "extra_forbidden":
             misspelt.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
-    told = [detail for detail in details if not _is_misspelt(detail, misspelt)]
+    told = []
+    for detail in details:
+        *parent, missing = detail["loc"]
+        others = misspelt.get(tuple(parent), [])
+        # The kind of a reference goes without saying beside `exact` or `file`.
+        is_near = parent == ["reference"] or any(
+            did_you_mean(other, [str(missing)]) for other in others
+        )
+        # A missing key that stands there under a wrong name is a fault of its own.
+        if not (detail["type"] == "missing" and others and is_near):
+            told.append(detail)
     faults = [_fault(model, root, detail) for detail in told[:MAX_FAULTS]]
     if len(told) > MAX_FAULTS:
         faults.append(Fault(f"{len(told) - MAX_FAULTS} more faults are not shown"))
     return faults
-
-
-def _is_misspelt(detail: ErrorDetails, misspelt: Mapping[KeyPath, Sequence[str]]) -> bool:
-    """Whether a missing key stands there under a wrong name, which is a fault of its own."""
-    *parent, missing = detail["loc"]
-    others = misspelt.get(tuple(parent), [])
-    # The kind of a reference goes without saying beside `exact` or `file`.
-    near = parent == ["reference"] or any(did_you_mean(other, [str(missing)]) for other in others)
-    return detail["type"] == "missing" and bool(others) and near
 
 
 def apply(root: Value, override: Override) -> Fault | None:
@@ -172,7 +173,12 @@ def apply(root: Value, override: Override) -> Fault | None:
             parent.data = [] if step == 0 else {}
         # The first item of an empty list comes into being, any other must be there.
         if isinstance(parent.data, list) and step not in range(max(1, len(parent.data))):
-            return _no_item(override, depth, len(parent.data))
+            where, n_items = ".".join(map(str, override.path[:depth])), len(parent.data)
+            hint = {0: "It is empty.", 1: f"It has {where}.0."}.get(
+                n_items, f"It has {where}.0 to {where}.{n_items - 1}."
+            )
+            what = f"'{where}' is a list without an item {shown(str(step))}"
+            return Fault(what, override.key_mark, hint)
         if depth == len(override.path) - 1:
             break
         child = parent.child(step if isinstance(parent.data, list) else str(step))
@@ -184,27 +190,13 @@ def apply(root: Value, override: Override) -> Fault | None:
     return None
 
 
-def _no_item(override: Override, depth: int, n_items: int) -> Fault:
-    where = ".".join(map(str, override.path[:depth]))
-    present = {0: "It is empty.", 1: f"It has {where}.0."}.get(
-        n_items, f"It has {where}.0 to {where}.{n_items - 1}."
-    )
-    return Fault(
-        f"'{where}' is a list without an item {shown(str(override.path[depth]))}",
-        override.key_mark,
-        present,
-    )
-
-
 def _prune(plain: Any, detail: ErrorDetails) -> bool:
     """Takes the faulty part out of the plain values; False where nothing can be taken out."""
     parents: list[tuple[Any, str | int]] = []
     here: Any = plain
     for step in detail["loc"]:
-        keys = (
-            range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()
-        )
-        if step not in keys:
+        is_list, is_dict = isinstance(here, list), isinstance(here, dict)
+        if step not in (range(len(here)) if is_list else here if is_dict else ()):
             break
         parents.append((here, step))
         here = here[step]
@@ -234,22 +226,15 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
         return _not_a_name(path, str(value.data), value.mark)
     name, given = _name(root, path), _given(value)
     if kind == "literal_error":
-        choices = [
-            str(choice).strip("'")
-            for choice in str(context["expected"]).replace(" or ", ", ").split(", ")
-        ]
-        what = (
-            f"'{name}' is empty" if value.data is None else f"{given} is not a choice for '{name}'"
-        )
+        expected = str(context["expected"]).replace(" or ", ", ").split(", ")
+        choices = [choice.strip("'") for choice in expected]
+        is_empty = value.data is None
+        what = f"'{name}' is empty" if is_empty else f"{given} is not a choice for '{name}'"
         return Fault(what, value.mark, f"Choices: {listed(choices)}.")
-    if path[0] != "periodic" and (
-        kind == "int_from_float" or (kind == "int_type" and isinstance(value.data, float))
-    ):
-        hint = (
-            f"Write {int(value.data)}."
-            if isinstance(value.data, float) and value.data.is_integer()
-            else ""
-        )
+    is_float = isinstance(value.data, float)
+    if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and is_float)):
+        is_whole = is_float and value.data.is_integer()
+        hint = f"Write {int(value.data)}." if is_whole else ""
         return Fault(f"'{name}' is a whole number, not {given}", value.mark, hint)
     limits = {
         key: f"{limit:,.15g}" if isinstance(limit, float) else f"{limit:,}"
@@ -259,7 +244,9 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
     template = _SENTENCES.get(kind, "'{name}' cannot be {given}")
     if path[0] == "periodic" and kind in ("int_type", "int_from_float"):
         template = "'{name}' is true or a number of harmonics, not {given}"
-    sentence = template.format(name=name, given=given, form=_form(path), list=_list(path), **limits)
+    takes_text = path[-1] in ("where", "equation", "over", "fields")
+    kinds = {"form": _form(path), "list": "text or a list" if takes_text else "a list"}
+    sentence = template.format(name=name, given=given, **kinds, **limits)
     return Fault(sentence, value.mark, _example(model, path, kind, value))
 
 
@@ -316,16 +303,9 @@ _FORMS = (
 
 def _form(path: KeyPath) -> str:
     """What a text at a path is to be."""
-    steps = [
-        step
-        for i, step in enumerate(path)
-        if isinstance(step, str) and (path[0], i) != ("conditions", 1)
-    ]
+    # A condition's own name says nothing.
+    steps = path[:1] + path[2:] if path[0] == "conditions" else path
     return next((form for key, form in _FORMS.items() if key in steps), "text")
-
-
-def _list(path: KeyPath) -> str:
-    return "text or a list" if path[-1] in ("where", "equation", "over", "fields") else "a list"
 
 
 def _name(root: Value, path: KeyPath) -> str:
@@ -365,19 +345,15 @@ def _not_a_name(path: KeyPath, name: str, mark: Mark | None) -> Fault:
     )
     longest = MAX_LABEL if is_label else MAX_NAME
     if len(name) > longest:
-        return Fault(
-            f"the name {shown(name)} has {len(name)} characters", mark, f"The limit is {longest}."
-        )
-    follow = (
-        "letters, digits, '-' and '_' follow" if is_label else "letters and digits follow, no '_'"
-    )
+        what = f"the name {shown(name)} has {len(name)} characters"
+        return Fault(what, mark, f"The limit is {longest}.")
+    follow = "letters and digits follow, no '_'"
+    if is_label:
+        follow = "letters, digits, '-' and '_' follow"
     if path[-1] == "weights":
         follow += "; 'names' maps one to that in the file"
-    return Fault(
-        f"{shown(name)} is not a name",
-        mark,
-        f"A name begins with a letter (A to Z, a to z); {follow}.",
-    )
+    hint = f"A name begins with a letter (A to Z, a to z); {follow}."
+    return Fault(f"{shown(name)} is not a name", mark, hint)
 
 
 def _missing(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
@@ -389,35 +365,24 @@ def _missing(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
     parent = root.locate(path[:-1])
     above = root.locate(path[:-2])
     mark = above.keys.get(str(path[-2]), parent.mark)
-    return Fault(
-        f"'{_name(root, path[:-1])}' lacks the key '{missing}'",
-        mark,
-        _example(model, path[:-1], "missing", parent),
-    )
+    what = f"'{_name(root, path[:-1])}' lacks the key '{missing}'"
+    return Fault(what, mark, _example(model, path[:-1], "missing", parent))
 
 
 def _unknown_key(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
     key = str(path[-1])
     mark = root.locate(path[:-1]).keys.get(key)
-    known = list(_model_at(model, path[:-1]).model_fields)
-    where = f" in '{_name(root, path[:-1])}'" if len(path) > 1 else ""
-    hint = did_you_mean(key, known) or f"Keys: {listed(known)}."
-    return Fault(f"unknown key {shown(key)}{where}", mark, hint)
-
-
-def _model_at(whole: type[BaseModel], path: Iterable[str | int]) -> type[BaseModel]:
-    """The model that stands at a path of the spec."""
-    annotation: Any = whole
-    for step in path:
+    annotation: Any = model
+    for step in path[:-1]:
         annotation = _bare(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = annotation.model_fields[str(step)].annotation
         else:
             annotation = get_args(annotation)[-1]
-    model = _bare(annotation)
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise TypeError(f"no model at {path}")
-    return model
+    known = list(_bare(annotation).model_fields)
+    where = f" in '{_name(root, path[:-1])}'" if len(path) > 1 else ""
+    hint = did_you_mean(key, known) or f"Keys: {listed(known)}."
+    return Fault(f"unknown key {shown(key)}{where}", mark, hint)
 
 
 def _bare(annotation: Any) -> Any:

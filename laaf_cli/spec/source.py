@@ -59,11 +59,6 @@ class Text:
             key=self.keys[line] if line < len(self.keys) else "",
         )
 
-    def mark_at(self, index: int) -> Mark:
-        """The place of one character, by its number in the text."""
-        above = _LINE_BREAK.split(self.content[:index])
-        return self.mark(len(above) - 1, len(above[-1]), 1)
-
 
 @dataclass(kw_only=True)
 class Value:
@@ -163,9 +158,8 @@ def read_text(path: Path, what: str = "spec is a YAML file") -> Text:
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path} is not a regular file; a {what}")
         if status.st_size > MAX_BYTES:
-            raise SpecError(
-                [Fault(f"{path} has {status.st_size:,} bytes; a {kind} has at most {MAX_BYTES:,}")]
-            )
+            what = f"{path} has {status.st_size:,} bytes; a {kind} has at most {MAX_BYTES:,}"
+            raise SpecError([Fault(what)])
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -174,15 +168,13 @@ def read_text(path: Path, what: str = "spec is a YAML file") -> Text:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(f"{path} cannot be read: {reason}") from None
     if len(content) > MAX_BYTES:
-        raise SpecError(
-            [Fault(f"{path} is longer than {MAX_BYTES:,} bytes, the limit for a {kind}")]
-        )
+        what = f"{path} is longer than {MAX_BYTES:,} bytes, the limit for a {kind}"
+        raise SpecError([Fault(what)])
     try:
         return Text(str(path), content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise SpecError(
-            [Fault(f"{path} is not a text file: byte {error.start} is not UTF-8")]
-        ) from None
+        what = f"{path} is not a text file: byte {error.start} is not UTF-8"
+        raise SpecError([Fault(what)]) from None
 
 
 def read_yaml(text: Text) -> Value:
@@ -192,14 +184,8 @@ def read_yaml(text: Text) -> Value:
     """
     # Of a run file, or of the command line; files are not even read.
     if len(text.content) > MAX_BYTES:
-        raise SpecError(
-            [
-                Fault(
-                    f"{printable(text.name)} has {len(text.content):,} characters; a spec has "
-                    f"at most {MAX_BYTES:,}"
-                )
-            ]
-        )
+        has = f"{printable(text.name)} has {len(text.content):,} characters"
+        raise SpecError([Fault(f"{has}; a spec has at most {MAX_BYTES:,}")])
     return _Builder(text).build()
 
 
@@ -234,33 +220,25 @@ class _Builder:
         for event in self._events():
             match event:
                 case yaml.ScalarEvent():
-                    self._check_characters(event)
-                    value = Value(
-                        data=read_scalar(event.value, event.style),
-                        mark=self._mark(event),
-                        style=event.style,
-                    )
-                    value.below = self._lines_below(event)
+                    mark = self._mark(event)
+                    # What may not stand in a file does not come into it by an escape either, as
+                    # in "\e[31m".
+                    if found := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
+                        what = f"the character {found[0]!a} cannot stand in a spec"
+                        raise SpecError([Fault(what, mark, "Leave out the escape.")])
+                    data = read_scalar(event.value, event.style)
+                    ends: Any = event
+                    first, last = ends.start_mark.line + 1, ends.end_mark.line + 1
+                    lines = range(first, min(last, len(self.text.lines)))
+                    below = tuple(self.text.mark(line, 0, 1) for line in lines)
+                    value = Value(data=data, mark=mark, style=event.style, below=below)
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                     if len(stack) >= MAX_NESTING:
-                        raise SpecError(
-                            [
-                                Fault(
-                                    f"nested more than {MAX_NESTING} levels deep", self._mark(event)
-                                )
-                            ]
-                        )
+                        what = f"nested more than {MAX_NESTING} levels deep"
+                        raise SpecError([Fault(what, self._mark(event))])
                     kind: Any = [] if isinstance(event, yaml.SequenceStartEvent) else {}
-                    stack.append(
-                        (
-                            Value(
-                                data=kind,
-                                mark=self._mark(event),
-                                style="flow" if event.flow_style else None,
-                            ),
-                            [],
-                        )
-                    )
+                    style = "flow" if event.flow_style else None
+                    stack.append((Value(data=kind, mark=self._mark(event), style=style), []))
                     continue
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     value, items = stack.pop()
@@ -272,19 +250,21 @@ class _Builder:
             elif root is None:
                 root = value
             else:
-                raise SpecError(
-                    [Fault("a spec is one document, and here a second begins", value.mark)]
-                )
+                what = "a spec is one document, and here a second begins"
+                raise SpecError([Fault(what, value.mark)])
         if self.faults:
             raise SpecError(self.faults)
         return root or Value(data=None, mark=self.text.mark(0, 0, 1))
 
     def _close(self, value: Value, items: list[Value]) -> None:
-        if value.style == "flow" and (torn := _torn_by_comma(items)) is not None:
+        # A bare text in which a parenthesis stays open and after which a comma stands, as in {a:
+        # atan2(x, y)}.
+        bare = [item for item in items[:-1] if isinstance(item.data, str) and item.style is None]
+        torn = [item for item in bare if item.data.count("(") > item.data.count(")")]
+        if value.style == "flow" and torn:
             hint = "In {…} and […] a comma ends the value: put it in quotes."
-            self.faults.append(
-                Fault(f"the comma after {shown(torn.data)} tears a value apart", torn.mark, hint)
-            )
+            what = f"the comma after {shown(torn[0].data)} tears a value apart"
+            self.faults.append(Fault(what, torn[0].mark, hint))
             return
         if isinstance(value.data, list):
             value.data.extend(items)
@@ -293,7 +273,11 @@ class _Builder:
             if isinstance(key.data, (list, dict)):
                 self.faults.append(Fault("a key is a word, not a list or a mapping", key.mark))
                 continue
-            name = self._written(key)
+            mark = key.mark
+            name = key.data
+            if not isinstance(name, str):
+                # As it was written: `1` and `true` are words when they are keys.
+                name = mark.line_text[mark.column : mark.column + mark.length]
             if name in value.data:
                 first = value.keys[name].line + 1
                 what = f"the key {shown(name)} stands here twice"
@@ -304,18 +288,11 @@ class _Builder:
             value.data[name] = item
             value.keys[name] = key.mark
 
-    def _written(self, key: Value) -> str:
-        """A key as it was written: `1` and `true` are words when they are keys."""
-        if isinstance(key.data, str):
-            return key.data
-        return key.mark.line_text[key.mark.column : key.mark.column + key.mark.length]
-
     def _events(self) -> Iterator[Any]:
         start = self.text.start
         try:
-            for event in yaml.parse(
-                " " * start + self.text.content[start:], Loader=yaml.SafeLoader
-            ):
+            content = " " * start + self.text.content[start:]
+            for event in yaml.parse(content, Loader=yaml.SafeLoader):
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                     raise SpecError([Fault(_ANCHORS[0], self._word(event), _ANCHORS[1])])
                 if getattr(event, "tag", None):
@@ -326,15 +303,9 @@ class _Builder:
         except yaml.reader.ReaderError as error:
             character = ascii(self.text.content[error.position])
             what = f"the character {character} cannot stand in a YAML file"
-            raise SpecError([Fault(what, self.text.mark_at(error.position))]) from None
-
-    def _check_characters(self, event: yaml.ScalarEvent) -> None:
-        """What may not stand in a file does not come into it by an escape either, as in
-        "\\e[31m".
-        """
-        if found := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
-            what = f"the character {found[0]!a} cannot stand in a spec"
-            raise SpecError([Fault(what, self._mark(event), "Leave out the escape.")])
+            above = _LINE_BREAK.split(self.text.content[: error.position])
+            mark = self.text.mark(len(above) - 1, len(above[-1]), 1)
+            raise SpecError([Fault(what, mark)]) from None
 
     def _syntax_fault(self, error: yaml.MarkedYAMLError) -> Fault:
         problem, context = error.problem or "", error.context or ""
@@ -348,11 +319,9 @@ class _Builder:
             opening = "{" if match[1] == "}" else "["
             if match[2]:
                 return Fault(f"this '{opening}' is never closed", replace(beginning, length=1))
-            hint = (
-                f"The '{opening}' stands on line {beginning.line + 1}."
-                if beginning.line < place.line
-                else ""
-            )
+            hint = ""
+            if beginning.line < place.line:
+                hint = f"The '{opening}' stands on line {beginning.line + 1}."
             return Fault(f"a '{match[1]}' or ',' is missing before this", place, hint)
         for symptom, sentence, hint, where in _SYNTAX:
             if symptom in problem or symptom in context:
@@ -375,24 +344,6 @@ class _Builder:
         """The characters of an event up to the first blank."""
         mark = self._mark(event)
         return replace(mark, length=max(1, len(mark.line_text[mark.column :].partition(" ")[0])))
-
-    def _lines_below(self, event: Any) -> tuple[Mark, ...]:
-        last = min(event.end_mark.line + 1, len(self.text.lines))
-        return tuple(self.text.mark(line, 0, 1) for line in range(event.start_mark.line + 1, last))
-
-
-def _torn_by_comma(items: list[Value]) -> Value | None:
-    """A bare text in which a parenthesis stays open and after which a comma stands, as in {a:
-    atan2(x, y)}.
-    """
-    for item in items[:-1]:
-        if (
-            isinstance(item.data, str)
-            and item.style is None
-            and item.data.count("(") > item.data.count(")")
-        ):
-            return item
-    return None
 
 
 _NO_SPACE = re.compile(r"\s*(?:- )?[A-Za-z][A-Za-z0-9_-]*:(?=[^\s/:])")
