@@ -38,22 +38,6 @@ class ConstantOverSeeds:
     relative_error: Spread
 
 
-def _over_seeds(name: str, runs: Sequence[RunSummary]) -> ConstantOverSeeds:
-    found = [run.constants[name] for run in runs if not run.failed]
-    errors = [run.constants[name].relative_error for run in runs]
-    return ConstantOverSeeds(
-        truth=runs[0].constants[name].truth,
-        value=spread([constant.value for constant in found]),
-        within=float(np.median([constant.spread for constant in found])) if found else math.nan,
-        relative_error=spread(
-            [
-                math.nan if error is None else math.inf if run.failed else error
-                for run, error in zip(runs, errors, strict=True)
-            ]
-        ),
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class MethodGroup:
     """The runs of one method on one problem, one per seed, and what they come to.
@@ -84,7 +68,21 @@ class MethodGroup:
     @cached_property
     def constants(self) -> dict[str, ConstantOverSeeds]:
         """What became of each learned constant over the seeds; empty where none is learned."""
-        return {name: _over_seeds(name, self.runs) for name in self.runs[0].constants}
+        found = {}
+        for name, first in self.runs[0].constants.items():
+            known = [run.constants[name] for run in self.runs if not run.failed]
+            errors = [
+                math.nan if error is None else math.inf if run.failed else error
+                for run in self.runs
+                for error in [run.constants[name].relative_error]
+            ]
+            found[name] = ConstantOverSeeds(
+                truth=first.truth,
+                value=spread([constant.value for constant in known]),
+                within=float(np.median([each.spread for each in known])) if known else math.nan,
+                relative_error=spread(errors),
+            )
+        return found
 
     @property
     def n_failed(self) -> int:
@@ -151,10 +149,10 @@ class Comparison:
             return ""
         best, second = ranked[:2]
         told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
-        medians = [
+        medians = ", then ".join(
             f"{group.label} ({group.measure.text(group.error.median)})" for group in (best, second)
-        ]
-        return f"Least median errors: {medians[0]}, then {medians[1]}. {told}"
+        )
+        return f"Least median errors: {medians}. {told}"
 
 
 SORTS: dict[str, Callable[[MethodGroup], Any]] = {
@@ -200,39 +198,28 @@ def compare(
             "`mixed` puts them into one table all the same, each problem apart."
         )
     duplicates: list[str] = []
-    groups = [
-        group
-        for key, name in problems.items()
-        for group in sorted(
-            _groups(name, [run for run in runs if run.problem_hash == key], duplicates),
-            key=SORTS[sort],
-        )
-    ]
+    groups: list[MethodGroup] = []
+    for key, name in problems.items():
+        own = [run for run in runs if run.problem_hash == key]
+        groups += sorted(_groups(name, own, duplicates), key=SORTS[sort])
     baselines = _baselines(groups, baseline) if baseline is not None else {}
     pairs: dict[tuple[str, str], PairedComparison] = {}
     for problem, base in baselines.items():
         others = [group for group in groups if group.problem == problem and group is not base]
         compared = holm([compare_pairs(group.errors, base.errors) for group in others])
-        pairs |= {
-            (problem, group.label): pair for group, pair in zip(others, compared, strict=True)
-        }
-    flags = [
-        flag
-        for name in problems.values()
-        for flag in _flags([g for g in groups if g.problem == name])
-    ]
-    return Comparison(
-        groups=tuple(groups), baselines=baselines, pairs=pairs, flags=(*duplicates, *flags)
-    )
+        pairs |= {(problem, g.label): pair for g, pair in zip(others, compared, strict=True)}
+    flags = duplicates
+    for name in problems.values():
+        flags += _flags([group for group in groups if group.problem == name])
+    return Comparison(groups=tuple(groups), baselines=baselines, pairs=pairs, flags=tuple(flags))
 
 
 def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
     """Hash → name, with the settings in which problems of one name differ."""
     first = {run.problem_hash: run for run in reversed(runs)}
     keys = [run.problem_hash for run in runs if first[run.problem_hash] is run]
-    names = _told_apart(
-        [first[key].problem for key in keys], [first[key] for key in keys], labels.PROBLEM
-    )
+    firsts = [first[key] for key in keys]
+    names = _told_apart([run.problem for run in firsts], firsts, labels.PROBLEM)
     return dict(zip(keys, names, strict=True))
 
 
@@ -257,9 +244,8 @@ def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> 
             seeds[run.seed] = run
     ordered = [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in by_method.values()]
     styles = [method_style(group[0].spec) for group in ordered]
-    names = _told_apart(
-        [style.name for style in styles], [group[0] for group in ordered], labels.METHOD
-    )
+    firsts = [group[0] for group in ordered]
+    names = _told_apart([style.name for style in styles], firsts, labels.METHOD)
     return [
         MethodGroup(problem=problem, label=label, style=style, runs=group)
         for label, style, group in zip(names, styles, ordered, strict=True)
@@ -280,13 +266,9 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
                 f"{len(matching)} methods are of the kind '{wanted}': {several}; name one of "
                 "them in full"
             )
-        if (
-            not matching
-            and len(groups) > len(inside)
-            and any(group.label == wanted for group in groups)
-        ):
-            continue  # a run file is the baseline of its own problem alone
         if not matching:
+            if len(groups) > len(inside) and any(group.label == wanted for group in groups):
+                continue  # a run file is the baseline of its own problem alone
             near = did_you_mean(wanted, [*SLOPE_KINDS, *here])
             raise UsageError(
                 f"no run of {problem} is of the method '{wanted}'\n"
@@ -350,8 +332,6 @@ def _flags(groups: Iterable[MethodGroup]) -> list[str]:
     for group in groups:
         by_seeds.setdefault(tuple(group.errors), []).append(group.label)
     if len(by_seeds) > 1:
-        told = "; ".join(
-            f"{len(seeds)} in {listed(holding)}" for seeds, holding in by_seeds.items()
-        )
+        told = "; ".join(f"{len(seeds)} in {listed(group)}" for seeds, group in by_seeds.items())
         flags.append(f"not every method has the same seeds: {told}")
     return flags

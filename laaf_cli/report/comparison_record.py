@@ -221,27 +221,20 @@ def as_csv(comparison: Comparison) -> str:
     """The groups as CSV, numbers in full; a learned constant `nu` has the columns `nu_truth`,
     `nu_median`…
     """
-    rows = [_flat(group) for group in comparison_record(comparison).as_json()["groups"]]
+    rows = []
+    for group in comparison_record(comparison).as_json()["groups"]:
+        flat: dict[str, object] = {}
+        for name, value in group.items():
+            if name == "constants":
+                for constant, found in value.items():
+                    flat |= {f"{constant}_{key}": item for key, item in found.items()}
+            elif name != "seeds":
+                flat[name] = value
+        rows.append(flat)
     file = io.StringIO()
     # A method that does not learn a constant leaves its columns empty.
-    writer = csv.DictWriter(
-        file, list({name: None for row in rows for name in row}), lineterminator="\n"
-    )
+    columns = list({name: None for row in rows for name in row})
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
-
-
-def _flat(group: dict[str, object]) -> dict[str, object]:
-    """A group without its seeds, and with its constants beside its other numbers."""
-    flat: dict[str, object] = {}
-    for name, value in group.items():
-        if name == "constants" and isinstance(value, dict):
-            flat |= {
-                f"{constant}_{key}": item
-                for constant, found in value.items()
-                for key, item in found.items()
-            }
-        elif name != "seeds":
-            flat[name] = value
-    return flat

@@ -63,7 +63,11 @@ def text_table(comparison: Comparison) -> TextTable:
     for group in comparison.groups:
         row = [group.problem] * several + _cells(group, mixed=mixed)
         if comparison.pairs:
-            row += _pair_cells(comparison.pair(group))
+            pair = comparison.pair(group)
+            if pair is None:
+                row += ["baseline", "", ""]
+            else:
+                row += pair_texts(pair) if pair.n_pairs else ("no pairs", "", "")
         rows.append(tuple(row))
     return TextTable(tuple(headings), tuple(rows))
 
@@ -85,15 +89,14 @@ def constants_table(comparison: Comparison) -> TextTable | None:
 
 def _constant_cells(constant: ConstantOverSeeds) -> list[str]:
     value, error = constant.value, constant.relative_error
+    unknown = math.isnan(error.median)
     return [
         number_text(value.median, ".5g"),
         "-" if math.isnan(value.median) else f"{value.lower:.5g} to {value.upper:.5g}",
         number_text(constant.within, ".1g"),
         "-" if constant.truth is None else f"{constant.truth:g}",
         error_text(error.median),
-        "-"
-        if math.isnan(error.median)
-        else f"{error_text(error.lower)} to {error_text(error.upper)}",
+        "-" if unknown else f"{error_text(error.lower)} to {error_text(error.upper)}",
     ]
 
 
@@ -113,12 +116,6 @@ def _cells(group: MethodGroup, *, mixed: bool) -> list[str]:
         _range([run.iterations for run in group.runs]),
         number_text(group.median(lambda run: run.wall_time_s), ".1f"),
     ]
-
-
-def _pair_cells(pair: PairedComparison | None) -> list[str]:
-    if pair is None:
-        return ["baseline", "", ""]
-    return list(pair_texts(pair)) if pair.n_pairs else ["no pairs", "", ""]
 
 
 def pair_texts(pair: PairedComparison) -> tuple[str, str, str]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.metrics import Measure
 from laaf_cli.report.comparison import Comparison, MethodGroup
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import spread
@@ -14,13 +13,16 @@ from laaf_cli.report.statistics import spread
 
 def above(runs: Sequence[RunSummary], bound: float) -> list[str]:
     """A sentence for each run whose error is above the bound, unknown, or of a failed training."""
-    return [
-        f"{run.path}: {_error(run)} is above the bound {run.measure.bound_text(bound)}"
-        if not math.isnan(run.error)
-        else f"{run.path}: the error is unknown, for the run has no reference"
-        for run in runs
-        if not run.error <= bound
-    ]
+    found = []
+    for run in runs:
+        measure = run.measure
+        if math.isnan(run.error):
+            found.append(f"{run.path}: the error is unknown, for the run has no reference")
+        elif not run.error <= bound:
+            error = f"the {measure.name} {measure.text(run.error, 3)}"
+            what = f"the training {run.stop_reason}, which" if run.failed else error
+            found.append(f"{run.path}: {what} is above the bound {measure.bound_text(bound)}")
+    return found
 
 
 def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
@@ -37,11 +39,20 @@ def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: flo
             raise RunFileError(
                 f"the runs of {group.problem} to compare against have no finite error"
             )
-        if not now <= bound * before:
-            found.append(
-                f"{group.label}: {_growth(now, before, group.measure)}; the bound is {bound:g} "
-                "times"
+        if now <= bound * before:
+            continue
+        stored_error = f"of the stored run is {group.measure.text(before)}"
+        if math.isnan(now):
+            growth = f"the error is unknown, and that {stored_error}"
+        elif math.isinf(now):
+            growth = f"most runs failed, and the error {stored_error}"
+        else:
+            times = f"{now / before:.3g} times" if before else "above"
+            growth = (
+                f"the {group.measure.name} {group.measure.text(now)} is {times} that of the stored "
+                f"run, {group.measure.text(before)}"
             )
+        found.append(f"{group.label}: {growth}; the bound is {bound:g} times")
     return found
 
 
@@ -79,24 +90,3 @@ def _measured(
         alike = [run for run in stored if run.problem_hash == group.runs[0].problem_hash]
         if alike:
             yield group, alike
-
-
-def _growth(now: float, before: float, measure: Measure) -> str:
-    """How an error compares with that of the baseline, which is finite."""
-    if math.isnan(now):
-        return f"the error is unknown, and that of the stored run is {measure.text(before)}"
-    if math.isinf(now):
-        return f"most runs failed, and the error of the stored run is {measure.text(before)}"
-    times = f"{now / before:.3g} times" if before else "above"
-    return (
-        f"the {measure.name} {measure.text(now)} is {times} that of the stored run, "
-        f"{measure.text(before)}"
-    )
-
-
-def _error(run: RunSummary) -> str:
-    return (
-        f"the training {run.stop_reason}, which"
-        if run.failed
-        else f"the {run.measure.name} {run.measure.text(run.error, 3)}"
-    )

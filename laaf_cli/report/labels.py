@@ -29,16 +29,11 @@ def told_apart(
     settings: of each owner; those of `sections` count. marks: what is added where no setting tells
     owners apart.
     """
-    flat = [
-        _flat(
-            {
-                key: own.get(key)
-                for key in sections
-                if key != "slopes" or not is_fixed(own["slopes"].get("kind"))
-            }
-        )
-        for own in settings
-    ]
+    flat = []
+    for own in settings:
+        has_slopes = not is_fixed(own["slopes"].get("kind"))
+        kept = [key for key in sections if key != "slopes" or has_slopes]
+        flat.append(_flat({key: own.get(key) for key in kept}))
     told = []
     for name, own in zip(names, flat, strict=True):
         alike = [other for other, label in zip(flat, names, strict=True) if label == name]

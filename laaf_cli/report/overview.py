@@ -19,7 +19,6 @@ from laaf_cli.runfile import (
     ATTRIBUTES,
     GROUP_ATTRIBUTES,
     EventSummary,
-    GridFields,
     History,
     PhaseSummary,
     RunFile,
@@ -133,7 +132,14 @@ class Overview(JsonRecord):
             at_times = run.error_at_times()
             history, validation = run.history(), run.validation()
             relative = run.attributes["relative_l2"]
-            errors = _error_places(error) if error is not None else None
+            columns = history.columns
+            errors = None
+            if error is not None:
+                errors = {
+                    name: _error_place(error.axes, values, error.attributes[f"relative_l2_{name}"])
+                    for name, values in error.fields.items()
+                }
+            found = {name: place.relative_l2 for name, place in (errors or {}).items()}
             return cls(
                 path=str(path),
                 attributes=run.attributes,
@@ -149,27 +155,16 @@ class Overview(JsonRecord):
                 if at_times
                 else None,
                 reference=dict(reference.attributes) if reference is not None else None,
-                terms={
-                    name: TermCourse(float(v[0]), float(v[-1])) for name, v in history.terms.items()
-                },
-                total=TermCourse(
-                    float(history.columns["total"][0]), float(history.columns["total"][-1])
-                ),
+                terms={k: TermCourse(float(v[0]), float(v[-1])) for k, v in history.terms.items()},
+                total=TermCourse(float(columns["total"][0]), float(columns["total"][-1])),
                 weights={name: float(weights[-1]) for name, weights in history.weights.items()},
                 validation=validation,
-                constants=found_constants(
-                    run.spec, history.columns["iteration"], history.constants
-                ),
+                constants=found_constants(run.spec, columns["iteration"], history.constants),
                 slopes=_slopes(run.spec, history),
-                n_records=len(history.columns["iteration"]),
+                n_records=len(columns["iteration"]),
                 phases=run.phases(),
                 events=run.events(),
-                warnings=doubts(
-                    run.spec,
-                    history.terms,
-                    validation,
-                    {name: e.relative_l2 for name, e in (errors or {}).items()},
-                ),
+                warnings=doubts(run.spec, history.terms, validation, found),
             )
 
     @property
@@ -184,14 +179,7 @@ class Overview(JsonRecord):
         )
 
 
-def _error_places(error: GridFields) -> dict[str, ErrorPlace]:
-    return {
-        name: _error_place(error.axes, values, float(error.attributes[f"relative_l2_{name}"]))
-        for name, values in error.fields.items()
-    }
-
-
-def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: float) -> ErrorPlace:
+def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> ErrorPlace:
     squares = np.where(np.isfinite(error), error, np.inf).ravel() ** 2
     order = np.argsort(squares)[::-1]
     running = np.cumsum(squares[order])
@@ -199,7 +187,7 @@ def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: float) ->
     where = np.unravel_index(order[:n_half], error.shape)
     names = list(axes)
     return ErrorPlace(
-        relative_l2=relative_l2,
+        relative_l2=float(relative_l2),
         largest=float(np.sqrt(squares[order[0]])),
         at={name: float(axes[name][index[0]]) for name, index in zip(names, where, strict=True)},
         half_share=n_half / error.size if running[-1] > 0 else 0.0,

@@ -58,13 +58,9 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
     low, high = ordered[math.floor(position)], ordered[math.ceil(position)]
     part = position - math.floor(position)
     # Between a number and infinity there is nothing to interpolate.
-    return (
-        low
-        if part == 0 or low == high
-        else math.inf
-        if math.isinf(high)
-        else low + part * (high - low)
-    )
+    if part == 0 or low == high:
+        return low
+    return math.inf if math.isinf(high) else low + part * (high - low)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +75,15 @@ class PairedComparison:
     """
 
     n_pairs: int
-    n_equal: int
-    n_both_failed: int
-    n_failed: int
-    n_baseline_failed: int
-    ratio: float
-    low: float
-    high: float
-    p: float
-    adjusted: float
+    n_equal: int = 0
+    n_both_failed: int = 0
+    n_failed: int = 0
+    n_baseline_failed: int = 0
+    ratio: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    adjusted: float = math.nan
 
     @property
     def is_tie(self) -> bool:
@@ -118,7 +114,7 @@ class PairedComparison:
                 "their errors."
             )
         told = (
-            f"{_times(self.ratio)} that of {baseline} (median of "
+            f"{_number(self.ratio)} times that of {baseline} (median of "
             f"{_pairs(self.n_pairs)}{self._failures()}"
         )
         if self.n_pairs == 1:
@@ -154,10 +150,6 @@ def _pairs(n: int) -> str:
     return f"{n} paired seed{'' if n == 1 else 's'}"
 
 
-def _times(ratio: float) -> str:
-    return f"{_number(ratio)} times"
-
-
 def _number(value: float) -> str:
     return "inf" if math.isinf(value) else f"{value:.3g}"
 
@@ -166,39 +158,21 @@ def compare_pairs(errors: Mapping[int, float], baseline: Mapping[int, float]) ->
     """The comparison over the seeds that both have; errors by seed, infinite where a run failed,
     NaN where unknown.
     """
-    seeds = sorted(
-        seed
-        for seed in errors
-        if seed in baseline and not math.isnan(errors[seed]) and not math.isnan(baseline[seed])
-    )
-    logs = np.array([_log_ratio(errors[seed], baseline[seed]) for seed in seeds])
-    if not seeds:
-        return PairedComparison(
-            n_pairs=0,
-            n_equal=0,
-            n_both_failed=0,
-            n_failed=0,
-            n_baseline_failed=0,
-            ratio=math.nan,
-            low=math.nan,
-            high=math.nan,
-            p=math.nan,
-            adjusted=math.nan,
-        )
+    seeds = sorted(errors.keys() & baseline.keys())
+    pairs = [(errors[seed], baseline[seed]) for seed in seeds]
+    pairs = [pair for pair in pairs if not any(map(math.isnan, pair))]
+    if not pairs:
+        return PairedComparison(n_pairs=0)
+    logs = np.array([_log_ratio(*pair) for pair in pairs])
+    failed = [(math.isinf(own), math.isinf(other)) for own, other in pairs]
     low, high = bootstrap_interval(logs)
     p = signed_rank_p(logs)
     return PairedComparison(
-        n_pairs=len(seeds),
-        n_equal=sum(
-            errors[seed] == baseline[seed] and not math.isinf(errors[seed]) for seed in seeds
-        ),
-        n_both_failed=sum(
-            math.isinf(errors[seed]) and math.isinf(baseline[seed]) for seed in seeds
-        ),
-        n_failed=sum(math.isinf(errors[seed]) and not math.isinf(baseline[seed]) for seed in seeds),
-        n_baseline_failed=sum(
-            math.isinf(baseline[seed]) and not math.isinf(errors[seed]) for seed in seeds
-        ),
+        n_pairs=len(pairs),
+        n_equal=sum(own == other and not math.isinf(own) for own, other in pairs),
+        n_both_failed=failed.count((True, True)),
+        n_failed=failed.count((True, False)),
+        n_baseline_failed=failed.count((False, True)),
         ratio=_from_log(float(np.median(logs))),
         low=_from_log(low),
         high=_from_log(high),
@@ -253,10 +227,8 @@ def holm(comparisons: Sequence[PairedComparison]) -> list[PairedComparison]:
     """The comparisons with p adjusted for their number, after Holm 1979, Scand. J. Statist. 6,
     65–70.
     """
-    order = sorted(
-        (i for i, c in enumerate(comparisons) if not math.isnan(c.p)),
-        key=lambda i: comparisons[i].p,
-    )
+    known = [i for i, comparison in enumerate(comparisons) if not math.isnan(comparison.p)]
+    order = sorted(known, key=lambda i: comparisons[i].p)
     adjusted = list(comparisons)
     least = 0.0
     for rank, i in enumerate(order):

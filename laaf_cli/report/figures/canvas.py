@@ -85,9 +85,9 @@ def make_rows(
     heights = [plan.n_lines * line_height + (heading if plan.heading else 0) for plan in plans]
     n_columns = max(plan.n_columns for plan in plans)
     widest = WIDTH if n_columns > 1 else NARROW
-    width = (
-        widest if panel_width is None else max(NARROW, min(widest, n_columns * panel_width + 0.9))
-    )
+    width = widest
+    if panel_width is not None:
+        width = max(NARROW, min(widest, n_columns * panel_width + 0.9))
     figure = make_figure(title, sum(heights), width)
     parts = figure.subfigures(len(plans), 1, squeeze=False, height_ratios=heights).ravel()
     return figure, [_row(part, plan) for part, plan in zip(parts, plans, strict=True)]
@@ -138,23 +138,15 @@ def legend_below(figure: Figure, artists: Iterable[Artist]) -> None:
             handles.setdefault(label, artist)
     if not handles:
         return
-    n_lines = _legend_lines(list(handles), figure.get_figwidth())
-    n_columns = -(-len(handles) // n_lines)
-    figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=n_columns
-    )
-    figure.set_figheight(figure.get_figheight() + 0.17 * n_lines)
-
-
-def _legend_lines(labels: Sequence[str], width: float) -> int:
-    """The least number of lines in which the labels fit into the width, in inches; legends fill
-    column by column.
-    """
-    for n_lines in range(1, len(labels)):
+    labels, artists = list(handles), list(handles.values())
+    # The least number of lines in which the labels fit; legends fill column by column.
+    for n_lines in range(1, len(labels) + 1):
         columns = [labels[i : i + n_lines] for i in range(0, len(labels), n_lines)]
-        if sum(max(map(len, column)) * 0.065 + 0.55 for column in columns) <= width:
-            return n_lines
-    return len(labels)
+        widths = [max(map(len, column)) * 0.065 + 0.55 for column in columns]
+        if sum(widths) <= figure.get_figwidth():
+            break
+    figure.legend(artists, labels, loc="outside lower center", ncols=len(columns))
+    figure.set_figheight(figure.get_figheight() + 0.17 * n_lines)
 
 
 def lines_of(panels: Iterable[Axes]) -> list[Line2D]:

@@ -85,9 +85,8 @@ def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = 
     found = []
     for run in runs:
         error = None if unknown is None else run.relative_l2(unknown)
-        told = f"seed {run.spec.seed}" + (
-            "" if error is None else f", relative L2 error {error:.3g}"
-        )
+        told = f"seed {run.spec.seed}"
+        told += "" if error is None else f", relative L2 error {error:.3g}"
         name = [shortened(run.path.stem, 40)] if counts[run.label] > 1 else []
         found.append((", " if wide else "\n").join([run.style.label, told, *name]))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -57,7 +58,14 @@ def comparison_figure(
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    legend_below(figure, _legend(groups))
+    dots: dict[str, Any] = {"linestyle": "none", "color": "0.3"}
+    shown = [
+        Line2D([], [], marker="o", markersize=4, label="one seed", **dots),
+        Line2D([], [], color="0.3", linewidth=2, label="median"),
+    ]
+    if any(group.n_failed or not np.isfinite(group.errors).all() for group in groups):
+        shown.append(Line2D([], [], marker="x", markersize=5, label="failed", **dots))
+    legend_below(figure, shown)
     return figure
 
 
@@ -65,36 +73,22 @@ def _draw(axes: Axes, position: int, group: ErrorGroup, low: float) -> None:
     errors = np.array(group.errors, dtype=float)
     failed = group.n_failed + int((~np.isfinite(errors)).sum())
     errors = finite([errors])
-    places = position + _spread(len(errors) + failed)
+    n = len(errors) + failed
+    # Side by side, so that dots do not hide one another.
+    places = position + (np.linspace(-0.18, 0.18, n) if n > 1 else np.zeros(n))
     axes.plot(
-        places[: len(errors)],
-        np.maximum(errors, low),
-        "o",
-        color=group.color,
-        markersize=4,
-        alpha=0.7,
-        markeredgewidth=0,
-    )
+        places[: len(errors)], np.maximum(errors, low), "o", color=group.color, markersize=4,
+        alpha=0.7, markeredgewidth=0,
+    )  # fmt: skip
     if len(errors) > failed:  # else the median is that of a failed run
         median = max(spread([*errors, *[np.inf] * failed]).median, low)
-        axes.plot(
-            [position - 0.3, position + 0.3], [median, median], color=group.color, linewidth=2
-        )
+        ends = [position - 0.3, position + 0.3]
+        axes.plot(ends, [median, median], color=group.color, linewidth=2)
     if failed:
-        top = np.full(failed, TOP)
         axes.plot(
-            places[len(errors) :],
-            top,
-            "x",
-            color=group.color,
-            markersize=5,
+            places[len(errors) :], np.full(failed, TOP), "x", color=group.color, markersize=5,
             transform=axes.get_xaxis_transform(),
-        )
-
-
-def _spread(n: int) -> np.ndarray:
-    """Places side by side, so that dots do not hide one another."""
-    return np.linspace(-0.18, 0.18, n) if n > 1 else np.zeros(n)
+        )  # fmt: skip
 
 
 def _name(axes: Axes, labels: Sequence[str], width: float) -> None:
@@ -111,15 +105,3 @@ def _name(axes: Axes, labels: Sequence[str], width: float) -> None:
         plain(text)
         if not fits:
             text.set(rotation=35, ha="right", rotation_mode="anchor")
-
-
-def _legend(groups: Sequence[ErrorGroup]) -> list[Line2D]:
-    shown = [
-        Line2D([], [], linestyle="none", marker="o", markersize=4, color="0.3", label="one seed"),
-        Line2D([], [], color="0.3", linewidth=2, label="median"),
-    ]
-    if any(group.n_failed or not np.isfinite(group.errors).all() for group in groups):
-        shown.append(
-            Line2D([], [], linestyle="none", marker="x", markersize=5, color="0.3", label="failed")
-        )
-    return shown

@@ -33,11 +33,9 @@ from laaf_cli.runfile.record import GridFields
 
 def obstacle(run: RunData) -> str:
     """Why the error of a run cannot be drawn, or an empty text."""
-    return (
-        "it has no reference, so its error is not known"
-        if run.error is None
-        else solution.obstacle(run)
-    )
+    if run.error is None:
+        return "it has no reference, so its error is not known"
+    return solution.obstacle(run)
 
 
 @printed()
@@ -62,9 +60,7 @@ def error_figure(
     width = panel_width(plane, rows[0][2][0], MAP_HEIGHT)
     figure, panels = make_rows(runs[0].title, plans, MAP_HEIGHT, width)
     scales = {
-        name: error_scale(
-            field_map.values for _heading, of, maps in rows if of == name for field_map in maps
-        )
+        name: error_scale(one.values for _heading, of, maps in rows if of == name for one in maps)
         for name in unknowns
     }
     for axes, plan, (_heading, name, maps) in zip(panels, plans, rows, strict=True):
@@ -78,17 +74,11 @@ def _lines(runs: Sequence[RunData], unknowns: Sequence[str]) -> Figure:
     for panels, unknown in zip(rows, unknowns, strict=True):
         errors = [np.abs(_known(run).fields[unknown]) for run in runs]
         limits = log_padded(log_limits(errors, decades=6))
-        for i, (axes, title, run) in enumerate(
-            zip(panels, choice.titles(runs, unknown), runs, strict=True)
-        ):
-            x = _known(run).axes[run.space[0]]
+        titles = choice.titles(runs, unknown)
+        for axes, title, run, error in zip(panels, titles, runs, errors, strict=True):
+            x, style = _known(run).axes[run.space[0]], run.style
             axes.plot(
-                x,
-                errors[i],
-                color=run.style.color,
-                linestyle=run.style.line,
-                linewidth=0.9,
-                label=run.style.label,
+                x, error, color=style.color, linestyle=style.line, linewidth=0.9, label=style.label
             )
             plain(axes.set_title(title))
             axes.set_xlim(x[0], x[-1])

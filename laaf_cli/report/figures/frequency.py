@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matplotlib.figure import Figure
 
@@ -43,19 +44,11 @@ def frequency_figure(
         if runs[0].time is not None:
             rows += [(title, name, curves) for title, curves in shown]
         else:
-            named = [
-                Curve(title=title, style=c.style, x=c.x, values=c.values, reference=c.reference)
-                for title, (c,) in shown
-            ]
-            rows.append(("", name, named))
+            rows.append(("", name, [replace(curve, title=title) for title, (curve,) in shown]))
     plans = [RowPlan(heading=heading, n_panels=len(curves)) for heading, _name, curves in rows]
     figure, panels = make_rows(runs[0].title, plans, 1.9)
     limits = _limits([curve for _heading, _name, curves in rows for curve in curves])
-    x = (
-        f"cycles per unit of {runs[0].space[0]}"
-        if len(runs[0].space) == 1
-        else "cycles per unit of length"
-    )
+    x = f"cycles per unit of {runs[0].space[0] if len(runs[0].space) == 1 else 'length'}"
     for axes, plan, (_heading, name, curves) in zip(panels, plans, rows, strict=True):
         draw_curves(axes, curves, plan, x, f"amplitude of {name}")
         for panel in axes:
@@ -67,17 +60,16 @@ def frequency_figure(
 
 def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
     found = amplitude_spectrum(moment.fields[unknown], moment.axes)
-    true = (
-        amplitude_spectrum(moment.references[unknown], moment.axes).amplitudes
-        if moment.references
-        else None
-    )
+    reference = None
+    if moment.references:
+        true = amplitude_spectrum(moment.references[unknown], moment.axes)
+        reference = true.amplitudes[1:]
     return Curve(
         title=title,
         style=run.style,
         x=found.frequencies[1:],
         values=found.amplitudes[1:],
-        reference=None if true is None else true[1:],
+        reference=reference,
     )
 
 

@@ -65,13 +65,17 @@ def _whole(run: RunData) -> Array:
     """The loss without S(a), with the weights of the spec, [n_records]; zeros where no other
     term is left.
     """
-    return np.zeros(len(run.history.columns["total"])) + loss_without_recovery(
-        run.spec, run.history.terms
-    )
+    zeros = np.zeros(len(run.history.columns["total"]))
+    return zeros + loss_without_recovery(run.spec, run.history.terms)
 
 
 def _panels(runs: Sequence[RunData]) -> list[Panel]:
-    names = list(dict.fromkeys(name for run in runs for name in _in_order_of_spec(run)))
+    # Equations, conditions, data; HDF5 gives them by the alphabet.
+    names: dict[str, None] = {}
+    for run in runs:
+        order = [*run.spec.equations, *run.spec.conditions, "data"]
+        known = [name for name in order if name in run.history.terms]
+        names |= dict.fromkeys([*known, *run.history.terms])
     panels = [Panel("loss without S(a)", "weighted sum", _whole)]
     panels += [
         Panel(f"term '{name}'", "mean square", _term(name))
@@ -82,24 +86,11 @@ def _panels(runs: Sequence[RunData]) -> list[Panel]:
         panels.append(Panel("slope recovery", "S(a)", _term(SLOPE_RECOVERY)))
     if any(np.isfinite(_monitored(run)).any() for run in runs):
         panels.append(Panel("error against the reference", "relative L2", _monitored))
-    adapting = [
-        name for name in names if any(_adapts(run.history.weights.get(name)) for run in runs)
-    ]
-    return panels + [
-        Panel(f"weight of '{name}'", "weight in the loss", _weight(name)) for name in adapting
-    ]
-
-
-def _adapts(weights: Array | None) -> bool:
-    return weights is not None and bool((weights != weights[0]).any())
-
-
-def _in_order_of_spec(run: RunData) -> list[str]:
-    """The names of the terms: equations, conditions, data; HDF5 gives them by the alphabet."""
-    named = [*run.spec.equations, *run.spec.conditions, "data"]
-    return sorted(
-        run.history.terms, key=lambda name: named.index(name) if name in named else len(named)
-    )
+    for name in names:
+        weights = [run.history.weights[name] for run in runs if name in run.history.weights]
+        if any((values != values[0]).any() for values in weights):
+            panels.append(Panel(f"weight of '{name}'", "weight in the loss", _weight(name)))
+    return panels
 
 
 def _term(name: str) -> Callable[[RunData], Array | None]:
@@ -123,18 +114,11 @@ def _draw(axes: Axes, panel: Panel, runs: Sequence[RunData]) -> None:
         here = np.isfinite(values)
         x, y = run.history.columns["iteration"][here], values[here]
         shown.append(y)
-        style = run.style
-        marker = "o" if len(y) == 1 else None
+        style, marker = run.style, "o" if len(y) == 1 else None
         axes.plot(
-            x,
-            y,
-            color=style.color,
-            linestyle=style.line,
-            label=style.label,
-            marker=marker,
-            markersize=3,
-            linewidth=0.9,
-        )
+            x, y, color=style.color, linestyle=style.line, label=style.label, marker=marker,
+            markersize=3, linewidth=0.9,
+        )  # fmt: skip
     set_log(axes, log_padded(log_limits(shown, decades=16)))
     axes.set_ylabel(panel.label)
     plain(axes.set_title(panel.title))

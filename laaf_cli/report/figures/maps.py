@@ -53,18 +53,15 @@ def panel_width(plane: Plane, field_map: FieldMap, height: float) -> float | Non
     """How wide a panel of a line of that height is, in inches, where lengths are drawn alike;
     else None.
     """
-    ratio = _ratio(field_map)
-    return (height - 0.7) * ratio + 0.65 if plane.is_space and _is_alike(ratio) else None
+    ratio = _true_ratio(plane, field_map)
+    return None if ratio is None else (height - 0.7) * ratio + 0.65
 
 
-def _ratio(field_map: FieldMap) -> float:
+def _true_ratio(plane: Plane, field_map: FieldMap) -> float | None:
+    """The ratio of the sides of what is drawn true to scale; None for all else, as a long strip."""
     x, y = field_map.horizontal, field_map.vertical
-    return float((x[-1] - x[0]) / (y[-1] - y[0]))
-
-
-def _is_alike(ratio: float) -> bool:
-    """Whether a plane of that ratio of its sides is drawn true to scale: a long strip is not."""
-    return 1 / 3 <= ratio <= 3
+    ratio = float((x[-1] - x[0]) / (y[-1] - y[0]))
+    return ratio if plane.is_space and 1 / 3 <= ratio <= 3 else None
 
 
 def map_of(title: str, axes: Sequence[Array], values: Array, plane: Plane) -> FieldMap:
@@ -99,18 +96,12 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
         # A log scale has no place for an error of exactly zero: it gets the lowest colour, not that
         # of NaN.
         values = np.where(values == 0, scale.norm.vmin, values)
-    mesh = axes.pcolormesh(
-        field_map.horizontal,
-        field_map.vertical,
-        values,
-        norm=scale.norm,
-        cmap=scale.colormap,
-        shading="nearest",
-        rasterized=True,
-    )
     x, y = field_map.horizontal, field_map.vertical
+    mesh = axes.pcolormesh(
+        x, y, values, norm=scale.norm, cmap=scale.colormap, shading="nearest", rasterized=True
+    )
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-    if plane.is_space and _is_alike(_ratio(field_map)):
+    if _true_ratio(plane, field_map) is not None:
         axes.set_aspect("equal")
     axes.grid(visible=False)
     plain(axes.set_title(field_map.title))

@@ -46,27 +46,19 @@ def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Moment,
         if times is not None:
             raise UsageError(f"{run.path} has no time, so it is not drawn at single times")
         return (_moment(run, run.solution, run.reference, None, None),)
-    if times is None:
-        times = _default_times(run)
+    if times is None and run.slices is not None:
+        exact = run.slices.axes[TIME]
+        picked = np.linspace(0, len(exact) - 1, min(DEFAULT_TIMES, len(exact)))
+        times = [float(exact[i]) for i in picked.round().astype(int)]
+    elif times is None:
+        axis = run.solution.axes[TIME]
+        times = [float(axis[0] + share * (axis[-1] - axis[0])) for share in (0.25, 0.5, 0.75)]
     found = {moment.time: moment for moment in (_at(run, time) for time in times)}
     if len(found) > MAX_TIMES:
         raise UsageError(
             f"{len(found)} times are too many for one figure; pick at most {MAX_TIMES}"
         )
     return tuple(found.values())
-
-
-def _default_times(run: RunData) -> list[float]:
-    if run.slices is not None:
-        all_times = run.slices.axes[TIME]
-        picked = (
-            np.linspace(0, len(all_times) - 1, min(DEFAULT_TIMES, len(all_times)))
-            .round()
-            .astype(int)
-        )
-        return [float(all_times[i]) for i in picked]
-    axis = run.solution.axes[TIME]
-    return [float(axis[0] + share * (axis[-1] - axis[0])) for share in (0.25, 0.5, 0.75)]
 
 
 def _at(run: RunData, time: float) -> Moment:

@@ -47,9 +47,8 @@ class RunData:
                 raise RunFileError(f"{path} has no group solution")
             if (reference is None) != (error is None):
                 raise RunFileError(f"{path} has only one of the groups reference and error")
-            if slices is not None and (reference is None) != (
-                set(slices.fields) == set(run.spec.unknowns)
-            ):
+            is_bare = slices is not None and set(slices.fields) == set(run.spec.unknowns)
+            if slices is not None and (reference is None) != is_bare:
                 raise RunFileError(
                     f"slices in {path} do not hold a reference where the run has one"
                 )
@@ -100,9 +99,9 @@ class RunData:
 
     def relative_l2(self, unknown: str) -> float | None:
         """The relative L2 error of an unknown on the grid; None without a reference."""
-        return (
-            None if self.error is None else float(self.error.attributes[f"relative_l2_{unknown}"])
-        )
+        if self.error is None:
+            return None
+        return float(self.error.attributes[f"relative_l2_{unknown}"])
 
 
 def _grid(run: RunFile, group: str) -> GridFields | None:
@@ -115,15 +114,10 @@ def _grid(run: RunFile, group: str) -> GridFields | None:
             raise RunFileError(
                 f"{group}/{name} in {run.path} does not increase, as a coordinate does"
             )
-    return _time_last(grid)
-
-
-def _time_last(grid: GridFields) -> GridFields:
     if TIME not in grid.axes:
         return grid
     position = list(grid.axes).index(TIME)
-    axes = {name: values for name, values in grid.axes.items() if name != TIME} | {
-        TIME: grid.axes[TIME]
-    }
+    axes = {name: values for name, values in grid.axes.items() if name != TIME}
+    axes[TIME] = grid.axes[TIME]
     fields = {name: np.moveaxis(values, position, -1) for name, values in grid.fields.items()}
     return GridFields(axes, fields, grid.attributes)

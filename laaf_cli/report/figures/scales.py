@@ -118,9 +118,8 @@ def field_scale(solutions: Iterable[Array], references: Iterable[Array]) -> Colo
         low = -high
     slack = 1e-9 * (high - low)
     below, above = bool((values < low - slack).any()), bool((values > high + slack).any())
-    return ColorScale(
-        Normalize(low, high), _colormap(SIGNED if is_signed else UNSIGNED), _extend(below, above)
-    )
+    extend = "both" if below and above else "min" if below else "max" if above else "neither"
+    return ColorScale(Normalize(low, high), _colormap(SIGNED if is_signed else UNSIGNED), extend)
 
 
 def error_scale(errors: Iterable[Array]) -> ColorScale:
@@ -134,12 +133,3 @@ def error_scale(errors: Iterable[Array]) -> ColorScale:
 
 def _colormap(name: str) -> Colormap:
     return mpl.colormaps[name].with_extremes(bad=NOT_FINITE_COLOR)
-
-
-def _extend(below: bool, above: bool) -> str:
-    return {
-        (False, False): "neither",
-        (True, False): "min",
-        (False, True): "max",
-        (True, True): "both",
-    }[below, above]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import (
     RowPlan,
@@ -80,12 +80,8 @@ def _lines(
     plan = RowPlan(heading="", n_panels=len(runs), columns=2)
     figure, rows = make_rows(runs[0].title, [plan] * len(unknowns), 2.3)
     for panels, unknown in zip(rows, unknowns, strict=True):
-        curves = [
-            _curve(title, run, moment, unknown)
-            for title, run, (moment,) in zip(
-                choice.titles(runs, unknown), runs, at_times, strict=True
-            )
-        ]
+        shown = zip(choice.titles(runs, unknown), runs, at_times, strict=True)
+        curves = [_curve(title, run, moment, unknown) for title, run, (moment,) in shown]
         draw_curves(panels, curves, plan, runs[0].space[0], unknown)
         panels[0].set_ylim(_curve_limits(curves))
     legend_below(figure, lines_of(axes for panels in rows for axes in panels))
@@ -101,14 +97,8 @@ def _one_in_detail(run: RunData, at_times: Sequence[Moment], unknown: str) -> Fi
     told = "solution" if error is None else f"solution, relative L2 error {error:.3g}"
     maps = [_plane_map(told, run, unknown, plane)]
     if run.reference is not None:
-        maps.append(
-            map_of(
-                "reference",
-                tuple(run.reference.axes.values()),
-                run.reference.fields[unknown],
-                plane,
-            )
-        )
+        axes = tuple(run.reference.axes.values())
+        maps.append(map_of("reference", axes, run.reference.fields[unknown], plane))
     plan = RowPlan(heading="", n_panels=len(maps))
     fields = list(above.subplots(1, len(maps), sharex=True, sharey=True, squeeze=False).ravel())
     draw_maps(fields, maps, plan, plane, scale, unknown)
@@ -142,9 +132,8 @@ def _fields_with_slices(
         for heading, run, at, curves in zip(headings, runs, at_times, rows, strict=True):
             part = next(parts)
             plain(part.suptitle(heading, fontsize=8))
-            field, *slices = part.subplots(
-                1, 1 + len(curves), width_ratios=[1.5, *([1] * len(curves))]
-            )
+            ratios = [1.5, *([1] * len(curves))]
+            field, *slices = part.subplots(1, 1 + len(curves), width_ratios=ratios)
             mesh = draw_map(field, _plane_map("", run, unknown, plane), plane, scale)
             field.set(xlabel=plane.horizontal, ylabel=plane.vertical)
             color_bar([field], mesh, scale, "")
@@ -170,22 +159,17 @@ def _maps(
     for unknown in unknowns:
         titles = choice.titles(runs, unknown, wide=runs[0].time is not None)
         shown = [
-            (title, [_moment_map(m, m.fields[unknown], plane) for m in at])
+            (title, [map_of(m.label, m.axes, m.fields[unknown], plane) for m in at])
             for title, at in zip(titles, at_times, strict=True)
         ]
         true = next((at for at in at_times if at[0].references), None)
         if true is not None:
-            shown.append(
-                ("reference", [_moment_map(m, m.references[unknown], plane) for m in true])
-            )
+            maps = [map_of(m.label, m.axes, m.references[unknown], plane) for m in true]
+            shown.append(("reference", maps))
         if runs[0].time is not None:
             rows += [(title, unknown, maps) for title, maps in shown]
         else:
-            named = [
-                FieldMap(title=title, horizontal=m.horizontal, vertical=m.vertical, values=m.values)
-                for title, (m,) in shown
-            ]
-            rows.append(("", unknown, named))
+            rows.append(("", unknown, [replace(one, title=title) for title, (one,) in shown]))
     plans = [RowPlan(heading=heading, n_panels=len(maps)) for heading, _unknown, maps in rows]
     width = panel_width(plane, rows[0][2][0], MAP_HEIGHT)
     figure, panels = make_rows(runs[0].title, plans, MAP_HEIGHT, width)
@@ -212,10 +196,6 @@ def _curve_limits(curves: Sequence[Curve]) -> tuple[float, float]:
 
 def _plane_map(title: str, run: RunData, unknown: str, plane: Plane) -> FieldMap:
     return map_of(title, tuple(run.solution.axes.values()), run.solution.fields[unknown], plane)
-
-
-def _moment_map(moment: Moment, values: Array, plane: Plane) -> FieldMap:
-    return map_of(moment.label, moment.axes, values, plane)
 
 
 def _field_scale(runs: Sequence[RunData], unknown: str) -> ColorScale:
