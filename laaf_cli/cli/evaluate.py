@@ -105,9 +105,8 @@ def _announce(file: RunFile, network: TrainedNetwork, places: Places, names: lis
     spans = []
     for name, values in places.coordinates.items():
         lower, upper = values.min(), values.max()
-        spans.append(
-            f"{name} = {lower:g}" if lower == upper else f"{name} in [{lower:g}, {upper:g}]"
-        )
+        span = f"in [{lower:g}, {upper:g}]" if lower < upper else f"= {lower:g}"
+        spans.append(f"{name} {span}")
     size = " x ".join(f"{size}" for size in places.shape)
     plural = "" if places.n_points == 1 else "s"
     error = file.attributes["relative_l2"]

@@ -17,7 +17,7 @@ from laaf_cli.cli.tables import (
 )
 from laaf_cli.cli.task_tables import TaskTables
 from laaf_cli.report.overview import Overview
-from laaf_cli.spec import Data, RunSpec
+from laaf_cli.spec import Data
 from laaf_cli.spec.models import NO_BALANCE
 from laaf_cli.terminal.plain_table import PlainTable
 
@@ -74,22 +74,18 @@ def _method(overview: Overview) -> PlainTable:
     table = PlainTable("method", overview.method)
     recovery = spec.slopes.used_recovery
     if recovery is not None:
-        table.add_texts(
-            "slope recovery", f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
-        )
-    table.add_texts(
-        "network",
-        f"{'x'.join(map(str, spec.network.hidden))} {spec.network.activation}, {_inputs(spec)}",
-    )
+        told = f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
+        table.add_texts("slope recovery", told)
+    hidden = "x".join(map(str, spec.network.hidden))
+    periodic = f", periodic in {', '.join(spec.periodic)}" if spec.periodic else ""
+    inputs = f"{spec.network.initializer}, {spec.network.inputs} inputs{periodic}"
+    table.add_texts("network", f"{hidden} {spec.network.activation}, {inputs}")
     table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")
-    table.add_texts(
-        "points", ", ".join(f"{name} {count}" for name, count in overview.n_points.items())
-    )
-    if spec.points.resample is not None:
-        table.add_texts(
-            "points renewed",
-            f"every {spec.points.resample.every} iterations, {spec.points.resample.method}",
-        )
+    counts = [f"{name} {count}" for name, count in overview.n_points.items()]
+    table.add_texts("points", ", ".join(counts))
+    renewal = spec.points.resample
+    if renewal is not None:
+        table.add_texts("points renewed", f"every {renewal.every} iterations, {renewal.method}")
     if spec.weights.balance.method != NO_BALANCE:
         table.add_texts("weights balanced", spec.weights.balance.method)
     for i, phase in enumerate(spec.training):
@@ -97,9 +93,8 @@ def _method(overview: Overview) -> PlainTable:
         batch = f", batches of {phase.batch}" if phase.batch else ""
         batch += f", {phase.interior} points of the equations" if phase.interior else ""
         law = "" if phase.schedule.kind == "constant" else f", {phase.schedule.kind}"
-        table.add_texts(
-            f"phase {i}", f"{phase.optimizer}, {phase.iterations} iterations{rate}{law}{batch}"
-        )
+        told = f"{phase.optimizer}, {phase.iterations} iterations{rate}{law}{batch}"
+        table.add_texts(f"phase {i}", told)
     if facts["slopes_absorbed_at"] >= 0:
         table.add_texts("slopes", absorbed_text(facts["slopes_absorbed_at"]))
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
@@ -107,11 +102,6 @@ def _method(overview: Overview) -> PlainTable:
         table.add_texts(f"before iteration {event.iteration}", event.what)
     table.add_texts("ended", ended_text(facts, f"{facts['iterations']} iterations"))
     return table
-
-
-def _inputs(spec: RunSpec) -> str:
-    periodic = f", periodic in {', '.join(spec.periodic)}" if spec.periodic else ""
-    return f"{spec.network.initializer}, {spec.network.inputs} inputs{periodic}"
 
 
 def _errors(overview: Overview) -> PlainTable:
@@ -123,39 +113,22 @@ def _errors(overview: Overview) -> PlainTable:
     table = PlainTable("error", *places)
     table.add_texts("relative L2", *(f"{place.relative_l2:.6e}" for place in places.values()))
     table.add_texts("largest", *(f"{place.largest:.3e}" for place in places.values()))
-    table.add_texts("largest at", *(_point(place.at) for place in places.values()))
-    table.add_texts(
-        "half of its square in",
-        *(
-            f"{place.half_share:.2%} of the grid: {_box(place.half_box)}"
-            for place in places.values()
-        ),
-    )
+    points, boxes = [], []
+    for place in places.values():
+        points.append(", ".join(f"{name} = {value:.4g}" for name, value in place.at.items()))
+        sides = [f"{name} in [{a:.4g}, {b:.4g}]" for name, (a, b) in place.half_box.items()]
+        boxes.append(f"{place.half_share:.2%} of the grid: {', '.join(sides)}")
+    table.add_texts("largest at", *points)
+    table.add_texts("half of its square in", *boxes)
     for i, time in enumerate(overview.times):
-        at = overview.error_at_times or {}
-        table.add_texts(
-            f"relative L2 at t = {time:g}", *(f"{values[i]:.3e}" for values in at.values())
-        )
+        at = (overview.error_at_times or {}).values()
+        table.add_texts(f"relative L2 at t = {time:g}", *(f"{values[i]:.3e}" for values in at))
     if overview.reference is not None:
         empty = [""] * (len(places) - 1)
         table.add_texts("reference", overview.reference["method"].split(";")[0], *empty)
-        table.add_texts(
-            "reference's own error",
-            (
-                f"{overview.reference['error_estimate']:.1e}, in "
-                f"{overview.reference['wall_time_s']:.2f} s"
-            ),
-            *empty,
-        )
+        error, seconds = (overview.reference[key] for key in ("error_estimate", "wall_time_s"))
+        table.add_texts("reference's own error", f"{error:.1e}, in {seconds:.2f} s", *empty)
     return table
-
-
-def _point(at: dict[str, float]) -> str:
-    return ", ".join(f"{name} = {value:.4g}" for name, value in at.items())
-
-
-def _box(box: dict[str, tuple[float, float]]) -> str:
-    return ", ".join(f"{name} in [{low:.4g}, {high:.4g}]" for name, (low, high) in box.items())
 
 
 def _losses(overview: Overview) -> PlainTable:
@@ -171,11 +144,8 @@ def _losses(overview: Overview) -> PlainTable:
         is_term = name in overview.terms
         weight = [f"{overview.weights[name]:.4g}" if is_term else ""] * weighted
         ratio = term.end / term.start if term.start else math.nan
-        course = [
-            f"{term.start:.3e}",
-            f"{term.end:.3e}",
-            "-" if math.isnan(ratio) else f"{ratio:.2g}",
-        ]
+        shown = "-" if math.isnan(ratio) else f"{ratio:.2g}"
+        course = [f"{term.start:.3e}", f"{term.end:.3e}", shown]
         validation = [value_or_dash(overview.validation.get(name)) if is_term else ""] * fresh
         table.add_texts(name, *weight, *course, *validation)
     return table
@@ -189,9 +159,8 @@ def _slopes(overview: Overview) -> PlainTable:
     )
     for k, layer in enumerate(overview.slopes, start=1):
         numbers = (layer.mean, layer.deviation, layer.min, layer.max)
-        table.add_texts(
-            f"layer {k}", *(f"{number:.4f}" for number in numbers), _histogram(layer.counts)
-        )
+        texts = [f"{number:.4f}" for number in numbers]
+        table.add_texts(f"layer {k}", *texts, _histogram(layer.counts))
     return table
 
 
@@ -221,11 +190,9 @@ def versions_table(facts: Mapping[str, Any]) -> PlainTable:
 
 def ended_text(facts: Mapping[str, Any], after: str) -> str:
     """Why a training ended, from the attributes of its run file; after: how far it had come."""
-    reason = (
-        "a checkpoint of an unfinished run,"
-        if facts["stop_reason"] == "running"
-        else facts["stop_reason"]
-    )
+    reason = facts["stop_reason"]
+    if reason == "running":
+        reason = "a checkpoint of an unfinished run,"
     ended = f"{reason} after {after}, {facts['wall_time_s']:.1f} s"
     return f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended
 

@@ -98,10 +98,8 @@ def on_grid(
         if not (name and equals and value):
             raise UsageError(f"--grid: {shown(piece)} does not have the form of x=101\n{_forms()}")
         if name not in domain.coordinates:
-            hint = (
-                did_you_mean(name, domain.coordinates)
-                or f"Coordinates: {listed(domain.coordinates)}."
-            )
+            known = domain.coordinates
+            hint = did_you_mean(name, known) or f"Coordinates: {listed(known)}."
             raise UsageError(f"--grid: {shown(name)} is not a coordinate. {hint}")
         if name in ranges:
             raise UsageError(f"--grid names '{name}' twice")
@@ -112,10 +110,8 @@ def on_grid(
         for name in domain.coordinates
     }
     check_size(sizes, n_fields)
-    return Places(
-        {name: ranges[name].values() if name in ranges else axes[name] for name in sizes},
-        is_grid=True,
-    )
+    values = {name: ranges[name].values() if name in ranges else axes[name] for name in sizes}
+    return Places(values, is_grid=True)
 
 
 def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Range:
@@ -125,11 +121,9 @@ def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Ra
         return _Range(value, value, 1)
     *ends, count = (part.strip() for part in text.split(":"))
     # Who writes t=0.5 or t=1 most likely means that one time.
-    meant = (
-        f"For the single value {name} = {count} write {name}=@{count}"
-        if not ends and _is_number(count)
-        else _forms()
-    )
+    meant = _forms()
+    if not ends and _is_number(count):
+        meant = f"For the single value {name} = {count} write {name}=@{count}"
     if len(ends) not in (0, 2) or not _COUNT.fullmatch(count):
         raise UsageError(
             f"--grid: {shown(piece)} does not say how many points, a whole number\n{meant}"
@@ -199,9 +193,8 @@ def read_points(name: str, coordinates: Sequence[str]) -> PointsFile:
     except csv.Error as error:
         raise UsageError(f"{source} cannot be read as CSV: {error}") from None
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{source} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{source} cannot be read: {why}") from None
 
 
 @contextmanager
@@ -270,10 +263,8 @@ def _columns(header: list[str], source: str, coordinates: Sequence[str]) -> list
     if missing:
         names = listed(f"'{name}'" for name in missing)
         found = shown(", ".join(header), 200)
-        separator = (
-            next((mark for mark in ";\t " if mark in header[0]), "") if len(header) == 1 else ""
-        )
-        hint = "\nColumns have commas between them." if separator else ""
+        is_separated = len(header) == 1 and any(mark in header[0] for mark in ";\t ")
+        hint = "\nColumns have commas between them." if is_separated else ""
         plural = "s"[: len(missing) > 1]
         raise UsageError(
             f"{source} has no column{plural} {names}; its first line is {found}\n{expected}{hint}"

@@ -27,9 +27,8 @@ def summary_tables(summary: Summary) -> Iterator[PlainTable]:
     yield _losses(summary)
     slopes = PlainTable("slopes n·a", "mean", "least", "greatest")
     for k, layer in enumerate(summary.slopes, start=1):
-        slopes.add_texts(
-            f"layer {k}", *(f"{value:.4f}" for value in (layer.mean, layer.min, layer.max))
-        )
+        numbers = (layer.mean, layer.min, layer.max)
+        slopes.add_texts(f"layer {k}", *(f"{value:.4f}" for value in numbers))
     if summary.n_slopes:
         yield slopes
     cost = PlainTable("training", "")
@@ -37,16 +36,14 @@ def summary_tables(summary: Summary) -> Iterator[PlainTable]:
     cost.add_texts("stopped", summary.stop_reason)
     for i, phase in enumerate(summary.phases):
         if phase.detail:
-            cost.add_texts(
-                f"phase {i} {phase.end}", f"after {phase.iterations} iterations: {phase.detail}"
-            )
+            detail = f"after {phase.iterations} iterations: {phase.detail}"
+            cost.add_texts(f"phase {i} {phase.end}", detail)
     if summary.slopes_absorbed_at >= 0:
         cost.add_texts("slopes", absorbed_text(summary.slopes_absorbed_at))
     cost.add_texts("seconds", f"{summary.wall_time_s:.1f}")
     per_1000 = summary.seconds_per_1000
-    cost.add_texts(
-        "seconds per 1000 iterations", "-" if math.isnan(per_1000) else f"{per_1000:.1f}"
-    )
+    shown = "-" if math.isnan(per_1000) else f"{per_1000:.1f}"
+    cost.add_texts("seconds per 1000 iterations", shown)
     cost.add_texts("parameters + slopes", f"{summary.n_parameters} + {summary.n_slopes}")
     cost.add_texts("run file", summary.path)
     yield cost
@@ -67,17 +64,12 @@ def _errors(summary: Summary) -> PlainTable:
     table.add_texts("largest", *(f"{value:.3e}" for value in summary.max_error.values()))
     if summary.at_times is not None:
         for i, time in enumerate(summary.times):
-            table.add_texts(
-                f"relative L2 at t = {time:g}",
-                *(f"{at[i]:.3e}" for at in summary.at_times.values()),
-            )
+            at = [f"{errors[i]:.3e}" for errors in summary.at_times.values()]
+            table.add_texts(f"relative L2 at t = {time:g}", *at)
     empty = [""] * (len(summary.relative_l2) - 1)
     table.add_texts("reference", summary.reference.split(";")[0], *empty)
-    table.add_texts(
-        "reference's own error",
-        f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s",
-        *empty,
-    )
+    own = f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s"
+    table.add_texts("reference's own error", own, *empty)
     return table
 
 
@@ -97,9 +89,8 @@ def _losses(summary: Summary) -> PlainTable:
     table = PlainTable("loss term", *["weight"] * weighted, "value", *["at fresh points"] * fresh)
     for name, value in summary.terms.items():
         weight = [f"{summary.weights[name]:.4g}"] * weighted
-        table.add_texts(
-            name, *weight, f"{value:.3e}", *[value_or_dash(summary.validation.get(name))] * fresh
-        )
+        validation = [value_or_dash(summary.validation.get(name))] * fresh
+        table.add_texts(name, *weight, f"{value:.3e}", *validation)
     table.add_texts("total", *[""] * weighted, f"{summary.total:.3e}", *[""] * fresh)
     return table
 
@@ -119,19 +110,15 @@ def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
     from laaf_cli.runfile.learned_constants import SPREAD_OVER
 
     known = any(constant.truth is not None for constant in constants.values())
-    headings = ["learned constant", "start", "bounds", "found"] + [
-        "truth",
-        "relative error",
-    ] * known
-    table = PlainTable(*headings)
+    headings = ["learned constant", "start", "bounds", "found"]
+    table = PlainTable(*headings, *["truth", "relative error"] * known)
     for name, constant in constants.items():
-        cells = [
-            f"{constant.start:g}",
-            _bounds(constant),
-            found_text(constant.value, constant.spread),
-        ]
+        value = found_text(constant.value, constant.spread)
+        cells = [f"{constant.start:g}", _bounds(constant), value]
         if known:
-            cells += ["-" if constant.truth is None else f"{constant.truth:g}", _relative(constant)]
+            error = constant.relative_error
+            cells += ["-" if constant.truth is None else f"{constant.truth:g}"]
+            cells += ["-" if error is None else f"{error:.2e}"]
         table.add_texts(name, *cells)
     table.caption = Text(f"±: {SPREAD_OVER}")
     return table
@@ -153,15 +140,9 @@ def _bounds(constant: FoundConstant) -> str:
         return "none"
     if math.isinf(constant.upper):
         return f"above {constant.lower:g}"
-    return (
-        f"below {constant.upper:g}"
-        if math.isinf(constant.lower)
-        else f"{constant.lower:g} to {constant.upper:g}"
-    )
-
-
-def _relative(constant: FoundConstant) -> str:
-    return "-" if constant.relative_error is None else f"{constant.relative_error:.2e}"
+    if math.isinf(constant.lower):
+        return f"below {constant.upper:g}"
+    return f"{constant.lower:g} to {constant.upper:g}"
 
 
 def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
@@ -172,42 +153,34 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         if term.value is None:
             terms.add_texts(*row, "", term.region, "", "met exactly")
         else:
-            terms.add_texts(
-                *row, str(term.n_points), term.region, f"{term.weight:g}", f"{term.value:.3e}"
-            )
+            numbers = (f"{term.weight:g}", f"{term.value:.3e}")
+            terms.add_texts(*row, str(term.n_points), term.region, *numbers)
     if inspection.recovery is not None and plan.recovery is not None:
-        terms.add_texts(
-            "slope_recovery", "", "", "", f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}"
-        )
+        numbers = (f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}")
+        terms.add_texts("slope_recovery", "", "", "", *numbers)
     yield terms
     facts = PlainTable("problem", plan.spec.title or plan.name)
     domain = plan.problem.domain
     for name, low, high in zip(domain.coordinates, domain.lower, domain.upper, strict=True):
         facts.add_texts(name, f"[{low:g}, {high:g}]")
-    facts.add_texts(
-        "network",
-        " x ".join(map(str, plan.spec.network.hidden)) + f", {plan.spec.network.activation}",
-    )
+    hidden = " x ".join(map(str, plan.spec.network.hidden))
+    facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
     facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
     for i, phase in enumerate(plan.spec.training):
         batch = f", batches of {phase.batch}" if phase.batch else ""
         batch += f", {phase.interior} points of the equations" if phase.interior else ""
-        rate = (
-            f", learning rate {phase.learning_rate:g}, {phase.schedule.kind}"
-            if phase.learning_rate
-            else ""
-        )
-        facts.add_texts(
-            f"phase {i}", f"{phase.optimizer}, {phase.iterations} iterations{rate}{batch}"
-        )
+        rate = ""
+        if phase.learning_rate:
+            rate = f", learning rate {phase.learning_rate:g}, {phase.schedule.kind}"
+        told = f"{phase.optimizer}, {phase.iterations} iterations{rate}{batch}"
+        facts.add_texts(f"phase {i}", told)
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")
     facts.add_texts("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
-    verdict = {True: "holds", False: "does not hold", None: "cannot be told"}[
-        inspection.theorem_holds
-    ]
+    verdicts = {True: "holds", False: "does not hold", None: "cannot be told"}
+    verdict = verdicts[inspection.theorem_holds]
     facts.add_texts("start condition of Theorem 2.1", verdict)
     yield facts
 
