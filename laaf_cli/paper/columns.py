@@ -86,12 +86,8 @@ class Variant:
         """What file names say of it; the number of iterations is no variant."""
         scales = ["n=" + ",".join(self.scales)] if self.scales else []
         data = [f"data={self.data_points}"] if self.data_points is not None else []
-        return [
-            *self.recovery_forms,
-            *scales,
-            *data,
-            *([self.initializer] if self.initializer is not None else []),
-        ]
+        initializer = [self.initializer] if self.initializer is not None else []
+        return [*self.recovery_forms, *scales, *data, *initializer]
 
     def crossed(self, columns: Sequence[Column]) -> list[Column]:
         """The columns with every n, and with every form of slope recovery; GAAF has one slope,
@@ -134,9 +130,8 @@ class Variant:
                     f"{problem} shares its data points among {len(shares)} conditions; give an "
                     "even number"
                 )
-            overrides = tuple(
-                _override(path, str(self.data_points // len(shares))) for path in shares
-            )
+            share = str(self.data_points // len(shares))
+            overrides = tuple(_override(path, share) for path in shares)
             alternatives.append(Alternative(overrides, f"data={self.data_points}"))
         return alternatives
 

@@ -46,11 +46,8 @@ class EquationArtefact(Artefact[Runs]):
         """
         if not all(picture.all_seeds for picture in self.pictures):
             request.variant.check_single(self.name)
-        rates = [
-            replace(FIXED, learning_rate=rate)
-            for rate in request.fixed_rates
-            if FIXED in self.columns
-        ]
+        tried = request.fixed_rates if FIXED in self.columns else ()
+        rates = [replace(FIXED, learning_rate=rate) for rate in tried]
         columns = [*request.variant.crossed(self.columns), *rates]
         last = self.moments[-1]
         whole = request.variant.iterations or last
@@ -89,18 +86,14 @@ class EquationArtefact(Artefact[Runs]):
                     picture.draw(shown, output)
                     drawn.append(output)
         page = request.folder / f"{request.name(self.name)}.md"
-        self._page(planned, request).write(page, [path.name for path in drawn])
-        return [page, *drawn]
-
-    def _page(self, runs: Runs, request: Request) -> Page:
         summaries = {
             iterations: {
-                column: [RunSummary.read(run.path) for run in planned if run.path.exists()]
-                for column, planned in by_column.items()
+                column: [RunSummary.read(run.path) for run in runs if run.path.exists()]
+                for column, runs in by_column.items()
             }
-            for iterations, by_column in runs.items()
+            for iterations, by_column in planned.items()
         }
-        return Page(
+        told = Page(
             title=self.title,
             command=request.command,
             paper_iterations=self.moments[-1],
@@ -108,3 +101,5 @@ class EquationArtefact(Artefact[Runs]):
             published=self.published,
             judged=self.judged,
         )
+        told.write(page, [path.name for path in drawn])
+        return [page, *drawn]

@@ -52,21 +52,14 @@ class Page:
         write_page(path, self.markdown(pictures))
 
     def _made(self) -> str:
-        runs = [
-            run
-            for summaries in self.summaries.values()
-            for group in summaries.values()
-            for run in group
-        ]
+        groups = [group for summaries in self.summaries.values() for group in summaries.values()]
+        runs = [run for group in groups for run in group]
         seeds = sorted({run.seed for run in runs})
         seconds = sum(run.wall_time_s for run in runs)
         devices = ", ".join(sorted({f"{run.device}, {run.dtype}" for run in runs}))
         most = max(self.summaries)
-        fewer = (
-            f", where the paper has {self.paper_iterations}"
-            if most != self.paper_iterations
-            else ""
-        )
+        paper = self.paper_iterations
+        fewer = f", where the paper has {paper}" if most != paper else ""
         return (
             f"{most} iterations{fewer}. {len(runs)} runs over the seeds "
             f"{', '.join(map(str, seeds))}; {sum(run.failed for run in runs)} failed. Training "
@@ -82,59 +75,45 @@ class Page:
         for column, runs in summaries.items():
             errors = [run.error for run in runs]
             found = spread(errors)
-            rows.append(
-                (
-                    column.label,
-                    *(
-                        [error_text(self.published.errors.get(column.published, math.nan))]
-                        if printed
-                        else []
-                    ),
-                    str(len(runs)),
-                    str(sum(run.failed for run in runs)),
-                    error_text(found.median),
-                    f"{error_text(found.lower)} to {error_text(found.upper)}",
-                    error_text(found.best),
-                    error_text(max(errors, default=math.nan)),
-                    number_text(
-                        max(
-                            (run.largest_scale for run in runs if not run.failed), default=math.nan
-                        ),
-                        ".3g",
-                    ),
-                    number_text(sum(run.wall_time_s for run in runs) / max(1, len(runs)), ".1f"),
-                )
+            theirs = self.published.errors.get(column.published, math.nan)
+            scales = [run.largest_scale for run in runs if not run.failed]
+            cells = (
+                column.label,
+                *[error_text(theirs)] * printed,
+                str(len(runs)),
+                str(sum(run.failed for run in runs)),
+                error_text(found.median),
+                f"{error_text(found.lower)} to {error_text(found.upper)}",
+                error_text(found.best),
+                error_text(max(errors, default=math.nan)),
+                number_text(max(scales, default=math.nan), ".3g"),
+                number_text(sum(run.wall_time_s for run in runs) / max(1, len(runs)), ".1f"),
             )
-        note = (
-            f"Published: {self.published.source}, single runs without a spread. " if printed else ""
-        )
+            rows.append(cells)
+        source = self.published.source
+        note = f"Published: {source}, single runs without a spread. " if printed else ""
         return f"{note}Relative L2 error.\n\n{TextTable(tuple(headings), tuple(rows)).markdown()}"
 
     def _best_rate(self, summaries: Summaries) -> Iterator[str]:
         """Every method against the fixed baseline at the best of its learning rates."""
-        fixed = {
-            column: _errors(runs)
-            for column, runs in summaries.items()
-            if not column.kind.is_adaptive
-        }
+        errors = {column: _errors(runs) for column, runs in summaries.items()}
+        fixed = {column: own for column, own in errors.items() if not column.kind.is_adaptive}
         if len(fixed) < 2:
             return
         best = min(fixed, key=lambda column: _median(fixed[column]))
-        others = [
-            column for column in summaries if column.kind.is_adaptive or column == FIXED != best
-        ]
-        pairs = holm([compare_pairs(_errors(summaries[column]), fixed[best]) for column in others])
+        others = [column for column in errors if column.kind.is_adaptive or column == FIXED != best]
+        pairs = holm([compare_pairs(errors[column], fixed[best]) for column in others])
         rows = tuple(
             (column.label, *pair_texts(pair), pair.verdict)
             for column, pair in zip(others, pairs, strict=True)
         )
-        table = TextTable(
-            ("method", "ratio of errors", "95 % interval", "p", "against the baseline"), rows
-        )
+        headings = ("method", "ratio of errors", "95 % interval", "p", "against the baseline")
+        table = TextTable(headings, rows)
+        rate = f"{float(best.learning_rate):g}" if best.learning_rate else "that of the paper"
         yield "### Against the fixed baseline at its best learning rate"
         yield (
             f"Of the learning rates tried, the fixed baseline has the least median error with "
-            f"{_rate(best)}: {error_text(_median(fixed[best]))}. It was chosen on these very "
+            f"{rate}: {error_text(_median(fixed[best]))}. It was chosen on these very "
             "seeds, which favours it; "
             f"the adaptive methods keep the learning rate of the paper.\n\n{table.markdown()}"
         )
@@ -165,10 +144,6 @@ def write_page(path: Path, markdown: str) -> None:
             part.write_text(markdown, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
-
-
-def _rate(column: Column) -> str:
-    return f"{float(column.learning_rate):g}" if column.learning_rate else "that of the paper"
 
 
 def _errors(runs: Sequence[RunSummary]) -> dict[int, float]:

@@ -65,9 +65,8 @@ class Request:
 
         Variants of the set-up, and single data sets, do not replace the page of the paper's own.
         """
-        return "-".join(
-            [artefact, *self.variant.labels, *([",".join(self.datasets)] if self.datasets else [])]
-        )
+        datasets = [",".join(self.datasets)] if self.datasets else []
+        return "-".join([artefact, *self.variant.labels, *datasets])
 
     def plan(
         self, problem: str, columns: Sequence[Column], iterations: int, *, is_papers: bool

@@ -55,10 +55,8 @@ class ImageArtefact(Artefact[ImageRuns]):
         """
         for name in request.datasets:
             if name not in PAPER_DATASETS:
-                hint = (
-                    did_you_mean(name, PAPER_DATASETS)
-                    or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
-                )
+                hint = did_you_mean(name, PAPER_DATASETS)
+                hint = hint or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
                 raise UsageError(f"`datasets` does not know '{name}'\n{hint}")
         found: dict[str, Mapping[Column, list[PlannedRun]]] = {}
         absent: dict[str, str] = {}
@@ -70,14 +68,8 @@ class ImageArtefact(Artefact[ImageRuns]):
                     raise MissingDataError(f"{error}\n`classify({name!r})` fetches it.") from None
                 absent[name] = str(error).splitlines()[0]
         if not found:
-            raise MissingDataError(
-                "\n".join(
-                    [
-                        *_left_out(absent),
-                        f"There is nothing to reproduce {self.name} with; Semeion is the least.",
-                    ]
-                )
-            )
+            end = f"There is nothing to reproduce {self.name} with; Semeion is the least."
+            raise MissingDataError("\n".join([*_left_out(absent), end]))
         return ImageRuns(found, absent)
 
     def _of(self, dataset: str, request: Request) -> dict[Column, list[PlannedRun]]:
@@ -96,13 +88,10 @@ class ImageArtefact(Artefact[ImageRuns]):
         if self.augment:  # file names say it anyway
             settings.append(Alternative((Override.from_assignment("augment=true"),)))
         if request.epochs not in (None, self.epochs):
-            settings.append(
-                Alternative.of(Override.from_assignment(f"training.epochs={request.epochs}"))
-            )
-        scales = (
-            request.variant if request.variant.scales else replace(request.variant, scales=SCALES)
-        )
-        return request.runs(make, settings, scales.crossed(FOUR))
+            epochs = Override.from_assignment(f"training.epochs={request.epochs}")
+            settings.append(Alternative.of(epochs))
+        variant = replace(request.variant, scales=request.variant.scales or SCALES)
+        return request.runs(make, settings, variant.crossed(FOUR))
 
     def runs(self, planned: ImageRuns) -> list[PlannedRun]:
         return [

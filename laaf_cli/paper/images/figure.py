@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from laaf_cli.images.data import DATASETS
-from laaf_cli.paper.columns import FIXED, Column
+from laaf_cli.paper.columns import FIXED
 from laaf_cli.paper.images.results import Results
 from laaf_cli.report.figures import save
 from laaf_cli.report.figures.histories import (
@@ -58,14 +58,6 @@ def _courses(results: Results) -> Iterator[Course]:
         sound = [run for run in runs if not run.failed]
         if sound:
             losses = np.stack([run.losses for run in sound])
-            yield over_seeds(
-                column.label, column.kind.color, _line(column, scales), sound[0].epochs, losses
-            )
-
-
-def _line(column: Column, scales: list[float]) -> str:
-    return (
-        LINES[0]
-        if column == FIXED or column.n is None
-        else LINES[scales.index(float(column.n)) % len(LINES)]
-    )
+            i = 0 if column == FIXED or column.n is None else scales.index(float(column.n))
+            color, line = column.kind.color, LINES[i % len(LINES)]
+            yield over_seeds(column.label, color, line, sound[0].epochs, losses)

@@ -60,11 +60,9 @@ class ImagePage:
         for dataset, results in self.results.items():
             if results:
                 parts += [f"## {DATASETS[dataset].title}", *of_data_set(results)]
-        parts += (
-            ["## What is not the paper's", "\n".join(f"- {line}" for line in deviations(runs))]
-            if runs
-            else []
-        )
+        if runs:
+            lines = [f"- {line}" for line in deviations(runs)]
+            parts += ["## What is not the paper's", "\n".join(lines)]
         return "\n\n".join(part.strip() for part in parts) + "\n"
 
     def write(self, path: Path, figure: str) -> None:
@@ -134,31 +132,24 @@ def _row(
 ) -> tuple[str, ...]:
     errors = [run.test_error for run in runs]
     median = spread(errors).median
+    losses = [run.training_loss for run in runs if not run.failed]
+    reach = f" ± {2 * float(np.std(losses, ddof=1)):.2g}" if len(losses) > 1 else ""
+    scales = [run.largest_scale for run in runs if not run.failed]
     return (
         column.label,
         str(len(runs)),
         str(sum(run.failed for run in runs)),
-        _mean_text([run.training_loss for run in runs if not run.failed]),
+        f"{float(np.mean(losses)):.3g}{reach}" if losses else "failed",
         _ratio(loss),
         _percent(median),
         _range(_percent(min(errors)), _percent(max(errors))),
         _ratio(error),
         _percent(1 - median),
-        number_text(
-            max((run.largest_scale for run in runs if not run.failed), default=math.nan), ".3g"
-        ),
+        number_text(max(scales, default=math.nan), ".3g"),
         number_text(sum(run.wall_time_s for run in runs) / len(runs), ".1f"),
         f"{runs[0].n_parameters:,}",
         f"{runs[0].n_slopes:,}",
     )
-
-
-def _mean_text(losses: Sequence[float]) -> str:
-    """The mean ± two sample standard deviations, of the runs that did not fail."""
-    if not losses:
-        return "failed"
-    reach = f" ± {2 * float(np.std(losses, ddof=1)):.2g}" if len(losses) > 1 else ""
-    return f"{float(np.mean(losses)):.3g}{reach}"
 
 
 def _range(least: str, greatest: str) -> str:
