@@ -378,7 +378,8 @@ def test_a_changed_python_file_is_refused(tmp_path: Path, laaf: Laaf) -> None:
 # --- Bounds and divergence -------------------------------------------------------------------------------------------
 
 
-def test_a_bound_on_seconds_is_moved(tmp_path: Path, laaf: Laaf) -> None:
+def test_a_bound_on_seconds_is_moved(tmp_path: Path, laaf: Laaf, ticking: Callable[[float], None]) -> None:
+    ticking(0.01)
     _, run = trained(tmp_path, laaf, PLAIN, "--iterations", 100_000, "--max-seconds", 0.2)
     refused = laaf("resume", run)
     assert refused.code == 2
@@ -389,10 +390,13 @@ def test_a_bound_on_seconds_is_moved(tmp_path: Path, laaf: Laaf) -> None:
     with h5py.File(run) as file:
         assert file.attrs["stop_reason"] == "max-seconds"
         assert file.attrs["iterations"] > iterations
-        assert seconds + 0.3 <= file.attrs["wall_time_s"] < seconds + 0.6
+        assert seconds + 0.29 < file.attrs["wall_time_s"] < seconds + 0.35
 
 
-def test_a_phase_that_its_seconds_ended_is_gone_on_with(tmp_path: Path, laaf: Laaf) -> None:
+def test_a_phase_that_its_seconds_ended_is_gone_on_with(
+    tmp_path: Path, laaf: Laaf, ticking: Callable[[float], None]
+) -> None:
+    ticking(0.01)
     _, run = trained(tmp_path, laaf, PLAIN.replace("{iterations: 6}", "{iterations: 100000, max_seconds: 0.1}"))
     with h5py.File(run) as file:
         iterations = int(file.attrs["iterations"])
@@ -402,7 +406,10 @@ def test_a_phase_that_its_seconds_ended_is_gone_on_with(tmp_path: Path, laaf: La
         assert json.loads(file["history/phases"][()])[0]["end"] == "completed"
 
 
-def test_the_seconds_of_a_phase_count_from_its_own_beginning(tmp_path: Path, laaf: Laaf) -> None:
+def test_the_seconds_of_a_phase_count_from_its_own_beginning(
+    tmp_path: Path, laaf: Laaf, ticking: Callable[[float], None]
+) -> None:
+    ticking(0.01)
     _, run = trained(tmp_path, laaf, PLAIN.replace("iterations: 6", "iterations: 6, max_seconds: 6"))
     with resealed(run) as file:
         file.attrs["wall_time_s"] = 10.0

@@ -36,7 +36,7 @@ def main() -> int:
     codes = {}
     for variant in ("", "avx2", "portable"):
         print(f"--- {variant or 'the best variant'}", flush=True)
-        tests = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "not choice and not load", "tests/test_kernel.py"]
+        tests = [sys.executable, "-m", "pytest", "-n0", "-qx", "-k", "not choice and not load", "tests/test_kernel.py"]
         codes[variant] = subprocess.run(tests, cwd=ROOT, env={**environment, "LAAF_KERNEL": variant}).returncode
     return max(codes.values())
 
