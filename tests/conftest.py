@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+# Tests run side by side, one for each core: neither NumPy nor a process that a test starts shall take all of them.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 import h5py
+import hypothesis
 import pytest
 import torch
 
@@ -16,6 +22,11 @@ from laaf_cli.__main__ import main
 from laaf_cli.runfile.seal import SIZE, seal
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Override, Text
+from laaf_cli.training import Clock
+
+# How long an example takes says nothing of what it shows.
+hypothesis.settings.register_profile("laaf", deadline=None)
+hypothesis.settings.load_profile("laaf")
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,20 @@ def unsealed(path: Path) -> None:
     """Takes the seal of a run file away, as `h5repack` does."""
     with path.open("r+b") as file:
         file.write(bytes(SIZE))
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Makes the clock of trainings go on by so many seconds whenever it is read, and not otherwise."""
+
+    def tick(seconds: float) -> None:
+        def now(clock: Clock) -> float:
+            clock.spent += seconds
+            return clock.spent
+
+        monkeypatch.setattr(Clock, "now", now)
+
+    return tick
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -233,12 +234,13 @@ def test_divergence(laaf: Laaf) -> None:
         assert "'heat' became" in run.attributes["stop_detail"]
 
 
-def test_max_seconds(laaf: Laaf) -> None:
+def test_max_seconds(laaf: Laaf, ticking: Callable[[float], None]) -> None:
+    ticking(0.01)
     done = laaf("solve", "heat", "--max-seconds", "0.3", "--iterations", "100000000", "--json")
     assert done.code == 0
     found = json.loads(done.out)
     assert found["stop_reason"] == "max-seconds"
-    assert 0.3 <= found["wall_time_s"] < 3
+    assert 0.3 <= found["wall_time_s"] < 0.35
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -353,21 +355,20 @@ def test_a_terminal_without_unicode_gets_no_traceback() -> None:
     assert b"Theorem 2.1" in done.stdout
 
 
-def test_help_is_fast_and_loads_no_torch() -> None:
+def test_help_loads_little_and_no_torch() -> None:
+    """450 modules, of which most are those of Typer and Rich; torch alone has 2000, and takes seconds."""
     code = (
         "import sys; sys.argv = ['laaf', 'solve', '--help']\n"
         "from laaf_cli.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "loaded = {'torch', 'h5py', 'scipy', 'numpy', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
-        "print('loaded', sorted(loaded - {'pydantic'}))"
+        "print('loaded', sorted(loaded - {'pydantic'}))\n"
+        "print('modules', len(sys.modules))"
     )
-    began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert time.perf_counter() - began < 2, (
-        "0.2 s on an idle machine; the bound leaves room for a busy one"
-    )
     assert "loaded []" in done.stdout
+    assert int(done.stdout.split()[-1]) < 700
     assert "--slope-recovery" in done.stdout
 
 

@@ -7,8 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -157,23 +155,10 @@ def test_whole_specs_make_a_plan(block: Block) -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[None]]]:
-    """Every page, being run in a folder of its own; pages run side by side, because most of the time is start-up."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {
-            page: pool.submit(_run_page, page, tmp_path_factory.mktemp(page.stem))
-            for page in RUNNABLE
-        }
-
-
 @pytest.mark.parametrize("page", RUNNABLE, ids=name)
-def test_commands_and_programs_run(page: Path, running: dict[Path, Future[None]]) -> None:
+def test_commands_and_programs_run(page: Path, tmp_path: Path) -> None:
     """In order, in one folder, and what a command prints has the lines that the page shows, whatever the numbers."""
-    running[page].result()
-
-
-def _run_page(page: Path, folder: Path) -> None:
+    folder = tmp_path
     for used in USES.finditer(page.read_text(encoding="utf-8")):
         (block,) = [
             block for block in blocks(page.parent / used["page"]) if block.file == used["file"]

@@ -460,12 +460,14 @@ def test_a_solution_can_be_sent() -> None:
     np.testing.assert_array_equal(sent.evaluate(times).fields["q"], before.fields["q"])
 
 
-def test_a_solution_is_kept() -> None:
+def test_a_solution_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     reference = Evolution(problem(BURGERS.replace("0.01/pi", "0.2")))
     points = places(problem(BURGERS))
     first = reference.evaluate(points)
+    monkeypatch.setattr(
+        "laaf_cli.reference.evolution.converged", lambda *_: pytest.fail("it is solved again")
+    )
     again = reference.evaluate(points[:10])
-    assert again.wall_time_s < first.wall_time_s / 3
     np.testing.assert_array_equal(again.fields["u"], first.fields["u"][:10])
 
 

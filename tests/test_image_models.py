@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from laaf_cli.images.models.image_model import ImageModel, ImageShape
+from laaf_cli.images.models.image_model import ImageModel, ImageShape, layout_of
 from laaf_cli.images.models.lenet import LeNet
 from laaf_cli.images.models.resnet import PreActResNet18
 from laaf_cli.images.models.table import MODELS
@@ -404,6 +404,79 @@ def test_channels_last_is_the_same_function(name: str, kind: str, per: str) -> N
         functional.cross_entropy(one(batch), torch.tensor([0, 1, 2])).backward()
     for ours, theirs in zip(model.slopes.values, other.slopes.values, strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-9, atol=1e-12)
+
+
+def layouts_of_inputs(model: ImageModel, shape: tuple[int, int, int]) -> list[bool]:
+    """Whether the channels of a pixel lie side by side in what each convolution takes, of images that lie so.
+
+    One channel lies either way, and is left out.
+    """
+    found: list[bool] = []
+
+    def look(_layer: torch.nn.Module, x: tuple[Tensor, ...]) -> None:
+        if x[0].shape[1] > 1:
+            found.append(x[0].is_contiguous(memory_format=torch.channels_last))
+
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_pre_hook(look)
+    batch = images(shape, dtype=torch.float32).to(memory_format=torch.channels_last)
+    functional.cross_entropy(model(batch), torch.tensor([0, 1, 2])).backward()
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_real_models_train_with_channels_last(name: str) -> None:
+    make, shape, _ = MAKERS[name]
+    model = make("nlaaf", 2.0, dtype=torch.float32).laid_out()
+    assert layout_of(model) is torch.channels_last
+    layouts = layouts_of_inputs(model, shape)
+    assert layouts
+    assert all(layouts)
+    assert not model._forward_pre_hooks, "nothing is done to the images"
+
+
+@pytest.mark.parametrize("width", [1, 4, 6, 12])
+def test_channels_that_onednn_miscounts_train_contiguous(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """As input of a strided convolution 1×1, whose gradient overruns its buffer with channels last."""
+    for widths in ((width, 8, 8, 8), (8, width, 8, 8)):
+        stages = tuple(zip(widths, (1, 2, 2, 2), strict=True))
+        monkeypatch.setattr("laaf_cli.images.models.resnet._STAGES", stages)
+        model = resnet("nlaaf", 2.0, dtype=torch.float32).laid_out()
+        assert layout_of(model) is torch.contiguous_format
+        layouts = layouts_of_inputs(model, COLOUR)
+        assert layouts
+        assert not any(layouts)
+        assert all(parameter.is_contiguous() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("widths", [(8, 8, 8, 8), (8, 16, 24, 24), (24, 8, 16, 4)])
+def test_multiples_of_8_channels_train_with_channels_last(
+    monkeypatch: pytest.MonkeyPatch, widths: tuple[int, ...]
+) -> None:
+    """What the last stage has is no input of a strided convolution."""
+    stages = tuple(zip(widths, (1, 2, 2, 2), strict=True))
+    monkeypatch.setattr("laaf_cli.images.models.resnet._STAGES", stages)
+    assert layout_of(resnet()) is torch.channels_last
+
+
+@pytest.mark.parametrize(
+    ("layer", "is_sound"),
+    [
+        (torch.nn.Conv2d(4, 8, 1), True),
+        (torch.nn.Conv2d(3, 8, 3, stride=2), True),
+        (torch.nn.Conv2d(1, 8, 5), True),
+        (torch.nn.Conv2d(64, 8, 1, stride=2), True),
+        (torch.nn.Conv2d(4, 8, 1, stride=2), False),
+        (torch.nn.Conv2d(6, 8, 1, stride=(1, 2)), False),
+    ],
+)
+def test_only_strided_convolutions_of_single_pixels_are_at_fault(
+    layer: torch.nn.Conv2d, is_sound: bool
+) -> None:
+    assert (layout_of(torch.nn.Sequential(layer)) is torch.channels_last) == is_sound
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,14 @@ with replacing(Path(sys.argv[1])) as part:
 """
 
 RACE = """
-import sys, time
+import sys
 from pathlib import Path
 from laaf_cli.errors import UsageError
 from laaf_cli.files.lock import claimed
-target, inside = Path(sys.argv[1]), Path(sys.argv[2])
-times, end = 0, time.monotonic() + 1
-while time.monotonic() < end:
+target, inside, times = Path(sys.argv[1]), Path(sys.argv[2]), 0
+print("there", flush=True)
+sys.stdin.readline()
+while times < 1000:
     try:
         with claimed(target):
             inside.touch(exist_ok=False)
@@ -131,12 +132,21 @@ def test_a_path_by_another_name_is_the_same(path: Path, monkeypatch: pytest.Monk
 
 
 def test_never_two_at_once(path: Path, tmp_path: Path) -> None:
-    """The lock is removed and made anew thousands of times, by three processes."""
+    """The lock is removed and made anew thousands of times, by three processes that begin together."""
     command = [sys.executable, "-c", RACE, str(path), str(tmp_path / "inside")]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    times = [int(process.communicate()[0]) for process in running]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=60)[0] for process in running] == ["1000\n"] * 3
     assert [process.returncode for process in running] == [0, 0, 0]
-    assert sum(times) > 100
     assert names(tmp_path) == set()
 
 

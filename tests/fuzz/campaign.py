@@ -42,9 +42,16 @@ class Tally(Generic[Case]):
 
 
 def examine_all(
-    cases: Iterator[Case], examine: Callable[[Case], bool], told: Callable[[int], None]
+    cases: Iterator[Case],
+    examine: Callable[[Case], bool],
+    told: Callable[[int], None],
+    *,
+    slow_s: float = SLOW_S,
 ) -> Tally[Case]:
-    """Examines every case; examine: whether it was accepted, with an exception for each broken promise."""
+    """Examines every case; examine: whether it was accepted, with an exception for each broken promise.
+
+    slow_s: the processor time beyond which a case has broken one.
+    """
     tally: Tally[Case] = Tally()
     for i, case in enumerate(cases):
         start = time.process_time()
@@ -66,7 +73,7 @@ def examine_all(
         tally.seconds += seconds
         if seconds > tally.slowest[0]:
             tally.slowest = (seconds, case)
-        if seconds > SLOW_S:
+        if seconds > slow_s:
             tally.faults.append((f"{seconds:.2f} s of processor time", case))
         told(i)
     return tally
