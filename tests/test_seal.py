@@ -8,10 +8,11 @@ from pathlib import Path
 
 import h5py
 import pytest
+from conftest import Laaf
 from fuzz.run_files import GOLDEN, read_everything
 
-from laaf_cli.errors import RunFileError
-from laaf_cli.runfile import RunFile
+from laaf_cli.errors import ChangedRunWarning, RunFileError
+from laaf_cli.runfile import RunFile, SealedRun
 from laaf_cli.runfile.seal import SIZE, seal
 
 WHOLE = GOLDEN.read_bytes()
@@ -29,8 +30,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def refused(path: Path) -> str:
+    """What is said where only a file that is as it was written will do."""
     with pytest.raises(RunFileError) as caught:
-        read_everything(path)
+        SealedRun(path, must_be_sealed=True)
     return str(caught.value)
 
 
@@ -129,4 +131,94 @@ def test_a_file_that_is_replaced_while_it_is_opened(
 
     monkeypatch.setattr("laaf_cli.files.untrusted.hdf5.h5py.File", open_late)
     with pytest.raises(RunFileError, match="is damaged: its content does not match"):
-        RunFile(path)
+        RunFile(path, must_be_sealed=True)
+
+
+# Files that somebody has changed on purpose
+
+
+def annotated(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["note"] = "the run of Tuesday"
+
+
+def repacked(path: Path) -> None:
+    """As h5repack does: a new file without the seal, its data packed otherwise."""
+    other = path.with_name("other.h5")
+    with h5py.File(path) as file, h5py.File(other, "w") as new:
+        new.attrs.update(file.attrs)
+        for name in file:
+            file.copy(name, new)
+        del new["solution/u"]
+        new.create_dataset("solution/u", data=file["solution/u"][()], chunks=(2, 3), shuffle=True)
+    other.replace(path)
+
+
+CHANGES = {"annotated": annotated, "repacked": repacked}
+
+
+@pytest.fixture(params=CHANGES)
+def changed(path: Path, request: pytest.FixtureRequest) -> Path:
+    CHANGES[request.param](path)
+    return path
+
+
+def test_a_changed_file_is_read_with_a_warning(changed: Path) -> None:
+    with pytest.warns(ChangedRunWarning) as told:
+        run = RunFile(changed)
+    with run, RunFile(GOLDEN) as golden:
+        assert (run.is_sealed, golden.is_sealed) == (False, True)
+        assert run.attributes == golden.attributes
+        assert run.array("solution/u").tolist() == golden.array("solution/u").tolist()
+    assert [str(one.message) for one in told] == [
+        f"{changed} was changed after it was written; its numbers are read as they are"
+    ]
+
+
+READING = {
+    "show": ["show"],
+    "show --spec": ["show", "--spec"],
+    "evaluate": ["evaluate", "--grid", "x=3"],
+    "compare": ["compare"],
+}
+
+
+@pytest.mark.parametrize("command", READING)
+def test_commands_that_read_warn_in_their_first_line(
+    laaf: Laaf, changed: Path, command: str
+) -> None:
+    whole = laaf(*READING[command], GOLDEN)
+    told = laaf(*READING[command], changed)
+    assert (told.code, told.out.replace("run.h5", "")) == (0, whole.out.replace(GOLDEN.name, ""))
+    warning = (
+        f"warning: {changed} was changed after it was written; its numbers are read as they are"
+    )
+    assert told.err.splitlines()[0] == warning
+    assert told.err.count("was changed after") == 1
+    assert "was changed after" not in whole.err
+
+
+def test_a_figure_of_a_changed_file(laaf: Laaf, changed: Path) -> None:
+    picture = changed.with_name("a.png")
+    told = laaf("plot", changed, "--output", picture, "--kind", "loss", "--dpi", 20)
+    assert told.code == 0
+    assert told.err.startswith(f"warning: {changed} was changed after it was written")
+    assert picture.exists()
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        lambda path: ["resume", path, "--iterations", 5],
+        lambda path: ["compare", path, "--max-error", 100],
+        lambda path: ["compare", path, "--against", GOLDEN],
+        lambda path: ["compare", GOLDEN, "--against", path],
+    ],
+)
+def test_what_must_be_sure_of_its_numbers_refuses(
+    laaf: Laaf, changed: Path, gate: Callable[[Path], list[object]]
+) -> None:
+    told = laaf(*gate(changed))
+    assert told.code == 4
+    assert "was changed after" not in told.err
+    assert f"error: {changed} is damaged: " in told.err or f"error: {changed} has been" in told.err

@@ -144,10 +144,14 @@ def test_an_object_of_matlab_has_a_name_and_no_shape() -> None:
 
 def test_only_what_is_read_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked = []
-    inflate = matlab._inflated
-    monkeypatch.setattr(
-        matlab, "_inflated", lambda packed, n: unpacked.append(n) or inflate(packed, n)
-    )
+    inflate = matlab.inflated
+
+    def counted(packed: bytes, n_bytes: int, *, is_whole: bool = True) -> bytes:
+        if is_whole:
+            unpacked.append(n_bytes)
+        return inflate(packed, n_bytes, is_whole=is_whole)
+
+    monkeypatch.setattr(matlab, "inflated", counted)
     found = arrays_of(io.BytesIO(mat({"large": np.zeros(10**6), "u": np.arange(3.0)}, packed=True)))
     assert (found["large"].n_bytes, found["u"].read().tolist()) == (8_000_000, [[0, 1, 2]])
     assert unpacked == [8 + 16 + 16 + 8 + 8 + 24]
@@ -310,10 +314,6 @@ NPY_FAULTS = {
         headed("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), exit(): 1}"),
         NO_HEADER,
     ),
-    "a key twice": (
-        headed("{'shape': (1,), 'descr': '<f8', 'fortran_order': False, 'shape': (2,)}"),
-        NO_HEADER,
-    ),
     "a key too few": (headed("{'descr': '<f8', 'shape': (2,)}"), NO_HEADER),
     "a type that is none": (
         headed("{'descr': '<f7', 'fortran_order': False, 'shape': (2,)}"),
@@ -349,7 +349,7 @@ def test_an_archive_is_looked_at_where_it_is_asked() -> None:
     assert list(found) == ["u", "words", "notes.txt", "slow"]
     assert (found["u"].shape, found["u"].dtype, found["u"].n_bytes) == ((4,), np.float64, 32)
     assert np.array_equal(found["u"].read(), U)
-    assert found["words"].dtype.kind == "V"
+    assert found["words"].dtype.kind == "U"
     with pytest.raises(StoredArrayError, match="'notes.txt' is not an array in NumPy's format"):
         found["notes.txt"]
     with pytest.raises(StoredArrayError, match="'slow' is packed by a method other than deflate"):

@@ -83,7 +83,7 @@ class SealedRun(GuardedFile):
                     f"{path} was changed after it was written; its numbers are read as they are"
                 ),
                 ChangedRunWarning,
-                stacklevel=2,
+                stacklevel=1,  # one place, so that a file that is opened twice is told of once
             )
 
     def inspect(self, raw: BufferedReader) -> None:

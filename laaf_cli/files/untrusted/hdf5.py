@@ -226,9 +226,11 @@ class GuardedFile:
         """What a path leads to inside this very file, None where there is nothing; each step is
         taken once.
         """
+        if not path:
+            return self._file
         if path not in self._found:
             above, _, name = path.rpartition("/")
-            group = self._member(above) if above else self._file
+            group = self._member(above)
             if not isinstance(group, h5py.Group) or name not in group:
                 return None
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):

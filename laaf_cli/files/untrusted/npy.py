@@ -16,17 +16,20 @@ from laaf_cli.files.untrusted.stored_array import MAX_AXES, StoredArrayError
 MAX_HEADER = 10_000
 """The longest header that is parsed, in bytes."""
 
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-"""Version of the format → what reads its header; 3 has names that are no Latin, and no number
-has names.
+_HEADERS = {
+    (1, 0): (2, npy.read_array_header_1_0),
+    (2, 0): (4, npy.read_array_header_2_0),
+    (3, 0): (4, npy.read_array_header_2_0),
+}
+"""Version of the format → how many bytes tell the length of the header, and what reads it; 3
+differs from 2 in the names of fields.
 """
 
 
-def look(stream: IO[bytes], n_bytes: int, what: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of an array at the beginning of a stream of `n_bytes`.
+def look(stream: IO[bytes], what: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the array at the beginning of a stream.
 
-    Raises StoredArrayError, its text beginning with `what`, where it is none, and where the numbers
-    do not fill the stream.
+    Raises StoredArrayError, its text beginning with `what`, where it is none.
     """
     try:
         version = npy.read_magic(stream)
@@ -34,29 +37,36 @@ def look(stream: IO[bytes], n_bytes: int, what: str) -> tuple[tuple[int, ...], n
         version = (0, 0)
     if version not in _HEADERS:
         raise StoredArrayError(f"{what} is not an array in NumPy's format")
+    n_length, read_header = _HEADERS[version]
+    fault = StoredArrayError(f"{what} has a header that does not describe an array")
+    if int.from_bytes(stream.read(n_length), "little") > MAX_HEADER:  # NumPy would read all of it
+        raise fault
+    stream.seek(npy.MAGIC_LEN)
     try:
         with warnings.catch_warnings(action="ignore"):  # what Python 2 wrote is read as well
-            shape, _is_fortran, dtype = _HEADERS[version](stream, max_header_size=MAX_HEADER)
+            shape, _is_fortran, dtype = read_header(stream, max_header_size=MAX_HEADER)
     except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError):
-        shape, dtype = (0,) * (MAX_AXES + 1), np.dtype("V")
+        raise fault from None
     if len(shape) > MAX_AXES:
-        raise StoredArrayError(f"{what} has a header that does not describe an array")
+        raise fault
+    return shape, dtype
+
+
+def read(stream: IO[bytes], n_bytes: int, what: str) -> np.ndarray:
+    """The array that fills a stream of `n_bytes`.
+
+    Raises StoredArrayError where it holds other things than numbers, or has others than it says.
+    """
+    shape, dtype = look(stream, what)
+    if dtype.kind not in "biufc":
+        raise StoredArrayError(f"{what} does not hold numbers")
     n_follow = n_bytes - stream.tell()
-    if dtype.kind in "biufc" and n_follow != math.prod(shape) * dtype.itemsize:
+    if n_follow != math.prod(shape) * dtype.itemsize:
         raise StoredArrayError(
             f"{what} has a header that says {shape} numbers of {dtype.itemsize} bytes, "
             f"and {max(n_follow, 0):,} bytes follow"
         )
-    return shape, dtype
-
-
-def read(stream: IO[bytes], dtype: np.dtype, what: str) -> np.ndarray:
-    """The array at the beginning of a stream that has been looked at.
-
-    Raises StoredArrayError where it holds other things than numbers, or ends early.
-    """
-    if dtype.kind not in "biufc":
-        raise StoredArrayError(f"{what} does not hold numbers")
+    stream.seek(0)
     try:
         with warnings.catch_warnings(action="ignore"):
             return np.asarray(
@@ -70,5 +80,4 @@ def read_npy(content: bytes) -> np.ndarray:
     """The array of a file; raises StoredArrayError, its text beginning with 'it', for anything
     but numbers.
     """
-    _shape, dtype = look(BytesIO(content), len(content), "it")
-    return read(BytesIO(content), dtype, "it")
+    return read(BytesIO(content), len(content), "it")

@@ -49,7 +49,7 @@ class _Member(StoredArray):
 
     def read(self) -> np.ndarray:
         with _said_as_damage(), self.archive.open(self.info) as stream:
-            return npy.read(stream, self.dtype, f"'{self.name}'")
+            return npy.read(stream, self.info.file_size, f"'{self.name}'")
 
 
 class NumpyArchive(Mapping[str, StoredArray]):
@@ -77,7 +77,7 @@ class NumpyArchive(Mapping[str, StoredArray]):
                 f"'{name}' claims {info.file_size:,} bytes, which it does not hold"
             )
         with _said_as_damage(), self._archive.open(info) as stream:
-            shape, dtype = npy.look(stream, info.file_size, f"'{name}'")
+            shape, dtype = npy.look(stream, f"'{name}'")
         return _Member(name=name, shape=shape, dtype=dtype, archive=self._archive, info=info)
 
     def __contains__(self, name: object) -> bool:
