@@ -14,7 +14,6 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from laaf_cli.images.spec import ImageSpec
 from laaf_cli.runs.task import TASKS
 from laaf_cli.spec import models
 from laaf_cli.spec.source import KeyPath
@@ -50,6 +49,8 @@ def written_schema(
     stricter than the loader: what needs more than one key to be seen, as a name that is not
     declared, it leaves to that.
     """
+    from laaf_cli.images.spec import ImageSpec  # a run of an equation needs none of it
+
     equation = _Writer(choices, written=True).model(models.RunSpec, ())
     images = _Writer(image_choices, written=True).model(ImageSpec, ())
     return {
