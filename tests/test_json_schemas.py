@@ -17,7 +17,7 @@ from jsonschema.exceptions import ValidationError
 from laaf_cli.cli.app import COMMANDS
 from laaf_cli.cli.outputs import records
 from laaf_cli.errors import ExitCode
-from laaf_cli.json_record import record_schema
+from laaf_cli.json_record import JsonRecord, record_schema
 from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.training import PhaseEnd, StopReason
 
@@ -90,7 +90,7 @@ def schema(command: str) -> dict[str, Any]:
 def faults(command: str, value: object) -> list[str]:
     """What is wrong with an output, if anything; of a command with several outputs by the one that fits best."""
     found = list(Draft202012Validator(schema(command)).iter_errors(value))
-    if [fault.validator for fault in found] == ["oneOf"]:
+    if [fault.validator for fault in found] == ["anyOf"]:
         by_record: dict[object, list[ValidationError]] = {}
         for fault in found[0].context:
             by_record.setdefault(fault.schema_path[0], []).append(fault)
@@ -308,7 +308,7 @@ def test_the_words_name_every_end() -> None:
 
 
 @dataclass(frozen=True)
-class Undocumented:
+class Undocumented(JsonRecord):
     """A record one of whose fields nobody has described."""
 
     known: int

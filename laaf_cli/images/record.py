@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import computed_field
 from torch import Tensor
 
 from laaf_cli.arrays import Array
@@ -36,8 +37,6 @@ from laaf_cli.training import StopReason
 @dataclass(frozen=True, kw_only=True)
 class ImageSummary(JsonRecord):
     """What is told at the end of a classification."""
-
-    also_told = ("images_per_s",)
 
     title: str
     """The title of the spec."""
@@ -104,6 +103,7 @@ class ImageSummary(JsonRecord):
     path: str = ""
     """The run file."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def images_per_s(self) -> float:
         """Training images per second of training, not finite where there was none."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from pydantic import WithJsonSchema, computed_field
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
@@ -18,6 +19,7 @@ from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import (
     ATTRIBUTES,
     GROUP_ATTRIBUTES,
+    Attribute,
     EventSummary,
     History,
     PhaseSummary,
@@ -27,6 +29,25 @@ from laaf_cli.runfile.diagnostics import doubts
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import loss_without_recovery
 from laaf_cli.spec import RunSpec
+
+_JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: ["number", "null"]}
+
+
+def attributes_schema(table: Mapping[str, Attribute]) -> WithJsonSchema:
+    """What a mapping of attributes holds, as the layout of the run file says."""
+    properties = {
+        name: {"type": _JSON_TYPES[row.kind], "description": row.meaning}
+        for name, row in table.items()
+    }
+    return WithJsonSchema(
+        {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+    )
+
 
 N_BINS = 8
 
@@ -77,11 +98,9 @@ class TermCourse:
 class Overview(JsonRecord):
     """What is told of a run; what needs a reference is None without one."""
 
-    also_told = ("loss_without_recovery",)
-
     path: str
     """The run file."""
-    attributes: Annotated[dict[str, Any], ATTRIBUTES]
+    attributes: Annotated[dict[str, Any], attributes_schema(ATTRIBUTES)]
     """The attributes of the run file."""
     settings: RunSpec
     """The spec with the command line put in and every default written out."""
@@ -101,7 +120,7 @@ class Overview(JsonRecord):
     """The times at which the error is told apart."""
     error_at_times: dict[str, list[float]] | None
     """The relative L2 error over space at each of these times, by unknown."""
-    reference: Annotated[dict[str, Any] | None, GROUP_ATTRIBUTES["/reference"]]
+    reference: Annotated[dict[str, Any], attributes_schema(GROUP_ATTRIBUTES["/reference"])] | None
     """How the reference was computed."""
     terms: dict[str, TermCourse]
     """The terms of the loss, without their weights; `slope_recovery` is S(a)."""
@@ -167,6 +186,7 @@ class Overview(JsonRecord):
                 warnings=doubts(run.spec, history.terms, validation, found),
             )
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def loss_without_recovery(self) -> TermCourse:
         """The whole loss less W_a S(a), which never reaches zero and says nothing about the

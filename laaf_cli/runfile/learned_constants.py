@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import computed_field
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
@@ -26,8 +27,6 @@ class FoundConstant(JsonRecord):
 
     Its last records are those of the last tenth of the training, at least MIN_RECORDS.
     """
-
-    also_told = ("spread", "error", "relative_error")
 
     start: float
     """Its value before training."""
@@ -48,16 +47,19 @@ class FoundConstant(JsonRecord):
     truth: float | None
     """Its true value; None where it is not known."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def spread(self) -> float:
         """How much it still moved: the larger of standard deviation and drift."""
         return max(self.deviation, self.drift)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def error(self) -> float | None:
         """|value − truth|; None where the truth is not known."""
         return None if self.truth is None else abs(self.value - self.truth)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def relative_error(self) -> float | None:
         """|value − truth| / |truth|; None where the truth is 0 or not known."""

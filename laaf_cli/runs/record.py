@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pydantic import computed_field
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
@@ -53,8 +54,6 @@ class ScaleRange:
 @dataclass(frozen=True, kw_only=True)
 class Summary(JsonRecord):
     """What is told at the end of a run; errors are None without a reference."""
-
-    also_told = ("seconds_per_1000",)
 
     title: str
     """The title of the spec."""
@@ -127,6 +126,7 @@ class Summary(JsonRecord):
     path: str = ""
     """The run file."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def seconds_per_1000(self) -> float:
         """Seconds of training per 1000 iterations, not finite where there was none."""

@@ -50,7 +50,9 @@ Harmonics = Annotated[int, BeforeValidator(_harmonics), Field(ge=1, le=64)]
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 Equations = Annotated[

@@ -20,6 +20,7 @@ from laaf_cli.images.runfile.record import ImageHistory, SlopeSummary
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.json_record import JsonRecord
 from laaf_cli.report.methods import method_style
+from laaf_cli.report.overview import attributes_schema
 from laaf_cli.runfile import EventSummary
 
 MAX_CONFUSIONS = 10
@@ -75,7 +76,7 @@ class ImageOverview(JsonRecord):
 
     path: str
     """The run file."""
-    attributes: Annotated[dict[str, Any], IMAGE_ATTRIBUTES]
+    attributes: Annotated[dict[str, Any], attributes_schema(IMAGE_ATTRIBUTES)]
     """The attributes of the run file."""
     settings: ImageSpec
     """The spec with the command line put in and every default written out."""
