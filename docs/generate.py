@@ -156,9 +156,8 @@ def _keys(spec: type[BaseModel], known: Names) -> str:
             )
         sections = [*inside, *sections]
         title = f"### `{path}`" if path else "### The whole spec"
-        parts.append(
-            f"{title}\n\n{inspect.getdoc(model)}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
-        )
+        about = "\n\n".join(_paragraphs(inspect.getdoc(model) or ""))
+        parts.append(f"{title}\n\n{about}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}")
     return "\n\n".join(parts)
 
 
@@ -358,13 +357,18 @@ def optimizers() -> str:
     return table(("name", "meaning", "keys", "source"), rows) + "\n\n" + limit
 
 
+def _paragraphs(text: str) -> list[str]:
+    """Each on one line."""
+    return [" ".join(part.split()) for part in text.split("\n\n")]
+
+
 def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:
-    """A table of functions by name, each with the first line of its docstring."""
+    """A table of functions by name, each with the first paragraph of its docstring."""
     undocumented = [name for name, function in rows.items() if not inspect.getdoc(function)]
     if undocumented:
         raise SystemExit(f"these rows have no docstring: {', '.join(undocumented)}")
     sentences = (
-        (code(name), str(inspect.getdoc(function)).splitlines()[0])
+        (code(name), _paragraphs(str(inspect.getdoc(function)))[0])
         for name, function in rows.items()
     )
     return table(
@@ -673,11 +677,12 @@ def commands() -> str:
     parts = []
     for name, command in COMMANDS.items():
         callback = command.load()
-        what, _, example = (inspect.getdoc(callback) or "").partition("\n\nExample:")
+        *what, example = _paragraphs(inspect.getdoc(callback) or "")
+        about = "\n\n".join(what)
         arguments, rows = _parameters(callback)
         synopsis = " ".join(["laaf", name, "[OPTIONS]", *arguments])
         parts.append(
-            f"## `laaf {name}`\n\n{what}\n\n{fenced(synopsis, 'text')}\n\nExample: `{example.strip()}`"
+            f"## `laaf {name}`\n\n{about}\n\n{fenced(synopsis, 'text')}\n\nExample: `{example.removeprefix('Example: ')}`"
         )
         parts.append(table(("option", "value", "meaning"), rows))
     return "\n\n".join(parts)
