@@ -32,7 +32,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from laaf_cli.cli.app import COMMANDS
 from laaf_cli.cli.outputs import records
 from laaf_cli.cli.shell_words import in_shell_words
-from laaf_cli.cli.spec_schema import IMAGE_CHOICES, spec_schema
+from laaf_cli.cli.spec_schema import IMAGE_CHOICES, OR_FILE, spec_schema
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.expression import simplify, tokens
 from laaf_cli.expression.functions import (
@@ -75,7 +75,7 @@ from laaf_cli.runfile import (
 from laaf_cli.runs.plan import CHOICES, make_plan
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, RunSpec, Text, bundled, models, source
-from laaf_cli.spec.schema import OR_FILE, Schema
+from laaf_cli.spec.schema import Schema
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.optimizers import MAX_DENSE_PARAMETERS, OPTIMIZERS

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any, ClassVar, Union, cast
 
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import core_schema
+
+from laaf_cli.spec.schema import PlainSchema
 
 VERSION = 3
 """Version of all schemas of `--json`; a key that is renamed, removed or given another meaning
@@ -50,18 +50,8 @@ def record_schema(command: str, *records: type) -> dict[str, Any]:
     }
 
 
-class _Generator(GenerateJsonSchema):
+class _Generator(PlainSchema):
     """Refuses fields without a description."""
-
-    def generate(
-        self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
-    ) -> dict[str, Any]:
-        made: dict[str, Any] = _in_json_words(super().generate(schema, mode))
-        return made
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        del schema
-        return False
 
     def float_schema(self, schema: core_schema.FloatSchema) -> dict[str, Any]:
         """A number that is not finite is printed as null."""
@@ -77,15 +67,3 @@ class _Generator(GenerateJsonSchema):
                     "--json takes its words from"
                 )
         return made
-
-
-def _in_json_words(part: Any) -> Any:
-    """A schema whose descriptions are lines of their own and say null."""
-    if isinstance(part, list):
-        return [_in_json_words(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    made = {key: _in_json_words(value) for key, value in part.items()}
-    if isinstance(text := part.get("description"), str):
-        made["description"] = re.sub(r"\bNone\b", "null", " ".join(text.split()))
-    return made

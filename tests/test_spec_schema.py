@@ -25,7 +25,7 @@ from laaf_cli.images.spec import IMAGE_EXAMPLES, ImageSpec
 from laaf_cli.problem.conditions import KINDS
 from laaf_cli.runs.plan import CHOICES, make_plan
 from laaf_cli.spec import Condition, Override, RunSpec, Text, apply, bundled, load_as
-from laaf_cli.spec.schema import ONE_OF, resolved_schema
+from laaf_cli.spec.schema import ONE_OF, PlainSchema
 from laaf_cli.spec.source import read_yaml
 
 SCHEMA = spec_schema()
@@ -432,8 +432,11 @@ def test_a_spec_with_keys_of_both_kinds_is_one_of_an_equation(key: str) -> None:
 
 def test_settings_of_either_kind_follow_the_resolved_schema() -> None:
     for model, schema in (
-        (RunSpec, resolved_schema(RunSpec)),
-        (ImageSpec, resolved_schema(ImageSpec)),
+        (RunSpec, RunSpec.model_json_schema(mode="serialization", schema_generator=PlainSchema)),
+        (
+            ImageSpec,
+            ImageSpec.model_json_schema(mode="serialization", schema_generator=PlainSchema),
+        ),
     ):
         text = SPEC if model is RunSpec else "{images: own.npz, slopes: {recovery: false}}"
         loaded = load_as(model, Text("spec.yaml", text))

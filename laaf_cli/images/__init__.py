@@ -1,5 +1,3 @@
 """The classification of images: data sets, networks and their training, as in section 4 of the
 paper.
 """
-
-import laaf_cli.spec  # first, for it imports the spec of images

@@ -5,7 +5,7 @@ documents it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
@@ -33,20 +33,24 @@ def _harmonics(value: Any) -> Any:
     return 1 if value is True else value
 
 
-def _whole_as_float(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Expression = Annotated[StrictStr, BeforeValidator(_number_as_text)]
+# Each validator names with `json_schema_input_type` what may be written, short forms and all.
+Expression = Annotated[
+    StrictStr, BeforeValidator(_number_as_text, json_schema_input_type=StrictStr | float)
+]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME)]
 Label = Annotated[str, Field(pattern=LABEL_PATTERN, max_length=MAX_LABEL)]
-Real = Annotated[float, BeforeValidator(_whole_as_float), Field(allow_inf_nan=False)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[Real, Field(ge=0)]
 Positive = Annotated[Real, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
-Harmonics = Annotated[int, BeforeValidator(_harmonics), Field(ge=1, le=64)]
+Harmonics = Annotated[
+    Annotated[int, Field(ge=1, le=64)],
+    BeforeValidator(
+        _harmonics, json_schema_input_type=Literal[True] | Annotated[int, Field(ge=1, le=64)]
+    ),
+]
 
 
 class Strict(BaseModel):
@@ -55,11 +59,18 @@ class Strict(BaseModel):
     )
 
 
+_Item = TypeVar("_Item")
+Many = Annotated[list[_Item], Field(min_length=1, max_length=MAX_ENTRIES)]
+Faces = Annotated[
+    Many[StrictStr],
+    BeforeValidator(_one_or_many, json_schema_input_type=StrictStr | Many[StrictStr]),
+]
 Equations = Annotated[
-    list[Expression], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)
+    Many[Expression],
+    BeforeValidator(_one_or_many, json_schema_input_type=Expression | Many[Expression]),
 ]
 Names = Annotated[
-    list[Name], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_ENTRIES)
+    Many[Name], BeforeValidator(_one_or_many, json_schema_input_type=Name | Many[Name])
 ]
 
 
@@ -70,14 +81,7 @@ class Condition(Strict):
     One of `where`, `at`, `periodic`, `integral` and `data` says which of these it is.
     """
 
-    where: (
-        Annotated[
-            list[StrictStr],
-            BeforeValidator(_one_or_many),
-            Field(min_length=1, max_length=MAX_ENTRIES),
-        ]
-        | None
-    ) = Field(
+    where: Faces | None = Field(
         None,
         description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space",
     )
@@ -282,9 +286,9 @@ class Slopes(Strict):
         NLAAF.name, description=", ".join(row.description for row in SLOPE_KINDS.values())
     )
     n: Annotated[Real, Field(ge=1)] = Field(10.0, description="the scale n; slopes start at 1/n")
-    recovery: Annotated[Recovery | None, BeforeValidator(_recovery)] = Field(
-        default_factory=Recovery, description="the slope recovery term, or `false` for none"
-    )
+    recovery: Annotated[
+        Recovery | None, BeforeValidator(_recovery, json_schema_input_type=Recovery | bool | None)
+    ] = Field(default_factory=Recovery, description="the slope recovery term, or `false` for none")
 
     @property
     def row(self) -> SlopeKind:
@@ -341,9 +345,11 @@ class Weights(Strict):
         max_length=MAX_ENTRIES,
         description="weight of an equation's mean square (W_F), 1 where absent",
     )
-    balance: Annotated[Balance, BeforeValidator(_balance)] = Field(
-        default_factory=lambda: Balance(method=NO_BALANCE),
-        description="weights that adapt, on top of those given",
+    balance: Annotated[Balance, BeforeValidator(_balance, json_schema_input_type=str | Balance)] = (
+        Field(
+            default_factory=lambda: Balance(method=NO_BALANCE),
+            description="weights that adapt, on top of those given",
+        )
     )
 
 
@@ -373,7 +379,9 @@ class Phase(Strict):
         None,
         description="the (first) learning rate, where the optimizer takes one; 0.001 where absent",
     )
-    schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Field(
+    schedule: Annotated[
+        Schedule, BeforeValidator(_schedule, json_schema_input_type=str | Schedule)
+    ] = Field(
         default_factory=lambda: Schedule(kind="constant"), description="a law of the learning rate"
     )
     interior: Count | None = Field(
@@ -444,7 +452,10 @@ def _checkpoint(value: Any) -> Any:
     return None if value is False else value
 
 
-MaybeCheckpoint = Annotated[Checkpoint | None, BeforeValidator(_checkpoint)]
+MaybeCheckpoint = Annotated[
+    Checkpoint | None,
+    BeforeValidator(_checkpoint, json_schema_input_type=Checkpoint | Literal[False] | None),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Literal["float32", "float64"]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -556,7 +567,9 @@ class RunSpec(Problem):
         default_factory=Checkpoint,
         description="how often the training is kept while it goes on; `false` keeps none",
     )
-    reference: Annotated[Reference, BeforeValidator(_reference)] = Field(
+    reference: Annotated[
+        Reference, BeforeValidator(_reference, json_schema_input_type=str | Reference | None)
+    ] = Field(
         default_factory=lambda: Reference(kind="auto"), description="the independent solution"
     )
     evaluation: Evaluation = Field(

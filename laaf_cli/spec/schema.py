@@ -1,25 +1,21 @@
-"""The spec as JSON Schema: what a person may write, for editors, and the settings that a run
-resolves it to.
-"""
+"""The spec as JSON Schema: what a person may write, for editors."""
 
 from __future__ import annotations
 
-import inspect
-import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic_core import core_schema
 
+<<<<<<< HEAD
 from laaf_cli.runs.task import TASKS
+=======
+>>>>>>> dbbfed2 (Let pydantic write the schema of the spec, short forms and all)
 from laaf_cli.spec import models
 from laaf_cli.spec.source import KeyPath
-
-EDITORS = "http://json-schema.org/draft-07/schema#"
-"""The draft that editors know; of later ones VS Code says that it does not fully support them."""
 
 Schema = dict[str, Any]
 
@@ -35,6 +31,7 @@ NEVER_EMPTY = (models.Condition, models.Data)
 that is none.
 """
 
+<<<<<<< HEAD
 OR_FILE: dict[KeyPath, Schema] = {("images",): {"type": "string", "pattern": r"\.[nN][pP][zZ]"}}
 """Keys that take a file beside the names of a table."""
 
@@ -234,32 +231,147 @@ _SPELLINGS: dict[Any, Schema] = {
         "type": "string",
         "pattern": r"^(?=.*[_eE])[-+]?([0-9]+(_[0-9]+)*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$",
     },
+=======
+_INT_AS_TEXT = {"type": "string", "pattern": "^[-+]?[0-9]+(_[0-9]+)+$"}
+_FLOAT_AS_TEXT = {
+    "type": "string",
+    "pattern": r"^(?=.*[_eE])[-+]?([0-9]+(_[0-9]+)*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$",
+>>>>>>> dbbfed2 (Let pydantic write the schema of the spec, short forms and all)
 }
 """Numbers that other readers of YAML take for text: `10_000`, and with YAML 1.1 `1e-3`."""
 
-
-def _or(*options: Schema) -> Callable[[Schema, _Names], Schema]:
-    """A short form beside the long one."""
-    return lambda schema, _: {"anyOf": [*options, schema]}
+_NULL = {"type": "null"}
 
 
-def _or_name(schema: Schema, names: _Names) -> Schema:
-    return {"anyOf": [names.schema(), schema]}
+def written_schema(
+    spec: type[BaseModel],
+    choices: Mapping[KeyPath, tuple[str, ...]],
+    or_file: Mapping[KeyPath, Schema] | None = None,
+) -> Schema:
+    """What may stand in a spec, short forms included, in the draft 7 of JSON Schema, without
+    definitions.
+
+    choices: by path (`*` for any item) the names of a table that a key takes. or_file: what else
+    such a key takes. Never stricter than the loader: what needs more than one key to be seen, as a
+    name that is not declared, it leaves to that.
+    """
+    schema = spec.model_json_schema(schema_generator=_WrittenSchema)
+    return _Places(choices, or_file or {}, schema.pop("$defs")).schema(schema, ())
 
 
-def _or_item(schema: Schema, _: _Names) -> Schema:
-    return {"anyOf": [schema["items"], schema]}
+class PlainSchema(GenerateJsonSchema):
+    """Descriptions on one line, names of keys as a schema of names, no titles of fields."""
+
+    def generate(
+        self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
+    ) -> Schema:
+        made: Schema = _on_one_line(super().generate(schema, mode))
+        return made
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        del schema
+        return False
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> Schema:
+        made: Schema = {
+            "type": "object",
+            "additionalProperties": self.generate_inner(schema["values_schema"]),
+        }
+        names = self.generate_inner(schema["keys_schema"])
+        if limits := {key: value for key, value in names.items() if key != "type"}:
+            made["propertyNames"] = limits
+        self.update_with_validations(made, schema, self.ValidationsMapping.object)
+        return made
 
 
-_SHORT_FORMS: dict[Any, Callable[[Schema, _Names], Schema]] = {
-    models._number_as_text: _or({"type": "number"}),
-    models._whole_as_float: lambda schema, _: schema,  # to JSON Schema a whole number is a number
-    models._one_or_many: _or_item,
-    models._harmonics: _or({"const": True}),
-    models._recovery: _or({"type": ["boolean", "null"]}),
-    models._checkpoint: _or({"enum": [False, None]}),
-    models._balance: _or_name,
-    models._schedule: _or_name,
-    models._reference: lambda schema, names: nullable(_or_name(schema, names)),
-}
-"""What a value may be besides its long form, by the function that turns the one into the other."""
+def _on_one_line(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_on_one_line(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made = {key: _on_one_line(value) for key, value in part.items()}
+    if isinstance(text := part.get("description"), str):
+        made["description"] = "\n\n".join(" ".join(p.split()) for p in text.split("\n\n"))
+    return made
+
+
+class _WrittenSchema(PlainSchema):
+    """What a person may write."""
+
+    def int_schema(self, schema: core_schema.IntSchema) -> Schema:
+        return {"anyOf": [super().int_schema(schema), _INT_AS_TEXT]}
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> Schema:
+        return {"anyOf": [super().float_schema(schema), _FLOAT_AS_TEXT]}
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
+        made = super().default_schema(schema)
+        return {k: v for k, v in made.items() if k != "default" or v not in (None, "")}
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
+        made, model = super().model_schema(schema), schema["cls"]
+        if model in NEVER_EMPTY:
+            for part in made["properties"].values():
+                if "anyOf" in part:
+                    part["anyOf"] = [option for option in part["anyOf"] if option != _NULL]
+        if model in ONE_OF:
+            required = [key for key in made.get("required", []) if key not in ONE_OF[model]]
+            made |= {"required": required, "anyOf": [{"required": [key]} for key in ONE_OF[model]]}
+        return made
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Puts into a schema what depends on the place in the spec: the names that a key takes."""
+
+    choices: Mapping[KeyPath, tuple[str, ...]]
+    or_file: Mapping[KeyPath, Schema]
+    definitions: Schema
+
+    def schema(self, part: Schema, path: KeyPath) -> Schema:
+        """A schema at a path, its definitions put in."""
+        made = dict(part)
+        if "$ref" in made:
+            made = self.definitions[made.pop("$ref").rpartition("/")[2]] | made
+        made.pop("title", None)
+        if "properties" in made:
+            properties = made["properties"].items()
+            made["properties"] = {name: self.schema(of, (*path, name)) for name, of in properties}
+        for key in ("items", "additionalProperties"):
+            if isinstance(made.get(key), dict):
+                made[key] = self.schema(made[key], (*path, "*"))
+        if "anyOf" in made and "properties" not in made:
+            options = [self.schema(option, path) for option in made.pop("anyOf")]
+            made |= _any_of(options)
+        if made.get("type") == "string" and not {"enum", "pattern"} & made.keys():
+            return self._named(made, path)
+        return made
+
+    def _named(self, text: Schema, path: KeyPath) -> Schema:
+        for place in (path, (*path, "kind"), (*path, "method")):
+            if place in self.choices:
+                names = {"type": "string", "enum": list(self.choices[place])}
+                return (
+                    text | names
+                    if path not in self.or_file
+                    else (
+                        {"description": text["description"], "anyOf": [names, self.or_file[path]]}
+                    )
+                )
+        return text
+
+
+def _any_of(options: list[Schema]) -> Schema:
+    """Any of some schemas; a single one that may be null names its place in the faults."""
+    flat: list[Schema] = []
+    for option in options:
+        flat += option["anyOf"] if option.keys() == {"anyOf"} else [option]
+    given = [option for option in flat if option != _NULL]
+    if len(given) > 1 or "type" not in given[0]:
+        return {"anyOf": flat}
+    one = given[0]
+    if given == flat:
+        return one
+    kinds = one["type"] if isinstance(one["type"], list) else [one["type"]]
+    names = {"enum": [*one["enum"], None]} if "enum" in one else {}
+    return one | {"type": [*kinds, "null"]} | names
