@@ -41,7 +41,7 @@ def test_table_1_is_the_set_up_of_section_3_2() -> None:
         assert [run.plan.spec.seed for run in planned] == [0, 1]
         spec = planned[0].plan.spec
         assert (spec.slopes.kind, planned[0].plan.recovery is not None) == (
-            column.kind,
+            column.kind.name,
             column.recovery,
         )
         assert (spec.slopes.n, spec.network.hidden, spec.network.activation) == (
@@ -119,7 +119,7 @@ def test_variants(variant: dict[str, object], name: str, holds: object) -> None:
     (run,) = next(
         runs
         for column, runs in by_column.items()
-        if (column.kind, column.recovery) == ("llaaf", True)
+        if (column.kind.name, column.recovery) == ("llaaf", True)
     )
     assert holds(run.plan.spec)  # type: ignore[operator]
     assert name in run.path.name
@@ -206,12 +206,12 @@ def test_every_n_with_every_form_of_slope_recovery() -> None:
     assert len({run.path for planned in by_column.values() for run in planned}) == 56
     for column, planned in by_column.items():
         slopes = planned[0].plan.spec.slopes
-        if column.kind != "fixed":
+        if column.kind.is_adaptive:
             assert slopes.n == float(column.n or "nan")
         assert (planned[0].plan.recovery.form if planned[0].plan.recovery else None) == column.form
-    assert [column.label for column in by_column if column.kind == "gaaf" and column.recovery] == [
-        f"GAAF, n = {n} + recovery (mean)" for n in (1, 5, 10)
-    ]
+    assert [
+        column.label for column in by_column if column.kind.name == "gaaf" and column.recovery
+    ] == [f"GAAF, n = {n} + recovery (mean)" for n in (1, 5, 10)]
     assert [column.label for column in by_column if column.published in TABLE1.errors] == [
         "fixed", "GAAF, n = 10", "L-LAAF, n = 10", "N-LAAF, n = 10",
         "L-LAAF, n = 10 + recovery (mean)", "N-LAAF, n = 10 + recovery (mean)",

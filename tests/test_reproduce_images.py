@@ -251,7 +251,7 @@ def test_page_and_figure(first: Outcome, folder: Path) -> None:
         )
         runs = [
             ImageResult.read(path)
-            for path in sorted((folder / "runs").glob(f"*-{column.kind}-*.h5"))
+            for path in sorted((folder / "runs").glob(f"*-{column.kind.name}-*.h5"))
         ]
         losses = [run.training_loss for run in runs]
         assert row[1:3] == ["2", "0"]
