@@ -11,23 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import (
-    cifar_pickle,
-    cifar_records,
-    gzipped,
-    idx,
-    npy,
-    npz,
-    semeion,
-    sha256,
-    tar_gz,
-    zipped,
-)
+from image_files import cifar_records, gzipped, idx, npy, npz, semeion, sha256, tar_gz, zipped
 
-from laaf_cli.errors import DataSetError, ExitCode
+from laaf_cli.errors import DataSetError, ExitCode, MissingDataError
 from laaf_cli.images.data import DATASETS, DataSet, ImageData, default_data_dir, load_images
-from laaf_cli.images.data.cifar import read_cifar
-from laaf_cli.images.data.cifar_sets import make_piece
+from laaf_cli.images.data.cifar_sets import make_part
 from laaf_cli.images.data.idx import read_idx_images
 from laaf_cli.images.data.mnist_sets import make_data_set
 from laaf_cli.images.data.published import Form, Part, Piece, PublishedFile, checksum_of
@@ -69,9 +57,7 @@ PIXELS = {
 }
 LABELS = {name: RNG.permutation(np.repeat(np.arange(10), 2)) for name in PIXELS}
 RECORDS = {name: cifar_records(PIXELS[name], LABELS[name]) for name in PIXELS}
-PICKLES = {name: cifar_pickle(PIXELS[name], labels=LABELS[name]) for name in PIXELS}
 BINARY = tar_gz({f"cifar-10-batches-bin/{name}.bin": content for name, content in RECORDS.items()})
-PYTHON = tar_gz({f"cifar-10-batches-py/{name}": content for name, content in PICKLES.items()})
 
 
 def _file(
@@ -83,35 +69,13 @@ def _file(
 
 
 def _small_cifar() -> DataSet:
-    archives = (
-        Form(
-            file=_file("cifar-10-binary.tar.gz", BINARY, urls=("http://127.0.0.1:9/b",)),
-            packing="tar.gz",
-            member="cifar-10-batches-bin",
-        ),
-        Form(
-            file=_file("cifar-10-python.tar.gz", PYTHON),
-            packing="tar.gz",
-            member="cifar-10-batches-py",
-        ),
+    archive = Form(
+        file=_file("cifar-10-binary.tar.gz", BINARY, urls=("http://127.0.0.1:9/b",)),
+        packing="tar.gz",
+        member="cifar-10-batches-bin",
     )
     parts = tuple(
-        Part(
-            name,
-            BATCH,
-            (
-                make_piece(
-                    name,
-                    BATCH,
-                    checksum_of(RECORDS[name], "sha1"),
-                    _file(name, PICKLES[name], "md5"),
-                    archives,
-                    ("labels",),
-                ),
-            ),
-            partial(read_cifar, n_classes=10),
-        )
-        for name in PIXELS
+        make_part(name, BATCH, checksum_of(RECORDS[name], "sha1"), archive, 10) for name in PIXELS
     )
     return replace(DATASETS["cifar-10"], train=parts[:2], test=parts[2:])
 
@@ -187,8 +151,6 @@ def test_the_mnist_family_in_every_place(tmp_path: Path, prefix: str, packed: bo
     assert np.array_equal(data.train.pixels, train.pixels)
     assert np.array_equal(data.train.labels, train.labels)
     assert len(data.test) == N_TEST
-    assert data.subset == ""
-    assert data.unfetched == ""
     written = mnist_files("", packed=packed)
     assert data.files == {name: sha256(content) for name, content in written.items()}
 
@@ -201,12 +163,10 @@ CIFAR_FORMS = {
     "xz": {f"cifar-10/{name}.bin.xz": lzma.compress(content) for name, content in RECORDS.items()},
     "gzip": {f"{name}.bin.gz": gzipped(content) for name, content in RECORDS.items()},
     "the binary archive": {"cifar-10/cifar-10-binary.tar.gz": BINARY},
-    "pickles": {f"cifar-10-batches-py/{name}": content for name, content in PICKLES.items()},
-    "the Python archive": {"cifar-10-python.tar.gz": PYTHON},
     "some of each": {
         "data_batch_1.bin": RECORDS["data_batch_1"],
-        "cifar-10/cifar-10-batches-py/data_batch_2": PICKLES["data_batch_2"],
-        "cifar-10/cifar-10-python.tar.gz": PYTHON,
+        "cifar-10/cifar-10-batches-bin/data_batch_2.bin": RECORDS["data_batch_2"],
+        "cifar-10/cifar-10-binary.tar.gz": BINARY,
     },
 }
 
@@ -219,7 +179,6 @@ def test_cifar_is_the_same_in_every_form(tmp_path: Path, form: str) -> None:
         np.concatenate([PIXELS["data_batch_1"], PIXELS["data_batch_2"]]),
     )
     assert np.array_equal(data.test.labels, LABELS["test_batch"])
-    assert data.subset == ""
     (tmp_path / "other").mkdir()
     assert (
         data.fingerprint
@@ -259,10 +218,10 @@ def test_files_of_another_set_in_the_same_folder_are_left_alone(tmp_path: Path) 
     """MNIST and its successors have files of the same names."""
     for packed in (True, False):
         put(tmp_path, mnist_files("", packed=packed, name="kmnist"))
-        assert load("kmnist", tmp_path).subset == ""
+        assert load("kmnist", tmp_path).files
         with pytest.raises(DataSetError, match="MNIST is not all in"):
             load("mnist", tmp_path)
-    assert load("mnist", put(tmp_path, mnist_files("mnist/"))).subset == ""
+    assert load("mnist", put(tmp_path, mnist_files("mnist/"))).files
     put(tmp_path, mnist_files("mnist/", name="kmnist"))
     with pytest.raises(
         DataSetError,
@@ -280,42 +239,20 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 # --- parts of a set
 
-
-def test_some_of_the_batches(tmp_path: Path) -> None:
-    put(
-        tmp_path, {f"cifar-10/{name}.bin": RECORDS[name] for name in ("data_batch_2", "test_batch")}
-    )
-    data = load("cifar-10", tmp_path)
-    assert data.subset == "20 of 40 training images (data_batch_2)"
-    assert np.array_equal(data.train.labels, LABELS["data_batch_2"])
-    assert len(data.test) == BATCH
-    assert data.unfetched == ""
+BATCHES = [f"{name}.bin" for name in PIXELS]
 
 
-def test_test_images_alone_are_split_by_class(tmp_path: Path) -> None:
-    labels = np.repeat(np.arange(10), 10)
-    pixels = np.arange(100, dtype=np.uint8)[:, None].repeat(3072, 1)
-    records = cifar_records(pixels, labels)
-    row = DATASETS["cifar-10"]
-    piece = replace(row.test[0].pieces[0], size=len(records), checksum=checksum_of(records, "sha1"))
-    piece = replace(piece, forms=(Form(file=_file("test_batch.bin", records)), *piece.forms[3:]))
-    DATASETS["cifar-10"] = replace(row, test=(replace(row.test[0], n=100, pieces=(piece,)),))
-    data = load("cifar-10", put(tmp_path, {"test_batch.bin": records}))
-    assert data.subset == (
-        "80 of the 100 test images for training and the other 20 for testing, as the 40 training images are missing; "
-        "not comparable with published figures"
-    )
-    assert list(np.bincount(data.train.labels)) == [8] * 10
-    assert list(data.test.pixels[:, 0, 0, 0]) == [i for i in range(100) if i % 10 >= 8]
-    assert list(data.train.pixels[:, 0, 0, 0]) == [i for i in range(100) if i % 10 < 8]
-
-
-def test_too_little_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    put(tmp_path, {"cifar-10/data_batch_1.bin": RECORDS["data_batch_1"]})
-    with pytest.raises(DataSetError) as caught:
+@pytest.mark.parametrize("there", [[], BATCHES[:1], BATCHES[1:], BATCHES[:2], BATCHES[2:]])
+def test_a_part_is_refused_with_what_is_missing_and_where_it_is_to_be_had(
+    tmp_path: Path, there: list[str]
+) -> None:
+    put(tmp_path, {f"cifar-10/{name}": RECORDS[name[:-4]] for name in there})
+    with pytest.raises(MissingDataError) as caught:
         load("cifar-10", tmp_path)
+    lacking = [name for name in BATCHES if name not in there]
+    names = f"{', '.join(lacking)} {'are' if len(lacking) > 1 else 'is'}"
     assert str(caught.value) == (
-        f"CIFAR-10 is not all in {tmp_path}, and nothing is fetched.\n"
+        f"CIFAR-10 is not all in {tmp_path}: {names} missing, and nothing is fetched.\n"
         "Download\n"
         f"  cifar-10-binary.tar.gz ({len(BINARY):,} bytes) from http://127.0.0.1:9/b\n"
         f"and put it into {tmp_path}/cifar-10; or name a folder with it by `data_dir='DIR'`."
@@ -348,12 +285,6 @@ WRONG: dict[str, tuple[str, dict[str, bytes], str, Callable[[], str]]] = {
         CIFAR_FORMS["records"],
         "cifar-10/data_batch_2.bin",
         lambda: "the sha1 is ",
-    ),
-    "a flipped byte of a pickle": (
-        "cifar-10",
-        CIFAR_FORMS["pickles"],
-        "cifar-10-batches-py/test_batch",
-        lambda: "the md5 is ",
     ),
     "a flipped byte of an archive": (
         "cifar-10",
@@ -441,7 +372,7 @@ def test_a_path_that_cannot_be(tmp_path: Path) -> None:
 
 def test_directories_with_the_names_of_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "data_batch_1").mkdir()
-    assert load("cifar-10", put(tmp_path, CIFAR_FORMS["pickles"])).subset == ""
+    assert load("cifar-10", put(tmp_path, CIFAR_FORMS["records in a folder of their own"])).files
 
 
 def test_a_set_with_other_numbers_of_images_is_refused(tmp_path: Path) -> None:
@@ -476,7 +407,7 @@ def test_the_folder_of_the_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("LAAF_DATA_DIR", str(tmp_path))
     assert default_data_dir() == tmp_path
     put(tmp_path, mnist_files("mnist/"))
-    assert load_images("mnist", download=False).subset == ""
+    assert load_images("mnist", download=False).files
     monkeypatch.delenv("LAAF_DATA_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_data_dir().name == "laaf"

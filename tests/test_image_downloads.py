@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from image_files import cifar_records, gzipped, idx, tar_gz
 
-from laaf_cli.errors import DataSetError
+from laaf_cli.errors import DataSetError, MissingDataError
 from laaf_cli.images.data import DATASETS, download, load_images
-from laaf_cli.images.data.cifar_sets import make_piece
+from laaf_cli.images.data.cifar_sets import make_part
 from laaf_cli.images.data.download import CHUNK, fetch
 from laaf_cli.images.data.idx import read_idx_images
 from laaf_cli.images.data.published import Form, Part, Piece, PublishedFile, checksum_of
@@ -309,8 +309,6 @@ def test_what_is_missing_is_fetched_once(
     (tmp_path / there).write_bytes(IMAGES[there])
     data = load_images("mnist", tmp_path)
     assert len(data.train) == 4
-    assert data.subset == ""
-    assert data.unfetched == ""
     assert left(tmp_path) == sorted(
         ["mnist", there, *(f"mnist/{name}" for name in IMAGES if name != there)]
     )
@@ -340,7 +338,8 @@ def test_what_cannot_be_fetched_is_said_with_what_to_do(
         load_images("mnist", tmp_path)
     text = str(caught.value)
     first = (
-        f"MNIST is not all in {tmp_path}, and it could not be fetched (train-labels-idx1-ubyte.gz: "
+        f"MNIST is not all in {tmp_path}: train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+        "t10k-labels-idx1-ubyte are missing, and it could not be fetched (train-labels-idx1-ubyte.gz: "
         "127.0.0.1 cannot be reached; 127.0.0.1 answers: 403 Client Error: Forbidden)."
     )
     assert text.startswith(f"{first}\nDownload\n  train-labels-idx1-ubyte.gz (")
@@ -372,33 +371,21 @@ def test_the_rest_of_a_part_is_fetched_or_its_lack_told(
     )
     row = DATASETS["cifar-10"]
     parts = tuple(
-        replace(
-            part,
-            n=20,
-            pieces=(
-                make_piece(
-                    name,
-                    20,
-                    checksum_of(content, "sha1"),
-                    PublishedFile(name=name, size=1, checksum="md5:"),
-                    (form, replace(form, file=PublishedFile(name="none"))),
-                    ("labels",),
-                ),
-            ),
-        )
-        for part, (name, content) in zip(row.train[:3], BATCHES.items(), strict=True)
+        make_part(name, 20, checksum_of(content, "sha1"), form, 10)
+        for name, content in BATCHES.items()
     )
     monkeypatch.setitem(DATASETS, "cifar-10", replace(row, train=parts[:2], test=parts[2:]))
     for name in ("data_batch_1", "test_batch"):
         (tmp_path / f"{name}.bin").write_bytes(BATCHES[name])
-    data = load_images("cifar-10", tmp_path)
-    assert server.asked == ["/all"]
-    assert len(data.test) == 20
     if is_up:
-        assert (len(data.train), data.subset, data.unfetched) == (40, "", "")
+        data = load_images("cifar-10", tmp_path)
+        assert (len(data.train), len(data.test)) == (40, 20)
     else:
-        assert (len(data.train), data.subset) == (20, "20 of 40 training images (data_batch_1)")
-        assert (
-            data.unfetched
-            == "cifar-10-binary.tar.gz: 127.0.0.1 answers: 500 Server Error: Internal Server Error"
+        with pytest.raises(MissingDataError) as caught:
+            load_images("cifar-10", tmp_path)
+        assert str(caught.value).startswith(
+            f"CIFAR-10 is not all in {tmp_path}: data_batch_2.bin is missing, and it could not be "
+            "fetched (cifar-10-binary.tar.gz: 127.0.0.1 answers: 500 Server Error: Internal "
+            "Server Error).\n"
         )
+    assert server.asked == ["/all"]

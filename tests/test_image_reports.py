@@ -223,25 +223,6 @@ def test_data_sets_of_one_spec_are_told_apart() -> None:
     assert told == ["digits, images mnist", "digits, images kmnist"]
 
 
-def test_a_part_of_a_data_set_is_another_problem_and_never_ranked_in_silence(
-    folder: Path, tmp_path: Path
-) -> None:
-    part = replace(DATA, train=DATA.train.at(np.arange(32)), subset="32 of 64 training images")
-    execute(image_plan("slopes.kind=fixed", data=part)).save(tmp_path / "part.h5")
-    runs = [RunSummary.read(folder / "fixed-0.h5"), RunSummary.read(tmp_path / "part.h5")]
-    names = "stripes, all of it: 1, stripes, 32 of 64 training images: 1"
-    with pytest.raises(
-        RunFileError, match=f"these are runs of 2 problems \\({names}\\), and errors of different"
-    ):
-        compare(runs)
-    (flag,) = compare(runs, mixed=True).flags
-    assert flag == (
-        "stripes, 32 of 64 training images: a result on a part of the data set, not comparable with published ones: "
-        "32 of 64 training images"
-    )
-    assert len(compare(runs[1:]).flags) == 1
-
-
 def test_equations_and_images_stand_in_one_table_only_when_mixed(
     laaf: Laaf, folder: Path, equation: Path
 ) -> None:
@@ -385,13 +366,12 @@ def test_show_prints_the_spec_byte_for_byte(laaf: Laaf, folder: Path) -> None:
 def test_doubts_of_a_run_of_images_are_told(
     laaf: Laaf, finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path: Path
 ) -> None:
-    guessing = copied(finished["fixed", 0], tmp_path / "a.h5", test_error=0.65, subset="half of it")
+    guessing = copied(finished["fixed", 0], tmp_path / "a.h5", test_error=0.65)
     told = laaf("show", guessing).err
     assert (
         "warning: 65.0% of the test images are classified wrongly, hardly fewer than by guessing"
         in told
     )
-    assert "not comparable with published ones: half of it" in told
     stopped = copied(
         finished["fixed", 0], tmp_path / "b.h5", test_error=0.65, stop_reason="interrupted"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,7 +16,6 @@ from image_runs import SPEC, different, image_plan, write_images
 from laaf_process import LaafProcess
 
 from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip
-from laaf_cli.images.data import ImageData, load_images
 from laaf_cli.images.plan import ImagePlan
 from laaf_cli.images.resumption import ImageResumeOptions, resume
 from laaf_cli.images.runfile.read import ImageRunFile
@@ -244,24 +242,6 @@ def test_the_images_are_found_from_elsewhere(
     assert laaf("classify", "digits.yaml", "-e", 1, "-o", "run.h5", "-q").code == 0
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert laaf("resume", "../run.h5", "-e", 1, "-q").code == 0
-
-
-@pytest.mark.parametrize("subset", ["", "half of it"])
-def test_a_part_of_a_data_set_is_gone_on_with_as_it_is(
-    tmp_path: Path, subset: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the rest of it, which would be fetched, it would be another problem."""
-    images = replace(load_images(write_images(tmp_path)), subset=subset)
-    asked: list[bool] = []
-
-    def loaded(*_: object, download: bool, **_options: object) -> ImageData:
-        asked.append(download)
-        return images
-
-    monkeypatch.setattr("laaf_cli.images.plan.load_images", loaded)
-    execute(image_plan(tmp_path, "training.epochs=1", "model.width=2")).save(tmp_path / "run.h5")
-    resume(PastImageRun.read(tmp_path / "run.h5"), ImageResumeOptions(epochs=1))
-    assert asked == [True, not subset]
 
 
 def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:

@@ -30,8 +30,6 @@ from laaf_cli.paper.images.results import ImageResult, against_fixed
 from laaf_cli.runs.lifecycle import identity
 from laaf_cli.sweep import PlannedRun
 
-PART = "10 of 1,000 training images"
-
 
 def images(dataset: str, n: int, seed: int) -> Images:
     random = np.random.default_rng(seed)
@@ -39,22 +37,18 @@ def images(dataset: str, n: int, seed: int) -> Images:
     return Images(pixels, np.arange(n) % len(DATASETS[dataset].classes))
 
 
-def few(dataset: str, subset: str = "") -> ImageData:
+def few(dataset: str) -> ImageData:
     """A handful of images of the published shape."""
     train, test = images(dataset, 10, 0), images(dataset, 20, 1)
     return ImageData(
-        train=train,
-        test=test,
-        classes=DATASETS[dataset].classes,
-        files={"few": "0" * 64},
-        subset=subset,
+        train=train, test=test, classes=DATASETS[dataset].classes, files={"few": "0" * 64}
     )
 
 
 @pytest.fixture
 def there(monkeypatch: pytest.MonkeyPatch) -> dict[str, ImageData]:
-    """The data sets that are there: Semeion, and a part of CIFAR-10; no network."""
-    found = {"semeion": few("semeion"), "cifar-10": few("cifar-10", PART)}
+    """The data sets that are there: Semeion and CIFAR-10; no network."""
+    found = {"semeion": few("semeion"), "cifar-10": few("cifar-10")}
 
     def load(
         name: str, folder: Path | None = None, *, download: bool = True, progress: object = None
@@ -157,8 +151,7 @@ def test_what_is_left_out_is_told() -> None:
             f"`classify({name!r})` fetches it."
             for name in PAPER_DATASETS
             if name not in planned.by_dataset
-        ),
-        f"CIFAR-10 is not whole: {PART}.",
+        )
     ]
 
 
@@ -307,7 +300,6 @@ def result(kind: str, seed: int, loss: float, error: float, **other: object) -> 
         n_parameters=7,
         n_slopes=1,
         images=(8, 9),
-        subset="",
         device="cpu, float32",
         made="cpu",
     )
@@ -371,18 +363,10 @@ def page_of(runs: dict[Column, list[ImageResult]], left_out: Sequence[str] = ())
     ).markdown("a.png")
 
 
-def test_page_tells_of_subsets_and_single_seeds() -> None:
-    part = {
-        column: [replace(run, subset=PART) for run in runs] for column, runs in results(1).items()
-    }
-    page = page_of(part, ["Left out: MNIST."])
-    assert "## Semeion, a subset\n" in page
-    assert f"**A subset**: {PART}.\n" in page
+def test_page_tells_of_single_seeds() -> None:
+    page = page_of(results(1), ["Left out: MNIST."])
+    assert "## Semeion\n" in page
     assert "- Left out: MNIST.\n" in page
-    assert (
-        "- Some data sets are subsets, and their numbers are not comparable with those of the whole sets."
-        in page
-    )
     assert "which here is one seed: there is no band" in page
     assert "a band of" not in page
     assert "| fixed | 1 | 0 | 0.1 | - | 20.00 % |" in page
@@ -393,7 +377,6 @@ def test_page_tells_of_subsets_and_single_seeds() -> None:
         in page
     )
     assert "a band of ± 2 sample standard deviations" in page
-    assert "subset" not in page
 
 
 def test_figures_of_one_and_of_seven_data_sets(tmp_path: Path) -> None:
