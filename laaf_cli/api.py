@@ -28,6 +28,7 @@ from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.errors import SpecError as SpecError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.metrics import relative_l2
+from laaf_cli.network.slope_kinds import is_fixed
 from laaf_cli.problem import Places
 from laaf_cli.report import comparison as comparisons
 from laaf_cli.report.comparison_table import text_tables
@@ -264,7 +265,7 @@ def sweep(
                 EquationSettings(
                     slopes=kind,
                     n=scale,
-                    slope_recovery=None if kind == "fixed" else recovery,
+                    slope_recovery=None if is_fixed(kind) else recovery,
                     assignments=_assignments(set),
                 ).overrides(text)
             )
