@@ -61,7 +61,7 @@ from laaf_cli.problem import SAMPLER_CHOICES
 from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
-from laaf_cli.reference import AUTO, NO_REFERENCE, REFERENCES
+from laaf_cli.references import AUTO, NO_REFERENCE, REFERENCES
 from laaf_cli.report.figures import KINDS
 from laaf_cli.runfile import (
     ATTRIBUTES,

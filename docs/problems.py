@@ -23,7 +23,7 @@ from laaf_cli.report.figures.save import save
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Override, bundled
-from laaf_cli.sweep import LocalProcesses, Outcome, PlannedRun, State, sweep
+from laaf_cli.sweeps import LocalProcesses, Outcome, PlannedRun, State, sweep
 
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "problems.md", DOCS / "images" / "problems"

@@ -24,7 +24,7 @@ from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import spread
-from laaf_cli.sweep import LocalProcesses, Outcome, PlannedRun, State, sweep
+from laaf_cli.sweeps import LocalProcesses, Outcome, PlannedRun, State, sweep
 
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "reproduction.md", DOCS / "images"

@@ -15,7 +15,7 @@ from laaf_cli.paper.claims import Errors, Judgement, judge
 from laaf_cli.paper.columns import FIXED, SEVEN
 from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, compare_pairs, holm, spread
 from laaf_cli.runfile import RunFile
-from laaf_cli.sweep import PlannedRun
+from laaf_cli.sweeps import PlannedRun
 
 Planned = Mapping[int, Mapping[Column, Sequence[PlannedRun]]]
 """The runs by number of iterations, then by method; one for each seed."""

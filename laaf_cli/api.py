@@ -46,7 +46,7 @@ from laaf_cli.runs.settings import EquationSettings
 from laaf_cli.runs.solution import TrainedNetwork, restore
 from laaf_cli.spec import Override, Text, bundled
 from laaf_cli.spec.objects import as_yaml, text_of
-from laaf_cli.sweep import Alternative, plan_runs, train_runs
+from laaf_cli.sweeps import Alternative, plan_runs, train_runs
 from laaf_cli.terminal.messages import messages
 from laaf_cli.terminal.progress import make_progress
 from laaf_cli.text import listed

@@ -14,12 +14,12 @@ from scipy.optimize import brentq
 
 from laaf_cli.expression import Call, Symbol
 from laaf_cli.problem import Problem, grid_points
-from laaf_cli.reference import ClosedForm, ReferenceRefusedError
-from laaf_cli.reference.stationary import refinement
-from laaf_cli.reference.stationary.boundary_value import BoundaryValue
-from laaf_cli.reference.stationary.discretisation import Discretisation, residuals_of
-from laaf_cli.reference.stationary.gauss_newton import solve
-from laaf_cli.reference.stationary.modes import ChebyshevModes
+from laaf_cli.references import ClosedForm, ReferenceRefusedError
+from laaf_cli.references.stationary import refinement
+from laaf_cli.references.stationary.boundary_value import BoundaryValue
+from laaf_cli.references.stationary.discretisation import Discretisation, residuals_of
+from laaf_cli.references.stationary.gauss_newton import solve
+from laaf_cli.references.stationary.modes import ChebyshevModes
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import bundled
 

@@ -16,7 +16,7 @@ import yaml
 from conftest import Laaf, Outcome
 from test_docs import ROOT, SEEDS, blocks
 
-from laaf_cli import sweep
+from laaf_cli import sweeps
 from laaf_cli.errors import ExitCode
 
 PAGE = ROOT / "docs" / "ci.md"

@@ -7,7 +7,7 @@ import pytest
 from numpy.polynomial import Polynomial
 
 from laaf_cli.multi_index import MAX_ORDER
-from laaf_cli.reference.collocation import Axis, ChebyshevAxis, FourierAxis
+from laaf_cli.references.collocation import Axis, ChebyshevAxis, FourierAxis
 
 INTERVALS = [(-1.0, 1.0), (0.0, 1.0), (3.0, 5.0), (-20.0, -19.0), (-0.3, 40.0)]
 

@@ -15,17 +15,17 @@ from scipy.special import erf
 
 from laaf_cli.expression import Scope, parse_equation, resolve
 from laaf_cli.problem import OnFaces, Problem, Term
-from laaf_cli.reference import HopfCole, ReferenceRefusedError
-from laaf_cli.reference.breaks import branch_breaks
-from laaf_cli.reference.collocation import ChebyshevAxis, FourierAxis
-from laaf_cli.reference.evolution.evolution import Evolution, converged
-from laaf_cli.reference.evolution.form import read_evolution
-from laaf_cli.reference.evolution.initial_values import initial_values
-from laaf_cli.reference.evolution.mesh import Grid, Mesh, fitted
-from laaf_cli.reference.evolution.radau import Integrator
-from laaf_cli.reference.evolution.radau_tableau import radau_tableau
-from laaf_cli.reference.evolution.semidiscretisation import Semidiscretisation
-from laaf_cli.reference.evolution.solve import ACCURACIES
+from laaf_cli.references import HopfCole, ReferenceRefusedError
+from laaf_cli.references.breaks import branch_breaks
+from laaf_cli.references.collocation import ChebyshevAxis, FourierAxis
+from laaf_cli.references.evolution.evolution import Evolution, converged
+from laaf_cli.references.evolution.form import read_evolution
+from laaf_cli.references.evolution.initial_values import initial_values
+from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
+from laaf_cli.references.evolution.radau import Integrator
+from laaf_cli.references.evolution.radau_tableau import radau_tableau
+from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
+from laaf_cli.references.evolution.solve import ACCURACIES
 
 Exact = Callable[..., np.ndarray]
 
@@ -465,7 +465,7 @@ def test_a_solution_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     points = places(problem(BURGERS))
     first = reference.evaluate(points)
     monkeypatch.setattr(
-        "laaf_cli.reference.evolution.converged", lambda *_: pytest.fail("it is solved again")
+        "laaf_cli.references.evolution.converged", lambda *_: pytest.fail("it is solved again")
     )
     again = reference.evaluate(points[:10])
     np.testing.assert_array_equal(again.fields["u"], first.fields["u"][:10])

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from conftest import Laaf, plan_of
 
-from laaf_cli.reference.evolution.evolution import Evolution
+from laaf_cli.references.evolution.evolution import Evolution
 from laaf_cli.runs.lifecycle import Identity, identity
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
-from laaf_cli.sweep.grid import Alternative, plan_runs
-from laaf_cli.sweep.sweep import sweep
+from laaf_cli.sweeps.grid import Alternative, plan_runs
+from laaf_cli.sweeps.sweep import sweep
 
 RODS = """
 coordinates: {x: [0, 1]}

@@ -26,7 +26,7 @@ from laaf_cli.problem import SAMPLER_CHOICES, SAMPLERS, Domain, PointSet, Proble
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import Drawn
 from laaf_cli.problem.samplers import Sampler
-from laaf_cli.reference import REFERENCES, Reference, ReferenceKind, ReferenceValues
+from laaf_cli.references import REFERENCES, Reference, ReferenceKind, ReferenceValues
 from laaf_cli.report.figures import kinds
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.runs.plan import CHOICES, Plan

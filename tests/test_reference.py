@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from laaf_cli.errors import SpecError
 from laaf_cli.problem import grid_points
-from laaf_cli.reference import HopfCole, Reference, ReferenceRefusedError, Tabulated
+from laaf_cli.references import HopfCole, Reference, ReferenceRefusedError, Tabulated
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import bundled
 

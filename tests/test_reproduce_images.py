@@ -28,7 +28,7 @@ from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.page import ImagePage, of_data_set
 from laaf_cli.paper.images.results import ImageResult, against_fixed
 from laaf_cli.runs.lifecycle import identity
-from laaf_cli.sweep import PlannedRun
+from laaf_cli.sweeps import PlannedRun
 
 
 def images(dataset: str, n: int, seed: int) -> Images:

@@ -21,11 +21,11 @@ import torch
 from conftest import Laaf
 
 from laaf_cli.errors import UsageError
-from laaf_cli.reference import HopfCole
+from laaf_cli.references import HopfCole
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
-from laaf_cli.sweep import (
+from laaf_cli.sweeps import (
     Alternative,
     LocalProcesses,
     Outcome,

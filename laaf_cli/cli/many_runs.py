@@ -11,7 +11,7 @@ import typer
 
 from laaf_cli.errors import DivergedError, InterruptedRunError, LaafError, UsageError
 from laaf_cli.runs.interrupt import StopFlag
-from laaf_cli.sweep import ENDED_WELL, Outcome, PlannedRun, State, train_runs
+from laaf_cli.sweeps import ENDED_WELL, Outcome, PlannedRun, State, train_runs
 from laaf_cli.terminal.messages import messages
 from laaf_cli.terminal.sweep_progress import make_sweep_progress
 

@@ -12,7 +12,7 @@ from laaf_cli.files import export
 
 if TYPE_CHECKING:
     from laaf_cli.problem import Domain, Places
-    from laaf_cli.reference import Reference, ReferenceValues
+    from laaf_cli.references import Reference, ReferenceValues
     from laaf_cli.runs.plan import Plan
     from laaf_cli.spec import Override, Text
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from laaf_cli.images.data import Progress as DownloadProgress
     from laaf_cli.runs.settings import Settings
     from laaf_cli.spec import Override, Text
-    from laaf_cli.sweep import Alternative, MakePlan, Outcome
+    from laaf_cli.sweeps import Alternative, MakePlan, Outcome
 
 _AXES = "Axes"
 
@@ -139,7 +139,7 @@ def sweep(
         device=device,
     )
     axes = list(_axes(text, form, varied))
-    from laaf_cli.sweep import plan_runs
+    from laaf_cli.sweeps import plan_runs
     from laaf_cli.terminal.progress import make_download_progress
 
     with make_download_progress(quiet=quiet) as progress:
@@ -202,7 +202,7 @@ class _Varied:
 def _axes(text: Text, form: type[Settings], varied: _Varied) -> Iterator[list[Alternative]]:
     """What `--set` and the options vary, in the order in which they are put into the spec."""
     from laaf_cli.spec import Override
-    from laaf_cli.sweep import Alternative
+    from laaf_cli.sweeps import Alternative
 
     assignments = varied.assignments
     by_path: dict[object, list[Alternative]] = {}
@@ -270,7 +270,7 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
     from laaf_cli.report.comparison import compare
     from laaf_cli.report.comparison_record import comparison_record
     from laaf_cli.report.run_summary import RunSummary
-    from laaf_cli.sweep import State
+    from laaf_cli.sweeps import State
 
     written = [outcome.run.path for outcome in outcomes if outcome.state is not State.FAILED]
     if written:

@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from laaf_cli.errors import UsageError
 from laaf_cli.paper.request import Request
-from laaf_cli.sweep import PlannedRun
+from laaf_cli.sweeps import PlannedRun
 from laaf_cli.text import listed
 
 Planned = TypeVar("Planned")

@@ -11,7 +11,7 @@ from laaf_cli.errors import UsageError
 from laaf_cli.network import slope_kinds
 from laaf_cli.network.slope_kinds import SlopeKind
 from laaf_cli.spec import Override
-from laaf_cli.sweep import Alternative
+from laaf_cli.sweeps import Alternative
 
 PAPER_N = 10
 PAPER_FORM = "mean"

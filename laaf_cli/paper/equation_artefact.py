@@ -14,7 +14,7 @@ from laaf_cli.paper.page import Page
 from laaf_cli.paper.pictures import Picture
 from laaf_cli.paper.request import OF_EQUATIONS, Request
 from laaf_cli.report.run_summary import RunSummary
-from laaf_cli.sweep import PlannedRun
+from laaf_cli.sweeps import PlannedRun
 
 Runs = Mapping[int, Mapping[Column, list[PlannedRun]]]
 """Runs by number of iterations, then by method."""

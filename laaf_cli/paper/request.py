@@ -10,7 +10,7 @@ from pathlib import Path
 from laaf_cli.paper.columns import Column, Variant
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import bundled
-from laaf_cli.sweep import Alternative, MakePlan, PlannedRun, plan_runs
+from laaf_cli.sweeps import Alternative, MakePlan, PlannedRun, plan_runs
 
 OF_EQUATIONS = (
     "iterations", "recovery_form", "n", "data_points", "initializer", "fixed_learning_rates",

@@ -11,7 +11,7 @@ import numpy as np
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import FUSED
 from laaf_cli.problem import Observed, Problem
-from laaf_cli.reference import Reference
+from laaf_cli.references import Reference
 from laaf_cli.spec import RunSpec
 
 

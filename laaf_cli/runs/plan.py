@@ -22,7 +22,7 @@ from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.problem import PointSet, Problem, Sampled, build, python_functions
-from laaf_cli.reference import (
+from laaf_cli.references import (
     AUTO,
     NO_REFERENCE,
     REFERENCES,

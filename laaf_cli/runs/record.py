@@ -18,7 +18,7 @@ from laaf_cli.json_record import JsonRecord
 from laaf_cli.metrics import Measure, max_error, relative_l2
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED
-from laaf_cli.reference import ReferenceValues
+from laaf_cli.references import ReferenceValues
 from laaf_cli.runfile import (
     Checkpoint,
     ErrorAtTimes,

@@ -16,7 +16,7 @@ from laaf_cli.errors import within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import grid_points
-from laaf_cli.reference import ReferenceRefusedError, ReferenceValues
+from laaf_cli.references import ReferenceRefusedError, ReferenceValues
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.progress import Callback, Progress

@@ -13,7 +13,7 @@ from rich.progress import BarColumn
 from rich.text import Text
 
 from laaf_cli.runs.task import TASKS
-from laaf_cli.sweep import Outcome, PlannedRun, State
+from laaf_cli.sweeps import Outcome, PlannedRun, State
 from laaf_cli.terminal.messages import print_message, visible
 from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.terminal.progress import Bar

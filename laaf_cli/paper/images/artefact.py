@@ -19,7 +19,7 @@ from laaf_cli.paper.images.page import ImagePage
 from laaf_cli.paper.images.results import ImageResult
 from laaf_cli.paper.request import OF_IMAGES, Request
 from laaf_cli.spec import Override, bundled
-from laaf_cli.sweep import Alternative, PlannedRun
+from laaf_cli.sweeps import Alternative, PlannedRun
 from laaf_cli.text import did_you_mean, listed
 
 PAPER_DATASETS = ("semeion", "mnist", "kmnist", "fashion-mnist", "cifar-10", "cifar-100", "svhn")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.reference.collocation import ChebyshevAxis
+from laaf_cli.references.collocation import ChebyshevAxis
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Call, Node, evaluate, fields, symbols
 from laaf_cli.expression.analyse import nodes
 from laaf_cli.expression.functions import COMPARISONS
-from laaf_cli.reference.breaks import branch_breaks, zeros
-from laaf_cli.reference.evolution.form import EvolutionForm
-from laaf_cli.reference.evolution.radau_tableau import N_STAGES, radau_tableau
-from laaf_cli.reference.evolution.schedule import FREE, Schedule
-from laaf_cli.reference.reference import ReferenceRefusedError
+from laaf_cli.references.breaks import branch_breaks, zeros
+from laaf_cli.references.evolution.form import EvolutionForm
+from laaf_cli.references.evolution.radau_tableau import N_STAGES, radau_tableau
+from laaf_cli.references.evolution.schedule import FREE, Schedule
+from laaf_cli.references.reference import ReferenceRefusedError
 
 MOST_STOPS = 1000
 MOST_TURNS = 20  # zeros of one formula that are looked at closely

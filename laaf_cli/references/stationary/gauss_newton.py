@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.reference.stationary.discretisation import Discretisation
+from laaf_cli.references.stationary.discretisation import Discretisation
 
 MAX_STEPS = 40
 RESTS = 1e-13

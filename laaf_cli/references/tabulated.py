@@ -14,7 +14,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.problem import Problem
 from laaf_cli.problem.tables import Rows, Table, TableError, read_table
-from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
 
 MIN_VALUES = 8
 """The fewest values of a coordinate between which the table is interpolated."""

@@ -19,14 +19,14 @@ from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
 from laaf_cli.network.devices import torch_device
 from laaf_cli.problem import grid_points
-from laaf_cli.reference import ReferenceRefusedError
+from laaf_cli.references import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
-from laaf_cli.sweep.executors import LocalProcesses, dask_executor
-from laaf_cli.sweep.grid import PlannedRun
+from laaf_cli.sweeps.executors import LocalProcesses, dask_executor
+from laaf_cli.sweeps.grid import PlannedRun
 
 POLL_S = 0.2
 

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.reference.evolution.radau_tableau import N_STAGES, Panel, Tableau, radau_tableau
-from laaf_cli.reference.evolution.schedule import FREE, Schedule
+from laaf_cli.references.evolution.radau_tableau import N_STAGES, Panel, Tableau, radau_tableau
+from laaf_cli.references.evolution.schedule import FREE, Schedule
 
 MOST_ITERATIONS, SLOW_ITERATIONS = 15, 7
 SMALLEST_SHARE = (

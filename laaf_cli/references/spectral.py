@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from laaf_cli.problem import Problem
-from laaf_cli.reference.evolution.evolution import Evolution
-from laaf_cli.reference.reference import Reference
-from laaf_cli.reference.stationary.boundary_value import BoundaryValue
+from laaf_cli.references.evolution.evolution import Evolution
+from laaf_cli.references.reference import Reference
+from laaf_cli.references.stationary.boundary_value import BoundaryValue
 
 
 def make_spectral(problem: Problem) -> Reference:

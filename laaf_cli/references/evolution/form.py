@@ -11,7 +11,7 @@ from laaf_cli.expression import Field, Node, fields, functions, partial
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.problem import Problem, Term
-from laaf_cli.reference.reference import ReferenceRefusedError
+from laaf_cli.references.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
 from laaf_cli.multi_index import derivative_name
-from laaf_cli.reference.evolution.form import EvolutionForm
-from laaf_cli.reference.evolution.mesh import Grid
-from laaf_cli.reference.reference import ReferenceRefusedError
+from laaf_cli.references.evolution.form import EvolutionForm
+from laaf_cli.references.evolution.mesh import Grid
+from laaf_cli.references.reference import ReferenceRefusedError
 
 MOST_ITERATIONS = 20
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate, fields
 from laaf_cli.problem import Problem, Term
-from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
 from laaf_cli.text import listed
 
 FIRST_NODES = 64

@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.reference.reference import ReferenceRefusedError
-from laaf_cli.reference.stationary.discretisation import Discretisation
-from laaf_cli.reference.stationary.gauss_newton import Stationary, solve
+from laaf_cli.references.reference import ReferenceRefusedError
+from laaf_cli.references.stationary.discretisation import Discretisation
+from laaf_cli.references.stationary.gauss_newton import Stationary, solve
 
 LEVELS: dict[int, tuple[int, ...]] = {
     1: (16, 32, 64, 128, 256, 512, 1024),

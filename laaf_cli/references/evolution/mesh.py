@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.reference.collocation import Axis, ChebyshevAxis, FourierAxis
+from laaf_cli.references.collocation import Axis, ChebyshevAxis, FourierAxis
 
 NARROWEST = 1e-6  # element, as a share of space
 N_LAST = 3  # coefficients of an element that are looked at

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
-from laaf_cli.reference.evolution.form import EvolutionForm
-from laaf_cli.reference.evolution.mesh import Mesh
+from laaf_cli.references.evolution.form import EvolutionForm
+from laaf_cli.references.evolution.mesh import Mesh
 
 
 @dataclass(frozen=True)

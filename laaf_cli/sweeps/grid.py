@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.reference import Reference
+from laaf_cli.references import Reference
 from laaf_cli.runs.lifecycle import Identity, identity, stored_run
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan

@@ -20,7 +20,7 @@ from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
 from laaf_cli.multi_index import Orders
 from laaf_cli.problem import Domain, Problem, Region
 from laaf_cli.problem.patches import Patch
-from laaf_cli.reference.stationary.modes import MODES, Modes
+from laaf_cli.references.stationary.modes import MODES, Modes
 
 
 @dataclass(frozen=True, kw_only=True)

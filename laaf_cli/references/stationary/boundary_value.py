@@ -14,10 +14,10 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import ExpressionError, functions
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
-from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
-from laaf_cli.reference.stationary.discretisation import Discretisation, residuals_of
-from laaf_cli.reference.stationary.gauss_newton import solve
-from laaf_cli.reference.stationary.refinement import LEVELS, Level, refine, undetermined
+from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.references.stationary.discretisation import Discretisation, residuals_of
+from laaf_cli.references.stationary.gauss_newton import solve
+from laaf_cli.references.stationary.refinement import LEVELS, Level, refine, undetermined
 from laaf_cli.text import listed
 
 

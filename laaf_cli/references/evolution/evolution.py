@@ -14,12 +14,12 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.problem import Domain, Problem
-from laaf_cli.reference.collocation import ChebyshevAxis
-from laaf_cli.reference.evolution.forcing import Forcing
-from laaf_cli.reference.evolution.form import EvolutionForm, read_evolution
-from laaf_cli.reference.evolution.radau import IntegrationError
-from laaf_cli.reference.evolution.solve import ACCURACIES, OutOfWorkError, Solution, solve
-from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.references.collocation import ChebyshevAxis
+from laaf_cli.references.evolution.forcing import Forcing
+from laaf_cli.references.evolution.form import EvolutionForm, read_evolution
+from laaf_cli.references.evolution.radau import IntegrationError
+from laaf_cli.references.evolution.solve import ACCURACIES, OutOfWorkError, Solution, solve
+from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
 
 AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 """Of two solutions, as shares of the largest value: what is aimed at, and what is refused."""

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.reference.breaks import branch_breaks
-from laaf_cli.reference.evolution.forcing import Forcing
-from laaf_cli.reference.evolution.form import EvolutionForm
-from laaf_cli.reference.evolution.initial_values import initial_values, smooths
-from laaf_cli.reference.evolution.mesh import Grid, Mesh, fitted
-from laaf_cli.reference.evolution.radau import SMALLEST_SHARE, Integrator
-from laaf_cli.reference.evolution.radau_tableau import Panel
-from laaf_cli.reference.evolution.semidiscretisation import Semidiscretisation
+from laaf_cli.references.breaks import branch_breaks
+from laaf_cli.references.evolution.forcing import Forcing
+from laaf_cli.references.evolution.form import EvolutionForm
+from laaf_cli.references.evolution.initial_values import initial_values, smooths
+from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
+from laaf_cli.references.evolution.radau import SMALLEST_SHARE, Integrator
+from laaf_cli.references.evolution.radau_tableau import Panel
+from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
 
 MOST_COLUMNS = 900
 TIMES_PER_STEP = 101  # at which the formulas are sampled, for each of the steps of an accuracy

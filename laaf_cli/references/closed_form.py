@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Backend, Node, evaluate
 from laaf_cli.problem import Problem
-from laaf_cli.reference.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
 
 EXTENDED = Backend(module=np, array=np.longdouble, special=NUMPY.special)
 

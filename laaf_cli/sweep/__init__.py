@@ -1,5 +1,0 @@
-"""Many runs of one spec: which ones, by which executor, and how each of them ended."""
-
-from laaf_cli.sweep.executors import LocalProcesses, dask_executor
-from laaf_cli.sweep.grid import Alternative, MakePlan, PlannedRun, plan_runs
-from laaf_cli.sweep.sweep import ENDED_WELL, Outcome, State, sweep, train_runs
