@@ -338,8 +338,8 @@ def test_what_cannot_be_fetched_is_said_with_what_to_do(
         load_images("mnist", tmp_path)
     text = str(caught.value)
     first = (
-        f"MNIST is not all in {tmp_path}: train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
-        "t10k-labels-idx1-ubyte are missing, and it could not be fetched (train-labels-idx1-ubyte.gz: "
+        f"MNIST is not all in {tmp_path}: train-labels-idx1-ubyte.gz, "
+        "t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz are missing, and it could not be fetched (train-labels-idx1-ubyte.gz: "
         "127.0.0.1 cannot be reached; 127.0.0.1 answers: 403 Client Error: Forbidden)."
     )
     assert text.startswith(f"{first}\nDownload\n  train-labels-idx1-ubyte.gz (")
