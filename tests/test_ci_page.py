@@ -16,7 +16,6 @@ import yaml
 from conftest import Laaf, Outcome
 from test_docs import ROOT, SEEDS, blocks
 
-from laaf_cli import sweeps
 from laaf_cli.errors import ExitCode
 
 PAGE = ROOT / "docs" / "ci.md"
@@ -66,7 +65,7 @@ def run(laaf: Laaf, monkeypatch: pytest.MonkeyPatch, repository: Path) -> Run:
 
     Starting a process takes longer than these trainings, whose seconds say nothing.
     """
-    monkeypatch.setattr(sweep, "LocalProcesses", ThreadPoolExecutor)
+    monkeypatch.setattr("laaf_cli.sweeps.train.LocalProcesses", ThreadPoolExecutor)
     monkeypatch.chdir(repository)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
 

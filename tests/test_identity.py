@@ -18,7 +18,7 @@ from laaf_cli.runs.lifecycle import Identity, identity
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
 from laaf_cli.sweeps.grid import Alternative, plan_runs
-from laaf_cli.sweeps.sweep import sweep
+from laaf_cli.sweeps.train import sweep
 
 RODS = """
 coordinates: {x: [0, 1]}

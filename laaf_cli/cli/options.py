@@ -34,7 +34,7 @@ class Derivatives(StrEnum):
     NESTED = "nested"
 
 
-_METHOD, _TRAINING, _MACHINE = "Method", "Training", "Machine"
+_METHOD, _TRAINING, _MACHINE, _DATA = "Method", "Training", "Machine", "Data sets"
 
 SpecArgument = Annotated[
     str,
@@ -178,6 +178,39 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
 
 
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help=(
+            "Where data sets lie, or are put; not given: $LAAF_DATA_DIR, else a folder of the "
+            "user's cache."
+        ),
+        rich_help_panel=_DATA,
+        show_default=False,
+    ),
+]
+DownloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--download/--no-download",
+        help="Whether files that are missing are fetched from their publisher.",
+        rich_help_panel=_DATA,
+        show_default=False,
+    ),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        "-e",
+        metavar="N",
+        help="Passes over the training data; not given: 50, with augmentation 200.",
+        rich_help_panel="Training",
+        show_default=False,
+    ),
+]
 SettingsType = TypeVar("SettingsType", bound="Settings")
 
 

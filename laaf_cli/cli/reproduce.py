@@ -126,7 +126,7 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
-    data_dir: image_options.DataDirOption = None,
+    data_dir: options.DataDirOption = None,
     directory: Annotated[
         Path,
         typer.Option("--directory", "-d", metavar="DIR", help="Where figures, pages and runs go."),

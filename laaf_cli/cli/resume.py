@@ -10,7 +10,6 @@ import typer
 
 from laaf_cli.cli import console, one_run, options
 from laaf_cli.errors import UsageError
-from laaf_cli.images.cli import options as image_options
 from laaf_cli.runs import session
 from laaf_cli.runs.lifecycle import lifecycle
 from laaf_cli.runs.resume.replan import Resumption
@@ -71,8 +70,8 @@ def resume(
         ),
     ] = False,
     allow_python: options.AllowPythonOption = False,
-    data_dir: image_options.DataDirOption = None,
-    download: image_options.DownloadOption = True,
+    data_dir: options.DataDirOption = None,
+    download: options.DownloadOption = True,
     output: Annotated[
         Path | None,
         typer.Option(

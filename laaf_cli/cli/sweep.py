@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from laaf_cli.cli import console, many_runs, options
-from laaf_cli.images.cli import options as image_options
 from laaf_cli.network.slope_kinds import SLOPE_KINDS, is_fixed
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def sweep(
         ),
     ] = None,
     iterations: options.IterationsOption = None,
-    epochs: image_options.EpochsOption = None,
+    epochs: options.EpochsOption = None,
     learning_rate: Annotated[
         str | None,
         typer.Option(
@@ -105,8 +104,8 @@ def sweep(
     jobs: many_runs.JobsOption = None,
     scheduler: many_runs.SchedulerOption = None,
     allow_python: options.AllowPythonOption = False,
-    data_dir: image_options.DataDirOption = None,
-    download: image_options.DownloadOption = True,
+    data_dir: options.DataDirOption = None,
+    download: options.DownloadOption = True,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:

@@ -95,7 +95,7 @@ def classify(
             show_default=False,
         ),
     ] = None,
-    epochs: image_options.EpochsOption = None,
+    epochs: options.EpochsOption = None,
     learning_rate: options.LearningRateOption = None,
     batch: Annotated[
         int | None,
@@ -112,8 +112,8 @@ def classify(
     device: options.DeviceOption = None,
     dtype: options.DtypeOption = None,
     assignments: options.SetOption = None,
-    data_dir: image_options.DataDirOption = None,
-    download: image_options.DownloadOption = True,
+    data_dir: options.DataDirOption = None,
+    download: options.DownloadOption = True,
     output: Annotated[
         Path | None,
         typer.Option(
