@@ -34,7 +34,7 @@ class Derivatives(StrEnum):
     NESTED = "nested"
 
 
-_METHOD, _TRAINING, _MACHINE, _DATA = "Method", "Training", "Machine", "Data sets"
+_METHOD, _TRAINING, _MACHINE, DATA = "Method", "Training", "Machine", "Data sets"
 
 SpecArgument = Annotated[
     str,
@@ -187,7 +187,7 @@ DataDirOption = Annotated[
             "Where data sets lie, or are put; not given: $LAAF_DATA_DIR, else a folder of the "
             "user's cache."
         ),
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
         show_default=False,
     ),
 ]
@@ -196,7 +196,7 @@ DownloadOption = Annotated[
     typer.Option(
         "--download/--no-download",
         help="Whether files that are missing are fetched from their publisher.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
         show_default=False,
     ),
 ]

@@ -11,7 +11,6 @@ import typer
 
 from laaf_cli.cli import console, many_runs, options
 from laaf_cli.cli.shell_words import flags
-from laaf_cli.images.cli import options as image_options
 
 if TYPE_CHECKING:
     from laaf_cli.paper import Request
@@ -110,7 +109,7 @@ def reproduce(
             "--datasets",
             metavar="LIST",
             help="Data sets that must be there: semeion,mnist; not given: all that are there.",
-            rich_help_panel=image_options.DATA,
+            rich_help_panel=options.DATA,
             show_default=False,
         ),
     ] = None,
@@ -122,7 +121,7 @@ def reproduce(
             min=1,
             metavar="N",
             help="Passes over the training images instead of the paper's; few to try it out.",
-            rich_help_panel=image_options.DATA,
+            rich_help_panel=options.DATA,
             show_default=False,
         ),
     ] = None,
