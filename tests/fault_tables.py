@@ -49,7 +49,7 @@ def message(
     with pytest.raises(SpecError) as caught:
         make_plan(
             Text("spec.yaml", yaml),
-            [Override.from_assignment(assignment) for assignment in assignments],
+            [Override.from_assignment(assignment, "--set ") for assignment in assignments],
             allow_python=allow_python,
         )
     return str(caught.value)

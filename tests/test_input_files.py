@@ -28,7 +28,7 @@ def check(path: str, folder: Path, command: str = "check") -> tuple[int, str]:
         env=environment,
         input=b"",
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.stdout == b""
