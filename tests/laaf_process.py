@@ -25,8 +25,8 @@ PRELOADED = [
     "laaf_process",
 ]
 
-SECONDS = 60
-"""The longest that anything here takes."""
+SECONDS = 300
+"""After which it hangs: nothing here takes a tenth of that on an idle machine."""
 
 
 def become_laaf(folder: Path, arguments: list[str], prepare: Callable[[], None] | None) -> None:

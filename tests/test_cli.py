@@ -222,7 +222,7 @@ def test_interrupt_keeps_what_was_reached(number: int) -> None:
             break
     time.sleep(0.5)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == ExitCode.INTERRUPTED, "".join(said) + err
     assert "relative L2" in out
     assert "the run is in kept.h5" in err

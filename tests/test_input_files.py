@@ -20,7 +20,7 @@ def check(path: str, folder: Path, command: str = "check") -> tuple[int, str]:
     """Exit code and standard error of `laaf check`, run in a folder of its own."""
     program = [sys.executable, "-m", "laaf_cli", command, path]
     environment = {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"} | {"PYTHONUTF8": "1"}
-    done = subprocess.run(program, cwd=folder, env=environment, input=b"", capture_output=True, timeout=60, check=False)
+    done = subprocess.run(program, cwd=folder, env=environment, input=b"", capture_output=True, timeout=300, check=False)
     assert done.stdout == b""
     errors = done.stderr.decode()
     assert "Traceback" not in errors

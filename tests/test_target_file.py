@@ -138,7 +138,7 @@ def test_never_two_at_once(path: Path, tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=60)[0] for process in running] == ["1000\n"] * 3
+    assert [process.communicate(timeout=300)[0] for process in running] == ["1000\n"] * 3
     assert [process.returncode for process in running] == [0, 0, 0]
     assert names(tmp_path) == set()
 
