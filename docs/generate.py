@@ -9,7 +9,9 @@ page of docs/; NAME is a row of `BLOCKS`. The files of docs/schemas/ are generat
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import importlib
 import inspect
 import json
 import re
@@ -902,6 +904,22 @@ def _refusal(attempt: Callable[[], object]) -> str:
     raise SystemExit("a mistake of the documentation is none")
 
 
+def code_map() -> str:
+    """The rows of `tests/test_architecture.py`, each with the first sentence of its docstring."""
+    sys.path.insert(0, str(DOCS.parent / "tests"))
+    architecture = importlib.import_module("test_architecture")
+    rows = []
+    for unit, (row, _) in sorted(architecture.ROWS.items(), key=lambda each: each[1][0]):
+        path = DOCS.parent.joinpath("laaf_cli", *unit.split("."))
+        is_package = path.is_dir()
+        module = path / "__init__.py" if is_package else path.with_suffix(".py")
+        docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+        sentence = " ".join(docstring.partition("\n\n")[0].split()).removesuffix(".")
+        name = unit.replace(".", "/") + ("/" if is_package else ".py")
+        rows.append((str(row), f"`{name}`", sentence))
+    return table(("row", "`laaf_cli/`", "holds"), rows)
+
+
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
@@ -924,6 +942,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "equation-attributes": equation_attributes,
     "equation-group-attributes": partial(_group_attributes, GROUP_ATTRIBUTES),
     "equation-layout": partial(_layout, LAYOUT),
+    "code-map": code_map,
     "exit-codes": exit_codes,
     "export-formats": export_formats,
     "expression-limits": expression_limits,

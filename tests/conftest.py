@@ -61,7 +61,9 @@ def laaf(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 def plan_of(yaml: str, *assignments: str) -> Plan:
     """The plan of a YAML text with `--set` assignments."""
-    return make_plan(Text("spec.yaml", yaml), [Override.from_assignment(a, "--set ") for a in assignments])
+    return make_plan(
+        Text("spec.yaml", yaml), [Override.from_assignment(a, "--set ") for a in assignments]
+    )
 
 
 @contextmanager

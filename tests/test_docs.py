@@ -14,7 +14,6 @@ from types import ModuleType
 import matplotlib as mpl
 import numpy as np
 import pytest
-from test_architecture import ROWS
 
 from laaf_cli.cli.app import COMMANDS
 from laaf_cli.images.data import DATASETS, ImageData, Images
@@ -240,13 +239,6 @@ def _masked(text: str) -> list[str]:
         " ".join(NUMBER.sub("#", HISTOGRAM.sub("|#|", line)).split()) for line in text.splitlines()
     )
     return [line for line in lines if line.strip("─ ")]
-
-
-def test_the_map_of_the_code_is_that_of_the_architecture() -> None:
-    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^\| (\d+) \| `(\w+)(?:/|\.py)` \|", text, re.MULTILINE)
-    rows = {unit: row for unit, (row, _) in ROWS.items() if not unit.startswith("_")}
-    assert {unit: int(row) for row, unit in shown} == rows
 
 
 def test_every_command_stands_on_the_commands_page() -> None:

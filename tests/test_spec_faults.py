@@ -2171,7 +2171,8 @@ def test_the_first_item_of_a_list_comes_into_being() -> None:
     """`--iterations` means `training.0.iterations`, also where the spec leaves the training to its defaults."""
     assignments = ["training.0.iterations=5", "network.hidden.0=30"]
     plan = make_plan(
-        Text("spec.yaml", START + CONDITIONS), [Override.from_assignment(a, "--set ") for a in assignments]
+        Text("spec.yaml", START + CONDITIONS),
+        [Override.from_assignment(a, "--set ") for a in assignments],
     )
     assert plan.spec.training[0].iterations == 5
     assert plan.spec.network.hidden == [30]
