@@ -404,7 +404,7 @@ def test_7_methods_of_20_seeds_cost_little(
         opened[Path(path).name] += 1
         return real(path, mode)
 
-    monkeypatch.setattr("laaf_cli.runfile.guarded.h5py.File", open_file)
+    monkeypatch.setattr("laaf_cli.files.untrusted.hdf5.h5py.File", open_file)
     with counted() as calls:
         found = laaf("compare", many, "--baseline", "fixed")
     assert found.code == 0, found.err

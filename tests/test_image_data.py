@@ -104,8 +104,13 @@ def _small_semeion() -> DataSet:
         Piece(name=order.name, size=len(ORDER), checksum=order.checksum, forms=forms),
     )
     parts = (
-        Part("training digits", 5, pieces, partial(read_training_digits, n_train=5)),
-        Part("test digits", 3, pieces, partial(read_test_digits, n_train=5)),
+        Part(
+            name="training digits",
+            n=5,
+            pieces=pieces,
+            read=partial(read_training_digits, n_train=5),
+        ),
+        Part(name="test digits", n=3, pieces=pieces, read=partial(read_test_digits, n_train=5)),
     )
     return replace(DATASETS["semeion"], train=parts[:1], test=parts[1:])
 

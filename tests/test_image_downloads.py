@@ -293,8 +293,8 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
             )
         )
     parts = (
-        Part("train", 4, tuple(pieces[:2]), read_idx_images),
-        Part("t10k", 2, tuple(pieces[2:]), read_idx_images),
+        Part(name="train", n=4, pieces=tuple(pieces[:2]), read=read_idx_images),
+        Part(name="t10k", n=2, pieces=tuple(pieces[2:]), read=read_idx_images),
     )
     monkeypatch.setitem(
         DATASETS, "mnist", replace(DATASETS["mnist"], train=parts[:1], test=parts[1:])

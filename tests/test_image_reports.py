@@ -218,7 +218,7 @@ def test_methods_of_one_name_are_told_apart(what: str) -> None:
 
 
 def test_data_sets_of_one_spec_are_told_apart() -> None:
-    settings = [{"images": "mnist"}, {"images": "kmnist"}]
+    settings = [{"images": name, "slopes": {"kind": "gaaf"}} for name in ("mnist", "kmnist")]
     told = labels.told_apart(["digits", "digits"], settings, labels.PROBLEM, ["0123", "4567"])
     assert told == ["digits, images mnist", "digits, images kmnist"]
 
@@ -483,8 +483,14 @@ def _course_of(slopes: np.ndarray) -> Course:
     def run(own: np.ndarray) -> ImageRunData:
         told = {"mean": np.array([[own.mean()]]), "deviation": np.array([[own.std()]])}
         return ImageRunData(
-            Path(), None, {}, {}, ImageHistory(np.zeros(1), {}, told), (), np.zeros((1, 1))
-        )  # type: ignore[arg-type]
+            path=Path(),
+            spec=None,  # type: ignore[arg-type]
+            settings={},
+            attributes={},
+            history=ImageHistory(np.zeros(1), {}, told),
+            classes=(),
+            confusion=np.zeros((1, 1)),
+        )
 
     return _slopes(
         ImageGroup(label="a", color="black", line="solid", runs=tuple(run(own) for own in slopes)),
@@ -548,8 +554,8 @@ def test_plot_refuses_what_does_not_fit(
         "there is no kind of figure 'confusion' for runs of laaf solve.": ((equation, "--kind", "confusion"), 2),
         "there is no kind of figure 'sloped'. Did you mean 'slopes'?": ((run, "--kind", "sloped"), 2),
         f"{equation} does not fit: it is a run of laaf solve and {run} one of laaf classify": ((run, equation), 4),
-        f"--times is for runs of laaf solve, and {run} is one of images": ((run, "--times", "0.5"), 2),
-        f"--unknown is for runs of laaf solve, and {run} is one of images": ((run, "--unknown", "u"), 2),
+        f"--times is for runs of laaf solve, and {run} is one of laaf classify": ((run, "--times", "0.5"), 2),
+        f"--unknown is for runs of laaf solve, and {run} is one of laaf classify": ((run, "--unknown", "u"), 2),
     }  # fmt: skip
     for words, (arguments, code) in refusals.items():
         refused = laaf("plot", *arguments, "--output", picture)

@@ -275,7 +275,7 @@ def test_a_bound_on_seconds_is_moved(
     assert refused.code == 2
     assert refused.err == (
         f"error: {run} ended at its bound of 0.2 seconds; --max-seconds X trains it X seconds further, "
-        "--epochs N so many epochs more\n"
+        "--epochs N so many epochs\n"
     )
     assert laaf("resume", run, "--max-seconds", 0.2, "-q").code == 0
     with h5py.File(run) as file:

@@ -231,7 +231,7 @@ def test_claims_are_judged_for_each_n_and_form() -> None:
 def test_pictures_of_single_runs_take_one_n() -> None:
     asked = request(Path("out"), scales=("1", "10"))
     with pytest.raises(
-        UsageError, match="figure7 shows single runs and takes one value of --n, not 2"
+        UsageError, match="figure7 shows single runs and takes one value of `n`, not 2"
     ):
         ARTEFACTS["figure7"].plan(asked)
     (by_column,) = ARTEFACTS["figure7"].plan(request(Path("out"), scales=("5",))).values()

@@ -101,7 +101,7 @@ def objective_of(plan: Plan) -> Objective:
 
 def always(keep: Callable[[TrainingResult], None]) -> Checkpoints:
     """Checkpoints at every iteration."""
-    return _Always(keep)
+    return _Always(keep=keep)
 
 
 class _Always(Checkpoints):

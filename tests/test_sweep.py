@@ -75,14 +75,14 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_runs_are_the_product_of_the_axes_seed_by_seed() -> None:
     kinds = [
         Alternative((Override(("slopes", "kind"), kind, "--activation "),))
-        for kind in ("fixed", "nlaaf")
+        for name in ("fixed", "nlaaf-n5")
     ]
     rates = [setting("training.0.learning_rate=1e-3"), setting("training.0.learning_rate=1e-2")]
     runs = plan_runs(MAKE, [kinds, rates], [0, 3], Path("out"))
     assert names(runs) == [
-        f"decay-{kind}-n5-learning_rate={rate}-s{seed}.h5"
+        f"decay-{name}-learning_rate={rate}-s{seed}.h5"
         for seed in (0, 3)
-        for kind in ("fixed", "nlaaf")
+        for name in ("fixed", "nlaaf-n5")
         for rate in ("1e-3", "1e-2")
     ]
     assert {run.path.parent for run in runs} == {Path("out")}

@@ -5,15 +5,14 @@ ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from laaf_cli.errors import DivergedError, InterruptedRunError, LaafError, UsageError
-from laaf_cli.runs.interrupt import StopFlag
-from laaf_cli.sweeps import ENDED_WELL, Outcome, PlannedRun, State, train_runs
-from laaf_cli.terminal.messages import messages
-from laaf_cli.terminal.sweep_progress import make_sweep_progress
+
+if TYPE_CHECKING:
+    from laaf_cli.sweeps import Outcome, PlannedRun
 
 RUNNING = "Running"
 """The heading of the options that say where and how runs are trained."""
@@ -94,6 +93,11 @@ def train(
 
     Raises InterruptedRunError then, and UsageError where the files cannot be written.
     """
+    from laaf_cli.runs.interrupt import StopFlag
+    from laaf_cli.sweeps import ENDED_WELL, State, train_runs
+    from laaf_cli.terminal.messages import messages
+    from laaf_cli.terminal.sweep_progress import make_sweep_progress
+
     stderr = messages()  # made here: the signal may come while a console is being imported
     what = "stopping; what is trained of unfinished runs is lost since their last checkpoints"
     with (
@@ -120,6 +124,8 @@ def train(
 
 def failures(outcomes: Sequence[Outcome]) -> LaafError | None:
     """The error that a sweep ends in, with every run that failed; None where all went well."""
+    from laaf_cli.sweeps import State
+
     failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
     diverged = [outcome for outcome in outcomes if outcome.state is State.DIVERGED]
     lines = [f"{outcome.run.path}: {outcome.detail}" for outcome in (*failed, *diverged)]

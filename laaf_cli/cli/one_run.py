@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from laaf_cli.cli import console
-from laaf_cli.cli.task_tables import tables_of
-from laaf_cli.errors import UsageError
-from laaf_cli.runs import memory, session
-from laaf_cli.runs.finished import FinishedRun, Told
-from laaf_cli.runs.lifecycle import lifecycle
-from laaf_cli.runs.planned import AnyPlan
-from laaf_cli.runs.resume.past import Past
-from laaf_cli.terminal.messages import messages
-from laaf_cli.terminal.progress import make_progress
+
+if TYPE_CHECKING:
+    from laaf_cli.runs.finished import FinishedRun, Told
+    from laaf_cli.runs.planned import AnyPlan
+    from laaf_cli.runs.resume.past import Past
 
 
 def check_max_error(plan: AnyPlan, max_error: float | None) -> None:
     """Raises UsageError for a bound on an error that will not be known."""
+    from laaf_cli.errors import UsageError
+
     if max_error is not None and plan.without_error:
         raise UsageError(f"--max-error needs a reference, and there is none: {plan.without_error}")
 
 
 def memory_warnings(plan: AnyPlan) -> list[str]:
     """That the training will hardly fit into the memory, where it will not."""
+    from laaf_cli.runs import memory
+    from laaf_cli.runs.lifecycle import lifecycle
+
     told = memory.warning(plan.device.type, lifecycle(plan.task).consumers(plan))
     return [told] if told else []
 
@@ -32,6 +34,10 @@ def train(
     plan: AnyPlan, target: Path, *, past: Past | None = None, retries: int = 0, quiet: bool = False
 ) -> FinishedRun[Told]:
     """Trains and writes, as `session.train` does, with progress and messages on stderr."""
+    from laaf_cli.runs import session
+    from laaf_cli.terminal.messages import messages
+    from laaf_cli.terminal.progress import make_progress
+
     stderr = messages()  # made here: the signal may come while a console is being imported
     with make_progress(plan.n_iterations, quiet=quiet) as progress:
         return session.train(
@@ -51,6 +57,9 @@ def report(
     """Prints how the run went; raises the error that it ends in, if it does. Its file is written
     all the same.
     """
+    from laaf_cli.cli.task_tables import tables_of
+    from laaf_cli.runs import session
+
     if json:
         console.print_json(finished.summary.as_json())
     else:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from laaf_cli.cli import console, one_run, options
 from laaf_cli.errors import UsageError
-from laaf_cli.runs import session
-from laaf_cli.runs.lifecycle import lifecycle
-from laaf_cli.runs.resume.replan import Resumption
 from laaf_cli.runs.task import TASKS
-from laaf_cli.terminal.progress import make_download_progress
+
+if TYPE_CHECKING:
+    from laaf_cli.runs.resume.replan import Resumption
 
 
 def resume(
@@ -94,6 +93,10 @@ def resume(
 
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
+    from laaf_cli.runs import session
+    from laaf_cli.runs.lifecycle import lifecycle
+    from laaf_cli.terminal.progress import make_download_progress
+
     session.check_bounds(max_seconds=max_seconds, max_error=max_error)
     if run.suffix in (".yaml", ".yml"):
         raise UsageError(

@@ -5,15 +5,14 @@ is.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from laaf_cli.cli import console, one_run, options
-from laaf_cli.runs import session
-from laaf_cli.runs.plan import Plan, make_plan
-from laaf_cli.runs.settings import EquationSettings
-from laaf_cli.spec import bundled
+
+if TYPE_CHECKING:
+    from laaf_cli.runs.plan import Plan
 
 
 def solve(
@@ -50,6 +49,11 @@ def solve(
 
     Example:  laaf solve burgers --activation nlaaf --n 10
     """
+    from laaf_cli.runs import session
+    from laaf_cli.runs.plan import make_plan
+    from laaf_cli.runs.settings import EquationSettings
+    from laaf_cli.spec import bundled
+
     text = bundled.find(spec)
     chosen = options.typed(
         EquationSettings,

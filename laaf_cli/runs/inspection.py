@@ -12,7 +12,7 @@ from laaf_cli.problem import constant_loss
 from laaf_cli.runs.plan import Plan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TermReport:
     """A term before training: what it needs, how many points it has, its value at step 0."""
 
@@ -34,7 +34,7 @@ class TermReport:
     """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Inspection:
     """What a check tells.
 
@@ -63,18 +63,18 @@ def inspect(plan: Plan) -> Inspection:
     values = dict(zip(loss.names, loss.values.tolist(), strict=True))
     terms = tuple(
         TermReport(
-            term.name,
-            term.kind,
-            tuple(
+            name=term.name,
+            kind=term.kind,
+            derivatives=tuple(
                 derivative_name(field.unknown, field.orders, plan.problem.domain.coordinates)
                 for field in sorted(
                     term.fields, key=lambda f: (f.unknown, sum(f.orders), [-o for o in f.orders])
                 )
             ),
-            term.region.describe(plan.problem.domain),
-            len(points[term.name]) if term.name in points else 0,
-            term.weight,
-            values.get(term.name),
+            region=term.region.describe(plan.problem.domain),
+            n_points=len(points[term.name]) if term.name in points else 0,
+            weight=term.weight,
+            value=values.get(term.name),
         )
         for term in plan.problem.terms
     )
@@ -82,6 +82,12 @@ def inspect(plan: Plan) -> Inspection:
     recovery = plan.recovery
     if recovery is not None:
         bound += recovery.weight * recovery.at_zero(len(network.slopes.values))
+    n_parameters, n_slopes = network.count()
     return Inspection(
-        terms, *network.count(), values.get("slope_recovery"), loss.total.item(), bound
+        terms=terms,
+        n_parameters=n_parameters,
+        n_slopes=n_slopes,
+        recovery=values.get("slope_recovery"),
+        start_loss=loss.total.item(),
+        constant_bound=bound,
     )

@@ -31,6 +31,7 @@ from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.runs.lifecycle import lifecycle, read_past
+from laaf_cli.runs.lifecycle import train as train_plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback
 from laaf_cli.runs.resume.past import UNFINISHED, Past
@@ -193,7 +194,7 @@ def train(
     resume = f"`load({str(target)!r}).resume()` goes on from there."
     try:
         with StopFlag(lambda: on_stop(stopping(plan))) as stop:
-            finished = lifecycle(plan.task).train(
+            finished = train_plan(
                 plan,
                 past=past,
                 retries=retries,

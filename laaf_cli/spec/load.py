@@ -62,12 +62,12 @@ class Override:
 
     @property
     def key_mark(self) -> Mark:
-        path = self.flag.split()[-1].removesuffix("=")
+        path = self.flag.strip().rpartition(" ")[2].removesuffix("=")
         return _typed(self.flag + self.text).mark(0, self.flag.index(path), len(path))
 
 
 def _typed(text: str, start: int = 0) -> Text:
-    return Text("command line" if text.startswith("-") else "arguments", text, start)
+    return Text("command line" if text.startswith("-") else "arguments", text, start=start)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,9 +40,9 @@ class Text:
 
     name: str
     content: str
-    start: int = 0
+    start: int = field(default=0, kw_only=True)
     """Where the YAML begins; what stands before it, as the path of a key, is only shown."""
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...] = field(default=(), kw_only=True)
     """The key that each line belongs to, in a spec that was made of objects."""
 
     @cached_property

@@ -37,7 +37,7 @@ def make_part(name: str, n: int, records: str, archive: Form, n_classes: int) ->
             replace(archive, member=f"{archive.member}/{name}.bin"),
         ),
     )
-    return Part(name, n, (piece,), partial(read_cifar, n_classes=n_classes))
+    return Part(name=name, n=n, pieces=(piece,), read=partial(read_cifar, n_classes=n_classes))
 
 
 _ARCHIVE_10 = Form(

@@ -39,8 +39,8 @@ def make_data_set(
 ) -> DataSet:
     """MNIST or one of its successors. rows: training images and labels, test images and labels."""
     images, labels, test_images, test_labels = (_piece(urls, row) for row in rows)
-    train = Part("train", 60_000, (images, labels), read_idx_images)
-    test = Part("t10k", 10_000, (test_images, test_labels), read_idx_images)
+    train = Part(name="train", n=60_000, pieces=(images, labels), read=read_idx_images)
+    test = Part(name="t10k", n=10_000, pieces=(test_images, test_labels), read=read_idx_images)
     return DataSet(
         name=name,
         title=title,

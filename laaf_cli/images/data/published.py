@@ -56,7 +56,7 @@ class Piece:
         return next(form.file for form in self.forms if form.file.urls)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """Images that are read together: `read` takes the bytes of the pieces, in their order, and
     gives `n` images.

@@ -49,8 +49,10 @@ SEMEION = DataSet(
     title="Semeion",
     classes=tuple("0123456789"),
     shape=(1, 16, 16),
-    train=(Part("training digits", 1000, _SEMEION_PIECES, read_training_digits),),
-    test=(Part("test digits", 593, _SEMEION_PIECES, read_test_digits),),
+    train=(
+        Part(name="training digits", n=1000, pieces=_SEMEION_PIECES, read=read_training_digits),
+    ),
+    test=(Part(name="test digits", n=593, pieces=_SEMEION_PIECES, read=read_test_digits),),
     folders=(),
     terms="Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by "
     "way of the UCI Machine Learning Repository; no licence is stated, and those who "

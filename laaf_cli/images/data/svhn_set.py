@@ -10,10 +10,10 @@ def _part(name: str, n: int, size: int, sha256: str) -> Part:
     url = f"http://ufldl.stanford.edu/housenumbers/{name}"
     file = PublishedFile(name=name, size=size, checksum=f"sha256:{sha256}", urls=(url,))
     return Part(
-        name,
-        n,
-        (Piece(name=name, size=size, checksum=file.checksum, forms=(Form(file=file),)),),
-        read_svhn,
+        name=name,
+        n=n,
+        pieces=(Piece(name=name, size=size, checksum=file.checksum, forms=(Form(file=file),)),),
+        read=read_svhn,
     )
 
 
