@@ -75,7 +75,7 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_runs_are_the_product_of_the_axes_seed_by_seed() -> None:
     kinds = [
         Alternative((Override(("slopes", "kind"), kind, "--activation "),))
-        for name in ("fixed", "nlaaf-n5")
+        for kind in ("fixed", "nlaaf")
     ]
     rates = [setting("training.0.learning_rate=1e-3"), setting("training.0.learning_rate=1e-2")]
     runs = plan_runs(MAKE, [kinds, rates], [0, 3], Path("out"))
