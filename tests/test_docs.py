@@ -163,13 +163,17 @@ def test_commands_and_programs_run(page: Path, tmp_path: Path) -> None:
             block for block in blocks(page.parent / used["page"]) if block.file == used["file"]
         ][-1:]
         (folder / used["file"]).write_text(_shortened(page, block.body), encoding="utf-8")
+    programs = [
+        block for block in blocks(page) if block.file is None and block.language == "python"
+    ]
     for block in blocks(page):
         if block.file is not None:
             (folder / block.file).write_text(_shortened(page, block.body), encoding="utf-8")
         elif block.language == "console":
             _run_console(block, folder)
-        elif block.language == "python":
-            _run([sys.executable, "-c", block.body], block, folder)
+        elif programs and block == programs[-1]:  # the blocks of Python on a page are one session
+            session = "\n".join(each.body for each in programs)
+            _run([sys.executable, "-c", session], block, folder)
 
 
 def _run_console(block: Block, folder: Path) -> None:

@@ -209,11 +209,11 @@ def test_damage_by_chance(tmp_path: Path, again: bool) -> None:
 
 def test_each_reader_refuses_runs_of_the_other_task() -> None:
     with pytest.raises(
-        RunFileError, match="is a run of laaf classify, and one of laaf solve is needed here"
+        RunFileError, match=r"is a run of `classify\(\)`, and one of `solve\(\)` is needed here"
     ):
         RunFile(GOLDEN_IMAGES)
     with pytest.raises(
-        RunFileError, match="is a run of laaf solve, and one of laaf classify is needed here"
+        RunFileError, match=r"is a run of `solve\(\)`, and one of `classify\(\)` is needed here"
     ):
         ImageRunFile(GOLDEN)
 
