@@ -82,6 +82,7 @@ def test_a_run_is_that_of_the_command_line(run: laaf.Run, tmp_path: Path) -> Non
     spec.write_text(text_of(HEAT).content)
     command = [
         sys.executable,
+        "-P",
         "-m",
         "laaf_cli",
         "solve",
