@@ -163,17 +163,20 @@ def test_commands_and_programs_run(page: Path, tmp_path: Path) -> None:
             block for block in blocks(page.parent / used["page"]) if block.file == used["file"]
         ][-1:]
         (folder / used["file"]).write_text(_shortened(page, block.body), encoding="utf-8")
-    programs = [
-        block for block in blocks(page) if block.file is None and block.language == "python"
-    ]
-    for block in blocks(page):
-        if block.file is not None:
+    session: list[Block] = []
+    for block in [*blocks(page), None]:
+        if block is not None and block.language == "python" and block.file is None:
+            session.append(block)
+            continue
+        if session and (block is None or block.file is not None or block.language == "console"):
+            # Python that no command and no file interrupts is one session.
+            program = "\n".join(each.body for each in session)
+            _run([sys.executable, "-c", program], session[0], folder)
+            session.clear()
+        if block is not None and block.file is not None:
             (folder / block.file).write_text(_shortened(page, block.body), encoding="utf-8")
-        elif block.language == "console":
+        elif block is not None and block.language == "console":
             _run_console(block, folder)
-        elif programs and block == programs[-1]:  # the blocks of Python on a page are one session
-            session = "\n".join(each.body for each in programs)
-            _run([sys.executable, "-c", session], block, folder)
 
 
 def _run_console(block: Block, folder: Path) -> None:
