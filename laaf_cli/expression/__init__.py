@@ -1,6 +1,7 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
 from laaf_cli.expression.analyse import fields, functions, hoist, nodes, symbols
+from laaf_cli.expression.breaks import branch_breaks, zeros
 from laaf_cli.expression.differentiate import differentiate, partial
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate

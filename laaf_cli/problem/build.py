@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from laaf_cli.arrays import Array
 from laaf_cli.errors import Fault, SpecError
-from laaf_cli.expression import Node, Scope, Symbol, symbols
+from laaf_cli.expression import Node, Scope, Symbol, parse_equation, symbols
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
@@ -22,6 +22,7 @@ from laaf_cli.problem.form import (
     read_form,
     read_periodic,
 )
+from laaf_cli.problem.jumps import lost_jumps, with_fluxes
 from laaf_cli.problem.observations import read_data
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
 from laaf_cli.problem.python_function import PythonFunction
@@ -51,6 +52,8 @@ def build(
 ) -> tuple[RunSpec, Problem]:
     """The checked spec and its problem.
 
+    Where an equation differentiates what jumps, both speak of its flux as a further unknown.
+
     choices: for keys that name a row of a table elsewhere, the names that exist. functions: of
     Python, that expressions may call. Raises SpecError with every fault of form and meaning.
     """
@@ -62,7 +65,12 @@ def build(
     faults = [*loaded.faults, *builder.faults]
     if faults or problem is None:
         raise SpecError(faults)
-    return loaded.spec, problem
+    spec, fluxes = builder.with_fluxes()
+    if not fluxes:
+        return spec, problem
+    text = replace(loaded.text, content=spec.model_dump_json(exclude_unset=True), keys=())
+    spec, problem = build(load(text), choices, functions)
+    return spec, replace(problem, fluxes=fluxes)
 
 
 def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
@@ -129,6 +137,26 @@ class _Builder(Reader):
             functions=self.python,
             warnings=warnings,
         )
+
+    def with_fluxes(self) -> tuple[RunSpec, dict[str, str]]:
+        """The spec with the fluxes that its equations need, and their equations.
+
+        Raises SpecError where one cannot be made an unknown of its own.
+        """
+        for name, text in self.spec.equations.items():
+            path: KeyPath = ("equations", name)
+            lost = lost_jumps(parse_equation(text), self.scope, self.domain)
+            if not lost:
+                continue
+            within = f"equation '{name}'"
+            if self.spec.reference.kind == "file":
+                self.not_differentiable(path, lost[0].function, within)
+            elif len({each.along for each in lost}) < len(lost):
+                what = f"several terms of {within} differentiate jumps along the same coordinate"
+                self.fault(path, what, "Write them as one, as in D(a*u_x + b*v_x, x).")
+        if self.faults:
+            raise SpecError(self.faults)
+        return with_fluxes(self.spec, self.scope, self.domain)
 
     def open_scopes(
         self, domain: Domain, constants: Mapping[str, float], learned: Mapping[str, LearnedConstant]

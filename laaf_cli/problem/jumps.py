@@ -1,20 +1,45 @@
-"""Jumps that a derivative loses: `D(k*u_x, x)` where k jumps along x holds on both sides, and
-not across.
+"""Jumps under a derivative: `D(k*u_x, x)` where k jumps along x holds on both sides, and across
+only where it is the flux k*u_x that is continuous.
+
+Such a flux becomes an unknown q of its own, q = k*u_x, and the equation speaks of D(q, x): a system
+of first order (div-curl least squares; Bochev & Gunzburger, Least-Squares Finite Element Methods,
+2009, chapter 5), in which no derivative of a jump is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Call, Node, Scope, evaluate, fields, nodes, resolve, symbols
+from laaf_cli.expression import (
+    NUMPY,
+    Call,
+    ExpressionError,
+    Node,
+    Scope,
+    Symbol,
+    branch_breaks,
+    differentiate,
+    evaluate,
+    fields,
+    nodes,
+    parse,
+    parse_equation,
+    resolve,
+    symbols,
+)
+from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.problem.domain import Domain
+from laaf_cli.spec import RunSpec
 
 N_LINES = 500
-"""Lines along which jumps are looked for."""
+"""Lines along which jumps are looked for where a break is none of one coordinate."""
 
 N_HALVINGS = 60
 
@@ -26,36 +51,166 @@ of a second.
 CONTINUOUS = 1e-9
 """A jump below this share of the size of the expression is none."""
 
-DISCONTINUOUS = ("where", "sign", "floor")
+STEPS = ("where", "abs", "sign", "floor", "min", "max")
+"""Functions of which a value or a derivative jumps."""
 
 
-def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[str]:
-    """The functions at whose jumps a derivative that `D` or `laplacian` writes is taken, each once,
-    in order.
+@dataclass(frozen=True, kw_only=True)
+class LostJump:
+    """What a `D` or `laplacian` differentiates across a jump.
 
-    tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope.
+    function: that jumps. calls: the calls whose arguments add up to one flux, as they were parsed,
+    with their signs in the equation.
     """
-    found: dict[str, None] = {}
+
+    function: str
+    calls: tuple[tuple[float, Call], ...]
+
+    @property
+    def along(self) -> tuple[str, tuple[Node, ...]]:
+        """How it is differentiated: the name of the call, and the coordinates."""
+        call = self.calls[0][1]
+        return call.function, call.arguments[1:]
+
+
+def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
+    """The outermost derivatives that `D` or `laplacian` takes across jumps, in order.
+
+    tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope. Those that
+    are added up and differentiated alike are one, for only the sum of their fluxes is continuous.
+    """
+    found: dict[Any, LostJump] = {}
+    sums = {id(call): sign for sign, call in _addends(tree)}
+    for call in _derivatives(tree):
+        along = _along(call, scope)
+        function = _jumping(resolve(call.arguments[0], scope), along, scope, domain)
+        if not function:
+            continue
+        sign = sums.get(id(call))
+        key = id(call) if sign is None else (call.function, *call.arguments[1:])
+        before = found[key].calls if key in found else ()
+        found[key] = LostJump(function=function, calls=(*before, (sign or 1.0, call)))
+    return list(found.values())
+
+
+def with_fluxes(spec: RunSpec, scope: Scope, domain: Domain) -> tuple[RunSpec, dict[str, str]]:
+    """The spec in which what is differentiated across jumps is an unknown of its own, and the
+    equation of each such flux by its name; the spec itself where nothing is.
+
+    Fluxes are called `flux`, or `flux1`, `flux2`, ….
+    """
+    fluxes: dict[str, str] = {}
+    equations = dict(spec.equations)
+    taken = {*scope.words, *equations, *spec.conditions}
+    names = (free for free in map("flux{}".format, count(1)) if free not in taken)
+    pending = list(equations)
+    while pending:
+        name = pending.pop(0)
+        text = equations[name]
+        for lost in lost_jumps(parse_equation(text), scope, domain)[:1]:
+            flux = next(names)
+            first = lost.calls[0][0]
+            parts = [(sign * first, _inside(text, call)) for sign, call in lost.calls]
+            total = "".join(f"{' - ' if sign < 0 else ' + '}{part}" for sign, part in parts)
+            equations[flux] = fluxes[flux] = f"{flux} = {total.removeprefix(' + ')}"
+            equations[name] = _replaced(text, lost, flux)
+            scope = replace(scope, unknowns=(*scope.unknowns, flux))
+            pending += [name, flux]
+    if not fluxes:
+        return spec, {}
+    if len(fluxes) == 1 and "flux" not in taken:
+        equations, fluxes = (_renamed(texts, *fluxes, "flux") for texts in (equations, fluxes))
+    unknowns = [*spec.unknowns, *fluxes]
+    changes: dict[str, Any] = {"unknowns": unknowns, "equations": equations}
+    if spec.data is not None and spec.data.target is None and spec.data.fields is None:
+        changes["data"] = spec.data.model_copy(update={"fields": spec.unknowns})
+    changes["conditions"] = {
+        name: each.model_copy(update={"fields": spec.unknowns})
+        if each.data is not None and each.equation is None and each.fields is None
+        else each
+        for name, each in spec.conditions.items()
+    }
+    if spec.transform and len(spec.unknowns) == 1:
+        own = f"net_{spec.unknowns[0]}"
+        changes["transform"] = {
+            unknown: _with_names(text, {"net": own}) for unknown, text in spec.transform.items()
+        }
+    if spec.reference.exact is not None:
+        exact = dict(spec.reference.exact)
+        for flux, equation in fluxes.items():
+            exact[flux] = _in_closed_form(equation.partition("=")[2], scope, exact)
+        changes["reference"] = spec.reference.model_copy(update={"exact": exact})
+    return spec.model_copy(update=changes), fluxes
+
+
+def _derivatives(tree: Node) -> Iterator[Call]:
+    """The outermost calls of `D` and `laplacian`, from left to right."""
+    if isinstance(tree, Call):
+        if tree.function in ("D", "laplacian"):
+            yield tree
+        else:
+            for argument in tree.arguments:
+                yield from _derivatives(argument)
+
+
+def _addends(tree: Node, sign: float = 1.0) -> Iterator[tuple[float, Node]]:
+    """The signed terms of a sum."""
+    match tree:
+        case Call(function="+", arguments=(left, right)):
+            yield from _addends(left, sign)
+            yield from _addends(right, sign)
+        case Call(function="-", arguments=(left, right)):
+            yield from _addends(left, sign)
+            yield from _addends(right, -sign)
+        case Call(function="neg", arguments=(inner,)):
+            yield from _addends(inner, -sign)
+        case _:
+            yield sign, tree
+
+
+def _along(call: Call, scope: Scope) -> list[str]:
+    """The coordinates along which a call differentiates, twice those along which it does twice."""
+    if call.function == "laplacian":
+        return [name for name in scope.space for _ in range(2)]
+    return [name.name for name in call.arguments[1:] if isinstance(name, Symbol)]
+
+
+def _jumping(tree: Node, along: Collection[str], scope: Scope, domain: Domain) -> str:
+    """The function at which a resolved tree, or a derivative of it that is differentiated again,
+    jumps along one of some coordinates; empty where none does.
+    """
     work = 0
-    for node in nodes(tree):
-        if isinstance(node, Call) and node.function in ("D", "laplacian"):
-            is_laplacian = node.function == "laplacian"
-            along = scope.space if is_laplacian else symbols(Call("D", node.arguments[1:]))
-            differentiated = resolve(node.arguments[0], scope)
-            for each in nodes(differentiated):
+    for coordinate in dict.fromkeys(along):
+        derived = tree
+        for order in range(list(along).count(coordinate)):
+            derived = differentiate(derived, coordinate, scope.coordinates) if order else derived
+            axis = domain.coordinates.index(coordinate)
+            ends = domain.lower[axis], domain.upper[axis]
+            for each in nodes(derived):
                 work += 1
-                if not isinstance(each, Call) or each.function in found:
+                if not isinstance(each, Call) or each.function not in STEPS:
                     continue
-                if each.function not in DISCONTINUOUS:
-                    continue
+                breaks = branch_breaks([each], coordinate, *ends)
+                if any(_jumps_at(derived, coordinate, place, domain) for place in breaks):
+                    return each.function
                 # What changes by steps: the condition of a `where`, and the values of the others.
                 step = each.arguments[0] if each.function == "where" else each
-                work += N_HALVINGS * sum(1 for _ in nodes(step))
-                if work > MAX_WORK:  # a hint is not worth more
-                    return [name for name in DISCONTINUOUS if name in found]
-                if _jumps(differentiated, step, along, domain):
-                    found[each.function] = None
-    return [name for name in DISCONTINUOUS if name in found]
+                is_other = bool(fields(step)) or len(symbols(step)) > 1
+                if is_other and each.function in ("where", "sign", "floor"):
+                    work += N_HALVINGS * sum(1 for _ in nodes(step))
+                    if work <= MAX_WORK and _jumps(derived, step, [coordinate], domain):
+                        return each.function
+    return ""
+
+
+def _jumps_at(tree: Node, coordinate: str, place: float, domain: Domain) -> bool:
+    """Whether a resolved tree has two values at a place of a coordinate, from below and above."""
+    values = _some_values(tree, domain, np.random.default_rng(0))
+    below, above = (
+        _value(tree, values | {coordinate: np.full(N_LINES, side)})
+        for side in (np.nextafter(place, -np.inf), place)
+    )
+    return _is_jump(np.abs(_value(tree, values)), below, above)
 
 
 def _jumps(tree: Node, step: Node, along: Collection[str], domain: Domain) -> bool:
@@ -79,7 +234,10 @@ def _jumps(tree: Node, step: Node, along: Collection[str], domain: Domain) -> bo
         is_left = _value(step, middle) == before
         left = {key: np.where(is_left, middle[key], left[key]) for key in left}
         right = {key: np.where(is_left, right[key], middle[key]) for key in right}
-    size, one, other = (np.abs(_value(tree, start)), _value(tree, left), _value(tree, right))
+    return _is_jump(np.abs(_value(tree, start)), _value(tree, left), _value(tree, right))
+
+
+def _is_jump(size: Array, one: Array, other: Array) -> bool:
     with np.errstate(all="ignore"):
         jump = np.abs(one - other)
     return bool(np.any(jump > CONTINUOUS * np.max(size, where=np.isfinite(size), initial=0.0)))
@@ -102,3 +260,65 @@ def _value(tree: Node, values: dict[Any, Array]) -> Any:
     with np.errstate(all="ignore"):
         n = len(next(iter(values.values())))
         return np.broadcast_to(evaluate(tree, values, values, NUMPY), n)
+
+
+def _inside(text: str, call: Call) -> str:
+    """What a call differentiates, in the words of the text, in brackets where it is a sum."""
+    first = call.arguments[0]
+    written = text[slice(*first.span)]
+    is_sum = isinstance(first, Call) and first.function in ("+", "-", "neg")
+    return f"({written})" if is_sum else written
+
+
+def _replaced(text: str, lost: LostJump, flux: str) -> str:
+    """The equation in which the flux stands for what is differentiated; of calls that add up, the
+    first one stays.
+    """
+    (_, first), *others = lost.calls
+    along = "".join(f", {text[slice(*name.span)]}" for name in first.arguments[1:])
+    parts = [(first.span, f"{first.function}({flux}{along})")]
+    parts += [(call.span, "0") for _, call in others]
+    return _edited(text, parts)
+
+
+def _edited(text: str, parts: list[tuple[tuple[int, int], str]]) -> str:
+    for (begin, end), new in sorted(parts, reverse=True):
+        text = text[:begin] + new + text[end:]
+    return text
+
+
+def _with_names(text: str, names: Mapping[str, str]) -> str:
+    """An expression with other names."""
+    found = {
+        node.span: names[node.name]
+        for node in nodes(parse(text))
+        if isinstance(node, Symbol) and node.name in names
+    }
+    return _edited(text, list(found.items()))
+
+
+def _renamed(texts: Mapping[str, str], old: str, new: str) -> dict[str, str]:
+    """Equations by name, with another name of an unknown, whose derivatives are not named yet."""
+    word = re.compile(rf"\b{old}\b")
+    return {
+        new if name == old else name: word.sub(new, text) for name, text in texts.items()
+    }
+
+
+def _in_closed_form(text: str, scope: Scope, exact: Mapping[str, str]) -> str:
+    """A flux, with the closed forms of the unknowns in their places."""
+    given: dict[str, str] = {}
+    for node in nodes(parse(text.strip())):
+        if isinstance(node, Symbol) and node.name not in scope.coordinates:
+            try:
+                (field,) = fields(resolve(node, scope)) or (None,)
+            except ExpressionError:
+                continue
+            if field is not None and sum(field.orders) <= MAX_ORDER:
+                along = "".join(
+                    f", {name}" * order
+                    for name, order in zip(scope.coordinates, field.orders, strict=True)
+                )
+                plain = f"({exact[field.unknown]})"
+                given[node.name] = f"D({plain}{along})" if along else plain
+    return _with_names(text.strip(), given)

@@ -78,7 +78,8 @@ class Problem:
     closed_form: the exact solution by unknown where the spec states one. grid: the values of each
     coordinate at which the solution is written and compared. times: where the error is told apart;
     empty without time. learned: by name, in the trees a symbol. functions: of Python, by name.
-    warnings: sentences on what the problem seems to lack.
+    fluxes: the equations of unknowns that were added because what they stand for jumps where it is
+    differentiated, by name. warnings: sentences on what the problem seems to lack.
     """
 
     title: str
@@ -92,6 +93,7 @@ class Problem:
     met: frozenset[str] = frozenset()
     learned: Mapping[str, LearnedConstant] = field(default_factory=dict)
     functions: Mapping[str, PythonFunction] = field(default_factory=dict)
+    fluxes: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property

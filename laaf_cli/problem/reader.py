@@ -142,12 +142,18 @@ class Reader:
             hint = f"Unknowns: {listed(self.scope.unknowns)}."
             self.fault(path, f"{within} contains no unknown", hint)
             return None
-        self.warnings += [
-            f"The jump of '{function}' in {within} is lost when it is differentiated: write what "
-            "is differentiated, as a flux, as an unknown of its own."
-            for function in lost_jumps(parse_equation(text), chosen, self.domain)
-        ]
+        if path[0] != "equations":
+            for lost in lost_jumps(parse_equation(text), chosen, self.domain):
+                self.not_differentiable(path, lost.function, within)
         return tree
+
+    def not_differentiable(self, path: KeyPath, function: str, within: str) -> None:
+        what = f"the jump of '{function}' in {within} is lost when it is differentiated"
+        hint = (
+            "Make what is differentiated, as a flux, an unknown q of its own, with an equation "
+            "such as q = k*u_x, and write q_x."
+        )
+        self.fault(path, what, hint)
 
     def residuals(self, condition: str, texts: Sequence[str], scope: Scope) -> tuple[Node, ...]:
         """The residuals of a condition's equations."""

@@ -17,10 +17,9 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Call, Node, evaluate, fields, symbols
+from laaf_cli.expression import NUMPY, Call, Node, branch_breaks, evaluate, fields, symbols, zeros
 from laaf_cli.expression.analyse import nodes
 from laaf_cli.expression.functions import COMPARISONS
-from laaf_cli.references.breaks import branch_breaks, zeros
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.radau_tableau import N_STAGES, radau_tableau
 from laaf_cli.references.evolution.schedule import FREE, Schedule

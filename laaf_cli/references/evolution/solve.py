@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.references.breaks import branch_breaks
+from laaf_cli.expression import branch_breaks
 from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.initial_values import initial_values, smooths
@@ -18,8 +18,10 @@ from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
 from laaf_cli.references.evolution.radau import SMALLEST_SHARE, Integrator
 from laaf_cli.references.evolution.radau_tableau import Panel
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
+from laaf_cli.references.probes import resolving
 
 MOST_COLUMNS = 900
+CIRCLE = 2  # points of a circle for each point of the elements that resolve what is known
 TIMES_PER_STEP = 101  # at which the formulas are sampled, for each of the steps of an accuracy
 MOVE_WORK = 100.0  # operations for each entry of a matrix, in making a mesh and its operators
 REST = 20  # steps after the mesh was found to be as fine as it may be
@@ -222,16 +224,24 @@ class _Solver:
         form = self.form
         if form.space_axis is None:
             return Mesh((), 1)
-        lower, upper = form.lower[form.space_axis], form.upper[form.space_axis]
+        space = form.coordinates[form.space_axis]
+        ranges = {
+            name: (low, high)
+            for name, low, high in zip(form.coordinates, form.lower, form.upper, strict=True)
+        }
+        lower, upper = ranges[space]
         trees = (*form.equations, *form.initial)
-        breaks = branch_breaks(trees, form.coordinates[form.space_axis], lower, upper)
+        breaks = branch_breaks(trees, space, lower, upper)
+        n, tolerance = self.accuracy.n_points, self.accuracy.space
+        elements = resolving(trees, space, ranges, breaks, n, tolerance)
         if form.is_periodic and not breaks:
             circle = Mesh((lower, upper), 512, is_circle=True).grid(0)
             has_kinks = np.max(circle.tails(self._initial(circle))) > 1e-9
             # Elements for what is not smooth where the ends meet at the start, and is afterwards.
             if not (has_kinks and smooths(form, circle)):
-                return Mesh((lower, upper), self.accuracy.n_circle, is_circle=True)
-        return Mesh((lower, *breaks, upper), self.accuracy.n_points)
+                n_circle = max(self.accuracy.n_circle, CIRCLE * n * len(elements))
+                return Mesh((lower, upper), n_circle, is_circle=True)
+        return Mesh((lower, *elements, upper), n)
 
     def _initial(self, grid: Grid) -> Array:
         """The initial values as shares of their scale, [n_values, size]."""

@@ -6,18 +6,32 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import ExpressionError, functions
+from laaf_cli.expression import ExpressionError, branch_breaks, functions
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
-from laaf_cli.references.stationary.discretisation import Discretisation, residuals_of
+from laaf_cli.references.probes import probes, resolving, turns
+from laaf_cli.references.stationary.discretisation import (
+    Discretisation,
+    Residual,
+    continuity,
+    residuals_of,
+)
 from laaf_cli.references.stationary.gauss_newton import solve
-from laaf_cli.references.stationary.refinement import LEVELS, Level, refine, undetermined
+from laaf_cli.references.stationary.refinement import (
+    LEVELS,
+    N_PROBES,
+    TOLERANCE,
+    Level,
+    refine,
+    undetermined,
+)
 from laaf_cli.text import listed
 
 
@@ -58,8 +72,6 @@ class BoundaryValue(Reference):
                 f"the equations do not determine a solution: {n_equations} for "
                 f"{len(problem.unknowns)} unknowns ({listed(problem.unknowns)})"
             )
-        # Every resolution is made from this one.
-        n = LEVELS[domain.dimension][0]
         for term in problem.terms:
             unknown = sorted(frozenset().union(*map(functions, term.residuals)) - TABLE.keys())
             if unknown:
@@ -71,8 +83,15 @@ class BoundaryValue(Reference):
             residuals = residuals_of(problem)
         except ExpressionError as error:
             raise ReferenceRefusedError(error.faults[0].what) from None
+        breaks, probes = _places(domain, residuals)
+        # Every resolution is made from this one.
         self._coarsest = Discretisation(
-            domain=domain, unknowns=problem.unknowns, residuals=residuals, n=n, n_nodes=n
+            domain=domain,
+            unknowns=problem.unknowns,
+            residuals=(*residuals, *continuity(residuals, domain, breaks)),
+            breaks=breaks,
+            probes=probes,
+            n=LEVELS[domain.dimension][0],
         )
         self._found: Level | None = None
 
@@ -83,7 +102,7 @@ class BoundaryValue(Reference):
         if not self._coarsest.is_linear:
             return
         for n in LEVELS[domain.dimension][:2]:
-            discretisation = replace(self._coarsest, n=n, n_nodes=n)
+            discretisation = replace(self._coarsest, n=n)
             if solve(discretisation, np.zeros(discretisation.n_coefficients)).is_determined:
                 return
         raise undetermined()
@@ -98,6 +117,29 @@ class BoundaryValue(Reference):
         return ReferenceValues(
             fields, float(max(level.changes.max(), rounding)), time.perf_counter() - start
         )
+
+
+def _places(
+    domain: Domain, residuals: Sequence[Residual]
+) -> tuple[tuple[tuple[float, ...], ...], tuple[Array, ...]]:
+    """The breaks and the probes along each coordinate.
+
+    Elements end where a formula changes its branch; along the only coordinate they also follow what
+    is narrow.
+    """
+    trees = [residual.tree for residual in residuals]
+    ranges = dict(
+        zip(domain.coordinates, zip(domain.lower, domain.upper, strict=True), strict=True)
+    )
+    breaks, places = [], []
+    for name, (lower, upper) in ranges.items():
+        found = branch_breaks(trees, name, lower, upper)
+        if domain.dimension == 1:
+            found = resolving(trees, name, ranges, found, LEVELS[1][1], TOLERANCE)
+        near = [*found, *turns(trees, name, lower, upper)]
+        breaks.append(found)
+        places.append(probes(near, lower, upper, N_PROBES[domain.dimension]))
+    return tuple(breaks), tuple(places)
 
 
 def _at(level: Level, unknown: str, points: Array) -> Array:

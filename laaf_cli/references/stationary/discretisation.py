@@ -8,34 +8,71 @@ and integrals are weighted sums over such a grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
+from laaf_cli.expression import NUMPY, Field, Node, Number, evaluate, fields, partial
 from laaf_cli.multi_index import Orders
-from laaf_cli.problem import Domain, Problem, Region
-from laaf_cli.problem.patches import Patch
-from laaf_cli.references.stationary.modes import MODES, Modes
+from laaf_cli.problem import Domain, Problem
+from laaf_cli.problem.patches import Axis, Patch, on_axes
+from laaf_cli.references.stationary.modes import FourierModes, Modes, make_modes
+
+
+class Site(Protocol):
+    """Where a residual vanishes."""
+
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        """The grids on which it does."""
+
+
+@dataclass(frozen=True)
+class Probes:
+    """A coordinate at whose nodes residuals are looked at, and not solved for."""
+
+    nodes: Array
+    quadrature: tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class Interfaces:
+    """Breaks of an axis, at which values from both sides are equal.
+
+    is_periodic: whether both ends of the axis are such a place too.
+    """
+
+    axis: int
+    breaks: tuple[float, ...]
+    is_periodic: bool
+
+    def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        sides = [(np.nextafter(place, -np.inf), place) for place in self.breaks]
+        if self.is_periodic:
+            sides.append((domain.upper[self.axis], domain.lower[self.axis]))
+        others = on_axes(axes, {self.axis: 0.0})
+        return [
+            Patch(
+                axes=(*others[: self.axis], np.array(both), *others[self.axis + 1 :]),
+                weights={self.axis: np.array([-1.0, 1.0])},
+            )
+            for both in sides
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Residual:
-    """A residual tree and its partial derivatives by the fields in it."""
+    """A residual tree and its partial derivatives by the fields in it. name: in words."""
 
-    term: str
+    name: str
     is_equation: bool
     tree: Node
     partials: Mapping[Field, Node]
-    region: Region
-
-    @property
-    def name(self) -> str:
-        return f"the {'equation' if self.is_equation else 'condition'} '{self.term}'"
+    region: Site
 
     @property
     def is_linear(self) -> bool:
@@ -46,7 +83,7 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
     """The equations and conditions; what was observed is not part of the statement."""
     return tuple(
         Residual(
-            term=term.name,
+            name=f"the {term.kind} '{term.name}'",
             is_equation=term.kind == "equation",
             tree=tree,
             partials={
@@ -61,29 +98,57 @@ def residuals_of(problem: Problem) -> tuple[Residual, ...]:
     )
 
 
+def continuity(
+    residuals: Sequence[Residual], domain: Domain, breaks: Sequence[tuple[float, ...]]
+) -> tuple[Residual, ...]:
+    """What holds at the breaks of each axis: an unknown, and its derivatives along the axis below
+    the highest that an equation holds, have no jump.
+    """
+    held = sorted(
+        {f for r in residuals if r.is_equation for f in fields(r.tree)},
+        key=lambda f: (f.unknown, f.orders),
+    )
+    result = []
+    for axis, places in enumerate(breaks):
+        for unknown in dict.fromkeys(f.unknown for f in held) if places else ():
+            for order in range(max(f.orders[axis] for f in held if f.unknown == unknown)):
+                field = Field(unknown, tuple(order if i == axis else 0 for i in range(len(breaks))))
+                result.append(
+                    Residual(
+                        name=f"the continuity of '{unknown}' along '{domain.coordinates[axis]}'",
+                        is_equation=False,
+                        tree=field,
+                        partials={field: Number(1.0)},
+                        region=Interfaces(axis, places, axis in domain.periodic),
+                    )
+                )
+    return tuple(result)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Discretisation:
     """A problem at one resolution.
 
-    n: the modes along each coordinate; n_nodes: the points along each coordinate; both even.
-    The coefficients of all unknowns form one vector [n_coefficients].
+    breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are no
+    nodes. n: the modes along each element, even. The coefficients of all unknowns form one vector
+    [n_coefficients].
     """
 
     domain: Domain
     unknowns: tuple[str, ...]
     residuals: tuple[Residual, ...]
+    breaks: tuple[tuple[float, ...], ...]
+    probes: tuple[Array, ...]
     n: int
-    n_nodes: int
 
     @cached_property
     def modes(self) -> tuple[Modes, ...]:
-        return self._modes(self.n)
-
-    def _modes(self, n: int) -> tuple[Modes, ...]:
         ends = zip(self.domain.lower, self.domain.upper, strict=True)
         return tuple(
-            MODES[axis in self.domain.periodic](lower, upper, n)
-            for axis, (lower, upper) in enumerate(ends)
+            make_modes(
+                *both, self.n, breaks=self.breaks[axis], is_periodic=axis in self.domain.periodic
+            )
+            for axis, both in enumerate(ends)
         )
 
     @property
@@ -112,12 +177,22 @@ class Discretisation:
         """Every residual on every patch of its region, in the order of the rows of the residual
         vector.
         """
-        axes = self._modes(self.n_nodes)
+        return self._rows(self.modes)
+
+    def _rows(self, axes: Sequence[Axis]) -> tuple[tuple[Residual, Patch], ...]:
         return tuple(
             (residual, patch)
             for residual in self.residuals
             for patch in residual.region.patches(self.domain, axes)
         )
+
+    def unseen(self, coefficients: Array) -> list[Array]:
+        """The residuals at the probes, for each residual on each patch."""
+        axes = [
+            Probes(points, modes.quadrature)
+            for points, modes in zip(self.probes, self.modes, strict=True)
+        ]
+        return self._residuals(coefficients, self._rows(axes))
 
     @property
     def ends(self) -> NDArray[np.intp]:
@@ -139,9 +214,49 @@ class Discretisation:
     def refined(self, coefficients: Array, finer: Discretisation) -> Array:
         """The same functions with the modes of a finer discretisation."""
         result = np.zeros((len(self.unknowns), *finer.shape))
-        coarse = (slice(None), *(slice(size) for size in self.shape))
-        result[coarse] = coefficients.reshape(-1, *self.shape)
+        places = [mine.places_in(its) for mine, its in zip(self.modes, finer.modes, strict=True)]
+        result[np.ix_(range(len(self.unknowns)), *places)] = coefficients.reshape(-1, *self.shape)
         return result.ravel()
+
+    def interpolated(self, coefficients: Array, other: Discretisation) -> Array:
+        """The coefficients of a discretisation with other elements, by values at its nodes."""
+        result = []
+        zero = (0,) * len(self.modes)
+        nodes = tuple(modes.nodes for modes in other.modes)
+        for unknown in self.unknowns:
+            values = self.values(coefficients, unknown, zero, nodes)
+            for axis, modes in enumerate(other.modes):
+                inverse = np.linalg.inv(modes.values(modes.nodes, 0))
+                values = np.moveaxis(np.tensordot(inverse, values, axes=(1, axis)), 0, axis)
+            result.append(values.ravel())
+        return np.concatenate(result)
+
+    def spread(self, coefficients: Array, n: int, of: Discretisation | None = None) -> tuple[Array, ...]:
+        """Every unknown on a grid all over the domain, that of another discretisation where it is
+        given.
+        """
+        axes = tuple(modes.spread(n) for modes in (of or self).modes)
+        zero = (0,) * len(axes)
+        return tuple(self.values(coefficients, name, zero, axes) for name in self.unknowns)
+
+    def shifted(self, most_coefficients: int) -> Discretisation:
+        """The same problem with other elements: one break more along each coordinate that is no
+        circle, and fewer modes where there would be more than so many coefficients.
+        """
+        golden = (np.sqrt(5) - 1) / 2
+        breaks = list(self.breaks)
+        for axis, modes in enumerate(self.modes):
+            if not isinstance(modes, FourierModes):
+                ends = (modes.lower, *self.breaks[axis], modes.upper)
+                widest = int(np.argmax(np.diff(ends)))
+                place = ends[widest] + golden * (ends[widest + 1] - ends[widest])
+                breaks[axis] = tuple(sorted([*self.breaks[axis], place]))
+        kept = [r for r in self.residuals if not isinstance(r.region, Interfaces)]
+        residuals = (*kept, *continuity(kept, self.domain, breaks))
+        other = replace(self, residuals=residuals, breaks=tuple(breaks))
+        share = min(1.0, (most_coefficients / other.n_coefficients) ** (1 / len(breaks)))
+        circles = all(mine == its for mine, its in zip(breaks, self.breaks, strict=True))
+        return replace(other, n=self.n + 6 if circles else max(2, 2 * int(share * self.n / 2)))
 
     def starts(self) -> Iterator[Array]:
         """Where a search for the solution may begin: 0, the smoothest functions that meet the
@@ -160,17 +275,20 @@ class Discretisation:
             if np.all(np.isfinite(matrix)) and np.all(np.isfinite(right)):
                 yield lstsq(matrix, right, cond=1e-10, lapack_driver="gelsy")[0] / self.roughness
         for value in (1.0, -1.0):
-            constant = np.zeros((len(self.unknowns), self.n_coefficients // len(self.unknowns)))
-            constant[:, 0] = value
-            yield constant.ravel()
+            yield np.where(self.roughness == 1, value, 0.0)
 
     def residual(self, coefficients: Array) -> Array:
         """The residuals of all rows [n_rows]."""
+        return np.concatenate(self._residuals(coefficients, self.rows))
+
+    def _residuals(
+        self, coefficients: Array, rows: Sequence[tuple[Residual, Patch]]
+    ) -> list[Array]:
         parts = []
-        for residual, patch in self.rows:
+        for residual, patch in rows:
             known = self._known(residual, patch, coefficients)
             parts.append(patch.summed(self._on_patch(residual.tree, patch, known)))
-        return np.concatenate(parts)
+        return parts
 
     def jacobian(self, coefficients: Array) -> Array:
         """∂residual/∂coefficients [n_rows, n_coefficients]."""

@@ -11,8 +11,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.references.collocation import ChebyshevAxis
@@ -44,6 +47,14 @@ class Modes(ABC):
     @abstractmethod
     def values(self, points: Array, order: int) -> Array:
         """A derivative of every mode at points, [n_points, n_modes]."""
+
+    def places_in(self, finer: Modes) -> NDArray[np.intp]:
+        """Where each of these modes stands among those of a finer resolution, [n_modes]."""
+        return np.arange(len(self.degrees))
+
+    def spread(self, n: int) -> Array:
+        """Points at which functions are compared, whatever the resolution: n equidistant ones."""
+        return np.linspace(self.lower, self.upper, n)
 
 
 @dataclass(frozen=True)
@@ -122,5 +133,60 @@ class FourierModes(Modes):
         return (rate * self.degrees) ** order * np.cos(phases)
 
 
-MODES: dict[bool, type[Modes]] = {False: ChebyshevModes, True: FourierModes}
-"""The modes of an interval, by whether the functions on it are periodic."""
+@dataclass(frozen=True)
+class ElementModes(Modes):
+    """Chebyshev's polynomials on each of the elements between breaks, n on each; zero elsewhere.
+
+    A break belongs to the element above it; the last number below the break, to the one below.
+    """
+
+    breaks: tuple[float, ...]
+
+    @cached_property
+    def elements(self) -> tuple[ChebyshevModes, ...]:
+        ends = pairwise((self.lower, *self.breaks, self.upper))
+        return tuple(ChebyshevModes(*both, self.n) for both in ends)
+
+    @property
+    def degrees(self) -> Array:
+        return np.concatenate([element.degrees for element in self.elements])
+
+    @property
+    def nodes(self) -> Array:
+        return np.concatenate([element.nodes for element in self.elements])
+
+    @property
+    def quadrature(self) -> tuple[Array, Array]:
+        parts = []
+        for element in self.elements:
+            points, weights = element.quadrature
+            if element.upper < self.upper:
+                points = np.minimum(points, np.nextafter(element.upper, -np.inf))
+            parts.append((points, weights))
+        points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return points, weights
+
+    def values(self, points: Array, order: int) -> Array:
+        result = np.zeros((len(points), self.n * len(self.elements)))
+        owners = np.searchsorted(self.breaks, points, side="right")
+        for i, element in enumerate(self.elements):
+            here = np.flatnonzero(owners == i)
+            result[here, i * self.n : (i + 1) * self.n] = element.values(points[here], order)
+        return result
+
+    def places_in(self, finer: Modes) -> NDArray[np.intp]:
+        firsts = finer.n * np.arange(len(self.elements))
+        return np.add.outer(firsts, np.arange(self.n)).ravel()
+
+    def spread(self, n: int) -> Array:
+        inner = [np.linspace(e.lower, e.upper, 2 + n // 16)[1:-1] for e in self.elements]
+        return np.unique(np.concatenate([super().spread(n), *inner]))
+
+
+def make_modes(
+    lower: float, upper: float, n: int, *, breaks: tuple[float, ...], is_periodic: bool
+) -> Modes:
+    """The modes of an interval: elements where there are breaks, waves where all is periodic."""
+    if breaks:
+        return ElementModes(lower, upper, n, breaks)
+    return FourierModes(lower, upper, n) if is_periodic else ChebyshevModes(lower, upper, n)

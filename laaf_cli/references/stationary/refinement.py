@@ -27,10 +27,11 @@ TOLERANCE = 1e-10
 LARGEST_ERROR = 1e-3
 """Relative to the largest value: beyond it a reference is none."""
 
-_FINE_NODES = {1: 2050, 2: 130}  # beyond the finest level, and nodes of no level
+N_PROBES = {1: 2050, 2: 130}
+"""Points along each coordinate at which residuals are looked at between the nodes."""
 # the residual between the nodes above which two resolutions that agree may both have missed
-# something
-_UNSEEN = 1e-3
+# something, and that above which they have
+_UNSEEN, _MISSED = 1e-3, 0.03
 _RECENT = 4  # the changes of which the largest counts then
 _ROUNDING = 1e-8  # the relative change below which it may be rounding
 # the relative change below which the residual may be compared with that of half the resolution
@@ -45,7 +46,7 @@ _EVEN = {1: 2001, 2: 81}  # the points of an even grid on which two resolutions 
 class Level:
     """The solution at one resolution.
 
-    values: of each unknown on an even grid; changes: their largest since the resolution before,
+    values: of each unknown all over the domain; changes: their largest since the resolution before,
     infinite at the first.
     """
 
@@ -92,15 +93,15 @@ class Level:
         worst = int(np.argmax([np.sum(part**2) for part in scaled]))
         return worst, float(self.residuals[worst])
 
-    def unseen(self, n_nodes: int) -> float:
-        """The scaled residual at other nodes: large where a narrow peak was missed.
+    @cached_property
+    def unseen(self) -> float:
+        """The scaled residual at the probes: large where something narrow was missed.
 
         There are no scales for those rows; that of the median row of the same patch stands for
         them.
         """
-        fine = replace(self.discretisation, n_nodes=n_nodes)
         with np.errstate(invalid="ignore", over="ignore"):
-            parts = np.split(fine.residual(self.found.coefficients), fine.ends[:-1])
+            parts = self.discretisation.unseen(self.found.coefficients)
             squares = [
                 len(scales) * np.median(scales) ** 2 * np.mean(part**2)
                 for part, scales in zip(parts, self._split(self.found.row_scale), strict=True)
@@ -122,7 +123,7 @@ def refine(discretisation: Discretisation) -> Level:
     levels: list[Level] = []
     failure, n_singular = "", 0
     for n in LEVELS[dimension]:
-        finer = replace(discretisation, n=n, n_nodes=n)
+        finer = replace(discretisation, n=n)
         if finer.n_coefficients > MAX_COEFFICIENTS:
             break
         try:
@@ -138,13 +139,37 @@ def refine(discretisation: Discretisation) -> Level:
             before, last = [np.inf, *(level.relative_change for level in levels)][-2:]
             # The last two resolutions agree, or differ by rounding that grows.
             agree = last <= TOLERANCE or (before < _ROUNDING and last > before)
-            if agree and levels[-1].unseen(_FINE_NODES[dimension]) < _UNSEEN:
+            if agree and levels[-1].unseen < _UNSEEN:
                 break
         elif n > _LAST_START[dimension]:
             break
     if len(levels) < 2:
         raise ReferenceRefusedError(failure or _NOT_CONVERGED)
-    return _judged(levels)
+    return _confirmed(_judged(levels))
+
+
+def _confirmed(level: Level) -> Level:
+    """The level, whose changes are no less than the difference to a solution on shifted elements.
+
+    Raises ReferenceRefusedError where the equations ask for something between the nodes that the
+    solution lacks, or the other elements give no solution.
+    """
+    if level.unseen > _MISSED:
+        raise ReferenceRefusedError(
+            f"the equations or conditions hold something so narrow that {level.discretisation.n} "
+            "modes along each coordinate miss it: between their points the residual is "
+            f"{level.unseen:.1g} of the size of the terms"
+        )
+    mine = level.discretisation
+    shifted = mine.shifted(MAX_COEFFICIENTS)
+    try:
+        found = solve(shifted, mine.interpolated(level.found.coefficients, shifted))
+    except FloatingPointError as error:
+        raise ReferenceRefusedError(str(error)) from None
+    n = _EVEN[mine.domain.dimension]
+    values = shifted.spread(found.coefficients, n, mine)
+    other = np.array([np.abs(a - b).max() for a, b in zip(values, level.values, strict=True)])
+    return replace(level, changes=np.maximum(level.changes, other))
 
 
 def _solved(discretisation: Discretisation, levels: Sequence[Level], may_start: bool) -> Stationary:
@@ -178,13 +203,7 @@ def _leads_on(found: Stationary) -> bool:
 
 
 def _level(discretisation: Discretisation, found: Stationary, levels: Sequence[Level]) -> Level:
-    domain = discretisation.domain
-    even = domain.grid((_EVEN[domain.dimension],) * domain.dimension)
-    zero = (0,) * domain.dimension
-    values = tuple(
-        discretisation.values(found.coefficients, name, zero, even)
-        for name in discretisation.unknowns
-    )
+    values = discretisation.spread(found.coefficients, _EVEN[discretisation.domain.dimension])
     changes = np.full(len(values), np.inf)
     if levels:
         before = levels[-1].values
@@ -201,7 +220,7 @@ def _judged(levels: Sequence[Level]) -> Level:
         # Where rounding does not grow, the finest is the best; where much is left between its
         # nodes, a small change may be chance.
         best = levels[-1]
-        if best.unseen(_FINE_NODES[best.discretisation.domain.dimension]) > _UNSEEN:
+        if best.unseen > _UNSEEN:
             recent = [level.changes for level in levels[1:][-_RECENT:]]
             best = replace(best, changes=np.max(recent, axis=0))
     if not best.found.is_determined:

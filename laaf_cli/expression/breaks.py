@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Call, Node, Number, evaluate, fields, symbols
-from laaf_cli.expression.analyse import nodes
+from laaf_cli.expression.analyse import fields, nodes, symbols
 from laaf_cli.expression.functions import COMPARISONS
+from laaf_cli.expression.interpret import NUMPY, evaluate
+from laaf_cli.expression.tree import Call, Node, Number
 
 N_PLACES = 4001
 MOST_BREAKS = 20

@@ -1,0 +1,131 @@
+"""Where formulas are looked at, so that a solver misses nothing that they hold, however narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.expression import NUMPY, Call, Node, evaluate, fields, nodes, symbols, zeros
+from laaf_cli.expression.functions import COMPARISONS
+from laaf_cli.references.collocation import ChebyshevAxis
+
+MOST_TURNS = 20
+"""Zeros of one formula that are looked at closely; one with more of them is not narrow."""
+
+MOST_FORMULAS = 100
+MOST_HALVINGS = 36
+N_EVEN = 401
+N_OTHER = 41
+MOST_ELEMENTS = 64
+
+
+def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) -> Array:
+    """Where parts of formulas in one coordinate alone are zero, inside (lower, upper), ascending.
+
+    The centre of a pulse of any width is a zero of its argument.
+    """
+    parts = dict.fromkeys(
+        node
+        for tree in trees
+        for node in nodes(tree)
+        if isinstance(node, Call) and node.function not in COMPARISONS and not fields(node)
+        if symbols(node) == {coordinate}
+    )
+    found = (zeros(part, coordinate, lower, upper) for part in list(parts)[:MOST_FORMULAS])
+    return np.unique([turn for each in found if len(each) <= MOST_TURNS for turn in each])
+
+
+def probes(places: Iterable[float], lower: float, upper: float, n: int = N_EVEN) -> Array:
+    """Points inside (lower, upper), ascending: some all over, and others closer and closer on both
+    sides of some places.
+
+    Those all over are at irrational distances from the bounds, so that they are no solver's nodes.
+    """
+    golden = (np.sqrt(5) - 1) / 2
+    even = lower + (upper - lower) * np.sort((golden * np.arange(1, n + 1)) % 1.0)
+    offsets = (upper - lower) * 2.0 ** -np.arange(1, MOST_HALVINGS)
+    close = [np.concatenate([place - offsets, place + offsets]) for place in places]
+    points = np.unique(np.concatenate([even, *close]))
+    return points[(points > lower) & (points < upper)]
+
+
+def resolving(
+    trees: Iterable[Node],
+    coordinate: str,
+    ranges: dict[str, tuple[float, float]],
+    breaks: tuple[float, ...],
+    n: int,
+    tolerance: float,
+) -> tuple[float, ...]:
+    """The breaks, and more of them: elements on which polynomials of degree n − 1 are near all that
+    the formulas hold beside the unknowns.
+
+    ranges: of every coordinate. tolerance: as a share of the largest value of a formula. Elements
+    are halved until there are MOST_ELEMENTS.
+    """
+    lower, upper = ranges[coordinate]
+    trees = tuple(trees)
+    parts = list(dict.fromkeys(_known_parts(trees, coordinate, ranges)))[:MOST_FORMULAS]
+    if not parts:
+        return breaks
+    points = probes([*turns(trees, coordinate, lower, upper), *breaks], lower, upper)
+    others = {
+        name: probes(turns(trees, name, *ends), *ends, n=N_OTHER)
+        for name, ends in ranges.items()
+        if name != coordinate and any(name in symbols(part) for part in parts)
+    }
+    ends = [lower, *breaks, upper]
+    samples = [_values(part, coordinate, points, others) for part in parts]
+    sizes = [tolerance * np.max(np.abs(values), initial=0.0) for values in samples]
+    resolved: set[tuple[float, float]] = set()
+    while len(ends) <= MOST_ELEMENTS:
+        cuts = []
+        for both in pairwise(ends):
+            if both in resolved:
+                continue
+            inside = (points > both[0]) & (points < both[1])
+            axis = ChebyshevAxis(*both, n)
+            nudged = np.clip(axis.nodes, np.nextafter(both[0], np.inf), np.nextafter(both[1], -np.inf))
+            to_points = axis.interpolation(points[inside])
+            missed = any(
+                np.max(np.abs(to_points @ _values(part, coordinate, nudged, others) - known[inside]), initial=0.0) > size
+                for part, known, size in zip(parts, samples, sizes, strict=True)
+            )
+            if missed and both[1] - both[0] > 1e-9 * (upper - lower):
+                cuts.append((both[0] + both[1]) / 2)
+            else:
+                resolved.add(both)
+        if not cuts:
+            break
+        ends = sorted([*ends, *cuts])
+    return tuple(ends[1:-1])
+
+
+def _known_parts(trees: Iterable[Node], coordinate: str, ranges: Iterable[str]) -> Iterator[Node]:
+    """The largest parts of trees that hold a coordinate and no unknown."""
+    for tree in trees:
+        if not isinstance(tree, Call) or coordinate not in symbols(tree):
+            continue
+        if tree.function in COMPARISONS:
+            continue
+        if fields(tree) or not symbols(tree) <= set(ranges):
+            yield from _known_parts(tree.arguments, coordinate, ranges)
+        else:
+            yield tree
+
+
+def _values(tree: Node, coordinate: str, points: Array, others: dict[str, Array]) -> Array:
+    """A formula at points of one coordinate and of the others, [n_points, n_others]; what is not
+    finite counts as zero.
+    """
+    grid = np.meshgrid(*others.values(), indexing="ij")
+    columns = {name: values.ravel()[None, :] for name, values in zip(others, grid, strict=True)}
+    n = grid[0].size if grid else 1
+    with np.errstate(all="ignore"):
+        values = evaluate(tree, {coordinate: points[:, None], **columns}, {}, NUMPY)
+    return np.nan_to_num(
+        np.broadcast_to(np.asarray(values, np.float64), (len(points), n)), nan=0.0, posinf=0.0, neginf=0.0
+    )
