@@ -1627,36 +1627,6 @@ def test_warnings_of_what_may_be_missing(changes: list[str], warnings: tuple[str
     assert plan_of(SYSTEM, *changes).problem.warnings == warnings
 
 
-# Each: the equation of a rod, and the functions of which a jump is lost in it.
-JUMPS = {
-    "a flux of two materials": ("D(where(x < 0.4, 1, 5)*u_x, x) = 0", ["where"]),
-    "in two places": ("D(where(x < 0.4, 1, 5)*u_x + floor(3*x)*u, x) + laplacian(sign(x - 0.3)*u) = 0", ["where", "sign", "floor"]),
-    "within another derivative": ("D(D(where(x < 0.4, 1, 5)*u, x), x) = 0", ["where"]),
-    "between two conditions": ("D(where(x > 0.4 and x < 0.5, 1, 5)*u_x, x) = 0", ["where"]),
-    "a material without an unknown": ("u_xx = D(where(x < 0.4, 1, 5), x)", ["where"]),
-    "a material that changes with the unknown": ("D(where(u < 0.4, 1, 5)*u_x, x) = 0", ["where"]),
-    "not differentiated": ("where(x < 0.4, 1, 5)*u_xx = sign(x - 0.3)", []),
-    "along another coordinate": ("u_t = D(where(t < 0.4, 1, 5)*u_x, x)", []),
-    "at a learned constant": ("D(where(q < 0.9, 1, 5)*u_x, x) = 0", []),
-    "beyond the domain": ("D(where(x < 1.4, 1, 5)*u_x, x) = 0", []),
-    "branches that meet": ("D(where(x < 0.4, x, 0.2 + x/2)*u_x, x) = 0", []),
-    "branches that meet in the unknown": ("D(where(u < 0, 0, u**2)*u_x, x) = 0", []),
-    "a factor that vanishes there": ("D(sign(x - 0.3)*(x - 0.3)*u_x, x) = 0", []),
-    "functions with an edge": ("D(max(x - 0.3, 0)*u_x + abs(x - 0.4)*u + min(u, x), x) = 0", []),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("equation", "functions"), JUMPS.values(), ids=JUMPS)
-def test_warnings_of_jumps_that_are_lost(equation: str, functions: list[str]) -> None:
-    yaml = START.replace("heat: u_t = u_xx", "rod: u = 0") + CONDITIONS
-    warnings = plan_of(yaml, f"equations.rod={equation}", "data={target: {u: x}, points: 9}", "learn={q: {start: 1}}", "conditions.q={at: {x: 0.5}, equation: q = u}").problem.warnings  # fmt: skip
-    assert list(warnings) == [
-        f"The jump of '{function}' in equation 'rod' is lost when it is differentiated: write what is differentiated, "
-        "as a flux, as an unknown of its own."
-        for function in functions
-    ]
-
-
 VALUES = ["", "~", "true", "3", "-1.5", "1e999", "u", "x = 0", "''", "[]", "{}", "[[]]", "[{}]", "{a: {b: {}}}", "[1, u]", "{x: 1}", "'(('", "u_xxxxx", "'\\0'", "ü", "a" * 3000, "(" * 200]  # fmt: skip
 KEYS = [
     *(

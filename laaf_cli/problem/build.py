@@ -149,7 +149,7 @@ class _Builder(Reader):
             if not lost:
                 continue
             within = f"equation '{name}'"
-            if self.spec.reference.kind == "file":
+            if self.spec.reference.kind == "file" or not all(each.is_flux for each in lost):
                 self.not_differentiable(path, lost[0].function, within)
             elif len({each.along for each in lost}) < len(lost):
                 what = f"several terms of {within} differentiate jumps along the same coordinate"

@@ -60,11 +60,12 @@ class LostJump:
     """What a `D` or `laplacian` differentiates across a jump.
 
     function: that jumps. calls: the calls whose arguments add up to one flux, as they were parsed,
-    with their signs in the equation.
+    with their signs in the equation. is_flux: whether it holds an unknown, and may be continuous.
     """
 
     function: str
     calls: tuple[tuple[float, Call], ...]
+    is_flux: bool
 
     @property
     def along(self) -> tuple[str, tuple[Node, ...]]:
@@ -83,13 +84,16 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
     sums = {id(call): sign for sign, call in _addends(tree)}
     for call in _derivatives(tree):
         along = _along(call, scope)
-        function = _jumping(resolve(call.arguments[0], scope), along, scope, domain)
+        inner = resolve(call.arguments[0], scope)
+        function = _jumping(inner, along, scope, domain)
         if not function:
             continue
         sign = sums.get(id(call))
         key = id(call) if sign is None else (call.function, *call.arguments[1:])
         before = found[key].calls if key in found else ()
-        found[key] = LostJump(function=function, calls=(*before, (sign or 1.0, call)))
+        is_flux = bool(fields(inner)) or (key in found and found[key].is_flux)
+        calls = (*before, (sign or 1.0, call))
+        found[key] = LostJump(function=function, calls=calls, is_flux=is_flux)
     return list(found.values())
 
 
@@ -300,9 +304,7 @@ def _with_names(text: str, names: Mapping[str, str]) -> str:
 def _renamed(texts: Mapping[str, str], old: str, new: str) -> dict[str, str]:
     """Equations by name, with another name of an unknown, whose derivatives are not named yet."""
     word = re.compile(rf"\b{old}\b")
-    return {
-        new if name == old else name: word.sub(new, text) for name, text in texts.items()
-    }
+    return {new if name == old else name: word.sub(new, text) for name, text in texts.items()}
 
 
 def _in_closed_form(text: str, scope: Scope, exact: Mapping[str, str]) -> str:

@@ -88,10 +88,16 @@ def resolving(
                 continue
             inside = (points > both[0]) & (points < both[1])
             axis = ChebyshevAxis(*both, n)
-            nudged = np.clip(axis.nodes, np.nextafter(both[0], np.inf), np.nextafter(both[1], -np.inf))
+            nudged = np.clip(
+                axis.nodes, np.nextafter(both[0], np.inf), np.nextafter(both[1], -np.inf)
+            )
             to_points = axis.interpolation(points[inside])
             missed = any(
-                np.max(np.abs(to_points @ _values(part, coordinate, nudged, others) - known[inside]), initial=0.0) > size
+                np.max(
+                    np.abs(to_points @ _values(part, coordinate, nudged, others) - known[inside]),
+                    initial=0.0,
+                )
+                > size
                 for part, known, size in zip(parts, samples, sizes, strict=True)
             )
             if missed and both[1] - both[0] > 1e-9 * (upper - lower):
@@ -127,5 +133,8 @@ def _values(tree: Node, coordinate: str, points: Array, others: dict[str, Array]
     with np.errstate(all="ignore"):
         values = evaluate(tree, {coordinate: points[:, None], **columns}, {}, NUMPY)
     return np.nan_to_num(
-        np.broadcast_to(np.asarray(values, np.float64), (len(points), n)), nan=0.0, posinf=0.0, neginf=0.0
+        np.broadcast_to(np.asarray(values, np.float64), (len(points), n)),
+        nan=0.0,
+        posinf=0.0,
+        neginf=0.0,
     )

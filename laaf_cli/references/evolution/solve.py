@@ -27,6 +27,7 @@ MOVE_WORK = 100.0  # operations for each entry of a matrix, in making a mesh and
 REST = 20  # steps after the mesh was found to be as fine as it may be
 # steps so much longer, and a mesh so much coarser, are worth a new one
 COARSER_STEPS, COARSER_SHARE = 10.0, 0.7
+HELD = 100.0  # times the tolerance in space: what another mesh may lose of a state
 MARGIN = 0.1  # of the tolerance in space, to which new elements resolve what is known
 
 
@@ -129,8 +130,9 @@ class _Solver:
     def __init__(self, form: EvolutionForm, forcing: Forcing, accuracy: Accuracy) -> None:
         self.form, self.accuracy = form, accuracy
         self.most_points = MOST_COLUMNS // len(form.unknowns)
-        self.coarsest = self._first_mesh()
-        self.mesh = fitted(self.coarsest, self._initial, self._tolerance, self.most_points)
+        self.coarsest = self._known_mesh(at_start=False)
+        first = self._known_mesh(at_start=True)
+        self.mesh = fitted(first, self._initial, self._tolerance, self.most_points)
         self.system = Semidiscretisation(form, self.mesh)
         state = np.zeros((1 + max(form.time_orders), len(self.system.orders)))
         by_grid = {grid: initial_values(form, grid) for grid in set(self.system.grids)}
@@ -176,6 +178,8 @@ class _Solver:
             return steps
         # Elements are merged once at a time, or two meshes might take turns for ever.
         mesh = self._fitted(self.mesh if is_new else self.coarsest, before, after)
+        if not self._holds(mesh, after):
+            mesh = self._fitted(self.mesh, before, after)
         if mesh == self.mesh:
             self.rest = REST
             return steps
@@ -194,7 +198,8 @@ class _Solver:
             return
         self.length = length
         mesh = self._fitted(self.coarsest, state)
-        if mesh.n_elements <= COARSER_SHARE * self.mesh.n_elements:
+        is_coarser = mesh.n_elements <= COARSER_SHARE * self.mesh.n_elements
+        if is_coarser and self._holds(mesh, state):
             self._move(mesh, state, self.integrator.time, self.integrator.length)
 
     def _fitted(self, mesh: Mesh, *states: Array) -> Mesh:
@@ -204,6 +209,18 @@ class _Solver:
             lambda grid: np.concatenate([self._shares(state, scale, grid) for state in states]),
             self._tolerance,
             self.most_points,
+        )
+
+    def _holds(self, mesh: Mesh, state: Array) -> bool:
+        """Whether a state is known on a mesh: what is narrow may lie between all of its nodes."""
+        if mesh.is_circle:
+            return True
+        fine = self.mesh.grid(max(self.form.space_orders))
+        grid = mesh.grid(max(self.form.space_orders))
+        scale = self.integrator.scale
+        shares = self._shares(state, scale, grid) @ grid.interpolation(fine.nodes_inside).T
+        return bool(
+            np.max(np.abs(shares - self._shares(state, scale, fine))) <= HELD * self.accuracy.space
         )
 
     def _start(self, state: Array, panel: Panel) -> Step:
@@ -220,7 +237,10 @@ class _Solver:
         """What a new mesh resolves; on a circle it grows by so much that no margin is needed."""
         return self.accuracy.space * (1.0 if self.coarsest.is_circle else MARGIN)
 
-    def _first_mesh(self) -> Mesh:
+    def _known_mesh(self, at_start: bool) -> Mesh:
+        """Elements that resolve what the equations hold beside the unknowns; also the initial
+        values, at the start.
+        """
         form = self.form
         if form.space_axis is None:
             return Mesh((), 1)
@@ -230,8 +250,8 @@ class _Solver:
             for name, low, high in zip(form.coordinates, form.lower, form.upper, strict=True)
         }
         lower, upper = ranges[space]
-        trees = (*form.equations, *form.initial)
-        breaks = branch_breaks(trees, space, lower, upper)
+        breaks = branch_breaks((*form.equations, *form.initial), space, lower, upper)
+        trees = (*form.equations, *(form.initial if at_start else ()))
         n, tolerance = self.accuracy.n_points, self.accuracy.space
         elements = resolving(trees, space, ranges, breaks, n, tolerance)
         if form.is_periodic and not breaks:

@@ -231,7 +231,9 @@ class Discretisation:
             result.append(values.ravel())
         return np.concatenate(result)
 
-    def spread(self, coefficients: Array, n: int, of: Discretisation | None = None) -> tuple[Array, ...]:
+    def spread(
+        self, coefficients: Array, n: int, of: Discretisation | None = None
+    ) -> tuple[Array, ...]:
         """Every unknown on a grid all over the domain, that of another discretisation where it is
         given.
         """
@@ -240,23 +242,24 @@ class Discretisation:
         return tuple(self.values(coefficients, name, zero, axes) for name in self.unknowns)
 
     def shifted(self, most_coefficients: int) -> Discretisation:
-        """The same problem with other elements: one break more along each coordinate that is no
-        circle, and fewer modes where there would be more than so many coefficients.
+        """The same problem with every element cut in two unequal ones, on which two thirds of the
+        modes do as well; fewer where there would be more than so many coefficients, and more on a circle.
         """
         golden = (np.sqrt(5) - 1) / 2
-        breaks = list(self.breaks)
-        for axis, modes in enumerate(self.modes):
-            if not isinstance(modes, FourierModes):
-                ends = (modes.lower, *self.breaks[axis], modes.upper)
-                widest = int(np.argmax(np.diff(ends)))
-                place = ends[widest] + golden * (ends[widest + 1] - ends[widest])
-                breaks[axis] = tuple(sorted([*self.breaks[axis], place]))
+        breaks = []
+        for mine, modes in zip(self.breaks, self.modes, strict=True):
+            ends = np.array([modes.lower, *mine, modes.upper])
+            cuts = () if isinstance(modes, FourierModes) else ends[:-1] + golden * np.diff(ends)
+            breaks.append(tuple(sorted([*mine, *map(float, cuts)])))
         kept = [r for r in self.residuals if not isinstance(r.region, Interfaces)]
-        residuals = (*kept, *continuity(kept, self.domain, breaks))
-        other = replace(self, residuals=residuals, breaks=tuple(breaks))
+        other = replace(
+            self,
+            residuals=(*kept, *continuity(kept, self.domain, breaks)),
+            breaks=tuple(breaks),
+            n=self.n + 6 if tuple(breaks) == self.breaks else 4 + 2 * (self.n // 3),
+        )
         share = min(1.0, (most_coefficients / other.n_coefficients) ** (1 / len(breaks)))
-        circles = all(mine == its for mine, its in zip(breaks, self.breaks, strict=True))
-        return replace(other, n=self.n + 6 if circles else max(2, 2 * int(share * self.n / 2)))
+        return replace(other, n=max(2, 2 * int(share * other.n / 2)))
 
     def starts(self) -> Iterator[Array]:
         """Where a search for the solution may begin: 0, the smoothest functions that meet the

@@ -129,6 +129,8 @@ def refine(discretisation: Discretisation) -> Level:
         try:
             found = _solved(finer, levels, n <= _LAST_START[dimension])
         except FloatingPointError as error:
+            if failure and finer.is_linear:
+                break
             failure = failure or str(error)
             continue
         n_singular = 0 if found.is_determined else n_singular + 1
