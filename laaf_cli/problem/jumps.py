@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Call, Node, Scope, evaluate, fields, nodes, resolve, symbols
+from laaf_cli.expression import (
+    NUMPY,
+    Call,
+    Node,
+    Scope,
+    evaluate,
+    fields,
+    functions,
+    nodes,
+    resolve,
+    symbols,
+)
 from laaf_cli.problem.domain import Domain
 
 N_LINES = 500
@@ -37,11 +48,14 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[str]:
     """
     found: dict[str, None] = {}
     work = 0
+    derived: dict[int, Node] = {}
+    if functions(tree) & {"D", "laplacian"}:
+        resolve(tree, scope, derived)
     for node in nodes(tree):
         if isinstance(node, Call) and node.function in ("D", "laplacian"):
             is_laplacian = node.function == "laplacian"
             along = scope.space if is_laplacian else symbols(Call("D", node.arguments[1:]))
-            differentiated = resolve(node.arguments[0], scope)
+            differentiated = derived[id(node)]
             for each in nodes(differentiated):
                 work += 1
                 if not isinstance(each, Call) or each.function in found:
