@@ -392,7 +392,10 @@ class Run:
 
     @cached_property
     def relative_l2(self) -> dict[str, float] | None:
-        """Relative L2 error of each unknown on the evaluation grid; None without a reference."""
+        """Relative L2 error of each unknown on the evaluation grid; None without a reference.
+
+        Where the reference of an unknown is zero, its root mean square error.
+        """
         if self.reference is None:
             return None
         return {

@@ -5,7 +5,7 @@ of training.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 def relative_l2(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
     """‖solution − reference‖₂ / ‖reference‖₂ over all points, both arrays of one shape, in float64.
 
-    Infinite where the reference is zero everywhere and the solution is not.
+    Where the reference is zero everywhere, the root mean square of the solution: an absolute error.
     """
     _check_shapes(solution, reference)
     distance, size = _norm(solution - reference), _norm(reference)
-    if size == 0:
-        return math.inf if distance > 0 else 0.0
-    return distance / size
+    return distance / (size if size > 0 else math.sqrt(reference.size))
+
+
+def is_zero(reference: NDArray[np.float64]) -> bool:
+    """Whether errors are not relative to a reference, since it is zero everywhere."""
+    return _norm(reference) == 0
 
 
 def _norm(values: NDArray[np.float64]) -> float:
@@ -63,6 +66,34 @@ def far_above(
         for name, value in fresh.items()
         if value > FAR_ABOVE * trained[name] and value > NEGLIGIBLE * start[name]
     ]
+
+
+def absolute_errors(
+    reference: Mapping[str, NDArray[np.float64]],
+    at_times: Iterable[tuple[float, Mapping[str, NDArray[np.float64]]]] = (),
+) -> list[str]:
+    """A sentence for each unknown whose error is absolute, everywhere or at single times.
+
+    reference: the values by unknown. at_times: single times, and the values there.
+    """
+    zero = [name for name, values in reference.items() if is_zero(values)]
+    times: dict[str, list[str]] = {}
+    for time, fields in at_times:
+        for name, values in fields.items():
+            if name not in zero and is_zero(values):
+                times.setdefault(name, []).append(f"{time:g}")
+    where = [(name, "") for name in zero]
+    where += [(name, f" at t = {', '.join(told)}") for name, told in times.items()]
+    return [
+        f"the reference of '{name}' is zero{when}, so that its error{when and ' there'} is the "
+        "root mean square, and not a share"
+        for name, when in where
+    ]
+
+
+def number_or_word(value: float, form: str) -> str:
+    """A number in a format; words for one that is not finite, as of training that diverged."""
+    return f"{value:{form}}" if math.isfinite(value) else "not finite"
 
 
 def _check_shapes(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> None:

@@ -259,6 +259,31 @@ def test_causal_loss_by_hand(batch: int | None) -> None:
     assert loss.effective_weights() == pytest.approx(effective, rel=1e-12)
 
 
+def test_causal_weights_of_a_problem_that_runs_back_fall_towards_the_start() -> None:
+    plan = plan_of("""
+coordinates: {x: [0, 1], t: [1, 2]}
+unknowns: [u]
+equations: {adjoint: -u_t = u_xx}
+conditions:
+  end: {where: t = 2, equation: u = sin(pi*x)}
+  ends: {where: boundary, equation: u = 0}
+points: {interior: 200}
+network: {hidden: [5]}
+weights: {balance: {method: causal, epsilon: 5, slices: 4}}
+reference: none
+""")
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    (group, part), *_ = objective._batches(0, None)
+    with torch.no_grad():
+        fields = group.engine.evaluate(part.prepared)
+        squares = group.squares_at(part, fields, {}, objective.backend)
+    weights = objective._point_weights(group, part, squares)
+    assert weights is not None
+    in_time = torch.argsort(part.points[:, 1])
+    assert torch.all(torch.diff(weights[in_time]) >= 0)
+    assert weights[in_time[0]] < weights[in_time[-1]] == 1
+
+
 def test_causal_gradient_takes_the_weights_as_constants() -> None:
     objective = burgers("causal", epsilon=5, slices=4)
     residuals = residuals_by_hand(objective)

@@ -13,10 +13,10 @@ from conftest import plan_of
 from scipy.integrate import solve_ivp
 from scipy.special import erf
 
-from laaf_cli.expression import Scope, parse_equation, resolve
+from laaf_cli.errors import SpecError
+from laaf_cli.expression import Scope, branch_breaks, parse_equation, resolve
 from laaf_cli.problem import OnFaces, Problem, Term
 from laaf_cli.references import HopfCole, ReferenceRefusedError
-from laaf_cli.references.breaks import branch_breaks
 from laaf_cli.references.collocation import ChebyshevAxis, FourierAxis
 from laaf_cli.references.evolution.evolution import Evolution, converged
 from laaf_cli.references.evolution.form import read_evolution
@@ -779,3 +779,65 @@ def test_breaks_of_any_width() -> None:
     )
     found = branch_breaks([tree], "t", 0.0, 1.0)
     np.testing.assert_allclose(found, [0.3 - 1e-7, 0.3, 0.3 + 1e-7, 0.5, 0.9], rtol=0, atol=1e-14)
+
+
+BLACK_SCHOLES = """
+coordinates: {x: [0.5, 2], t: [0.25, 1]}
+unknowns: [u]
+constants: {s: 0.4, r: 0.05}
+equations: {price: "u_t + 0.5*s**2*x**2*u_xx + r*x*u_x - r*u = 0"}
+conditions:
+  expiry: {where: t = 1, equation: u = x**3}
+  ends: {where: boundary, equation: "u = x**3*exp((2*r + 3*s**2)*(1 - t))"}
+reference: spectral
+"""
+
+
+def test_a_price_is_solved_back_from_expiry() -> None:
+    """x³ is worth x³ exp((2r + 3σ²)(T − t)) at t; a power claim (Black & Scholes 1973)."""
+    plan = plan_of(BLACK_SCHOLES)
+    assert plan.warnings == ()
+    assert plan.reference is not None
+    assert "Radau's method in time, back from t = 1; error" in plan.reference.method
+    points = places(plan.problem)
+    values = plan.reference.evaluate(points)
+    x, t = points.T
+    truth = x**3 * np.exp((2 * 0.05 + 3 * 0.4**2) * (1 - t))
+    assert np.max(np.abs(values.fields["u"] - truth)) < 1e-8
+    assert values.error_estimate < 1e-8
+
+
+def test_an_adjoint_is_solved_back_from_its_end() -> None:
+    """A system of different orders in time, with a source that depends on it, and time first."""
+    plan = plan_of("""
+coordinates: {t: [-1, 2], x: [0, 1]}
+unknowns: [p, q]
+equations:
+  adjoint: p_t + 0.1*p_xx = (t - 0.1*pi**2)*exp(t**2/2 - 2)*sin(pi*x)
+  wave: q_tt = q_xx
+conditions:
+  end: {where: t = 2, equation: [p = sin(pi*x), q = 0, q_t = pi*sin(pi*x)]}
+  ends: {where: boundary, equation: [p = 0, q = 0]}
+reference: spectral
+""")
+    assert plan.reference is not None
+    points = places(plan.problem)
+    fields = plan.reference.evaluate(points).fields
+    t, x = points.T
+    p = np.exp(t**2 / 2 - 2) * np.sin(np.pi * x)
+    q = np.sin(np.pi * (t - 2)) * np.sin(np.pi * x)
+    np.testing.assert_allclose(fields["p"], p, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(fields["q"], q, rtol=0, atol=1e-8)
+
+
+def test_states_before_adjoints_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"'end' at t = 1 is not an initial condition"):
+        plan_of("""
+coordinates: {t: [0, 1]}
+unknowns: [u, p]
+equations: {state: u_t = -u + p, adjoint: p_t = p - u}
+conditions:
+  start: {where: t = 0, equation: u = 1}
+  end: {where: t = 1, equation: p = 0}
+reference: spectral
+""")

@@ -520,14 +520,44 @@ unknown function 'print'
 FUNCTIONS
 
 grad(u)
-^^^^
+^^^^^^^
 unknown function 'grad'
-Did you mean 'D'?
+Write the derivatives out, as u_x, or D(k*u_x, x) + D(k*u_y, y).
 
-div(u)
-^^^
+div(k*grad(u))
+^^^^^^^^^^^^^^
 unknown function 'div'
-Did you mean 'D'?
+Write the derivatives out, as u_x, or D(k*u_x, x) + D(k*u_y, y).
+
+div(grad(u))
+^^^^^^^^^^^^
+unknown function 'div'
+Write laplacian(…) for div(grad(…)).
+
+diff(u, x, 2)
+^^^^^^^^^^^^^
+unknown function 'diff'
+Write u_xx.
+
+diff(u, x)
+^^^^^^^^^^
+unknown function 'diff'
+Write u_x.
+
+du/dt
+^^^^^
+a derivative is not written 'du/dt'
+Write u_t.
+
+nu*d2u/dx2
+   ^^^^^^^
+a derivative is not written 'd2u/dx2'
+Write u_xx.
+
+integral(s*u, s, 0, x)
+^^^^^^^^^^^^^^^^^^^^^^
+'integral' stands in an expression, and integrals are not supported there
+Let an unknown of its own have the integrand as its derivative, as in I_x = u.
 
 sin()
 ^^^^^

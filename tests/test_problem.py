@@ -125,6 +125,16 @@ def test_constant_loss_of_what_is_never_finite() -> None:
     assert np.isnan(constant_loss(found, found.draw_points(0)))
 
 
+def test_constant_loss_from_where_derivatives_are_infinite() -> None:
+    # The residual is sqrt(c) + 1 − u_x = sqrt(c) + 1: at 0 it is 1, and its derivative infinite.
+    yaml = (
+        "coordinates: {x: [0, 2]}\nunknowns: [u]\nequations: {e: u_x = sqrt(u) + 1}\n"
+        "conditions: {c: {where: x = 0, equation: u = 0, weight: 4}}"
+    )
+    found = problem(yaml)
+    assert constant_loss(found, found.draw_points(0)) == pytest.approx(1)
+
+
 def derivative(tree: Node, orders: tuple[int, ...], coordinates: tuple[str, ...]) -> Node:
     for coordinate, order in zip(coordinates, orders, strict=True):
         for _ in range(order):

@@ -15,7 +15,7 @@ import pytest
 from conftest import Laaf, plan_of, resealed
 
 from laaf_cli.report.overview import N_BINS, Overview
-from laaf_cli.runfile import write_run
+from laaf_cli.runfile import RunFile, write_run
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.runs.train import execute
@@ -198,3 +198,62 @@ def test_show_needs_no_torch(path: Path) -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True)
+
+
+ZERO = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u, v]
+equations: {a: u_t = v, b: v_t = u_xx}
+conditions:
+  start: {where: t = 0, equation: [u = 0, v = 0]}
+  walls: {where: boundary, equation: u = 0}
+points: {interior: 50}
+network: {hidden: [5]}
+training: [{iterations: 3}]
+reference: {exact: {u: sin(2.5*pi*t)*sin(pi*x), v: cos(x)**2 + sin(x)**2 - 1}}
+evaluation: {grid: {x: 11, t: 11}, times: [0.4, 0.5]}
+"""
+
+
+def test_errors_are_absolute_where_the_reference_is_zero(laaf: Laaf, tmp_path: Path) -> None:
+    """Rounding of what cancels is zero as well: v everywhere, and u at t = 0.4."""
+    finished = execute(make_plan(Text("zero.yaml", ZERO)))
+    summary, path = finished.summary, tmp_path / "zero.h5"
+    finished.save(path)
+    assert summary.relative_l2 is not None
+    assert summary.at_times is not None
+    with RunFile(path) as run:
+        solution, slices = run.grid("solution"), run.grid("slices")
+        assert solution is not None
+        assert slices is not None
+        v, u = solution.fields["v"], slices.fields["u"][:, 0]
+    assert summary.relative_l2["v"] == pytest.approx(np.sqrt(np.mean(v**2)), rel=1e-12)
+    assert summary.at_times["u"][0] == pytest.approx(np.sqrt(np.mean(u**2)), rel=1e-12)
+    told = [
+        "the reference of 'v' is zero, so that its error is the root mean square, and not a share",
+        "the reference of 'u' is zero at t = 0.4, so that its error there is the root mean "
+        "square, and not a share",
+    ]
+    assert summary.absolute == told
+    assert json.loads(laaf("show", path, "--json").out)["absolute"] == told
+    assert "; ".join(told) in laaf("show", path).out
+    assert f"warning: {told[0]}" in laaf("compare", path).err
+
+
+def test_one_instant_of_an_oscillation_has_no_error_of_its_own(laaf: Laaf, tmp_path: Path) -> None:
+    """|e|/|u| has no bound near zeros of u; nor has the reference any space to speak of."""
+    yaml = """
+coordinates: {t: [0, 5]}
+unknowns: [u]
+equations: {swing: u_tt + sin(u) = 0}
+conditions: {start: {where: t = 0, equation: [u = 1, u_t = 0]}}
+network: {hidden: [5]}
+training: [{iterations: 1}]
+"""
+    finished, path = execute(make_plan(Text("swing.yaml", yaml))), tmp_path / "swing.h5"
+    finished.save(path)
+    assert (finished.summary.at_times, finished.summary.times) == (None, [])
+    shown = laaf("show", path).out
+    assert "at t =" not in shown[shown.index("relative L2") :]
+    assert "space" not in shown
+    assert "Radau's method in time" in rows(shown)["reference"][0]

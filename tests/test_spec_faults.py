@@ -1377,6 +1377,26 @@ spec.yaml:1:18: the range of 'x' is too narrow for its distance from 0
    1 | coordinates: {x: [1e9, 1e9 + 1e-6]}
      |                  ^
 
+== a range too short for its derivatives
+coordinates: {x: [0, 1e-300]}
+unknowns: [u]
+equations: {a: u_x = 0}
+--
+spec.yaml:1:18: the range of 'x', from 0 to 1e-300, is too narrow
+   1 | coordinates: {x: [0, 1e-300]}
+     |                  ^
+Bounds lie within ±1e+30, at least 1e-30 apart: write the problem in other units.
+
+== a range that no number holds
+coordinates: {x: [-1e308, 1e308]}
+unknowns: [u]
+equations: {a: u_x = 0}
+--
+spec.yaml:1:18: the range of 'x', from -1e+308 to 1e+308, is too wide
+   1 | coordinates: {x: [-1e308, 1e308]}
+     |                  ^
+Bounds lie within ±1e+30, at least 1e-30 apart: write the problem in other units.
+
 == a misspelt bound
 coordinates: {x: [0, lenght]}
 unknowns: [u]
@@ -1922,6 +1942,22 @@ spec.yaml:2:1: this stands outside of the spec
    2 | coordinates: {x: [0, 1], t: [0, 1]}
      | ^
 A spec is one mapping, without directives (%).
+
+=+ an escape beyond Unicode
+title: "a\U00110000"
+--
+spec.yaml:4:10: the escape \U00110000 stands for no character
+   4 | title: "a\U00110000"
+     |          ^^^^^^^^^^
+Leave out the escape.
+
+=+ an escape beyond what a machine counts
+title: "a\Uffffffff"
+--
+spec.yaml:4:10: the escape \Uffffffff stands for no character
+   4 | title: "a\Uffffffff"
+     |          ^^^^^^^^^^
+Leave out the escape.
 
 =+ a percent sign
 title: %x

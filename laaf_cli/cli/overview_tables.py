@@ -9,6 +9,7 @@ from typing import Any
 
 from laaf_cli.cli.tables import (
     absorbed_text,
+    caption_absolute,
     constants_table,
     has_weights,
     summary_tables,
@@ -16,6 +17,7 @@ from laaf_cli.cli.tables import (
     why_unknown,
 )
 from laaf_cli.cli.task_tables import TaskTables
+from laaf_cli.metrics import number_or_word
 from laaf_cli.report.overview import Overview
 from laaf_cli.spec import Data
 from laaf_cli.spec.models import NO_BALANCE
@@ -111,8 +113,10 @@ def _errors(overview: Overview) -> PlainTable:
         return table
     places = overview.errors
     table = PlainTable("error", *places)
-    table.add_texts("relative L2", *(f"{place.relative_l2:.6e}" for place in places.values()))
-    table.add_texts("largest", *(f"{place.largest:.3e}" for place in places.values()))
+    relative = (place.relative_l2 for place in places.values())
+    table.add_texts("relative L2", *(number_or_word(value, ".6e") for value in relative))
+    largest = (place.largest for place in places.values())
+    table.add_texts("largest", *(number_or_word(value, ".3e") for value in largest))
     points, boxes = [], []
     for place in places.values():
         points.append(", ".join(f"{name} = {value:.4g}" for name, value in place.at.items()))
@@ -122,12 +126,14 @@ def _errors(overview: Overview) -> PlainTable:
     table.add_texts("half of its square in", *boxes)
     for i, time in enumerate(overview.times):
         at = (overview.error_at_times or {}).values()
-        table.add_texts(f"relative L2 at t = {time:g}", *(f"{values[i]:.3e}" for values in at))
+        cells = (number_or_word(values[i], ".3e") for values in at)
+        table.add_texts(f"relative L2 at t = {time:g}", *cells)
     if overview.reference is not None:
         empty = [""] * (len(places) - 1)
         table.add_texts("reference", overview.reference["method"].split(";")[0], *empty)
         error, seconds = (overview.reference[key] for key in ("error_estimate", "wall_time_s"))
         table.add_texts("reference's own error", f"{error:.1e}, in {seconds:.2f} s", *empty)
+    caption_absolute(table, overview.absolute)
     return table
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
+from laaf_cli.metrics import number_or_word
 from laaf_cli.terminal.plain_table import PlainTable
+from laaf_cli.text import printable
 
 if TYPE_CHECKING:
     from laaf_cli.report.comparison import Comparison
@@ -60,17 +62,25 @@ def _errors(summary: Summary) -> PlainTable:
         table.add_texts("relative L2", why_unknown(summary.no_reference))
         return table
     table = PlainTable("error", *summary.relative_l2)
-    table.add_texts("relative L2", *(f"{value:.6e}" for value in summary.relative_l2.values()))
-    table.add_texts("largest", *(f"{value:.3e}" for value in summary.max_error.values()))
+    relative, largest = summary.relative_l2.values(), summary.max_error.values()
+    table.add_texts("relative L2", *(number_or_word(value, ".6e") for value in relative))
+    table.add_texts("largest", *(number_or_word(value, ".3e") for value in largest))
     if summary.at_times is not None:
         for i, time in enumerate(summary.times):
-            at = [f"{errors[i]:.3e}" for errors in summary.at_times.values()]
+            at = [number_or_word(errors[i], ".3e") for errors in summary.at_times.values()]
             table.add_texts(f"relative L2 at t = {time:g}", *at)
     empty = [""] * (len(summary.relative_l2) - 1)
     table.add_texts("reference", summary.reference.split(";")[0], *empty)
     own = f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s"
     table.add_texts("reference's own error", own, *empty)
+    caption_absolute(table, summary.absolute)
     return table
+
+
+def caption_absolute(table: PlainTable, sentences: Sequence[str]) -> None:
+    """Says below a table of errors which of them are absolute."""
+    if sentences:
+        table.caption = Text(printable("; ".join(sentences)))
 
 
 def why_unknown(no_reference: str) -> str:

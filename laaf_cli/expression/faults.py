@@ -26,7 +26,7 @@ class ExpressionError(Exception):
 
 
 class TooLargeError(ExpressionError):
-    """A derivative outgrows its bounds: to look for further faults could take long."""
+    """An expression outgrows its bounds: to look for further faults could take long."""
 
 
 def fault(what: str, span: Span, hint: str = "") -> ExpressionError:

@@ -104,7 +104,5 @@ OTHER_SPELLINGS = {
     "lap": "laplacian",
     "Laplacian": "laplacian",
     "diff": "D",
-    "grad": "D",
-    "div": "D",
     "d": "D",
 }

@@ -9,7 +9,8 @@ from itertools import combinations_with_replacement
 from laaf_cli.expression.differentiate import differentiate
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError, fault
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS, OPERATORS, OTHER_SPELLINGS
-from laaf_cli.expression.simplify import call
+from laaf_cli.expression.notations import check_notation
+from laaf_cli.expression.simplify import MAX_SIZE, bounded, call
 from laaf_cli.expression.tokens import too_deep
 from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
 from laaf_cli.multi_index import MAX_ORDER, Orders, derivative_name, parse_suffix, unit
@@ -69,15 +70,21 @@ class Scope:
                 yield derivative_name(unknown, orders, self.coordinates)
 
 
-def resolve(tree: Node, scope: Scope) -> Node:
+def resolve(tree: Node, scope: Scope, derived: dict[int, Node] | None = None) -> Node:
     """The tree with every name resolved, constants folded, `D` and `laplacian` carried out.
 
+    derived: takes in what is differentiated, by the identity of the `D` or `laplacian` around it.
+
     Raises ExpressionError with all the names that mean nothing, the calls that do not fit the
-    table, and values that are not finite.
+    table, and values that are not finite; TooLargeError where working it out takes more than
+    20 000 operations.
     """
     faults: list[ExpressionFault] = []
+    kind = ExpressionError
+    inner = {} if derived is None else derived
 
     def visit(node: Node) -> Node:
+        nonlocal kind
         try:
             match node:
                 case Symbol():
@@ -87,6 +94,8 @@ def resolve(tree: Node, scope: Scope) -> Node:
                 case Call(function="laplacian"):
                     return laplacian(node)
                 case Call():
+                    if node.function not in scope.functions:
+                        check_notation(node, scope.unknowns, scope.coordinates)
                     # The arguments first, so that their faults are found beside one of the call.
                     arguments = [visit(argument) for argument in node.arguments]
                     _check_function(node, scope)
@@ -94,7 +103,9 @@ def resolve(tree: Node, scope: Scope) -> Node:
         except ExpressionError as error:
             faults.extend(error.faults)
             # To look for more could take long, and few people read twenty.
-            if isinstance(error, TooLargeError) or len(faults) >= MAX_FAULTS:
+            if isinstance(error, TooLargeError):
+                kind = TooLargeError
+            if kind is TooLargeError or len(faults) >= MAX_FAULTS:
                 raise _EnoughError from None
             return Number(1.0, node.span)
         return node
@@ -110,6 +121,7 @@ def resolve(tree: Node, scope: Scope) -> Node:
                 f"D differentiates along {len(node.arguments) - 1} coordinates", node.span, hint
             )
         result = visit(node.arguments[0])
+        inner[id(node)] = result
         for name in node.arguments[1:]:
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
                 given = f"'{name.name}'" if isinstance(name, Symbol) else "this"
@@ -127,21 +139,23 @@ def resolve(tree: Node, scope: Scope) -> Node:
                 node.span,
                 f"Coordinates: {listed(scope.coordinates)}.",
             )
-        inner = visit(node.arguments[0])
+        function = visit(node.arguments[0])
+        inner[id(node)] = function
         total: Node = Number(0.0, node.span)
         for name in scope.space:
-            first = differentiate(inner, name, scope.coordinates)
+            first = differentiate(function, name, scope.coordinates)
             total = call("+", total, differentiate(first, name, scope.coordinates), span=node.span)
         return at(node.span, total)
 
     try:
-        resolved = visit(tree)
+        with bounded(MAX_SIZE, "the expression takes"):
+            resolved = visit(tree)
     except _EnoughError:
         pass
     except RecursionError:
         faults.extend(too_deep(tree.span).faults)
     if faults:
-        raise ExpressionError(faults)
+        raise kind(faults)
     return resolved
 
 

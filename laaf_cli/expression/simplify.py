@@ -5,6 +5,10 @@ dropped.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +20,37 @@ from laaf_cli.expression.tree import NOWHERE, ONE, ZERO, Call, Node, Number, Spa
 
 MAX_SIZE = 20_000
 MAX_TREE_DEPTH = 250  # three of Python's frames a level, and Python stops at 1000
+_STAND_IN = "An unknown of its own can stand for a part of it."
+
+
+@dataclass
+class _Budget:
+    """Operations that may still be built, and what is said when none is left."""
+
+    left: int
+    what: str
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("_budget", default=None)
+
+
+@contextmanager
+def bounded(n_operations: int, whose: str) -> Iterator[None]:
+    """Inside, TooLargeError is raised once so many operations were built, those of trees that were
+    thrown away again among them. whose: what the message begins with, as "the expression takes".
+    """
+    outer = _budget.get()
+    inner = _Budget(n_operations, f"{whose} more than {n_operations:,} operations to work out")
+    if outer is not None and outer.left < n_operations:
+        inner = replace(outer)
+    granted = inner.left
+    token = _budget.set(inner)
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+        if outer is not None:
+            outer.left -= granted - inner.left
 
 
 def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
@@ -24,6 +59,11 @@ def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
     Raises ExpressionError when its value would not be finite, an exponent lies beyond ±100, or the
     tree outgrows 20 000 nodes.
     """
+    if (budget := _budget.get()) is not None:
+        # Whether the condition of a `where` is a constant is looked up in all of it.
+        budget.left -= arguments[0].size if function == "where" else 1
+        if budget.left < 0:
+            raise TooLargeError([ExpressionFault(budget.what, span, _STAND_IN)])
     simple = _neutral(function, arguments)
     if simple is not None:
         return simple

@@ -20,4 +20,5 @@ from laaf_cli.problem.regions import (
     Sampled,
 )
 from laaf_cli.problem.samplers import SAMPLERS
+from laaf_cli.problem.time_direction import reversed_in_time, runs_back
 from laaf_cli.problem.trial import Trial

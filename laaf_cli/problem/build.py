@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from laaf_cli.arrays import Array
 from laaf_cli.errors import Fault, SpecError
-from laaf_cli.expression import Node, Scope, Symbol, parse_equation, symbols
+from laaf_cli.expression import Node, Scope, Symbol, TooLargeError, bounded, parse_equation, symbols
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.determinacy import check_determinacy
-from laaf_cli.problem.domain import Domain
+from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
 from laaf_cli.problem.form import (
     check_derivable,
     check_periodicity,
@@ -32,6 +32,9 @@ from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.trial import Trial
 from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load
 from laaf_cli.text import did_you_mean, listed, shown
+
+MAX_WORK = 100_000
+"""Operations that may be built while all expressions of a spec are read: about a second."""
 
 RESERVED_TERMS = ("slope_recovery", "total", "iteration", "wall_time_s", "relative_l2")
 MAX_GRID_POINTS = 5_000_000
@@ -60,7 +63,13 @@ def build(
     if loaded.spec is None:
         raise SpecError(loaded.faults)
     builder = _Builder(loaded, loaded.spec, functions or {})
-    problem = builder.problem()
+    problem = None
+    try:
+        with bounded(MAX_WORK, "the expressions up to here take"):
+            problem = builder.problem()
+    except TooLargeError as error:
+        if not builder.faults:
+            builder.fault(builder.place, error.faults[0].what, error.faults[0].hint)
     builder.check_choices({**SAMPLER_CHOICES, **(choices or {})})
     faults = [*loaded.faults, *builder.faults]
     if faults or problem is None:
@@ -289,6 +298,15 @@ class _Builder(Reader):
             elif not low < high:
                 what = f"the lower bound of '{name}', {low:g}, is not below the upper, {high:g}"
                 self.fault(path, what)
+                low, high = 0.0, 1.0
+            elif max(abs(low), abs(high)) > LARGEST or high - low < SHORTEST:
+                what = f"the range of '{name}', from {low:g} to {high:g}, is too "
+                what += "narrow" if high - low < SHORTEST else "wide"
+                hint = (
+                    f"Bounds lie within ±{LARGEST:g}, at least {SHORTEST:g} apart: write the "
+                    "problem in other units."
+                )
+                self.fault(path, what, hint)
                 low, high = 0.0, 1.0
             elif high - low < 1e-12 * max(abs(low), abs(high)):
                 self.fault(path, f"the range of '{name}' is too narrow for its distance from 0")

@@ -18,8 +18,9 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
     1909.12228, Thm. 2.1).
 
     A nonlinear least-squares problem in one number per output of the network, solved from c = 0, 1
-    and −1, with learned constants where they start. NaN where the residuals are finite at none of
-    them, as for log(u) with c ≤ 0, and where they call Python functions.
+    and −1, with learned constants where they start. A start from which infinite derivatives are
+    met, as those of sqrt(u), counts with its own loss. NaN where the residuals are finite at none
+    of them, as for log(u) with c ≤ 0, and where they call Python functions.
     """
     from scipy.optimize import least_squares
 
@@ -48,9 +49,13 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
                 parts.append(np.sqrt(rows / given.n_residuals) * found)
         return np.concatenate(parts)
 
+    def least(start: Array) -> float:
+        try:
+            return 2 * float(least_squares(residuals, start).cost)
+        except ValueError:  # SciPy's, of a Jacobian that is not finite
+            return float(np.sum(residuals(start) ** 2))
+
     starts = (np.full(len(outputs), start) for start in (0.0, 1.0, -1.0))
     with np.errstate(all="ignore"):
         usable = [start for start in starts if np.all(np.isfinite(residuals(start)))]
-        return min(
-            (2 * float(least_squares(residuals, start).cost) for start in usable), default=math.nan
-        )
+        return min(map(least, usable), default=math.nan)

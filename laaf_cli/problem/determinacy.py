@@ -16,9 +16,9 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     """Notes what is plainly missing or too much as faults; returns warnings of what may be missing.
 
     An equation of order k along an axis needs k conditions on its faces for each unknown, all of
-    them at the start where the axis is time. Observations, conditions inside and integrals may
-    stand for any of them, and a degenerate coefficient may need fewer, so that only an axis without
-    any is refused.
+    them at the start where the axis is time, or all at the end. Observations, conditions inside and
+    integrals may stand for any of them, and a degenerate coefficient may need fewer, so that only
+    an axis without any is refused.
     """
     equations = [term for term in terms if term.kind == "equation"]
     if not equations:
@@ -82,20 +82,19 @@ def _too_few(
     domain, unknowns = reader.domain, reader.scope.unknowns
     is_time = axis == domain.time_axis
     name = domain.coordinates[axis]
-    where = (
-        f"at the start, {name} = {domain.lower[axis]:g}" if is_time else f"on the faces of {name}"
-    )
     for unknown in unknowns:
         needed = _needed(equations, axis, unknown)
-        residuals = [
-            residual
+        at = [
+            face.upper
             for term, face in held
-            if not (is_time and face.upper)
             for residual in term.residuals
+            if unknown in {field.unknown for field in fields(residual)}
         ]
-        count = sum(
-            unknown in {field.unknown for field in fields(residual)} for residual in residuals
-        )
+        where, count = f"on the faces of {name}", len(at)
+        if is_time and set(at) == {True}:
+            where = f"at the end, {name} = {domain.upper[axis]:g}"
+        elif is_time:
+            where, count = f"at the start, {name} = {domain.lower[axis]:g}", at.count(False)
         # Along space, an equation of first order asks for a condition on one face or on none.
         if count < needed and (is_time or needed >= 2):
             whose = f" for '{unknown}'" if len(unknowns) > 1 else ""

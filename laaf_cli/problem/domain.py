@@ -9,6 +9,11 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 
+SHORTEST, LARGEST = 1e-30, 1e30
+"""Of the lengths and bounds of a domain: squares of fourth derivatives, 1/length⁸ in size, are then
+numbers of double precision.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Face:

@@ -152,6 +152,7 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
     """Whether every derivative that the terms need exists after the transform; notes a fault
     where one does not.
     """
+    reader.place = ("transform",)
     for term in terms:
         for field in term.fields:
             try:

@@ -28,6 +28,7 @@ from laaf_cli.expression import (
     differentiate,
     evaluate,
     fields,
+    functions,
     nodes,
     parse,
     parse_equation,
@@ -82,9 +83,12 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
     """
     found: dict[Any, LostJump] = {}
     sums = {id(call): sign for sign, call in _addends(tree)}
+    derived: dict[int, Node] = {}
+    if functions(tree) & {"D", "laplacian"}:
+        resolve(tree, scope, derived)
     for call in _derivatives(tree):
         along = _along(call, scope)
-        inner = resolve(call.arguments[0], scope)
+        inner = derived[id(call)]
         function = _jumping(inner, along, scope, domain)
         if not function:
             continue
@@ -123,7 +127,9 @@ def with_fluxes(spec: RunSpec, scope: Scope, domain: Domain) -> tuple[RunSpec, d
     if not fluxes:
         return spec, {}
     if len(fluxes) == 1 and "flux" not in taken:
-        equations, fluxes = (_renamed(texts, *fluxes, "flux") for texts in (equations, fluxes))
+        (name,) = fluxes
+        equations = _renamed(equations, name, "flux")
+        fluxes = _renamed(fluxes, name, "flux")
     unknowns = [*spec.unknowns, *fluxes]
     changes: dict[str, Any] = {"unknowns": unknowns, "equations": equations}
     if spec.data is not None and spec.data.target is None and spec.data.fields is None:

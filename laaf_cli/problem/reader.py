@@ -20,6 +20,7 @@ from laaf_cli.expression import (
     Number,
     Scope,
     Symbol,
+    TooLargeError,
     fields,
     functions,
     nodes,
@@ -46,7 +47,7 @@ class Reader:
 
     scope: what names mean in the equations. known: the same for functions of the coordinates alone,
     with learned constants at their true values. domain: the box, once it is known. warnings:
-    sentences on what is read.
+    sentences on what is read. place: what is being read, where that can take long.
     """
 
     def __init__(self, loaded: LoadedSpec[RunSpec], spec: RunSpec) -> None:
@@ -55,6 +56,7 @@ class Reader:
         self.faults: list[Fault] = []
         self.warnings: list[str] = []
         self.form_is_right = not loaded.faults
+        self.place: KeyPath = ()
         self.spec = spec
         self.scope = Scope()
         self.known = Scope()
@@ -94,9 +96,13 @@ class Reader:
         return list(here.data) if here is not None and isinstance(here.data, dict) else []
 
     def attempt(self, path: KeyPath, within: str, make: Callable[[], T]) -> T | None:
-        """What `make` returns; the faults of an expression are noted at their characters."""
+        """What `make` returns; the faults of an expression are noted at their characters.
+
+        Raises TooLargeError again, for to look for further faults could take long.
+        """
         if len(self.faults) >= MAX_FAULTS:
             return None
+        self.place = path
         try:
             return make()
         except ExpressionError as error:
@@ -105,6 +111,8 @@ class Reader:
                 Fault(f"{fault.what} in {within}", value.within(fault.span), fault.hint)
                 for fault in error.faults
             ]
+            if isinstance(error, TooLargeError):
+                raise
             return None
 
     def constant(

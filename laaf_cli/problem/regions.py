@@ -123,6 +123,12 @@ class Region(ABC):
         """The faces that make up the region; none where something else does."""
         return ()
 
+    def mirrored(self, axis: int, domain: Domain) -> Region:
+        """Where the region comes to stand when an axis is turned round; itself where it is no
+        face.
+        """
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn(Region):
@@ -302,6 +308,15 @@ class OnFaces(Drawn):
     def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
         return self.faces if self.only is None else ()
 
+    def mirrored(self, axis: int, domain: Domain) -> Self:
+        opposite = {(face.axis, not face.upper): face for face in domain.faces}
+        return replace(
+            self,
+            faces=tuple(
+                opposite[axis, face.upper] if face.axis == axis else face for face in self.faces
+            ),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class AtPlace(Drawn):
@@ -325,6 +340,12 @@ class AtPlace(Drawn):
             return ()
         face = domain.face(*next(iter(self.values.items())))
         return () if face is None else (face,)
+
+    def mirrored(self, axis: int, domain: Domain) -> Self:
+        values = dict(self.values)
+        if axis in values:
+            values[axis] = domain.lower[axis] + domain.upper[axis] - values[axis]
+        return replace(self, values=values)
 
 
 @dataclass(frozen=True, kw_only=True)

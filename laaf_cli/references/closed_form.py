@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Backend, Node, evaluate
+from laaf_cli.expression import NUMPY, Backend, Node, evaluate, rounding_bound
 from laaf_cli.problem import Problem
-from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
+from laaf_cli.references.reference import (
+    Reference,
+    ReferenceRefusedError,
+    ReferenceValues,
+    zero_if_rounding,
+)
 
 EXTENDED = Backend(module=np, array=np.longdouble, special=NUMPY.special)
 
@@ -42,7 +47,9 @@ class ClosedForm(Reference):
                     raise ReferenceRefusedError(
                         f"the closed form of '{name}' is not finite at {place}"
                     )
-                fields[name] = value.astype(np.float64)
+                columns = dict(zip(self.coordinates, points.T, strict=True))
+                bound = np.finfo(float).eps * rounding_bound(tree, columns, {})
+                fields[name] = zero_if_rounding(value.astype(np.float64), bound)
                 change = np.abs(value - self._value(tree, points, EXTENDED, np.longdouble))
                 rounding = np.finfo(float).eps * np.max(np.abs(value))
                 estimate = max(estimate, float(np.max(change) + rounding))

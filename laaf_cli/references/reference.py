@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from laaf_cli.arrays import Array
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.problem import Domain, grid_points
@@ -30,6 +32,11 @@ class ReferenceValues:
     fields: Mapping[str, Array]
     error_estimate: float
     wall_time_s: float
+
+
+def zero_if_rounding(values: Array, error: float | Array) -> Array:
+    """Values of an unknown, or zeros where it is nowhere larger than its own error."""
+    return np.zeros_like(values) if np.all(np.abs(values) <= error) else values
 
 
 class Reference(ABC):

@@ -334,4 +334,5 @@ def _flags(groups: Iterable[MethodGroup]) -> list[str]:
     if len(by_seeds) > 1:
         told = "; ".join(f"{len(seeds)} in {listed(group)}" for seeds, group in by_seeds.items())
         flags.append(f"not every method has the same seeds: {told}")
-    return flags
+    absolute = (sentence for group in groups for run in group.runs for sentence in run.absolute)
+    return [*flags, *dict.fromkeys(absolute)]

@@ -15,6 +15,7 @@ from pydantic import WithJsonSchema, computed_field
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
+from laaf_cli.metrics import absolute_errors, is_zero
 from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import (
     ATTRIBUTES,
@@ -119,7 +120,9 @@ class Overview(JsonRecord):
     times: list[float]
     """The times at which the error is told apart."""
     error_at_times: dict[str, list[float]] | None
-    """The relative L2 error over space at each of these times, by unknown."""
+    """The relative L2 error over space at each of these times, by unknown; None without space."""
+    absolute: list[str]
+    """A sentence for each error that is absolute, since the reference is zero."""
     reference: Annotated[dict[str, Any], attributes_schema(GROUP_ATTRIBUTES["/reference"])] | None
     """How the reference was computed."""
     terms: dict[str, TermCourse]
@@ -148,7 +151,8 @@ class Overview(JsonRecord):
         """The overview of a run file; raises RunFileError where a part of it cannot be read."""
         with RunFile(path) as run:
             reference, error = run.grid("reference"), run.grid("error")
-            at_times = run.error_at_times()
+            at_times = run.error_at_times() if len(run.spec.coordinates) > 1 else None
+            known = reference.fields if reference is not None else {}
             history, validation = run.history(), run.validation()
             relative = run.attributes["relative_l2"]
             columns = history.columns
@@ -173,6 +177,7 @@ class Overview(JsonRecord):
                 error_at_times={k: v.tolist() for k, v in at_times.relative_l2.items()}
                 if at_times
                 else None,
+                absolute=absolute_errors(known, run.references_at_times() if at_times else ()),
                 reference=dict(reference.attributes) if reference is not None else None,
                 terms={k: TermCourse(float(v[0]), float(v[-1])) for k, v in history.terms.items()},
                 total=TermCourse(float(columns["total"][0]), float(columns["total"][-1])),
@@ -183,7 +188,12 @@ class Overview(JsonRecord):
                 n_records=len(columns["iteration"]),
                 phases=run.phases(),
                 events=run.events(),
-                warnings=doubts(run.spec, history.terms, validation, found),
+                warnings=doubts(
+                    run.spec,
+                    history.terms,
+                    validation,
+                    {k: v for k, v in found.items() if k in known and not is_zero(known[k])},
+                ),
             )
 
     @computed_field  # type: ignore[prop-decorator]

@@ -1,4 +1,4 @@
-"""What comparing needs of a run: a few numbers of its file, no field and no history."""
+"""What comparing needs of a run: a few numbers of its file and no history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from laaf_cli.metrics import Measure
+from laaf_cli.metrics import Measure, absolute_errors
 from laaf_cli.runfile import RunFile, SealedRun, task_of
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
@@ -28,7 +28,8 @@ class RunSummary:
     is measured with, equal for runs that share a group. loss: the loss without slope recovery.
     recovery: S(a), NaN where it is not part of the loss. largest_scale: the greatest n·a.
     problem_hash, method_hash: equal for runs of equal problems and methods. settings: the resolved
-    settings. constants: learned ones. n_points: what is trained on.
+    settings. constants: learned ones. n_points: what is trained on. absolute: sentences on errors
+    that are.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class RunSummary:
     device: str
     reference: str
     laaf_version: str
+    absolute: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path, *, must_be_sealed: bool = False) -> RunSummary:
@@ -81,7 +83,8 @@ def of_equation(path: Path) -> RunSummary:
         facts, spec, terms = run.attributes, run.spec, run.final_terms()
         slopes, constants = run.slopes(), run.constants()
         del terms["total"]
-        reference = run.group_attributes("reference")["method"] if run.has("reference") else "none"
+        reference = run.grid("reference")
+        method = str(reference.attributes["method"]) if reference is not None else "none"
         return RunSummary(
             **shared(run),
             spec=spec,
@@ -93,7 +96,8 @@ def of_equation(path: Path) -> RunSummary:
             largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
             constants=found_constants(spec, run.iterations(), constants) if constants else {},
             n_points=sum(run.n_points().values()),
-            reference=printable(reference.split(";")[0]) + _grid(spec),
+            reference=printable(method.split(";")[0]) + _grid(spec),
+            absolute=tuple(absolute_errors(reference.fields)) if reference is not None else (),
         )
 
 

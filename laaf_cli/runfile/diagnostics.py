@@ -41,7 +41,7 @@ def doubts(
     """A sentence for each reason to doubt a run, with what may help.
 
     terms: the loss terms without weights, [n_records]. validation: those at fresh points, after
-    training. relative_l2: by unknown; empty without a reference.
+    training. relative_l2: by unknown, of those whose reference is not zero; empty without one.
     """
     starts, ends = ({name: float(values[i]) for name, values in terms.items()} for i in (0, -1))
     return [
@@ -71,7 +71,6 @@ def _wrong_in_silence(
     spec: RunSpec, terms: Mapping[str, Array], relative_l2: Mapping[str, float]
 ) -> list[str]:
     """The answer is wrong, and the loss looks like that of a good one."""
-    # Without a norm of the reference the error is infinite, and says nothing.
     wrong = [
         f"{error:.2g} for {name}" for name, error in relative_l2.items() if WRONG < error < math.inf
     ]

@@ -101,6 +101,24 @@ class RunFile(SealedRun):
             },
         )
 
+    def references_at_times(self) -> list[tuple[float, dict[str, Array]]]:
+        """Single times, and the reference there by unknown; none where the run has none."""
+        slices = self.grid("slices")
+        if slices is None:
+            return []
+        axis = list(slices.axes).index("t")
+        return [
+            (
+                float(time),
+                {
+                    name: slices.fields[f"{name}_reference"].take(i, axis)
+                    for name in self.spec.unknowns
+                    if f"{name}_reference" in slices.fields
+                },
+            )
+            for i, time in enumerate(slices.axes["t"])
+        ]
+
     def history(self) -> History:
         """Everything that was recorded while training."""
         iterations = self.iterations()

@@ -15,7 +15,7 @@ from pydantic import computed_field
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.metrics import Measure, max_error, relative_l2
+from laaf_cli.metrics import Measure, absolute_errors, is_zero, max_error, relative_l2
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.references import ReferenceValues
@@ -104,7 +104,9 @@ class Summary(JsonRecord):
     times: list[float]
     """The times at which the error is told apart."""
     at_times: dict[str, list[float]] | None
-    """The relative L2 error over space at each of these times, by unknown."""
+    """The relative L2 error over space at each of these times, by unknown; None without space."""
+    absolute: list[str]
+    """A sentence for each error that is absolute, since the reference is zero."""
     reference: str
     """How the reference was computed, or `none`."""
     reference_error: float | None
@@ -191,7 +193,7 @@ def finish(
         else None
     )
     at_slices = [found.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
-    at_times = _error_at_times(slices, at_slices)
+    at_times = _error_at_times(slices, at_slices) if problem.domain.dimension > 1 else None
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
         return GridFields(
@@ -200,7 +202,9 @@ def finish(
 
     method = plan.reference.method if plan.reference else "none"
     history = _history(result)
-    summary = _summary(plan, network, result, history, l2, largest, at_times, reference, method)
+    summary = _summary(
+        plan, network, result, history, l2, largest, at_times, slices, reference, method
+    )
     record = RunRecord(
         attributes=_attributes(plan, result, summary),
         spec=spec_source(plan.text, plan.overrides),
@@ -318,6 +322,7 @@ def _summary(
     l2: dict[str, float] | None,
     largest: dict[str, float] | None,
     at_times: ErrorAtTimes | None,
+    slices: list[Slice],
     reference: ReferenceValues | None,
     method: str,
 ) -> Summary:
@@ -357,6 +362,10 @@ def _summary(
         at_times={name: values.tolist() for name, values in at_times.relative_l2.items()}
         if at_times
         else None,
+        absolute=absolute_errors(
+            reference.fields if reference else {},
+            [(slice_.time, slice_.reference or {}) for slice_ in slices if at_times],
+        ),
         reference=method,
         reference_error=reference.error_estimate if reference else None,
         reference_time_s=reference.wall_time_s if reference else None,
@@ -365,7 +374,16 @@ def _summary(
         n_slopes=n_slopes,
         device=plan.device.type,
         dtype=plan.spec.dtype,
-        warnings=doubts(plan.spec, history.terms, result.validation, l2 or {}),
+        warnings=doubts(
+            plan.spec,
+            history.terms,
+            result.validation,
+            {
+                name: error
+                for name, error in (l2 or {}).items()
+                if reference and not is_zero(reference.fields[name])
+            },
+        ),
     )
 
 

@@ -148,13 +148,18 @@ def _faults(model: type[TaskSpec], root: Value, details: Sequence[ErrorDetails])
     told = []
     for detail in details:
         *parent, missing = detail["loc"]
-        others = misspelt.get(tuple(parent), [])
-        # The kind of a reference goes without saying beside `exact` or `file`.
-        is_near = parent == ["reference"] or any(
-            did_you_mean(other, [str(missing)]) for other in others
+        others = misspelt.get(tuple(parent), [])[:MAX_FAULTS]
+        # The kind of a reference goes without saying beside `exact` or `file`, and a missing key
+        # that stands there under a wrong name is a fault of its own.
+        goes_without_saying = (
+            detail["type"] == "missing"
+            and bool(others)
+            and (
+                parent == ["reference"]
+                or any(did_you_mean(other, [str(missing)]) for other in others)
+            )
         )
-        # A missing key that stands there under a wrong name is a fault of its own.
-        if not (detail["type"] == "missing" and others and is_near):
+        if not goes_without_saying:
             told.append(detail)
     faults = [_fault(model, root, detail) for detail in told[:MAX_FAULTS]]
     if len(told) > MAX_FAULTS:

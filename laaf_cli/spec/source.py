@@ -23,6 +23,7 @@ from laaf_cli.text import printable, shown
 
 MAX_BYTES = 50_000
 MAX_NESTING = 12
+MAX_VALUES = 10_000  # and keys: what a text costs to read grows with them
 MAX_FAULTS = 50
 
 KeyPath = tuple[str | int, ...]
@@ -217,7 +218,12 @@ class _Builder:
     def build(self) -> Value:
         root: Value | None = None
         stack: list[tuple[Value, list[Value]]] = []
+        n_values = 0
         for event in self._events():
+            n_values += isinstance(event, yaml.NodeEvent)
+            if n_values > MAX_VALUES:
+                what = f"a spec has at most {MAX_VALUES:,} keys and values"
+                raise SpecError([Fault(what, self._mark(event))])
             match event:
                 case yaml.ScalarEvent():
                     mark = self._mark(event)
@@ -291,8 +297,9 @@ class _Builder:
     def _events(self) -> Iterator[Any]:
         start = self.text.start
         try:
-            content = " " * start + self.text.content[start:]
-            for event in yaml.parse(content, Loader=yaml.SafeLoader):
+            loader = yaml.SafeLoader(" " * start + self.text.content[start:])
+            while loader.check_event():
+                event: Any = loader.get_event()  # type: ignore[no-untyped-call]
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                     raise SpecError([Fault(_ANCHORS[0], self._word(event), _ANCHORS[1])])
                 if getattr(event, "tag", None):
@@ -306,6 +313,15 @@ class _Builder:
             above = _LINE_BREAK.split(self.text.content[: error.position])
             mark = self.text.mark(len(above) - 1, len(above[-1]), 1)
             raise SpecError([Fault(what, mark)]) from None
+        except (ValueError, OverflowError):
+            # PyYAML takes the number of a directive or of an escape, however large.
+            mark = self._place(loader.get_mark())
+            line, column = mark.line_text, mark.column - len("\\U")
+            if line[column : mark.column] != "\\U":
+                raise SpecError([Fault(_DIRECTIVE, replace(mark, column=0))]) from None
+            what = f"the escape {line[column : column + 10]} stands for no character"
+            escape = replace(mark, column=column, length=10)
+            raise SpecError([Fault(what, escape, "Leave out the escape.")]) from None
 
     def _syntax_fault(self, error: yaml.MarkedYAMLError) -> Fault:
         problem, context = error.problem or "", error.context or ""
@@ -350,6 +366,7 @@ _NO_SPACE = re.compile(r"\s*(?:- )?[A-Za-z][A-Za-z0-9_-]*:(?=[^\s/:])")
 _ANCHORS = ("anchors and aliases (& and *) are not read", "Write the value out.")
 _TAGS = ("tags (words that begin with '!') are not read", "Write the value alone.")
 _QUOTES = "Put it in quotes."
+_DIRECTIVE = "a line cannot begin with '%'"
 
 _SYNTAX = (
     (
@@ -392,7 +409,7 @@ _SYNTAX = (
     ("while scanning an alias", *_ANCHORS, "beginning"),
     ("while scanning an anchor", *_ANCHORS, "beginning"),
     ("tag", *_TAGS, "place"),
-    ("directive", "a line cannot begin with '%'", "", "place"),
+    ("directive", _DIRECTIVE, "", "place"),
     ("expected the node content", "a value is missing here", "", "place"),
     (
         "expected '<document start>'",

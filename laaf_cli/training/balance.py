@@ -216,7 +216,8 @@ BALANCES: dict[str, BalanceMethod] = {
     "causal": BalanceMethod(
         weigh_points=causal_weights,
         keys=("epsilon", "slices"),
-        meaning="the equations at later times count once those at earlier times are met",
+        meaning="the equations at later times count once those at earlier times are met; the other "
+        "way round where conditions stand at the end",
         source=(
             "Wang, Sankaran & Perdikaris 2024, Computer Methods in Applied Mechanics and "
             "Engineering 421, 116813"

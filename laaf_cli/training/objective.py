@@ -18,7 +18,7 @@ from laaf_cli.derivatives import MakeEngine, evaluate_together
 from laaf_cli.expression import Backend, Field
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
-from laaf_cli.problem import Interior, PointSet, Problem, Term
+from laaf_cli.problem import Interior, PointSet, Problem, Term, runs_back
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import Balance, Resample
@@ -119,6 +119,7 @@ class Objective:
         )
         regions = [term.region for term in self.terms.values() if term.kind == "equation"]
         self.interior = next((region for region in regions if isinstance(region, Interior)), None)
+        self.runs_back = runs_back(problem.domain, problem.terms)
         self.n_changes = 0
         self.held_weights: dict[str, Tensor] | None = None
         self.factors: dict[str, float] = {}
@@ -226,6 +227,8 @@ class Objective:
         if weigh_points is None or axis is None or not squares.keys() <= self.equations:
             return None
         start, end = self.problem.domain.lower[axis], self.problem.domain.upper[axis]
+        if self.runs_back:
+            start, end = end, start
         part = (batch.points[:, axis] - start) / (end - start)
         slices = (part * self.balance.slices).long().clamp(0, self.balance.slices - 1)
         weights = weigh_points(self._of_system(squares), slices, self.balance)

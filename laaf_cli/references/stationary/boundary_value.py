@@ -15,8 +15,13 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import ExpressionError, branch_breaks, functions
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
-from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues
 from laaf_cli.references.probes import probes, resolving, turns
+from laaf_cli.references.reference import (
+    Reference,
+    ReferenceRefusedError,
+    ReferenceValues,
+    zero_if_rounding,
+)
 from laaf_cli.references.stationary.discretisation import (
     Discretisation,
     Residual,
@@ -112,7 +117,10 @@ class BoundaryValue(Reference):
         if self._found is None:
             self._found = refine(self._coarsest)
         level = self._found
-        fields = {name: _at(level, name, points) for name in self._coarsest.unknowns}
+        fields = {
+            name: zero_if_rounding(_at(level, name, points), 2 * change)
+            for name, change in zip(self._coarsest.unknowns, level.changes, strict=True)
+        }
         rounding = 100 * np.finfo(float).eps * level.scales.max()
         return ReferenceValues(
             fields, float(max(level.changes.max(), rounding)), time.perf_counter() - start

@@ -215,7 +215,9 @@ class Discretisation:
         """The same functions with the modes of a finer discretisation."""
         result = np.zeros((len(self.unknowns), *finer.shape))
         places = [mine.places_in(its) for mine, its in zip(self.modes, finer.modes, strict=True)]
-        result[np.ix_(range(len(self.unknowns)), *places)] = coefficients.reshape(-1, *self.shape)
+        result[np.ix_(np.arange(len(self.unknowns)), *places)] = coefficients.reshape(
+            -1, *self.shape
+        )
         return result.ravel()
 
     def interpolated(self, coefficients: Array, other: Discretisation) -> Array:
@@ -243,7 +245,8 @@ class Discretisation:
 
     def shifted(self, most_coefficients: int) -> Discretisation:
         """The same problem with every element cut in two unequal ones, on which two thirds of the
-        modes do as well; fewer where there would be more than so many coefficients, and more on a circle.
+        modes do as well; fewer where there would be more than so many coefficients, more on a
+        circle.
         """
         golden = (np.sqrt(5) - 1) / 2
         breaks = []

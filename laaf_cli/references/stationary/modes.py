@@ -50,7 +50,7 @@ class Modes(ABC):
 
     def places_in(self, finer: Modes) -> NDArray[np.intp]:
         """Where each of these modes stands among those of a finer resolution, [n_modes]."""
-        return np.arange(len(self.degrees))
+        return np.arange(min(len(self.degrees), len(finer.degrees)))
 
     def spread(self, n: int) -> Array:
         """Points at which functions are compared, whatever the resolution: n equidistant ones."""

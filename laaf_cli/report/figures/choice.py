@@ -78,15 +78,13 @@ def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -
 def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = False) -> list[str]:
     """What each run is: its method and its seed, on two lines or, where there is room, on one.
 
-    unknown: tells the relative L2 error of it, too. Where several runs are called the same, the
+    unknown: tells the error of it, too. Where several runs are called the same, the
     name of the file follows.
     """
     counts = Counter(run.label for run in runs)
     found = []
     for run in runs:
-        error = None if unknown is None else run.relative_l2(unknown)
-        told = f"seed {run.spec.seed}"
-        told += "" if error is None else f", relative L2 error {error:.3g}"
+        told = f"seed {run.spec.seed}" + ("" if unknown is None else run.error_words(unknown))
         name = [shortened(run.path.stem, 40)] if counts[run.label] > 1 else []
         found.append((", " if wide else "\n").join([run.style.label, told, *name]))
     return found

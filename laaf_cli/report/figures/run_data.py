@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.errors import RunFileError
+from laaf_cli.metrics import is_zero
 from laaf_cli.report.methods import MethodStyle, method_style
 from laaf_cli.runfile import RunFile
 from laaf_cli.runfile.record import GridFields, History
@@ -97,11 +98,15 @@ class RunData:
         iteration = int(self.attributes["slopes_absorbed_at"])
         return iteration if iteration >= 0 else None
 
-    def relative_l2(self, unknown: str) -> float | None:
-        """The relative L2 error of an unknown on the grid; None without a reference."""
-        if self.error is None:
-            return None
-        return float(self.error.attributes[f"relative_l2_{unknown}"])
+    def error_words(self, unknown: str) -> str:
+        """The error of an unknown on the grid, as `, relative L2 error 0.01`; empty without a
+        reference.
+        """
+        if self.error is None or self.reference is None:
+            return ""
+        error = float(self.error.attributes[f"relative_l2_{unknown}"])
+        what = "absolute error" if is_zero(self.reference.fields[unknown]) else "relative L2 error"
+        return f", {what} {error:.3g}"
 
 
 def _grid(run: RunFile, group: str) -> GridFields | None:

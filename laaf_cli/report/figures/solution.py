@@ -93,9 +93,7 @@ def _one_in_detail(run: RunData, at_times: Sequence[Moment], unknown: str) -> Fi
     figure = make_figure(f"{run.title}: {run.label}", 2.1 + 2.1)
     above, below = figure.subfigures(2, 1, squeeze=False).ravel()
     scale, plane = _field_scale([run], unknown), plane_of(run)
-    error = run.relative_l2(unknown)
-    told = "solution" if error is None else f"solution, relative L2 error {error:.3g}"
-    maps = [_plane_map(told, run, unknown, plane)]
+    maps = [_plane_map(f"solution{run.error_words(unknown)}", run, unknown, plane)]
     if run.reference is not None:
         axes = tuple(run.reference.axes.values())
         maps.append(map_of("reference", axes, run.reference.fields[unknown], plane))
