@@ -13,6 +13,9 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+# References are computed by the tests, not read from what the user of this machine keeps.
+os.environ["LAAF_CACHE_DIR"] = ""
+
 import h5py
 import hypothesis
 import pytest

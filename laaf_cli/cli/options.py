@@ -139,13 +139,21 @@ AllowPythonOption = Annotated[
         show_default=False,
     ),
 ]
+NoCacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        help="Solve for the reference anew; else values in the user's cache are taken.",
+        show_default=False,
+    ),
+]
 MaxSecondsOption = Annotated[
     float | None,
     typer.Option(
         "--max-seconds",
         min=0,
         metavar="X",
-        help="End after these seconds of training.",
+        help="End after these seconds, those of the reference among them.",
         rich_help_panel=_TRAINING,
     ),
 ]

@@ -46,6 +46,7 @@ def reference(
     ] = None,
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
+    no_cache: options.NoCacheOption = False,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
@@ -68,7 +69,7 @@ def reference(
 
     from laaf_cli.runs.plan import make_plan
 
-    plan = make_plan(text, overrides, allow_python=allow_python)
+    plan = make_plan(text, overrides, allow_python=allow_python, keeps_references=not no_cache)
     if plan.reference is None:
         why = (
             f"there is no reference: {plan.no_reference}"

@@ -29,6 +29,7 @@ def solve(
     derivatives: options.DerivativesOption = options.Derivatives.AUTO,
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
+    no_cache: options.NoCacheOption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -75,6 +76,7 @@ def solve(
         derivatives=derivatives.value,
         max_seconds=max_seconds,
         allow_python=allow_python,
+        keeps_references=not no_cache,
     )
     one_run.check_max_error(plan, max_error)
     target = output or plan.default_output

@@ -4,9 +4,11 @@ far to trust it.
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +41,42 @@ def zero_if_rounding(values: Array, error: float | Array) -> Array:
     return np.zeros_like(values) if np.all(np.abs(values) <= error) else values
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What a solver heeds while it works.
+
+    deadline: a time of `time.perf_counter` after which it ends with what it has, or is refused.
+    tell: called with how far it is, in words.
+    """
+
+    deadline: float = math.inf
+    tell: Callable[[str], None] = lambda _text: None
+
+    def of(self, part: str) -> Watch:
+        """That of a part of the work, which tells its name before what it tells."""
+        return replace(self, tell=lambda text: self.tell(f"{part}, {text}"))
+
+    def check(self) -> None:
+        """Raises OutOfTimeError after the deadline."""
+        if time.perf_counter() > self.deadline:
+            raise OutOfTimeError
+
+
+UNWATCHED = Watch()
+
+
+class OutOfTimeError(Exception):
+    """The deadline of a solver has passed."""
+
+
+def out_of_time(reached: str = "") -> ReferenceRefusedError:
+    """reached: what it had come to, in words."""
+    return ReferenceRefusedError(
+        f"the spectral solution was not found within the time that it has{reached}; "
+        "`reference: spectral` gives it as long as it takes"
+    )
+
+
 class Reference(ABC):
     """An independent solution of a problem.
 
@@ -57,6 +95,12 @@ class Reference(ABC):
         ReferenceRefusedError where not.
         """
         self.evaluate(grid_points(domain.grid((2,) * domain.dimension)))
+
+    def prepare(self, watch: Watch) -> None:  # noqa: B027, what is known needs no solving
+        """Solves what `evaluate` needs, which does so by itself where it has not been.
+
+        Raises ReferenceRefusedError where there is no solution, or not within the time.
+        """
 
     @abstractmethod
     def evaluate(self, points: Array) -> ReferenceValues:

@@ -4,6 +4,7 @@ starts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,6 +33,7 @@ from laaf_cli.references import (
 )
 from laaf_cli.runfile import measured_with
 from laaf_cli.runs.identity import Hashes, make_hashes
+from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.seeds import random_stream
@@ -60,6 +62,9 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
 }
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
 
+
+REFERENCE_SECONDS, LEAST_REFERENCE_SECONDS = 120.0, 20.0
+"""How long a reference that nobody asked for may take, and at least, where all is bounded."""
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -198,6 +203,16 @@ class Plan:
             self.spec.data is not None and self.spec.data.reference
         )
 
+    @property
+    def reference_seconds(self) -> float:
+        """How long the reference may take: without end where somebody asked for it."""
+        if not self.can_do_without_reference:
+            return math.inf
+        if self.max_seconds is None:
+            return REFERENCE_SECONDS
+        share = max(LEAST_REFERENCE_SECONDS, self.max_seconds / 10)
+        return max(1.0, min(share, self.max_seconds))
+
     def draw_points(self) -> dict[str, PointSet]:
         """The points of every trained term, with the values that are observed there.
 
@@ -265,9 +280,11 @@ def make_plan(
     max_seconds: float | None = None,
     allow_python: bool = False,
     known_python: str | None = None,
+    keeps_references: bool = True,
 ) -> Plan:
     """The plan of a spec.
 
+    keeps_references: whether a reference that takes long is read where it is kept, and kept.
     allow_python: whether the Python file that it names may be run; known_python: the only text that
     it may have then.
 
@@ -309,6 +326,10 @@ def make_plan(
         no_reference=without,
         overrides=tuple(overrides),
     )
+    if keeps_references and reference is not None and reference.takes_long:
+        folder = cache_folder()
+        if folder is not None:
+            plan = replace(plan, reference=KeptReference(reference, plan.hashes.problem, folder))
     if derivatives == FUSED:
         require_kernel(plan.device.type, spec, problem)
     return plan

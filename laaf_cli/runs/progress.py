@@ -14,7 +14,8 @@ class Progress:
         iteration: iterations done, from 0 to `n_iterations`.
         n_iterations: iterations of the whole training.
         wall_time_s: seconds of training so far.
-        loss: the loss that is minimised, slope recovery included.
+        loss: the loss that is minimised, slope recovery included; NaN before training, while the
+            reference is solved.
         error: the number by which runs of the task are compared, NaN where it is not known yet.
         message: one line for people: the error, the loss and its terms.
     """

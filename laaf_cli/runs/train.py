@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from laaf_cli.errors import within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import grid_points
-from laaf_cli.references import ReferenceRefusedError, ReferenceValues
+from laaf_cli.references import ReferenceRefusedError, ReferenceValues, Watch
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.progress import Callback, Progress
@@ -46,7 +47,11 @@ def execute(
     """
     prepare_torch()
     grid = grid_points(plan.problem.grid)
-    plan, reference = _with_reference(plan, grid)
+    began = time.perf_counter()
+    plan, reference = _with_reference(plan, grid, on_progress)
+    bound = plan.max_seconds
+    if bound is not None:  # it bounds all work on the run
+        bound = max(0.0, bound - (time.perf_counter() - began))
     slices = _slices(plan)
     network = plan.make_network()
     if past is not None:
@@ -78,7 +83,7 @@ def execute(
         monitor=monitor,
         on_record=_reporter(plan.n_iterations, on_progress) if on_progress else _ignore,
         should_stop=should_stop,
-        max_seconds=plan.max_seconds,
+        max_seconds=bound,
         checkpoints=checkpoints,
         retries=retries,
     )
@@ -94,13 +99,31 @@ def execute(
 
 
 @within_memory("computing the reference")
-def _with_reference(plan: Plan, grid: Array) -> tuple[Plan, ReferenceValues | None]:
+def _with_reference(
+    plan: Plan, grid: Array, on_progress: Callback | None
+) -> tuple[Plan, ReferenceValues | None]:
     """The reference on the grid; without one, the plan that says why, where nobody has asked for
     it.
     """
     if plan.reference is None:
         return plan, None
+
+    def tell(text: str) -> None:
+        if on_progress is not None:
+            on_progress(
+                Progress(
+                    iteration=0,
+                    n_iterations=plan.n_iterations,
+                    wall_time_s=0.0,
+                    loss=math.nan,
+                    error=math.nan,
+                    message=f"reference: {text}",
+                )
+            )
+
     try:
+        deadline = time.perf_counter() + plan.reference_seconds
+        plan.reference.prepare(Watch(deadline=deadline, tell=tell))
         return plan, plan.reference.evaluate(grid)
     except ReferenceRefusedError as error:
         if not plan.can_do_without_reference:
@@ -116,13 +139,15 @@ def _slices(plan: Plan) -> list[Slice]:
     if axis is None:
         return []
     slices = []
-    for time in problem.times:
+    for moment in problem.times:
         axes = tuple(
-            np.array([time]) if i == axis else values for i, values in enumerate(problem.grid)
+            np.array([moment]) if i == axis else values for i, values in enumerate(problem.grid)
         )
         points = grid_points(axes)
         slices.append(
-            Slice(time, points, plan.reference.evaluate(points).fields if plan.reference else None)
+            Slice(
+                moment, points, plan.reference.evaluate(points).fields if plan.reference else None
+            )
         )
     return slices
 

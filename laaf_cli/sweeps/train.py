@@ -177,13 +177,12 @@ def _solve_references(runs: Sequence[PlannedRun]) -> None:
             and id(plan.reference) not in solved
         ):
             solved.add(id(plan.reference))
-            corners = plan.problem.domain.grid((2,) * plan.problem.domain.dimension)
             with (
                 suppress(ReferenceRefusedError, OutOfMemoryError),
                 within_memory("computing the reference"),
             ):
                 # Each of its runs will tell.
-                plan.reference.evaluate(grid_points(corners))
+                plan.reference.evaluate(grid_points(plan.problem.grid))
 
 
 def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:

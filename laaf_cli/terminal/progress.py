@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,11 @@ def make_progress(n_iterations: int, *, quiet: bool = False) -> Iterator[Callbac
             nonlocal next_iteration, last_s
             bar.update(task, completed=now.iteration)
             text.plain = now.message
+            if math.isnan(now.loss) and now.iteration == 0:  # the reference, before training
+                if not (quiet or bar.is_drawn) and time.monotonic() - last_s >= PLAIN_EVERY_S:
+                    last_s = time.monotonic()
+                    print_message(now.message)
+                return
             due = now.iteration >= next_iteration or now.iteration == n_iterations
             if quiet or bar.is_drawn or not (due or time.monotonic() - last_s >= PLAIN_EVERY_S):
                 return

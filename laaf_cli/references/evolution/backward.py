@@ -7,7 +7,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.problem import Domain, Problem, reversed_in_time
 from laaf_cli.references.evolution.evolution import Evolution
-from laaf_cli.references.reference import Reference, ReferenceValues
+from laaf_cli.references.reference import Reference, ReferenceValues, Watch
 
 
 class Backward(Reference):
@@ -25,6 +25,9 @@ class Backward(Reference):
 
     def check(self, domain: Domain) -> None:
         self.evolution.check(domain)
+
+    def prepare(self, watch: Watch) -> None:
+        self.evolution.prepare(watch)
 
     def evaluate(self, points: Array) -> ReferenceValues:
         turned = points.copy()

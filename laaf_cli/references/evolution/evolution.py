@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,9 +21,13 @@ from laaf_cli.references.evolution.form import EvolutionForm, read_evolution
 from laaf_cli.references.evolution.radau import IntegrationError
 from laaf_cli.references.evolution.solve import ACCURACIES, OutOfWorkError, Solution, solve
 from laaf_cli.references.reference import (
+    UNWATCHED,
+    OutOfTimeError,
     Reference,
     ReferenceRefusedError,
     ReferenceValues,
+    Watch,
+    out_of_time,
     zero_if_rounding,
 )
 
@@ -60,12 +65,18 @@ class Evolution(Reference):
         domain.
         """
 
+    def prepare(self, watch: Watch) -> None:
+        self._solved(watch)
+
+    def _solved(self, watch: Watch) -> tuple[Solution, Solution]:
+        if self.solutions is None:
+            self.solutions = converged(self.form, MOST_WORK, watch)
+        return self.solutions
+
     def evaluate(self, points: Array) -> ReferenceValues:
         """Raises ReferenceRefusedError where no two solutions agree."""
         began = time.perf_counter()
-        if self.solutions is None:
-            self.solutions = converged(self.form, MOST_WORK)
-        rough, fine = (solution.at(points) for solution in self.solutions)
+        rough, fine = (solution.at(points) for solution in self._solved(UNWATCHED))
         rounding = 16 * np.finfo(float).eps * np.max(np.abs(fine), initial=0.0)
         estimate = max(float(np.max(np.abs(rough - fine), initial=0.0)), float(rounding))
         known = [
@@ -76,30 +87,36 @@ class Evolution(Reference):
         return ReferenceValues(fields, estimate, time.perf_counter() - began)
 
 
-def converged(form: EvolutionForm, most_work: float) -> tuple[Solution, Solution]:
+def converged(
+    form: EvolutionForm, most_work: float, watch: Watch = UNWATCHED
+) -> tuple[Solution, Solution]:
     """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the
     limits allow.
 
     most_work: in operations. Raises ReferenceRefusedError where they do not agree to
     WORST_AGREEMENT, or the equations cannot be solved.
     """
-    deadline = time.perf_counter() + MOST_SECONDS
+    deadline = min(watch.deadline, time.perf_counter() + MOST_SECONDS)
+    watch = replace(watch, deadline=deadline)
     places, forcing = _places(form), Forcing(form)
     best: tuple[Solution, Solution] | None = None
     before: Solution | None = None
     reached, why = math.inf, ""
     work = [math.inf]
     done = 0.0
-    for accuracy in ACCURACIES:
+    for i, accuracy in enumerate(ACCURACIES):
+        told = f"accuracy {i + 1} of at most {len(ACCURACIES)}"
         if len(work) > 2 and done + work[-1] ** 2 / work[-2] > most_work:
             break
         try:
-            solution = solve(form, forcing, accuracy, most_work - done, deadline)
+            solution = solve(form, forcing, accuracy, most_work - done, watch.of(told))
         except OutOfWorkError:
             why = f" within the work of {most_work:.1e} operations"
-            if time.perf_counter() > deadline:
-                best, why = None, f" within {MOST_SECONDS:g} s"
             break
+        except OutOfTimeError:
+            if reached <= WORST_AGREEMENT:
+                break
+            raise out_of_time() from None
         except IntegrationError as error:
             if why:
                 break

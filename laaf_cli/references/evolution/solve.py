@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from laaf_cli.references.evolution.radau import SMALLEST_SHARE, Integrator
 from laaf_cli.references.evolution.radau_tableau import Panel
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
 from laaf_cli.references.probes import resolving
+from laaf_cli.references.reference import Watch
 
 MOST_COLUMNS = 900
 CIRCLE = 2  # points of a circle for each point of the elements that resolve what is known
@@ -32,7 +32,7 @@ MARGIN = 0.1  # of the tolerance in space, to which new elements resolve what is
 
 
 class OutOfWorkError(Exception):
-    """The work allowed is done, or the deadline has passed."""
+    """The work allowed is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,18 +107,20 @@ class Solution:
 
 
 def solve(
-    form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, deadline: float
+    form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, watch: Watch
 ) -> Solution:
-    """Raises IntegrationError where that fails, and OutOfWorkError after so much work or after the
-    deadline.
+    """Raises IntegrationError where that fails, OutOfWorkError after so much work, and
+    OutOfTimeError after the deadline.
 
-    most_work: in operations. deadline: a time of perf_counter.
+    most_work: in operations.
     """
     solver = _Solver(form, forcing, accuracy)
     steps: list[Step] = []
     while solver.integrator.time < form.end:
-        if solver.work > most_work or time.perf_counter() > deadline:
+        if solver.work > most_work:
             raise OutOfWorkError
+        watch.check()
+        watch.tell(f"t = {solver.integrator.time:.3g} of {form.end:g}")
         with np.errstate(all="ignore"):
             steps += solver.advance(is_first=not steps)
     return Solution(form, tuple(steps), solver.work)

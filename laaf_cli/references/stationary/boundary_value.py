@@ -17,9 +17,11 @@ from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.probes import probes, resolving, turns
 from laaf_cli.references.reference import (
+    UNWATCHED,
     Reference,
     ReferenceRefusedError,
     ReferenceValues,
+    Watch,
     zero_if_rounding,
 )
 from laaf_cli.references.stationary.discretisation import (
@@ -112,11 +114,17 @@ class BoundaryValue(Reference):
                 return
         raise undetermined()
 
+    def prepare(self, watch: Watch) -> None:
+        self._solved(watch)
+
+    def _solved(self, watch: Watch) -> Level:
+        if self._found is None:
+            self._found = refine(self._coarsest, watch)
+        return self._found
+
     def evaluate(self, points: Array) -> ReferenceValues:
         start = time.perf_counter()
-        if self._found is None:
-            self._found = refine(self._coarsest)
-        level = self._found
+        level = self._solved(UNWATCHED)
         fields = {
             name: zero_if_rounding(_at(level, name, points), 2 * change)
             for name, change in zip(self._coarsest.unknowns, level.changes, strict=True)

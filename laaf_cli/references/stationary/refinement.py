@@ -4,6 +4,7 @@ verdict on the result.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.references.reference import ReferenceRefusedError
+from laaf_cli.references.reference import ReferenceRefusedError, Watch, out_of_time
 from laaf_cli.references.stationary.discretisation import Discretisation
 from laaf_cli.references.stationary.gauss_newton import Stationary, solve
 
@@ -113,19 +114,28 @@ class Level:
         return np.split(rows, self.discretisation.ends[:-1])
 
 
-def refine(discretisation: Discretisation) -> Level:
+def refine(discretisation: Discretisation, watch: Watch) -> Level:
     """The solution at the resolution that is worth most; that of the argument does not matter.
 
     Raises ReferenceRefusedError where there is none, more than one, or none that is accurate
-    enough.
+    enough, or not within the time.
     """
     dimension = discretisation.domain.dimension
     levels: list[Level] = []
     failure, n_singular = "", 0
+    n_before, took = 1, 0.0
     for n in LEVELS[dimension]:
         finer = replace(discretisation, n=n)
         if finer.n_coefficients > MAX_COEFFICIENTS:
             break
+        began = time.perf_counter()
+        # What the last resolution took, and the work that grows as the cube of the coefficients.
+        if began + took * (finer.n_coefficients / n_before) ** 3 > watch.deadline:
+            if levels and levels[-1].relative_change <= LARGEST_ERROR:
+                break
+            raise out_of_time(f", with {n} modes along each coordinate")
+        watch.tell(f"{n} modes along each coordinate")
+        n_before = finer.n_coefficients
         try:
             found = _solved(finer, levels, n <= _LAST_START[dimension])
         except FloatingPointError as error:
@@ -133,6 +143,7 @@ def refine(discretisation: Discretisation) -> Level:
                 break
             failure = failure or str(error)
             continue
+        took = time.perf_counter() - began
         n_singular = 0 if found.is_determined else n_singular + 1
         if n_singular == 2 and (found.converged or finer.is_linear):
             raise undetermined()

@@ -1,0 +1,123 @@
+"""Values of references, kept in the cache of the user, so that no problem is solved twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from functools import cache
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from laaf_cli import references
+from laaf_cli.arrays import Array
+from laaf_cli.files.atomic import replacing
+from laaf_cli.problem import Domain
+from laaf_cli.references import Reference, ReferenceValues, Watch
+
+CACHE_DIR = "LAAF_CACHE_DIR"
+"""Names the folder of what may be computed again; empty where nothing is kept."""
+
+MOST_BYTES = 500_000_000
+"""Beyond which the oldest values are removed."""
+
+
+def cache_folder() -> Path | None:
+    """Where references are kept; None where `$LAAF_CACHE_DIR` is empty."""
+    if (given := os.environ.get(CACHE_DIR)) is not None:
+        return Path(given) / "references" if given else None
+    import pooch
+
+    return Path(pooch.os_cache("laaf")) / "references"
+
+
+class KeptReference(Reference):
+    """A reference whose values at points are read where they have been computed before.
+
+    problem_hash: of the statement of the problem. The values also depend on the code that computes
+    them, and on the points.
+    """
+
+    takes_long = True
+
+    def __init__(self, inner: Reference, problem_hash: str, folder: Path) -> None:
+        self.inner, self.folder = inner, folder
+        self.method, self.fingerprint = inner.method, inner.fingerprint
+        self.key = f"{problem_hash} {inner.fingerprint} {inner.method} {_code()}"
+        self.watch = Watch()
+
+    def check(self, domain: Domain) -> None:
+        self.inner.check(domain)
+
+    def prepare(self, watch: Watch) -> None:
+        """Keeps the watch: whether anything is to be solved depends on the points."""
+        self.watch = watch
+
+    def evaluate(self, points: Array) -> ReferenceValues:
+        began = time.perf_counter()
+        digest = hashlib.sha256(self.key.encode() + np.ascontiguousarray(points).tobytes())
+        path = self.folder / f"{digest.hexdigest()[:40]}.npz"
+        if (known := _read(path, len(points))) is not None:
+            return known
+        self.inner.prepare(self.watch)
+        values = self.inner.evaluate(points)
+        values = ReferenceValues(values.fields, values.error_estimate, time.perf_counter() - began)
+        _write(path, values)
+        return values
+
+
+def _read(path: Path, n_points: int) -> ReferenceValues | None:
+    """Kept values; None where there are none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            facts = json.loads(str(kept["facts"]))
+            fields = {name: kept[f"field {name}"] for name in facts["unknowns"]}
+            if any(field.shape != (n_points,) or field.dtype != float for field in fields.values()):
+                return None
+            return ReferenceValues(fields, float(facts["error"]), float(facts["seconds"]))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+        return None
+
+
+def _write(path: Path, values: ReferenceValues) -> None:
+    """Keeps values, as far as the disk allows."""
+    facts = {
+        "unknowns": list(values.fields),
+        "error": values.error_estimate,
+        "seconds": values.wall_time_s,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part, part.open("wb") as file:
+            kept = {f"field {name}": field for name, field in values.fields.items()}
+            np.savez(file, allow_pickle=False, facts=np.array(json.dumps(facts)), **kept)
+        _make_room(path.parent)
+    except OSError:
+        return
+
+
+def _make_room(folder: Path) -> None:
+    """Removes the oldest files beyond MOST_BYTES."""
+    found = []
+    for path in folder.glob("*.npz"):
+        try:
+            facts = path.stat()
+        except FileNotFoundError:  # another process has removed it
+            continue
+        found.append((facts.st_mtime, facts.st_size, path))
+    total = 0
+    for _, size, path in sorted(found, reverse=True):
+        total += size
+        if total > MOST_BYTES:
+            path.unlink(missing_ok=True)
+
+
+@cache
+def _code() -> str:
+    """The checksum of what computes references."""
+    folder = Path(references.__path__[0])
+    texts = b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py")))
+    return hashlib.sha256(texts).hexdigest()[:16]
