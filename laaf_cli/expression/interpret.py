@@ -103,8 +103,15 @@ class _Evaluation:
         if id(node) in self.known:
             return self.known[id(node)]
         arguments = [self.value(argument) for argument in node.arguments]
+        value: Any
         if node.function in _OPERATORS:
-            value = _OPERATORS[node.function](*arguments)
+            operate = _OPERATORS[node.function]
+            if all(type(a) is float for a in arguments):
+                # Python's own raise where they overflow, and turn roots of −1 into complex numbers.
+                with np.errstate(all="ignore"):
+                    value = operate(*map(np.float64, arguments)).item()
+            else:
+                value = operate(*arguments)
         else:
             arrays = [self.backend.array(a) if isinstance(a, float) else a for a in arguments]
             value = self.backend.table[node.function](*arrays)

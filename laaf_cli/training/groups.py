@@ -51,6 +51,7 @@ class TermGroup:
         self.engine = make_engine(network, problem.trial.outputs, reading.fields, reading.operators)
         self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
         self.n_residuals = given.n_residuals
+        self.dtype = network.dtype
         self.combination = _tensor(given.combination, network)
         self.row_weights = _tensor(given.row_weights, network)
         self.terms = tuple(terms)
@@ -112,7 +113,8 @@ class TermGroup:
         for name, trees in self.residuals.items():
             found[name] = []
             for tree in trees:
-                residual = evaluate(tree, symbols, fields, backend)
+                # Learned constants are float64: a choice between them makes the residual that.
+                residual = evaluate(tree, symbols, fields, backend).to(self.dtype)
                 # A column [n, 1] here would broadcast to [n, n] without a word.
                 if residual.shape != (n_points,):
                     raise AssertionError(f"residual of {name} has shape {tuple(residual.shape)}")

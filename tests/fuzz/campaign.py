@@ -8,9 +8,13 @@ import sys
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any, Generic, TypeVar
@@ -22,6 +26,12 @@ Case = TypeVar("Case")
 SLOW_S = 1.0
 """Processor time that no text may take."""
 
+MOST_SHOWN = 20
+"""Broken promises that are told with their texts; all are kept."""
+
+PART = 100
+"""Cases that a process takes at a time."""
+
 HUNG_S = 60
 """Time after which a text that does not end is broken off."""
 
@@ -32,23 +42,35 @@ class HungError(BaseException):
 
 @dataclass
 class Tally(Generic[Case]):
-    """What came of the texts so far. slowest: seconds and case; faults: what broke a promise, with its case."""
+    """What came of the texts so far.
+
+    slowest: seconds and case; endings: of those accepted, by word; faults: what broke a promise, with its case.
+    """
 
     n_accepted: int = 0
     n_refused: int = 0
     seconds: float = 0.0
     slowest: tuple[float, Case | None] = (0.0, None)
+    endings: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[str, Case]] = field(default_factory=list)
+
+    def add(self, other: Tally[Case]) -> None:
+        self.n_accepted += other.n_accepted
+        self.n_refused += other.n_refused
+        self.seconds += other.seconds
+        self.slowest = max(self.slowest, other.slowest, key=lambda each: each[0])
+        self.endings += other.endings
+        self.faults += other.faults
 
 
 def examine_all(
     cases: Iterator[Case],
-    examine: Callable[[Case], bool],
+    examine: Callable[[Case], bool | str],
     told: Callable[[int], None],
     *,
     slow_s: float = SLOW_S,
 ) -> Tally[Case]:
-    """Examines every case; examine: whether it was accepted, with an exception for each broken promise.
+    """Examines every case; examine: whether it was accepted, or with which ending, and an exception for a broken promise.
 
     slow_s: the processor time beyond which a case has broken one.
     """
@@ -57,8 +79,10 @@ def examine_all(
         start = time.process_time()
         try:
             with _broken_off():
-                if examine(case):
+                ending = examine(case)
+                if ending:
                     tally.n_accepted += 1
+                    tally.endings += Counter([ending] if isinstance(ending, str) else [])
                 else:
                     tally.n_refused += 1
         except (Exception, TrippedError, HungError, RecursionError) as error:  # noqa: BLE001 - all of them are told
@@ -93,47 +117,84 @@ def _broken_off() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def main(
-    what: str,
-    n: int,
-    draw: Callable[[Random], Case],
-    examine: Callable[[Case], bool],
-    write: Callable[[Case], str],
-) -> int:
-    """The script: draws cases from a seed, tells what came of them; 1 where a promise was broken.
+@dataclass(frozen=True, kw_only=True)
+class Campaign(Generic[Case]):
+    """Cases by number, and what is asked of them.
 
-    write: a case as the text that is shown and kept.
+    write: a case as the text that is shown and kept. begin: what each process does first.
     """
-    parser = argparse.ArgumentParser(description=f"Fuzzing of {what}.")
-    parser.add_argument("--n", type=int, default=n, help="how many")
+
+    what: str
+    n: int
+    draw: Callable[[Random], Case]
+    examine: Callable[[Case], bool | str]
+    write: Callable[[Case], str]
+    slow_s: float = SLOW_S
+    begin: Callable[[], None] = lambda: None
+
+    def tally(self, seed: int, numbers: range, told: Callable[[int], None]) -> Tally[Case]:
+        # Each case has a stream of its own, so that any of them can be had again by its number alone.
+        cases = (self.draw(Random(f"{seed} {i}")) for i in numbers)  # noqa: S311 - not for secrets
+        return examine_all(cases, self.examine, told, slow_s=self.slow_s)
+
+
+def _quiet(_: int) -> None:
+    pass
+
+
+def _start(campaign: Campaign[Any]) -> None:
+    warnings.simplefilter("error")
+    campaign.begin()
+
+
+def main(campaign: Campaign[Case]) -> int:
+    """The script: draws cases from a seed, tells what came of them; 1 where a promise was broken."""
+    parser = argparse.ArgumentParser(description=f"Fuzzing of {campaign.what}.")
+    parser.add_argument("--n", type=int, default=campaign.n, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="of all of them")
     parser.add_argument(
         "--first", type=int, default=0, help="the number of the first, to repeat one"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument(
-        "--keep", type=Path, default=Path(f"fuzz-{what}"), help="the folder for those that fail"
+        "--keep",
+        type=Path,
+        default=Path(f"fuzz-{campaign.what}"),
+        help="the folder for those that fail",
     )
     options = parser.parse_args()
-    warnings.simplefilter("error")
 
     def told(i: int) -> None:
         if sys.stderr.isatty() and i % 100 == 0:
             print(f"\r{i:,}", end="", file=sys.stderr)
 
-    # Each case has a stream of its own, so that any of them can be had again by its number alone.
     numbers = range(options.first, options.first + options.n)
-    cases = (draw(Random(f"{options.seed} {i}")) for i in numbers)  # noqa: S311 - not for secrets
-    tally = examine_all(cases, examine, told)
-    print(f"{what}: {options.n:,}, seed {options.seed}")
+    if options.jobs == 1:
+        _start(campaign)
+        tally = campaign.tally(options.seed, numbers, told)
+    else:
+        tally = Tally()
+        parts = [numbers[i : i + PART] for i in range(0, len(numbers), PART)]
+        with ProcessPoolExecutor(
+            options.jobs, get_context("spawn"), initializer=_start, initargs=(campaign,)
+        ) as pool:
+            for part in pool.map(partial(campaign.tally, options.seed, told=_quiet), parts):
+                tally.add(part)
+    print(f"{campaign.what}: {options.n:,}, seed {options.seed}, from {options.first}")
     print(
         f"accepted: {tally.n_accepted:,}, refused: {tally.n_refused:,}, broken promises: {len(tally.faults):,}"
     )
+    for ending, n in tally.endings.most_common():
+        print(f"  {n:7,} {ending}")
     print(f"processor time: {tally.seconds:.0f} s, slowest: {tally.slowest[0]:.3f} s")
     if tally.slowest[1] is not None:
-        print(f"slowest text: {write(tally.slowest[1])!r:.2000}")
+        print(f"slowest text: {campaign.write(tally.slowest[1])!r:.2000}")
     for k, (fault, case) in enumerate(tally.faults):
         options.keep.mkdir(parents=True, exist_ok=True)
         path = options.keep / f"{k}.txt"
-        path.write_text(write(case), encoding="utf-8", errors="surrogatepass")
-        print(f"\n{fault}\n{write(case)!r:.500}\nkept in {path}")
+        path.write_text(campaign.write(case), encoding="utf-8", errors="surrogatepass")
+        if k < MOST_SHOWN:
+            print(f"\n{fault}\n{campaign.write(case)!r:.500}\nkept in {path}")
+    for fault, n in Counter(fault for fault, _ in tally.faults).most_common():
+        print(f"{n:7,} {fault}")
     return 1 if tally.faults else 0

@@ -118,5 +118,12 @@ def warm_up() -> None:
 
 
 if __name__ == "__main__":
-    warm_up()
-    sys.exit(campaign.main("expressions", 200_000, any_expression, examine, str))
+    expressions = campaign.Campaign(
+        what="expressions",
+        n=200_000,
+        draw=any_expression,
+        examine=examine,
+        write=str,
+        begin=warm_up,
+    )
+    sys.exit(campaign.main(expressions))

@@ -149,5 +149,7 @@ def written(case: Case) -> str:
 
 if __name__ == "__main__":
     with folder_of_files():
-        warm_up()
-        sys.exit(campaign.main("specs", 20_000, draw, examine, written))
+        specs = campaign.Campaign(
+            what="specs", n=20_000, draw=draw, examine=examine, write=written, begin=warm_up
+        )
+        sys.exit(campaign.main(specs))

@@ -110,7 +110,11 @@ class BoundaryValue(Reference):
             return
         for n in LEVELS[domain.dimension][:2]:
             discretisation = replace(self._coarsest, n=n)
-            if solve(discretisation, np.zeros(discretisation.n_coefficients)).is_determined:
+            try:
+                found = solve(discretisation, np.zeros(discretisation.n_coefficients))
+            except FloatingPointError as fault:
+                raise ReferenceRefusedError(str(fault)) from None
+            if found.is_determined:
                 return
         raise undetermined()
 

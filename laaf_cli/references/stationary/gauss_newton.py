@@ -113,7 +113,10 @@ def solve(discretisation: Discretisation, start: Array) -> Stationary:
     finite.
     """
     with np.errstate(all="ignore"):
-        return _solve(discretisation, start)
+        try:
+            return _solve(discretisation, start)
+        except ValueError:  # SciPy's, of what is not finite
+            raise FloatingPointError("its numbers go beyond double precision") from None
 
 
 def _solve(discretisation: Discretisation, x: Array) -> Stationary:
