@@ -14,18 +14,19 @@ from laaf_cli.expression.interpret import NUMPY, evaluate
 from laaf_cli.expression.tree import Call, Node, Number
 
 N_PLACES = 4001
-MOST_BREAKS = 20
+SAME = 1e-12
+"""Places that are no further apart, as a share of the range, are one."""
 _ZERO = Number(0.0)
 
 
 def branch_breaks(
-    trees: Iterable[Node], coordinate: str, lower: float, upper: float, most: int = MOST_BREAKS
+    trees: Iterable[Node], coordinate: str, lower: float, upper: float
 ) -> tuple[float, ...]:
     """Where comparisons of functions of one coordinate change, ascending and inside (lower, upper).
 
     Those of `where`, and those that are hidden in abs, sign, floor, min and max. Branches of any
     width are found where the two sides of a comparison come closest between places a 1/4000 of the
-    range apart, as those of abs(t − a) < w do. Where there are more than `most`, none is told.
+    range apart, as those of abs(t − a) < w do.
     """
     found: set[float] = set()
     for tree in trees:
@@ -37,7 +38,11 @@ def branch_breaks(
             if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
                 closest = _closest(Call("-", switch.arguments), coordinate, lower, upper)
             found |= _changes(switch, coordinate, lower, upper, closest)
-    return tuple(sorted(found)) if len(found) <= most else ()
+    apart: list[float] = []
+    for place in sorted(found):  # rounding makes two of what is written in two ways
+        if not apart or place - apart[-1] > SAME * (upper - lower):
+            apart.append(place)
+    return tuple(apart)
 
 
 def zeros(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:

@@ -8,9 +8,20 @@ from itertools import pairwise
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Call, Node, evaluate, fields, nodes, symbols, zeros
+from laaf_cli.expression import (
+    NUMPY,
+    Call,
+    Node,
+    branch_breaks,
+    evaluate,
+    fields,
+    nodes,
+    symbols,
+    zeros,
+)
 from laaf_cli.expression.functions import COMPARISONS
 from laaf_cli.references.collocation import ChebyshevAxis
+from laaf_cli.references.reference import ReferenceRefusedError
 
 MOST_TURNS = 20
 """Zeros of one formula that are looked at closely; one with more of them is not narrow."""
@@ -20,6 +31,22 @@ MOST_HALVINGS = 36
 N_EVEN = 401
 N_OTHER = 41
 MOST_ELEMENTS = 64
+
+
+def space_breaks(
+    trees: Iterable[Node], coordinate: str, lower: float, upper: float
+) -> tuple[float, ...]:
+    """The places along a coordinate at which formulas change their branch.
+
+    Raises ReferenceRefusedError where there are more than a solver can follow.
+    """
+    found = branch_breaks(trees, coordinate, lower, upper)
+    if len(found) >= MOST_ELEMENTS:
+        raise ReferenceRefusedError(
+            f"the equations change their branch at {len(found)} places along {coordinate}, and a "
+            f"spectral solution follows {MOST_ELEMENTS - 1} at most"
+        )
+    return found
 
 
 def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) -> Array:

@@ -8,7 +8,6 @@ width is the zero of its argument.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -30,9 +29,8 @@ MOST_TURNS = 20  # zeros of one formula that are looked at closely
 N_PLACES = 61  # in space
 N_BETWEEN = 24  # times of a piece besides those of all
 MOST_HALVINGS, MOST_PIECES = 36, 1500
-N_LAST = 3  # coefficients by which a step sees that it is too long
 RESOLVED = 1e-6  # of the largest value of a formula
-SEEN = 0.03  # of what a step misses, and its coefficients tell
+LONGEST = 4.0  # times the length of a piece on which a formula is a polynomial: a step there
 POLYNOMIAL = frozenset({"+", "-", "*", "neg"})
 
 
@@ -44,7 +42,7 @@ class Forcing:
         self.form, self.name = form, form.coordinates[form.time_axis]
         self.trees = (*form.equations, *form.at_lower, *form.at_upper, *form.pairs)
         self.known: dict[tuple[Node, str], frozenset[float]] = {}
-        breaks = branch_breaks(self.trees, self.name, form.start, form.end, most=10**9)
+        breaks = branch_breaks(self.trees, self.name, form.start, form.end)
         if len(breaks) > MOST_STOPS:
             raise ReferenceRefusedError(
                 f"the equations change their branch at {len(breaks)} times, and the spectral "
@@ -138,8 +136,8 @@ class Forcing:
         """Start, length and longest step of the pieces of time that ask for shorter steps than
         others.
 
-        Pieces are halved until their polynomial meets the formula. Where one does not, and the last
-        coefficients of its polynomial do not tell either, steps must be shorter.
+        Pieces are halved until their polynomial meets the formula; a step that is not much longer
+        than such a piece misses nothing there, wherever its own times lie.
         """
         form = self.form
         has_space = symbols(part) != {self.name}
@@ -148,25 +146,22 @@ class Forcing:
         known = _values(form, part, samples, places)
         tolerance = RESOLVED * float(np.max(np.abs(known)))
         edges = np.concatenate([[form.start], self.breaks, [form.end]])
-        starts, lengths, limits = edges[:-1], np.diff(edges), np.full(len(edges) - 1, math.inf)
+        starts, lengths = edges[:-1], np.diff(edges)
         result: list[tuple[float, float, float]] = []
-        for _ in range(MOST_HALVINGS):
-            missed, told = _missed(form, part, places, (starts, lengths), (samples, known))
+        for depth in range(MOST_HALVINGS):
+            missed = _missed(form, part, places, (starts, lengths), (samples, known))
             is_open = missed > tolerance
-            limits = np.where(is_open & (told < SEEN * missed), lengths / 4, limits)
             is_last = np.count_nonzero(is_open) > MOST_PIECES
             kept = np.ones(len(starts), bool) if is_last else ~is_open
-            result += [*zip(starts[kept], lengths[kept], limits[kept], strict=True)]
+            if depth > 0:
+                longest = LONGEST * lengths[kept]
+                result += [*zip(starts[kept], lengths[kept], longest, strict=True)]
             if is_last or not np.any(is_open):
                 break
             half = lengths[is_open] / 2
             starts = np.concatenate([starts[is_open], starts[is_open] + half])
-            lengths, limits = np.tile(half, 2), np.tile(limits[is_open], 2)
-        return [
-            (float(start), float(length), float(limit))
-            for start, length, limit in result
-            if limit < math.inf
-        ]
+            lengths = np.tile(half, 2)
+        return result
 
 
 def _apart(stops: Iterable[float], form: EvolutionForm) -> Array:
@@ -198,10 +193,8 @@ def _missed(
     places: Array,
     pieces: tuple[Array, Array],
     samples: tuple[Array, Array],
-) -> tuple[Array, Array]:
-    """How far the polynomials of pieces are from a formula, and their last coefficients,
-    [n_pieces] each.
-    """
+) -> Array:
+    """How far the polynomials of pieces are from a formula, [n_pieces]."""
     starts, lengths = pieces
     unit = np.append(0.0, radau_tableau(N_STAGES, 1).nodes)
     to_series = np.linalg.inv(legendre.legvander(2 * unit - 1, N_STAGES))
@@ -221,7 +214,7 @@ def _missed(
     # At the ends themselves another branch may hold.
     inside = np.flatnonzero((units > 1e-9) & (units < 1 - 1e-9))
     _compare(missed, of_sample[inside], units[inside], series, samples[1][inside])
-    return missed, np.max(np.abs(series[:, -N_LAST:]), axis=(1, 2))
+    return missed
 
 
 def _compare(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import branch_breaks
 from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.initial_values import initial_values, smooths
@@ -17,7 +16,7 @@ from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
 from laaf_cli.references.evolution.radau import SMALLEST_SHARE, Integrator
 from laaf_cli.references.evolution.radau_tableau import Panel
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
-from laaf_cli.references.probes import resolving
+from laaf_cli.references.probes import resolving, space_breaks
 from laaf_cli.references.reference import Watch
 
 MOST_COLUMNS = 900
@@ -252,7 +251,7 @@ class _Solver:
             for name, low, high in zip(form.coordinates, form.lower, form.upper, strict=True)
         }
         lower, upper = ranges[space]
-        breaks = branch_breaks((*form.equations, *form.initial), space, lower, upper)
+        breaks = space_breaks((*form.equations, *form.initial), space, lower, upper)
         trees = (*form.equations, *(form.initial if at_start else ()))
         n, tolerance = self.accuracy.n_points, self.accuracy.space
         elements = resolving(trees, space, ranges, breaks, n, tolerance)

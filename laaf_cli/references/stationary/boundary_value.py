@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import ExpressionError, branch_breaks, functions
+from laaf_cli.expression import ExpressionError, functions
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
-from laaf_cli.references.probes import probes, resolving, turns
+from laaf_cli.references.probes import probes, resolving, space_breaks, turns
 from laaf_cli.references.reference import (
     UNWATCHED,
     Reference,
@@ -153,7 +153,7 @@ def _places(
     )
     breaks, places = [], []
     for name, (lower, upper) in ranges.items():
-        found = branch_breaks(trees, name, lower, upper)
+        found = space_breaks(trees, name, lower, upper)
         if domain.dimension == 1:
             found = resolving(trees, name, ranges, found, LEVELS[1][1], TOLERANCE)
         near = [*found, *turns(trees, name, lower, upper)]
