@@ -203,5 +203,9 @@ def ended_text(facts: Mapping[str, Any], after: str) -> str:
     return f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended
 
 
-TABLES = TaskTables(of_result=summary_tables, of_overview=overview_tables)
+TABLES = TaskTables(
+    bundled={"source": lambda _name, plain: str(plain.get("source", ""))},
+    of_result=summary_tables,
+    of_overview=overview_tables,
+)
 """Those of equations."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from laaf_cli.metrics import Measure, absolute_errors
-from laaf_cli.runfile import RunFile, SealedRun, task_of
+from laaf_cli.runfile import AnyRunFile, RunFile, task_of
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
 from laaf_cli.runs.task import TASKS, loaded
@@ -101,7 +101,7 @@ def of_equation(path: Path) -> RunSummary:
         )
 
 
-def shared(run: SealedRun) -> dict[str, Any]:
+def shared(run: AnyRunFile) -> dict[str, Any]:
     """What the files of all tasks hold in one place."""
     facts = run.attributes
     same = (

@@ -22,7 +22,7 @@ from laaf_cli.network.devices import torch_device
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
-from laaf_cli.problem import PointSet, Problem, Sampled, build, python_functions
+from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, Sampled, build, python_functions
 from laaf_cli.references import (
     AUTO,
     NO_REFERENCE,
@@ -38,6 +38,7 @@ from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, Override, RunSpec, Slopes, Text, load
+from laaf_cli.spec.schema import Written
 from laaf_cli.text import listed
 from laaf_cli.training import (
     BALANCES,
@@ -60,6 +61,9 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
     ("weights", "balance"): tuple(BALANCES),
     ("reference", "kind"): (AUTO, *REFERENCES, NO_REFERENCE),
 }
+
+WRITTEN = Written(spec=RunSpec, choices={**SAMPLER_CHOICES, **CHOICES})
+"""What may stand in the spec of an equation."""
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
 
 

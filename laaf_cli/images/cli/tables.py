@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from laaf_cli.cli.overview_tables import ended_text, versions_table
 from laaf_cli.cli.task_tables import TaskTables
+from laaf_cli.images.data import DATASETS
 from laaf_cli.terminal.plain_table import PlainTable
 
 if TYPE_CHECKING:
@@ -196,4 +197,17 @@ def _confusions(confusions: Sequence[Confusion]) -> PlainTable:
     return table
 
 
-TABLES = TaskTables(of_result=image_summary_tables, of_overview=image_overview_tables)
+def _sizes(dataset: str) -> str:
+    """The published numbers of images."""
+    row = DATASETS[dataset]
+    return " + ".join(f"{sum(part.n for part in parts):,}" for parts in (row.train, row.test))
+
+
+TABLES = TaskTables(
+    bundled={
+        "training + test images": lambda name, _plain: _sizes(name),
+        "classes": lambda name, _plain: str(len(DATASETS[name].classes)),
+    },
+    of_result=image_summary_tables,
+    of_overview=image_overview_tables,
+)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError, MissingDataError
 from laaf_cli.images.data.datasets import DATASETS
 from laaf_cli.images.data.download import Progress, fetch
 from laaf_cli.images.data.folder import FilesOfDataSet, default_data_dir, shown_path
 from laaf_cli.images.data.images import ImageData, Images
 from laaf_cli.images.data.own import read_npz
 from laaf_cli.images.data.published import DataSet, Part, Piece, PublishedFile
+from laaf_cli.images.errors import DataSetError, MissingDataError
 from laaf_cli.text import did_you_mean, listed, shown
 
 Contents = Mapping[Piece, bytes]

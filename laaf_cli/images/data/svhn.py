@@ -8,10 +8,10 @@ from io import BytesIO
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.files.untrusted.matlab import arrays_of
 from laaf_cli.files.untrusted.stored_array import StoredArrayError
 from laaf_cli.images.data.images import MAX_BYTES, Images, labelled
+from laaf_cli.images.errors import DataSetError
 
 
 def read_svhn(content: bytes, n_classes: int = 10) -> Images:

@@ -19,7 +19,7 @@ from laaf_cli.images.runfile.layout import (
 )
 from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork
 from laaf_cli.images.spec import ImageSpec
-from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
+from laaf_cli.runfile.any_run_file import MAX_RECORDS, AnyRunFile
 
 MAX_LAYERS = 10_000
 
@@ -29,7 +29,7 @@ _WHOLE = ("iteration",)
 _SHARES = ("train_error", "test_error")
 
 
-class ImageRunFile(SealedRun):
+class ImageRunFile(AnyRunFile):
     """An open run file of an image classification; use it in a `with`."""
 
     expected = IMAGE_ATTRIBUTES
