@@ -19,7 +19,7 @@ from laaf_cli.images.runfile.record import SlopeSummary
 from laaf_cli.images.spec import ImageTraining
 from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.seeds import random_stream
-from laaf_cli.training import Checkpoints, Clock, Event, StopReason
+from laaf_cli.training import Checkpoints, Clock, Ended, Event, StopReason
 
 EVALUATION_BATCH = 500
 """Images in a batch where its size changes no number but the last digits."""
@@ -73,21 +73,17 @@ class ImageState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageResult:
+class ImageResult(Ended):
     """How a training went; the network itself holds what it reached, the last good state where it
     diverged.
 
     confusion: test images by true and found class, at the last record.
     """
 
-    stop_reason: StopReason
     stop_detail: str
     state: ImageState
     records: Sequence[EpochRecord]
-    events: Sequence[Event]
     confusion: NDArray[np.int64]
-    n_checkpoints: int
-    checkpoint_time_s: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from laaf_cli.cli.overview_tables import ended_text, versions_table
 from laaf_cli.cli.task_tables import TaskTables
@@ -14,6 +14,7 @@ from laaf_cli.terminal.plain_table import PlainTable
 if TYPE_CHECKING:
     from laaf_cli.images.record import ImageSummary
     from laaf_cli.images.report.overview import ClassErrors, Confusion, ImageOverview
+    from laaf_cli.images.runfile.record import SlopeSummary
     from laaf_cli.images.spec import ImageModelSpec
 
 MAX_CLASSES = 10
@@ -62,20 +63,7 @@ def _classes(rows: Sequence[tuple[str, ...]], *headings: str) -> PlainTable:
     return table
 
 
-class Scales(Protocol):
-    """The slopes of an activation, as n·a."""
-
-    @property
-    def mean(self) -> float: ...
-    @property
-    def deviation(self) -> float: ...
-    @property
-    def min(self) -> float: ...
-    @property
-    def max(self) -> float: ...
-
-
-def slopes_table(activations: Sequence[Scales]) -> PlainTable:
+def slopes_table(activations: Sequence[SlopeSummary]) -> PlainTable:
     """n·a of each activation."""
     table = PlainTable("slopes n·a", "mean", "deviation", "least", "greatest")
     for k, own in enumerate(activations, start=1):
