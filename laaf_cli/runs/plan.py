@@ -16,7 +16,6 @@ import torch
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
 from laaf_cli.errors import Fault, SpecError
-from laaf_cli.expression import Field
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.devices import torch_device
 from laaf_cli.network.initializers import INITIALIZERS
@@ -232,14 +231,15 @@ class Plan:
             ):
                 places = points[term.name].points
                 values = self.reference.evaluate(places).fields
-                observed = {f.unknown: values[f.unknown] for f in self._observed(term.name)}
+                observed = {
+                    field.unknown: values[field.unknown]
+                    for own in self.problem.terms
+                    if own.name == term.name
+                    for field in own.fields
+                }
                 random = random_stream(self.spec.seed, "noise", term.name)
                 points[term.name] = term.region.observe(places, observed, random)
         return points
-
-    def _observed(self, name: str) -> frozenset[Field]:
-        """The unknowns that a term of data observes."""
-        return next(term.fields for term in self.problem.terms if term.name == name)
 
     def make_objective(self, network: Mlp, points: Mapping[str, PointSet]) -> Objective:
         return Objective(

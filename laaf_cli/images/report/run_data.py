@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,19 @@ class ImageGroup:
             common = np.intersect1d(common, run.history.epochs)
         return common
 
-    def values(self, of: Callable[[ImageHistory], Array]) -> Array:
-        """What `of` takes from the history of each run, [n_runs, n_epochs, …]."""
+    def values(self, name: str) -> Array:
+        """A column of the history of each run, or what it has of each layer's slopes, [n_runs,
+        n_epochs, …].
+        """
         epochs = self.epochs
-        return np.stack([of(run.history)[np.isin(run.history.epochs, epochs)] for run in self.runs])
+        return np.stack(
+            [
+                {**run.history.columns, **run.history.slopes}[name][
+                    np.isin(run.history.epochs, epochs)
+                ]
+                for run in self.runs
+            ]
+        )
 
 
 def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:

@@ -130,10 +130,8 @@ class ImageRunFile(AnyRunFile):
             raise self.refusal(
                 f"{group} in {self.path} claims {claimed:,} bytes, more than the file has"
             )
-        return {name: self._number_array(path) for name, path in paths.items()}
-
-    def _number_array(self, path: str) -> Array:
-        values = self.array(path)
-        if values.dtype.kind != "f":
-            raise self.refusal(f"{path} in {self.path} holds no numbers")
-        return values
+        found = {name: self.array(path) for name, path in paths.items()}
+        for name, values in found.items():
+            if values.dtype.kind != "f":
+                raise self.refusal(f"{paths[name]} in {self.path} holds no numbers")
+        return found
