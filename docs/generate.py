@@ -34,7 +34,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from laaf_cli.cli.app import COMMANDS
 from laaf_cli.cli.outputs import records
 from laaf_cli.cli.shell_words import in_shell_words
-from laaf_cli.cli.spec_schema import IMAGE_CHOICES, OR_FILE, spec_schema
+from laaf_cli.cli.spec_schema import spec_schema
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.expression import simplify, tokens
 from laaf_cli.expression.functions import (
@@ -50,16 +50,16 @@ from laaf_cli.files.target import check_target
 from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Step
 from laaf_cli.images.data import DATASETS, ImageData, Images
 from laaf_cli.images.models.table import MODELS
+from laaf_cli.images.plan import WRITTEN as IMAGES
 from laaf_cli.images.plan import make_image_plan
 from laaf_cli.images.report.figures import IMAGE_KINDS
 from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_GROUP_ATTRIBUTES, IMAGE_LAYOUT
-from laaf_cli.images.spec import ImageModelSpec, ImageSpec
+from laaf_cli.images.spec import ImageModelSpec
 from laaf_cli.json_record import record_schema
 from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.slope_kinds import NLAAF
-from laaf_cli.problem import SAMPLER_CHOICES
 from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
@@ -74,9 +74,10 @@ from laaf_cli.runfile import (
     Attribute,
     Entry,
 )
-from laaf_cli.runs.plan import CHOICES, make_plan
+from laaf_cli.runs.plan import WRITTEN as EQUATION
+from laaf_cli.runs.plan import make_plan
 from laaf_cli.seeds import random_stream
-from laaf_cli.spec import KeyPath, RunSpec, Text, bundled, models, source
+from laaf_cli.spec import KeyPath, Text, bundled, models, source
 from laaf_cli.spec.schema import Schema
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.training.balance import BALANCES
@@ -128,11 +129,11 @@ Names = Mapping[KeyPath, tuple[str, ...]]
 
 
 def spec_keys() -> str:
-    return _keys(RunSpec, {**SAMPLER_CHOICES, **CHOICES})
+    return _keys(EQUATION.spec, EQUATION.choices)
 
 
 def image_spec_keys() -> str:
-    return _keys(ImageSpec, IMAGE_CHOICES)
+    return _keys(IMAGES.spec, IMAGES.choices)
 
 
 def _keys(spec: type[BaseModel], known: Names) -> str:
@@ -222,7 +223,7 @@ def _type(annotation: Any, path: str, known: Names) -> str:
         ", or mapping (below)"
         if _nested(annotation)
         else ", or a file"
-        if pattern in OR_FILE
+        if pattern in IMAGES.or_file
         else ""
     )
     return codes(known[pattern]) + besides
@@ -619,7 +620,7 @@ def equation_attributes() -> str:
 
 def image_attributes() -> str:
     return _attributes(
-        {name: row for name, row in IMAGE_ATTRIBUTES.items() if name not in COMMON_ATTRIBUTES}
+        {name: row for name, row in IMAGE_ATTRIBUTES.items() if row != COMMON_ATTRIBUTES.get(name)}
     )
 
 

@@ -92,16 +92,6 @@ def within_memory(doing: str, advice: Callable[[], str] = str) -> Iterator[None]
         raise OutOfMemoryError("\n".join(filter(None, lines))) from None
 
 
-class DataSetError(LaafError):
-    """A data set of images cannot be read or fetched."""
-
-    exit_code = ExitCode.USAGE
-
-
-class MissingDataError(DataSetError):
-    """Files of a data set are neither there nor to be had."""
-
-
 class RunFileError(LaafError):
     """A run file cannot be read."""
 

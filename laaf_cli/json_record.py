@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, ClassVar, Union, cast
 
@@ -60,6 +61,11 @@ class _Generator(PlainSchema):
 
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> dict[str, Any]:
         made = super().dataclass_schema(schema)
+        for base in schema["cls"].__mro__[1:]:  # of which pydantic does not read the docstrings
+            if is_dataclass(base):
+                inherited = _adapter(base).json_schema(schema_generator=_Generator)
+                for name, part in inherited["properties"].items():
+                    made["properties"][name].setdefault("description", part["description"])
         for name, part in made["properties"].items():
             if "description" not in part:
                 raise TypeError(

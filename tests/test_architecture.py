@@ -13,6 +13,7 @@ import pytest
 
 import laaf_cli
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
+from laaf_cli.runs.task import TASKS
 from laaf_cli.spec.models import NO_BALANCE
 
 PACKAGE = Path(laaf_cli.__file__).parent
@@ -193,3 +194,32 @@ def test_few_modules_stand_outside_of_the_rooms() -> None:
 @pytest.mark.parametrize("word", ["utils", "helpers", "core", "base", "manager", "common"])
 def test_modules_are_named_after_their_subject(word: str) -> None:
     assert not [path for path in MODULES if path.stem == word]
+
+
+WINGS = {name for name in TASKS if (PACKAGE / name).is_dir()}
+"""Tasks that have a package of their own."""
+
+NAME_WINGS = {"runs.task", "cli.app"}
+"""The tables of tasks and of commands."""
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_no_module_but_its_own_names_a_wing(wing: str) -> None:
+    """Neither by an import, nor as the name of a task, nor within the name of a thing; what is said
+    to people may."""
+    named = set()
+    for path in MODULES:
+        parts = name_of(path).split(".")
+        if wing in parts or name_of(path) in NAME_WINGS:
+            continue
+        assert not [module for module in own_imports(path) if wing in module.split(".")], path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = {node.value, *node.value.partition(":")[0].split(".")}
+            else:
+                fields = (getattr(node, field, None) for field in ("id", "attr", "arg", "name"))
+                words = {w for field in fields if isinstance(field, str) for w in field.split("_")}
+            if wing in words:
+                named.add((name_of(path), ast.unparse(node)))
+    assert WINGS
+    assert not named

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from image_files import cifar_records, gzipped, idx, npy, npz, semeion, sha256, tar_gz, zipped
 
-from laaf_cli.errors import DataSetError, ExitCode, MissingDataError
+from laaf_cli.errors import ExitCode
 from laaf_cli.images.data import DATASETS, DataSet, ImageData, default_data_dir, load_images
 from laaf_cli.images.data.cifar_sets import make_part
 from laaf_cli.images.data.idx import read_idx_images
 from laaf_cli.images.data.mnist_sets import make_data_set
 from laaf_cli.images.data.published import Form, Part, Piece, PublishedFile, checksum_of
 from laaf_cli.images.data.semeion import read_test_digits, read_training_digits
+from laaf_cli.images.errors import DataSetError, MissingDataError
 
 RNG = np.random.default_rng(1)
 N_TRAIN, N_TEST = 12, 6

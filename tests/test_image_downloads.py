@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from image_files import cifar_records, gzipped, idx, tar_gz
 
-from laaf_cli.errors import DataSetError, MissingDataError
 from laaf_cli.images.data import DATASETS, download, load_images
 from laaf_cli.images.data.cifar_sets import make_part
 from laaf_cli.images.data.download import CHUNK, fetch
 from laaf_cli.images.data.idx import read_idx_images
 from laaf_cli.images.data.published import Form, Part, Piece, PublishedFile, checksum_of
+from laaf_cli.images.errors import DataSetError, MissingDataError
 
 RNG = np.random.default_rng(2)
 CONTENT = RNG.integers(0, 256, 3 * CHUNK + 17, np.uint8).tobytes()

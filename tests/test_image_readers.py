@@ -16,7 +16,6 @@ import scipy.io
 from image_files import cifar_records, gzipped, idx, npy, npz, semeion, tar_gz, zipped
 from tripwire import armed
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.images.data import packing, read_npz
 from laaf_cli.images.data.cifar import read_cifar
 from laaf_cli.images.data.idx import read_idx, read_idx_images
@@ -28,6 +27,7 @@ from laaf_cli.images.data.semeion import (
     read_training_digits,
 )
 from laaf_cli.images.data.svhn import read_svhn
+from laaf_cli.images.errors import DataSetError
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 4, 3), np.uint8)

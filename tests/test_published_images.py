@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import laaf_cli.images.data
-from laaf_cli.errors import MissingDataError
 from laaf_cli.images.data import DATASETS, ImageData, load_images
+from laaf_cli.images.errors import MissingDataError
 
 # --- the table and the package
 

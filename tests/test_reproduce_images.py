@@ -14,15 +14,15 @@ import pytest
 from conftest import Laaf, Outcome
 
 from laaf_cli.cli import many_runs
-from laaf_cli.errors import MissingDataError, UsageError
+from laaf_cli.errors import UsageError
 from laaf_cli.images import plan as image_plan
 from laaf_cli.images.data import DATASETS, ImageData, Images
+from laaf_cli.images.errors import MissingDataError
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, FOUR
-from laaf_cli.paper.images import artefact as image_artefact
 from laaf_cli.paper.images.artefact import PAPER_DATASETS
 from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.page import ImagePage, of_data_set
@@ -61,8 +61,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> dict[str, ImageData]:
         assert not download or name in found
         return found[name]
 
-    for module in (image_artefact, image_plan):
-        monkeypatch.setattr(module, "load_images", load)
+    monkeypatch.setattr(image_plan, "load_images", load)
     return found
 
 
@@ -136,7 +135,7 @@ def request(folder: Path, seeds: tuple[int, ...] = (0,), **asked: object) -> Req
         seeds=seeds,
         folder=folder,
         fixed_rates=(),
-        **asked,
+        more=asked,
     )  # type: ignore[arg-type]
 
 

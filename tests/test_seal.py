@@ -12,7 +12,7 @@ from conftest import Laaf
 from fuzz.run_files import GOLDEN, read_everything
 
 from laaf_cli.errors import ChangedRunWarning, RunFileError
-from laaf_cli.runfile import RunFile, SealedRun
+from laaf_cli.runfile import AnyRunFile, RunFile
 from laaf_cli.runfile.seal import SIZE, seal
 
 WHOLE = GOLDEN.read_bytes()
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 def refused(path: Path) -> str:
     """What is said where only a file that is as it was written will do."""
     with pytest.raises(RunFileError) as caught:
-        SealedRun(path, must_be_sealed=True)
+        AnyRunFile(path, must_be_sealed=True)
     return str(caught.value)
 
 

@@ -18,7 +18,7 @@ def check(
             show_default=False,
         ),
     ] = None,
-    activation: options.ActivationOption = None,
+    slopes: options.ActivationOption = None,
     n: options.ScaleOption = None,
     slope_recovery: options.RecoveryOption = None,
     iterations: options.IterationsOption = None,
@@ -42,6 +42,7 @@ def check(
 
     Example:  laaf check my.yaml --set network.hidden=[50,50]
     """
+    given = locals()
     from laaf_cli.errors import UsageError, within_memory
     from laaf_cli.runs.settings import EquationSettings
     from laaf_cli.spec import bundled
@@ -54,19 +55,7 @@ def check(
         console.print_json(spec_schema())
         return
     text = bundled.find(spec)
-    chosen = options.typed(
-        EquationSettings,
-        assignments,
-        slopes=activation,
-        n=n,
-        slope_recovery=slope_recovery,
-        iterations=iterations,
-        learning_rate=learning_rate,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-    )
-    overrides = chosen.overrides(text)
+    overrides = options.typed(EquationSettings, given).overrides(text)
 
     from laaf_cli.runs.inspection import inspect
     from laaf_cli.runs.memory import advice, of_run

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -222,15 +223,18 @@ EpochsOption = Annotated[
 SettingsType = TypeVar("SettingsType", bound="Settings")
 
 
-def typed(
-    kind: type[SettingsType], assignments: Sequence[str] | None = None, **values: Any
-) -> SettingsType:
-    """The settings of a command line; assignments: those of `--set`."""
+def typed(kind: type[SettingsType], given: Mapping[str, Any]) -> SettingsType:
+    """The settings of a command line. given: the arguments of the command by name, of which all
+    count that are fields of the settings; `assignments` are those of `--set`.
+    """
     from laaf_cli.spec import Override
 
-    flags = {name: f"--{name.replace('_', '-')} " for name in values} | {"slopes": "--activation "}
-    for name, value in values.items():
-        if value is False:
-            flags[name] = f"--no-{name.replace('_', '-')} "
-    overrides = [Override.from_assignment(text, "--set ") for text in assignments or ()]
+    names = {field.name for field in fields(kind)} & given.keys() - {"assignments"}
+    flags = {
+        name: f"--{'no-' * (given[name] is False)}{name.replace('_', '-')} " for name in names
+    } | {"slopes": "--activation "}
+    overrides = [
+        Override.from_assignment(text, "--set ") for text in given.get("assignments") or ()
+    ]
+    values = {name: given[name] for name in names}
     return kind(**values, assignments=tuple(overrides), typed=flags)

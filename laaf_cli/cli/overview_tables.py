@@ -19,7 +19,6 @@ from laaf_cli.cli.tables import (
 from laaf_cli.cli.task_tables import TaskTables
 from laaf_cli.metrics import number_or_word
 from laaf_cli.report.overview import Overview
-from laaf_cli.spec import Data
 from laaf_cli.spec.models import NO_BALANCE
 from laaf_cli.terminal.plain_table import PlainTable
 
@@ -60,15 +59,11 @@ def _problem(overview: Overview) -> PlainTable:
         table.add_texts(name, equation)
     for name, condition in spec.conditions.items():
         table.add_texts(name, condition.sentence)
-    if spec.data is not None:
-        table.add_texts("data", _data(spec.data))
+    if (data := spec.data) is not None:
+        given = ", ".join(f"{name} = {value}" for name, value in (data.target or {}).items())
+        noise = f", {data.noise:.3g} noise" if data.noise else ""
+        table.add_texts("data", (data.file or given or "of the reference") + noise)
     return table
-
-
-def _data(data: Data) -> str:
-    given = ", ".join(f"{name} = {value}" for name, value in (data.target or {}).items())
-    noise = f", {data.noise:.3g} noise" if data.noise else ""
-    return (data.file or given or "of the reference") + noise
 
 
 def _method(overview: Overview) -> PlainTable:
@@ -203,5 +198,9 @@ def ended_text(facts: Mapping[str, Any], after: str) -> str:
     return f"{ended}; {facts['stop_detail']}" if facts["stop_detail"] else ended
 
 
-TABLES = TaskTables(of_result=summary_tables, of_overview=overview_tables)
+TABLES = TaskTables(
+    bundled={"source": lambda _name, plain: str(plain.get("source", ""))},
+    of_result=summary_tables,
+    of_overview=overview_tables,
+)
 """Those of equations."""

@@ -1,16 +1,12 @@
-"""`laaf problems`: the bundled problems and data sets, listed or printed."""
+"""`laaf problems`: the bundled specs of all tasks, listed, or one of them printed."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from laaf_cli.cli import console
-
-if TYPE_CHECKING:
-    from laaf_cli.terminal.plain_table import PlainTable
 
 
 def problems(
@@ -25,54 +21,20 @@ def problems(
 
     Example:  laaf problems burgers > my.yaml
     """
+    from laaf_cli.cli.task_tables import bundled_table
     from laaf_cli.errors import UsageError
+    from laaf_cli.runs.task import TASKS
     from laaf_cli.spec import bundled
     from laaf_cli.text import did_you_mean, listed
 
     if name is None:
-        console.print_results([_equations(), _data_sets()])
+        console.print_results([bundled_table(task) for task in TASKS])
         return
     path = bundled.path_of(name)
     if path is None:
-        hint = did_you_mean(name, [*bundled.names(), *bundled.names("images")]) or (
-            f"Bundled problems: {listed(bundled.names())}. Data sets: "
-            f"{listed(bundled.names('images'))}."
+        names = {task.bundled: bundled.names(task.name) for task in TASKS.values()}
+        hint = did_you_mean(name, [one for own in names.values() for one in own]) or " ".join(
+            f"Bundled {what}s: {listed(own)}." for what, own in names.items()
         )
         raise UsageError(f"there is no bundled problem '{name}'. {hint}")
     console.print_text(path.read_text(encoding="utf-8"))
-
-
-def _equations() -> PlainTable:
-    from laaf_cli.spec import bundled
-    from laaf_cli.terminal.plain_table import PlainTable
-
-    table = PlainTable("problem", "title", "source")
-    for name in bundled.names():
-        plain = _plain(bundled.folder() / f"{name}.yaml")
-        table.add_texts(name, str(plain.get("title", "")), str(plain.get("source", "")))
-    return table
-
-
-def _data_sets() -> PlainTable:
-    """What `laaf classify` takes by name."""
-    from laaf_cli.images.data import DATASETS
-    from laaf_cli.spec import bundled
-    from laaf_cli.terminal.plain_table import PlainTable
-
-    table = PlainTable("data set", "title", "training + test images", "classes")
-    for name in bundled.names("images"):
-        row = DATASETS[name]
-        n_train, n_test = (sum(part.n for part in parts) for parts in (row.train, row.test))
-        plain = _plain(bundled.folder() / "images" / f"{name}.yaml")
-        table.add_texts(
-            name, str(plain.get("title", "")), f"{n_train:,} + {n_test:,}", str(len(row.classes))
-        )
-    return table
-
-
-def _plain(path: Path) -> dict[str, Any]:
-    """A bundled spec as plain values."""
-    from laaf_cli.spec.source import read_text, read_yaml
-
-    plain: dict[str, Any] = read_yaml(read_text(path)).plain()
-    return plain

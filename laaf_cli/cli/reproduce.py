@@ -174,9 +174,7 @@ def reproduce(
         seeds=tuple(many_runs.seed_list(seeds if seeds is not None else str(artefact.n_seeds))),
         folder=directory,
         fixed_rates=rates,
-        datasets=_words(datasets),
-        epochs=epochs,
-        data_dir=data_dir,
+        more={"datasets": _words(datasets), "epochs": epochs, "data_dir": data_dir},
     )
     request = replace(request, command=command_line(name, request))
     planned = artefact.plan(request)

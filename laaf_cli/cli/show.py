@@ -26,9 +26,9 @@ def show(
     if spec and json:
         raise UsageError("--spec prints the YAML as it is; --json has it as spec_text")
     if spec:
-        from laaf_cli.runfile import SealedRun
+        from laaf_cli.runfile import AnyRunFile
 
-        with SealedRun(run) as file:
+        with AnyRunFile(run) as file:
             console.print_source(file.text("spec/yaml"))
         return
     from laaf_cli.cli.task_tables import tables_of

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def solve(
     spec: options.SpecArgument,
-    activation: options.ActivationOption = None,
+    slopes: options.ActivationOption = None,
     n: options.ScaleOption = None,
     slope_recovery: options.RecoveryOption = None,
     iterations: options.IterationsOption = None,
@@ -50,25 +50,14 @@ def solve(
 
     Example:  laaf solve burgers --activation nlaaf --n 10
     """
+    given = locals()
     from laaf_cli.runs import session
     from laaf_cli.runs.plan import make_plan
     from laaf_cli.runs.settings import EquationSettings
     from laaf_cli.spec import bundled
 
     text = bundled.find(spec)
-    chosen = options.typed(
-        EquationSettings,
-        assignments,
-        slopes=activation,
-        n=n,
-        slope_recovery=slope_recovery,
-        iterations=iterations,
-        learning_rate=learning_rate,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-    )
-    overrides = chosen.overrides(text)
+    overrides = options.typed(EquationSettings, given).overrides(text)
     session.check_bounds(max_seconds=max_seconds, max_error=max_error)
     plan = make_plan(
         text,

@@ -4,9 +4,7 @@ cluster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +14,9 @@ from laaf_cli.cli import console, many_runs, options
 from laaf_cli.network.slope_kinds import SLOPE_KINDS, is_fixed
 
 if TYPE_CHECKING:
-    from laaf_cli.images.data import Progress as DownloadProgress
     from laaf_cli.runs.settings import Settings
     from laaf_cli.spec import Override, Text
-    from laaf_cli.sweeps import Alternative, MakePlan, Outcome
+    from laaf_cli.sweeps import Alternative, Outcome
 
 _AXES = "Axes"
 
@@ -114,96 +111,43 @@ def sweep(
 
     Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
     """
+    given = locals()
     from laaf_cli.errors import UsageError
-    from laaf_cli.images.settings import ImageSettings
-    from laaf_cli.runs.settings import EquationSettings
+    from laaf_cli.runs.lifecycle import PlanOptions, lifecycle
+    from laaf_cli.runs.task import TASKS
     from laaf_cli.spec import bundled, task_of_spec
-
-    text = bundled.find(spec)
-    of_images = task_of_spec(text) == "images"
-    if of_images and iterations is not None:
-        raise UsageError("images are trained on for --epochs, not --iterations")
-    if not of_images and epochs is not None:
-        raise UsageError("an equation is trained for --iterations, not --epochs")
-    form: type[Settings] = ImageSettings if of_images else EquationSettings
-    length: dict[str, Any] = {"epochs": epochs} if of_images else {"iterations": iterations}
-    varied = _Varied(
-        activation=activation,
-        n=n,
-        recovery=recovery,
-        assignments=assignments or [],
-        lengths=options.typed(form, **length).overrides(text),
-        learning_rate=learning_rate,
-        dtype=dtype,
-        device=device,
-    )
-    axes = list(_axes(text, form, varied))
     from laaf_cli.sweeps import plan_runs
     from laaf_cli.terminal.progress import make_download_progress
 
+    text = bundled.find(spec)
+    task = TASKS[task_of_spec(text)]
+    for other in TASKS.values():
+        if other.length != task.length and given[other.length] is not None:
+            raise UsageError(f"{task.trained_for} --{task.length}, not --{other.length}")
+    life = lifecycle(task.name)
+    axes = list(_axes(text, life.settings, task.length, given))
     with make_download_progress(quiet=quiet) as progress:
-        make = (
-            _image_planner(text, data_dir, download=download, progress=progress)
-            if of_images
-            else _planner(text, allow_python)
+        planning = PlanOptions(
+            allow_python=allow_python, data_dir=data_dir, download=download, progress=progress
         )
-        runs = plan_runs(make, axes, many_runs.seed_list(seeds), directory)
+        runs = plan_runs(life.planner(text, planning), axes, many_runs.seed_list(seeds), directory)
     outcomes = many_runs.train(
         runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet
     )
     report(outcomes, quiet=quiet, json=json)
 
 
-def _planner(text: Text, allow_python: bool) -> MakePlan:
-    """Plans the runs of an equation."""
-    from laaf_cli.runs.plan import make_plan
+def _axes(
+    text: Text, form: type[Settings], length: str, given: Mapping[str, Any]
+) -> Iterator[list[Alternative]]:
+    """What `--set` and the options vary, in the order in which they are put into the spec.
 
-    return partial(make_plan, text, allow_python=allow_python)
-
-
-def _image_planner(
-    text: Text, data_dir: Path | None, *, download: bool, progress: DownloadProgress
-) -> MakePlan:
-    """Plans runs over images, which are read once for all of them that are of one data set."""
-    from laaf_cli.images.plan import ImagePlan, make_image_plan
-
-    known: dict[str, ImagePlan] = {}
-
-    def make(overrides: Sequence[Override]) -> ImagePlan:
-        plan = make_image_plan(
-            text,
-            overrides,
-            folder=data_dir,
-            download=download,
-            progress=progress,
-            known={name: other.data for name, other in known.items()},
-        )
-        known[plan.spec.images] = plan
-        return plan
-
-    return make
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Varied:
-    """What the command line varies. lengths: what says how long is trained."""
-
-    activation: str | None
-    n: str | None
-    recovery: str | None
-    assignments: Sequence[str]
-    lengths: Sequence[Override]
-    learning_rate: str | None
-    dtype: options.Dtype | None
-    device: options.Device | None
-
-
-def _axes(text: Text, form: type[Settings], varied: _Varied) -> Iterator[list[Alternative]]:
-    """What `--set` and the options vary, in the order in which they are put into the spec."""
+    length: the option that says how long is trained. given: the arguments of the command.
+    """
     from laaf_cli.spec import Override
     from laaf_cli.sweeps import Alternative
 
-    assignments = varied.assignments
+    assignments = given["assignments"] or []
     by_path: dict[object, list[Alternative]] = {}
     for assignment in assignments:
         override = Override.from_assignment(assignment, "--set ")
@@ -214,35 +158,36 @@ def _axes(text: Text, form: type[Settings], varied: _Varied) -> Iterator[list[Al
         )
     yield from by_path.values()
 
-    def labelled(chosen: Settings) -> Alternative:
-        (override,) = chosen.overrides(text)
-        return Alternative.of(override)
+    def overrides(**chosen: Any) -> list[Override]:
+        return options.typed(form, chosen).overrides(text)
 
-    yield from ([Alternative.of(override)] for override in varied.lengths)
-    if varied.learning_rate is not None:
-        rates = many_runs.number_list(varied.learning_rate, "--learning-rate")
-        yield [labelled(options.typed(form, learning_rate=rate)) for rate in rates]
-    if varied.dtype is not None:
-        yield [labelled(options.typed(form, dtype=varied.dtype))]
-    yield [Alternative(tuple(options.typed(form, device=varied.device).overrides(text)))]
-    kinds = _choices(varied.activation, "--activation", list(SLOPE_KINDS))
-    scales = many_runs.number_list(varied.n, "--n") if varied.n is not None else [None]
+    def labelled(name: str, values: Sequence[Any]) -> Iterator[list[Alternative]]:
+        if given[name] is not None:
+            yield [Alternative.of(*overrides(**{name: value})) for value in values]
+
+    yield from labelled(length, [given[length]])
+    if given["learning_rate"] is not None:
+        rates = many_runs.number_list(given["learning_rate"], "--learning-rate")
+        yield from labelled("learning_rate", rates)
+    yield from labelled("dtype", [given["dtype"]])
+    yield [Alternative(tuple(overrides(device=given["device"])))]
+    kinds = _choices(given["activation"], "--activation", list(SLOPE_KINDS))
+    scales = many_runs.number_list(given["n"], "--n") if given["n"] is not None else [None]
     switches = [
         None if word is None else word == "on"
-        for word in _choices(varied.recovery, "--slope-recovery", ["on", "off"])
+        for word in _choices(given["recovery"], "--slope-recovery", ["on", "off"])
     ]
     methods = []
     for kind in kinds:
         for scale in scales:
             for switch in switches:
-                chosen = options.typed(
-                    form,
-                    assignments,
+                chosen = overrides(
+                    assignments=assignments,
                     slopes=kind,
                     n=scale,
                     slope_recovery=None if is_fixed(kind) else switch,
                 )
-                methods.append(Alternative(tuple(chosen.overrides(text)[len(assignments) :])))
+                methods.append(Alternative(tuple(chosen[len(assignments) :])))
     yield methods
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from laaf_cli.runs.task import TASKS, loaded
+from laaf_cli.spec import bundled
+from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.terminal.plain_table import PlainTable
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTables:
-    """How a task tells of its runs.
+    """How a task tells of its specs and runs.
 
     Attributes:
+        bundled: more columns of the list of its bundled specs: by heading the cell of one, from
+            its name and its plain values.
         of_result: the closing tables of a run.
         of_overview: those of `laaf show`.
     """
 
+    bundled: Mapping[str, Callable[[str, Mapping[str, Any]], str]]
     of_result: Callable[[Any], Iterator[PlainTable]]
     of_overview: Callable[[Any], Iterator[PlainTable]]
 
@@ -27,3 +32,15 @@ def tables_of(task: str) -> TaskTables:
     """Those of a task."""
     found: TaskTables = loaded(TASKS[task].tables)
     return found
+
+
+def bundled_table(task: str) -> PlainTable:
+    """The bundled specs of a task."""
+    columns = tables_of(task).bundled
+    table = PlainTable(TASKS[task].bundled, "title", *columns)
+    for name in bundled.names(task):
+        path = bundled.folder() / TASKS[task].folder / f"{name}.yaml"
+        plain = read_yaml(read_text(path)).plain()
+        title = str(plain.get("title", ""))
+        table.add_texts(name, title, *(cell(name, plain) for cell in columns.values()))
+    return table

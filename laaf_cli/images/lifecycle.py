@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from laaf_cli.images import memory
 from laaf_cli.images.plan import make_image_plan
 from laaf_cli.images.resumption import ImageResumeOptions, resume
@@ -14,6 +16,14 @@ from laaf_cli.runs.resume.drift import inexact
 LIFECYCLE = Lifecycle(
     settings=ImageSettings,
     make_plan=make_image_plan,
+    planner=lambda text, options: partial(
+        make_image_plan,
+        text,
+        folder=options.data_dir,
+        download=options.download,
+        progress=options.progress,
+        known={},
+    ),
     train=execute,
     read_past=PastImageRun.read,
     resume=resume,

@@ -4,7 +4,7 @@ starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +24,17 @@ from laaf_cli.runs.identity import Hashes, hash_of
 from laaf_cli.runs.plan import PRECISIONS, slope_recovery
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import LoadedSpec, Override, Text, load_as
+from laaf_cli.spec.schema import Written
 from laaf_cli.text import did_you_mean, listed
 
 NO_AUGMENTATION = Augmentation("none", ())
+
+WRITTEN = Written(
+    spec=ImageSpec,
+    choices={("images",): tuple(DATASETS), ("model", "kind"): tuple(MODELS)},
+    or_file={("images",): {"type": "string", "pattern": r"\.[nN][pP][zZ]"}},
+)
+"""What may stand in a spec of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,12 +170,13 @@ def make_image_plan(
     max_seconds: float | None = None,
     download: bool = True,
     progress: Progress | None = None,
-    known: Mapping[str, ImageData] | None = None,
+    known: dict[str, ImageData] | None = None,
 ) -> ImagePlan:
     """The plan of a spec of images.
 
     folder: where data sets lie; None takes the default. download: whether what is missing is
-    fetched. known: data sets that have been read already, by what the spec calls them.
+    fetched. known: data sets that have been read already, by what the spec calls them; the one of
+    this plan is put there.
 
     Raises SpecError with all faults of the spec, and DataSetError where the images cannot be had.
     """
@@ -176,15 +185,16 @@ def make_image_plan(
     if faults or loaded.spec is None:
         raise SpecError(faults)
     spec = _resolved(loaded.spec)
-    data = (known or {}).get(spec.images)
-    if data is None:
-        source = spec.images if spec.images in DATASETS else _file(text, spec)
-        data = load_images(source, folder, download=download, progress=progress)
+    known = {} if known is None else known
+    if spec.images not in known:
+        own_file = Path(text.name).parent / spec.images  # relative to the spec
+        source = spec.images if spec.images in DATASETS else own_file
+        known[spec.images] = load_images(source, folder, download=download, progress=progress)
     plan = ImagePlan(
         name=Path(text.name).stem,
         text=text,
         spec=spec,
-        data=data,
+        data=known[spec.images],
         overrides=tuple(overrides),
         max_seconds=max_seconds,
     )
@@ -200,11 +210,6 @@ def make_image_plan(
             ]
         )
     return plan
-
-
-def _file(text: Text, spec: ImageSpec) -> Path:
-    """The NPZ file that a spec names, relative to the spec."""
-    return Path(text.name).parent / spec.images
 
 
 def _faults(loaded: LoadedSpec[ImageSpec]) -> list[Fault]:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import computed_field
@@ -25,23 +26,17 @@ from laaf_cli.images.runfile.record import (
     SlopeSummary,
 )
 from laaf_cli.images.trainer import ImageResult
-from laaf_cli.json_record import JsonRecord
-from laaf_cli.metrics import Measure
-from laaf_cli.runfile import EventSummary
-from laaf_cli.runs.finished import FinishedRun
-from laaf_cli.runs.provenance import provenance, spec_source
-from laaf_cli.runs.task import TASKS
+from laaf_cli.runs.finished import FinishedRun, Told, shared_attributes, shared_facts
+from laaf_cli.runs.provenance import spec_source
 from laaf_cli.training import StopReason
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSummary(JsonRecord):
+class ImageSummary(Told):
     """What is told at the end of a classification."""
 
-    title: str
-    """The title of the spec."""
-    problem: str
-    """The name of the data set, or of the spec's file without its ending."""
+    task: ClassVar[str] = "images"
+
     model: str
     """The architecture of the network."""
     reading: str
@@ -50,28 +45,8 @@ class ImageSummary(JsonRecord):
     """
     augment: bool
     """Whether training images were shifted, turned or mirrored at random."""
-    slope_kind: str
-    """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
-    n: float
-    """The scale n of the slopes."""
-    recovery: bool
-    """Whether the slope recovery term is part of the loss."""
-    seed: int
-    """The seed of everything random."""
-    stop_reason: str
-    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or
-    `running` in a checkpoint.
-    """
-    stop_detail: str
-    """Where training diverged, else empty."""
     epochs: float
     """The passes over the training images; a fraction where the training ended in one."""
-    iterations: int
-    """The steps of the optimizer."""
-    events: list[EventSummary]
-    """That the training was resumed."""
-    wall_time_s: float
-    """Seconds of training, without evaluation and writing."""
     train_loss: float
     """Cross entropy of the training images at the end, in training mode, without slope recovery."""
     train_error: float
@@ -90,18 +65,6 @@ class ImageSummary(JsonRecord):
     """The number of training images."""
     n_test: int
     """The number of test images."""
-    n_parameters: int
-    """The number of weights and biases."""
-    n_slopes: int
-    """The number of trainable slopes."""
-    device: str
-    """`cpu` or `cuda`."""
-    dtype: str
-    """The precision of the training, `float32` or `float64`."""
-    warnings: list[str]
-    """Reasons to doubt the answer."""
-    path: str = ""
-    """The run file."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -114,21 +77,24 @@ class ImageSummary(JsonRecord):
         """The test error."""
         return self.test_error
 
-    @property
-    def measure(self) -> Measure:
-        return TASKS["images"].measure
-
-    @property
-    def why_unknown(self) -> str:
-        return ""
-
 
 def finish(plan: ImagePlan, network: ImageModel, result: ImageResult) -> FinishedRun[ImageSummary]:
     """Puts together what a training leaves behind."""
     summary = _summary(plan, network, result)
     state = result.state
     record = ImageRecord(
-        attributes=_attributes(plan, result, summary),
+        attributes=shared_attributes(plan, summary, result)
+        | {
+            "model": summary.model,
+            "epochs": state.epoch,
+            "n_train": summary.n_train,
+            "n_test": summary.n_test,
+            "n_classes": plan.data.n_classes,
+            "test_error": summary.test_error,
+            "test_loss": summary.test_loss,
+            "train_loss": summary.train_loss,
+            "images_per_s": summary.images_per_s,
+        },
         spec=spec_source(plan.text, plan.overrides),
         settings=json.dumps(plan.settings(), indent=2, allow_nan=False),
         files=plan.data.files,
@@ -159,25 +125,23 @@ def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
 
 def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> ImageSummary:
     spec, last = plan.spec, result.records[-1]
-    n_parameters, n_slopes = network.count()
     counts = result.confusion.sum(1)
     wrong = 1 - result.confusion.diagonal() / np.maximum(counts, 1)
+    # Of a training that goes on or was stopped nothing is doubted but what was used.
+    doubted = last.test_error if result.stop_reason is StopReason.COMPLETED else 0.0
     return ImageSummary(
-        title=spec.title,
-        problem=plan.name,
+        **shared_facts(
+            plan,
+            network.count(),
+            result,
+            stop_detail=result.stop_detail,
+            iterations=result.state.iteration,
+            wall_time_s=result.state.wall_time_s,
+        ),
         model=spec.model.kind,
         reading=spec.reading,
         augment=spec.augment,
-        slope_kind=spec.slopes.kind,
-        n=spec.slopes.n,
-        recovery=plan.recovery is not None,
-        seed=spec.seed,
-        stop_reason=result.stop_reason.value,
-        stop_detail=result.stop_detail,
         epochs=result.state.epoch + result.state.batch / plan.n_batches,
-        iterations=result.state.iteration,
-        events=[EventSummary(event.iteration, event.what) for event in result.events],
-        wall_time_s=result.state.wall_time_s,
         train_loss=last.train_loss,
         train_error=last.train_error,
         test_loss=last.test_loss,
@@ -191,49 +155,8 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
         },
         n_train=len(plan.data.train.labels),
         n_test=len(plan.data.test.labels),
-        n_parameters=n_parameters,
-        n_slopes=n_slopes,
-        device=plan.device.type,
-        dtype=spec.dtype,
-        warnings=_warnings(plan, result),
+        warnings=image_doubts(doubted, plan.data.n_classes),
     )
-
-
-def _warnings(plan: ImagePlan, result: ImageResult) -> list[str]:
-    """Reasons to doubt; of a training that goes on or was stopped none but what was used."""
-    error = result.records[-1].test_error if result.stop_reason is StopReason.COMPLETED else 0.0
-    return image_doubts(error, plan.data.n_classes)
-
-
-def _attributes(
-    plan: ImagePlan, result: ImageResult, summary: ImageSummary
-) -> dict[str, str | int | float]:
-    return provenance(plan.device) | {
-        "task": "images",
-        "title": summary.title,
-        "problem": summary.problem,
-        "seed": summary.seed,
-        "dtype": summary.dtype,
-        "stop_reason": summary.stop_reason,
-        "stop_detail": summary.stop_detail,
-        "iterations": summary.iterations,
-        "wall_time_s": summary.wall_time_s,
-        "n_checkpoints": result.n_checkpoints,
-        "checkpoint_time_s": result.checkpoint_time_s,
-        "n_parameters": summary.n_parameters,
-        "n_slopes": summary.n_slopes,
-        "problem_hash": plan.hashes.problem,
-        "method_hash": plan.hashes.method,
-        "model": summary.model,
-        "epochs": result.state.epoch,
-        "n_train": summary.n_train,
-        "n_test": summary.n_test,
-        "n_classes": plan.data.n_classes,
-        "test_error": summary.test_error,
-        "test_loss": summary.test_loss,
-        "train_loss": summary.train_loss,
-        "images_per_s": summary.images_per_s,
-    }
 
 
 def _history(result: ImageResult) -> ImageHistory:

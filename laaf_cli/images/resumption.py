@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.images.data import ImageData, Progress
+from laaf_cli.images.data import Progress
 from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.state import PastImageRun
 from laaf_cli.runs.resume.drift import inexact, is_bound
@@ -19,7 +19,6 @@ from laaf_cli.runs.resume.replan import (
     gone_on_with,
     replan,
 )
-from laaf_cli.spec import Override, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,25 +54,18 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
     check_there_is_more(past, options, more)
     if not is_bound(past.settings.get("max_seconds")):
         raise RunFileError(f"spec/settings in {past.path} does not say how the seconds are meant")
-    known: dict[str, ImageData] = {}
-
-    def planned(text: Text, overrides: Sequence[Override], max_seconds: float | None) -> ImagePlan:
-        plan = make_image_plan(
-            text,
-            overrides,
-            folder=options.data_dir,
-            max_seconds=max_seconds,
-            download=options.download,
-            progress=options.progress,
-            known=known,
-        )
-        known[plan.spec.images] = plan.data
-        return plan
+    make = partial(
+        make_image_plan,
+        folder=options.data_dir,
+        download=options.download,
+        progress=options.progress,
+        known={},
+    )
 
     def lengthened(before: ImagePlan) -> list[str]:
         return [f"training.epochs={before.epochs + options.epochs}"] if options.epochs else []
 
-    plan = replan(past, options, planned, lengthened)
+    plan = replan(past, options, make, lengthened)
     rounded = tuple(inexact(past, plan))
     longer = [f"{options.epochs} epochs more"] if options.epochs else []
     return Resumption(

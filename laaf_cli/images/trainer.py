@@ -19,7 +19,7 @@ from laaf_cli.images.runfile.record import SlopeSummary
 from laaf_cli.images.spec import ImageTraining
 from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.seeds import random_stream
-from laaf_cli.training import Checkpoints, Clock, Event, StopReason
+from laaf_cli.training import Checkpoints, Clock, Ended, Event, StopReason
 
 EVALUATION_BATCH = 500
 """Images in a batch where its size changes no number but the last digits."""
@@ -73,21 +73,17 @@ class ImageState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageResult:
+class ImageResult(Ended):
     """How a training went; the network itself holds what it reached, the last good state where it
     diverged.
 
     confusion: test images by true and found class, at the last record.
     """
 
-    stop_reason: StopReason
     stop_detail: str
     state: ImageState
     records: Sequence[EpochRecord]
-    events: Sequence[Event]
     confusion: NDArray[np.int64]
-    n_checkpoints: int
-    checkpoint_time_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +265,9 @@ class ImageTrainer:
         if it is not finite.
         """
         self.clock.pause()
-        train, test = self._measure_training(), self._measure_test()
+        train = self._measure_training()
+        self.network.eval()
+        test = self._measured(self.test_images.in_order(EVALUATION_BATCH))
         self.clock.go_on()
         at = self.epoch + self.batch / self.n_batches
         for images, loss in (("training", train.loss), ("test", test.loss)):
@@ -287,7 +285,15 @@ class ImageTrainer:
             recovery = (
                 math.nan if self.recovery is None else float(self.recovery(list(slopes.values)))
             )
-            scales = tuple(_slope_summary(scale) for scale in slopes.scales())
+            scales = tuple(
+                SlopeSummary(
+                    mean=float(values.mean()),
+                    deviation=float(values.std(correction=0)),
+                    min=float(values.min()),
+                    max=float(values.max()),
+                )
+                for values in (scale.double() for scale in slopes.scales())
+            )
         record = EpochRecord(
             epoch=at,
             iteration=self.iteration,
@@ -312,20 +318,16 @@ class ImageTrainer:
         self._seed_dropout("evaluation", self.iteration)
         buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
         network.train()
+        images = self.train_images
+        order = torch.arange(len(images), device=images.labels.device)
         try:
-            return self._measured(self._augmented(size))
+            return self._measured(
+                images.batch(chosen, "evaluation", str(self.iteration), str(i))
+                for i, chosen in enumerate(torch.split(order, size))
+            )
         finally:
             for buffer, before in buffers:
                 buffer.copy_(before)
-
-    def _augmented(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.arange(len(self.train_images), device=self.train_images.labels.device)
-        for i, chosen in enumerate(torch.split(order, size)):
-            yield self.train_images.batch(chosen, "evaluation", str(self.iteration), str(i))
-
-    def _measure_test(self) -> Measured:
-        self.network.eval()
-        return self._measured(self.test_images.in_order(EVALUATION_BATCH))
 
     def _measured(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Measured:
         loss, n, k = 0.0, 0, 0
@@ -367,12 +369,3 @@ class ImageTrainer:
             n_checkpoints=kept.n_kept if kept else 0,
             checkpoint_time_s=kept.spent_s if kept else 0.0,
         )
-
-
-def _slope_summary(scale: Tensor) -> SlopeSummary:
-    values = scale.double()
-    mean = float(values.mean())
-    deviation = float(values.std(correction=0))
-    return SlopeSummary(
-        mean=mean, deviation=deviation, min=float(values.min()), max=float(values.max())
-    )

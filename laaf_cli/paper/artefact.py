@@ -38,8 +38,7 @@ class Artefact(ABC, Generic[Planned]):
         """All runs that it needs.
 
         Raises UsageError for settings that mean nothing here, or that do not go together, SpecError
-        for values that the spec refuses, and DataSetError for images that were asked for and are
-        not there.
+        for values that the spec refuses, and what planning runs of the task raises.
         """
         for name in request.settings:
             if name not in self.takes:

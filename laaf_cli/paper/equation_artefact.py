@@ -12,7 +12,7 @@ from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, Published
 from laaf_cli.paper.page import Page
 from laaf_cli.paper.pictures import Picture
-from laaf_cli.paper.request import OF_EQUATIONS, Request
+from laaf_cli.paper.request import Request
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.sweeps import PlannedRun
 
@@ -30,7 +30,10 @@ class EquationArtefact(Artefact[Runs]):
     """
 
     subject = "an equation"
-    takes = OF_EQUATIONS
+    takes = (
+        *("iterations", "recovery_form", "n", "data_points", "initializer"),
+        "fixed_learning_rates",
+    )
     n_seeds = 5
 
     problem: str

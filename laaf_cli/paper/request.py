@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from laaf_cli.paper.columns import Column, Variant
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import bundled
 from laaf_cli.sweeps import Alternative, MakePlan, PlannedRun, plan_runs
-
-OF_EQUATIONS = (
-    "iterations", "recovery_form", "n", "data_points", "initializer", "fixed_learning_rates",
-)  # fmt: skip
-OF_IMAGES = ("datasets", "n", "epochs", "data_dir")
-"""The settings that mean something for each subject; seeds do for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,19 +19,16 @@ class Request:
     """A reproduction as it was asked for.
 
     folder: where figures and Markdown go; runs lie in `runs` below it. fixed_rates: learning rates
-    that the fixed baseline is trained with besides the paper's, as they were typed. datasets: those
-    of images that must be there; none takes those that are. epochs: others than the paper's.
-    data_dir: where data sets lie, None for the default. command: how it is asked for again, as its
-    page says.
+    that the fixed baseline is trained with besides the paper's, as they were typed. more: settings
+    that one kind of artefact alone takes, by name; it says what they are. command: how it is asked
+    for again, as its page says.
     """
 
     variant: Variant
     seeds: tuple[int, ...]
     folder: Path
     fixed_rates: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    epochs: int | None = None
-    data_dir: Path | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
 
     @property
@@ -48,25 +40,25 @@ class Request:
         """What was given of the settings that do not mean something for every artefact."""
         variant = self.variant
         given = {
-            "datasets": ",".join(self.datasets) or None,
-            "epochs": self.epochs,
-            "data_dir": self.data_dir,
+            **self.more,
             "iterations": variant.iterations,
-            "recovery_form": ",".join(variant.recovery_forms) or None,
-            "n": ",".join(variant.scales) or None,
+            "recovery_form": variant.recovery_forms,
+            "n": variant.scales,
             "data_points": variant.data_points,
             "initializer": variant.initializer,
-            "fixed_learning_rates": ",".join(self.fixed_rates) or None,
+            "fixed_learning_rates": self.fixed_rates,
         }
-        return {name: str(value) for name, value in given.items() if value is not None}
+        return {
+            name: ",".join(value) if isinstance(value, tuple) else str(value)
+            for name, value in given.items()
+            if value not in (None, ())
+        }
 
     def name(self, artefact: str) -> str:
-        """The name of its files.
-
-        Variants of the set-up, and single data sets, do not replace the page of the paper's own.
+        """The name of its files; variants of the set-up do not replace the page of the paper's
+        own.
         """
-        datasets = [",".join(self.datasets)] if self.datasets else []
-        return "-".join([artefact, *self.variant.labels, *datasets])
+        return "-".join([artefact, *self.variant.labels])
 
     def plan(
         self, problem: str, columns: Sequence[Column], iterations: int, *, is_papers: bool

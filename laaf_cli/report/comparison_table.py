@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
@@ -102,6 +101,7 @@ def _constant_cells(constant: ConstantOverSeeds) -> list[str]:
 
 def _cells(group: MethodGroup, *, mixed: bool) -> list[str]:
     error, text = group.error, group.measure.text
+    low, high = (end(run.iterations for run in group.runs) for end in (min, max))
     return [
         group.label,
         str(len(group.runs)),
@@ -113,7 +113,7 @@ def _cells(group: MethodGroup, *, mixed: bool) -> list[str]:
         error_text(group.median(lambda run: run.loss)),
         number_text(group.median(lambda run: run.recovery), ".3f"),
         number_text(group.largest_scale, ".3g"),
-        _range([run.iterations for run in group.runs]),
+        str(low) if low == high else f"{low}-{high}",
         number_text(group.median(lambda run: run.wall_time_s), ".1f"),
     ]
 
@@ -140,8 +140,3 @@ def number_text(value: float, form: str) -> str:
 def interval_text(low: float, high: float) -> str:
     """An interval; `-` for an unknown one."""
     return "-" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
-
-
-def _range(values: Sequence[int]) -> str:
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low}-{high}"

@@ -20,6 +20,7 @@ from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import (
     ATTRIBUTES,
     GROUP_ATTRIBUTES,
+    AnyRunFile,
     Attribute,
     EventSummary,
     History,
@@ -29,7 +30,7 @@ from laaf_cli.runfile import (
 from laaf_cli.runfile.diagnostics import doubts
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import loss_without_recovery
-from laaf_cli.spec import RunSpec
+from laaf_cli.spec import AnySpec, RunSpec
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: ["number", "null"]}
 
@@ -48,6 +49,18 @@ def attributes_schema(table: Mapping[str, Attribute]) -> WithJsonSchema:
             "additionalProperties": False,
         }
     )
+
+
+def shared(run: AnyRunFile, spec: AnySpec) -> dict[str, Any]:
+    """What is told alike of the runs of all tasks."""
+    return {
+        "path": str(run.path),
+        "attributes": run.attributes,
+        "settings": spec,
+        "spec_text": run.text("spec/yaml"),
+        "method": method_style(spec).label,
+        "events": run.events(),
+    }
 
 
 N_BINS = 8
@@ -164,12 +177,8 @@ class Overview(JsonRecord):
                 }
             found = {name: place.relative_l2 for name, place in (errors or {}).items()}
             return cls(
-                path=str(path),
-                attributes=run.attributes,
-                settings=run.spec,
-                spec_text=run.text("spec/yaml"),
+                **shared(run, run.spec),
                 functions_text=run.functions(),
-                method=method_style(run.spec).label,
                 n_points=run.n_points(),
                 relative_l2=None if math.isnan(relative) and reference is None else relative,
                 errors=errors,
@@ -187,7 +196,6 @@ class Overview(JsonRecord):
                 slopes=_slopes(run.spec, history),
                 n_records=len(columns["iteration"]),
                 phases=run.phases(),
-                events=run.events(),
                 warnings=doubts(
                     run.spec,
                     history.terms,

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from laaf_cli.metrics import Measure, absolute_errors
-from laaf_cli.runfile import RunFile, SealedRun, task_of
+from laaf_cli.runfile import AnyRunFile, RunFile, task_of
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
 from laaf_cli.runs.task import TASKS, loaded
-from laaf_cli.spec import AnySpec, RunSpec
+from laaf_cli.spec import AnySpec
 from laaf_cli.text import printable
 
 SUCCESSES = ("completed", "max-seconds")
@@ -85,6 +85,7 @@ def of_equation(path: Path) -> RunSummary:
         del terms["total"]
         reference = run.grid("reference")
         method = str(reference.attributes["method"]) if reference is not None else "none"
+        grid = "×".join(map(str, spec.evaluation.grid.values()))
         return RunSummary(
             **shared(run),
             spec=spec,
@@ -96,12 +97,12 @@ def of_equation(path: Path) -> RunSummary:
             largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
             constants=found_constants(spec, run.iterations(), constants) if constants else {},
             n_points=sum(run.n_points().values()),
-            reference=printable(method.split(";")[0]) + _grid(spec),
+            reference=printable(method.split(";")[0]) + (f" on {grid}" if grid else ""),
             absolute=tuple(absolute_errors(reference.fields)) if reference is not None else (),
         )
 
 
-def shared(run: SealedRun) -> dict[str, Any]:
+def shared(run: AnyRunFile) -> dict[str, Any]:
     """What the files of all tasks hold in one place."""
     facts = run.attributes
     same = (
@@ -120,11 +121,3 @@ def shared(run: SealedRun) -> dict[str, Any]:
         **{name: facts[name] for name in (*same, "n_slopes", "dtype")},
         **{name: printable(facts[name]) for name in texts},
     }
-
-
-def _grid(spec: RunSpec) -> str:
-    return (
-        " on " + "×".join(f"{size}" for size in spec.evaluation.grid.values())
-        if spec.evaluation.grid
-        else ""
-    )

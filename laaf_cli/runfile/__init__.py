@@ -1,6 +1,7 @@
 """The run file: its layouts as tables, writing it, reading it."""
 
 from laaf_cli.files.untrusted.hdf5 import Attribute
+from laaf_cli.runfile.any_run_file import AnyRunFile, open_run, task_of
 from laaf_cli.runfile.layout import (
     ATTRIBUTES,
     COMMON_ATTRIBUTES,
@@ -21,5 +22,4 @@ from laaf_cli.runfile.record import (
     Record,
     SpecSource,
 )
-from laaf_cli.runfile.sealed_run import SealedRun, open_run, task_of
 from laaf_cli.runfile.write import RunRecord, write_run

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from laaf_cli.files.untrusted.hdf5 import Attribute
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
+from laaf_cli.runs.task import TASKS
 from laaf_cli.text import any_of
 
 FORMAT_VERSION = 7
 OLDEST_VERSION = 6
-"""The oldest format that is read; 6 differs in an attribute of images."""
+"""The oldest format that is read; 6 differs in an attribute of one task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,9 @@ class Entry:
 
 COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "format_version": Attribute(kind=int, meaning=f"version of this layout, {FORMAT_VERSION}"),
-    "task": Attribute(kind=str, meaning="what was trained for: `equation` or `images`"),
+    "task": Attribute(
+        kind=str, meaning=f"what was trained for: {any_of(f'`{name}`' for name in TASKS)}"
+    ),
     "laaf_version": Attribute(kind=str, meaning="version of laaf that wrote the file"),
     "title": Attribute(kind=str, meaning="title of the spec"),
     "problem": Attribute(kind=str, meaning="name of the spec file without its ending"),
@@ -57,8 +60,7 @@ COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "n_parameters": Attribute(kind=int, meaning="weights and biases"),
     "n_slopes": Attribute(kind=int, meaning="trainable slopes"),
     "problem_hash": Attribute(
-        kind=str,
-        meaning="SHA-256 of the resolved problem, without method and seed; for images, of the pixels and labels",
+        kind=str, meaning="SHA-256 of the resolved problem, without method and seed"
     ),
     "method_hash": Attribute(
         kind=str,

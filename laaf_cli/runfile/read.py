@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from laaf_cli.arrays import Array
+from laaf_cli.runfile.any_run_file import MAX_RECORDS, AnyRunFile
 from laaf_cli.runfile.layout import ATTRIBUTES, GROUP_ATTRIBUTES
 from laaf_cli.runfile.record import (
     Checkpoint,
@@ -22,7 +23,6 @@ from laaf_cli.runfile.record import (
     NetworkParameters,
     PhaseSummary,
 )
-from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
 from laaf_cli.spec import RunSpec
 
 COLUMNS = ("wall_time_s", "learning_rate", "total", "relative_l2")
@@ -34,7 +34,7 @@ SLOPE_RECOVERY = "slope_recovery"
 _PHASES = TypeAdapter[Any](list[PhaseSummary])
 
 
-class RunFile(SealedRun):
+class RunFile(AnyRunFile):
     """An open run file of an equation; use it in a `with`."""
 
     expected = ATTRIBUTES

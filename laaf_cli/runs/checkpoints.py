@@ -10,7 +10,7 @@ from pathlib import Path
 from laaf_cli.errors import RunFileError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.files.lock import CHECKPOINTS
-from laaf_cli.runfile import Record, SealedRun, write_run
+from laaf_cli.runfile import AnyRunFile, Record, write_run
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class CheckpointFiles:
         """
         try:
             with (
-                SealedRun(self.run, must_be_sealed=True) as run,
-                SealedRun(checkpoint, must_be_sealed=True) as kept,
+                AnyRunFile(self.run, must_be_sealed=True) as run,
+                AnyRunFile(checkpoint, must_be_sealed=True) as kept,
             ):
                 return bool(
                     run.settings == kept.settings
@@ -106,7 +106,7 @@ class CheckpointFiles:
         damages: list[str] = []
         for path in self.present():
             try:
-                with SealedRun(path, must_be_sealed=True):
+                with AnyRunFile(path, must_be_sealed=True):
                     return Found(path, damages[0] if damages else "")
             except RunFileError as error:
                 damages.append(str(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from laaf_cli.runs import memory
 from laaf_cli.runs.lifecycle import Lifecycle
 from laaf_cli.runs.plan import make_plan
@@ -13,6 +15,7 @@ from laaf_cli.runs.train import execute
 LIFECYCLE = Lifecycle(
     settings=EquationSettings,
     make_plan=make_plan,
+    planner=lambda text, options: partial(make_plan, text, allow_python=options.allow_python),
     train=execute,
     read_past=PastRun.read,
     resume=resume,

@@ -1,56 +1,129 @@
-"""A run of any task that has ended: what is told of it, and writing it."""
+"""A run of any task that has ended: what is told of it, what all run files hold, and writing it."""
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from laaf_cli.errors import UsageError
+from laaf_cli.json_record import JsonRecord
 from laaf_cli.metrics import Measure
 from laaf_cli.runfile import EventSummary, Record, write_run
+from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.provenance import provenance
+from laaf_cli.runs.task import TASKS
+from laaf_cli.training import Ended
 
 
-class Told(Protocol):
-    """What every summary of a run tells."""
+@dataclass(frozen=True, kw_only=True)
+class Told(JsonRecord, ABC):
+    """What is told at the end of every run."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    task: ClassVar[str]
+    """Its row of TASKS."""
+
+    title: str
+    """The title of the spec."""
+    problem: str
+    """The name of the spec's file without its ending."""
+    slope_kind: str
+    """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
+    n: float
+    """The scale n of the slopes."""
+    recovery: bool
+    """Whether the slope recovery term is part of the loss."""
+    seed: int
+    """The seed of everything random."""
+    stop_reason: str
+    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or
+    `running` in a checkpoint.
+    """
+    stop_detail: str
+    """Where training diverged, and which phases stalled, and why; else empty."""
+    iterations: int
+    """The iterations carried out: steps of the optimizer."""
+    events: list[EventSummary]
+    """That the training was resumed or retried."""
+    wall_time_s: float
+    """Seconds of training, without monitoring and writing."""
+    n_parameters: int
+    """The number of weights and biases."""
+    n_slopes: int
+    """The number of trainable slopes."""
+    device: str
+    """`cpu` or `cuda`."""
+    dtype: str
+    """The precision of the training, `float32` or `float64`."""
+    warnings: list[str]
+    """Reasons to doubt the answer."""
+    path: str = ""
+    """The run file."""
 
     @property
-    def seed(self) -> int: ...
-    @property
-    def stop_reason(self) -> str: ...
-    @property
-    def stop_detail(self) -> str: ...
-    @property
-    def iterations(self) -> int: ...
-    @property
-    def wall_time_s(self) -> float: ...
-    @property
-    def events(self) -> list[EventSummary]: ...
-    @property
-    def warnings(self) -> list[str]: ...
-    @property
-    def path(self) -> str: ...
-    @property
+    @abstractmethod
     def error(self) -> float:
         """The number by which runs are compared: NaN where it is not known."""
-        ...
 
     @property
     def measure(self) -> Measure:
         """What that number is, and how it is told."""
-        ...
+        return TASKS[self.task].measure
 
     @property
     def why_unknown(self) -> str:
         """Why it is not known, empty where it is."""
-        ...
+        return ""
 
-    def as_json(self) -> dict[str, Any]: ...
+
+def shared_facts(
+    plan: AnyPlan, counts: tuple[int, int], result: Ended, **more: Any
+) -> dict[str, Any]:
+    """What is told alike of the runs of all tasks, but for the warnings.
+
+    counts: of parameters and of slopes. more: `stop_detail`, `iterations` and `wall_time_s`.
+    """
+    spec = plan.spec
+    return {
+        "title": spec.title,
+        "problem": plan.name,
+        "slope_kind": spec.slopes.kind,
+        "n": spec.slopes.n,
+        "recovery": plan.recovery is not None,
+        "seed": spec.seed,
+        "stop_reason": result.stop_reason.value,
+        "events": [EventSummary(event.iteration, event.what) for event in result.events],
+        "n_parameters": counts[0],
+        "n_slopes": counts[1],
+        "device": plan.device.type,
+        "dtype": spec.dtype,
+        **more,
+    }
+
+
+def shared_attributes(plan: AnyPlan, told: Told, result: Ended) -> dict[str, str | int | float]:
+    """The attributes that every run file has."""
+    return provenance(plan.device) | {
+        "task": plan.task,
+        "title": told.title,
+        "problem": told.problem,
+        "seed": told.seed,
+        "dtype": told.dtype,
+        "stop_reason": told.stop_reason,
+        "stop_detail": told.stop_detail,
+        "iterations": told.iterations,
+        "wall_time_s": told.wall_time_s,
+        "n_checkpoints": result.n_checkpoints,
+        "checkpoint_time_s": result.checkpoint_time_s,
+        "n_parameters": told.n_parameters,
+        "n_slopes": told.n_slopes,
+        "problem_hash": plan.hashes.problem,
+        "method_hash": plan.hashes.method,
+    }
 
 
 SummaryType = TypeVar("SummaryType", bound=Told, covariant=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,24 @@ from laaf_cli.runs.resume.past import UNFINISHED, Past
 from laaf_cli.runs.resume.replan import ResumeOptions, Resumption, gone_on_with, same_training
 from laaf_cli.runs.settings import Settings
 from laaf_cli.runs.task import TASKS, loaded
+from laaf_cli.spec import Override, Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What planning many runs of a spec takes besides it; a task leaves out what it knows not.
+
+    Attributes:
+        allow_python: whether the Python file that the spec names may be run.
+        data_dir: where data sets lie; None takes the default.
+        download: whether what is missing of them is fetched.
+        progress: is told of downloads: name, bytes that have come, bytes in all.
+    """
+
+    allow_python: bool = False
+    data_dir: Path | None = None
+    download: bool = True
+    progress: Callable[[str, int, int], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +45,7 @@ class Lifecycle:
     Attributes:
         settings: what a caller changes in a spec by name.
         make_plan: of a text and overrides; the options besides are those of the task.
+        planner: of a text and options, what plans its runs from their overrides.
         train: as the function `train` does.
         read_past: what a run file, or a checkpoint, holds of a training; raises RunFileError.
         resume: plans how a run goes on.
@@ -37,6 +56,7 @@ class Lifecycle:
 
     settings: type[Settings]
     make_plan: Callable[..., AnyPlan]
+    planner: Callable[[Text, PlanOptions], Callable[[Sequence[Override]], AnyPlan]]
     train: Callable[..., FinishedRun[Told]]
     read_past: Callable[[Path], Past]
     resume: Callable[[Any, Any], Resumption[Any, Any]]

@@ -16,13 +16,12 @@ import torch
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
 from laaf_cli.errors import Fault, SpecError
-from laaf_cli.expression import Field
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.devices import torch_device
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
-from laaf_cli.problem import PointSet, Problem, Sampled, build, python_functions
+from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, Sampled, build, python_functions
 from laaf_cli.references import (
     AUTO,
     NO_REFERENCE,
@@ -38,6 +37,7 @@ from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, Override, RunSpec, Slopes, Text, load
+from laaf_cli.spec.schema import Written
 from laaf_cli.text import listed
 from laaf_cli.training import (
     BALANCES,
@@ -60,6 +60,9 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
     ("weights", "balance"): tuple(BALANCES),
     ("reference", "kind"): (AUTO, *REFERENCES, NO_REFERENCE),
 }
+
+WRITTEN = Written(spec=RunSpec, choices={**SAMPLER_CHOICES, **CHOICES})
+"""What may stand in the spec of an equation."""
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
 
 
@@ -228,14 +231,15 @@ class Plan:
             ):
                 places = points[term.name].points
                 values = self.reference.evaluate(places).fields
-                observed = {f.unknown: values[f.unknown] for f in self._observed(term.name)}
+                observed = {
+                    field.unknown: values[field.unknown]
+                    for own in self.problem.terms
+                    if own.name == term.name
+                    for field in own.fields
+                }
                 random = random_stream(self.spec.seed, "noise", term.name)
                 points[term.name] = term.region.observe(places, observed, random)
         return points
-
-    def _observed(self, name: str) -> frozenset[Field]:
-        """The unknowns that a term of data observes."""
-        return next(term.fields for term in self.problem.terms if term.name == name)
 
     def make_objective(self, network: Mlp, points: Mapping[str, PointSet]) -> Objective:
         return Objective(

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
+from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.runs.identity import Hashes
 from laaf_cli.spec import Text
 
@@ -29,6 +30,8 @@ class AnyPlan(Protocol):
     def spec(self) -> Any: ...
     @property
     def device(self) -> torch.device: ...
+    @property
+    def recovery(self) -> SlopeRecovery | None: ...
     @property
     def n_iterations(self) -> int:
         """The iterations of the whole training."""

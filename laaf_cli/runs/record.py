@@ -8,21 +8,20 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from pydantic import computed_field
 
 from laaf_cli.arrays import Array
-from laaf_cli.json_record import JsonRecord
-from laaf_cli.metrics import Measure, absolute_errors, is_zero, max_error, relative_l2
+from laaf_cli.metrics import absolute_errors, is_zero, max_error, relative_l2
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED
 from laaf_cli.references import ReferenceValues
 from laaf_cli.runfile import (
     Checkpoint,
     ErrorAtTimes,
-    EventSummary,
     GridFields,
     History,
     NetworkParameters,
@@ -31,11 +30,10 @@ from laaf_cli.runfile import (
 )
 from laaf_cli.runfile.diagnostics import doubts
 from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
-from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.finished import FinishedRun, Told, shared_attributes, shared_facts
 from laaf_cli.runs.plan import Plan
-from laaf_cli.runs.provenance import provenance, spec_source
+from laaf_cli.runs.provenance import spec_source
 from laaf_cli.runs.solution import Solution
-from laaf_cli.runs.task import TASKS
 from laaf_cli.training import TrainingResult, TrainingState
 
 
@@ -52,35 +50,13 @@ class ScaleRange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary(JsonRecord):
+class Summary(Told):
     """What is told at the end of a run; errors are None without a reference."""
 
-    title: str
-    """The title of the spec."""
-    problem: str
-    """The name of the spec's file without its ending."""
-    slope_kind: str
-    """The kind of slopes: `fixed`, `gaaf`, `llaaf` or `nlaaf`."""
-    n: float
-    """The scale n of the slopes."""
-    recovery: bool
-    """Whether the slope recovery term is part of the loss."""
-    seed: int
-    """The seed of everything random."""
-    stop_reason: str
-    """Why the training ended: `completed`, `max-seconds`, `interrupted`, `diverged`, or
-    `running` in a checkpoint.
-    """
-    stop_detail: str
-    """Where training diverged, and which phases stalled, and why; else empty."""
-    iterations: int
-    """The iterations carried out."""
+    task: ClassVar[str] = "equation"
+
     phases: list[PhaseSummary]
     """The phases that were begun."""
-    events: list[EventSummary]
-    """That the training was resumed or retried."""
-    wall_time_s: float
-    """Seconds of training, without monitoring and writing."""
     total: float
     """The whole loss at the end, weights and slope recovery included."""
     terms: dict[str, float]
@@ -115,18 +91,6 @@ class Summary(JsonRecord):
     """Seconds that the reference took."""
     no_reference: str
     """Why there is no reference where none was found, else empty."""
-    n_parameters: int
-    """The number of weights and biases."""
-    n_slopes: int
-    """The number of trainable slopes."""
-    device: str
-    """`cpu` or `cuda`."""
-    dtype: str
-    """The precision of the training, `float32` or `float64`."""
-    warnings: list[str]
-    """Reasons to doubt the answer."""
-    path: str = ""
-    """The run file."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -138,10 +102,6 @@ class Summary(JsonRecord):
     def error(self) -> float:
         """The largest relative L2 error among the unknowns, NaN without a reference."""
         return max(self.relative_l2.values()) if self.relative_l2 else math.nan
-
-    @property
-    def measure(self) -> Measure:
-        return TASKS["equation"].measure
 
     @property
     def why_unknown(self) -> str:
@@ -206,9 +166,17 @@ def finish(
         plan, network, result, history, l2, largest, at_times, slices, reference, method
     )
     record = RunRecord(
-        attributes=_attributes(plan, result, summary),
+        attributes=shared_attributes(plan, summary, result)
+        | {
+            "derivatives": plan.engine_name,
+            "engine": "; ".join([plan.engine_use, *result.captures]),
+            "slopes_absorbed_at": summary.slopes_absorbed_at,
+            "relative_l2": summary.error,
+            "max_error": max(summary.max_error.values()) if summary.max_error else math.nan,
+            "no_reference": summary.no_reference,
+        },
         spec=spec_source(plan.text, plan.overrides),
-        settings=_settings_json(plan),
+        settings=json.dumps(plan.settings(), indent=2, allow_nan=False),
         functions=next((function.source for function in problem.functions.values()), None),
         solution=on_grid(solution),
         reference=on_grid(
@@ -326,18 +294,16 @@ def _summary(
     reference: ReferenceValues | None,
     method: str,
 ) -> Summary:
-    n_parameters, n_slopes = network.count()
     final = result.final
     return Summary(
-        title=plan.spec.title,
-        problem=plan.name,
-        slope_kind=plan.spec.slopes.kind,
-        n=plan.spec.slopes.n,
-        recovery=plan.recovery is not None,
-        seed=plan.spec.seed,
-        stop_reason=result.stop_reason.value,
-        stop_detail=result.detail,
-        iterations=result.iterations,
+        **shared_facts(
+            plan,
+            network.count(),
+            result,
+            stop_detail=result.detail,
+            iterations=result.iterations,
+            wall_time_s=result.wall_time_s,
+        ),
         phases=[
             PhaseSummary(
                 optimizer=phase.optimizer,
@@ -347,8 +313,6 @@ def _summary(
             )
             for phase in result.phases
         ],
-        events=[EventSummary(event.iteration, event.what) for event in result.events],
-        wall_time_s=result.wall_time_s,
         total=final.total,
         terms=final.terms,
         weights=final.weights,
@@ -370,10 +334,6 @@ def _summary(
         reference_error=reference.error_estimate if reference else None,
         reference_time_s=reference.wall_time_s if reference else None,
         no_reference=plan.no_reference,
-        n_parameters=n_parameters,
-        n_slopes=n_slopes,
-        device=plan.device.type,
-        dtype=plan.spec.dtype,
         warnings=doubts(
             plan.spec,
             history.terms,
@@ -385,38 +345,6 @@ def _summary(
             },
         ),
     )
-
-
-def _attributes(
-    plan: Plan, result: TrainingResult, summary: Summary
-) -> dict[str, str | int | float]:
-    return provenance(plan.device) | {
-        "task": "equation",
-        "title": summary.title,
-        "problem": summary.problem,
-        "seed": summary.seed,
-        "dtype": summary.dtype,
-        "derivatives": plan.engine_name,
-        "engine": "; ".join([plan.engine_use, *result.captures]),
-        "stop_reason": summary.stop_reason,
-        "stop_detail": summary.stop_detail,
-        "iterations": summary.iterations,
-        "slopes_absorbed_at": summary.slopes_absorbed_at,
-        "wall_time_s": summary.wall_time_s,
-        "n_checkpoints": result.n_checkpoints,
-        "checkpoint_time_s": result.checkpoint_time_s,
-        "n_parameters": summary.n_parameters,
-        "n_slopes": summary.n_slopes,
-        "relative_l2": summary.error,
-        "max_error": max(summary.max_error.values()) if summary.max_error else math.nan,
-        "no_reference": summary.no_reference,
-        "problem_hash": plan.hashes.problem,
-        "method_hash": plan.hashes.method,
-    }
-
-
-def _settings_json(plan: Plan) -> str:
-    return json.dumps(plan.settings(), indent=2, allow_nan=False)
 
 
 def _history(result: TrainingResult) -> History:

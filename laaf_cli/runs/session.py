@@ -26,7 +26,7 @@ from laaf_cli.errors import (
 )
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
-from laaf_cli.runfile import SealedRun
+from laaf_cli.runfile import AnyRunFile
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.interrupt import StopFlag
@@ -64,7 +64,7 @@ def claim(path: Path, *, overwrite: bool) -> Iterator[None]:
 def check_not_interrupted(path: Path) -> None:
     """Raises UsageError where a run file is there that can be resumed: that may be wanted."""
     try:
-        with SealedRun(path, must_be_sealed=True) as run:
+        with AnyRunFile(path, must_be_sealed=True) as run:
             facts = run.attributes
     except RunFileError:
         return  # what it is else is told by whoever writes there
@@ -119,7 +119,7 @@ def take_up(
     files = CheckpointFiles.of(path)
     target = output or files.run
     # Before anything is made on the way to the target.
-    SealedRun(files.latest().path, must_be_sealed=True).close()
+    AnyRunFile(files.latest().path, must_be_sealed=True).close()
     check_target(target, overwrite=overwrite or output is None)
     with claimed(target):
         if target.resolve() != files.run.resolve():

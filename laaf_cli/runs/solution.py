@@ -166,7 +166,10 @@ class TrainedNetwork:
         """The fields by the names given, of the shape of `places`; a bounded number of points at
         a time.
         """
-        size = _block_size(self.solution, fields)
+        streams = lower_set([field.orders for field in self.solution.needed(fields.values())])
+        n_neurons = sum(len(bias) for bias in self.solution.network.biases)
+        n_numbers = len(streams) * n_neurons * 2 ** max(map(sum, streams), default=0)
+        size = max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // max(1, n_numbers)))
         found = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
             for name, values in self.solution.evaluate(
@@ -202,13 +205,6 @@ class TrainedNetwork:
 def _forms(scope: Scope) -> str:
     example = next(scope.derivatives(1))
     return f"unknowns ({listed(scope.unknowns)}) and their derivatives, as {example}"
-
-
-def _block_size(solution: Solution, fields: Mapping[str, Field]) -> int:
-    streams = lower_set([field.orders for field in solution.needed(fields.values())])
-    n_neurons = sum(len(bias) for bias in solution.network.biases)
-    n_numbers = len(streams) * n_neurons * 2 ** max(map(sum, streams), default=0)
-    return max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // max(1, n_numbers)))
 
 
 def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:

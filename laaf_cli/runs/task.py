@@ -23,15 +23,19 @@ class Task:
         misplaced: what is wrong with such a spec where one of another task is expected.
         folder: of its bundled specs, below `problems`.
         bundled: what they are called.
+        length: the setting that says how long is trained, which is also its unit.
+        trained_for: what stands before it in a message.
         measure: the error by which runs are compared.
         problem_settings: the sections of the settings that make a problem.
-        lifecycle: `module:NAME` of its `runs.lifecycle.Lifecycle`, as below of other parts.
+        written: `module:NAME` of the `spec.schema.Written` of its specs, as below of other parts.
+        lifecycle: its `runs.lifecycle.Lifecycle`.
         run_file: the class that reads its run files.
         overview: the class of what is told of a run file.
         summary: the function that reads what comparing needs of a run file.
         figures: the `report.figures.kinds.Figures` of its runs.
         result: the record of what is told at the end of a run.
-        tables: the `cli.task_tables.TaskTables` of its runs.
+        tables: the `cli.task_tables.TaskTables` of its specs and runs.
+        artefacts: the tables and figures of the paper that it makes, as `paper.Artefact`.
     """
 
     name: str
@@ -41,8 +45,11 @@ class Task:
     misplaced: str
     folder: str
     bundled: str
+    length: str
+    trained_for: str
     measure: Measure
     problem_settings: tuple[str, ...]
+    written: str
     lifecycle: str
     run_file: str
     overview: str
@@ -50,6 +57,7 @@ class Task:
     figures: str
     result: str
     tables: str
+    artefacts: str
 
 
 TASKS = {
@@ -63,11 +71,14 @@ TASKS = {
             misplaced="this spec is of an equation, and names no images",
             folder="",
             bundled="problem",
+            length="iterations",
+            trained_for="an equation is trained for",
             measure=Measure("relative L2 error", "relative L2", is_share=False),
             problem_settings=(
                 *("coordinates", "unknowns", "constants", "learn", "functions", "periodic"),
                 *("equations", "conditions", "data"),
             ),
+            written="laaf_cli.runs.plan:WRITTEN",
             lifecycle="laaf_cli.runs.equation:LIFECYCLE",
             run_file="laaf_cli.runfile.read:RunFile",
             overview="laaf_cli.report.overview:Overview",
@@ -75,6 +86,7 @@ TASKS = {
             figures="laaf_cli.report.figures.kinds:FIGURES",
             result="laaf_cli.runs.record:Summary",
             tables="laaf_cli.cli.overview_tables:TABLES",
+            artefacts="laaf_cli.paper.equation_artefacts:ARTEFACTS",
         ),
         Task(
             name="images",
@@ -84,8 +96,11 @@ TASKS = {
             misplaced="this spec names images to classify, and no equation",
             folder="images",
             bundled="data set",
+            length="epochs",
+            trained_for="images are trained on for",
             measure=Measure("test error", "test error", is_share=True),
             problem_settings=("images",),
+            written="laaf_cli.images.plan:WRITTEN",
             lifecycle="laaf_cli.images.lifecycle:LIFECYCLE",
             run_file="laaf_cli.images.runfile.read:ImageRunFile",
             overview="laaf_cli.images.report.overview:ImageOverview",
@@ -93,6 +108,7 @@ TASKS = {
             figures="laaf_cli.images.report.figures:FIGURES",
             result="laaf_cli.images.record:ImageSummary",
             tables="laaf_cli.images.cli.tables:TABLES",
+            artefacts="laaf_cli.paper.images.artefact:ARTEFACTS",
         ),
     )
 }

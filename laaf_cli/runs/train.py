@@ -81,7 +81,7 @@ def execute(
         objective,
         plan.phases,
         monitor=monitor,
-        on_record=_reporter(plan.n_iterations, on_progress) if on_progress else _ignore,
+        on_record=_reporter(plan.n_iterations, on_progress) if on_progress else lambda _: None,
         should_stop=should_stop,
         max_seconds=bound,
         checkpoints=checkpoints,
@@ -150,10 +150,6 @@ def _slices(plan: Plan) -> list[Slice]:
             )
         )
     return slices
-
-
-def _ignore(record: Record) -> None:
-    del record
 
 
 def _reporter(n_iterations: int, on_progress: Callback) -> Callable[[Record], None]:

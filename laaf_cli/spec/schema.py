@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,20 +37,26 @@ _FLOAT_AS_TEXT = {
 _NULL = {"type": "null"}
 
 
-def written_schema(
-    spec: type[BaseModel],
-    choices: Mapping[KeyPath, tuple[str, ...]],
-    or_file: Mapping[KeyPath, Schema] | None = None,
-) -> Schema:
-    """What may stand in a spec, short forms included, in the draft 7 of JSON Schema, without
-    definitions.
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What may stand in the specs of a task.
 
     choices: by path (`*` for any item) the names of a table that a key takes. or_file: what else
-    such a key takes. Never stricter than the loader: what needs more than one key to be seen, as a
-    name that is not declared, it leaves to that.
+    such a key takes.
     """
-    schema = spec.model_json_schema(schema_generator=_WrittenSchema)
-    return _Places(choices, or_file or {}, schema.pop("$defs")).schema(schema, ())
+
+    spec: type[BaseModel]
+    choices: Mapping[KeyPath, tuple[str, ...]]
+    or_file: Mapping[KeyPath, Schema] = field(default_factory=dict)
+
+    def schema(self) -> Schema:
+        """Short forms included, in the draft 7 of JSON Schema, without definitions.
+
+        Never stricter than the loader: what needs more than one key to be seen, as a name that is
+        not declared, it leaves to that.
+        """
+        schema = self.spec.model_json_schema(schema_generator=_WrittenSchema)
+        return _Places(self.choices, self.or_file, schema.pop("$defs")).schema(schema, ())
 
 
 class PlainSchema(GenerateJsonSchema):

@@ -50,16 +50,12 @@ class LocalProcesses(Executor):
         try:
             return self._pool().submit(fn, *args, **kwargs).result()
         except BrokenProcessPool:
-            self._forget()
+            with self._lock:  # its number may soon be another's
+                self._pools.pop(self._own.pool, None)
+            self._own.pool = None
             raise WorkerDiedError(
                 "its process was killed; if not by you, then for its memory perhaps"
             ) from None
-
-    def _forget(self) -> None:
-        """Lets go of a process that is gone: its number may soon be another's."""
-        with self._lock:
-            self._pools.pop(self._own.pool, None)
-        self._own.pool = None
 
     def _pool(self) -> ProcessPoolExecutor:
         """The process of the calling thread, started when first needed."""

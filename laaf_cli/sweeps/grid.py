@@ -110,14 +110,10 @@ def plan_runs(
     for seed in seeds:
         for plan, label in methods.values():
             seeded = plan.seeded(seed)
-            run = PlannedRun(seeded, folder / _file_name(seeded, label))
+            stem, _, words = seeded.default_output.stem.rpartition("-s")
+            name = f"{stem}{f'-{label}' * bool(label)}-s{words}.h5"
+            run = PlannedRun(seeded, folder / name)
             if run.path in runs:
                 raise UsageError(f"two runs of this sweep would go into one file, {run.path}")
             runs[run.path] = run
     return list(runs.values())
-
-
-def _file_name(plan: AnyPlan, label: str) -> str:
-    name = plan.default_output.stem
-    stem, _, seed = name.rpartition("-s")
-    return f"{stem}-{label}-s{seed}.h5" if label else f"{name}.h5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -147,9 +147,10 @@ def sweep(
             done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
             for future in done:
                 tell(_outcome(pending.pop(future), future))
-            for future, run in _started(pending, running):
-                running.add(future)
-                on_change(Outcome(run=run, state=State.RUNNING))
+            for future, run in pending.items():
+                if future not in running and future.running():
+                    running.add(future)
+                    on_change(Outcome(run=run, state=State.RUNNING))
     finally:
         if pending:
             for future in pending:
@@ -216,14 +217,6 @@ def _tidy(path: Path) -> None:
         with suppress(UsageError), claimed(path):
             return
         time.sleep(POLL_S)
-
-
-def _started(
-    pending: dict[Future[FinishedRun[Told]], PlannedRun], known: set[Future[FinishedRun[Told]]]
-) -> Iterator[tuple[Future[FinishedRun[Told]], PlannedRun]]:
-    return (
-        (future, run) for future, run in pending.items() if future not in known and future.running()
-    )
 
 
 def _kept(run: PlannedRun) -> Outcome:

@@ -15,7 +15,7 @@ from laaf_cli.training.phases import (
     TrainingPhase,
 )
 from laaf_cli.training.resampling import RESAMPLERS
-from laaf_cli.training.result import Divergence, Event, Record, StopReason, TrainingResult
+from laaf_cli.training.result import Divergence, Ended, Event, Record, StopReason, TrainingResult
 from laaf_cli.training.state import StateError, TrainingState
 from laaf_cli.training.trainer import Trainer
 from laaf_cli.training.validation import validate

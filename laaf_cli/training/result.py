@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -76,16 +77,27 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingResult:
-    """How a training went; the network itself holds the last good state.
+class Ended:
+    """How a training of any task went.
 
-    phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
-    of the weights, −1 where they did not. state: what going on from here takes. n_checkpoints,
-    checkpoint_time_s: how many were kept, and the seconds that this took. validation: the terms at
-    fresh points, without weights, where they are known.
+    n_checkpoints, checkpoint_time_s: how many were kept, and the seconds that this took.
     """
 
     stop_reason: StopReason
+    events: Sequence[Event] = ()
+    n_checkpoints: int = 0
+    checkpoint_time_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult(Ended):
+    """How a training went; the network itself holds the last good state.
+
+    phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
+    of the weights, −1 where they did not. state: what going on from here takes. validation: the
+    terms at fresh points, without weights, where they are known.
+    """
+
     iterations: int
     phase: int
     wall_time_s: float
@@ -93,10 +105,7 @@ class TrainingResult:
     divergence: Divergence | None
     state: TrainingState
     phases: tuple[PhaseResult, ...] = ()
-    events: tuple[Event, ...] = ()
     slopes_absorbed_at: int = -1
-    n_checkpoints: int = 0
-    checkpoint_time_s: float = 0.0
     validation: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -33,7 +33,7 @@ import h5py
 
 from laaf_cli.errors import ChangedRunWarning, RunFileError
 from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.runfile import RunFile, SealedRun, task_of
+from laaf_cli.runfile import AnyRunFile, RunFile, task_of
 from laaf_cli.runfile.seal import SIZE, seal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run-format-7.h5"
@@ -131,7 +131,7 @@ def examine(paths: list[str]) -> None:
             end, said = FAILED, f"{type(error).__name__} got through: {error}"
         seconds = time.perf_counter() - start
         try:
-            SealedRun(Path(path), must_be_sealed=True).close()
+            AnyRunFile(Path(path), must_be_sealed=True).close()
         except RunFileError:
             is_sealed = False
         if len(list(Path("/proc/self/fd").iterdir())) > before:

@@ -39,7 +39,7 @@ def classify(
             show_default=False,
         ),
     ] = None,
-    activation: options.ActivationOption = None,
+    slopes: options.ActivationOption = None,
     n: options.ScaleOption = None,
     slope_recovery: options.RecoveryOption = None,
     slopes_per: Annotated[
@@ -142,6 +142,7 @@ def classify(
 
     Example:  laaf classify semeion --activation nlaaf --epochs 10
     """
+    given = locals()
     from laaf_cli.errors import UsageError
     from laaf_cli.images.settings import ImageSettings
     from laaf_cli.runs import session
@@ -152,26 +153,7 @@ def classify(
             f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file"
         )
     text = bundled.find(dataset, "images")
-    chosen = options.typed(
-        ImageSettings,
-        assignments,
-        slopes=activation,
-        n=n,
-        slope_recovery=slope_recovery,
-        learning_rate=learning_rate,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-        epochs=epochs,
-        model=model,
-        reading=reading,
-        slopes_per=slopes_per,
-        width=width,
-        dropout=dropout,
-        augment=augment,
-        batch=batch,
-    )
-    overrides = chosen.overrides(text)
+    overrides = options.typed(ImageSettings, given).overrides(text)
 
     from laaf_cli.images.plan import make_image_plan
     from laaf_cli.terminal.progress import make_download_progress

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from laaf_cli.cli.overview_tables import ended_text, versions_table
 from laaf_cli.cli.task_tables import TaskTables
+from laaf_cli.images.data import DATASETS
 from laaf_cli.terminal.plain_table import PlainTable
 
 if TYPE_CHECKING:
     from laaf_cli.images.record import ImageSummary
-    from laaf_cli.images.report.overview import ClassErrors, Confusion, ImageOverview
+    from laaf_cli.images.report.overview import ImageOverview
+    from laaf_cli.images.runfile.record import SlopeSummary
     from laaf_cli.images.spec import ImageModelSpec
+
+T = TypeVar("T")
 
 MAX_CLASSES = 10
 """Of more classes those with the most errors are shown."""
@@ -30,10 +34,10 @@ def image_summary_tables(summary: ImageSummary) -> Iterator[PlainTable]:
     errors.add_texts("images", f"{summary.n_test}", f"{summary.n_train}")
     yield errors
     if summary.classes:
-        yield _classes(
-            [(name, percent(share)) for name, share in _worst(list(summary.classes.items()))],
-            "error",
-        )
+        by_class = PlainTable("class", "error")
+        for name, share in _worst(summary.classes.items(), lambda item: item[1]):
+            by_class.add_texts(name, percent(share))
+        yield by_class
     if summary.n_slopes:
         yield slopes_table(summary.slopes)
     cost = PlainTable("training", "")
@@ -47,34 +51,14 @@ def image_summary_tables(summary: ImageSummary) -> Iterator[PlainTable]:
     yield cost
 
 
-def _worst(shares: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+def _worst(classes: Collection[T], errors: Callable[[T], float]) -> Collection[T]:
     """All classes in their order, or of many those with the most errors."""
-    if len(shares) <= MAX_CLASSES:
-        return list(shares)
-    return sorted(shares, key=lambda share: -share[1])[:MAX_CLASSES]
+    if len(classes) <= MAX_CLASSES:
+        return classes
+    return sorted(classes, key=lambda own: -errors(own))[:MAX_CLASSES]
 
 
-def _classes(rows: Sequence[tuple[str, ...]], *headings: str) -> PlainTable:
-    table = PlainTable("class", *headings)
-    for row in rows:
-        table.add_texts(*row)
-    return table
-
-
-class Scales(Protocol):
-    """The slopes of an activation, as n·a."""
-
-    @property
-    def mean(self) -> float: ...
-    @property
-    def deviation(self) -> float: ...
-    @property
-    def min(self) -> float: ...
-    @property
-    def max(self) -> float: ...
-
-
-def slopes_table(activations: Sequence[Scales]) -> PlainTable:
+def slopes_table(activations: Sequence[SlopeSummary]) -> PlainTable:
     """n·a of each activation."""
     table = PlainTable("slopes n·a", "mean", "deviation", "least", "greatest")
     for k, own in enumerate(activations, start=1):
@@ -98,9 +82,15 @@ def image_overview_tables(overview: ImageOverview) -> Iterator[PlainTable]:
     yield _data(overview)
     yield _method(overview)
     yield _course(overview)
-    yield _by_class(overview.classes)
+    by_class = PlainTable("class", "test images", "wrong", "error")
+    for own in _worst(overview.classes, lambda own: own.wrong):
+        by_class.add_texts(own.name, str(own.images), str(own.wrong), percent(own.error))
+    yield by_class
     if overview.confusions:
-        yield _confusions(overview.confusions)
+        confusions = PlainTable("most often taken for another", "found", "images")
+        for pair in overview.confusions:
+            confusions.add_texts(pair.true, pair.found, str(pair.images))
+        yield confusions
     if overview.slopes:
         yield slopes_table(overview.slopes)
     yield versions_table(overview.attributes)
@@ -181,19 +171,17 @@ def _course(overview: ImageOverview) -> PlainTable:
     return table
 
 
-def _by_class(classes: Sequence[ClassErrors]) -> PlainTable:
-    shown = classes
-    if len(classes) > MAX_CLASSES:
-        shown = sorted(classes, key=lambda own: -own.wrong)[:MAX_CLASSES]
-    rows = [(own.name, str(own.images), str(own.wrong), percent(own.error)) for own in shown]
-    return _classes(rows, "test images", "wrong", "error")
+def _sizes(dataset: str) -> str:
+    """The published numbers of images."""
+    row = DATASETS[dataset]
+    return " + ".join(f"{sum(part.n for part in parts):,}" for parts in (row.train, row.test))
 
 
-def _confusions(confusions: Sequence[Confusion]) -> PlainTable:
-    table = PlainTable("most often taken for another", "found", "images")
-    for pair in confusions:
-        table.add_texts(pair.true, pair.found, str(pair.images))
-    return table
-
-
-TABLES = TaskTables(of_result=image_summary_tables, of_overview=image_overview_tables)
+TABLES = TaskTables(
+    bundled={
+        "training + test images": lambda name, _plain: _sizes(name),
+        "classes": lambda name, _plain: str(len(DATASETS[name].classes)),
+    },
+    of_result=image_summary_tables,
+    of_overview=image_overview_tables,
+)

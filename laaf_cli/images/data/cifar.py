@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.images.data.images import Images, check_labels, labelled
+from laaf_cli.images.errors import DataSetError
 
 SIDE = 32
 N_PIXELS = 3 * SIDE * SIDE

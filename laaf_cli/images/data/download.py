@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.images.data.folder import shown_path
 from laaf_cli.images.data.published import PublishedFile
+from laaf_cli.images.errors import DataSetError
 
 Progress = Callable[[str, int, int], None]
 """Is told of a file that is being fetched: its name, the bytes that have come, and those that it

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.images.data.packing import unpacked
 from laaf_cli.images.data.published import (
     DataSet,
@@ -19,6 +18,7 @@ from laaf_cli.images.data.published import (
     checksum_of,
     has_checksum,
 )
+from laaf_cli.images.errors import DataSetError
 from laaf_cli.text import printable
 
 DATA_DIR = "LAAF_DATA_DIR"

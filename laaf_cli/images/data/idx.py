@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.images.data.images import Images, labelled
+from laaf_cli.images.errors import DataSetError
 
 UNSIGNED_BYTES = 0x08
 

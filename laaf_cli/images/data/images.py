@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError
+from laaf_cli.images.errors import DataSetError
 
 MAX_BYTES = 2_000_000_000
 """The most bytes of pixels of one part of a data set."""

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError, MissingDataError
 from laaf_cli.images.data.datasets import DATASETS
 from laaf_cli.images.data.download import Progress, fetch
 from laaf_cli.images.data.folder import FilesOfDataSet, default_data_dir, shown_path
 from laaf_cli.images.data.images import ImageData, Images
 from laaf_cli.images.data.own import read_npz
 from laaf_cli.images.data.published import DataSet, Part, Piece, PublishedFile
+from laaf_cli.images.errors import DataSetError, MissingDataError
 from laaf_cli.text import did_you_mean, listed, shown
 
 Contents = Mapping[Piece, bytes]
@@ -39,8 +39,19 @@ def load_images(
         return read_npz(Path(name))
     dataset = DATASETS.get(str(name))
     if dataset is None:
-        raise DataSetError(f"there is no data set {shown(str(name))}. {_hint(str(name))}")
-    files = FilesOfDataSet(dataset, _existing_or_new(folder or default_data_dir()), DATASETS)
+        hint = (
+            did_you_mean(str(name), DATASETS)
+            or f"There are: {listed(DATASETS)}; a set of one's own is an .npz file."
+        )
+        raise DataSetError(f"there is no data set {shown(str(name))}. {hint}")
+    folder = folder or default_data_dir()
+    # Path raises for what is no path.
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
+        raise DataSetError(
+            f"{shown_path(folder)} is no folder, and data sets lie in one; "
+            "`data_dir='DIR'` names it"
+        )
+    files = FilesOfDataSet(dataset, folder, DATASETS)
     contents = _contents(dataset, files)
     failure = ""
     if download and (missing := _missing(dataset, contents)):
@@ -58,22 +69,6 @@ def load_images(
         classes=dataset.classes,
         files=files.sha256,
     )
-
-
-def _existing_or_new(folder: Path) -> Path:
-    """The folder; raises DataSetError where something else bears its name."""
-    # Path raises for what is no path.
-    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
-        raise DataSetError(
-            f"{shown_path(folder)} is no folder, and data sets lie in one; "
-            "`data_dir='DIR'` names it"
-        )
-    return folder
-
-
-def _hint(name: str) -> str:
-    rest = f"There are: {listed(DATASETS)}; a set of one's own is an .npz file."
-    return did_you_mean(name, DATASETS) or rest
 
 
 def _pieces(dataset: DataSet) -> list[Piece]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.files.untrusted.npz import NumpyArchive
 from laaf_cli.files.untrusted.stored_array import StoredArrayError
 from laaf_cli.images.data.folder import bytes_of, shown_path
 from laaf_cli.images.data.images import MAX_BYTES, ImageData, Images, labelled
 from laaf_cli.images.data.published import checksum_of
+from laaf_cli.images.errors import DataSetError
 from laaf_cli.text import did_you_mean, listed, printable
 
 MAX_CLASSES = 1000

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 
-from laaf_cli.errors import DataSetError
+from laaf_cli.images.errors import DataSetError
 
 MAX_MEMBERS = 1000
 """The most members of an archive that are looked at."""

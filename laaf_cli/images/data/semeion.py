@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.files.untrusted.npy import read_npy
 from laaf_cli.files.untrusted.stored_array import StoredArrayError
 from laaf_cli.images.data.images import Images, labelled
+from laaf_cli.images.errors import DataSetError
 
 SIDE = 16
 N_CLASSES = 10

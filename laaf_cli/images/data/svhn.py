@@ -8,10 +8,10 @@ from io import BytesIO
 
 import numpy as np
 
-from laaf_cli.errors import DataSetError
 from laaf_cli.files.untrusted.matlab import arrays_of
 from laaf_cli.files.untrusted.stored_array import StoredArrayError
 from laaf_cli.images.data.images import MAX_BYTES, Images, labelled
+from laaf_cli.images.errors import DataSetError
 
 
 def read_svhn(content: bytes, n_classes: int = 10) -> Images:
@@ -21,7 +21,13 @@ def read_svhn(content: bytes, n_classes: int = 10) -> Images:
     of these shapes.
     """
     try:
-        arrays = _numbers(content)
+        present = arrays_of(BytesIO(content))
+        for name in ("X", "y"):
+            if name not in present or present[name].dtype.kind not in "fiu":
+                raise DataSetError(f"it has no array of real numbers '{name}'")
+        if present["X"].n_bytes + present["y"].n_bytes > MAX_BYTES:
+            raise DataSetError(f"it unpacks to more than {MAX_BYTES:,} bytes")
+        arrays = {name: present[name].read() for name in ("X", "y")}
     except StoredArrayError as error:
         raise DataSetError(str(error)) from None
     pixels, labels = arrays["X"], arrays["y"].ravel()
@@ -36,13 +42,3 @@ def read_svhn(content: bytes, n_classes: int = 10) -> Images:
             "means 0"
         )
     return labelled(pixels.transpose(3, 2, 0, 1), labels.astype(np.int64) % n_classes, n_classes)
-
-
-def _numbers(content: bytes) -> dict[str, np.ndarray]:
-    present = arrays_of(BytesIO(content))
-    for name in ("X", "y"):
-        if name not in present or present[name].dtype.kind not in "fiu":
-            raise DataSetError(f"it has no array of real numbers '{name}'")
-    if present["X"].n_bytes + present["y"].n_bytes > MAX_BYTES:
-        raise DataSetError(f"it unpacks to more than {MAX_BYTES:,} bytes")
-    return {name: present[name].read() for name in ("X", "y")}

@@ -58,7 +58,9 @@ class ImageModel(nn.Module, ABC):
             return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Convolutions take the layout of the images where the weights have another, so these have
         # to change as well.
-        self.register_forward_pre_hook(_contiguous)
+        self.register_forward_pre_hook(
+            lambda _model, arguments: tuple(each.contiguous() for each in arguments)
+        )
         return self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     def use_dropout(self, stream: torch.Generator) -> None:
@@ -115,11 +117,6 @@ def layout_of(model: nn.Module) -> torch.memory_format:
     )
     is_sound = all(layer.in_channels % 8 == 0 for layer in strided)
     return torch.channels_last if is_sound else torch.contiguous_format
-
-
-def _contiguous(_model: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The images of a forward pass, each channel by itself."""
-    return tuple(each.contiguous() for each in arguments)
 
 
 def slope_shape(shape: ImageShape, per: str) -> tuple[int, int, int]:

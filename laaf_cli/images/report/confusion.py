@@ -12,7 +12,6 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from laaf_cli.arrays import Array
 from laaf_cli.images.report.run_data import ImageGroup, ImageRunData, by_method
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import (
@@ -75,7 +74,8 @@ def _draw(axes: Axes, group: ImageGroup, *, single: bool) -> AxesImage:
     title = f"{group.label}, {n_runs} runs" if n_runs > 1 else group.label
     if not single or n_runs > 1:
         plain(axes.set_title(textwrap.fill(title, TITLE_WIDTH)))
-    names = [_short(name) for name in group.runs[0].classes]
+    whole = [shortened(name, 100) for name in group.runs[0].classes]
+    names = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…" for name in whole]
     step = -(-len(names) // MAX_NAMED)
     places = range(0, len(names), step)
     shown = [names[place] for place in places]
@@ -86,18 +86,9 @@ def _draw(axes: Axes, group: ImageGroup, *, single: bool) -> AxesImage:
         plain(text)
     axes.tick_params(length=0)
     if len(names) <= MAX_COUNTED:
-        _write(axes, counts, shares)
+        size = 5.5 * min(1.0, 4 / len(str(counts.max())))
+        for (i, j), count in np.ndenumerate(counts):
+            if count:
+                color = "white" if shares[i, j] > 0.1 else "black"
+                axes.text(j, i, str(count), ha="center", va="center", fontsize=size, color=color)
     return image
-
-
-def _short(name: str) -> str:
-    whole = shortened(name, 100)
-    return whole if len(whole) <= MAX_NAME else f"{whole[: MAX_NAME - 1]}…"
-
-
-def _write(axes: Axes, counts: Array, shares: Array) -> None:
-    size = 5.5 * min(1.0, 4 / len(str(counts.max())))
-    for (i, j), count in np.ndenumerate(counts):
-        if count:
-            color = "white" if shares[i, j] > 0.1 else "black"
-            axes.text(j, i, str(count), ha="center", va="center", fontsize=size, color=color)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from laaf_cli.arrays import Array
 from laaf_cli.images.report.run_data import ImageGroup, ImageRunData, by_method
-from laaf_cli.images.runfile.record import ImageHistory
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.histories import Course, CoursePanel, courses_figure, over_seeds
 
@@ -46,19 +44,14 @@ def _figure(runs: Sequence[ImageRunData], columns: dict[str, str], y: str) -> Fi
         CoursePanel(
             title=title,
             y=y if i == 0 else "",
-            courses=tuple(_course(group, _column(name)) for group in groups),
+            courses=tuple(
+                over_seeds(group.label, group.color, group.line, group.epochs, group.values(name))
+                for group in groups
+            ),
         )
         for i, (title, name) in enumerate(columns.items())
     ]
     return courses_figure(choice.headline(runs), panels)
-
-
-def _column(name: str) -> Callable[[ImageHistory], Array]:
-    return lambda history: history.columns[name]
-
-
-def _course(group: ImageGroup, of: Callable[[ImageHistory], Array]) -> Course:
-    return over_seeds(group.label, group.color, group.line, group.epochs, group.values(of))
 
 
 def no_activations(run: ImageRunData) -> str:
@@ -109,8 +102,8 @@ def _slopes(group: ImageGroup, k: int) -> Course:
     """Of the slopes of all runs of a group; their variance is the mean of variances plus the
     variance of means.
     """
-    means = group.values(lambda history: history.slopes["mean"][:, k])
-    deviations = group.values(lambda history: history.slopes["deviation"][:, k])
+    means = group.values("mean")[..., k]
+    deviations = group.values("deviation")[..., k]
     mean = means.mean(axis=0)
     reach = np.sqrt((deviations**2).mean(axis=0) + means.var(axis=0))
     return Course(

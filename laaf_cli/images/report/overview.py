@@ -19,8 +19,7 @@ from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.runfile.record import ImageHistory, SlopeSummary
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.report.methods import method_style
-from laaf_cli.report.overview import attributes_schema
+from laaf_cli.report.overview import attributes_schema, shared
 from laaf_cli.runfile import EventSummary
 
 MAX_CONFUSIONS = 10
@@ -113,31 +112,32 @@ class ImageOverview(JsonRecord):
     def read(cls, path: Path) -> ImageOverview:
         """The overview of a run file; raises RunFileError where a part of it cannot be read."""
         with ImageRunFile(path) as run:
-            facts, history, confusion, names = (
-                run.attributes,
-                run.history(),
-                run.confusion(),
-                run.classes(),
-            )
-            recovery = run.recovery()
+            facts, history, names = run.attributes, run.history(), run.classes()
+            confusion, recovery = run.confusion(), run.recovery()
+            images, wrong = confusion.sum(axis=1), confusion.sum(axis=1) - confusion.diagonal()
             errors = history.columns["test_error"]
+            # The error of a training that goes on or was stopped is no reason to doubt.
+            doubted = facts["test_error"] if facts["stop_reason"] == "completed" else 0.0
             return cls(
-                path=str(path),
-                attributes=facts,
-                settings=run.spec,
-                spec_text=run.text("spec/yaml"),
+                **shared(run, run.spec),
                 files=run.files(),
-                method=method_style(run.spec).label,
                 start=_state(history, 0),
                 end=_state(history, -1),
                 best=_state(history, int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))),
                 slope_recovery=None if math.isnan(recovery) else recovery,
-                classes=_classes(names, confusion),
+                classes=[
+                    ClassErrors(
+                        name=name,
+                        images=int(n),
+                        wrong=int(k),
+                        error=float(k / n) if n else math.nan,
+                    )
+                    for name, n, k in zip(names, images, wrong, strict=True)
+                ],
                 confusions=_confusions(names, confusion),
                 slopes=list(history.slopes_at(-1)) if run.spec.slopes.row.is_adaptive else [],
                 n_records=len(history.epochs),
-                events=run.events(),
-                warnings=_warnings(facts),
+                warnings=image_doubts(doubted, facts["n_classes"]),
             )
 
 
@@ -147,16 +147,6 @@ def _state(history: ImageHistory, i: int) -> EpochState:
         epoch=float(history.epochs[i]),
         **{name: float(history.columns[name][i]) for name in columns},
     )
-
-
-def _classes(names: Sequence[str], confusion: Array) -> list[ClassErrors]:
-    images, right = confusion.sum(axis=1), confusion.diagonal()
-    return [
-        ClassErrors(
-            name=name, images=int(n), wrong=int(n - k), error=float((n - k) / n) if n else math.nan
-        )
-        for name, n, k in zip(names, images, right, strict=True)
-    ]
 
 
 def _confusions(names: Sequence[str], confusion: Array) -> list[Confusion]:
@@ -169,9 +159,3 @@ def _confusions(names: Sequence[str], confusion: Array) -> list[Confusion]:
         for true, found in pairs
         if wrong[true, found]
     ]
-
-
-def _warnings(facts: dict[str, Any]) -> list[str]:
-    """Reasons to doubt; the error of a training that goes on or was stopped is none."""
-    error = facts["test_error"] if facts["stop_reason"] == "completed" else 0.0
-    return image_doubts(error, facts["n_classes"])

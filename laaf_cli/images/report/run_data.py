@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from laaf_cli.images.runfile.record import ImageHistory
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
-from laaf_cli.report.methods import MethodStyle, method_style
+from laaf_cli.report.figures.run_data import Drawn
 
 LINES: tuple[Any, ...] = (
     "solid",
@@ -31,15 +31,13 @@ again.
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRunData:
+class ImageRunData(Drawn):
     """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true
     and found class.
     """
 
-    path: Path
     spec: ImageSpec
     settings: Mapping[str, Any]
-    attributes: Mapping[str, Any]
     history: ImageHistory
     classes: tuple[str, ...]
     confusion: Array
@@ -48,30 +46,15 @@ class ImageRunData:
     def read(cls, path: Path) -> ImageRunData:
         """Raises RunFileError where the run file cannot be read."""
         with ImageRunFile(path) as run:
-            classes = tuple(run.classes())
             return cls(
                 path=path,
                 spec=run.spec,
                 settings=run.settings,
                 attributes=run.attributes,
                 history=run.history(),
-                classes=classes,
+                classes=tuple(run.classes()),
                 confusion=run.confusion(),
             )
-
-    @property
-    def style(self) -> MethodStyle:
-        return method_style(self.spec)
-
-    @property
-    def label(self) -> str:
-        """The method and the seed."""
-        return f"{self.style.label}, seed {self.spec.seed}"
-
-    @property
-    def title(self) -> str:
-        """The title of the data set, or its name."""
-        return str(self.attributes["title"] or self.attributes["problem"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +74,19 @@ class ImageGroup:
             common = np.intersect1d(common, run.history.epochs)
         return common
 
-    def values(self, of: Callable[[ImageHistory], Array]) -> Array:
-        """What `of` takes from the history of each run, [n_runs, n_epochs, …]."""
+    def values(self, name: str) -> Array:
+        """A column of the history of each run, or what it has of each layer's slopes, [n_runs,
+        n_epochs, …].
+        """
         epochs = self.epochs
-        return np.stack([of(run.history)[np.isin(run.history.epochs, epochs)] for run in self.runs])
+        return np.stack(
+            [
+                {**run.history.columns, **run.history.slopes}[name][
+                    np.isin(run.history.epochs, epochs)
+                ]
+                for run in self.runs
+            ]
+        )
 
 
 def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:

@@ -8,6 +8,7 @@ from laaf_cli.runfile.layout import COMMON_ATTRIBUTES, Entry
 from laaf_cli.text import any_of
 
 IMAGE_ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
+    "problem_hash": Attribute(kind=str, meaning="SHA-256 of the pixels and labels"),
     "model": Attribute(
         kind=str, meaning="architecture of the network: `lenet` or `preact-resnet18`"
     ),

@@ -19,7 +19,7 @@ from laaf_cli.images.runfile.layout import (
 )
 from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork
 from laaf_cli.images.spec import ImageSpec
-from laaf_cli.runfile.sealed_run import MAX_RECORDS, SealedRun
+from laaf_cli.runfile.any_run_file import MAX_RECORDS, AnyRunFile
 
 MAX_LAYERS = 10_000
 
@@ -29,7 +29,7 @@ _WHOLE = ("iteration",)
 _SHARES = ("train_error", "test_error")
 
 
-class ImageRunFile(SealedRun):
+class ImageRunFile(AnyRunFile):
     """An open run file of an image classification; use it in a `with`."""
 
     expected = IMAGE_ATTRIBUTES
@@ -130,10 +130,8 @@ class ImageRunFile(SealedRun):
             raise self.refusal(
                 f"{group} in {self.path} claims {claimed:,} bytes, more than the file has"
             )
-        return {name: self._number_array(path) for name, path in paths.items()}
-
-    def _number_array(self, path: str) -> Array:
-        values = self.array(path)
-        if values.dtype.kind != "f":
-            raise self.refusal(f"{path} in {self.path} holds no numbers")
-        return values
+        found = {name: self.array(path) for name, path in paths.items()}
+        for name, values in found.items():
+            if values.dtype.kind != "f":
+                raise self.refusal(f"{paths[name]} in {self.path} holds no numbers")
+        return found

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from laaf_cli.errors import MissingDataError, UsageError
-from laaf_cli.images.data import load_images
+from laaf_cli.errors import UsageError
+from laaf_cli.images.errors import MissingDataError
 from laaf_cli.images.plan import make_image_plan
 from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.columns import FOUR, Column
 from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.page import ImagePage
 from laaf_cli.paper.images.results import ImageResult
-from laaf_cli.paper.request import OF_IMAGES, Request
+from laaf_cli.paper.request import Request
 from laaf_cli.spec import Override, bundled
 from laaf_cli.sweeps import Alternative, PlannedRun
 from laaf_cli.text import did_you_mean, listed
@@ -40,10 +40,13 @@ class ImageRuns:
 class ImageArtefact(Artefact[ImageRuns]):
     """A figure of section 4. augment: whether training images are shifted, turned or mirrored.
     epochs: the paper's.
+
+    A request says more: `datasets`, those that must be there, none takes those that are; `epochs`,
+    others than the paper's; `data_dir`, where data sets lie, None for the default.
     """
 
     subject = "images"
-    takes = OF_IMAGES
+    takes = ("datasets", "n", "epochs", "data_dir")
     n_seeds = 3
 
     augment: bool
@@ -53,18 +56,19 @@ class ImageArtefact(Artefact[ImageRuns]):
         """What is missing is not fetched: seven data sets are gigabytes, and few want all of
         them.
         """
-        for name in request.datasets:
+        wanted = request.more.get("datasets", ())
+        for name in wanted:
             if name not in PAPER_DATASETS:
                 hint = did_you_mean(name, PAPER_DATASETS)
                 hint = hint or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
                 raise UsageError(f"`datasets` does not know '{name}'\n{hint}")
         found: dict[str, Mapping[Column, list[PlannedRun]]] = {}
         absent: dict[str, str] = {}
-        for name in request.datasets or PAPER_DATASETS:
+        for name in wanted or PAPER_DATASETS:
             try:
                 found[name] = self._of(name, request)
             except MissingDataError as error:
-                if request.datasets:
+                if wanted:
                     raise MissingDataError(f"{error}\n`classify({name!r})` fetches it.") from None
                 absent[name] = str(error).splitlines()[0]
         if not found:
@@ -76,20 +80,18 @@ class ImageArtefact(Artefact[ImageRuns]):
         """The runs of one data set, which is read once for all of them; named as a sweep
         names them.
         """
-        data = load_images(dataset, request.data_dir, download=False)
         make = partial(
             make_image_plan,
             bundled.find(dataset, "images"),
-            folder=request.data_dir,
+            folder=request.more.get("data_dir"),
             download=False,
-            known={dataset: data},
+            known={},
         )
         settings = []
         if self.augment:  # file names say it anyway
             settings.append(Alternative((Override.from_assignment("augment=true"),)))
-        if request.epochs not in (None, self.epochs):
-            epochs = Override.from_assignment(f"training.epochs={request.epochs}")
-            settings.append(Alternative.of(epochs))
+        if (epochs := request.more.get("epochs")) not in (None, self.epochs):
+            settings.append(Alternative.of(Override.from_assignment(f"training.epochs={epochs}")))
         variant = replace(request.variant, scales=request.variant.scales or SCALES)
         return request.runs(make, settings, variant.crossed(FOUR))
 
@@ -103,7 +105,9 @@ class ImageArtefact(Artefact[ImageRuns]):
         return _left_out(planned.absent)
 
     def write(self, planned: ImageRuns, request: Request) -> list[Path]:
-        name = request.name(self.name)
+        # Single data sets do not replace the page of all.
+        only = request.more.get("datasets", ())
+        name = "-".join([request.name(self.name), *[",".join(only)] * bool(only)])
         page, figure = request.folder / f"{name}.md", request.folder / f"{name}-loss.png"
         results = {
             dataset: {
@@ -127,3 +131,19 @@ class ImageArtefact(Artefact[ImageRuns]):
 
 def _left_out(absent: Mapping[str, str]) -> list[str]:
     return [f"Left out: {why} `classify({name!r})` fetches it." for name, why in absent.items()]
+
+
+ARTEFACTS = (
+    ImageArtefact(
+        name="figure10",
+        title="Figure 10: images, training loss without augmentation",
+        augment=False,
+        epochs=50,
+    ),
+    ImageArtefact(
+        name="figure11",
+        title="Figure 11: images, training loss with augmentation",
+        augment=True,
+        epochs=200,
+    ),
+)

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.report.figures.canvas import shortened
-from laaf_cli.report.figures.run_data import RunData
+from laaf_cli.report.figures.run_data import Drawn, RunData
 from laaf_cli.text import did_you_mean, listed
 
 MAX_PANELS = 12
-
-
-class Drawn(Protocol):
-    """What every run tells of itself."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def attributes(self) -> Mapping[str, Any]: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def label(self) -> str: ...
 
 
 DrawnType = TypeVar("DrawnType", bound=Drawn)

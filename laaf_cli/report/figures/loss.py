@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +27,13 @@ from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel: its title, what its axis says, and the column [n_records] of a run; None where
+    """A panel: its title, what its axis says, and the column [n_records] of each run; None where
     the run has none.
     """
 
     title: str
     label: str
-    column: Callable[[RunData], Array | None]
+    columns: Sequence[Array | None]
 
 
 def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kind
@@ -61,14 +61,6 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
     return figure
 
 
-def _whole(run: RunData) -> Array:
-    """The loss without S(a), with the weights of the spec, [n_records]; zeros where no other
-    term is left.
-    """
-    zeros = np.zeros(len(run.history.columns["total"]))
-    return zeros + loss_without_recovery(run.spec, run.history.terms)
-
-
 def _panels(runs: Sequence[RunData]) -> list[Panel]:
     # Equations, conditions, data; HDF5 gives them by the alphabet.
     names: dict[str, None] = {}
@@ -76,39 +68,30 @@ def _panels(runs: Sequence[RunData]) -> list[Panel]:
         order = [*run.spec.equations, *run.spec.conditions, "data"]
         known = [name for name in order if name in run.history.terms]
         names |= dict.fromkeys([*known, *run.history.terms])
-    panels = [Panel("loss without S(a)", "weighted sum", _whole)]
-    panels += [
-        Panel(f"term '{name}'", "mean square", _term(name))
-        for name in names
-        if name != SLOPE_RECOVERY
+    sums = [
+        np.zeros(len(run.history.columns["total"]))  # all of it where no other term is left
+        + loss_without_recovery(run.spec, run.history.terms)
+        for run in runs
     ]
-    if SLOPE_RECOVERY in names:
-        panels.append(Panel("slope recovery", "S(a)", _term(SLOPE_RECOVERY)))
-    if any(np.isfinite(_monitored(run)).any() for run in runs):
-        panels.append(Panel("error against the reference", "relative L2", _monitored))
+    panels = [Panel("loss without S(a)", "weighted sum", sums)]
+    terms = {name: [run.history.terms.get(name) for run in runs] for name in names}
+    recovery = terms.pop(SLOPE_RECOVERY, None)
+    panels += [Panel(f"term '{name}'", "mean square", own) for name, own in terms.items()]
+    if recovery is not None:
+        panels.append(Panel("slope recovery", "S(a)", recovery))
+    monitored = [run.history.columns["relative_l2"] for run in runs]
+    if any(np.isfinite(values).any() for values in monitored):
+        panels.append(Panel("error against the reference", "relative L2", monitored))
     for name in names:
-        weights = [run.history.weights[name] for run in runs if name in run.history.weights]
-        if any((values != values[0]).any() for values in weights):
-            panels.append(Panel(f"weight of '{name}'", "weight in the loss", _weight(name)))
+        weights = [run.history.weights.get(name) for run in runs]
+        if any(values is not None and (values != values[0]).any() for values in weights):
+            panels.append(Panel(f"weight of '{name}'", "weight in the loss", weights))
     return panels
-
-
-def _term(name: str) -> Callable[[RunData], Array | None]:
-    return lambda run: run.history.terms.get(name)
-
-
-def _weight(name: str) -> Callable[[RunData], Array | None]:
-    return lambda run: run.history.weights.get(name)
-
-
-def _monitored(run: RunData) -> Array:
-    return run.history.columns["relative_l2"]
 
 
 def _draw(axes: Axes, panel: Panel, runs: Sequence[RunData]) -> None:
     shown: list[Array] = []
-    for run in runs:
-        values = panel.column(run)
+    for run, values in zip(runs, panel.columns, strict=True):
         if values is None:
             continue
         here = np.isfinite(values)

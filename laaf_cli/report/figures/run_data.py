@@ -14,13 +14,36 @@ from laaf_cli.metrics import is_zero
 from laaf_cli.report.methods import MethodStyle, method_style
 from laaf_cli.runfile import RunFile
 from laaf_cli.runfile.record import GridFields, History
-from laaf_cli.spec import RunSpec
+from laaf_cli.spec import AnySpec, RunSpec
 
 TIME = "t"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunData:
+class Drawn:
+    """What figures need of a run of any task."""
+
+    path: Path
+    spec: AnySpec
+    attributes: Mapping[str, Any]
+
+    @property
+    def style(self) -> MethodStyle:
+        return method_style(self.spec)
+
+    @property
+    def label(self) -> str:
+        """The method and the seed."""
+        return f"{self.style.label}, seed {self.spec.seed}"
+
+    @property
+    def title(self) -> str:
+        """The title of the spec, or the name of its file."""
+        return str(self.attributes["title"] or self.attributes["problem"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunData(Drawn):
     """A run as figures draw it. Fields are [n_1, …, n_d], space in the order of the spec and then
     the time.
 
@@ -28,9 +51,7 @@ class RunData:
     with a reference, `u_reference` at exactly the times of the spec, and are None without time.
     """
 
-    path: Path
     spec: RunSpec
-    attributes: Mapping[str, Any]
     solution: GridFields
     reference: GridFields | None
     error: GridFields | None
@@ -63,20 +84,6 @@ class RunData:
                 slices=slices,
                 history=run.history(),
             )
-
-    @property
-    def style(self) -> MethodStyle:
-        return method_style(self.spec)
-
-    @property
-    def label(self) -> str:
-        """The method and the seed."""
-        return f"{self.style.label}, seed {self.spec.seed}"
-
-    @property
-    def title(self) -> str:
-        """The title of the problem, or its name."""
-        return str(self.attributes["title"] or self.attributes["problem"])
 
     @property
     def time(self) -> str | None:

@@ -50,7 +50,13 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
     for axes, run, title in zip(row, runs, choice.titles(runs), strict=True):
         _draw(axes, run, n_layers)
         plain(axes.set_title(title))
-    row[0].set_ylim(_limits(runs))
+    ends = [
+        slopes.mean(axis=1) + sign * (slopes.std(axis=1) if slopes.shape[1] > 1 else 0)
+        for run in runs
+        for slopes in run.history.slopes
+        for sign in (-1, 1)
+    ]
+    row[0].set_ylim(padded(linear_limits([*ends, np.ones(1)], [])))
     label_outer(row, plan, "iteration", "n·a")
     band: list[Artist] = [
         Patch(color="0.5", alpha=0.3, linewidth=0, label="± 1 standard deviation of the neurons")
@@ -60,9 +66,11 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
     mark: list[Artist] = [
         Line2D([], [], color="0.5", linestyle=":", label="part of the weights from here on")
     ]
-    legend_below(
-        figure, [*_in_order(row), *(band if has_band else []), *(mark if absorbed else [])]
+    # The lines of the layers by their number, and that of all layers last.
+    lines = sorted(
+        lines_of(row), key=lambda line: (len(str(line.get_label())), str(line.get_label()))
     )
+    legend_below(figure, [*lines, *(band if has_band else []), *(mark if absorbed else [])])
     return figure
 
 
@@ -92,20 +100,3 @@ def _draw(axes: Axes, run: RunData, n_layers: int) -> None:
         axes.plot(
             iteration, mean, color=color, label=f"layer {layer + 1}", marker=marker, markersize=3
         )
-
-
-def _in_order(row: Sequence[Axes]) -> list[Artist]:
-    """The lines of the layers by their number, and that of all layers last."""
-    return sorted(
-        lines_of(row), key=lambda line: (len(str(line.get_label())), str(line.get_label()))
-    )
-
-
-def _limits(runs: Sequence[RunData]) -> tuple[float, float]:
-    ends = [
-        slopes.mean(axis=1) + sign * (slopes.std(axis=1) if slopes.shape[1] > 1 else 0)
-        for run in runs
-        for slopes in run.history.slopes
-        for sign in (-1, 1)
-    ]
-    return padded(linear_limits([*ends, np.ones(1)], []))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -34,7 +35,15 @@ def amplitude_spectrum(values: Array, axes: Sequence[Array]) -> Spectrum:
     rings end at the smallest of the highest frequencies (n_i − 1) / (2 L_i) that the axes can tell.
     """
     for position, axis in enumerate(axes):
-        values = _fold(_on_uniform(values, axis, position), position)
+        uniform = np.linspace(axis[0], axis[-1], len(axis))
+        if not np.allclose(axis, uniform, rtol=0, atol=1e-9 * (axis[-1] - axis[0])):
+            line = partial(np.interp, uniform, axis)
+            values = np.apply_along_axis(line, position, values)
+        # The trapezoidal rule as a sum of equal weights: both ends, which a period shares, become
+        # their mean.
+        first, last = (np.take(values, [end], axis=position) for end in (0, -1))
+        inner = np.take(values, np.arange(1, values.shape[position] - 1), axis=position)
+        values = np.concatenate([(first + last) / 2, inner], axis=position)
     lengths = [float(axis[-1] - axis[0]) for axis in axes]
     coefficients = np.abs(np.fft.fftn(values, norm="forward"))
     per_axis = [
@@ -50,19 +59,3 @@ def amplitude_spectrum(values: Array, axes: Sequence[Array]) -> Spectrum:
     n_rings = int(np.floor(highest * longest + 1e-9)) + 1
     sums = np.bincount(rings.ravel(), weights=coefficients.ravel(), minlength=n_rings)[:n_rings]
     return Spectrum(np.arange(n_rings) / longest, sums)
-
-
-def _on_uniform(values: Array, axis: Array, position: int) -> Array:
-    uniform = np.linspace(axis[0], axis[-1], len(axis))
-    if np.allclose(axis, uniform, rtol=0, atol=1e-9 * (axis[-1] - axis[0])):
-        return values
-    return np.apply_along_axis(lambda line: np.interp(uniform, axis, line), position, values)
-
-
-def _fold(values: Array, position: int) -> Array:
-    """The trapezoidal rule as a sum of equal weights: both ends, which a period shares, become
-    their mean.
-    """
-    first, last = (np.take(values, [end], axis=position) for end in (0, -1))
-    inner = np.take(values, np.arange(1, values.shape[position] - 1), axis=position)
-    return np.concatenate([(first + last) / 2, inner], axis=position)

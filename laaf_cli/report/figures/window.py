@@ -33,11 +33,7 @@ def show(figures: Sequence[Figure]) -> None:
     from matplotlib import pyplot as plt
 
     for figure in figures:
-        plt.figure(FigureClass=_given(figure))
+        # pyplot makes its figures itself; asked for one with this class, it gets one that is drawn
+        # already.
+        plt.figure(FigureClass=lambda *_, figure=figure, **_settings: figure)  # type: ignore[arg-type]
     plt.show(block=True)
-
-
-def _given(figure: Figure) -> type[Figure]:
-    # pyplot makes its figures itself; asked for one with this class, it gets one that is drawn
-    # already.
-    return lambda *_arguments, **_settings: figure  # type: ignore[return-value]

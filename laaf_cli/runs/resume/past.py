@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.runfile import EventSummary, SealedRun, SpecSource
+from laaf_cli.runfile import AnyRunFile, EventSummary, SpecSource
 from laaf_cli.training import Event
 
 UNFINISHED = ("interrupted", "running")
@@ -51,7 +51,7 @@ class Past:
         return RunFileError(f"{self.path} cannot be gone on with: {what}")
 
 
-def shared_parts(run: SealedRun) -> dict[str, Any]:
+def shared_parts(run: AnyRunFile) -> dict[str, Any]:
     """What is read alike of the runs of all tasks, but for the checkpoint."""
     return {
         "path": run.path,

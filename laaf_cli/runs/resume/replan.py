@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -78,13 +78,13 @@ def check_there_is_more(past: Past, options: ResumeOptions, more: More) -> None:
 def replan(
     past: PastType,
     options: ResumeOptions,
-    make: Callable[[Text, Sequence[Override], float | None], PlanType],
+    make: Callable[..., PlanType],
     lengthened: Callable[[PlanType], list[str]],
 ) -> PlanType:
     """The plan of a run as it was, with what the options change.
 
     Args:
-        make: plans a text with overrides and a bound on the seconds of training.
+        make: plans a text with overrides and `max_seconds`.
         lengthened: the assignments that make a plan as long as is asked for.
 
     Raises SpecError with the differences where the spec, or what it names, is no longer what the
@@ -92,9 +92,9 @@ def replan(
     """
     overrides, bound = stored_overrides(past), past.settings.get("max_seconds")
     if not options.stored_spec:
-        check_file(past, lambda text: make(text, overrides, bound))
+        check_file(past, lambda text: make(text, overrides, max_seconds=bound))
     text = Text(past.source.path, past.source.yaml)
-    before = make(text, overrides, bound)
+    before = make(text, overrides, max_seconds=bound)
     check_unchanged(past, before, "this laaf reads the stored spec otherwise")
     seconds = bound
     if options.max_seconds is not None:  # those of the training before count too
@@ -108,7 +108,7 @@ def replan(
     if not assignments and seconds == bound:  # nothing is read, and no Python run, a second time
         return before
     changes = [Override.from_assignment(assignment) for assignment in assignments]
-    return make(text, [*overrides, *changes], seconds)
+    return make(text, [*overrides, *changes], max_seconds=seconds)
 
 
 def gone_on_with(past: PastType, *what: str) -> PastType:

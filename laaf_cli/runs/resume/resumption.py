@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from laaf_cli.derivatives import ENGINES
@@ -20,7 +21,6 @@ from laaf_cli.runs.resume.replan import (
     replan,
 )
 from laaf_cli.runs.resume.state import PastRun
-from laaf_cli.spec import Override, Text
 from laaf_cli.text import printable
 
 
@@ -76,9 +76,6 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
             f"instead of {n_phases}"
         )
 
-    def planned(text: Text, overrides: Sequence[Override], max_seconds: float | None) -> Plan:
-        return make_plan(text, overrides, max_seconds=max_seconds, **how)
-
     def lengthened(before: Plan) -> list[str]:
         if not options.iterations:
             return []
@@ -90,7 +87,7 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
             found.append(f"training.{last}.max_seconds=null")
         return found
 
-    plan = replan(past, options, planned, lengthened)
+    plan = replan(past, options, partial(make_plan, **how), lengthened)
     rounded = tuple(rounded_otherwise(past, plan))
     resumed = (
         f"resumed after it diverged: {past.attributes['stop_detail']}" if diverged else "resumed"

@@ -1,4 +1,4 @@
-"""What the run files of all tasks have in common: the seal, attributes, settings, events."""
+"""Run files of any task, sealed or not: attributes, settings, events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _PAIRS, _EVENTS = (TypeAdapter[Any](kind) for kind in (list[tuple[str, str]], list[EventSummary]))
 
 
-class SealedRun(GuardedFile):
+class AnyRunFile(GuardedFile):
     """An open run file, whatever it is of; use it in a `with`.
 
     A file that was changed after it was written is read as it is, with a ChangedRunWarning;
@@ -224,13 +224,13 @@ class SealedRun(GuardedFile):
 
 def task_of(path: Path, *, must_be_sealed: bool = False) -> str:
     """The name of the task of a run file; raises RunFileError where it cannot be read."""
-    with SealedRun(path, must_be_sealed=must_be_sealed) as run:
+    with AnyRunFile(path, must_be_sealed=must_be_sealed) as run:
         return str(run.attributes["task"])
 
 
-def open_run(path: Path, *, must_be_sealed: bool = False) -> SealedRun:
+def open_run(path: Path, *, must_be_sealed: bool = False) -> AnyRunFile:
     """A run file of any task, opened by the class of its task; raises as that does."""
-    kind: type[SealedRun] = loaded(TASKS[task_of(path, must_be_sealed=must_be_sealed)].run_file)
+    kind: type[AnyRunFile] = loaded(TASKS[task_of(path, must_be_sealed=must_be_sealed)].run_file)
     return kind(path, must_be_sealed=must_be_sealed)
 
 
