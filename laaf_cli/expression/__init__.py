@@ -1,7 +1,7 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
 from laaf_cli.expression.analyse import fields, functions, hoist, nodes, symbols
-from laaf_cli.expression.breaks import branch_breaks, zeros
+from laaf_cli.expression.breaks import branch_breaks, switches, zeros
 from laaf_cli.expression.differentiate import differentiate, partial
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
@@ -9,6 +9,6 @@ from laaf_cli.expression.linear import linear_coefficients, without
 from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, sides
 from laaf_cli.expression.resolve import Scope, resolve
 from laaf_cli.expression.rounding import rounding_bound
-from laaf_cli.expression.simplify import bounded
+from laaf_cli.expression.simplify import bounded, call
 from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol

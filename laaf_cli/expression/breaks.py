@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,8 @@ def branch_breaks(
     """
     found: set[float] = set()
     for tree in trees:
-        for node in nodes(tree):
-            switch = _switch(node)
-            if switch is None or fields(switch) or symbols(switch) != {coordinate}:
+        for switch in switches(tree):
+            if fields(switch) or symbols(switch) != {coordinate}:
                 continue
             closest = np.zeros(0)
             if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
@@ -43,6 +42,13 @@ def branch_breaks(
         if not apart or place - apart[-1] > SAME * (upper - lower):
             apart.append(place)
     return tuple(apart)
+
+
+def switches(tree: Node) -> Iterator[Node]:
+    """What takes another value where a tree changes its branch."""
+    for node in nodes(tree):
+        if (switch := _switch(node)) is not None:
+            yield switch
 
 
 def zeros(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:

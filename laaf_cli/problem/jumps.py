@@ -120,12 +120,13 @@ def with_fluxes(spec: RunSpec, scope: Scope, domain: Domain) -> tuple[RunSpec, d
             first = lost.calls[0][0]
             parts = [(sign * first, _inside(text, call)) for sign, call in lost.calls]
             total = "".join(f"{' - ' if sign < 0 else ' + '}{part}" for sign, part in parts)
-            equations[flux] = fluxes[flux] = f"{flux} = {total.removeprefix(' + ')}"
+            fluxes[flux] = equations[flux] = f"{flux} = {total.removeprefix(' + ')}"
             equations[name] = _replaced(text, lost, flux)
             scope = replace(scope, unknowns=(*scope.unknowns, flux))
             pending += [name, flux]
     if not fluxes:
         return spec, {}
+    fluxes = {name: equations[name] for name in fluxes}
     if len(fluxes) == 1 and "flux" not in taken:
         (name,) = fluxes
         equations = _renamed(equations, name, "flux")

@@ -83,7 +83,7 @@ class Evolution(Reference):
             zero_if_rounding(b, 2 * np.max(np.abs(b - a), initial=0.0))
             for a, b in zip(rough, fine, strict=True)
         ]
-        fields = dict(zip(self.form.unknowns, known, strict=True))
+        fields = dict(zip((*self.form.unknowns, *self.form.fluxes), known, strict=True))
         return ReferenceValues(fields, estimate, time.perf_counter() - began)
 
 

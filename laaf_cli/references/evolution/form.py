@@ -4,11 +4,24 @@ what does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from laaf_cli.expression import Field, Node, fields, functions, partial
+from laaf_cli.expression import (
+    Field,
+    Node,
+    Symbol,
+    call,
+    differentiate,
+    fields,
+    functions,
+    partial,
+    substitute,
+    switches,
+    symbols,
+)
 from laaf_cli.expression.functions import TABLE
+from laaf_cli.expression.tree import ZERO
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.problem import Problem, Term
 from laaf_cli.references.reference import ReferenceRefusedError
@@ -22,7 +35,8 @@ class EvolutionForm:
 
     time_orders, space_orders: the highest derivative of each unknown along time and along space.
     at_lower, at_upper: conditions at the ends of space. pairs: trees of equal value at both ends.
-    is_periodic: space is a circle, and the pairs say no more than that.
+    is_periodic: space is a circle, and the pairs say no more than that. continuous: trees that have
+    no jump along space. fluxes: of unknowns that have been put in for their names.
     """
 
     coordinates: tuple[str, ...]
@@ -39,6 +53,8 @@ class EvolutionForm:
     at_upper: tuple[Node, ...]
     pairs: tuple[Node, ...]
     is_periodic: bool
+    continuous: tuple[Node, ...]
+    fluxes: Mapping[str, Node]
 
     @property
     def start(self) -> float:
@@ -67,8 +83,14 @@ class EvolutionForm:
 
 
 def read_evolution(problem: Problem) -> EvolutionForm:
-    """The form of a problem; raises ReferenceRefusedError, naming what does not fit."""
-    domain = problem.domain
+    """The form of a problem; raises ReferenceRefusedError, naming what does not fit.
+
+    Fluxes along space that jump at fixed places are put into the equations, and are what is
+    continuous there: a system of first order for waves is rougher than its equation of second.
+    """
+    domain, fluxes = problem.domain, _fluxes(problem)
+    if fluxes:
+        problem = _without(problem, fluxes)
     if domain.time_axis is None:
         raise _refused("there is no coordinate 't'")
     if domain.dimension > 2:
@@ -109,9 +131,93 @@ def read_evolution(problem: Problem) -> EvolutionForm:
         at_upper=tuple(dict.fromkeys(reader.ends[True])),
         pairs=pairs,
         is_periodic=is_periodic,
+        continuous=_continuous(problem, space_orders, space_axis, fluxes),
+        fluxes={name: flux.tree for name, flux in fluxes.items()},
     )
     _check_ends(form)
     return form
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Flux:
+    """What an unknown stands for, and the highest derivative along space that is taken of it."""
+
+    tree: Node
+    order: int
+
+
+def _fluxes(problem: Problem) -> dict[str, _Flux]:
+    """The fluxes that can be put in: those whose jumps stand at fixed places."""
+    domain, found = problem.domain, {}
+    if domain.dimension != 2 or domain.time_axis is None:
+        return {}
+    held = {f for term in problem.terms for tree in term.residuals for f in fields(tree)}
+    by_name = {term.name: term for term in problem.terms}
+    for name in problem.fluxes:
+        own = Field(name, (0, 0))
+        (residual,) = by_name[name].residuals
+        tree = call("neg", substitute(residual, {own: ZERO}))
+        orders = {f.orders for f in held if f.unknown == name} - {own.orders}
+        along = [order[1 - domain.time_axis] for order in orders]
+        is_fixed = all(len(symbols(s)) <= 1 and not fields(s) for s in switches(tree))
+        is_along_space = not any(order[domain.time_axis] for order in orders) and along
+        is_plain = not any(
+            f.orders[domain.time_axis] or f.unknown in problem.fluxes for f in fields(tree)
+        )
+        if is_fixed and is_along_space and is_plain:
+            found[name] = _Flux(tree=tree, order=max(along))
+    return found
+
+
+def _without(problem: Problem, fluxes: Mapping[str, _Flux]) -> Problem:
+    """The problem with the fluxes in the places of their names."""
+    space = problem.domain.coordinates[1 - (problem.domain.time_axis or 0)]
+    meanings: dict[Field | Symbol, Node] = {}
+    for name, flux in fluxes.items():
+        tree = flux.tree
+        for order in range(flux.order + 1):
+            orders = (0, order) if problem.domain.time_axis == 0 else (order, 0)
+            meanings[Field(name, orders)] = tree
+            tree = differentiate(tree, space, problem.domain.coordinates)
+    terms = tuple(
+        replace(term, residuals=tuple(substitute(tree, meanings) for tree in term.residuals))
+        for term in problem.terms
+        if term.name not in fluxes
+    )
+    unknowns = tuple(name for name in problem.unknowns if name not in fluxes)
+    return replace(problem, terms=terms, unknowns=unknowns)
+
+
+def _continuous(
+    problem: Problem,
+    space_orders: Sequence[int],
+    space_axis: int | None,
+    fluxes: Mapping[str, _Flux],
+) -> tuple[Node, ...]:
+    """Every unknown and its derivatives along space below the highest; instead of the last ones,
+    the flux that holds them, and its derivatives.
+    """
+    if space_axis is None:
+        return ()
+    left = dict(zip(problem.unknowns, space_orders, strict=True))
+    trees: list[Node] = []
+    for flux in fluxes.values():
+        highest = {
+            f.unknown
+            for f in fields(flux.tree)
+            if f.orders[space_axis] + flux.order == left[f.unknown]
+        }
+        if not highest:
+            raise _refused("what a flux holds is not what the equations differentiate most")
+        left[min(highest)] -= flux.order
+        tree = flux.tree
+        for _ in range(flux.order):
+            trees.append(tree)
+            coordinates = problem.domain.coordinates
+            tree = differentiate(tree, coordinates[space_axis], coordinates)
+    for unknown, order in left.items():
+        trees += [Field(unknown, (k, 0) if space_axis == 0 else (0, k)) for k in range(order)]
+    return tuple(trees)
 
 
 class _Conditions:

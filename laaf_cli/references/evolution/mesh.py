@@ -76,9 +76,13 @@ class Grid:
             start += axis.n
         return tuple(result)
 
-    def interpolation(self, points: Array) -> Array:
+    def at(self, points: Array, highest: int) -> tuple[Array, ...]:
+        """The operators at points, each of the element that it lies in; a break lies above."""
         inner = [axis.lower for axis in self.axes[1:]]
-        return self.operators(points, np.searchsorted(inner, points, side="right"), 0)[0]
+        return self.operators(points, np.searchsorted(inner, points, side="right"), highest)
+
+    def interpolation(self, points: Array) -> Array:
+        return self.at(points, 0)[0]
 
     def tails(self, values: Array) -> Array:
         """The largest of the last coefficients of some functions [n_functions, size] on each

@@ -2,7 +2,8 @@
 
 On each element of a mesh an unknown whose highest derivative in space is of order d is the
 polynomial through N + d values. The equations hold at N points of the element. The unknown and its
-derivatives below the highest are continuous from one element to the next, d conditions each, and
+derivatives below the highest, or the fluxes that hold these, are continuous from one element to the
+next, d conditions each, and
 the Σ d conditions at the ends of space make up the rest (rectangular collocation: Driscoll & Hale,
 IMA J. Numer. Anal. 36, 2016). No row is replaced and no value eliminated, so that conditions of any
 kind, nonlinear ones, ones in time derivatives or ones that couple both ends, are algebraic
@@ -118,13 +119,7 @@ class Semidiscretisation:
         rows = [Row(tree, inside) for tree in form.equations]
         if mesh.is_circle or form.space_axis is None:
             return tuple(rows)
-        # Every unknown and its derivatives along space below the highest, which never jump.
-        smooth = tuple(
-            form.field(j, space, 0)
-            for j, order in enumerate(form.space_orders)
-            for space in range(order)
-        )
-        pairs = smooth if form.is_periodic else form.pairs
+        pairs = form.continuous if form.is_periodic else form.pairs
         last = len(mesh.breaks) - 2
         at_lower = self._site(np.array(mesh.breaks[:1]), np.array([0]), -1.0)
         at_upper = self._site(np.array(mesh.breaks[-1:]), np.array([last]), 1.0)
@@ -133,16 +128,27 @@ class Semidiscretisation:
         rows += [Row(tree, at_upper, at_lower) for tree in pairs]
         if last > 0:
             between, left = np.array(mesh.breaks[1:-1]), np.arange(last)
-            below, above = self._site(between, left), self._site(between, left + 1)
-            rows += [Row(tree, below, above) for tree in smooth]
+            # A coefficient that jumps at a break has another value on either side.
+            below = self._site(between, left, at=np.nextafter(between, -np.inf))
+            above = self._site(between, left + 1)
+            rows += [Row(tree, below, above) for tree in form.continuous]
         return tuple(rows)
 
-    def _site(self, points: Array, elements: NDArray[np.intp], normal: float = 0.0) -> Site:
-        """Points, each as one of its element."""
+    def _site(
+        self,
+        points: Array,
+        elements: NDArray[np.intp],
+        normal: float = 0.0,
+        at: Array | None = None,
+    ) -> Site:
+        """Points, each as one of its element; at: where formulas are evaluated instead."""
         form = self.form
         held = [
             field
-            for tree in (*form.equations, *form.at_lower, *form.at_upper, *form.pairs)
+            for tree in (
+                *(*form.equations, *form.continuous),
+                *(*form.at_lower, *form.at_upper, *form.pairs),
+            )
             for field in fields(tree)
         ]
         highest = max((form.space_order(field) for field in held), default=0)
@@ -150,5 +156,5 @@ class Semidiscretisation:
         symbols: dict[str, Array | float] = {}
         if form.space_axis is not None:
             space = form.coordinates[form.space_axis]
-            symbols = {space: points[:, None], f"normal {space}": normal}
+            symbols = {space: (points if at is None else at)[:, None], f"normal {space}": normal}
         return Site(len(points), symbols, tuple(known[grid] for grid in self.grids))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.arrays import Array
+from laaf_cli.expression import NUMPY, evaluate, fields
 from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.initial_values import initial_values, smooths
@@ -72,15 +73,24 @@ class Step:
     parts: Sequence[slice[int, int, Any]]
 
     def at(self, form: EvolutionForm, points: Array) -> Array:
-        """Every unknown at points [n, d] of the step, [n_unknowns, n]."""
+        """Every unknown, and every flux after them, at points [n, d] of the step,
+        [n_unknowns + n_fluxes, n].
+        """
         times, which = np.unique(points[:, form.time_axis], return_inverse=True)
         states = self.panel.at(times)[which]
         x = np.zeros(len(points)) if form.space_axis is None else points[:, form.space_axis]
-        matrices = {grid: grid.interpolation(x) for grid in set(self.grids)}
-        parts = zip(self.grids, self.parts, strict=True)
-        return np.stack(
-            [np.einsum("pn,pn->p", matrices[grid], states[:, part]) for grid, part in parts]
-        )
+        held = {field for tree in form.fluxes.values() for field in fields(tree)}
+        highest = max((form.space_order(field) for field in held), default=0)
+        matrices = {grid: grid.at(x, highest) for grid in set(self.grids)}
+
+        def values(unknown: int, order: int) -> Array:
+            matrix = matrices[self.grids[unknown]][order]
+            return np.asarray(np.einsum("pn,pn->p", matrix, states[:, self.parts[unknown]]))
+
+        known = {field: values(form.unknown(field), form.space_order(field)) for field in held}
+        columns = dict(zip(form.coordinates, points.T, strict=True))
+        fluxes = [evaluate(tree, columns, known, NUMPY) for tree in form.fluxes.values()]
+        return np.stack([*(values(j, 0) for j in range(len(form.unknowns))), *fluxes])
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,8 @@ class Solution:
     work: float
 
     def at(self, points: Array) -> Array:
-        """Every unknown at points [n, d] of the domain, [n_unknowns, n]."""
-        result = np.empty((len(self.form.unknowns), len(points)))
+        """Every unknown and flux at points [n, d] of the domain, [n_unknowns + n_fluxes, n]."""
+        result = np.empty((len(self.form.unknowns) + len(self.form.fluxes), len(points)))
         times = points[:, self.form.time_axis]
         # What lies on the border of two steps belongs to the first of them, and the start to the
         # initial values.

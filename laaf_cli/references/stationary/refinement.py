@@ -21,6 +21,8 @@ LEVELS: dict[int, tuple[int, ...]] = {
     2: (8, 12, 16, 24, 32, 40, 48, 60),
 }
 """The modes along each coordinate, by the number of coordinates."""
+MANY_ELEMENTS, LEVELS_OF_MANY = 4, (16, 24, 32, 40, 48, 64)
+"""Breaks from which on less is added from one resolution to the next, and what."""
 MAX_COEFFICIENTS = 4900
 """Of all unknowns: their Jacobian then has about 200 MB and is factorised in some seconds."""
 TOLERANCE = 1e-10
@@ -124,7 +126,8 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
     levels: list[Level] = []
     failure, n_singular = "", 0
     n_before, took = 1, 0.0
-    for n in LEVELS[dimension]:
+    is_cut = max(len(breaks) for breaks in discretisation.breaks) >= MANY_ELEMENTS
+    for n in LEVELS_OF_MANY if dimension == 1 and is_cut else LEVELS[dimension]:
         finer = replace(discretisation, n=n)
         if finer.n_coefficients > MAX_COEFFICIENTS:
             break
