@@ -297,7 +297,8 @@ class _Builder(Reader):
                 low, high = 0.0, 1.0
             elif not low < high:
                 what = f"the lower bound of '{name}', {low:g}, is not below the upper, {high:g}"
-                self.fault(path, what)
+                hint = f"Write {name}: [{texts[1]}, {texts[0]}]." if high < low else ""
+                self.fault(path, what, hint)
                 low, high = 0.0, 1.0
             elif max(abs(low), abs(high)) > LARGEST or high - low < SHORTEST:
                 what = f"the range of '{name}', from {low:g} to {high:g}, is too "
