@@ -2238,7 +2238,6 @@ NOT_BURGERS = "the equation 'momentum' is not of the form; it needs u_t + u*u_x 
 
 # Each: what is changed in BURGERS, into what, and why Hopf-Cole does not apply to it.
 NOT_HOPF_COLE = {
-    "a negative viscosity": ("= nu*u_xx", "= -nu*u_xx", NOT_BURGERS),
     "a variable viscosity": ("= nu*u_xx", "= nu*x*u_xx", NOT_BURGERS),
     "another sign": ("+ u*u_x", "- u*u_x", NOT_BURGERS),
     "no advection": ("+ u*u_x", "+ u_x", NOT_BURGERS),
@@ -2249,7 +2248,7 @@ NOT_HOPF_COLE = {
     "initial values that jump at the walls": ("-sin(pi*x)", "cos(pi*x)", "the initial values at the walls are -1 and -1; it needs 0 there"),
     "initial values with a kink": ("-sin(pi*x)", "abs(x) - 1", "the initial values are not smooth; it needs values whose Chebyshev series converges to rounding"),
     "initial values of the square": ("u = -sin(pi*x)", "u**2 = 1 - x**2", "the condition 'initial' does not give u itself; it needs u = f(x) at the start"),
-    "no initial values": ("where: t = 0", "where: t = 1", "0 conditions stand on t = 0; it needs one, of one equation"),
+    "no initial values": ("where: t = 0", "at: {t: 0.5}", "0 conditions stand on t = 0; it needs one, of one equation"),
     "two unknowns": ("unknowns: [u]\n", "unknowns: [u, v]\ndata: {target: {v: x}, points: 9}\n", "there are 2 unknowns and 1 equations; it needs one of each"),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Node, evaluate
@@ -119,6 +120,10 @@ class Region(ABC):
         """The faces of an axis on which a term holds, or on a part of which it does."""
         return ()
 
+    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
+        """At which points of its faces a term holds, [n_points]."""
+        return np.ones(len(points), dtype=bool)
+
     def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
         """The faces that make up the region; none where something else does."""
         return ()
@@ -151,7 +156,7 @@ class Part:
     tree: Node
     text: str
 
-    def holds(self, points: Array, domain: Domain) -> np.ndarray:
+    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
         """Truth values [n_points]."""
         with np.errstate(all="ignore"):
             columns = dict(zip(domain.coordinates, points.T, strict=True))
@@ -304,6 +309,11 @@ class OnFaces(Drawn):
 
     def faces_along(self, axis: int) -> tuple[Face, ...]:
         return tuple(face for face in self.faces if face.axis == axis)
+
+    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
+        return (
+            super().holds(points, domain) if self.only is None else self.only.holds(points, domain)
+        )
 
     def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
         return self.faces if self.only is None else ()
