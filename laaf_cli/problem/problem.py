@@ -42,6 +42,11 @@ class Term:
         return frozenset().union(*(fields(residual) for residual in self.residuals))
 
     @property
+    def unknowns(self) -> list[str]:
+        """The names of the unknowns that the residuals need, sorted."""
+        return sorted({field.unknown for field in self.fields})
+
+    @property
     def order(self) -> int:
         """The highest total order of a derivative."""
         return max((sum(field.orders) for field in self.fields), default=0)

@@ -66,6 +66,10 @@ class PointSet:
         return len(self.points) // (1 if self.combination is None else len(self.combination))
 
 
+EvaluateReference = Callable[[Array], Mapping[str, Array]]
+"""Points [n_points, d] → values [n_points] of a reference, by unknown."""
+
+
 class Region(ABC):
     """Where a term holds: how its points are drawn, and what a term there says of the solution.
 
@@ -100,6 +104,24 @@ class Region(ABC):
         them inside the domain; None where points are given.
         """
         return None
+
+    @property
+    def drawn(self) -> Drawn | None:
+        """The region, where a sampler draws its points; None where points are given."""
+        return None
+
+    @property
+    def given_arrays(self) -> tuple[Array, ...]:
+        """What was given, as from a file: points, values and weights; empty where points are
+        drawn.
+        """
+        return ()
+
+    def with_reference(
+        self, drawn: PointSet, evaluate: EvaluateReference, random: np.random.Generator
+    ) -> PointSet:
+        """The points that were drawn, with the values of the reference where those are observed."""
+        return drawn
 
     @property
     def points_per_residual(self) -> int:
@@ -141,6 +163,10 @@ class Drawn(Region):
 
     n_points: int
     sampler: str
+
+    @property
+    def drawn(self) -> Self:
+        return self
 
     def with_points(self, n_points: int, sampler: str) -> Self:
         return replace(self, n_points=n_points, sampler=sampler)
@@ -453,6 +479,12 @@ class Observed(Region):
     def n_points(self) -> int:  # type: ignore[override]
         return len(self.given)
 
+    @property
+    def given_arrays(self) -> tuple[Array, ...]:
+        weights = self.given.row_weights
+        arrays = (self.given.points, *self.given.symbols.values())
+        return arrays if weights is None else (*arrays, weights)
+
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         return self.given
 
@@ -466,8 +498,8 @@ class Sampled(Drawn):
     noise.
 
     targets: trees in the coordinates by unknown; None where the values are those of the reference,
-    which does not stand in the problem: `observe` is given them. noise: its standard deviation, as
-    a share of that of the values.
+    which does not stand in the problem: `with_reference` is given them. noise: its standard
+    deviation, as a share of that of the values.
     """
 
     targets: Mapping[str, Node] | None
@@ -487,6 +519,13 @@ class Sampled(Drawn):
                 for name, tree in self.targets.items()
             }
         return self.observe(points, values, random)
+
+    def with_reference(
+        self, drawn: PointSet, evaluate: EvaluateReference, random: np.random.Generator
+    ) -> PointSet:
+        if self.targets is not None:
+            return drawn
+        return self.observe(drawn.points, evaluate(drawn.points), random)
 
     def observe(
         self, points: Array, values: Mapping[str, Array], random: np.random.Generator

@@ -18,7 +18,7 @@ from laaf_cli.derivatives import MakeEngine, evaluate_together
 from laaf_cli.expression import Backend, Field
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
-from laaf_cli.problem import Interior, PointSet, Problem, Term, runs_back
+from laaf_cli.problem import PointSet, Problem, Term, runs_back
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import Balance, Resample
@@ -117,8 +117,7 @@ class Objective:
         self.equations = frozenset(
             name for name, term in self.terms.items() if term.kind == "equation"
         )
-        regions = [term.region for term in self.terms.values() if term.kind == "equation"]
-        self.interior = next((region for region in regions if isinstance(region, Interior)), None)
+        self.interior = next((self.terms[name].region.drawn for name in self.equations), None)
         self.runs_back = runs_back(problem.domain, problem.terms)
         self.n_changes = 0
         self.held_weights: dict[str, Tensor] | None = None
