@@ -535,7 +535,8 @@ class Sampled(Drawn):
         for name, value in values.items():
             noisy = value
             if self.noise > 0:
-                noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
+                with np.errstate(all="ignore"):  # what is not finite is told where it is trained
+                    noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
             symbols[f"{OBSERVED}{name}"] = noisy
         return PointSet(points=points, symbols=symbols)
 

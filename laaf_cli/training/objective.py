@@ -106,7 +106,9 @@ class Objective:
         self.constants = LearnedConstants(problem.learned).to(network.device)
         self.backend = Backend(
             module=torch,
-            array=lambda number: torch.full((), number, dtype=network.dtype, device=network.device),
+            array=lambda number: torch.full(
+                (), _within(network.dtype, number), dtype=network.dtype, device=network.device
+            ),
             functions=problem.functions,
         )
         self.points = dict(points)
@@ -388,6 +390,12 @@ class Objective:
                 squares = group.squares_at(part, fields, constants, self.backend)
                 found |= {name: float(_mean(each)) for name, each in squares.items()}
         return found
+
+
+def _within(dtype: torch.dtype, number: float) -> float:
+    """The number, or the infinity that a type makes of it, which torch refuses to fill in."""
+    is_held = abs(number) <= torch.finfo(dtype).max
+    return number if is_held else math.copysign(math.inf, number)
 
 
 def _mean(squares: Sequence[Tensor]) -> Tensor:

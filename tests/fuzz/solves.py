@@ -80,8 +80,6 @@ def examine(text: str) -> str | bool:
 def _examine(text: str) -> str:
     with _step("the plan"):
         plan = make_plan(Text("spec.yaml", text))
-    with _step("the check"):
-        inspect(plan)
     how = ""
     if plan.reference is not None:
         how = _solve_reference(plan, plan.reference)
@@ -89,6 +87,8 @@ def _examine(text: str) -> str:
             plan = replace(plan, reference=None)
         if plan.reference is None and plan.spec.data is not None and plan.spec.data.reference:
             return how
+    with _step("the check"):
+        inspect(plan)
     with _step("the training"):
         finished = execute(plan)
     with _step("the run file"), tempfile.TemporaryDirectory() as folder:
