@@ -74,10 +74,11 @@ def _plain(value: Any, key: str, depth: int = 0) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Integral):
-        if abs(value) > sys.float_info.max:
+        number = int(value)
+        if abs(number) > sys.float_info.max:
             what = f"{f'{key}: ' if key else ''}the number is too large"
             raise SpecError([Fault(what, None, "The largest is about 1.8e308.")])
-        return int(value)
+        return number
     if isinstance(value, Real):
         return float(value)
     kind = type(value).__name__
