@@ -1766,7 +1766,21 @@ def test_values_that_disagree_where_they_meet(
     assert plan_of(PLATE, *changes).problem.warnings == warnings
 
 
-# Each: an equation of u and v on x and t, and whether waves grow from a start with u.
+@pytest.mark.parametrize(
+    "equation",
+    [
+        "u_t = u_xx + where(x > 0.5, sqrt(x - 0.5), 0)",
+        "u_t = u_xx + where(x > 0, u_x/x, 0)",
+        "u_t = u_xx + log(u - 5*x)",
+        "u_t = u_xx/(1 + x)",
+    ],
+)
+def test_values_that_may_be_finite_are_not_refused(equation: str) -> None:
+    yaml = START.replace("u_t = u_xx", f'"{equation}"') + CONDITIONS
+    assert plan_of(yaml, "points.sampler=grid", "reference=none").problem.warnings == ()
+
+
+# Each: an equation of u on x, y and t, and whether waves grow from a start with u.
 GROWING = {
     "heat": ("u_t = u_xx", False),
     "heat that runs back": ("u_t = -0.1*u_xx", True),

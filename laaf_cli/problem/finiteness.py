@@ -39,7 +39,6 @@ MAX_POINTS = 1_000_000
 _HINTS = {
     "equation": "Change the formula, or the bounds of the domain.",
     "condition": "Change the formula, or let 'only' leave such points out.",
-    "data": "Change the formula of the target.",
 }
 
 
@@ -126,10 +125,8 @@ def _note(reader: Reader, term: Term, points: Array, n_points: int, *, is_transf
         for name, value in zip(reader.domain.coordinates, points[0], strict=True)
     )
     what += f" not finite at {place} ({len(points)} of {n_points} points)"
-    section = {"equation": "equations", "condition": "conditions"}.get(term.kind)
     if is_transform:
         hint = "Change it, or the bounds of the domain."
         reader.fault(("transform",), f"with this transform, {what}", hint, True)
     else:
-        path = (section, term.name) if section else ("data",)
-        reader.fault(path, what, _HINTS[term.kind], True)
+        reader.fault((f"{term.kind}s", term.name), what, _HINTS[term.kind], True)
