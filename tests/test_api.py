@@ -226,7 +226,7 @@ def test_settings_change_the_spec() -> None:
         ),
         (
             {"points": {"interior": "many"}},
-            "points.interior: 'interior' is a whole number, not 'many'\n"
+            "points.interior: 'interior' must be a whole number, not 'many'\n"
             "     |   interior: many\n     |             ^^^^",
         ),
         ({"seed": object()}, "seed: a spec holds numbers, texts, lists and mappings, not object"),

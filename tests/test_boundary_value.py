@@ -387,17 +387,16 @@ UNDETERMINED = (
 )
 CONTRADICTION = "the equations and conditions contradict each other, or have no smooth solution: however fine the resolution, "
 REFUSED = {
-    "no pin": (UNIT, "u_xx + u_yy = 0", "w: {where: boundary, equation: u_n = 0}", UNDETERMINED),
     "one end alone": ("{x: [0, 1]}", "u_xx = 1", "w: {where: x = 0, equation: u = 0}", UNDETERMINED),
     "three sides": (UNIT, "u_xx + u_yy = 1", "w: {where: [x = 0, x = 1, y = 0], equation: u = 0}", UNDETERMINED),
     "resonance": ("{x: [0, 1]}", "u_xx + pi**2*u = 1", "w: {where: boundary, equation: u = 0}", UNDETERMINED),
-    "nonlinear, no pin": ("{x: [0, 1]}", "u_xx + u_x**3 = 0", "w: {where: boundary, equation: u_x = 0}", UNDETERMINED),
+    "nonlinear, no level": ("{x: [0, 1]}", "u*u_xx + u_x**2 = 0", "w: {where: boundary, equation: u_x = 0}", UNDETERMINED),
     "two values": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u = 0}, a: {at: {x: 0}, equation: u = 1}", f"{CONTRADICTION}the condition 'w' is missed by 0.5"),
     "slightly two values": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u = 0}, a: {at: {x: 0}, equation: u = 2e-4}", f"{CONTRADICTION}the condition 'w' is missed by 0.0001"),
     "flux that does not fit": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u_n = 0}, a: {at: {x: 0}, equation: u = 1}", f"{CONTRADICTION}the condition 'w' is missed by 0.5"),
     "jump in the data": (UNIT, "u_xx + u_yy = 0", "a: {where: [x = 0, x = 1, y = 0], equation: u = 0}, b: {where: y = 1, equation: u = 1}", "the solution is not smooth enough for 24 modes along each coordinate: from one resolution to the next it still changes by 0.2 of its largest value"),
     "no solution": ("{x: [0, 1]}", "u_xx + 5*exp(u) = 0", "w: {where: boundary, equation: u = 0}", "Newton's iteration found no solution, neither from 0 nor from the smoothest functions that meet the conditions nor from 1 or -1"),
-    "not finite": ("{x: [0, 1]}", "u_xx = log(x - 0.5)", "w: {where: boundary, equation: u = 0}", "the equation 'e' is not finite at x = 0.001204"),
+    "not finite": ("{x: [0, 1]}", "u_xx = log(x - 0.5 - u**2)", "w: {where: boundary, equation: u = 0}", "the equation 'e' is not finite at x = 0.001204"),
 }  # fmt: skip
 
 
@@ -430,7 +429,7 @@ def test_refusals(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             "coordinates: {x: [0, 1]}\nunknowns: [u, v]\nequations: {e: u_xx = v_xx}\n"
-            "conditions: {w: {where: boundary, equation: [u = 0, v = 0]}}",
+            "conditions: {w: {where: boundary, equation: [u = 0, v = 0]}, n: {where: x = 0, equation: u_x = 0}}",
             "the equations do not determine a solution: 1 for 2 unknowns (u, v)",
         ),
     ],
@@ -455,9 +454,7 @@ def test_check_solves_nothing_and_sees_what_is_missing() -> None:
     fine = BoundaryValue(CASES["helmholtz"].problem)
     fine.check(CASES["helmholtz"].problem.domain)
     assert fine._found is None
-    open_ = Case(
-        UNIT, "u_xx + u_yy = 1", "w: {where: boundary, equation: u_n = 0}", product
-    ).problem
+    open_ = Case(UNIT, "x*u_x + y*u_y = u", "w: {where: x = 0, equation: u = 0}", product).problem
     with pytest.raises(ReferenceRefusedError, match="the conditions do not determine the solution"):
         BoundaryValue(open_).check(open_.domain)
 

@@ -194,7 +194,7 @@ def test_faults_of_the_command_line_point_at_it(laaf: Laaf) -> None:
     done = laaf("check", "burgers", "--set", "network.hidden=[20,twenty]")
     assert done.code == ExitCode.SPEC
     assert done.err == (
-        "error: command line:1:26: 'hidden.1' is a whole number, not 'twenty'\n"
+        "error: command line:1:26: 'hidden.1' must be a whole number, not 'twenty'\n"
         "   1 | --set network.hidden=[20,twenty]\n"
         "     |                          ^^^^^^\n"
     )

@@ -72,6 +72,105 @@ spec.yaml:3:1: 2 equations stand for 1 unknown
      | ^^^^^^^^^
 More equations than unknowns contradict each other, in general.
 
+== a learned constant and no data
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+learn: {k: {start: 1}}
+equations: {heat: u_t = k*u_xx}
+conditions: {start: {where: t = 0, equation: u = 0}, walls: {where: boundary, equation: u = 0}}
+--
+spec.yaml:3:9: nothing determines the learned constant 'k'
+   3 | learn: {k: {start: 1}}
+     |         ^
+The conditions are as many as the equations need for any value of it: add what was measured, data: {file: FILE}, or one condition more.
+
+== a learned field and no data
+coordinates: {x: [0, 1]}
+unknowns: [u, q]
+equations: {rod: u_xx = q}
+conditions: {walls: {where: boundary, equation: u = 0}}
+--
+spec.yaml:3:1: 1 equation stands for 2 unknowns, and there are no data
+   3 | equations: {rod: u_xx = q}
+     | ^^^^^^^^^
+Add an equation, or what was measured: data: {file: FILE}.
+
+== a pressure without a level
+coordinates: {x: [0, 1], y: [0, 1], t: [0, 1]}
+unknowns: [u, v, p]
+equations: {a: u_t + p_x = laplacian(u), b: v_t + p_y = laplacian(v), c: u_x + v_y = 0}
+conditions:
+  start: {where: t = 0, equation: [u = 0, v = 0]}
+  walls: {where: boundary, equation: [u = 0, v = 0]}
+  flux: {periodic: x, equation: p}
+--
+spec.yaml:2:18: only derivatives of 'p' are given, so that any constant may be added to it
+   2 | unknowns: [u, v, p]
+     |                  ^
+Give it a value, as in conditions: {level: {at: {x: 0, y: 0}, equation: p = 0}}.
+
+== two fluxes and no value
+coordinates: {x: [0, 1]}
+unknowns: [u]
+equations: {rod: u_xx = 0}
+conditions: {ends: {where: boundary, equation: u_x = 1}}
+--
+spec.yaml:2:12: only derivatives of 'u' are given, so that any constant may be added to it
+   2 | unknowns: [u]
+     |            ^
+Give it a value, as in conditions: {level: {at: {x: 0}, equation: u = 0}}.
+
+== heat that runs back in time
+coordinates: {x: [0, 1], t: [0, 2]}
+unknowns: [u]
+equations: {heat: u_t = -u_xx}
+conditions: {start: {where: t = 0, equation: u = 0}, walls: {where: boundary, equation: u = 0}}
+--
+spec.yaml:3:13: the equation 'heat' has no solution from its start: the shorter waves along 'x' are, the faster they grow
+   3 | equations: {heat: u_t = -u_xx}
+     |             ^^^^
+Change the sign of u_xx, or let the conditions in time stand at the other end: where: t = 2.
+
+=+ heat with a condition at the end
+conditions: {last: {where: t = 1, equation: u = 0}, walls: {where: boundary, equation: u = 0}}
+--
+spec.yaml:3:13: the equation 'heat' has no solution from its end: the shorter waves along 'x' are, the faster they grow
+   3 | equations: {heat: u_t = u_xx}
+     |             ^^^^
+Change the sign of u_xx, or let the conditions in time stand at the other end: where: t = 0.
+
+=+ a start without values everywhere
+conditions:
+  start: {where: t = 0, equation: u = sqrt(x - 0.5), points: 4}
+  walls: {where: boundary, equation: u = 0}
+points: {sampler: grid}
+--
+spec.yaml:5:3: condition 'start' is not finite at x = 0, t = 0 (2 of 4 points)
+   5 |   start: {where: t = 0, equation: u = sqrt(x - 0.5), points: 4}
+     |   ^^^^^
+Change the formula, or let 'only' leave such points out.
+
+== an equation that divides by a coordinate
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+equations: {heat: u_t = u_xx + u_x/x}
+conditions: {start: {where: t = 0, equation: u = 0}, walls: {where: boundary, equation: u = 0}}
+points: {sampler: grid, interior: 16}
+--
+spec.yaml:3:13: equation 'heat' is not finite at x = 0, t = 0 (4 of 16 points)
+   3 | equations: {heat: u_t = u_xx + u_x/x}
+     |             ^^^^
+Change the formula, or the bounds of the domain.
+
+=+ a transform without a value at the start
+transform: {u: log(t)*net}
+points: {sampler: grid}
+--
+spec.yaml:4:1: with this transform, equation 'heat' is not finite at x = 0, t = 0 (100 of 10000 points)
+   4 | transform: {u: log(t)*net}
+     | ^^^^^^^^^
+Change it, or the bounds of the domain.
+
 =+ no condition at the start
 conditions: {walls: {where: boundary, equation: u = 0}}
 --
@@ -1602,7 +1701,6 @@ WARNINGS = {
         ["conditions.walls={where: x = 0, equation: [u = 0, v = 0]}", "conditions.other={where: x = 1, equation: u = 0}"],
         ("Only 1 of 2 conditions stands on the faces of x for 'v'.",),
     ),
-    "fewer equations than unknowns": (["equations={a: u_t = v_xx + v_t + u_xx}"], ("Only 1 equation stands for 2 unknowns.",)),
     "data may stand for what is missing": (
         ["conditions.start.equation=u = 0", "data={target: {u: x, v: x}, points: 9}"],
         (),
@@ -1625,6 +1723,95 @@ WARNINGS = {
 @pytest.mark.parametrize(("changes", "warnings"), WARNINGS.values(), ids=WARNINGS)
 def test_warnings_of_what_may_be_missing(changes: list[str], warnings: tuple[str, ...]) -> None:
     assert plan_of(SYSTEM, *changes).problem.warnings == warnings
+
+
+PLATE = """
+coordinates: {x: [0, 2], y: [0, 1]}
+unknowns: [u]
+equations: {steady: u_xx + u_yy = 0}
+conditions:
+  lid: {where: y = 1, equation: u = 1}
+  walls: {where: [x = 0, x = 2, y = 0], equation: u = 0}
+reference: none
+"""
+JUMPS_SENTENCE = " The solution jumps there, which costs accuracy."
+IN_BOTH_CORNERS = (
+    "'lid' and 'walls' disagree where they meet: u = 1 and 0 at x = 0, y = 1; u = 1 and 0 at x = 2, y = 1."
+    + JUMPS_SENTENCE,
+)
+ROD = ["coordinates={x: [0, 2], t: [0, 1]}", "equations.steady=u_t = u_xx"]
+
+# Each: what is changed in PLATE, and the warnings that it then gets.
+CORNERS = {
+    "a hot lid": ([], IN_BOTH_CORNERS),
+    "written otherwise": (["conditions.lid.equation=3*u/(1 + x) = 3/(1 + x)", "conditions.walls.equation=x*y = u + x*y"], IN_BOTH_CORNERS),
+    "in one corner": (["conditions.lid.equation=u = sin(pi*x/4)"], (f"'lid' and 'walls' disagree where they meet: u = 1 and 0 at x = 2, y = 1.{JUMPS_SENTENCE}",)),
+    "that vanishes up to rounding": (["conditions.lid.equation=u = sin(pi*x/2)"], ()),
+    "that vanishes nearly": (["conditions.lid.equation=u = exp(-20*(x - 1)**2)"], ()),
+    "at the same value": (["conditions.walls.equation=u = 1"], ()),
+    "of which a part is hot": (["conditions.lid={where: y = 1, only: x > 0.5 and x < 1.5, equation: u = 1}"], ()),
+    "a flux": (["conditions.lid.equation=u_y = 1"], ()),
+    "a loss": (["conditions.lid.equation=u + u_y = 1"], ()),
+    "no value of one sign": (["conditions.lid.equation=u**2 = 1"], ()),
+    "a learned value": (["conditions.lid.equation=u = k", "learn={k: {start: 1}}", "data={target: {u: y}, points: 9}"], ()),
+    "a start": ([*ROD, "conditions={start: {where: t = 0, equation: u = x}, walls: {where: boundary, equation: u = t}}"], (f"'start' and 'walls' disagree where they meet: u = 2 and 0 at x = 2, t = 0.{JUMPS_SENTENCE}",)),
+    "in space alone": (["coordinates.z=[0, 1]", "equations.steady=laplacian(u) = 0", "conditions.walls.where=[x = 0, x = 2, y = 0, z = 0, z = 1]", "conditions.lid.equation=u = z*(1 - z)*(2 - x)"], (f"'lid' and 'walls' disagree where they meet: u = 0.375 and 0 at x = 0, y = 1, z = 0.25; u = 0.5 and 0 at x = 0, y = 1, z = 0.5, and elsewhere.{JUMPS_SENTENCE}",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "warnings"), CORNERS.values(), ids=CORNERS)
+def test_values_that_disagree_where_they_meet(
+    changes: list[str], warnings: tuple[str, ...]
+) -> None:
+    assert plan_of(PLATE, *changes).problem.warnings == warnings
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        "u_t = u_xx + where(x > 0.5, sqrt(x - 0.5), 0)",
+        "u_t = u_xx + where(x > 0, u_x/x, 0)",
+        "u_t = u_xx + log(u - 5*x)",
+        "u_t = u_xx/(1 + x)",
+    ],
+)
+def test_values_that_may_be_finite_are_not_refused(equation: str) -> None:
+    yaml = START.replace("u_t = u_xx", f'"{equation}"') + CONDITIONS
+    assert plan_of(yaml, "points.sampler=grid", "reference=none").problem.warnings == ()
+
+
+# Each: an equation of u on x, y and t, and whether waves grow from a start with u.
+GROWING = {
+    "heat": ("u_t = u_xx", False),
+    "heat that runs back": ("u_t = -0.1*u_xx", True),
+    "with a coefficient of one sign": ("x + u_t = -D((1 + u**2)*u_x, x)", True),
+    "with a coefficient of two signs": ("u_t = (x - 0.5)*u_xx", False),
+    "with an unknown sign": ("u_t = u*u_xx", False),
+    "short waves are damped": ("u_t = -u_xx - u_xxxx", False),
+    "a beam of heat": ("u_t = u_xxxx", True),
+    "waves": ("u_tt = u_xx", False),
+    "Laplace's equation from a start": ("u_tt = -u_xx", True),
+    "dispersion": ("u_t = u_xxx - u_xx", False),
+    "of a rate": ("u_t - u_xxt = u_xx", False),
+    "a plane, back along y alone": ("u_t = u_xx - u_yy", True),
+}
+
+
+@pytest.mark.parametrize(("equation", "grows"), GROWING.values(), ids=GROWING)
+def test_waves_that_grow_without_bound(equation: str, grows: bool) -> None:
+    yaml = f"""
+coordinates: {{x: [0, 1], y: [0, 1], t: [0, 1]}}
+unknowns: [u]
+equations: {{e: "{equation}"}}
+conditions: {{start: {{where: t = 0, equation: u = 0}}, walls: {{where: [x = 0, x = 1, y = 0, y = 1], equation: u = 0}}}}
+reference: none
+"""
+    if "yy" not in equation:
+        yaml = yaml.replace("y: [0, 1], ", "").replace(", y = 0, y = 1", "")
+    if grows:
+        assert "from its start: the shorter waves along" in message(yaml)
+    else:
+        plan_of(yaml)
 
 
 VALUES = ["", "~", "true", "3", "-1.5", "1e999", "u", "x = 0", "''", "[]", "{}", "[[]]", "[{}]", "{a: {b: {}}}", "[1, u]", "{x: 1}", "'(('", "u_xxxxx", "'\\0'", "ü", "a" * 3000, "(" * 200]  # fmt: skip

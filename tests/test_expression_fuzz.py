@@ -21,6 +21,7 @@ from typing import Any
 import expression_texts
 import expressions
 import pytest
+import solves
 import spec_texts
 import specs
 from campaign import SLOW_S, examine_all
@@ -28,6 +29,7 @@ from counting import counted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tripwire import TrippedError, armed
+from whole_specs import whole_spec
 
 from laaf_cli.errors import SpecError
 from laaf_cli.expression import ExpressionError, parse_equation, resolve
@@ -132,6 +134,17 @@ def test_the_first_of_the_long_scripts_keep_their_promises() -> None:
     assert of_specs.faults == []
     assert of_specs.n_accepted > 5
     assert of_specs.n_refused > 50
+
+
+@pytest.mark.filterwarnings("default")
+def test_whole_specs_are_solved_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solves, "STEP_S", math.inf)
+    monkeypatch.setattr(solves, "REFERENCE_S", 1.0)
+    randoms = [Random(f"0 {i}") for i in range(40)]  # noqa: S311 - not for secrets
+    tally = examine_all(map(whole_spec, randoms), solves.examine, lambda _: None, slow_s=math.inf)
+    assert tally.faults == []
+    assert tally.n_refused > 10
+    assert sum(n for ending, n in tally.endings.items() if ending.startswith("completed")) > 5
 
 
 def test_a_campaign_tells_what_breaks_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:

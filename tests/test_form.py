@@ -182,7 +182,6 @@ MET: dict[str, tuple[list[str], set[str]]] = {
     "an infinite slope": (["transform.u=sqrt(x - 1)*(3 - x)*net", "conditions.start.equation=u = 0"], {"walls"}),
     "small terms beside a large unknown": (["coordinates={x: [0, 1000], t: [0, 1.0e+6]}", "transform.u=x*(1000 - x)*(t + 1e-12)*net", "conditions.start={where: t = 0, equation: u = 0}", "conditions.walls.where=boundary"], {"walls"}),
     "large terms of which little is left": (["transform.u=1e9 + 1e-3*(t - 9)*net", "conditions.start.equation=u = 1e9"], set()),
-    "an infinite value": (["transform.u=log(t - 10)*net", "conditions.start.equation=u = 0"], set()),
 }  # fmt: skip
 
 

@@ -114,7 +114,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
             "coordinates: {x: [0, 1]}\nunknowns: [u]\nseed: x\n", encoding="utf-8-sig"
         ),
         3,
-        "mark.yaml:3:7: 'seed' is a whole number, not 'x'\n   3 | seed: x\n     |       ^",
+        "mark.yaml:3:7: 'seed' must be a whole number, not 'x'\n   3 | seed: x\n     |       ^",
     ),
 }
 

@@ -96,8 +96,8 @@ def test_grid_has_both_ends() -> None:
     ("change", "warning"),
     [
         (
-            "conditions.start={where: t = 20, equation: u = 0}",
-            "No condition stands at the start, t = 10.",
+            "equations.heat=u_tt = laplacian(u)",
+            "Only 1 of 2 conditions stands at the start, t = 10.",
         ),
         (
             "conditions.edge={where: [x = 2, y = -7, y = -6.5], equation: u = 0}",
@@ -107,7 +107,21 @@ def test_grid_has_both_ends() -> None:
 )
 def test_missing_conditions_are_warned_of(change: str, warning: str) -> None:
     assert warning in problem(SHIFTED, change).warnings
-    assert problem(SHIFTED).warnings == ()
+    assert problem(SHIFTED, "conditions.start.equation=u = 0").warnings == ()
+
+
+def test_what_misses_at_the_end_is_told_of_the_end() -> None:
+    end = "conditions.start.where=t = 20"
+    assert (
+        "Only 1 of 2 conditions stands at the end, t = 20."
+        in problem(SHIFTED, "equations.heat=u_tt = laplacian(u)", end).warnings
+    )
+    assert (
+        problem(
+            SHIFTED, "equations.heat=-u_t = laplacian(u)", end, "conditions.start.equation=u = 0"
+        ).warnings
+        == ()
+    )
 
 
 def test_constant_loss_by_hand() -> None:

@@ -25,7 +25,7 @@ def check_notation(node: Call, unknowns: tuple[str, ...], coordinates: tuple[str
         case Call(function="diff", arguments=(Symbol(name=unknown), Symbol(name=along), *rest)):
             times = [int(part.value) for part in rest if isinstance(part, Number)]
             if unknown in unknowns and along in coordinates and len(times) == len(rest) <= 1:
-                hint = f"Write {unknown}_{along * min([*times, 4])}." if times else ""
+                hint = f"Write {unknown}_{along * max(1, min(*times, 4))}." if times else ""
                 hint = hint or f"Write {unknown}_{along}."
                 raise fault("unknown function 'diff'", node.span, hint)
         case Call(function="/", arguments=(above, Symbol(name=below))):

@@ -10,6 +10,7 @@ from laaf_cli.problem.regions import (
     NORMAL,
     OBSERVED,
     AtPlace,
+    Drawn,
     IntegralOver,
     Interior,
     Observed,

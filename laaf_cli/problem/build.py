@@ -13,8 +13,10 @@ from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
 from laaf_cli.problem.conditions import read_conditions
+from laaf_cli.problem.corners import corner_warnings
 from laaf_cli.problem.determinacy import check_determinacy
 from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
+from laaf_cli.problem.finiteness import check_finite
 from laaf_cli.problem.form import (
     check_derivable,
     check_periodicity,
@@ -22,6 +24,7 @@ from laaf_cli.problem.form import (
     read_form,
     read_periodic,
 )
+from laaf_cli.problem.growth import check_growth
 from laaf_cli.problem.jumps import lost_jumps, with_fluxes
 from laaf_cli.problem.observations import read_data
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
@@ -132,7 +135,7 @@ class _Builder(Reader):
         met = met_conditions(self, trial, terms) if not self.faults else frozenset()
         if self.faults:
             return None
-        return Problem(
+        problem = Problem(
             title=self.spec.title,
             domain=self.domain,
             unknowns=tuple(self.spec.unknowns),
@@ -146,6 +149,8 @@ class _Builder(Reader):
             functions=self.python,
             warnings=warnings,
         )
+        check_finite(self, problem)
+        return problem
 
     def with_fluxes(self) -> tuple[RunSpec, dict[str, str]]:
         """The spec with the fluxes that its equations need, and their equations.
@@ -297,7 +302,8 @@ class _Builder(Reader):
                 low, high = 0.0, 1.0
             elif not low < high:
                 what = f"the lower bound of '{name}', {low:g}, is not below the upper, {high:g}"
-                self.fault(path, what)
+                hint = f"Write {name}: [{texts[1]}, {texts[0]}]." if high < low else ""
+                self.fault(path, what, hint)
                 low, high = 0.0, 1.0
             elif max(abs(low), abs(high)) > LARGEST or high - low < SHORTEST:
                 what = f"the range of '{name}', from {low:g} to {high:g}, is too "
@@ -430,7 +436,9 @@ class _Builder(Reader):
                     "Let it stand in an equation or a condition, or make it one of the constants."
                 )
                 self.fault(("learn", name), what, hint, True)
-        return check_determinacy(self, terms)
+        warnings = check_determinacy(self, terms)
+        check_growth(self, terms)
+        return (*warnings, *corner_warnings(self.domain, terms))
 
     def check_choices(self, choices: Choices) -> None:
         """Keys that name a row of a table name one that exists."""

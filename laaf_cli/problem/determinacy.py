@@ -24,6 +24,7 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     if not equations:
         return ()
     is_free = any(not term.region.is_at_bounds for term in terms if term.kind != "equation")
+    has_more = is_free or bool(reader.spec.transform)
     warnings: list[str] = []
     for axis in range(reader.domain.dimension):
         if axis in reader.domain.periodic:
@@ -32,11 +33,14 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
         held = [(term, face) for term in terms for face in term.region.faces_along(axis)]
         if not paired and not is_free and not _check_missing(reader, equations, held, axis):
             warnings += _too_few(reader, equations, held, axis)
+        faces = [*held, *((term, None) for term in paired)]
+        has_more |= _has_more(reader, equations, faces, axis)
         if not reader.spec.learn and len(equations) >= len(reader.scope.unknowns):
-            _check_too_many(reader, equations, [*held, *((term, None) for term in paired)], axis)
-    if len(equations) < len(reader.scope.unknowns) and not is_free:
-        stand = "1 equation stands" if len(equations) == 1 else f"{len(equations)} equations stand"
-        warnings.append(f"Only {stand} for {len(reader.scope.unknowns)} unknowns.")
+            _check_too_many(reader, equations, faces, axis)
+    if not reader.faults:
+        if not has_more:
+            _check_found(reader, equations)
+        _check_levels(reader, equations, terms)
     return tuple(warnings)
 
 
@@ -104,6 +108,63 @@ def _too_few(
                 else f"Only {count} of {needed} conditions stand{'s' * (count == 1)}"
             )
             yield f"{few} {where}{whose}."
+
+
+def _has_more(
+    reader: Reader, equations: Sequence[Term], held: Sequence[tuple[Term, Face | None]], axis: int
+) -> bool:
+    """Whether conditions along an axis may be more than the equations need, and so determine
+    something else.
+    """
+    allowed = sum(_needed(equations, axis, unknown) for unknown in reader.scope.unknowns)
+    count = sum(
+        len(term.residuals) if face else min(len(term.residuals), allowed) for term, face in held
+    )
+    return count > allowed or any(term.region.is_part_of_faces for term, _ in held)
+
+
+def _check_found(reader: Reader, equations: Sequence[Term]) -> None:
+    """Notes learned constants, and unknowns beyond the equations, as faults: all conditions are
+    taken by the orders of the equations.
+    """
+    n_unknowns, n_equations = len(reader.scope.unknowns), len(equations)
+    if n_equations < n_unknowns:
+        stand = "1 equation stands" if n_equations == 1 else f"{n_equations} equations stand"
+        what = f"{stand} for {n_unknowns} unknowns, and there are no data"
+        hint = "Add an equation, or what was measured: data: {file: FILE}."
+        reader.fault(("equations",), what, hint, True)
+    for name in reader.spec.learn:
+        what = f"nothing determines the learned constant '{name}'"
+        hint = (
+            "The conditions are as many as the equations need for any value of it: add what was "
+            "measured, data: {file: FILE}, or one condition more."
+        )
+        reader.fault(("learn", name), what, hint, True)
+
+
+def _check_levels(reader: Reader, equations: Sequence[Term], terms: Sequence[Term]) -> None:
+    """Notes unknowns as faults that stand nowhere but in derivatives and differences: adding a
+    constant to them changes nothing.
+    """
+    domain = reader.domain
+    for i, name in enumerate(reader.scope.unknowns):
+        held = {field for term in equations for field in term.fields if field.unknown == name}
+        valued = {
+            field
+            for term in terms
+            if term.region.paired_axis is None
+            for field in term.fields
+            if field.unknown == name and not any(field.orders)
+        }
+        if not held or valued or name in reader.spec.transform:
+            continue
+        time = domain.time_axis
+        is_evolving = time is not None and any(field.orders[time] for field in held)
+        axes = range(domain.dimension) if is_evolving else domain.space
+        place = ", ".join(f"{domain.coordinates[axis]}: {domain.lower[axis]:g}" for axis in axes)
+        what = f"only derivatives of '{name}' are given, so that any constant may be added to it"
+        level = f"{{level: {{at: {{{place}}}, equation: {name} = 0}}}}"
+        reader.fault(("unknowns", i), what, f"Give it a value, as in conditions: {level}.")
 
 
 def _check_too_many(

@@ -32,9 +32,19 @@ class Term:
     weight: float
 
     @property
+    def stream(self) -> str:
+        """The name of the random stream of its points."""
+        return "interior" if self.kind == "equation" else f"{self.kind} {self.name}"
+
+    @property
     def fields(self) -> frozenset[Field]:
         """The unknowns and derivatives that the residuals need."""
         return frozenset().union(*(fields(residual) for residual in self.residuals))
+
+    @property
+    def unknowns(self) -> list[str]:
+        """The names of the unknowns that the residuals need, sorted."""
+        return sorted({field.unknown for field in self.fields})
 
     @property
     def order(self) -> int:
@@ -136,8 +146,8 @@ class Problem:
         drawn: dict[str, PointSet] = {}
         points = {}
         for term in self.trained_terms:
-            stream = "interior" if term.kind == "equation" else f"{term.kind} {term.name}"
-            if stream not in drawn:
-                drawn[stream] = term.region.draw(self.domain, random_stream(seed, purpose, stream))
-            points[term.name] = drawn[stream]
+            if term.stream not in drawn:
+                random = random_stream(seed, purpose, term.stream)
+                drawn[term.stream] = term.region.draw(self.domain, random)
+            points[term.name] = drawn[term.stream]
         return points

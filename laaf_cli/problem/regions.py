@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Node, evaluate
@@ -65,6 +66,10 @@ class PointSet:
         return len(self.points) // (1 if self.combination is None else len(self.combination))
 
 
+EvaluateReference = Callable[[Array], Mapping[str, Array]]
+"""Points [n_points, d] → values [n_points] of a reference, by unknown."""
+
+
 class Region(ABC):
     """Where a term holds: how its points are drawn, and what a term there says of the solution.
 
@@ -101,6 +106,24 @@ class Region(ABC):
         return None
 
     @property
+    def drawn(self) -> Drawn | None:
+        """The region, where a sampler draws its points; None where points are given."""
+        return None
+
+    @property
+    def given_arrays(self) -> tuple[Array, ...]:
+        """What was given, as from a file: points, values and weights; empty where points are
+        drawn.
+        """
+        return ()
+
+    def with_reference(
+        self, drawn: PointSet, evaluate: EvaluateReference, random: np.random.Generator
+    ) -> PointSet:
+        """The points that were drawn, with the values of the reference where those are observed."""
+        return drawn
+
+    @property
     def points_per_residual(self) -> int:
         """How many points one residual takes."""
         return 1
@@ -118,6 +141,10 @@ class Region(ABC):
     def faces_along(self, axis: int) -> tuple[Face, ...]:
         """The faces of an axis on which a term holds, or on a part of which it does."""
         return ()
+
+    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
+        """At which points of its faces a term holds, [n_points]."""
+        return np.ones(len(points), dtype=bool)
 
     def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
         """The faces that make up the region; none where something else does."""
@@ -137,6 +164,10 @@ class Drawn(Region):
     n_points: int
     sampler: str
 
+    @property
+    def drawn(self) -> Self:
+        return self
+
     def with_points(self, n_points: int, sampler: str) -> Self:
         return replace(self, n_points=n_points, sampler=sampler)
 
@@ -151,7 +182,7 @@ class Part:
     tree: Node
     text: str
 
-    def holds(self, points: Array, domain: Domain) -> np.ndarray:
+    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
         """Truth values [n_points]."""
         with np.errstate(all="ignore"):
             columns = dict(zip(domain.coordinates, points.T, strict=True))
@@ -305,6 +336,11 @@ class OnFaces(Drawn):
     def faces_along(self, axis: int) -> tuple[Face, ...]:
         return tuple(face for face in self.faces if face.axis == axis)
 
+    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
+        return (
+            super().holds(points, domain) if self.only is None else self.only.holds(points, domain)
+        )
+
     def whole_faces(self, domain: Domain) -> tuple[Face, ...]:
         return self.faces if self.only is None else ()
 
@@ -443,6 +479,12 @@ class Observed(Region):
     def n_points(self) -> int:  # type: ignore[override]
         return len(self.given)
 
+    @property
+    def given_arrays(self) -> tuple[Array, ...]:
+        weights = self.given.row_weights
+        arrays = (self.given.points, *self.given.symbols.values())
+        return arrays if weights is None else (*arrays, weights)
+
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         return self.given
 
@@ -456,8 +498,8 @@ class Sampled(Drawn):
     noise.
 
     targets: trees in the coordinates by unknown; None where the values are those of the reference,
-    which does not stand in the problem: `observe` is given them. noise: its standard deviation, as
-    a share of that of the values.
+    which does not stand in the problem: `with_reference` is given them. noise: its standard
+    deviation, as a share of that of the values.
     """
 
     targets: Mapping[str, Node] | None
@@ -478,6 +520,13 @@ class Sampled(Drawn):
             }
         return self.observe(points, values, random)
 
+    def with_reference(
+        self, drawn: PointSet, evaluate: EvaluateReference, random: np.random.Generator
+    ) -> PointSet:
+        if self.targets is not None:
+            return drawn
+        return self.observe(drawn.points, evaluate(drawn.points), random)
+
     def observe(
         self, points: Array, values: Mapping[str, Array], random: np.random.Generator
     ) -> PointSet:
@@ -486,7 +535,8 @@ class Sampled(Drawn):
         for name, value in values.items():
             noisy = value
             if self.noise > 0:
-                noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
+                with np.errstate(all="ignore"):  # what is not finite is told where it is trained
+                    noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
             symbols[f"{OBSERVED}{name}"] = noisy
         return PointSet(points=points, symbols=symbols)
 

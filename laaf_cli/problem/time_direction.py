@@ -14,14 +14,18 @@ def runs_back(domain: Domain, terms: Sequence[Term], unknown: str | None = None)
     """Whether conditions on an unknown, or on any, stand at the end of time and none at the start,
     as those of prices before expiry and of adjoint equations.
     """
-    ends = {
+    return time_ends(domain, terms, unknown) == {True}
+
+
+def time_ends(domain: Domain, terms: Sequence[Term], unknown: str | None = None) -> set[bool]:
+    """The ends of time, True for the last, at which conditions on an unknown, or on any, stand."""
+    return {
         face.upper
         for term in terms
         for face in term.region.whole_faces(domain)
         if face.axis == domain.time_axis
         and any(unknown in (None, field.unknown) for field in term.fields)
     }
-    return ends == {True}
 
 
 def reversed_in_time(problem: Problem) -> Problem:

@@ -10,7 +10,7 @@ import numpy as np
 
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import FUSED
-from laaf_cli.problem import Observed, Problem
+from laaf_cli.problem import Problem
 from laaf_cli.references import Reference
 from laaf_cli.spec import RunSpec
 
@@ -52,12 +52,7 @@ def make_hashes(
     stated["observed"] = [
         hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
         for term in problem.terms
-        if isinstance(term.region, Observed)
-        for values in (
-            term.region.given.points,
-            *term.region.given.symbols.values(),
-            *([] if term.region.given.row_weights is None else [term.region.given.row_weights]),
-        )
+        for values in term.region.given_arrays
     ]
     if run_spec.data is not None and run_spec.data.reference:
         stated["reference"] = [spec["reference"], reference.fingerprint if reference else ""]

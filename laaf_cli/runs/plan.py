@@ -5,14 +5,15 @@ starts.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
+from laaf_cli.arrays import Array
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
 from laaf_cli.errors import Fault, SpecError
@@ -21,7 +22,7 @@ from laaf_cli.network.devices import torch_device
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
-from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, Sampled, build, python_functions
+from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, build, python_functions
 from laaf_cli.references import (
     AUTO,
     NO_REFERENCE,
@@ -223,22 +224,13 @@ class Plan:
         them.
         """
         points = self.problem.draw_points(self.spec.seed)
+        if self.reference is None:
+            return points
+        observed = {term.name: term.unknowns for term in self.problem.terms}
         for term in self.problem.trained_terms:
-            if (
-                isinstance(term.region, Sampled)
-                and term.region.targets is None
-                and self.reference is not None
-            ):
-                places = points[term.name].points
-                values = self.reference.evaluate(places).fields
-                observed = {
-                    field.unknown: values[field.unknown]
-                    for own in self.problem.terms
-                    if own.name == term.name
-                    for field in own.fields
-                }
-                random = random_stream(self.spec.seed, "noise", term.name)
-                points[term.name] = term.region.observe(places, observed, random)
+            evaluate = partial(_values, self.reference, observed[term.name])
+            random = random_stream(self.spec.seed, "noise", term.name)
+            points[term.name] = term.region.with_reference(points[term.name], evaluate, random)
         return points
 
     def make_objective(self, network: Mlp, points: Mapping[str, PointSet]) -> Objective:
@@ -274,6 +266,12 @@ class Plan:
         override = Override.from_assignment(f"seed={seed}")
         spec = self.spec.model_copy(update={"seed": seed})
         return replace(self, spec=spec, overrides=(*self.overrides, override))
+
+
+def _values(reference: Reference, unknowns: Iterable[str], points: Array) -> dict[str, Array]:
+    """Those of a reference at points, by unknown."""
+    found = reference.evaluate(points).fields
+    return {name: found[name] for name in unknowns}
 
 
 def make_plan(

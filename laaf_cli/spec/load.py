@@ -240,7 +240,7 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
     if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and is_float)):
         is_whole = is_float and value.data.is_integer()
         hint = f"Write {int(value.data)}." if is_whole else ""
-        return Fault(f"'{name}' is a whole number, not {given}", value.mark, hint)
+        return Fault(f"'{name}' must be a whole number, not {given}", value.mark, hint)
     limits = {
         key: f"{limit:,.15g}" if isinstance(limit, float) else f"{limit:,}"
         for key, limit in context.items()
@@ -257,7 +257,7 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
 
 _SENTENCES = {
     "string_type": "'{name}' is {form}, not {given}",
-    "int_type": "'{name}' is a whole number, not {given}",
+    "int_type": "'{name}' must be a whole number, not {given}",
     "float_type": "'{name}' is a number, not {given}",
     "bool_type": "'{name}' is true or false, not {given}",
     "dict_type": "'{name}' is a mapping (key: value), not {given}",
@@ -386,6 +386,10 @@ def _unknown_key(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
             annotation = get_args(annotation)[-1]
     known = list(_bare(annotation).model_fields)
     where = f" in '{_name(root, path[:-1])}'" if len(path) > 1 else ""
+    faces = root.locate(path[:-1]).child("where")
+    if "=" in key and faces is not None and isinstance(faces.data, str):
+        hint = f"Several faces stand in brackets: where: [{faces.data}, {key}]."
+        return Fault(f"unknown key {shown(key)}{where}", mark, hint)
     hint = did_you_mean(key, known) or f"Keys: {listed(known)}."
     return Fault(f"unknown key {shown(key)}{where}", mark, hint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import yaml
 
 from laaf_cli.errors import Fault, SpecError
-from laaf_cli.spec.source import Text, read_scalar
+from laaf_cli.spec.source import MAX_NESTING, Text, read_scalar
+from laaf_cli.text import printable
 
 
 def text_of(keys: Mapping[str, Any], name: str = "") -> Text:
@@ -26,13 +28,12 @@ def text_of(keys: Mapping[str, Any], name: str = "") -> Text:
     Raises:
         SpecError: a value is of another type.
     """
-    title = re.sub(r"[^a-z0-9]+", "-", str(keys.get("title", "")).lower()).strip("-")
-    content = yaml.dump(
-        _plain(keys, ""), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf
-    )
+    plain = _plain(keys, "")
+    title = re.sub(r"[^a-z0-9]+", "-", str(plain.get("title", "")).lower()).strip("-")
+    content = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
     keys_by_line = [""] * (content.count("\n") + 1)
     for line, key in _keys(yaml.compose(content, yaml.SafeLoader), ""):
-        keys_by_line[line:] = [key] * (len(keys_by_line) - line)
+        keys_by_line[line:] = [printable(key)] * (len(keys_by_line) - line)
     return Text(name or title[:60] or "problem", content, keys=tuple(keys_by_line))
 
 
@@ -55,22 +56,29 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 _Dumper.add_representer(str, _represent_text)
 
 
-def _plain(value: Any, key: str) -> Any:
-    """The value as YAML knows it; key: its place, for the fault of another type."""
+def _plain(value: Any, key: str, depth: int = 0) -> Any:
+    """The value as YAML knows it; key: its place, for the fault of another type, depth: of it."""
+    if depth > MAX_NESTING:  # a list may hold itself
+        raise SpecError([Fault(f"{key}: nested more than {MAX_NESTING} levels deep")])
     if isinstance(value, Mapping):
         return {
-            str(name): _plain(item, f"{key}.{name}".lstrip(".")) for name, item in value.items()
+            str(name): _plain(item, f"{key}.{name}".lstrip("."), depth + 1)
+            for name, item in value.items()
         }
     if hasattr(value, "tolist"):  # NumPy, torch
-        return _plain(value.tolist(), key)
+        return _plain(value.tolist(), key, depth)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(item, f"{key}.{i}".lstrip(".")) for i, item in enumerate(value)]
+        return [_plain(item, f"{key}.{i}".lstrip("."), depth + 1) for i, item in enumerate(value)]
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Integral):
-        return int(value)
+        number = int(value)
+        if abs(number) > sys.float_info.max:
+            what = f"{f'{key}: ' if key else ''}the number is too large"
+            raise SpecError([Fault(what, None, "The largest is about 1.8e308.")])
+        return number
     if isinstance(value, Real):
         return float(value)
     kind = type(value).__name__

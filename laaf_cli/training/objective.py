@@ -18,7 +18,7 @@ from laaf_cli.derivatives import MakeEngine, evaluate_together
 from laaf_cli.expression import Backend, Field
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
-from laaf_cli.problem import Interior, PointSet, Problem, Term, runs_back
+from laaf_cli.problem import PointSet, Problem, Term, runs_back
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import Balance, Resample
@@ -106,7 +106,9 @@ class Objective:
         self.constants = LearnedConstants(problem.learned).to(network.device)
         self.backend = Backend(
             module=torch,
-            array=lambda number: torch.full((), number, dtype=network.dtype, device=network.device),
+            array=lambda number: torch.full(
+                (), _within(network.dtype, number), dtype=network.dtype, device=network.device
+            ),
             functions=problem.functions,
         )
         self.points = dict(points)
@@ -117,8 +119,7 @@ class Objective:
         self.equations = frozenset(
             name for name, term in self.terms.items() if term.kind == "equation"
         )
-        regions = [term.region for term in self.terms.values() if term.kind == "equation"]
-        self.interior = next((region for region in regions if isinstance(region, Interior)), None)
+        self.interior = next((self.terms[name].region.drawn for name in self.equations), None)
         self.runs_back = runs_back(problem.domain, problem.terms)
         self.n_changes = 0
         self.held_weights: dict[str, Tensor] | None = None
@@ -389,6 +390,12 @@ class Objective:
                 squares = group.squares_at(part, fields, constants, self.backend)
                 found |= {name: float(_mean(each)) for name, each in squares.items()}
         return found
+
+
+def _within(dtype: torch.dtype, number: float) -> float:
+    """The number, or the infinity that a type makes of it, which torch refuses to fill in."""
+    is_held = abs(number) <= torch.finfo(dtype).max
+    return number if is_held else math.copysign(math.inf, number)
 
 
 def _mean(squares: Sequence[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.problem import Domain, Interior
+from laaf_cli.problem import Domain, Drawn
 from laaf_cli.spec import Resample
 
 
@@ -25,7 +25,7 @@ class Renewal:
     """
 
     settings: Resample
-    region: Interior
+    region: Drawn
     domain: Domain
     present: Array
     residual_size: Callable[[Array], Array]

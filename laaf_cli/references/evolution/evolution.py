@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from laaf_cli.arrays import Array
+from laaf_cli.expression import ExpressionError
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.collocation import ChebyshevAxis
 from laaf_cli.references.evolution.forcing import Forcing
@@ -70,7 +71,11 @@ class Evolution(Reference):
 
     def _solved(self, watch: Watch) -> tuple[Solution, Solution]:
         if self.solutions is None:
-            self.solutions = converged(self.form, MOST_WORK, watch)
+            try:
+                self.solutions = converged(self.form, MOST_WORK, watch)
+            except ExpressionError as error:
+                why = f"the derivatives of the equations cannot be formed: {error.faults[0].what}"
+                raise ReferenceRefusedError(why) from None
         return self.solutions
 
     def evaluate(self, points: Array) -> ReferenceValues:

@@ -1,0 +1,119 @@
+"""Values of one unknown that are given on two faces and differ where the faces meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, functions, nodes, symbols
+from laaf_cli.expression.functions import TABLE
+from laaf_cli.problem.domain import Domain, Face, grid_points
+from laaf_cli.problem.problem import Term
+
+N_ALONG = 5
+"""Points along each coordinate of an edge."""
+
+N_ON_FACE = 50
+"""Points of a face, at which the size of its values is told."""
+
+SMALL = 1e-4
+"""A difference below this share of the largest value is none: as of a wave that is cut off."""
+
+MAX_WORK = 50_000
+"""Operations of formulas after which no more faces are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    """A condition on an unknown itself on a face."""
+
+    term: Term
+    face: Face
+    unknown: str
+    residual: Node
+
+    def values(self, points: Array, domain: Domain) -> Array:
+        """The value that it gives at points [n, d] of its face, NaN where it gives none or does
+        not hold.
+        """
+        columns = dict(zip(domain.coordinates, points.T, strict=True))
+        field = Field(self.unknown, (0,) * domain.dimension)
+        with np.errstate(all="ignore"):
+            zero, one, two = (
+                np.broadcast_to(
+                    evaluate(self.residual, columns, {field: np.full(len(points), u)}, NUMPY),
+                    len(points),
+                )
+                for u in (0.0, 1.0, 2.0)
+            )
+            size = np.abs(zero) + np.abs(one) + np.abs(two)
+            is_linear = np.abs(two - 2 * one + zero) <= 1e-9 * size
+            holds = self.term.region.holds(points, domain)
+            return np.where(is_linear & holds, zero / (zero - one) + 0.0, np.nan)
+
+
+def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
+    """A sentence for each pair of conditions that give an unknown two values where they meet."""
+    random = np.random.default_rng(0)
+    given, work = [*_given(domain, terms)], 0
+    scales: list[float] = []
+    for each in given:
+        points = domain.from_unit(random.random((N_ON_FACE, domain.dimension)))
+        points[:, each.face.axis] = each.face.value
+        sizes = np.abs(each.values(points, domain))
+        scales.append(float(np.max(sizes, where=np.isfinite(sizes), initial=0.0)))
+    found: dict[tuple[str, str, str], list[tuple[Array, float, float]]] = {}
+    for (one, scale), (other, other_scale) in combinations(zip(given, scales, strict=True), 2):
+        if one.unknown != other.unknown or one.face.axis == other.face.axis:
+            continue
+        work += sum(1 for each in (one, other) for _ in nodes(each.residual))
+        if work > MAX_WORK:
+            break
+        points = _edge(domain, one.face, other.face)
+        a, b = one.values(points, domain), other.values(points, domain)
+        size = np.maximum(max(scale, other_scale), np.maximum(np.abs(a), np.abs(b)))
+        off = np.abs(a - b) > SMALL * size
+        key = (one.term.name, other.term.name, one.unknown)
+        found.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
+    for (first, second, unknown), places in found.items():
+        told = [
+            f"{unknown} = {value:.4g} and {other_value:.4g} at "
+            + ", ".join(f"{x} = {v:g}" for x, v in zip(domain.coordinates, point, strict=True))
+            for point, value, other_value in places[:2]
+        ]
+        if told:
+            more = ", and elsewhere" if len(places) > 2 else ""
+            yield (
+                f"'{first}' and '{second}' disagree where they meet: {'; '.join(told)}{more}. The "
+                "solution jumps there, which costs accuracy."
+            )
+
+
+def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_Given]:
+    for term in terms:
+        for axis in range(domain.dimension):
+            for face in term.region.faces_along(axis):
+                for residual in term.residuals:
+                    held = fields(residual)
+                    if len(held) != 1 or any(order for f in held for order in f.orders):
+                        continue
+                    if symbols(residual) <= set(domain.coordinates) and not (
+                        functions(residual) - TABLE.keys()
+                    ):
+                        (field,) = held
+                        yield _Given(term=term, face=face, unknown=field.unknown, residual=residual)
+
+
+def _edge(domain: Domain, one: Face, other: Face) -> Array:
+    """Points of what two faces of different axes have in common, [n, d]."""
+    fixed = {one.axis: one.value, other.axis: other.value}
+    return grid_points(
+        tuple(
+            np.array([fixed[axis]]) if axis in fixed else values
+            for axis, values in enumerate(domain.grid((N_ALONG,) * domain.dimension))
+        )
+    )
