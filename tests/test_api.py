@@ -210,6 +210,10 @@ def test_settings_change_the_spec() -> None:
     assert settings["dtype"] == "float32"
 
 
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -230,6 +234,8 @@ def test_settings_change_the_spec() -> None:
             "     |   interior: many\n     |             ^^^^",
         ),
         ({"seed": object()}, "seed: a spec holds numbers, texts, lists and mappings, not object"),
+        ({"seed": 10**5000}, "seed: the number is too large\nThe largest is about 1.8e308."),
+        ({"title": ENDLESS}, f"title{'.0' * 12}: nested more than 12 levels deep"),
     ],
 )
 def test_faults_name_keys(change: dict[str, Any], message: str) -> None:

@@ -231,3 +231,12 @@ def test_every_operator_has_an_interpretation() -> None:
 
     assert set(_OPERATORS) == set(OPERATORS)
     assert set(NUMPY.table) == set(TORCH.table) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("text", ["x/t", "t**-x", "(-x)**0.5", "(1e200*x)**2", "exp(1e200*x) - t"])
+def test_plain_numbers_overflow_as_arrays_do(text: str) -> None:
+    """Where Python's own raise, or turn complex."""
+    f, at = tree(text), {"x": 1.5, "t": 0.0}
+    with np.errstate(all="ignore"):
+        expected = evaluate(f, {name: np.array([one]) for name, one in at.items()}, {}, NUMPY)[0]
+        assert evaluate(f, at, {}, NUMPY) == pytest.approx(expected, nan_ok=True)

@@ -169,6 +169,36 @@ def test_a_transform_that_makes_a_condition_too_large() -> None:
     )
 
 
+SMALL = (
+    "network: {hidden: [3]}\npoints: {interior: 9, validation: 9}\ntraining: [{iterations: 3}]\n"
+    "evaluation: {grid: {x: 5, t: 5}}\ndtype: float32\n"
+)
+CHOICE = "data: {target: {u: x}, points: 9}\nreference: {exact: {u: x}}\n"
+SOLVED = {
+    "a choice between learned constants": (
+        START.replace("u_t = u_xx", "'u_t = where(x < k, k, 2)'") + CONDITIONS + "learn: {k: {start: 1}}\n" + CHOICE
+    ),
+    "a number that single precision lacks": START.replace("u_t = u_xx", "'u_t = u_xx + max(u, 1e300)'") + CONDITIONS,
+    "an exponent that differentiating lowers beyond the limit": (
+        START.replace("u_xx", "u_xx + (u + 2)**(-100)") + CONDITIONS
+    ),
+    "powers of powers": START.replace("u_xx", "u**u**u**u**u**u + (-2)**u + u_xx") + CONDITIONS,
+    "data that are far from finite": START + CONDITIONS + "data: {target: {u: 1e300*x}, points: 9, noise: 1e300}\n",
+    "a boundary value that is not finite": (
+        "coordinates: {x: [0, 1], t: [0, 1]}\nunknowns: [u]\nequations: {e: u_xx + u_tt = 0}\n"
+        "conditions: {c: {where: boundary, equation: u = 1/sqrt(t)}, d: {where: [t = 0, t = 1], equation: u = 1/x}}\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("yaml", SOLVED.values(), ids=SOLVED)
+def test_what_is_planned_is_checked_and_trained(yaml: str) -> None:
+    """Found by fuzzing, all of them: `tests/fuzz/solves.py`."""
+    import solves
+
+    assert str(solves.examine(yaml + SMALL)).startswith(("completed", "diverged"))
+
+
 ESCAPES = {"\\e": "\\x1b", "\\0": "\\x00", "\\ud800": "\\ud800", "\\x07": "\\x07", "\\x9b": "\\x9b"}
 
 
