@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from laaf_cli.arrays import Array
@@ -96,8 +97,9 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
     if loaded.spec is None:
         raise SpecError(loaded.faults)
     builder = _Builder(loaded, loaded.spec, {})
-    builder.open_scopes(domain, builder.constants(), builder.learned())
-    form = builder.domain, read_form(builder)
+    with suppress(TooLargeError):  # it is among the faults
+        builder.open_scopes(domain, builder.constants(), builder.learned())
+        form = builder.domain, read_form(builder)
     if faults := [*loaded.faults, *builder.faults]:
         raise SpecError(faults)
     return form

@@ -116,7 +116,7 @@ def solve(discretisation: Discretisation, start: Array) -> Stationary:
         try:
             return _solve(discretisation, start)
         except ValueError:  # SciPy's, of what is not finite
-            raise FloatingPointError("its numbers go beyond double precision") from None
+            raise FloatingPointError("its linear systems go beyond double precision") from None
 
 
 def _solve(discretisation: Discretisation, x: Array) -> Stationary:
