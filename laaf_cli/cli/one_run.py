@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,18 @@ def memory_warnings(plan: AnyPlan) -> list[str]:
 
     told = memory.warning(plan.device.type, lifecycle(plan.task).consumers(plan))
     return [told] if told else []
+
+
+def announce(plan: AnyPlan, what: str, *, length: str = "", warnings: Sequence[str] = ()) -> None:
+    """What is trained, how and how long, and what there is to warn of."""
+    spec, recovery = plan.spec, ", slope recovery" if plan.recovery else ""
+    told = [f"{what}, {spec.slopes.title}{recovery}", *filter(None, [length])]
+    console.print_message(
+        f"{spec.title or plan.name}: {', '.join(told)}, seed {spec.seed}, {spec.dtype}, "
+        f"{plan.device.type}"
+    )
+    for warning in (*warnings, *memory_warnings(plan)):
+        console.print_warning(warning)
 
 
 def train(

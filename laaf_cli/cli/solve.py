@@ -5,14 +5,11 @@ is.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from laaf_cli.cli import console, one_run, options
-
-if TYPE_CHECKING:
-    from laaf_cli.runs.plan import Plan
 
 
 def solve(
@@ -71,21 +68,12 @@ def solve(
     target = output or plan.default_output
     with session.claim(target, overwrite=overwrite):
         if not quiet:
-            _announce(plan)
+            widths = "x".join(map(str, plan.spec.network.hidden))
+            what = f"{widths} {plan.spec.network.activation}"
+            one_run.announce(plan, what, warnings=plan.warnings)
+            if plan.reference is not None and plan.reference.takes_long:
+                console.print_message(
+                    "solving the equations by the spectral method first, for reference"
+                )
         finished = one_run.train(plan, target, retries=retries, quiet=quiet)
     one_run.report(finished, max_error, quiet=quiet, json=json)
-
-
-def _announce(plan: Plan) -> None:
-    spec = plan.spec
-    recovery = ", slope recovery" if plan.recovery else ""
-    widths = "x".join(map(str, spec.network.hidden))
-    console.print_message(
-        f"{spec.title or plan.name}: {widths} {spec.network.activation}, "
-        f"{spec.slopes.title}{recovery}, seed {spec.seed}, "
-        f"{spec.dtype}, {plan.device.type}"
-    )
-    for warning in (*plan.warnings, *one_run.memory_warnings(plan)):
-        console.print_warning(warning)
-    if plan.reference is not None and plan.reference.takes_long:
-        console.print_message("solving the equations by the spectral method first, for reference")

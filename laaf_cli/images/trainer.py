@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -190,7 +191,11 @@ class ImageTrainer:
                 self.stop = StopReason.MAX_SECONDS
             if self.stop is not None:
                 return
-            self._keep(now)
+            kept = self.checkpoints
+            if kept is not None and kept.is_due(now, phase_begins=self.batch == 0):
+                self.clock.pause()
+                kept.save(now, partial(self._result, StopReason.RUNNING, now))
+                self.clock.go_on()
             loss = self._step(batches[self.batch])
             if not math.isfinite(loss):
                 self._diverge(
@@ -233,15 +238,6 @@ class ImageTrainer:
         if self.network.dropout:
             seed = random_stream(self.seed, "dropout", *map(str, stream)).integers(2**63)
             self.network.use_dropout(self.dropout_stream.manual_seed(int(seed)))
-
-    def _keep(self, now: float) -> None:
-        """Keeps the training as it is where that is due."""
-        kept = self.checkpoints
-        if kept is None or not kept.is_due(now, phase_begins=self.batch == 0):
-            return
-        self.clock.pause()
-        kept.save(now, lambda: self._result(StopReason.RUNNING, now))
-        self.clock.go_on()
 
     def _diverge(self, detail: str) -> None:
         """Goes back to the state after the last epoch that was good."""

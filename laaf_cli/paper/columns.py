@@ -106,15 +106,6 @@ class Variant:
             ]
         return crossed
 
-    def check_single(self, artefact: str) -> None:
-        """Raises UsageError for several n or forms of slope recovery."""
-        for option, given in (("n", self.scales), ("recovery_form", self.recovery_forms)):
-            if len(given) > 1:
-                raise UsageError(
-                    f"{artefact} shows single runs and takes one value of `{option}`, not "
-                    f"{len(given)}"
-                )
-
     def settings(self, problem: str) -> list[Alternative]:
         """The changes that all methods share; file names say each of them."""
         named: dict[str, str] = {}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from laaf_cli.errors import UsageError
 from laaf_cli.paper.artefact import Artefact
 from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, Published
 from laaf_cli.paper.page import Page
@@ -48,7 +49,13 @@ class EquationArtefact(Artefact[Runs]):
         single runs.
         """
         if not all(picture.all_seeds for picture in self.pictures):
-            request.variant.check_single(self.name)
+            variant = request.variant
+            for option, given in (("n", variant.scales), ("recovery_form", variant.recovery_forms)):
+                if len(given) > 1:
+                    raise UsageError(
+                        f"{self.name} shows single runs and takes one value of `{option}`, not "
+                        f"{len(given)}"
+                    )
         tried = request.fixed_rates if FIXED in self.columns else ()
         rates = [replace(FIXED, learning_rate=rate) for rate in tried]
         columns = [*request.variant.crossed(self.columns), *rates]

@@ -32,10 +32,6 @@ class Request:
     command: str = ""
 
     @property
-    def runs_folder(self) -> Path:
-        return self.folder / "runs"
-
-    @property
     def settings(self) -> dict[str, str]:
         """What was given of the settings that do not mean something for every artefact."""
         variant = self.variant
@@ -82,7 +78,7 @@ class Request:
         known: set[str] = set()
         for column in columns:
             axes = [*([one] for one in settings), [column.alternative()]]
-            runs = plan_runs(make, axes, self.seeds, self.runs_folder)
+            runs = plan_runs(make, axes, self.seeds, self.folder / "runs")
             method = runs[0].plan.hashes.method
             if method not in known:
                 planned[column] = runs

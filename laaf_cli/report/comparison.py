@@ -136,23 +136,23 @@ class Comparison:
                 for group in self.groups
                 if (pair := self.pair(group)) is not None
             ]
-        return [sentence for problem in self.problems if (sentence := self._winner(problem))]
-
-    def _winner(self, problem: str) -> str:
-        known = [
-            group
-            for group in self.groups
-            if group.problem == problem and not math.isnan(group.error.median)
-        ]
-        ranked = sorted(known, key=lambda group: group.error.median)
-        if len(ranked) < 2:
-            return ""
-        best, second = ranked[:2]
-        told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
-        medians = ", then ".join(
-            f"{group.label} ({group.measure.text(group.error.median)})" for group in (best, second)
-        )
-        return f"Least median errors: {medians}. {told}"
+        found = []
+        for problem in self.problems:
+            known = [
+                group
+                for group in self.groups
+                if group.problem == problem and not math.isnan(group.error.median)
+            ]
+            ranked = sorted(known, key=lambda group: group.error.median)
+            if len(ranked) < 2:
+                continue
+            best, second = ranked[:2]
+            told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
+            medians = ", then ".join(
+                f"{group.label} ({group.measure.text(group.error.median)})" for group in ranked[:2]
+            )
+            found.append(f"Least median errors: {medians}. {told}")
+        return found
 
 
 SORTS: dict[str, Callable[[MethodGroup], Any]] = {

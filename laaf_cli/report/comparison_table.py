@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
+from laaf_cli.report.comparison import Comparison
 from laaf_cli.report.statistics import PairedComparison
 
 DISPENSABLE = (
@@ -60,7 +60,25 @@ def text_table(comparison: Comparison) -> TextTable:
         headings += ["ratio", "95 % interval", "p"]
     rows = []
     for group in comparison.groups:
-        row = [group.problem] * several + _cells(group, mixed=mixed)
+        median, text = group.error.median, group.measure.text
+        low, high = (end(run.iterations for run in group.runs) for end in (min, max))
+        row = [
+            *[group.problem] * several,
+            group.label,
+            str(len(group.runs)),
+            str(group.n_failed),
+            *[group.measure.heading] * mixed,
+            text(median),
+            "-"
+            if math.isnan(median)
+            else f"{text(group.error.lower)} to {text(group.error.upper)}",
+            text(group.error.best),
+            error_text(group.median(lambda run: run.loss)),
+            number_text(group.median(lambda run: run.recovery), ".3f"),
+            number_text(group.largest_scale, ".3g"),
+            str(low) if low == high else f"{low}-{high}",
+            number_text(group.median(lambda run: run.wall_time_s), ".1f"),
+        ]
         if comparison.pairs:
             pair = comparison.pair(group)
             if pair is None:
@@ -78,44 +96,25 @@ def constants_table(comparison: Comparison) -> TextTable | None:
         "method", "constant", "median", "quartiles", "± in a run", "truth",
         "relative error", "quartiles of it",
     ]  # fmt: skip
-    rows = [
-        (*[group.problem] * several, group.label, name, *_constant_cells(constant))
-        for group in comparison.groups
-        for name, constant in group.constants.items()
-    ]
+    rows = []
+    for group in comparison.groups:
+        for name, constant in group.constants.items():
+            value, error = constant.value, constant.relative_error
+            cells = (
+                *[group.problem] * several,
+                group.label,
+                name,
+                number_text(value.median, ".5g"),
+                "-" if math.isnan(value.median) else f"{value.lower:.5g} to {value.upper:.5g}",
+                number_text(constant.within, ".1g"),
+                "-" if constant.truth is None else f"{constant.truth:g}",
+                error_text(error.median),
+                "-"
+                if math.isnan(error.median)
+                else f"{error_text(error.lower)} to {error_text(error.upper)}",
+            )
+            rows.append(cells)
     return TextTable(tuple(headings), tuple(rows)) if rows else None
-
-
-def _constant_cells(constant: ConstantOverSeeds) -> list[str]:
-    value, error = constant.value, constant.relative_error
-    unknown = math.isnan(error.median)
-    return [
-        number_text(value.median, ".5g"),
-        "-" if math.isnan(value.median) else f"{value.lower:.5g} to {value.upper:.5g}",
-        number_text(constant.within, ".1g"),
-        "-" if constant.truth is None else f"{constant.truth:g}",
-        error_text(error.median),
-        "-" if unknown else f"{error_text(error.lower)} to {error_text(error.upper)}",
-    ]
-
-
-def _cells(group: MethodGroup, *, mixed: bool) -> list[str]:
-    error, text = group.error, group.measure.text
-    low, high = (end(run.iterations for run in group.runs) for end in (min, max))
-    return [
-        group.label,
-        str(len(group.runs)),
-        str(group.n_failed),
-        *[group.measure.heading] * mixed,
-        text(error.median),
-        "-" if math.isnan(error.median) else f"{text(error.lower)} to {text(error.upper)}",
-        text(error.best),
-        error_text(group.median(lambda run: run.loss)),
-        number_text(group.median(lambda run: run.recovery), ".3f"),
-        number_text(group.largest_scale, ".3g"),
-        str(low) if low == high else f"{low}-{high}",
-        number_text(group.median(lambda run: run.wall_time_s), ".1f"),
-    ]
 
 
 def pair_texts(pair: PairedComparison) -> tuple[str, str, str]:

@@ -198,7 +198,10 @@ class RunFile(AnyRunFile):
     def network(self) -> NetworkParameters:
         """Weights, biases and slopes."""
         spec = self.spec
-        widths = [_n_inputs(spec), *spec.network.hidden, len(spec.unknowns)]
+        # An input is a coordinate, or a sine or cosine of a periodic one.
+        periodic = spec.periodic
+        n_inputs = sum(2 * periodic[x] if x in periodic else 1 for x in spec.coordinates)
+        widths = [n_inputs, *spec.network.hidden, len(spec.unknowns)]
         layers = range(1, len(widths))
         return NetworkParameters(
             weights=tuple(
@@ -327,8 +330,3 @@ def measured_with(spec: RunSpec, method: str) -> str:
     """
     told = spec.model_dump_json(include={"reference", "evaluation"})
     return told + method if spec.reference.kind == "file" else told
-
-
-def _n_inputs(spec: RunSpec) -> int:
-    """The inputs of the network: a coordinate, or the sines and cosines of a periodic one."""
-    return sum(2 * spec.periodic[name] if name in spec.periodic else 1 for name in spec.coordinates)

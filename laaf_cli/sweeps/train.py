@@ -134,7 +134,16 @@ def sweep(
 
     kept = [run for run in runs if not overwrite and run.is_finished()]
     for run in kept:
-        tell(_kept(run))
+        stored = stored_run(run.path)
+        tell(
+            Outcome(
+                run=run,
+                state=State.DIVERGED if stored.stop_reason == "diverged" else State.KEPT,
+                error=stored.error,
+                wall_time_s=stored.wall_time_s,
+                detail=stored.stop_detail,
+            )
+        )
     waiting = [run for run in runs if run.path not in ended]
     _solve_references(waiting)
     pending = {
@@ -217,18 +226,6 @@ def _tidy(path: Path) -> None:
         with suppress(UsageError), claimed(path):
             return
         time.sleep(POLL_S)
-
-
-def _kept(run: PlannedRun) -> Outcome:
-    stored = stored_run(run.path)
-    state = State.DIVERGED if stored.stop_reason == "diverged" else State.KEPT
-    return Outcome(
-        run=run,
-        state=state,
-        error=stored.error,
-        wall_time_s=stored.wall_time_s,
-        detail=stored.stop_detail,
-    )
 
 
 def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:

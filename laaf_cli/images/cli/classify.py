@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import console, one_run, options
+from laaf_cli.cli import one_run, options
 from laaf_cli.images.cli import options as image_options
-
-if TYPE_CHECKING:
-    from laaf_cli.images.plan import ImagePlan
 
 _NETWORK = "Network"
 
@@ -171,22 +168,12 @@ def classify(
     target = output or plan.default_output
     with session.claim(target, overwrite=overwrite):
         if not quiet:
-            announce(plan)
+            data, length = plan.data, f"{plan.epochs} epoch" + "s" * (plan.epochs > 1)
+            augmented = ", augmented" if plan.spec.augment else ""
+            what = (
+                f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
+                f"{augmented}, {plan.spec.model.kind}"
+            )
+            one_run.announce(plan, what, length=length)
         finished = one_run.train(plan, target, quiet=quiet)
     one_run.report(finished, max_error, quiet=quiet, json=json)
-
-
-def announce(plan: ImagePlan) -> None:
-    """What is trained on what."""
-    spec, data = plan.spec, plan.data
-    recovery = ", slope recovery" if plan.recovery else ""
-    augmented = ", augmented" if spec.augment else ""
-    epochs = f"{plan.epochs} epoch" + "s" * (plan.epochs > 1)
-    console.print_message(
-        f"{spec.title or plan.name}: {len(data.train.labels):,} training and "
-        f"{len(data.test.labels):,} test images"
-        f"{augmented}, {spec.model.kind}, {spec.slopes.title}{recovery}, {epochs}, "
-        f"seed {spec.seed}, {spec.dtype}, {plan.device.type}"
-    )
-    for warning in one_run.memory_warnings(plan):
-        console.print_warning(warning)

@@ -10,14 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from laaf_cli.images.data.packing import unpacked
-from laaf_cli.images.data.published import (
-    DataSet,
-    Form,
-    Piece,
-    PublishedFile,
-    checksum_of,
-    has_checksum,
-)
+from laaf_cli.images.data.published import DataSet, Piece, PublishedFile, checksum_of, has_checksum
 from laaf_cli.images.errors import DataSetError
 from laaf_cli.text import printable
 
@@ -64,8 +57,17 @@ class FilesOfDataSet:
         for form in piece.forms:
             for path in self._places(form.file.name):
                 members = self._read(path, form.file)
-                if members is not None:
-                    return _checked(path, piece, form, members[form.member])
+                if members is None:
+                    continue
+                content = members[form.member]
+                if len(content) != piece.size:
+                    why = f"it has {len(content):,} bytes of {piece.name}, and {piece.size:,}"
+                    raise _other_file(path, piece.name, f"{why} were expected")
+                # One from a file without a checksum of its own.
+                if not form.file.checksum and not has_checksum(content, piece.checksum):
+                    why = f"of what is in it, {_checksums(content, piece.checksum)}"
+                    raise _other_file(path, piece.name, why)
+                return content
         return None
 
     def _places(self, name: str) -> Iterator[Path]:
@@ -151,18 +153,6 @@ def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
         raise _other_file(path, file.name, f"it is larger than {limit:,} bytes")
     if file.checksum and not has_checksum(content, file.checksum):
         raise _other_file(path, file.name, _checksums(content, file.checksum))
-
-
-def _checked(path: Path, piece: Piece, form: Form, content: bytes) -> bytes:
-    """The bytes of a piece; those from a file without a checksum of its own are checked here."""
-    if len(content) != piece.size:
-        why = f"it has {len(content):,} bytes of {piece.name}, and {piece.size:,} were expected"
-        raise _other_file(path, piece.name, why)
-    if not form.file.checksum and not has_checksum(content, piece.checksum):
-        raise _other_file(
-            path, piece.name, f"of what is in it, {_checksums(content, piece.checksum)}"
-        )
-    return content
 
 
 def _checksums(content: bytes, expected: str) -> str:

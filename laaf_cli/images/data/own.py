@@ -42,7 +42,17 @@ def read_npz(path: Path) -> ImageData:
 def _read(content: bytes, name: str) -> ImageData:
     if len(content) > MAX_BYTES:
         raise DataSetError(f"it is larger than {MAX_BYTES:,} bytes")
-    arrays = _arrays(content)
+    present = NumpyArchive(io.BytesIO(content))
+    for array in ARRAYS:
+        if array not in present:
+            names = [printable(name) for name in list(present)[:MAX_LISTED]]
+            raise DataSetError(
+                f"it has no '{array}'. {did_you_mean(array, names) or f'It has: {listed(names)}.'}"
+            )
+    chosen = {array: present[array] for array in ARRAYS}
+    if sum(stored.n_bytes for stored in chosen.values()) > MAX_BYTES:
+        raise DataSetError(f"its arrays unpack to more than {MAX_BYTES:,} bytes")
+    arrays = {array: stored.read() for array, stored in chosen.items()}
     train = _images(arrays, "train", MAX_CLASSES)
     n_classes = int(train.labels.max()) + 1
     empty = np.flatnonzero(np.bincount(train.labels, minlength=n_classes) == 0)
@@ -59,20 +69,6 @@ def _read(content: bytes, name: str) -> ImageData:
     return ImageData(
         train=train, test=test, classes=tuple(map(str, range(n_classes))), files={name: sha256}
     )
-
-
-def _arrays(content: bytes) -> dict[str, np.ndarray]:
-    present = NumpyArchive(io.BytesIO(content))
-    for array in ARRAYS:
-        if array not in present:
-            names = [printable(name) for name in list(present)[:MAX_LISTED]]
-            raise DataSetError(
-                f"it has no '{array}'. {did_you_mean(array, names) or f'It has: {listed(names)}.'}"
-            )
-    chosen = {array: present[array] for array in ARRAYS}
-    if sum(stored.n_bytes for stored in chosen.values()) > MAX_BYTES:
-        raise DataSetError(f"its arrays unpack to more than {MAX_BYTES:,} bytes")
-    return {array: stored.read() for array, stored in chosen.items()}
 
 
 def _images(arrays: dict[str, np.ndarray], part: str, n_classes: int) -> Images:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,27 +17,10 @@ MAX_ACTIVATIONS = 24
 BAND = "± 1 standard deviation of the slopes of all runs"
 
 
-def losses_figure(runs: Sequence[ImageRunData]) -> Figure:
-    """The cross entropy of training and of test images, each method its mean and band over
-    seeds; without S(a).
+def columns_figure(runs: Sequence[ImageRunData], y: str, columns: Mapping[str, str]) -> Figure:
+    """Columns of the history by the titles of their panels, each method its mean and band over
+    seeds.
     """
-    return _figure(
-        runs, {"training images": "train_loss", "test images": "test_loss"}, "cross entropy"
-    )
-
-
-def errors_figure(runs: Sequence[ImageRunData]) -> Figure:
-    """The share of wrong answers among test and training images, each method its mean and band
-    over seeds.
-    """
-    return _figure(
-        runs,
-        {"test images": "test_error", "training images": "train_error"},
-        "share classified wrongly",
-    )
-
-
-def _figure(runs: Sequence[ImageRunData], columns: dict[str, str], y: str) -> Figure:
     choice.require_one_problem(runs)
     groups = by_method(runs)
     panels = [

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from laaf_cli.images.report.confusion import confusion_figure
-from laaf_cli.images.report.epochs import (
-    activations_figure,
-    errors_figure,
-    losses_figure,
-    no_activations,
-)
+from laaf_cli.images.report.epochs import activations_figure, columns_figure, no_activations
 from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.report.figures.kinds import Figures, Kind
 
@@ -16,12 +11,18 @@ IMAGE_KINDS: dict[str, Kind[ImageRunData]] = {
     "loss": Kind(
         "the cross entropy of training and test images against the epoch, without slope recovery",
         lambda _run: "",
-        lambda runs, _times, _unknown: losses_figure(runs),
+        lambda runs, _times, _unknown: columns_figure(
+            runs, "cross entropy", {"training images": "train_loss", "test images": "test_loss"}
+        ),
     ),
     "error": Kind(
         "the share of wrong answers among test and training images against the epoch",
         lambda _run: "",
-        lambda runs, _times, _unknown: errors_figure(runs),
+        lambda runs, _times, _unknown: columns_figure(
+            runs,
+            "share classified wrongly",
+            {"test images": "test_error", "training images": "train_error"},
+        ),
     ),
     "slopes": Kind(
         "the slopes n·a of each activation against the epoch",

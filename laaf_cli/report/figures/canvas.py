@@ -12,7 +12,7 @@ from typing import Any, cast
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -90,7 +90,20 @@ def make_rows(
         width = max(NARROW, min(widest, n_columns * panel_width + 0.9))
     figure = make_figure(title, sum(heights), width)
     parts = figure.subfigures(len(plans), 1, squeeze=False, height_ratios=heights).ravel()
-    return figure, [_row(part, plan) for part, plan in zip(parts, plans, strict=True)]
+    rows = []
+    for part, plan in zip(parts, plans, strict=True):
+        grid = part.subplots(
+            plan.n_lines, plan.n_columns, sharex=True, sharey=plan.shares_y, squeeze=False
+        )
+        if plan.heading:
+            plain(part.suptitle(plan.heading, fontsize=STYLE["axes.titlesize"]))
+        panels: list[Axes] = list(grid.ravel())
+        for unused in panels[plan.n_panels :]:
+            unused.remove()
+        for above in panels[max(0, plan.n_panels - plan.n_columns) : plan.n_panels]:
+            above.tick_params(labelbottom=True)
+        rows.append(panels[: plan.n_panels])
+    return figure, rows
 
 
 def make_figure(title: str, height: float, width: float = WIDTH) -> Figure:
@@ -102,20 +115,6 @@ def make_figure(title: str, height: float, width: float = WIDTH) -> Figure:
     text = plain(figure.suptitle(shortened(title, int(width * 12))))
     text.set_fontweight("bold")
     return figure
-
-
-def _row(part: SubFigure, plan: RowPlan) -> list[Axes]:
-    grid = part.subplots(
-        plan.n_lines, plan.n_columns, sharex=True, sharey=plan.shares_y, squeeze=False
-    )
-    if plan.heading:
-        plain(part.suptitle(plan.heading, fontsize=STYLE["axes.titlesize"]))
-    panels: list[Axes] = list(grid.ravel())
-    for unused in panels[plan.n_panels :]:
-        unused.remove()
-    for above in panels[max(0, plan.n_panels - plan.n_columns) : plan.n_panels]:
-        above.tick_params(labelbottom=True)
-    return panels[: plan.n_panels]
 
 
 def label_outer(panels: Sequence[Axes], plan: RowPlan, x: str, y: str) -> None:

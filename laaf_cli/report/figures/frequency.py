@@ -47,7 +47,14 @@ def frequency_figure(
             rows.append(("", name, [replace(curve, title=title) for title, (curve,) in shown]))
     plans = [RowPlan(heading=heading, n_panels=len(curves)) for heading, _name, curves in rows]
     figure, panels = make_rows(runs[0].title, plans, 1.9)
-    limits = _limits([curve for _heading, _name, curves in rows for curve in curves])
+    # Of all curves; a reference may leave them at the lower end, where a closed form has mere
+    # rounding.
+    every = [curve for _heading, _name, curves in rows for curve in curves]
+    values = [curve.values for curve in every]
+    low, high = log_limits(
+        [*values, *(curve.reference for curve in every if curve.reference is not None)]
+    )
+    limits = log_padded((max(low, min(log_limits(values)[0], high)), high))
     x = f"cycles per unit of {runs[0].space[0] if len(runs[0].space) == 1 else 'length'}"
     for axes, plan, (_heading, name, curves) in zip(panels, plans, rows, strict=True):
         draw_curves(axes, curves, plan, x, f"amplitude of {name}")
@@ -71,13 +78,3 @@ def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
         values=found.amplitudes[1:],
         reference=reference,
     )
-
-
-def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Of all curves; a reference may leave them at the lower end, where a closed form has mere
-    rounding.
-    """
-    references = [curve.reference for curve in curves if curve.reference is not None]
-    low, high = log_limits([*(curve.values for curve in curves), *references])
-    found = log_limits(curve.values for curve in curves)
-    return log_padded((max(low, min(found[0], high)), high))

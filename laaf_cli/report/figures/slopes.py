@@ -74,11 +74,6 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
     return figure
 
 
-def layer_color(layer: int, n_layers: int) -> tuple[float, float, float, float]:
-    """The colour of a hidden layer, from 0: dark near the input, light near the output."""
-    return mpl.colormaps[LAYER_COLORS](0.9 * layer / max(1, n_layers - 1))
-
-
 def _draw(axes: Axes, run: RunData, n_layers: int) -> None:
     iteration = run.history.columns["iteration"]
     if run.slopes_absorbed_at is not None:
@@ -90,7 +85,8 @@ def _draw(axes: Axes, run: RunData, n_layers: int) -> None:
         axes.plot(iteration, slope, color="black", label="all layers", marker=marker, markersize=3)
         return
     for layer, slopes in enumerate(run.history.slopes):
-        color = layer_color(layer, n_layers)
+        # Dark near the input, light near the output.
+        color = mpl.colormaps[LAYER_COLORS](0.9 * layer / max(1, n_layers - 1))
         mean = slopes.mean(axis=1)
         if run.spec.slopes.row.per_neuron:
             spread = slopes.std(axis=1)

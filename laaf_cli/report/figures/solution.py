@@ -171,7 +171,14 @@ def _maps(
     plans = [RowPlan(heading=heading, n_panels=len(maps)) for heading, _unknown, maps in rows]
     width = panel_width(plane, rows[0][2][0], MAP_HEIGHT)
     figure, panels = make_rows(runs[0].title, plans, MAP_HEIGHT, width)
-    scales = {unknown: _moment_scale(at_times, unknown) for unknown in unknowns}
+    every = [moment for at in at_times for moment in at]
+    scales = {
+        unknown: field_scale(
+            [moment.fields[unknown] for moment in every],
+            [moment.references[unknown] for moment in every if moment.references],
+        )
+        for unknown in unknowns
+    }
     for axes, plan, (_heading, unknown, maps) in zip(panels, plans, rows, strict=True):
         draw_maps(axes, maps, plan, plane, scales[unknown], unknown)
     return figure
@@ -199,12 +206,6 @@ def _plane_map(title: str, run: RunData, unknown: str, plane: Plane) -> FieldMap
 def _field_scale(runs: Sequence[RunData], unknown: str) -> ColorScale:
     references = [run.reference.fields[unknown] for run in runs if run.reference is not None]
     return field_scale([run.solution.fields[unknown] for run in runs], references)
-
-
-def _moment_scale(at_times: Sequence[Sequence[Moment]], unknown: str) -> ColorScale:
-    every = [moment for at in at_times for moment in at]
-    references = [moment.references[unknown] for moment in every if moment.references]
-    return field_scale([moment.fields[unknown] for moment in every], references)
 
 
 def _mark_times(axes: Axes, at_times: Sequence[Moment]) -> None:

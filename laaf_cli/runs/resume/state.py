@@ -129,27 +129,27 @@ class PastRun(Past):
         """The stored points, shared by the terms that share theirs as they are drawn."""
         stored: dict[int, PointSet] = {}
         for term, given in drawn.items():
-            if id(given) not in stored:
-                stored[id(given)] = self._stored(term, given)
+            if id(given) in stored:
+                continue
+            columns = {
+                f"{prefix}{name}": values
+                for prefix, of in (
+                    (OBSERVED, self.checkpoint.observed),
+                    (NORMAL, self.checkpoint.normals),
+                )
+                for name, values in of.get(term, {}).items()
+            }
+            points = self.checkpoint.points[term]
+            if columns.keys() != given.symbols.keys() or len(points) % max(
+                1, len(given) // max(1, given.n_residuals)
+            ):
+                raise StateError(f"the points of '{term}' are not those of the spec")
+            if given.row_weights is not None and len(points) != len(given):
+                raise StateError(
+                    f"'{term}' has {len(points)} points, and its file {len(given)} rows"
+                )
+            stored[id(given)] = replace(given, points=points, symbols=columns)
         return {term: stored[id(given)] for term, given in drawn.items()}
-
-    def _stored(self, term: str, given: PointSet) -> PointSet:
-        columns = {
-            f"{prefix}{name}": values
-            for prefix, of in (
-                (OBSERVED, self.checkpoint.observed),
-                (NORMAL, self.checkpoint.normals),
-            )
-            for name, values in of.get(term, {}).items()
-        }
-        points = self.checkpoint.points[term]
-        if columns.keys() != given.symbols.keys() or len(points) % max(
-            1, len(given) // max(1, given.n_residuals)
-        ):
-            raise StateError(f"the points of '{term}' are not those of the spec")
-        if given.row_weights is not None and len(points) != len(given):
-            raise StateError(f"'{term}' has {len(points)} points, and its file {len(given)} rows")
-        return replace(given, points=points, symbols=columns)
 
     def _records(self) -> list[Record]:
         history = self.history
