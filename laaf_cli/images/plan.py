@@ -5,12 +5,10 @@ starts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
-
-import torch
 
 from laaf_cli.errors import Fault, SpecError
 from laaf_cli.images.augmentation import AUGMENTATIONS, Augmentation
@@ -18,10 +16,8 @@ from laaf_cli.images.data import DATASETS, ImageData, Progress, load_images
 from laaf_cli.images.models.image_model import ImageModel, ImageShape
 from laaf_cli.images.models.table import MODELS
 from laaf_cli.images.spec import ImageSpec
-from laaf_cli.network.devices import torch_device
-from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.runs.identity import Hashes, hash_of
-from laaf_cli.runs.plan import PRECISIONS, slope_recovery
+from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import LoadedSpec, Override, Text, load_as
 from laaf_cli.spec.schema import Written
@@ -38,32 +34,15 @@ WRITTEN = Written(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImagePlan:
-    """A classification that has not begun: the resolved spec and its images.
-
-    overrides: what the command line put into the spec. max_seconds: bound on the seconds of
-    training.
+class ImagePlan(AnyPlan):
+    """A classification that has not begun: the resolved spec and its images, of which those for
+    the test are part of the problem.
     """
 
     task: ClassVar[str] = "images"
-    without_error: ClassVar[str] = ""
-    measured: ClassVar[str] = ""  # the test images are part of the problem
 
-    name: str
-    text: Text
     spec: ImageSpec
     data: ImageData
-    overrides: tuple[Override, ...] = ()
-    max_seconds: float | None = None
-
-    @cached_property
-    def device(self) -> torch.device:
-        """The device of the spec; raises UsageError for CUDA where there is none."""
-        return torch_device(self.spec.device)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return PRECISIONS[self.spec.dtype]
 
     @property
     def shape(self) -> ImageShape:
@@ -84,11 +63,6 @@ class ImagePlan:
     def n_iterations(self) -> int:
         """The steps of the whole training."""
         return self.epochs * self.n_batches
-
-    @property
-    def recovery(self) -> SlopeRecovery | None:
-        """The slope recovery term; None where it is off or there are no slopes."""
-        return slope_recovery(self.spec.slopes)
 
     @property
     def augmentation(self) -> Augmentation:
@@ -134,12 +108,6 @@ class ImagePlan:
     def settings(self) -> dict[str, Any]:
         """The resolved settings, as the run file keeps them."""
         return self.spec.model_dump(mode="json") | {"max_seconds": self.max_seconds}
-
-    def seeded(self, seed: int) -> ImagePlan:
-        """The same plan with another seed."""
-        override = Override.from_assignment(f"seed={seed}")
-        spec = self.spec.model_copy(update={"seed": seed})
-        return replace(self, spec=spec, overrides=(*self.overrides, override))
 
     @cached_property
     def hashes(self) -> Hashes:

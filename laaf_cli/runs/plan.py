@@ -11,17 +11,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-
 from laaf_cli.arrays import Array
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import ENGINES, FUSED, MakeEngine, kernel_name, obstacle
 from laaf_cli.errors import Fault, SpecError
 from laaf_cli.network.activations import ACTIVATIONS
-from laaf_cli.network.devices import torch_device
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, build, python_functions
 from laaf_cli.references import (
     AUTO,
@@ -35,9 +31,10 @@ from laaf_cli.runfile import measured_with
 from laaf_cli.runs.identity import Hashes, make_hashes
 from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
+from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.seeds import random_stream
-from laaf_cli.spec import KeyPath, Override, RunSpec, Slopes, Text, load
+from laaf_cli.spec import KeyPath, Override, RunSpec, Text, load
 from laaf_cli.spec.schema import Written
 from laaf_cli.text import listed
 from laaf_cli.training import (
@@ -61,43 +58,29 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
     ("weights", "balance"): tuple(BALANCES),
     ("reference", "kind"): (AUTO, *REFERENCES, NO_REFERENCE),
 }
+"""Keys of the spec whose values are the names of rows in the tables of other packages."""
 
 WRITTEN = Written(spec=RunSpec, choices={**SAMPLER_CHOICES, **CHOICES})
 """What may stand in the spec of an equation."""
-"""Keys of the spec whose values are the names of rows in the tables of other packages."""
-
 
 REFERENCE_SECONDS, LEAST_REFERENCE_SECONDS = 120.0, 20.0
 """How long a reference that nobody asked for may take, and at least, where all is bounded."""
 
-PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
-
-
-def slope_recovery(slopes: Slopes) -> SlopeRecovery | None:
-    """The slope recovery term of a spec; None where it is off or there are no slopes."""
-    own = slopes.used_recovery
-    return None if own is None else SlopeRecovery(own.weight, own.form, own.operator)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(AnyPlan):
     """A run that has not begun: the checked spec, its problem, its reference, and how it is
     computed.
     """
 
     task: ClassVar[str] = "equation"
 
-    name: str
-    text: Text
     spec: RunSpec
     problem: Problem
     reference: Reference | None
     engine_name: str = FASTEST
-    max_seconds: float | None = None
     no_reference: str = ""
     """Why there is no reference, where none was asked for and none was found."""
-    overrides: tuple[Override, ...] = ()
-    """What the command line put into the spec."""
 
     @property
     def make_engine(self) -> MakeEngine:
@@ -118,20 +101,6 @@ class Plan:
                 of = "" if len(hindered) == 1 else f" for {listed(terms)}"
                 uses.append(f"taylor in torch{of}: {reason}")
         return "; ".join(uses)
-
-    @cached_property
-    def device(self) -> torch.device:
-        """The device of the spec; raises UsageError for CUDA where there is none."""
-        return torch_device(self.spec.device)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return PRECISIONS[self.spec.dtype]
-
-    @property
-    def recovery(self) -> SlopeRecovery | None:
-        """The slope recovery term; None where it is off or there are no slopes."""
-        return slope_recovery(self.spec.slopes)
 
     @property
     def phases(self) -> list[TrainingPhase]:
@@ -260,12 +229,6 @@ class Plan:
         """The resolved settings, as the run file keeps them."""
         own = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
         return self.spec.model_dump(mode="json") | own
-
-    def seeded(self, seed: int) -> Plan:
-        """The same plan with another seed."""
-        override = Override.from_assignment(f"seed={seed}")
-        spec = self.spec.model_copy(update={"seed": seed})
-        return replace(self, spec=spec, overrides=(*self.overrides, override))
 
 
 def _values(reference: Reference, unknowns: Iterable[str], points: Array) -> dict[str, Array]:

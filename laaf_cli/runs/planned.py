@@ -1,60 +1,88 @@
-"""What a plan of any task tells: the protocol that sweeps, resuming and commands rely on."""
+"""What a plan of any task tells: what sweeps, resuming and commands rely on."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Self
 
 import torch
 
+from laaf_cli.network.devices import torch_device
 from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.runs.identity import Hashes
-from laaf_cli.spec import Text
+from laaf_cli.spec import Override, Text
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
 
-class AnyPlan(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class AnyPlan(ABC):
     """A run that has not begun.
 
     Attributes:
         task: its row of TASKS.
         spec: the resolved spec, with `title`, `slopes`, `seed`, `dtype`, `device`, `checkpoint`.
+        overrides: what the command line put into the spec.
+        max_seconds: bound on the seconds of training.
     """
 
-    @property
-    def task(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def text(self) -> Text: ...
-    @property
-    def spec(self) -> Any: ...
-    @property
-    def device(self) -> torch.device: ...
-    @property
-    def recovery(self) -> SlopeRecovery | None: ...
-    @property
-    def n_iterations(self) -> int:
-        """The iterations of the whole training."""
-        ...
+    task: ClassVar[str]
+
+    name: str
+    text: Text
+    spec: Any
+    overrides: tuple[Override, ...] = ()
+    max_seconds: float | None = None
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The device of the spec; raises UsageError for CUDA where there is none."""
+        return torch_device(self.spec.device)
 
     @property
-    def default_output(self) -> Path: ...
+    def dtype(self) -> torch.dtype:
+        return PRECISIONS[self.spec.dtype]
+
     @property
-    def hashes(self) -> Hashes: ...
+    def recovery(self) -> SlopeRecovery | None:
+        """The slope recovery term; None where it is off or there are no slopes."""
+        own = self.spec.slopes.used_recovery
+        return None if own is None else SlopeRecovery(own.weight, own.form, own.operator)
+
+    @property
+    @abstractmethod
+    def n_iterations(self) -> int:
+        """The iterations of the whole training."""
+
+    @property
+    @abstractmethod
+    def default_output(self) -> Path:
+        """The run file; runs with other settings have other names."""
+
+    @property
+    @abstractmethod
+    def hashes(self) -> Hashes:
+        """SHA-256 of the problem and of the method."""
+
     @property
     def measured(self) -> str:
         """What the error is measured with, as far as the problem's hash does not tell."""
-        ...
+        return ""
 
     @property
     def without_error(self) -> str:
         """Why the error will not be known, empty where it will."""
-        ...
+        return ""
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """The resolved settings, as the run file keeps them."""
-        ...
 
-    def seeded(self, seed: int) -> AnyPlan:
+    def seeded(self, seed: int) -> Self:
         """The same plan with another seed."""
-        ...
+        override = Override.from_assignment(f"seed={seed}")
+        spec = self.spec.model_copy(update={"seed": seed})
+        return replace(self, spec=spec, overrides=(*self.overrides, override))
