@@ -133,7 +133,7 @@ class FourierModes(Modes):
         return (rate * self.degrees) ** order * np.cos(phases)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ElementModes(Modes):
     """Chebyshev's polynomials on each of the elements between breaks, n on each; zero elsewhere.
 
@@ -188,5 +188,5 @@ def make_modes(
 ) -> Modes:
     """The modes of an interval: elements where there are breaks, waves where all is periodic."""
     if breaks:
-        return ElementModes(lower, upper, n, breaks)
+        return ElementModes(lower, upper, n, breaks=breaks)
     return FourierModes(lower, upper, n) if is_periodic else ChebyshevModes(lower, upper, n)
