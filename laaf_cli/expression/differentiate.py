@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -109,5 +110,6 @@ def _substitute(rule: Node, arguments: tuple[Node, ...], span: Span) -> Node:
                 rule.function,
                 *(_substitute(part, arguments, span) for part in rule.arguments),
                 span=span,
+                most_exponent=math.inf,  # a derivative lowers that of a power
             )
     return rule

@@ -53,11 +53,13 @@ def bounded(n_operations: int, whose: str) -> Iterator[None]:
             outer.left -= granted - inner.left
 
 
-def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
+def call(
+    function: str, *arguments: Node, span: Span = NOWHERE, most_exponent: float = MAX_EXPONENT
+) -> Node:
     """The call, or something simpler that means the same.
 
     Raises ExpressionError when its value would not be finite, an exponent lies beyond ±100, or the
-    tree outgrows 20 000 nodes.
+    tree outgrows 20 000 nodes. most_exponent: another bound in place of 100.
     """
     if (budget := _budget.get()) is not None:
         # Whether the condition of a `where` is a constant is looked up in all of it.
@@ -70,7 +72,7 @@ def call(function: str, *arguments: Node, span: Span = NOWHERE) -> Node:
     if (
         function == "**"
         and isinstance(arguments[1], Number)
-        and abs(arguments[1].value) > MAX_EXPONENT
+        and abs(arguments[1].value) > most_exponent
     ):
         raise fault("the exponent is too large", arguments[1].span, f"The limit is {MAX_EXPONENT}.")
     if function == "/" and is_number(arguments[1], 0):

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, evaluate
+from laaf_cli.expression import NUMPY, evaluate, nodes
 from laaf_cli.problem.problem import Problem
 from laaf_cli.problem.regions import PointSet
+
+MAX_OPERATIONS = 1000
+"""Of all residuals: some seconds of least squares, at the usual numbers of points."""
 
 
 def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
@@ -20,11 +23,13 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
     A nonlinear least-squares problem in one number per output of the network, solved from c = 0, 1
     and −1, with learned constants where they start. A start from which infinite derivatives are
     met, as those of sqrt(u), counts with its own loss. NaN where the residuals are finite at none
-    of them, as for log(u) with c ≤ 0, and where they call Python functions.
+    of them, as for log(u) with c ≤ 0, where they call Python functions, and where they have more
+    than MAX_OPERATIONS.
     """
     from scipy.optimize import least_squares
 
-    if problem.functions:
+    trees = [tree for term in problem.trained_terms for tree in term.residuals]
+    if problem.functions or sum(1 for tree in trees for _ in nodes(tree)) > MAX_OPERATIONS:
         return math.nan
     outputs, starts_of = (
         problem.trial.outputs,

@@ -76,7 +76,8 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
         points = _edge(domain, one.face, other.face)
         a, b = one.values(points, domain), other.values(points, domain)
         size = np.maximum(max(scale, other_scale), np.maximum(np.abs(a), np.abs(b)))
-        off = np.abs(a - b) > SMALL * size
+        with np.errstate(all="ignore"):
+            off = np.abs(a - b) > SMALL * size
         key = (one.term.name, other.term.name, one.unknown)
         found.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
     for (first, second, unknown), places in found.items():

@@ -118,8 +118,9 @@ def _growth(domain: Domain, residual: Node, rate: Field, highest: Field) -> Arra
     with np.errstate(all="ignore"):
         for size in SIZES:
             values = {field: size * random.uniform(-1.5, 1.5, N_POINTS) for field in needed}
-            ratio = -evaluate(above, columns, values, NUMPY) / evaluate(
-                below, columns, values, NUMPY
+            # Not by Python's division, which raises where both are numbers.
+            ratio = -np.divide(
+                evaluate(above, columns, values, NUMPY), evaluate(below, columns, values, NUMPY)
             )
             found.append(np.broadcast_to(ratio, N_POINTS))
     growth = np.concatenate(found) * (-1.0) ** (sum(highest.orders) // 2)

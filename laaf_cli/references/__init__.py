@@ -93,6 +93,9 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             reference.check(problem.domain)
         except ReferenceRefusedError as refusal:
             refusals.append(refusal)
+        except ExpressionError as error:
+            why = f"the derivatives of the equations cannot be formed: {error.faults[0].what}"
+            refusals.append(ReferenceRefusedError(why))
         else:
             return reference
     raise refusals[0]

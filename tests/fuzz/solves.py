@@ -83,7 +83,7 @@ def _examine(text: str) -> str:
     how = ""
     if plan.reference is not None:
         how = _solve_reference(plan, plan.reference)
-        if how.startswith("broken off"):
+        if how != "reference":
             plan = replace(plan, reference=None)
         if plan.reference is None and plan.spec.data is not None and plan.spec.data.reference:
             return how
@@ -106,6 +106,8 @@ def _solve_reference(plan: Plan, reference: Reference) -> str:
     except LargeError:
         return "large reference"
     except ReferenceRefusedError:
+        if not plan.can_do_without_reference:
+            raise
         return "refused reference"
     return "reference"
 
