@@ -1,0 +1,57 @@
+"""References of problems made to mislead them: the error is within what they say of it, or they are refused.
+
+`python tests/benchmarks/reference_estimates.py` judges all of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+N_PROBLEMS = 241
+
+SAMPLE = (
+    "two spikes, ODE", "exp, heat", "where, u'' - u", "where, ODE", "erf, u' + 2u", "floor, Poisson", "max, u'' - u",
+    "min, u' + 2u", "and, heat", "or, coefficient", "abs, ODE", "sign, heat", "atan2, coefficient", "tanh, u' + 2u",
+    "materials, u''", "materials, heat", "conservation law", "conductivity that jumps in time, heat", "flash, heat",
+)  # fmt: skip
+
+
+@pytest.fixture
+def adversarial(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent / "benchmarks"))
+    return importlib.import_module("adversarial")
+
+
+def test_each_operation_has_its_problems(adversarial: ModuleType) -> None:
+    from laaf_cli.expression.functions import TABLE
+
+    assert TABLE.keys() <= adversarial.SOLUTIONS.keys()
+    names = [each.name for each in adversarial.adversaries(0)]
+    assert len(set(names)) == len(names) == N_PROBLEMS
+    assert set(SAMPLE) <= set(names)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_the_error_is_within_the_estimate(name: str, adversarial: ModuleType) -> None:
+    (chosen,) = (each for each in adversarial.adversaries(7) if each.name == name)
+    verdict = adversarial.judge(chosen)
+    assert not verdict.refused
+    assert verdict.error <= adversarial.SOUND * verdict.estimate
+    # None of these is beyond the solver.
+    assert verdict.estimate < 1e-7 * verdict.size
+
+
+def test_a_judge_that_sees_an_error(adversarial: ModuleType) -> None:
+    """With the solution of another problem the verdict is unsound."""
+    first, second = (
+        each for each in adversarial.adversaries(0) if each.name in ("+, u'' - u", "-, u'' - u")
+    )
+    mixed = adversarial.Adversary(name="mixed", spec=first.spec, solution=second.solution)
+    verdict = adversarial.judge(mixed)
+    assert not verdict.is_sound
+    assert np.isfinite(verdict.error)
