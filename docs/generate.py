@@ -420,6 +420,21 @@ def references() -> str:
     return table(("kind", "meaning"), [auto, *rows, none])
 
 
+def reference_estimates() -> str:
+    """What `tests/benchmarks/reference_estimates.py` found."""
+    rows = json.loads((DOCS / "reference-estimates.json").read_text(encoding="utf-8"))
+    solved = [row for row in rows if not row["refused"]]
+    ratios = sorted((row["error"] / row["estimate"], row["name"]) for row in solved)
+    worst, name = ratios[-1]
+    inside = sum(ratio <= 1 for ratio, _ in ratios)
+    return (
+        "`python tests/benchmarks/reference_estimates.py` makes problems with known solutions that are narrow, fast, kinked\n"
+        "or broken at irrational places, for every operation of the [expressions](expressions.md), and compares. Of "
+        f"{len(rows)}\nproblems {len(solved)} are solved and {len(rows) - len(solved)} refused. In {inside} of those solved "
+        f"the error is below the estimate; at most it is\n{worst:.1f} times as large ({name}).\n"
+    )
+
+
 def data_formats() -> str:
     return codes(FORMATS)
 
@@ -964,6 +979,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "optimizers": optimizers,
     "other-spellings": other_spellings,
     "readings": readings,
+    "reference-estimates": reference_estimates,
     "references": references,
     "resamplers": resamplers,
     "run-file-attributes": run_file_attributes,

@@ -394,7 +394,7 @@ REFUSED = {
     "two values": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u = 0}, a: {at: {x: 0}, equation: u = 1}", f"{CONTRADICTION}the condition 'w' is missed by 0.5"),
     "slightly two values": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u = 0}, a: {at: {x: 0}, equation: u = 2e-4}", f"{CONTRADICTION}the condition 'w' is missed by 0.0001"),
     "flux that does not fit": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u_n = 0}, a: {at: {x: 0}, equation: u = 1}", f"{CONTRADICTION}the condition 'w' is missed by 0.5"),
-    "jump in the data": (UNIT, "u_xx + u_yy = 0", "a: {where: [x = 0, x = 1, y = 0], equation: u = 0}, b: {where: y = 1, equation: u = 1}", "the solution is not smooth enough for 24 modes along each coordinate: from one resolution to the next it still changes by 0.2 of its largest value"),
+    "jump in the data": (UNIT, "u_xx + u_yy = 0", "a: {where: [x = 0, x = 1, y = 0], equation: u = 0}, b: {where: y = 1, equation: u = 1}", "the solution is not smooth enough for 24 modes along each coordinate: from one resolution to the next it still changes by 0.2 of its largest value; values that disagree where faces meet make it so, and jumps along inclined lines"),
     "no solution": ("{x: [0, 1]}", "u_xx + 5*exp(u) = 0", "w: {where: boundary, equation: u = 0}", "Newton's iteration found no solution, neither from 0 nor from the smoothest functions that meet the conditions nor from 1 or -1"),
     "not finite": ("{x: [0, 1]}", "u_xx = log(x - 0.5 - u**2)", "w: {where: boundary, equation: u = 0}", "the equation 'e' is not finite at x = 0.002408"),
 }  # fmt: skip

@@ -247,7 +247,8 @@ def _judged(levels: Sequence[Level]) -> Level:
         raise ReferenceRefusedError(
             f"the solution is not smooth enough for {best.discretisation.n} modes along each "
             "coordinate: from one resolution to the next it still changes by "
-            f"{best.relative_change:.1g} of its largest value"
+            f"{best.relative_change:.1g} of its largest value; values that disagree where faces "
+            "meet make it so, and jumps along inclined lines"
         )
     return best
 
