@@ -174,7 +174,9 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     for name, low, high in zip(domain.coordinates, domain.lower, domain.upper, strict=True):
         facts.add_texts(name, f"[{low:g}, {high:g}]")
     for equation in plan.problem.fluxes.values():
-        facts.add_texts("added unknown", f"{equation}, a flux that jumps where it is differentiated")
+        facts.add_texts(
+            "added unknown", f"{equation}, a flux that jumps where it is differentiated"
+        )
     hidden = " x ".join(map(str, plan.spec.network.hidden))
     facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")

@@ -35,6 +35,8 @@ N_PROBES = {1: 2050, 2: 130}
 # the residual between the nodes above which two resolutions that agree may both have missed
 # something, and that above which they have
 _UNSEEN, _MISSED = 1e-3, 0.03
+# the change that is good enough at so many coefficients, of which a factorisation takes seconds
+_FAIR, _MANY = 1e-6, 1500
 _RECENT = 4  # the changes of which the largest counts then
 _ROUNDING = 1e-8  # the relative change below which it may be rounding
 # the relative change below which the residual may be compared with that of half the resolution
@@ -155,6 +157,7 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
             before, last = [np.inf, *(level.relative_change for level in levels)][-2:]
             # The last two resolutions agree, or differ by rounding that grows.
             agree = last <= TOLERANCE or (before < _ROUNDING and last > before)
+            agree |= last <= _FAIR and finer.n_coefficients >= _MANY
             if agree and levels[-1].unseen < _UNSEEN:
                 break
         elif n > _LAST_START[dimension]:
