@@ -97,6 +97,7 @@ def solve(
     derivatives: str = "auto",
     set: Mapping[str, Any] | None = None,
     allow_python: bool = False,
+    cache: bool = True,
     retries: int = 0,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -115,13 +116,14 @@ def solve(
         slope_recovery: whether the slope recovery term is part of the loss.
         iterations: iterations of the one training phase.
         learning_rate: learning rate of the one training phase that takes one.
-        max_seconds: bound on the seconds of training.
+        max_seconds: bound on the seconds of the run, those of the reference among them.
         seed: the seed of everything random.
         device: `auto`, `cpu` or `cuda`.
         dtype: `float32` or `float64`.
         derivatives: what computes the derivatives: `auto`, `fused`, `taylor` or `nested`.
         set: any other keys of the spec, by dotted path, as `{"network.hidden": [50, 50]}`.
         allow_python: whether the Python file that the spec names may be run.
+        cache: whether a reference that was computed before is taken, and this one kept.
         retries: how often a training that diverges goes back to its last good state.
         output: path of the run file; None keeps the run until it is saved.
         overwrite: whether a file there is replaced.
@@ -146,6 +148,7 @@ def solve(
         derivatives=derivatives,
         set=set,
         allow_python=allow_python,
+        cache=cache,
     )
     for sentence in plan.warnings:
         _warn(sentence)
@@ -188,6 +191,7 @@ def reference(
     method: str | None = None,
     set: Mapping[str, Any] | None = None,
     allow_python: bool = False,
+    cache: bool = True,
     **coordinates: Any,
 ) -> xr.Dataset:
     """Solves a problem classically, without any network.
@@ -197,6 +201,7 @@ def reference(
         method: another reference than that of the spec: `spectral`, `hopf-cole`, `exact`, `file`.
         set: keys of the spec to change, by dotted path.
         allow_python: whether the Python file that the spec names may be run.
+        cache: whether values that were computed before are taken, and these kept.
         coordinates: values of a coordinate [n_i]; those of the evaluation grid where not given.
 
     Returns:
@@ -208,7 +213,7 @@ def reference(
         ReferenceRefusedError: the reference does not apply.
     """
     changes = dict(set or {}) | ({} if method is None else {"reference": method})
-    plan = _plan(spec, set=changes, allow_python=allow_python)
+    plan = _plan(spec, set=changes, allow_python=allow_python, cache=cache)
     if plan.reference is None:
         raise UsageError(f"there is no reference: {plan.no_reference or 'the spec asks for none'}")
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
@@ -612,6 +617,7 @@ def _plan(
     max_seconds: float | None = None,
     derivatives: str = "auto",
     allow_python: bool = False,
+    cache: bool = True,
     set: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Plan:
@@ -624,6 +630,7 @@ def _plan(
         derivatives=derivatives,
         max_seconds=max_seconds,
         allow_python=allow_python,
+        cache=cache,
     )
 
 

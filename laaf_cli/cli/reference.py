@@ -69,7 +69,7 @@ def reference(
 
     from laaf_cli.runs.plan import make_plan
 
-    plan = make_plan(text, overrides, allow_python=allow_python, keeps_references=not no_cache)
+    plan = make_plan(text, overrides, allow_python=allow_python, cache=not no_cache)
     if plan.reference is None:
         why = (
             f"there is no reference: {plan.no_reference}"

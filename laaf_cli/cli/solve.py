@@ -62,7 +62,7 @@ def solve(
         derivatives=derivatives.value,
         max_seconds=max_seconds,
         allow_python=allow_python,
-        keeps_references=not no_cache,
+        cache=not no_cache,
     )
     one_run.check_max_error(plan, max_error)
     target = output or plan.default_output

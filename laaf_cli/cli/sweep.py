@@ -101,6 +101,7 @@ def sweep(
     jobs: many_runs.JobsOption = None,
     scheduler: many_runs.SchedulerOption = None,
     allow_python: options.AllowPythonOption = False,
+    no_cache: options.NoCacheOption = False,
     data_dir: options.DataDirOption = None,
     download: options.DownloadOption = True,
     quiet: options.QuietOption = False,
@@ -128,7 +129,11 @@ def sweep(
     axes = list(_axes(text, life.settings, task.length, given))
     with make_download_progress(quiet=quiet) as progress:
         planning = PlanOptions(
-            allow_python=allow_python, data_dir=data_dir, download=download, progress=progress
+            allow_python=allow_python,
+            cache=not no_cache,
+            data_dir=data_dir,
+            download=download,
+            progress=progress,
         )
         runs = plan_runs(life.planner(text, planning), axes, many_runs.seed_list(seeds), directory)
     outcomes = many_runs.train(

@@ -73,7 +73,7 @@ def out_of_time(reached: str = "") -> ReferenceRefusedError:
     """reached: what it had come to, in words."""
     return ReferenceRefusedError(
         f"the spectral solution was not found within the time that it has{reached}; "
-        "`reference: spectral` gives it as long as it takes"
+        "reference: spectral gives it as long as it takes"
     )
 
 

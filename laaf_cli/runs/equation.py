@@ -15,7 +15,9 @@ from laaf_cli.runs.train import execute
 LIFECYCLE = Lifecycle(
     settings=EquationSettings,
     make_plan=make_plan,
-    planner=lambda text, options: partial(make_plan, text, allow_python=options.allow_python),
+    planner=lambda text, options: partial(
+        make_plan, text, allow_python=options.allow_python, cache=options.cache
+    ),
     train=execute,
     read_past=PastRun.read,
     resume=resume,

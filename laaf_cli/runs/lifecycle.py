@@ -27,12 +27,14 @@ class PlanOptions:
 
     Attributes:
         allow_python: whether the Python file that the spec names may be run.
+        cache: whether references that were computed before are taken, and new ones kept.
         data_dir: where data sets lie; None takes the default.
         download: whether what is missing of them is fetched.
         progress: is told of downloads: name, bytes that have come, bytes in all.
     """
 
     allow_python: bool = False
+    cache: bool = True
     data_dir: Path | None = None
     download: bool = True
     progress: Callable[[str, int, int], None] | None = None

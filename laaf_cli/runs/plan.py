@@ -245,11 +245,11 @@ def make_plan(
     max_seconds: float | None = None,
     allow_python: bool = False,
     known_python: str | None = None,
-    keeps_references: bool = True,
+    cache: bool = True,
 ) -> Plan:
     """The plan of a spec.
 
-    keeps_references: whether a reference that takes long is read where it is kept, and kept.
+    cache: whether a reference that takes long is read where it is kept, and kept.
     allow_python: whether the Python file that it names may be run; known_python: the only text that
     it may have then.
 
@@ -291,7 +291,7 @@ def make_plan(
         no_reference=without,
         overrides=tuple(overrides),
     )
-    if keeps_references and reference is not None and reference.takes_long:
+    if cache and reference is not None and reference.takes_long:
         folder = cache_folder()
         if folder is not None:
             plan = replace(plan, reference=KeptReference(reference, plan.hashes.problem, folder))
