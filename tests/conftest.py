@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 # Tests run side by side, one for each core: neither NumPy nor a process that a test starts shall take all of them.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-# References are computed by the tests, not read from what the user of this machine keeps.
-os.environ["LAAF_CACHE_DIR"] = ""
-
 import h5py
 import hypothesis
 import pytest
 import torch
+from laaf_process import ignore_interrupts, ready
 
 from laaf_cli.__main__ import main
 from laaf_cli.runfile.seal import SIZE, seal
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Override, Text
+from laaf_cli.sweeps import executors
 from laaf_cli.training import Clock
 
 # How long an example takes says nothing of what it shows.
@@ -104,6 +106,25 @@ def _one_thread() -> None:
     Before each test, for `laaf resume` leaves as many as the run had.
     """
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _processes_that_are_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps train in processes that need not load torch, which takes longer than these trainings."""
+    ways = SimpleNamespace(get_context=lambda _method: ready())
+    monkeypatch.setattr(executors, "multiprocessing", ways)
+    monkeypatch.setattr(executors, "_end_with", ignore_interrupts)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """References are kept for as long as the tests run, not beside those of the user of this machine.
+
+    The workers find the variable in their environment, so that each problem is solved once.
+    """
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="laaf-tests-")
+        os.environ["LAAF_CACHE_DIR"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

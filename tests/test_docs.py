@@ -14,6 +14,7 @@ from types import ModuleType
 import matplotlib as mpl
 import numpy as np
 import pytest
+from laaf_process import Program, run_apart
 
 from laaf_cli.cli.app import COMMANDS
 from laaf_cli.images.data import DATASETS, ImageData, Images
@@ -170,8 +171,8 @@ def test_commands_and_programs_run(page: Path, tmp_path: Path) -> None:
             continue
         if session and (block is None or block.file is not None or block.language == "console"):
             # Python that no command and no file interrupts is one session.
-            program = "\n".join(each.body for each in session)
-            _run([sys.executable, "-c", program], session[0], folder)
+            program = Program("\n".join(each.body for each in session))
+            _run(program, session[0], folder)
             session.clear()
         if block is not None and block.file is not None:
             (folder / block.file).write_text(_shortened(page, block.body), encoding="utf-8")
@@ -191,7 +192,7 @@ def _run_console(block: Block, folder: Path) -> None:
         if not DATA_DIR and re.search(rf"\b({'|'.join(DATASETS)})\b", command):
             continue
         command = _shortened(block.page, command)
-        printed = _run(["sh", "-c", command], block, folder)
+        printed = _run(command, block, folder)
         missing = _missing_lines(shown, printed)
         assert not missing, f"{block.place}: $ {command} does not print {missing!r}, but\n{printed}"
 
@@ -209,10 +210,14 @@ def _shortened(page: Path, text: str) -> str:
     return f"{short} --jobs 1" if text.startswith("laaf sweep") else short
 
 
-def _run(command: list[str], block: Block, folder: Path) -> str:
-    scripts = Path(sys.executable).parent
+SHELL = re.compile("[|<>&;$`]")
+"""What a command line has that is more than words."""
+
+
+def _run(command: str | Program, block: Block, folder: Path) -> str:
+    """What a command line or a program prints."""
     environment = {
-        "PATH": os.pathsep.join([str(scripts), "/usr/bin", "/bin"]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
         "HOME": str(folder),
         "PYTHONUTF8": "1",
         # Threads that wait for each other on a busy machine are slower than one.
@@ -220,18 +225,24 @@ def _run(command: list[str], block: Block, folder: Path) -> str:
         # Looking for the fonts of the machine takes seconds, and each page has a home of its own.
         "MPLCONFIGDIR": mpl.get_cachedir(),
         "LAAF_DATA_DIR": DATA_DIR,
+        "LAAF_CACHE_DIR": os.environ["LAAF_CACHE_DIR"],
     }
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=AS_MANY_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, f"{block.place}: {command[-1]}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    if isinstance(command, str) and SHELL.search(command):
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=AS_MANY_SECONDS,
+            check=False,
+        )
+        code: int | None = done.returncode
+        out, err = done.stdout, done.stderr
+    else:
+        code, out, err = run_apart(folder, environment, command, AS_MANY_SECONDS)
+    assert code == 0, f"{block.place}: {command}\n{out}{err}"
+    return out
 
 
 def _missing_lines(shown: str, printed: str) -> list[str]:

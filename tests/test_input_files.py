@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from laaf_process import LaafProcess
 
 from laaf_cli.errors import ExitCode
 from laaf_cli.spec import bundled
@@ -18,23 +17,10 @@ BUNDLED = f"Bundled problems: {', '.join(bundled.names())}."
 
 def check(path: str, folder: Path, command: str = "check") -> tuple[int, str]:
     """Exit code and standard error of `laaf check`, run in a folder of its own."""
-    program = [sys.executable, "-m", "laaf_cli", command, path]
-    environment = {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"} | {
-        "PYTHONUTF8": "1"
-    }
-    done = subprocess.run(
-        program,
-        cwd=folder,
-        env=environment,
-        input=b"",
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.stdout == b""
-    errors = done.stderr.decode()
-    assert "Traceback" not in errors
-    return done.returncode, errors
+    process = LaafProcess(folder, command, path)
+    code = process.ended()
+    assert (folder / "out").read_bytes() == b""
+    return code, process.said()
 
 
 def sparse(path: Path) -> None:

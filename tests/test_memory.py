@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import Laaf, plan_of
+from laaf_process import LaafProcess, with_room
 
 from laaf_cli.derivatives.kernel import KernelMissing, load_library
 from laaf_cli.errors import OutOfMemoryError, within_memory
@@ -37,36 +38,23 @@ reference: none
 evaluation: {grid: {x: 4, t: 4}, times: [0.5]}
 """
 
-# What is loaded before the limit is set does not count, so that the room is that of the work alone.
-WITH_ROOM = """
-import resource, sys
-from pathlib import Path
-import torch, h5py, scipy.stats, rich.progress, rich.table
-import laaf_cli.runfile, laaf_cli.cli.solve, laaf_cli.terminal.progress, laaf_cli.cli.tables
-import laaf_cli.runs.train
-from laaf_cli.__main__ import main
-pages = int(Path("/proc/self/statm").read_text().split()[0])
-limit = pages * resource.getpagesize() + int(sys.argv[1]) * 10**6
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-del sys.argv[1]
-main()
-"""
-
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="the limit of the address space is Linux's"
 )
 
 
-def laaf_with(room_mb: int, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Ended:
+    """What is left of a process."""
+
+    returncode: int
+    stderr: str
+
+
+def laaf_with(room_mb: int, folder: Path, *arguments: object) -> Ended:
     """A command in a process of its own that has so many MB besides what it begins with."""
-    return subprocess.run(
-        [sys.executable, "-P", "-c", WITH_ROOM, str(room_mb), *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "400"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    process = LaafProcess(folder, *arguments, prepare=partial(with_room, room_mb))
+    return Ended(process.ended(), process.said())
 
 
 @pytest.fixture

@@ -501,7 +501,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
     address, workers = scheduler
     with Client(address, timeout=300) as client:
         client.wait_for_workers(2, timeout=300)
-    runs = plan_runs(MAKE, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "runs")
+    runs = plan_runs(MAKE, [[setting("training.0.iterations=300")]], range(6), tmp_path / "runs")
     lost: list[str] = []
 
     def lose_a_worker(outcome: Outcome) -> None:
@@ -517,7 +517,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
     alone = {
         run.path.name: run
         for run in plan_runs(
-            MAKE, [[setting("training.0.iterations=1500")]], range(6), tmp_path / "alone"
+            MAKE, [[setting("training.0.iterations=300")]], range(6), tmp_path / "alone"
         )
     }
     assert [o.state for o in outcomes(list(alone.values()), ThreadPoolExecutor(1), threads=1)] == [

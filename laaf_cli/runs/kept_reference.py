@@ -72,7 +72,7 @@ class KeptReference(Reference):
 def _read(path: Path, n_points: int) -> ReferenceValues | None:
     """Kept values; None where there are none that can be read."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             facts = json.loads(str(kept["facts"]))
             fields = {name: kept[f"field {name}"] for name in facts["unknowns"]}
             if any(field.shape != (n_points,) or field.dtype != float for field in fields.values()):
