@@ -134,7 +134,8 @@ class Discretisation:
 
     breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are no
     nodes. n: the modes along each element, even. jitter: by what share coordinates are off in
-    formulas, at random. The coefficients of all unknowns form one vector [n_coefficients].
+    formulas, at random. thinned: the axis on whose elements half the modes are enough.
+    The coefficients of all unknowns form one vector [n_coefficients].
     """
 
     domain: Domain
@@ -144,13 +145,17 @@ class Discretisation:
     probes: tuple[Array, ...]
     n: int
     jitter: float = 0.0
+    thinned: int | None = None
 
     @cached_property
     def modes(self) -> tuple[Modes, ...]:
         ends = zip(self.domain.lower, self.domain.upper, strict=True)
         return tuple(
             make_modes(
-                *both, self.n, breaks=self.breaks[axis], is_periodic=axis in self.domain.periodic
+                *both,
+                4 + 2 * (self.n // 4) if axis == self.thinned else self.n,
+                breaks=self.breaks[axis],
+                is_periodic=axis in self.domain.periodic,
             )
             for axis, both in enumerate(ends)
         )
@@ -247,27 +252,29 @@ class Discretisation:
         zero = (0,) * len(axes)
         return tuple(self.values(coefficients, name, zero, axes) for name in self.unknowns)
 
-    def shifted(self, most_coefficients: int) -> Discretisation:
-        """The same problem with every element cut in two unequal ones, on which two thirds of the
-        modes do as well; fewer where there would be more than so many coefficients, more on a
-        circle. Formulas are off by some units of rounding, so that what they lose is seen.
+    def shifted(self) -> Discretisation:
+        """The same problem with every element cut in two unequal ones along the first coordinate
+        that is no circle, on which half the modes do as well; with more modes elsewhere.
+
+        Formulas are off by some units of rounding, so that what they lose is seen.
         """
         golden = (np.sqrt(5) - 1) / 2
-        breaks = []
-        for mine, modes in zip(self.breaks, self.modes, strict=True):
-            ends = np.array([modes.lower, *mine, modes.upper])
-            cuts = () if isinstance(modes, FourierModes) else ends[:-1] + golden * np.diff(ends)
-            breaks.append(tuple(sorted([*mine, *map(float, cuts)])))
+        breaks = list(self.breaks)
+        plain = [i for i, modes in enumerate(self.modes) if not isinstance(modes, FourierModes)]
+        for axis in plain[:1]:
+            modes = self.modes[axis]
+            ends = np.array([modes.lower, *breaks[axis], modes.upper])
+            cuts = ends[:-1] + golden * np.diff(ends)
+            breaks[axis] = tuple(sorted([*breaks[axis], *map(float, cuts)]))
         kept = [r for r in self.residuals if not isinstance(r.region, Interfaces)]
-        other = replace(
+        return replace(
             self,
             residuals=(*kept, *continuity(kept, self.domain, breaks)),
             breaks=tuple(breaks),
             jitter=JITTER,
-            n=self.n + 6 if tuple(breaks) == self.breaks else 4 + 2 * (self.n // 3),
+            n=self.n + 2,
+            thinned=plain[0] if plain else None,
         )
-        share = min(1.0, (most_coefficients / other.n_coefficients) ** (1 / len(breaks)))
-        return replace(other, n=max(2, 2 * int(share * other.n / 2)))
 
     def starts(self) -> Iterator[Array]:
         """Where a search for the solution may begin: 0, the smoothest functions that meet the

@@ -106,7 +106,7 @@ def _reciprocal(values: Array) -> Array:
     return np.divide(1.0, values, out=np.ones_like(values), where=values > 0)
 
 
-def solve(discretisation: Discretisation, start: Array) -> Stationary:
+def solve(discretisation: Discretisation, start: Array, most_steps: int = MAX_STEPS) -> Stationary:
     """Least squares of the residuals by damped steps.
 
     Raises FloatingPointError, with what and where, when a residual or its derivatives are not
@@ -114,17 +114,17 @@ def solve(discretisation: Discretisation, start: Array) -> Stationary:
     """
     with np.errstate(all="ignore"):
         try:
-            return _solve(discretisation, start)
+            return _solve(discretisation, start, most_steps)
         except ValueError:  # SciPy's, of what is not finite
             raise FloatingPointError("its linear systems go beyond double precision") from None
 
 
-def _solve(discretisation: Discretisation, x: Array) -> Stationary:
+def _solve(discretisation: Discretisation, x: Array, most_steps: int) -> Stationary:
     residual = discretisation.residual(x)
     factors = _factors(discretisation, x, residual, None)
     share, relative, before = 1.0, np.inf, np.inf
     converged = False
-    for step_number in range(MAX_STEPS):
+    for step_number in range(most_steps):
         if step_number > 0 and relative >= KEEPS_FACTORS and not discretisation.is_linear:
             factors = _factors(discretisation, x, residual, factors.row_scale)
         step = factors.step(residual)

@@ -180,9 +180,11 @@ def _confirmed(level: Level) -> Level:
             f"{level.unseen:.1g} of the size of the terms"
         )
     mine = level.discretisation
-    shifted = mine.shifted(MAX_COEFFICIENTS)
+    shifted = mine.shifted()
     try:
-        found = solve(shifted, mine.interpolated(level.found.coefficients, shifted))
+        # From so near a start, one step leads as far as the digits go.
+        start = mine.interpolated(level.found.coefficients, shifted)
+        found = solve(shifted, start, most_steps=1)
     except FloatingPointError as error:
         raise ReferenceRefusedError(str(error)) from None
     n = _EVEN[mine.domain.dimension]
