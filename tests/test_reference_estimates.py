@@ -55,3 +55,23 @@ def test_a_judge_that_sees_an_error(adversarial: ModuleType) -> None:
     verdict = adversarial.judge(mixed)
     assert not verdict.is_sound
     assert np.isfinite(verdict.error)
+
+
+@pytest.mark.parametrize("coordinate", ["x", "t"])
+def test_what_is_narrow_in_an_unknown_is_seen(coordinate: str, adversarial: ModuleType) -> None:
+    """All that happens, happens while u passes 1/2, within a thousandth of the way."""
+    narrow, wide = (
+        adversarial.Adversary(
+            name="narrow",
+            spec={
+                "coordinates": {coordinate: [0, 1]},
+                "unknowns": ["u"],
+                "equations": {"e": f"u_{coordinate} = 1 + 0.9*exp(-((u - 0.5)/{width})**2)"},
+                "conditions": {"s": {"where": f"{coordinate} = 0", "equation": "u = 0"}},
+            },
+            solution=coordinate,
+        )
+        for width in (1e-3, 0.1)
+    )
+    assert "so narrow" in adversarial.judge(narrow).refused
+    assert not adversarial.judge(wide).refused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import (
     NUMPY,
     Call,
+    Field,
     Node,
     branch_breaks,
     evaluate,
@@ -77,6 +78,33 @@ def probes(places: Iterable[float], lower: float, upper: float, n: int = N_EVEN)
     close = [np.concatenate([place - offsets, place + offsets]) for place in places]
     points = np.unique(np.concatenate([even, *close]))
     return points[(points > lower) & (points < upper)]
+
+
+def crossings(
+    trees: Iterable[Node],
+    coordinates: Mapping[str, Array],
+    known: Mapping[Field, Array],
+    along: Array,
+) -> Array:
+    """Where parts of formulas that hold unknowns change their sign along a line, ascending.
+
+    coordinates, known: the values of all names at the points of the line; along: the coordinate
+    along it, ascending. What is narrow in an unknown lies near such a place.
+    """
+    parts = dict.fromkeys(
+        node
+        for tree in trees
+        for node in nodes(tree)
+        if isinstance(node, Call) and node.function not in COMPARISONS and fields(node)
+    )
+    found: list[Array] = []
+    for part in list(parts)[:MOST_FORMULAS]:
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(evaluate(part, coordinates, known, NUMPY), along.shape)
+            at = np.flatnonzero((values[1:] > 0) != (values[:-1] > 0))[:MOST_TURNS]
+            share = values[at] / (values[at] - values[at + 1])
+        found.append(along[at] + share * (along[at + 1] - along[at]))
+    return np.unique(np.concatenate([*found, np.zeros(0)]))
 
 
 def resolving(

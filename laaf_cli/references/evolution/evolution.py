@@ -21,6 +21,7 @@ from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm, read_evolution
 from laaf_cli.references.evolution.radau import IntegrationError
 from laaf_cli.references.evolution.solve import ACCURACIES, OutOfWorkError, Solution, solve
+from laaf_cli.references.evolution.unseen import missed
 from laaf_cli.references.reference import (
     UNWATCHED,
     OutOfTimeError,
@@ -31,6 +32,9 @@ from laaf_cli.references.reference import (
     out_of_time,
     zero_if_rounding,
 )
+
+MISSED = 1e-5
+"""What may be left near such a place, as a share of the largest value."""
 
 AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 """Of two solutions, as shares of the largest value: what is aimed at, and what is refused."""
@@ -142,6 +146,11 @@ def converged(
         raise ReferenceRefusedError(
             f"the spectral solution in time does not settle{why}: two accuracies differ by "
             f"{reached:.1e} of its size"
+        )
+    if (off := missed(best[1])) > max(MISSED, 100 * reached):
+        raise ReferenceRefusedError(
+            "the equations hold something so narrow, near some value of an unknown, that the "
+            f"spectral solution in time steps over it; it would change the solution by {off:.1g}"
         )
     return best
 

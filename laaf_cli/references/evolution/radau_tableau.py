@@ -75,13 +75,14 @@ class Panel:
     length: float
     values: Array
 
-    def at(self, times: Array) -> Array:
-        """The polynomial of the step, [n_times, n]."""
+    def at(self, times: Array, order: int = 0) -> Array:
+        """The polynomial of the step, or a derivative of it, [n_times, n]."""
         n_stages = len(self.values) - 1
         unit = (times - self.start) / self.length
         nodes = np.append(-1.0, 2 * radau_tableau(n_stages, 1).nodes - 1)
         to_nodes = legendre.legvander(nodes, n_stages)
-        to_times = legendre.legvander(2 * unit - 1, n_stages)
-        # Lagrange's basis [n_times, s + 1] over 0 and the nodes
+        derived = legendre.legder(np.eye(n_stages + 1), order, scl=2 / self.length)
+        to_times = legendre.legvander(2 * unit - 1, len(derived) - 1) @ derived
+        # Lagrange's basis [n_times, s + 1] over 0 and the nodes, or its derivatives
         basis: Array = np.linalg.solve(to_nodes.T, to_times.T).T
         return basis @ self.values

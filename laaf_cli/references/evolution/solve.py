@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, evaluate, fields
+from laaf_cli.expression import NUMPY, Field, evaluate, fields
 from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.initial_values import initial_values, smooths
@@ -72,25 +73,35 @@ class Step:
     grids: Sequence[Grid]
     parts: Sequence[slice[int, int, Any]]
 
+    def fields(
+        self, form: EvolutionForm, points: Array, wanted: Collection[Field]
+    ) -> dict[Field, Array]:
+        """Derivatives of unknowns at points [n, d] of the step, [n] each."""
+        times, which = np.unique(points[:, form.time_axis], return_inverse=True)
+        x = np.zeros(len(points)) if form.space_axis is None else points[:, form.space_axis]
+        highest = max((form.space_order(field) for field in wanted), default=0)
+        matrices = {grid: grid.at(x, highest) for grid in set(self.grids)}
+        states: dict[int, Array] = {}
+        result = {}
+        for field in wanted:
+            order, unknown = form.time_order(field), form.unknown(field)
+            if order not in states:
+                states[order] = self.panel.at(times, order)[which]
+            matrix = matrices[self.grids[unknown]][form.space_order(field)]
+            values = states[order][:, self.parts[unknown]]
+            result[field] = np.asarray(np.einsum("pn,pn->p", matrix, values))
+        return result
+
     def at(self, form: EvolutionForm, points: Array) -> Array:
         """Every unknown, and every flux after them, at points [n, d] of the step,
         [n_unknowns + n_fluxes, n].
         """
-        times, which = np.unique(points[:, form.time_axis], return_inverse=True)
-        states = self.panel.at(times)[which]
-        x = np.zeros(len(points)) if form.space_axis is None else points[:, form.space_axis]
+        plain = [form.field(j, 0, 0) for j in range(len(form.unknowns))]
         held = {field for tree in form.fluxes.values() for field in fields(tree)}
-        highest = max((form.space_order(field) for field in held), default=0)
-        matrices = {grid: grid.at(x, highest) for grid in set(self.grids)}
-
-        def values(unknown: int, order: int) -> Array:
-            matrix = matrices[self.grids[unknown]][order]
-            return np.asarray(np.einsum("pn,pn->p", matrix, states[:, self.parts[unknown]]))
-
-        known = {field: values(form.unknown(field), form.space_order(field)) for field in held}
+        known = self.fields(form, points, dict.fromkeys([*plain, *held]))
         columns = dict(zip(form.coordinates, points.T, strict=True))
         fluxes = [evaluate(tree, columns, known, NUMPY) for tree in form.fluxes.values()]
-        return np.stack([*(values(j, 0) for j in range(len(form.unknowns))), *fluxes])
+        return np.stack([*(known[field] for field in plain), *fluxes])
 
 
 @dataclass(frozen=True)
@@ -104,15 +115,30 @@ class Solution:
     def at(self, points: Array) -> Array:
         """Every unknown and flux at points [n, d] of the domain, [n_unknowns + n_fluxes, n]."""
         result = np.empty((len(self.form.unknowns) + len(self.form.fluxes), len(points)))
+        for step, part in self._parts(points):
+            result[:, part] = step.at(self.form, points[part])
+        return result
+
+    def fields(self, points: Array, wanted: Collection[Field]) -> dict[Field, Array]:
+        """Derivatives of unknowns at points [n, d] of the domain, [n] each."""
+        result = {field: np.empty(len(points)) for field in wanted}
+        for step, part in self._parts(points):
+            for field, values in step.fields(self.form, points[part], wanted).items():
+                result[field][part] = values
+        return result
+
+    def _parts(self, points: Array) -> Iterator[tuple[Step, NDArray[np.intp]]]:
+        """The points of each step, some at a time.
+
+        What lies on the border of two steps belongs to the first of them, and the start to the
+        initial values.
+        """
         times = points[:, self.form.time_axis]
-        # What lies on the border of two steps belongs to the first of them, and the start to the
-        # initial values.
         of_step = np.searchsorted([step.panel.start for step in self.steps[1:]], times, side="left")
         for i in np.unique(of_step):
             here = np.flatnonzero(of_step == i)
             for part in np.split(here, range(1000, len(here), 1000)):
-                result[:, part] = self.steps[i].at(self.form, points[part])
-        return result
+                yield self.steps[i], part
 
 
 def solve(

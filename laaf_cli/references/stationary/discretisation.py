@@ -21,6 +21,7 @@ from laaf_cli.expression import NUMPY, Field, Node, Number, evaluate, fields, pa
 from laaf_cli.multi_index import Orders
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.problem.patches import Axis, Patch, on_axes
+from laaf_cli.references.probes import crossings, probes
 from laaf_cli.references.stationary.modes import FourierModes, Modes, make_modes
 
 
@@ -124,6 +125,10 @@ def continuity(
                 )
     return tuple(result)
 
+
+N_LINES = 3
+"""Lines along each coordinate on which places are looked for where nonlinear formulas turn."""
+MOST_PROBES = {1: 100_000, 2: 700}
 
 JITTER = 4 * float(np.finfo(float).eps)
 
@@ -252,6 +257,31 @@ class Discretisation:
         zero = (0,) * len(axes)
         return tuple(self.values(coefficients, name, zero, axes) for name in self.unknowns)
 
+    def probed(self, coefficients: Array) -> Discretisation:
+        """The same with more probes: near where parts of nonlinear equations change their sign."""
+        trees = [r.tree for r in self.residuals if r.is_equation and not r.is_linear]
+        if not trees:
+            return self
+        held = {f for tree in trees for f in fields(tree)}
+        more = list(self.probes)
+        for axis, along in enumerate(self.probes):
+            spread = tuple(modes.spread(N_LINES + 2)[1:-1] for modes in self.modes)
+            axes = tuple(along if i == axis else points for i, points in enumerate(spread))
+            grid = [_lines(x, axis) for x in np.meshgrid(*axes, indexing="ij")]
+            values = {
+                f: _lines(self.values(coefficients, f.unknown, f.orders, axes), axis) for f in held
+            }
+            for i in range(len(grid[axis])):
+                columns = {
+                    name: x[i] for name, x in zip(self.domain.coordinates, grid, strict=True)
+                }
+                known = {f: lines[i] for f, lines in values.items()}
+                places = crossings(trees, columns, known, along)
+                ends = self.domain.lower[axis], self.domain.upper[axis]
+                more[axis] = np.union1d(more[axis], probes(places, *ends, 2))
+        most = MOST_PROBES[len(more)]
+        return replace(self, probes=tuple(p[:: 1 + len(p) // most] for p in more))
+
     def shifted(self) -> Discretisation:
         """The same problem with every element cut in two unequal ones along the first coordinate
         that is no circle, on which half the modes do as well; with more modes elsewhere.
@@ -371,3 +401,9 @@ class Discretisation:
             return np.broadcast_to(
                 np.asarray(evaluate(tree, symbols, known, NUMPY), np.float64), patch.shape
             )
+
+
+def _lines(values: Array, axis: int) -> Array:
+    """Values on a grid, as lines along an axis [n_lines, n]."""
+    moved = np.moveaxis(values, axis, -1)
+    return moved.reshape(-1, moved.shape[-1])

@@ -173,6 +173,7 @@ def _confirmed(level: Level) -> Level:
     Raises ReferenceRefusedError where the equations ask for something between the nodes that the
     solution lacks, or the other elements give no solution.
     """
+    level = replace(level, discretisation=level.discretisation.probed(level.found.coefficients))
     if level.unseen > _MISSED:
         raise ReferenceRefusedError(
             f"the equations or conditions hold something so narrow that {level.discretisation.n} "
