@@ -16,12 +16,30 @@ from laaf_cli.paper import ARTEFACTS, Request, Variant
 from laaf_cli.paper.claims import CLAIMS, judge
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, SEVEN, TABLE1
 from laaf_cli.runfile import RunFile
+from laaf_cli.spec import bundled
 
 
 def request(
     folder: Path, seeds: tuple[int, ...] = (0,), rates: tuple[str, ...] = (), **variant: object
 ) -> Request:
     return Request(variant=Variant(**variant), seeds=seeds, folder=folder, fixed_rates=rates)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paper's problems with fewer points to train and to be compared at."""
+    folder = tmp_path / "problems"
+    folder.mkdir()
+    for name, changes in {
+        "burgers": {"interior: 10000": "interior: 300", "{x: 256, t: 100}": "{x: 48, t: 20}"},
+        "discontinuous": {"{x: 1200}": "{x: 200}"},
+    }.items():
+        text = (bundled.folder() / f"{name}.yaml").read_text("utf-8")
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        (folder / f"{name}.yaml").write_text(text, "utf-8")
+    monkeypatch.setattr(bundled, "folder", lambda: folder)
 
 
 def test_printed_numbers_are_those_of_table_1() -> None:
@@ -280,14 +298,15 @@ def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_table_1_with_3_seeds_of_200_iterations(laaf: Laaf, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small")
+def test_table_1_with_3_seeds_of_5_iterations(laaf: Laaf, tmp_path: Path) -> None:
     arguments = (
         "reproduce",
         "table1",
         "--seeds",
         "3",
         "--iterations",
-        "200",
+        "5",
         "--directory",
         tmp_path,
     )
@@ -295,10 +314,9 @@ def test_table_1_with_3_seeds_of_200_iterations(laaf: Laaf, tmp_path: Path) -> N
     assert found.code == 0, found.err
     page = (tmp_path / "table1.md").read_text()
     assert found.out == page
-    assert "`laaf reproduce table1 --seeds 3 --iterations 200`" in page
+    assert "`laaf reproduce table1 --seeds 3 --iterations 5`" in page
     assert (
-        "200 iterations, where the paper has 2000. 21 runs over the seeds 0, 1, 2; 0 failed."
-        in page
+        "5 iterations, where the paper has 2000. 21 runs over the seeds 0, 1, 2; 0 failed." in page
     )
     assert len(list((tmp_path / "runs").glob("*.h5"))) == 21
     for column in SEVEN:
@@ -329,6 +347,7 @@ def test_table_1_with_3_seeds_of_200_iterations(laaf: Laaf, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small")
 def test_every_figure_is_drawn(laaf: Laaf, tmp_path: Path) -> None:
     drawn = {
         "figure2": [f"{kind}-{n}" for n in (2, 8, 15) for kind in ("solution", "frequency", "error")],
@@ -353,6 +372,7 @@ def test_every_figure_is_drawn(laaf: Laaf, tmp_path: Path) -> None:
         assert re.findall(r"!\[.*\]\((.*)\)", (tmp_path / f"{name}.md").read_text()) == files
 
 
+@pytest.mark.usefixtures("small")
 def test_runs_that_diverge_are_in_the_table(laaf: Laaf, tmp_path: Path) -> None:
     """A learning rate that no run survives: told in the table, counted as a failure, exit code 5."""
     rates = ("--fixed-learning-rates", "1e30")
