@@ -73,10 +73,10 @@ def test_from_every_batch(
     del every_batch
     monkeypatch.setitem(AUGMENTATIONS, "digits.npz", AUGMENTED)
     finished, checkpoints = run_of(
-        image_plan(tmp_path, "training.epochs=3", *METHODS[method]), tmp_path
+        image_plan(tmp_path, "training.batch=20", *METHODS[method]), tmp_path
     )
     finished.save(tmp_path / "unbroken.h5")
-    assert len(checkpoints) == 21
+    assert len(checkpoints) == 9
     for i, path in enumerate(checkpoints):
         torch.rand(i + 1)  # torch's own stream is of no account
         gone_on(path, tmp_path / "resumed.h5")
@@ -134,7 +134,7 @@ def test_a_run_that_was_interrupted(tmp_path: Path, every_batch: None, stopped_a
         )
 
     execute(resumed.plan, past=resumed.past, on_checkpoint=keep)
-    for path in checkpoints[:9:2]:
+    for path in checkpoints[:9:4]:
         gone_on(path, tmp_path / "resumed.h5")
         assert different(tmp_path / "resumed.h5", tmp_path / "unbroken.h5") == set()
 
