@@ -97,17 +97,12 @@ def test_slope_recovery_flag_keeps_the_settings_of_the_spec(laaf: Laaf) -> None:
     assert json.loads(done.out)["recovery"] is not None, "the flag turns on what the spec turns off"
 
 
-@pytest.mark.parametrize("name", ["discontinuous", "heat", "poisson", "wave"])
-def test_every_bundled_problem_trains(laaf: Laaf, name: str) -> None:
-    done = laaf("solve", name, "--iterations", "30", "--json")
-    assert done.code == 0
-    assert json.loads(done.out)["iterations"] == 30
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "bound"), [("heat", 0.02), ("poisson", 0.01), ("wave", 0.05)])
 def test_bundled_problems_reach_their_error(laaf: Laaf, name: str, bound: float) -> None:
-    assert laaf("solve", name, "--max-error", bound, "-q").code == 0
+    """With a sixth of their points and half of their iterations."""
+    fewer = ("--set", "points.interior=300", "--iterations", "1500")
+    assert laaf("solve", name, *fewer, "--max-error", bound, "-q").code == 0
 
 
 def test_derivative_engines_agree(laaf: Laaf) -> None:
@@ -125,7 +120,7 @@ def test_derivative_engines_agree(laaf: Laaf) -> None:
 def test_two_runs_are_the_same_bit_for_bit() -> None:
     """Whole processes with two threads, as a person runs them."""
     for name in ("a.h5", "b.h5"):
-        command = [*PROGRAM, "solve", "burgers", "-q", "-o", name, "--iterations", "12"]
+        command = [*PROGRAM, "solve", "burgers", "-q", "-o", name, *QUICK]
         subprocess.run(
             command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "2"}
         )
@@ -243,8 +238,7 @@ def test_max_seconds(laaf: Laaf, ticking: Callable[[float], None]) -> None:
     assert 0.3 <= found["wall_time_s"] < 0.35
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_keeps_what_was_reached(number: int) -> None:
+def test_interrupt_keeps_what_was_reached() -> None:
     command = [*PROGRAM, "solve", "heat", "--iterations", "1000000", "-o", "kept.h5"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -254,7 +248,7 @@ def test_interrupt_keeps_what_was_reached(number: int) -> None:
         if line.startswith("iteration 0"):
             break
     time.sleep(0.5)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert process.returncode == ExitCode.INTERRUPTED, "".join(said) + err
     assert "relative L2" in out
@@ -284,7 +278,6 @@ def test_second_interrupt_stops_at_once() -> None:
     [
         ("problems", 0),
         ("problems burgers", 0),
-        ("check burgers", 0),
         (f"solve burgers -q --max-error 1e-9 {shlex.join(QUICK)}", ExitCode.BOUND_EXCEEDED),
     ],
 )
