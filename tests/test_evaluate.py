@@ -245,12 +245,29 @@ def test_blocks_change_nothing(two: Path, monkeypatch: pytest.MonkeyPatch) -> No
             np.testing.assert_allclose(in_blocks[name], whole[name], rtol=1e-13, atol=1e-14)
 
 
+class TakenError(Exception):
+    """Points were taken."""
+
+
+class ManyPlaces:
+    """More points than are evaluated at a time; tells how many those are."""
+
+    n_points = 10**6
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        raise TakenError(stop - start)
+
+
+def block_size(network: TrainedNetwork, name: str) -> int:
+    """At how many points a field is evaluated at a time."""
+    with pytest.raises(TakenError) as taken:
+        network.evaluate(ManyPlaces(), {name: network.field(name)})  # type: ignore[arg-type]
+    return int(taken.value.args[0])
+
+
 def test_memory_of_a_block_is_bounded(two: Path) -> None:
     network = opened(two)
-    sizes = [
-        trained_network._block_size(network.solution, {name: network.field(name)})
-        for name in ("u", "v_xxtt")
-    ]
+    sizes = [block_size(network, name) for name in ("u", "v_xxtt")]
     assert sizes == [20_000, 20_000_000 // (9 * (5 + 4 + 2) * 16)]
 
 
@@ -1006,8 +1023,7 @@ def test_orders_that_a_transform_needs(
     with RunFile(path) as run:
         restored = restore(run, "cpu")
     streams = trained_network.lower_set([(2, 1)])
-    size = trained_network._block_size(restored.solution, {"u_xx": restored.field("u_xx")})
-    assert size == min(
+    assert block_size(restored, "u_xx") == min(
         trained_network.MAX_BLOCK, trained_network.MAX_BLOCK_NUMBERS // (len(streams) * 9 * 2**3)
     )
     activation = replace(restored.solution.network.activation, max_order=2, why="it is rough.")

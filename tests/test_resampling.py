@@ -255,7 +255,10 @@ def test_divergence_at_new_points_keeps_the_last_good_ones(monkeypatch: pytest.M
 
     monkeypatch.setitem(RESAMPLERS, "uniform", replace(RESAMPLERS["uniform"], renew=at_the_pole))
     plan = plan_of(
-        RAMP, "equations.e=u_x = log(x)", "points.resample={every: 2}", "training=[{iterations: 6}]"
+        RAMP + "conditions: {level: {at: {x: 1}, equation: u = 0}}\n",
+        "equations.e=u_x = log(x)",
+        "points.resample={every: 2}",
+        "training=[{iterations: 6}]",
     )
     result, objective = train(plan)
     assert result.stop_reason is StopReason.DIVERGED
