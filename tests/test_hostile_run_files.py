@@ -793,10 +793,10 @@ def test_heap_that_has_no_end(tmp_path: Path, is_sealed: bool) -> None:
 
 @pytest.mark.parametrize("again", [False, True], ids=["damaged", "damaged and sealed again"])
 def test_damage_by_chance(tmp_path: Path, again: bool) -> None:
-    counts = counted(tmp_path, 300, seed=20, resealed=again)
+    counts = counted(tmp_path, 100, seed=20, resealed=again)
     assert counts.failed == []
-    assert counts.refused + counts.unchanged + counts.read == 300
-    assert min(counts.refused, counts.read) > 50, "some are refused, some are read"
+    assert counts.refused + counts.unchanged + counts.read == 100
+    assert min(counts.refused, counts.read) > 15, "some are refused, some are read"
 
 
 @pytest.mark.parametrize(
