@@ -11,11 +11,26 @@ from conftest import Laaf
 from laaf_cli.errors import ExitCode
 from laaf_cli.images.data import DATASETS
 from laaf_cli.images.spec import ImageSpec
+from laaf_cli.references.evolution import evolution
+from laaf_cli.references.stationary import refinement
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Text, bundled, load_as
 
 FEW = ("points.interior=60", "points.validation=60", "seed=3")
 """Settings that make a run short and leave the problem as it is."""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _coarse_references(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As exact as is needed beside a network that is hardly trained, and kept apart from others."""
+    monkeypatch.setenv("LAAF_CACHE_DIR", str(cache))
+    monkeypatch.setattr(evolution, "AGREEMENT", 1e-6)
+    monkeypatch.setitem(refinement.LEVELS, 2, (8, 12, 16, 24, 32))
 
 
 @pytest.mark.parametrize("name", bundled.names())
