@@ -120,7 +120,14 @@ def test_commands_of_equations_name_the_one_for_images(command: str, laaf: Laaf)
         ),
     ],
 )
-def test_names_and_specs_that_are_none(arguments: tuple[str, ...], error: str, laaf: Laaf) -> None:
+def test_names_and_specs_that_are_none(
+    arguments: tuple[str, ...],
+    error: str,
+    laaf: Laaf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
     Path("empty.yaml").write_text("# nothing\n")
     Path("list.yaml").write_text("[mnist]\n")
     refused = laaf(*arguments)
