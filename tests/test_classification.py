@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -487,18 +488,18 @@ def test_records_of_a_training(tmp_path: Path) -> None:
 
 
 def test_seconds_leave_evaluation_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step takes a second here, and a test a thousand."""
-    now, measure = [0.0], ImageTrainer._measure_test
+    """A step takes a second here, and a look at all images a thousand, half of it for the test."""
+    now, measure = [0.0], ImageTrainer._measured
     monkeypatch.setattr("laaf_cli.training.clock.time.perf_counter", lambda: now[0])
 
-    def slow(self: ImageTrainer) -> object:
-        now[0] += 1000
-        return measure(self)
+    def slow(self: ImageTrainer, batches: Iterator[tuple[Tensor, Tensor]]) -> Measured:
+        now[0] += 500
+        return measure(self, batches)
 
     def step(*_: object) -> None:
         now[0] += 1
 
-    monkeypatch.setattr(ImageTrainer, "_measure_test", slow)
+    monkeypatch.setattr(ImageTrainer, "_measured", slow)
     result = make_trainer(image_plan(tmp_path, "training.epochs=2"), on_step=step).train()
     assert now[0] == 3014
     assert [record.wall_time_s for record in result.records] == [0, 7, 14]
@@ -580,17 +581,17 @@ def test_a_network_that_only_the_test_finds_broken(
 ) -> None:
     """Running statistics that are not finite leave training as it is, for ever; so at the end of an epoch or in one."""
     good = make_trainer(image_plan(tmp_path, "training.epochs=1")).train()
-    measure = ImageTrainer._measure_test
+    measure = ImageTrainer._measured
 
-    def broken(self: ImageTrainer) -> Measured:
-        found = measure(self)
+    def broken(self: ImageTrainer, batches: Iterator[tuple[Tensor, Tensor]]) -> Measured:
+        found = measure(self, batches)
         return (
             replace(found, loss=math.inf, confusion=found.confusion * 2)
-            if self.iteration > 7
+            if self.iteration > 7 and not self.network.training
             else found
         )
 
-    monkeypatch.setattr(ImageTrainer, "_measure_test", broken)
+    monkeypatch.setattr(ImageTrainer, "_measured", broken)
     steps: list[int] = []
     trainer = make_trainer(
         image_plan(tmp_path),
