@@ -629,7 +629,9 @@ def test_what_diverges_as_it_is_resumed_stays_where_it_was(
 
 def test_records_of_what_is_taken_back_are_dropped() -> None:
     """A batch may be finite where the whole, which is looked at where training stops, is not."""
-    plan = plan_of(PLAIN.replace("-u}", "sqrt(t - 0.04)}"), "training.0={iterations: 9, batch: 1}")
+    plan = plan_of(
+        PLAIN.replace("-u}", "sqrt(t - 0.04 + u - u)}"), "training.0={iterations: 9, batch: 1}"
+    )
     asked: list[int] = []
     trainer = Trainer(
         objective_of(plan), plan.phases, should_stop=lambda: bool(asked.append(0)) or len(asked) > 3
