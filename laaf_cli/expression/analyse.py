@@ -49,6 +49,15 @@ def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, 
     """
     parts: dict[Node, str] = {}
     known: dict[int, Node] = {}
+    changing: dict[int, bool] = {}
+
+    def changes(node: Node) -> bool:
+        if isinstance(node, Call):
+            if id(node) not in changing:
+                inner = [changes(part) for part in node.arguments]
+                changing[id(node)] = node.function not in TABLE or any(inner)
+            return changing[id(node)]
+        return isinstance(node, Field) or (isinstance(node, Symbol) and node.name in varying)
 
     def visit(node: Node) -> Node:
         if isinstance(node, Number | Field) or (isinstance(node, Symbol) and node.name in varying):
@@ -56,9 +65,7 @@ def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, 
         if id(node) in known:
             return known[id(node)]
         new: Node = node
-        if not (
-            fields(node) or symbols(node).intersection(varying) or functions(node) - TABLE.keys()
-        ):
+        if not changes(node):
             new = Symbol(parts.setdefault(node, f"{label} {len(parts)}"), node.span)
         elif isinstance(node, Call):
             new = Call(node.function, tuple(visit(part) for part in node.arguments), node.span)

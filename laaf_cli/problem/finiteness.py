@@ -36,6 +36,9 @@ RANGES = ((-1.0, 1.0), (0.1, 1.0), (-1.0, -0.1))
 MAX_POINTS = 1_000_000
 """Terms with more points are not checked, and tell when the training begins."""
 
+MAX_NODES = 30_000
+"""Operations of all terms after which no further term is: a second."""
+
 _HINTS = {
     "equation": "Change the formula, or the bounds of the domain.",
     "condition": "Change the formula, or let 'only' leave such points out.",
@@ -49,7 +52,11 @@ def check_finite(reader: Reader, problem: Problem) -> None:
     """
     learned = problem.learned
     stated = {term.name: term for term in problem.terms}
+    work = 0
     for term in problem.trained_terms:
+        work += sum(1 for tree in term.residuals for _ in nodes(tree))
+        if work > MAX_NODES:
+            return
         known = [_known_parts(tree, learned) for tree in term.residuals]
         if not any(known) or term.region.n_points > MAX_POINTS:
             continue

@@ -36,7 +36,7 @@ class Term:
         """The name of the random stream of its points."""
         return "interior" if self.kind == "equation" else f"{self.kind} {self.name}"
 
-    @property
+    @cached_property
     def fields(self) -> frozenset[Field]:
         """The unknowns and derivatives that the residuals need."""
         return frozenset().union(*(fields(residual) for residual in self.residuals))

@@ -237,6 +237,7 @@ class _Conditions:
         if region.paired_axis is not None:
             if region.paired_axis == self.domain.time_axis:
                 raise _refused(f"the condition '{term.name}' makes time periodic")
+            self._check_rates(term)
             self.pairs += term.residuals
             return
         faces = region.whole_faces(self.domain)
@@ -247,6 +248,7 @@ class _Conditions:
             )
         for face in faces:
             if face.axis != self.domain.time_axis:
+                self._check_rates(term)
                 self.ends[face.upper] += term.residuals
             elif face.upper:
                 raise _refused(
@@ -256,6 +258,16 @@ class _Conditions:
                 self.initial += [
                     residual for residual in term.residuals if self._is_initial(term, residual)
                 ]
+
+    def _check_rates(self, term: Term) -> None:
+        """Refuses derivatives in time above those of the equations at an end of space."""
+        orders = dict(zip(self.problem.unknowns, self.time_orders, strict=True))
+        for field in (f for residual in term.residuals for f in fields(residual)):
+            if field.orders[self.domain.time_axis or 0] > orders[field.unknown]:
+                raise _refused(
+                    f"the condition '{term.name}' speaks of {self._name(field)}, a derivative in "
+                    "time that no equation holds"
+                )
 
     def _is_initial(self, term: Term, residual: Node) -> bool:
         """Whether a residual at the start says something; unknowns without derivatives in time
