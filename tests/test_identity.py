@@ -131,7 +131,7 @@ def test_the_reference_of_a_sweep_is_solved_once_and_travels(tmp_path: Path) -> 
         Alternative.of(Override.from_assignment(f"slopes.kind={kind}"))
         for kind in ("fixed", "llaaf")
     ]
-    runs = plan_runs(partial(make_plan, text), [kinds], [0, 1], tmp_path)
+    runs = plan_runs(partial(make_plan, text, cache=False), [kinds], [0, 1], tmp_path)
     references = [run.plan.reference for run in runs]
     assert len(runs) == 4
     assert all(reference is references[0] for reference in references)

@@ -11,7 +11,13 @@ from laaf_cli.expression import ExpressionError
 from laaf_cli.problem import Problem
 from laaf_cli.references.closed_form import ClosedForm
 from laaf_cli.references.hopf_cole import HopfCole
-from laaf_cli.references.reference import Reference, ReferenceRefusedError, ReferenceValues, Watch
+from laaf_cli.references.reference import (
+    UNWATCHED,
+    Reference,
+    ReferenceRefusedError,
+    ReferenceValues,
+    Watch,
+)
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
 from laaf_cli.spec import Reference as ReferenceSpec

@@ -41,6 +41,10 @@ def zero_if_rounding(values: Array, error: float | Array) -> Array:
     return np.zeros_like(values) if np.all(np.abs(values) <= error) else values
 
 
+def _silent(_text: str) -> None:
+    """Tells nobody."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Watch:
     """What a solver heeds while it works.
@@ -50,7 +54,7 @@ class Watch:
     """
 
     deadline: float = math.inf
-    tell: Callable[[str], None] = lambda _text: None
+    tell: Callable[[str], None] = _silent
 
     def of(self, part: str) -> Watch:
         """That of a part of the work, which tells its name before what it tells."""

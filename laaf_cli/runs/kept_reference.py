@@ -8,6 +8,7 @@ import os
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,7 +17,7 @@ from laaf_cli import references
 from laaf_cli.arrays import Array
 from laaf_cli.files.atomic import replacing
 from laaf_cli.problem import Domain
-from laaf_cli.references import Reference, ReferenceValues, Watch
+from laaf_cli.references import UNWATCHED, Reference, ReferenceValues, Watch
 
 CACHE_DIR = "LAAF_CACHE_DIR"
 """Names the folder of what may be computed again; empty where nothing is kept."""
@@ -47,7 +48,11 @@ class KeptReference(Reference):
         self.inner, self.folder = inner, folder
         self.method, self.fingerprint = inner.method, inner.fingerprint
         self.key = f"{problem_hash} {inner.fingerprint} {inner.method} {_code()}"
-        self.watch = Watch()
+        self.watch = UNWATCHED
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Who watches stays behind when a worker gets the reference."""
+        return self.__dict__ | {"watch": UNWATCHED}
 
     def check(self, domain: Domain) -> None:
         self.inner.check(domain)
