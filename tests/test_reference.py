@@ -230,7 +230,7 @@ def test_conditions_that_the_transformation_cannot_meet(
 @pytest.mark.parametrize("form", ["(1e10 + x) - 1e10", "(1 - cos(x*1e-4))/(x*1e-4)**2"])
 def test_closed_forms_that_cancel_say_so(form: str) -> None:
     reference = plan_of(
-        f"coordinates: {{x: [0.5, 2]}}\nunknowns: [u]\nequations: {{e: u_x = 1}}\nreference: {{exact: {{u: {form}}}}}"
+        f"coordinates: {{x: [0.5, 2]}}\nunknowns: [u]\nequations: {{e: u_x = u}}\nreference: {{exact: {{u: {form}}}}}"
     ).reference
     assert reference is not None
     x = np.linspace(0.5, 2, 50)

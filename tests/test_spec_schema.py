@@ -130,6 +130,8 @@ def changed(setting: str) -> dict[str, Any]:
     *above, last = DROPPED.get(str(override.path[0]), ("",))
     if last:
         del (spec[above[0]] if above else spec)[last]
+    if override.path[0] == "learn":
+        spec["data"] = {"target": {"u": "x*t"}, "points": 10}
     return spec
 
 
