@@ -29,15 +29,19 @@ def missed(solution: Solution) -> float:
     trees = [tree for tree in form.equations if _is_nonlinear(tree)]
     if not trees:
         return 0.0
+    plain = [form.field(j, 0, 0) for j in range(len(form.unknowns))]
     held = sorted(
-        {field for tree in form.equations for field in fields(tree)},
+        {*plain, *(field for tree in form.equations for field in fields(tree))},
         key=lambda field: (field.unknown, field.orders),
     )
-    largest = 0.0
-    for line, axis in _lines(form):
-        along = line[:, axis]
-        known = solution.fields(line, held)
-        columns = dict(zip(form.coordinates, line.T, strict=True))
+    lines = [(line, axis, solution.fields(line, held)) for line, axis in _lines(form)]
+    sizes = {
+        field.unknown: max(float(np.max(np.abs(known[field]))) for *_, known in lines) or 1.0
+        for field in plain
+    }
+    largest, span = 0.0, form.end - form.start
+    for line, axis, known in lines:
+        along, columns = line[:, axis], dict(zip(form.coordinates, line.T, strict=True))
         places = crossings(trees, columns, known, along)
         if not len(places):
             continue
@@ -46,13 +50,12 @@ def missed(solution: Solution) -> float:
         points = np.tile(line[0], (len(close), 1))
         points[:, axis] = close
         near = solution.fields(points, held)
+        share = 1.0 if axis == form.time_axis else span / (upper - lower)
         for tree in trees:
-            rate, size = _rate(form, tree, points, near)
-            span = (form.end - form.start) ** size[0]
-            share = 1.0 if axis == form.time_axis else (form.end - form.start) / (upper - lower)
-            largest = max(
-                largest, float(span * share * np.trapezoid(np.abs(rate), close) / size[1])
-            )
+            rate, field = _rate(form, tree, points, near)
+            above_first = max(form.time_order(field) - 1, 0)
+            change = span**above_first * share * np.trapezoid(np.abs(rate), close)
+            largest = max(largest, float(change) / sizes[field.unknown])
     return largest
 
 
@@ -62,19 +65,14 @@ def _is_nonlinear(tree: Node) -> bool:
 
 def _rate(
     form: EvolutionForm, tree: Node, points: Array, known: dict[Field, Array]
-) -> tuple[Array, tuple[int, float]]:
-    """The residual as a rate of the unknown whose derivative in time is the highest; the order of
-    that above the first, and the unknown's largest value.
-    """
+) -> tuple[Array, Field]:
+    """The residual as a rate of the highest derivative in time, [n], and that derivative."""
     field = max(fields(tree), key=lambda f: (form.time_order(f), -form.space_order(f)))
     columns = dict(zip(form.coordinates, points.T, strict=True))
     with np.errstate(all="ignore"):
         residual = np.broadcast_to(evaluate(tree, columns, known, NUMPY), len(points))
         slope = np.broadcast_to(evaluate(partial(tree, field), columns, known, NUMPY), len(points))
-        rate = np.nan_to_num(residual / slope, nan=0.0, posinf=0.0, neginf=0.0)
-    plain = Field(field.unknown, (0,) * len(form.coordinates))
-    size = float(np.max(np.abs(known.get(plain, np.ones(1)))))
-    return rate, (max(form.time_order(field) - 1, 0), size or 1.0)
+        return np.nan_to_num(residual / slope, nan=0.0, posinf=0.0, neginf=0.0), field
 
 
 def _lines(form: EvolutionForm) -> Iterator[tuple[Array, int]]:
