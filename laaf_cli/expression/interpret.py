@@ -106,7 +106,8 @@ class _Evaluation:
         value: Any
         if node.function in _OPERATORS:
             operate = _OPERATORS[node.function]
-            if all(type(a) is float for a in arguments):
+            is_logical = node.function in ("and", "or")
+            if not is_logical and all(isinstance(a, int | float) for a in arguments):
                 # Python's own raise where they overflow, and turn roots of −1 into complex numbers.
                 with np.errstate(all="ignore"):
                     value = operate(*map(np.float64, arguments)).item()

@@ -245,10 +245,8 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
                 "whatever the network"
             )
             spoken_of = {field.unknown for field in term.fields}
-            path = (
-                "transform",
-                next(unknown for unknown in reader.spec.transform if unknown in spoken_of),
-            )
+            named = [unknown for unknown in reader.spec.transform if unknown in spoken_of]
+            path = ("transform", *named[:1])
             reader.fault(path, what, "Change the transform so that it can meet the condition.")
     return frozenset(met)
 
