@@ -54,7 +54,7 @@ class BoundaryValue(Reference):
 
     method = (
         "Chebyshev and Fourier collocation by least squares; error: change between the "
-        "last two resolutions"
+        "last two resolutions, or to elements cut elsewhere"
     )
     takes_long = True
 
