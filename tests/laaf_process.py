@@ -56,7 +56,9 @@ def ignore_interrupts(_parent: int) -> None:
 def become_laaf(folder: Path, arguments: list[str], prepare: Callable[[], None] | None) -> None:
     """What the new process does: it is `laaf` with these arguments, its output in `out` and `err`."""
     enter(folder)
+    # It may have been ignored or blocked where the first of these processes was asked for.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     sys.argv = ["laaf", *arguments]
     if prepare is not None:
         prepare()
