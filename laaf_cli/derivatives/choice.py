@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from torch import Tensor
 
-from laaf_cli.derivatives.engine import DerivativeEngine, Operator, Prepared
+from laaf_cli.derivatives.engine import DerivativeEngine, MakeEngine, Operator, Prepared
 from laaf_cli.derivatives.fused import MAX_ORDER, FusedEngine, evaluate_fused
 from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine
+from laaf_cli.derivatives.windows import by_window
 from laaf_cli.expression import Field
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.text import listed
-
-
-class MakeEngine(Protocol):
-    """A network, the names of its outputs, and the fields and operators needed → the engine that
-    computes them.
-    """
-
-    def __call__(
-        self,
-        network: Mlp,
-        unknowns: Sequence[str],
-        fields: Iterable[Field],
-        operators: Iterable[Operator] = (),
-    ) -> DerivativeEngine: ...
 
 
 def obstacle(device: str, activation: str, order: int) -> str:
@@ -83,8 +69,8 @@ def kernel_name() -> str:
 AUTO, FUSED, TAYLOR, NESTED = "auto", "fused", "taylor", "nested"
 
 ENGINES: dict[str, MakeEngine] = {
-    AUTO: make_fastest,
-    FUSED: FusedEngine,
-    TAYLOR: TaylorEngine,
-    NESTED: NestedEngine,
+    AUTO: by_window(make_fastest),
+    FUSED: by_window(FusedEngine),
+    TAYLOR: by_window(TaylorEngine),
+    NESTED: by_window(NestedEngine),
 }

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -77,6 +78,20 @@ class DerivativeEngine(ABC):
     @abstractmethod
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         """Each field and operator [n_points], in the precision of the network."""
+
+
+class MakeEngine(Protocol):
+    """A network, the names of its outputs, and the fields and operators needed → the engine that
+    computes them.
+    """
+
+    def __call__(
+        self,
+        network: Mlp,
+        unknowns: Sequence[str],
+        fields: Iterable[Field],
+        operators: Iterable[Operator] = (),
+    ) -> DerivativeEngine: ...
 
 
 class SummingEngine(DerivativeEngine):

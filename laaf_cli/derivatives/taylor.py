@@ -31,6 +31,31 @@ linear term.
 """
 
 
+def chain_rule(streams: Sequence[Orders]) -> ChainRule:
+    """That of these streams; every α' ≤ α must be among them."""
+    return tuple(
+        (i, tuple((k, tuple(group)) for k, group in sorted(groups.items())))
+        for i, stream in enumerate(streams)
+        if (groups := products(stream, streams))
+    )
+
+
+def hidden_layer(
+    z: Tensor, weight: Tensor, bias: Tensor, activation: Activation, order: int, rule: ChainRule
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The streams of σ(W z + b) from those of z, those of W z + b, and σ, σ′, …, σ^(order + 1)."""
+    streams = (z.flatten(0, 1) @ weight.T).view(*z.shape[:2], len(weight))
+    streams[0] += bias
+    sigma = activation.derivatives(streams[0], order + 1)
+    result = torch.empty_like(streams)
+    result[0] = sigma[0]
+    torch.mul(streams[1:], sigma[1], out=result[1:])
+    for stream, groups in rule:
+        for k, group in groups:
+            result[stream].addcmul_(sigma[k], _sum(streams, group))
+    return result, streams, sigma
+
+
 class TaylorEngine(SummingEngine):
     """Streams of the network by Taylor mode, any order up to 4, mixed derivatives included."""
 
@@ -47,11 +72,7 @@ class TaylorEngine(SummingEngine):
             [zero, *(field.orders for field in self.fields)]
         )
         self.order = max(sum(stream) for stream in self.streams)
-        self.rule: ChainRule = tuple(
-            (i, tuple((k, tuple(group)) for k, group in sorted(groups.items())))
-            for i, stream in enumerate(self.streams)
-            if (groups := products(stream, self.streams))
-        )
+        self.rule = chain_rule(self.streams)
 
     def inputs(self, points: Tensor) -> Tensor:
         """The streams of the inputs, [n_streams, n_points, width]."""
@@ -95,15 +116,7 @@ class _HiddenLayer(torch.autograd.Function):
         order: int,
         rule: ChainRule,
     ) -> Tensor:
-        streams = (z.flatten(0, 1) @ weight.T).view(*z.shape[:2], len(weight))
-        streams[0] += bias
-        sigma = activation.derivatives(streams[0], order + 1)
-        result = torch.empty_like(streams)
-        result[0] = sigma[0]
-        torch.mul(streams[1:], sigma[1], out=result[1:])
-        for stream, groups in rule:
-            for k, group in groups:
-                result[stream].addcmul_(sigma[k], _sum(streams, group))
+        result, streams, sigma = hidden_layer(z, weight, bias, activation, order, rule)
         ctx.save_for_backward(z, weight, streams, *sigma[1:])
         ctx.rule = rule
         return result

@@ -55,6 +55,11 @@ class Inputs(nn.Module):
         self.register_buffer("center", (low + high) / 2)
         self.register_buffer("half_range", (high - low) / 2)
 
+    def rescale(self, axis: int, lower: float, upper: float) -> None:
+        """Maps [lower, upper] of a coordinate to [−1, 1] from now on."""
+        self.center[axis] = (lower + upper) / 2
+        self.half_range[axis] = (upper - lower) / 2
+
     @property
     def width(self) -> int:
         """The number of inputs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -25,6 +26,10 @@ class Mlp(nn.Module):
     bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None. periods: by axis,
     inputs that are periodic. random: the stream of the initial weights; weights depend on it and on
     the shapes alone.
+
+    A solution may be made of several networks, one for each window of time. past: those of the
+    windows that are over. ends: of all windows, that of the network itself the last; empty where it
+    is the only one.
     """
 
     def __init__(
@@ -53,6 +58,9 @@ class Mlp(nn.Module):
         self.weights = nn.ParameterList(torch.tensor(weight, dtype=dtype) for weight, _ in layers)
         self.biases = nn.ParameterList(torch.tensor(bias, dtype=dtype) for _, bias in layers)
         self.slopes = Slopes(kind, n, hidden, dtype)
+        self.past = nn.ModuleList()
+        self.ends: list[float] = []
+        self.time_axis = 0
 
     @property
     def dtype(self) -> torch.dtype:
@@ -70,6 +78,56 @@ class Mlp(nn.Module):
         """The numbers of weights and biases, and of slopes."""
         slopes = sum(value.numel() for value in self.slopes.values)
         return sum(parameter.numel() for parameter in self.parameters()) - slopes, slopes
+
+    def windows(self, points: Tensor) -> list[tuple[Mlp, Tensor]]:
+        """The network of each window of time, and which of the points [n, d] lie in it, by index; a
+        window has its end, and not its start.
+        """
+        inner = torch.tensor(self.ends[:-1], dtype=points.dtype, device=points.device)
+        window = torch.bucketize(points[:, self.time_axis].contiguous(), inner)
+        return [(each, (window == k).nonzero()[:, 0]) for k, each in enumerate(self.networks)]
+
+    @property
+    def networks(self) -> list[Mlp]:
+        """Those of all windows of time, itself the last."""
+        return [*self.past, self]
+
+    def use_window(self, axis: int, start: float, end: float) -> None:
+        """Is the network of this range of time from now on; beyond it there is none yet."""
+        self.inputs.rescale(axis, start, end)
+        self.time_axis = axis
+        self.ends[len(self.past) :] = [end]
+
+    def end_window(self) -> None:
+        """Keeps the network as it is for its window, so that it may become that of the next."""
+        finished = copy.deepcopy(self)
+        finished.past, finished.ends = nn.ModuleList(), []
+        self.past.append(finished.requires_grad_(False))
+
+    def use_whole(self, axis: int, start: float, end: float) -> None:
+        """Is the one network of all times from now on."""
+        self.past, self.ends = nn.ModuleList(), []
+        self.inputs.rescale(axis, start, end)
+
+    def resize(self, width: int) -> None:
+        """Keeps so many neurons of the last hidden layer, the first ones; those that are new have
+        no weights yet, and slopes as they start.
+        """
+        if width == len(self.biases[-2]):
+            return
+
+        def resized(old: Tensor, shape: Sequence[int], value: float = 0.0) -> nn.Parameter:
+            new = old.new_full(tuple(shape), value)
+            common = tuple(slice(min(sizes)) for sizes in zip(old.shape, shape, strict=True))
+            new[common] = old.detach()[common]
+            return nn.Parameter(new)
+
+        self.weights[-2] = resized(self.weights[-2], (width, self.weights[-2].shape[1]))
+        self.biases[-2] = resized(self.biases[-2], (width,))
+        self.weights[-1] = resized(self.weights[-1], (len(self.weights[-1]), width))
+        if self.slopes.kind.per_neuron:
+            self.slopes.values[-1] = resized(self.slopes.values[-1], (width,), 1 / self.slopes.n)
+            self.slopes.absorb(self.slopes.absorbed)
 
     def scaled(self, points: Tensor) -> Tensor:
         """Points [n, d] in float64 → the network's inputs [n, width] in its own precision."""
@@ -106,7 +164,12 @@ class Mlp(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Points [n, d] in float64 → unknowns [n, n_outputs]."""
-        return self.from_scaled(self.scaled(points))
+        if not self.ends:
+            return self.from_scaled(self.scaled(points))
+        found = points.new_empty(len(points), len(self.biases[-1]), dtype=self.dtype)
+        for network, inside in self.windows(points):
+            found[inside] = network.from_scaled(network.scaled(points[inside]))
+        return found
 
     def from_scaled(self, z: Tensor) -> Tensor:
         """Inputs [n, width] as `scaled` gives them → unknowns [n, n_outputs]."""

@@ -11,6 +11,7 @@ from laaf_cli.problem.regions import (
     OBSERVED,
     AtPlace,
     Drawn,
+    Extent,
     IntegralOver,
     Interior,
     Observed,

@@ -134,7 +134,7 @@ class _Builder(Reader):
             warnings += self.check_whole(terms, trial)
         if not self.faults and trial.trees:
             check_periodicity(self, trial)
-        met = met_conditions(self, trial, terms) if not self.faults else frozenset()
+        met = met_conditions(self, trial, terms) if not self.faults else {}
         if self.faults:
             return None
         problem = Problem(
@@ -146,7 +146,8 @@ class _Builder(Reader):
             grid=grid,
             times=times,
             trial=trial,
-            met=met,
+            met=frozenset(t.name for t in terms if len(met.get(t.name, ())) == len(t.residuals)),
+            met_residuals=met,
             learned=learned,
             functions=self.python,
             warnings=warnings,

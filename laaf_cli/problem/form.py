@@ -212,15 +212,18 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
                 reader.fault(("transform", unknown), what, hint)
 
 
-def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> frozenset[str]:
-    """The conditions that every function of the form meets.
+def met_conditions(
+    reader: Reader, trial: Trial, terms: Sequence[Term]
+) -> dict[str, frozenset[int]]:
+    """The residuals that vanish for every function of the form, by condition and place in it.
 
     The outputs and all their derivatives are drawn at random at points of the condition: what
     vanishes for any values of them vanishes identically. A condition that none of them can meet
     somewhere is a fault, unless it is that of measured values, which need not fit. Conditions
     beyond the first MAX_WORK operations count as not met, and are trained.
     """
-    met, work = set(), 0
+    met: dict[str, frozenset[int]] = {}
+    work = 0
     for term in terms if trial.trees else ():
         given = _some_points(reader.domain, term) if term.kind == "condition" else None
         if given is None:
@@ -236,9 +239,12 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
         # Without a bound nothing is rounding: only what is 0 then vanishes.
         rounding = np.where(np.isfinite(bounds), ROUNDING * bounds, 0.0)
         is_free = np.ptp(draws, axis=0) > np.max(rounding, axis=0)
-        if (np.abs(draws) <= rounding).all():
-            met.add(term.name)
-        elif (beyond_reach := ~is_free & (np.abs(draws) > DOUBT * bounds).all(axis=0)).any():
+        vanishes = (np.abs(draws) <= rounding).all(axis=(0, 2))
+        met[term.name] = frozenset(np.flatnonzero(vanishes).tolist())
+        if (
+            not vanishes.all()
+            and (beyond_reach := ~is_free & (np.abs(draws) > DOUBT * bounds).all(axis=0)).any()
+        ):
             off = float(np.max(np.abs(draws[0][beyond_reach])))
             what = (
                 f"the transform breaks the condition '{term.name}': it is off by {off:.2g}, "
@@ -248,7 +254,7 @@ def met_conditions(reader: Reader, trial: Trial, terms: Sequence[Term]) -> froze
             named = [unknown for unknown in reader.spec.transform if unknown in spoken_of]
             path = ("transform", *named[:1])
             reader.fault(path, what, "Change the transform so that it can meet the condition.")
-    return frozenset(met)
+    return met
 
 
 def _residuals_for_random_outputs(

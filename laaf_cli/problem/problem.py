@@ -84,9 +84,10 @@ class Problem:
     """What is to be solved: every unknown as a function on the domain that makes all terms vanish.
 
     terms: the statement of the problem, in the unknowns. trial: the form of the solution, from the
-    outputs of a network. met: names of the conditions that every function of this form meets.
-    closed_form: the exact solution by unknown where the spec states one. grid: the values of each
-    coordinate at which the solution is written and compared. times: where the error is told apart;
+    outputs of a network. met: names of the conditions that every function of this form meets;
+    met_residuals: by condition, the places of those of its residuals that it meets. closed_form:
+    the exact solution by unknown where the spec states one. grid: the values of each coordinate at
+    which the solution is written and compared. times: where the error is told apart;
     empty without time. learned: by name, in the trees a symbol. functions: of Python, by name.
     fluxes: the equations of unknowns that were added because what they stand for jumps where it is
     differentiated, by name. warnings: sentences on what the problem seems to lack.
@@ -101,6 +102,7 @@ class Problem:
     times: tuple[float, ...]
     trial: Trial
     met: frozenset[str] = frozenset()
+    met_residuals: Mapping[str, frozenset[int]] = field(default_factory=dict)
     learned: Mapping[str, LearnedConstant] = field(default_factory=dict)
     functions: Mapping[str, PythonFunction] = field(default_factory=dict)
     fluxes: Mapping[str, str] = field(default_factory=dict)

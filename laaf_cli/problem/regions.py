@@ -7,6 +7,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import ClassVar, Self
 
 import numpy as np
@@ -70,6 +71,16 @@ EvaluateReference = Callable[[Array], Mapping[str, Array]]
 """Points [n_points, d] → values [n_points] of a reference, by unknown."""
 
 
+class Extent(Enum):
+    """How far a region reaches along an axis: over all of it, so that it has its part of every
+    range; its lower end alone; or something else.
+    """
+
+    WHOLE = "whole"
+    START = "start"
+    OTHER = "other"
+
+
 class Region(ABC):
     """Where a term holds: how its points are drawn, and what a term there says of the solution.
 
@@ -122,6 +133,10 @@ class Region(ABC):
     ) -> PointSet:
         """The points that were drawn, with the values of the reference where those are observed."""
         return drawn
+
+    def extent(self, axis: int) -> Extent:
+        """How far the region reaches along an axis."""
+        return Extent.OTHER
 
     @property
     def points_per_residual(self) -> int:
@@ -256,6 +271,9 @@ class Interior(Drawn):
         ]
         return PointSet(points=np.concatenate([own, *parts]) if parts else own)
 
+    def extent(self, axis: int) -> Extent:
+        return Extent.OTHER if self.importance else Extent.WHOLE
+
     def describe(self, domain: Domain) -> str:
         more = "".join(f", {share:.0%} in {part.text}" for part, share in self.importance)
         return f"interior, {self.sampler}{more}"
@@ -311,6 +329,13 @@ class OnFaces(Drawn):
         normal[face.axis] = 1.0 if face.upper else -1.0
         return normal
 
+    def extent(self, axis: int) -> Extent:
+        ends = [face.upper for face in self.faces if face.axis == axis]
+        if not ends and self.only is None:
+            return Extent.WHOLE
+        only_start = len(ends) == len(self.faces) and not any(ends)
+        return Extent.START if only_start else Extent.OTHER
+
     def describe(self, domain: Domain) -> str:
         more = f", where {self.only.text}" if self.only is not None else ""
         return ", ".join(face.name for face in self.faces) + more
@@ -363,6 +388,9 @@ class AtPlace(Drawn):
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         return PointSet(points=_on_plane(self.values, self.n_points, self.sampler, domain, random))
 
+    def extent(self, axis: int) -> Extent:
+        return Extent.OTHER if axis in self.values else Extent.WHOLE
+
     def describe(self, domain: Domain) -> str:
         return ", ".join(
             f"{domain.coordinates[axis]} = {value:g}" for axis, value in self.values.items()
@@ -403,6 +431,9 @@ class PeriodicPair(Drawn):
             points=np.stack([lower, upper], axis=1).reshape(-1, domain.dimension),
             combination=np.array([-1.0, 1]),
         )
+
+    def extent(self, axis: int) -> Extent:
+        return Extent.OTHER if axis == self.axis else Extent.WHOLE
 
     def describe(self, domain: Domain) -> str:
         return f"{domain.coordinates[self.axis]} periodic"
@@ -448,6 +479,9 @@ class IntegralOver(Drawn):
         for axis, grid in zip(self.axes, grids, strict=True):
             points[:, :, axis] = lower[axis] + size[axis] * grid.ravel()
         return PointSet(points=points.reshape(-1, domain.dimension), combination=combination)
+
+    def extent(self, axis: int) -> Extent:
+        return Extent.OTHER if axis in (*self.axes, *self.fixed) else Extent.WHOLE
 
     def describe(self, domain: Domain) -> str:
         over = ", ".join(domain.coordinates[axis] for axis in self.axes)

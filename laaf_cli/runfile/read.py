@@ -5,7 +5,8 @@ from, shapes checked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -137,7 +138,7 @@ class RunFile(AnyRunFile):
             )
         weights = {name: self._shaped(f"history/weights/{name}", shape) for name in terms}
         slopes = []
-        for k, width in enumerate(self.spec.network.hidden, start=1):
+        for k, width in enumerate(self.hidden, start=1):
             slope = self.spec.slopes.row.layer_shape((width,))
             slopes.append(self._shaped(f"slopes/layer_{k}", (*shape, *slope)))
         return History(
@@ -201,24 +202,48 @@ class RunFile(AnyRunFile):
         # An input is a coordinate, or a sine or cosine of a periodic one.
         periodic = spec.periodic
         n_inputs = sum(2 * periodic[x] if x in periodic else 1 for x in spec.coordinates)
-        widths = [n_inputs, *spec.network.hidden, len(spec.unknowns)]
+        widths = [n_inputs, *self.hidden, len(spec.unknowns)]
+        ends = self.array("network/ends").tolist() if self.has("network/ends") else []
+        attributes = self.group_attributes("network")
+        past = tuple(
+            self._layers(f"network/window_{i}", widths, attributes) for i in range(1, len(ends))
+        )
+        network = self._layers("network", widths, attributes)
+        return replace(network, past=past, ends=tuple(ends))
+
+    def _layers(
+        self, group: str, widths: Sequence[int], attributes: Mapping[str, Any]
+    ) -> NetworkParameters:
         layers = range(1, len(widths))
         return NetworkParameters(
             weights=tuple(
-                self._shaped(f"network/layer_{k}/weight", (widths[k], widths[k - 1]))
+                self._shaped(f"{group}/layer_{k}/weight", (widths[k], widths[k - 1]))
                 for k in layers
             ),
-            biases=tuple(self._shaped(f"network/layer_{k}/bias", (widths[k],)) for k in layers),
-            slopes=self.slopes(),
-            attributes=self.group_attributes("network"),
+            biases=tuple(self._shaped(f"{group}/layer_{k}/bias", (widths[k],)) for k in layers),
+            slopes=self._slopes(group),
+            attributes=attributes,
         )
+
+    @property
+    def hidden(self) -> list[int]:
+        """The widths of the hidden layers: phases of the training change that of the last."""
+        spec = self.spec
+        *others, last = spec.network.hidden
+        stored = math.prod(self.shape(f"network/layer_{len(others) + 1}/bias"))
+        most = spec.width_before(len(spec.training))
+        is_changed = most > last or any(phase.features for phase in spec.training)
+        return [*others, stored if is_changed and 1 <= stored <= most else last]
 
     def slopes(self) -> tuple[Array, ...]:
         """The slopes a of every hidden layer at the end, without n; none where they are fixed."""
+        return self._slopes("network")
+
+    def _slopes(self, group: str) -> tuple[Array, ...]:
         kind = self.spec.slopes.row
-        hidden = self.spec.network.hidden if kind.is_adaptive else []
+        hidden = self.hidden if kind.is_adaptive else []
         return tuple(
-            self._shaped(f"network/layer_{k}/slope", kind.layer_shape((width,)))
+            self._shaped(f"{group}/layer_{k}/slope", kind.layer_shape((width,)))
             for k, width in enumerate(hidden, start=1)
         )
 

@@ -51,12 +51,17 @@ class History:
 class NetworkParameters:
     """Weights [N_k, N_{k−1}] and biases [N_k] of every layer, slopes a of every hidden layer
     (without n).
+
+    past: the same of the windows of time before, where there are several, and ends: the ends of
+    all; empty where the network is that of all times.
     """
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
     slopes: tuple[Array, ...]
     attributes: Mapping[str, str | float]
+    past: tuple[NetworkParameters, ...] = ()
+    ends: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,14 +85,13 @@ class RunRecord(Record):
             fill_along(group, "t", self.error_at_times.times, self.error_at_times.relative_l2)
         _fill_history(file, self.history)
         file["history/phases"] = as_json([asdict(phase) for phase in self.phases])
-        for k, (weight, bias) in enumerate(
-            zip(self.network.weights, self.network.biases, strict=True), start=1
-        ):
-            file[f"network/layer_{k}/weight"] = weight
-            file[f"network/layer_{k}/bias"] = bias
-        for k, slope in enumerate(self.network.slopes, start=1):
-            file[f"network/layer_{k}/slope"] = slope
-        file["network"].attrs.update(self.network.attributes)
+        network = file.create_group("network")
+        _fill_layers(network, self.network)
+        for i, window in enumerate(self.network.past, start=1):
+            _fill_layers(network.create_group(f"window_{i}"), window)
+        if self.network.ends:
+            network["ends"] = np.array(self.network.ends)
+        network.attrs.update(self.network.attributes)
         for name, value in self.validation.items():
             file[f"validation/{name}"] = np.float64(value)
         _fill_checkpoint(file.create_group("checkpoint"), self.checkpoint)
@@ -110,6 +109,14 @@ def fill_head(file: h5py.File, record: Record, expected: Mapping[str, Attribute]
     file["spec/overrides"] = as_json(record.spec.overrides)
     file["spec/settings"] = text(record.settings)
     file["history/events"] = as_json([asdict(event) for event in record.events])
+
+
+def _fill_layers(group: h5py.Group, network: NetworkParameters) -> None:
+    for k, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True), start=1):
+        group[f"layer_{k}/weight"] = weight
+        group[f"layer_{k}/bias"] = bias
+    for k, slope in enumerate(network.slopes, start=1):
+        group[f"layer_{k}/slope"] = slope
 
 
 def _fill_checkpoint(group: h5py.Group, checkpoint: Checkpoint) -> None:

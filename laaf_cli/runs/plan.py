@@ -39,6 +39,7 @@ from laaf_cli.spec.schema import Written
 from laaf_cli.text import listed
 from laaf_cli.training import (
     BALANCES,
+    DEFAULT_GOAL,
     DEFAULT_LEARNING_RATE,
     OPTIMIZERS,
     RESAMPLERS,
@@ -46,6 +47,8 @@ from laaf_cli.training import (
     LearningRate,
     Objective,
     TrainingPhase,
+    default_features,
+    default_points,
 )
 
 CHOICES: dict[KeyPath, tuple[str, ...]] = {
@@ -119,8 +122,12 @@ class Plan(AnyPlan):
                 batch=phase.batch,
                 max_seconds=phase.max_seconds,
                 interior=phase.interior,
+                features=phase.features,
+                n_kept=self.spec.width_before(i) if i else 0,
+                windows=phase.windows if len(self.spec.training) == 1 else 1,
+                goal=phase.goal or DEFAULT_GOAL,
             )
-            for phase in self.spec.training
+            for i, phase in enumerate(self.spec.training)
         ]
 
     @property
@@ -278,7 +285,7 @@ def make_plan(
         without = str(error)
     if faults:
         raise SpecError(faults)
-    spec = _with_learning_rates(spec)
+    spec = _resolved(spec, problem)
     name = Path(text.name).stem
     plan = Plan(
         name=name,
@@ -300,12 +307,26 @@ def make_plan(
     return plan
 
 
-def _with_learning_rates(spec: RunSpec) -> RunSpec:
-    """The spec with the learning rate of every phase that takes one written out."""
-    phases = [
-        phase.model_copy(update={"learning_rate": phase.learning_rate or DEFAULT_LEARNING_RATE})
-        if OPTIMIZERS[phase.optimizer].takes_rate
-        else phase
-        for phase in spec.training
-    ]
-    return spec.model_copy(update={"training": phases})
+def _resolved(spec: RunSpec, problem: Problem) -> RunSpec:
+    """The spec with what depends on the optimizers written out."""
+    phases = []
+    for phase in spec.training:
+        row = OPTIMIZERS[phase.optimizer]
+        own: dict[str, Any] = {}
+        if row.takes_rate:
+            own["learning_rate"] = phase.learning_rate or DEFAULT_LEARNING_RATE
+        if row.draws_neurons:
+            features = phase.features or default_features(problem)
+            own["features"] = features
+            own["goal"] = phase.goal or DEFAULT_GOAL
+            if spec.equations:
+                own["interior"] = phase.interior or default_points(problem, features)
+        phases.append(phase.model_copy(update=own))
+    found: dict[str, Any] = {"training": phases}
+    if any(OPTIMIZERS[phase.optimizer].draws_neurons for phase in phases):
+        if "dtype" not in spec.model_fields_set:
+            found["dtype"] = "float64"
+        if phases[0].features and "hidden" not in spec.network.model_fields_set:
+            hidden = {"hidden": [phases[0].features]}
+            found["network"] = spec.network.model_copy(update=hidden)
+    return spec.model_copy(update=found)

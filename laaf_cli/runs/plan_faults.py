@@ -34,7 +34,10 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
     return [
         *_activation_faults(loaded, spec, problem),
-        *(_fault(loaded, misfit) for misfit in phase_faults(spec, n_parameters(spec, problem))),
+        *(
+            _fault(loaded, misfit)
+            for misfit in phase_faults(spec, problem, n_parameters(spec, problem))
+        ),
         *_schedule_faults(loaded, spec),
         *(_fault(loaded, misfit) for misfit in adaptation),
     ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -360,10 +360,18 @@ def _history(result: TrainingResult) -> History:
         },
         terms={name: np.array([r.terms[name] for r in records]) for name in records[0].terms},
         weights={name: np.array([r.weights[name] for r in records]) for name in records[0].terms},
-        slopes=tuple(np.stack(layer) for layer in zip(*(r.scales for r in records), strict=True)),
+        slopes=tuple(map(_stacked, zip(*(r.scales for r in records), strict=True))),
         constants={
             name: np.array([r.constants[name] for r in records]) for name in records[0].constants
         },
+    )
+
+
+def _stacked(layer: Sequence[Array]) -> Array:
+    """The slopes of a layer [n_records, n_slopes], NaN before there was a neuron."""
+    width = max(map(len, layer))
+    return np.stack(
+        [np.pad(each, (0, width - len(each)), constant_values=math.nan) for each in layer]
     )
 
 
@@ -385,4 +393,6 @@ def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
             "inputs": plan.spec.network.inputs,
             "slopes_absorbed": int(network.slopes.absorbed),
         },
+        past=tuple(_parameters(plan, each) for each in network.networks[:-1]),
+        ends=tuple(network.ends),
     )

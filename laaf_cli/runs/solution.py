@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -226,7 +227,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     domain, trial = _form(run, Domain(coordinates=tuple(axes), lower=lower, upper=upper))
     network = Mlp(
         len(axes),
-        spec.network.hidden,
+        run.hidden,
         len(trial.outputs),
         activation=spec.network.activation,
         kind=spec.slopes.kind,
@@ -236,7 +237,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         random=np.random.default_rng(0),  # every weight is overwritten
         dtype=torch.float64,
     )
-    load_parameters(run.path, network, parameters)
+    load_network(run.path, network, parameters, domain)
     return TrainedNetwork(
         # The kernel of the run may be missing here, and other fields may be of higher order than it
         # goes.
@@ -300,6 +301,28 @@ def _axis(run: RunFile, name: str) -> Array:
             f"{path} in {run.path} does not rise from one bound of the domain to the other"
         )
     return values
+
+
+def load_network(path: Path, network: Mlp, parameters: NetworkParameters, domain: Domain) -> None:
+    """Puts what a run file holds into a network of its shapes, for all windows of time.
+
+    Raises RunFileError, with the path, where they are not those of such a network.
+    """
+    axis, ends = domain.time_axis, parameters.ends
+    if ends:
+        starts = (domain.lower[axis or 0], *ends)
+        if (
+            axis is None
+            or any(not a < b for a, b in pairwise(starts))
+            or ends[-1] > domain.upper[axis]
+        ):
+            raise RunFileError(f"network/ends in {path} holds no windows of its time")
+        for part, start, end in zip(parameters.past, starts, ends, strict=False):
+            network.use_window(axis, start, end)
+            load_parameters(path, network, part)
+            network.end_window()
+        network.use_window(axis, starts[-2], ends[-1])
+    load_parameters(path, network, parameters)
 
 
 def load_parameters(path: Path, network: Mlp, parameters: NetworkParameters) -> None:

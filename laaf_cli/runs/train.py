@@ -55,7 +55,7 @@ def execute(
     slices = _slices(plan)
     network = plan.make_network()
     if past is not None:
-        past.load(network)
+        past.load(network, plan.problem.domain)
     points = plan.draw_points()
     objective = plan.make_objective(network, points)
     monitor = None

@@ -374,7 +374,7 @@ class Phase(Strict):
     """One phase of the training."""
 
     optimizer: str = Field("adam", description="the optimizer")
-    iterations: Count = Field(description="the number of iterations")
+    iterations: Count = Field(1000, description="the number of iterations, at most")
     learning_rate: Positive | None = Field(
         None,
         description="the (first) learning rate, where the optimizer takes one; 0.001 where absent",
@@ -392,6 +392,19 @@ class Phase(Strict):
     )
     batch: Count | None = Field(
         None, description="points per iteration and term, drawn anew; all where absent"
+    )
+    features: Count | None = Field(
+        None,
+        description=(
+            "neurons of the last hidden layer; where absent as many as suit the coordinates"
+        ),
+    )
+    windows: Count | None = Field(
+        None,
+        description="equal windows of time, solved one after another; where absent as it takes",
+    )
+    goal: Positive | None = Field(
+        None, description="the relative residual at which the phase is done; 1e-7 where absent"
     )
     max_seconds: Positive | None = Field(
         None, description="end of the phase in seconds of training"
@@ -576,5 +589,13 @@ class RunSpec(Problem):
         default_factory=Evaluation, description="the grid of the run file"
     )
     seed: Seed = Field(0, description="the one seed of everything random")
-    dtype: Precision = Field("float32", description="precision of the training")
+    dtype: Precision = Field(
+        "float32",
+        description="precision of the training; `float64` by default with a phase `least-squares`",
+    )
     device: DeviceName = Field("auto", description="`auto` takes CUDA where there is one")
+
+    def width_before(self, phase: int) -> int:
+        """The neurons of the last hidden layer when a phase begins; some phases add to them."""
+        added = [each.features or 0 for each in self.training[:phase]]
+        return max([self.network.hidden[-1], *added])

@@ -9,6 +9,7 @@ from laaf_cli.problem import SAMPLERS, Problem
 from laaf_cli.spec import Balance, KeyPath, Phase, Resample, RunSpec
 from laaf_cli.text import any_of, listed
 from laaf_cli.training.balance import BALANCES
+from laaf_cli.training.least_squares import has_windows
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.resampling import RESAMPLERS
 
@@ -22,7 +23,7 @@ class Misfit:
     hint: str
 
 
-def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
+def phase_faults(spec: RunSpec, problem: Problem, n_parameters: int) -> list[Misfit]:
     """What is wrong with the phases, besides optimizers that are not in the table.
 
     n_parameters: of the network, without slopes, and of learned constants.
@@ -42,6 +43,8 @@ def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
                     "Leave 'interior' out; all points of data are trained on.",
                 )
             )
+        if row.draws_neurons:
+            found += _neurons_faults(spec, problem, i)
         if row.max_parameters is not None and n_parameters > row.max_parameters:
             what = (
                 f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} "
@@ -57,6 +60,30 @@ def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
                     f"A smaller network, or an optimizer without: {without}.",
                 )
             )
+    return found
+
+
+def _neurons_faults(spec: RunSpec, problem: Problem, i: int) -> list[Misfit]:
+    """What a phase that draws neurons cannot do."""
+    phase = spec.training[i]
+    path: KeyPath = ("training", i)
+    found = []
+    if "dtype" in spec.model_fields_set and spec.dtype != "float64":
+        what = f"what '{phase.optimizer}' solves is lost in the rounding of {spec.dtype}"
+        found.append(Misfit(("dtype",), what, "Leave 'dtype' out, or write float64."))
+    if problem.fluxes:
+        what = f"the smooth neurons of '{phase.optimizer}' do not resolve what jumps"
+        equations = "; ".join(problem.fluxes.values())
+        others = listed(name for name, other in OPTIMIZERS.items() if not other.draws_neurons)
+        hint = f"It jumps in {equations}. Other optimizers: {others}."
+        found.append(Misfit((*path, "optimizer"), what, hint))
+    if phase.windows is not None and (len(spec.training) > 1 or not has_windows(problem)):
+        what = "the problem cannot be solved in windows of time, one after another"
+        hint = "Leave 'windows' out: it takes a coordinate t, values at its start, no data, and no learned constants."
+        if len(spec.training) > 1:
+            what = "windows of time are for a training of one phase"
+            hint = "Leave 'windows' out, or the other phases."
+        found.append(Misfit((*path, "windows"), what, hint))
     return found
 
 

@@ -82,7 +82,8 @@ class Objective:
     points: by term name, as `Problem.draw_points` gives them; resampling renews those that the
     equations share. recovery: None turns S off. balance: how the factors λ adapt. seed: of the
     streams that mini-batches and new points are drawn from. n_changes: how often points or weights
-    have changed, that is, how often J has become another function.
+    have changed, that is, how often J has become another function. n_renewals: how often the
+    network has got other parameters.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Objective:
         )
         self.interior = next((self.terms[name].region.drawn for name in self.equations), None)
         self.runs_back = runs_back(problem.domain, problem.terms)
-        self.n_changes = 0
+        self.n_changes = self.n_renewals = 0
         self.held_weights: dict[str, Tensor] | None = None
         self.factors: dict[str, float] = {}
         self._set_factors(dict.fromkeys(self.terms, 1.0))
@@ -354,6 +355,12 @@ class Objective:
                 name: value.to(dtype=self.network.dtype, device=self.network.device)
                 for name, value in setting.held_weights.items()
             }
+
+    def renew(self) -> None:
+        """Makes the engines anew, for a network with other neurons or another window of time."""
+        self.groups = [self._group(group.terms, group.given) for group in self.groups]
+        self.n_renewals += 1
+        self.n_changes += 1
 
     def replace_points(self, points: Mapping[str, PointSet]) -> None:
         """Trains at these points from now on; terms that share theirs are given the same set."""

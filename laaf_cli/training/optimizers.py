@@ -15,6 +15,7 @@ from laaf_cli.training.inverse_hessian import (
     ssbfgs,
     ssbroyden,
 )
+from laaf_cli.training.least_squares import LeastSquares
 from laaf_cli.training.line_search import FlatObjective
 from laaf_cli.training.objective import Objective
 from laaf_cli.training.phases import TrainingPhase
@@ -33,7 +34,8 @@ class Optimizer:
     keys: those of a phase that it takes besides `optimizer`, `iterations` and `max_seconds`.
     memory: how many numbers it keeps for so many parameters, these among them.
     needs_one_function: whether its steps compare losses, so that slopes are absorbed and weights of
-    points held before it begins. max_parameters: None where any number will do.
+    points held before it begins. draws_neurons: whether it draws those of the last hidden layer.
+    max_parameters: None where any number will do.
     """
 
     make: Callable[[Objective, TrainingPhase, int], Stepper]
@@ -42,6 +44,7 @@ class Optimizer:
     source: str
     memory: Callable[[int], int]
     needs_one_function: bool = False
+    draws_neurons: bool = False
     max_parameters: int | None = None
 
     @property
@@ -80,6 +83,17 @@ def _dense(member: Member, meaning: str, source: str) -> Optimizer:
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
+    "least-squares": Optimizer(
+        make=LeastSquares,
+        keys=("features", "windows", "goal"),
+        meaning=(
+            "solves for the output layer, over hidden neurons that are drawn at random with "
+            "slopes chosen by the residual"
+        ),
+        source="Huang, Zhu & Siew 2006; Dong & Li 2021",
+        memory=lambda n: n**2,
+        draws_neurons=True,
+    ),
     "adam": Optimizer(
         make=make_adam,
         keys=("learning_rate", "schedule", "batch"),

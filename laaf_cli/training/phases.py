@@ -11,6 +11,8 @@ from enum import Enum
 
 DEFAULT_LEARNING_RATE = 1e-3
 
+DEFAULT_GOAL = 1e-7
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRate:
@@ -60,7 +62,10 @@ class TrainingPhase:
     """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where
     it has one.
 
-    interior: points of the equations from then on, None for as many as before.
+    interior: points of the equations from then on, None for as many as before. features: neurons of
+    the last hidden layer, None for as many as there are; n_kept: those of them that earlier phases
+    have trained. windows: of time, None for as many as it takes. goal: the relative residual at
+    which it is solved.
     """
 
     optimizer: str
@@ -70,6 +75,10 @@ class TrainingPhase:
     batch: int | None = None
     max_seconds: float | None = None
     interior: int | None = None
+    features: int | None = None
+    n_kept: int = 0
+    windows: int | None = 1
+    goal: float = DEFAULT_GOAL
 
     def rate(self, i: int) -> float:
         """The learning rate at an iteration of the phase, from 0."""

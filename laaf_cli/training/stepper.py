@@ -29,6 +29,9 @@ class Stepper(ABC):
         Returns an empty text, or why there is no step to take; then the parameters are as before.
         """
 
+    is_finished = False
+    """Whether there is nothing left to do, where `advance` says why there is no step."""
+
     @property
     def capture(self) -> str:
         """Whether iterations were captured in a CUDA graph, or why not; empty where there is no

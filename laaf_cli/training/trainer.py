@@ -75,6 +75,7 @@ class Trainer:
         self.clock = Clock()
         self.iteration = self.done = self.phase = 0
         self.adapted = self.absorbed_at = -1
+        self.n_renewals = objective.n_renewals
         self.phase_start_s = self.recorded_s = self.monitored_s = 0.0
         self.n_retries, self.rate_factor = 0, 1.0
         self.stepper: Stepper | None = None
@@ -203,9 +204,19 @@ class Trainer:
         """The optimizer of the phase, with nothing to remember."""
         phase = self.phases[self.phase]
         rate = replace(phase.learning_rate, first=phase.learning_rate.first * self.rate_factor)
-        return OPTIMIZERS[phase.optimizer].make(
+        stepper = OPTIMIZERS[phase.optimizer].make(
             self.objective, replace(phase, learning_rate=rate), max(0, self.done)
         )
+        self._follow_renewals()
+        return stepper
+
+    def _follow_renewals(self) -> None:
+        """Takes note of parameters that a phase has put in the places of others."""
+        if self.n_renewals != self.objective.n_renewals:
+            self.n_renewals = self.objective.n_renewals
+            self.parameters = self.objective.all_parameters()
+            self.good = [parameter.detach().clone() for parameter in self.parameters]
+            self.good_setting, self.good_iteration = self.objective.setting, self.iteration
 
     def _iterate(self, phase: TrainingPhase) -> tuple[PhaseEnd, str]:
         """The iterations of a phase; sets `stop` where the whole training must end with it."""
@@ -237,9 +248,11 @@ class Trainer:
             self._keep(now)
             _copy(self.parameters, self.good)
             self.good_setting, self.good_iteration = self.objective.setting, self.iteration
-            stalled = self._stepper.advance(loss)
-            if stalled:
-                return PhaseEnd.STALLED, stalled
+            ended = self._stepper.advance(loss)
+            self._follow_renewals()
+            if ended:
+                is_finished = self._stepper.is_finished
+                return (PhaseEnd.COMPLETED if is_finished else PhaseEnd.STALLED), ended
             self.iteration += 1
             self.done += 1
         return PhaseEnd.COMPLETED, ""

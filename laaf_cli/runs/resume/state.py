@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import NORMAL, OBSERVED, PointSet
+from laaf_cli.problem import NORMAL, OBSERVED, Domain, PointSet
 from laaf_cli.runfile import Checkpoint, History, NetworkParameters, PhaseSummary, RunFile
 from laaf_cli.runs.resume.past import Past, shared_parts
-from laaf_cli.runs.solution import load_parameters
+from laaf_cli.runs.solution import load_network
 from laaf_cli.text import shown
 from laaf_cli.training import (
     PhaseEnd,
@@ -54,14 +54,15 @@ class PastRun(Past):
         """Iterations of its last phase."""
         return int(self.checkpoint.attributes["done"])
 
-    def load(self, network: Mlp) -> None:
+    def load(self, network: Mlp, domain: Domain) -> None:
         """Puts its weights, biases and slopes into a network; raises RunFileError where they do
         not fit.
         """
+        network.resize(len(self.parameters.biases[-2]))
         shapes = [tuple(weight.shape) for weight in network.weights]
         if shapes != [weight.shape for weight in self.parameters.weights]:
             raise self.misfit("its network has other widths than the spec")
-        load_parameters(self.path, network, self.parameters)
+        load_network(self.path, network, self.parameters, domain)
 
     def go_on(self, trainer: Trainer, drawn: Mapping[str, PointSet]) -> None:
         """Lets a trainer take up the training; drawn: the points that the plan draws, by term.

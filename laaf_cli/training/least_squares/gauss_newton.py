@@ -1,0 +1,193 @@
+"""Gauss-Newton for the output layer: linear least squares, again where residuals are nonlinear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from laaf_cli.training.least_squares.system import TINY, Equation, Linearised, State, System
+from laaf_cli.training.least_squares.triangle import Triangle
+
+FINEST = 1e-15
+"""The damping that counts as none: what it adds is rounding."""
+
+TRIALS = (
+    (1e-13, 1.0),
+    (1e-10, 1.0),
+    (1e-7, 1.0),
+    (1e-5, 1.0),
+    (1e-7, 0.3),
+    (1e-5, 0.3),
+    (1e-4, 0.1),
+    (1e-4, 0.01),
+)
+"""Damping and share of a step, in turn, where the one before is refused."""
+
+ACCEPTED, STALLED, TIGHTENED = 0.3, 0.97, 1e-3
+"""The share of a step by which the norm must fall to end the trials; of the norm, what is no
+progress; of the damping, what the next step begins with.
+"""
+
+PREFERENCE, STILL, ROUGH = 1e4, 3e-3, 1e-8
+"""Of the first guess: how much a constant is preferred to other columns, the weight of changes in
+time, and its damping.
+"""
+
+NOISE = 1e-14
+"""The share of the largest output below which another is zero."""
+
+ROUNDS = 10
+
+Residuals = Sequence[tuple[int, Equation, Linearised]]
+
+
+class GaussNewton:
+    """Steps of one system; rows are divided by the sizes of their terms, columns by the outputs'.
+
+    goal: the norm of relative residuals below which slow progress ends it.
+    """
+
+    def __init__(self, system: System, state: State, goal: float) -> None:
+        self.system, self.goal = system, goal
+        self.damping, self.steps = FINEST, 0
+        self.put(state)
+
+    def put(self, state: State) -> None:
+        """Goes to a state."""
+        self.state = state
+        self.scales = _column_scales(self.system, state)
+
+    def go_on(self, steps: int, damping: float) -> None:
+        """Goes on after so many steps."""
+        self.steps, self.damping = steps, damping
+
+    def step(self) -> bool:
+        """One step; False where there is none to take any more."""
+        residuals = self.system.linearised(self.state)
+        # Before the first there is no solution whose terms could have a size.
+        sizes = [at.size for *_, at in residuals]
+        if not self.steps:
+            sizes = _row_norms(self.system, residuals, self.scales)
+        now = _norm(
+            self.system, [(i, equation, at.residual) for i, equation, at in residuals], sizes
+        )
+        if not math.isfinite(now):
+            return False
+        triangle = _factorised(self.system, residuals, sizes, self.scales)
+        best: tuple[float, State] | None = None
+        solved: dict[float, Tensor] = {}
+        used = self.damping
+        for used, share in ((self.damping, 1.0), *TRIALS):
+            if used not in solved:
+                solved[used] = triangle.solve(used)
+            state = self.state.moved(share * solved[used], self.scales)
+            after = _norm(self.system, self.system.residuals(state), sizes)
+            if after < now and (best is None or after < best[0]):
+                best = after, state
+            if after < now * (1 - ACCEPTED * share):
+                break
+            if self.steps and share == 1 and 0.7 * now <= after <= 1.5 * now:
+                break  # a whole step changes nothing any more
+        if best is None:
+            return False
+        if self.steps and best[0] > STALLED * now and used <= FINEST:
+            return False
+        if self.steps and best[0] > ACCEPTED * now and best[0] < self.goal:
+            return False
+        self.put(best[1])
+        self.damping = max(used * TIGHTENED, FINEST)
+        self.steps += 1
+        return True
+
+
+def first_guess(system: System, state: State) -> State:
+    """The smallest functions that meet conditions and data roughly, constants rather than anything
+    else, and as constant in time as these allow.
+    """
+    residuals = system.linearised(state, ("condition", "data"))
+    if not residuals:
+        return state
+    m, k = system.n_columns, len(system.outputs)
+    n = m * k + len(state.free)
+    easy = state.layer.new_ones(n)
+    sizes = _row_norms(system, residuals, easy)
+    easy[m - 1 : m * k : m] = PREFERENCE
+    triangle = _factorised(system, residuals, sizes, easy)
+    domain = system.domain
+    if domain.time_axis is not None and domain.dimension > 1:
+        rate = system.inside(tuple(int(a == domain.time_axis) for a in range(domain.dimension)))
+        length = 2 * system.half_range[domain.time_axis]
+        rate = rate * (STILL * length / math.sqrt(len(rate)) / sorted(sizes)[len(sizes) // 2])
+        for i in range(k):
+            rows = rate.new_zeros(len(rate), n)
+            rows[:, i * m : (i + 1) * m] = rate
+            triangle.add(rows * easy, rate.new_zeros(len(rate)))
+    found = state.moved(triangle.solve(ROUGH), easy)
+    is_there = state.layer.new_tensor(_amplitudes(system, found)) > 0
+    return State(layer=found.layer * is_there[:, None], free=state.free)
+
+
+def _factor(system: System, i: int, equation: Equation, residual: Tensor, size: float) -> Tensor:
+    """What the rows of a residual are multiplied by, [1] or [rows]."""
+    factor = residual.new_full((1,), math.sqrt(equation.weight / len(residual)) / size)
+    row_weights = system.sites[i].row_weights
+    return factor if row_weights is None else factor * row_weights.sqrt()
+
+
+def _factorised(
+    system: System, residuals: Residuals, sizes: Sequence[float], scales: Tensor
+) -> Triangle:
+    triangle = Triangle(len(scales))
+    for (i, equation, at), size in zip(residuals, sizes, strict=True):
+        factor = _factor(system, i, equation, at.residual, size).expand(len(at.residual))
+        for rows, jacobian in system.jacobian(i, at):
+            here = factor[rows]
+            triangle.add(here[:, None] * jacobian * scales, -here * at.residual[rows])
+    return triangle
+
+
+def _norm(
+    system: System, residuals: Sequence[tuple[int, Equation, Tensor]], sizes: Sequence[float]
+) -> float:
+    squares = [
+        float((_factor(system, i, equation, values, size) * values).square().sum())
+        for (i, equation, values), size in zip(residuals, sizes, strict=True)
+    ]
+    return math.sqrt(sum(squares))
+
+
+def _row_norms(system: System, residuals: Residuals, scales: Tensor) -> list[float]:
+    """The root mean square of the rows of each Jacobian, at the first of its points."""
+    found = []
+    for i, _, at in residuals:
+        ((_, jacobian),) = system.jacobian(i, at, [next(system.sites[i].blocks())])
+        norm = float((jacobian * scales).norm()) / math.sqrt(len(jacobian))
+        found.append(max(norm, TINY))
+    return found
+
+
+def _amplitudes(system: System, state: State) -> list[float]:
+    """The largest value of each output over the domain; 0 where it is noise beside the others."""
+    sizes = [float(system.values(state, name).abs().max()) for name in system.outputs]
+    return [size if size > NOISE * max(sizes) else 0.0 for size in sizes]
+
+
+def _column_scales(system: System, state: State) -> Tensor:
+    """The sizes of outputs, for their columns [n].
+
+    Where an output is zero so far, what makes its part of every residual as large as the rest.
+    """
+    sizes = _amplitudes(system, state)
+    scales = torch.tensor([size or 1.0 for size in sizes], dtype=torch.float64)
+    is_zero = torch.tensor([size == 0 for size in sizes])
+    if is_zero.any():
+        norms = system.block_norms(state)
+        for _ in range(ROUNDS):
+            rows = (norms * scales).square().sum(1, keepdim=True).sqrt().clamp(min=TINY)
+            columns = (norms * scales / rows).square().sum(0).sqrt().clamp(min=TINY)
+            scales = torch.where(is_zero & (columns > TINY), scales / columns, scales)
+    columns = state.layer.new_tensor(scales.tolist()).repeat_interleave(system.n_columns)
+    return torch.cat([columns, state.layer.new_ones(len(state.free))])

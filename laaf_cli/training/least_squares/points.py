@@ -1,0 +1,153 @@
+"""Where the rows of a least-squares problem stand: enough of them for so many columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from laaf_cli.arrays import Array
+from laaf_cli.derivatives.features import features
+from laaf_cli.expression import Call, Field, Symbol
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.problem import Domain, Extent, PointSet, Problem, Term, runs_back
+from laaf_cli.training.least_squares.system import Site
+
+PER_COLUMN = {1: 2, 2: 3}
+"""Points of the equations for each column, by the number of coordinates; 3 for more."""
+
+MORE = 100
+
+LEAST_FEATURES, MOST_COLUMNS = 400, 1600
+"""Of neurons for each output; fewer in one coordinate of time, which is cut into windows."""
+
+ON_FACES = {1: 40, 2: 150}
+"""Points of a condition by the number of coordinates; 500 for more."""
+
+ON_SEAMS = 300
+"""Points at which a window of time begins with what the last one ended with."""
+
+START = "start of the window"
+
+SAMPLER = "latin-hypercube"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A part of the domain in time, and the values [n] of outputs and rates that it begins with at
+    points [n, d].
+    """
+
+    domain: Domain
+    points: Array | None = None
+    values: Mapping[Field, Array] | None = None
+
+
+def has_windows(problem: Problem) -> bool:
+    """Whether a problem can be solved in one window of time after another."""
+    axis = problem.domain.time_axis
+    if axis is None or problem.learned or runs_back(problem.domain, problem.terms):
+        return False
+    return all(_is_local(term, axis) for term in problem.trained_terms)
+
+
+def _is_local(term: Term, axis: int) -> bool:
+    """Whether a term can be told to hold in a part of time alone, or holds at its start."""
+    return not term.region.is_observed and term.region.extent(axis) is not Extent.OTHER
+
+
+def default_features(problem: Problem) -> int:
+    """How many neurons the last hidden layer is given, at most."""
+    can_cut = has_windows(problem)
+    if problem.domain.dimension > 1:
+        share = max(LEAST_FEATURES, MOST_COLUMNS // len(problem.trial.outputs))
+        return min(share, 800) if can_cut else share
+    return 60 if can_cut else LEAST_FEATURES
+
+
+def default_points(problem: Problem, n_columns: int) -> int:
+    """How many points the equations are given for so many columns."""
+    return PER_COLUMN.get(problem.domain.dimension, 3) * n_columns + MORE
+
+
+def sites(
+    problem: Problem,
+    window: Window,
+    given: Mapping[str, PointSet],
+    interior: int,
+    random: np.random.Generator,
+    device: torch.device,
+) -> list[Site]:
+    """The points of every term in a window.
+
+    given: by term, for those whose points are not drawn. interior: how many for the equations.
+    """
+    domain, dimension = window.domain, window.domain.dimension
+    axis = domain.time_axis
+    shared: dict[str, tuple[PointSet, list[Term]]] = {}
+    for term in problem.trained_terms:
+        if (
+            axis is not None
+            and window.values is not None
+            and term.region.extent(axis) is Extent.START
+        ):
+            continue
+        if term.stream not in shared:
+            n = interior if term.kind == "equation" else ON_FACES.get(dimension, 500)
+            region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
+            points = given[term.name] if region is None else region.draw(domain, random)
+            shared[term.stream] = points, []
+        shared[term.stream][1].append(term)
+    inside = replace(problem, domain=domain)
+    found = [Site(inside, terms, points, device) for points, terms in shared.values()]
+    if window.values is not None and window.points is not None:
+        found.append(_start(inside, window.points, window.values, device))
+    return found
+
+
+def _start(
+    problem: Problem, points: Array, values: Mapping[Field, Array], device: torch.device
+) -> Site:
+    symbols = {f"{START} {i}": value for i, value in enumerate(values.values())}
+    residuals = tuple(
+        Call("-", (field, Symbol(name))) for field, name in zip(values, symbols, strict=True)
+    )
+    region = problem.trained_terms[0].region
+    term = Term(name=START, kind="condition", residuals=residuals, region=region, weight=1.0)
+    return Site(problem, [term], PointSet(points=points, symbols=symbols), device)
+
+
+def following(
+    problem: Problem,
+    network: Mlp,
+    layer: torch.Tensor,
+    start: float,
+    end: float,
+    random: np.random.Generator,
+) -> Window:
+    """The window after the one that a network, with this output layer, solves."""
+    whole, axis = problem.domain, problem.domain.time_axis
+    assert axis is not None  # noqa: S101 - there are windows of time only
+    n = 1 if whole.dimension == 1 else ON_SEAMS
+    points = whole.from_unit(random.random((n, whole.dimension)))
+    points[:, axis] = start
+    values = {}
+    for k, output in enumerate(problem.trial.outputs):
+        order = max(term.order_along(axis, output) for term in problem.trained_terms)
+        for rate in range(order):
+            orders = tuple(rate if i == axis else 0 for i in range(whole.dimension))
+            columns = features(network, torch.tensor(points, device=layer.device), [orders])[orders]
+            values[Field(output, orders)] = (columns @ layer[k]).cpu().numpy()
+    return Window(domain=between(whole, start, end), points=points, values=values)
+
+
+def between(domain: Domain, start: float, end: float) -> Domain:
+    """The domain from one time to another."""
+    axis = domain.time_axis
+
+    def ends(bounds: Sequence[float], value: float) -> tuple[float, ...]:
+        return tuple(value if i == axis else bound for i, bound in enumerate(bounds))
+
+    return replace(domain, lower=ends(domain.lower, start), upper=ends(domain.upper, end))

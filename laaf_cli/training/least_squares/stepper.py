@@ -1,0 +1,465 @@
+"""The output layer by least squares, slopes chosen by the residual, in windows of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from laaf_cli.arrays import Array
+from laaf_cli.derivatives.features import features
+from laaf_cli.seeds import random_stream
+from laaf_cli.training.least_squares.gauss_newton import GaussNewton, first_guess
+from laaf_cli.training.least_squares.neurons import draw_neurons
+from laaf_cli.training.least_squares.points import (
+    Window,
+    between,
+    default_points,
+    following,
+    has_windows,
+    sites,
+)
+from laaf_cli.training.least_squares.system import State, System
+from laaf_cli.training.objective import Loss, Objective
+from laaf_cli.training.phases import TrainingPhase
+from laaf_cli.training.state import Arrays, taken
+from laaf_cli.training.stepper import Stepper
+
+FIRST_SLOPE, SLOWEST, STEEPEST = 2.0, 0.25, 64.0
+
+ENOUGH = 1e-2
+"""The share of the goal below which no other slopes are tried."""
+
+MAX_STEPS = 25
+"""Of Gauss-Newton with one hidden layer."""
+
+N_INNER = 200
+
+MANY_NEURONS, MOST_AT_ONCE = 200, 1000
+"""From how many neurons on slopes are tried with a third of them; and half are tried before all."""
+
+MAX_HALVINGS, MAX_FUTILE, BETTER = 30, 3, 0.3
+"""How often a window is halved; how often without a residual this much smaller."""
+
+MUCH = 0.5
+
+UNSOLVED = 0.5
+"""A relative residual that says that nothing is solved."""
+
+
+NUMBERS = (
+    "start",
+    "end",
+    "slope",
+    "width",
+    "worst",
+    "before",
+    "n_futile",
+    "n_halvings",
+    "stage",
+    "is_finished",
+)
+"""What a checkpoint keeps of the search besides arrays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Slopes that were tried in a window, the relative residual at fresh points, the solution."""
+
+    slope: float
+    residual: float
+    state: State
+
+    def arrays(self) -> dict[str, Array]:
+        """What a checkpoint keeps of it."""
+        return {
+            "numbers": np.array([self.slope, self.residual]),
+            "layer": self.state.layer.cpu().numpy(),
+            "free": np.array([float(value) for value in self.state.free.values()]),
+        }
+
+
+class LeastSquares(Stepper):
+    """An iteration is a step of Gauss-Newton; the hidden neurons are drawn, not trained."""
+
+    def __init__(self, objective: Objective, phase: TrainingPhase, _done: int) -> None:
+        self.objective, self.network, self.problem = objective, objective.network, objective.problem
+        self.interior, self.goal = phase.interior, phase.goal
+        self.n_kept, n_before = phase.n_kept, len(self.network.biases[-2])
+        if phase.features is not None and phase.features > n_before:
+            self.network.resize(phase.features)
+            objective.renew()
+        # The output layer of the neurons that were trained before, its bias the last.
+        self.kept: Tensor | None = None
+        self.draws = len(self.network.biases[-2]) > self.n_kept
+        axis = self.problem.domain.time_axis
+        ends = (
+            (0.0, 0.0)
+            if axis is None
+            else (self.problem.domain.lower[axis], self.problem.domain.upper[axis])
+        )
+        self.first, self.last = ends
+        can_cut = axis is not None and not self.n_kept and has_windows(self.problem)
+        self.windows = phase.windows if can_cut else 1
+        self.start = self.first
+        self.end = (
+            self.last
+            if self.windows is None
+            else self.first + (self.last - self.first) / self.windows
+        )
+        self.cut = (self.first, self.last)
+        self.slope = FIRST_SLOPE
+        self.stage, self.width = 0, self._widths[0]
+        if self.n_kept:
+            layer = self._state().layer
+            self.kept = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
+        self.tried: dict[float, float] = {}
+        self.best: Candidate | None = None
+        self.whole: Candidate | None = None
+        self.floors: dict[str, float] = {}
+        self.worst, self.n_futile, self.n_halvings, self.before = 0.0, 0, 0, math.inf
+        self.solver: GaussNewton | None = None
+        self.held: System | None = None
+
+    @property
+    def rate(self) -> float:
+        """The slopes that are being tried."""
+        return self.slope
+
+    def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
+        if self.solver is None and not self.is_finished:
+            self._begin()
+        return self.objective.evaluate()
+
+    def advance(self, loss: Loss) -> str:  # noqa: ARG002 - residuals have rows of their own
+        while not self.is_finished:
+            if self.solver is None:
+                self._begin()
+            assert self.solver is not None  # noqa: S101 - just begun
+            if self.solver.steps < MAX_STEPS and self.solver.step():
+                self._show(self.solver.state)
+                return ""
+            self._judge()
+        return self.told
+
+    @property
+    def told(self) -> str:
+        best = self.best
+        value = self.worst if self.network.past or best is None else best.residual
+        n_windows = len(self.network.past) + 1
+        return (
+            f"relative residual {value:.1e} at fresh points, {len(self.network.biases[-2])} "
+            f"neurons with slopes {self.slope:.3g}"
+            + (f" in {n_windows} windows of time" if n_windows > 1 else "")
+        )
+
+    @property
+    def _window(self) -> Window:
+        if not self.network.past:
+            return Window(domain=between(self.problem.domain, self.start, self.end))
+        last = self.network.networks[-2]
+        layer = torch.cat([last.weights[-1], last.biases[-1][:, None]], 1).detach()
+        random = self._random("seam")
+        return following(self.problem, last, layer, self.start, self.end, random)
+
+    def _random(self, purpose: str) -> np.random.Generator:
+        return random_stream(self.objective.seed, "least-squares", purpose, f"{self.start!r}")
+
+    def _begin(self) -> None:
+        """Draws the neurons and finds the first guess, or keeps what was trained before."""
+        window = self._window
+        self._draw(window)
+        layer = torch.zeros_like(self._state().layer)
+        if self.kept is not None:
+            layer[:, : self.n_kept], layer[:, -1] = self.kept[:, :-1], self.kept[:, -1]
+        start = State(layer=layer, free=self.objective.constants.at_start())
+        self.solver = self._solver(window, start)
+        if self.kept is None:
+            self.solver.put(first_guess(self.solver.system, start))
+        self._show(self.solver.state)
+
+    def _draw(self, window: Window) -> None:
+        axis = window.domain.time_axis
+        if axis is not None and self.windows != 1 and (self.start, self.end) != self.cut:
+            if (self.start, self.end) == (self.first, self.last):
+                self.network.use_whole(axis, self.start, self.end)
+            else:
+                self.network.use_window(axis, self.start, self.end)
+            self.cut = (self.start, self.end)
+            self.objective.renew()
+        if self.draws:
+            random = self._random("neurons")
+            draw_neurons(self.network, window.domain, self.slope, self.n_kept, random)
+
+    def _solver(self, window: Window, state: State) -> GaussNewton:
+        random = self._random("points")
+        systems = []
+        whole = self._n_points
+        for interior in (whole, max(1, whole // 2)):
+            rows = sites(
+                self.problem, window, self.objective.points, interior, random, self.network.device
+            )
+            inner = window.domain.from_unit(
+                self._random("inner").random((N_INNER, window.domain.dimension))
+            )
+            systems.append(
+                System(
+                    self.problem,
+                    window.domain,
+                    self.network,
+                    rows,
+                    self.objective.backend,
+                    self.objective.constants.at,
+                    torch.tensor(inner, device=self.network.device),
+                    self.floors,
+                    self.width,
+                )
+            )
+        self.held = systems[1]
+        return GaussNewton(systems[0], state, self.goal)
+
+    @property
+    def n_neurons(self) -> int:
+        return len(self.network.biases[-2])
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        """How many neurons are used, one after another: slopes are tried with the fewest, where all
+        of them would take long.
+        """
+        n = self.n_neurons - self.n_kept
+        if not self.draws or n < MANY_NEURONS:
+            return (self.n_neurons,)
+        shares = (6, 2, 1) if n > MOST_AT_ONCE else (3, 1)
+        return tuple(self.n_kept + n // share for share in shares)
+
+    @property
+    def _n_points(self) -> int:
+        whole = self.interior or default_points(self.problem, self.n_neurons)
+        return max(1, whole * self.width // self.n_neurons)
+
+    def _state(self) -> State:
+        weight, bias = self.network.weights[-1], self.network.biases[-1]
+        return State(
+            layer=torch.cat([weight[:, : self.width], bias[:, None]], 1).detach(),
+            free={name: v.detach().clone() for name, v in self.objective.constants.free.items()},
+        )
+
+    @torch.no_grad()
+    def _show(self, state: State) -> None:
+        """Gives the network what is solved so far."""
+        width = state.layer.shape[1] - 1
+        self.network.weights[-1].zero_()
+        self.network.weights[-1][:, :width] = state.layer[:, :-1]
+        self.network.biases[-1].copy_(state.layer[:, -1])
+        for name, value in self.objective.constants.free.items():
+            value.copy_(state.free[name])
+
+    def _judge(self) -> None:
+        """Keeps the best of the slopes tried, and chooses what is tried next."""
+        assert self.solver is not None  # noqa: S101 - it has just ended
+        assert self.held is not None  # noqa: S101 - made with it
+        residual = self.held.relative_residual(self.solver.state)
+        found = Candidate(slope=self.slope, residual=residual, state=self.solver.state)
+        self.solver = None
+        self.tried[self.slope] = residual
+        if self.best is None or is_better(found, self.best):
+            self.best = found
+        can_scan = self.draws and not self.network.past and self.stage == 0
+        is_hopeless = self.windows is None and len(self.tried) > 1 and self.best.residual > UNSOLVED
+        slope = next_slope(self.tried, self.goal) if can_scan and not is_hopeless else None
+        if slope is not None:
+            self.slope = slope
+            return
+        is_solved = self.stage > 0 and self.best.residual <= self.goal
+        if self.stage + 1 < len(self._widths) and not is_hopeless and not is_solved:
+            self._use_more(self.best)
+            return
+        if self.windows == 1 or (self.whole is None and self.windows is None):
+            self._judge_whole(self.best)
+        else:
+            self._judge_window(self.best)
+
+    def _use_more(self, best: Candidate) -> None:
+        """Goes on with more neurons, which lie closer, and may be as much steeper."""
+        before, self.stage = self.width, self.stage + 1
+        self.width = self._widths[self.stage]
+        self.slope = best.slope
+        if best.residual > ENOUGH * self.goal:
+            ratio = (self.width / before) ** (1 / self.problem.domain.dimension)
+            self.slope = min(self.slope * ratio, STEEPEST)
+        self.tried = {}
+        if self.stage == 1:
+            self.best = None  # that of a scan is no solution
+
+    def _judge_whole(self, best: Candidate) -> None:
+        if self.windows == 1 or best.residual <= self.goal:
+            self._finish(best)
+            return
+        self.whole, self.before = best, best.residual
+        self._try_until(self.first + (self.last - self.first) / 2)
+
+    def _judge_window(self, best: Candidate) -> None:
+        is_better = best.residual < BETTER * self.before or best.residual > UNSOLVED
+        self.n_futile = 0 if is_better else self.n_futile + 1
+        if self.windows is None and best.residual > self.goal and self.n_halvings < MAX_HALVINGS:
+            if self.n_futile < MAX_FUTILE:
+                self.n_halvings, self.before = self.n_halvings + 1, best.residual
+                self._try_until(self.start + (self.end - self.start) / 2)
+                return
+            if not self.network.past and self.whole is not None:
+                self._take_whole()
+                return
+        self._settle(best)
+        self.worst = max(self.worst, best.residual)
+        if self.end >= self.last:
+            self.is_finished = True
+            if self.whole is not None and self.whole.residual < self.worst:
+                self._take_whole()
+            return
+        self._note_spreads()
+        self.network.end_window()
+        length = self.end - self.start
+        if self.windows is None:
+            length *= (
+                4
+                if best.residual < 1e-3 * self.goal
+                else 2
+                if best.residual < 0.1 * self.goal
+                else 1
+            )
+        self.start, self.n_futile, self.n_halvings, self.before = self.end, 0, 0, math.inf
+        end = self.start + length
+        self._try_until(end if self.last - end > 1e-9 * length else self.last)
+
+    def _try_until(self, end: float) -> None:
+        self.end = min(end, self.last)
+        self.slope = self.best.slope if self.best else self.slope
+        self.tried, self.best = {}, None
+        # Slopes that suit the first window suit those after it.
+        self.stage = len(self._widths) - 1 if self.network.past else 0
+        self.width = self._widths[self.stage]
+
+    def _note_spreads(self) -> None:
+        """The spread of outputs in this window is the least that is taken for it in later ones."""
+        zero = (0,) * self.problem.domain.dimension
+        domain = between(self.problem.domain, self.start, self.end)
+        inner = torch.tensor(domain.from_unit(self._random("inner").random((N_INNER, len(zero)))))
+        columns = features(self.network, inner.to(self.network.device), [zero])[zero]
+        values = columns @ self._whole_layer.T
+        for name, value in zip(self.problem.trial.outputs, values.T, strict=True):
+            self.floors[name] = max(self.floors.get(name, 0.0), float(value.std()))
+
+    @property
+    def _whole_layer(self) -> Tensor:
+        """The output layer as the network has it, its bias the last column."""
+        weight, bias = self.network.weights[-1].detach(), self.network.biases[-1].detach()
+        return torch.cat([weight, bias[:, None]], 1)
+
+    def _take_whole(self) -> None:
+        assert self.whole is not None  # noqa: S101 - asked before
+        self.start, self.end, self.floors = self.first, self.last, {}
+        self.best, self.worst = self.whole, 0.0
+        self._finish(self.whole)
+
+    def _finish(self, chosen: Candidate) -> None:
+        """Ends with a candidate that solves the whole; neurons that it does not use are dropped."""
+        self._settle(chosen)
+        self.width = chosen.state.layer.shape[1] - 1
+        if self.width < self.n_neurons:
+            self.network.resize(self.width)
+            self.objective.renew()
+        self.is_finished = True
+
+    def _settle(self, chosen: Candidate) -> None:
+        """Gives the network the neurons and the output layer of a candidate of this window."""
+        self.slope = chosen.slope
+        self._draw(self._window)
+        self._show(chosen.state)
+
+    def state(self) -> Arrays:
+        """Where the search stands, by name; the candidates, and the steps with these neurons."""
+        numbers = {name: np.array(float(getattr(self, name))) for name in NUMBERS}
+        candidates = {"best": self.best, "whole": self.whole}
+        at = (-1.0, 0.0) if self.solver is None else (self.solver.steps, self.solver.damping)
+        return {
+            **numbers,
+            "tried": np.array(list(self.tried.items())).reshape(-1, 2),
+            "floors": np.array([self.floors.get(name, 0.0) for name in self.problem.trial.outputs]),
+            "cut": np.array(self.cut),
+            "at": np.array(at),
+            **({} if self.kept is None else {"kept": self.kept.cpu().numpy()}),
+            **{
+                f"{name}_{key}": value
+                for name, each in candidates.items()
+                if each is not None
+                for key, value in each.arrays().items()
+            },
+        }
+
+    def load(self, state: Arrays) -> None:
+        for name in NUMBERS:
+            setattr(self, name, type(getattr(self, name))(float(taken(state, name))))
+        outputs = self.problem.trial.outputs
+        floors = taken(state, "floors", len(outputs)).tolist()
+        self.floors = {name: value for name, value in zip(outputs, floors, strict=True) if value}
+        self.tried = dict(map(tuple, taken(state, "tried", len(state["tried"]), 2).tolist()))
+        first, last = taken(state, "cut", 2).tolist()
+        self.cut = first, last
+        self.best, self.whole = self._candidate(state, "best"), self._candidate(state, "whole")
+        if "kept" in state:
+            shape = (len(outputs), self.n_kept + 1)
+            self.kept = self._whole_layer.new_tensor(taken(state, "kept", *shape))
+        steps, damping = taken(state, "at", 2).tolist()
+        if steps >= 0:
+            self.solver = self._solver(self._window, self._state())
+            self.solver.go_on(int(steps), damping)
+
+    def _candidate(self, state: Arrays, name: str) -> Candidate | None:
+        if f"{name}_layer" not in state:
+            return None
+        slope, residual = taken(state, f"{name}_numbers", 2).tolist()
+        shape = (len(self.problem.trial.outputs), np.shape(state[f"{name}_layer"])[-1])
+        constants = self.objective.constants.free
+        free = taken(state, f"{name}_free", len(constants))
+        like = self._whole_layer
+        return Candidate(
+            slope=slope,
+            residual=residual,
+            state=State(
+                layer=like.new_tensor(taken(state, f"{name}_layer", *shape)),
+                free=dict(zip(constants, like.new_tensor(free), strict=True)),
+            ),
+        )
+
+
+def is_better(one: Candidate, other: Candidate) -> bool:
+    """Whether one of two candidates is to be preferred: the steeper must have a residual much
+    smaller, for what is not resolved is fitted best, and not solved, by the steepest neurons.
+    """
+    if not math.isfinite(other.residual):
+        return True
+    factor = MUCH if one.slope > other.slope else 1 / MUCH
+    return one.residual < factor * other.residual
+
+
+def next_slope(tried: Mapping[float, float], goal: float) -> float | None:
+    """The slopes to try after these, by the residual of each; None where the best is among them.
+
+    Doubled and halved until the residual rises on both sides; above the goal also between.
+    """
+    best = min(tried, key=lambda slope: tried[slope])
+    if tried[best] <= ENOUGH * goal:
+        return None
+    around = [2 * best, best / 2]
+    if tried[best] > goal:
+        around += [best * math.sqrt(2), best / math.sqrt(2)]
+    for slope in around:
+        is_new = not any(math.isclose(slope, each) for each in tried)
+        if SLOWEST <= slope <= STEEPEST and is_new:
+            return slope
+    return None

@@ -1,0 +1,43 @@
+"""Least squares by a QR factorisation of rows that come in blocks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Triangle:
+    """R and Qᵀb of all rows so far; memory for a few times n rows is all it takes."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.rows: list[Tensor] = []
+        self.n_rows = 0
+
+    def add(self, rows: Tensor, right: Tensor) -> None:
+        """Rows [k, n] and right sides [k]."""
+        self.rows.append(torch.cat([rows, right[:, None]], 1))
+        self.n_rows += len(rows)
+        if self.n_rows > 6 * self.n + 1000:
+            self._reduce()
+
+    def _reduce(self) -> None:
+        stacked = torch.cat(self.rows)
+        if len(stacked) > self.n + 1:
+            stacked = torch.linalg.qr(stacked, mode="r").R
+        self.rows, self.n_rows = [stacked], len(stacked)
+
+    def solve(self, damping: float) -> Tensor:
+        """argmin ‖A x − b‖² + λ²‖x‖², λ = damping · ‖A‖, as [n]."""
+        self._reduce()
+        stacked = self.rows[0]
+        size = float(stacked[:, : self.n].norm()) or 1.0
+        tail = (
+            damping
+            * size
+            * torch.eye(self.n, self.n + 1, dtype=stacked.dtype, device=stacked.device)
+        )
+        r = torch.linalg.qr(torch.cat([stacked, tail]), mode="r").R
+        return torch.linalg.solve_triangular(
+            r[: self.n, : self.n], r[: self.n, self.n :], upper=True
+        )[:, 0]
