@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.expression import Field
-from laaf_cli.multi_index import Orders
+from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network.mlp import Mlp
 
 NONE: Mapping[str, Tensor] = MappingProxyType({})
@@ -21,7 +21,7 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """L u = Σ_α c_α ∂^α u, of order 2 at most, with coefficients c_α at every point.
+    """L u = Σ_α c_α ∂^α u, with coefficients c_α at every point.
 
     value: the leaf that stands for it in a tree. unknown: u. orders: the α. coefficients: the name
     of its coefficients; operators that share it have the same orders and coefficients, on different
@@ -32,6 +32,21 @@ class Operator:
     unknown: str
     orders: tuple[Orders, ...]
     coefficients: str
+
+    @property
+    def below(self) -> tuple[Orders, ...]:
+        """The derivatives that the chain rule of L takes: all below an α, without the value."""
+        zero = tuple(0 for _ in self.orders[0])
+        return tuple(
+            sorted(
+                {
+                    below
+                    for orders in self.orders
+                    for below in lower_set([orders])
+                    if below not in (zero, orders)
+                }
+            )
+        )
 
 
 @dataclass(frozen=True)
