@@ -116,7 +116,10 @@ class SummingEngine(DerivativeEngine):
         return Prepared(self.inputs(points), tuple(rows))
 
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
-        found = self.derivatives(prepared.inputs)
+        return self.with_operators(self.derivatives(prepared.inputs), prepared)
+
+    def with_operators(self, found: dict[Field, Tensor], prepared: Prepared) -> dict[Field, Tensor]:
+        """Single derivatives, and the operators summed of them."""
         for operator, coefficients in zip(self.operators, prepared.coefficients, strict=True):
             parts = torch.stack(
                 [found[Field(operator.unknown, orders)] for orders in operator.orders]

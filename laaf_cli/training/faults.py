@@ -47,14 +47,16 @@ def phase_faults(spec: RunSpec, n_parameters: int) -> list[Misfit]:
                 f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} "
                 f"numbers, one row for each parameter; at most {row.max_parameters:,} rows are kept"
             )
-            without = listed(
-                name for name, other in OPTIMIZERS.items() if other.max_parameters is None
+            others = listed(
+                name
+                for name, other in OPTIMIZERS.items()
+                if other.max_parameters is None or n_parameters <= other.max_parameters
             )
             found.append(
                 Misfit(
                     (*path, "optimizer"),
                     what,
-                    f"A smaller network, or an optimizer without: {without}.",
+                    f"A smaller network, or an optimizer that takes as many: {others}.",
                 )
             )
     return found
