@@ -288,9 +288,12 @@ template <class R, int U> struct Wide {
   }
 };
 
+// For functions that pass Wide on: by way of memory it costs half of the chain rule.
+#define INLINED __attribute__((always_inline)) inline
+
 template <int ORDER> constexpr int UNROLLED = ORDER > 2 ? TILE : 1;
 
-template <class R, class A, int U> void derive(const R *z, int columns, int block, int j, Wide<R, U> (&d)[6]) {
+template <class R, class A, int U> INLINED void derive(const R *z, int columns, int block, int j, Wide<R, U> (&d)[6]) {
 #pragma GCC unroll 4
   for (int u = 0; u < U; u++) {
     const Derivatives<R> found = A::derive(read_kept<R, A>(z, columns, block, j + u * N_LANES<R>));
@@ -300,7 +303,7 @@ template <class R, class A, int U> void derive(const R *z, int columns, int bloc
 }
 
 // The sum of the products of K blocks of an operator; order 2 counts each once.
-template <class R, int U, int ORDER, int K> Wide<R, U> products(const Shape<R> &s, int q, const R *z, int j) {
+template <class R, int U, int ORDER, int K> INLINED Wide<R, U> products(const Shape<R> &s, int q, const R *z, int j) {
   Wide<R, U> sum{};
   for (int p = K == 2 ? s.products_begin(q) : s.products_end(q, K - 1); p < s.products_end(q, K); p++) {
     const Product<R> &product = s.products[p];
@@ -314,7 +317,8 @@ template <class R, int U, int ORDER, int K> Wide<R, U> products(const Shape<R> &
 }
 
 // L s(z) by the derivatives of s from the first one on.
-template <class R, int U, int ORDER> Wide<R, U> compose(const Shape<R> &s, int q, int at, const R *z, int j, const Wide<R, U> *d) {
+template <class R, int U, int ORDER>
+INLINED Wide<R, U> compose(const Shape<R> &s, int q, int at, const R *z, int j, const Wide<R, U> *d) {
   typedef Wide<R, U> W;
   const W pairs = products<R, U, ORDER, 2>(s, q, z, j);
   const W linear = d[0] * W::at(z + at), quadratic = d[1] * pairs;
