@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,13 +20,20 @@ COLUMNS_OF_A_PRODUCT = 512
 """JᵀJ is summed in stripes of so many columns, each from the diagonal down."""
 
 
+class Part(NamedTuple):
+    """A residual: the name of its term, and its number among those of the term."""
+
+    term: str
+    number: int
+
+
 @dataclass(frozen=True)
 class Block:
-    """Rows of one term: r [n_rows] and ∂r/∂θ [n_rows, n] in float64, scaled as
+    """Rows of one residual: r [n_rows] and ∂r/∂θ [n_rows, n] in float64, scaled as
     `Objective.residuals`.
     """
 
-    term: str
+    part: Part
     residuals: Tensor
     jacobian: Tensor
 
@@ -39,7 +47,7 @@ class NormalEquations:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Points:
     """A group of terms, and its points in batches: the numbers of their residuals with each."""
 
     group: TermGroup
@@ -59,13 +67,17 @@ class Jacobian:
         network = objective.network
         self.n_network = sum(each.numel() for each in (*network.weights, *network.biases))
         self.n = self.n_network + len(objective.constants.free)
-        self.parts: list[_Part] = []
+        self.parts: list[_Points] = []
+
+    @property
+    def device(self) -> torch.device:
+        return self.objective.network.device
 
     def blocks(self) -> Iterator[Block]:
         """All rows, in an order that stays as long as the points do."""
         groups = self.objective.groups
         if [part.group for part in self.parts] != groups:
-            self.parts = [self._part(group) for group in groups]
+            self.parts = [self._points(group) for group in groups]
         for part in self.parts:
             scales = self.objective.row_scales(part.group)
             for rows, batch in part.batches:
@@ -74,9 +86,7 @@ class Jacobian:
 
     def normal_equations(self) -> NormalEquations:
         """JᵀJ and Jᵀr, summed block by block."""
-        matrix = torch.zeros(
-            self.n, self.n, dtype=torch.float64, device=self.objective.network.device
-        )
+        matrix = torch.zeros(self.n, self.n, dtype=torch.float64, device=self.device)
         gradient = matrix.new_zeros(self.n)
         for block in self.blocks():
             j = block.jacobian
@@ -86,14 +96,14 @@ class Jacobian:
                 matrix[start:, start:end].addmm_(j[:, start:].T, j[:, start:end])
         return NormalEquations(matrix, gradient)
 
-    def _part(self, group: TermGroup) -> _Part:
+    def _points(self, group: TermGroup) -> _Points:
         reading, outputs = group.reading, self.objective.problem.trial.outputs
         engine = TaylorEngine(self.objective.network, outputs, reading.fields, reading.operators)
         every = torch.arange(group.n_residuals, device=group.points.device)
         pieces = torch.split(every, max(1, POINTS_OF_A_BLOCK // group.points_per_residual))
-        return _Part(group, engine, tuple((rows, group.part(rows, engine)) for rows in pieces))
+        return _Points(group, engine, tuple((rows, group.part(rows, engine)) for rows in pieces))
 
-    def _blocks(self, part: _Part, batch: Batch, scales: Mapping[str, Tensor]) -> Iterator[Block]:
+    def _blocks(self, part: _Points, batch: Batch, scales: Mapping[str, Tensor]) -> Iterator[Block]:
         """Those of a batch; ∂r/∂f is autograd's of the sum of r, for r depends on its own points
         alone.
         """
@@ -109,7 +119,7 @@ class Jacobian:
         leaves, run = [*fields.values(), *constants.values()], part.group.points_per_residual
         found = part.group.residuals_at(batch, fields, constants, self.objective.backend)
         for name, residuals in found.items():
-            for residual in residuals:
+            for index, residual in enumerate(residuals):
                 scaled = scales[name] * residual
                 slopes = torch.autograd.grad(
                     scaled.sum(), leaves, retain_graph=True, materialize_grads=True
@@ -121,4 +131,4 @@ class Jacobian:
                 for k, rate in enumerate(rates):
                     of_points = slopes[len(fields) + k].view(-1, run)
                     jacobian[:, self.n_network + k] = rate * of_points.sum(1)
-                yield Block(name, scaled.detach(), jacobian)
+                yield Block(Part(name, index), scaled.detach(), jacobian)
