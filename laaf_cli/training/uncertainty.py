@@ -38,6 +38,11 @@ WIDEST, MOST_OF_BOUNDS = 3.0, 0.9
 or over so much of what its bounds leave.
 """
 
+DOUBT = 0.1
+"""The share of the way from a constant to the middle of its interval by which this is widened: so
+much of a step that is linear may be wrong.
+"""
+
 LEAST_SINGULAR = 1e-12
 """Below it columns of S, divided by their sizes, count as one."""
 
@@ -92,7 +97,7 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
         return dict.fromkeys(constants.free, Interval(why_not=why_not))
     shifts, widths = _regression(rows, _deviations(jacobian.objective, rows, noise))
     return {
-        name: _interval(constants, name, float(shift), float(width))
+        name: _interval(constants, name, float(shift), float(width + DOUBT * abs(shift)))
         for name, shift, width in zip(constants.free, shifts, widths, strict=True)
     }
 
