@@ -289,7 +289,9 @@ template <class R, int U> struct Wide {
 };
 
 // For functions that pass Wide on: by way of memory it costs half of the chain rule.
+#ifndef INLINED
 #define INLINED __attribute__((always_inline)) inline
+#endif
 
 template <int ORDER> constexpr int UNROLLED = ORDER > 2 ? TILE : 1;
 
