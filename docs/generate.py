@@ -81,7 +81,7 @@ from laaf_cli.spec import KeyPath, Text, bundled, models, source
 from laaf_cli.spec.schema import Schema
 from laaf_cli.spec.source import read_text, read_yaml
 from laaf_cli.training.balance import BALANCES
-from laaf_cli.training.optimizers import MAX_DENSE_PARAMETERS, OPTIMIZERS
+from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import SCHEDULES
 from laaf_cli.training.resampling import RESAMPLERS
 
@@ -355,8 +355,14 @@ def optimizers() -> str:
         (code(name), row.meaning, codes(row.keys) or "–", row.source)
         for name, row in OPTIMIZERS.items()
     ]
-    limited = [name for name, row in OPTIMIZERS.items() if row.max_parameters is not None]
-    limit = f"{codes(limited)} take networks of at most {MAX_DENSE_PARAMETERS:,} parameters, for they keep a matrix."
+    bounds = {name: row.max_parameters for name, row in OPTIMIZERS.items()}
+    limits = [
+        f"{codes(name for name in bounds if bounds[name] == most)}: at most {most:,}"
+        for most in dict.fromkeys(filter(None, bounds.values()))
+    ]
+    limit = (
+        f"Networks are limited in their parameters where a matrix is kept ({'; '.join(limits)})."
+    )
     return table(("name", "meaning", "keys", "source"), rows) + "\n\n" + limit
 
 

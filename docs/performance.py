@@ -51,25 +51,26 @@ class Found:
 
 def step_time(found: Found) -> Iterator[str]:
     yield (
-        "One loss and its gradient on Burgers' equation, 6×20 tanh, 10000 points of the equation and 400 of the "
-        "conditions: the same weights, points and precision for all, who take turns. The engines of laaf are those of "
+        "One loss and its gradient on Burgers' equation and, of higher order, those of Korteweg and de Vries "
+        "(`u_xxx`), of a beam (`u_xxxx`) and of a plate (the biharmonic operator): 6×20 tanh, 10000 points of the "
+        "equation, the same weights, points and precision for all, who take turns. The engines of laaf are those of "
         "`--derivatives`. DeepXDE runs on PyTorch, in a process of its own; what is timed is its own "
         "`Model.train_step`, without the update of the parameters. laaf tells the allocator of its process to keep "
         "memory, so DeepXDE races a second time with that. Medians and quartiles."
     )
-    for dtype in found.tables:
-        yield f"**{dtype}**, threads: {found.machine['threads']}"
-        yield found.table(dtype)
-        yield ratio_sentence(found, dtype) + (
-            f"Before the race the losses were compared ({found.facts[f'{dtype}: loss']}, apart by at most "
-            f"{found.facts[f'{dtype}: losses apart by']} relative) and the gradients "
-            f"({found.facts[f'{dtype}: gradients apart by']})."
+    for name in found.tables:
+        yield f"**{name}**, threads: {found.machine['threads']}"
+        yield found.table(name)
+        yield ratio_sentence(found, name) + (
+            f"Before the race the losses were compared ({found.facts[f'{name}: loss']}, apart by at most "
+            f"{found.facts[f'{name}: losses apart by']} relative) and the gradients "
+            f"({found.facts[f'{name}: gradients apart by']})."
         )
 
 
-def ratio_sentence(found: Found, dtype: str) -> str:
+def ratio_sentence(found: Found, race: str) -> str:
     """How much faster the fastest engine of laaf is than every other rival."""
-    times = {row[0]: float(found.facts[f"{dtype}: {row[0]} in ms"]) for row in found.rows(dtype)}
+    times = {row[0]: float(found.facts[f"{race}: {row[0]} in ms"]) for row in found.rows(race)}
     best = min((name for name in times if name.startswith("laaf")), key=times.__getitem__)
     told = [
         f"{time / times[best]:.1f} times as fast as *{name}*"

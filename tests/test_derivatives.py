@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from laaf_cli.derivatives import NestedEngine, TaylorEngine
-from laaf_cli.derivatives.partitions import products
+from laaf_cli.derivatives.partitions import products, splits
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import lower_set
 from laaf_cli.network.activations import ACTIVATIONS
@@ -116,6 +116,18 @@ def test_chain_rule_by_hand() -> None:
     assert {k: {(p.blocks, p.count) for p in g} for k, g in products((2, 1), streams).items()} == {
         2: {(tuple(sorted((x, xt))), 2), (tuple(sorted((t, xx))), 1)},
         3: {(tuple(sorted((x, x, t))), 1)},
+    }
+
+
+def test_the_backward_pass_of_the_chain_rule_by_hand() -> None:
+    """∂(∂ₓₓₜσ)/∂z_x = 2 ∂ₓₜσ′, ∂/∂z_t = ∂ₓₓσ′, ∂/∂z_xx = ∂ₜσ′, ∂/∂z_xt = 2 ∂ₓσ′."""
+    streams = lower_set([(2, 1)])
+    found = {(streams[s.inner], streams[s.outer]): s.count for s in splits((2, 1), streams)}
+    assert found == {
+        ((1, 0), (1, 1)): 2,
+        ((0, 1), (2, 0)): 1,
+        ((2, 0), (0, 1)): 1,
+        ((1, 1), (1, 0)): 2,
     }
 
 

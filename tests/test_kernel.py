@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ from laaf_cli.derivatives import (
 from laaf_cli.derivatives.kernel import ACTIVATIONS, KernelMissing, load_library
 from laaf_cli.derivatives.kernel.library import BUILD_RECORD, LIBRARY
 from laaf_cli.expression import Field
+from laaf_cli.multi_index import Orders
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
@@ -40,6 +42,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
+ORDERS = (2, 3, 4)
+"""Each has a chain rule of its own."""
 
 
 def make_network(
@@ -53,15 +57,10 @@ def make_network(
     return network(activation, n_inputs, hidden, n_outputs, kind, seed)
 
 
-def up_to_order_2(n_coordinates: int) -> list[tuple[int, ...]]:
-    axes = range(n_coordinates)
-    first = [tuple(int(i == a) for i in axes) for a in axes]
-    second = [
-        tuple(int(i == a) + int(i == b) for i in axes)
-        for a in axes
-        for b in range(a, n_coordinates)
+def up_to_order(order: int, n_coordinates: int) -> list[Orders]:
+    return [
+        orders for orders in product(range(order + 1), repeat=n_coordinates) if sum(orders) <= order
     ]
-    return [(0,) * n_coordinates, *first, *second]
 
 
 def weighted(values: dict[Field, Tensor], seed: int) -> Tensor:
@@ -116,12 +115,22 @@ def assert_agrees(
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("kind", SLOPE_KINDS)
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_and_kind_of_slopes(
-    activation: str, kind: str, dtype: torch.dtype
+    activation: str, order: int, kind: str, dtype: torch.dtype
 ) -> None:
     network = make_network([9, 20, 6], activation=activation, kind=kind, n_outputs=2)
-    assert_agrees(network, "uv", [Field(u, o) for u in "uv" for o in up_to_order_2(2)], 150, dtype)
+    fields = [Field(u, orders) for u in "uv" for orders in up_to_order(order, 2)]
+    assert_agrees(network, "uv", fields, 150, dtype)
+
+
+@pytest.mark.parametrize("n_inputs", [1, 3])
+def test_any_number_of_coordinates(n_inputs: int) -> None:
+    fields = [Field("u", orders) for orders in up_to_order(4, n_inputs)]
+    for activation in ACTIVATIONS:
+        network = make_network([7, 5], n_inputs, activation=activation)
+        assert_agrees(network, "u", fields, 40, torch.float64)
 
 
 WIDTHS = (1, 2, 3, 5, 7, 16, 20, 33, 64, 257)
@@ -138,7 +147,7 @@ def test_random_shapes(seed: int) -> None:
     hidden = [int(width) for width in random.choice(WIDTHS, depth)]
     activation, kind = str(random.choice(list(ACTIVATIONS))), str(random.choice(list(SLOPE_KINDS)))
     network = make_network(hidden, n_inputs, n_outputs, activation, kind, seed)
-    orders = up_to_order_2(n_inputs)
+    orders = up_to_order(int(random.choice(ORDERS)), n_inputs)
     wanted = [
         Field(
             str(random.choice(list("uvw"[:n_outputs]))), orders[int(random.integers(len(orders)))]
@@ -155,7 +164,7 @@ def test_random_shapes(seed: int) -> None:
         )
 
 
-@pytest.mark.parametrize("activation", ["sin", "tanh", "silu", "sigmoid"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_great_and_small_arguments(activation: str) -> None:
     """Pre-activations from 1e-9 to 1e7: the ends of the range reduction, of the exponent, and near 0."""
     network = Mlp(
@@ -166,7 +175,7 @@ def test_great_and_small_arguments(activation: str) -> None:
     with torch.no_grad():
         for parameter, value in zip(network.parameters(), (1.0, 1.0, 0.0, 0.0), strict=True):
             parameter.fill_(value)
-    fields = [Field("u", (order,)) for order in range(3)]
+    fields = [Field("u", (order,)) for order in range(5)]
     for dtype in TOLERANCE:
         found = FusedEngine(copy.deepcopy(network).to(dtype), ("u",), fields)
         found.network.inputs.double()
@@ -182,7 +191,8 @@ def test_great_and_small_arguments(activation: str) -> None:
                 values[field].double(),
                 expected[field],
                 rtol=20 * torch.finfo(dtype).eps * reached,
-                atol=10 * torch.finfo(dtype).eps,
+                # A derivative more doubles what rounding leaves of σ′ where σ is flat.
+                atol=3 * torch.finfo(dtype).eps * 2 ** sum(field.orders),
             )
 
 
@@ -192,9 +202,10 @@ def test_not_a_number_stays_one() -> None:
         network = make_network([5, 5], activation=activation)
         with torch.no_grad():
             network.weights[0][2, 0] = float("nan")
-        engine = FusedEngine(network, ("u",), [Field("u", (0, 0)), Field("u", (2, 0))])
-        for values in engine.evaluate(engine.prepare(points_of(network, 10))).values():
-            assert values.isnan().all(), activation
+        for order in ORDERS:
+            engine = FusedEngine(network, ("u",), [Field("u", (0, 0)), Field("u", (order, 0))])
+            for values in engine.evaluate(engine.prepare(points_of(network, 10))).values():
+                assert values.isnan().all(), activation
 
 
 def test_periodic_inputs() -> None:
@@ -208,17 +219,17 @@ def test_periodic_inputs() -> None:
         random=np.random.default_rng(1),
         dtype=torch.float64,
     )
-    assert_agrees(
-        network, "u", [Field("u", orders) for orders in up_to_order_2(2)], 90, torch.float64
-    )
+    for order in ORDERS:
+        fields = [Field("u", orders) for orders in up_to_order(order, 2)]
+        assert_agrees(network, "u", fields, 90, torch.float64)
 
 
 @pytest.mark.parametrize("n_points", [1, 2, 31, 32, 33, 1000, 3001])
 def test_any_number_of_points(n_points: int) -> None:
     network = make_network([8, 8])
-    assert_agrees(
-        network, "u", [Field("u", orders) for orders in up_to_order_2(2)], n_points, torch.float64
-    )
+    for order in ORDERS:
+        fields = [Field("u", orders) for orders in up_to_order(order, 2)]
+        assert_agrees(network, "u", fields, n_points, torch.float64)
 
 
 @pytest.fixture
@@ -228,14 +239,15 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("order", [2, 4])
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
 def test_any_number_of_threads_and_the_same_bits_each_time(
-    n_threads: int, threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    n_threads: int, order: int, threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fused, "WORK_OF_A_THREAD", 1)
     threads(n_threads)
     network = make_network([20, 20, 20])
-    fields = [Field("u", orders) for orders in up_to_order_2(2)]
+    fields = [Field("u", orders) for orders in up_to_order(order, 2)]
     assert_agrees(network, "u", fields, 500, torch.float64)
     engine = FusedEngine(network, ("u",), fields)
     prepared = engine.prepare(points_of(network, 2000))
@@ -292,13 +304,16 @@ RACE = dedent("""
     torch.set_num_threads(1)
     sys.path[:0] = {path!r}
     from laaf_cli.derivatives import kernel_name
-    from test_kernel import TOLERANCE, assert_agrees, make_network, up_to_order_2
+    from test_kernel import ORDERS, TOLERANCE, assert_agrees, make_network, up_to_order
+    from laaf_cli.derivatives.kernel import ACTIVATIONS
     from laaf_cli.expression import Field
     print(kernel_name())
-    for activation in ("tanh", "sin", "sigmoid", "silu"):
+    for activation in ACTIVATIONS:
         for dtype in TOLERANCE:
-            network = make_network([7, 20, 5], activation=activation, n_outputs=2)
-            assert_agrees(network, "uv", [Field(u, o) for u in "uv" for o in up_to_order_2(2)], 70, dtype)
+            for order in ORDERS:
+                network = make_network([7, 20, 5], activation=activation)
+                fields = [Field("u", orders) for orders in up_to_order(order, 2)]
+                assert_agrees(network, "u", fields, 70, dtype)
 """)
 
 
@@ -357,16 +372,15 @@ def test_the_choice_and_its_reasons() -> None:
     assert obstacle("cpu", "tanh", 2) == ""
     assert obstacle("cuda", "tanh", 2) == "the kernel is for the CPU, not for cuda"
     assert (
-        obstacle("cpu", "tanh", 3)
-        == "the kernel goes to order 2, and derivatives of order 3 are needed"
+        obstacle("cpu", "tanh", 5)
+        == "the kernel goes to order 4, and derivatives of order 5 are needed"
     )
-    assert obstacle("cpu", "gelu", 0).startswith(
-        "the kernel has no activation function 'gelu', only tanh, sin"
+    assert obstacle("cpu", "elu", 0).startswith(
+        "the kernel has no activation function 'elu', only tanh, sin"
     )
-    assert isinstance(make_fastest(make_network([4]), ("u",), [Field("u", (2, 0))]), FusedEngine)
-    assert isinstance(make_fastest(make_network([4]), ("u",), [Field("u", (3, 0))]), TaylorEngine)
+    assert isinstance(make_fastest(make_network([4]), ("u",), [Field("u", (4, 0))]), FusedEngine)
     assert isinstance(
-        ENGINES["auto"](make_network([4], activation="gelu"), ("u",), [Field("u", (0, 0))]),
+        ENGINES["auto"](make_network([4], activation="elu"), ("u",), [Field("u", (0, 0))]),
         TaylorEngine,
     )
 

@@ -50,7 +50,7 @@ def found(values: np.ndarray, truth: float | None = None, step: int = 10) -> Fou
     given = plan_of(SPEC).spec
     learned = given.learn["k"].model_copy(update={"truth": truth})
     spec = given.model_copy(update={"learn": {"k": learned}})
-    return found_constants(spec, step * np.arange(len(values)), {"k": values})["k"]
+    return found_constants(spec, step * np.arange(len(values)), {"k": values}, {})["k"]
 
 
 def test_a_straight_line_drifts_by_its_rise_over_the_last_tenth() -> None:
@@ -75,7 +75,7 @@ def test_unevenly_spaced_records_fit_one_line() -> None:
     """Drift follows the iterations, not the number of the record."""
     iteration = np.array([0, 1, 2, 3, 4, 5, 100, 200, 300, 1000])
     spec = plan_of(SPEC).spec
-    constant = found_constants(spec, iteration, {"k": 2.0 * iteration})["k"]
+    constant = found_constants(spec, iteration, {"k": 2.0 * iteration}, {})["k"]
     assert constant.drift == pytest.approx(2000)
 
 
@@ -112,6 +112,8 @@ def test_the_file_keeps_their_history(finished: FinishedRun, tmp_path: Path) -> 
         histories = run.history().constants
         assert list(histories) == ["k", "c"], "in the order of the spec"
         assert histories["k"].shape == histories["c"].shape == run.iterations().shape
+        parts = [f"{part}_{name}" for name in "kc" for part in ("lower", "upper", "why_not")]
+        assert sorted(run.intervals()) == sorted(parts)
     assert histories["k"][0] == pytest.approx(0.5)
     assert histories["k"][-1] == finished.summary.constants["k"].value
     assert histories["k"][-1] != histories["k"][0]
@@ -126,7 +128,8 @@ def test_solve_and_show_tell_them(laaf: Laaf, tmp_path: Path) -> None:
     told = json.loads(laaf("show", tmp_path / "run.h5", "--json").out)["constants"]
     for out in (solved.out, shown.out):
         heading, _line, k, c, note = out.partition("learned constant")[2].splitlines()[:5]
-        assert heading.split() == ["start", "bounds", "found", "truth", "relative", "error"]
+        words = ["start", "bounds", "found", "95", "%", "interval", "truth", "relative", "error"]
+        assert heading.split() == words
         assert k.split()[:4] == ["k", "0.5", "above", "0"]
         assert k.split()[-2:] == ["0.1", f"{told['k']['relative_error']:.2e}"]
         assert c.split()[:5] == ["c", "2", "1", "to", "3"]

@@ -512,7 +512,7 @@ def test_new_points_keep_the_inverse_hessian_and_form_no_pair() -> None:
     assert new.total.item() == objective.evaluate().total.item()
     assert stepper.previous is None
     assert torch.equal(dense(stepper.inverse.matrix), matrix)
-    gradient = stepper.flat.gradient(objective.evaluate())
+    gradient = stepper.flat.gradient(objective.evaluate().total)
     position = stepper.position
     assert stepper.advance(new) == ""
     torch.testing.assert_close(
@@ -540,7 +540,7 @@ def test_causal_weights_are_held_between_their_updates() -> None:
     objective.hold_point_weights(True)
     flat = FlatObjective(objective)
     position, loss = flat.position(), objective.evaluate()
-    gradient = flat.gradient(loss)
+    gradient = flat.gradient(loss.total)
     h = 1e-5 * gradient / gradient.norm()
 
     def total(at: Tensor) -> float:
@@ -774,7 +774,7 @@ training: [{optimizer: bfgs, iterations: 5}]
 spec.yaml:5:13: 'bfgs' keeps a matrix of 10,501 × 10,501 numbers, one row for each parameter; at most 10,000 rows are kept
    5 | training: [{optimizer: bfgs, iterations: 5}]
      |             ^^^^^^^^^
-A smaller network, or an optimizer without: adam, lbfgs.
+A smaller network, or an optimizer that takes as many: adam, lbfgs.
 """
 
 

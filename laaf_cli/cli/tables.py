@@ -120,18 +120,36 @@ def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
     from laaf_cli.runfile.learned_constants import SPREAD_OVER
 
     known = any(constant.truth is not None for constant in constants.values())
-    headings = ["learned constant", "start", "bounds", "found"]
+    looked = any(constant.interval or constant.no_interval for constant in constants.values())
+    headings = ["learned constant", "start", "bounds", "found", *["95 % interval"] * looked]
     table = PlainTable(*headings, *["truth", "relative error"] * known)
     for name, constant in constants.items():
         value = found_text(constant.value, constant.spread)
         cells = [f"{constant.start:g}", _bounds(constant), value]
+        if looked:
+            cells += [interval_text(constant.interval) or constant.no_interval]
         if known:
             error = constant.relative_error
             cells += ["-" if constant.truth is None else f"{constant.truth:g}"]
             cells += ["-" if error is None else f"{error:.2e}"]
         table.add_texts(name, *cells)
-    table.caption = Text(f"±: {SPREAD_OVER}")
+    table.caption = Text("\n".join([f"±: {SPREAD_OVER}", *[INTERVAL_OF] * looked]))
     return table
+
+
+INTERVAL_OF = "95 % interval: what noise in the data leaves open, if the equations hold exactly"
+
+
+def interval_text(ends: Sequence[float] | None) -> str:
+    """`0.09713 to 0.10198`, to a hundredth of the width; empty for None."""
+    if ends is None:
+        return ""
+    lower, upper = ends
+    size, width = max(abs(lower), abs(upper)), upper - lower
+    if not 0 < width < math.inf:
+        return f"{lower:g} to {upper:g}"
+    digits = min(15, max(3, math.floor(math.log10(size)) - math.floor(math.log10(width)) + 3))
+    return f"{lower:.{digits}g} to {upper:.{digits}g}"
 
 
 def found_text(value: float, spread: float) -> str:

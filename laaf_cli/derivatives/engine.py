@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.expression import Field
-from laaf_cli.multi_index import Orders
+from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network.mlp import Mlp
 
 NONE: Mapping[str, Tensor] = MappingProxyType({})
@@ -22,7 +22,7 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """L u = Σ_α c_α ∂^α u, of order 2 at most, with coefficients c_α at every point.
+    """L u = Σ_α c_α ∂^α u, with coefficients c_α at every point.
 
     value: the leaf that stands for it in a tree. unknown: u. orders: the α. coefficients: the name
     of its coefficients; operators that share it have the same orders and coefficients, on different
@@ -33,6 +33,21 @@ class Operator:
     unknown: str
     orders: tuple[Orders, ...]
     coefficients: str
+
+    @property
+    def below(self) -> tuple[Orders, ...]:
+        """The derivatives that the chain rule of L takes: all below an α, without the value."""
+        zero = tuple(0 for _ in self.orders[0])
+        return tuple(
+            sorted(
+                {
+                    below
+                    for orders in self.orders
+                    for below in lower_set([orders])
+                    if below not in (zero, orders)
+                }
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,10 @@ class SummingEngine(DerivativeEngine):
         return Prepared(self.inputs(points), tuple(rows))
 
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
-        found = self.derivatives(prepared.inputs)
+        return self.with_operators(self.derivatives(prepared.inputs), prepared)
+
+    def with_operators(self, found: dict[Field, Tensor], prepared: Prepared) -> dict[Field, Tensor]:
+        """Single derivatives, and the operators summed of them."""
         for operator, coefficients in zip(self.operators, prepared.coefficients, strict=True):
             parts = torch.stack(
                 [found[Field(operator.unknown, orders)] for orders in operator.orders]

@@ -1,10 +1,9 @@
-"""Taylor mode by the C++ kernel: streams of order 2 at most, on the CPU, a block of points in cache
-at a time.
+"""Taylor mode by the C++ kernel, on the CPU, a block of points in cache at a time.
 
-A linear operator of second order is one stream, however many derivatives are in it: for Burgers'
-equation u, u_x and u_t − ν u_xx are carried, three streams instead of four. After Li et al. 2024,
-"A computational framework for neural network-based variational Monte Carlo with Forward Laplacian",
-for any such operator.
+A linear operator is one stream, however many derivatives are in it: for Burgers' equation u, u_x
+and u_t − ν u_xx are carried, three streams instead of four. After Li et al. 2024, "A computational
+framework for neural network-based variational Monte Carlo with Forward Laplacian", for any
+operator.
 """
 
 from __future__ import annotations
@@ -18,17 +17,19 @@ from torch import Tensor
 from laaf_cli.derivatives.engine import NONE, Coefficients, DerivativeEngine, Operator, Prepared
 from laaf_cli.derivatives.kernel import (
     Call,
+    ChainRule,
     KernelMissing,
     Network,
     Parameters,
     Shape,
     load_library,
 )
+from laaf_cli.derivatives.partitions import products, splits
 from laaf_cli.expression import Field
 from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network.mlp import Mlp
 
-MAX_ORDER = 2
+MAX_ORDER = 4
 
 WORK_OF_A_THREAD = 2_000_000
 """Operations that are worth another thread: waking it takes as long as some hundred thousand, or
@@ -83,16 +84,8 @@ class FusedEngine(DerivativeEngine):
         carried behind them.
         """
         zero = (0,) * self.network.inputs.n_coordinates
-        pairs = [
-            orders
-            for each in self.combinations.values()
-            for orders in each.orders
-            if sum(orders) == MAX_ORDER
-        ]
-        first = [orders for orders in lower_set(pairs) if sum(orders) == 1] if pairs else []
-        return tuple(
-            sorted(lower_set([zero, *first, *(field.orders for field in self.fields)]), key=sum)
-        )
+        needed = [below for each in self.combinations.values() for below in each.below]
+        return lower_set([zero, *needed, *(field.orders for field in self.fields)])
 
     @property
     def n_streams(self) -> int:
@@ -105,30 +98,20 @@ class FusedEngine(DerivativeEngine):
 
     def _shape(self, slope_counts: tuple[int, ...]) -> Shape:
         network = self.network
-        first = [stream for stream in self.streams if sum(stream) == 1]
-        along = {stream.index(1): i for i, stream in enumerate(first)}
-
-        def pair(orders: Orders) -> tuple[int, int]:
-            one, other = (along[axis] for axis, order in enumerate(orders) for _ in range(order))
-            return one, other
-
-        operators: list[tuple[tuple[int, int, int], ...]] = [
-            ((*pair(stream), -1),) for stream in self.streams if sum(stream) == MAX_ORDER
+        operators = [
+            _chain_rule([(-1, stream)], self.streams) for stream in self.streams if sum(stream) > 1
         ]
         row = 0
         for operator in self.combinations.values():
-            pairs = []
-            for orders in operator.orders:
-                if sum(orders) == MAX_ORDER:
-                    pairs.append((*pair(orders), row))
-                    row += 1
-            operators.append(tuple(pairs))
+            bent = [orders for orders in operator.orders if sum(orders) > 1]
+            operators.append(_chain_rule(list(enumerate(bent, row)), self.streams))
+            row += len(bent)
         return Shape(
             n_inputs=network.inputs.width,
             hidden=tuple(len(bias) for bias in network.biases[:-1]),
             n_outputs=len(network.biases[-1]),
             activation=network.activation.name,
-            n_first=len(first),
+            n_first=sum(sum(stream) == 1 for stream in self.streams),
             operators=tuple(operators),
             slope_counts=slope_counts,
             scale=network.slopes.n,
@@ -136,7 +119,7 @@ class FusedEngine(DerivativeEngine):
 
     def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
         """The streams of the inputs [n_streams, n_inputs, n_points], and one [n_coefficients,
-        n_points] of order 2.
+        n_points] of order 2 or more.
         """
         given, dtype = self.network.inputs, self.network.dtype
         inputs = torch.empty(self.n_streams, given.width, len(points), dtype=dtype)
@@ -148,9 +131,9 @@ class FusedEngine(DerivativeEngine):
         ):
             parts = list(zip(operator.orders, coefficients[name], strict=True))
             stream.copy_(sum(c * given.derivative(points, orders).T for orders, c in parts))
-            rows += [c for orders, c in parts if sum(orders) == MAX_ORDER]
-        second = torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype)
-        return Prepared(inputs, (second,))
+            rows += [c for orders, c in parts if sum(orders) > 1]
+        bent = torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype)
+        return Prepared(inputs, (bent,))
 
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         return evaluate_fused([(self, prepared)])[0]
@@ -185,6 +168,18 @@ class FusedEngine(DerivativeEngine):
         if len(slopes) == 1:
             slopes = [slopes[0]] * (n - 1)
         return Parameters(tensors[:n], tensors[n : 2 * n], slopes)
+
+
+def _chain_rule(parts: Sequence[tuple[int, Orders]], streams: Sequence[Orders]) -> ChainRule:
+    """Of Σ c_α ∂^α, from the row of c_α and α; only what is below the α need be carried."""
+    products_, splits_ = [], []
+    for row, alpha in parts:
+        # Behind the value, which is in no product; α itself is in none either.
+        known = [*streams[1:], alpha]
+        for group in products(alpha, known).values():
+            products_ += [(row, product) for product in group]
+        splits_ += [(row, split) for split in splits(alpha, known)]
+    return ChainRule(tuple(products_), tuple(splits_))
 
 
 Request = tuple[FusedEngine, Prepared]

@@ -6,9 +6,11 @@ partitions π of the multiset of variables that α names.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from laaf_cli.multi_index import Orders
 
@@ -19,6 +21,17 @@ class Product:
 
     count: int
     blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """count × ∂^γ σ′(z) for the derivative with respect to ∂^β z; inner: β, outer: γ, as indices
+    of streams.
+    """
+
+    count: int
+    inner: int
+    outer: int
 
 
 def products(alpha: Orders, streams: Sequence[Orders]) -> dict[int, list[Product]]:
@@ -41,6 +54,21 @@ def products(alpha: Orders, streams: Sequence[Orders]) -> dict[int, list[Product
         if len(blocks_) >= 2:
             by_size.setdefault(len(blocks_), []).append(Product(count, blocks_))
     return by_size
+
+
+def splits(alpha: Orders, streams: Sequence[Orders]) -> list[Split]:
+    """The derivatives of ∂^α σ(z) with respect to ∂^β z for 0 < β < α: C(α, β) ∂^(α − β) σ′(z),
+    as if the chain rule were written for the two streams alone.
+
+    streams: the multi-indices that are carried; every β must be among them.
+    """
+    found = []
+    for inner in product(*(range(order + 1) for order in alpha)):
+        outer = tuple(a - b for a, b in zip(alpha, inner, strict=True))
+        if any(inner) and any(outer):
+            count = math.prod(map(math.comb, alpha, inner))
+            found.append(Split(count, streams.index(inner), streams.index(outer)))
+    return found
 
 
 def _set_partitions(n: int) -> Iterator[list[list[int]]]:

@@ -47,13 +47,7 @@ def hidden_layer(
     streams = (z.flatten(0, 1) @ weight.T).view(*z.shape[:2], len(weight))
     streams[0] += bias
     sigma = activation.derivatives(streams[0], order + 1)
-    result = torch.empty_like(streams)
-    result[0] = sigma[0]
-    torch.mul(streams[1:], sigma[1], out=result[1:])
-    for stream, groups in rule:
-        for k, group in groups:
-            result[stream].addcmul_(sigma[k], _sum(streams, group))
-    return result, streams, sigma
+    return activate(streams, sigma, rule), streams, sigma
 
 
 class TaylorEngine(SummingEngine):
@@ -100,10 +94,8 @@ class TaylorEngine(SummingEngine):
 class _HiddenLayer(torch.autograd.Function):
     """The streams of σ(W z + b) from those of z, with the backward pass written out.
 
-    forward:  p_α = W z_α (+ b for α = 0);  y_0 = σ(p_0),  y_α = σ′ p_α + Σ_π σ^(|π|) Π_B p_B.
-    backward: each product gives σ^(|π|+1) to the cotangent of p_0 and, by the product rule, one
-    term to that of each of its blocks. Written out because autograd would keep and walk some forty
-    small operations a layer, and copy whole layers to select a stream.
+    p_α = W z_α (+ b for α = 0), and then `activate`. Written out because autograd would keep and
+    walk some forty small operations a layer, and copy whole layers to select a stream.
     """
 
     @staticmethod
@@ -125,27 +117,12 @@ class _HiddenLayer(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         z, weight, streams, *sigma = ctx.saved_tensors  # sigma[k − 1] is σ⁽ᵏ⁾
-        result = gradient * sigma[0]
-        at_value = result[0]
-        inner = gradient[1] * streams[1]
-        for stream in range(2, len(streams)):
-            inner.addcmul_(gradient[stream], streams[stream])
-        at_value.addcmul_(inner, sigma[1])
-        for stream, groups in ctx.rule:
-            for k, group in groups:
-                at_value.addcmul_(gradient[stream] * sigma[k], _sum(streams, group))
-                outer = gradient[stream] * sigma[k - 1]
-                for product in group:
-                    for i, block in enumerate(product.blocks):
-                        others = product.blocks[:i] + product.blocks[i + 1 :]
-                        result[block].addcmul_(
-                            outer, _multiply(streams, others), value=product.count
-                        )
+        result = cotangents(gradient, streams, sigma, ctx.rule)
         flat = result.flatten(0, 1)
         return (
             (flat @ weight).view_as(z) if ctx.needs_input_grad[0] else None,
             flat.T @ z.flatten(0, 1),
-            at_value.sum(0),
+            result[0].sum(0),
             None,
             None,
             None,
@@ -170,6 +147,47 @@ class _OutputLayer(torch.autograd.Function):
         z, weight = ctx.saved_tensors
         by_point = gradient.transpose(1, 2)
         return by_point @ weight, torch.einsum("smn,snw->mw", gradient, z), gradient[0].sum(1)
+
+
+def activate(streams: Tensor, sigma: Sequence[Tensor], rule: ChainRule) -> Tensor:
+    """y_0 = σ(p_0) and y_α = σ′ p_α + Σ_π σ^(|π|) Π_B p_B of streams p.
+
+    sigma: σ⁽ᵏ⁾(p_0) from k = 0.
+    """
+    result = torch.empty_like(streams)
+    result[0] = sigma[0]
+    torch.mul(streams[1:], sigma[1], out=result[1:])
+    for stream, groups in rule:
+        for k, group in groups:
+            result[stream].addcmul_(sigma[k], _sum(streams, group))
+    return result
+
+
+def cotangents(
+    gradient: Tensor, streams: Tensor, sigma: Sequence[Tensor], rule: ChainRule
+) -> Tensor:
+    """Those of the streams p that `activate` was given, at every point; sigma: from k = 1.
+
+    Each product gives σ^(|π|+1) to the cotangent of p_0 and, by the product rule, one term to that
+    of each of its blocks.
+    """
+    result = gradient * sigma[0]
+    if len(streams) == 1:
+        return result
+    at_value = result[0]
+    inner = gradient[1] * streams[1]
+    for stream in range(2, len(streams)):
+        inner.addcmul_(gradient[stream], streams[stream])
+    at_value.addcmul_(inner, sigma[1])
+    for stream, groups in rule:
+        for k, group in groups:
+            at_value.addcmul_(gradient[stream] * sigma[k], _sum(streams, group))
+            outer = gradient[stream] * sigma[k - 1]
+            for product in group:
+                for i, block in enumerate(product.blocks):
+                    others = product.blocks[:i] + product.blocks[i + 1 :]
+                    result[block].addcmul_(outer, _multiply(streams, others), value=product.count)
+    return result
 
 
 def _multiply(streams: Tensor, blocks: tuple[int, ...]) -> Tensor:

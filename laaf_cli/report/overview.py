@@ -192,7 +192,9 @@ class Overview(JsonRecord):
                 total=TermCourse(float(columns["total"][0]), float(columns["total"][-1])),
                 weights={name: float(weights[-1]) for name, weights in history.weights.items()},
                 validation=validation,
-                constants=found_constants(run.spec, columns["iteration"], history.constants),
+                constants=found_constants(
+                    run.spec, columns["iteration"], history.constants, run.intervals()
+                ),
                 slopes=_slopes(run.spec, history),
                 n_records=len(columns["iteration"]),
                 phases=run.phases(),

@@ -95,7 +95,9 @@ def of_equation(path: Path) -> RunSummary:
             loss=loss_without_recovery(spec, terms),
             recovery=terms.get(SLOPE_RECOVERY, math.nan),
             largest_scale=max((float(spec.slopes.n * a.max()) for a in slopes), default=1.0),
-            constants=found_constants(spec, run.iterations(), constants) if constants else {},
+            constants=found_constants(spec, run.iterations(), constants, run.intervals())
+            if constants
+            else {},
             n_points=sum(run.n_points().values()),
             reference=printable(method.split(";")[0]) + (f" on {grid}" if grid else ""),
             absolute=tuple(absolute_errors(reference.fields)) if reference is not None else (),

@@ -121,7 +121,7 @@ LAYOUT: tuple[Entry, ...] = (
     Entry(path="/history/iteration", kind="int64", dimensions="iteration", meaning="iterations at which a record was made, a dimension scale; 0 is the start"),
     Entry(path="/history/phase", kind="int64", dimensions="iteration", meaning="phase of the training, from 0"),
     Entry(path="/history/wall_time_s", kind="float64", dimensions="iteration", meaning="seconds of training so far"),
-    Entry(path="/history/learning_rate", kind="float64", dimensions="iteration", meaning="learning rate; in quasi-Newton phases the length of the step that led here, 0 before the first"),
+    Entry(path="/history/learning_rate", kind="float64", dimensions="iteration", meaning="learning rate; in quasi-Newton phases the length of the step that led here, 0 before the first; the damping in those of `levenberg-marquardt`"),
     Entry(path="/history/total", kind="float64", dimensions="iteration", meaning="the whole loss, weights and slope recovery included"),
     Entry(path="/history/relative_l2", kind="float64", dimensions="iteration", meaning="relative L2 error where it was monitored, else NaN"),
     Entry(path="/history/terms/{term}", kind="float64", dimensions="iteration", meaning="a term of the loss without its weight; `slope_recovery` is S(a)"),
@@ -162,6 +162,13 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     "/error": {
         "relative_l2_{unknown}": Attribute(kind=float, meaning="relative L2 error on the grid"),
         "max_error_{unknown}": Attribute(kind=float, meaning="largest absolute error on the grid"),
+    },
+    "/intervals": {
+        "lower_{constant}": Attribute(
+            kind=float, meaning="lower end of the 95 % interval of a learned constant; NaN without"
+        ),
+        "upper_{constant}": Attribute(kind=float, meaning="its upper end"),
+        "why_not_{constant}": Attribute(kind=str, meaning="why it has none, else empty"),
     },
     "/network": {
         "activation": Attribute(kind=str, meaning="activation function of the hidden layers"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pydantic import computed_field
@@ -46,6 +47,12 @@ class FoundConstant(JsonRecord):
     """
     truth: float | None
     """Its true value; None where it is not known."""
+    interval: list[float] | None
+    """Both ends of its 95 % interval: what noise in the data leaves open, if the equations hold
+    exactly; None without.
+    """
+    no_interval: str
+    """Why it has none; empty where it has one, and where nobody has looked."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -67,12 +74,27 @@ class FoundConstant(JsonRecord):
 
 
 def found_constants(
-    spec: RunSpec, iteration: Array, histories: Mapping[str, Array]
+    spec: RunSpec,
+    iteration: Array,
+    histories: Mapping[str, Array],
+    intervals: Mapping[str, str | float],
 ) -> dict[str, FoundConstant]:
     """The learned constants of a spec, from their histories [n_records] over the iterations
     [n_records].
+
+    intervals: as the run file has them, empty where it has none.
     """
-    return {name: _found(spec.learn[name], iteration, values) for name, values in histories.items()}
+    found = {}
+    for name, values in histories.items():
+        ends = [float(intervals.get(f"{end}_{name}", math.nan)) for end in ("lower", "upper")]
+        found[name] = _found(
+            spec.learn[name],
+            iteration,
+            values,
+            interval=None if any(map(math.isnan, ends)) else ends,
+            no_interval=str(intervals.get(f"why_not_{name}", "")),
+        )
+    return found
 
 
 def bounds_of(learned: Learned) -> tuple[float, float]:
@@ -83,7 +105,7 @@ def bounds_of(learned: Learned) -> tuple[float, float]:
     ) if learned.negative else upper
 
 
-def _found(learned: Learned, iteration: Array, values: Array) -> FoundConstant:
+def _found(learned: Learned, iteration: Array, values: Array, **more: Any) -> FoundConstant:
     last = slice(-max(MIN_RECORDS, len(values) // 10), None)
     lower, upper = bounds_of(learned)
     with np.errstate(all="ignore"):  # a file of a stranger may hold infinities
@@ -98,6 +120,7 @@ def _found(learned: Learned, iteration: Array, values: Array) -> FoundConstant:
         deviation=deviation,
         drift=drift,
         truth=learned.truth,
+        **more,
     )
 
 

@@ -58,11 +58,15 @@ class RunFile(AnyRunFile):
         return measured_with(self.spec, method)
 
     def group_attributes(self, group: str) -> dict[str, Any]:
-        """The attributes of a group as `layout.py` lists them, those by unknown for each."""
+        """The attributes of a group as `layout.py` lists them, those by unknown or constant for
+        each.
+        """
+        names = {"{unknown}": self.spec.unknowns, "{constant}": list(self.spec.learn)}
         expected = {
-            name.format(unknown=unknown): attribute
+            name.replace(of, each): attribute
             for name, attribute in GROUP_ATTRIBUTES.get(f"/{group}", {}).items()
-            for unknown in (self.spec.unknowns if "{unknown}" in name else [""])
+            for of in [next((of for of in names if of in name), "")]
+            for each in names.get(of, [""])
         }
         return self.read_attributes(expected, group)
 
@@ -168,6 +172,10 @@ class RunFile(AnyRunFile):
             return {}
         shape = self._length("history/iteration", MAX_RECORDS)
         return {name: self._shaped(f"history/constants/{name}", shape) for name in self.spec.learn}
+
+    def intervals(self) -> dict[str, Any]:
+        """The attributes of the intervals of learned constants; empty where the run has none."""
+        return self.group_attributes("intervals") if self.has("intervals") else {}
 
     def final_terms(self) -> dict[str, float]:
         """The loss terms at the end, without weights; `total` is the whole loss."""

@@ -53,7 +53,8 @@ class RunRecord(Record):
     file that the spec names, None without one. reference and error are None where there is no
     reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec.
     validation: each equation and condition at fresh points, without its weight; empty where
-    training diverged.
+    training diverged. intervals: attributes of learned constants, empty where nothing is known of
+    them.
     """
 
     functions: str | None
@@ -66,6 +67,7 @@ class RunRecord(Record):
     phases: Sequence[PhaseSummary]
     network: NetworkParameters
     validation: Mapping[str, float]
+    intervals: Mapping[str, str | float]
     checkpoint: Checkpoint
 
     def fill(self, file: h5py.File) -> None:
@@ -94,6 +96,8 @@ class RunRecord(Record):
         network.attrs.update(self.network.attributes)
         for name, value in self.validation.items():
             file[f"validation/{name}"] = np.float64(value)
+        if self.intervals:
+            file.create_group("intervals").attrs.update(self.intervals)
         _fill_checkpoint(file.create_group("checkpoint"), self.checkpoint)
 
 

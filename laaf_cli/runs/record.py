@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -201,6 +201,7 @@ def finish(
         events=summary.events,
         network=_parameters(plan, network),
         validation=result.validation,
+        intervals=_intervals(result),
         checkpoint=_checkpoint(plan, result.state),
     )
     return FinishedRun(record, summary)
@@ -317,7 +318,9 @@ def _summary(
         terms=final.terms,
         weights=final.weights,
         validation=result.validation,
-        constants=found_constants(plan.spec, history.columns["iteration"], history.constants),
+        constants=found_constants(
+            plan.spec, history.columns["iteration"], history.constants, _intervals(result)
+        ),
         slopes=[ScaleRange(float(s.mean()), float(s.min()), float(s.max())) for s in final.scales],
         slopes_absorbed_at=result.slopes_absorbed_at,
         relative_l2=l2,
@@ -345,6 +348,14 @@ def _summary(
             },
         ),
     )
+
+
+def _intervals(result: TrainingResult) -> dict[str, str | float]:
+    return {
+        f"{part}_{name}": value
+        for name, interval in result.intervals.items()
+        for part, value in asdict(interval).items()
+    }
 
 
 def _history(result: TrainingResult) -> History:

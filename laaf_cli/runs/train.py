@@ -24,7 +24,7 @@ from laaf_cli.runs.progress import Callback, Progress
 from laaf_cli.runs.record import Slice, Summary, finish
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.solution import Solution
-from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, validate
+from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, intervals, validate
 
 
 def execute(
@@ -92,8 +92,11 @@ def execute(
         past.go_on(trainer, points)
     result = trainer.train()
     if result.divergence is None:
+        noise = (plan.spec.data and plan.spec.data.noise) or 0.0
         result = replace(
-            result, validation=validate(objective, plan.spec.points.validation, plan.spec.seed)
+            result,
+            validation=validate(objective, plan.spec.points.validation, plan.spec.seed),
+            intervals=intervals(objective, noise) if plan.spec.learn else {},
         )
     return finished(result)
 

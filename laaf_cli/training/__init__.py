@@ -20,4 +20,5 @@ from laaf_cli.training.resampling import RESAMPLERS
 from laaf_cli.training.result import Divergence, Ended, Event, Record, StopReason, TrainingResult
 from laaf_cli.training.state import StateError, TrainingState
 from laaf_cli.training.trainer import Trainer
+from laaf_cli.training.uncertainty import Interval, intervals
 from laaf_cli.training.validation import validate

@@ -52,6 +52,10 @@ class LearnedConstants(nn.Module):
         """The constants by name, without a graph."""
         return {name: float(value.detach()) for name, value in self.values().items()}
 
+    def moved(self, name: str, by: float) -> float:
+        """The constant where its free parameter is so much greater."""
+        return float(_value(self.constants[name], self.free[name].detach() + by))
+
 
 def _value(constant: LearnedConstant, free: Tensor) -> Tensor:
     start, lower, upper = constant.start, constant.lower, constant.upper

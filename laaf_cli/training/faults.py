@@ -50,14 +50,16 @@ def phase_faults(spec: RunSpec, problem: Problem, n_parameters: int) -> list[Mis
                 f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} "
                 f"numbers, one row for each parameter; at most {row.max_parameters:,} rows are kept"
             )
-            without = listed(
-                name for name, other in OPTIMIZERS.items() if other.max_parameters is None
+            others = listed(
+                name
+                for name, other in OPTIMIZERS.items()
+                if other.max_parameters is None or n_parameters <= other.max_parameters
             )
             found.append(
                 Misfit(
                     (*path, "optimizer"),
                     what,
-                    f"A smaller network, or an optimizer without: {without}.",
+                    f"A smaller network, or an optimizer that takes as many: {others}.",
                 )
             )
     return found
@@ -79,7 +81,9 @@ def _neurons_faults(spec: RunSpec, problem: Problem, i: int) -> list[Misfit]:
         found.append(Misfit((*path, "optimizer"), what, hint))
     if phase.windows is not None and (len(spec.training) > 1 or not has_windows(problem)):
         what = "the problem cannot be solved in windows of time, one after another"
-        hint = "Leave 'windows' out: it takes a coordinate t, values at its start, no data, and no learned constants."
+        hint = (
+            "They take a coordinate t and values at its start, no data, and no learned constants."
+        )
         if len(spec.training) > 1:
             what = "windows of time are for a training of one phase"
             hint = "Leave 'windows' out, or the other phases."

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.arrays import Array
-from laaf_cli.derivatives import MakeEngine, Prepared
+from laaf_cli.derivatives import DerivativeEngine, MakeEngine, Prepared
 from laaf_cli.expression import NUMPY, Backend, Field, Node, evaluate
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
@@ -56,7 +56,7 @@ class TermGroup:
         self.row_weights = _tensor(given.row_weights, network)
         self.terms = tuple(terms)
         self.given = given
-        self.residuals = reading.residuals
+        self.reading = reading
         columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
         columns |= given.symbols
 
@@ -80,12 +80,20 @@ class TermGroup:
             row_weights=self.row_weights,
         )
 
+    @property
+    def points_per_residual(self) -> int:
+        """How many successive points a residual depends on."""
+        return len(self.points) // self.n_residuals
+
     def batch(self, size: int, random: np.random.Generator) -> Batch:
         """Those of so many residuals, or all points."""
         if size >= self.n_residuals:
             return self.whole
         drawn = random.choice(self.n_residuals, size, replace=False, shuffle=False)
-        rows = torch.from_numpy(drawn).to(self.points.device)
+        return self.part(torch.from_numpy(drawn).to(self.points.device), self.engine)
+
+    def part(self, rows: Tensor, engine: DerivativeEngine) -> Batch:
+        """Those of the residuals [n_rows], prepared for an engine."""
         weights = None if self.row_weights is None else self.row_weights[rows]
         if self.combination is not None:
             run = torch.arange(len(self.combination), device=rows.device)
@@ -94,7 +102,7 @@ class TermGroup:
         coefficients = {name: value[:, rows] for name, value in self.coefficients.items()}
         return Batch(
             points=points,
-            prepared=self.engine.prepare(points, coefficients),
+            prepared=engine.prepare(points, coefficients),
             symbols={name: value[rows] for name, value in self.symbols.items()},
             row_weights=weights,
         )
@@ -110,7 +118,7 @@ class TermGroup:
         symbols = {**batch.symbols, **constants}
         n_points = len(batch.points)
         found: dict[str, list[Tensor]] = {}
-        for name, trees in self.residuals.items():
+        for name, trees in self.reading.residuals.items():
             found[name] = []
             for tree in trees:
                 # Learned constants are float64: a choice between them makes the residual that.

@@ -43,10 +43,10 @@ class FlatObjective:
             for parameter, part in zip(self.parameters, parts, strict=True):
                 parameter.copy_(part.view_as(parameter))
 
-    def gradient(self, loss: Loss) -> Tensor:
-        """∇J [n] of a loss whose graph is still there; frees the graph."""
+    def gradient(self, total: Tensor) -> Tensor:
+        """∇J [n] of a scalar whose graph is still there; frees the graph."""
         parts = torch.autograd.grad(
-            loss.total, self.parameters, allow_unused=True, materialize_grads=True
+            total, self.parameters, allow_unused=True, materialize_grads=True
         )
         return torch.cat([part.flatten().double() for part in parts])
 
@@ -101,7 +101,7 @@ class Line:
         if trial.gradient is None:
             has_graph = trial.loss.total.requires_grad
             loss = trial.loss if has_graph else self._evaluate(trial.step)
-            trial.gradient = self.flat.gradient(loss)
+            trial.gradient = self.flat.gradient(loss.total)
         return trial.gradient
 
     def slope_at(self, step: float) -> float:

@@ -200,6 +200,29 @@ class Objective:
             point_weights=point_weights,
         )
 
+    def residuals(self) -> Tensor:
+        """r [n_rows] in float64 with a graph: all residuals at all points, scaled so that |r|² is
+        the loss without slope recovery.
+        """
+        constants, rows = self.constants.values(), []
+        for group, part, fields in self._evaluated(self._batches(0, None)):
+            scales = self.row_scales(group)
+            found = group.residuals_at(part, fields, constants, self.backend)
+            rows += [scales[name] * one for name, each in found.items() for one in each]
+        return torch.cat(rows)
+
+    def row_scales(self, group: TermGroup) -> dict[str, Tensor]:
+        """What multiplies the residuals of each term of a group in r, [n_residuals] in float64:
+        roots of all weights, those of points as they are held.
+        """
+        squares = torch.ones(group.n_residuals, dtype=torch.float64, device=self.network.device)
+        squares /= group.n_residuals
+        held = (self.held_weights or {}).get(group.terms[0].name)
+        for weights in (group.row_weights, held):
+            if weights is not None:
+                squares = squares * weights
+        return {term.name: (self.weight_of[term.name] * squares).sqrt() for term in group.terms}
+
     def _batches(self, iteration: int, size: int | None) -> list[tuple[TermGroup, Batch]]:
         if size is None:
             return [(group, group.whole) for group in self.groups]

@@ -16,6 +16,7 @@ from laaf_cli.training.inverse_hessian import (
     ssbroyden,
 )
 from laaf_cli.training.least_squares import LeastSquares
+from laaf_cli.training.levenberg_marquardt import LevenbergMarquardt
 from laaf_cli.training.line_search import FlatObjective
 from laaf_cli.training.objective import Objective
 from laaf_cli.training.phases import TrainingPhase
@@ -24,6 +25,10 @@ from laaf_cli.training.stepper import Stepper
 
 MAX_DENSE_PARAMETERS = 10_000
 """The most parameters of a method that keeps a matrix: 800 MB in float64."""
+
+
+MAX_NORMAL_PARAMETERS = 3_000
+"""The most of a method that factorises a matrix at every step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,5 +129,17 @@ OPTIMIZERS: dict[str, Optimizer] = {
         ssbroyden,
         "scales, and chooses at every step among the Broyden family; the most accurate",
         "Al-Baali & Khalfan 2005; Urbán, Stefanou & Pons 2025",
+    ),
+    "levenberg-marquardt": Optimizer(
+        make=lambda objective, _phase, _done: LevenbergMarquardt(objective),
+        keys=(),
+        meaning=(
+            "damped least squares of all residuals with geodesic acceleration; few steps, each of "
+            "many operations"
+        ),
+        source="Levenberg 1944; Marquardt 1963; Transtrum & Sethna 2012, arXiv 1201.5885",
+        memory=lambda n: 2 * n**2,
+        needs_one_function=True,
+        max_parameters=MAX_NORMAL_PARAMETERS,
     ),
 }

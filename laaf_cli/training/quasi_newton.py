@@ -7,14 +7,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from laaf_cli.training.inverse_hessian import InverseHessian, Pair
 from laaf_cli.training.line_search import FlatObjective, Line, backtrack, search
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.state import Arrays, taken
-from laaf_cli.training.stepper import Stepper
+from laaf_cli.training.stepper import Stepper, lost_in_rounding
 
 
 class QuasiNewton(Stepper):
@@ -51,7 +50,7 @@ class QuasiNewton(Stepper):
         return self.loss
 
     def advance(self, loss: Loss) -> str:
-        gradient = self.flat.gradient(loss) if self.gradient is None else self.gradient
+        gradient = self.flat.gradient(loss.total) if self.gradient is None else self.gradient
         value, norm = loss.total.item(), float(gradient.norm())
         if norm == 0:
             return f"the gradient is exactly zero, at the loss {value:.2g}"
@@ -96,12 +95,7 @@ class QuasiNewton(Stepper):
                 f"step of {least:.1g}"
             )
         dtype = self.objective.network.dtype
-        name = str(dtype).removeprefix("torch.")
-        further = "; dtype: float64 goes further" if dtype == torch.float32 else ""
-        return (
-            "no step along the descent direction lowers the loss any more: "
-            f"at {line.value:.2g} what it changes is lost in the rounding of {name}{further}"
-        )
+        return f"no step along the descent direction {lost_in_rounding(line.value, dtype)}"
 
     def state(self) -> Arrays:
         """The parameters in float64, what is known at them, and H; `previous_loss` is NaN where

@@ -22,9 +22,6 @@ from laaf_cli.expression import (
 from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.problem import Term
 
-MAX_ORDER = 2
-"""Of an operator: beyond it the chain rule has more than one product of derivatives."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -90,25 +87,13 @@ class _Collector:
         """Of a pass that carries each operator as one stream, beside the derivatives that its
         chain rule needs.
         """
-        needed = [
-            orders for each in self.operators for orders in each.orders if sum(orders) == MAX_ORDER
-        ]
-        first = (
-            [orders for orders in lower_set(needed) if sum(orders) < MAX_ORDER] if needed else []
-        )
-        return len(lower_set([*first, *(field.orders for field in self.fields)])) + len(
-            self.coefficients
-        )
+        needed = [below for each in self.operators for below in each.below]
+        needed += [field.orders for field in self.fields]
+        return len(lower_set(needed)) + len(self.coefficients)
 
     def _collect(self, tree: Node) -> Node:
-        linear = {
-            f: c
-            for f, c in linear_coefficients(tree, self.varying).items()
-            if sum(f.orders) <= MAX_ORDER
-        }
-        for unknown in sorted(
-            {field.unknown for field in linear if sum(field.orders) == MAX_ORDER}
-        ):
+        linear = linear_coefficients(tree, self.varying)
+        for unknown in sorted({field.unknown for field in linear if sum(field.orders) > 1}):
             own = {field: c for field, c in linear.items() if field.unknown == unknown}
             with suppress(ExpressionError):
                 tree = Call("+", (without(tree, own), self._operator(unknown, own).value))

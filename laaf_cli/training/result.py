@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from laaf_cli.training.phases import PhaseEnd, PhaseResult
 from laaf_cli.training.state import TrainingState
+from laaf_cli.training.uncertainty import Interval
 
 
 class StopReason(Enum):
@@ -95,7 +96,8 @@ class TrainingResult(Ended):
 
     phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
     of the weights, −1 where they did not. state: what going on from here takes. validation: the
-    terms at fresh points, without weights, where they are known.
+    terms at fresh points, without weights, where they are known. intervals: of learned constants,
+    where they are known.
     """
 
     iterations: int
@@ -107,6 +109,7 @@ class TrainingResult(Ended):
     phases: tuple[PhaseResult, ...] = ()
     slopes_absorbed_at: int = -1
     validation: dict[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def final(self) -> Record:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
+
 from laaf_cli.training.objective import Loss
 from laaf_cli.training.state import Arrays
 
@@ -46,3 +48,13 @@ class Stepper(ABC):
     @abstractmethod
     def load(self, state: Arrays) -> None:
         """Goes on from a state of the same optimizer; raises StateError where it does not fit."""
+
+
+def lost_in_rounding(value: float, dtype: torch.dtype) -> str:
+    """What is to say of steps that lower a loss of this value no more."""
+    name = str(dtype).removeprefix("torch.")
+    further = "; dtype: float64 goes further" if dtype == torch.float32 else ""
+    return (
+        f"lowers the loss any more: at {value:.2g} what it changes is lost in the rounding of "
+        f"{name}{further}"
+    )

@@ -1,8 +1,9 @@
-"""One loss and gradient on Burgers' equation: the engines of laaf against each other and against DeepXDE on PyTorch.
+"""One loss and gradient: the engines of laaf against each other, on Burgers' equation against DeepXDE on PyTorch too.
 
-6×20 tanh network, 10000 points of the equation, 400 of the conditions, full batch. The same weights, points and precision
-for all; before the race their losses and gradients are compared. Inputs are raw and slopes fixed, because DeepXDE has
-neither scaled inputs nor locally adaptive slopes.
+Beside Burgers' equation, of order 2, those of Korteweg and de Vries (u_xxx), of a beam (u_xxxx) and of a plate (the
+biharmonic operator). 6×20 tanh network, 10000 points of the equation, full batch. The same weights, points and precision
+for all; before the race their losses and gradients are compared. Slopes are fixed and for Burgers' equation inputs raw,
+because DeepXDE has neither locally adaptive slopes nor scaled inputs.
 
 laaf: `Objective.evaluate` and `backward`, once with each engine of derivatives. DeepXDE: its own `Model.train_step` with an
 optimizer that asks for the gradient and changes nothing; it takes part where the extra is installed
@@ -15,6 +16,7 @@ second time in the process of laaf.
     python tests/benchmarks/step_time.py
     python tests/benchmarks/step_time.py --dtype float64 --threads 1
     python tests/benchmarks/step_time.py --engines taylor,nested --without-deepxde
+    python tests/benchmarks/step_time.py --problems kdv,plate
 """
 
 from __future__ import annotations
@@ -37,7 +39,28 @@ from turns import Timing, race, timed
 
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.runs.train import prepare_torch
-from laaf_cli.spec import Override, bundled
+from laaf_cli.spec import Override, Text, bundled
+
+PLATE = Text(
+    "plate.yaml",
+    """
+coordinates: {x: [0, 1], y: [0, 1]}
+unknowns: [u]
+equations:
+  bending: u_xxxx + 2*u_xxyy + u_yyyy = 4*pi**4*sin(pi*x)*sin(pi*y)
+conditions:
+  hinges: {where: boundary, equation: u = 0, points: 200}
+  left: {where: [x = 0, x = 1], equation: u_xx = 0, points: 100}
+  below: {where: [y = 0, y = 1], equation: u_yy = 0, points: 100}
+points: {interior: 10000}
+network: {hidden: [20, 20, 20, 20, 20, 20], activation: tanh}
+training: [{optimizer: adam, iterations: 1}]
+reference: none
+""",
+)
+
+BURGERS = "burgers"
+PROBLEMS = {name: bundled.find(name) for name in (BURGERS, "kdv", "beam")} | {"plate": PLATE}
 
 DEEPXDE = {"DeepXDE": "reverse", "DeepXDE, forward mode": "forward"}
 """Rival in a process of its own → its direction of differentiation."""
@@ -72,17 +95,18 @@ class Step:
         return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
-def make_burgers(dtype: str, device: str) -> Plan:
+def make_problem(problem: str, dtype: str, device: str) -> Plan:
     """The plan of all rivals."""
-    assignments = [f"dtype={dtype}", f"device={device}", "slopes.kind=fixed", "network.inputs=raw"]
-    return make_plan(
-        bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
-    )
+    assignments = [f"dtype={dtype}", f"device={device}", "slopes.kind=fixed"]
+    assignments += ["points.interior=10000", f"network.hidden={[20] * 6}"]
+    if problem == BURGERS:
+        assignments.append("network.inputs=raw")
+    return make_plan(PROBLEMS[problem], [Override.from_assignment(text) for text in assignments])
 
 
 def make_deepxde(dtype: str, device: str, autodiff: str) -> deepxde_burgers.Step:
     """DeepXDE with the weights and points of the plan."""
-    plan = make_burgers(dtype, device)
+    plan = make_problem(BURGERS, dtype, device)
     network = plan.make_network()
     points = {name: each.points for name, each in plan.draw_points().items()}
     weights, biases = (
@@ -144,12 +168,18 @@ def work(question: dict[str, Any]) -> None:
 
 
 def make_rivals(
-    engines: list[str], dtype: str, device: str, *, with_deepxde: bool, quick: bool = False
+    problem: str,
+    engines: list[str],
+    dtype: str,
+    device: str,
+    *,
+    with_deepxde: bool,
+    quick: bool = False,
 ) -> dict[str, Any]:
     """Rivals by name, each with `turn` and `gradient`, all with the weights and points of one plan."""
-    plan = make_burgers(dtype, device)
+    plan = make_problem(problem, dtype, device)
     rivals: dict[str, Any] = {f"laaf, {engine}": Step(plan, engine) for engine in engines}
-    if with_deepxde:
+    if with_deepxde and problem == BURGERS:
         rivals[DEEPXDE_HERE] = make_deepxde(dtype, device, "reverse")
         for name, autodiff in list(DEEPXDE.items())[: 1 if quick else None]:
             rivals[name] = Elsewhere(dtype, device, autodiff, torch.get_num_threads())
@@ -188,7 +218,8 @@ def rows(timings: dict[str, Timing]) -> list[tuple[str, ...]]:
 
 
 def main() -> None:
-    parser = make_parser(__doc__, max_seconds=120)
+    parser = make_parser(__doc__, max_seconds=240)
+    parser.add_argument("--problems", default=",".join(PROBLEMS), help="default: %(default)s")
     parser.add_argument("--dtype", choices=["float32", "float64", "both"], default="both")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=100, help="default: %(default)s")
@@ -210,29 +241,31 @@ def main() -> None:
     rounds = min(options.rounds, 10) if options.quick else options.rounds
     tables: dict[str, Table] = {}
     facts: dict[str, str] = {}
-    for dtype in dtypes:
+    races = [(problem, dtype) for problem in options.problems.split(",") for dtype in dtypes]
+    for problem, dtype in races:
         rivals = make_rivals(
-            engines, dtype, options.device, with_deepxde=with_deepxde, quick=options.quick
+            problem, engines, dtype, options.device, with_deepxde=with_deepxde, quick=options.quick
         )
         loss, apart_loss, apart_gradient = agreed_loss(rivals, dtype)
-        facts[f"{dtype}: loss"] = f"{loss:.8f}"
-        facts[f"{dtype}: losses apart by"] = f"{apart_loss:.1e}"
-        facts[f"{dtype}: gradients apart by"] = f"{apart_gradient:.1e}"
+        name = f"{problem}, {dtype}"
+        facts[f"{name}: loss"] = f"{loss:.8f}"
+        facts[f"{name}: losses apart by"] = f"{apart_loss:.1e}"
+        facts[f"{name}: gradients apart by"] = f"{apart_gradient:.1e}"
         others = [rival for rival in rivals.values() if isinstance(rival, Elsewhere)]
         turns = {
-            name: each.seconds if each in others else timed(each.turn)
-            for name, each in rivals.items()
+            rival: each.seconds if each in others else timed(each.turn)
+            for rival, each in rivals.items()
         }
-        timings = race(turns, rounds, max_seconds=max_seconds / len(dtypes))
+        timings = race(turns, rounds, max_seconds=max_seconds / len(races))
         for other in others:
             other.end()
-        caption = f"Burgers 6x20, 10000 + 400 points, {dtype}, {options.device}, {options.threads} threads"
-        tables[dtype] = Table(
+        caption = f"{name}: 6x20, 10000 points, {options.device}, {options.threads} threads"
+        tables[name] = Table(
             caption, ("rival", "ms", "quartiles", "times the fastest"), rows(timings)
         )
         facts |= {
-            f"{dtype}: {name} in ms": milliseconds(timing.median_s)
-            for name, timing in timings.items()
+            f"{name}: {rival} in ms": milliseconds(timing.median_s)
+            for rival, timing in timings.items()
         }
     if not deepxde_burgers.is_installed():
         facts["DeepXDE"] = "not installed; pip install 'laaf[benchmark]'"

@@ -5,6 +5,7 @@ points at a time.
 from laaf_cli.derivatives.kernel.library import (
     ACTIVATIONS,
     Call,
+    ChainRule,
     KernelMissing,
     Library,
     Network,

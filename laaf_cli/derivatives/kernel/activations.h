@@ -92,17 +92,62 @@ template <class R> static inline SineCosine<R> vector_sincos(Vec<R> x) {
   return {u, v};
 }
 
-// What a point of a neuron leaves behind for the chain rule: sigma and its first three derivatives follow from `first`
-// (kept in place of the pre-activation) and `second` (kept besides, where n_kept is 2) without a transcendental.
-template <class R> struct Kept { Vec<R> first, second; };
-template <class R> struct Derivatives { Vec<R> d0, d1, d2, d3; };
+// log(1 + e) = 2 artanh(e / (2 + e)), by its series: the argument is at most 1/3.
+template <class R> static inline Vec<R> vector_log1p(Vec<R> e) {  // 0 <= e <= 1
+  constexpr int n = sizeof(R) == 8 ? 16 : 7;
+  const Vec<R> s = e / (e + R(2)), square = s * s;
+  Vec<R> q = all<R>(R(1) / R(2 * n + 1));
+#pragma GCC unroll 16
+  for (int i = n - 1; i >= 1; i--) q = q * square + R(1) / R(2 * i + 1);
+  return R(2) * (s + s * square * q);
+}
+
+// (1 - Phi(x)) / phi(x) of the normal distribution for x >= 0 times 1 + x, a polynomial in (x - 4) / (x + 4): by
+// interpolation at Chebyshev's nodes, to 3e-17 (double) and 2e-9 (float) relative.
+template <class R> struct Mills;
+template <> struct Mills<double> {
+  static constexpr double c[] = {
+      1.1832619145678034,      -0.24239967052180816,    0.035091880234748345,    0.071690481201440726,
+      -0.080708009679067785,   0.044959129076984398,    -0.012539103620118907,   -0.00071595090426228682,
+      0.0017418487711201582,   -0.00023670176561751564, -0.00022021556122589934, 5.3266998522765402e-05,
+      3.4158763380516596e-05,  -8.6062598553365269e-06, -6.5532360713538229e-06, 1.0196122279244076e-06,
+      1.3905788437143398e-06,  -3.238458448879413e-09,  -2.8674105075603825e-07, -4.4852920833198979e-08,
+      5.0655119607601913e-08,  1.3684620474785319e-08,  -6.5161401284812291e-09, -1.6886238691550213e-09,
+      4.4040925724540144e-10};
+};
+template <> struct Mills<float> {
+  static constexpr double c[] = {1.1832619145678034,    -0.24239965271178046,    0.035091891213154106, 0.071689979870935519,
+                                 -0.080708319381165683, 0.044963192961749811,    -0.012536579361095104, -0.000730229400796797,
+                                 0.0017328863336023425, -0.00021181583749533219, -0.00020427505596147294,
+                                 3.1457645930970021e-05, 1.955104074153974e-05};
+};
+
+template <class R> struct Normal { Vec<R> below, density; };  // Phi and phi
+
+template <class R> static inline Normal<R> vector_normal(Vec<R> z) {
+  constexpr int n = sizeof Mills<R>::c / sizeof(double);
+  const Vec<R> x = z < R(0) ? -z : z, t = (x - R(4)) / (x + R(4)), exponent = R(-0.5) * z * z;
+  const Split<R> e = split_exp<R>(clamp<R>(exponent, Exponent<R>::exp_end));
+  const Vec<R> phi = (e.power * e.rest + e.power) * R(0.398942280401432677940);
+  const Vec<R> density = exponent < -Exponent<R>::exp_end ? Vec<R>{} : phi;
+  Vec<R> q = all<R>(R(Mills<R>::c[n - 1]));
+#pragma GCC unroll 32
+  for (int i = n - 2; i >= 0; i--) q = q * t + R(Mills<R>::c[i]);
+  const Vec<R> tail = density * q / (R(1) + x);
+  return {z < R(0) ? tail : R(1) - tail, density};
+}
+
+// What a point of a neuron leaves behind for the chain rule: sigma and its first five derivatives follow without a
+// transcendental from the first number (kept in place of the pre-activation) and n_kept - 1 more (kept besides).
+template <class R> struct Kept { Vec<R> v[3]; };
+template <class R> struct Derivatives { Vec<R> d[6]; };
 
 template <class R> struct Tanh {
   static constexpr int n_kept = 1;
-  static inline Kept<R> keep(Vec<R> z) { return {vector_tanh<R>(z), Vec<R>{}}; }
+  static inline Kept<R> keep(Vec<R> z) { return {vector_tanh<R>(z)}; }
   static inline Derivatives<R> derive(Kept<R> k) {
-    const Vec<R> y = k.first, d = R(1) - y * y;
-    return {y, d, R(-2) * y * d, d * (R(4) - R(6) * d)};
+    const Vec<R> y = k.v[0], d = R(1) - y * y, d2 = R(-2) * y * d, d3 = d * (R(4) - R(6) * d), bend = R(4) - R(12) * d;
+    return {y, d, d2, d3, d2 * bend, d3 * bend - R(12) * d2 * d2};
   }
 };
 
@@ -112,15 +157,18 @@ template <class R> struct Sine {
     const SineCosine<R> found = vector_sincos<R>(z);
     return {found.sine, found.cosine};
   }
-  static inline Derivatives<R> derive(Kept<R> k) { return {k.first, k.second, -k.first, -k.second}; }
+  static inline Derivatives<R> derive(Kept<R> k) {
+    const Vec<R> sine = k.v[0], cosine = k.v[1];
+    return {sine, cosine, -sine, -cosine, sine, cosine};
+  }
 };
 
 template <class R> struct Sigmoid {
   static constexpr int n_kept = 1;
-  static inline Kept<R> keep(Vec<R> z) { return {vector_sigmoid<R>(z), Vec<R>{}}; }
+  static inline Kept<R> keep(Vec<R> z) { return {vector_sigmoid<R>(z)}; }
   static inline Derivatives<R> derive(Kept<R> k) {
-    const Vec<R> s = k.first, p = s * (R(1) - s);
-    return {s, p, p * (R(1) - R(2) * s), p * (R(1) - R(6) * p)};
+    const Vec<R> s = k.v[0], p = s * (R(1) - s), q = p * (R(1) - R(2) * s);
+    return {s, p, q, p * (R(1) - R(6) * p), q * (R(1) - R(12) * p), p * (R(1) + p * (R(120) * p - R(30)))};
   }
 };
 
@@ -128,9 +176,44 @@ template <class R> struct Silu {  // z s(z); by Leibniz (z s)^(k) = z s^(k) + k 
   static constexpr int n_kept = 2;
   static inline Kept<R> keep(Vec<R> z) { return {z, vector_sigmoid<R>(z)}; }
   static inline Derivatives<R> derive(Kept<R> k) {
-    const Vec<R> z = k.first;
-    const Derivatives<R> s = Sigmoid<R>::derive({k.second, Vec<R>{}});
-    return {z * s.d0, s.d0 + z * s.d1, R(2) * s.d1 + z * s.d2, R(3) * s.d2 + z * s.d3};
+    const Vec<R> z = k.v[0];
+    const Derivatives<R> s = Sigmoid<R>::derive({k.v[1]});
+    return {z * s.d[0],
+            s.d[0] + z * s.d[1],
+            R(2) * s.d[1] + z * s.d[2],
+            R(3) * s.d[2] + z * s.d[3],
+            R(4) * s.d[3] + z * s.d[4],
+            R(5) * s.d[4] + z * s.d[5]};
+  }
+};
+
+template <class R> struct Softplus {  // log(1 + exp z), whose derivative is the sigmoid
+  static constexpr int n_kept = 2;
+  static inline Kept<R> keep(Vec<R> z) {
+    const Vec<R> size = z < R(0) ? -z : z;
+    const Split<R> e = split_exp<R>(clamp<R>(-size, Exponent<R>::exp_end));
+    return {(z > R(0) ? z : Vec<R>{}) + vector_log1p<R>(e.power * e.rest + e.power), vector_sigmoid<R>(z)};
+  }
+  static inline Derivatives<R> derive(Kept<R> k) {
+    const Derivatives<R> s = Sigmoid<R>::derive({k.v[1]});
+    return {k.v[0], s.d[0], s.d[1], s.d[2], s.d[3], s.d[4]};
+  }
+};
+
+template <class R> struct Gelu {  // z Phi(z); phi^(k) = (-1)^k He_k phi
+  static constexpr int n_kept = 3;
+  static inline Kept<R> keep(Vec<R> z) {
+    const Normal<R> normal = vector_normal<R>(z);
+    return {z, normal.below, normal.density};
+  }
+  static inline Derivatives<R> derive(Kept<R> k) {
+    const Vec<R> z = k.v[0], below = k.v[1], phi = k.v[2], s = z * z;
+    return {z * below,
+            below + z * phi,
+            (R(2) - s) * phi,
+            z * (s - R(4)) * phi,
+            (s * (R(7) - s) - R(4)) * phi,
+            z * (s * (s - R(11)) + R(18)) * phi};
   }
 };
 

@@ -1,11 +1,13 @@
-// Values, gradients and second derivatives of an LAAF network at many points, and the backward pass of all of them.
+// Values and derivatives to order 4 of an LAAF network at many points, and the backward pass of all of them.
 //
 // Taylor mode (Bettencourt, Johnson & Duvenaud 2019): each point carries its streams, the value and the derivatives
 // asked for, through all layers. A block of points goes through the whole network while it stays in cache:
 //
 //   forward   Z = A Y + b            one product for all streams of the block; the bias on the value alone
-//             y = s(z), y_i = s' z_i, L y = s' L z + s'' sum_ij c_ij z_i z_j
+//             y = s(z), y_i = s' z_i, L y = s' L z + s'' sum_ij c_ij z_i z_j for L of order 2
 //   backward  the chain rule's own derivative, then  dA += dZ Y^T,  dY = A^T dZ
+//
+// Beyond order 2 the chain rule has products of more derivatives (Faa di Bruno): tables that the caller gives.
 //
 // The backward pass computes its block forward again, for that is faster than reading it back from memory: so memory
 // does not grow with the points, but for the outputs.
@@ -39,6 +41,18 @@ int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 int n_panels(int rows) { return (rows + PANEL - 1) / PANEL; }
 int panel_begin(int rows, int panel) { return int(int64_t(rows) * panel / n_panels(rows)); }
 
+// Rows of kernel.h, with offsets in numbers: of a coefficient's row, and in a row of streams behind the value.
+template <class R> struct Product {
+  int row;
+  R count;
+  int blocks[4];
+};
+template <class R> struct Pair {
+  int row;
+  R count;
+  int inner, outer;
+};
+
 // Where everything lies. Strides are in numbers, of rows in a matrix of streams; they are odd in cache lines, so that
 // the rows of a tile do not fall on one another in the cache.
 template <class R> struct Plan {
@@ -48,10 +62,12 @@ template <class R> struct Plan {
   int64_t n_blocks, n_parameters;
   std::vector<int64_t> weight_at, bias_at, kept_at;  // of layers among the parameters; of hidden layers in what is kept
   int64_t n_kept_numbers, n_packed, padded_parameters, per_part;
+  std::vector<Product<R>> products;
+  std::vector<Pair<R>> pairs;
 
   Plan(const LaafNetwork &network, int64_t n_points, int n_threads, int n_coefficients, int kept) : net(network), n_kept(kept) {
     depth = net.n_hidden;
-    n_streams = 1 + net.n_first + net.n_second;
+    n_streams = 1 + net.n_first + net.n_operators;
     width.push_back(net.n_inputs);
     width.insert(width.end(), net.widths, net.widths + depth);
     width.push_back(net.n_outputs);
@@ -76,9 +92,19 @@ template <class R> struct Plan {
       kept_at.push_back(n_kept_numbers);
       if (k < depth) n_kept_numbers += int64_t(width[k + 1]) * kept_stride;
     }
+    // Rows of a block: the coefficients and, behind them, ones.
+    auto row_at = [&](int row) { return (row < 0 ? n_coefficients : row) * block; };
+    const int n_products = net.n_operators ? net.product_ends[3 * net.n_operators - 1] : 0;
+    for (const LaafProduct *p = net.products; p < net.products + n_products; p++) {
+      products.push_back({row_at(p->row), R(p->count), {}});
+      for (int i = 0; i < 4; i++) products.back().blocks[i] = p->blocks[i] * block;
+    }
+    const int n_pairs = net.n_operators ? net.pair_ends[net.n_operators - 1] : 0;
+    for (const LaafPair *p = net.pairs; p < net.pairs + n_pairs; p++)
+      pairs.push_back({row_at(p->row), R(p->count), p->inner * block, p->outer * block});
     n_packed = 2 * n_parameters;
     padded_parameters = padded_to_line(n_parameters);
-    per_part = n_kept_numbers + 4 * int64_t(widest) * stride + padded_parameters + int64_t(n_coefficients + 1) * block;
+    per_part = n_kept_numbers + (4 * int64_t(widest) + 1) * stride + padded_parameters + int64_t(n_coefficients + 1) * block;
   }
 
   static constexpr int line = 64 / int(sizeof(R));
@@ -208,84 +234,204 @@ void gradient_product(const R *z, int z_stride, int rows, const R *y, int y_stri
     }
 }
 
-// The rows of a layer that activations are applied to. F, Q: numbers of first and second derivatives, -1 where they are
-// known at run time only.
+// The rows of a layer that activations are applied to.
 template <class R> struct Shape {
-  int block, n_first, n_second;
-  const int32_t *pair_ends, *pairs;
+  int block, n_first, n_operators;
+  const int32_t *product_ends, *pair_ends;
+  const Product<R> *products;
+  const Pair<R> *pairs;
   const R *coefficients;  // rows of a block
-  const R *unit;          // a row of ones, for pairs without a coefficient
+  R *outer;               // room for a row of streams
 
+  int products_begin(int q) const { return q ? product_ends[3 * q - 1] : 0; }
+  int products_end(int q, int n_blocks) const { return product_ends[3 * q + n_blocks - 2]; }
   int pairs_begin(int q) const { return q ? pair_ends[q - 1] : 0; }
-  int first(int pair) const { return pairs[3 * pair] * block; }
-  int second(int pair) const { return pairs[3 * pair + 1] * block; }
-  const R *coefficient(int pair) const { return pairs[3 * pair + 2] < 0 ? unit : coefficients + pairs[3 * pair + 2] * block; }
 };
 
-template <class R, class A> Kept<R> read_kept(const R *row, int columns, int j) {
-  Kept<R> kept{load<R>(row + j), Vec<R>{}};
-  if constexpr (A::n_kept == 2) kept.second = load<R>(row + columns + j);
+template <class R, class A> Kept<R> read_kept(const R *row, int columns, int block, int j) {
+  Kept<R> kept{{load<R>(row + j)}};
+  for (int i = 1; i < A::n_kept; i++) kept.v[i] = load<R>(row + columns + (i - 1) * block + j);
   return kept;
 }
 
-// z → what is kept of it, and y. fresh: z holds the pre-activation; otherwise what an earlier call has kept.
-template <class R, class A, int F, int Q> void activate(const Shape<R> &s, R *z, R *y, bool fresh) {
-  const int b = s.block, n_first = F < 0 ? s.n_first : F, n_second = Q < 0 ? s.n_second : Q;
-  const int columns = (1 + n_first + n_second) * b;
-  for (int j = 0; j < b; j += N_LANES<R>) {
-    if (fresh) {
-      const Kept<R> kept = A::keep(load<R>(z + j));
-      store<R>(z + j, kept.first);
-      if constexpr (A::n_kept == 2) store<R>(z + columns + j, kept.second);
-    }
-    const Derivatives<R> d = A::derive(read_kept<R, A>(z, columns, j));
-    store<R>(y + j, d.d0);
+// U vectors of a row side by side: what a table says is read once for all of them.
+template <class R, int U> struct Wide {
+  Vec<R> v[U];
+
+  static Wide at(const R *p) {
+    Wide w;
+#pragma GCC unroll 4
+    for (int u = 0; u < U; u++) w.v[u] = load<R>(p + u * N_LANES<R>);
+    return w;
+  }
+  void to(R *p) const {
+#pragma GCC unroll 4
+    for (int u = 0; u < U; u++) store<R>(p + u * N_LANES<R>, v[u]);
+  }
+  Wide operator*(const Wide &o) const {
+    Wide w;
+#pragma GCC unroll 4
+    for (int u = 0; u < U; u++) w.v[u] = v[u] * o.v[u];
+    return w;
+  }
+  Wide operator*(R x) const {
+    Wide w;
+#pragma GCC unroll 4
+    for (int u = 0; u < U; u++) w.v[u] = v[u] * x;
+    return w;
+  }
+  Wide operator+(const Wide &o) const {
+    Wide w;
+#pragma GCC unroll 4
+    for (int u = 0; u < U; u++) w.v[u] = v[u] + o.v[u];
+    return w;
+  }
+};
+
+// For functions that pass Wide on: by way of memory it costs half of the chain rule.
+#ifndef INLINED
+#define INLINED __attribute__((always_inline)) inline
+#endif
+
+template <int ORDER> constexpr int UNROLLED = ORDER > 2 ? TILE : 1;
+
+template <class R, class A, int U> INLINED void derive(const R *z, int columns, int block, int j, Wide<R, U> (&d)[6]) {
+#pragma GCC unroll 4
+  for (int u = 0; u < U; u++) {
+    const Derivatives<R> found = A::derive(read_kept<R, A>(z, columns, block, j + u * N_LANES<R>));
+#pragma GCC unroll 6
+    for (int k = 0; k < 6; k++) d[k].v[u] = found.d[k];
+  }
+}
+
+// The sum of the products of K blocks of an operator; order 2 counts each once.
+template <class R, int U, int ORDER, int K> INLINED Wide<R, U> products(const Shape<R> &s, int q, const R *z, int j) {
+  Wide<R, U> sum{};
+  for (int p = K == 2 ? s.products_begin(q) : s.products_end(q, K - 1); p < s.products_end(q, K); p++) {
+    const Product<R> &product = s.products[p];
+    Wide<R, U> factor = Wide<R, U>::at(s.coefficients + product.row + j);
+    if constexpr (ORDER > 2) factor = factor * product.count;
+#pragma GCC unroll 4
+    for (int i = 0; i < K; i++) factor = factor * Wide<R, U>::at(z + product.blocks[i]);
+    sum = sum + factor;
+  }
+  return sum;
+}
+
+// L s(z) by the derivatives of s from the first one on.
+template <class R, int U, int ORDER>
+INLINED Wide<R, U> compose(const Shape<R> &s, int q, int at, const R *z, int j, const Wide<R, U> *d) {
+  typedef Wide<R, U> W;
+  const W pairs = products<R, U, ORDER, 2>(s, q, z, j);
+  const W linear = d[0] * W::at(z + at), quadratic = d[1] * pairs;
+  W sum = linear + quadratic;
+  if constexpr (ORDER > 2) sum = sum + d[2] * products<R, U, ORDER, 3>(s, q, z, j);
+  if constexpr (ORDER > 3) sum = sum + d[3] * products<R, U, ORDER, 4>(s, q, z, j);
+  return sum;
+}
+
+// z → what is kept of it, and y. fresh: z holds the pre-activation; otherwise what an earlier call has kept. F, Q:
+// numbers of first derivatives and operators, -1 where they are known at run time only.
+template <class R, class A, int F, int Q, int ORDER> void activate(const Shape<R> &s, R *z, R *y, bool fresh) {
+  constexpr int U = UNROLLED<ORDER>;
+  typedef Wide<R, U> W;
+  const int b = s.block, n_first = F < 0 ? s.n_first : F, n_operators = Q < 0 ? s.n_operators : Q;
+  const int columns = (1 + n_first + n_operators) * b;
+  for (int j = 0; j < b; j += U * N_LANES<R>) {
+    if (fresh)
+#pragma GCC unroll 4
+      for (int u = 0; u < U; u++) {
+        R *zu = z + j + u * N_LANES<R>;
+        const Kept<R> kept = A::keep(load<R>(zu));
+        store<R>(zu, kept.v[0]);
+        for (int i = 1; i < A::n_kept; i++) store<R>(zu + columns + (i - 1) * b, kept.v[i]);
+      }
+    W d[6];
+    derive<R, A, U>(z, columns, b, j, d);
+    d[0].to(y + j);
     const R *zj = z + b + j;
     R *yj = y + b + j;
-    for (int i = 0; i < n_first; i++) store<R>(yj + i * b, d.d1 * load<R>(zj + i * b));
-    for (int q = 0; q < n_second; q++) {
+    for (int i = 0; i < n_first; i++) (d[1] * W::at(zj + i * b)).to(yj + i * b);
+    for (int q = 0; q < n_operators; q++) {
       const int at = (n_first + q) * b;
-      Vec<R> curved{};
-      for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++)
-        curved += load<R>(s.coefficient(p) + j) * load<R>(zj + s.first(p)) * load<R>(zj + s.second(p));
-      store<R>(yj + at, d.d1 * load<R>(zj + at) + d.d2 * curved);
+      compose<R, U, ORDER>(s, q, at, zj, j, d + 1).to(yj + at);
     }
   }
 }
 
 // The cotangents of y → those of z, in place; returns the sum of those of the value, which is that of the bias.
 template <class R, class A, int F, int Q> R differentiate(const Shape<R> &s, const R *z, R *g) {
-  const int b = s.block, n_first = F < 0 ? s.n_first : F, n_second = Q < 0 ? s.n_second : Q;
-  const int columns = (1 + n_first + n_second) * b;
+  const int b = s.block, n_first = F < 0 ? s.n_first : F, n_operators = Q < 0 ? s.n_operators : Q;
+  const int columns = (1 + n_first + n_operators) * b;
   Vec<R> total{};
   for (int j = 0; j < b; j += N_LANES<R>) {
-    const Derivatives<R> d = A::derive(read_kept<R, A>(z, columns, j));
+    const Derivatives<R> found = A::derive(read_kept<R, A>(z, columns, b, j));
+    const Vec<R> d1 = found.d[1], d2 = found.d[2], d3 = found.d[3];
     const R *zj = z + b + j;
     R *gj = g + b + j;
-    Vec<R> value = load<R>(g + j) * d.d1, bent{};
+    Vec<R> value = load<R>(g + j) * d1, bent{};
     for (int i = 0; i < n_first; i++) {
       const Vec<R> gi = load<R>(gj + i * b);
       bent += gi * load<R>(zj + i * b);
-      store<R>(gj + i * b, gi * d.d1);
+      store<R>(gj + i * b, gi * d1);
     }
     Vec<R> curved{};
-    for (int q = 0; q < n_second; q++) {
+    for (int q = 0; q < n_operators; q++) {
       const int at = (n_first + q) * b;
       const Vec<R> gq = load<R>(gj + at);
       bent += gq * load<R>(zj + at);
-      for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++) {
-        const int a = s.first(p), c = s.second(p);
-        const Vec<R> cotangent = gq * load<R>(s.coefficient(p) + j), outer = cotangent * d.d2;
+      for (int p = s.products_begin(q); p < s.products_end(q, 2); p++) {
+        const Product<R> &product = s.products[p];
+        const int a = product.blocks[0], c = product.blocks[1];
+        const Vec<R> cotangent = gq * load<R>(s.coefficients + product.row + j), outer = cotangent * d2;
         const Vec<R> za = load<R>(zj + a), zc = load<R>(zj + c);
         curved += cotangent * za * zc;
         store<R>(gj + a, load<R>(gj + a) + outer * zc);
         store<R>(gj + c, load<R>(gj + c) + outer * za);
       }
-      store<R>(gj + at, gq * d.d1);
+      store<R>(gj + at, gq * d1);
     }
-    value += bent * d.d2 + curved * d.d3;
+    value += bent * d2 + curved * d3;
     store<R>(g + j, value);
     total += value;
+  }
+  return sum_of_lanes<R>(total);
+}
+
+// The same for any order: the derivative of D^a s(z) with respect to D^b z is binom(a, b) D^(a-b) s'(z), so that the
+// streams of s'(z) serve all products. Those of lower order come first, and their cotangents of y have been read before
+// an operator adds to them.
+template <class R, class A, int ORDER> R differentiate_any(const Shape<R> &s, const R *z, R *g) {
+  constexpr int U = UNROLLED<ORDER>;
+  typedef Wide<R, U> W;
+  const int b = s.block, columns = (1 + s.n_first + s.n_operators) * b;
+  Vec<R> total{};
+  for (int j = 0; j < b; j += U * N_LANES<R>) {
+    W d[6];
+    derive<R, A, U>(z, columns, b, j, d);
+    const R *zj = z + b + j;
+    R *gj = g + b + j;
+    W value = W::at(g + j) * d[1];
+    auto pass = [&](int at, const W &outer) {
+      const W cotangent = W::at(gj + at);
+      outer.to(s.outer + at);
+      value = value + cotangent * outer;
+      (cotangent * d[1]).to(gj + at);
+      return cotangent;
+    };
+    for (int i = 0; i < s.n_first; i++) pass(i * b, d[2] * W::at(zj + i * b));
+    for (int q = 0; q < s.n_operators; q++) {
+      const int at = (s.n_first + q) * b;
+      const W cotangent = pass(at, compose<R, U, ORDER>(s, q, at, zj, j, d + 2));
+      for (int p = s.pairs_begin(q); p < s.pair_ends[q]; p++) {
+        const Pair<R> &pair = s.pairs[p];
+        const W weight = W::at(s.coefficients + pair.row + j) * pair.count;
+        (W::at(gj + pair.inner) + cotangent * weight * W::at(s.outer + pair.outer)).to(gj + pair.inner);
+      }
+    }
+    value.to(g + j);
+#pragma GCC unroll 4
+    for (int u = 0; u < U; u++) total += value.v[u];
   }
   return sum_of_lanes<R>(total);
 }
@@ -295,25 +441,38 @@ template <class R> struct Rules {
   R (*differentiate)(const Shape<R> &, const R *, R *);
 };
 
-template <class R, class A> Rules<R> rules_for(int n_first, int n_second) {
-  switch (n_second < 8 ? n_first * 8 + n_second : -1) {  // the numbers that equations of the usual kinds ask for are known to the compiler
-    case 0: return {activate<R, A, 0, 0>, differentiate<R, A, 0, 0>};
-    case 8 + 0: return {activate<R, A, 1, 0>, differentiate<R, A, 1, 0>};
-    case 8 + 1: return {activate<R, A, 1, 1>, differentiate<R, A, 1, 1>};
-    case 16 + 0: return {activate<R, A, 2, 0>, differentiate<R, A, 2, 0>};
-    case 16 + 1: return {activate<R, A, 2, 1>, differentiate<R, A, 2, 1>};
-    case 16 + 2: return {activate<R, A, 2, 2>, differentiate<R, A, 2, 2>};
-    case 24 + 2: return {activate<R, A, 3, 2>, differentiate<R, A, 3, 2>};
-    default: return {activate<R, A, -1, -1>, differentiate<R, A, -1, -1>};
+template <class R, class A, int F, int Q> Rules<R> quadratic() { return {activate<R, A, F, Q, 2>, differentiate<R, A, F, Q>}; }
+
+template <class R, class A> Rules<R> rules_for(const LaafNetwork &net) {
+  if (net.order == 3) return {activate<R, A, -1, -1, 3>, differentiate_any<R, A, 3>};
+  if (net.order == 4) return {activate<R, A, -1, -1, 4>, differentiate_any<R, A, 4>};
+  switch (net.n_operators < 8 ? net.n_first * 8 + net.n_operators : -1) {  // the numbers that equations of the usual kinds ask for are known to the compiler
+    case 0: return quadratic<R, A, 0, 0>();
+    case 8 + 0: return quadratic<R, A, 1, 0>();
+    case 8 + 1: return quadratic<R, A, 1, 1>();
+    case 16 + 0: return quadratic<R, A, 2, 0>();
+    case 16 + 1: return quadratic<R, A, 2, 1>();
+    case 16 + 2: return quadratic<R, A, 2, 2>();
+    case 24 + 2: return quadratic<R, A, 3, 2>();
+    default: return quadratic<R, A, -1, -1>();
   }
 }
 
+template <class R, class A> bool take(const LaafNetwork &net, Rules<R> &rules, int &n_kept) {
+  rules = rules_for<R, A>(net);
+  n_kept = A::n_kept;
+  return true;
+}
+
 template <class R> bool choose(const LaafNetwork &net, Rules<R> &rules, int &n_kept) {
+  if (net.order < 2 || net.order > 4) return false;
   switch (net.activation) {
-    case 0: rules = rules_for<R, Tanh<R>>(net.n_first, net.n_second); n_kept = Tanh<R>::n_kept; return true;
-    case 1: rules = rules_for<R, Sine<R>>(net.n_first, net.n_second); n_kept = Sine<R>::n_kept; return true;
-    case 2: rules = rules_for<R, Sigmoid<R>>(net.n_first, net.n_second); n_kept = Sigmoid<R>::n_kept; return true;
-    case 3: rules = rules_for<R, Silu<R>>(net.n_first, net.n_second); n_kept = Silu<R>::n_kept; return true;
+    case 0: return take<R, Tanh<R>>(net, rules, n_kept);
+    case 1: return take<R, Sine<R>>(net, rules, n_kept);
+    case 2: return take<R, Sigmoid<R>>(net, rules, n_kept);
+    case 3: return take<R, Silu<R>>(net, rules, n_kept);
+    case 4: return take<R, Gelu<R>>(net, rules, n_kept);
+    case 5: return take<R, Softplus<R>>(net, rules, n_kept);
     default: return false;
   }
 }
@@ -331,7 +490,8 @@ template <class R> struct Part {
 
   Part(const Plan<R> &plan_, const Layers<R> &layers_, const Rules<R> &rules_, const LaafCall &call_, int index_, char *room)
       : plan(plan_), layers(layers_), rules(rules_), call(call_), index(index_),
-        shape{plan_.block, plan_.net.n_first, plan_.net.n_second, plan_.net.pair_ends, plan_.net.pairs, nullptr, nullptr} {
+        shape{plan_.block, plan_.net.n_first, plan_.net.n_operators, plan_.net.product_ends, plan_.net.pair_ends,
+              plan_.products.data(), plan_.pairs.data(), nullptr, nullptr} {
     totals = reinterpret_cast<double *>(room + aligned(plan.per_part * sizeof(R)));
     kept = reinterpret_cast<R *>(room);
     const int64_t rows = int64_t(plan.widest) * plan.stride;
@@ -339,12 +499,12 @@ template <class R> struct Part {
     other = y + rows;
     g = other + rows;
     gz = g + rows;
-    sums = gz + rows;
+    shape.outer = gz + rows;
+    sums = shape.outer + plan.stride;
     coefficients = sums + plan.padded_parameters;
-    R *unit = coefficients + int64_t(call.n_coefficients) * plan.block;
-    std::fill(unit, unit + plan.block, R(1));
+    R *ones = coefficients + int64_t(call.n_coefficients) * plan.block;
+    std::fill(ones, ones + plan.block, R(1));
     shape.coefficients = coefficients;
-    shape.unit = unit;
   }
 
   int64_t begin() const { return plan.n_blocks * index / call.n_threads; }

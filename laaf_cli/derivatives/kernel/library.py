@@ -17,16 +17,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from laaf_cli.derivatives.partitions import Product, Split
+
 FOLDER = Path(__file__).parent
 LIBRARY = FOLDER / "fused.so"
 BUILD_RECORD = FOLDER / "built.json"
 """What the build says of itself: how the library was made, or why there is none."""
 
-ACTIVATIONS = {"tanh": 0, "sin": 1, "sigmoid": 2, "silu": 3}
+ACTIVATIONS = {"tanh": 0, "sin": 1, "sigmoid": 2, "silu": 3, "gelu": 4, "softplus": 5}
 """The rows of activations.h, by their names in `network`."""
 
 _ALIGNMENT = 64
 _NO_MEMORY = -2
+_MOST_BLOCKS = 4
 
 Rows = Sequence[Tensor | None]
 """[n_points] by stream and output, [n_streams · n_outputs] in all; None where one is not wanted,
@@ -41,8 +44,11 @@ class _Network(Structure):
         ("n_hidden", c_int32),
         ("activation", c_int32),
         ("n_first", c_int32),
-        ("n_second", c_int32),
+        ("n_operators", c_int32),
+        ("order", c_int32),
         ("widths", POINTER(c_int32)),
+        ("product_ends", POINTER(c_int32)),
+        ("products", POINTER(c_int32)),
         ("pair_ends", POINTER(c_int32)),
         ("pairs", POINTER(c_int32)),
         ("slope_counts", POINTER(c_int32)),
@@ -92,13 +98,25 @@ class Parameters:
         )
 
 
+@dataclass(frozen=True)
+class ChainRule:
+    """How a stream of order 2 or more follows from those below it.
+
+    products: of the chain rule; splits: of its backward pass (`partitions`). Each comes with the
+    row of its coefficient, or −1 where that is 1, and counts streams from the first behind the
+    value.
+    """
+
+    products: tuple[tuple[int, Product], ...]
+    splits: tuple[tuple[int, Split], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A network and the streams carried through it.
+    """A network and the streams carried through it: the value, `n_first` first derivatives, and
+    `operators`.
 
-    operators: by stream of second order, its pairs of first derivatives, each with the row of its
-    coefficient, or −1 where that is 1. scale: n of the slopes; slope_counts: by hidden layer, 0, 1
-    or its width.
+    scale: n of the slopes; slope_counts: by hidden layer, 0, 1 or its width.
     """
 
     n_inputs: int
@@ -106,7 +124,7 @@ class Shape:
     n_outputs: int
     activation: str
     n_first: int
-    operators: tuple[tuple[tuple[int, int, int], ...], ...]
+    operators: tuple[ChainRule, ...]
     slope_counts: tuple[int, ...]
     scale: float
 
@@ -121,11 +139,22 @@ class Network:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._widths = _int32(shape.hidden)
-        ends = accumulate(len(pairs) for pairs in shape.operators)
-        self._pair_ends = _int32(list(ends))
-        self._pairs = _int32(
-            [number for pairs in shape.operators for pair in pairs for number in pair]
+        products, product_ends = _table(
+            [
+                [(row, p.count, *p.blocks) for row, p in rule.products if len(p.blocks) == n_blocks]
+                for rule in shape.operators
+                for n_blocks in range(2, _MOST_BLOCKS + 1)
+            ],
+            2 + _MOST_BLOCKS,
         )
+        splits, split_ends = _table(
+            [
+                [(row, s.count, s.inner, s.outer) for row, s in rule.splits]
+                for rule in shape.operators
+            ],
+            4,
+        )
+        blocks = [len(p.blocks) for rule in shape.operators for _, p in rule.products]
         self._slope_counts = _int32(shape.slope_counts)
         self.pointer = byref(
             _Network(
@@ -135,9 +164,12 @@ class Network:
                 ACTIVATIONS[shape.activation],
                 shape.n_first,
                 len(shape.operators),
+                max(blocks, default=2),
                 self._widths,
-                self._pair_ends,
-                self._pairs,
+                product_ends,
+                products,
+                split_ends,
+                splits,
                 self._slope_counts,
                 shape.scale,
             )
@@ -308,6 +340,16 @@ def _share_openmp() -> None:
 
 def _int32(values: Sequence[int]) -> ctypes.Array[c_int32]:
     return (c_int32 * max(1, len(values)))(*values)
+
+
+def _table(
+    groups: Sequence[Sequence[Sequence[int]]], width: int
+) -> tuple[ctypes.Array[c_int32], ctypes.Array[c_int32]]:
+    """Rows of integers, filled up to a width, one group after another; and where each group
+    ends.
+    """
+    rows = [number for group in groups for row in group for number in (*row, *[0] * width)[:width]]
+    return _int32(rows), _int32(list(accumulate(map(len, groups))))
 
 
 def _pointers(tensors: Rows) -> ctypes.Array[c_void_p]:

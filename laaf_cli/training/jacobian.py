@@ -1,0 +1,134 @@
+"""The Jacobian of all residuals with respect to all that is trained, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from laaf_cli.derivatives import Linearised, TaylorEngine
+from laaf_cli.training.groups import Batch, TermGroup
+from laaf_cli.training.objective import Objective
+
+POINTS_OF_A_BLOCK = 2000
+"""At most, unless a single residual takes more."""
+
+COLUMNS_OF_A_PRODUCT = 512
+"""JᵀJ is summed in stripes of so many columns, each from the diagonal down."""
+
+
+class Part(NamedTuple):
+    """A residual: the name of its term, and its number among those of the term."""
+
+    term: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one residual: r [n_rows] and ∂r/∂θ [n_rows, n] in float64, scaled as
+    `Objective.residuals`.
+    """
+
+    part: Part
+    residuals: Tensor
+    jacobian: Tensor
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """JᵀJ [n, n], of which only the lower triangle is filled, and Jᵀr [n]."""
+
+    matrix: Tensor
+    gradient: Tensor
+
+
+@dataclass(frozen=True)
+class _Points:
+    """A group of terms, and its points in batches: the numbers of their residuals with each."""
+
+    group: TermGroup
+    engine: TaylorEngine
+    batches: tuple[tuple[Tensor, Batch], ...]
+
+
+class Jacobian:
+    """∂r/∂θ of an objective, for θ as in `Objective.parameters`; where slopes are trained, for the
+    weights and biases that they multiply in their place.
+
+    What depends on the points alone is kept as long as these stay.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        network = objective.network
+        self.n_network = sum(each.numel() for each in (*network.weights, *network.biases))
+        self.n = self.n_network + len(objective.constants.free)
+        self.parts: list[_Points] = []
+
+    @property
+    def device(self) -> torch.device:
+        return self.objective.network.device
+
+    def blocks(self) -> Iterator[Block]:
+        """All rows, in an order that stays as long as the points do."""
+        groups = self.objective.groups
+        if [part.group for part in self.parts] != groups:
+            self.parts = [self._points(group) for group in groups]
+        for part in self.parts:
+            scales = self.objective.row_scales(part.group)
+            for rows, batch in part.batches:
+                here = {name: scale[rows] for name, scale in scales.items()}
+                yield from self._blocks(part, batch, here)
+
+    def normal_equations(self) -> NormalEquations:
+        """JᵀJ and Jᵀr, summed block by block."""
+        matrix = torch.zeros(self.n, self.n, dtype=torch.float64, device=self.device)
+        gradient = matrix.new_zeros(self.n)
+        for block in self.blocks():
+            j = block.jacobian
+            gradient.addmv_(j.T, block.residuals)
+            for start in range(0, self.n, COLUMNS_OF_A_PRODUCT):
+                end = start + COLUMNS_OF_A_PRODUCT
+                matrix[start:, start:end].addmm_(j[:, start:].T, j[:, start:end])
+        return NormalEquations(matrix, gradient)
+
+    def _points(self, group: TermGroup) -> _Points:
+        reading, outputs = group.reading, self.objective.problem.trial.outputs
+        engine = TaylorEngine(self.objective.network, outputs, reading.fields, reading.operators)
+        every = torch.arange(group.n_residuals, device=group.points.device)
+        pieces = torch.split(every, max(1, POINTS_OF_A_BLOCK // group.points_per_residual))
+        return _Points(group, engine, tuple((rows, group.part(rows, engine)) for rows in pieces))
+
+    def _blocks(self, part: _Points, batch: Batch, scales: Mapping[str, Tensor]) -> Iterator[Block]:
+        """Those of a batch; ∂r/∂f is autograd's of the sum of r, for r depends on its own points
+        alone.
+        """
+        linearised = Linearised(part.engine, batch.prepared)
+        fields = {name: value.requires_grad_() for name, value in linearised.fields.items()}
+        free = self.objective.constants.free
+        values = self.objective.constants.values()
+        constants = {
+            name: value.detach().repeat(len(batch.points)).requires_grad_()
+            for name, value in values.items()
+        }
+        rates = [torch.autograd.grad(values[name], free[name])[0] for name in free]
+        leaves, run = [*fields.values(), *constants.values()], part.group.points_per_residual
+        found = part.group.residuals_at(batch, fields, constants, self.objective.backend)
+        for name, residuals in found.items():
+            for index, residual in enumerate(residuals):
+                scaled = scales[name] * residual
+                slopes = torch.autograd.grad(
+                    scaled.sum(), leaves, retain_graph=True, materialize_grads=True
+                )
+                jacobian = scaled.new_empty(len(scaled), self.n)
+                linearised.fill(
+                    jacobian[:, : self.n_network], dict(zip(fields, slopes, strict=False))
+                )
+                for k, rate in enumerate(rates):
+                    of_points = slopes[len(fields) + k].view(-1, run)
+                    jacobian[:, self.n_network + k] = rate * of_points.sum(1)
+                yield Block(Part(name, index), scaled.detach(), jacobian)
