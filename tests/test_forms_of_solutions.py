@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Laaf, resealed
+from conftest import Laaf, plan_of, resealed
 
-from laaf_cli.errors import RunFileError
+from laaf_cli.errors import RunFileError, SpecError
 from laaf_cli.report.overview import Overview
 from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.runfile import RunFile
@@ -113,3 +113,16 @@ def test_equations_and_data_are_always_terms(path: Path, tmp_path: Path, name: s
         pytest.raises(RunFileError, match="history/terms in .* holds other terms than the spec"),
     ):
         run.history()
+
+
+def test_a_transform_in_one_periodic_coordinate() -> None:
+    spec = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+equations: {e: u_xx = -sin(2*pi*x)}
+periodic: {x: true}
+transform: {u: TREE}
+"""
+    assert plan_of(spec.replace("TREE", "sin(2*pi*x)*net")).problem.trial.trees
+    with pytest.raises(SpecError, match="is not periodic in 'x'"):
+        plan_of(spec.replace("TREE", "x*net"))

@@ -13,6 +13,7 @@ from conftest import plan_of
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.runs.inspection import inspect
 from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.train import execute
 from laaf_cli.training import SCHEDULES, LearningRate, Record, StopReason, Trainer, TrainingResult
 
 BURGERS = """
@@ -291,3 +292,20 @@ def test_cuda_follows_the_cpu() -> None:
         for d in ("cpu", "cuda")
     ]
     assert totals[0] == pytest.approx(totals[1], rel=1e-8)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "ssbroyden", "levenberg-marquardt"])
+def test_a_residual_that_depends_on_nothing_has_no_gradient(optimizer: str) -> None:
+    plan = plan_of(f"""
+coordinates: {{x: [0, 1]}}
+unknowns: [u]
+equations: {{step: "where(u_x > 1e9, u, 0) = 1"}}
+conditions: {{left: {{where: x = 0, equation: "where(u > 1e9, u, 0) = 2"}}}}
+reference: none
+points: {{interior: 5, validation: 2}}
+network: {{hidden: [3]}}
+slopes: {{kind: fixed}}
+weights: {{balance: grad-norm}}
+training: [{{optimizer: {optimizer}, iterations: 2}}]
+""")
+    assert execute(plan).summary.total == pytest.approx(5)

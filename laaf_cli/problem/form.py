@@ -187,6 +187,8 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
         points = (
             PeriodicPair(axis=axis, n_points=N_POINTS, sampler=RANDOM).draw(domain, random).points
         )
+        # Without another coordinate there is one pair, which is taken with many outputs.
+        points = np.tile(points, (2 * N_POINTS // len(points), 1))
         columns = dict(zip(domain.coordinates, points.T, strict=True))
         for unknown in reader.spec.transform:
             tree = trial.trees[unknown]
@@ -197,8 +199,10 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
                 values = np.broadcast_to(
                     evaluate(tree, columns, outputs, NUMPY), len(points)
                 ).reshape(-1, 2)
+                bounds = np.broadcast_to(rounding_bound(tree, columns, outputs), len(points))
             jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
-            if jump > DOUBT * float(np.max(np.abs(values))):
+            rounding = ROUNDING * float(np.max(bounds, where=np.isfinite(bounds), initial=0.0))
+            if jump > max(DOUBT * float(np.max(np.abs(values))), rounding):
                 name = domain.coordinates[axis]
                 low, high = domain.lower[axis], domain.upper[axis]
                 what = (

@@ -50,6 +50,8 @@ class Moment:
 
     def gradient(self, value: Tensor) -> Tensor:
         """The gradient of a scalar in one vector; a parameter that it does not depend on has 0."""
+        if not value.requires_grad:
+            return torch.cat([torch.zeros_like(each).flatten() for each in self.parameters])
         parts = torch.autograd.grad(
             value, self.parameters, retain_graph=True, allow_unused=True, materialize_grads=True
         )

@@ -121,9 +121,11 @@ class Jacobian:
         for name, residuals in found.items():
             for index, residual in enumerate(residuals):
                 scaled = scales[name] * residual
-                slopes = torch.autograd.grad(
-                    scaled.sum(), leaves, retain_graph=True, materialize_grads=True
-                )
+                slopes = tuple(torch.zeros_like(leaf) for leaf in leaves)
+                if scaled.requires_grad:
+                    slopes = torch.autograd.grad(
+                        scaled.sum(), leaves, retain_graph=True, materialize_grads=True
+                    )
                 jacobian = scaled.new_empty(len(scaled), self.n)
                 linearised.fill(
                     jacobian[:, : self.n_network], dict(zip(fields, slopes, strict=False))

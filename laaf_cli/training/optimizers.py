@@ -88,13 +88,6 @@ def _dense(member: Member, meaning: str, source: str) -> Optimizer:
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "least-squares": Optimizer(
-        make=LeastSquares,
-        keys=("features", "windows", "goal"),
-        meaning=(
-            "solves for the output layer, over hidden neurons that are drawn at random with "
-            "slopes chosen by the residual"
-        ),
         source="Huang, Zhu & Siew 2006; Dong & Li 2021",
         memory=lambda n: n**2,
         draws_neurons=True,
@@ -142,4 +135,11 @@ OPTIMIZERS: dict[str, Optimizer] = {
         needs_one_function=True,
         max_parameters=MAX_NORMAL_PARAMETERS,
     ),
+    "least-squares": Optimizer(
+        make=LeastSquares,
+        keys=("features", "windows", "goal"),
+        meaning=(
+            "solves for the output layer, over hidden neurons that are drawn at random with "
+            "slopes chosen by the residual"
+        ),
 }

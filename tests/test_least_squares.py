@@ -1,0 +1,290 @@
+"""The output layer by least squares: columns against the network, solutions against truths, resuming."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Laaf, plan_of
+
+from laaf_cli.derivatives import ENGINES
+from laaf_cli.derivatives.features import features
+from laaf_cli.errors import ExitCode, SpecError
+from laaf_cli.expression import Field
+from laaf_cli.network.inputs import Period
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.runfile import RunFile
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.resume.state import PastRun
+from laaf_cli.runs.train import execute
+from laaf_cli.training.least_squares.stepper import next_slope
+
+PHASE = "training: [{optimizer: least-squares}]\n"
+
+SMOOTH = """
+coordinates: {x: [0, 1], y: [0, 2]}
+unknowns: [u]
+equations: {poisson: u_xx + u_yy = -1.25*pi**2*sin(pi*x)*sin(pi*y/2)}
+conditions: {sides: {where: boundary, equation: u = 0}}
+reference: {exact: {u: sin(pi*x)*sin(pi*y/2)}}
+evaluation: {grid: {x: 21, y: 21}}
+"""
+
+DECAY = """
+coordinates: {t: [0, 1]}
+unknowns: [u]
+equations: {decay: u_t = -RATE*u}
+conditions: {start: {where: t = 0, equation: u = 1}}
+reference: {exact: {u: exp(-RATE*t)}}
+"""
+
+LOGISTIC = """
+coordinates: {t: [0, 8]}
+unknowns: [n]
+equations: {growth: n_t = 2*n*(1 - n/500)}
+conditions: {start: {where: t = 0, equation: n = 5}}
+reference: {exact: {n: 500/(1 + 99*exp(-2*t))}}
+"""
+
+HEAT = """
+coordinates: {x: [0, LENGTH], t: [0, TIME]}
+unknowns: [T]
+equations: {heat: T_t = RATE*T_xx}
+conditions:
+  start: {where: t = 0, equation: T = SIZE*sin(pi*x/LENGTH)}
+  ends: {where: boundary, equation: T = 0}
+reference: {exact: {T: SIZE*sin(pi*x/LENGTH)*exp(-RATE*(pi/LENGTH)**2*t)}}
+evaluation: {grid: {x: 21, t: 21}}
+"""
+
+INVERSE = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+learn: {k: {start: 1.0, positive: true, truth: 4.0}}
+equations: {wave: u_xx + k*u = 0}
+conditions: {left: {where: x = 0, equation: [u = 0, u_x = 2]}}
+data: {target: {u: sin(2*x)}, points: 40}
+reference: {exact: {u: sin(2*x)}}
+"""
+
+
+def with_values(text: str, **values: object) -> str:
+    for name, value in values.items():
+        text = re.sub(rf"\b{name}\b", f"({value})", text)
+    return re.sub(r"\[0, \(([^)]*)\)\]", r"[0, \1]", text)
+
+
+def solved(text: str, *overrides: str) -> FinishedRun:
+    return execute(plan_of(text if "training:" in text else text + PHASE, *overrides))
+
+
+def network_of(depth: int, periods: dict[int, Period] | None = None) -> Mlp:
+    return Mlp(
+        2, [7] * depth, 2, kind="nlaaf", n=3, bounds=((0.0, -1.0), (3.0, 4.0)), periods=periods,
+        random=np.random.default_rng(1), dtype=torch.float64,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("periods", [None, {1: Period(-1.0, 4.0, 2)}])
+def test_columns_times_the_output_layer_are_the_fields(
+    depth: int, periods: dict[int, Period] | None
+) -> None:
+    network = network_of(depth, periods)
+    points = torch.rand(11, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 3
+    orders = [(0, 0), (1, 0), (0, 2), (2, 1), (2, 2)]
+    columns = features(network, points, orders)
+    layer = torch.cat([network.weights[-1], network.biases[-1][:, None]], 1)
+    wanted = [Field(name, each) for name in "uv" for each in orders]
+    engine = ENGINES["nested"](network, ("u", "v"), wanted)
+    found = engine.evaluate(engine.prepare(points))
+    for field, values in found.items():
+        ours = columns[field.orders] @ layer["uv".index(field.unknown)]
+        torch.testing.assert_close(ours, values, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("engine", ["nested", "taylor", "auto"])
+def test_every_window_has_its_own_network(engine: str) -> None:
+    first = network_of(2)
+    first.use_window(1, -1.0, 1.0)
+    points = torch.tensor([[0.5, -0.7], [1.0, 1.0], [2.0, 3.0], [2.5, 4.0]], dtype=torch.float64)
+    first.end_window()
+    with torch.no_grad():
+        first.weights[0].mul_(2)
+    first.use_window(1, 1.0, 3.0)
+    whole = ENGINES[engine](first, ("u", "v"), [Field("u", (1, 1))])
+    found = whole.evaluate(whole.prepare(points))[Field("u", (1, 1))]
+    for network, rows in zip(first.networks, ([0, 1], [2, 3]), strict=True):
+        alone_ends, network.ends = network.ends, []
+        engine_of_one = ENGINES[engine](network, ("u", "v"), [Field("u", (1, 1))])
+        # After the end of the last window all is as it is there.
+        given = points[rows].clamp(max=3.0)
+        values = engine_of_one.evaluate(engine_of_one.prepare(given))[Field("u", (1, 1))]
+        torch.testing.assert_close(found[rows], values)
+        network.ends = alone_ends
+
+
+def test_a_linear_equation_to_ten_digits() -> None:
+    run = solved(SMOOTH, "training.0.features=300")
+    assert run.summary.error < 1e-9
+    assert run.summary.stop_reason == "completed"
+    assert run.summary.phases[0].detail.startswith("relative residual ")
+
+
+def test_the_error_falls_exponentially_with_neurons() -> None:
+    errors = [solved(SMOOTH, f"training.0.features={n}").summary.error for n in (40, 80, 160)]
+    assert errors[1] < 0.1 * errors[0]
+    assert errors[2] < 0.1 * errors[1]
+
+
+def test_nonlinear_equations_and_two_hidden_layers() -> None:
+    assert solved(LOGISTIC).summary.error < 1e-7
+    deep = solved(SMOOTH, "training.0.features=200", "network.hidden=[10, 20]")
+    assert deep.summary.error < 1e-6
+    assert deep.summary.n_slopes == 10 + 200
+
+
+UNITS = {
+    "of order one": {"LENGTH": 1, "TIME": 1, "RATE": 0.1, "SIZE": 1},
+    "millimetres and years": {
+        "LENGTH": 1000, "TIME": 1 / 3.15e7, "RATE": 0.1 * 1e6 * 3.15e7, "SIZE": 1e-3
+    },
+    "kilometres and kilokelvin": {"LENGTH": 1e-3, "TIME": 1e6, "RATE": 1e-13, "SIZE": 1e6},
+}  # fmt: skip
+
+
+def test_other_units_have_the_same_digits() -> None:
+    errors = {}
+    for name, values in UNITS.items():
+        run = solved(with_values(HEAT, **values), "training.0.features=240")
+        errors[name] = run.summary.error
+    assert max(errors.values()) < 1e-6, errors
+    assert max(errors.values()) < 30 * min(errors.values()), errors
+
+
+def test_learned_constants_are_columns_like_others() -> None:
+    run = solved(INVERSE)
+    assert run.summary.constants["k"].value == pytest.approx(4, rel=1e-6)
+    assert run.summary.error < 1e-7
+
+
+def test_long_times_in_windows() -> None:
+    run = solved(with_values(DECAY, RATE=100), "training.0.features=30")
+    assert run.summary.error < 1e-6
+    assert len(run.record.network.ends) > 1
+    assert run.record.network.ends[-1] == 1.0
+    assert not solved(with_values(DECAY, RATE=1)).record.network.ends
+    four = solved(with_values(DECAY, RATE=1), "training.0.windows=4")
+    assert four.record.network.ends == (0.25, 0.5, 0.75, 1.0)
+
+
+def test_a_run_file_holds_all_windows(tmp_path: Path, laaf: Laaf) -> None:
+    spec = tmp_path / "fast.yaml"
+    spec.write_text(with_values(DECAY, RATE=100) + PHASE, encoding="utf-8")
+    run = tmp_path / "fast.h5"
+    done = laaf("solve", spec, "--set", "training.0.features=30", "-o", run, "--json")
+    assert done.code == 0, done.err
+    at = tmp_path / "at.npz"
+    assert laaf("evaluate", run, "--grid", "t=201", "-o", at).code == 0
+    with np.load(at) as file:
+        t, u = file["t"], file["u"]
+    assert np.abs(u - np.exp(-100 * t)).max() < 1e-6
+
+
+def test_resumed_bit_for_bit(tmp_path: Path) -> None:
+    plan = plan_of(with_values(DECAY, RATE=100) + PHASE, "training.0.features=30")
+    whole = execute(plan)
+    assert whole.summary.iterations > 6
+    for stop in (3, whole.summary.iterations - 2):
+        count = iter(range(1000))
+        part = execute(plan, should_stop=lambda count=count, stop=stop: next(count) >= stop)
+        assert part.summary.stop_reason == "interrupted"
+        file = tmp_path / f"{stop}.h5"
+        part.save(file)
+        resumed = execute(plan, past=PastRun.read(file))
+        assert resumed.summary.iterations == whole.summary.iterations
+        for ours, theirs in zip(
+            resumed.record.network.weights, whole.record.network.weights, strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+        assert resumed.record.network.ends == whole.record.network.ends
+
+
+THREE = """training:
+  - {optimizer: adam, iterations: 20}
+  - {optimizer: least-squares, features: 60}
+  - {optimizer: ssbroyden, iterations: 5}
+"""
+
+
+def test_one_phase_among_others(tmp_path: Path) -> None:
+    run = solved(SMOOTH + THREE, "network.hidden=[8, 8]")
+    assert [phase.optimizer for phase in run.summary.phases] == [
+        "adam", "least-squares", "ssbroyden"
+    ]  # fmt: skip
+    assert run.summary.error < 1e-2
+    slopes = run.record.history.slopes[-1]
+    assert slopes.shape[1] == 60
+    assert np.isnan(slopes[0, 8:]).all()
+    assert np.isfinite(slopes[-1]).all()
+    run.save(tmp_path / "three.h5")
+    with RunFile(tmp_path / "three.h5") as file:
+        assert file.hidden == [8, 60]
+        assert file.network().weights[-1].shape == (1, 60)
+
+
+def test_slopes_are_doubled_and_halved_until_the_best_is_between() -> None:
+    residual = {1.0: 1e-3, 2.0: 1e-5, 4.0: 1e-6, 8.0: 1e-4}
+    tried: dict[float, float] = {2.0: residual[2.0]}
+    while (slope := next_slope(tried, 1e-5)) is not None:
+        tried[slope] = residual[slope]
+    assert set(tried) == {2.0, 4.0, 8.0}
+    assert next_slope({2.0: 1e-9}, 1e-5) is None
+    assert next_slope(tried, 1e-7) == pytest.approx(4 * 2**0.5)
+
+
+JUMP = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+equations: {flow: "D(where(x < 0.5, 1, 9)*u_x, x) = 0"}
+conditions: {ends: {where: boundary, equation: u = x}}
+"""
+
+REFUSED = {
+    "float32": (SMOOTH + "dtype: float32\n", "is lost in the rounding of float32"),
+    "windows without time": (
+        SMOOTH + "training: [{optimizer: least-squares, windows: 2}]\n",
+        "cannot be solved in windows of time",
+    ),
+    "windows among phases": (
+        with_values(DECAY, RATE=1)
+        + "training: [{optimizer: least-squares, windows: 2}, {optimizer: adam}]\n",
+        "windows of time are for a training of one phase",
+    ),
+    "a jump under a derivative": (JUMP, "do not resolve what jumps"),
+    "another's key": (
+        SMOOTH + "training: [{optimizer: adam, iterations: 5, features: 9}]\n",
+        "the optimizer 'adam' takes no 'features'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "what"), REFUSED.values(), ids=list(REFUSED))
+def test_refused(text: str, what: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(what)):
+        solved(text)
+
+
+def test_said_at_the_end(tmp_path: Path, laaf: Laaf) -> None:
+    spec = tmp_path / "smooth.yaml"
+    spec.write_text(SMOOTH + PHASE, encoding="utf-8")
+    run = tmp_path / "run.h5"
+    done = laaf("solve", spec, "--set", "training.0.features=100", "-o", run)
+    assert done.code == 0, done.err
+    assert "relative residual" in done.out
+    assert json.loads(laaf("show", run, "--json").out)["relative_l2"] < 1e-4
+    assert laaf("resume", run).code == ExitCode.USAGE
