@@ -88,10 +88,6 @@ def _dense(member: Member, meaning: str, source: str) -> Optimizer:
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-        source="Huang, Zhu & Siew 2006; Dong & Li 2021",
-        memory=lambda n: n**2,
-        draws_neurons=True,
-    ),
     "adam": Optimizer(
         make=make_adam,
         keys=("learning_rate", "schedule", "batch"),
@@ -142,4 +138,8 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "solves for the output layer, over hidden neurons that are drawn at random with "
             "slopes chosen by the residual"
         ),
+        source="Huang, Zhu & Siew 2006; Dong & Li 2021",
+        memory=lambda n: n**2,
+        draws_neurons=True,
+    ),
 }
