@@ -654,7 +654,7 @@ def _train(
     """Trains to a file that is claimed, with what callers see of it."""
     if progress is None:
         progress = sys.stderr.isatty() or messages().is_jupyter
-    with make_progress(plan.n_iterations, quiet=not progress) as show:
+    with make_progress(plan.known_iterations, quiet=not progress) as show:
 
         def on_progress(now: Progress) -> None:
             show(now)

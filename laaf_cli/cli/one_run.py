@@ -52,7 +52,7 @@ def train(
     from laaf_cli.terminal.progress import make_progress
 
     stderr = messages()  # made here: the signal may come while a console is being imported
-    with make_progress(plan.n_iterations, quiet=quiet) as progress:
+    with make_progress(plan.known_iterations, quiet=quiet) as progress:
         return session.train(
             plan,
             target,

@@ -205,7 +205,10 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         rate = ""
         if phase.learning_rate:
             rate = f", learning rate {phase.learning_rate:g}, {phase.schedule.kind}"
-        told = f"{phase.optimizer}, {phase.iterations} iterations{rate}{batch}"
+        amount = f"{phase.iterations} iterations"
+        if phase.features:
+            amount = f"up to {phase.features} neurons in the last hidden layer"
+        told = f"{phase.optimizer}, {amount}{rate}{batch}"
         facts.add_texts(f"phase {i}", told)
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")

@@ -136,6 +136,11 @@ class Plan(AnyPlan):
         return sum(phase.iterations for phase in self.spec.training)
 
     @property
+    def known_iterations(self) -> int | None:
+        ends_itself = any(OPTIMIZERS[p.optimizer].draws_neurons for p in self.spec.training)
+        return None if ends_itself else self.n_iterations
+
+    @property
     def measured(self) -> str:
         """What the error is measured with, where the problem's hash does not say so."""
         return measured_with(self.spec, self.reference.method if self.reference else "")

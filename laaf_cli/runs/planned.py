@@ -55,7 +55,12 @@ class AnyPlan(ABC):
     @property
     @abstractmethod
     def n_iterations(self) -> int:
-        """The iterations of the whole training."""
+        """The iterations of the whole training, at most."""
+
+    @property
+    def known_iterations(self) -> int | None:
+        """The iterations of the whole training; None where it ends when it is done."""
+        return self.n_iterations
 
     @property
     @abstractmethod

@@ -49,8 +49,11 @@ class Bar(bars.Progress):
 
 
 @contextmanager
-def make_progress(n_iterations: int, *, quiet: bool = False) -> Iterator[Callback]:
-    """Shows one training while the `with` lasts: what it gives is called with every event."""
+def make_progress(n_iterations: int | None, *, quiet: bool = False) -> Iterator[Callback]:
+    """Shows one training while the `with` lasts: what it gives is called with every event.
+
+    n_iterations: of the whole training; None where it ends when it is done.
+    """
     text = Text("starting")
     next_iteration, last_s = 0, time.monotonic()
     columns = (
@@ -76,13 +79,14 @@ def make_progress(n_iterations: int, *, quiet: bool = False) -> Iterator[Callbac
             due = now.iteration >= next_iteration or now.iteration == n_iterations
             if quiet or bar.is_drawn or not (due or time.monotonic() - last_s >= PLAIN_EVERY_S):
                 return
-            next_iteration = now.iteration + max(1, n_iterations // N_PLAIN_LINES)
+            next_iteration = now.iteration + max(1, (n_iterations or 0) // N_PLAIN_LINES)
             last_s = time.monotonic()
-            done = now.iteration / n_iterations
+            done = now.iteration / n_iterations if n_iterations else 0.0
             remaining_s = now.wall_time_s * (1 - done) / done if done else 0.0
             remaining = f", {remaining_s:.0f} s remaining" if 0 < done < 1 else ""
+            total = f"/{n_iterations}" if n_iterations else ""
             print_message(
-                f"iteration {now.iteration}/{n_iterations}  {now.wall_time_s:.1f} s{remaining}  "
+                f"iteration {now.iteration}{total}  {now.wall_time_s:.1f} s{remaining}  "
                 f"{now.message}"
             )
 
