@@ -225,5 +225,5 @@ def test_networks_with_too_many_parameters_are_refused() -> None:
 spec.yaml:10:13: 'levenberg-marquardt' keeps a matrix of 3,841 × 3,841 numbers, one row for each parameter; at most 3,000 rows are kept
   10 | training: [{optimizer: levenberg-marquardt, iterations: 60}]
      |             ^^^^^^^^^
-A smaller network, or an optimizer that takes as many: adam, lbfgs, bfgs, ssbfgs, ssbroyden."""
+A smaller network, or an optimizer that takes as many: least-squares, adam, lbfgs, bfgs, ssbfgs, ssbroyden."""
     )
