@@ -182,6 +182,8 @@ def _regression(
     for _ in range(1 if known else N_WEIGHTINGS):
         whitened = np.concatenate([each / deviations[part] for part, each in rows.items()])
         sizes = np.linalg.norm(whitened[:, :n], axis=0)
+        if not np.isfinite(sizes).all():
+            return np.zeros(n), np.full(n, math.inf)
         sizes[sizes == 0] = 1
         u, s, vt = np.linalg.svd(whitened[:, :n] / sizes, full_matrices=False)
         inverse = vt.T / np.maximum(s, LEAST_SINGULAR)

@@ -51,7 +51,7 @@ EXTREME_BOUNDS = (
     ),
 )
 EXPONENTS = ("2", "3", "-1", "0.5", "-0.5", "1/3", "100", "-100", "0", "1e-9")
-OPTIMIZERS = ("adam", "lbfgs", "ssbroyden")
+OPTIMIZERS = ("adam", "lbfgs", "ssbroyden", "levenberg-marquardt", "least-squares")
 SAMPLERS = ("latin-hypercube", "sobol", "halton", "uniform", "grid")
 
 
@@ -224,7 +224,7 @@ def reference(random: Random, names: Names) -> str:
 
 def training(random: Random) -> str:
     """Three iterations of one optimizer or another."""
-    optimizer = random.choices(OPTIMIZERS, (4, 1, 1))[0]
+    optimizer = random.choices(OPTIMIZERS, (4, 1, 1, 1, 2))[0]
     rate = (
         f", learning_rate: {random.choice(('1e-3', '1e-30', '1e30'))}"
         if optimizer == "adam"
