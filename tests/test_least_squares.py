@@ -262,7 +262,7 @@ REFUSED = {
     ),
     "windows among phases": (
         with_values(DECAY, RATE=1)
-        + "training: [{optimizer: least-squares, windows: 2}, {optimizer: adam}]\n",
+        + "training: [{optimizer: least-squares, windows: 2}, {optimizer: adam, iterations: 5}]\n",
         "windows of time are for a training of one phase",
     ),
     "a jump under a derivative": (JUMP, "do not resolve what jumps"),

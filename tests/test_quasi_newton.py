@@ -774,7 +774,7 @@ training: [{optimizer: bfgs, iterations: 5}]
 spec.yaml:5:13: 'bfgs' keeps a matrix of 10,501 × 10,501 numbers, one row for each parameter; at most 10,000 rows are kept
    5 | training: [{optimizer: bfgs, iterations: 5}]
      |             ^^^^^^^^^
-A smaller network, or an optimizer that takes as many: least-squares, adam, lbfgs.
+A smaller network, or an optimizer that takes as many: adam, lbfgs, least-squares.
 """
 
 

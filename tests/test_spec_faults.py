@@ -657,7 +657,7 @@ training: [{optimizer: sgd, iterations: 3}]
 spec.yaml:4:24: 'sgd' is not a choice for 'optimizer'
    4 | training: [{optimizer: sgd, iterations: 3}]
      |                        ^^^
-Choices: adam, lbfgs, bfgs, ssbfgs, ssbroyden.
+Choices: adam, lbfgs, bfgs, ssbfgs, ssbroyden, levenberg-marquardt, least-squares.
 
 =+ a misspelt schedule
 training: [{iterations: 3, schedule: cosin}]

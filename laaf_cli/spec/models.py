@@ -374,7 +374,11 @@ class Phase(Strict):
     """One phase of the training."""
 
     optimizer: str = Field("adam", description="the optimizer")
-    iterations: Count = Field(1000, description="the number of iterations, at most")
+    iterations: Count = Field(
+        1000,
+        description="the number of iterations; only `least-squares`, which ends when it is done, "
+        "goes without, and takes at most 1000 then",
+    )
     learning_rate: Positive | None = Field(
         None,
         description="the (first) learning rate, where the optimizer takes one; 0.001 where absent",

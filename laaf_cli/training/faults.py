@@ -45,6 +45,10 @@ def phase_faults(spec: RunSpec, problem: Problem, n_parameters: int) -> list[Mis
             )
         if row.draws_neurons:
             found += _neurons_faults(spec, problem, i)
+        elif "iterations" not in phase.model_fields_set:
+            what = f"'training.{i}' lacks the key 'iterations'"
+            hint = "As in training: [{optimizer: adam, iterations: 2000}]."
+            found.append(Misfit((*path, "iterations"), what, hint))
         if row.max_parameters is not None and n_parameters > row.max_parameters:
             what = (
                 f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} "
