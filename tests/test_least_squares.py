@@ -195,13 +195,29 @@ def test_a_run_file_holds_all_windows(tmp_path: Path, laaf: Laaf) -> None:
     assert np.abs(u - np.exp(-100 * t)).max() < 1e-6
 
 
-def test_resumed_bit_for_bit(tmp_path: Path) -> None:
-    plan = plan_of(with_values(DECAY, RATE=100) + PHASE, "training.0.features=30")
+THREE = """training:
+  - {optimizer: adam, iterations: 20}
+  - {optimizer: least-squares, features: 60}
+  - {optimizer: ssbroyden, iterations: 5}
+"""
+
+
+RESUMED = {
+    "windows": (with_values(DECAY, RATE=100) + PHASE, ["training.0.features=30"], (3, -2)),
+    "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_resumed_bit_for_bit(name: str, tmp_path: Path) -> None:
+    text, overrides, stops = RESUMED[name]
+    plan = plan_of(text, *overrides)
     whole = execute(plan)
     assert whole.summary.iterations > 6
-    for stop in (3, whole.summary.iterations - 2):
+    for stop in stops:
+        last = stop % whole.summary.iterations
         count = iter(range(1000))
-        part = execute(plan, should_stop=lambda count=count, stop=stop: next(count) >= stop)
+        part = execute(plan, should_stop=lambda count=count, last=last: next(count) >= last)
         assert part.summary.stop_reason == "interrupted"
         file = tmp_path / f"{stop}.h5"
         part.save(file)
@@ -212,13 +228,6 @@ def test_resumed_bit_for_bit(tmp_path: Path) -> None:
         ):
             np.testing.assert_array_equal(ours, theirs)
         assert resumed.record.network.ends == whole.record.network.ends
-
-
-THREE = """training:
-  - {optimizer: adam, iterations: 20}
-  - {optimizer: least-squares, features: 60}
-  - {optimizer: ssbroyden, iterations: 5}
-"""
 
 
 def test_one_phase_among_others(tmp_path: Path) -> None:
