@@ -388,7 +388,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "type for a group": (link("history/terms", np.dtype("f8")), "has no group history/terms"),
     "dataset for a group": (link("history/terms", "history/total"), "has no group history/terms"),
     "dataset for the reference": (link("reference", "history/total"), "has no dataset reference/x"),
-    "dataset for the network": (link("network", "history/total"), "has no dataset network/layer_1/weight"),
+    "dataset for the network": (link("network", "history/total"), "has no group network"),
     "no solution": (without("solution"), "has no dataset solution/x|solution/x"),
     "no history": (without("history"), "has no dataset history/iteration"),
     "no term": (without("history/terms/a"), "history/terms in .* holds other terms than the spec has"),

@@ -35,6 +35,10 @@ SLOPE_RECOVERY = "slope_recovery"
 _PHASES = TypeAdapter[Any](list[PhaseSummary])
 
 
+MAX_WINDOWS = 10_000
+"""Of time, each with a network of its own."""
+
+
 class RunFile(AnyRunFile):
     """An open run file of an equation; use it in a `with`."""
 
@@ -211,13 +215,22 @@ class RunFile(AnyRunFile):
         periodic = spec.periodic
         n_inputs = sum(2 * periodic[x] if x in periodic else 1 for x in spec.coordinates)
         widths = [n_inputs, *self.hidden, len(spec.unknowns)]
-        ends = self.array("network/ends").tolist() if self.has("network/ends") else []
         attributes = self.group_attributes("network")
+        network = self._layers("network", widths, attributes)
+        ends = self._ends()
         past = tuple(
             self._layers(f"network/window_{i}", widths, attributes) for i in range(1, len(ends))
         )
-        network = self._layers("network", widths, attributes)
         return replace(network, past=past, ends=tuple(ends))
+
+    def _ends(self) -> list[float]:
+        """The ends of the windows of time; none where the network is that of all times."""
+        if not self.has("network/ends"):
+            return []
+        shape = self.shape("network/ends")
+        if len(shape) != 1 or shape[0] > MAX_WINDOWS:
+            raise self.refusal(f"network/ends in {self.path} holds no windows of time")
+        return [float(end) for end in self._shaped("network/ends", shape)]
 
     def _layers(
         self, group: str, widths: Sequence[int], attributes: Mapping[str, Any]
@@ -238,10 +251,11 @@ class RunFile(AnyRunFile):
         """The widths of the hidden layers: phases of the training change that of the last."""
         spec = self.spec
         *others, last = spec.network.hidden
-        stored = math.prod(self.shape(f"network/layer_{len(others) + 1}/bias"))
-        most = spec.width_before(len(spec.training))
-        is_changed = most > last or any(phase.features for phase in spec.training)
-        return [*others, stored if is_changed and 1 <= stored <= most else last]
+        bias = f"network/layer_{len(others) + 1}/bias"
+        if not any(phase.features for phase in spec.training) or not self.has(bias):
+            return [*others, last]
+        stored = math.prod(self.shape(bias))
+        return [*others, stored if 1 <= stored <= spec.width_before(len(spec.training)) else last]
 
     def slopes(self) -> tuple[Array, ...]:
         """The slopes a of every hidden layer at the end, without n; none where they are fixed."""
