@@ -140,7 +140,7 @@ def test_the_first_of_the_long_scripts_keep_their_promises() -> None:
 def test_whole_specs_are_solved_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solves, "STEP_S", math.inf)
     monkeypatch.setattr(solves, "REFERENCE_S", 1.0)
-    randoms = [Random(f"0 {i}") for i in range(40)]  # noqa: S311 - not for secrets
+    randoms = [Random(f"0 {i}") for i in range(80)]  # noqa: S311 - not for secrets
     tally = examine_all(map(whole_spec, randoms), solves.examine, lambda _: None, slow_s=math.inf)
     assert tally.faults == []
     assert tally.n_refused > 10

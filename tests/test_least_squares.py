@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import Laaf, plan_of
+from conftest import Laaf, plan_of, resealed
 
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.derivatives.features import features
-from laaf_cli.errors import ExitCode, SpecError
+from laaf_cli.errors import ExitCode, RunFileError, SpecError
 from laaf_cli.expression import Field
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
@@ -21,7 +22,9 @@ from laaf_cli.runfile import RunFile
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
+from laaf_cli.training import Objective
 from laaf_cli.training.least_squares.stepper import next_slope
+from laaf_cli.training.least_squares.system import Site, State, System
 
 PHASE = "training: [{optimizer: least-squares}]\n"
 
@@ -166,6 +169,118 @@ def test_other_units_have_the_same_digits() -> None:
     assert max(errors.values()) < 30 * min(errors.values()), errors
 
 
+BAR = """
+coordinates: {x: [0, LENGTH]}
+unknowns: [u, s]
+equations:
+  stress: s = STIFF*u_x
+  balance: s_x = -STIFF*(pi/LENGTH)**2*SIZE*sin(pi*x/LENGTH)
+conditions: {ends: {where: boundary, equation: u = 0}}
+reference:
+  exact:
+    u: SIZE*sin(pi*x/LENGTH)
+    s: STIFF*SIZE*pi/LENGTH*cos(pi*x/LENGTH)
+"""
+
+
+def test_unknowns_of_any_sizes(solved_bar: dict[str, float]) -> None:
+    assert max(solved_bar.values()) < 1e-9, solved_bar
+
+
+@pytest.fixture(scope="module")
+def solved_bar() -> dict[str, float]:
+    """The error by units; no condition says how large the stress is."""
+    units = {
+        "of order one": {"LENGTH": 1, "STIFF": 1, "SIZE": 1},
+        "pascals and metres": {"LENGTH": 2, "STIFF": 2.1e11, "SIZE": 1e-4},
+        "the other way": {"LENGTH": 300, "STIFF": 1e-9, "SIZE": 1e4},
+    }
+    return {
+        name: solved(with_values(BAR, **values), "training.0.features=100").summary.error
+        for name, values in units.items()
+    }
+
+
+HINGED = """
+coordinates: {x: [0, 1]}
+unknowns: [w]
+equations: {bending: w_xxxx = pi**4*sin(pi*x)}
+conditions: {hinges: {where: boundary, equation: [w = 0, w_xx = 0]}}
+transform: {w: sin(pi*x) + x*(1 - x)*net}
+reference: {exact: {w: sin(pi*x)}}
+"""
+
+
+def test_residuals_that_the_form_meets_have_no_rows() -> None:
+    run = solved(HINGED, "training.0.features=150")
+    assert run.summary.error < 1e-9
+
+
+EVERYTHING = """
+coordinates: {x: [0, 1], t: [0, 2]}
+unknowns: [u, v]
+learn: {k: {start: 2.0, positive: true}}
+equations: {a: u_t = k*u_xx + v**2, b: "v_x = exp(-u)"}
+conditions:
+  seam: {periodic: x, equation: [u, u_x], weight: 3}
+  mean: {integral: u*v, over: [x], equals: 1 + t, points: 7, weight: 0.5}
+  start: {where: t = 0, equation: u = sin(2*pi*x), points: 11}
+  rows: {data: FILE, weights: w, equation: v = u + value}
+points: {interior: 40}
+weights: {equations: {b: 5}}
+slopes: {recovery: false}
+reference: none
+dtype: float64
+"""
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> tuple[Objective, System]:
+    """An objective of every kind of rows, and the same rows for least squares."""
+    rows = "x,t,value,w\n0.1,0.2,3,1\n0.7,1.5,-2,10\n0.4,0.9,1,0.1\n"
+    (tmp_path / "rows.csv").write_text(rows, encoding="utf-8")
+    plan = plan_of(EVERYTHING.replace("FILE", str(tmp_path / "rows.csv")), "network.hidden=[9]")
+    network = plan.make_network()
+    objective = plan.make_objective(network, plan.draw_points())
+    sites = [
+        Site(plan.problem, group.terms, group.given, network.device) for group in objective.groups
+    ]
+    inner = torch.rand(50, 2, dtype=torch.float64)
+    domain, outputs = plan.problem.domain, plan.problem.trial.outputs
+    assert outputs == ("u", "v")
+    return objective, System(
+        plan.problem, domain, network, sites, objective.backend, objective.constants.at,
+        inner, {}, 9,
+    )  # fmt: skip
+
+
+def test_the_norm_of_all_rows_is_the_loss(system: tuple[Objective, System]) -> None:
+    objective, rows = system
+    state = State(layer=objective.network.output_layer, free=objective.constants.at_start())
+    found = rows.residuals(state)
+    total = sum(
+        float((rows.factors(i, equation, len(values)) * values).square().sum())
+        for i, equation, values in found
+    )
+    assert total == pytest.approx(float(objective.evaluate().total.detach()), rel=1e-12)
+
+
+def test_the_jacobian_is_that_of_the_residuals(system: tuple[Objective, System]) -> None:
+    objective, rows = system
+    state = State(layer=objective.network.output_layer, free=objective.constants.at_start())
+    random = torch.Generator().manual_seed(0)
+    step = torch.randn(2 * 10 + 1, dtype=torch.float64, generator=random)
+    h, ones = 1e-6, torch.ones_like(step)
+    ahead, behind = (rows.residuals(state.moved(by * step, ones)) for by in (h, -h))
+    for (i, _, at), (*_, after), (*_, before) in zip(
+        rows.linearised(state), ahead, behind, strict=True
+    ):
+        jacobian = torch.cat([block for _, block in rows.jacobian(i, at)])
+        torch.testing.assert_close(
+            jacobian @ step, (after - before) / (2 * h), rtol=1e-7, atol=1e-7
+        )
+
+
 def test_learned_constants_are_columns_like_others() -> None:
     run = solved(INVERSE)
     assert run.summary.constants["k"].value == pytest.approx(4, rel=1e-6)
@@ -204,6 +319,7 @@ THREE = """training:
 
 RESUMED = {
     "windows": (with_values(DECAY, RATE=100) + PHASE, ["training.0.features=30"], (3, -2)),
+    "damped steps": (LOGISTIC + PHASE, ["training.0.windows=1"], (2, 80, 90)),
     "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
 }
 
@@ -215,7 +331,7 @@ def test_resumed_bit_for_bit(name: str, tmp_path: Path) -> None:
     whole = execute(plan)
     assert whole.summary.iterations > 6
     for stop in stops:
-        last = stop % whole.summary.iterations
+        last = stop % (whole.summary.iterations - 1)
         count = iter(range(1000))
         part = execute(plan, should_stop=lambda count=count, last=last: next(count) >= last)
         assert part.summary.stop_reason == "interrupted"
@@ -228,6 +344,55 @@ def test_resumed_bit_for_bit(name: str, tmp_path: Path) -> None:
         ):
             np.testing.assert_array_equal(ours, theirs)
         assert resumed.record.network.ends == whole.record.network.ends
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was stopped in its second window of time, or later."""
+    plan = plan_of(with_values(DECAY, RATE=100) + PHASE, "training.0.features=30")
+    last = execute(plan).summary.iterations - 2
+    count = iter(range(1000))
+    run = execute(plan, should_stop=lambda: next(count) >= last)
+    assert run.record.network.past
+    path = tmp_path_factory.mktemp("unfinished") / "run.h5"
+    run.save(path)
+    return path
+
+
+SPOILED = {
+    "network/ends": [[[0.1, 0.2]], [0.5, 0.4], [0.5, 2.0], [np.nan, 1.0]],
+    "checkpoint/optimizer/start": [np.nan, 0.0],
+    "checkpoint/optimizer/end": [-1.0, 7.0, np.inf],
+    "checkpoint/optimizer/width": [0.0, 31.0, np.nan],
+    "checkpoint/optimizer/stage": [-1.0, 1.0],
+    "checkpoint/optimizer/tried": [1.0, [[1.0]]],
+    "checkpoint/optimizer/steps": [[1.0], np.nan, 1e9],
+    "checkpoint/optimizer/whole_layer": [1.0, [[1.0]], [[1.0] * 40]],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [(path, value) for path, values in SPOILED.items() for value in values]
+)
+def test_a_spoiled_search_is_refused(
+    path: str, value: object, unfinished: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run.h5"
+    shutil.copy(unfinished, copy)
+    with resealed(copy) as file:
+        assert path in file
+        del file[path]
+        file[path] = np.array(value)
+    plan = plan_of(with_values(DECAY, RATE=100) + PHASE, "training.0.features=30")
+    with pytest.raises(RunFileError):
+        execute(plan, past=PastRun.read(copy))
+
+
+@pytest.mark.cuda
+def test_cuda_follows_the_cpu() -> None:
+    for text in (SMOOTH, LOGISTIC, INVERSE):
+        cpu, cuda = (solved(text, f"device={device}").summary for device in ("cpu", "cuda"))
+        assert cuda.error < max(1e-9, 10 * cpu.error)
 
 
 def test_one_phase_among_others(tmp_path: Path) -> None:
@@ -275,6 +440,10 @@ REFUSED = {
         "windows of time are for a training of one phase",
     ),
     "a jump under a derivative": (JUMP, "do not resolve what jumps"),
+    "a dense optimizer behind many neurons": (
+        SMOOTH + THREE.replace(", features: 60", ""),
+        "'ssbroyden' keeps a matrix of ",
+    ),
     "another's key": (
         SMOOTH + "training: [{optimizer: adam, iterations: 5, features: 9}]\n",
         "the optimizer 'adam' takes no 'features'",

@@ -295,10 +295,10 @@ def test_numbers_of_bytes() -> None:
 @pytest.mark.parametrize("hidden", ["[7, 9]", "[4]"])
 def test_the_number_of_parameters(hidden: str) -> None:
     plan = plan_of(HEAT, f"network.hidden={hidden}")
-    assert n_parameters(plan.spec, plan.problem) == plan.make_network().count()[0]
+    assert n_parameters(plan.spec, plan.problem, 0) == plan.make_network().count()[0]
     walls = "  walls: {where: [x = 0, x = 1], equation: u = 0, points: 20}\n"
     periodic = plan_of(HEAT.replace(walls, ""), f"network.hidden={hidden}", "periodic.x=3")
-    assert n_parameters(periodic.spec, periodic.problem) == periodic.make_network().count()[0]
+    assert n_parameters(periodic.spec, periodic.problem, 0) == periodic.make_network().count()[0]
 
 
 def test_the_estimate_of_the_layers_is_near_what_they_take() -> None:

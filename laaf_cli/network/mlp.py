@@ -147,6 +147,11 @@ class Mlp(nn.Module):
             )
         return layers
 
+    @property
+    def output_layer(self) -> Tensor:
+        """Weights and biases of the output, [n_outputs, width + 1], the bias last; no graph."""
+        return torch.cat([self.weights[-1], self.biases[-1][:, None]], 1).detach()
+
     def absorb_slopes(self) -> None:
         """W ← n a W and b ← n a b in every hidden layer; the slopes keep their values, multiply
         nothing, rest.
@@ -173,7 +178,11 @@ class Mlp(nn.Module):
 
     def from_scaled(self, z: Tensor) -> Tensor:
         """Inputs [n, width] as `scaled` gives them → unknowns [n, n_outputs]."""
-        *hidden, (weight, bias) = self.layers()
-        for w, b in hidden:
+        weight, bias = self.layers()[-1]
+        return torch.addmm(bias, self.after_hidden(z, self.n_hidden), weight.T)
+
+    def after_hidden(self, z: Tensor, n: int) -> Tensor:
+        """Inputs [n_points, width] as `scaled` gives them → what n hidden layers make of them."""
+        for w, b in self.layers()[:n]:
             z = self.activation.derivatives(torch.addmm(b, z, w.T), 0)[0]
-        return torch.addmm(bias, z, weight.T)
+        return z

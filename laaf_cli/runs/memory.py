@@ -47,7 +47,7 @@ def of_run(plan: Plan) -> list[Consumer]:
 
 def _of_phase(plan: Plan, phase: int) -> Iterator[Consumer]:
     """What the optimizer keeps, the network among it, and the layers at the points of the terms."""
-    name, n = plan.spec.training[phase].optimizer, n_parameters(plan.spec, plan.problem)
+    name, n = plan.spec.training[phase].optimizer, n_parameters(plan.spec, plan.problem, phase)
     n_bytes = {other: 2 * DOUBLE * row.memory(n) for other, row in OPTIMIZERS.items()}
     less = [other for other in OPTIMIZERS if n_bytes[other] < n_bytes[name]]
     other = f"training.{phase}.optimizer: {less[-1]} keeps less, and f" if less else "F"

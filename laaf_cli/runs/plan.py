@@ -273,6 +273,7 @@ def make_plan(
     spec, problem = build(
         loaded, CHOICES, python_functions(loaded, allowed=allow_python, known=known_python)
     )
+    spec = _resolved(spec, problem)
     faults = plan_faults(loaded, spec, problem)
     reference, without = None, ""
     try:
@@ -290,7 +291,6 @@ def make_plan(
         without = str(error)
     if faults:
         raise SpecError(faults)
-    spec = _resolved(spec, problem)
     name = Path(text.name).stem
     plan = Plan(
         name=name,

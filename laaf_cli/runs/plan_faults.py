@@ -32,23 +32,22 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     other nor the problem.
     """
     adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
+    counts = [n_parameters(spec, problem, phase) for phase in range(len(spec.training))]
     return [
         *_activation_faults(loaded, spec, problem),
-        *(
-            _fault(loaded, misfit)
-            for misfit in phase_faults(spec, problem, n_parameters(spec, problem))
-        ),
+        *(_fault(loaded, misfit) for misfit in phase_faults(spec, problem, counts)),
         *_schedule_faults(loaded, spec),
         *(_fault(loaded, misfit) for misfit in adaptation),
     ]
 
 
-def n_parameters(spec: RunSpec, problem: Problem) -> int:
-    """Weights and biases of the network, and learned constants."""
+def n_parameters(spec: RunSpec, problem: Problem, phase: int) -> int:
+    """Weights and biases of the network in a phase, at most, and learned constants."""
     periods = make_periods(problem.trial, problem.domain)
     widths = [
         Inputs(problem.domain.dimension, None, periods).width,
-        *spec.network.hidden,
+        *spec.network.hidden[:-1],
+        spec.width_before(phase + 1),
         len(problem.trial.outputs),
     ]
     in_layers = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from laaf_cli.problem import SAMPLERS, Problem
@@ -23,15 +23,15 @@ class Misfit:
     hint: str
 
 
-def phase_faults(spec: RunSpec, problem: Problem, n_parameters: int) -> list[Misfit]:
+def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list[Misfit]:
     """What is wrong with the phases, besides optimizers that are not in the table.
 
-    n_parameters: of the network, without slopes, and of learned constants.
+    counts: by phase, the parameters of the network, without slopes, and the learned constants.
     """
     found = []
     for i, phase in enumerate(spec.training):
         path: KeyPath = ("training", i)
-        row = OPTIMIZERS[phase.optimizer]
+        row, n_parameters = OPTIMIZERS[phase.optimizer], counts[i]
         keys = ("optimizer", "iterations", *row.keys, "interior", "max_seconds")
         found += _keys_not_taken(phase, keys, path, f"the optimizer '{phase.optimizer}'")
         if phase.interior is not None and not spec.equations:
@@ -59,13 +59,10 @@ def phase_faults(spec: RunSpec, problem: Problem, n_parameters: int) -> list[Mis
                 for name, other in OPTIMIZERS.items()
                 if other.max_parameters is None or n_parameters <= other.max_parameters
             )
-            found.append(
-                Misfit(
-                    (*path, "optimizer"),
-                    what,
-                    f"A smaller network, or an optimizer that takes as many: {others}.",
-                )
-            )
+            is_widened = spec.width_before(i) > spec.network.hidden[-1]
+            smaller = "Fewer 'features' before it" if is_widened else "A smaller network"
+            hint = f"{smaller}, or an optimizer that takes as many: {others}."
+            found.append(Misfit((*path, "optimizer"), what, hint))
     return found
 
 
@@ -74,7 +71,7 @@ def _neurons_faults(spec: RunSpec, problem: Problem, i: int) -> list[Misfit]:
     phase = spec.training[i]
     path: KeyPath = ("training", i)
     found = []
-    if "dtype" in spec.model_fields_set and spec.dtype != "float64":
+    if spec.dtype != "float64":
         what = f"what '{phase.optimizer}' solves is lost in the rounding of {spec.dtype}"
         found.append(Misfit(("dtype",), what, "Leave 'dtype' out, or write float64."))
     if problem.fluxes:

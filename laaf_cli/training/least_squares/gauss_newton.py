@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ FINEST = 1e-15
 """The damping that counts as none: what it adds is rounding."""
 
 TRIALS = (
+    (FINEST, 1.0),
     (1e-13, 1.0),
     (1e-10, 1.0),
     (1e-7, 1.0),
@@ -26,9 +28,9 @@ TRIALS = (
 )
 """Damping and share of a step, in turn, where the one before is refused."""
 
-ACCEPTED, STALLED, TIGHTENED = 0.3, 0.97, 1e-3
+ACCEPTED, STALLED = 0.3, 0.97
 """The share of a step by which the norm must fall to end the trials; of the norm, what is no
-progress; of the damping, what the next step begins with.
+progress.
 """
 
 PREFERENCE, STILL, ROUGH = 1e4, 3e-3, 1e-8
@@ -52,17 +54,13 @@ class GaussNewton:
 
     def __init__(self, system: System, state: State, goal: float) -> None:
         self.system, self.goal = system, goal
-        self.damping, self.steps = FINEST, 0
+        self.steps = 0
         self.put(state)
 
     def put(self, state: State) -> None:
         """Goes to a state."""
         self.state = state
         self.scales = _column_scales(self.system, state)
-
-    def go_on(self, steps: int, damping: float) -> None:
-        """Goes on after so many steps."""
-        self.steps, self.damping = steps, damping
 
     def step(self) -> bool:
         """One step; False where there is none to take any more."""
@@ -79,8 +77,7 @@ class GaussNewton:
         triangle = _factorised(self.system, residuals, sizes, self.scales)
         best: tuple[float, State] | None = None
         solved: dict[float, Tensor] = {}
-        used = self.damping
-        for used, share in ((self.damping, 1.0), *TRIALS):
+        for used, share in TRIALS:
             if used not in solved:
                 solved[used] = triangle.solve(used)
             state = self.state.moved(share * solved[used], self.scales)
@@ -98,7 +95,6 @@ class GaussNewton:
         if self.steps and best[0] > ACCEPTED * now and best[0] < self.goal:
             return False
         self.put(best[1])
-        self.damping = max(used * TIGHTENED, FINEST)
         self.steps += 1
         return True
 
@@ -130,21 +126,14 @@ def first_guess(system: System, state: State) -> State:
     return State(layer=found.layer * is_there[:, None], free=state.free)
 
 
-def _factor(system: System, i: int, equation: Equation, residual: Tensor, size: float) -> Tensor:
-    """What the rows of a residual are multiplied by, [1] or [rows]."""
-    factor = residual.new_full((1,), math.sqrt(equation.weight / len(residual)) / size)
-    row_weights = system.sites[i].row_weights
-    return factor if row_weights is None else factor * row_weights.sqrt()
-
-
 def _factorised(
     system: System, residuals: Residuals, sizes: Sequence[float], scales: Tensor
 ) -> Triangle:
     triangle = Triangle(len(scales))
     for (i, equation, at), size in zip(residuals, sizes, strict=True):
-        factor = _factor(system, i, equation, at.residual, size).expand(len(at.residual))
+        factors = system.factors(i, equation, len(at.residual)) / size
         for rows, jacobian in system.jacobian(i, at):
-            here = factor[rows]
+            here = factors[rows]
             triangle.add(here[:, None] * jacobian * scales, -here * at.residual[rows])
     return triangle
 
@@ -153,7 +142,7 @@ def _norm(
     system: System, residuals: Sequence[tuple[int, Equation, Tensor]], sizes: Sequence[float]
 ) -> float:
     squares = [
-        float((_factor(system, i, equation, values, size) * values).square().sum())
+        float((system.factors(i, equation, len(values)) / size * values).square().sum())
         for (i, equation, values), size in zip(residuals, sizes, strict=True)
     ]
     return math.sqrt(sum(squares))
@@ -180,14 +169,20 @@ def _column_scales(system: System, state: State) -> Tensor:
 
     Where an output is zero so far, what makes its part of every residual as large as the rest.
     """
-    sizes = _amplitudes(system, state)
-    scales = torch.tensor([size or 1.0 for size in sizes], dtype=torch.float64)
-    is_zero = torch.tensor([size == 0 for size in sizes])
+    sizes = np.array(_amplitudes(system, state))
+    is_zero = sizes == 0
+    sizes[is_zero] = 1.0
     if is_zero.any():
-        norms = system.block_norms(state)
+        norms = np.nan_to_num(system.block_norms(state), nan=0.0, posinf=0.0)
+        others = 1 - np.eye(len(sizes))
         for _ in range(ROUNDS):
-            rows = (norms * scales).square().sum(1, keepdim=True).sqrt().clamp(min=TINY)
-            columns = (norms * scales / rows).square().sum(0).sqrt().clamp(min=TINY)
-            scales = torch.where(is_zero & (columns > TINY), scales / columns, scales)
-    columns = state.layer.new_tensor(scales.tolist()).repeat_interleave(system.n_columns)
+            own = norms * sizes
+            rest = np.sqrt(own**2 @ others)
+            is_shared = (own > 0) & (rest > 0)
+            ratios = np.log(rest, where=is_shared, out=np.zeros_like(own))
+            ratios -= np.log(own, where=is_shared, out=np.zeros_like(own))
+            mean = ratios.sum(0) / np.maximum(is_shared.sum(0), 1)
+            # Half of it, for the rest may be of outputs that move as well.
+            sizes[is_zero] *= np.exp(mean / 2)[is_zero]
+    columns = state.layer.new_tensor(sizes.repeat(system.n_columns))
     return torch.cat([columns, state.layer.new_ones(len(state.free))])

@@ -31,14 +31,8 @@ def draw_neurons(
     device = network.device
 
     def seen(n_points: int) -> torch.Tensor:
-        z = network.scaled(
-            torch.tensor(
-                domain.from_unit(random.random((n_points, domain.dimension))), device=device
-            )
-        )
-        for w, b in network.layers()[:layer]:
-            z = network.activation.derivatives(torch.addmm(b, z, w.T), 0)[0]
-        return z
+        points = domain.from_unit(random.random((n_points, domain.dimension)))
+        return network.after_hidden(network.scaled(torch.tensor(points, device=device)), layer)
 
     directions = torch.tensor(random.standard_normal((n, weight.shape[1])), device=device)
     directions /= directions.norm(dim=1, keepdim=True)

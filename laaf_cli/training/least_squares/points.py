@@ -120,26 +120,21 @@ def _start(
 
 
 def following(
-    problem: Problem,
-    network: Mlp,
-    layer: torch.Tensor,
-    start: float,
-    end: float,
-    random: np.random.Generator,
+    problem: Problem, network: Mlp, start: float, end: float, random: np.random.Generator
 ) -> Window:
-    """The window after the one that a network, with this output layer, solves."""
+    """The window after the one that a network solves."""
     whole, axis = problem.domain, problem.domain.time_axis
     assert axis is not None  # noqa: S101 - there are windows of time only
     n = 1 if whole.dimension == 1 else ON_SEAMS
     points = whole.from_unit(random.random((n, whole.dimension)))
     points[:, axis] = start
-    values = {}
+    at, values = torch.tensor(points, device=network.device), {}
     for k, output in enumerate(problem.trial.outputs):
         order = max(term.order_along(axis, output) for term in problem.trained_terms)
         for rate in range(order):
             orders = tuple(rate if i == axis else 0 for i in range(whole.dimension))
-            columns = features(network, torch.tensor(points, device=layer.device), [orders])[orders]
-            values[Field(output, orders)] = (columns @ layer[k]).cpu().numpy()
+            columns = features(network, at, [orders])[orders]
+            values[Field(output, orders)] = (columns @ network.output_layer[k]).cpu().numpy()
     return Window(domain=between(whole, start, end), points=points, values=values)
 
 

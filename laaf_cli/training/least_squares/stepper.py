@@ -26,7 +26,7 @@ from laaf_cli.training.least_squares.points import (
 from laaf_cli.training.least_squares.system import State, System
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.phases import TrainingPhase
-from laaf_cli.training.state import Arrays, taken
+from laaf_cli.training.state import Arrays, StateError, taken
 from laaf_cli.training.stepper import Stepper
 
 FIRST_SLOPE, SLOWEST, STEEPEST = 2.0, 0.25, 64.0
@@ -115,7 +115,7 @@ class LeastSquares(Stepper):
         self.slope = FIRST_SLOPE
         self.stage, self.width = 0, self._widths[0]
         if self.n_kept:
-            layer = self._state().layer
+            layer = self.network.output_layer
             self.kept = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
         self.tried: dict[float, float] = {}
         self.best: Candidate | None = None
@@ -148,11 +148,12 @@ class LeastSquares(Stepper):
 
     @property
     def told(self) -> str:
+        """What is said of the phase when it is over."""
         best = self.best
         value = self.worst if self.network.past or best is None else best.residual
         n_windows = len(self.network.past) + 1
         return (
-            f"relative residual {value:.1e} at fresh points, {len(self.network.biases[-2])} "
+            f"relative residual {value:.1e} at fresh points, {self.n_neurons} "
             f"neurons with slopes {self.slope:.3g}"
             + (f" in {n_windows} windows of time" if n_windows > 1 else "")
         )
@@ -162,9 +163,7 @@ class LeastSquares(Stepper):
         if not self.network.past:
             return Window(domain=between(self.problem.domain, self.start, self.end))
         last = self.network.networks[-2]
-        layer = torch.cat([last.weights[-1], last.biases[-1][:, None]], 1).detach()
-        random = self._random("seam")
-        return following(self.problem, last, layer, self.start, self.end, random)
+        return following(self.problem, last, self.start, self.end, self._random("seam"))
 
     def _random(self, purpose: str) -> np.random.Generator:
         return random_stream(self.objective.seed, "least-squares", purpose, f"{self.start!r}")
@@ -224,6 +223,7 @@ class LeastSquares(Stepper):
 
     @property
     def n_neurons(self) -> int:
+        """Those of the last hidden layer."""
         return len(self.network.biases[-2])
 
     @property
@@ -243,9 +243,9 @@ class LeastSquares(Stepper):
         return max(1, whole * self.width // self.n_neurons)
 
     def _state(self) -> State:
-        weight, bias = self.network.weights[-1], self.network.biases[-1]
+        layer = self.network.output_layer
         return State(
-            layer=torch.cat([weight[:, : self.width], bias[:, None]], 1).detach(),
+            layer=torch.cat([layer[:, : self.width], layer[:, -1:]], 1),
             free={name: v.detach().clone() for name, v in self.objective.constants.free.items()},
         )
 
@@ -304,8 +304,8 @@ class LeastSquares(Stepper):
         self._try_until(self.first + (self.last - self.first) / 2)
 
     def _judge_window(self, best: Candidate) -> None:
-        is_better = best.residual < BETTER * self.before or best.residual > UNSOLVED
-        self.n_futile = 0 if is_better else self.n_futile + 1
+        is_of_use = best.residual < BETTER * self.before or best.residual > UNSOLVED
+        self.n_futile = 0 if is_of_use else self.n_futile + 1
         if self.windows is None and best.residual > self.goal and self.n_halvings < MAX_HALVINGS:
             if self.n_futile < MAX_FUTILE:
                 self.n_halvings, self.before = self.n_halvings + 1, best.residual
@@ -350,15 +350,9 @@ class LeastSquares(Stepper):
         domain = between(self.problem.domain, self.start, self.end)
         inner = torch.tensor(domain.from_unit(self._random("inner").random((N_INNER, len(zero)))))
         columns = features(self.network, inner.to(self.network.device), [zero])[zero]
-        values = columns @ self._whole_layer.T
+        values = columns @ self.network.output_layer.T
         for name, value in zip(self.problem.trial.outputs, values.T, strict=True):
             self.floors[name] = max(self.floors.get(name, 0.0), float(value.std()))
-
-    @property
-    def _whole_layer(self) -> Tensor:
-        """The output layer as the network has it, its bias the last column."""
-        weight, bias = self.network.weights[-1].detach(), self.network.biases[-1].detach()
-        return torch.cat([weight, bias[:, None]], 1)
 
     def _take_whole(self) -> None:
         assert self.whole is not None  # noqa: S101 - asked before
@@ -385,13 +379,12 @@ class LeastSquares(Stepper):
         """Where the search stands, by name; the candidates, and the steps with these neurons."""
         numbers = {name: np.array(float(getattr(self, name))) for name in NUMBERS}
         candidates = {"best": self.best, "whole": self.whole}
-        at = (-1.0, 0.0) if self.solver is None else (self.solver.steps, self.solver.damping)
         return {
             **numbers,
             "tried": np.array(list(self.tried.items())).reshape(-1, 2),
             "floors": np.array([self.floors.get(name, 0.0) for name in self.problem.trial.outputs]),
             "cut": np.array(self.cut),
-            "at": np.array(at),
+            "steps": np.array(-1.0 if self.solver is None else self.solver.steps),
             **({} if self.kept is None else {"kept": self.kept.cpu().numpy()}),
             **{
                 f"{name}_{key}": value
@@ -402,39 +395,56 @@ class LeastSquares(Stepper):
         }
 
     def load(self, state: Arrays) -> None:
-        for name in NUMBERS:
-            setattr(self, name, type(getattr(self, name))(float(taken(state, name))))
+        numbers = {name: float(taken(state, name)) for name in NUMBERS}
+        steps = float(taken(state, "steps"))
+        if not (self._is_reached(**numbers) and -1 <= steps <= MAX_STEPS):
+            raise StateError("the search of the optimizer does not say where it stands")
+        for name, value in numbers.items():
+            setattr(self, name, type(getattr(self, name))(value))
         outputs = self.problem.trial.outputs
         floors = taken(state, "floors", len(outputs)).tolist()
         self.floors = {name: value for name, value in zip(outputs, floors, strict=True) if value}
-        self.tried = dict(map(tuple, taken(state, "tried", len(state["tried"]), 2).tolist()))
+        n_tried = np.size(state.get("tried", ())) // 2
+        self.tried = dict(map(tuple, taken(state, "tried", n_tried, 2).tolist()))
         first, last = taken(state, "cut", 2).tolist()
         self.cut = first, last
         self.best, self.whole = self._candidate(state, "best"), self._candidate(state, "whole")
-        if "kept" in state:
-            shape = (len(outputs), self.n_kept + 1)
-            self.kept = self._whole_layer.new_tensor(taken(state, "kept", *shape))
-        steps, damping = taken(state, "at", 2).tolist()
+        if self.kept is not None:
+            self.kept = self.kept.new_tensor(taken(state, "kept", *self.kept.shape))
         if steps >= 0:
             self.solver = self._solver(self._window, self._state())
-            self.solver.go_on(int(steps), damping)
+            self.solver.steps = int(steps)
+
+    def _is_reached(self, start: float, end: float, slope: float, **others: float) -> bool:
+        """Whether a search comes by these numbers."""
+        n_past = len(self.network.past)
+        begins = self.network.ends[n_past - 1] if n_past else self.first
+        return (
+            all(math.isfinite(value) for name, value in others.items() if name != "before")
+            and not math.isnan(others["before"])
+            and start == begins
+            and (start < end <= self.last or start == end == self.last)
+            and 0 < slope < math.inf
+            and 1 <= others["width"] <= self.n_neurons
+            and 0 <= others["stage"] < len(self._widths)
+        )
 
     def _candidate(self, state: Arrays, name: str) -> Candidate | None:
         if f"{name}_layer" not in state:
             return None
         slope, residual = taken(state, f"{name}_numbers", 2).tolist()
-        shape = (len(self.problem.trial.outputs), np.shape(state[f"{name}_layer"])[-1])
+        n_columns = np.shape(state[f"{name}_layer"])[-1:] or (0,)
+        layer = taken(state, f"{name}_layer", len(self.problem.trial.outputs), *n_columns)
         constants = self.objective.constants.free
         free = taken(state, f"{name}_free", len(constants))
-        like = self._whole_layer
-        return Candidate(
-            slope=slope,
-            residual=residual,
-            state=State(
-                layer=like.new_tensor(taken(state, f"{name}_layer", *shape)),
-                free=dict(zip(constants, like.new_tensor(free), strict=True)),
-            ),
+        if not 2 <= len(layer.T) <= self.n_neurons + 1:
+            raise StateError(f"'{name}_layer' of the optimizer is not that of the network")
+        like = self.network.output_layer
+        values = State(
+            layer=like.new_tensor(layer),
+            free=dict(zip(constants, like.new_tensor(free), strict=True)),
         )
+        return Candidate(slope=slope, residual=residual, state=values)
 
 
 def is_better(one: Candidate, other: Candidate) -> bool:

@@ -277,6 +277,12 @@ class System:
             size=max(float(size.square().mean().sqrt()), TINY),
         )
 
+    def factors(self, i: int, equation: Equation, n_rows: int) -> Tensor:
+        """What makes the sum of the squares of a residual's rows its part of the loss, [n_rows]."""
+        site = self.sites[i]
+        weights = site.points.new_ones(n_rows) if site.row_weights is None else site.row_weights
+        return (equation.weight / n_rows * weights).sqrt()
+
     def jacobian(
         self, i: int, at: Linearised, blocks: Iterable[slice] | None = None
     ) -> Iterator[tuple[slice, Tensor]]:
@@ -297,17 +303,16 @@ class System:
                 )
             yield slice(block.start // site.run, block.stop // site.run), rows
 
-    def block_norms(self, state: State) -> Tensor:
+    def block_norms(self, state: State) -> Array:
         """The root mean square of ∂residual/∂(weight of an output), [n_residuals, n_outputs]."""
-        norms = torch.zeros(
-            sum(len(site.equations) for site in self.sites), len(self.outputs), dtype=torch.float64
-        )
-        for row, (i, _, at) in zip(norms, self.linearised(state), strict=True):
+        residuals = self.linearised(state)
+        norms = np.zeros((len(residuals), len(self.outputs)))
+        for row, (i, _, at) in zip(norms, residuals, strict=True):
             columns = self.columns(i, next(self.sites[i].blocks()))
             for field, slope in at.by_field.items():
-                k = self.outputs.index(field.unknown)
                 norm = slope.square().mean().sqrt() * columns[field.orders].square().mean().sqrt()
-                row[k] = row[k].hypot(norm)
+                k = self.outputs.index(field.unknown)
+                row[k] = math.hypot(row[k], float(norm))
         return norms
 
     def relative_residual(self, state: State) -> float:
