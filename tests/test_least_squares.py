@@ -45,6 +45,13 @@ conditions: {start: {where: t = 0, equation: u = 1}}
 reference: {exact: {u: exp(-RATE*t)}}
 """
 
+NARROW = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+equations: {string: "u_xx = where(abs(x - 0.7) < 0.004, 1, 0)"}
+conditions: {ends: {where: boundary, equation: u = 0}}
+"""
+
 LOGISTIC = """
 coordinates: {t: [0, 8]}
 unknowns: [n]
@@ -320,6 +327,7 @@ THREE = """training:
 RESUMED = {
     "windows": (with_values(DECAY, RATE=100) + PHASE, ["training.0.features=30"], (3, -2)),
     "damped steps": (LOGISTIC + PHASE, ["training.0.windows=1"], (2, 80, 90)),
+    "steep": (NARROW + PHASE, ["training.0.features=60"], (4, -3, -1)),
     "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
 }
 
@@ -367,6 +375,8 @@ SPOILED = {
     "checkpoint/optimizer/stage": [-1.0, 1.0],
     "checkpoint/optimizer/tried": [1.0, [[1.0]]],
     "checkpoint/optimizer/steps": [[1.0], np.nan, 1e9],
+    "checkpoint/optimizer/n_refined": [-1.0, 3.0],
+    "checkpoint/optimizer/neurons": [1.0, [[1.0, 2.0]]],
     "checkpoint/optimizer/whole_layer": [1.0, [[1.0]], [[1.0] * 40]],
 }
 

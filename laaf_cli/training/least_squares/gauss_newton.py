@@ -49,11 +49,12 @@ Residuals = Sequence[tuple[int, Equation, Linearised]]
 class GaussNewton:
     """Steps of one system; rows are divided by the sizes of their terms, columns by the outputs'.
 
-    goal: the norm of relative residuals below which slow progress ends it.
+    goal: the norm of relative residuals below which slow progress ends it. has_steep: whether some
+    neurons are far steeper than others.
     """
 
-    def __init__(self, system: System, state: State, goal: float) -> None:
-        self.system, self.goal = system, goal
+    def __init__(self, system: System, state: State, goal: float, *, has_steep: bool) -> None:
+        self.system, self.goal, self.has_steep = system, goal, has_steep
         self.steps = 0
         self.put(state)
 
@@ -79,7 +80,7 @@ class GaussNewton:
         solved: dict[float, Tensor] = {}
         for used, share in TRIALS:
             if used not in solved:
-                solved[used] = triangle.solve(used)
+                solved[used] = triangle.solve(used, equal=self.has_steep)
             state = self.state.moved(share * solved[used], self.scales)
             after = _norm(self.system, self.system.residuals(state), sizes)
             if after < now and (best is None or after < best[0]):

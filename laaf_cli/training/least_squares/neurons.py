@@ -1,12 +1,20 @@
-"""Hidden neurons in random directions through random points, with slopes of one scale."""
+"""Hidden neurons through points of the domain: in random directions with slopes of one scale, and
+steeper ones across what is steep.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from torch import Tensor
 
+from laaf_cli.arrays import Array
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain
+from laaf_cli.training.least_squares.spots import Spots
 
 SPREAD = (0.2, 1.2)
 """The slopes of neurons, as shares of their scale."""
@@ -15,40 +23,105 @@ N_SEEN = 1000
 """Points at which the range of what the last hidden layer sees is measured."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Neurons:
+    """σ(W z + b) of what a layer sees: W [n, width], b [n], and the slope [n] of each."""
+
+    weight: Tensor
+    bias: Tensor
+    slopes: Tensor
+
+    def table(self) -> Array:
+        """All of it, [n, width + 2], as a checkpoint keeps it."""
+        columns = [self.weight, self.bias[:, None], self.slopes[:, None]]
+        return np.asarray(torch.cat(columns, 1).cpu().numpy())
+
+    @classmethod
+    def of_table(cls, table: Tensor) -> Neurons:
+        """What `table` gave."""
+        return cls(weight=table[:, :-2], bias=table[:, -2], slopes=table[:, -1])
+
+
 @torch.no_grad()
-def draw_neurons(
-    network: Mlp, domain: Domain, slope: float, n_kept: int, random: np.random.Generator
-) -> None:
-    """Draws the neurons of the last hidden layer anew, but for the first n_kept.
+def drawn(
+    network: Mlp,
+    domain: Domain,
+    slope: float,
+    n: int,
+    spots: Spots | None,
+    random: np.random.Generator,
+) -> Neurons:
+    """So many neurons for the last hidden layer.
 
     Each is σ(s d·(z − z₀)): z what the layer sees of a point, scaled to its range; d a random unit
-    vector; z₀ that of a random point; s the slope times a number of SPREAD. Slopes of the network
-    hold s where they can: of each neuron, or of the layer.
+    vector; z₀ that of a random point; s the slope times a number of SPREAD. Where there are spots,
+    every other one goes through one of them, and is as steep there across it.
     """
     layer = network.n_hidden - 1
-    weight, bias = network.weights[layer], network.biases[layer]
-    n = len(bias) - n_kept
-    device = network.device
+    width = network.weights[layer].shape[1]
 
-    def seen(n_points: int) -> torch.Tensor:
+    def seen(points: Tensor) -> Tensor:
+        return network.after_hidden(network.scaled(points), layer)
+
+    def at(n_points: int) -> Tensor:
         points = domain.from_unit(random.random((n_points, domain.dimension)))
-        return network.after_hidden(network.scaled(torch.tensor(points, device=device)), layer)
+        return torch.tensor(points, device=network.device)
 
-    directions = torch.tensor(random.standard_normal((n, weight.shape[1])), device=device)
+    directions = torch.tensor(random.standard_normal((n, width)), device=network.device)
     directions /= directions.norm(dim=1, keepdim=True)
-    shares = torch.tensor(random.uniform(*SPREAD, n), device=device)
-    through, many = seen(n), seen(N_SEEN)
+    slopes = slope * torch.tensor(random.uniform(*SPREAD, n), device=network.device)
+    through, many = seen(at(n)), seen(at(N_SEEN))
     half_range = (many.amax(0) - many.amin(0)).clamp(min=1e-6) / 2
+    weight = slopes[:, None] * directions / half_range
+    if spots is not None:
+        own = spots.part(0, len(weight[1::2]))
+        points = torch.tensor(own.points, device=network.device)
+        signs = random.choice([-1.0, 1.0], len(own)) * random.uniform(*SPREAD, len(own))
+        steep = torch.tensor(signs * (own.steepness - slope).clip(min=0), device=network.device)
+        normals = torch.tensor(own.normals, device=network.device)
+        across = _across(seen, points, normals, domain)
+        is_any = ~normals.any(1, keepdim=True)
+        across = torch.where(is_any, directions[1::2] / half_range, across)
+        weight[1::2] += steep[:, None] * across
+        slopes[1::2] += steep.abs()
+        through[1::2] = seen(points)
+    return Neurons(weight=weight, bias=-(weight * through).sum(1), slopes=slopes)
+
+
+def _across(
+    seen: Callable[[Tensor], Tensor], points: Tensor, normals: Tensor, domain: Domain
+) -> Tensor:
+    """The shortest w [n, width] with ∂(w·z)/∂x = the normals, x scaled to [−1, 1]."""
+    half_range = points.new_tensor(
+        [(upper - lower) / 2 for lower, upper in zip(domain.lower, domain.upper, strict=True)]
+    )
+    with torch.enable_grad():
+        at = points.clone().requires_grad_()
+        z = seen(at)
+        rates = [torch.autograd.grad(each.sum(), at, retain_graph=True)[0] for each in z.T]
+    inverse = torch.linalg.pinv(torch.stack(rates, 1) * half_range, rtol=1e-6)
+    return (normals[:, None, :] @ inverse)[:, 0]
+
+
+@torch.no_grad()
+def put_neurons(network: Mlp, neurons: Neurons, slope: float, n_kept: int) -> None:
+    """Puts neurons into the last hidden layer, behind the first n_kept.
+
+    Slopes of the network hold those of the neurons where they can: of each neuron, or, as a scale,
+    of the layer.
+    """
+    layer = network.n_hidden - 1
     kind, slopes = network.slopes.kind, network.slopes
     is_own = kind.is_adaptive and not slopes.absorbed and not (kind.is_shared and layer > 0)
+    scale: Tensor | float
     if is_own and kind.per_neuron:
-        slopes.values[layer][n_kept:] = slope * shares / slopes.factor
-        rates = torch.ones_like(shares)
+        slopes.values[layer][n_kept:] = neurons.slopes / slopes.factor
+        scale = neurons.slopes
     elif is_own and not n_kept:
         slopes.values[0 if kind.is_shared else layer].fill_(slope / slopes.factor)
-        rates = shares
+        scale = slope
     else:
         multiplier = slopes.multiplier(layer)
-        rates = slope * shares / (1.0 if multiplier is None else float(multiplier))
-    weight[n_kept:] = rates[:, None] * directions / half_range
-    bias[n_kept:] = -(weight[n_kept:] * through).sum(1)
+        scale = 1.0 if multiplier is None else float(multiplier)
+    network.weights[layer][n_kept:] = (neurons.weight.T / scale).T
+    network.biases[layer][n_kept:] = neurons.bias / scale

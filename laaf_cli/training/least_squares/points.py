@@ -79,10 +79,12 @@ def sites(
     interior: int,
     random: np.random.Generator,
     device: torch.device,
+    near: Array,
 ) -> list[Site]:
     """The points of every term in a window.
 
     given: by term, for those whose points are not drawn. interior: how many for the equations.
+    near: points [n, d] that these are given besides.
     """
     domain, dimension = window.domain, window.domain.dimension
     axis = domain.time_axis
@@ -98,6 +100,8 @@ def sites(
             n = interior if term.kind == "equation" else ON_FACES.get(dimension, 500)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
             points = given[term.name] if region is None else region.draw(domain, random)
+            if term.kind == "equation" and len(near):
+                points = PointSet(points=np.concatenate([points.points, near]))
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)
     inside = replace(problem, domain=domain)

@@ -13,8 +13,8 @@ from torch import Tensor
 from laaf_cli.arrays import Array
 from laaf_cli.derivatives.features import features
 from laaf_cli.seeds import random_stream
-from laaf_cli.training.least_squares.gauss_newton import GaussNewton, first_guess
-from laaf_cli.training.least_squares.neurons import draw_neurons
+from laaf_cli.training.least_squares.gauss_newton import FINEST, GaussNewton, first_guess
+from laaf_cli.training.least_squares.neurons import Neurons, drawn, put_neurons
 from laaf_cli.training.least_squares.points import (
     Window,
     between,
@@ -23,7 +23,9 @@ from laaf_cli.training.least_squares.points import (
     has_windows,
     sites,
 )
+from laaf_cli.training.least_squares.spots import Spots, at_breaks, of_solution
 from laaf_cli.training.least_squares.system import State, System
+from laaf_cli.training.least_squares.triangle import Triangle
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.phases import TrainingPhase
 from laaf_cli.training.state import Arrays, StateError, taken
@@ -47,6 +49,9 @@ MAX_HALVINGS, MAX_FUTILE, BETTER = 30, 3, 0.3
 
 MUCH = 0.5
 
+MAX_REFINED = 2
+"""How often neurons go where the solution so far is steep."""
+
 UNSOLVED = 0.5
 """A relative residual that says that nothing is solved."""
 
@@ -61,6 +66,7 @@ NUMBERS = (
     "n_futile",
     "n_halvings",
     "stage",
+    "n_refined",
     "is_finished",
 )
 """What a checkpoint keeps of the search besides arrays."""
@@ -68,11 +74,14 @@ NUMBERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """Slopes that were tried in a window, the relative residual at fresh points, the solution."""
+    """Neurons that were tried in a window, their slopes, the relative residual at fresh points, the
+    solution.
+    """
 
     slope: float
     residual: float
     state: State
+    neurons: Neurons | None
 
     def arrays(self) -> dict[str, Array]:
         """What a checkpoint keeps of it."""
@@ -80,6 +89,7 @@ class Candidate:
             "numbers": np.array([self.slope, self.residual]),
             "layer": self.state.layer.cpu().numpy(),
             "free": np.array([float(value) for value in self.state.free.values()]),
+            **({} if self.neurons is None else {"neurons": self.neurons.table()}),
         }
 
 
@@ -122,6 +132,9 @@ class LeastSquares(Stepper):
         self.whole: Candidate | None = None
         self.floors: dict[str, float] = {}
         self.worst, self.n_futile, self.n_halvings, self.before = 0.0, 0, 0, math.inf
+        self.n_refined = 0
+        self.neurons: Neurons | None = None
+        self.spots: Spots | None = None
         self.solver: GaussNewton | None = None
         self.held: System | None = None
 
@@ -171,36 +184,84 @@ class LeastSquares(Stepper):
     def _begin(self) -> None:
         """Draws the neurons and finds the first guess, or keeps what was trained before."""
         window = self._window
-        self._draw(window)
-        layer = torch.zeros_like(self._state().layer)
-        if self.kept is not None:
-            layer[:, : self.n_kept], layer[:, -1] = self.kept[:, :-1], self.kept[:, -1]
-        start = State(layer=layer, free=self.objective.constants.at_start())
-        self.solver = self._solver(window, start)
-        if self.kept is None:
-            self.solver.put(first_guess(self.solver.system, start))
+        self._cut(window)
+        if self.n_refined:
+            assert self.best is not None  # noqa: S101 - it is what is refined
+            start = self._refined(window, self.best)
+            self.solver = self._solver(window, start)
+        else:
+            self.spots = at_breaks(
+                self.problem, window.domain, self._n_spots, self._random("spots")
+            )
+            self._draw(window)
+            layer = torch.zeros_like(self._state().layer)
+            if self.kept is not None:
+                layer[:, : self.n_kept], layer[:, -1] = self.kept[:, :-1], self.kept[:, -1]
+            start = State(layer=layer, free=self.objective.constants.at_start())
+            self.solver = self._solver(window, start)
+            if self.kept is None:
+                self.solver.put(first_guess(self.solver.system, start))
         self._show(self.solver.state)
 
-    def _draw(self, window: Window) -> None:
+    def _refined(self, window: Window, best: Candidate) -> State:
+        """Draws neurons where a candidate is steep, and gives the state nearest to it."""
+        domain = window.domain
+        self._settle(best)
+        random = self._random(f"refined {self.n_refined}")
+        self.spots = of_solution(self.network, domain, self._n_spots, random)
+        breaks = at_breaks(self.problem, domain, self._n_spots, random)
+        if breaks is not None:
+            self.spots = self.spots.mixed(breaks, random)
+        points = np.concatenate(
+            [domain.from_unit(random.random(self.spots.points.shape)), self.spots.points]
+        )
+        at, zero = torch.tensor(points, device=self.network.device), (0,) * domain.dimension
+        values = features(self.network, at, [zero])[zero] @ self.network.output_layer.T
+        self._draw(window)
+        columns = features(self.network, at, [zero])[zero]
+        rows = []
+        for column in values.T:
+            triangle = Triangle(columns.shape[1])
+            triangle.add(columns, column)
+            rows.append(triangle.solve(FINEST, equal=True))
+        return State(layer=torch.stack(rows), free=best.state.free)
+
+    def _cut(self, window: Window) -> None:
+        """Makes the network that of a window."""
         axis = window.domain.time_axis
-        if axis is not None and self.windows != 1 and (self.start, self.end) != self.cut:
-            if (self.start, self.end) == (self.first, self.last):
-                self.network.use_whole(axis, self.start, self.end)
-            else:
-                self.network.use_window(axis, self.start, self.end)
-            self.cut = (self.start, self.end)
-            self.objective.renew()
+        if axis is None or self.windows == 1 or (self.start, self.end) == self.cut:
+            return
+        if (self.start, self.end) == (self.first, self.last):
+            self.network.use_whole(axis, self.start, self.end)
+        else:
+            self.network.use_window(axis, self.start, self.end)
+        self.cut = (self.start, self.end)
+        self.objective.renew()
+
+    def _draw(self, window: Window) -> None:
         if self.draws:
-            random = self._random("neurons")
-            draw_neurons(self.network, window.domain, self.slope, self.n_kept, random)
+            n, random = self.n_neurons - self.n_kept, self._random("neurons")
+            self.neurons = drawn(self.network, window.domain, self.slope, n, self.spots, random)
+            put_neurons(self.network, self.neurons, self.slope, self.n_kept)
 
     def _solver(self, window: Window, state: State) -> GaussNewton:
         random = self._random("points")
         systems = []
         whole = self._n_points
+        first = self.n_neurons
         for interior in (whole, max(1, whole // 2)):
+            near = window.domain.from_unit(np.zeros((0, window.domain.dimension)))
+            if self.spots is not None:
+                near = self.spots.points[first : first + interior // 2]
+                first += len(near)
             rows = sites(
-                self.problem, window, self.objective.points, interior, random, self.network.device
+                self.problem,
+                window,
+                self.objective.points,
+                interior - len(near),
+                random,
+                self.network.device,
+                near,
             )
             inner = window.domain.from_unit(
                 self._random("inner").random((N_INNER, window.domain.dimension))
@@ -219,7 +280,13 @@ class LeastSquares(Stepper):
                 )
             )
         self.held = systems[1]
-        return GaussNewton(systems[0], state, self.goal)
+        return GaussNewton(systems[0], state, self.goal, has_steep=self.spots is not None)
+
+    @property
+    def _n_spots(self) -> int:
+        """Those of neurons, and of points to solve and to judge at."""
+        whole = self.interior or default_points(self.problem, self.n_neurons)
+        return self.n_neurons + whole
 
     @property
     def n_neurons(self) -> int:
@@ -264,12 +331,17 @@ class LeastSquares(Stepper):
         assert self.solver is not None  # noqa: S101 - it has just ended
         assert self.held is not None  # noqa: S101 - made with it
         residual = self.held.relative_residual(self.solver.state)
-        found = Candidate(slope=self.slope, residual=residual, state=self.solver.state)
+        found = Candidate(
+            slope=self.slope, residual=residual, state=self.solver.state, neurons=self.neurons
+        )
         self.solver = None
         self.tried[self.slope] = residual
-        if self.best is None or is_better(found, self.best):
+        before = math.inf if self.best is None else self.best.residual
+        if self.best is None or (
+            residual < before if self.n_refined else is_better(found, self.best)
+        ):
             self.best = found
-        can_scan = self.draws and not self.network.past and self.stage == 0
+        can_scan = self.draws and not self.network.past and self.stage == 0 and not self.n_refined
         is_hopeless = self.windows is None and len(self.tried) > 1 and self.best.residual > UNSOLVED
         slope = next_slope(self.tried, self.goal) if can_scan and not is_hopeless else None
         if slope is not None:
@@ -279,7 +351,14 @@ class LeastSquares(Stepper):
         if self.stage + 1 < len(self._widths) and not is_hopeless and not is_solved:
             self._use_more(self.best)
             return
-        if self.windows == 1 or (self.whole is None and self.windows is None):
+        is_whole = self.windows == 1 or (self.whole is None and self.windows is None)
+        can_refine = self.draws and is_whole and not is_hopeless and self.best.residual > self.goal
+        is_futile = self.n_refined > 0 and found is not self.best
+        if can_refine and self.n_refined < MAX_REFINED and not is_futile:
+            self.n_refined += 1
+            return
+        self.n_refined = 0
+        if is_whole:
             self._judge_whole(self.best)
         else:
             self._judge_window(self.best)
@@ -372,7 +451,9 @@ class LeastSquares(Stepper):
     def _settle(self, chosen: Candidate) -> None:
         """Gives the network the neurons and the output layer of a candidate of this window."""
         self.slope = chosen.slope
-        self._draw(self._window)
+        self._cut(self._window)
+        if chosen.neurons is not None:
+            put_neurons(self.network, chosen.neurons, self.slope, self.n_kept)
         self._show(chosen.state)
 
     def state(self) -> Arrays:
@@ -386,6 +467,8 @@ class LeastSquares(Stepper):
             "cut": np.array(self.cut),
             "steps": np.array(-1.0 if self.solver is None else self.solver.steps),
             **({} if self.kept is None else {"kept": self.kept.cpu().numpy()}),
+            **({} if self.neurons is None else {"neurons": self.neurons.table()}),
+            **({} if self.spots is None else {"spots": self.spots.table()}),
             **{
                 f"{name}_{key}": value
                 for name, each in candidates.items()
@@ -411,6 +494,10 @@ class LeastSquares(Stepper):
         self.best, self.whole = self._candidate(state, "best"), self._candidate(state, "whole")
         if self.kept is not None:
             self.kept = self.kept.new_tensor(taken(state, "kept", *self.kept.shape))
+        self.neurons = self._neurons_of(state, "neurons")
+        if "spots" in state:
+            width = 2 * self.problem.domain.dimension + 1
+            self.spots = Spots.of_table(taken(state, "spots", self._n_spots, width))
         if steps >= 0:
             self.solver = self._solver(self._window, self._state())
             self.solver.steps = int(steps)
@@ -427,6 +514,7 @@ class LeastSquares(Stepper):
             and 0 < slope < math.inf
             and 1 <= others["width"] <= self.n_neurons
             and 0 <= others["stage"] < len(self._widths)
+            and 0 <= others["n_refined"] <= MAX_REFINED
         )
 
     def _candidate(self, state: Arrays, name: str) -> Candidate | None:
@@ -444,7 +532,15 @@ class LeastSquares(Stepper):
             layer=like.new_tensor(layer),
             free=dict(zip(constants, like.new_tensor(free), strict=True)),
         )
-        return Candidate(slope=slope, residual=residual, state=values)
+        neurons = self._neurons_of(state, f"{name}_neurons")
+        return Candidate(slope=slope, residual=residual, state=values, neurons=neurons)
+
+    def _neurons_of(self, state: Arrays, name: str) -> Neurons | None:
+        if name not in state:
+            return None
+        weight = self.network.weights[-2]
+        shape = (self.n_neurons - self.n_kept, weight.shape[1] + 2)
+        return Neurons.of_table(weight.detach().new_tensor(taken(state, name, *shape)))
 
 
 def is_better(one: Candidate, other: Candidate) -> bool:

@@ -27,10 +27,17 @@ class Triangle:
             stacked = torch.linalg.qr(stacked, mode="r").R
         self.rows, self.n_rows = [stacked], len(stacked)
 
-    def solve(self, damping: float) -> Tensor:
-        """argmin ‖A x − b‖² + λ²‖x‖², λ = damping · ‖A‖, as [n]."""
+    def solve(self, damping: float, *, equal: bool = False) -> Tensor:
+        """argmin ‖A x − b‖² + λ²‖D x‖², λ = damping · ‖A D⁻¹‖, as [n].
+
+        equal: whether D holds the norms of the columns, so that the steep ones cost no more than
+        the others; 1 otherwise.
+        """
         self._reduce()
-        stacked = self.rows[0]
+        stacked = self.rows[0].clone()
+        norms = stacked[:, : self.n].norm(dim=0) if equal else stacked.new_ones(self.n)
+        norms[norms == 0] = 1.0
+        stacked[:, : self.n] /= norms
         size = float(stacked[:, : self.n].norm()) or 1.0
         tail = (
             damping
@@ -38,6 +45,7 @@ class Triangle:
             * torch.eye(self.n, self.n + 1, dtype=stacked.dtype, device=stacked.device)
         )
         r = torch.linalg.qr(torch.cat([stacked, tail]), mode="r").R
-        return torch.linalg.solve_triangular(
+        solved = torch.linalg.solve_triangular(
             r[: self.n, : self.n], r[: self.n, self.n :], upper=True
-        )[:, 0]
+        )
+        return solved[:, 0] / norms

@@ -1,0 +1,214 @@
+"""Where a solution is steep: at the breaks of formulas, and where the one found so far says so.
+
+Steepness is the inverse of a length in the coordinates scaled to [−1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from laaf_cli.arrays import Array
+from laaf_cli.derivatives.features import features
+from laaf_cli.expression import (
+    NUMPY,
+    Call,
+    Field,
+    Node,
+    Number,
+    Symbol,
+    branch_breaks,
+    evaluate,
+    fields,
+    substitute,
+    switches,
+    symbols,
+)
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.problem import Domain, Problem, Region
+
+NEAREST = 1e-4
+"""The least distance from a break, of half the domain; the greatest is half the domain."""
+
+N_LINES = 64
+"""Along which breaks that are no planes are looked for, for each coordinate."""
+
+N_CANDIDATES, AT_A_TIME = 8000, 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spots:
+    """Points [n, d], unit normals [n, d] of what is steep there, 0 for any direction, and the
+    steepness [n].
+    """
+
+    points: Array
+    normals: Array
+    steepness: Array
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def table(self) -> Array:
+        """All of it, [n, 2 d + 1], as a checkpoint keeps it."""
+        return np.concatenate([self.points, self.normals, self.steepness[:, None]], 1)
+
+    @classmethod
+    def of_table(cls, table: Array) -> Spots:
+        """What `table` gave."""
+        d = table.shape[1] // 2
+        return cls(points=table[:, :d], normals=table[:, d : 2 * d], steepness=table[:, -1])
+
+    def part(self, start: int, stop: int) -> Spots:
+        """Those of a range."""
+        return Spots(
+            points=self.points[start:stop],
+            normals=self.normals[start:stop],
+            steepness=self.steepness[start:stop],
+        )
+
+    def mixed(self, other: Spots, random: np.random.Generator) -> Spots:
+        """Of each pair of spots one or the other."""
+        takes = random.random(len(self)) < 0.5
+        return Spots(
+            points=np.where(takes[:, None], self.points, other.points),
+            normals=np.where(takes[:, None], self.normals, other.normals),
+            steepness=np.where(takes, self.steepness, other.steepness),
+        )
+
+
+def at_breaks(
+    problem: Problem, domain: Domain, n: int, random: np.random.Generator
+) -> Spots | None:
+    """Spots at all distances from where formulas of the coordinates change from one branch to
+    another; None where they do not.
+    """
+    found = [
+        place
+        for term in problem.trained_terms
+        for tree in term.residuals
+        for switch in switches(tree)
+        for place in _places(switch, term.region, domain, random)
+    ]
+    if not found:
+        return None
+    chosen = random.integers(len(found), size=n)
+    draws = [found[i] for i in chosen]
+    centers = np.array([point for point, *_ in draws])
+    normals = np.array([normal for _, normal, _ in draws])
+    free = np.array([is_free for *_, is_free in draws])
+    # A plane is met at every value of the other coordinates.
+    centers = np.where(free, domain.from_unit(random.random(centers.shape)), centers)
+    distances = np.exp(random.uniform(np.log(NEAREST), 0.0, n))
+    directions = random.standard_normal(normals.shape)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    is_any = ~normals.any(1, keepdims=True)
+    directions = np.where(is_any, directions, normals * random.choice([-1.0, 1.0], (n, 1)))
+    points = centers + distances[:, None] * directions * _half_range(domain)
+    return Spots(
+        points=np.clip(points, domain.lower, domain.upper), normals=normals, steepness=1 / distances
+    )
+
+
+def _half_range(domain: Domain) -> Array:
+    return (np.array(domain.upper) - np.array(domain.lower)) / 2
+
+
+def _places(
+    switch: Node, region: Region, domain: Domain, random: np.random.Generator
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Points at which a switch is turned in a region, the normal there, and the coordinates along
+    which the turn goes on through the whole domain.
+    """
+    names = symbols(switch)
+    if fields(switch) or not names or not names <= set(domain.coordinates) or region.is_observed:
+        return
+    is_plane = len(names) == 1
+    drawn = region.with_points(1 if is_plane else N_LINES, "uniform")
+    if drawn is None:
+        return
+    for axis, name in enumerate(domain.coordinates):
+        if name not in names:
+            continue
+        lower, upper = domain.lower[axis], domain.upper[axis]
+        for start in drawn.draw(domain, random).points:
+            if region.is_at_bounds and start[axis] in (lower, upper):
+                continue
+            others: dict[Field | Symbol, Node] = {
+                Symbol(other): Number(float(value))
+                for other, value in zip(domain.coordinates, start, strict=True)
+                if other != name
+            }
+            for value in branch_breaks([substitute(switch, others)], name, lower, upper):
+                point = start.copy()
+                point[axis] = value
+                normal = np.zeros(domain.dimension)
+                if not region.is_at_bounds:
+                    normal = _normal(switch, point, axis, domain)
+                free = is_plane & (start != domain.lower) & (start != domain.upper)
+                free[axis] = False
+                yield point, normal, free
+
+
+def _normal(switch: Node, point: Array, axis: int, domain: Domain) -> Array:
+    """The unit normal of the surface on which the sides of a comparison are equal."""
+    normal = np.eye(domain.dimension)[axis]
+    if isinstance(switch, Call) and len(switch.arguments) == 2:
+        difference = Call("-", switch.arguments)
+        step = 1e-4 * np.diag(_half_range(domain))
+        columns = dict(
+            zip(domain.coordinates, np.concatenate([point + step, point - step]).T, strict=True)
+        )
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(evaluate(difference, columns, {}, NUMPY), 2 * domain.dimension)
+        slope = values[: domain.dimension] - values[domain.dimension :]
+        size = np.linalg.norm(slope)
+        if 0 < size < np.inf:
+            return np.asarray(slope / size)
+    return normal
+
+
+@torch.no_grad()
+def of_solution(network: Mlp, domain: Domain, n: int, random: np.random.Generator) -> Spots:
+    """Spots of what a network holds: more of them where it is steep.
+
+    The steepness of a function with the amplitude A is |∇u|/A or √(‖∇∇u‖/A), whichever is greater.
+    """
+    d = domain.dimension
+    unit = [tuple(int(i == axis) for i in range(d)) for axis in range(d)]
+    second = [tuple(np.add(one, other)) for one in unit for other in unit]
+    points = domain.from_unit(random.random((N_CANDIDATES, d)))
+    half_range = torch.tensor(_half_range(domain), device=network.device)
+    steepness = torch.zeros(N_CANDIDATES, dtype=torch.float64, device=network.device)
+    normals = steepness.new_zeros(N_CANDIDATES, d)
+    values = [
+        {orders: columns @ network.output_layer.T for orders, columns in found.items()}
+        for block in torch.split(torch.tensor(points, device=network.device), AT_A_TIME)
+        for found in [features(network, block, [(0,) * d, *unit, *second])]
+    ]
+    whole = {orders: torch.cat([each[orders] for each in values]) for orders in values[0]}
+    for k in range(len(network.output_layer)):
+        u = whole[(0,) * d][:, k]
+        amplitude = ((u.max() - u.min()) / 2).clamp(min=1e-300)
+        gradient = torch.stack([whole[orders][:, k] for orders in unit], 1) * half_range / amplitude
+        curvature = torch.stack([whole[orders][:, k] for orders in second], 1).view(-1, d, d)
+        curvature = curvature * half_range[:, None] * half_range / amplitude
+        here = torch.maximum(gradient.norm(dim=1), curvature.flatten(1).norm(dim=1).sqrt())
+        here = here.nan_to_num(0.0, 0.0)
+        both = (
+            curvature @ curvature
+            + (here**2)[:, None, None] * gradient[:, :, None] * (gradient[:, None, :])
+        )
+        axes = torch.linalg.eigh(both.nan_to_num(0.0, 0.0, 0.0)).eigenvectors[:, :, -1]
+        is_steeper = here > steepness
+        normals = torch.where(is_steeper[:, None], axes, normals)
+        steepness = torch.where(is_steeper, here, steepness)
+    seen = steepness.cpu().numpy()
+    shares = seen / seen.sum() if seen.sum() > 0 else None
+    chosen = random.choice(N_CANDIDATES, n, p=shares)
+    return Spots(
+        points=points[chosen], normals=normals.cpu().numpy()[chosen], steepness=seen[chosen]
+    )

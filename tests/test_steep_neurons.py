@@ -1,0 +1,162 @@
+"""Neurons and points where a solution is steep: at breaks of formulas, and where a solution says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import plan_of
+
+from laaf_cli.network.inputs import Period
+from laaf_cli.network.mlp import Mlp
+from laaf_cli.problem import Domain
+from laaf_cli.runs.train import execute
+from laaf_cli.training.least_squares.neurons import drawn
+from laaf_cli.training.least_squares.spots import NEAREST, Spots, at_breaks, of_solution
+
+PLANE = """
+coordinates: {x: [CENTER - HALF, CENTER + HALF], y: [0, 3]}
+unknowns: [u]
+equations: {poisson: "u_xx + u_yy = FORMULA"}
+conditions: {sides: {where: boundary, equation: u = 0}}
+training: [{optimizer: least-squares}]
+"""
+
+NARROW = """
+coordinates: {x: [0, LENGTH]}
+unknowns: [u]
+equations: {string: "u_xx = where(abs(x - 0.7*LENGTH) < 0.004*LENGTH, SIZE/(0.008*LENGTH**2), 0)"}
+conditions: {left: {where: x = 0, equation: u = 0}, right: {where: x = LENGTH, equation: u = 0}}
+network: {hidden: [150]}
+training: [{optimizer: least-squares}]
+"""
+
+QUENCH = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [T]
+equations: {heat: T_t = 0.2*T_xx}
+conditions:
+  start: {where: t = 0, equation: T = 1}
+  insulated: {where: x = 0, equation: T_x = 0}
+  cooled: {where: x = 1, equation: T_x + 4*T = 0}
+network: {hidden: [300]}
+evaluation: {grid: {x: 41, t: 41}}
+training: [{optimizer: least-squares, windows: 1}]
+"""
+
+
+def with_values(text: str, **values: object) -> str:
+    for name, value in values.items():
+        text = text.replace(name, f"({value})" if isinstance(value, str) else str(value))
+    return text
+
+
+def spots_of(formula: str, center: float = 0.0, half: float = 1.0) -> tuple[Domain, Spots | None]:
+    text = PLANE.replace("CENTER - HALF", str(center - half))
+    text = text.replace("CENTER + HALF", str(center + half)).replace("FORMULA", formula)
+    problem = plan_of(text).problem
+    found = at_breaks(problem, problem.domain, 2000, np.random.default_rng(0))
+    return problem.domain, found
+
+
+@pytest.mark.parametrize(("center", "half"), [(0.0, 1.0), (1000.0, 0.01)])
+def test_spots_lie_at_all_distances_on_both_sides_of_a_plane(center: float, half: float) -> None:
+    _, spots = spots_of(f"where(x < {center + half / 4}, 1, 2)", center, half)
+    assert spots is not None
+    offset = (spots.points[:, 0] - center - half / 4) / half
+    is_inside = np.abs(spots.points[:, 0] - center) < 0.999 * half
+    distance = np.abs(offset)[is_inside]
+    np.testing.assert_allclose(distance, 1 / spots.steepness[is_inside], rtol=1e-3)
+    assert distance.min() < 2 * NEAREST
+    assert 0.3 < np.mean(offset > 0) < 0.7
+    assert np.quantile(distance, [0.25, 0.75]).tolist() == pytest.approx([1e-3, 1e-1], rel=0.6)
+    np.testing.assert_allclose(np.abs(spots.normals[:, 0]), 1.0)
+    assert np.std(spots.points[:, 1]) > 0.7
+
+
+def test_breaks_that_are_no_planes_have_normals() -> None:
+    """Both coordinates scaled to [-1, 1]: x**2 + (1.5 z)**2 = 0.25."""
+    domain, spots = spots_of("where(x**2 + (y - 1.5)**2 < 0.25, 1, 0)")
+    assert spots is not None
+    scaled = (spots.points - [0, 1.5]) / [1, 1.5]
+    near = 1 / spots.steepness < 1e-2
+    np.testing.assert_allclose((scaled[near] ** 2 @ [1, 2.25]) ** 0.5, 0.5, atol=2e-2)
+    outward = scaled[near] * [1, 2.25]
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.abs((outward * spots.normals[near]).sum(1)), 1, atol=5e-3)
+    assert domain.dimension == 2
+
+
+def test_formulas_without_branches_have_no_spots() -> None:
+    assert spots_of("sin(x)*y")[1] is None
+
+
+def test_a_kink_of_initial_values_has_spots_around_it() -> None:
+    text = QUENCH.replace("equation: T = 1}", "equation: 'T = abs(x - 0.3)'}")
+    problem = plan_of(text).problem
+    spots = at_breaks(problem, problem.domain, 500, np.random.default_rng(0))
+    assert spots is not None
+    distance = np.linalg.norm((spots.points - [0.3, 0.0]) * 2, axis=1)
+    assert (distance < 1.01 / spots.steepness).all()
+    assert not spots.normals.any()
+    assert 0.2 < np.mean(spots.points[:, 1] > 0) < 0.8
+
+
+def network_of(depth: int, periods: dict[int, Period] | None = None) -> Mlp:
+    return Mlp(
+        2, [9] * depth, 1, kind="fixed", bounds=((0.0, -1.0), (3.0, 4.0)), periods=periods,
+        random=np.random.default_rng(1), dtype=torch.float64,
+    )  # fmt: skip
+
+
+def test_spots_of_a_front() -> None:
+    """u = tanh(30 (z₁ + z₂)/√2), of scaled coordinates: A = 1, max |∇u| = 30."""
+    network, domain = network_of(1), Domain(coordinates=("x", "y"), lower=(0, -1), upper=(3, 4))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.weights[0][0] = 30 / 2**0.5
+        network.weights[1][0, 0] = 1.0
+    spots = of_solution(network, domain, 1000, np.random.default_rng(0))
+    z = (spots.points - [1.5, 1.5]) / [1.5, 2.5]
+    assert 28 < spots.steepness.max() < 31
+    assert np.mean(np.abs(z.sum(1)) < 0.15) > 0.8
+    steep = spots.steepness > 5
+    np.testing.assert_allclose(np.abs(spots.normals[steep].sum(1)), 2**0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("periods", [None, {0: Period(0.0, 3.0, 2)}])
+def test_steep_neurons_stand_across_their_spots(
+    depth: int, periods: dict[int, Period] | None
+) -> None:
+    network, domain = (
+        network_of(depth, periods),
+        Domain(coordinates=("x", "y"), lower=(0, -1), upper=(3, 4)),
+    )
+    random = np.random.default_rng(0)
+    points = domain.from_unit(random.random((40, 2)))
+    normals = np.tile([0.6, -0.8], (40, 1))
+    spots = Spots(points=points, normals=normals, steepness=np.full(40, 1e6))
+    found = drawn(network, domain, 2.0, 80, spots, random)
+    at = torch.tensor(points, requires_grad=True)
+    z = network.after_hidden(network.scaled(at), depth - 1)
+    arguments = (found.weight[1::2] * z).sum(1) + found.bias[1::2]
+    torch.testing.assert_close(arguments, torch.zeros_like(arguments), atol=1e-6, rtol=0)
+    (slope,) = torch.autograd.grad(arguments.sum(), at)
+    slope = slope.numpy() * [1.5, 2.5]
+    across = (slope * normals).sum(1)
+    assert (np.abs(across) > 1e5).all()
+    assert (np.abs(slope @ [0.8, 0.6]) < 1e-3 * np.abs(across)).all()
+
+
+@pytest.mark.parametrize(("length", "size"), [(1, 1), (5000, 1e-3)])
+def test_a_narrow_load(length: float, size: float) -> None:
+    run = execute(plan_of(with_values(NARROW, LENGTH=length, SIZE=size)))
+    assert run.summary.error < 5e-3
+
+
+def test_data_that_disagree_in_a_corner() -> None:
+    """The flux that is asked for at x = 1 is not that of the start: T_xx is infinite there."""
+    run = execute(plan_of(QUENCH))
+    assert run.summary.error < 1e-2
