@@ -211,6 +211,7 @@ _SHORT_FORMS = {
     "_reference": "name, or {}",
     "_balance": "name, or {}",
     "_harmonics": "`true` or {}",
+    "_forms": "`auto` or {}",
 }
 
 
