@@ -557,6 +557,12 @@ def test_options_of_an_equation_go_with_one(laaf: Laaf, command: str) -> None:
     )
 
 
+def test_an_equation_that_begins_with_a_minus_sign(laaf: Laaf) -> None:
+    done = laaf("check", "-q", "--on", "x=0..1", "--with", "u(boundary) = 0", "--", "-u_xx = 1")
+    assert done.code == 0, done.err
+    assert "-u_xx = 1" in done.out
+
+
 def test_messages_name_options(laaf: Laaf) -> None:
     done = laaf("check", "u_t = nu*u_xx", "--on", ON, "--with", "u(t=0) = 0")
     assert done.code == ExitCode.SPEC
