@@ -61,6 +61,7 @@ from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.slope_kinds import NLAAF
 from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
+from laaf_cli.problem.one_line import keys_of_line, typed
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.references import AUTO, NO_REFERENCE, REFERENCES
@@ -211,6 +212,7 @@ _SHORT_FORMS = {
     "_reference": "name, or {}",
     "_balance": "name, or {}",
     "_harmonics": "`true` or {}",
+    "_forms": "`auto` or {}",
 }
 
 
@@ -848,6 +850,16 @@ def mistakes() -> str:
     return "\n\n".join(parts)
 
 
+def line_mistake() -> str:
+    """What is said of an equation in one line with a constant that has no value."""
+    line = ["u_t = k*u_xx", "x=0..1, t=0..1", "u(t=0) = sin(pi*x), u(boundary) = 0"]
+    equation, on, conditions = (
+        typed("command line", flag, words)
+        for flag, words in zip(("", "--on ", "--with "), line, strict=True)
+    )
+    return _refusal(partial(keys_of_line, equation, on=[on], conditions=[conditions]))
+
+
 def warnings() -> str:
     """What is said of a spec that lacks a condition and is not refused."""
     name, text = _example(FIRST_PAGE)
@@ -979,6 +991,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "image-spec-keys": image_spec_keys,
     "initializers": initializers,
     "json-schemas": json_schemas,
+    "line-mistake": line_mistake,
     "mistakes": mistakes,
     "named-constants": named_constants,
     "operators": operator_table,

@@ -30,6 +30,7 @@ from laaf_cli.files.atomic import replacing
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.slope_kinds import is_fixed
 from laaf_cli.problem import Places
+from laaf_cli.problem.one_line import keys_of_line, typed
 from laaf_cli.report import comparison as comparisons
 from laaf_cli.report.comparison_table import text_tables
 from laaf_cli.report.run_summary import RunSummary
@@ -73,6 +74,42 @@ class Spec:
     def __init__(self, *, name: str = "", **keys: Any) -> None:
         self.keys = keys
         self.text = text_of(keys, name)
+
+    @classmethod
+    def from_line(
+        cls,
+        equation: str,
+        *,
+        on: str | Sequence[str],
+        conditions: str | Sequence[str] = (),
+        let: str | Sequence[str] = (),
+        name: str = "equation",
+        **keys: Any,
+    ) -> Spec:
+        """The spec of what is said in a line, as the command line takes it.
+
+        Args:
+            equation: one or several, with commas between: `u_t = nu*u_xx`.
+            on: the coordinates and their bounds: `x=0..1, t=0..1`.
+            conditions: as `u(t=0) = sin(pi*x), u(boundary) = 0`; `u(x=0) = u(x=1)` is periodic.
+            let: constants and their values: `nu=0.01/pi`.
+            name: of the problem, for file names.
+            keys: any other keys of a spec, as `training`.
+
+        Raises:
+            SpecError: what is said cannot be read.
+        """
+
+        def given(name: str, values: str | Sequence[str]) -> list[Text]:
+            return [typed("arguments", f"{name}=", value) for value in _several(values)]
+
+        found = keys_of_line(
+            typed("arguments", "", equation),
+            on=given("on", on),
+            conditions=given("conditions", conditions),
+            let=given("let", let),
+        )
+        return cls(name=name, **{**found, **keys})
 
     def __repr__(self) -> str:
         return self.text.content

@@ -258,16 +258,16 @@ spec.yaml:7:18: 'boundary' means the faces in space, and there are none
      |                  ^^^^^^^^
 No coordinate of space is left that is not periodic.
 
-=+ periodic in the inputs and in a condition
+=+ periodic inputs that break a periodic condition
 periodic: {x: true}
 conditions:
   start: {where: t = 0, equation: u = 0}
-  wrap: {periodic: x}
+  wrap: {periodic: x, equation: [u + x, u_x]}
 --
-spec.yaml:7:20: 'x' is periodic in the network's inputs already
-   7 |   wrap: {periodic: x}
-     |                    ^
-Take this condition out: 'periodic: {x: true}' meets it exactly.
+spec.yaml:4:11: the periodic inputs break the condition 'wrap': it is off by 1, whatever the network
+   4 | periodic: {x: true}
+     |           ^
+Take the coordinate out of 'periodic', or this condition out of the spec.
 
 =+ a learned constant that stands nowhere
 learn: {k: {start: 1}}
@@ -443,7 +443,7 @@ transform: x*net
 spec.yaml:4:12: 'transform' is a mapping (key: value), not 'x*net'
    4 | transform: x*net
      |            ^^^^^
-As in transform: {u: x*(1 - x)*net}.
+As in transform: auto, or transform: {u: x*(1 - x)*net}.
 
 =+ a transform of a high order
 transform: {u: x*net_xxx}

@@ -12,12 +12,12 @@ from laaf_cli.cli import console, one_run, options
 def check(
     spec: Annotated[
         str | None,
-        typer.Argument(
-            metavar="SPEC",
-            help="A YAML file, or the name of a bundled problem.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="SPEC", help=options.SPEC_OR_EQUATION, show_default=False),
     ] = None,
+    on: options.OnOption = None,
+    conditions: options.WithOption = None,
+    let: options.LetOption = None,
+    save: options.SaveOption = None,
     slopes: options.ActivationOption = None,
     n: options.ScaleOption = None,
     slope_recovery: options.RecoveryOption = None,
@@ -45,7 +45,6 @@ def check(
     given = locals()
     from laaf_cli.errors import UsageError, within_memory
     from laaf_cli.runs.settings import EquationSettings
-    from laaf_cli.spec import bundled
 
     if (spec is None) is not schema:
         raise UsageError("laaf check takes a SPEC, or --schema alone")
@@ -54,7 +53,7 @@ def check(
 
         console.print_json(spec_schema())
         return
-    text = bundled.find(spec)
+    text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
     overrides = options.typed(EquationSettings, given).overrides(text)
 
     from laaf_cli.runs.inspection import inspect
@@ -62,6 +61,7 @@ def check(
     from laaf_cli.runs.plan import make_plan
 
     plan = make_plan(text, overrides, derivatives=derivatives.value, allow_python=allow_python)
+    options.keep_spec(save, text)
     if not quiet:
         for warning in (*plan.warnings, *one_run.memory_warnings(plan)):
             console.print_warning(warning)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from laaf_cli.text import any_of
 
 if TYPE_CHECKING:
     from laaf_cli.runs.settings import Settings
+    from laaf_cli.spec import Text
 
 
 class Device(StrEnum):
@@ -36,11 +38,56 @@ class Derivatives(StrEnum):
 
 
 _METHOD, _TRAINING, _MACHINE, DATA = "Method", "Training", "Machine", "Data sets"
+_EQUATION = "Equation in place of a file"
 
 SpecArgument = Annotated[
     str,
     typer.Argument(
         metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False
+    ),
+]
+SPEC_OR_EQUATION = "A YAML file, the name of a bundled problem, or an equation, as 'u_t = u_xx'."
+EquationArgument = Annotated[
+    str, typer.Argument(metavar="SPEC", help=SPEC_OR_EQUATION, show_default=False)
+]
+OnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        metavar="DOMAIN",
+        help="The coordinates of an equation and their bounds, as 'x=0..1, t=0..1'.",
+        rich_help_panel=_EQUATION,
+        show_default=False,
+    ),
+]
+WithOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="CONDITIONS",
+        help="Its conditions, as 'u(t=0) = sin(pi*x), u(boundary) = 0'; repeatable.",
+        rich_help_panel=_EQUATION,
+        show_default=False,
+    ),
+]
+LetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--let",
+        metavar="CONSTANTS",
+        help="Its constants, as 'nu=0.01/pi'; repeatable.",
+        rich_help_panel=_EQUATION,
+        show_default=False,
+    ),
+]
+SaveOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save",
+        metavar="PATH",
+        help="Keep the spec that an equation becomes.",
+        rich_help_panel=_EQUATION,
+        show_default=False,
     ),
 ]
 RunsArgument = Annotated[
@@ -238,3 +285,64 @@ def typed(kind: type[SettingsType], given: Mapping[str, Any]) -> SettingsType:
     ]
     values = {name: given[name] for name in names}
     return kind(**values, assignments=tuple(overrides), typed=flags)
+
+
+def spec_text(
+    spec: str,
+    *,
+    on: Sequence[str] | None,
+    conditions: Sequence[str] | None,
+    let: Sequence[str] | None,
+    save: Path | None,
+) -> Text:
+    """The text of a spec: of a file, of a bundled problem, or of what the line says."""
+    from laaf_cli.errors import UsageError
+    from laaf_cli.spec import Text, bundled
+    from laaf_cli.text import shown
+
+    is_file = os.path.exists(spec)  # noqa: PTH110 - Path raises where a text is too long for one
+    if is_file or "=" not in spec:
+        for flag, value in {"--on": on, "--with": conditions, "--let": let, "--save": save}.items():
+            if value:
+                why = "is a file" if is_file else "has no '='"
+                raise UsageError(f"{flag} goes with an equation, and {shown(spec)} {why}")
+        return bundled.find(spec)
+    if not on:
+        raise UsageError(
+            f"{shown(spec)} is no file, and as an equation it needs its coordinates, as in "
+            "--on 'x=0..1, t=0..1'"
+        )
+
+    from laaf_cli.problem.one_line import keys_of_line, typed
+    from laaf_cli.spec.objects import as_spec
+
+    def given(flag: str, values: Sequence[str] | None) -> list[Text]:
+        return [typed("command line", f"{flag} ", value) for value in values or ()]
+
+    keys = keys_of_line(
+        typed("command line", "", spec),
+        on=given("--on", on),
+        conditions=given("--with", conditions),
+        let=given("--let", let),
+    )
+    return Text(str(save or "equation"), as_spec(keys))
+
+
+def keep_spec(path: Path | None, text: Text) -> None:
+    """Writes the text of a spec, where there is a path for it; raises UsageError where another
+    file is.
+    """
+    if path is None:
+        return
+    from laaf_cli.errors import UsageError
+    from laaf_cli.files.atomic import replacing
+    from laaf_cli.files.target import check_target
+
+    content = text.content.encode()
+    if path.is_file():
+        if path.read_bytes() != content:
+            raise UsageError(f"{path} is there already, with another text; --save names another")
+        return
+    check_target(path, overwrite=False, setting="save")
+    with replacing(path) as part:
+        part.write_bytes(content)

@@ -26,6 +26,10 @@ class CheckRecord(JsonRecord):
     """The engine of the derivatives that was asked for: `auto`, `fused`, `taylor` or `nested`."""
     engine: str
     """The engine that computes them, and why it is not the kernel where it is not."""
+    left: dict[str, str] | None
+    """With `transform: auto`, why conditions are left to training, by name; null where the
+    transform is not derived.
+    """
     terms: tuple[TermReport, ...]
     """The terms of the loss, and conditions that the form of the solution meets."""
     n_parameters: int
@@ -53,6 +57,7 @@ class CheckRecord(JsonRecord):
             settings=plan.spec,
             derivatives=plan.engine_name,
             engine=plan.engine_use,
+            left=None if plan.problem.left is None else dict(plan.problem.left),
             terms=inspection.terms,
             n_parameters=inspection.n_parameters,
             n_slopes=inspection.n_slopes,

@@ -53,7 +53,7 @@ def _problem(overview: Overview) -> PlainTable:
         table.add_texts(name, "learned")
     if spec.functions is not None:
         table.add_texts("functions", spec.functions)
-    for name, form in spec.transform.items():
+    for name, form in spec.forms.items():
         table.add_texts(f"{name} of the network", form)
     for name, equation in spec.equations.items():
         table.add_texts(name, equation)

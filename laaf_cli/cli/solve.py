@@ -13,7 +13,11 @@ from laaf_cli.cli import console, one_run, options
 
 
 def solve(
-    spec: options.SpecArgument,
+    spec: options.EquationArgument,
+    on: options.OnOption = None,
+    conditions: options.WithOption = None,
+    let: options.LetOption = None,
+    save: options.SaveOption = None,
     slopes: options.ActivationOption = None,
     n: options.ScaleOption = None,
     slope_recovery: options.RecoveryOption = None,
@@ -51,9 +55,8 @@ def solve(
     from laaf_cli.runs import session
     from laaf_cli.runs.plan import make_plan
     from laaf_cli.runs.settings import EquationSettings
-    from laaf_cli.spec import bundled
 
-    text = bundled.find(spec)
+    text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
     overrides = options.typed(EquationSettings, given).overrides(text)
     session.check_bounds(max_seconds=max_seconds, max_error=max_error)
     plan = make_plan(
@@ -64,6 +67,7 @@ def solve(
         allow_python=allow_python,
         cache=not no_cache,
     )
+    options.keep_spec(save, text)
     one_run.check_max_error(plan, max_error)
     target = output or plan.default_output
     with session.claim(target, overwrite=overwrite):

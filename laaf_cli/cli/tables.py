@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from laaf_cli.metrics import number_or_word
+from laaf_cli.spec.objects import as_yaml
 from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.text import printable
 
@@ -173,6 +174,18 @@ def _bounds(constant: FoundConstant) -> str:
     return f"{constant.lower:g} to {constant.upper:g}"
 
 
+def _derived(plan: Plan) -> PlainTable:
+    """What `transform: auto` stands for, as it is written in a spec, and what it leaves."""
+    found = {"transform": plan.spec.forms, "periodic": plan.spec.periodic}
+    table = PlainTable("transform: auto", "stands for")
+    for key, value in found.items():
+        if value:
+            table.add_texts(key, as_yaml(value))
+    for name, why in (plan.problem.left or {}).items():
+        table.add_texts(name, f"left to training: {why}")
+    return table
+
+
 def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     """What `laaf check` shows."""
     terms = PlainTable("loss term", "needs", "points", "where", "weight", "at step 0")
@@ -187,6 +200,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         numbers = (f"{plan.recovery.weight:g}", f"{inspection.recovery:.3e}")
         terms.add_texts("slope_recovery", "", "", "", *numbers)
     yield terms
+    if plan.problem.left is not None:
+        yield _derived(plan)
     facts = PlainTable("problem", plan.spec.title or plan.name)
     domain = plan.problem.domain
     for name, low, high in zip(domain.coordinates, domain.lower, domain.upper, strict=True):

@@ -12,3 +12,4 @@ from laaf_cli.expression.rounding import rounding_bound
 from laaf_cli.expression.simplify import bounded, call
 from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
+from laaf_cli.expression.write import write

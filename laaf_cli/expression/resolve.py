@@ -195,7 +195,7 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
         )
     if name in FUNCTIONS or name in ("D", "laplacian"):
         raise fault(f"the function '{name}' has no arguments", node.span, f"Write it as {name}(…).")
-    hint = _written_together(name, scope) or did_you_mean(name, scope.words)
+    hint = written_together(name, scope) or did_you_mean(name, scope.words)
     if not hint:
         hint = f"Known here: {listed(scope.words)}."
     raise fault(f"unknown name '{name}'", node.span, hint)
@@ -221,7 +221,7 @@ def _normal_derivative(node: Symbol, unknown: str, scope: Scope) -> Node:
     return at(node.span, total)
 
 
-def _written_together(name: str, scope: Scope) -> str:
+def written_together(name: str, scope: Scope) -> str:
     """A hint for `ux`, which means u_x, and for `xy`, which means x*y."""
     for unknown in scope.unknowns:
         suffix = name.removeprefix(unknown)

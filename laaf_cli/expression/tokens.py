@@ -124,7 +124,7 @@ def equals_signs(text: str) -> list[int]:
     """
     places = []
     depth = 0
-    for token in _tokens(text, 0, len(text)):
+    for token in tokenize(text, 0, len(text)):
         depth += (token.text == "(") - (token.text == ")")
         if token.text == "=" and depth > 0:
             hint = "Arguments have no names; comparisons are <, <=, > and >=."
@@ -138,7 +138,7 @@ def check_order(text: str, start: int, end: int) -> None:
     """Raises ExpressionError unless values and operators alternate and the parentheses fit, in
     text[start:end].
     """
-    tokens = _tokens(text, start, end)
+    tokens = tokenize(text, start, end)
     if not tokens:
         # Where nothing stands, not even a blank, the equals sign beside it is shown.
         place = (start, end) if end > start else (max(0, start - 1), max(1, start))
@@ -203,7 +203,7 @@ def _check_values(tokens: list[Token]) -> None:
         raise _missing_value("after", last)
 
 
-def _tokens(text: str, start: int, end: int) -> list[Token]:
+def tokenize(text: str, start: int, end: int) -> list[Token]:
     """The tokens of text[start:end] without spaces; raises ExpressionError for the first without
     a meaning.
     """

@@ -17,6 +17,7 @@ from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
 from laaf_cli.problem.determinacy import check_determinacy
 from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
+from laaf_cli.problem.exact_conditions import derive
 from laaf_cli.problem.finiteness import check_finite
 from laaf_cli.problem.form import (
     check_derivable,
@@ -78,12 +79,13 @@ def build(
     faults = [*loaded.faults, *builder.faults]
     if faults or problem is None:
         raise SpecError(faults)
+    left = problem.left
     spec, fluxes = builder.with_fluxes()
     if not fluxes:
         return spec, problem
     text = replace(loaded.text, content=spec.model_dump_json(exclude_unset=True), keys=())
     spec, problem = build(load(text), choices, functions)
-    return spec, replace(problem, fluxes=fluxes)
+    return spec, replace(problem, fluxes=fluxes, left=left)
 
 
 def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
@@ -92,7 +94,7 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
 
     Raises SpecError where the spec does not tell them.
     """
-    keys = {"coordinates", "unknowns", "constants", "learn", "periodic", "transform"}
+    keys = {"coordinates", "unknowns", "constants", "learn", "periodic", "transform", "conditions"}
     loaded = load(Text("settings", spec.model_dump_json(include=keys)))
     if loaded.spec is None:
         raise SpecError(loaded.faults)
@@ -126,6 +128,7 @@ class _Builder(Reader):
         self.open_scopes(domain, constants, learned)
         terms = [*self.equations(), *read_conditions(self), *read_data(self)]
         closed_form = self.closed_form()
+        left = self.derive_form(terms)
         trial = read_form(self)
         grid, times = self.grid(self.domain), self.times(self.domain)
         # What is wrong elsewhere may be what seems to be missing.
@@ -150,10 +153,21 @@ class _Builder(Reader):
             met_residuals=met,
             learned=learned,
             functions=self.python,
+            left=left,
             warnings=warnings,
         )
         check_finite(self, problem)
         return problem
+
+    def derive_form(self, terms: list[Term]) -> dict[str, str] | None:
+        """Puts a derived transform into the spec where it asks for one; returns why the other
+        conditions are left to training, None where nothing is derived.
+        """
+        if self.spec.transform is not None or self.faults or not self.form_is_right:
+            return None
+        found = derive(self, terms)
+        self.spec = found.spec
+        return found.left
 
     def with_fluxes(self) -> tuple[RunSpec, dict[str, str]]:
         """The spec with the fluxes that its equations need, and their equations.

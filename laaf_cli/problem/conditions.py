@@ -269,10 +269,6 @@ def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
         reader.fault(path, f"'{coordinate}' is not a coordinate", hint)
         return None
     axis = domain.coordinates.index(coordinate)
-    if axis in domain.periodic:
-        hint = f"Take this condition out: 'periodic: {{{coordinate}: true}}' meets it exactly."
-        reader.fault(path, f"'{coordinate}' is periodic in the network's inputs already", hint)
-        return None
     if condition.equation is None:
         residuals = _all_derivatives(reader, axis)
     else:

@@ -24,7 +24,7 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     if not equations:
         return ()
     is_free = any(not term.region.is_at_bounds for term in terms if term.kind != "equation")
-    has_more = is_free or bool(reader.spec.transform)
+    has_more = is_free or bool(reader.spec.forms)
     warnings: list[str] = []
     for axis in range(reader.domain.dimension):
         if axis in reader.domain.periodic:
@@ -73,7 +73,7 @@ def _check_missing(
             f"As in conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: "
             f"{{{name}: true}}."
         )
-    if reader.spec.transform:
+    if reader.spec.forms:
         hint += " What the transform meets is stated as well: then it is checked."
     reader.fault(("equations",), f"no condition stands {where}, so many solutions fit", hint, True)
     return True
@@ -156,7 +156,7 @@ def _check_levels(reader: Reader, equations: Sequence[Term], terms: Sequence[Ter
             for field in term.fields
             if field.unknown == name and not any(field.orders)
         }
-        if not held or valued or name in reader.spec.transform:
+        if not held or valued or name in reader.spec.forms:
             continue
         time = domain.time_axis
         is_evolving = time is not None and any(field.orders[time] for field in held)

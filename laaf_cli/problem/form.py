@@ -4,8 +4,8 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -40,13 +40,16 @@ from laaf_cli.text import did_you_mean, listed
 N_POINTS = 1000
 """Points of a condition at which the form of the solution is checked."""
 
-MAX_WORK = 500_000
-"""Operations times points after which no further condition is checked, for each draw: half a
-second for all draws.
+MAX_WORK = 2_000_000
+"""Operations times points after which no further condition is checked, for each draw: a second for
+all draws.
 """
 
 SIZES = (1.0,) * 24 + (100.0,) * 24
 """Sizes of the random outputs, one for each draw."""
+
+AT_ONCE = 8
+"""Draws that are evaluated together."""
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
 """Residuals below this share of their bound of rounding are rounding: functions of libraries are
@@ -75,18 +78,18 @@ def read_form(reader: Reader) -> Trial:
         if name in domain.coordinates
     }
     plain = Trial(coordinates=domain.coordinates, outputs=unknowns, trees={}, harmonics=harmonics)
-    if not reader.spec.transform:
+    if not reader.spec.forms:
         return plain
     names = output_names(unknowns)
     scope = replace(reader.scope, unknowns=names)
     trees: dict[str, Node] = {}
-    for unknown, text in reader.spec.transform.items():
+    for unknown, text in reader.spec.forms.items():
         path = ("transform", unknown)
         if unknown not in unknowns:
             reader.not_unknown(path, unknown)
             continue
         within = f"the transform of '{unknown}'"
-        tree = reader.attempt(path, within, partial(_in_outputs, text, unknowns, scope))
+        tree = reader.attempt(path, within, partial(in_outputs, text, unknowns, scope))
         if tree is None:
             continue
         if not fields(tree):
@@ -103,14 +106,14 @@ def read_form(reader: Reader) -> Trial:
     rest = {
         unknown: Field(name, (0,) * domain.dimension)
         for unknown, name in zip(unknowns, names, strict=True)
-        if unknown not in reader.spec.transform
+        if unknown not in reader.spec.forms
     }
     return Trial(
         coordinates=domain.coordinates, outputs=names, trees=trees | rest, harmonics=harmonics
     )
 
 
-def _in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
+def in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
     """The resolved tree of a transform; raises ExpressionError, also where an unknown stands for
     its output.
     """
@@ -134,8 +137,13 @@ def _in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
 
 
 def read_periodic(reader: Reader, domain: Domain) -> Domain:
-    """The domain with its periodic axes."""
+    """The domain with its periodic axes.
+
+    Where a condition says that an axis is periodic, its faces and the condition stay: it is met by
+    the inputs, and found out like any other.
+    """
     axes = []
+    stated = {condition.periodic for condition in reader.spec.conditions.values()}
     for name in reader.spec.periodic:
         if name not in domain.coordinates:
             hint = (
@@ -143,7 +151,7 @@ def read_periodic(reader: Reader, domain: Domain) -> Domain:
                 or f"Coordinates: {listed(domain.coordinates)}."
             )
             reader.fault(("periodic", name), f"'{name}' is not a coordinate", hint, True)
-        else:
+        elif name not in stated:
             axes.append(domain.coordinates.index(name))
     return replace(domain, periodic=tuple(sorted(axes)))
 
@@ -182,27 +190,10 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
     """Notes a transform that has two values at the seam of a periodic axis, whatever the
     network's outputs there.
     """
-    domain, random = reader.domain, np.random.default_rng(0)
+    domain = reader.domain
     for axis in domain.periodic:
-        points = (
-            PeriodicPair(axis=axis, n_points=N_POINTS, sampler=RANDOM).draw(domain, random).points
-        )
-        # Without another coordinate there is one pair, which is taken with many outputs.
-        points = np.tile(points, (2 * N_POINTS // len(points), 1))
-        columns = dict(zip(domain.coordinates, points.T, strict=True))
-        for unknown in reader.spec.transform:
-            tree = trial.trees[unknown]
-            outputs = {
-                field: np.repeat(random.uniform(-1.5, 1.5, N_POINTS), 2) for field in fields(tree)
-            }
-            with np.errstate(all="ignore"):
-                values = np.broadcast_to(
-                    evaluate(tree, columns, outputs, NUMPY), len(points)
-                ).reshape(-1, 2)
-                bounds = np.broadcast_to(rounding_bound(tree, columns, outputs), len(points))
-            jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
-            rounding = ROUNDING * float(np.max(bounds, where=np.isfinite(bounds), initial=0.0))
-            if jump > max(DOUBT * float(np.max(np.abs(values))), rounding):
+        for unknown in reader.spec.forms:
+            if jump := jump_at_seam(domain, axis, trial.trees[unknown]):
                 name = domain.coordinates[axis]
                 low, high = domain.lower[axis], domain.upper[axis]
                 what = (
@@ -216,27 +207,91 @@ def check_periodicity(reader: Reader, trial: Trial) -> None:
                 reader.fault(("transform", unknown), what, hint)
 
 
+def jump_at_seam(domain: Domain, axis: int, tree: Node) -> float:
+    """By how much a tree in coordinates, fields and learned constants differs at most between
+    opposite points of the faces of an axis, where its fields have the same values; 0 within
+    rounding.
+    """
+    random = np.random.default_rng(0)
+    points = PeriodicPair(axis=axis, n_points=N_POINTS, sampler=RANDOM).draw(domain, random).points
+    # Without another coordinate there is one pair, which is taken with many outputs.
+    points = np.tile(points, (2 * N_POINTS // len(points), 1))
+    columns = dict(zip(domain.coordinates, points.T, strict=True))
+    columns |= {
+        name: np.full(len(points), random.uniform(0.5, 1.5))
+        for name in sorted(symbols(tree) - columns.keys())
+    }
+    outputs = {field: np.repeat(random.uniform(-1.5, 1.5, N_POINTS), 2) for field in fields(tree)}
+    with np.errstate(all="ignore"):
+        values = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), len(points)).reshape(
+            -1, 2
+        )
+        bounds = np.broadcast_to(rounding_bound(tree, columns, outputs), len(points))
+    jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
+    rounding = ROUNDING * float(np.max(bounds, where=np.isfinite(bounds), initial=0.0))
+    return jump if jump > max(DOUBT * float(np.max(np.abs(values))), rounding) else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a form of the solution does to a condition.
+
+    met: the places of the residuals that vanish for every function of the form. off: by how much
+    another one is off whatever the network; 0 where it can be met.
+    """
+
+    term: Term
+    met: frozenset[int]
+    off: float
+
+
 def met_conditions(
     reader: Reader, trial: Trial, terms: Sequence[Term]
 ) -> dict[str, frozenset[int]]:
     """The residuals that vanish for every function of the form, by condition and place in it.
 
-    The outputs and all their derivatives are drawn at random at points of the condition: what
-    vanishes for any values of them vanishes identically. A condition that none of them can meet
-    somewhere is a fault, unless it is that of measured values, which need not fit. Conditions
-    beyond the first MAX_WORK operations count as not met, and are trained.
+    A condition that none of them can meet somewhere is a fault, unless it is that of measured
+    values, which need not fit.
     """
     met: dict[str, frozenset[int]] = {}
+    for proof in proofs(reader.domain, trial, terms):
+        met[proof.term.name] = proof.met
+        if proof.off:
+            spoken_of = {field.unknown for field in proof.term.fields}
+            named = [unknown for unknown in reader.spec.forms if unknown in spoken_of]
+            path, breaks = ("transform", *named[:1]), "the transform breaks"
+            hint = "Change the transform so that it can meet the condition."
+            if not reader.spec.forms:
+                path, breaks = ("periodic",), "the periodic inputs break"
+                hint = "Take the coordinate out of 'periodic', or this condition out of the spec."
+            what = (
+                f"{breaks} the condition '{proof.term.name}': it is off by {proof.off:.2g}, "
+                "whatever the network"
+            )
+            reader.fault(path, what, hint)
+    return met
+
+
+def proofs(domain: Domain, trial: Trial, terms: Sequence[Term]) -> Iterator[Proof]:
+    """What the form of the solution does to each condition, as far as that can be told.
+
+    The outputs and all their derivatives are drawn at random at points of the condition: what
+    vanishes for any values of them vanishes identically. Conditions beyond the first MAX_WORK
+    operations are left out.
+    """
     work = 0
-    for term in terms if trial.trees else ():
-        given = _some_points(reader.domain, term) if term.kind == "condition" else None
+    for term in terms:
+        is_circle = term.region.paired_axis in trial.harmonics
+        given = None
+        if term.kind == "condition" and (trial.trees or is_circle):
+            given = _some_points(domain, term)
         if given is None:
             continue
         residuals = term.in_outputs(trial).residuals
         work += len(given) * sum(sum(1 for _ in nodes(tree)) for tree in residuals)
         if work > MAX_WORK:
             break
-        found = _residuals_for_random_outputs(reader.domain, residuals, given)
+        found = _residuals_for_random_outputs(domain, residuals, given, 2 if is_circle else 1)
         if found is None:
             continue
         draws, bounds = found
@@ -244,29 +299,22 @@ def met_conditions(
         rounding = np.where(np.isfinite(bounds), ROUNDING * bounds, 0.0)
         is_free = np.ptp(draws, axis=0) > np.max(rounding, axis=0)
         vanishes = (np.abs(draws) <= rounding).all(axis=(0, 2))
-        met[term.name] = frozenset(np.flatnonzero(vanishes).tolist())
+        off = 0.0
         if (
             not vanishes.all()
             and (beyond_reach := ~is_free & (np.abs(draws) > DOUBT * bounds).all(axis=0)).any()
         ):
             off = float(np.max(np.abs(draws[0][beyond_reach])))
-            what = (
-                f"the transform breaks the condition '{term.name}': it is off by {off:.2g}, "
-                "whatever the network"
-            )
-            spoken_of = {field.unknown for field in term.fields}
-            named = [unknown for unknown in reader.spec.transform if unknown in spoken_of]
-            path = ("transform", *named[:1])
-            reader.fault(path, what, "Change the transform so that it can meet the condition.")
-    return met
+        yield Proof(term=term, met=frozenset(np.flatnonzero(vanishes).tolist()), off=off)
 
 
 def _residuals_for_random_outputs(
-    domain: Domain, trees: Sequence[Node], given: PointSet
+    domain: Domain, trees: Sequence[Node], given: PointSet, n_equal: int
 ) -> tuple[Array, Array] | None:
     """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their
     rounding.
 
+    n_equal: points in a row at which the outputs have the same values, as at both ends of a circle.
     The bounds are in units of the relative precision. None where they cannot be told: of measured
     values, with learned constants or Python functions, if not finite.
     """
@@ -279,14 +327,21 @@ def _residuals_for_random_outputs(
     )
     factors = np.ones(1) if given.combination is None else given.combination
     draws, bounds = np.empty((2, len(SIZES), len(trees), given.n_residuals))
-    for k, size in enumerate(SIZES):
-        outputs = {field: size * random.uniform(-1.5, 1.5, len(given)) for field in needed}
+    for k in range(0, len(SIZES), AT_ONCE):
+        size = np.array(SIZES[k : k + AT_ONCE])[:, None]
+        shape = (AT_ONCE, len(given) // n_equal)
+        outputs = {
+            field: np.repeat(size * random.uniform(-1.5, 1.5, shape), n_equal, axis=1)
+            for field in needed
+        }
+        shape = (AT_ONCE, len(given))
         with np.errstate(all="ignore"):
             for i, tree in enumerate(trees):
-                value = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), len(given))
-                bound = np.broadcast_to(rounding_bound(tree, columns, outputs), len(given))
-                draws[k, i] = value.reshape(-1, len(factors)) @ factors
-                bounds[k, i] = bound.reshape(-1, len(factors)) @ np.abs(factors)
+                value = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), shape)
+                bound = np.broadcast_to(rounding_bound(tree, columns, outputs), shape)
+                drawn = slice(k, k + AT_ONCE), i
+                draws[drawn] = value.reshape(AT_ONCE, -1, len(factors)) @ factors
+                bounds[drawn] = bound.reshape(AT_ONCE, -1, len(factors)) @ np.abs(factors)
     # Of large outputs some functions are infinite; a form that vanishes does so for all that are
     # not.
     kept = [

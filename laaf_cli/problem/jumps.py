@@ -89,7 +89,7 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
     for call in _derivatives(tree):
         along = _along(call, scope)
         inner = derived[id(call)]
-        function = _jumping(inner, along, scope, domain)
+        function = jumping(inner, along, scope, domain)
         if not function:
             continue
         sign = sums.get(id(call))
@@ -141,10 +141,10 @@ def with_fluxes(spec: RunSpec, scope: Scope, domain: Domain) -> tuple[RunSpec, d
         else each
         for name, each in spec.conditions.items()
     }
-    if spec.transform and len(spec.unknowns) == 1:
+    if spec.forms and len(spec.unknowns) == 1:
         own = f"net_{spec.unknowns[0]}"
         changes["transform"] = {
-            unknown: _with_names(text, {"net": own}) for unknown, text in spec.transform.items()
+            unknown: _with_names(text, {"net": own}) for unknown, text in spec.forms.items()
         }
     if spec.reference.exact is not None:
         exact = dict(spec.reference.exact)
@@ -186,7 +186,7 @@ def _along(call: Call, scope: Scope) -> list[str]:
     return [name.name for name in call.arguments[1:] if isinstance(name, Symbol)]
 
 
-def _jumping(tree: Node, along: Collection[str], scope: Scope, domain: Domain) -> str:
+def jumping(tree: Node, along: Collection[str], scope: Scope, domain: Domain) -> str:
     """The function at which a resolved tree, or a derivative of it that is differentiated again,
     jumps along one of some coordinates; empty where none does.
     """

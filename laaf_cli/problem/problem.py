@@ -89,8 +89,10 @@ class Problem:
     the exact solution by unknown where the spec states one. grid: the values of each coordinate at
     which the solution is written and compared. times: where the error is told apart;
     empty without time. learned: by name, in the trees a symbol. functions: of Python, by name.
-    fluxes: the equations of unknowns that were added because what they stand for jumps where it is
-    differentiated, by name. warnings: sentences on what the problem seems to lack.
+    left: why conditions are left to training, by name, where the form was derived from them; None
+    where it was not. fluxes: the equations of unknowns that were added because what they stand for
+    jumps where it is differentiated, by name. warnings: sentences on what the problem seems to
+    lack.
     """
 
     title: str
@@ -105,6 +107,7 @@ class Problem:
     met_residuals: Mapping[str, frozenset[int]] = field(default_factory=dict)
     learned: Mapping[str, LearnedConstant] = field(default_factory=dict)
     functions: Mapping[str, PythonFunction] = field(default_factory=dict)
+    left: Mapping[str, str] | None = None
     fluxes: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

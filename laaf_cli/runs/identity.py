@@ -38,7 +38,8 @@ def make_hashes(
     spec = run_spec.model_dump(mode="json")
     keys = ("coordinates", "unknowns", "constants", "equations")
     stated = {key: spec[key] for key in keys}
-    stated["periodic"] = sorted(spec["periodic"])
+    domain = problem.domain
+    stated["periodic"] = sorted(domain.coordinates[axis] for axis in domain.periodic)
     stated["functions"] = sorted({function.source for function in problem.functions.values()})
     stated["learn"] = {name: learned["truth"] for name, learned in spec["learn"].items()}
     conditions = spec["conditions"]

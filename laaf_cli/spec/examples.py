@@ -11,7 +11,7 @@ EXAMPLES = {
     "learn.bounds": "[0, 5]",
     "functions": "laws.py",
     "periodic": "{x: true}",
-    "transform": "{u: x*(1 - x)*net}",
+    "transform": "auto, or transform: {u: x*(1 - x)*net}",
     "equations": "{heat: u_t = u_xx}",
     "conditions": "{start: {where: t = 0, equation: u = 0}}",
     "conditions.*": "{where: t = 0, equation: u = 0}",

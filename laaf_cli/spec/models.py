@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic_core import PydanticCustomError
 
 from laaf_cli.network.slope_kinds import NLAAF, SLOPE_KINDS, SlopeKind, SlopeKindName
 from laaf_cli.spec.examples import EXAMPLES
@@ -31,6 +32,12 @@ def _one_or_many(value: Any) -> Any:
 
 def _harmonics(value: Any) -> Any:
     return 1 if value is True else value
+
+
+def _forms(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("dict_type", "an empty transform is none")
+    return None if value == "auto" else value
 
 
 # Each validator names with `json_schema_input_type` what may be written, short forms and all.
@@ -72,6 +79,16 @@ Equations = Annotated[
 Names = Annotated[
     Many[Name], BeforeValidator(_one_or_many, json_schema_input_type=Name | Many[Name])
 ]
+
+Forms = Annotated[
+    Annotated[dict[Name, Expression], Field(max_length=MAX_ENTRIES)] | None,
+    BeforeValidator(
+        _forms,
+        json_schema_input_type=Literal["auto"]
+        | Annotated[dict[Name, Expression], Field(max_length=MAX_ENTRIES)],
+    ),
+]
+"""Expressions by unknown; None, written `auto`, where they are to be derived."""
 
 
 class Condition(Strict):
@@ -543,11 +560,11 @@ class Problem(TaskSpec):
             "that of the harmonics"
         ),
     )
-    transform: dict[Name, Expression] = Field(
+    transform: Forms = Field(
         default_factory=dict,
-        max_length=MAX_ENTRIES,
         description="`{u: expression in net}`: the unknown from the network's output (`net_u`, "
-        "`net_v` where there are several), so that conditions hold exactly",
+        "`net_v` where there are several), so that conditions hold exactly; `auto` derives it from "
+        "the conditions",
     )
     equations: dict[Label, Expression] = Field(
         default_factory=dict,
@@ -560,6 +577,11 @@ class Problem(TaskSpec):
         description="initial, boundary and all other conditions",
     )
     data: Data | None = Field(None, description="values to fit")
+
+    @property
+    def forms(self) -> dict[str, str]:
+        """The transform by unknown; empty where it is still to be derived."""
+        return self.transform or {}
 
 
 class RunSpec(Problem):

@@ -44,6 +44,11 @@ def as_yaml(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
+def as_spec(keys: Mapping[str, Any]) -> str:
+    """The YAML of the keys of a spec as a person writes it: a key a line, lists in brackets."""
+    return yaml.dump(keys, Dumper=_SpecDumper, sort_keys=False, allow_unicode=True, width=math.inf)
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes nested values in blocks, and in quotes what would be read as something else."""
 
@@ -54,6 +59,18 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 
 _Dumper.add_representer(str, _represent_text)
+
+
+class _SpecDumper(_Dumper):
+    """Writes lists in brackets."""
+
+
+_SpecDumper.add_representer(
+    list,
+    lambda dumper, items: dumper.represent_sequence(
+        "tag:yaml.org,2002:seq", items, flow_style=True
+    ),
+)
 
 
 def _plain(value: Any, key: str, depth: int = 0) -> Any:
