@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from laaf_cli.arrays import Array
 from laaf_cli.derivatives import AUTO as FASTEST
@@ -32,6 +32,7 @@ from laaf_cli.runs.identity import Hashes, make_hashes
 from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.recipes import DEFAULT_RELATIVE_ERROR, DEFAULT_SECONDS, chosen
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, Override, RunSpec, Text, load
@@ -84,6 +85,12 @@ class Plan(AnyPlan):
     engine_name: str = FASTEST
     no_reference: str = ""
     """Why there is no reference, where none was asked for and none was found."""
+    goal: float = 0.0
+    """The relative error at which the training ends, and nothing else is tried."""
+    others: tuple[Plan, ...] = ()
+    """What is tried after this one, in turn, where the goal is not met."""
+    not_tried: tuple[str, ...] = ()
+    """Sentences on the methods that do not take the problem."""
 
     @property
     def make_engine(self) -> MakeEngine:
@@ -242,6 +249,10 @@ class Plan(AnyPlan):
         own = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
         return self.spec.model_dump(mode="json") | own
 
+    def seeded(self, seed: int) -> Self:
+        others = tuple(other.seeded(seed) for other in self.others)
+        return replace(super().seeded(seed), others=others)
+
 
 def _values(reference: Reference, unknowns: Iterable[str], points: Array) -> dict[str, Array]:
     """Those of a reference at points, by unknown."""
@@ -250,6 +261,34 @@ def _values(reference: Reference, unknowns: Iterable[str], points: Array) -> dic
 
 
 def make_plan(
+    text: Text, overrides: Sequence[Override] = (), *, max_seconds: float | None = None, **how: Any
+) -> Plan:
+    """The plan of a spec, as `plan_one` makes it.
+
+    Where the spec names no training there are several, of the methods that take the problem: the
+    first one, which has the others.
+    """
+    root, recipes = chosen(text, overrides)
+    if not recipes:
+        return plan_one(text, overrides, max_seconds=max_seconds, **how)
+    bound = DEFAULT_SECONDS if max_seconds is None else max_seconds
+    plans: list[Plan] = []
+    refused: list[str] = []
+    for recipe in recipes:
+        changes = [*overrides, *recipe.overrides(root)]
+        try:
+            plan = plan_one(text, changes, max_seconds=bound, **how)
+        except SpecError as error:
+            refused.append(f"{recipe.name} is not tried: {error.faults[0].what}")
+        else:
+            reference = plans[0].reference if plans else plan.reference
+            plans.append(replace(plan, goal=DEFAULT_RELATIVE_ERROR, reference=reference))
+    if not plans:  # of a spec that is wrong the faults, without those of the recipes
+        return plan_one(text, overrides, max_seconds=bound, **how)
+    return replace(plans[0], others=tuple(plans[1:]), not_tried=tuple(refused))
+
+
+def plan_one(
     text: Text,
     overrides: Sequence[Override] = (),
     *,
@@ -259,7 +298,7 @@ def make_plan(
     known_python: str | None = None,
     cache: bool = True,
 ) -> Plan:
-    """The plan of a spec.
+    """The plan of a spec that says how to train.
 
     cache: whether a reference that takes long is read where it is kept, and kept.
     allow_python: whether the Python file that it names may be run; known_python: the only text that

@@ -24,7 +24,18 @@ from laaf_cli.runs.progress import Callback, Progress
 from laaf_cli.runs.record import Slice, Summary, finish
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.solution import Solution
-from laaf_cli.training import Checkpoints, Record, Trainer, TrainingResult, intervals, validate
+from laaf_cli.training import (
+    Checkpoints,
+    Record,
+    Trainer,
+    TrainingResult,
+    intervals,
+    relative_residual,
+    validate,
+)
+
+N_ESTIMATED = 2000
+"""Points at which the error is estimated where it is not known."""
 
 
 def execute(
@@ -38,6 +49,9 @@ def execute(
 ) -> FinishedRun[Summary]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
+    Where the plan has others, they are tried in turn until one is good enough, or the seconds are
+    over, and what is returned is the best.
+
     past: a run to go on from, as if it had never stopped. retries: how often training that diverges
     goes back to its last good state, with a smaller step. on_checkpoint: called with the run as it
     would be if it ended now, as often as the spec says; None keeps nothing.
@@ -46,10 +60,59 @@ def execute(
     be computed, and RunFileError where the past run does not fit the plan.
     """
     prepare_torch()
+    began = time.perf_counter()
+    best: tuple[float, FinishedRun[Summary]] | None = None
+    was_stopped = False
+
+    def stops() -> bool:
+        nonlocal was_stopped
+        was_stopped = was_stopped or should_stop()
+        return was_stopped
+
+    for i, each in enumerate((plan, *plan.others)):
+        left = None
+        if each.max_seconds is not None:
+            left = each.max_seconds - (time.perf_counter() - began)
+            if i and left <= 0:
+                break
+        found = _train_one(
+            each,
+            max_seconds=left,
+            past=past,
+            retries=retries,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            should_stop=stops,
+        )
+        if best is None or _rank(found[0]) < _rank(best[0]):
+            best = found
+        if best[0] <= plan.goal or was_stopped:
+            break
+    assert best is not None  # noqa: S101 - there is one plan at least
+    return best[1]
+
+
+def _rank(error: float) -> float:
+    return math.inf if math.isnan(error) else error
+
+
+def _train_one(
+    plan: Plan,
+    *,
+    max_seconds: float | None,
+    past: PastRun | None,
+    retries: int,
+    on_progress: Callback | None,
+    on_checkpoint: Callable[[FinishedRun[Summary]], None] | None,
+    should_stop: Callable[[], bool],
+) -> tuple[float, FinishedRun[Summary]]:
+    """Trains a plan, without the others. Returns its error too, an estimate where there is no
+    reference.
+    """
     grid = grid_points(plan.problem.grid)
     began = time.perf_counter()
     plan, reference = _with_reference(plan, grid, on_progress)
-    bound = plan.max_seconds
+    bound = max_seconds
     if bound is not None:  # it bounds all work on the run
         bound = max(0.0, bound - (time.perf_counter() - began))
     slices = _slices(plan)
@@ -86,6 +149,7 @@ def execute(
         max_seconds=bound,
         checkpoints=checkpoints,
         retries=retries,
+        goal=plan.goal,
     )
 
     if past is not None:
@@ -98,7 +162,15 @@ def execute(
             validation=validate(objective, plan.spec.points.validation, plan.spec.seed),
             intervals=intervals(objective, noise) if plan.spec.learn else {},
         )
-    return finished(result)
+    ended = finished(result)
+    if result.divergence is not None:
+        return math.inf, ended
+    if reference is not None:
+        return ended.summary.error, ended
+    estimate = result.estimate
+    if plan.others or plan.goal:
+        estimate = relative_residual(objective, N_ESTIMATED) if math.isnan(estimate) else estimate
+    return estimate, ended
 
 
 @within_memory("computing the reference")

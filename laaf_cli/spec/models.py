@@ -584,6 +584,10 @@ class Problem(TaskSpec):
         return self.transform or {}
 
 
+def _training(given: Any) -> Any:
+    return [{"iterations": 2000}] if given == "auto" else given
+
+
 class RunSpec(Problem):
     """A whole spec: the problem, the network, the training, the reference."""
 
@@ -598,9 +602,13 @@ class RunSpec(Problem):
     network: Network = Field(default_factory=Network, description="the network")
     slopes: Slopes = Field(default_factory=Slopes, description="the adaptive activation")
     weights: Weights = Field(default_factory=Weights, description="weights of the loss terms")
-    training: Annotated[list[Phase], Field(min_length=1, max_length=50)] = Field(
+    training: Annotated[
+        list[Phase],
+        Field(min_length=1, max_length=50),
+        BeforeValidator(_training, json_schema_input_type=list[Phase] | Literal["auto"]),
+    ] = Field(
         default_factory=lambda: [Phase(iterations=2000)],
-        description="the phases of the training, in order",
+        description="the phases of the training, in order; `auto`, the default, chooses them",
     )
     checkpoint: MaybeCheckpoint = Field(
         default_factory=Checkpoint,

@@ -3,6 +3,7 @@
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.checkpoints import Checkpoints
 from laaf_cli.training.clock import Clock
+from laaf_cli.training.estimate import relative_residual
 from laaf_cli.training.faults import Misfit, balance_faults, phase_faults, resampling_faults
 from laaf_cli.training.least_squares import default_features, default_points
 from laaf_cli.training.objective import SLOPE_RECOVERY, Objective, Setting

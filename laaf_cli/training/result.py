@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -97,7 +98,7 @@ class TrainingResult(Ended):
     phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
     of the weights, −1 where they did not. state: what going on from here takes. validation: the
     terms at fresh points, without weights, where they are known. intervals: of learned constants,
-    where they are known.
+    where they are known. estimate: of the relative error, NaN where there is none.
     """
 
     iterations: int
@@ -107,6 +108,7 @@ class TrainingResult(Ended):
     divergence: Divergence | None
     state: TrainingState
     phases: tuple[PhaseResult, ...] = ()
+    estimate: float = math.nan
     slopes_absorbed_at: int = -1
     validation: dict[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)

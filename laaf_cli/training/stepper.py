@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -33,6 +34,16 @@ class Stepper(ABC):
 
     is_finished = False
     """Whether there is nothing left to do, where `advance` says why there is no step."""
+
+    @property
+    def estimate(self) -> float:
+        """Of the relative error, where the optimizer has one; NaN otherwise."""
+        return math.nan
+
+    def conclude(self) -> None:  # noqa: B027 - few have anything to do
+        """Called where a bound ends the phase before the optimizer is finished: leaves the best
+        that there is.
+        """
 
     @property
     def capture(self) -> str:

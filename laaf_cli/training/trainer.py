@@ -41,6 +41,7 @@ class Trainer:
     ends the training with what was reached. max_seconds: bound on the seconds of training over all
     phases. checkpoints: keeps the training while it goes on; None does not. retries: how often
     training that diverges goes back to its last good state, with a tenth of the learning rate.
+    goal: the error that the monitor tells at which the training ends.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Trainer:
         max_seconds: float | None = None,
         checkpoints: Checkpoints[TrainingResult] | None = None,
         retries: int = 0,
+        goal: float = 0.0,
     ) -> None:
+        self.goal = goal
         self.objective = objective
         self.network = objective.network
         self.phases = phases
@@ -191,6 +194,9 @@ class Trainer:
         if self.done == 0:
             self.phase_start_s = self.clock.now()
         end, detail = self._iterate(phase)
+        if end in (PhaseEnd.MAX_SECONDS, PhaseEnd.COMPLETED):
+            self._stepper.conclude()
+            self._follow_renewals()
         result = PhaseResult(
             optimizer=phase.optimizer,
             iterations=self.done,
@@ -220,6 +226,7 @@ class Trainer:
 
     def _iterate(self, phase: TrainingPhase) -> tuple[PhaseEnd, str]:
         """The iterations of a phase; sets `stop` where the whole training must end with it."""
+        ends_itself = OPTIMIZERS[phase.optimizer].draws_neurons
         end_s = math.inf if phase.max_seconds is None else self.phase_start_s + phase.max_seconds
         latest_s = min(end_s, math.inf if self.max_seconds is None else self.max_seconds)
         spacing_s = (latest_s - self.phase_start_s) / N_TIMED
@@ -238,6 +245,9 @@ class Trainer:
                 is_late = now - self.monitored_s >= spacing_s * N_TIMED / N_MONITORED
                 monitored = is_late or self.iteration % self.monitor_every == 0
                 self._record(loss, now, monitored=monitored)
+                if self.records[-1].relative_l2 <= self.goal and not ends_itself:
+                    self.stop = StopReason.COMPLETED
+                    return PhaseEnd.COMPLETED, f"the error is below {self.goal:g}"
             if self.should_stop():
                 self.stop = StopReason.INTERRUPTED
                 return PhaseEnd.INTERRUPTED, ""
@@ -333,6 +343,7 @@ class Trainer:
             divergence=self.divergence,
             state=state,
             phases=tuple(self.ended),
+            estimate=math.nan if diverged else self._stepper.estimate,
             events=tuple(self.events),
             slopes_absorbed_at=state.slopes_absorbed_at,
             n_checkpoints=kept.n_kept if kept else 0,

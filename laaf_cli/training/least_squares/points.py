@@ -79,7 +79,7 @@ def sites(
     interior: int,
     random: np.random.Generator,
     device: torch.device,
-    near: Array,
+    near: Array | None = None,
 ) -> list[Site]:
     """The points of every term in a window.
 
@@ -100,7 +100,7 @@ def sites(
             n = interior if term.kind == "equation" else ON_FACES.get(dimension, 500)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
             points = given[term.name] if region is None else region.draw(domain, random)
-            if term.kind == "equation" and len(near):
+            if term.kind == "equation" and near is not None:
                 points = PointSet(points=np.concatenate([points.points, near]))
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)

@@ -52,8 +52,10 @@ MUCH = 0.5
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
-UNSOLVED = 0.5
-"""A relative residual that says that nothing is solved."""
+UNSOLVED, LOST = 0.5, 1e-2
+"""A relative residual that says that nothing is solved; one in a window that spoils those after
+it.
+"""
 
 
 NUMBERS = (
@@ -160,10 +162,23 @@ class LeastSquares(Stepper):
         return self.told
 
     @property
+    def estimate(self) -> float:
+        """The largest relative residual, infinite before there is one."""
+        if self.network.past or self.best is None:
+            return self.worst or math.inf
+        return self.best.residual
+
+    def conclude(self) -> None:
+        """Leaves what was best for the whole where windows have not come to the end."""
+        if not self.is_finished and self.whole is not None:
+            self._take_whole()
+        elif not self.is_finished and self.best is not None and not self.network.past:
+            self._finish(self.best)
+
+    @property
     def told(self) -> str:
         """What is said of the phase when it is over."""
-        best = self.best
-        value = self.worst if self.network.past or best is None else best.residual
+        value = self.estimate
         n_windows = len(self.network.past) + 1
         return (
             f"relative residual {value:.1e} at fresh points, {self.n_neurons} "
@@ -250,15 +265,14 @@ class LeastSquares(Stepper):
         whole = self._n_points
         first = self.n_neurons
         for interior in (whole, max(1, whole // 2)):
-            near = window.domain.from_unit(np.zeros((0, window.domain.dimension)))
-            if self.spots is not None:
-                near = self.spots.points[first : first + interior // 2]
-                first += len(near)
+            n_near = 0 if self.spots is None else interior // 2
+            near = None if self.spots is None else self.spots.points[first : first + n_near]
+            first += n_near
             rows = sites(
                 self.problem,
                 window,
                 self.objective.points,
-                interior - len(near),
+                interior - n_near,
                 random,
                 self.network.device,
                 near,
@@ -390,7 +404,8 @@ class LeastSquares(Stepper):
                 self.n_halvings, self.before = self.n_halvings + 1, best.residual
                 self._try_until(self.start + (self.end - self.start) / 2)
                 return
-            if not self.network.past and self.whole is not None:
+            is_worse = self.whole is None or best.residual > min(self.whole.residual, LOST)
+            if self.whole is not None and (is_worse or not self.network.past):
                 self._take_whole()
                 return
         self._settle(best)

@@ -1,0 +1,101 @@
+"""What is chosen where a spec names no training: methods in turn, each as changes of the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from laaf_cli.spec import Override, Text, Value, apply
+from laaf_cli.spec.source import read_yaml
+
+AUTO = "auto"
+
+DEFAULT_SECONDS = 120.0
+"""Bound on the seconds of a run whose training is chosen; that of the spec counts where given."""
+
+SOLVING_SECONDS = 40.0
+"""Of these, what least squares may take, for training may follow."""
+
+DEFAULT_RELATIVE_ERROR = 1e-5
+"""The relative error at which nothing more is tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A method: why it is tried, and what it sets in a spec that says nothing about it, by dotted
+    path as YAML.
+    """
+
+    name: str
+    settings: tuple[tuple[str, str], ...]
+
+    def overrides(self, root: Value) -> list[Override]:
+        """The changes of a spec, without what it says itself."""
+        return [
+            Override.from_assignment(f"{path}={value}")
+            for path, value in self.settings
+            if path == "training" or not _is_said(root, path)
+        ]
+
+
+SOLVED = Recipe(
+    name="least squares",
+    settings=(("training", f"[{{optimizer: least-squares, max_seconds: {SOLVING_SECONDS:g}}}]"),),
+)
+
+FEW_COORDINATES = 1
+
+
+def trained(n_coordinates: int) -> Recipe:
+    """Adam, in which the slopes act, and a quasi-Newton method behind it."""
+    few, many, width = (500, 1000, 20) if n_coordinates == FEW_COORDINATES else (4000, 10000, 30)
+    return Recipe(
+        name="Adam and self-scaled Broyden",
+        settings=(
+            ("dtype", "float64"),
+            ("transform", "auto"),
+            ("network.hidden", f"[{width}, {width}, {width}]"),
+            ("points.interior", str(few)),
+            ("points.resample", "{method: rad, every: 200, power: 1, constant: 1}"),
+            ("slopes", "{kind: nlaaf, n: 5, recovery: false}"),
+            (
+                "training",
+                "[{optimizer: adam, iterations: 1000, learning_rate: 5.0e-3}, "
+                "{optimizer: ssbroyden, iterations: 3000}, "
+                f"{{optimizer: ssbroyden, iterations: 100000, interior: {many}}}]",
+            ),
+        ),
+    )
+
+
+def _is_said(root: Value, path: str) -> bool:
+    """Whether the spec says something at a place or above it, other than a mapping there."""
+    here: Value | None = root
+    for step in path.split("."):
+        if here is None or not isinstance(here.data, dict):
+            return here is not None
+        here = here.child(step)
+    return here is not None
+
+
+def chosen(text: Text, overrides: Sequence[Override]) -> tuple[Value, list[Recipe]]:
+    """The spec with the overrides, and the methods to try in turn; none where it names its
+    training.
+    """
+    root = read_yaml(text)
+    if not isinstance(root.data, dict):
+        return root, []
+    for override in overrides:
+        apply(root, override)
+    training = root.child("training")
+    if training is not None and training.data != AUTO:
+        return root, []
+    coordinates = root.child("coordinates")
+    n = (
+        len(coordinates.data)
+        if coordinates is not None and isinstance(coordinates.data, dict)
+        else 2
+    )
+    slopes = root.child("slopes")
+    first = [] if slopes is not None else [SOLVED]
+    return root, [*first, trained(n)]

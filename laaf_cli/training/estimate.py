@@ -1,0 +1,46 @@
+"""How wrong a network may be, by its residuals alone."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from laaf_cli.seeds import random_stream
+from laaf_cli.training.least_squares.points import Window, sites
+from laaf_cli.training.least_squares.system import State, System
+from laaf_cli.training.objective import Objective
+
+N_INNER = 1000
+
+
+def relative_residual(objective: Objective, n_points: int) -> float:
+    """The largest root mean square of a residual at fresh points, relative to its terms.
+
+    It is near to the relative error where the equations see the solution everywhere. NaN where
+    residuals are no rows of the output layer: of fluxes that jump, and in float32.
+
+    n_points: of the equations.
+    """
+    problem, network = objective.problem, objective.network
+    if problem.fluxes or network.dtype != torch.float64:
+        return math.nan
+    domain = problem.domain
+    random = random_stream(objective.seed, "estimate")
+    rows = sites(problem, Window(domain=domain), objective.points, n_points, random, network.device)
+    inner = torch.tensor(
+        domain.from_unit(random.random((N_INNER, domain.dimension))), device=network.device
+    )
+    system = System(
+        problem,
+        domain,
+        network,
+        rows,
+        objective.backend,
+        objective.constants.at,
+        inner,
+        {},
+        len(network.biases[-2]),
+    )
+    free = {name: value.detach() for name, value in objective.constants.free.items()}
+    return system.relative_residual(State(layer=network.output_layer, free=free))
