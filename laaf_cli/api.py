@@ -128,6 +128,7 @@ def solve(
     iterations: int | None = None,
     learning_rate: float | None = None,
     max_seconds: float | None = None,
+    goal: float | None = None,
     seed: int | None = None,
     device: str | None = None,
     dtype: str | None = None,
@@ -154,6 +155,7 @@ def solve(
         iterations: iterations of the one training phase.
         learning_rate: learning rate of the one training phase that takes one.
         max_seconds: bound on the seconds of the run, those of the reference among them.
+        goal: the relative error at which the training ends, estimated without a reference.
         seed: the seed of everything random.
         device: `auto`, `cpu` or `cuda`.
         dtype: `float32` or `float64`.
@@ -179,6 +181,7 @@ def solve(
         iterations=iterations,
         learning_rate=learning_rate,
         max_seconds=max_seconds,
+        goal=goal,
         seed=seed,
         device=device,
         dtype=dtype,
@@ -652,13 +655,14 @@ def _plan(
     spec: SpecLike,
     *,
     max_seconds: float | None = None,
+    goal: float | None = None,
     derivatives: str = "auto",
     allow_python: bool = False,
     cache: bool = True,
     set: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Plan:
-    session.check_bounds(max_seconds=max_seconds)
+    session.check_bounds(max_seconds=max_seconds, goal=goal)
     text = _text(spec)
     chosen = EquationSettings(**settings, assignments=_assignments(set))
     return make_plan(
@@ -666,6 +670,7 @@ def _plan(
         chosen.overrides(text),
         derivatives=derivatives,
         max_seconds=max_seconds,
+        goal=goal,
         allow_python=allow_python,
         cache=cache,
     )

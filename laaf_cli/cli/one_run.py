@@ -65,10 +65,19 @@ def train(
 
 
 def report(
-    finished: FinishedRun[Told], max_error: float | None, *, quiet: bool, json: bool
+    finished: FinishedRun[Told],
+    max_error: float | None,
+    *,
+    quiet: bool,
+    json: bool,
+    goal: float = 0.0,
+    is_asked: bool = False,
 ) -> None:
     """Prints how the run went; raises the error that it ends in, if it does. Its file is written
     all the same.
+
+    goal: the relative error at which the training was to end, 0 for none. is_asked: whether the
+    user asked for it, so that missing it is an error.
     """
     from laaf_cli.cli.task_tables import tables_of
     from laaf_cli.runs import session
@@ -83,5 +92,12 @@ def report(
         console.print_warning(warning)
     if not quiet and not json:
         console.print_message(f"written: {finished.summary.path}")
+    told = session.verdict(finished.summary, goal)
+    if told and not quiet and not json:
+        console.print_message(told)
+    if is_asked and finished.summary.error_or_estimate > goal:
+        from laaf_cli.errors import BoundExceededError
+
+        raise BoundExceededError(told)
     if (error := session.error_of(finished, max_error)) is not None:
         raise error

@@ -205,6 +205,20 @@ MaxSecondsOption = Annotated[
         rich_help_panel=_TRAINING,
     ),
 ]
+GoalOption = Annotated[
+    float | None,
+    typer.Option(
+        "--goal",
+        min=0,
+        metavar="X",
+        help=(
+            "End at this relative error, estimated where there is no reference; exit with 6 "
+            "where it is not met."
+        ),
+        rich_help_panel=_TRAINING,
+        show_default=False,
+    ),
+]
 OverwriteOption = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace the run file, or an unfinished run, if it is there."),

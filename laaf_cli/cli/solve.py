@@ -24,6 +24,7 @@ def solve(
     iterations: options.IterationsOption = None,
     learning_rate: options.LearningRateOption = None,
     max_seconds: options.MaxSecondsOption = None,
+    goal: options.GoalOption = None,
     seed: options.SeedOption = None,
     device: options.DeviceOption = None,
     dtype: options.DtypeOption = None,
@@ -58,12 +59,13 @@ def solve(
 
     text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
     overrides = options.typed(EquationSettings, given).overrides(text)
-    session.check_bounds(max_seconds=max_seconds, max_error=max_error)
+    session.check_bounds(max_seconds=max_seconds, max_error=max_error, goal=goal)
     plan = make_plan(
         text,
         overrides,
         derivatives=derivatives.value,
         max_seconds=max_seconds,
+        goal=goal,
         allow_python=allow_python,
         cache=not no_cache,
     )
@@ -74,10 +76,14 @@ def solve(
         if not quiet:
             widths = "x".join(map(str, plan.spec.network.hidden))
             what = f"{widths} {plan.spec.network.activation}"
+            if plan.recipe:
+                what = f"{plan.recipe} first, {what}"
             one_run.announce(plan, what, warnings=plan.warnings)
             if plan.reference is not None and plan.reference.takes_long:
                 console.print_message(
                     "solving the equations by the spectral method first, for reference"
                 )
         finished = one_run.train(plan, target, retries=retries, quiet=quiet)
-    one_run.report(finished, max_error, quiet=quiet, json=json)
+    one_run.report(
+        finished, max_error, quiet=quiet, json=json, goal=plan.goal, is_asked=goal is not None
+    )

@@ -61,6 +61,8 @@ def _errors(summary: Summary) -> PlainTable:
     if summary.relative_l2 is None or summary.max_error is None:
         table = PlainTable("error", "")
         table.add_texts("relative L2", why_unknown(summary.no_reference))
+        if summary.estimate is not None:
+            table.add_texts("estimate of it", f"{summary.estimate:.1e}, by residuals")
         return table
     table = PlainTable("error", *summary.relative_l2)
     relative, largest = summary.relative_l2.values(), summary.max_error.values()
@@ -225,6 +227,11 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
             amount = f"up to {phase.features} neurons in the last hidden layer"
         told = f"{phase.optimizer}, {amount}{rate}{batch}"
         facts.add_texts(f"phase {i}", told)
+    if plan.recipe:
+        names = " then ".join(each.recipe for each in (plan, *plan.others))
+        bound = f", {plan.max_seconds:g} seconds at most" if plan.max_seconds else ""
+        told = f"{names}, until the relative error is below {plan.goal:g}{bound}"
+        facts.add_texts("training chosen", "; ".join([told, *plan.not_tried]))
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -68,6 +69,11 @@ class Told(JsonRecord, ABC):
     @abstractmethod
     def error(self) -> float:
         """The number by which runs are compared: NaN where it is not known."""
+
+    @property
+    def error_or_estimate(self) -> float:
+        """The error; where it is not known the estimate of it, infinite without one."""
+        return math.inf if math.isnan(self.error) else self.error
 
     @property
     def measure(self) -> Measure:

@@ -32,7 +32,7 @@ from laaf_cli.runs.identity import Hashes, make_hashes
 from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.planned import AnyPlan
-from laaf_cli.runs.recipes import DEFAULT_RELATIVE_ERROR, DEFAULT_SECONDS, chosen
+from laaf_cli.runs.recipes import CHOSEN_GOAL, DEFAULT_SECONDS, ESTIMATED_GOAL, chosen
 from laaf_cli.runs.solution import make_periods
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, Override, RunSpec, Text, load
@@ -87,6 +87,8 @@ class Plan(AnyPlan):
     """Why there is no reference, where none was asked for and none was found."""
     goal: float = 0.0
     """The relative error at which the training ends, and nothing else is tried."""
+    recipe: str = ""
+    """The method in words, where it was chosen."""
     others: tuple[Plan, ...] = ()
     """What is tried after this one, in turn, where the goal is not met."""
     not_tried: tuple[str, ...] = ()
@@ -261,16 +263,25 @@ def _values(reference: Reference, unknowns: Iterable[str], points: Array) -> dic
 
 
 def make_plan(
-    text: Text, overrides: Sequence[Override] = (), *, max_seconds: float | None = None, **how: Any
+    text: Text,
+    overrides: Sequence[Override] = (),
+    *,
+    max_seconds: float | None = None,
+    goal: float | None = None,
+    **how: Any,
 ) -> Plan:
     """The plan of a spec, as `plan_one` makes it.
 
     Where the spec names no training there are several, of the methods that take the problem: the
     first one, which has the others.
+
+    goal: the relative error at which the training ends; a default where None and the training is
+    chosen.
     """
     root, recipes = chosen(text, overrides)
     if not recipes:
-        return plan_one(text, overrides, max_seconds=max_seconds, **how)
+        plan = plan_one(text, overrides, max_seconds=max_seconds, **how)
+        return replace(plan, goal=goal or 0.0)
     bound = DEFAULT_SECONDS if max_seconds is None else max_seconds
     plans: list[Plan] = []
     refused: list[str] = []
@@ -282,9 +293,12 @@ def make_plan(
             refused.append(f"{recipe.name} is not tried: {error.faults[0].what}")
         else:
             reference = plans[0].reference if plans else plan.reference
-            plans.append(replace(plan, goal=DEFAULT_RELATIVE_ERROR, reference=reference))
+            plans.append(replace(plan, recipe=recipe.name, reference=reference))
     if not plans:  # of a spec that is wrong the faults, without those of the recipes
-        return plan_one(text, overrides, max_seconds=bound, **how)
+        plans = [plan_one(text, overrides, max_seconds=bound, **how)]
+    if goal is None:
+        goal = CHOSEN_GOAL if plans[0].reference is not None else ESTIMATED_GOAL
+    plans = [replace(plan, goal=goal) for plan in plans]
     return replace(plans[0], others=tuple(plans[1:]), not_tried=tuple(refused))
 
 

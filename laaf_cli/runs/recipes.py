@@ -16,8 +16,10 @@ DEFAULT_SECONDS = 120.0
 SOLVING_SECONDS = 40.0
 """Of these, what least squares may take, for training may follow."""
 
-DEFAULT_RELATIVE_ERROR = 1e-5
-"""The relative error at which nothing more is tried."""
+CHOSEN_GOAL, ESTIMATED_GOAL = 1e-4, 1e-3
+"""The relative error at which nothing more is tried, where it is known and where it is estimated:
+estimates lie above it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,8 @@ class Summary(Told):
     """The relative L2 error over space at each of these times, by unknown; None without space."""
     absolute: list[str]
     """A sentence for each error that is absolute, since the reference is zero."""
+    estimate: float | None
+    """Of the relative error, by the residuals at fresh points; None where there is none."""
     reference: str
     """How the reference was computed, or `none`."""
     reference_error: float | None
@@ -102,6 +104,11 @@ class Summary(Told):
     def error(self) -> float:
         """The largest relative L2 error among the unknowns, NaN without a reference."""
         return max(self.relative_l2.values()) if self.relative_l2 else math.nan
+
+    @property
+    def error_or_estimate(self) -> float:
+        known = self.error if self.relative_l2 else self.estimate
+        return math.inf if known is None or math.isnan(known) else known
 
     @property
     def why_unknown(self) -> str:
@@ -335,6 +342,7 @@ def _summary(
         ),
         reference=method,
         reference_error=reference.error_estimate if reference else None,
+        estimate=None if math.isnan(result.estimate) else result.estimate,
         reference_time_s=reference.wall_time_s if reference else None,
         no_reference=plan.no_reference,
         warnings=doubts(

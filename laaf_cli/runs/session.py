@@ -222,6 +222,21 @@ def train(
     return saved
 
 
+def verdict(summary: Told, goal: float) -> str:
+    """Whether a training has come to its goal, in a sentence; empty where there is none.
+
+    Args:
+        summary: what is told of the run.
+        goal: a relative error, 0 for none.
+    """
+    if not goal or summary.stop_reason in ("diverged", "interrupted"):
+        return ""
+    error = summary.error_or_estimate
+    by = "" if summary.error == error else ", by its residuals"
+    aim = f"{error:.1e}{by} (goal {goal:g})"
+    return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"
+
+
 def error_of(finished: FinishedRun[Told], max_error: float | None) -> LaafError | None:
     """The error that a finished run ends in, None where it went well; its file is written all the
     same.

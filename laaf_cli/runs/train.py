@@ -6,8 +6,8 @@ import ctypes
 import math
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.solution import Solution
 from laaf_cli.training import (
     Checkpoints,
+    Event,
     Record,
     Trainer,
     TrainingResult,
@@ -61,7 +62,7 @@ def execute(
     """
     prepare_torch()
     began = time.perf_counter()
-    best: tuple[float, FinishedRun[Summary]] | None = None
+    attempts: list[_Attempt] = []
     was_stopped = False
 
     def stops() -> bool:
@@ -69,31 +70,46 @@ def execute(
         was_stopped = was_stopped or should_stop()
         return was_stopped
 
-    for i, each in enumerate((plan, *plan.others)):
+    for each in (plan, *plan.others):
         left = None
         if each.max_seconds is not None:
             left = each.max_seconds - (time.perf_counter() - began)
-            if i and left <= 0:
+            if attempts and left <= 0:
                 break
-        found = _train_one(
-            each,
-            max_seconds=left,
-            past=past,
-            retries=retries,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-            should_stop=stops,
+        attempts.append(
+            _train_one(
+                each,
+                max_seconds=left,
+                past=past,
+                retries=retries,
+                on_progress=on_progress,
+                on_checkpoint=on_checkpoint,
+                should_stop=stops,
+            )
         )
-        if best is None or _rank(found[0]) < _rank(best[0]):
-            best = found
-        if best[0] <= plan.goal or was_stopped:
+        if attempts[-1].error <= plan.goal or was_stopped:
             break
-    assert best is not None  # noqa: S101 - there is one plan at least
-    return best[1]
+    best = min(attempts, key=lambda attempt: attempt.rank)
+    if not plan.others:
+        return best.finish(())
+    came = ", ".join(f"{each.recipe} to {each.error:.1e}" for each in attempts)
+    what = "; ".join([f"came by {came}", *plan.not_tried, f"kept: {best.recipe}"])
+    return best.finish([Event(0, what)])
 
 
-def _rank(error: float) -> float:
-    return math.inf if math.isnan(error) else error
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """A training that has ended: its error, or the estimate of it where there is no reference, and
+    what makes the finished run with events more.
+    """
+
+    recipe: str
+    error: float
+    finish: Callable[[Sequence[Event]], FinishedRun[Summary]]
+
+    @property
+    def rank(self) -> float:
+        return math.inf if math.isnan(self.error) else self.error
 
 
 def _train_one(
@@ -105,10 +121,8 @@ def _train_one(
     on_progress: Callback | None,
     on_checkpoint: Callable[[FinishedRun[Summary]], None] | None,
     should_stop: Callable[[], bool],
-) -> tuple[float, FinishedRun[Summary]]:
-    """Trains a plan, without the others. Returns its error too, an estimate where there is no
-    reference.
-    """
+) -> _Attempt:
+    """Trains a plan, without the others."""
     grid = grid_points(plan.problem.grid)
     began = time.perf_counter()
     plan, reference = _with_reference(plan, grid, on_progress)
@@ -162,15 +176,18 @@ def _train_one(
             validation=validate(objective, plan.spec.points.validation, plan.spec.seed),
             intervals=intervals(objective, noise) if plan.spec.learn else {},
         )
-    ended = finished(result)
+    if plan.goal and result.divergence is None and math.isnan(result.estimate):
+        result = replace(result, estimate=relative_residual(objective, N_ESTIMATED))
+    known = result.estimate
     if result.divergence is not None:
-        return math.inf, ended
-    if reference is not None:
-        return ended.summary.error, ended
-    estimate = result.estimate
-    if plan.others or plan.goal:
-        estimate = relative_residual(objective, N_ESTIMATED) if math.isnan(estimate) else estimate
-    return estimate, ended
+        known = math.inf
+    elif monitor is not None:
+        known = monitor(network)
+
+    def finish_with(events: Sequence[Event]) -> FinishedRun[Summary]:
+        return finished(replace(result, events=(*events, *result.events)))
+
+    return _Attempt(recipe=plan.recipe, error=known, finish=finish_with)
 
 
 @within_memory("computing the reference")

@@ -1,0 +1,194 @@
+"""What is chosen where a spec names no training, and the goal at which it ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import Laaf, plan_of
+
+from laaf_cli.errors import ExitCode, SpecError
+from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.recipes import DEFAULT_SECONDS
+from laaf_cli.runs.record import Summary
+from laaf_cli.runs.train import execute
+
+SMOOTH = """
+coordinates: {x: [0, 1], t: [0, 2]}
+unknowns: [u]
+equations: {heat: u_t = 0.1*u_xx}
+conditions:
+  start: {where: t = 0, equation: u = sin(pi*x)}
+  ends: {where: boundary, equation: u = 0}
+reference: {exact: {u: exp(-0.1*pi**2*t)*sin(pi*x)}}
+evaluation: {grid: {x: 21, t: 21}}
+"""
+
+JUMP = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+equations: {heat: "D(where(x < 0.4, 1, 5)*u_x, x) = -1"}
+conditions: {ends: {where: boundary, equation: u = 0}}
+"""
+
+UNKNOWN = """
+coordinates: {x: [0, 1], y: [0, 1]}
+unknowns: [u]
+equations: {poisson: laplacian(u) = -exp(x*y)}
+conditions: {sides: {where: boundary, equation: u = 0}}
+reference: none
+evaluation: {grid: {x: 11, y: 11}}
+"""
+
+
+def aiming(goal: float, text: str, *assignments: str) -> Plan:
+    return replace(plan_of(text, *assignments), goal=goal)
+
+
+def chosen(run: FinishedRun[Summary]) -> str:
+    (event,) = run.summary.events
+    return event.what
+
+
+def test_least_squares_first_and_training_behind_it() -> None:
+    plan = plan_of(SMOOTH)
+    assert [each.recipe for each in (plan, *plan.others)] == [
+        "least squares", "Adam and self-scaled Broyden"
+    ]  # fmt: skip
+    assert [phase.optimizer for phase in plan.spec.training] == ["least-squares"]
+    (other,) = plan.others
+    assert [phase.optimizer for phase in other.spec.training] == ["adam", "ssbroyden", "ssbroyden"]
+    assert other.spec.dtype == plan.spec.dtype == "float64"
+    assert plan.max_seconds == DEFAULT_SECONDS
+    assert other.problem.met_residuals
+    assert other.reference is plan.reference
+
+
+@pytest.mark.parametrize("text", [SMOOTH + "training: auto", SMOOTH])
+def test_auto_is_what_an_absent_training_is(text: str) -> None:
+    assert plan_of(text).recipe == "least squares"
+
+
+def test_what_the_spec_says_stays() -> None:
+    own = "network: {hidden: [11, 12]}\npoints: {interior: 77}\ntransform: {u: t*net + sin(pi*x)}\n"
+    (other,) = plan_of(SMOOTH + own, "dtype=float64").others
+    assert other.spec.network.hidden == [11, 12]
+    assert other.spec.points.interior == 77
+    assert other.spec.transform == {"u": "t*net + sin(pi*x)"}
+    named = plan_of(SMOOTH, "training.0.iterations=7")
+    assert (named.recipe, named.others, named.goal, named.max_seconds) == ("", (), 0.0, None)
+
+
+def test_slopes_that_are_named_are_trained() -> None:
+    plan = plan_of(SMOOTH, "slopes.kind=gaaf")
+    assert plan.others == ()
+    assert plan.spec.training[0].optimizer == "adam"
+    assert plan.spec.slopes.kind == "gaaf"
+
+
+def test_a_method_that_does_not_take_the_problem_is_left_out() -> None:
+    plan = plan_of(JUMP)
+    assert plan.recipe == "Adam and self-scaled Broyden"
+    (sentence,) = plan.not_tried
+    assert sentence.startswith("least squares is not tried: ")
+    assert "jump" in sentence
+
+
+def test_faults_are_those_of_the_spec() -> None:
+    with pytest.raises(SpecError) as caught:
+        plan_of(SMOOTH.replace("u_xx", "u_xz"))
+    (fault,) = caught.value.faults
+    assert fault.mark is not None
+    assert "u_xz" in fault.mark.line_text
+
+
+def test_a_smooth_problem_needs_nothing_else(tmp_path: Path) -> None:
+    run = execute(plan_of(SMOOTH))
+    assert run.summary.error < 1e-8
+    assert chosen(run).startswith("came by least squares to ")
+    path = tmp_path / "run.h5"
+    run.save(path)
+    with h5py.File(path) as file:
+        overrides = dict(json.loads(file["spec/overrides"][()]))
+    assert "least-squares" in overrides["training"]
+    again = execute(plan_of(SMOOTH, *(f"{key}={value}" for key, value in overrides.items())))
+    np.testing.assert_array_equal(
+        again.record.solution.fields["u"], run.record.solution.fields["u"]
+    )
+
+
+def test_the_best_is_kept() -> None:
+    plan = plan_of(SMOOTH, "network.hidden=[5]")
+    (other,) = plan.others
+    phase = other.spec.training[0].model_copy(update={"iterations": 5})
+    short = replace(other, spec=other.spec.model_copy(update={"training": [phase]}))
+    run = execute(replace(plan, goal=1e-30, others=(short,)))
+    assert "kept: least squares" in chosen(run)
+    assert "Adam and self-scaled Broyden to " in chosen(run)
+    assert run.summary.error < 1e-8
+    assert run.record.attributes["iterations"] != 5
+
+
+def test_without_a_reference_the_estimate_decides() -> None:
+    run = execute(plan_of(UNKNOWN))
+    assert np.isnan(run.summary.error)
+    assert run.summary.estimate is not None
+    assert run.summary.error_or_estimate == run.summary.estimate < 1e-3
+
+
+def test_the_estimate_of_a_trained_network() -> None:
+    """Of a network that was not trained all is wrong, of one that was little."""
+    text = UNKNOWN + "network: {hidden: [10, 10]}\ndtype: float64\ntransform: auto\n"
+    rough = execute(aiming(1e-9, text, "training.0.iterations=1")).summary.estimate
+    training = (
+        "training=[{optimizer: adam, iterations: 200}, {optimizer: ssbroyden, iterations: 300}]"
+    )
+    good = execute(aiming(1e-9, text, training)).summary.estimate
+    assert rough is not None
+    assert good is not None
+    assert rough > 0.1
+    assert good < 0.05
+
+
+def test_a_training_ends_at_its_goal() -> None:
+    training = (
+        "training=[{optimizer: adam, iterations: 100}, {optimizer: ssbroyden, iterations: 5000}]"
+    )
+    settings = [training, "transform=auto", "dtype=float64", "network.hidden=[10]"]
+    summary = execute(aiming(0.1, SMOOTH, *settings)).summary
+    assert summary.error <= 0.1
+    assert summary.iterations < 5100
+    assert summary.phases[-1].detail == "the error is below 0.1"
+
+
+def test_least_squares_that_is_out_of_time_leaves_what_is_best() -> None:
+    """One window at a time is too little for so long a time; the whole was tried before."""
+    text = SMOOTH.replace("u_t = 0.1*u_xx", "u_t = 0.1*u_xx + sin(40*t)*sin(pi*x)")
+    text = text.replace("reference: {exact: {u: exp(-0.1*pi**2*t)*sin(pi*x)}}", "reference: none")
+    training = "training=[{optimizer: least-squares, features: 60, iterations: 12, goal: 1e-12}]"
+    run = execute(plan_of(text, training))
+    assert run.summary.iterations == 12
+    assert run.summary.estimate is not None
+    assert run.summary.estimate < 1
+    assert np.isfinite(run.record.solution.fields["u"]).all()
+
+
+def test_a_goal_that_is_not_met_is_an_error(
+    laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heat.yaml").write_text(SMOOTH, encoding="utf-8")
+    good = laaf("solve", "heat.yaml", "--goal", "1e-4", "-o", "good.h5")
+    assert good.code == 0
+    assert "solved to " in good.err
+    assert "(goal 0.0001)" in good.err
+    quick = ["--set", "training=[{optimizer: adam, iterations: 3}]", "-o", "bad.h5"]
+    bad = laaf("solve", "heat.yaml", "--goal", "1e-4", *quick)
+    assert bad.code == ExitCode.BOUND_EXCEEDED
+    assert "not solved to the goal: " in bad.err
+    assert (tmp_path / "bad.h5").exists()
