@@ -140,7 +140,7 @@ CASES = {
     "a Robin condition": Case(
         line("  a: {where: x = 1, equation: u = 1}\n  b: {where: x = 3, equation: u_x + 2*u = 1}"),
         "a",
-        {"b": "it ties 'u' to its derivatives"},
+        {"b": "it ties u to derivatives of it"},
     ),
     "what is learned": Case(
         line(
