@@ -289,6 +289,21 @@ CASES = {
         "ring",
         {"start": "its values or their slopes are not periodic in 'x'"},
     ),
+    "a value at the seam of a circle": Case(
+        heat(START + "  seam: {at: {x: 0}, equation: u = 0}", "[0, 2]") + "\nperiodic: {x: true}",
+        "start",
+        {"seam": "its place is not a whole face of the domain"},
+    ),
+    "what no function meets": Case(
+        line("  a: {where: x = 1, equation: u = 1}\n  b: {at: {x: 1}, equation: u = 2}"),
+        "",
+        {"a": "it contradicts 'b'", "b": "it is more than a transform can hold"},
+    ),
+    "a division by nothing": Case(
+        line("  a: {where: x = 1, equation: u/u_x = 1}\n  b: {where: x = 3, equation: 1/u = 1}"),
+        "",
+        {"a": "it ties u to derivatives of it", "b": "division by zero"},
+    ),
     "a box": Case(
         "coordinates: {x: [0, 1], y: [0, 2], z: [-1, 1], t: [0, 0.1]}\nunknowns: [u]\n"
         "equations: {e: u_t = laplacian(u)}\nconditions:\n"

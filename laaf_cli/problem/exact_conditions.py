@@ -171,7 +171,8 @@ class _Derivation:
         """The values that a form may hold, those of the first condition where several give one."""
         taken: set[tuple[str, Face, int]] = set()
         for term in self.conditions:
-            faces = term.region.whole_faces(self.domain)
+            whole = term.region.whole_faces(self.domain)
+            faces = [face for face in whole if face.axis not in circles]
             if not faces and term.region.paired_axis is None:
                 self.why[term.name] = "its place is not a whole face of the domain"
             for face in faces:
@@ -182,7 +183,8 @@ class _Derivation:
                         self.why.setdefault(term.name, str(error))
                         continue
                     except ExpressionError as error:
-                        self.why.setdefault(term.name, error.faults[0].what)
+                        what = f"it cannot be worked out: {error.faults[0].what}"
+                        self.why.setdefault(term.name, what)
                         continue
                     key = (given.unknown, given.face, given.order)
                     if key not in taken:

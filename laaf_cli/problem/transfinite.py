@@ -187,7 +187,9 @@ def _check_corners(domain: Domain, given: Given, level: Node, placed: Sequence[G
         inside = other.face.value + (-1 if other.face.upper else 1) * INSIDE * length
         for place, share in ((other.face.value, AGREE), (inside, NEAR)):
             value, here = (values_on(domain, part, {**fixed, axis: place}) for part in derived)
-            if not np.all(np.abs(value - here) <= share * scale):
+            with np.errstate(all="ignore"):
+                agrees = bool(np.all(np.abs(value - here) <= share * scale))
+            if not agrees:
                 raise UnfitError(f"it disagrees with '{other.name}' where they meet", given)
 
 
