@@ -304,6 +304,9 @@ CASES = {
         "",
         {"a": "it ties u to derivatives of it", "b": "division by zero"},
     ),
+    "two materials": Case(
+        line("  ends: {where: boundary, equation: u = x}", "D(where(x < 2, 1, 5)*u_x, x) = -1"), "ends"
+    ),
     "a box": Case(
         "coordinates: {x: [0, 1], y: [0, 2], z: [-1, 1], t: [0, 0.1]}\nunknowns: [u]\n"
         "equations: {e: u_t = laplacian(u)}\nconditions:\n"
