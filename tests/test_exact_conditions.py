@@ -140,7 +140,7 @@ CASES = {
     "a Robin condition": Case(
         line("  a: {where: x = 1, equation: u = 1}\n  b: {where: x = 3, equation: u_x + 2*u = 1}"),
         "a",
-        {"b": "it ties 'u' to its derivatives"},
+        {"b": "it ties u to derivatives of it"},
     ),
     "what is learned": Case(
         line(
@@ -288,6 +288,24 @@ CASES = {
         heat("  start: {where: t = 0, equation: u = x}\n  ring: {periodic: x}"),
         "ring",
         {"start": "its values or their slopes are not periodic in 'x'"},
+    ),
+    "a value at the seam of a circle": Case(
+        heat(START + "  seam: {at: {x: 0}, equation: u = 0}", "[0, 2]") + "\nperiodic: {x: true}",
+        "start",
+        {"seam": "its place is not a whole face of the domain"},
+    ),
+    "what no function meets": Case(
+        line("  a: {where: x = 1, equation: u = 1}\n  b: {at: {x: 1}, equation: u = 2}"),
+        "",
+        {"a": "it contradicts 'b'", "b": "it is more than a transform can hold"},
+    ),
+    "a division by nothing": Case(
+        line("  a: {where: x = 1, equation: u/u_x = 1}\n  b: {where: x = 3, equation: 1/u = 1}"),
+        "",
+        {"a": "it ties u to derivatives of it", "b": "division by zero"},
+    ),
+    "two materials": Case(
+        line("  ends: {where: boundary, equation: u = x}", "D(where(x < 2, 1, 5)*u_x, x) = -1"), "ends"
     ),
     "a box": Case(
         "coordinates: {x: [0, 1], y: [0, 2], z: [-1, 1], t: [0, 0.1]}\nunknowns: [u]\n"

@@ -128,7 +128,7 @@ class _Builder(Reader):
         self.open_scopes(domain, constants, learned)
         terms = [*self.equations(), *read_conditions(self), *read_data(self)]
         closed_form = self.closed_form()
-        left = self.derive_form(terms)
+        self.left = self.derive_form(terms)
         trial = read_form(self)
         grid, times = self.grid(self.domain), self.times(self.domain)
         # What is wrong elsewhere may be what seems to be missing.
@@ -153,7 +153,7 @@ class _Builder(Reader):
             met_residuals=met,
             learned=learned,
             functions=self.python,
-            left=left,
+            left=self.left,
             warnings=warnings,
         )
         check_finite(self, problem)

@@ -24,7 +24,7 @@ def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     if not equations:
         return ()
     is_free = any(not term.region.is_at_bounds for term in terms if term.kind != "equation")
-    has_more = is_free or bool(reader.spec.forms)
+    has_more = is_free or reader.has_own_form
     warnings: list[str] = []
     for axis in range(reader.domain.dimension):
         if axis in reader.domain.periodic:
@@ -73,7 +73,7 @@ def _check_missing(
             f"As in conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: "
             f"{{{name}: true}}."
         )
-    if reader.spec.forms:
+    if reader.has_own_form:
         hint += " What the transform meets is stated as well: then it is checked."
     reader.fault(("equations",), f"no condition stands {where}, so many solutions fit", hint, True)
     return True

@@ -1,26 +1,19 @@
 """`transform: auto`: a form of the solution that meets as many conditions as it can, derived from
 their trees.
 
-Along one axis, values and normal derivatives on its faces are interpolated by Hermite's polynomials
-and a factor takes the network away there. The interpolants of all axes are joined by their Boolean
-sum (Gordon, SIAM J. Numer. Anal. 8, 1971; Leake, Johnston & Mortari, Mathematics 8, 2020, 1303):
-for each axis in turn,
-
-    g ← g + Σ H_k(x) (value_k − ∂ₓᵏ g on its face),     u = g + Π factor(x) net.
-
+Values and slopes on faces become a transfinite interpolation, periodic conditions periodic inputs.
 What is derived is proved like a transform that a user writes; what is not proved is left to
 training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from laaf_cli.arrays import Array
 from laaf_cli.expression import (
     NUMPY,
     ExpressionError,
@@ -40,35 +33,29 @@ from laaf_cli.expression import (
     write,
 )
 from laaf_cli.expression.functions import TABLE
-from laaf_cli.multi_index import derivative_name, unit
-from laaf_cli.problem.domain import Domain, Face, grid_points
-from laaf_cli.problem.form import (
-    ROUNDING,
-    in_outputs,
-    jump_at_seam,
-    output_names,
-    proofs,
-    read_form,
-)
-from laaf_cli.problem.hermite import ZERO, Ends, product, total
+from laaf_cli.multi_index import derivative_name
+from laaf_cli.problem.domain import Domain, Face
+from laaf_cli.problem.form import in_outputs, jump_at_seam, output_names, proofs, read_form
 from laaf_cli.problem.jumps import jumping
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import NORMAL
+from laaf_cli.problem.transfinite import (
+    AGREE,
+    ZERO,
+    Given,
+    UnfitError,
+    along,
+    interpolate,
+    name_along,
+    sample,
+    values_on,
+)
 from laaf_cli.spec import RunSpec
 from laaf_cli.text import listed
 
-AGREE = 1e-9
-"""Values that differ by less than this share of their size agree."""
-
-INSIDE, NEAR = 1e-9, 1e-6
-"""How far from a face, as a share of the range, values still are those on it, and how nearly."""
-
-MAX_WORK = 30_000
-"""Operations that may be built for one form."""
-
-N_POINTS, N_ALONG = 200, 5
-"""Points at which values are compared: random ones, and along each coordinate of a grid."""
+MAX_WORK = 40_000
+"""Operations that may be built for a form, those of the conditions and equations among them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,33 +68,12 @@ class Derived:
     left: dict[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Given:
-    """The value of ∂ᵏ unknown along the normal of a face; name, place: of the condition and the
-    residual that give it.
-    """
-
-    name: str
-    place: int
-    unknown: str
-    face: Face
-    order: int
-    value: Node
-
-
-class _UnfitError(Exception):
-    """No form with this value is known; the text completes the sentence that it is left."""
-
-    def __init__(self, why: str, given: _Given | None = None) -> None:
-        super().__init__(why)
-        self.given = given
-
-
 def derive(reader: Reader, terms: Sequence[Term]) -> Derived:
     """The spec with a transform and periodic inputs in the place of `auto`: those that meet as many
     conditions as can be proved to be met.
     """
-    return _Derivation(copy(reader), terms).result()
+    with bounded(MAX_WORK, "the form takes"):
+        return _Derivation(copy(reader), terms).result()
 
 
 @dataclass(frozen=True)
@@ -133,19 +99,26 @@ class _Derivation:
         while True:
             changes = {"transform": self.texts(given), "periodic": periodic}
             self.reader.spec = plain.model_copy(update=changes)
-            found = list(proofs(self.domain, read_form(self.reader), self.conditions))
+            trial, found = read_form(self.reader), []
+            try:
+                for term in self.terms:
+                    term.in_outputs(trial)
+                found = list(proofs(self.domain, trial, self.conditions))
+                lost, why = [], ""
+            except ExpressionError:
+                lost, why = given[-1:], "the equations would be too long with it"
             met = {proof.term.name: proof.met for proof in found}
-            lost = [each for each in given if each.place not in met.get(each.name, ())]
-            for each in lost:
-                self.why.setdefault(each.name, "it could not be proved to hold exactly")
+            if not why:
+                lost = [each for each in given if each.place not in met.get(each.name, ())]
+                why = "it could not be proved to hold exactly"
             for proof in found if not lost else ():
                 if proof.off:
                     lost = [each for each in given if each.unknown in proof.term.unknowns][-1:]
-                    self.why.update(
-                        (each.name, f"it contradicts '{proof.term.name}'") for each in lost
-                    )
+                    why = f"it contradicts '{proof.term.name}'"
             if not lost:
                 break
+            for each in lost:
+                self.why.setdefault(each.name, why)
             given = [each for each in given if each not in lost]
         left = {
             term.name: self.why.get(term.name, "it is more than a transform can hold")
@@ -170,13 +143,12 @@ class _Derivation:
 
     def against_circle(self, axis: int, held: set[Node]) -> str:
         """What forbids periodic inputs along an axis; empty where nothing does."""
-        name, dimension = self.domain.coordinates[axis], self.domain.dimension
+        name = self.domain.coordinates[axis]
         for unknown in self.reader.scope.unknowns:
             for order in range(max(1, self.order_along(axis, unknown))):
-                orders = tuple(order * step for step in unit(axis, dimension))
-                if Field(unknown, orders) not in held:
-                    derivative = derivative_name(unknown, orders, self.domain.coordinates)
-                    return f"periodic inputs would hold '{derivative}' as well"
+                if along(unknown, axis, order, self.domain) not in held:
+                    told = name_along(unknown, axis, order, self.domain)
+                    return f"periodic inputs would hold {told} as well"
         for term in self.terms:
             if any(face.axis == axis for face in term.region.whole_faces(self.domain)):
                 return f"'{term.name}' stands on faces of '{name}' too"
@@ -195,30 +167,32 @@ class _Derivation:
 
     # Values on faces
 
-    def all_given(self, circles: Sequence[int]) -> Iterator[_Given]:
+    def all_given(self, circles: Sequence[int]) -> Iterator[Given]:
         """The values that a form may hold, those of the first condition where several give one."""
         taken: set[tuple[str, Face, int]] = set()
         for term in self.conditions:
-            faces = term.region.whole_faces(self.domain)
+            whole = term.region.whole_faces(self.domain)
+            faces = [face for face in whole if face.axis not in circles]
             if not faces and term.region.paired_axis is None:
                 self.why[term.name] = "its place is not a whole face of the domain"
             for face in faces:
                 for place in range(len(term.residuals)):
                     try:
                         given = self.given(term, place, face, circles)
-                    except (_UnfitError, ExpressionError) as error:
-                        told = isinstance(error, _UnfitError)
-                        self.why.setdefault(
-                            term.name, str(error) if told else "its values are not finite"
-                        )
+                    except UnfitError as error:
+                        self.why.setdefault(term.name, str(error))
+                        continue
+                    except ExpressionError as error:
+                        what = f"it cannot be worked out: {error.faults[0].what}"
+                        self.why.setdefault(term.name, what)
                         continue
                     key = (given.unknown, given.face, given.order)
                     if key not in taken:
                         taken.add(key)
                         yield given
 
-    def given(self, term: Term, place: int, face: Face, circles: Sequence[int]) -> _Given:
-        """What a residual gives on a face; raises _UnfitError where that is not the value of one
+    def given(self, term: Term, place: int, face: Face, circles: Sequence[int]) -> Given:
+        """What a residual gives on a face; raises UnfitError where that is not the value of one
         derivative along its normal, or where the equations cannot take that value.
         """
         names = self.domain.coordinates
@@ -231,24 +205,28 @@ class _Derivation:
         held = fields(tree)
         unknowns = sorted({each.unknown for each in held})
         if len(unknowns) > 1:
-            raise _UnfitError(f"it couples {listed(unknowns)}")
+            raise UnfitError(f"it couples {listed(unknowns)}")
         if functions(tree) - TABLE.keys():
-            raise _UnfitError("it calls a Python function")
+            raise UnfitError("it calls a Python function")
         if learned := symbols(tree) - set(names):
-            raise _UnfitError(f"it contains '{min(learned)}', which is learned")
+            raise UnfitError(f"it contains '{min(learned)}', which is learned")
         if len(held) != 1:
-            raise _UnfitError(f"it ties '{unknowns[0]}' to its derivatives" if held else "")
+            raise UnfitError(
+                f"it ties {listed(unknowns)} to derivatives of it"
+                if held
+                else "it says nothing of an unknown there"
+            )
         (held_field,) = held
         order = held_field.orders[face.axis]
         if sum(held_field.orders) != order:
             told = derivative_name(held_field.unknown, held_field.orders, names)
-            raise _UnfitError(f"'{told}' is no derivative along the normal of its face")
+            raise UnfitError(f"'{told}' is no derivative along the normal of its face")
         slope, rest = partial(tree, held_field), substitute(tree, {held_field: ZERO})
         if fields(slope) or not self.is_linear(tree, slope, rest, held_field, face):
-            raise _UnfitError(f"it is not linear in '{held_field.unknown}'")
+            raise UnfitError(f"it is not linear in '{held_field.unknown}'")
         value = rest if slope == Number(-1.0) else call("/", call("neg", rest), slope)
         self.check_smooth(value, face, held_field.unknown, circles)
-        return _Given(
+        return Given(
             name=term.name,
             place=place,
             unknown=held_field.unknown,
@@ -259,7 +237,7 @@ class _Derivation:
 
     def is_linear(self, tree: Node, slope: Node, rest: Node, held: Field, face: Face) -> bool:
         """Whether tree = slope·field + rest, with a slope that is zero nowhere."""
-        points = self.points({face.axis: face.value})
+        points = sample(self.domain, {face.axis: face.value})
         columns = dict(zip(self.domain.coordinates, points.T, strict=True))
         values = np.random.default_rng(1).uniform(-1.5, 1.5, len(points))
         with np.errstate(all="ignore"):
@@ -270,7 +248,7 @@ class _Derivation:
         return bool(np.all(off <= AGREE * size) and np.min(np.abs(steep)) > AGREE * size)
 
     def check_smooth(self, value: Node, face: Face, unknown: str, circles: Sequence[int]) -> None:
-        """Raises _UnfitError where a value, or a derivative of it that the equations take, jumps,
+        """Raises UnfitError where a value, or a derivative of it that the equations take, jumps,
         is not finite or has two values at the seam of a circle.
         """
         names = self.domain.coordinates
@@ -279,47 +257,22 @@ class _Derivation:
             if name not in symbols(value):
                 continue
             if jumping(value, [name] * (order + 1), self.reader.scope, self.domain):
-                raise _UnfitError("its values or their slopes jump")
+                raise UnfitError("its values or their slopes jump")
             derived = value
             for k in range(order + 1):
                 derived = differentiate(derived, name, names) if k else derived
-                if not np.isfinite(self.values(derived, {face.axis: face.value})).all():
-                    raise _UnfitError("its values or their slopes are not finite everywhere")
+                if not np.isfinite(values_on(self.domain, derived, {face.axis: face.value})).all():
+                    raise UnfitError("its values or their slopes are not finite everywhere")
                 if (
                     axis in circles
                     and k < max(1, order)
                     and jump_at_seam(self.domain, axis, derived)
                 ):
-                    raise _UnfitError(f"its values or their slopes are not periodic in '{name}'")
-
-    def points(self, fixed: Mapping[int, float]) -> Array:
-        """Points of the domain [n, d], its corners among them, some coordinates of which have given
-        values.
-        """
-        domain = self.domain
-        axes = [
-            np.array([fixed[axis]]) if axis in fixed else along
-            for axis, along in enumerate(domain.grid((N_ALONG,) * domain.dimension))
-        ]
-        points = domain.from_unit(np.random.default_rng(0).random((N_POINTS, domain.dimension)))
-        for axis, value in fixed.items():
-            points[:, axis] = value
-        return np.concatenate([grid_points(tuple(axes)), points])
-
-    def values(self, tree: Node, fixed: Mapping[int, float]) -> Array:
-        """Those of a function of the coordinates where some of these have given values."""
-        points = self.points(fixed)
-        columns = dict(zip(self.domain.coordinates, points.T, strict=True))
-        with np.errstate(all="ignore"):
-            found = np.asarray(evaluate(tree, columns, {}, NUMPY), dtype=np.float64)
-        return np.broadcast_to(found, len(points))
-
-    def size(self, tree: Node, fixed: Mapping[int, float]) -> float:
-        return float(np.max(np.abs(self.values(tree, fixed))))
+                    raise UnfitError(f"its values or their slopes are not periodic in '{name}'")
 
     # The form
 
-    def texts(self, given: list[_Given]) -> dict[str, str]:
+    def texts(self, given: list[Given]) -> dict[str, str]:
         """The form of each unknown of which something is given; what is unfit is taken out of
         `given`.
         """
@@ -328,100 +281,15 @@ class _Derivation:
             scope = replace(self.reader.scope, unknowns=output_names(unknowns))
             while own := [each for each in given if each.unknown == unknown]:
                 try:
-                    with bounded(MAX_WORK, "a form takes"):
-                        form = self.form(own, Field(output, (0,) * self.domain.dimension))
-                        texts[unknown] = write(form, self.domain.coordinates)
-                        in_outputs(texts[unknown], unknowns, scope)
+                    form = interpolate(self.domain, own, along(output, 0, 0, self.domain))
+                    text = write(form, self.domain.coordinates)
+                    in_outputs(text, unknowns, scope)
+                    texts[unknown] = text
                     break
-                except _UnfitError as error:
+                except UnfitError as error:
                     unfit, why = error.given or own[-1], str(error)
                 except ExpressionError:
                     unfit, why = own[-1], "the expression would be too long"
-                texts.pop(unknown, None)
                 self.why.setdefault(unfit.name, why)
                 given.remove(unfit)
         return texts
-
-    def form(self, given: Sequence[_Given], output: Field) -> Node:
-        """g + Π factor·output; raises _UnfitError with what does not fit in."""
-        domain, names = self.domain, self.domain.coordinates
-        # Time comes last: where start and boundary disagree, it is the start that is left.
-        axes = [*domain.space, *([] if domain.time_axis is None else [domain.time_axis])]
-        level: Node = ZERO
-        factors: list[Node] = []
-        placed: list[_Given] = []
-        for axis in axes:
-            own = [each for each in given if each.face.axis == axis]
-            if not own:
-                continue
-            counts = [self.count([e for e in own if e.face.upper == upper]) for upper in (0, 1)]
-            ends = Ends(names[axis], domain.lower[axis], domain.upper[axis], *counts)
-            more: Node = ZERO
-            for each in own:
-                gap = self.gap(each, level)
-                self.check_corners(each, level, placed)
-                more = total(more, product([ends.basis(each.face.upper, each.order), gap]))
-            level = total(level, more)
-            factors += ends.factors
-            placed += own
-        return total(level, product([*factors, output]))
-
-    def count(self, own: Sequence[_Given]) -> int:
-        """How many derivatives, from the value on, are given at one end; raises _UnfitError where
-        one is left out.
-        """
-        for k, each in enumerate(sorted(own, key=lambda each: each.order)):
-            if each.order != k:
-                names, dimension = self.domain.coordinates, self.domain.dimension
-                told, missing = (
-                    derivative_name(
-                        each.unknown,
-                        tuple(order * step for step in unit(each.face.axis, dimension)),
-                        names,
-                    )
-                    for order in (each.order, k)
-                )
-                why = f"it gives '{told}' at {each.face.name}, and nothing gives '{missing}' there"
-                raise _UnfitError(why, each)
-        return len(own)
-
-    def on(self, given: _Given, level: Node) -> Node:
-        """∂ᵏ level on the face of a value."""
-        coordinate = self.domain.coordinates[given.face.axis]
-        for _ in range(given.order):
-            level = differentiate(level, coordinate, self.domain.coordinates)
-        return substitute(level, {Symbol(coordinate): Number(given.face.value)})
-
-    def gap(self, given: _Given, level: Node) -> Node:
-        """value − ∂ᵏ level on its face, without the part that is rounding."""
-        fixed, here = {given.face.axis: given.face.value}, self.on(given, level)
-        whole = call("-", given.value, here)
-        sizes = [self.size(tree, fixed) for tree in (whole, given.value, here)]
-        if not np.isfinite(sizes).all():
-            raise _UnfitError("its values are not finite everywhere", given)
-        if sizes[0] <= ROUNDING * max(sizes):
-            return ZERO
-        if sizes[2] <= ROUNDING * sizes[1]:
-            return given.value
-        return call("neg", here) if sizes[1] <= ROUNDING * sizes[2] else whole
-
-    def check_corners(self, given: _Given, level: Node, placed: Sequence[_Given]) -> None:
-        """Raises _UnfitError where a value disagrees with one of another axis on the edge of both,
-        or comes to it with a jump.
-        """
-        domain, names = self.domain, self.domain.coordinates
-        fixed, parts = {given.face.axis: given.face.value}, [given.value, self.on(given, level)]
-        sizes = [self.size(part, fixed) for part in parts]
-        for other in placed:
-            axis, derived = other.face.axis, parts
-            length = domain.upper[axis] - domain.lower[axis]
-            for _ in range(other.order):
-                derived = [differentiate(part, names[axis], names) for part in derived]
-            scale = max(
-                max(sizes) / length**other.order, *(self.size(part, fixed) for part in derived)
-            )
-            inside = other.face.value + (-1 if other.face.upper else 1) * INSIDE * length
-            for place, share in ((other.face.value, AGREE), (inside, NEAR)):
-                value, here = (self.values(part, {**fixed, axis: place}) for part in derived)
-                if not np.all(np.abs(value - here) <= share * scale):
-                    raise _UnfitError(f"it disagrees with '{other.name}' where they meet", given)

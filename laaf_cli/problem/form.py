@@ -227,7 +227,7 @@ def jump_at_seam(domain: Domain, axis: int, tree: Node) -> float:
             -1, 2
         )
         bounds = np.broadcast_to(rounding_bound(tree, columns, outputs), len(points))
-    jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
+        jump = float(np.max(np.abs(values[:, 1] - values[:, 0])))
     rounding = ROUNDING * float(np.max(bounds, where=np.isfinite(bounds), initial=0.0))
     return jump if jump > max(DOUBT * float(np.max(np.abs(values))), rounding) else 0.0
 
@@ -250,13 +250,13 @@ def met_conditions(
 ) -> dict[str, frozenset[int]]:
     """The residuals that vanish for every function of the form, by condition and place in it.
 
-    A condition that none of them can meet somewhere is a fault, unless it is that of measured
-    values, which need not fit.
+    A condition that none of them can meet somewhere is a fault of the form that a user writes,
+    unless it is that of measured values, which need not fit.
     """
     met: dict[str, frozenset[int]] = {}
     for proof in proofs(reader.domain, trial, terms):
         met[proof.term.name] = proof.met
-        if proof.off:
+        if proof.off and reader.left is None:
             spoken_of = {field.unknown for field in proof.term.fields}
             named = [unknown for unknown in reader.spec.forms if unknown in spoken_of]
             path, breaks = ("transform", *named[:1]), "the transform breaks"

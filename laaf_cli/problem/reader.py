@@ -47,7 +47,8 @@ class Reader:
 
     scope: what names mean in the equations. known: the same for functions of the coordinates alone,
     with learned constants at their true values. domain: the box, once it is known. warnings:
-    sentences on what is read. place: what is being read, where that can take long.
+    sentences on what is read. left: why conditions are left to training, where the form of the
+    solution is derived from them. place: what is being read, where that can take long.
     """
 
     def __init__(self, loaded: LoadedSpec[RunSpec], spec: RunSpec) -> None:
@@ -55,12 +56,18 @@ class Reader:
         self.folder = Path(loaded.text.name).parent
         self.faults: list[Fault] = []
         self.warnings: list[str] = []
+        self.left: dict[str, str] | None = None
         self.form_is_right = not loaded.faults
         self.place: KeyPath = ()
         self.spec = spec
         self.scope = Scope()
         self.known = Scope()
         self.domain = Domain(coordinates=(), lower=(), upper=())
+
+    @property
+    def has_own_form(self) -> bool:
+        """Whether the user wrote a transform, which may hold what no condition says."""
+        return bool(self.spec.forms) and self.left is None
 
     @cached_property
     def derivatives(self) -> frozenset[Field]:

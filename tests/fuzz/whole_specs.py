@@ -285,12 +285,14 @@ def whole_spec(random: Random) -> str:
         )
     if random.random() < 0.1:
         lines.append(f"periodic: {{{random.choice(coordinates)}: {random.choice(('true', '3'))}}}")
-    if random.random() < 0.1:
+    if (share := random.random()) < 0.1:
         net = "net" if len(unknowns) == 1 else "net_u"
         form = Names(coordinates=coordinates, unknowns=(), constants=fixed)
         lines.append(
             f"transform: {{u: {quoted(f'{some_tree(random, form, 0.5)} + {some_tree(random, form, 0.5)}*{net}')}}}"
         )
+    elif share < 0.25:
+        lines.append("transform: auto")
     if how := reference(random, names):
         lines.append(f"reference: {how}")
     lines += [
