@@ -246,7 +246,11 @@ def system(tmp_path: Path) -> tuple[Objective, System]:
     """An objective of every kind of rows, and the same rows for least squares."""
     rows = "x,t,value,w\n0.1,0.2,3,1\n0.7,1.5,-2,10\n0.4,0.9,1,0.1\n"
     (tmp_path / "rows.csv").write_text(rows, encoding="utf-8")
-    plan = plan_of(EVERYTHING.replace("FILE", str(tmp_path / "rows.csv")), "network.hidden=[9]")
+    plan = plan_of(
+        EVERYTHING.replace("FILE", str(tmp_path / "rows.csv")),
+        "network.hidden=[9]",
+        "training.0.iterations=1",
+    )
     network = plan.make_network()
     objective = plan.make_objective(network, plan.draw_points())
     sites = [

@@ -228,10 +228,10 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         told = f"{phase.optimizer}, {amount}{rate}{batch}"
         facts.add_texts(f"phase {i}", told)
     if plan.recipe:
-        names = " then ".join(each.recipe for each in (plan, *plan.others))
-        bound = f", {plan.max_seconds:g} seconds at most" if plan.max_seconds else ""
-        told = f"{names}, until the relative error is below {plan.goal:g}{bound}"
-        facts.add_texts("training chosen", "; ".join([told, *plan.not_tried]))
+        names = ", then ".join([plan.recipe, *(other.recipe for other in plan.others)])
+        facts.add_texts("training chosen", "; ".join([names, *plan.not_tried]))
+        bound = f", after {plan.max_seconds:g} s at most" if plan.max_seconds else ""
+        facts.add_texts("ends", f"at a relative error of {plan.goal:g}{bound}")
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")

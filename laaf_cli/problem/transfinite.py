@@ -121,7 +121,14 @@ def interpolate(domain: Domain, given: Sequence[Given], output: Field) -> Node:
         if not own:
             continue
         counts = [_count(domain, [e for e in own if e.face.upper == upper]) for upper in (0, 1)]
-        ends = _Ends(domain.coordinates[axis], domain.lower[axis], domain.upper[axis], *counts)
+        n_lower, n_upper = counts
+        ends = _Ends(
+            name=domain.coordinates[axis],
+            lower=domain.lower[axis],
+            upper=domain.upper[axis],
+            n_lower=n_lower,
+            n_upper=n_upper,
+        )
         more: Node = ZERO
         for each in own:
             gap = _gap(domain, each, level)
@@ -193,7 +200,7 @@ def _check_corners(domain: Domain, given: Given, level: Node, placed: Sequence[G
                 raise UnfitError(f"it disagrees with '{other.name}' where they meet", given)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Ends:
     """Hermite's interpolation along one axis, of so many derivatives at each end."""
 

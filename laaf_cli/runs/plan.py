@@ -5,7 +5,7 @@ starts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -71,6 +71,26 @@ REFERENCE_SECONDS, LEAST_REFERENCE_SECONDS = 120.0, 20.0
 """How long a reference that nobody asked for may take, and at least, where all is bounded."""
 
 
+class UnfitError(SpecError):
+    """A spec is right, as far as it has been seen, and what trains it does not fit."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """A method that may be tried, and what makes the plan of it."""
+
+    recipe: str
+    make: Callable[[], Plan]
+
+    def seeded(self, seed: int) -> Other:
+        """The same with another seed."""
+        return replace(self, make=partial(_seeded, self.make, seed))
+
+
+def _seeded(make: Callable[[], Plan], seed: int) -> Plan:
+    return make().seeded(seed)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan(AnyPlan):
     """A run that has not begun: the checked spec, its problem, its reference, and how it is
@@ -89,7 +109,7 @@ class Plan(AnyPlan):
     """The relative error at which the training ends, and nothing else is tried."""
     recipe: str = ""
     """The method in words, where it was chosen."""
-    others: tuple[Plan, ...] = ()
+    others: tuple[Other, ...] = ()
     """What is tried after this one, in turn, where the goal is not met."""
     not_tried: tuple[str, ...] = ()
     """Sentences on the methods that do not take the problem."""
@@ -279,27 +299,27 @@ def make_plan(
     chosen.
     """
     root, recipes = chosen(text, overrides)
-    if not recipes:
-        plan = plan_one(text, overrides, max_seconds=max_seconds, **how)
-        return replace(plan, goal=goal or 0.0)
-    bound = DEFAULT_SECONDS if max_seconds is None else max_seconds
-    plans: list[Plan] = []
-    refused: list[str] = []
-    for recipe in recipes:
-        changes = [*overrides, *recipe.overrides(root)]
+    bound = DEFAULT_SECONDS if recipes and max_seconds is None else max_seconds
+    makes = [
+        Other(each.name, partial(plan_one, text, changes, max_seconds=bound, **how))
+        for each in recipes
+        for changes in [[*overrides, *each.overrides(root)]]
+    ]
+    refused = []
+    for i, each in enumerate(makes):
         try:
-            plan = plan_one(text, changes, max_seconds=bound, **how)
-        except SpecError as error:
-            refused.append(f"{recipe.name} is not tried: {error.faults[0].what}")
+            plan = each.make()
+        except UnfitError as error:
+            refused.append(f"{each.recipe} is not tried: {error.faults[0].what}")
         else:
-            reference = plans[0].reference if plans else plan.reference
-            plans.append(replace(plan, recipe=recipe.name, reference=reference))
-    if not plans:  # of a spec that is wrong the faults, without those of the recipes
-        plans = [plan_one(text, overrides, max_seconds=bound, **how)]
-    if goal is None:
-        goal = CHOSEN_GOAL if plans[0].reference is not None else ESTIMATED_GOAL
-    plans = [replace(plan, goal=goal) for plan in plans]
-    return replace(plans[0], others=tuple(plans[1:]), not_tried=tuple(refused))
+            plan = replace(plan, recipe=each.recipe, others=tuple(makes[i + 1 :]))
+            break
+    else:
+        # Named by the spec, or one that takes none of them, whose faults are told as they are.
+        plan = plan_one(text, overrides, max_seconds=bound, **how)
+    if goal is None and recipes:
+        goal = CHOSEN_GOAL if plan.reference is not None else ESTIMATED_GOAL
+    return replace(plan, goal=goal or 0.0, not_tried=tuple(refused))
 
 
 def plan_one(
@@ -343,7 +363,7 @@ def plan_one(
             faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark, hint))
         without = str(error)
     if faults:
-        raise SpecError(faults)
+        raise UnfitError(faults)
     name = Path(text.name).stem
     plan = Plan(
         name=name,

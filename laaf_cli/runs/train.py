@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from laaf_cli.arrays import Array
-from laaf_cli.errors import within_memory
+from laaf_cli.errors import SpecError, within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import grid_points
@@ -70,12 +70,20 @@ def execute(
         was_stopped = was_stopped or should_stop()
         return was_stopped
 
-    for each in (plan, *plan.others):
+    refused = list(plan.not_tried)
+    for other in (None, *plan.others):
         left = None
-        if each.max_seconds is not None:
-            left = each.max_seconds - (time.perf_counter() - began)
+        if plan.max_seconds is not None:
+            left = plan.max_seconds - (time.perf_counter() - began)
             if attempts and left <= 0:
                 break
+        try:
+            each = plan if other is None else other.make()
+        except SpecError as error:
+            refused.append(f"{other and other.recipe} is not tried: {error.faults[0].what}")
+            continue
+        if other is not None:
+            each = replace(each, recipe=other.recipe, goal=plan.goal, reference=plan.reference)
         attempts.append(
             _train_one(
                 each,
@@ -93,7 +101,7 @@ def execute(
     if not plan.others:
         return best.finish(())
     came = ", ".join(f"{each.recipe} to {each.error:.1e}" for each in attempts)
-    what = "; ".join([f"came by {came}", *plan.not_tried, f"kept: {best.recipe}"])
+    what = "; ".join([f"came by {came}", *refused, f"kept: {best.recipe}"])
     return best.finish([Event(0, what)])
 
 

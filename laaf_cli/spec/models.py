@@ -603,12 +603,13 @@ class RunSpec(Problem):
     slopes: Slopes = Field(default_factory=Slopes, description="the adaptive activation")
     weights: Weights = Field(default_factory=Weights, description="weights of the loss terms")
     training: Annotated[
-        list[Phase],
-        Field(min_length=1, max_length=50),
-        BeforeValidator(_training, json_schema_input_type=list[Phase] | Literal["auto"]),
+        list[Phase], Field(min_length=1, max_length=50), BeforeValidator(_training)
     ] = Field(
         default_factory=lambda: [Phase(iterations=2000)],
-        description="the phases of the training, in order; `auto`, the default, chooses them",
+        description="the phases of the training, in order; `auto`, as where it is absent, chooses "
+        "them",
+        # One schema of both types, so that what is wrong in a phase is told at its place.
+        json_schema_extra={"type": ["array", "string"], "pattern": "^auto$"},
     )
     checkpoint: MaybeCheckpoint = Field(
         default_factory=Checkpoint,

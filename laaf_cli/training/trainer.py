@@ -194,7 +194,7 @@ class Trainer:
         if self.done == 0:
             self.phase_start_s = self.clock.now()
         end, detail = self._iterate(phase)
-        if end in (PhaseEnd.MAX_SECONDS, PhaseEnd.COMPLETED):
+        if end is PhaseEnd.MAX_SECONDS:
             self._stepper.conclude()
             self._follow_renewals()
         result = PhaseResult(

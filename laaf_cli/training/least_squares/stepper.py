@@ -170,10 +170,13 @@ class LeastSquares(Stepper):
 
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
-        if not self.is_finished and self.whole is not None:
-            self._take_whole()
-        elif not self.is_finished and self.best is not None and not self.network.past:
-            self._finish(self.best)
+        best = self.whole or (None if self.network.past else self.best)
+        if self.is_finished or best is None:
+            return
+        self.start, self.end, self.floors = self.first, self.last, {}
+        self.best, self.worst, self.solver = best, 0.0, None
+        self._settle(best)
+        self.is_finished = True
 
     @property
     def told(self) -> str:
