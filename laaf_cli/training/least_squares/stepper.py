@@ -44,8 +44,10 @@ N_INNER = 200
 MANY_NEURONS, MOST_AT_ONCE = 200, 1000
 """From how many neurons on slopes are tried with a third of them; and half are tried before all."""
 
-MAX_HALVINGS, MAX_FUTILE, BETTER = 30, 3, 0.3
-"""How often a window is halved; how often without a residual this much smaller."""
+MAX_HALVINGS, MAX_FUTILE, BETTER = 30, {1: 10}, 0.3
+"""How often a window is halved; how often without a residual this much smaller, by the number of
+coordinates, 3 for more than one, where windows take longer.
+"""
 
 MUCH = 0.5
 
@@ -403,7 +405,7 @@ class LeastSquares(Stepper):
         is_of_use = best.residual < BETTER * self.before or best.residual > UNSOLVED
         self.n_futile = 0 if is_of_use else self.n_futile + 1
         if self.windows is None and best.residual > self.goal and self.n_halvings < MAX_HALVINGS:
-            if self.n_futile < MAX_FUTILE:
+            if self.n_futile < MAX_FUTILE.get(self.problem.domain.dimension, 3):
                 self.n_halvings, self.before = self.n_halvings + 1, best.residual
                 self._try_until(self.start + (self.end - self.start) / 2)
                 return
