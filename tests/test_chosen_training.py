@@ -128,11 +128,23 @@ def test_the_best_is_kept() -> None:
     plan = plan_of(SMOOTH, "network.hidden=[5]")
     short = plan_of(SMOOTH, "training=[{optimizer: adam, iterations: 5}]")
     other = Other("Adam and self-scaled Broyden", lambda: short)
-    run = execute(replace(plan, goal=1e-30, others=(other,)))
+    plan = replace(plan, goal=1e-30, others=(other,))
+    run = execute(plan)
     assert "kept: least squares" in chosen(run)
     assert "Adam and self-scaled Broyden to " in chosen(run)
     assert run.summary.error < 1e-8
     assert run.record.attributes["iterations"] != 5
+
+
+def test_runs_of_one_spec_are_of_one_method_whatever_is_kept() -> None:
+    """Refused by neither a sweep that finds it nor a comparison over seeds."""
+    bad = plan_of(SMOOTH, "training=[{optimizer: adam, iterations: 1}]")
+    good = plan_of(SMOOTH, "training=[{optimizer: adam, iterations: 60, learning_rate: 0.01}]")
+    plan = replace(bad, goal=1e-30, method="m", others=(Other("more", lambda: good),))
+    run = execute(plan)
+    assert run.summary.iterations == 60
+    assert run.record.attributes["method_hash"] == plan.hashes.method == "m"
+    assert plan_of(SMOOTH).seeded(3).hashes == plan_of(SMOOTH).hashes
 
 
 def test_without_a_reference_the_estimate_decides() -> None:

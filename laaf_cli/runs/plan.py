@@ -28,7 +28,7 @@ from laaf_cli.references import (
     make_reference,
 )
 from laaf_cli.runfile import measured_with
-from laaf_cli.runs.identity import Hashes, make_hashes
+from laaf_cli.runs.identity import Hashes, hash_of, make_hashes
 from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.planned import AnyPlan
@@ -109,6 +109,8 @@ class Plan(AnyPlan):
     """The relative error at which the training ends, and nothing else is tried."""
     recipe: str = ""
     """The method in words, where it was chosen."""
+    method: str = ""
+    """The hash of the method where it was chosen: one for all that may be kept."""
     others: tuple[Other, ...] = ()
     """What is tried after this one, in turn, where the goal is not met."""
     not_tried: tuple[str, ...] = ()
@@ -258,13 +260,14 @@ class Plan(AnyPlan):
     @cached_property
     def hashes(self) -> Hashes:
         """SHA-256 of the problem and of the method."""
-        return make_hashes(
+        found = make_hashes(
             self.spec,
             self.problem,
             self.reference,
             engine_name=self.engine_name,
             max_seconds=self.max_seconds,
         )
+        return found._replace(method=self.method or found.method)
 
     def settings(self) -> dict[str, Any]:
         """The resolved settings, as the run file keeps them."""
@@ -312,7 +315,9 @@ def make_plan(
         except UnfitError as error:
             refused.append(f"{each.recipe} is not tried: {error.faults[0].what}")
         else:
-            plan = replace(plan, recipe=each.recipe, others=tuple(makes[i + 1 :]))
+            method = hash_of(["chosen", plan.hashes.method])
+            others = tuple(makes[i + 1 :])
+            plan = replace(plan, recipe=each.recipe, others=others, method=method)
             break
     else:
         # Named by the spec, or one that takes none of them, whose faults are told as they are.

@@ -6,7 +6,7 @@ import ctypes
 import math
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,23 +70,21 @@ def execute(
         was_stopped = was_stopped or should_stop()
         return was_stopped
 
+    grid = grid_points(plan.problem.grid)
+    plan, reference = _with_reference(plan, grid, on_progress)
     refused = list(plan.not_tried)
-    for other in (None, *plan.others):
+    for each in _in_turn(plan, refused):
         left = None
         if plan.max_seconds is not None:
             left = plan.max_seconds - (time.perf_counter() - began)
             if attempts and left <= 0:
                 break
-        try:
-            each = plan if other is None else other.make()
-        except SpecError as error:
-            refused.append(f"{other and other.recipe} is not tried: {error.faults[0].what}")
-            continue
-        if other is not None:
-            each = replace(each, recipe=other.recipe, goal=plan.goal, reference=plan.reference)
+            left = max(0.0, left)
         attempts.append(
             _train_one(
                 each,
+                reference,
+                grid,
                 max_seconds=left,
                 past=past,
                 retries=retries,
@@ -98,11 +96,30 @@ def execute(
         if attempts[-1].error <= plan.goal or was_stopped:
             break
     best = min(attempts, key=lambda attempt: attempt.rank)
-    if not plan.others:
+    if not plan.recipe:
         return best.finish(())
     came = ", ".join(f"{each.recipe} to {each.error:.1e}" for each in attempts)
     what = "; ".join([f"came by {came}", *refused, f"kept: {best.recipe}"])
     return best.finish([Event(0, what)])
+
+
+def _in_turn(plan: Plan, refused: list[str]) -> Iterator[Plan]:
+    """A plan and its others, each made when it is asked for; adds to refused why one is not."""
+    yield plan
+    for other in plan.others:
+        try:
+            made = other.make()
+        except SpecError as error:
+            refused.append(f"{other.recipe} is not tried: {error.faults[0].what}")
+        else:
+            yield replace(
+                made,
+                recipe=other.recipe,
+                goal=plan.goal,
+                reference=plan.reference,
+                no_reference=plan.no_reference,
+                method=plan.method,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +139,8 @@ class _Attempt:
 
 def _train_one(
     plan: Plan,
+    reference: ReferenceValues | None,
+    grid: Array,
     *,
     max_seconds: float | None,
     past: PastRun | None,
@@ -130,13 +149,7 @@ def _train_one(
     on_checkpoint: Callable[[FinishedRun[Summary]], None] | None,
     should_stop: Callable[[], bool],
 ) -> _Attempt:
-    """Trains a plan, without the others."""
-    grid = grid_points(plan.problem.grid)
-    began = time.perf_counter()
-    plan, reference = _with_reference(plan, grid, on_progress)
-    bound = max_seconds
-    if bound is not None:  # it bounds all work on the run
-        bound = max(0.0, bound - (time.perf_counter() - began))
+    """Trains a plan, without the others; max_seconds: of this training."""
     slices = _slices(plan)
     network = plan.make_network()
     if past is not None:
@@ -168,7 +181,7 @@ def _train_one(
         monitor=monitor,
         on_record=_reporter(plan.n_iterations, on_progress) if on_progress else lambda _: None,
         should_stop=should_stop,
-        max_seconds=bound,
+        max_seconds=max_seconds,
         checkpoints=checkpoints,
         retries=retries,
         goal=plan.goal,
