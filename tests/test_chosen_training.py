@@ -33,9 +33,9 @@ evaluation: {grid: {x: 21, t: 21}}
 """
 
 JUMP = """
-coordinates: {x: [0, 1]}
+coordinates: {x: [0, 1], y: [0, 1]}
 unknowns: [u]
-equations: {heat: "D(where(x < 0.4, 1, 5)*u_x, x) = -1"}
+equations: {heat: "D(where(x*y < 0.4, 1, 5)*u_x, x) + D(where(x*y < 0.4, 1, 5)*u_y, y) = -1"}
 conditions: {ends: {where: boundary, equation: u = 0}}
 """
 

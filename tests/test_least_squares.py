@@ -436,9 +436,9 @@ def test_slopes_are_doubled_and_halved_until_the_best_is_between() -> None:
 
 
 JUMP = """
-coordinates: {x: [0, 1]}
+coordinates: {x: [0, 1], y: [0, 1]}
 unknowns: [u]
-equations: {flow: "D(where(x < 0.5, 1, 9)*u_x, x) = 0"}
+equations: {flow: "D(where(x**2 + y**2 < 0.5, 1, 9)*u_x, x) + D(where(x**2 + y**2 < 0.5, 1, 9)*u_y, y) = 0"}
 conditions: {ends: {where: boundary, equation: u = x}}
 """
 
@@ -453,7 +453,7 @@ REFUSED = {
         + "training: [{optimizer: least-squares, windows: 2}, {optimizer: adam, iterations: 5}]\n",
         "windows of time are for a training of one phase",
     ),
-    "a jump under a derivative": (JUMP, "do not resolve what jumps"),
+    "a jump under a derivative": (JUMP, "do not bend where the flux jumps"),
     "a dense optimizer behind many neurons": (
         SMOOTH + THREE.replace(", features: 60", ""),
         "'ssbroyden' keeps a matrix of ",

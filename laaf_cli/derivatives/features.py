@@ -29,7 +29,7 @@ def features(
     *hidden, (weight, bias), _ = network.layers()
     hidden.append((weight[:width], bias[:width]))
     inputs, activation = network.inputs, network.activation
-    if len(hidden) == 1 and not inputs.periods:
+    if len(hidden) == 1 and inputs.is_linear:
         # Of linear inputs: ∂^α σ(w·z + b) = σ^(|α|) Π w^α, without the rest of the chain rule.
         ((weight, bias),) = hidden
         sigma = activation.derivatives(torch.addmm(bias, inputs(points), weight.T), order)

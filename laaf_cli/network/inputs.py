@@ -30,7 +30,9 @@ class Inputs(nn.Module):
     """Points [n, d] in float64 → inputs [n, width], with all their derivatives.
 
     bounds: lower and upper ends of each coordinate, mapped to [−1, 1]; None leaves coordinates as
-    they are. periods: by axis, in place of the coordinate itself.
+    they are. periods: by axis, in place of the coordinate itself. kinks: by axis, places c of
+    which |x − c| is an input as well, so that functions may bend there and be smooth elsewhere
+    (Tseng, Lin, Hu & Lai, Journal of Computational Physics 491, 2023).
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class Inputs(nn.Module):
         n_coordinates: int,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
+        kinks: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         self.n_coordinates = n_coordinates
         self.periods = dict(periods or {})
+        self.kinks = [(axis, place) for axis, places in (kinks or {}).items() for place in places]
         lower, upper = (
             bounds if bounds is not None else ([-1.0] * n_coordinates, [1.0] * n_coordinates)
         )
@@ -63,14 +67,19 @@ class Inputs(nn.Module):
     @property
     def width(self) -> int:
         """The number of inputs."""
-        return sum(
+        return len(self.kinks) + sum(
             2 * self.periods[axis].harmonics if axis in self.periods else 1
             for axis in range(self.n_coordinates)
         )
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the inputs are the coordinates, scaled, and nothing else."""
+        return not self.periods and not self.kinks
+
     def forward(self, points: Tensor) -> Tensor:
         """The inputs, [n, width] in float64."""
-        if not self.periods:
+        if self.is_linear:
             return (points - self.center) / self.half_range
         return self.derivative(points, (0,) * self.n_coordinates)
 
@@ -89,6 +98,14 @@ class Inputs(nn.Module):
                 columns.append((1 / self.half_range[axis]).expand(len(points)))
             else:
                 columns.append(torch.zeros_like(points[:, axis]))
+        for axis, place in self.kinks:
+            offset, half_range = points[:, axis] - place, self.half_range[axis]
+            if not along:
+                columns.append(offset.abs() / half_range)
+            elif along == [axis] and orders[axis] == 1:
+                columns.append(offset.sign() / half_range)
+            else:
+                columns.append(torch.zeros_like(offset))
         return torch.stack(columns, dim=1)
 
     @staticmethod

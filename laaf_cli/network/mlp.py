@@ -24,8 +24,8 @@ class Mlp(nn.Module):
 
     hidden: widths of the hidden layers. n_outputs: the number of unknowns. kind, n: the slopes.
     bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None. periods: by axis,
-    inputs that are periodic. random: the stream of the initial weights; weights depend on it and on
-    the shapes alone.
+    inputs that are periodic. kinks: by axis, places at which functions may bend. random: the stream
+    of the initial weights; weights depend on it and on the shapes alone.
 
     A solution may be made of several networks, one for each window of time. past: those of the
     windows that are over. ends: of all windows, that of the network itself the last; empty where it
@@ -44,12 +44,13 @@ class Mlp(nn.Module):
         n: float = 1.0,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
+        kinks: Mapping[int, Sequence[float]] | None = None,
         random: np.random.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[activation]
-        self.inputs = Inputs(n_inputs, bounds, periods)
+        self.inputs = Inputs(n_inputs, bounds, periods, kinks)
         widths = [self.inputs.width, *hidden, n_outputs]
         layers = [
             INITIALIZERS[initializer](fan_in, fan_out, random)

@@ -33,10 +33,12 @@ from laaf_cli.expression import (
     parse,
     parse_equation,
     resolve,
+    switches,
     symbols,
 )
 from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.problem.domain import Domain
+from laaf_cli.problem.problem import Problem
 from laaf_cli.spec import RunSpec
 
 N_LINES = 500
@@ -331,3 +333,21 @@ def _in_closed_form(text: str, scope: Scope, exact: Mapping[str, str]) -> str:
                 plain = f"({exact[field.unknown]})"
                 given[node.name] = f"D({plain}{along})" if along else plain
     return _with_names(text.strip(), given)
+
+
+def flux_places(problem: Problem) -> dict[str, list[float]]:
+    """By coordinate in space, where fluxes jump; empty where one jumps anywhere else."""
+    domain, found = problem.domain, dict[str, set[float]]()
+    for term in problem.terms:
+        if term.name not in problem.fluxes:
+            continue
+        for tree in term.residuals:
+            for switch in switches(tree):
+                names = symbols(switch)
+                if fields(switch) or len(names) != 1 or names & {domain.time}:
+                    return {}
+                (name,) = names
+                axis = domain.coordinates.index(name)
+                bounds = domain.lower[axis], domain.upper[axis]
+                found.setdefault(name, set()).update(branch_breaks([switch], name, *bounds))
+    return {name: sorted(places) for name, places in found.items()}

@@ -211,9 +211,10 @@ class RunFile(AnyRunFile):
     def network(self) -> NetworkParameters:
         """Weights, biases and slopes."""
         spec = self.spec
-        # An input is a coordinate, or a sine or cosine of a periodic one.
+        # An input is a coordinate, a sine or cosine of a periodic one, or a distance from a kink.
         periodic = spec.periodic
         n_inputs = sum(2 * periodic[x] if x in periodic else 1 for x in spec.coordinates)
+        n_inputs += sum(map(len, (spec.network.kinks or {}).values()))
         widths = [n_inputs, *self.hidden, len(spec.unknowns)]
         attributes = self.group_attributes("network")
         network = self._layers("network", widths, attributes)

@@ -18,7 +18,14 @@ from laaf_cli.errors import Fault, SpecError
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, build, python_functions
+from laaf_cli.problem import (
+    SAMPLER_CHOICES,
+    PointSet,
+    Problem,
+    build,
+    flux_places,
+    python_functions,
+)
 from laaf_cli.references import (
     AUTO,
     NO_REFERENCE,
@@ -33,7 +40,7 @@ from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.recipes import CHOSEN_GOAL, DEFAULT_SECONDS, ESTIMATED_GOAL, chosen
-from laaf_cli.runs.solution import make_periods
+from laaf_cli.runs.solution import make_kinks, make_periods
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, Override, RunSpec, Text, load
 from laaf_cli.spec.schema import Written
@@ -201,6 +208,7 @@ class Plan(AnyPlan):
             n=spec.slopes.n,
             bounds=(domain.lower, domain.upper) if spec.network.inputs == "scaled" else None,
             periods=make_periods(self.problem.trial, domain),
+            kinks=make_kinks(spec, domain),
             random=random_stream(spec.seed, "weights"),
             dtype=self.dtype,
         )
@@ -406,7 +414,11 @@ def _resolved(spec: RunSpec, problem: Problem) -> RunSpec:
                 own["interior"] = phase.interior or default_points(problem, features)
         phases.append(phase.model_copy(update=own))
     found: dict[str, Any] = {"training": phases}
-    if any(OPTIMIZERS[phase.optimizer].draws_neurons for phase in phases):
+    draws = any(OPTIMIZERS[phase.optimizer].draws_neurons for phase in phases)
+    if spec.network.kinks is None or (draws and "kinks" not in spec.network.model_fields_set):
+        kinks = {"kinks": flux_places(problem)}
+        spec = spec.model_copy(update={"network": spec.network.model_copy(update=kinks)})
+    if draws:
         if "dtype" not in spec.model_fields_set:
             found["dtype"] = "float64"
         if phases[0].features and "hidden" not in spec.network.model_fields_set:

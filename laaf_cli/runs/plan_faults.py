@@ -9,9 +9,9 @@ from laaf_cli.errors import Fault, UsageError
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.inputs import Inputs
 from laaf_cli.problem import Problem
-from laaf_cli.runs.solution import make_periods
+from laaf_cli.runs.solution import make_kinks, make_periods
 from laaf_cli.spec import LoadedSpec, RunSpec
-from laaf_cli.text import listed
+from laaf_cli.text import did_you_mean, listed
 from laaf_cli.training import SCHEDULES, Misfit, balance_faults, phase_faults, resampling_faults
 
 
@@ -31,6 +31,8 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     """Activations that are not smooth enough, and settings of training that fit neither each
     other nor the problem.
     """
+    if kinks := _kink_faults(loaded, spec, problem):
+        return kinks  # what the network sees is not known
     adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
     counts = [n_parameters(spec, problem, phase) for phase in range(len(spec.training))]
     return [
@@ -41,11 +43,33 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     ]
 
 
+def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
+    domain, found = problem.domain, []
+    for name, places in (spec.network.kinks or {}).items():
+        path, hint = ("network", "kinks", name), ""
+        if name not in domain.coordinates:
+            what = f"'{name}' is no coordinate"
+            hint = did_you_mean(name, domain.coordinates)
+        else:
+            axis = domain.coordinates.index(name)
+            lower, upper = domain.lower[axis], domain.upper[axis]
+            outside = [place for place in places if not lower < place < upper]
+            if axis in domain.periodic:
+                what = f"'{name}' is periodic, and |{name} - c| is not"
+            elif outside:
+                what = f"{outside[0]:g} is not inside the range of '{name}'"
+                hint = f"It goes from {lower:g} to {upper:g}."
+            else:
+                continue
+        found.append(Fault(what, loaded.root.locate(path).mark, hint))
+    return found
+
+
 def n_parameters(spec: RunSpec, problem: Problem, phase: int) -> int:
     """Weights and biases of the network in a phase, at most, and learned constants."""
     periods = make_periods(problem.trial, problem.domain)
     widths = [
-        Inputs(problem.domain.dimension, None, periods).width,
+        Inputs(problem.domain.dimension, None, periods, make_kinks(spec, problem.domain)).width,
         *spec.network.hidden[:-1],
         spec.width_before(phase + 1),
         len(problem.trial.outputs),

@@ -56,6 +56,7 @@ def trained(n_coordinates: int) -> Recipe:
         settings=(
             ("dtype", "float64"),
             ("transform", "auto"),
+            ("network.kinks", "null"),
             ("network.hidden", f"[{width}, {width}, {width}]"),
             ("points.interior", str(few)),
             ("points.resample", "{method: rad, every: 200, power: 1, constant: 1}"),

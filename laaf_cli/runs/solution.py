@@ -33,6 +33,7 @@ from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain, Places, Trial, build_form
 from laaf_cli.runfile import NetworkParameters, RunFile
+from laaf_cli.spec import RunSpec
 from laaf_cli.text import did_you_mean, listed, shown
 
 _POINTS_AT_A_TIME = 20_000
@@ -92,6 +93,14 @@ def make_periods(trial: Trial, domain: Domain) -> dict[int, Period]:
     return {
         axis: Period(domain.lower[axis], domain.upper[axis], count)
         for axis, count in trial.harmonics.items()
+    }
+
+
+def make_kinks(spec: RunSpec, domain: Domain) -> dict[int, list[float]]:
+    """The places at which a network may bend, by axis."""
+    return {
+        domain.coordinates.index(name): list(places)
+        for name, places in (spec.network.kinks or {}).items()
     }
 
 
@@ -234,6 +243,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         n=spec.slopes.n,
         bounds=(lower, upper) if spec.network.inputs == "scaled" else None,
         periods=make_periods(trial, domain),
+        kinks=make_kinks(spec, domain),
         random=np.random.default_rng(0),  # every weight is overwritten
         dtype=torch.float64,
     )
@@ -280,6 +290,12 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
             raise RunFileError(
                 f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, and "
                 f"spec/settings {shown(str(value))}"
+            )
+    for name in spec.network.kinks or {}:
+        if name not in spec.coordinates:
+            raise RunFileError(
+                f"spec/settings in {run.path} tells of kinks along {shown(name)}, which is no "
+                "coordinate"
             )
     if spec.network.activation not in ACTIVATIONS:
         raise RunFileError(

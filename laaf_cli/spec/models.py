@@ -277,6 +277,13 @@ class Network(Strict):
     inputs: Literal["scaled", "raw"] = Field(
         "scaled", description="`scaled` maps the domain to [−1, 1] in every coordinate"
     )
+    kinks: Annotated[
+        dict[str, Annotated[list[Real], Field(max_length=100)]] | None, Field(max_length=30)
+    ] = Field(
+        default_factory=dict,
+        description="by coordinate, places c at which the solution may bend: |x − c| is an input "
+        "as well; `null` takes those at which a flux jumps",
+    )
 
 
 class Recovery(Strict):

@@ -18,12 +18,13 @@ def relative_residual(objective: Objective, n_points: int) -> float:
     """The largest root mean square of a residual at fresh points, relative to its terms.
 
     It is near to the relative error where the equations see the solution everywhere. NaN where
-    residuals are no rows of the output layer: of fluxes that jump, and in float32.
+    residuals are no rows of the output layer: of fluxes that jump where the network
+    does not bend, and in float32.
 
     n_points: of the equations.
     """
     problem, network = objective.problem, objective.network
-    if problem.fluxes or network.dtype != torch.float64:
+    if (problem.fluxes and not network.inputs.kinks) or network.dtype != torch.float64:
         return math.nan
     domain = problem.domain
     random = random_stream(objective.seed, "estimate")

@@ -74,8 +74,8 @@ def _neurons_faults(spec: RunSpec, problem: Problem, i: int) -> list[Misfit]:
     if spec.dtype != "float64":
         what = f"what '{phase.optimizer}' solves is lost in the rounding of {spec.dtype}"
         found.append(Misfit(("dtype",), what, "Leave 'dtype' out, or write float64."))
-    if problem.fluxes:
-        what = f"the smooth neurons of '{phase.optimizer}' do not resolve what jumps"
+    if problem.fluxes and not spec.network.kinks:
+        what = f"the neurons of '{phase.optimizer}' do not bend where the flux jumps"
         equations = "; ".join(problem.fluxes.values())
         others = listed(name for name, other in OPTIMIZERS.items() if not other.draws_neurons)
         hint = f"It jumps in {equations}. Other optimizers: {others}."

@@ -89,6 +89,7 @@ def at_breaks(
     found = [
         place
         for term in problem.trained_terms
+        if term.name not in problem.fluxes  # the network bends there
         for tree in term.residuals
         for switch in switches(tree)
         for place in _places(switch, term.region, domain, random)

@@ -1,0 +1,145 @@
+"""Networks that bend at given places: their inputs, engines, interfaces of materials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import plan_of, resealed
+
+import laaf_cli as laaf
+from laaf_cli.derivatives import ENGINES
+from laaf_cli.errors import RunFileError, SpecError
+from laaf_cli.network.inputs import Inputs, Period
+from laaf_cli.runs.train import execute
+
+PLATES = """
+coordinates: {x: [LEFT, LEFT + 3*SIZE]}
+unknowns: [T]
+constants: {c: LEFT + SIZE, k: STIFF, s: SIZE, left: LEFT}
+equations: {heat: "D(where(x < c, k, 100*k)*T_x, x) = -k/s**2"}
+conditions: {cold: {where: x = left, equation: T = 0}, far: {where: x = left + 3*s, equation: T_x = 0}}
+reference: {exact: {T: "where(x < c, 3*(x-left)/s - ((x-left)/s)**2/2, 2.5 + (3*((x-left)/s - 1) - (((x-left)/s)**2 - 1)/2)/100)"}}
+training: [{optimizer: least-squares}]
+"""
+
+
+def plates(left: float, size: float, stiff: float) -> str:
+    text = PLATES.replace("[LEFT, LEFT + 3*SIZE]", f"[{left!r}, {left + 3 * size!r}]")
+    return (
+        text.replace("LEFT", repr(left)).replace("SIZE", repr(size)).replace("STIFF", repr(stiff))
+    )
+
+
+@pytest.mark.parametrize("periods", [{}, {1: Period(0.0, 2.0, 2)}])
+def test_derivatives_of_the_inputs(periods: dict[int, Period]) -> None:
+    inputs = Inputs(2, ([-1.0, 0.0], [3.0, 2.0]), periods, {0: [0.5, 2.0]})
+    points = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2
+    points.requires_grad_()
+    z = inputs(points)
+    assert z.shape == (20, inputs.width)
+    torch.testing.assert_close(z[:, -1], (points[:, 0] - 2).abs() / 2)
+    for column, slopes in enumerate(inputs.derivative(points, (1, 0)).T):
+        (expected,) = torch.autograd.grad(z[:, column].sum(), points, retain_graph=True)
+        torch.testing.assert_close(slopes, expected[:, 0])
+    assert not inputs.derivative(points, (2, 0))[:, -2:].any()
+    assert not inputs.derivative(points, (1, 1))[:, -2:].any()
+
+
+def test_all_engines_agree() -> None:
+    text = """
+coordinates: {x: [0, 1], y: [0, 2]}
+unknowns: [u]
+equations: {a: u_xx + u_yy + u_y*u_x = u}
+conditions: {b: {where: boundary, equation: u = 1}}
+network: {hidden: [7, 6], kinks: {x: [0.3], y: [0.5, 1.5]}}
+dtype: float64
+training: [{optimizer: adam, iterations: 1}]
+"""
+    plan = plan_of(text)
+    values = []
+    for make in (ENGINES["taylor"], ENGINES["nested"], plan.make_engine):
+        network = plan.make_network()
+        assert network.inputs.width == 5
+        objective = plan.make_objective(network, plan.draw_points())
+        objective.make_engine = make
+        loss = objective.evaluate()
+        loss.total.backward()
+        gradient = [p.grad for p in network.parameters() if p.grad is not None]
+        values.append(torch.cat([loss.total.detach()[None], *[g.ravel() for g in gradient]]))
+    for other in values[1:]:
+        torch.testing.assert_close(other, values[0], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("units", [(0.0, 1.0, 1.0), (-700.0, 250.0, 1e-6), (2e-3, 1e-3, 400.0)])
+def test_two_plates(units: tuple[float, float, float], tmp_path: Path) -> None:
+    plan = plan_of(plates(*units))
+    (place,) = plan.spec.network.kinks["x"]
+    assert place == pytest.approx(units[0] + units[1], abs=1e-12 * units[1])
+    run = execute(plan)
+    assert run.summary.error < 1e-7
+    path = tmp_path / "run.h5"
+    run.save(path)
+    kept = laaf.load(path)
+    found = kept("T", x=kept.solution["x"].values)
+    np.testing.assert_allclose(found, kept.solution["T"], rtol=1e-9, atol=1e-9)
+    with resealed(path) as file:
+        settings = (
+            file["spec/settings"][()]
+            .decode()
+            .replace('"kinks": {\n      "x"', '"kinks": {\n      "y"')
+        )
+        del file["spec/settings"]
+        file["spec/settings"] = np.bytes_(settings)
+    with pytest.raises(RunFileError, match="kinks along 'y', which is no coordinate"):
+        laaf.load(path)("T", x=0.0)
+
+
+def test_a_layer_in_two_dimensions() -> None:
+    """k(y) u_y is the same everywhere."""
+    text = """
+coordinates: {x: [0, 1], y: [0, 2]}
+unknowns: [T]
+equations: {heat: "D(where(y < 0.5, 1, 300)*T_x, x) + D(where(y < 0.5, 1, 300)*T_y, y) = 0"}
+conditions:
+  bottom: {where: y = 0, equation: T = 0}
+  top: {where: y = 2, equation: T = 1}
+  sides: {where: [x = 0, x = 1], equation: T_x = 0}
+reference: {exact: {T: "where(y < 0.5, y, 0.5 + (y - 0.5)/300)/0.505"}}
+evaluation: {grid: {x: 11, y: 41}}
+training: [{optimizer: least-squares, features: 200}]
+"""
+    assert execute(plan_of(text)).summary.error < 1e-4
+
+
+FAULTS = {
+    "an unknown coordinate": ("{z: [0.5]}", "'z' is no coordinate"),
+    "outside": ("{x: [0.5, 1.5]}", "1.5 is not inside the range of 'x'"),
+    "at the end": ("{x: [0]}", "0 is not inside the range of 'x'"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults(name: str) -> None:
+    kinks, expected = FAULTS[name]
+    text = plates(0.0, 1 / 3, 1.0).replace("training", f"network: {{kinks: {kinks}}}\ntraining")
+    with pytest.raises(SpecError) as caught:
+        plan_of(text)
+    (fault,) = caught.value.faults
+    assert fault.what == expected
+    assert fault.mark is not None
+
+
+def test_a_periodic_axis_does_not_bend() -> None:
+    text = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+periodic: {x: 2}
+equations: {move: u_t + u_x = 0}
+conditions: {start: {where: t = 0, equation: u = sin(2*pi*x)}}
+network: {kinks: {x: [0.5]}}
+"""
+    with pytest.raises(SpecError, match="is periodic"):
+        plan_of(text)
