@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,23 @@ network: {kinks: {x: [0.5]}}
 """
     with pytest.raises(SpecError, match="is periodic"):
         plan_of(text)
+
+
+def test_a_run_file_from_before_there_were_kinks_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = plates(0.0, 1.0, 1.0).replace("where(x < c, k, 100*k)", "k")
+    text = text.replace("{optimizer: least-squares}", "{optimizer: adam, iterations: 2}")
+    path = tmp_path / "run.h5"
+    head, tail = text.split("reference:")
+    text = head + "training:" + tail.split("training:")[1]
+    execute(plan_of(text)).save(path)
+    with resealed(path) as file:
+        settings = json.loads(file["spec/settings"][()])
+        del settings["network"]["kinks"]
+        del file["spec/settings"]
+        file["spec/settings"] = np.bytes_(json.dumps(settings))
+    (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    more = laaf.load(path).resume(iterations=3, output=tmp_path / "more.h5")
+    assert more.attributes["iterations"] == 5

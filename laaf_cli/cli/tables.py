@@ -213,7 +213,9 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
             "added unknown", f"{equation}, a flux that jumps where it is differentiated"
         )
     hidden = " x ".join(map(str, plan.spec.network.hidden))
-    facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}")
+    kinks = (plan.spec.network.kinks or {}).items()
+    bends = "".join(f", bends at {name} = {place:g}" for name, ps in kinks for place in ps)
+    facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}{bends}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
     facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
     for i, phase in enumerate(plan.spec.training):

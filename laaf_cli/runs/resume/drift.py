@@ -84,6 +84,10 @@ def _hint(past: Past) -> str:
     return f"{_ANEW[:-1]}, or go on with the spec as it was: {resume}"
 
 
+EMPTY: tuple[Any, ...] = ({}, [], "")
+"""What a key that an older run file lacks may be by default without changing anything."""
+
+
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
     """What differs between two settings, as `training.0.iterations: 2000 → 4000`."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -92,7 +96,7 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for i, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from _differences(f"{path}.{i}", before, after)
-    elif old != new:
+    elif old != new and not (old is None and new in EMPTY):
         yield printable(f"{path}: {_shown(old)} → {_shown(new)}")
 
 
