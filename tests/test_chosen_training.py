@@ -42,7 +42,7 @@ conditions: {ends: {where: boundary, equation: u = 0}}
 UNKNOWN = """
 coordinates: {x: [0, 1], y: [0, 1]}
 unknowns: [u]
-equations: {poisson: laplacian(u) = -exp(x*y)}
+equations: {poisson: laplacian(u) = -sin(pi*x)*sin(pi*y)}
 conditions: {sides: {where: boundary, equation: u = 0}}
 reference: none
 evaluation: {grid: {x: 11, y: 11}}
