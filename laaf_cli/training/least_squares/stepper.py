@@ -355,10 +355,9 @@ class LeastSquares(Stepper):
         )
         self.solver = None
         self.tried[self.slope] = residual
-        before = math.inf if self.best is None else self.best.residual
-        if self.best is None or (
-            residual < before if self.n_refined else is_better(found, self.best)
-        ):
+        # Neurons that were refined have no slope in common that could be too steep.
+        prefers = is_nearer if self.n_refined else is_better
+        if self.best is None or prefers(found, self.best):
             self.best = found
         can_scan = self.draws and not self.network.past and self.stage == 0 and not self.n_refined
         is_hopeless = self.windows is None and len(self.tried) > 1 and self.best.residual > UNSOLVED
@@ -561,6 +560,11 @@ class LeastSquares(Stepper):
         weight = self.network.weights[-2]
         shape = (self.n_neurons - self.n_kept, weight.shape[1] + 2)
         return Neurons.of_table(weight.detach().new_tensor(taken(state, name, *shape)))
+
+
+def is_nearer(one: Candidate, other: Candidate) -> bool:
+    """Whether one of two candidates has the smaller residual."""
+    return one.residual < other.residual
 
 
 def is_better(one: Candidate, other: Candidate) -> bool:
