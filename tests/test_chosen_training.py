@@ -12,13 +12,16 @@ import pytest
 import torch
 from conftest import Laaf, plan_of
 
+import laaf_cli
 from laaf_cli.errors import ExitCode, SpecError
 from laaf_cli.problem import grid_points
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Other, Plan
+from laaf_cli.runs.progress import Progress
 from laaf_cli.runs.recipes import DEFAULT_SECONDS
 from laaf_cli.runs.record import Summary
 from laaf_cli.runs.train import execute
+from laaf_cli.training import Trainer
 from laaf_cli.training.least_squares.stepper import LeastSquares
 
 SMOOTH = """
@@ -134,6 +137,33 @@ def test_the_best_is_kept() -> None:
     assert "Adam and self-scaled Broyden to " in chosen(run)
     assert run.summary.error < 1e-8
     assert run.record.attributes["iterations"] != 5
+
+
+def test_what_is_interrupted_says_so_whatever_is_kept(tmp_path: Path) -> None:
+    """And can be gone on with, though what is kept had come to its end."""
+    slow = plan_of(SMOOTH, "training=[{optimizer: adam, iterations: 100000}]")
+    plan = replace(plan_of(SMOOTH), goal=1e-30, others=(Other("more", lambda: slow),))
+    seen: list[Progress] = []
+
+    def is_slow() -> bool:
+        return bool(seen) and seen[-1].n_iterations == 100_000
+
+    run = execute(plan, on_progress=seen.append, should_stop=is_slow)
+    assert "kept: least squares" in chosen(run)
+    assert run.summary.stop_reason == "interrupted"
+    assert run.summary.error < 1e-8
+    run.save(tmp_path / "run.h5")
+    more = laaf_cli.load(tmp_path / "run.h5").resume(stored_spec=True, output=tmp_path / "more.h5")
+    assert more.attributes["stop_reason"] == "completed"
+    assert more.relative_l2 == run.summary.relative_l2
+
+
+def test_a_training_without_a_goal_goes_on_where_the_error_is_zero() -> None:
+    plan = plan_of(SMOOTH, "training=[{optimizer: adam, iterations: 7}]")
+    for goal, iterations in ((0.0, 7), (1e-9, 0)):
+        objective = plan.make_objective(plan.make_network(), plan.draw_points())
+        trainer = Trainer(objective, plan.phases, monitor=lambda _: 0.0, goal=goal)
+        assert trainer.train().iterations == iterations
 
 
 def test_runs_of_one_spec_are_of_one_method_whatever_is_kept() -> None:

@@ -9,10 +9,17 @@ from conftest import plan_of
 
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import Domain
+from laaf_cli.problem import Domain, Problem
 from laaf_cli.runs.train import execute
 from laaf_cli.training.least_squares.neurons import drawn
-from laaf_cli.training.least_squares.spots import NEAREST, Spots, at_breaks, of_solution
+from laaf_cli.training.least_squares.points import between
+from laaf_cli.training.least_squares.spots import (
+    NEAREST,
+    Spots,
+    at_breaks,
+    find_breaks,
+    of_solution,
+)
 
 PLANE = """
 coordinates: {x: [CENTER - HALF, CENTER + HALF], y: [0, 3]}
@@ -51,12 +58,16 @@ def with_values(text: str, **values: object) -> str:
     return text
 
 
+def spots_in(problem: Problem, domain: Domain, n: int) -> Spots | None:
+    random = np.random.default_rng(0)
+    return at_breaks(find_breaks(problem, random), domain, n, random)
+
+
 def spots_of(formula: str, center: float = 0.0, half: float = 1.0) -> tuple[Domain, Spots | None]:
     text = PLANE.replace("CENTER - HALF", str(center - half))
     text = text.replace("CENTER + HALF", str(center + half)).replace("FORMULA", formula)
     problem = plan_of(text).problem
-    found = at_breaks(problem, problem.domain, 2000, np.random.default_rng(0))
-    return problem.domain, found
+    return problem.domain, spots_in(problem, problem.domain, 2000)
 
 
 @pytest.mark.parametrize(("center", "half"), [(0.0, 1.0), (1000.0, 0.01)])
@@ -94,12 +105,25 @@ def test_formulas_without_branches_have_no_spots() -> None:
 def test_a_kink_of_initial_values_has_spots_around_it() -> None:
     text = QUENCH.replace("equation: T = 1}", "equation: 'T = abs(x - 0.3)'}")
     problem = plan_of(text).problem
-    spots = at_breaks(problem, problem.domain, 500, np.random.default_rng(0))
+    spots = spots_in(problem, problem.domain, 500)
     assert spots is not None
     distance = np.linalg.norm((spots.points - [0.3, 0.0]) * 2, axis=1)
     assert (distance < 1.01 / spots.steepness).all()
     assert not spots.normals.any()
     assert 0.2 < np.mean(spots.points[:, 1] > 0) < 0.8
+
+
+def test_a_window_has_the_spots_of_its_own_breaks() -> None:
+    text = QUENCH.replace(
+        "T_t = 0.2*T_xx", "'T_t = 0.2*T_xx + where(t < 0.5, 1, 0)*where(x + 2*t < 0.6, 1, 0)'"
+    )
+    problem = plan_of(text).problem
+    whole = problem.domain
+    early = spots_in(problem, between(whole, 0.0, 0.4), 200)
+    assert early is not None
+    assert (early.points[:, 1] <= 0.4).all()
+    assert (np.abs(early.normals) > 0.3).all()  # of the slanted line alone
+    assert spots_in(problem, between(whole, 0.6, 1.0), 200) is None
 
 
 def network_of(depth: int, periods: dict[int, Period] | None = None) -> Mlp:

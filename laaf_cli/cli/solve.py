@@ -77,7 +77,7 @@ def solve(
             widths = "x".join(map(str, plan.spec.network.hidden))
             what = f"{widths} {plan.spec.network.activation}"
             if plan.recipe:
-                what = f"{plan.recipe} first, {what}"
+                what = f"{plan.recipe}{' first' if plan.others else ''}, {what}"
             one_run.announce(plan, what, warnings=plan.warnings)
             if plan.reference is not None and plan.reference.takes_long:
                 console.print_message(

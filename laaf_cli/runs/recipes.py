@@ -11,7 +11,7 @@ from laaf_cli.spec.source import read_yaml
 AUTO = "auto"
 
 DEFAULT_SECONDS = 120.0
-"""Bound on the seconds of a run whose training is chosen; that of the spec counts where given."""
+"""Bound on the seconds of a run whose training is chosen, where nobody gives another."""
 
 SOLVING_SECONDS = 40.0
 """Of these, what least squares may take, for training may follow."""
@@ -24,8 +24,8 @@ estimates lie above it.
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A method: why it is tried, and what it sets in a spec that says nothing about it, by dotted
-    path as YAML.
+    """A method: its name in sentences, and what it sets where the spec says nothing, by dotted path
+    as YAML.
     """
 
     name: str
@@ -45,12 +45,13 @@ SOLVED = Recipe(
     settings=(("training", f"[{{optimizer: least-squares, max_seconds: {SOLVING_SECONDS:g}}}]"),),
 )
 
-FEW_COORDINATES = 1
 
+def trained(*, is_ordinary: bool) -> Recipe:
+    """Adam, in which the slopes act, and a quasi-Newton method behind it.
 
-def trained(n_coordinates: int) -> Recipe:
-    """Adam, in which the slopes act, and a quasi-Newton method behind it."""
-    few, many, width = (500, 1000, 20) if n_coordinates == FEW_COORDINATES else (4000, 10000, 30)
+    is_ordinary: whether the equations have one coordinate.
+    """
+    few, many, width = (500, 1000, 20) if is_ordinary else (4000, 10000, 30)
     return Recipe(
         name="Adam and self-scaled Broyden",
         settings=(
@@ -94,11 +95,6 @@ def chosen(text: Text, overrides: Sequence[Override]) -> tuple[Value, list[Recip
     if training is not None and training.data != AUTO:
         return root, []
     coordinates = root.child("coordinates")
-    n = (
-        len(coordinates.data)
-        if coordinates is not None and isinstance(coordinates.data, dict)
-        else 2
-    )
-    slopes = root.child("slopes")
-    first = [] if slopes is not None else [SOLVED]
-    return root, [*first, trained(n)]
+    names = coordinates.data if coordinates is not None else None
+    last = trained(is_ordinary=isinstance(names, dict) and len(names) == 1)
+    return root, [last] if root.child("slopes") else [SOLVED, last]

@@ -232,6 +232,8 @@ def verdict(summary: Told, goal: float) -> str:
     if not goal or summary.stop_reason in ("diverged", "interrupted"):
         return ""
     error = summary.error_or_estimate
+    if math.isinf(error):
+        return f"whether it is solved to the goal {goal:g} is not known"
     by = "" if summary.error == error else ", by its residuals"
     aim = f"{error:.1e}{by} (goal {goal:g})"
     return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"

@@ -28,6 +28,7 @@ from laaf_cli.training import (
     Checkpoints,
     Event,
     Record,
+    StopReason,
     Trainer,
     TrainingResult,
     intervals,
@@ -96,11 +97,12 @@ def execute(
         if attempts[-1].error <= plan.goal or was_stopped:
             break
     best = min(attempts, key=lambda attempt: attempt.rank)
-    if not plan.recipe:
-        return best.finish(())
-    came = ", ".join(f"{each.recipe} to {each.error:.1e}" for each in attempts)
-    what = "; ".join([f"came by {came}", *refused, f"kept: {best.recipe}"])
-    return best.finish([Event(0, what)])
+    events = []
+    if plan.recipe:
+        came = ", ".join(f"{each.recipe} to {each.error:.1e}" for each in attempts)
+        what = "; ".join([f"came by {came}", *refused, f"kept: {best.recipe}"])
+        events.append(Event(0, what))
+    return best.finish(events, was_stopped and best is not attempts[-1])
 
 
 def _in_turn(plan: Plan, refused: list[str]) -> Iterator[Plan]:
@@ -125,12 +127,12 @@ def _in_turn(plan: Plan, refused: list[str]) -> Iterator[Plan]:
 @dataclass(frozen=True, kw_only=True)
 class _Attempt:
     """A training that has ended: its error, or the estimate of it where there is no reference, and
-    what makes the finished run with events more.
+    what makes the finished run, with events more, and whether all was interrupted.
     """
 
     recipe: str
     error: float
-    finish: Callable[[Sequence[Event]], FinishedRun[Summary]]
+    finish: Callable[[Sequence[Event], bool], FinishedRun[Summary]]
 
     @property
     def rank(self) -> float:
@@ -205,8 +207,10 @@ def _train_one(
     elif monitor is not None:
         known = monitor(network)
 
-    def finish_with(events: Sequence[Event]) -> FinishedRun[Summary]:
-        return finished(replace(result, events=(*events, *result.events)))
+    def finish_with(events: Sequence[Event], was_stopped: bool) -> FinishedRun[Summary]:
+        reason = StopReason.INTERRUPTED if was_stopped else result.stop_reason
+        told = (*events, *result.events)
+        return finished(replace(result, events=told, stop_reason=reason))
 
     return _Attempt(recipe=plan.recipe, error=known, finish=finish_with)
 

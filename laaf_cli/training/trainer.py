@@ -41,7 +41,8 @@ class Trainer:
     ends the training with what was reached. max_seconds: bound on the seconds of training over all
     phases. checkpoints: keeps the training while it goes on; None does not. retries: how often
     training that diverges goes back to its last good state, with a tenth of the learning rate.
-    goal: the error that the monitor tells at which the training ends.
+    goal: the error, as the monitor tells it, at which the training ends; 0 for none. A phase that
+    ends itself is not cut short.
     """
 
     def __init__(
@@ -245,7 +246,7 @@ class Trainer:
                 is_late = now - self.monitored_s >= spacing_s * N_TIMED / N_MONITORED
                 monitored = is_late or self.iteration % self.monitor_every == 0
                 self._record(loss, now, monitored=monitored)
-                if self.records[-1].relative_l2 <= self.goal and not ends_itself:
+                if self.goal and not ends_itself and self.records[-1].relative_l2 <= self.goal:
                     self.stop = StopReason.COMPLETED
                     return PhaseEnd.COMPLETED, f"the error is below {self.goal:g}"
             if self.should_stop():

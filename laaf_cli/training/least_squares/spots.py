@@ -5,7 +5,7 @@ Steepness is the inverse of a length in the coordinates scaled to [−1, 1].
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ NEAREST = 1e-4
 N_LINES = 64
 """Along which breaks that are no planes are looked for, for each coordinate."""
 
-N_CANDIDATES, AT_A_TIME = 8000, 2000
+N_CANDIDATES, AT_A_TIME = 8000, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,27 +80,45 @@ class Spots:
         )
 
 
-def at_breaks(
-    problem: Problem, domain: Domain, n: int, random: np.random.Generator
-) -> Spots | None:
-    """Spots at all distances from where formulas of the coordinates change from one branch to
-    another; None where they do not.
+@dataclass(frozen=True, kw_only=True)
+class Break:
+    """Where a formula changes from one branch to another: a point [d], the normal [d] there, 0 for
+    any direction, and along which coordinates [d] the change goes on through the whole domain.
     """
-    found = [
-        place
+
+    point: Array
+    normal: Array
+    free: Array
+
+
+def find_breaks(problem: Problem, random: np.random.Generator) -> list[Break]:
+    """Those of all formulas in the coordinates alone; surfaces that are no planes by points of
+    theirs. Fluxes that jump have none: the network bends there.
+    """
+    return [
+        found
         for term in problem.trained_terms
-        if term.name not in problem.fluxes  # the network bends there
+        if term.name not in problem.fluxes
         for tree in term.residuals
         for switch in switches(tree)
-        for place in _places(switch, term.region, domain, random)
+        for found in _breaks(switch, term.region, problem.domain, random)
     ]
-    if not found:
+
+
+def at_breaks(
+    breaks: Sequence[Break], domain: Domain, n: int, random: np.random.Generator
+) -> Spots | None:
+    """Spots at all distances from breaks in a part of the domain; None where there are none."""
+    lower, upper = np.array(domain.lower), np.array(domain.upper)
+    inside = [
+        each for each in breaks if (each.free | (lower <= each.point) & (each.point <= upper)).all()
+    ]
+    if not inside:
         return None
-    chosen = random.integers(len(found), size=n)
-    draws = [found[i] for i in chosen]
-    centers = np.array([point for point, *_ in draws])
-    normals = np.array([normal for _, normal, _ in draws])
-    free = np.array([is_free for *_, is_free in draws])
+    draws = [inside[i] for i in random.integers(len(inside), size=n)]
+    centers = np.array([each.point for each in draws])
+    normals = np.array([each.normal for each in draws])
+    free = np.array([each.free for each in draws])
     # A plane is met at every value of the other coordinates.
     centers = np.where(free, domain.from_unit(random.random(centers.shape)), centers)
     distances = np.exp(random.uniform(np.log(NEAREST), 0.0, n))
@@ -118,12 +136,10 @@ def _half_range(domain: Domain) -> Array:
     return (np.array(domain.upper) - np.array(domain.lower)) / 2
 
 
-def _places(
+def _breaks(
     switch: Node, region: Region, domain: Domain, random: np.random.Generator
-) -> Iterator[tuple[Array, Array, Array]]:
-    """Points at which a switch is turned in a region, the normal there, and the coordinates along
-    which the turn goes on through the whole domain.
-    """
+) -> Iterator[Break]:
+    """Where a switch is turned in a region."""
     names = symbols(switch)
     if fields(switch) or not names or not names <= set(domain.coordinates) or region.is_observed:
         return
@@ -151,7 +167,7 @@ def _places(
                     normal = _normal(switch, point, axis, domain)
                 free = is_plane & (start != domain.lower) & (start != domain.upper)
                 free[axis] = False
-                yield point, normal, free
+                yield Break(point=point, normal=normal, free=free)
 
 
 def _normal(switch: Node, point: Array, axis: int, domain: Domain) -> Array:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.arrays import Array
 from laaf_cli.derivatives.features import features
 from laaf_cli.seeds import random_stream
+from laaf_cli.training.least_squares.candidates import (
+    ENOUGH,
+    STEEPEST,
+    Candidate,
+    is_better,
+    is_nearer,
+    neurons_of,
+    next_slope,
+)
 from laaf_cli.training.least_squares.gauss_newton import FINEST, GaussNewton, first_guess
 from laaf_cli.training.least_squares.neurons import Neurons, drawn, put_neurons
 from laaf_cli.training.least_squares.points import (
@@ -23,7 +30,7 @@ from laaf_cli.training.least_squares.points import (
     has_windows,
     sites,
 )
-from laaf_cli.training.least_squares.spots import Spots, at_breaks, of_solution
+from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks, of_solution
 from laaf_cli.training.least_squares.system import State, System
 from laaf_cli.training.least_squares.triangle import Triangle
 from laaf_cli.training.objective import Loss, Objective
@@ -31,10 +38,7 @@ from laaf_cli.training.phases import TrainingPhase
 from laaf_cli.training.state import Arrays, StateError, taken
 from laaf_cli.training.stepper import Stepper
 
-FIRST_SLOPE, SLOWEST, STEEPEST = 2.0, 0.25, 64.0
-
-ENOUGH = 1e-2
-"""The share of the goal below which no other slopes are tried."""
+FIRST_SLOPE = 2.0
 
 MAX_STEPS = 25
 """Of Gauss-Newton with one hidden layer."""
@@ -49,7 +53,8 @@ MAX_HALVINGS, MAX_FUTILE, BETTER = 30, {1: 10}, 0.3
 coordinates, 3 for more than one, where windows take longer.
 """
 
-MUCH = 0.5
+LONGER = ((1e-3, 4), (0.1, 2))
+"""By how much the next window is longer, by the share of the goal that this one came below."""
 
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
@@ -74,27 +79,6 @@ NUMBERS = (
     "is_finished",
 )
 """What a checkpoint keeps of the search besides arrays."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """Neurons that were tried in a window, their slopes, the relative residual at fresh points, the
-    solution.
-    """
-
-    slope: float
-    residual: float
-    state: State
-    neurons: Neurons | None
-
-    def arrays(self) -> dict[str, Array]:
-        """What a checkpoint keeps of it."""
-        return {
-            "numbers": np.array([self.slope, self.residual]),
-            "layer": self.state.layer.cpu().numpy(),
-            "free": np.array([float(value) for value in self.state.free.values()]),
-            **({} if self.neurons is None else {"neurons": self.neurons.table()}),
-        }
 
 
 class LeastSquares(Stepper):
@@ -173,12 +157,8 @@ class LeastSquares(Stepper):
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
         best = self.whole or (None if self.network.past else self.best)
-        if self.is_finished or best is None:
-            return
-        self.start, self.end, self.floors = self.first, self.last, {}
-        self.best, self.worst, self.solver = best, 0.0, None
-        self._settle(best)
-        self.is_finished = True
+        if not self.is_finished and best is not None:
+            self._take(best)
 
     @property
     def told(self) -> str:
@@ -204,15 +184,13 @@ class LeastSquares(Stepper):
     def _begin(self) -> None:
         """Draws the neurons and finds the first guess, or keeps what was trained before."""
         window = self._window
-        self._cut(window)
+        self._cut()
         if self.n_refined:
             assert self.best is not None  # noqa: S101 - it is what is refined
             start = self._refined(window, self.best)
             self.solver = self._solver(window, start)
         else:
-            self.spots = at_breaks(
-                self.problem, window.domain, self._n_spots, self._random("spots")
-            )
+            self.spots = self._at_breaks(window, self._random("spots"))
             self._draw(window)
             layer = torch.zeros_like(self._state().layer)
             if self.kept is not None:
@@ -229,12 +207,11 @@ class LeastSquares(Stepper):
         self._settle(best)
         random = self._random(f"refined {self.n_refined}")
         self.spots = of_solution(self.network, domain, self._n_spots, random)
-        breaks = at_breaks(self.problem, domain, self._n_spots, random)
+        breaks = self._at_breaks(window, random)
         if breaks is not None:
             self.spots = self.spots.mixed(breaks, random)
-        points = np.concatenate(
-            [domain.from_unit(random.random(self.spots.points.shape)), self.spots.points]
-        )
+        steep = self.spots.points[: self.n_neurons]
+        points = np.concatenate([domain.from_unit(random.random(steep.shape)), steep])
         at, zero = torch.tensor(points, device=self.network.device), (0,) * domain.dimension
         values = features(self.network, at, [zero])[zero] @ self.network.output_layer.T
         self._draw(window)
@@ -246,9 +223,16 @@ class LeastSquares(Stepper):
             rows.append(triangle.solve(FINEST, equal=True))
         return State(layer=torch.stack(rows), free=best.state.free)
 
-    def _cut(self, window: Window) -> None:
-        """Makes the network that of a window."""
-        axis = window.domain.time_axis
+    @cached_property
+    def _breaks(self) -> list[Break]:
+        return find_breaks(self.problem, random_stream(self.objective.seed, "breaks"))
+
+    def _at_breaks(self, window: Window, random: np.random.Generator) -> Spots | None:
+        return at_breaks(self._breaks, window.domain, self._n_spots, random)
+
+    def _cut(self) -> None:
+        """Makes the network that of the window."""
+        axis = self.problem.domain.time_axis
         if axis is None or self.windows == 1 or (self.start, self.end) == self.cut:
             return
         if (self.start, self.end) == (self.first, self.last):
@@ -410,26 +394,20 @@ class LeastSquares(Stepper):
                 return
             is_worse = self.whole is None or best.residual > min(self.whole.residual, LOST)
             if self.whole is not None and (is_worse or not self.network.past):
-                self._take_whole()
+                self._finish(self.whole)
                 return
         self._settle(best)
         self.worst = max(self.worst, best.residual)
         if self.end >= self.last:
             self.is_finished = True
             if self.whole is not None and self.whole.residual < self.worst:
-                self._take_whole()
+                self._finish(self.whole)
             return
         self._note_spreads()
         self.network.end_window()
         length = self.end - self.start
         if self.windows is None:
-            length *= (
-                4
-                if best.residual < 1e-3 * self.goal
-                else 2
-                if best.residual < 0.1 * self.goal
-                else 1
-            )
+            length *= next((by for share, by in LONGER if best.residual < share * self.goal), 1)
         self.start, self.n_futile, self.n_halvings, self.before = self.end, 0, 0, math.inf
         end = self.start + length
         self._try_until(end if self.last - end > 1e-9 * length else self.last)
@@ -452,25 +430,25 @@ class LeastSquares(Stepper):
         for name, value in zip(self.problem.trial.outputs, values.T, strict=True):
             self.floors[name] = max(self.floors.get(name, 0.0), float(value.std()))
 
-    def _take_whole(self) -> None:
-        assert self.whole is not None  # noqa: S101 - asked before
+    def _take(self, chosen: Candidate) -> None:
+        """Ends with a candidate of the whole time."""
         self.start, self.end, self.floors = self.first, self.last, {}
-        self.best, self.worst = self.whole, 0.0
-        self._finish(self.whole)
+        self.best, self.worst, self.solver = chosen, 0.0, None
+        self._settle(chosen)
+        self.is_finished = True
 
     def _finish(self, chosen: Candidate) -> None:
-        """Ends with a candidate that solves the whole; neurons that it does not use are dropped."""
-        self._settle(chosen)
+        """Ends with a candidate of the whole time; neurons that it does not use are dropped."""
+        self._take(chosen)
         self.width = chosen.state.layer.shape[1] - 1
         if self.width < self.n_neurons:
             self.network.resize(self.width)
             self.objective.renew()
-        self.is_finished = True
 
     def _settle(self, chosen: Candidate) -> None:
         """Gives the network the neurons and the output layer of a candidate of this window."""
         self.slope = chosen.slope
-        self._cut(self._window)
+        self._cut()
         if chosen.neurons is not None:
             put_neurons(self.network, chosen.neurons, self.slope, self.n_kept)
         self._show(chosen.state)
@@ -510,10 +488,14 @@ class LeastSquares(Stepper):
         self.tried = dict(map(tuple, taken(state, "tried", n_tried, 2).tolist()))
         first, last = taken(state, "cut", 2).tolist()
         self.cut = first, last
-        self.best, self.whole = self._candidate(state, "best"), self._candidate(state, "whole")
+        free = self.objective.constants.free
+        self.best, self.whole = (
+            Candidate.of_arrays(state, name, self.network, self.n_kept, free)
+            for name in ("best", "whole")
+        )
         if self.kept is not None:
             self.kept = self.kept.new_tensor(taken(state, "kept", *self.kept.shape))
-        self.neurons = self._neurons_of(state, "neurons")
+        self.neurons = neurons_of(state, "neurons", self.network, self.n_kept)
         if "spots" in state:
             width = 2 * self.problem.domain.dimension + 1
             self.spots = Spots.of_table(taken(state, "spots", self._n_spots, width))
@@ -535,61 +517,3 @@ class LeastSquares(Stepper):
             and 0 <= others["stage"] < len(self._widths)
             and 0 <= others["n_refined"] <= MAX_REFINED
         )
-
-    def _candidate(self, state: Arrays, name: str) -> Candidate | None:
-        if f"{name}_layer" not in state:
-            return None
-        slope, residual = taken(state, f"{name}_numbers", 2).tolist()
-        n_columns = np.shape(state[f"{name}_layer"])[-1:] or (0,)
-        layer = taken(state, f"{name}_layer", len(self.problem.trial.outputs), *n_columns)
-        constants = self.objective.constants.free
-        free = taken(state, f"{name}_free", len(constants))
-        if not 2 <= len(layer.T) <= self.n_neurons + 1:
-            raise StateError(f"'{name}_layer' of the optimizer is not that of the network")
-        like = self.network.output_layer
-        values = State(
-            layer=like.new_tensor(layer),
-            free=dict(zip(constants, like.new_tensor(free), strict=True)),
-        )
-        neurons = self._neurons_of(state, f"{name}_neurons")
-        return Candidate(slope=slope, residual=residual, state=values, neurons=neurons)
-
-    def _neurons_of(self, state: Arrays, name: str) -> Neurons | None:
-        if name not in state:
-            return None
-        weight = self.network.weights[-2]
-        shape = (self.n_neurons - self.n_kept, weight.shape[1] + 2)
-        return Neurons.of_table(weight.detach().new_tensor(taken(state, name, *shape)))
-
-
-def is_nearer(one: Candidate, other: Candidate) -> bool:
-    """Whether one of two candidates has the smaller residual."""
-    return one.residual < other.residual
-
-
-def is_better(one: Candidate, other: Candidate) -> bool:
-    """Whether one of two candidates is to be preferred: the steeper must have a residual much
-    smaller, for what is not resolved is fitted best, and not solved, by the steepest neurons.
-    """
-    if not math.isfinite(other.residual):
-        return True
-    factor = MUCH if one.slope > other.slope else 1 / MUCH
-    return one.residual < factor * other.residual
-
-
-def next_slope(tried: Mapping[float, float], goal: float) -> float | None:
-    """The slopes to try after these, by the residual of each; None where the best is among them.
-
-    Doubled and halved until the residual rises on both sides; above the goal also between.
-    """
-    best = min(tried, key=lambda slope: tried[slope])
-    if tried[best] <= ENOUGH * goal:
-        return None
-    around = [2 * best, best / 2]
-    if tried[best] > goal:
-        around += [best * math.sqrt(2), best / math.sqrt(2)]
-    for slope in around:
-        is_new = not any(math.isclose(slope, each) for each in tried)
-        if SLOWEST <= slope <= STEEPEST and is_new:
-            return slope
-    return None

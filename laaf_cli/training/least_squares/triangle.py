@@ -34,10 +34,12 @@ class Triangle:
         the others; 1 otherwise.
         """
         self._reduce()
-        stacked = self.rows[0].clone()
-        norms = stacked[:, : self.n].norm(dim=0) if equal else stacked.new_ones(self.n)
-        norms[norms == 0] = 1.0
-        stacked[:, : self.n] /= norms
+        stacked = self.rows[0]
+        norms = stacked.new_ones(self.n)
+        if equal:
+            norms = stacked[:, : self.n].norm(dim=0)
+            norms[norms == 0] = 1.0
+            stacked = torch.cat([stacked[:, : self.n] / norms, stacked[:, self.n :]], 1)
         size = float(stacked[:, : self.n].norm()) or 1.0
         tail = (
             damping
