@@ -38,6 +38,16 @@ network: {hidden: [150]}
 training: [{optimizer: least-squares}]
 """
 
+BEAM = """
+coordinates: {x: [0, 2]}
+unknowns: [w]
+equations: {bending: "w_xxxx = where(abs(x - 1) < 0.01, 50, 0)"}
+conditions:
+  clamped: {where: x = 0, equation: [w = 0, w_x = 0]}
+  free: {where: x = 2, equation: [w_xx = 0, w_xxx = 0]}
+training: [{optimizer: least-squares}]
+"""
+
 QUENCH = """
 coordinates: {x: [0, 1], t: [0, 1]}
 unknowns: [T]
@@ -180,7 +190,14 @@ def test_a_narrow_load(length: float, size: float) -> None:
     assert run.summary.error < 5e-3
 
 
+def test_a_narrow_load_on_a_beam() -> None:
+    """Fourth derivatives of the steepest neurons are 1e12 times those of the others."""
+    assert execute(plan_of(BEAM)).summary.error < 0.1
+
+
 def test_data_that_disagree_in_a_corner() -> None:
     """The flux that is asked for at x = 1 is not that of the start: T_xx is infinite there."""
-    run = execute(plan_of(QUENCH))
-    assert run.summary.error < 1e-2
+    summary = execute(plan_of(QUENCH)).summary
+    assert summary.error < 5e-3
+    assert summary.estimate is not None
+    assert summary.estimate < 0.013  # 0.02 to 0.16 with neurons that are nowhere steeper
