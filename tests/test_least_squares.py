@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -23,7 +24,7 @@ from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
-from laaf_cli.training.least_squares.stepper import next_slope
+from laaf_cli.training.least_squares.candidates import next_slopes
 from laaf_cli.training.least_squares.system import Site, State, System
 
 PHASE = "training: [{optimizer: least-squares}]\n"
@@ -426,13 +427,26 @@ def test_one_phase_among_others(tmp_path: Path) -> None:
 
 
 def test_slopes_are_doubled_and_halved_until_the_best_is_between() -> None:
-    residual = {1.0: 1e-3, 2.0: 1e-5, 4.0: 1e-6, 8.0: 1e-4}
-    tried: dict[float, float] = {2.0: residual[2.0]}
-    while (slope := next_slope(tried, 1e-5)) is not None:
-        tried[slope] = residual[slope]
-    assert set(tried) == {2.0, 4.0, 8.0}
-    assert next_slope({2.0: 1e-9}, 1e-5) is None
-    assert next_slope(tried, 1e-7) == pytest.approx(4 * 2**0.5)
+    residual = {(1.0,): 1e-3, (2.0,): 1e-5, (4.0,): 1e-6, (8.0,): 1e-4}
+    tried: dict[tuple[float, ...], float] = {(2.0,): residual[(2.0,)]}
+    while (slopes := next_slopes(tried, 1e-5)) is not None:
+        tried[slopes] = residual[slopes]
+    assert set(tried) == {(2.0,), (4.0,), (8.0,)}
+    assert next_slopes({(2.0,): 1e-9}, 1e-5) is None
+    assert next_slopes(tried, 1e-7) == pytest.approx((4 * 2**0.5,))
+
+
+def test_slopes_are_searched_along_each_coordinate_above_the_goal() -> None:
+    """Of a residual that is least at slopes of 8 and 1/2, from 2 and 2."""
+    tried: dict[tuple[float, ...], float] = {}
+    slopes: tuple[float, ...] | None = (2.0, 2.0)
+    while slopes is not None:
+        x, t = slopes
+        tried[slopes] = 1e-4 * 4 ** (abs(math.log2(x / 8)) + abs(math.log2(t * 2)))
+        slopes = next_slopes(tried, 1e-5)
+    assert min(tried, key=tried.__getitem__) == (8.0, 0.5)
+    assert len(tried) < 20
+    assert next_slopes({(2.0, 2.0): 1e-4, (4.0, 4.0): 2e-4, (1.0, 1.0): 2e-4}, 1e-5, 1e-3) is None
 
 
 JUMP = """

@@ -172,7 +172,7 @@ def test_steep_neurons_stand_across_their_spots(
     points = domain.from_unit(random.random((40, 2)))
     normals = np.tile([0.6, -0.8], (40, 1))
     spots = Spots(points=points, normals=normals, steepness=np.full(40, 1e6))
-    found = drawn(network, domain, 2.0, 80, spots, random)
+    found = drawn(network, domain, [2.0], 80, spots, random)
     at = torch.tensor(points, requires_grad=True)
     z = network.after_hidden(network.scaled(at), depth - 1)
     arguments = (found.weight[1::2] * z).sum(1) + found.bias[1::2]

@@ -65,12 +65,19 @@ class Inputs(nn.Module):
         self.half_range[axis] = (upper - lower) / 2
 
     @property
-    def width(self) -> int:
-        """The number of inputs."""
-        return len(self.kinks) + sum(
+    def axes(self) -> tuple[int, ...]:
+        """The coordinate that each input is of."""
+        counts = [
             2 * self.periods[axis].harmonics if axis in self.periods else 1
             for axis in range(self.n_coordinates)
-        )
+        ]
+        own = [axis for axis, count in enumerate(counts) for _ in range(count)]
+        return (*own, *(axis for axis, _ in self.kinks))
+
+    @property
+    def width(self) -> int:
+        """The number of inputs."""
+        return len(self.axes)
 
     @property
     def is_linear(self) -> bool:

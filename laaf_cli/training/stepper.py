@@ -40,6 +40,12 @@ class Stepper(ABC):
         """Of the relative error, where the optimizer has one; NaN otherwise."""
         return math.nan
 
+    def is_late(self, share: float) -> bool:  # noqa: ARG002 - few can tell
+        """Whether a phase will not come to its end in its seconds; share: of those that are
+        over.
+        """
+        return False
+
     def conclude(self) -> None:  # noqa: B027 - few have anything to do
         """Called where a bound ends the phase before the optimizer is finished: leaves the best
         that there is.

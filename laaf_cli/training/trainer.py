@@ -254,7 +254,8 @@ class Trainer:
                 return PhaseEnd.INTERRUPTED, ""
             if self.max_seconds is not None and now >= self.max_seconds:
                 self.stop = StopReason.MAX_SECONDS
-            if self.stop is not None or now >= end_s:
+            share = (now - self.phase_start_s) / (latest_s - self.phase_start_s)
+            if self.stop is not None or now >= end_s or self._stepper.is_late(share):
                 return PhaseEnd.MAX_SECONDS, ""
             self._keep(now)
             _copy(self.parameters, self.good)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,14 @@ from laaf_cli.training.least_squares.neurons import Neurons
 from laaf_cli.training.least_squares.system import State
 from laaf_cli.training.state import Arrays, StateError, taken
 
+Slopes = tuple[float, ...]
+"""Along each coordinate, or one for all, of coordinates scaled to [−1, 1]."""
+
 SLOWEST, STEEPEST = 0.25, 64.0
+"""The range of the largest of slopes."""
+
+FLATTEST = SLOWEST / 8
+"""The least of slopes along one coordinate."""
 
 ENOUGH = 1e-2
 """The share of the goal below which no other slopes are tried."""
@@ -29,7 +36,7 @@ class Candidate:
     solution.
     """
 
-    slope: float
+    slopes: Slopes
     residual: float
     state: State
     neurons: Neurons | None
@@ -37,7 +44,7 @@ class Candidate:
     def arrays(self) -> dict[str, Array]:
         """What a checkpoint keeps of it."""
         return {
-            "numbers": np.array([self.slope, self.residual]),
+            "numbers": np.array([*self.slopes, self.residual]),
             "layer": self.state.layer.cpu().numpy(),
             "free": np.array([float(value) for value in self.state.free.values()]),
             **({} if self.neurons is None else {"neurons": self.neurons.table()}),
@@ -45,7 +52,13 @@ class Candidate:
 
     @classmethod
     def of_arrays(
-        cls, state: Arrays, name: str, network: Mlp, n_kept: int, constants: Collection[str]
+        cls,
+        state: Arrays,
+        name: str,
+        network: Mlp,
+        n_kept: int,
+        n_slopes: int,
+        constants: Collection[str],
     ) -> Candidate | None:
         """The one that a checkpoint keeps under a name, if it does.
 
@@ -57,7 +70,7 @@ class Candidate:
         if f"{name}_layer" not in state:
             return None
         like = network.output_layer
-        slope, residual = taken(state, f"{name}_numbers", 2).tolist()
+        *slopes, residual = taken(state, f"{name}_numbers", n_slopes + 1).tolist()
         n_columns = np.shape(state[f"{name}_layer"])[-1:] or (0,)
         layer = taken(state, f"{name}_layer", len(like), *n_columns)
         free = taken(state, f"{name}_free", len(constants))
@@ -68,7 +81,7 @@ class Candidate:
             free=dict(zip(constants, like.new_tensor(free), strict=True)),
         )
         neurons = neurons_of(state, f"{name}_neurons", network, n_kept)
-        return cls(slope=slope, residual=residual, state=values, neurons=neurons)
+        return cls(slopes=tuple(slopes), residual=residual, state=values, neurons=neurons)
 
 
 def neurons_of(state: Arrays, name: str, network: Mlp, n_kept: int) -> Neurons | None:
@@ -93,23 +106,52 @@ def is_better(one: Candidate, other: Candidate) -> bool:
     """
     if not math.isfinite(other.residual):
         return True
-    factor = MUCH if one.slope > other.slope else 1 / MUCH
+    factor = MUCH if math.prod(one.slopes) > math.prod(other.slopes) else 1 / MUCH
     return one.residual < factor * other.residual
 
 
-def next_slope(tried: Mapping[float, float], goal: float) -> float | None:
+def next_slopes(
+    tried: Mapping[Slopes, float], goal: float, enough: float | None = None
+) -> Slopes | None:
     """The slopes to try after these, by the residual of each; None where the best is among them.
 
-    Doubled and halved until the residual rises on both sides; above the goal also between.
+    Doubled and halved, all together, until the residual rises on both sides; above what is enough,
+    the goal where nothing is said, then along each coordinate by itself, or, where there is only
+    one, between.
     """
-    best = min(tried, key=lambda slope: tried[slope])
+    enough = goal if enough is None else enough
+    best, *others = sorted(tried, key=lambda slopes: tried[slopes])
     if tried[best] <= ENOUGH * goal:
         return None
-    around = [2 * best, best / 2]
-    if tried[best] > goal:
-        around += [best * math.sqrt(2), best / math.sqrt(2)]
-    for slope in around:
-        is_new = not any(math.isclose(slope, each) for each in tried)
-        if SLOWEST <= slope <= STEEPEST and is_new:
-            return slope
+    n = len(best)
+    factors = []
+    if all(_is_multiple(slopes, best) for slopes in others):
+        factors += [(2.0,) * n, (0.5,) * n]
+    if tried[best] > enough and n == 1:
+        factors += [(math.sqrt(2),), (math.sqrt(0.5),)]
+    elif tried[best] > enough:
+        alone = [
+            tuple(by if i == axis else 1.0 for i in range(n))
+            for axis in range(n)
+            for by in (0.5, 2.0)
+        ]
+        last = _times(best, [1 / slope for slope in others[0]]) if others else best
+        factors += sorted(alone, key=lambda factor: not _is_same(factor, last))
+    for factor in factors:
+        slopes = _times(best, factor)
+        is_new = not any(_is_same(slopes, each) for each in tried)
+        if is_new and SLOWEST <= max(slopes) <= STEEPEST and min(slopes) >= FLATTEST:
+            return slopes
     return None
+
+
+def _times(slopes: Slopes, factors: Sequence[float]) -> Slopes:
+    return tuple(slope * by for slope, by in zip(slopes, factors, strict=True))
+
+
+def _is_same(one: Slopes, other: Slopes) -> bool:
+    return all(map(math.isclose, one, other))
+
+
+def _is_multiple(one: Slopes, other: Slopes) -> bool:
+    return _is_same(one, _times(other, [one[0] / other[0]] * len(other)))

@@ -104,7 +104,12 @@ def first_guess(system: System, state: State) -> State:
     """The smallest functions that meet conditions and data roughly, constants rather than anything
     else, and as constant in time as these allow.
     """
-    residuals = system.linearised(state, ("condition", "data"))
+    # Those that divide by an unknown have no value so far.
+    residuals = [
+        each
+        for each in system.linearised(state, ("condition", "data"))
+        if math.isfinite(each[2].size)
+    ]
     if not residuals:
         return state
     m, k = system.n_columns, len(system.outputs)

@@ -4,7 +4,7 @@ steeper ones across what is steep.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,7 @@ class Neurons:
 def drawn(
     network: Mlp,
     domain: Domain,
-    slope: float,
+    scales: Sequence[float],
     n: int,
     spots: Spots | None,
     random: np.random.Generator,
@@ -54,8 +54,9 @@ def drawn(
     """So many neurons for the last hidden layer.
 
     Each is σ(s d·(z − z₀)): z what the layer sees of a point, scaled to its range; d a random unit
-    vector; z₀ that of a random point; s the slope times a number of SPREAD. Where there are spots,
-    every other one goes through one of them, and is as steep there across it.
+    vector, times the scales of slopes, along each coordinate or one for all; z₀ that of a random
+    point; s a number of SPREAD. Where there are spots, every other one goes through one of them,
+    and is as steep there across it.
     """
     layer = network.n_hidden - 1
     width = network.weights[layer].shape[1]
@@ -69,19 +70,28 @@ def drawn(
 
     directions = torch.tensor(random.standard_normal((n, width)), device=network.device)
     directions /= directions.norm(dim=1, keepdim=True)
-    slopes = slope * torch.tensor(random.uniform(*SPREAD, n), device=network.device)
+    shares = torch.tensor(random.uniform(*SPREAD, n), device=network.device)
+    along = directions.new_tensor(scales)
+    if len(scales) > 1:
+        along = along[list(network.inputs.axes)]
+    directions = directions * along
     through, many = seen(at(n)), seen(at(N_SEEN))
     half_range = (many.amax(0) - many.amin(0)).clamp(min=1e-6) / 2
-    weight = slopes[:, None] * directions / half_range
+    weight = shares[:, None] * directions / half_range
+    slopes = shares * directions.norm(dim=1)
     if spots is not None:
         own = spots.part(0, len(weight[1::2]))
         points = torch.tensor(own.points, device=network.device)
         signs = random.choice([-1.0, 1.0], len(own)) * random.uniform(*SPREAD, len(own))
-        steep = torch.tensor(signs * (own.steepness - slope).clip(min=0), device=network.device)
+        # What the others have along the normal.
+        slope = np.linalg.norm(own.normals * np.array(scales), axis=1)
+        slope = np.where(own.normals.any(1), slope, min(scales))
+        excess = signs * (own.steepness - slope).clip(min=0)
+        steep = torch.tensor(excess, device=network.device)
         normals = torch.tensor(own.normals, device=network.device)
         across = _across(seen, points, normals, domain)
         is_any = ~normals.any(1, keepdim=True)
-        across = torch.where(is_any, directions[1::2] / half_range, across)
+        across = torch.where(is_any, (directions / along)[1::2] / half_range, across)
         weight[1::2] += steep[:, None] * across
         slopes[1::2] += steep.abs()
         through[1::2] = seen(points)

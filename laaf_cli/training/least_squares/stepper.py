@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,14 +12,17 @@ from torch import Tensor
 
 from laaf_cli.derivatives.features import features
 from laaf_cli.seeds import random_stream
+from laaf_cli.text import listed
 from laaf_cli.training.least_squares.candidates import (
     ENOUGH,
+    FLATTEST,
     STEEPEST,
     Candidate,
+    Slopes,
     is_better,
     is_nearer,
     neurons_of,
-    next_slope,
+    next_slopes,
 )
 from laaf_cli.training.least_squares.gauss_newton import FINEST, GaussNewton, first_guess
 from laaf_cli.training.least_squares.neurons import Neurons, drawn, put_neurons
@@ -40,18 +44,27 @@ from laaf_cli.training.stepper import Stepper
 
 FIRST_SLOPE = 2.0
 
-MAX_STEPS = 25
-"""Of Gauss-Newton with one hidden layer."""
+MAX_STEPS, MAX_SCANNING_STEPS, MANY_STEPS = 25, 6, 4
+"""Of Gauss-Newton; where windows and more neurons may follow; where slopes are too flat."""
+
+ENOUGH_TRIED, SHORT = 2, 3
+"""How many slopes are tried before a time is halved in which they get nowhere; how much shorter
+windows become before others are tried again.
+"""
 
 N_INNER = 200
 
 MANY_NEURONS, MOST_AT_ONCE = 200, 1000
 """From how many neurons on slopes are tried with a third of them; and half are tried before all."""
 
-MAX_HALVINGS, MAX_FUTILE, BETTER = 30, {1: 10}, 0.3
-"""How often a window is halved; how often without a residual this much smaller, by the number of
-coordinates, 3 for more than one, where windows take longer.
+MAX_HALVINGS, MANY_HALVINGS, MAX_FUTILE, BETTER = 30, {1: 30}, {1: 10}, 0.3
+"""How often a window is halved; how often while nothing is solved in it, by the number of
+coordinates, 6 for more than one, where windows take longer; how often without a residual this much
+smaller, 3 for more than one.
 """
+
+EARLY, LENIENCE = 0.35, 4.0
+"""The share of the seconds after which windows may be late; by how much they may become longer."""
 
 LONGER = ((1e-3, 4), (0.1, 2))
 """By how much the next window is longer, by the share of the goal that this one came below."""
@@ -59,16 +72,15 @@ LONGER = ((1e-3, 4), (0.1, 2))
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
-UNSOLVED, LOST = 0.5, 1e-2
+UNSOLVED, LOST, GAIN, PROMISING = 0.5, 1e-2, 50, 500
 """A relative residual that says that nothing is solved; one in a window that spoils those after
-it.
+it; the multiple of the goal from which more neurons surely reach it, and from which they may.
 """
 
 
 NUMBERS = (
     "start",
     "end",
-    "slope",
     "width",
     "worst",
     "before",
@@ -76,6 +88,9 @@ NUMBERS = (
     "n_halvings",
     "stage",
     "n_refined",
+    "is_uncut",
+    "is_scanning",
+    "searched",
     "is_finished",
 )
 """What a checkpoint keeps of the search besides arrays."""
@@ -110,17 +125,25 @@ class LeastSquares(Stepper):
             else self.first + (self.last - self.first) / self.windows
         )
         self.cut = (self.first, self.last)
-        self.slope = FIRST_SLOPE
+        # Of one hidden layer along each coordinate; of what deeper ones see, one for all.
+        is_shallow = self.network.n_hidden == 1
+        self.slopes: Slopes = (FIRST_SLOPE,) * (self.problem.domain.dimension if is_shallow else 1)
         self.stage, self.width = 0, self._widths[0]
         if self.n_kept:
             layer = self.network.output_layer
             self.kept = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
-        self.tried: dict[float, float] = {}
+        self.tried: dict[Slopes, float] = {}
         self.best: Candidate | None = None
         self.whole: Candidate | None = None
         self.floors: dict[str, float] = {}
         self.worst, self.n_futile, self.n_halvings, self.before = 0.0, 0, 0, math.inf
-        self.n_refined = 0
+        self.n_refined = self.n_steps = 0
+        # Whether there are no windows, or none any more; whether slopes are searched.
+        self.is_uncut, self.is_scanning = self.windows == 1, self.draws
+        # Where windows ended, and the shares of the seconds that were over.
+        self.marks, self.share = [(self.first, 0.0)], 0.0
+        # The longest window that the slopes have done for.
+        self.searched = self.last - self.first
         self.neurons: Neurons | None = None
         self.spots: Spots | None = None
         self.solver: GaussNewton | None = None
@@ -128,8 +151,8 @@ class LeastSquares(Stepper):
 
     @property
     def rate(self) -> float:
-        """The slopes that are being tried."""
-        return self.slope
+        """The slopes that are being tried, the largest."""
+        return max(self.slopes)
 
     def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
         if self.solver is None and not self.is_finished:
@@ -141,7 +164,8 @@ class LeastSquares(Stepper):
             if self.solver is None:
                 self._begin()
             assert self.solver is not None  # noqa: S101 - just begun
-            if self.solver.steps < MAX_STEPS and self.solver.step():
+            most = MAX_STEPS if self.is_uncut or not self.has_more else MAX_SCANNING_STEPS
+            if self.solver.steps < most and self.solver.step():
                 self._show(self.solver.state)
                 return ""
             self._judge()
@@ -154,6 +178,16 @@ class LeastSquares(Stepper):
             return self.worst or math.inf
         return self.best.residual
 
+    def is_late(self, share: float) -> bool:
+        """Whether windows of time, as long as those of late, do not come to the end."""
+        self.share = share
+        begun = self.marks[0][1]
+        if self.is_uncut or self.whole is None or share - begun < EARLY:
+            return False
+        place, since = [mark for mark in self.marks if mark[1] <= (share + begun) / 2][-1]
+        left = (1 - share) * (self.start - place) / (share - since)
+        return self.start + LENIENCE * left < self.last
+
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
         best = self.whole or (None if self.network.past else self.best)
@@ -165,9 +199,14 @@ class LeastSquares(Stepper):
         """What is said of the phase when it is over."""
         value = self.estimate
         n_windows = len(self.network.past) + 1
+        slopes = f"{self.slopes[0]:.3g}"
+        if len(set(self.slopes)) > 1:
+            names = self.problem.domain.coordinates
+            pairs = zip(names, self.slopes, strict=True)
+            slopes = listed([f"{slope:.3g} along {name}" for name, slope in pairs])
         return (
             f"relative residual {value:.1e} at fresh points, {self.n_neurons} "
-            f"neurons with slopes {self.slope:.3g}"
+            f"neurons with slopes {slopes}"
             + (f" in {n_windows} windows of time" if n_windows > 1 else "")
         )
 
@@ -245,8 +284,8 @@ class LeastSquares(Stepper):
     def _draw(self, window: Window) -> None:
         if self.draws:
             n, random = self.n_neurons - self.n_kept, self._random("neurons")
-            self.neurons = drawn(self.network, window.domain, self.slope, n, self.spots, random)
-            put_neurons(self.network, self.neurons, self.slope, self.n_kept)
+            self.neurons = drawn(self.network, window.domain, self.slopes, n, self.spots, random)
+            put_neurons(self.network, self.neurons, self.rate, self.n_kept)
 
     def _solver(self, window: Window, state: State) -> GaussNewton:
         random = self._random("points")
@@ -335,66 +374,98 @@ class LeastSquares(Stepper):
         assert self.held is not None  # noqa: S101 - made with it
         residual = self.held.relative_residual(self.solver.state)
         found = Candidate(
-            slope=self.slope, residual=residual, state=self.solver.state, neurons=self.neurons
+            slopes=self.slopes, residual=residual, state=self.solver.state, neurons=self.neurons
         )
-        self.solver = None
-        self.tried[self.slope] = residual
-        # Neurons that were refined have no slope in common that could be too steep.
-        prefers = is_nearer if self.n_refined else is_better
+        self.n_steps, self.solver = self.solver.steps, None
+        self.tried[self.slopes] = residual
+        # Neurons that were refined have no slope in common that could be too steep; more neurons
+        # are steeper for they lie closer.
+        prefers = is_nearer if self.n_refined or self.stage else is_better
         if self.best is None or prefers(found, self.best):
             self.best = found
-        can_scan = self.draws and not self.network.past and self.stage == 0 and not self.n_refined
-        is_hopeless = self.windows is None and len(self.tried) > 1 and self.best.residual > UNSOLVED
-        slope = next_slope(self.tried, self.goal) if can_scan and not is_hopeless else None
-        if slope is not None:
-            self.slope = slope
-            return
+        is_first = self.is_uncut or (self.whole is None and self.windows is None)
+        can_halve = self.windows is None and not self.is_uncut
+        is_hopeless = can_halve and (
+            (len(self.tried) > 1 and self.best.residual > UNSOLVED)
+            or (len(self.tried) > ENOUGH_TRIED and self.best.residual > LOST)
+        )
+        if self.is_scanning and not self.n_refined and not is_hopeless:
+            enough = (GAIN if is_first and self.has_more else 1) * self.goal
+            slopes = next_slopes(self.tried, self.goal, enough)
+            if slopes is not None:
+                self.slopes = slopes
+                return
+        is_far = is_first and can_halve and self.best.residual > PROMISING * self.goal
         is_solved = self.stage > 0 and self.best.residual <= self.goal
-        if self.stage + 1 < len(self._widths) and not is_hopeless and not is_solved:
+        if (is_first or self.windows) and self.has_more and not (is_far or is_solved):
             self._use_more(self.best)
             return
-        is_whole = self.windows == 1 or (self.whole is None and self.windows is None)
-        can_refine = self.draws and is_whole and not is_hopeless and self.best.residual > self.goal
+        can_refine = self.draws and self.is_uncut and self.best.residual > self.goal
         is_futile = self.n_refined > 0 and found is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
             return
         self.n_refined = 0
-        if is_whole:
+        if is_first:
             self._judge_whole(self.best)
         else:
             self._judge_window(self.best)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there are neurons that are not used so far."""
+        return self.stage + 1 < len(self._widths)
+
     def _use_more(self, best: Candidate) -> None:
         """Goes on with more neurons, which lie closer, and may be as much steeper."""
-        before, self.stage = self.width, self.stage + 1
+        before, self.stage, self.is_scanning = self.width, self.stage + 1, False
         self.width = self._widths[self.stage]
-        self.slope = best.slope
+        self.slopes = best.slopes
         if best.residual > ENOUGH * self.goal:
-            ratio = (self.width / before) ** (1 / self.problem.domain.dimension)
-            self.slope = min(self.slope * ratio, STEEPEST)
+            self.slopes = self._of_width(before, best.slopes)
         self.tried = {}
-        if self.stage == 1:
-            self.best = None  # that of a scan is no solution
+
+    def _of_width(self, before: int, slopes: Sequence[float]) -> Slopes:
+        """Slopes that suited fewer or more neurons, for the present ones, which lie as much
+        closer.
+        """
+        ratio = (self.width / before) ** (1 / self.problem.domain.dimension)
+        return tuple(min(max(slope * ratio, FLATTEST), STEEPEST) for slope in slopes)
 
     def _judge_whole(self, best: Candidate) -> None:
-        if self.windows == 1 or best.residual <= self.goal:
-            self._finish(best)
+        if self.is_uncut or best.residual <= self.goal:
+            before = self.whole or best
+            self._finish(best if best.residual < before.residual else before)
             return
-        self.whole, self.before = best, best.residual
-        self._try_until(self.first + (self.last - self.first) / 2)
+        self.whole, self.before, self.marks = best, best.residual, [(self.first, self.share)]
+        self._try(self.first, self.first + (self.last - self.first) / 2, 0)
+
+    def _give_windows_up(self) -> None:
+        """Goes back to the whole time, for good."""
+        self.is_uncut, self.is_scanning = True, self.draws
+        self.floors, self.worst = {}, 0.0
+        self._try(self.first, self.last, 0)
 
     def _judge_window(self, best: Candidate) -> None:
-        is_of_use = best.residual < BETTER * self.before or best.residual > UNSOLVED
-        self.n_futile = 0 if is_of_use else self.n_futile + 1
-        if self.windows is None and best.residual > self.goal and self.n_halvings < MAX_HALVINGS:
-            if self.n_futile < MAX_FUTILE.get(self.problem.domain.dimension, 3):
-                self.n_halvings, self.before = self.n_halvings + 1, best.residual
-                self._try_until(self.start + (self.end - self.start) / 2)
+        can_halve = self.windows is None and self.n_halvings < MAX_HALVINGS
+        if can_halve and best.residual > self.aim:
+            many = MANY_HALVINGS.get(self.problem.domain.dimension, 6)
+            may_come = best.residual > LOST and self.n_halvings < many
+            is_of_use = best.residual < BETTER * self.before or may_come
+            self.n_futile = 0 if is_of_use else self.n_futile + 1
+            # Half a window costs less than more neurons, and a fraction of it more.
+            is_short = (self.end - self.start) / 2 < self.searched / SHORT
+            most = 1 if self.has_more else MAX_FUTILE.get(self.problem.domain.dimension, 3)
+            if self.n_futile < most and not (is_short and self.has_more and self.network.past):
+                self._halve(best, is_short=is_short)
+                return
+            if self.has_more:
+                self.n_futile, self.before, self.searched = 0, math.inf, 0.0
+                self._use_more(best)
                 return
             is_worse = self.whole is None or best.residual > min(self.whole.residual, LOST)
             if self.whole is not None and (is_worse or not self.network.past):
-                self._finish(self.whole)
+                self._give_windows_up()
                 return
         self._settle(best)
         self.worst = max(self.worst, best.residual)
@@ -406,19 +477,40 @@ class LeastSquares(Stepper):
         self._note_spreads()
         self.network.end_window()
         length = self.end - self.start
+        self.searched = max(self.searched, length)
         if self.windows is None:
-            length *= next((by for share, by in LONGER if best.residual < share * self.goal), 1)
-        self.start, self.n_futile, self.n_halvings, self.before = self.end, 0, 0, math.inf
-        end = self.start + length
-        self._try_until(end if self.last - end > 1e-9 * length else self.last)
+            length *= next((by for share, by in LONGER if best.residual < share * self.aim), 1)
+        self.n_futile, self.n_halvings, self.before = 0, 0, math.inf
+        end = self.end + length
+        # Slopes that suit a window suit those after it, unless they are so flat that steps are
+        # many.
+        self.is_scanning = self.draws and len(self.slopes) > 1 and self.n_steps > MANY_STEPS
+        self.marks.append((self.end, self.share))
+        self._try(self.end, end if self.last - end > 1e-9 * length else self.last, self.stage)
 
-    def _try_until(self, end: float) -> None:
-        self.end = min(end, self.last)
-        self.slope = self.best.slope if self.best else self.slope
+    @property
+    def aim(self) -> float:
+        """The residual that is good enough in a window."""
+        return max(self.goal, self.worst)
+
+    def _halve(self, best: Candidate, *, is_short: bool) -> None:
+        """Tries half of a window; slopes are searched again where windows have become short."""
+        self.n_halvings, self.before = self.n_halvings + 1, best.residual
+        half = (self.end - self.start) / 2
+        if is_short:
+            self.is_scanning, self.searched = self.draws, half
+        self._try(self.start, self.start + half, self.stage)
+
+    def _try(self, start: float, end: float, stage: int) -> None:
+        """Tries a window with so many neurons."""
+        slopes = list(self.best.slopes if self.best else self.slopes)
+        if len(slopes) > 1 and (axis := self.problem.domain.time_axis) is not None:
+            # As steep as before in units of time.
+            slopes[axis] *= (end - start) / (self.end - self.start)
+        self.start, self.end, self.stage = start, end, stage
+        before, self.width = self.width, self._widths[stage]
+        self.slopes = self._of_width(before, slopes)
         self.tried, self.best = {}, None
-        # Slopes that suit the first window suit those after it.
-        self.stage = len(self._widths) - 1 if self.network.past else 0
-        self.width = self._widths[self.stage]
 
     def _note_spreads(self) -> None:
         """The spread of outputs in this window is the least that is taken for it in later ones."""
@@ -447,10 +539,10 @@ class LeastSquares(Stepper):
 
     def _settle(self, chosen: Candidate) -> None:
         """Gives the network the neurons and the output layer of a candidate of this window."""
-        self.slope = chosen.slope
+        self.slopes = chosen.slopes
         self._cut()
         if chosen.neurons is not None:
-            put_neurons(self.network, chosen.neurons, self.slope, self.n_kept)
+            put_neurons(self.network, chosen.neurons, self.rate, self.n_kept)
         self._show(chosen.state)
 
     def state(self) -> Arrays:
@@ -459,7 +551,8 @@ class LeastSquares(Stepper):
         candidates = {"best": self.best, "whole": self.whole}
         return {
             **numbers,
-            "tried": np.array(list(self.tried.items())).reshape(-1, 2),
+            "slopes": np.array(self.slopes),
+            "tried": np.array([[*slopes, value] for slopes, value in self.tried.items()]),
             "floors": np.array([self.floors.get(name, 0.0) for name in self.problem.trial.outputs]),
             "cut": np.array(self.cut),
             "steps": np.array(-1.0 if self.solver is None else self.solver.steps),
@@ -477,20 +570,24 @@ class LeastSquares(Stepper):
     def load(self, state: Arrays) -> None:
         numbers = {name: float(taken(state, name)) for name in NUMBERS}
         steps = float(taken(state, "steps"))
-        if not (self._is_reached(**numbers) and -1 <= steps <= MAX_STEPS):
+        n_slopes = len(self.slopes)
+        slopes = tuple(taken(state, "slopes", n_slopes).tolist())
+        if not (self._is_reached(slopes=slopes, **numbers) and -1 <= steps <= MAX_STEPS):
             raise StateError("the search of the optimizer does not say where it stands")
         for name, value in numbers.items():
             setattr(self, name, type(getattr(self, name))(value))
         outputs = self.problem.trial.outputs
         floors = taken(state, "floors", len(outputs)).tolist()
         self.floors = {name: value for name, value in zip(outputs, floors, strict=True) if value}
-        n_tried = np.size(state.get("tried", ())) // 2
-        self.tried = dict(map(tuple, taken(state, "tried", n_tried, 2).tolist()))
+        self.slopes = slopes
+        n_tried = len(np.atleast_1d(state.get("tried", ())))
+        table = taken(state, "tried", n_tried, n_slopes + 1) if n_tried else np.empty((0, 1))
+        self.tried = {tuple(row[:-1].tolist()): float(row[-1]) for row in np.atleast_2d(table)}
         first, last = taken(state, "cut", 2).tolist()
         self.cut = first, last
         free = self.objective.constants.free
         self.best, self.whole = (
-            Candidate.of_arrays(state, name, self.network, self.n_kept, free)
+            Candidate.of_arrays(state, name, self.network, self.n_kept, n_slopes, free)
             for name in ("best", "whole")
         )
         if self.kept is not None:
@@ -503,7 +600,9 @@ class LeastSquares(Stepper):
             self.solver = self._solver(self._window, self._state())
             self.solver.steps = int(steps)
 
-    def _is_reached(self, start: float, end: float, slope: float, **others: float) -> bool:
+    def _is_reached(
+        self, start: float, end: float, slopes: Sequence[float], **others: float
+    ) -> bool:
         """Whether a search comes by these numbers."""
         n_past = len(self.network.past)
         begins = self.network.ends[n_past - 1] if n_past else self.first
@@ -512,7 +611,7 @@ class LeastSquares(Stepper):
             and not math.isnan(others["before"])
             and start == begins
             and (start < end <= self.last or start == end == self.last)
-            and 0 < slope < math.inf
+            and all(0 < slope < math.inf for slope in slopes)
             and 1 <= others["width"] <= self.n_neurons
             and 0 <= others["stage"] < len(self._widths)
             and 0 <= others["n_refined"] <= MAX_REFINED
