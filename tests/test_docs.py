@@ -41,7 +41,7 @@ SEEDS = re.compile(r"(?<=--seeds) \d+")
 NOT_RUN = ("pip", "git", "python", ".venv", "cd", "gh")
 """Commands that a page shows and no test runs."""
 
-SHORTENED = ("README.md", "comparing.md", "images.md", "inverse.md", "looking.md", "sweeping.md")
+SHORTENED = ("README.md", "comparing.md", "images.md", "problem.md", "runs.md")
 """Pages whose trainings are cut to a few iterations and seeds: in the specs that they save and in their commands."""
 
 A_FEW_ITERATIONS, A_FEW_SEEDS = 20, 2
