@@ -207,11 +207,11 @@ def _aliases() -> list[tuple[Any, str]]:
 
 # What a value may be besides its type, by the function that turns the short form into the long one.
 _SHORT_FORMS = {
-    "_one_or_many": "{}, or a single one",
-    "_recovery": "{}, `true` or `false`",
-    "_schedule": "name, or {}",
-    "_reference": "name, or {}",
-    "_balance": "name, or {}",
+    "_one_or_many": "{}, or one",
+    "_recovery": "{} or boolean",
+    "_schedule": "name or {}",
+    "_reference": "name or {}",
+    "_balance": "name or {}",
     "_harmonics": "`true` or {}",
     "_forms": "`auto` or {}",
 }
@@ -223,7 +223,7 @@ def _type(annotation: Any, path: str, known: Names) -> str:
     if pattern not in known:
         return _words(annotation)
     besides = (
-        ", or mapping (below)"
+        ", or mapping"
         if _nested(annotation)
         else ", or a file"
         if pattern in IMAGES.or_file
@@ -248,8 +248,8 @@ def _words(annotation: Any) -> str:
     if origin is dict:
         return f"mapping of {_plural(_words(arguments[0]))} to {_plural(_words(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "mapping (below)"
-    return {int: "integer", float: "number", str: "text", bool: "`true` or `false`"}[annotation]
+        return "mapping"
+    return {int: "integer", float: "number", str: "text", bool: "boolean"}[annotation]
 
 
 def _plural(words: str) -> str:
@@ -362,7 +362,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:
-    """A table of functions by name, each with the first paragraph of its docstring."""
+    """A list of functions by name, each with the first paragraph of its docstring."""
     undocumented = [name for name, function in rows.items() if not inspect.getdoc(function)]
     if undocumented:
         raise SystemExit(f"these rows have no docstring: {', '.join(undocumented)}")
@@ -370,9 +370,7 @@ def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:
         (code(name), _paragraphs(str(inspect.getdoc(function)))[0])
         for name, function in rows.items()
     )
-    return table(
-        ("name", "meaning"), ((name, sentence.removesuffix(".")) for name, sentence in sentences)
-    )
+    return listing((name, sentence.removesuffix(".")) for name, sentence in sentences)
 
 
 def schedules() -> str:
@@ -548,9 +546,7 @@ def _step(step: Step) -> str:
 
 
 def image_figure_kinds() -> str:
-    return table(
-        ("kind", "shows"), ((code(name), kind.shows) for name, kind in IMAGE_KINDS.items())
-    )
+    return listing((code(name), kind.shows) for name, kind in IMAGE_KINDS.items())
 
 
 # The expression language
@@ -561,7 +557,7 @@ def function_table() -> str:
         (code(f"{row.name}({', '.join('abc'[: row.n_arguments])})"), row.meaning)
         for row in FUNCTIONS.values()
     )
-    return table(("function", "meaning"), rows)
+    return listing(rows)
 
 
 def expression_limits() -> str:
@@ -632,7 +628,7 @@ def format_version() -> str:
 
 
 def figure_kinds() -> str:
-    return table(("kind", "shows"), ((code(name), kind.shows) for name, kind in KINDS.items()))
+    return listing((code(name), kind.shows) for name, kind in KINDS.items())
 
 
 def export_formats() -> str:
@@ -740,11 +736,6 @@ MISTAKES = (
     Mistake("Another language's power", "(pi/2)**2", "(pi/2)^2"),
     Mistake("Not a face of the domain", "where: x = 1", "where: x = 2"),
     Mistake("A misspelled key", "cold: {where:", "cold: {were:"),
-    Mistake(
-        "A reference that does not apply",
-        "reference:\n  exact: {u: exp(-k*(pi/2)**2*t)*sin(pi*x/2)}",
-        "reference: hopf-cole",
-    ),
 )
 
 
@@ -847,10 +838,16 @@ def code_map() -> str:
         is_package = path.is_dir()
         module = path / "__init__.py" if is_package else path.with_suffix(".py")
         docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
-        sentence = re.split(r"[:.;](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]
+        sentence = _clause(" ".join(docstring.partition("\n\n")[0].split()).removesuffix("."))
         name = unit.replace(".", "/") + ("/" if is_package else ".py")
-        rows.append((str(row), f"`{name}`", sentence))
-    return table(("row", "`laaf_cli/`", "holds"), rows)
+        rows.append((f"`{name}` ({row})", sentence))
+    return listing(rows)
+
+
+def _clause(sentence: str) -> str:
+    """What stands before a colon or semicolon; all of it where that is a word alone."""
+    first = re.split(r"[:;] ", sentence, maxsplit=1)[0]
+    return first if " " in first else sentence
 
 
 @contextlib.contextmanager

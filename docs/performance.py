@@ -57,11 +57,12 @@ def step_time(found: Found) -> Iterator[str]:
     yield (
         "One loss and its gradient of Burgers' equation, or of the problem named; 6×20 tanh, 10000 points of the equation, "
         "the same weights, points and precision for all. DeepXDE runs on PyTorch in a process of its own; timed is its `Model.train_step` without "
-        "the update. laaf lets its allocator keep memory, so DeepXDE races a second time with that. Medians and quartiles."
+        "the update. laaf lets its allocator keep memory, so DeepXDE races a second time with that. Medians."
     )
     for name in found.tables:
         yield f"**{name}**, threads: {found.machine['threads']}"
-        yield found.table(name)
+        rows = [[rival, ms, ratio] for rival, ms, _, ratio in found.rows(name)]
+        yield _markdown(("rival", "ms", "times the fastest"), rows)
         yield (
             f"Losses agree to {found.facts[f'{name}: losses apart by']} (relative), gradients to "
             f"{found.facts[f'{name}: gradients apart by']}."
@@ -83,8 +84,6 @@ def accuracy(found: Found) -> Iterator[str]:
         yield f"![Error against seconds of training: seeds thin, medians thick, DeepXDE grey]({FIGURE})"
     yield "Median error, with smallest and largest over several seeds:"
     yield found.table("error")
-    yield "Median seconds until an error is reached:"
-    yield found.table("time")
     ends = {
         name.removeprefix("best of "): fact
         for name, fact in found.facts.items()
@@ -196,7 +195,7 @@ def head(found: Mapping[str, Found]) -> Iterator[str]:
         ]
     )
     if any("--from" in command for command in commands):
-        yield "`--from` names a folder of trainings made by the same script."
+        yield "`--from` names a folder of trainings by the same script."
     if any("--quick" in command for command in commands):
         yield "With `--quick` few rounds were taken: rough figures."
 
