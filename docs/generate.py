@@ -19,7 +19,7 @@ import sys
 import tempfile
 import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -644,19 +644,23 @@ def export_formats() -> str:
 Row = tuple[str, str]
 """An option, with what it takes, and its meaning."""
 
-MANY = 2
-"""Commands that share an option from so many on have it in one list."""
+
+def _shared(parameters: Iterable[Sequence[Row]]) -> dict[Row, str]:
+    """The options, with their first names, that several commands have; one for each name, that of most commands."""
+    counts = Counter(row for rows in parameters for row in rows if row[0].startswith("`-"))
+    most: dict[str, Row] = {}
+    for row, count in counts.most_common():
+        name = row[0].partition(",")[0].partition(" ")[0].strip("`")
+        if count > 1:
+            most.setdefault(name, row)
+    return {row: name for name, row in most.items()}
 
 
 def commands() -> str:
     """The options that commands share, and a section for each command: what it does, arguments, options."""
     parameters = {name: _parameters(command.load()) for name, command in COMMANDS.items()}
-    counts = Counter(row for rows in parameters.values() for row in rows)
-    shared = {
-        row: row[0].partition(",")[0].partition(" ")[0].strip("`")
-        for row, count in counts.items()
-        if count >= MANY
-    }
+    shared = _shared(parameters.values())
+    ordered = dict.fromkeys(row for rows in parameters.values() for row in rows if row in shared)
     parts = []
     for name, command in COMMANDS.items():
         rows = parameters[name]
@@ -668,8 +672,8 @@ def commands() -> str:
         if own := [row for row in rows if row not in shared]:
             parts.append(listing(own))
         if also := [code(shared[row]) for row in rows if row in shared]:
-            parts.append(f"Also: {', '.join(also)}.")
-    return "\n\n".join([*parts, "## Shared options", listing(shared)])
+            parts.append(f"Also [shared](#shared-options): {', '.join(also)}.")
+    return "\n\n".join([*parts, "## Shared options", listing(ordered)])
 
 
 def _parameters(callback: Callable[..., Any]) -> list[Row]:

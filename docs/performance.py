@@ -84,16 +84,6 @@ def accuracy(found: Found) -> Iterator[str]:
         yield f"![Error against seconds of training: seeds thin, medians thick, DeepXDE grey]({FIGURE})"
     yield "Median error, with smallest and largest over several seeds:"
     yield found.table("error")
-    ends = {
-        name.removeprefix("best of "): fact
-        for name, fact in found.facts.items()
-        if name.startswith("best of ")
-    }
-    yield (
-        "Smallest error of any seed at any time: "
-        + "; ".join(f"{name} {fact}" for name, fact in ends.items())
-        + "."
-    )
 
 
 def other_problems(found: Found) -> Iterator[str]:
