@@ -16,6 +16,8 @@ suppress_warnings: list[str] = []
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 4
 
+smartquotes = False  # options begin with two hyphens
+
 html_theme = "furo"
 html_title = f"laaf {__version__}"
 html_show_sphinx = False

@@ -18,7 +18,8 @@ import re
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -37,14 +38,7 @@ from laaf_cli.cli.shell_words import in_shell_words
 from laaf_cli.cli.spec_schema import spec_schema
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.expression import simplify, tokens
-from laaf_cli.expression.functions import (
-    COMPARISONS,
-    FUNCTIONS,
-    MAX_EXPONENT,
-    NAMED_CONSTANTS,
-    OPERATORS,
-    OTHER_SPELLINGS,
-)
+from laaf_cli.expression.functions import FUNCTIONS, MAX_EXPONENT
 from laaf_cli.files.export import FORMATS as EXPORT_FORMATS
 from laaf_cli.files.target import check_target
 from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Step
@@ -60,8 +54,6 @@ from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.slope_kinds import NLAAF
-from laaf_cli.problem.conditions import KINDS as CONDITION_KINDS
-from laaf_cli.problem.one_line import keys_of_line, typed
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import FORMATS
 from laaf_cli.references import AUTO, NO_REFERENCE, REFERENCES
@@ -89,7 +81,7 @@ from laaf_cli.training.resampling import RESAMPLERS
 DOCS = Path(__file__).resolve().parent
 README = DOCS.parent / "README.md"
 FIRST_PAGE = DOCS / "getting-started.md"
-FORM_PAGE = DOCS / "constraints.md"
+FORM_PAGE = DOCS / "problem.md"
 SCHEMAS = DOCS / "schemas"
 
 _MARKED = re.compile(
@@ -108,6 +100,11 @@ def table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
     )
+
+
+def listing(rows: Iterable[tuple[str, str]]) -> str:
+    """A list of what things are."""
+    return "\n".join(f"- {what}: {meaning}" for what, meaning in rows)
 
 
 def code(text: str) -> str:
@@ -134,10 +131,20 @@ def spec_keys() -> str:
 
 
 def image_spec_keys() -> str:
-    return _keys(IMAGES.spec, IMAGES.choices)
+    """Without the parts that specs of equations have as well."""
+    return _keys(IMAGES.spec, IMAGES.choices, without=frozenset(_models(EQUATION.spec)))
 
 
-def _keys(spec: type[BaseModel], known: Names) -> str:
+def _models(spec: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for _, _, annotation in _fields(spec):
+        if (nested := _nested(annotation)) is not None:
+            yield nested[1]
+            yield from _models(nested[1])
+
+
+def _keys(
+    spec: type[BaseModel], known: Names, without: frozenset[type[BaseModel]] = frozenset()
+) -> str:
     """One section per model of the spec: key, type, default, meaning."""
     sections: list[tuple[str, type[BaseModel]]] = [("", spec)]
     parts = []
@@ -149,19 +156,13 @@ def _keys(spec: type[BaseModel], known: Names) -> str:
             nested = _nested(annotation)
             if nested is not None:
                 step, inner_model = nested
-                inside.append((inner + step, inner_model))
-            rows.append(
-                (
-                    code(name),
-                    _type(annotation, inner, known),
-                    _default(field),
-                    field.description or "",
-                )
-            )
+                if inner_model not in without:
+                    inside.append((inner + step, inner_model))
+            value = _type(annotation, inner, known) + _default(field)
+            rows.append((f"{code(name)} ({value})", field.description or ""))
         sections = [*inside, *sections]
         title = f"### `{path}`" if path else "### The whole spec"
-        about = "\n\n".join(_paragraphs(inspect.getdoc(model) or ""))
-        parts.append(f"{title}\n\n{about}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}")
+        parts.append(f"{title}\n\n{listing(rows)}")
     return "\n\n".join(parts)
 
 
@@ -199,18 +200,18 @@ def _aliases() -> list[tuple[Any, str]]:
         (models.Positive, "number > 0"),
         (models.NotNegative, "number ≥ 0"),
         (models.Real, "number"),
-        (models.Count, "whole number ≥ 1"),
+        (models.Count, "integer ≥ 1"),
         (StrictStr, "text"),
     ]
 
 
 # What a value may be besides its type, by the function that turns the short form into the long one.
 _SHORT_FORMS = {
-    "_one_or_many": "{}, or a single one",
-    "_recovery": "{}, `true` or `false`",
-    "_schedule": "name, or {}",
-    "_reference": "name, or {}",
-    "_balance": "name, or {}",
+    "_one_or_many": "{}, or one",
+    "_recovery": "{} or boolean",
+    "_schedule": "name or {}",
+    "_reference": "name or {}",
+    "_balance": "name or {}",
     "_harmonics": "`true` or {}",
     "_forms": "`auto` or {}",
 }
@@ -222,7 +223,7 @@ def _type(annotation: Any, path: str, known: Names) -> str:
     if pattern not in known:
         return _words(annotation)
     besides = (
-        ", or mapping (below)"
+        ", or mapping"
         if _nested(annotation)
         else ", or a file"
         if pattern in IMAGES.or_file
@@ -247,15 +248,13 @@ def _words(annotation: Any) -> str:
     if origin is dict:
         return f"mapping of {_plural(_words(arguments[0]))} to {_plural(_words(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "mapping (below)"
-    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[
-        annotation
-    ]
+        return "mapping"
+    return {int: "integer", float: "number", str: "text", bool: "boolean"}[annotation]
 
 
 def _plural(words: str) -> str:
     """`list of 2 expressions` → `lists of 2 expressions`: the first noun takes the s."""
-    return re.sub(r"^(whole number|\w+)", r"\1s", words)
+    return re.sub(r"^(\w+)", r"\1s", words)
 
 
 def _annotated(base: Any, metadata: tuple[Any, ...]) -> str:
@@ -291,37 +290,25 @@ _LIMITS = {
 
 
 def _default(field: FieldInfo) -> str:
+    """What stands behind the type of a key; nothing where its default is nothing, or its own keys'."""
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
-        return "**required**"
+        return ", **required**"
     if isinstance(value, BaseModel):
         given = {
             key: item for key, item in value.model_dump().items() if key in value.model_fields_set
         }
-        return code(str(next(iter(given.values())))) if given else "its defaults"
+        return f"; default {code(str(next(iter(given.values()))))}" if given else ""
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
         shown = [
             ", ".join(f"{k}: {v}" for k, v in item.model_dump(exclude_unset=True).items())
             for item in value
         ]
-        return code("[" + ", ".join(f"{{{item}}}" for item in shown) + "]")
+        return f"; default {code('[' + ', '.join(f'{{{item}}}' for item in shown) + ']')}"
     if value in (None, "", [], {}) or value is False:
-        return "–"
-    return code(
-        f"{value:g}" if isinstance(value, float) and value < 1e4 else str(value).replace("'", "")
-    )
-
-
-def bundled_spec() -> str:
-    return fenced((bundled.folder() / "burgers.yaml").read_text(encoding="utf-8"), "yaml")
-
-
-def bundled_problems() -> str:
-    rows = []
-    for name in bundled.names():
-        spec = read_yaml(read_text(bundled.folder() / f"{name}.yaml")).plain()
-        rows.append((code(name), spec["title"], spec["source"]))
-    return table(("name", "title", "source"), rows)
+        return ""
+    text = f"{value:g}" if isinstance(value, float) and value < 1e4 else str(value).replace("'", "")
+    return f"; default {code(text)}"
 
 
 def spec_limits() -> str:
@@ -337,11 +324,12 @@ def spec_limits() -> str:
 
 
 def activations() -> str:
-    rows = [
-        (code(row.name), str(row.max_order), row.why.replace("so an", "so that an") or "smooth")
-        for row in ACTIVATIONS.values()
-    ]
-    return table(("name", "highest order of an equation", "why"), rows)
+    """Those of one highest order and reason in one row."""
+    alike: dict[tuple[int, str], list[str]] = {}
+    for row in ACTIVATIONS.values():
+        alike.setdefault((row.max_order, row.why or "smooth"), []).append(row.name)
+    rows = ((codes(names), str(order), why) for (order, why), names in alike.items())
+    return table(("activation", "highest order of an equation", "why"), rows)
 
 
 def initializers() -> str:
@@ -374,7 +362,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:
-    """A table of functions by name, each with the first paragraph of its docstring."""
+    """A list of functions by name, each with the first paragraph of its docstring."""
     undocumented = [name for name, function in rows.items() if not inspect.getdoc(function)]
     if undocumented:
         raise SystemExit(f"these rows have no docstring: {', '.join(undocumented)}")
@@ -382,24 +370,12 @@ def _documented(rows: Mapping[str, Callable[..., Any]]) -> str:
         (code(name), _paragraphs(str(inspect.getdoc(function)))[0])
         for name, function in rows.items()
     )
-    return table(
-        ("name", "meaning"), ((name, sentence.removesuffix(".")) for name, sentence in sentences)
-    )
+    return listing((name, sentence.removesuffix(".")) for name, sentence in sentences)
 
 
 def schedules() -> str:
     rows = [(code(name), codes(law.keys) or "–", law.meaning) for name, law in SCHEDULES.items()]
     return table(("kind", "keys", "learning rate"), rows)
-
-
-def condition_kinds() -> str:
-    """A row for each key that says where a condition holds, with the keys that go with it."""
-    fields = models.Condition.model_fields
-    rows = [
-        (code(name), fields[name].description or "", codes(kind.keys))
-        for name, kind in CONDITION_KINDS.items()
-    ]
-    return table(("key", "value", "further keys"), rows)
 
 
 def resamplers() -> str:
@@ -420,10 +396,7 @@ def balances() -> str:
 
 def references() -> str:
     rows = [(code(name), kind.meaning) for name, kind in REFERENCES.items()]
-    auto = (
-        code(AUTO),
-        "the default: `spectral` where it applies, else none, and the reason is told",
-    )
+    auto = (code(AUTO), "default: `spectral` where it applies, else none, with the reason")
     none = (code(NO_REFERENCE), "no reference: the error is reported as unknown")
     return table(("kind", "meaning"), [auto, *rows, none])
 
@@ -484,7 +457,10 @@ def default_model(name: str) -> str:
 
 
 def data_set_terms() -> str:
-    rows = [(row.title, row.terms.removesuffix(".")) for row in DATASETS.values()]
+    alike: dict[str, list[str]] = {}
+    for row in DATASETS.values():
+        alike.setdefault(row.terms.removesuffix("."), []).append(row.title)
+    rows = ((", ".join(titles), terms) for terms, titles in alike.items())
     return table(("data set", "published by, and on what terms"), rows)
 
 
@@ -546,70 +522,42 @@ def _drops(reading: str, augment: bool) -> str:
 
 
 def augmentations() -> str:
-    rows = []
+    alike: dict[str, list[str]] = {}
     for name, row in AUGMENTATIONS.items():
         steps = [_step(step) for step in row.steps]
         if row.normalize is not None:
-            steps.append(
-                "then less the mean and over the standard deviation of each colour, test images too"
-            )
-        rows.append((code(name), "; ".join(steps)))
-    return table(("data set", "what is done to each training image, in this order"), rows)
+            steps.append("each colour less its mean, over its deviation; test images too")
+        alike.setdefault("; ".join(steps), []).append(name)
+    rows = ((codes(names), steps) for steps, names in alike.items())
+    return table(("data set", "each training image is, in this order"), rows)
 
 
 def _step(step: Step) -> str:
     """A step of augmentation in words."""
     match step:
         case Crop(padding):
-            return f"shifted by up to {padding} pixel{'s'[: padding > 1]} in each direction"
+            return f"shifted by up to {padding} pixel{'s'[: padding > 1]}"
         case Flip():
-            return "mirrored, left and right, every second one by chance"
+            return "mirrored with probability 1/2"
         case Affine(degrees, low, high):
             sizes = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            return f"turned by up to {degrees:g}° either way, and made {sizes} times as large"
+            return f"turned by up to {degrees:g}°, scaled by {sizes}"
     raise TypeError(f"no words for {type(step).__name__}")
 
 
 def image_figure_kinds() -> str:
-    return table(
-        ("kind", "shows"), ((code(name), kind.shows) for name, kind in IMAGE_KINDS.items())
-    )
+    return listing((code(name), kind.shows) for name, kind in IMAGE_KINDS.items())
 
 
 # The expression language
 
 
 def function_table() -> str:
-    rows = []
-    for row in FUNCTIONS.values():
-        arguments = "abc"[: row.n_arguments]
-        rules = (
-            code(f"d/d{a} = {rule}") for a, rule in zip(arguments, row.derivatives, strict=True)
-        )
-        rows.append((code(f"{row.name}({', '.join(arguments)})"), row.meaning, "<br>".join(rules)))
-    return table(("function", "meaning", "derivative"), rows)
-
-
-def operator_table() -> str:
-    rows = []
-    for row in OPERATORS.values():
-        form = "-a" if row.name == "neg" else f"a {row.name} b"
-        compares = row.name in COMPARISONS
-        rules = (code(f"d/d{a} = {rule}") for a, rule in zip("ab", row.derivatives, strict=False))
-        rows.append((code(form), row.meaning, "–" if compares else "<br>".join(rules)))
-    return table(("operator", "meaning", "derivative"), rows)
-
-
-def named_constants() -> str:
-    rows = ((code(name), repr(value)) for name, value in NAMED_CONSTANTS.items())
-    return table(("name", "value"), rows)
-
-
-def other_spellings() -> str:
-    by_name: dict[str, list[str]] = {}
-    for other, name in OTHER_SPELLINGS.items():
-        by_name.setdefault(name, []).append(other)
-    return table(("not", "but"), ((codes(others), code(name)) for name, others in by_name.items()))
+    rows = (
+        (code(f"{row.name}({', '.join('abc'[: row.n_arguments])})"), row.meaning)
+        for row in FUNCTIONS.values()
+    )
+    return listing(rows)
 
 
 def expression_limits() -> str:
@@ -648,33 +596,28 @@ def image_attributes() -> str:
 
 
 def _attributes(rows: Mapping[str, Attribute]) -> str:
-    return table(
-        ("attribute", "meaning"),
-        ((code(name), attribute.meaning) for name, attribute in rows.items()),
-    )
+    return listing((code(name), attribute.meaning) for name, attribute in rows.items())
 
 
 def _layout(entries: Iterable[Entry]) -> str:
     rows = (
         (
-            code(entry.path),
-            entry.kind,
-            entry.dimensions or "–",
-            "yes" if entry.optional else "",
+            f"{code(entry.path)} ({entry.kind}"
+            + (f" [{entry.dimensions}]" if entry.dimensions else "")
+            + (", optional)" if entry.optional else ")"),
             entry.meaning,
         )
         for entry in entries
     )
-    return table(("path", "type", "dimensions", "may be absent", "meaning"), rows)
+    return listing(rows)
 
 
 def _group_attributes(groups: Mapping[str, Mapping[str, Attribute]]) -> str:
-    rows = [
-        (code(group), code(name), attribute.meaning)
+    return listing(
+        (f"{code(group)} {code(name)}", attribute.meaning)
         for group, attributes in groups.items()
         for name, attribute in attributes.items()
-    ]
-    return table(("group", "attribute", "meaning"), rows)
+    )
 
 
 def format_version() -> str:
@@ -685,7 +628,7 @@ def format_version() -> str:
 
 
 def figure_kinds() -> str:
-    return table(("kind", "shows"), ((code(name), kind.shows) for name, kind in KINDS.items()))
+    return listing((code(name), kind.shows) for name, kind in KINDS.items())
 
 
 def export_formats() -> str:
@@ -698,81 +641,82 @@ def export_formats() -> str:
 # The command line
 
 
+Row = tuple[str, str]
+"""An option, with what it takes, and its meaning."""
+
+
+def _shared(parameters: Iterable[Sequence[Row]]) -> dict[Row, str]:
+    """The options, with their first names, that several commands have; one for each name, that of most commands."""
+    counts = Counter(row for rows in parameters for row in rows if row[0].startswith("`-"))
+    most: dict[str, Row] = {}
+    for row, count in counts.most_common():
+        name = row[0].partition(",")[0].partition(" ")[0].strip("`")
+        if count > 1:
+            most.setdefault(name, row)
+    return {row: name for name, row in most.items()}
+
+
 def commands() -> str:
-    """A section for each command: what it does, synopsis, arguments and options."""
+    """The options that commands share, and a section for each command: what it does, arguments, options."""
+    parameters = {name: _parameters(command.load()) for name, command in COMMANDS.items()}
+    shared = _shared(parameters.values())
+    ordered = dict.fromkeys(row for rows in parameters.values() for row in rows if row in shared)
     parts = []
     for name, command in COMMANDS.items():
-        callback = command.load()
-        *what, example = _paragraphs(inspect.getdoc(callback) or "")
+        rows = parameters[name]
+        *what, example = _paragraphs(inspect.getdoc(command.load()) or "")
         about = "\n\n".join(what)
-        arguments, rows = _parameters(callback)
-        synopsis = " ".join(["laaf", name, "[OPTIONS]", *arguments])
         parts.append(
-            f"## `laaf {name}`\n\n{about}\n\n{fenced(synopsis, 'text')}\n\nExample: `{example.removeprefix('Example: ')}`"
+            f"## `laaf {name}`\n\n{about}\n\nExample: `{example.removeprefix('Example: ')}`"
         )
-        parts.append(table(("option", "value", "meaning"), rows))
-    return "\n\n".join(parts)
+        if own := [row for row in rows if row not in shared]:
+            parts.append(listing(own))
+        if also := [code(shared[row]) for row in rows if row in shared]:
+            parts.append(f"Also [shared](#shared-options): {', '.join(also)}.")
+    return "\n\n".join([*parts, "## Shared options", listing(ordered)])
 
 
-def _parameters(callback: Callable[..., Any]) -> tuple[list[str], list[tuple[str, str, str]]]:
-    arguments, rows = [], []
+def _parameters(callback: Callable[..., Any]) -> list[Row]:
+    """A row for each argument and option of a command."""
+    rows: list[Row] = []
     hints = get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
         kind, info = get_args(hints[name])[:2]
-        optional = parameter.default is None
+        help_ = str(info.help)
         if isinstance(info, ArgumentInfo):
-            metavar = str(info.metavar)
-            arguments.append(f"[{metavar}]" if optional else metavar)
-            rows.append((code(metavar), "", str(info.help)))
+            rows.append((code(str(info.metavar)), help_))
         elif isinstance(info, OptionInfo):
             flags = [
                 *([info.default] if isinstance(info.default, str) else []),
                 *(info.param_decls or ()),
             ]
-            help_ = str(info.help)
             default = (
                 parameter.default.value
                 if isinstance(parameter.default, Enum)
                 else parameter.default
             )
-            if default not in (None, False):
+            if default not in (None, False, True):
                 help_ += f" Default: `{default}`."
-            rows.append(
-                (
-                    codes(part for flag in flags for part in flag.split("/")),
-                    _value(kind, info),
-                    help_,
-                )
-            )
-    return arguments, [*rows, ("`--help`, `-h`", "", "Show the help and exit.")]
+            *names, last = [part for flag in flags for part in flag.split("/")]
+            rows.append((codes([*names, f"{last} {_value(kind, info)}".rstrip()]), help_))
+    return rows
 
 
 def _value(kind: Any, info: OptionInfo) -> str:
+    """What an option takes; nothing for a switch."""
     if info.metavar:
-        return code(str(info.metavar))
+        return str(info.metavar)
     if get_origin(kind) in (Union, types.UnionType):
         kind = next(option for option in get_args(kind) if option is not type(None))
-    if kind is bool:
-        return ""
-    if issubclass(kind, Enum):
-        return codes(str(choice.value) for choice in kind)
-    words = {int: "whole number", float: "number", str: "text"}.get(kind, "path")
-    return words if info.min is None else f"{words} ≥ {info.min:g}"
+    return "" if kind is bool else str(kind.__name__).upper()
 
 
 def json_schemas() -> str:
-    """A row for each command with `--json`: its schema, and the keys at its top."""
-    rows = []
-    for command, kinds in records().items():
-        keys = (codes(record_schema(command, record)["properties"]) for record in kinds)
-        rows.append(
-            (
-                code(f"laaf {command}"),
-                f"[{command}.json](schemas/{command}.json)",
-                "<br>or ".join(keys),
-            )
-        )
-    return table(("command", "schema", "keys"), rows)
+    rows = (
+        (code(f"laaf {command}"), f"[{command}.json](schemas/{command}.json)")
+        for command in records()
+    )
+    return table(("command", "schema"), rows)
 
 
 def exit_codes() -> str:
@@ -784,48 +728,18 @@ def exit_codes() -> str:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A change to the example spec that makes it wrong, and what a person should learn from it."""
+    """A change to the example spec that makes it wrong."""
 
     title: str
     old: str
     new: str
-    lesson: str = ""
 
 
 MISTAKES = (
-    Mistake("A derivative along something that is not a coordinate", "k*u_xx", "k*u_yy"),
-    Mistake("A name that nothing declares", "k*u_xx", "kappa*u_xx"),
+    Mistake("Not a coordinate", "k*u_xx", "k*u_yy"),
     Mistake("Another language's power", "(pi/2)**2", "(pi/2)^2"),
-    Mistake("A product without its sign", "(pi/2)**2*t", "(pi/2)**2 t"),
-    Mistake(
-        "A condition that is not on a face of the domain",
-        "where: x = 1",
-        "where: x = 2",
-        "The faces are the bounds of the coordinates; `boundary` means all faces in space.",
-    ),
-    Mistake("A key with a slip", "hidden:", "hiden:"),
-    Mistake(
-        "A word of YAML's that is not a number",
-        "iterations: 400",
-        "iterations: yes",
-        "`yes`, `no`, `on` and `off` are plain words in a spec, unlike in YAML 1.1. `1e-3` is a number.",
-    ),
-    Mistake(
-        "The same key twice",
-        "  k: 0.1\n",
-        "  k: 0.1\n  k: 0.2\n",
-        "A YAML reader would keep the last one.",
-    ),
-    Mistake(
-        "An activation that is not smooth enough for the equation",
-        "hidden: [20, 20, 20]",
-        "hidden: [20, 20, 20], activation: relu",
-    ),
-    Mistake(
-        "A reference that does not fit the problem",
-        "reference:\n  exact: {u: exp(-k*(pi/2)**2*t)*sin(pi*x/2)}",
-        "reference: hopf-cole",
-    ),
+    Mistake("Not a face of the domain", "where: x = 1", "where: x = 2"),
+    Mistake("A misspelled key", "cold: {where:", "cold: {were:"),
 )
 
 
@@ -834,30 +748,15 @@ def mistakes() -> str:
     name, text = _example(FIRST_PAGE)
     parts = []
     for mistake in MISTAKES:
-        parts.append(f"**{mistake.title}.** {mistake.lesson}".strip())
+        parts.append(f"**{mistake.title}.**")
         parts.append(_refusal(partial(make_plan, Text(name, _changed(text, mistake)))))
-    parts.append("**Several at once.** All faults of a spec are reported together.")
-    two = _changed(_changed(text, MISTAKES[0]), MISTAKES[5])
-    parts.append(_refusal(partial(make_plan, Text(name, two))))
-    parts.append("**A name that is neither a file nor a bundled problem.**")
-    parts.append(_refusal(partial(bundled.find, "burger")))
+    parts.append("**A run that would replace another.**")
     with _scratch_folder():
         target = make_plan(Text(name, text)).default_output
         target.parent.mkdir()
         target.touch()
-        parts.append("**A run that would replace another.**")
         parts.append(_refusal(partial(check_target, target, overwrite=False)))
     return "\n\n".join(parts)
-
-
-def line_mistake() -> str:
-    """What is said of an equation in one line with a constant that has no value."""
-    line = ["u_t = k*u_xx", "x=0..1, t=0..1", "u(t=0) = sin(pi*x), u(boundary) = 0"]
-    equation, on, conditions = (
-        typed("command line", flag, words)
-        for flag, words in zip(("", "--on ", "--with "), line, strict=True)
-    )
-    return _refusal(partial(keys_of_line, equation, on=[on], conditions=[conditions]))
 
 
 def warnings() -> str:
@@ -897,24 +796,19 @@ def determinacy() -> str:
 
 def broken_transform() -> str:
     """What is said of a transform that contradicts a condition."""
-    name, text = _example(FORM_PAGE)
+    name, text = _example(FORM_PAGE, "string.yaml")
     change = Mistake("", "{u: sin(pi*x) + t", "{u: sin(2*pi*x) + t")
     return _refusal(partial(make_plan, Text(name, _changed(text, change))))
 
 
-def slip() -> str:
-    """What laaf says to one slip in the spec of the README."""
-    name, text = _example(README)
-    return _refusal(partial(make_plan, Text(name, _changed(text, Mistake("", "u_xx +", "u_xy +")))))
-
-
-def _example(page: Path) -> tuple[str, str]:
-    """The name and the text of the last file that the reader of a page saves."""
+def _example(page: Path, wanted: str | None = None) -> tuple[str, str]:
+    """The name and the text of a file that the reader of a page saves; the last one by default."""
     found = re.findall(
         r"<!-- file: (\S+) -->\n+```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
     )
+    found = [each for each in found if wanted in (None, each[0])]
     if not found:
-        raise SystemExit(f"{page} marks no file")
+        raise SystemExit(f"{page} does not mark {wanted or 'a file'}")
     name, text = found[-1]
     return name, text
 
@@ -948,10 +842,16 @@ def code_map() -> str:
         is_package = path.is_dir()
         module = path / "__init__.py" if is_package else path.with_suffix(".py")
         docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
-        sentence = " ".join(docstring.partition("\n\n")[0].split()).removesuffix(".")
+        sentence = _clause(" ".join(docstring.partition("\n\n")[0].split()).removesuffix("."))
         name = unit.replace(".", "/") + ("/" if is_package else ".py")
-        rows.append((str(row), f"`{name}`", sentence))
-    return table(("row", "`laaf_cli/`", "holds"), rows)
+        rows.append((f"`{name}` ({row})", sentence))
+    return listing(rows)
+
+
+def _clause(sentence: str) -> str:
+    """What stands before a colon or semicolon; all of it where that is a word alone."""
+    first = re.split(r"[:;] ", sentence, maxsplit=1)[0]
+    return first if " " in first else sentence
 
 
 @contextlib.contextmanager
@@ -965,10 +865,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "augmentations": augmentations,
     "balances": balances,
     "broken-transform": broken_transform,
-    "bundled-problems": bundled_problems,
-    "bundled-spec": bundled_spec,
     "commands": commands,
-    "condition-kinds": condition_kinds,
     "data-formats": data_formats,
     "data-set-terms": data_set_terms,
     "data-sets": data_sets,
@@ -991,12 +888,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "image-spec-keys": image_spec_keys,
     "initializers": initializers,
     "json-schemas": json_schemas,
-    "line-mistake": line_mistake,
     "mistakes": mistakes,
-    "named-constants": named_constants,
-    "operators": operator_table,
     "optimizers": optimizers,
-    "other-spellings": other_spellings,
     "readings": readings,
     "reference-estimates": reference_estimates,
     "references": references,
@@ -1004,7 +897,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "run-file-attributes": run_file_attributes,
     "samplers": samplers,
     "schedules": schedules,
-    "slip": slip,
     "slope-counts": slope_counts,
     "spec-keys": spec_keys,
     "spec-limits": spec_limits,

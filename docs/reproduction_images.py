@@ -4,7 +4,8 @@
     python docs/reproduction_images.py FOLDER --check    exits with 1 where the page is not what the runs say
 
 Nothing else is read, and nothing is trained: the runs are those that `laaf reproduce figure10`, or `laaf sweep`, left.
-Runs with augmentation, and those of adaptive methods without slope recovery, are not the figure's and are passed over.
+Runs with augmentation, and those of adaptive methods without slope recovery, are not the figure's and are passed over,
+and so are data sets with a single seed, which says nothing about others.
 """
 
 from __future__ import annotations
@@ -55,7 +56,15 @@ def read(folder: Path) -> ByEpochs:
                 if (run.n_epochs, run.spec.images) == (epochs, dataset):
                     by_column = found.setdefault(epochs, {}).setdefault(dataset, {})
                     by_column.setdefault(run.column, []).append(run)
-    return found
+    return {
+        epochs: several
+        for epochs, by_dataset in found.items()
+        if (several := {name: runs for name, runs in by_dataset.items() if _n_seeds(runs) > 1})
+    }
+
+
+def _n_seeds(results: Results) -> int:
+    return len({run.spec.seed for run in runs_of(results)})
 
 
 def short(found: ByEpochs) -> str:

@@ -1,4 +1,4 @@
-"""The jobs of docs/ci.md: green on an unchanged spec, exit code 6 where the error has grown."""
+"""The jobs of docs/comparing.md: green on an unchanged spec, exit code 6 where the error has grown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from test_docs import ROOT, SEEDS, blocks
 
 from laaf_cli.errors import ExitCode
 
-PAGE = ROOT / "docs" / "ci.md"
+PAGE = ROOT / "docs" / "comparing.md"
 
 SPEC = """
 coordinates: {t: [0, 1]}
@@ -44,7 +44,11 @@ def shell_blocks() -> list[str]:
 
 
 def workflow() -> dict[Any, Any]:
-    (found,) = (block.body for block in blocks(PAGE) if block.language == "yaml")
+    (found,) = (
+        block.body
+        for block in blocks(PAGE)
+        if block.language == "yaml" and block.body.startswith("name:")
+    )
     read: dict[Any, Any] = yaml.safe_load(found)
     return read
 

@@ -38,10 +38,15 @@ USES = re.compile(r"<!-- uses: (?P<file>\S+) of (?P<page>\S+) -->")
 ITERATIONS = re.compile(r"(?<=iterations)(: |=| )\d+")
 SEEDS = re.compile(r"(?<=--seeds) \d+")
 
+DIALECT = re.compile(r"\b(lest|anew|gone on|whole number|belongs into)\b")
+"""Words that the glossary of docs/contributing.md replaces."""
+
+GENERATED = re.compile("<!-- generated: .*?<!-- end generated -->", re.DOTALL)
+
 NOT_RUN = ("pip", "git", "python", ".venv", "cd", "gh")
 """Commands that a page shows and no test runs."""
 
-SHORTENED = ("README.md", "comparing.md", "images.md", "inverse.md", "looking.md", "sweeping.md")
+SHORTENED = ("README.md", "comparing.md", "images.md", "problem.md", "runs.md")
 """Pages whose trainings are cut to a few iterations and seeds: in the specs that they save and in their commands."""
 
 A_FEW_ITERATIONS, A_FEW_SEEDS = 20, 2
@@ -120,6 +125,13 @@ def test_every_generated_block_stands_somewhere(generate: ModuleType) -> None:
         for found in re.findall("<!-- generated: ([a-z-]+) -->", page.read_text("utf-8"))
     }
     assert marked == set(generate.BLOCKS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pages_keep_to_the_glossary(page: Path) -> None:
+    written = GENERATED.sub("", page.read_text(encoding="utf-8"))
+    prose = re.sub(r"^## Glossary\n.*?(?=^## )", "", written, flags=re.MULTILINE | re.DOTALL)
+    assert DIALECT.findall(prose) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

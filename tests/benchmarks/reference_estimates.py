@@ -1,6 +1,6 @@
 """The error that references tell of themselves against their error, on problems made to mislead them.
 
-Writes docs/reference-estimates.json, from which docs/generate.py makes the sentence of docs/references.md, and draws
+Writes docs/reference-estimates.json, from which docs/generate.py makes the sentence of docs/accuracy.md, and draws
 docs/images/reference-estimates.png.
 
     python tests/benchmarks/reference_estimates.py --processes 2
