@@ -1045,7 +1045,7 @@ spec.yaml:4:14: there is no file there-is-none.csv
 =+ data of another format
 data: {file: numbers.xlsx}
 --
-spec.yaml:4:14: numbers.xlsx is none of .npz, .h5, .hdf5, .mat, .csv
+spec.yaml:4:14: numbers.xlsx is none of .npz, .h5, .hdf5, .mat, .csv, .tsv, .txt, .dat
    4 | data: {file: numbers.xlsx}
      |              ^^^^^^^^^^^^
 
@@ -1059,12 +1059,12 @@ spec.yaml:4:14: there is no file none.csv
 spec.yaml:4:24: data with a file takes no 'points'
    4 | data: {file: none.csv, points: 3, sampler: grid}
      |                        ^^^^^^
-Keys: file, names, fields, weights, weight.
+Keys: file, names, columns, fields, weights, weight.
 
 spec.yaml:4:35: data with a file takes no 'sampler'
    4 | data: {file: none.csv, points: 3, sampler: grid}
      |                                   ^^^^^^^
-Keys: file, names, fields, weights, weight.
+Keys: file, names, columns, fields, weights, weight.
 
 =+ a target and names
 data: {target: {u: x}, points: 3, names: {u: w}}
@@ -2363,12 +2363,11 @@ def test_very_many_faults_are_cut() -> None:
 TABLES = {
     "a column that is missing": ("x,t,v\n0,0,1\n", "a.csv has no 'u'. It has: x, t, v. The key 'names' maps a name to that in the file."),
     "a misspelt column": ("x,t,uu\n0,0,1\n", "a.csv has no 'u'. Did you mean 'uu'? The key 'names' maps a name to that in the file."),
-    "a word among the numbers": ("x,t,u\n0,0,1\n0,1,many\n", "line 3 of a.csv does not hold a number in every column"),
-    "a line that is too short": ("x,t,u\n0,0,1\n0,1\n", "line 3 of a.csv does not hold a number in every column"),
+    "a word among the numbers": ("x,t,u\n0,0,1\n0,1,many\n", "line 3 of a.csv, column 3 ('u'): found 'many', expected a number"),
+    "a line that is too short": ("x,t,u\n0,0,1\n0,1\n", "line 3 of a.csv: found 2 values, expected 3 with commas between them (x, t, u)"),
     "no lines": ("x,t,u\n", "a.csv has no rows"),
-    "nothing": ("", "a.csv has no 'x'. It has: none. The key 'names' maps a name to that in the file."),
-    "a point outside": ("x,t,u\n0,0,1\n0,5,2\n", "1 of 2 points of a.csv lie outside the domain"),
-    "not a number": ("x,t,u\n0,0,nan\n", "'u' in a.csv holds values that are not finite"),
+    "nothing": ("", "a.csv is empty"),
+    "not a number": ("x,t,u\n0,0,nan\n", "line 2 of a.csv, column 3 ('u'): found nan, expected a finite number"),
     "no text": ("x,t,u\n\udcff", "a.csv cannot be read as csv: it is not text in UTF-8"),
 }  # fmt: skip
 

@@ -45,6 +45,9 @@ RESERVED_TERMS = ("slope_recovery", "total", "iteration", "wall_time_s", "relati
 MAX_GRID_POINTS = 5_000_000
 _DEFAULT_GRID = {1: 1001, 2: 101, 3: 41}
 
+_KEYS_OF_REFERENCE = {"exact": "exact", "file": "file", "names": "file", "columns": "file"}
+"""The kind of reference that a key goes with."""
+
 Choices = Mapping[KeyPath, tuple[str, ...]]
 """Paths of the spec (`*` stands for any list item) whose value must be one of the names of a
 table.
@@ -376,7 +379,7 @@ class _Builder(Reader):
         kind.
         """
         reference = self.spec.reference
-        for key, kind in (("exact", "exact"), ("file", "file"), ("names", "file")):
+        for key, kind in _KEYS_OF_REFERENCE.items():
             given, named = key in reference.model_fields_set, reference.kind == kind
             if given and not named:
                 what = f"the reference '{reference.kind}' takes no '{key}'"

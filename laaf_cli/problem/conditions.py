@@ -397,5 +397,5 @@ KINDS: dict[str, ConditionKind] = {
     "at": ConditionKind(_at_place, ("equation", "points"), needs_equation=True),
     "periodic": ConditionKind(_periodic, ("equation", "points")),
     "integral": ConditionKind(_integral, ("over", "equals", "at", "points")),
-    "data": ConditionKind(read_observed, ("names", "fields", "weights", "equation")),
+    "data": ConditionKind(read_observed, ("names", "columns", "fields", "weights", "equation")),
 }
