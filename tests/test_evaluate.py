@@ -525,10 +525,7 @@ def test_too_many_points(
     monkeypatch.setattr(cli_places, "MAX_VALUES", 5)
     (tmp_path / "p.csv").write_text("x,t\n4,0\n4,0\n4,0\n")
     outcome = laaf("evaluate", two, "--points", tmp_path / "p.csv")
-    assert (
-        outcome.err
-        == f"error: {tmp_path}/p.csv has more than 5 numbers\n"
-    )
+    assert outcome.err == f"error: {tmp_path}/p.csv has more than 5 numbers\n"
     (tmp_path / "p.csv").write_text("x,t\n4,0\n4,0\n")
     assert (
         "2 (rows) points and 3 fields are 6 values"

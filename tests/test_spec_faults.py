@@ -31,6 +31,22 @@ spec.yaml:4:1: unknown key 'colour'
      | ^^^^^^
 Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, checkpoint, reference, evaluation, seed, dtype, device.
 
+=+ a key of a section
+iterations: 100
+--
+spec.yaml:4:1: unknown key 'iterations'
+   4 | iterations: 100
+     | ^^^^^^^^^^
+Did you mean 'iterations' in 'training', as in training: [{iterations: …}]?
+
+=+ a key of the whole spec
+training: [{dtype: float64}]
+--
+spec.yaml:4:13: unknown key 'dtype' in 'training.0'
+   4 | training: [{dtype: float64}]
+     |             ^^^^^
+Did you mean 'dtype' at the top of the spec?
+
 =+ a misspelt key of a section
 network: {hiden: [20]}
 --
@@ -508,7 +524,7 @@ dtype: double
 spec.yaml:4:8: 'double' is not a choice for 'dtype'
    4 | dtype: double
      |        ^^^^^^
-Choices: float32, float64.
+Did you mean 'float64'?
 
 =+ an unknown device
 device: gpu
@@ -516,7 +532,7 @@ device: gpu
 spec.yaml:4:9: 'gpu' is not a choice for 'device'
    4 | device: gpu
      |         ^^^
-Choices: auto, cpu, cuda.
+Did you mean 'cuda'?
 
 =+ no precision
 dtype:
@@ -633,7 +649,7 @@ network: {activation: swish}
 spec.yaml:4:23: 'swish' is not a choice for 'activation'
    4 | network: {activation: swish}
      |                       ^^^^^
-Choices: tanh, sin, sigmoid, silu, gelu, softplus, relu, leaky-relu, elu.
+Did you mean 'silu'?
 
 =+ an unknown initializer
 network: {initializer: xavier}
@@ -641,7 +657,7 @@ network: {initializer: xavier}
 spec.yaml:4:24: 'xavier' is not a choice for 'initializer'
    4 | network: {initializer: xavier}
      |                        ^^^^^^
-Choices: glorot-normal, glorot-normal-truncated, glorot-uniform, normal-0.1.
+Did you mean 'glorot-normal'?
 
 =+ an unknown kind of inputs
 network: {inputs: scale}
@@ -1368,6 +1384,7 @@ equations: {a: u_x = 0}
 spec.yaml:1:18: the lower bound of 'x', 1, is not below the upper, 1
    1 | coordinates: {x: [1, 1]}
      |                  ^
+Write the lower bound first, as in x: [0, 1].
 
 == a narrow range far out
 coordinates: {x: [1e9, 1e9 + 1e-6]}
@@ -2195,7 +2212,7 @@ Choices: float32, float64.
 command line:1:14: 'gpu' is not a choice for 'device'
    1 | --set device=gpu
      |              ^^^
-Choices: auto, cpu, cuda.
+Did you mean 'cuda'?
 
 spec.yaml:4:7: 'seed' must be a whole number, not 'x'
    4 | seed: x
