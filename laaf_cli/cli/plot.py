@@ -24,9 +24,9 @@ def plot(
             "--output",
             "-o",
             metavar="FILE",
-            help="The picture: its ending names the type, as .png or .pdf; several kinds are "
-            "put before the ending. "
-            "Not given: a window.",
+            help="The picture: its ending names the type. Several kinds are pages of a .pdf, or "
+            "one below the other in a .png; a name without an ending is a folder with a file for "
+            "each. Not given: a window.",
             show_default=False,
         ),
     ] = None,
@@ -69,6 +69,7 @@ def plot(
     """
     from laaf_cli.report import figures
     from laaf_cli.report.run_paths import expand
+    from laaf_cli.text import listed
 
     kinds = [name.strip() for names in kind or () for name in names.split(",")]
     figures.check_kinds(kinds)
@@ -85,11 +86,15 @@ def plot(
     if output is None:
         figures.show([drawing.figure for drawing in drawings])
         return
-    for drawing in drawings:
-        path = output if len(drawings) == 1 else output.with_stem(f"{output.stem}-{drawing.kind}")
-        figures.save(drawing.figure, path, dpi)
+    if figures.is_folder(output):
+        files = {output / f"{drawing.kind}.png": [drawing] for drawing in drawings}
+    else:
+        files = {output: drawings}
+    for path, shown in files.items():
+        figures.save_together([drawing.figure for drawing in shown], path, dpi)
         if not quiet:
-            console.print_message(f"written: {path}")
+            kinds_shown = f" ({listed(one.kind for one in shown)})" if len(shown) > 1 else ""
+            console.print_message(f"written: {path}{kinds_shown}")
 
 
 def _drawings(
