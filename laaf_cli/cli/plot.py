@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, options
+from laaf_cli.cli import complete, console, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,7 @@ def plot(
             help="solution, frequency, error, loss, constants or slopes; of images loss, "
             "error, slopes or confusion; "
             "repeatable, or with commas. Not given: all that suit.",
+            autocompletion=complete.kinds,
             show_default=False,
         ),
     ] = None,

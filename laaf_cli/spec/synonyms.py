@@ -114,6 +114,17 @@ def _places(model: type[BaseModel]) -> Iterator[KeyPath]:
             yield from ((section, key) for key in annotation.model_fields)
 
 
+def dotted_paths(model: type[BaseModel]) -> Iterator[str]:
+    """The paths of keys that do not depend on names, as `network.hidden` and
+    `training.0.iterations`.
+    """
+    forms = {name: get_origin(bare(f.annotation)) for name, f in model.model_fields.items()}
+    for section, *key in _places(model):
+        if not key or forms[str(section)] is not dict:
+            item = ["0"] if key and forms[str(section)] is list else []
+            yield ".".join([str(section), *item, *map(str, key)])
+
+
 def bare(annotation: Any) -> Any:
     """An annotation without Annotated and without `| None`."""
     while True:
