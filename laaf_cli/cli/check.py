@@ -72,6 +72,9 @@ def check(
             console.print_warning(warning)
     with within_memory("evaluating the loss once", lambda: advice(of_run(plan))):
         inspection = inspect(plan)
+    if not quiet:
+        for warning in inspection.not_finite:
+            console.print_warning(warning)
     if json:
         from laaf_cli.cli.outputs import CheckRecord
 
