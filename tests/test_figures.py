@@ -1039,6 +1039,10 @@ def test_the_interval_of_a_constant_is_drawn_at_its_end(measured: RunData, tmp_p
     assert list(bar.get_xdata()) == [5, 5]
     assert list(bar.get_ydata()) == [0.5, 3.0]
     low, high = axes.get_ylim()
-    assert (low < 0.5, high > 3) == (True, True)
+    assert (low < 0.5, high > 2) == (True, True)
+    wide = replace(measured, intervals={"lower_k": -1e6, "upper_k": 1e6})
+    low, high = figures.constants_figure([wide]).axes[0].get_ylim()
+    assert low > -1, "a wide interval leaves the history legible"
+    assert high < 4
     assert legend_texts(figure) == ["N-LAAF, n = 10 + recovery", "truth", "95 % interval"]
     drawn(figure, tmp_path)

@@ -77,6 +77,8 @@ def plot(
     chosen_times = _parsed(times)
     if output is None:
         figures.require_window()
+    elif figures.is_folder(output):
+        figures.check_folder(output)
     else:
         figures.check_path(output)
     drawings = _drawings(expand(runs), kinds, chosen_times, unknown)

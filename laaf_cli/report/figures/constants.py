@@ -89,9 +89,7 @@ def _draw(axes: Axes, name: str, runs: Sequence[RunData]) -> None:
                 linewidth=1.5, label=INTERVAL,
             )  # fmt: skip
             intervals += ends
-    shown = finite(
-        [*(run.history.constants[name] for run in runs), np.array([*truths, *intervals])]
-    )
+    shown = finite([*(run.history.constants[name] for run in runs), np.array(list(truths))])
     is_log = shown.size > 0 and shown.min() > 0 and shown.max() > SPAN * shown.min()
     bounds = dict.fromkeys(bound for run in runs for bound in bounds_of(run.spec.learn[name]))
     near = [bound for bound in bounds if _is_near(bound, shown, is_log=is_log)]
@@ -101,7 +99,7 @@ def _draw(axes: Axes, name: str, runs: Sequence[RunData]) -> None:
     if is_log:
         set_log(axes, log_padded((float(shown.min()), float(shown.max()))))
     else:
-        axes.set_ylim(padded(linear_limits([shown], [])))
+        axes.set_ylim(padded(linear_limits([np.array(intervals)], [shown])))
     axes.set_ylabel("value")
 
 

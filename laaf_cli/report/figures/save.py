@@ -35,20 +35,23 @@ def is_folder(path: Path) -> bool:
     return not path.suffix or (path.is_dir() and path.suffix[1:].lower() not in file_types())
 
 
+def check_folder(path: Path) -> None:
+    """Raises UsageError where a folder of pictures would take the place of a file."""
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; a name without an ending is that of a folder")
+
+
 def check_path(path: Path) -> None:
     """Raises UsageError for an ending that names no type of picture, and for a path that is no
-    ordinary file. A name without an ending is that of a folder.
+    ordinary file.
     """
-    if is_folder(path):
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file; a name without an ending is that of a folder")
-        return
     types = file_types()
     ending = path.suffix[1:].lower()
     if ending not in types:
+        told = f"the ending '{path.suffix}'" if path.suffix else "no ending"
         hint = did_you_mean(ending, types)
         raise UsageError(
-            f"{path} has the ending '{path.suffix}', which names no type of picture. "
+            f"{path} has {told}, which names no type of picture. "
             f"{hint + ' ' if hint else ''}Types: {listed(types)}."
         )
     if path.exists() and not path.is_file():
