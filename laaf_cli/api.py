@@ -190,7 +190,8 @@ def solve(
         allow_python=allow_python,
         cache=cache,
     )
-    for sentence in plan.warnings:
+    inspection = inspect(plan)
+    for sentence in (*plan.warnings, *inspection.not_finite):
         _warn(sentence)
     folder, target = _target(output, plan.default_output.name)
     with session.claim(target, overwrite=overwrite):
@@ -220,9 +221,10 @@ def check(spec: SpecLike, **settings: Any) -> Inspection:
         SpecError: the spec is wrong; the error has every fault.
     """
     plan = _plan(spec, **settings)
-    for sentence in plan.warnings:
+    inspection = inspect(plan)
+    for sentence in (*plan.warnings, *inspection.not_finite):
         _warn(sentence)
-    return inspect(plan)
+    return inspection
 
 
 def reference(

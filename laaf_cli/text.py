@@ -27,9 +27,12 @@ def any_of(words: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """'Did you mean 'x'?' with the nearest of `candidates`, or an empty text when none is near."""
-    near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
-    if not near:
-        near = difflib.get_close_matches(word.lower(), list(candidates), n=1, cutoff=0.6)
+def did_you_mean(word: str, candidates: Iterable[str], likeness: float = 0.6) -> str:
+    """'Did you mean 'x'?' with the nearest of `candidates`, or an empty text when none is as near
+    as `likeness`, from 0 to 1 for the same word.
+    """
+    candidates = list(candidates)
+    near = [other for other in candidates if other.lower() == word.lower()]
+    near = near or difflib.get_close_matches(word, candidates, n=1, cutoff=likeness)
+    near = near or difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=likeness)
     return f"Did you mean '{near[0]}'?" if near else ""

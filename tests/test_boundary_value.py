@@ -382,8 +382,8 @@ def test_narrow_peak_is_not_overlooked() -> None:
 
 
 UNDETERMINED = (
-    "the conditions do not determine the solution: other functions meet all equations and conditions as well; is a "
-    "condition missing, or a value at one point?"
+    "the conditions do not determine the solution: other functions meet all equations and conditions as well: a "
+    "condition is missing, or a value at one point"
 )
 CONTRADICTION = "the equations and conditions contradict each other, or have no smooth solution: however fine the resolution, "
 REFUSED = {

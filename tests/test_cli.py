@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -398,3 +399,43 @@ def test_exit_codes_are_in_the_help(laaf: Laaf) -> None:
     words = " ".join(laaf("--help").out.split())
     for code in ExitCode:
         assert f"{code.value} {code.sentence}." in words
+
+
+NOT_FINITE = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+equations: {heat: u_t = u_xx}
+conditions:
+  start: {where: t = 0, equation: sqrt(u - 100) = 1, points: 7}
+  walls: {where: boundary, equation: u = 0}
+network: {hidden: [5]}
+points: {interior: 20}
+reference: none
+training: [{iterations: 3}]
+"""
+
+
+def test_a_term_that_is_not_finite_is_told_with_its_place(
+    laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that a condition of Theorem 2.1 does not hold, nor that a smaller learning rate may help."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(NOT_FINITE)
+    checked = laaf("check", "a.yaml")
+    assert checked.code == 0
+    assert re.fullmatch(
+        r"warning: with the untrained network the condition 'start' is not finite at x = [0-9.]+, t = 0 "
+        r"\(7 of 7 residuals\), and such a loss cannot be trained; change the formula, as sqrt\(u\) to "
+        r"sqrt\(abs\(u\)\)\n",
+        checked.err,
+    )
+    assert re.search(r"start condition of Theorem 2.1 +cannot be told", checked.out)
+    record = json.loads(laaf("check", "a.yaml", "--json", "-q").out)
+    assert record["theorem_holds"] is None
+    assert [warning for warning in record["warnings"] if "'start' is not finite" in warning]
+    solved = laaf("solve", "a.yaml", "-o", "a.h5", "-q")
+    assert (solved.code, solved.err) == (
+        ExitCode.DIVERGED,
+        "error: nothing was trained: the loss term 'start' is nan at iteration 0, before any training\n"
+        "No learning rate mends that: the formula has no finite value there. laaf check says where.\n",
+    )

@@ -1128,7 +1128,7 @@ OBSERVED = r"""
 =+ a file that is missing
 conditions: {m: {data: none.csv}}
 --
-spec.yaml:4:24: there is no file none.csv
+spec.yaml:4:24: there is no file none.csv. Did you mean 'nou.csv'?
    4 | conditions: {m: {data: none.csv}}
      |                        ^^^^^^^^
 
@@ -1142,7 +1142,7 @@ spec.yaml:4:41: a.csv has no 'temp'. It has: x, t, u, w, word, neg, zero, flux. 
 =+ a column that holds words
 conditions: {m: {data: a.csv, equation: u_x = word}}
 --
-spec.yaml:4:24: line 2 of a.csv does not hold a number in every column
+spec.yaml:4:24: line 2 of a.csv, column 5 ('word'): found 'a', expected a number
    4 | conditions: {m: {data: a.csv, equation: u_x = word}}
      |                        ^^^^^
 
@@ -1164,16 +1164,17 @@ spec.yaml:4:24: nou.csv has no 'u'. It has: x, t. The key 'names' maps a name to
 =+ a value that is not finite
 conditions: {m: {data: nan.csv}}
 --
-spec.yaml:4:24: 'u' in nan.csv holds values that are not finite
+spec.yaml:4:24: line 2 of nan.csv, column 3 ('u'): found nan, expected a finite number
    4 | conditions: {m: {data: nan.csv}}
      |                        ^^^^^^^
 
 =+ points outside the domain
 conditions: {m: {data: out.csv}}
 --
-spec.yaml:4:24: 1 of 2 points of out.csv lie outside the domain
+spec.yaml:4:24: 1 of 2 points of out.csv lie outside the domain in 'x', the first at line 3: x = 5
    4 | conditions: {m: {data: out.csv}}
      |                        ^^^^^^^
+In the file x is from 0 to 5, in the domain from 0 to 1.
 
 =+ fields of no unknown
 conditions: {m: {data: a.csv, fields: [u, flux]}}
@@ -1194,7 +1195,7 @@ As in fields: [u].
 =+ weights below zero
 conditions: {m: {data: a.csv, weights: neg}}
 --
-spec.yaml:4:40: the weight -1 in row 2 is below zero
+spec.yaml:4:40: the weight -1 in line 3 is below zero
    4 | conditions: {m: {data: a.csv, weights: neg}}
      |                                        ^^^
 Weights are 0 or more.
@@ -1244,7 +1245,7 @@ conditions: {m: {data: a.csv, points: 3}}
 spec.yaml:4:31: a condition with 'data' takes no 'points'
    4 | conditions: {m: {data: a.csv, points: 3}}
      |                               ^^^^^^
-Keys: data, names, fields, weights, equation, weight.
+Keys: data, names, columns, fields, weights, equation, weight.
 
 =+ a number for a file
 conditions: {m: {data: 3}}
@@ -1260,7 +1261,7 @@ data: {file: a.csv, noise: 0.1}
 spec.yaml:4:21: data with a file takes no 'noise'
    4 | data: {file: a.csv, noise: 0.1}
      |                     ^^^^^
-Keys: file, names, fields, weights, weight.
+Keys: file, names, columns, fields, weights, weight.
 
 =+ fields of a file that are no unknowns
 data: {file: a.csv, fields: flux}
@@ -1273,7 +1274,7 @@ Unknowns: u.
 =+ weights of a file below zero
 data: {file: a.csv, weights: neg}
 --
-spec.yaml:4:30: the weight -1 in row 2 is below zero
+spec.yaml:4:30: the weight -1 in line 3 is below zero
    4 | data: {file: a.csv, weights: neg}
      |                              ^^^
 Weights are 0 or more.

@@ -294,7 +294,7 @@ FORMS
 u \ v
   ^
 the character '\' has no meaning
-FORMS
+LaTeX is not read. A derivative is written u_x, or D(u, x).
 
 `u`
 ^
@@ -553,6 +553,71 @@ nu*d2u/dx2
    ^^^^^^^
 a derivative is not written 'd2u/dx2'
 Write u_xx.
+
+2*du/dx
+  ^^^^^
+a derivative is not written 'du/dx'
+Write u_x.
+
+d2u/(dx*dt)
+^^^^^^^^^^^
+a derivative is not written 'd2u/dxdt'
+Write u_xt.
+
+d2u/dx**2
+^^^^^^^^^
+a derivative is not written 'd2u/dx2'
+Write u_xx.
+
+d(u)/dt
+^^^^^^^
+a derivative is not written 'd(…)/dt'
+Write u_t.
+
+d/dx(nu*u)
+^^^^^^^^^^
+a derivative is not written 'd/dx'
+Write D(…, x).
+
+d2u_dx2
+^^^^^^^
+unknown name 'd2u_dx2'
+Did you mean 'u_xx'?
+
+dudt
+^^^^
+unknown name 'dudt'
+Did you mean 'u_t'?
+
+diff(u(x, t), x, x)
+^^^^^^^^^^^^^^^^^^^
+unknown function 'diff'
+Write u_xx.
+
+diff(u_x, x, t)
+^^^^^^^^^^^^^^^
+unknown function 'diff'
+Write u_xxt.
+
+Derivative(nu*u, x)
+^^^^^^^^^^^^^^^^^^^
+unknown function 'Derivative'
+Write D(…, x).
+
+dxx(u)
+^^^^^^
+unknown function 'dxx'
+Write u_xx.
+
+D(u, x, 2)
+        ^
+this is not a coordinate
+Repeat the coordinate instead, as in D(…, x, x).
+
+Delta(u)
+^^^^^
+unknown function 'Delta'
+Did you mean 'laplacian'?
 
 integral(s*u, s, 0, x)
 ^^^^^^^^^^^^^^^^^^^^^^
@@ -835,6 +900,31 @@ the character 'π' has no meaning
 Write 'pi'.
 
 ∂u/∂t
+^^^^^
+a derivative is not written '∂u/∂t'
+Write u_t.
+
+u_t - ∂²u/∂x²
+      ^^^^^^^
+a derivative is not written '∂²u/∂x²'
+Write u_xx.
+
+d^2u/dx^2
+^^^^^^^^^
+a derivative is not written 'd^2u/dx^2'
+Write u_xx.
+
+∂^2 u/∂x∂t
+^^^^^^^^^^
+a derivative is not written '∂^2 u/∂x∂t'
+Write u_xt.
+
+u_{xx} - 1
+^^^^^^
+a derivative is not written 'u_{xx}'
+Write u_xx.
+
+∂
 ^
 the character '∂' has no meaning
 A derivative is written u_x, or D(u, x).

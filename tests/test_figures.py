@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from conftest import Laaf, plan_of
+from matplotlib import image
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection, QuadMesh
 from matplotlib.colors import LogNorm, to_hex
@@ -174,12 +175,20 @@ def test_spectrum_of_a_sine_has_its_amplitude_at_its_frequency(
     assert found.amplitudes[0] == pytest.approx(0.7), "the modulus of the mean"
     rest = np.delete(found.amplitudes, [0, periods])
     assert rest.max() < 1e-10
-    assert found.frequencies[-1] == pytest.approx((n - 1) // 2 / (upper - lower))
+    assert found.frequencies[-1] == pytest.approx((n - 2) // 2 / (upper - lower))
 
 
-def test_spectrum_of_the_highest_frequency_and_of_a_jump() -> None:
+@pytest.mark.parametrize("phase", [0.0, 0.4, np.pi / 2])
+def test_spectrum_ends_below_the_frequency_of_which_a_grid_sees_a_part(phase: float) -> None:
+    """Of a sine of four periods on nine points it would show anything from 0 to the amplitude."""
     x = np.linspace(0, 1, 9)
-    assert amplitude_spectrum(np.cos(8 * np.pi * x), [x]).amplitudes[4] == pytest.approx(1)
+    for periods in (1, 2, 3):
+        found = amplitude_spectrum(np.sin(2 * np.pi * periods * x + phase), [x])
+        assert found.frequencies.tolist() == [0, 1, 2, 3]
+        assert found.amplitudes[periods] == pytest.approx(1)
+
+
+def test_spectrum_of_a_jump() -> None:
     # A sawtooth of height 1 has the amplitudes 1/(π k).
     x = np.linspace(0, 1, 4001)
     saw = amplitude_spectrum(x, [x])
@@ -200,7 +209,7 @@ def test_spectrum_in_two_dimensions_sums_over_rings() -> None:
     found = amplitude_spectrum(oblique, [x, y])
     assert found.frequencies[int(found.amplitudes.argmax())] == 5, "|k| of (3, 4)"
     assert found.amplitudes.max() == pytest.approx(1)
-    assert found.frequencies[-1] == 8, "y tells no more than 8 cycles per unit"
+    assert found.frequencies[-1] == 7.75, "y tells less than 8 cycles per unit"
 
 
 def test_spectrum_on_a_grid_that_is_not_uniform() -> None:
@@ -372,7 +381,8 @@ def test_frequency_content(read: Read, tmp_path: Path, name: str) -> None:
         assert axes.get_yscale() == "log"
         assert axes.get_xlabel() == f"cycles per unit of {'x' if len(run.space) == 1 else 'length'}"
     assert panels(figure)[0].get_ylabel() == "amplitude of u"
-    assert legend_texts(figure) == ["reference", run.style.label]
+    note = "opposite ends differ: their jump adds ∝ 1/f"  # the reference is no sine but in HEAT
+    assert legend_texts(figure) == ["reference", run.style.label, *[note] * (name != "nlaaf")]
     drawn(figure, tmp_path)
 
 
@@ -722,12 +732,40 @@ def test_plot_writes_all_kinds_that_suit(laaf: Laaf, folder: Path, tmp_path: Pat
     done = laaf("plot", folder / "line.h5", "--output", "new/line.png", "--dpi", 40)
     assert (done.code, done.out) == (0, "")
     kinds = ["solution", "frequency", "error", "loss", "slopes"]
-    assert done.err.splitlines() == [f"written: new/line-{kind}.png" for kind in kinds]
-    assert names(tmp_path / "new") == sorted(f"line-{kind}.png" for kind in kinds)
-    assert (tmp_path / "new" / "line-loss.png").read_bytes().startswith(b"\x89PNG")
+    assert done.err == f"written: new/line.png ({', '.join(kinds)})\n"
+    assert names(tmp_path / "new") == ["line.png"]
+    height, width, _ = image.imread("new/line.png").shape
+    single = laaf("plot", folder / "line.h5", "-o", "loss.png", "-k", "loss", "--dpi", 40, "-q")
+    assert (single.code, single.out + single.err) == (0, "")
+    assert width == 40 * 7.2
+    assert height > 3 * image.imread("loss.png").shape[0]
+
+
+@pytest.mark.usefixtures("_here")
+def test_plot_writes_pages(laaf: Laaf, folder: Path) -> None:
+    assert laaf("plot", folder / "space.h5", "-o", "space.pdf").code == 0
+    assert Path("space.pdf").read_bytes().count(b"/Type /Page ") == 3
+
+
+@pytest.mark.usefixtures("_here")
+def test_plot_writes_a_folder(laaf: Laaf, folder: Path, tmp_path: Path) -> None:
+    done = laaf("plot", folder / "space.h5", "-o", "space", "--dpi", 30)
+    kinds = ["frequency", "loss", "slopes"]
+    assert done.err.splitlines() == [f"written: space/{kind}.png" for kind in kinds]
+    assert names(tmp_path / "space") == [f"{kind}.png" for kind in kinds]
+
+
+@pytest.mark.usefixtures("_here")
+def test_plot_refuses_several_kinds_for_a_type_of_one(
+    laaf: Laaf, folder: Path, tmp_path: Path
+) -> None:
     done = laaf("plot", folder / "space.h5", "-o", "space.svg", "--quiet")
-    assert (done.code, done.out + done.err) == (0, "")
-    assert names(tmp_path) == ["new", "space-frequency.svg", "space-loss.svg", "space-slopes.svg"]
+    assert (done.code, done.err) == (
+        ExitCode.USAGE,
+        "error: space.svg holds one figure, and there are 3: choose one, or a file of type pdf, png, jpg, jpeg, tif, "
+        "tiff or webp, or a folder (a name without an ending)\n",
+    )
+    assert names(tmp_path) == []
 
 
 @pytest.mark.usefixtures("_here")
@@ -777,9 +815,7 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
     assert done.code == 0
     assert done.err.splitlines() == [
         "warning: not in the figure of kind 'slopes': runs/fixed.h5: its activation is fixed, so it has no slopes",
-        "written: a-loss.png",
-        "written: a-slopes.png",
-        "written: a-solution.png",
+        "written: a.png (loss, slopes, solution)",
     ]
 
 
@@ -802,12 +838,7 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
             2,
             "a.pgn has the ending '.pgn', which names no type of picture. Did you mean 'png'? Types: ",
         ),
-        (("{}/nlaaf.h5", "-o", "a"), 2, "a has no ending, which names no type of picture. Types: "),
-        (
-            ("{}/nlaaf.h5", "-o", "/proc/none/a.png"),
-            2,
-            "/proc/none/a-solution.png cannot be written: ",
-        ),
+        (("{}/nlaaf.h5", "-o", "/proc/none/a.png"), 2, "/proc/none/a.png cannot be written: "),
         (("{}/none.h5", "-o", "a.png"), 4, "there is no file {}/none.h5"),
         (
             ("{}/nlaaf.h5", "{}/line.h5", "-o", "a.png"),
@@ -865,6 +896,12 @@ def test_plot_refuses_what_is_no_run_file_or_no_place_to_write(
         ExitCode.USAGE,
         "error: b.png cannot be written: it is not an ordinary file\n",
     )
+    (tmp_path / "text").write_text("hello")
+    done = laaf("plot", folder / "nlaaf.h5", "-o", "text")
+    assert (done.code, done.err) == (
+        ExitCode.USAGE,
+        "error: text is a file; a name without an ending is that of a folder\n",
+    )
     done = laaf("plot", folder / "nlaaf.h5", "-o", "text.h5/a.png", "-k", "loss")
     assert done.code == ExitCode.USAGE
     assert "text.h5/a.png cannot be written: " in done.err
@@ -912,3 +949,100 @@ def test_a_title_in_any_script_is_no_fault(read: Read, tmp_path: Path) -> None:
         figures.loss_figure([replace(run, attributes={**run.attributes, "title": title})]), tmp_path
     )
     assert run.title == "Line"
+
+
+def test_a_long_title_is_broken_into_lines(read: Read, tmp_path: Path) -> None:
+    (run,) = read("line")
+    title = "A title of more words than one line holds, and of fewer than three lines hold at this width"
+    figure = figures.loss_figure([replace(run, attributes={**run.attributes, "title": title})])
+    shown = figure.get_suptitle()
+    assert " ".join(shown.split()) == f"{title}: N-LAAF, n = 10 + recovery, seed 0"
+    assert shown.count("\n") == 1
+    drawn(figure, tmp_path, laid_out=True)
+
+
+# What was observed, and where a phase begins.
+
+MEASURED = """
+coordinates: {t: [0, 1], x: [0, 2]}
+unknowns: [u, v]
+learn: {k: {start: 1, truth: 2}}
+equations: {a: u_t = k*u_xx, b: v_t = u}
+conditions:
+  start: {where: t = 0, equation: [u = x, v = 0]}
+  walls: {where: boundary, equation: u = x}
+data: {target: {u: 1 + x}, points: 50}
+points: {interior: 20}
+network: {hidden: [4]}
+training: [{iterations: 3}, {optimizer: lbfgs, iterations: 2}]
+evaluation: {times: [0.5]}
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+    path = tmp_path_factory.mktemp("measured") / "a.h5"
+    execute(plan_of(MEASURED)).save(path)
+    return RunData.read(path)
+
+
+def test_what_was_observed_is_drawn(measured: RunData, tmp_path: Path) -> None:
+    points = stored(measured, "checkpoint/points/data")
+    t, x = points.T
+    assert len(points) == 50
+    figure = figures.solution_figure([measured], unknown="u")
+    field, *_ = panels(figure)
+    marks = line(field, "observed")
+    np.testing.assert_array_equal(marks.get_xdata(), t)
+    np.testing.assert_array_equal(marks.get_ydata(), x)
+    near = replace(measured, slices=None)
+    time = float(t[0])
+    one = near.observed("u", time)
+    assert one is not None
+    here = np.abs(t - time) <= 0.01
+    np.testing.assert_array_equal(one.points[:, 0], x[here])
+    np.testing.assert_allclose(one.values, 1 + x[here])
+    assert measured.observed("v") is None
+    assert "observed" in legend_texts(figure)
+    drawn(figure, tmp_path)
+
+
+def test_observations_in_slices_are_within_the_axes(measured: RunData, tmp_path: Path) -> None:
+    times = stored(measured, "checkpoint/points/data")[:, 0]
+    axis = measured.solution.axes["t"]
+    time = float(axis[np.abs(axis[:, None] - times).min(axis=1).argmin()])
+    figure = figures.solution_figure([measured], [time], unknown="u")
+    *_, slice_ = panels(figure)
+    values = line(slice_, "observed").get_ydata()
+    low, high = slice_.get_ylim()
+    assert np.all((low <= values) & (values <= high))
+    assert values.min() >= 1
+    drawn(figure, tmp_path)
+
+
+def test_the_loss_tells_where_a_phase_begins(measured: RunData, read: Read, tmp_path: Path) -> None:
+    assert measured.phase_starts == [3]
+    figure = figures.loss_figure([measured])
+    for axes in panels(figure):
+        (marks,) = axes.collections
+        assert [path[:, 0].tolist() for path in marks.get_segments()] == [[3, 3]]
+    assert legend_texts(figure)[-1] == "another phase begins"
+    drawn(figure, tmp_path)
+    assert legend_texts(figures.loss_figure(read("line"))) == ["N-LAAF, n = 10 + recovery"]
+
+
+def test_the_interval_of_a_constant_is_drawn_at_its_end(measured: RunData, tmp_path: Path) -> None:
+    run = replace(measured, intervals={"lower_k": 0.5, "upper_k": 3.0})
+    figure = figures.constants_figure([run])
+    (axes,) = panels(figure)
+    bar = line(axes, "95 % interval")
+    assert list(bar.get_xdata()) == [5, 5]
+    assert list(bar.get_ydata()) == [0.5, 3.0]
+    low, high = axes.get_ylim()
+    assert (low < 0.5, high > 2) == (True, True)
+    wide = replace(measured, intervals={"lower_k": -1e6, "upper_k": 1e6})
+    low, high = figures.constants_figure([wide]).axes[0].get_ylim()
+    assert low > -1, "a wide interval leaves the history legible"
+    assert high < 4
+    assert legend_texts(figure) == ["N-LAAF, n = 10 + recovery", "truth", "95 % interval"]
+    drawn(figure, tmp_path)

@@ -195,8 +195,8 @@ OTHERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a header that goes on": ("a.npz", lambda p: archived(p, b"\x93NUMPY\x02\0\xff\xff\xff\x7f", 100), "{}: 'u' has a header that does not describe an array"),
     "a directory of very many": ("a.npz", many, "{} cannot be read as npz: its directory has more than 10,000,000 bytes"),
     "ten gigabytes": ("a.csv", large, "{} is larger than 2,000,000,000 bytes"),
-    "one endless line": ("a.csv", lambda p: p.write_bytes(b"\0" * 1_000_001), "{} has a line of more than 1,000,000 characters"),
-    "a million columns": ("a.csv", lambda p: p.write_text(",".join(map(str, range(10**6)))), "{} has a line of more than 1,000,000 characters"),
+    "one endless line": ("a.csv", lambda p: p.write_bytes(b"\0" * 1_000_001), "line 1 of {} has more than 1,000,000 characters"),
+    "a million columns": ("a.csv", lambda p: p.write_text(",".join(map(str, range(10**6)))), "line 1 of {} has more than 1,000,000 characters"),
     "many columns": ("a.csv", lambda p: p.write_text(",".join(f"c{i}" for i in range(10**5))), "c19 and more. The key 'names'"),
 }  # fmt: skip
 

@@ -220,7 +220,9 @@ def test_figure(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
     figure = figures.constants_figure(runs)
     k, c = figure.axes
     assert (k.get_title(), c.get_title()) == ("k", "c")
-    truth, *lines = k.get_lines()
+    truth, *rest = k.get_lines()
+    lines = [line for line in rest if line.get_label() == "N-LAAF, n = 10 + recovery"]
+    assert len(rest) == 4, "two histories, and the interval of each"
     assert (truth.get_label(), set(truth.get_ydata())) == ("truth", {0.1})
     for run, line in zip(runs, lines, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), run.history.columns["iteration"])
@@ -228,8 +230,9 @@ def test_figure(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "N-LAAF, n = 10 + recovery",
         "truth",
+        "95 % interval",
     ]
-    assert len(c.get_lines()) == 2, "no truth, and both bounds are far"
+    assert len(c.get_lines()) == 4, "no truth, and both bounds are far"
     assert k.get_ylim()[0] < 0.1 < 0.12 < k.get_ylim()[1]
     done = laaf("plot", tmp_path, "--kind", "constants", "-o", tmp_path / "a.png")
     assert (done.code, (tmp_path / "a.png").exists()) == (0, True), done.err

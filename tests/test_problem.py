@@ -260,7 +260,7 @@ def test_columns_that_fill_a_grid_become_one(tmp_path: Path) -> None:
         (
             ".npz",
             {"x": X, "t": T, "u": U * np.nan},
-            "'u' in {path} holds values that are not finite",
+            "'u' in {path} holds values that are not finite (20 of 20)",
         ),
         (".npz", {"x": X, "t": T, "u": U.astype(str)}, "'u' in {path} does not hold real numbers"),
         (".mat", {"x": X, "t": T, "u": U * 1j}, "'u' in {path} does not hold real numbers"),
@@ -311,5 +311,7 @@ def test_damaged_tables(tmp_path: Path, suffix: str) -> None:
 def test_csv_with_words(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("x,t,u\n0,0,1\n0,one,2\n")
-    with pytest.raises(TableError, match=r"line 3 of .* does not hold a number in every column"):
+    with pytest.raises(
+        TableError, match=r"line 3 of .*, column 2 \('t'\): found 'one', expected a number"
+    ):
         read_table(path, ("x", "t"), ("u",), {})

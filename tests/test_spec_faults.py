@@ -31,6 +31,22 @@ spec.yaml:4:1: unknown key 'colour'
      | ^^^^^^
 Keys: coordinates, unknowns, constants, learn, functions, periodic, transform, equations, conditions, data, title, source, points, network, slopes, weights, training, checkpoint, reference, evaluation, seed, dtype, device.
 
+=+ a key of a section
+iterations: 100
+--
+spec.yaml:4:1: unknown key 'iterations'
+   4 | iterations: 100
+     | ^^^^^^^^^^
+Did you mean 'iterations' in 'training', as in training: [{iterations: …}]?
+
+=+ a key of the whole spec
+training: [{dtype: float64}]
+--
+spec.yaml:4:13: unknown key 'dtype' in 'training.0'
+   4 | training: [{dtype: float64}]
+     |             ^^^^^
+Did you mean 'dtype' at the top of the spec?
+
 =+ a misspelt key of a section
 network: {hiden: [20]}
 --
@@ -508,7 +524,7 @@ dtype: double
 spec.yaml:4:8: 'double' is not a choice for 'dtype'
    4 | dtype: double
      |        ^^^^^^
-Choices: float32, float64.
+Did you mean 'float64'?
 
 =+ an unknown device
 device: gpu
@@ -516,7 +532,7 @@ device: gpu
 spec.yaml:4:9: 'gpu' is not a choice for 'device'
    4 | device: gpu
      |         ^^^
-Choices: auto, cpu, cuda.
+Did you mean 'cuda'?
 
 =+ no precision
 dtype:
@@ -633,7 +649,7 @@ network: {activation: swish}
 spec.yaml:4:23: 'swish' is not a choice for 'activation'
    4 | network: {activation: swish}
      |                       ^^^^^
-Choices: tanh, sin, sigmoid, silu, gelu, softplus, relu, leaky-relu, elu.
+Did you mean 'silu'?
 
 =+ an unknown initializer
 network: {initializer: xavier}
@@ -641,7 +657,7 @@ network: {initializer: xavier}
 spec.yaml:4:24: 'xavier' is not a choice for 'initializer'
    4 | network: {initializer: xavier}
      |                        ^^^^^^
-Choices: glorot-normal, glorot-normal-truncated, glorot-uniform, normal-0.1.
+Did you mean 'glorot-normal'?
 
 =+ an unknown kind of inputs
 network: {inputs: scale}
@@ -1045,7 +1061,7 @@ spec.yaml:4:14: there is no file there-is-none.csv
 =+ data of another format
 data: {file: numbers.xlsx}
 --
-spec.yaml:4:14: numbers.xlsx is none of .npz, .h5, .hdf5, .mat, .csv
+spec.yaml:4:14: numbers.xlsx is none of .npz, .h5, .hdf5, .mat, .csv, .tsv, .txt, .dat
    4 | data: {file: numbers.xlsx}
      |              ^^^^^^^^^^^^
 
@@ -1059,12 +1075,12 @@ spec.yaml:4:14: there is no file none.csv
 spec.yaml:4:24: data with a file takes no 'points'
    4 | data: {file: none.csv, points: 3, sampler: grid}
      |                        ^^^^^^
-Keys: file, names, fields, weights, weight.
+Keys: file, names, columns, fields, weights, weight.
 
 spec.yaml:4:35: data with a file takes no 'sampler'
    4 | data: {file: none.csv, points: 3, sampler: grid}
      |                                   ^^^^^^^
-Keys: file, names, fields, weights, weight.
+Keys: file, names, columns, fields, weights, weight.
 
 =+ a target and names
 data: {target: {u: x}, points: 3, names: {u: w}}
@@ -1368,6 +1384,7 @@ equations: {a: u_x = 0}
 spec.yaml:1:18: the lower bound of 'x', 1, is not below the upper, 1
    1 | coordinates: {x: [1, 1]}
      |                  ^
+Write the lower bound first, as in x: [0, 1].
 
 == a narrow range far out
 coordinates: {x: [1e9, 1e9 + 1e-6]}
@@ -2195,7 +2212,7 @@ Choices: float32, float64.
 command line:1:14: 'gpu' is not a choice for 'device'
    1 | --set device=gpu
      |              ^^^
-Choices: auto, cpu, cuda.
+Did you mean 'cuda'?
 
 spec.yaml:4:7: 'seed' must be a whole number, not 'x'
    4 | seed: x
@@ -2363,12 +2380,11 @@ def test_very_many_faults_are_cut() -> None:
 TABLES = {
     "a column that is missing": ("x,t,v\n0,0,1\n", "a.csv has no 'u'. It has: x, t, v. The key 'names' maps a name to that in the file."),
     "a misspelt column": ("x,t,uu\n0,0,1\n", "a.csv has no 'u'. Did you mean 'uu'? The key 'names' maps a name to that in the file."),
-    "a word among the numbers": ("x,t,u\n0,0,1\n0,1,many\n", "line 3 of a.csv does not hold a number in every column"),
-    "a line that is too short": ("x,t,u\n0,0,1\n0,1\n", "line 3 of a.csv does not hold a number in every column"),
+    "a word among the numbers": ("x,t,u\n0,0,1\n0,1,many\n", "line 3 of a.csv, column 3 ('u'): found 'many', expected a number"),
+    "a line that is too short": ("x,t,u\n0,0,1\n0,1\n", "line 3 of a.csv: found 2 values, expected 3 with commas between them (x, t, u)"),
     "no lines": ("x,t,u\n", "a.csv has no rows"),
-    "nothing": ("", "a.csv has no 'x'. It has: none. The key 'names' maps a name to that in the file."),
-    "a point outside": ("x,t,u\n0,0,1\n0,5,2\n", "1 of 2 points of a.csv lie outside the domain"),
-    "not a number": ("x,t,u\n0,0,nan\n", "'u' in a.csv holds values that are not finite"),
+    "nothing": ("", "a.csv is empty"),
+    "not a number": ("x,t,u\n0,0,nan\n", "line 2 of a.csv, column 3 ('u'): found nan, expected a finite number"),
     "no text": ("x,t,u\n\udcff", "a.csv cannot be read as csv: it is not text in UTF-8"),
 }  # fmt: skip
 

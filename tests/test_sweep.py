@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -20,8 +21,9 @@ import pytest
 import torch
 from conftest import Laaf
 
-from laaf_cli.errors import UsageError
-from laaf_cli.references import HopfCole
+from laaf_cli.errors import LaafError, UsageError
+from laaf_cli.references import HopfCole, ReferenceRefusedError
+from laaf_cli.references.evolution import evolution
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Override, Text
@@ -373,8 +375,6 @@ def test_stopping_cancels_what_is_not_finished(tmp_path: Path) -> None:
 
 def test_plans_travel() -> None:
     """References too: Hopf-Cole keeps trees, not closures."""
-    import pickle
-
     from laaf_cli.spec import bundled
 
     plan = make_plan(bundled.find("burgers"))
@@ -384,6 +384,128 @@ def test_plans_travel() -> None:
     np.testing.assert_array_equal(
         again.reference.evaluate(points).fields["u"], plan.reference.evaluate(points).fields["u"]
     )
+
+
+# References
+
+
+HEAT = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+equations: {heat: u_t = 0.1*u_xx}
+conditions:
+  start: {where: t = 0, equation: u = sin(pi*x)}
+  walls: {where: [x = 0, x = 1], equation: u = 0}
+network: {hidden: [3]}
+points: {interior: 10}
+evaluation: {grid: {x: 5, t: 4}, times: [0.3, 0.7]}
+training: [{iterations: 1}]
+"""
+
+
+class Travelling(Executor):
+    """Carries out at once what was submitted, as a worker gets it: pickled."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        fn, args, kwargs = pickle.loads(pickle.dumps((fn, args, kwargs)))  # noqa: S301 - our own
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except LaafError as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def solved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows with every reference that is solved in time."""
+    found: list[str] = []
+    solve = evolution.converged
+
+    def counting(*args: Any) -> object:
+        found.append("solved")
+        return solve(*args)
+
+    monkeypatch.setattr(evolution, "converged", counting)
+    return found
+
+
+KINDS = [setting(f"slopes.kind={kind}") for kind in ("fixed", "gaaf", "nlaaf")]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "axis"),
+    [
+        ("", KINDS),
+        ("data: {reference: true, points: 5}\n", KINDS),
+        ("", [setting("points.interior=7"), setting("points.interior=8")]),
+        ("", [setting("evaluation.grid.x=7"), setting("evaluation.grid.x=9")]),
+    ],
+    ids=["methods", "its values as data", "points", "grids"],
+)
+def test_the_reference_of_a_problem_is_solved_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    solved: list[str],
+    changes: str,
+    axis: list[Alternative],
+    cache: bool,
+) -> None:
+    monkeypatch.setenv("LAAF_CACHE_DIR", str(tmp_path / "cache") if cache else "")
+    make = partial(make_plan, Text("heat.yaml", HEAT + changes))
+    found = sweep(plan_runs(make, [axis], [0, 1], tmp_path / "runs"), Travelling())
+    assert {outcome.state for outcome in found} == {State.FINISHED}
+    assert all(outcome.error < 10 for outcome in found)
+    assert solved == ["solved"]
+
+
+def test_workers_without_the_cache_are_given_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solved: list[str]
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LAAF_CACHE_DIR", str(cache))
+    make = partial(make_plan, Text("heat.yaml", HEAT))
+    sweep(plan_runs(make, [KINDS], [0], tmp_path / "a"), Travelling())
+
+    class Elsewhere(Travelling):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            cache.rename(tmp_path / "away")
+            try:
+                return super().submit(fn, *args, **kwargs)
+            finally:
+                (tmp_path / "away").rename(cache)
+
+    found = sweep(plan_runs(make, [KINDS], [1], tmp_path / "b"), Elsewhere())
+    assert {outcome.state for outcome in found} == {State.FINISHED}
+    assert solved == ["solved"]
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_reference_that_is_refused_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_named: bool
+) -> None:
+    tried: list[str] = []
+
+    def refusing(*_: Any) -> None:
+        tried.append("tried")
+        raise ReferenceRefusedError("it does not settle")
+
+    monkeypatch.setenv("LAAF_CACHE_DIR", "")
+    monkeypatch.setattr(evolution, "converged", refusing)
+    text = HEAT + "reference: spectral\n" * is_named
+    make = partial(make_plan, Text("heat.yaml", text))
+    found = sweep(plan_runs(make, [KINDS], [0, 1], tmp_path), Travelling())
+    assert len(found) == 6
+    assert tried == ["tried"]
+    for outcome in found:
+        if is_named:
+            assert (outcome.state, outcome.detail) == (State.FAILED, "it does not settle")
+        else:
+            assert outcome.state is State.FINISHED
+            with RunFile(outcome.run.path) as run:
+                assert not run.has("reference")
+                assert run.attributes["no_reference"] == "it does not settle"
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:

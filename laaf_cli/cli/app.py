@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from laaf_cli import __version__
@@ -102,12 +102,37 @@ _EXIT_CODES = "[bold]Exit codes[/]  " + "  ".join(
 def loaded(name: str) -> Any:
     """The command of that name as Typer runs it, with its options."""
     alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    alone.command(name, epilog=_EXIT_CODES)(COMMANDS[name].load())
+    alone.command(name, cls=_Command, epilog=_EXIT_CODES)(COMMANDS[name].load())
     return get_command(alone)
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    """Parameters whose help names a value as we do, or not at all where there is none."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+        elif parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda **_context: None
+    return parameters
+
+
+class _Command(TyperCommand):
+    """A command whose help shows no types of Python."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
+        arguments = [each for each in self.params if each.param_type_name == "argument"]
+        names = [str(each.metavar) if each.required else f"[{each.metavar}]" for each in arguments]
+        return [str(self.options_metavar), *names]
 
 
 class _Program(TyperGroup):
     """Loads the one command that is called."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] in COMMANDS:
@@ -118,7 +143,6 @@ class _Program(TyperGroup):
 app = typer.Typer(
     cls=_Program,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     epilog=_EXIT_CODES,

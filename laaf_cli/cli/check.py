@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import console, one_run, options
+from laaf_cli.cli import complete, console, one_run, options
 
 
 def check(
     spec: Annotated[
         str | None,
-        typer.Argument(metavar="SPEC", help=options.SPEC_OR_EQUATION, show_default=False),
+        typer.Argument(
+            metavar="SPEC",
+            help=options.SPEC_OR_EQUATION,
+            autocompletion=complete.specs,
+            show_default=False,
+        ),
     ] = None,
     on: options.OnOption = None,
     conditions: options.WithOption = None,
@@ -67,6 +72,9 @@ def check(
             console.print_warning(warning)
     with within_memory("evaluating the loss once", lambda: advice(of_run(plan))):
         inspection = inspect(plan)
+    if not quiet:
+        for warning in inspection.not_finite:
+            console.print_warning(warning)
     if json:
         from laaf_cli.cli.outputs import CheckRecord
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, options
+from laaf_cli.cli import complete, console, options
 
 if TYPE_CHECKING:
     from laaf_cli.report.comparison import Comparison
@@ -69,6 +69,7 @@ def compare(
             "--against",
             metavar="RUN",
             help="Stored runs to measure by, files or folders; repeatable. Their median counts.",
+            autocompletion=complete.runs,
             rich_help_panel=_GATE,
             show_default=False,
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from laaf_cli.cli import complete
 from laaf_cli.network.slope_kinds import SLOPE_KINDS, SlopeKindName
 from laaf_cli.text import any_of
 
@@ -43,12 +44,18 @@ _EQUATION = "Equation in place of a file"
 SpecArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SPEC", help="A YAML file, or the name of a bundled problem.", show_default=False
+        metavar="SPEC",
+        help="A YAML file, or the name of a bundled problem.",
+        autocompletion=complete.specs,
+        show_default=False,
     ),
 ]
 SPEC_OR_EQUATION = "A YAML file, the name of a bundled problem, or an equation, as 'u_t = u_xx'."
 EquationArgument = Annotated[
-    str, typer.Argument(metavar="SPEC", help=SPEC_OR_EQUATION, show_default=False)
+    str,
+    typer.Argument(
+        metavar="SPEC", help=SPEC_OR_EQUATION, autocompletion=complete.specs, show_default=False
+    ),
 ]
 OnOption = Annotated[
     list[str] | None,
@@ -92,9 +99,19 @@ SaveOption = Annotated[
 ]
 RunsArgument = Annotated[
     list[Path],
-    typer.Argument(metavar="RUN...", help="Run files, or folders of them.", show_default=False),
+    typer.Argument(
+        metavar="RUN...",
+        help="Run files, or folders of them.",
+        autocompletion=complete.runs,
+        show_default=False,
+    ),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run file.", show_default=False)]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="A run file.", autocompletion=complete.runs, show_default=False
+    ),
+]
 ActivationOption = Annotated[
     SlopeKindName | None,
     typer.Option(
@@ -173,6 +190,7 @@ SetOption = Annotated[
         "--set",
         metavar="PATH=VALUE",
         help="Change anything in the spec, as network.hidden=[50,50]; repeatable.",
+        autocompletion=complete.settings,
         show_default=False,
     ),
 ]

@@ -53,7 +53,7 @@ class CheckRecord(JsonRecord):
     def of(cls, plan: Plan, inspection: Inspection) -> CheckRecord:
         return cls(
             problem=plan.name,
-            warnings=list(plan.warnings),
+            warnings=[*plan.warnings, *inspection.not_finite],
             settings=plan.spec,
             derivatives=plan.engine_name,
             engine=plan.engine_use,

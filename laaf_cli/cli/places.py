@@ -8,12 +8,11 @@ import math
 import re
 import stat
 import sys
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from laaf_cli.cli import console
 from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.errors import UsageError
 from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
+from laaf_cli.files.untrusted.csv_columns import CsvError, MissingColumnError, read_columns
 from laaf_cli.problem import Places
 from laaf_cli.problem.domain import Domain
 from laaf_cli.text import did_you_mean, listed, printable, shown
@@ -219,75 +219,20 @@ def _opened(name: str, source: str) -> Iterator[TextIO]:
 
 
 def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
-    lines = csv.reader(file, skipinitialspace=True)
-    header = [cell.strip() for cell in next(lines, [])]
-    if header:
-        # numpy.savetxt marks its header as a comment.
-        header[0] = header[0].removeprefix("#").strip()
-    columns = _columns(header, source, coordinates)
-    values = array("d")
-    for line in lines:
-        if not line or line == [""]:
-            continue
-        if len(line) != len(header):
-            raise UsageError(
-                f"line {lines.line_num} of {source} has {len(line)} value{'s'[: len(line) > 1]}, "
-                f"and the header names {len(header)} column{'s'[: len(header) > 1]}\n"
-                "Values have commas between them and a decimal point inside."
-            )
-        try:
-            row = [float(line[column]) for column in columns]
-        except ValueError:
-            _refuse(line, columns, lines.line_num, source, coordinates)
-        if not all(map(math.isfinite, row)):
-            _refuse(line, columns, lines.line_num, source, coordinates)
-        values.extend(row)
-        if len(values) > MAX_VALUES:
-            raise UsageError(
-                f"{source} holds more than {MAX_VALUES:,} values, which are too many at once"
-            )
-    if not values:
-        raise UsageError(f"{source} holds no points: nothing follows its header")
-    table = np.array(values).reshape(-1, len(coordinates))
-    places = {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(coordinates)}
-    unused = tuple(cell for column, cell in enumerate(header) if column not in columns and cell)
-    return PointsFile(Places(places, is_grid=False), unused)
-
-
-def _columns(header: list[str], source: str, coordinates: Sequence[str]) -> list[int]:
-    """Where each coordinate stands in the header."""
-    expected = f"The first line names the coordinates, as in: {','.join(coordinates)}"
-    if not any(header):
-        raise UsageError(f"{source} begins with an empty line, or is empty\n{expected}")
-    missing = [name for name in coordinates if name not in header]
-    if missing:
-        names = listed(f"'{name}'" for name in missing)
-        found = shown(", ".join(header), 200)
-        is_separated = len(header) == 1 and any(mark in header[0] for mark in ";\t ")
-        hint = "\nColumns have commas between them." if is_separated else ""
-        plural = "s"[: len(missing) > 1]
+    try:
+        read = read_columns(file, source, coordinates, (), MAX_VALUES)
+    except MissingColumnError as error:
+        found = shown(", ".join(error.header or error.first_row), 200)
+        what = "header" if error.header else "first row"
         raise UsageError(
-            f"{source} has no column{plural} {names}; its first line is {found}\n{expected}{hint}"
-        )
-    for name in coordinates:
-        if header.count(name) > 1:
-            raise UsageError(f"{source} has {header.count(name)} columns '{name}'")
-    return [header.index(name) for name in coordinates]
-
-
-def _refuse(
-    line: list[str], columns: list[int], number: int, source: str, coordinates: Sequence[str]
-) -> NoReturn:
-    """Raises UsageError for the first cell of a row that is not a finite number."""
-    for column, name in zip(columns, coordinates, strict=True):
-        cell = line[column].strip()
-        try:
-            value = float(cell)
-        except ValueError:
-            what = f"{shown(cell)} is not a number" if cell else "the value is missing"
-            raise UsageError(f"line {number} of {source}, column '{name}': {what}") from None
-        if not math.isfinite(value):
-            raise UsageError(
-                f"line {number} of {source}, column '{name}': {shown(cell)} is not finite"
-            )
-    raise AssertionError("every cell is a finite number")
+            f"{source} has no column '{error.name}'; its {what} is {found}\n"
+            f"The first line names the coordinates, as in: {','.join(coordinates)}"
+        ) from None
+    except CsvError as error:
+        raise UsageError(str(error)) from None
+    places = {
+        name: np.ascontiguousarray(values)
+        for name, values in zip(coordinates, read.values.T, strict=True)
+    }
+    unused = tuple(name for name in read.header if name and name not in coordinates)
+    return PointsFile(Places(places, is_grid=False), unused)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, options
+from laaf_cli.cli import complete, console, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +24,9 @@ def plot(
             "--output",
             "-o",
             metavar="FILE",
-            help="The picture: its ending names the type, as .png or .pdf; several kinds are "
-            "put before the ending. "
-            "Not given: a window.",
+            help="The picture: its ending names the type. Several kinds are pages of a .pdf, or "
+            "one below the other in a .png; a name without an ending is a folder with a file for "
+            "each. Not given: a window.",
             show_default=False,
         ),
     ] = None,
@@ -39,6 +39,7 @@ def plot(
             help="solution, frequency, error, loss, constants or slopes; of images loss, "
             "error, slopes or confusion; "
             "repeatable, or with commas. Not given: all that suit.",
+            autocompletion=complete.kinds,
             show_default=False,
         ),
     ] = None,
@@ -69,12 +70,15 @@ def plot(
     """
     from laaf_cli.report import figures
     from laaf_cli.report.run_paths import expand
+    from laaf_cli.text import listed
 
     kinds = [name.strip() for names in kind or () for name in names.split(",")]
     figures.check_kinds(kinds)
     chosen_times = _parsed(times)
     if output is None:
         figures.require_window()
+    elif figures.is_folder(output):
+        figures.check_folder(output)
     else:
         figures.check_path(output)
     drawings = _drawings(expand(runs), kinds, chosen_times, unknown)
@@ -85,11 +89,15 @@ def plot(
     if output is None:
         figures.show([drawing.figure for drawing in drawings])
         return
-    for drawing in drawings:
-        path = output if len(drawings) == 1 else output.with_stem(f"{output.stem}-{drawing.kind}")
-        figures.save(drawing.figure, path, dpi)
+    if figures.is_folder(output):
+        files = {output / f"{drawing.kind}.png": [drawing] for drawing in drawings}
+    else:
+        files = {output: drawings}
+    for path, shown in files.items():
+        figures.save_together([drawing.figure for drawing in shown], path, dpi)
         if not quiet:
-            console.print_message(f"written: {path}")
+            kinds_shown = f" ({listed(one.kind for one in shown)})" if len(shown) > 1 else ""
+            console.print_message(f"written: {path}{kinds_shown}")
 
 
 def _drawings(

@@ -6,14 +6,17 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import console
+from laaf_cli.cli import complete, console
 
 
 def problems(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="Print the YAML of this problem or data set.", show_default=False
+            metavar="NAME",
+            help="Print the YAML of this problem or data set.",
+            autocompletion=complete.problems,
+            show_default=False,
         ),
     ] = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, options, place_options
+from laaf_cli.cli import complete, console, options, place_options
 from laaf_cli.files import export
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def reference(
             "-m",
             metavar="KIND",
             help="Another reference than that of the spec: spectral, hopf-cole, exact or file.",
+            autocompletion=complete.one_of(*complete.REFERENCES),
             show_default=False,
         ),
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from laaf_cli.cli import console, many_runs, options
+from laaf_cli.cli import complete, console, many_runs, options
 from laaf_cli.cli.shell_words import flags
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def reproduce(
         typer.Argument(
             metavar="NAME",
             help="table1, figure2 … figure11; lists them if not given.",
+            autocompletion=complete.one_of(*complete.ARTEFACTS),
             show_default=False,
         ),
     ] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from laaf_cli.cli import console, one_run, options
+from laaf_cli.cli import complete, console, one_run, options
 from laaf_cli.errors import UsageError
 from laaf_cli.runs.task import TASKS
 
@@ -22,6 +22,7 @@ def resume(
         typer.Argument(
             metavar="RUN",
             help="A run file, written or not yet, or its checkpoint.",
+            autocompletion=complete.runs,
             show_default=False,
         ),
     ],

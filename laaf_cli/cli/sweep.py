@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from laaf_cli.cli import console, many_runs, options
+from laaf_cli.cli import complete, console, many_runs, options
 from laaf_cli.network.slope_kinds import SLOPE_KINDS, is_fixed
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def sweep(
             "-a",
             metavar="KINDS",
             help=f"Kinds with commas between: {','.join(SLOPE_KINDS)}.",
+            autocompletion=complete.slope_kinds,
             rich_help_panel=_AXES,
             show_default=False,
         ),
@@ -51,6 +52,7 @@ def sweep(
             "--slope-recovery",
             metavar="LIST",
             help="on, off, or on,off for both.",
+            autocompletion=complete.one_of("on", "off", "on,off"),
             rich_help_panel=_AXES,
             show_default=False,
         ),
@@ -62,6 +64,7 @@ def sweep(
             "--set",
             metavar="PATH=VALUE",
             help="Change anything in the spec; the same path given again makes an axis.",
+            autocompletion=complete.settings,
             rich_help_panel=_AXES,
             show_default=False,
         ),

@@ -101,8 +101,6 @@ OTHER_SPELLINGS = {
     "maximum": "max",
     "if": "where",
     "tg": "tan",
-    "lap": "laplacian",
-    "Laplacian": "laplacian",
-    "diff": "D",
-    "d": "D",
+    **dict.fromkeys(("lap", "Laplacian", "Laplace", "Delta", "nabla2", "del2"), "laplacian"),
+    **dict.fromkeys(("diff", "Diff", "d", "Derivative", "derivative", "partial"), "D"),
 }

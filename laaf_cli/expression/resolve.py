@@ -9,7 +9,7 @@ from itertools import combinations_with_replacement
 from laaf_cli.expression.differentiate import differentiate
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError, fault
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS, OPERATORS, OTHER_SPELLINGS
-from laaf_cli.expression.notations import check_notation
+from laaf_cli.expression.notations import check_notation, derivative_in_name
 from laaf_cli.expression.simplify import MAX_SIZE, bounded, call
 from laaf_cli.expression.tokens import too_deep
 from laaf_cli.expression.tree import Call, Field, Node, Number, Span, Symbol
@@ -126,6 +126,9 @@ def resolve(tree: Node, scope: Scope, derived: dict[int, Node] | None = None) ->
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
                 given = f"'{name.name}'" if isinstance(name, Symbol) else "this"
                 hint = f"D differentiates along coordinates: {listed(scope.coordinates)}."
+                if isinstance(name, Number) and isinstance(node.arguments[1], Symbol):
+                    along = node.arguments[1].name
+                    hint = f"Repeat the coordinate instead, as in D(…, {along}, {along})."
                 raise fault(f"{given} is not a coordinate", name.span, hint)
             result = at(node.span, differentiate(result, name.name, scope.coordinates))
         return result
@@ -222,7 +225,9 @@ def _normal_derivative(node: Symbol, unknown: str, scope: Scope) -> Node:
 
 
 def written_together(name: str, scope: Scope) -> str:
-    """A hint for `ux`, which means u_x, and for `xy`, which means x*y."""
+    """A hint for `ux`, `du_dx` and `dudx`, which mean u_x, and for `xy`, which means x*y."""
+    if meant := derivative_in_name(name, scope.unknowns, scope.coordinates):
+        return f"Did you mean '{meant}'?"
     for unknown in scope.unknowns:
         suffix = name.removeprefix(unknown)
         if suffix != name and suffix and parse_suffix(suffix, scope.coordinates) is not None:

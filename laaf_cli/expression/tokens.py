@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from laaf_cli.expression.faults import ExpressionError, fault
 from laaf_cli.expression.functions import FUNCTIONS
+from laaf_cli.expression.notations import check_written
 from laaf_cli.expression.tree import Span
 
 MAX_LENGTH = 2000
@@ -78,6 +79,7 @@ _OTHER_CHARACTERS = {
     "π": "Write 'pi'.",
     "√": "A root is written sqrt(x).",
     **dict.fromkeys("∂′″", _DERIVATIVE),
+    "\\": f"LaTeX is not read. {_DERIVATIVE}",
     **dict.fromkeys("Δ∆∇", "The Laplacian is written laplacian(u)."),
     **dict.fromkeys("[]{}", "Values are grouped by parentheses."),
 }
@@ -214,6 +216,8 @@ def tokenize(text: str, start: int, end: int) -> list[Token]:
     for match in _TOKEN.finditer(text, start, end):
         token = Token(str(match.lastgroup), match[0], match.span())
         if token.kind != "space":
+            if token.kind == "strange" or token.text == "^":
+                check_written(text, token.span[0])
             _check_meaning(token, tokens[-1] if tokens else None)
             tokens.append(token)
     return tokens

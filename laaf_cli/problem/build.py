@@ -36,6 +36,7 @@ from laaf_cli.problem.regions import NONE_DRAWN, Interior
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.trial import Trial
 from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load
+from laaf_cli.spec.synonyms import choice_meant
 from laaf_cli.text import did_you_mean, listed, shown
 
 MAX_WORK = 100_000
@@ -44,6 +45,9 @@ MAX_WORK = 100_000
 RESERVED_TERMS = ("slope_recovery", "total", "iteration", "wall_time_s", "relative_l2")
 MAX_GRID_POINTS = 5_000_000
 _DEFAULT_GRID = {1: 1001, 2: 101, 3: 41}
+
+_KEYS_OF_REFERENCE = {"exact": "exact", "file": "file", "names": "file", "columns": "file"}
+"""The kind of reference that a key goes with."""
 
 Choices = Mapping[KeyPath, tuple[str, ...]]
 """Paths of the spec (`*` stands for any list item) whose value must be one of the names of a
@@ -68,6 +72,7 @@ def build(
     if loaded.spec is None:
         raise SpecError(loaded.faults)
     builder = _Builder(loaded, loaded.spec, functions or {})
+    builder.check_time()
     problem = None
     try:
         with bounded(MAX_WORK, "the expressions up to here take"):
@@ -253,6 +258,18 @@ class _Builder(Reader):
                 what = f"there is no equation '{name}'"
                 self.fault(("weights", "equations", name), what, hint, True)
 
+    def check_time(self) -> None:
+        """Raises SpecError where the coordinate of time has another name than `t`: it would be
+        taken for one of space, and all else that could be said follows from that.
+        """
+        names = self.spec.coordinates
+        for name in names:
+            if name.lower() == "time" and "t" not in names:
+                mark = self.root.locate(("coordinates",)).keys.get(name)
+                hint = "Write t for it, and u_t for a derivative along it."
+                what = f"the coordinate of time is named 't', not '{name}'"
+                raise SpecError([Fault(what, mark, hint)])
+
     def constants(self) -> dict[str, float]:
         """The values of the constants; each may use those above it."""
         values: dict[str, float] = {}
@@ -319,7 +336,9 @@ class _Builder(Reader):
                 low, high = 0.0, 1.0
             elif not low < high:
                 what = f"the lower bound of '{name}', {low:g}, is not below the upper, {high:g}"
-                hint = f"Write {name}: [{texts[1]}, {texts[0]}]." if high < low else ""
+                hint = f"Write the lower bound first, as in {name}: [0, 1]."
+                if high < low:
+                    hint = f"Write {name}: [{texts[1]}, {texts[0]}]."
                 self.fault(path, what, hint)
                 low, high = 0.0, 1.0
             elif max(abs(low), abs(high)) > LARGEST or high - low < SHORTEST:
@@ -376,7 +395,7 @@ class _Builder(Reader):
         kind.
         """
         reference = self.spec.reference
-        for key, kind in (("exact", "exact"), ("file", "file"), ("names", "file")):
+        for key, kind in _KEYS_OF_REFERENCE.items():
             given, named = key in reference.model_fields_set, reference.kind == kind
             if given and not named:
                 what = f"the reference '{reference.kind}' takes no '{key}'"
@@ -465,7 +484,8 @@ class _Builder(Reader):
                 word = value.data
                 if isinstance(word, str) and word not in names:
                     key = [step for step in path if isinstance(step, str) and step != "kind"][-1]
-                    hint = did_you_mean(word, names) or f"Choices: {listed(names)}."
+                    hint = choice_meant(word, names) or did_you_mean(word, names)
+                    hint = hint or f"Choices: {listed(names)}."
                     what = f"{shown(word)} is not a choice for '{key}'"
                     self.faults.append(Fault(what, value.mark, hint))
 

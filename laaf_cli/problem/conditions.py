@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -175,6 +176,9 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
     faces = [face.name for face in domain.faces if face.axis not in domain.periodic]
     hint = f"Faces: {listed(faces)}; or boundary."
     if text.count("=") != 1 or any(c in text for c in "<>!"):
+        pieces = re.split(r"\s*(?:,|;|\band\b|\bor\b|&|\|)\s*", text.strip())
+        if len(pieces) > 1 and all(piece.count("=") == 1 for piece in pieces):
+            hint = f"Several faces stand in brackets: where: [{', '.join(pieces)}]."
         reader.fault(path, f"{shown(text)} is not a face", did_you_mean(text, ["boundary"]) or hint)
         return None
     within = f"condition '{path[1]}'"
@@ -397,5 +401,5 @@ KINDS: dict[str, ConditionKind] = {
     "at": ConditionKind(_at_place, ("equation", "points"), needs_equation=True),
     "periodic": ConditionKind(_periodic, ("equation", "points")),
     "integral": ConditionKind(_integral, ("over", "equals", "at", "points")),
-    "data": ConditionKind(read_observed, ("names", "fields", "weights", "equation")),
+    "data": ConditionKind(read_observed, ("names", "columns", "fields", "weights", "equation")),
 }

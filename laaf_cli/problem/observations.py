@@ -13,13 +13,14 @@ from laaf_cli.expression import Call, ExpressionError, Node, Symbol, parse_equat
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import OBSERVED, Observed, PointSet, Region, Sampled
+from laaf_cli.problem.tables import Rows
 from laaf_cli.spec import Condition, Data, KeyPath
 from laaf_cli.text import did_you_mean, listed
 
 _SOURCES: Mapping[str, tuple[str, ...]] = {
     "target": ("points", "sampler", "noise"),
     "reference": ("points", "sampler", "noise", "fields"),
-    "file": ("names", "fields", "weights"),
+    "file": ("names", "columns", "fields", "weights"),
 }
 """Where values come from, and the keys that go with it."""
 
@@ -99,11 +100,11 @@ def _from_file(reader: Reader, data: Data) -> list[Term]:
     reader.check_file_names(("data", "names"), data.names, wanted)
     wanted_at: dict[str, KeyPath] = dict.fromkeys(data.fields or [], ("data", "fields"))
     wanted_at |= dict.fromkeys(weights, ("data", "weights"))
-    rows = reader.rows(("data", "file"), str(data.file), data.names, columns, wanted_at)
+    rows = reader.rows(("data", "file"), data, columns, wanted_at)
     if rows is None:
         return []
     values = {f"{OBSERVED}{name}": rows.fields[name] for name in unknowns}
-    row = _row_weights(reader, ("data", "weights"), data.weights, rows.fields)
+    row = _row_weights(reader, ("data", "weights"), data.weights, rows)
     points = PointSet(points=rows.points, symbols=values, row_weights=row)
     return [_term(reader, unknowns, Observed(points, str(data.file)), data)]
 
@@ -141,7 +142,7 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
     reader.check_file_names((*path, "names"), condition.names, (*scope.coordinates, *read))
     wanted_at |= dict.fromkeys(condition.fields or [], (*path, "fields"))
     wanted_at |= dict.fromkeys(weight_column, (*path, "weights"))
-    rows = reader.rows((*path, "data"), file, condition.names, read, wanted_at)
+    rows = reader.rows((*path, "data"), condition, read, wanted_at)
     given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
     residuals = _differences(reader, columns)
     if condition.equation is not None:
@@ -149,7 +150,7 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
         residuals += reader.residuals(name, condition.equation, extended)
     if rows is None:
         return None
-    weights = _row_weights(reader, (*path, "weights"), condition.weights, rows.fields)
+    weights = _row_weights(reader, (*path, "weights"), condition.weights, rows)
     values = {f"{OBSERVED}{column}": rows.fields[column] for column in (*columns, *more)}
     region = Observed(PointSet(points=rows.points, symbols=values, row_weights=weights), file)
     return Term(
@@ -172,15 +173,15 @@ def _observed_unknowns(
 
 
 def _row_weights(
-    reader: Reader, path: KeyPath, column: str | None, read: Mapping[str, np.ndarray]
+    reader: Reader, path: KeyPath, column: str | None, rows: Rows
 ) -> np.ndarray | None:
     """The weights of the rows, none of them below zero; None for 1 everywhere."""
     if column is None:
         return None
-    weights = read[column]
+    weights = rows.fields[column]
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
-        what = f"the weight {weights[row]:g} in row {row + 1} is below zero"
+        what = f"the weight {weights[row]:g} in {rows.place(row)} is below zero"
         reader.fault(path, what, "Weights are 0 or more.")
     elif not weights.any():
         hint = "Give some rows a weight, or leave the data out."

@@ -34,7 +34,7 @@ from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.jumps import lost_jumps
 from laaf_cli.problem.regions import Part
 from laaf_cli.problem.samplers import SAMPLERS
-from laaf_cli.problem.tables import Rows, TableError, as_rows, read_table
+from laaf_cli.problem.tables import Rows, TableError, read_rows
 from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, Points, RunSpec
 from laaf_cli.text import did_you_mean, listed
 
@@ -251,31 +251,39 @@ class Reader:
     def rows(
         self,
         path: KeyPath,
-        file: str,
-        names: Mapping[str, str],
-        columns: tuple[str, ...],
+        given: Condition | Data,
+        wanted: tuple[str, ...],
         wanted_at: Mapping[str, KeyPath] | None = None,
     ) -> Rows | None:
-        """Points of the domain and columns [n_rows] of a file; what does not fit is noted at
-        `path`.
+        """Points of the domain and columns [n_rows] of the file named at `path`, with the keys
+        beside it; what does not fit is noted there.
 
-        wanted_at: where the spec asks for a column; a fault stands there if the file lacks it.
+        wanted: the columns. wanted_at: where the spec asks for one; a fault stands there if the
+        file lacks it.
         """
+        file, names = str(getattr(given, str(path[-1]))), given.names
+        coordinates, lower, upper = self.domain.coordinates, self.domain.lower, self.domain.upper
         try:
-            rows = as_rows(read_table(self.folder / file, self.domain.coordinates, columns, names))
+            rows = read_rows(self.folder / file, coordinates, wanted, names, given.columns)
         except TableError as error:
             asked = {names.get(name, name): place for name, place in (wanted_at or {}).items()}
             self.fault(asked.get(error.name or "", path), str(error))
             return None
         # Files may hold coordinates in single precision: their rounding is moved inside.
-        lower, upper = self.domain.lower, self.domain.upper
         size = np.maximum(np.abs(lower), np.abs(upper)) + np.subtract(upper, lower)
         moved = np.clip(rows.points, lower, upper)
-        outside = np.any(np.abs(moved - rows.points) > 1e-6 * size, axis=1)
-        if outside.any():
-            what = f"{outside.sum()} of {len(outside)} points of {file} lie outside the domain"
-            self.fault(path, what)
-        return Rows(moved, rows.fields)
+        is_outside = np.abs(moved - rows.points) > 1e-6 * size
+        for i in np.flatnonzero(is_outside.any(axis=0)):
+            name, values, of_rows = coordinates[i], rows.points[:, i], is_outside[:, i]
+            first = int(np.argmax(of_rows))
+            self.fault(
+                path,
+                f"{of_rows.sum()} of {len(values)} points of {file} lie outside the domain in "
+                f"'{name}', the first at {rows.place(first)}: {name} = {values[first]:.6g}",
+                f"In the file {name} is from {values.min():.6g} to {values.max():.6g}, in the "
+                f"domain from {lower[i]:.6g} to {upper[i]:.6g}.",
+            )
+        return replace(rows, points=moved)
 
     def check_file_names(
         self, path: KeyPath, names: Mapping[str, str], wanted: tuple[str, ...]

@@ -7,16 +7,23 @@ from __future__ import annotations
 import csv
 import stat
 import zlib
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.files.untrusted import matlab
+from laaf_cli.files.untrusted.csv_columns import (
+    MAX_LISTED,
+    CsvError,
+    MissingColumnError,
+    read_columns,
+)
 from laaf_cli.files.untrusted.npz import NumpyArchive
 from laaf_cli.files.untrusted.stored_array import (
     MAX_NUMBERS,
@@ -26,12 +33,9 @@ from laaf_cli.files.untrusted.stored_array import (
     check_size,
 )
 from laaf_cli.problem.domain import grid_points
-from laaf_cli.text import did_you_mean, listed, printable
+from laaf_cli.text import any_of, did_you_mean, listed, printable
 
 MAX_BYTES = 2_000_000_000
-MAX_LINE = 1_000_000
-MAX_LISTED = 20
-"""The most names of a file that a message lists."""
 MAX_COMPARED = 1000
 """The most names of a file that are looked at for a similar one."""
 
@@ -58,17 +62,28 @@ class Table:
 
 @dataclass(frozen=True)
 class Rows:
-    """Fields at scattered points: points [n, d], each field [n]."""
+    """Fields at scattered points: points [n, d], each field [n]; the line [n] in the file of each,
+    from 1, where the file is a text.
+    """
 
     points: Array
     fields: Mapping[str, Array]
+    lines: Array | None = None
+
+    def place(self, row: int) -> str:
+        """Where a row is in the file, for people."""
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
 
 
 def read_table(
-    path: Path, coordinates: Iterable[str], unknowns: Iterable[str], names: Mapping[str, str]
+    path: Path,
+    coordinates: Iterable[str],
+    unknowns: Iterable[str],
+    names: Mapping[str, str],
+    columns: Sequence[str] | None = None,
 ) -> Table | Rows:
     """The coordinates and unknowns of a file; `names` maps ours to those in the file where they
-    differ.
+    differ, `columns` names the columns of a CSV without a header.
 
     A file holds either one vector per coordinate and one array per unknown (its axes in the order
     of the coordinates, or in whatever order the lengths tell), or columns of equal length. Columns
@@ -77,8 +92,39 @@ def read_table(
     Raises TableError for a file that is missing, of another format, too large, lacks a name, holds
     other things than finite real numbers, or whose shapes do not fit.
     """
-    arrays = _read(path, {name: names.get(name, name) for name in (*coordinates, *unknowns)})
+    table = _read_fields(path, coordinates, unknowns, names, columns)
+    return _as_grid(table) if isinstance(table, Rows) else table
+
+
+def read_rows(
+    path: Path,
+    coordinates: Iterable[str],
+    unknowns: Iterable[str],
+    names: Mapping[str, str],
+    columns: Sequence[str] | None = None,
+) -> Rows:
+    """What `read_table` reads as scattered points; columns in the order of their rows."""
+    return as_rows(_read_fields(path, coordinates, unknowns, names, columns))
+
+
+def as_rows(table: Table | Rows) -> Rows:
+    """The same values as scattered points."""
+    if isinstance(table, Rows):
+        return table
+    fields = {name: value.ravel() for name, value in table.fields.items()}
+    return Rows(grid_points(table.axes), fields)
+
+
+def _read_fields(
+    path: Path,
+    coordinates: Iterable[str],
+    unknowns: Iterable[str],
+    names: Mapping[str, str],
+    columns: Sequence[str] | None,
+) -> Table | Rows:
     coordinates, unknowns = tuple(coordinates), tuple(unknowns)
+    wanted = {name: names.get(name, name) for name in (*coordinates, *unknowns)}
+    arrays, lines = _read(path, wanted, columns)
     vectors = [np.atleast_1d(arrays[name].squeeze()) for name in coordinates]
     for name, vector in zip(coordinates, vectors, strict=True):
         if vector.ndim != 1:
@@ -88,21 +134,13 @@ def read_table(
     values = {name: np.atleast_1d(arrays[name].squeeze()) for name in unknowns}
     sizes = {len(vector) for vector in vectors}
     if all(value.ndim == 1 and {len(value)} == sizes for value in values.values()):
-        return _as_grid(Rows(np.stack(vectors, axis=1), values))
+        return Rows(np.stack(vectors, axis=1), values, lines)
     fields = {name: _oriented(path, name, arrays[name], vectors) for name in unknowns}
     orders = [np.argsort(vector) for vector in vectors]
     axes = tuple(vector[order] for vector, order in zip(vectors, orders, strict=True))
     if any(np.any(np.diff(axis) == 0) for axis in axes):
         raise TableError("a coordinate of the grid holds one value twice")
     return Table(axes, {name: value[np.ix_(*orders)] for name, value in fields.items()})
-
-
-def as_rows(table: Table | Rows) -> Rows:
-    """The same values as scattered points."""
-    if isinstance(table, Rows):
-        return table
-    fields = {name: value.ravel() for name, value in table.fields.items()}
-    return Rows(grid_points(table.axes), fields)
 
 
 def _as_grid(rows: Rows) -> Table | Rows:
@@ -140,29 +178,30 @@ _DAMAGED = (
 )
 
 
-def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
-    reader = FORMATS.get(path.suffix.lower())
-    if reader is None:
+def _read(
+    path: Path, wanted: Mapping[str, str], columns: Sequence[str] | None
+) -> tuple[dict[str, Array], Array | None]:
+    """The arrays of a file under our names, and the lines of their rows where it is a text."""
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
         raise TableError(f"{path} is none of {listed(FORMATS)}")
+    if columns is not None and suffix not in TEXTS:
+        raise TableError(
+            f"{path} names its arrays itself; 'columns' names those of {any_of(TEXTS)} files"
+        )
+    _check_file(path)
+    names = list(wanted.values())
+    lines = None
     try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise TableError(f"there is no file {path}") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise TableError(f"{path} cannot be read: {why}") from None
-    # A pipe or a device may never end, or never begin.
-    if not stat.S_ISREG(status.st_mode):
-        raise TableError(f"{path} is not a regular file")
-    if status.st_size > MAX_BYTES:
-        raise TableError(f"{path} is larger than {MAX_BYTES:,} bytes")
-    try:
-        found = reader(path, list(wanted.values()))
+        if suffix in TEXTS:
+            found, lines = _read_csv(path, names, columns or ())
+        else:
+            found = ARRAYS[suffix](path, names)
     except TableError:
         raise
     except (DamagedFileError, *_DAMAGED) as error:
         why = "it is not text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
-        raise TableError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {why}") from None
+        raise TableError(f"{path} cannot be read as {suffix[1:]}: {why}") from None
     except StoredArrayError as error:
         raise TableError(f"{path}: {error}") from None
     arrays = {}
@@ -175,9 +214,40 @@ def _read(path: Path, wanted: Mapping[str, str]) -> dict[str, Array]:
         if values.size > MAX_NUMBERS:
             raise TableError(f"'{theirs}' in {path} has more than {MAX_NUMBERS:,} numbers")
         arrays[ours] = values.astype(np.float64)
-        if not np.all(np.isfinite(arrays[ours])):
-            raise TableError(f"'{theirs}' in {path} holds values that are not finite")
-    return arrays
+        n_wrong = np.count_nonzero(~np.isfinite(arrays[ours]))
+        if n_wrong:
+            raise TableError(
+                f"'{theirs}' in {path} holds values that are not finite ({n_wrong:,} of "
+                f"{values.size:,})"
+            )
+    return arrays, lines
+
+
+def _check_file(path: Path) -> None:
+    """Raises TableError for what is no file that can be read here."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise TableError(_not_there(path)) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise TableError(f"{path} cannot be read: {why}") from None
+    # A pipe or a device may never end, or never begin.
+    if not stat.S_ISREG(status.st_mode):
+        raise TableError(f"{path} is not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise TableError(f"{path} is larger than {MAX_BYTES:,} bytes")
+
+
+def _not_there(path: Path) -> str:
+    """That there is no such file, and the file beside it with a similar name."""
+    if not path.parent.is_dir():
+        return f"there is no file {path}: there is no folder {path.parent}"
+    with suppress(OSError):
+        beside = (file.name for file in path.parent.iterdir() if file.suffix.lower() in FORMATS)
+        if hint := did_you_mean(path.name, islice(beside, MAX_COMPARED)):
+            return f"there is no file {path}. {hint}"
+    return f"there is no file {path}"
 
 
 def _lacking(path: Path, name: str, present: Iterable[str]) -> TableError:
@@ -223,43 +293,36 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         return found
 
 
-def _read_csv(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(_lines(path, file))
-        header = [column.strip() for column in next(lines, [])]
-        for name in names:
-            if name not in header:
-                raise _lacking(path, name, header)
-        columns = [header.index(name) for name in names]
-        numbers = array("d")
-        for line in lines:
-            if not line:
-                continue
-            try:
-                numbers.extend([float(line[column]) for column in columns])
-            except (ValueError, IndexError):
-                raise TableError(
-                    f"line {lines.line_num} of {path} does not hold a number in every column"
-                ) from None
-            if len(numbers) > MAX_NUMBERS:
-                raise TableError(f"{path} has more than {MAX_NUMBERS:,} numbers")
-    if not numbers:
-        raise TableError(f"{path} has no rows")
-    return dict(zip(names, np.asarray(numbers).reshape(-1, len(names)).T, strict=True))
+def _read_csv(
+    path: Path, names: list[str], header: Sequence[str]
+) -> tuple[dict[str, Array], Array]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            read = read_columns(file, str(path), names, header, MAX_NUMBERS)
+    except MissingColumnError as error:
+        if error.header:
+            raise _lacking(path, error.name, error.header) from None
+        few = listed(error.first_row[:MAX_LISTED])
+        columns = names if len(names) == len(error.first_row) else [*names, "…"]
+        raise TableError(
+            f"{path} has no header: its first row is {few}. Name its columns in their order, as "
+            f"in columns: [{listed(columns)}].",
+            error.name,
+        ) from None
+    except CsvError as error:
+        raise TableError(str(error)) from None
+    return dict(zip(names, read.values.T, strict=True)), read.lines
 
 
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    """The lines of a text, none of them endless."""
-    while line := file.readline(MAX_LINE + 1):
-        if len(line) > MAX_LINE:
-            raise TableError(f"{path} has a line of more than {MAX_LINE:,} characters")
-        yield line
-
-
-FORMATS: dict[str, Callable[[Path, list[str]], dict[str, np.ndarray]]] = {
+ARRAYS: dict[str, Callable[[Path, list[str]], dict[str, np.ndarray]]] = {
     ".npz": lambda path, names: _read_stored(path, names, NumpyArchive),
     ".h5": _read_hdf5,
     ".hdf5": _read_hdf5,
     ".mat": lambda path, names: _read_stored(path, names, matlab.arrays_of),
-    ".csv": _read_csv,
 }
+"""How files of named arrays are read, by their ending."""
+
+TEXTS = (".csv", ".tsv", ".txt", ".dat")
+"""The endings of texts in which a line is a row."""
+
+FORMATS = (*ARRAYS, *TEXTS)

@@ -58,7 +58,9 @@ REFERENCES: dict[str, ReferenceKind] = {
         needs_constants=False,
     ),
     "file": ReferenceKind(
-        make=lambda problem, spec, folder: Tabulated(problem, folder / str(spec.file), spec.names),
+        make=lambda problem, spec, folder: Tabulated(
+            problem, folder / str(spec.file), spec.names, spec.columns
+        ),
         meaning="values in a file, as `{file: FILE}`",
         needs_constants=False,
     ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,16 @@ class Tabulated(Reference):
     The error of the table itself cannot be seen from it: a file is as good as what made it.
     """
 
-    def __init__(self, problem: Problem, path: Path, names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        path: Path,
+        names: Mapping[str, str],
+        columns: Sequence[str] | None = None,
+    ) -> None:
         try:
-            table = read_table(path, problem.domain.coordinates, problem.unknowns, names)
+            coordinates = problem.domain.coordinates
+            table = read_table(path, coordinates, problem.unknowns, names, columns)
         except TableError as error:
             raise ReferenceRefusedError(str(error)) from None
         if isinstance(table, Rows):

@@ -22,6 +22,7 @@ from laaf_cli.runfile.record import (
     GridFields,
     History,
     NetworkParameters,
+    Observations,
     PhaseSummary,
 )
 from laaf_cli.spec import RunSpec
@@ -313,6 +314,23 @@ class RunFile(AnyRunFile):
             },
             attributes=attributes,
         )
+
+    def observations(self) -> dict[str, Observations]:
+        """What was observed of each unknown, as `data` or a condition at the rows of a file says;
+        unknowns that were not observed are left out.
+        """
+        sizes = self.n_points()
+        shape = (len(self.spec.coordinates),)
+        found: dict[str, list[tuple[Array, Array]]] = {}
+        for term, columns in self._columns("checkpoint/observed", sizes).items():
+            points = self._shaped(f"checkpoint/points/{term}", (sizes[term], *shape))
+            for name in self.spec.unknowns:
+                if name in columns:
+                    found.setdefault(name, []).append((points, columns[name]))
+        return {
+            name: Observations(*(np.concatenate(parts) for parts in zip(*pairs, strict=True)))
+            for name, pairs in found.items()
+        }
 
     def _columns(self, group: str, sizes: Mapping[str, int]) -> dict[str, dict[str, Array]]:
         """Values at the points of terms, by term and name."""

@@ -30,6 +30,14 @@ class ErrorAtTimes:
     relative_l2: Mapping[str, Array]
 
 
+@dataclass(frozen=True)
+class Observations:
+    """Values [n] of an unknown that a run was fitted to, at points [n, d]."""
+
+    points: Array
+    values: Array
+
+
 @dataclass(frozen=True, kw_only=True)
 class History:
     """What was recorded while training: one row per record.

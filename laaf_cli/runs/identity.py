@@ -44,9 +44,7 @@ def make_hashes(
     stated["learn"] = {name: learned["truth"] for name, learned in spec["learn"].items()}
     conditions = spec["conditions"]
     stated["conditions"] = {
-        name: {
-            key: value for key, value in condition.items() if key not in (*_HOW, "data", "names")
-        }
+        name: {key: value for key, value in condition.items() if key not in (*_HOW, *_OF_FILE)}
         for name, condition in conditions.items()
     }
     stated["data"] = {key: spec["data"][key] for key in _OBSERVED} if spec["data"] else None
@@ -84,6 +82,9 @@ def make_hashes(
 
 _HOW = ("points", "weight")
 """Keys of a condition that belong to the method, not to the problem."""
+
+_OF_FILE = ("data", "names", "columns")
+"""Keys of a condition that say where its values are read, and not what they are."""
 
 _OBSERVED = ("target", "reference", "noise", "fields", "weights")
 """Keys of the data that belong to the problem."""

@@ -5,11 +5,15 @@ trained.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.problem import constant_loss
 from laaf_cli.runs.plan import Plan
+from laaf_cli.training import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,7 @@ class Inspection:
 
     start_loss: J̃(Θ₀), slope recovery included. constant_bound: min_c J_c(0) + W_a S(0), infinite
     where S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that the first be below the second.
+    not_finite: sentences on the terms that are not finite at step 0, and where.
     """
 
     terms: tuple[TermReport, ...]
@@ -48,18 +53,21 @@ class Inspection:
     recovery: float | None
     start_loss: float
     constant_bound: float
+    not_finite: tuple[str, ...]
 
     @property
     def theorem_holds(self) -> bool | None:
-        """Whether the start condition holds; None where the constant network has no finite loss."""
-        return None if math.isnan(self.constant_bound) else self.start_loss < self.constant_bound
+        """Whether the start condition holds; None where one of both losses is no number."""
+        losses = self.start_loss, self.constant_bound
+        return None if any(map(math.isnan, losses)) else self.start_loss < self.constant_bound
 
 
 def inspect(plan: Plan) -> Inspection:
     """Draws points and weights, evaluates the loss once, trains nothing."""
     points = plan.draw_points()
     network = plan.make_network()
-    loss = plan.make_objective(network, points).evaluate()
+    objective = plan.make_objective(network, points)
+    loss = objective.evaluate()
     values = dict(zip(loss.names, loss.values.tolist(), strict=True))
     terms = tuple(
         TermReport(
@@ -90,4 +98,23 @@ def inspect(plan: Plan) -> Inspection:
         recovery=values.get("slope_recovery"),
         start_loss=loss.total.item(),
         constant_bound=bound,
+        not_finite=tuple(_not_finite(plan, objective)),
     )
+
+
+def _not_finite(plan: Plan, objective: Objective) -> Iterator[str]:
+    """A sentence for each term that is not finite at step 0."""
+    coordinates = plan.problem.domain.coordinates
+    for name, bad in objective.not_finite().items():
+        term = objective.terms[name]
+        what = "the data are" if term.kind == "data" else f"the {term.kind} '{name}' is"
+        place, points = "", objective.points[name].points
+        if len(points) == len(bad):  # an integral has one residual for many points
+            first = points[int(np.argmax(bad))]
+            at = zip(coordinates, first, strict=True)
+            place = " at " + ", ".join(f"{x} = {value:.3g}" for x, value in at)
+        yield (
+            f"with the untrained network {what} not finite{place} ({bad.sum()} of {len(bad)} "
+            "residuals), and such a loss cannot be trained; change the formula, as sqrt(u) to "
+            "sqrt(abs(u))"
+        )

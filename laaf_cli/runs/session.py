@@ -35,6 +35,7 @@ from laaf_cli.runs.lifecycle import train as train_plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback
 from laaf_cli.runs.resume.past import UNFINISHED, Past
+from laaf_cli.training import BEFORE_TRAINING
 
 
 def check_bounds(**bounds: float | None) -> None:
@@ -249,6 +250,12 @@ def error_of(finished: FinishedRun[Told], max_error: float | None) -> LaafError 
     """
     summary = finished.summary
     path = repr(summary.path)
+    if summary.stop_reason == "diverged" and summary.stop_detail.endswith(BEFORE_TRAINING):
+        return DivergedError(
+            f"nothing was trained: {summary.stop_detail}\n"
+            "No learning rate mends that: the formula has no finite value there. `check()` says "
+            "where."
+        )
     if summary.stop_reason == "diverged":
         task = str(finished.record.attributes["task"])
         remedies = ["A smaller `learning_rate`", "`dtype='float64'`"]

@@ -72,7 +72,7 @@ def execute(
         return was_stopped
 
     grid = grid_points(plan.problem.grid)
-    plan, reference = _with_reference(plan, grid, on_progress)
+    plan, reference = with_reference(plan, grid, on_progress)
     refused = list(plan.not_tried)
     for each in _in_turn(plan, refused):
         left = None
@@ -152,7 +152,7 @@ def _train_one(
     should_stop: Callable[[], bool],
 ) -> _Attempt:
     """Trains a plan, without the others; max_seconds: of this training."""
-    slices = _slices(plan)
+    slices = slices_of(plan)
     network = plan.make_network()
     if past is not None:
         past.load(network, plan.problem.domain)
@@ -216,8 +216,8 @@ def _train_one(
 
 
 @within_memory("computing the reference")
-def _with_reference(
-    plan: Plan, grid: Array, on_progress: Callback | None
+def with_reference(
+    plan: Plan, grid: Array, on_progress: Callback | None = None
 ) -> tuple[Plan, ReferenceValues | None]:
     """The reference on the grid; without one, the plan that says why, where nobody has asked for
     it.
@@ -248,7 +248,7 @@ def _with_reference(
         return replace(plan, reference=None, no_reference=str(error)), None
 
 
-def _slices(plan: Plan) -> list[Slice]:
+def slices_of(plan: Plan) -> list[Slice]:
     """The points of each time asked for, and the reference there where there is one; none
     without time.
     """

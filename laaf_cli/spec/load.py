@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,7 +14,11 @@ from laaf_cli.errors import Fault, Mark, SpecError
 from laaf_cli.runs.task import task_of_keys
 from laaf_cli.spec.models import MAX_LABEL, MAX_NAME, RunSpec, TaskSpec
 from laaf_cli.spec.source import MAX_FAULTS, MAX_NESTING, KeyPath, Text, Value, read_yaml
+from laaf_cli.spec.synonyms import bare, choice_meant, key_meant, written
 from laaf_cli.text import did_you_mean, listed, shown
+
+_MISSPELT = 0.8
+"""The likeness of a key and a misspelt one; what is less like may be another word."""
 
 _INDEX = re.compile("[0-9]{1,6}")
 
@@ -156,7 +159,11 @@ def _faults(model: type[TaskSpec], root: Value, details: Sequence[ErrorDetails])
             and bool(others)
             and (
                 parent == ["reference"]
-                or any(did_you_mean(other, [str(missing)]) for other in others)
+                or any(
+                    did_you_mean(other, [str(missing)])
+                    or key_meant(model, (*parent, other)) == (*parent, missing)
+                    for other in others
+                )
             )
         )
         if not goes_without_saying:
@@ -235,7 +242,8 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
         choices = [choice.strip("'") for choice in expected]
         is_empty = value.data is None
         what = f"'{name}' is empty" if is_empty else f"{given} is not a choice for '{name}'"
-        return Fault(what, value.mark, f"Choices: {listed(choices)}.")
+        hint = "" if is_empty else choice_meant(str(value.data), choices)
+        return Fault(what, value.mark, hint or f"Choices: {listed(choices)}.")
     is_float = isinstance(value.data, float)
     if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and is_float)):
         is_whole = is_float and value.data.is_integer()
@@ -379,27 +387,40 @@ def _unknown_key(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
     mark = root.locate(path[:-1]).keys.get(key)
     annotation: Any = model
     for step in path[:-1]:
-        annotation = _bare(annotation)
+        annotation = bare(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = annotation.model_fields[str(step)].annotation
         else:
             annotation = get_args(annotation)[-1]
-    known = list(_bare(annotation).model_fields)
+    known = list(bare(annotation).model_fields)
     where = f" in '{_name(root, path[:-1])}'" if len(path) > 1 else ""
     faces = root.locate(path[:-1]).child("where")
     if "=" in key and faces is not None and isinstance(faces.data, str):
         hint = f"Several faces stand in brackets: where: [{faces.data}, {key}]."
         return Fault(f"unknown key {shown(key)}{where}", mark, hint)
-    hint = did_you_mean(key, known) or f"Keys: {listed(known)}."
+    if path[0] == "conditions" and key in _declared_unknowns(root):
+        hint = f"A value is given as an equation: equation: {key} = …"
+        return Fault(f"unknown key {shown(key)}{where}", mark, hint)
+    hint = did_you_mean(key, known, _MISSPELT)
+    if not hint and (place := key_meant(model, path)) is not None:
+        hint = _meant(model, place, is_here=place[-1] in known)
+    hint = hint or did_you_mean(key, known) or f"Keys: {listed(known)}."
     return Fault(f"unknown key {shown(key)}{where}", mark, hint)
 
 
-def _bare(annotation: Any) -> Any:
-    """An annotation without Annotated and without `| None`."""
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
-        elif get_origin(annotation) in (Union, types.UnionType):
-            annotation = next(option for option in get_args(annotation) if option is not type(None))
-        else:
-            return annotation
+def _meant(model: type[TaskSpec], place: KeyPath, *, is_here: bool) -> str:
+    """The question whether a key was meant; is_here: whether it stands where it was looked for."""
+    key = place[-1]
+    example = model.examples.get(".".join(map(str, place)), "").partition(", or ")[0]
+    if is_here:
+        return f"Did you mean '{key}'?" + (f" As in {key}: {example}." if example else "")
+    if len(place) == 1:
+        return f"Did you mean '{key}' at the top of the spec?"
+    return f"Did you mean '{key}' in '{place[0]}', as in {written(model, place, example or '…')}?"
+
+
+def _declared_unknowns(root: Value) -> list[Any]:
+    declared = root.child("unknowns")
+    if declared is None or not isinstance(declared.data, list):
+        return []
+    return [item.data for item in declared.data]

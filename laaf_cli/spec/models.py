@@ -80,6 +80,11 @@ Names = Annotated[
     Many[Name], BeforeValidator(_one_or_many, json_schema_input_type=Name | Many[Name])
 ]
 
+Columns = Annotated[
+    Annotated[list[StrictStr], Field(min_length=1, max_length=MAX_ENTRIES)] | None,
+    Field(description="names of all columns of a CSV file without a header, in order"),
+]
+
 Forms = Annotated[
     Annotated[dict[Name, Expression], Field(max_length=MAX_ENTRIES)] | None,
     BeforeValidator(
@@ -129,6 +134,7 @@ class Condition(Strict):
         max_length=MAX_ENTRIES,
         description="names in the file where they differ",
     )
+    columns: Columns = None
     fields: Names | None = Field(
         None, description="unknowns to read from the file; all where absent"
     )
@@ -199,6 +205,7 @@ class Data(Strict):
         max_length=MAX_ENTRIES,
         description="names in the file where they differ",
     )
+    columns: Columns = None
     fields: Names | None = Field(None, description="unknowns that are observed; all where absent")
     weights: Name | None = Field(
         None, description="a column of the file with a weight for each row"
@@ -454,6 +461,7 @@ class Reference(Strict):
         max_length=MAX_ENTRIES,
         description="names in the file where they differ",
     )
+    columns: Columns = None
 
 
 def _reference(value: Any) -> Any:

@@ -92,7 +92,7 @@ def plan_runs(
     n_runs = math.prod(len(axis) for axis in axes) * len(seeds)
     if n_runs > MAX_RUNS:
         raise UsageError(f"this sweep would have {n_runs:,} runs; the limit is {MAX_RUNS:,}")
-    references: dict[tuple[str, str], Reference | None] = {}
+    references: dict[tuple[str, str, str], Reference | None] = {}
     methods: dict[Identity, tuple[AnyPlan, str]] = {}
     for choice in itertools.product(*axes):
         plan = make([override for alternative in choice for override in alternative.overrides])
@@ -100,10 +100,9 @@ def plan_runs(
         own = replace(identity(plan), seed=0)
         if isinstance(plan, Plan):
             # Runs of one problem share its reference, so that it need be solved only once.
-            plan = replace(
-                plan,
-                reference=references.setdefault((own.problem_hash, own.measured), plan.reference),
-            )
+            told = plan.reference.method if plan.reference else ""
+            key = own.problem_hash, plan.spec.reference.model_dump_json(), told
+            plan = replace(plan, reference=references.setdefault(key, plan.reference))
         # The first of equal methods stands for all.
         methods.setdefault(own, (plan, label))
     runs: dict[Path, PlannedRun] = {}

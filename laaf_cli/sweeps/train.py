@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 import torch
 
-from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError, within_memory
+from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
 from laaf_cli.network.devices import torch_device
@@ -25,6 +25,7 @@ from laaf_cli.runs.finished import FinishedRun, Told
 from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.train import slices_of, with_reference
 from laaf_cli.sweeps.executors import LocalProcesses, dask_executor
 from laaf_cli.sweeps.grid import PlannedRun
 
@@ -145,10 +146,15 @@ def sweep(
             )
         )
     waiting = [run for run in runs if run.path not in ended]
-    _solve_references(waiting)
+    ready = []
+    for each in _with_references(waiting):
+        if isinstance(each, Outcome):
+            tell(each)
+        else:
+            ready.append(each)
     pending = {
         executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run
-        for run in waiting
+        for run in ready
     }
     running: set[Future[FinishedRun[Told]]] = set()
     try:
@@ -175,24 +181,39 @@ def sweep(
     return [ended[run.path] for run in runs]
 
 
-def _solve_references(runs: Sequence[PlannedRun]) -> None:
-    """Has every reference solved once, here: it keeps its solution, and takes it along to the
-    workers.
+def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcome]:
+    """The runs with their references solved, each once and here, for all the points at which the
+    workers will ask; where one is refused, the runs without it, or how those end that need it.
     """
-    solved: set[int] = set()
-    for plan in (run.plan for run in runs):
-        if (
-            isinstance(plan, Plan)
-            and plan.reference is not None
-            and id(plan.reference) not in solved
-        ):
-            solved.add(id(plan.reference))
-            with (
-                suppress(ReferenceRefusedError, OutOfMemoryError),
-                within_memory("computing the reference"),
-            ):
-                # Each of its runs will tell.
-                plan.reference.evaluate(grid_points(plan.problem.grid))
+    refused: dict[int, str | ReferenceRefusedError] = {}
+    evaluated: set[tuple[int, str]] = set()
+    for run in runs:
+        plan, reference = run.plan, run.plan.reference if isinstance(run.plan, Plan) else None
+        if not isinstance(plan, Plan) or reference is None:
+            yield run
+            continue
+        needed = id(reference), plan.measured
+        try:
+            if id(reference) not in refused and needed not in evaluated:
+                evaluated.add(needed)
+                solved, _ = with_reference(plan, grid_points(plan.problem.grid))
+                if solved.reference is None:
+                    refused[id(reference)] = solved.no_reference
+                else:
+                    slices_of(plan)
+            if id(reference) not in refused and plan.spec.data and plan.spec.data.reference:
+                plan.draw_points()
+        except ReferenceRefusedError as error:
+            refused[id(reference)] = error
+        except OutOfMemoryError:
+            pass  # each of its runs will tell
+        why = refused.get(id(reference))
+        if why is None:
+            yield run
+        elif isinstance(why, str):
+            yield replace(run, plan=replace(plan, reference=None, no_reference=why))
+        else:
+            yield Outcome(run=run, state=State.FAILED, detail=str(why), exit_code=why.exit_code)
 
 
 def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:

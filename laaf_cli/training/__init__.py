@@ -18,7 +18,15 @@ from laaf_cli.training.phases import (
     TrainingPhase,
 )
 from laaf_cli.training.resampling import RESAMPLERS
-from laaf_cli.training.result import Divergence, Ended, Event, Record, StopReason, TrainingResult
+from laaf_cli.training.result import (
+    BEFORE_TRAINING,
+    Divergence,
+    Ended,
+    Event,
+    Record,
+    StopReason,
+    TrainingResult,
+)
 from laaf_cli.training.state import StateError, TrainingState
 from laaf_cli.training.trainer import Trainer
 from laaf_cli.training.uncertainty import Interval, intervals

@@ -413,6 +413,21 @@ class Objective:
                 found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
         return np.concatenate(found)
 
+    def not_finite(self) -> dict[str, Array]:
+        """At which residuals [n_residuals] a term is not finite, of the terms that are not
+        everywhere.
+        """
+        found: dict[str, Array] = {}
+        with torch.no_grad():
+            constants = self.constants.values()
+            for group, part, fields in self._evaluated(self._batches(0, None)):
+                squares = group.squares_at(part, fields, constants, self.backend)
+                for name, each in squares.items():
+                    bad = ~torch.isfinite(torch.stack(each)).all(dim=0)
+                    if bad.any():
+                        found[name] = bad.cpu().numpy()
+        return found
+
     def mean_squares(self, points: Mapping[str, PointSet]) -> dict[str, float]:
         """The terms that `points` names, at those points, without weights."""
         found: dict[str, float] = {}

@@ -49,6 +49,10 @@ class Record:
     weights: dict[str, float]
 
 
+BEFORE_TRAINING = "at iteration 0, before any training"
+"""The end of what a divergence is told as that no training has brought about."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Divergence:
     """Where training stopped being finite: `term` is the first loss term that is not, or
@@ -62,6 +66,8 @@ class Divergence:
     value: float
 
     def __str__(self) -> str:
+        if self.iteration == 0:
+            return f"the loss term '{self.term}' is {self.value} {BEFORE_TRAINING}"
         return (
             f"the loss term '{self.term}' became {self.value} at iteration {self.iteration}, "
             f"in phase {self.phase} ({self.optimizer})"

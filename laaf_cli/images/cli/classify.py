@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from laaf_cli.cli import one_run, options
+from laaf_cli.cli import complete, one_run, options
 from laaf_cli.images.cli import options as image_options
 
 _NETWORK = "Network"
@@ -22,6 +22,7 @@ def classify(
                 "semeion, mnist, kmnist, fashion-mnist, cifar-10, cifar-100, svhn; or a YAML "
                 "file that names images."
             ),
+            autocompletion=image_options.data_sets,
             show_default=False,
         ),
     ],
@@ -32,6 +33,7 @@ def classify(
             "-m",
             metavar="NAME",
             help="lenet, or preact-resnet18 for images of 32×32 pixels.",
+            autocompletion=complete.one_of(*image_options.MODELS),
             rich_help_panel=_NETWORK,
             show_default=False,
         ),

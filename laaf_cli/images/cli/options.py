@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from laaf_cli.cli import complete
+
+MODELS = ("lenet", "preact-resnet18")
+"""A copy of the names of a table that takes seconds to load; a test compares them."""
+
+
+def data_sets(incomplete: str) -> list[str]:
+    """What the shell completes: bundled data sets and YAML files."""
+    return complete.specs_of(incomplete, "images")
+
 
 class Reading(StrEnum):
     """Whose set-up counts where the paper's text and the authors' code differ."""

@@ -282,5 +282,5 @@ _NOT_CONVERGED = (
 def undetermined() -> ReferenceRefusedError:
     return ReferenceRefusedError(
         "the conditions do not determine the solution: other functions meet all equations and "
-        "conditions as well; is a condition missing, or a value at one point?"
+        "conditions as well: a condition is missing, or a value at one point"
     )

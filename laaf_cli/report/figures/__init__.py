@@ -18,7 +18,14 @@ from laaf_cli.report.figures.kinds import (
 )
 from laaf_cli.report.figures.loss import loss_figure
 from laaf_cli.report.figures.run_data import RunData
-from laaf_cli.report.figures.save import check_path, file_types, save
+from laaf_cli.report.figures.save import (
+    check_folder,
+    check_path,
+    file_types,
+    is_folder,
+    save,
+    save_together,
+)
 from laaf_cli.report.figures.slopes import slopes_figure
 from laaf_cli.report.figures.solution import solution_figure
 from laaf_cli.report.figures.spectrum import Spectrum, amplitude_spectrum

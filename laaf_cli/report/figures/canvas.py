@@ -111,8 +111,10 @@ def make_figure(title: str, height: float, width: float = WIDTH) -> Figure:
     inches.
     """
     # Labels at the ends of neighbouring axes need room between them.
-    figure = Figure(figsize=(width, height + 0.6), layout=ConstrainedLayoutEngine(w_pad=0.07))
-    text = plain(figure.suptitle(shortened(title, int(width * 12))))
+    lines = textwrap.wrap(shortened(title, int(3 * width * 12)), int(width * 12))
+    size = width, height + 0.6 + 0.15 * max(0, len(lines) - 1)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.07))
+    text = plain(figure.suptitle("\n".join(lines)))
     text.set_fontweight("bold")
     return figure
 

@@ -27,6 +27,8 @@ from laaf_cli.runfile.learned_constants import bounds_of
 BOUND_COLOR = "#009E73"
 """Of the palette of Okabe & Ito, and of no method."""
 
+INTERVAL = "95 % interval"
+
 NEAR = 0.25
 """Bounds are drawn up to this share of the range beyond what is shown."""
 
@@ -43,7 +45,8 @@ def obstacle(run: RunData) -> str:
 def constants_figure(runs: Sequence[RunData]) -> Figure:
     """The learned constants of runs of one problem: a panel for each constant, with a line per run.
 
-    A broad grey line is the true value where it is known; dotted lines are bounds that are near.
+    A broad grey line is the true value where it is known; dotted lines are bounds that are near; a
+    bar at the end is the interval that the noise in the data leaves open.
     Raises RunFileError for runs that learn none, and of different problems.
     """
     choice.require_one_problem(runs)
@@ -56,7 +59,10 @@ def constants_figure(runs: Sequence[RunData]) -> Figure:
         plain(axes.set_title(name))
     label_outer(row, plan, "iteration", "")
     legend_below(
-        figure, sorted(lines_of(row), key=lambda line: str(line.get_label()) in ("truth", "bound"))
+        figure,
+        sorted(
+            lines_of(row), key=lambda line: str(line.get_label()) in ("truth", INTERVAL, "bound")
+        ),
     )
     return figure
 
@@ -67,6 +73,7 @@ def _draw(axes: Axes, name: str, runs: Sequence[RunData]) -> None:
     )
     for truth in truths:
         axes.axhline(truth, color=REFERENCE_COLOR, linewidth=3, alpha=0.6, label="truth")
+    intervals: list[float] = []
     for run in runs:
         iteration, values = run.history.columns["iteration"], run.history.constants[name]
         here = np.isfinite(values)
@@ -75,6 +82,13 @@ def _draw(axes: Axes, name: str, runs: Sequence[RunData]) -> None:
             iteration[here], values[here], color=style.color, linestyle=style.line,
             label=style.label, marker=marker, markersize=3, linewidth=0.9,
         )  # fmt: skip
+        ends = [float(run.intervals.get(f"{end}_{name}", np.nan)) for end in ("lower", "upper")]
+        if np.isfinite(ends).all():
+            axes.plot(
+                [iteration[-1]] * 2, ends, color=style.color, marker="_", markersize=6,
+                linewidth=1.5, label=INTERVAL,
+            )  # fmt: skip
+            intervals += ends
     shown = finite([*(run.history.constants[name] for run in runs), np.array(list(truths))])
     is_log = shown.size > 0 and shown.min() > 0 and shown.max() > SPAN * shown.min()
     bounds = dict.fromkeys(bound for run in runs for bound in bounds_of(run.spec.learn[name]))
@@ -85,7 +99,7 @@ def _draw(axes: Axes, name: str, runs: Sequence[RunData]) -> None:
     if is_log:
         set_log(axes, log_padded((float(shown.min()), float(shown.max()))))
     else:
-        axes.set_ylim(padded(linear_limits([shown], [])))
+        axes.set_ylim(padded(linear_limits([np.array(intervals)], [shown])))
     axes.set_ylabel("value")
 
 

@@ -11,12 +11,16 @@ from matplotlib.axes import Axes
 from laaf_cli.arrays import Array
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
 from laaf_cli.report.methods import REFERENCE_COLOR, MethodStyle
+from laaf_cli.runfile.record import Observations
+
+MANY = 1000
+"""More circles than this are drawn as pixels in vector formats."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
     """The solution and the reference of a run as functions of x: x, values and reference are all
-    [n].
+    [n]; observed: at points whose first coordinate is x.
     """
 
     title: str
@@ -24,6 +28,7 @@ class Curve:
     x: Array
     values: Array
     reference: Array | None
+    observed: Observations | None = None
 
 
 def draw_curves(
@@ -49,8 +54,23 @@ def draw_curve(axes: Axes, curve: Curve) -> None:
             label="reference",
         )
     style = curve.style
-    axes.plot(curve.x, curve.values, color=style.color, linestyle=style.line, label=style.label)
+    marker = "o" if len(curve.x) == 1 else None
+    axes.plot(
+        curve.x, curve.values, color=style.color, linestyle=style.line, label=style.label,
+        marker=marker, markersize=3,
+    )  # fmt: skip
+    if curve.observed is not None:
+        mark_observations(axes, curve.observed.points[:, 0], curve.observed.values)
     if not np.isfinite(curve.values).any():
         axes.text(0.5, 0.5, "not finite", transform=axes.transAxes, ha="center", va="center")
-    axes.set_xlim(curve.x[0], curve.x[-1])
+    if len(curve.x) > 1:
+        axes.set_xlim(curve.x[0], curve.x[-1])
     plain(axes.set_title(curve.title))
+
+
+def mark_observations(axes: Axes, x: Array, y: Array) -> None:
+    """Small circles where something was observed."""
+    axes.plot(
+        x, y, color="black", linestyle="none", marker="o", markersize=2.5, markeredgewidth=0.5,
+        markerfacecolor="none", label="observed", rasterized=len(x) > MANY,
+    )  # fmt: skip

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import RowPlan, legend_below, lines_of, make_rows, printed
@@ -15,10 +17,19 @@ from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
 from laaf_cli.report.figures.spectrum import amplitude_spectrum
 
+MIN_POINTS = 4
+"""The fewest points of an axis with a frequency between 0 and that of Nyquist."""
 
-def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kind
-    """Any number of coordinates has a spectrum."""
-    return ""
+JUMP = 0.01
+"""Ends that differ by this share of the range of a field are told."""
+
+NOTE = "opposite ends differ: their jump adds ∝ 1/f"
+
+
+def obstacle(run: RunData) -> str:
+    """Why a run has no spectrum, or an empty text."""
+    least, name = min((len(run.solution.axes[name]), name) for name in run.space)
+    return "" if least >= MIN_POINTS else f"its grid has {least} points of {name}"
 
 
 @printed()
@@ -61,8 +72,22 @@ def frequency_figure(
         for panel in axes:
             set_log(panel, limits)
             panel.set_xlim(left=0)
-    legend_below(figure, lines_of(axes for row in panels for axes in row))
+    found = [moment for run in runs for moment in moments(run, times)]
+    has_jump = any(_jumps(moment, name) for moment in found for name in unknowns)
+    note = [Line2D([], [], linestyle="none", label=NOTE)] if has_jump else []
+    legend_below(figure, [*lines_of(axes for row in panels for axes in row), *note])
     return figure
+
+
+def _jumps(moment: Moment, unknown: str) -> bool:
+    """Whether a field, the true one where it is known, ends otherwise than it began along some
+    axis.
+    """
+    values = moment.references.get(unknown, moment.fields[unknown])
+    jump = max(
+        np.abs(values.take(-1, axis) - values.take(0, axis)).max() for axis in range(values.ndim)
+    )
+    return bool(jump > JUMP * np.ptp(values))
 
 
 def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:

@@ -31,7 +31,7 @@ class Kind(Generic[DrawnType]):
 
 KINDS: dict[str, Kind[RunData]] = {
     "solution": Kind(
-        "the solution against the reference, in slices at single times",
+        "the solution against the reference, in slices at single times, and what was observed",
         solution.obstacle,
         solution.solution_figure,
     ),
@@ -50,7 +50,8 @@ KINDS: dict[str, Kind[RunData]] = {
         lambda runs, _times, _unknown: loss.loss_figure(runs),
     ),
     "constants": Kind(
-        "the learned constants against the iteration, with their true values and near bounds",
+        "the learned constants against the iteration, with their true values, 95 % intervals and "
+        "near bounds",
         constants.obstacle,
         lambda runs, _times, _unknown: constants.constants_figure(runs),
     ),

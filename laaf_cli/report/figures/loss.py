@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from laaf_cli.arrays import Array
 from laaf_cli.report.figures import choice
@@ -23,6 +25,8 @@ from laaf_cli.report.figures.canvas import (
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
+
+MARK: Any = {"color": "0.5", "linestyle": ":", "linewidth": 0.8}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
     relative L2.
 
     Then the weight of each term whose weight changes in some run. Each a panel with a line per run.
-    Runs of one method have one colour and one place in the legend. Raises RunFileError for runs of
+    Runs of one method have one colour and one place in the legend. A dotted line marks where a
+    phase begins. Raises RunFileError for runs of
     different problems: their terms are not the same.
     """
     choice.require_one_problem(runs)
@@ -57,7 +62,11 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
     for axes, panel in zip(row, panels, strict=True):
         _draw(axes, panel, runs)
     label_outer(row, plan, "iteration", "")
-    legend_below(figure, lines_of(row))
+    starts = sorted({start for run in runs for start in run.phase_starts})
+    for axes in row:
+        axes.vlines(starts, 0, 1, transform=axes.get_xaxis_transform(), **MARK)
+    mark = [Line2D([], [], label="another phase begins", **MARK)] if starts else []
+    legend_below(figure, [*lines_of(row), *mark])
     return figure
 
 
@@ -85,7 +94,10 @@ def _panels(runs: Sequence[RunData]) -> list[Panel]:
     for name in names:
         weights = [run.history.weights.get(name) for run in runs]
         if any(values is not None and (values != values[0]).any() for values in weights):
-            panels.append(Panel(f"weight of '{name}'", "weight in the loss", weights))
+            # A weight of zero, as that of slope recovery once there are no slopes, has no place on
+            # a log scale.
+            above_0 = [None if w is None else np.where(w > 0, w, np.nan) for w in weights]
+            panels.append(Panel(f"weight of '{name}'", "weight in the loss", above_0))
     return panels
 
 

@@ -12,8 +12,10 @@ from matplotlib.colors import LogNorm
 
 from laaf_cli.arrays import Array
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
+from laaf_cli.report.figures.curves import mark_observations
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import ColorScale
+from laaf_cli.runfile.record import Observations
 
 MAP_HEIGHT = 2.4
 """Height of a line of maps with its labels, in inches."""
@@ -22,13 +24,14 @@ MAP_HEIGHT = 2.4
 @dataclass(frozen=True, kw_only=True)
 class FieldMap:
     """A field [n_vertical, n_horizontal] over a plane, and the axes [n_vertical] and
-    [n_horizontal].
+    [n_horizontal]; observed: where it was observed, [n] along each axis.
     """
 
     title: str
     horizontal: Array
     vertical: Array
     values: Array
+    observed: tuple[Array, Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,23 @@ def _true_ratio(plane: Plane, field_map: FieldMap) -> float | None:
     return ratio if plane.is_space and 1 / 3 <= ratio <= 3 else None
 
 
-def map_of(title: str, axes: Sequence[Array], values: Array, plane: Plane) -> FieldMap:
-    """axes, values: of the two coordinates in the order of the run: (x, t), or (x, y)."""
+def map_of(
+    title: str,
+    axes: Sequence[Array],
+    values: Array,
+    plane: Plane,
+    observed: Observations | None = None,
+) -> FieldMap:
+    """axes, values, observed: of the two coordinates in the order of the run: (x, t), or (x, y)."""
     first, second = axes
+    places = None if observed is None else (observed.points[:, 0], observed.points[:, 1])
     if plane.is_space:
-        return FieldMap(title=title, horizontal=first, vertical=second, values=values.T)
-    return FieldMap(title=title, horizontal=second, vertical=first, values=values)
+        return FieldMap(
+            title=title, horizontal=first, vertical=second, values=values.T, observed=places
+        )
+    if places is not None:
+        places = places[1], places[0]
+    return FieldMap(title=title, horizontal=second, vertical=first, values=values, observed=places)
 
 
 def draw_maps(
@@ -100,6 +114,8 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
     mesh = axes.pcolormesh(
         x, y, values, norm=scale.norm, cmap=scale.colormap, shading="nearest", rasterized=True
     )
+    if field_map.observed is not None:
+        mark_observations(axes, *field_map.observed)
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     if _true_ratio(plane, field_map) is not None:
         axes.set_aspect("equal")

@@ -13,10 +13,13 @@ from laaf_cli.errors import RunFileError
 from laaf_cli.metrics import is_zero
 from laaf_cli.report.methods import MethodStyle, method_style
 from laaf_cli.runfile import RunFile
-from laaf_cli.runfile.record import GridFields, History
+from laaf_cli.runfile.record import GridFields, History, Observations
 from laaf_cli.spec import AnySpec, RunSpec
 
 TIME = "t"
+
+NEAR_TIME = 0.01
+"""Observations within this share of the range of time are drawn in a slice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,7 @@ class RunData(Drawn):
 
     reference and error are None where the run has no reference; slices hold the solution `u` and,
     with a reference, `u_reference` at exactly the times of the spec, and are None without time.
+    intervals: those of learned constants, as the run file has them.
     """
 
     spec: RunSpec
@@ -57,6 +61,8 @@ class RunData(Drawn):
     error: GridFields | None
     slices: GridFields | None
     history: History
+    intervals: Mapping[str, Any]
+    observations: Mapping[str, Observations]
 
     @classmethod
     def read(cls, path: Path) -> RunData:
@@ -83,6 +89,8 @@ class RunData(Drawn):
                 error=error,
                 slices=slices,
                 history=run.history(),
+                intervals=run.intervals(),
+                observations=run.observations(),
             )
 
     @property
@@ -104,6 +112,30 @@ class RunData(Drawn):
         """
         iteration = int(self.attributes["slopes_absorbed_at"])
         return iteration if iteration >= 0 else None
+
+    @property
+    def phase_starts(self) -> list[int]:
+        """The iterations before which another phase began."""
+        iterations, phases = (self.history.columns[name] for name in ("iteration", "phase"))
+        return [int(iterations[i + 1]) for i in np.flatnonzero(np.diff(phases))]
+
+    def observed(self, unknown: str, time: float | None = None) -> Observations | None:
+        """What was observed of an unknown, at points of space and then time; at a time only what is
+        within a hundredth of the range of time. None where there is nothing.
+        """
+        found = self.observations.get(unknown)
+        if found is None:
+            return None
+        order = [list(self.spec.coordinates).index(name) for name in self.space]
+        points, values = found.points[:, order], found.values
+        if self.time is not None:
+            times = found.points[:, list(self.spec.coordinates).index(self.time)]
+            axis = self.solution.axes[self.time]
+            points = np.column_stack([points, times])
+            if time is not None:
+                here = np.abs(times - time) <= NEAR_TIME * (axis[-1] - axis[0])
+                points, values = points[here], values[here]
+        return Observations(points, values) if len(values) else None
 
     def error_words(self, unknown: str) -> str:
         """The error of an unknown on the grid, as `, relative L2 error 0.01`; empty without a

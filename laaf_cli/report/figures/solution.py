@@ -106,7 +106,7 @@ def _one_in_detail(run: RunData, at_times: Sequence[Moment], unknown: str) -> Fi
     slices = list(below.subplots(1, len(curves), sharex=True, sharey=True, squeeze=False).ravel())
     draw_curves(slices, curves, plan, run.space[0], unknown)
     slices[0].set_ylim(_curve_limits(curves))
-    legend_below(figure, lines_of(slices))
+    legend_below(figure, lines_of([*slices, *fields]))
     return figure
 
 
@@ -157,8 +157,14 @@ def _maps(
     for unknown in unknowns:
         titles = choice.titles(runs, unknown, wide=runs[0].time is not None)
         shown = [
-            (title, [map_of(m.label, m.axes, m.fields[unknown], plane) for m in at])
-            for title, at in zip(titles, at_times, strict=True)
+            (
+                title,
+                [
+                    map_of(m.label, m.axes, m.fields[unknown], plane, run.observed(unknown, m.time))
+                    for m in at
+                ],
+            )
+            for title, run, at in zip(titles, runs, at_times, strict=True)
         ]
         true = next((at for at in at_times if at[0].references), None)
         if true is not None:
@@ -181,6 +187,7 @@ def _maps(
     }
     for axes, plan, (_heading, unknown, maps) in zip(panels, plans, rows, strict=True):
         draw_maps(axes, maps, plan, plane, scales[unknown], unknown)
+    legend_below(figure, lines_of(one for axes in panels for one in axes))
     return figure
 
 
@@ -191,16 +198,19 @@ def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
         x=moment.axes[0],
         values=moment.fields[unknown],
         reference=moment.references.get(unknown),
+        observed=run.observed(unknown, moment.time),
     )
 
 
 def _curve_limits(curves: Sequence[Curve]) -> tuple[float, float]:
     references = [curve.reference for curve in curves if curve.reference is not None]
+    references += [curve.observed.values for curve in curves if curve.observed is not None]
     return padded(linear_limits([curve.values for curve in curves], references))
 
 
 def _plane_map(title: str, run: RunData, unknown: str, plane: Plane) -> FieldMap:
-    return map_of(title, tuple(run.solution.axes.values()), run.solution.fields[unknown], plane)
+    axes, field = tuple(run.solution.axes.values()), run.solution.fields[unknown]
+    return map_of(title, axes, field, plane, run.observed(unknown))
 
 
 def _field_scale(runs: Sequence[RunData], unknown: str) -> ColorScale:

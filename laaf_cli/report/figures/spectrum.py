@@ -32,7 +32,8 @@ def amplitude_spectrum(values: Array, axes: Sequence[Array]) -> Spectrum:
 
     values: [n_1, …, n_d]. axes: d increasing axes [n_i], both ends of the domain included, n_i ≥ 2;
     where one is not uniform, the values are interpolated linearly at as many uniform points. The
-    rings end at the smallest of the highest frequencies (n_i − 1) / (2 L_i) that the axes can tell.
+    rings end below the least of the axes' Nyquist frequencies (n_i − 1) / (2 L_i): at it a grid
+    sees a cosine whole and a sine not at all.
     """
     for position, axis in enumerate(axes):
         uniform = np.linspace(axis[0], axis[-1], len(axis))
@@ -56,6 +57,6 @@ def amplitude_spectrum(values: Array, axes: Sequence[Array]) -> Spectrum:
     highest = min(
         (len(axis) - 1) / (2 * length) for axis, length in zip(axes, lengths, strict=True)
     )
-    n_rings = int(np.floor(highest * longest + 1e-9)) + 1
+    n_rings = max(1, int(np.ceil(highest * longest - 1e-9)))
     sums = np.bincount(rings.ravel(), weights=coefficients.ravel(), minlength=n_rings)[:n_rings]
     return Spectrum(np.arange(n_rings) / longest, sums)
