@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from laaf_cli.metrics import number_or_word
+from laaf_cli.runs.solution import make_kinks
 from laaf_cli.spec.objects import as_yaml
 from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.text import printable
@@ -213,8 +214,11 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
             "added unknown", f"{equation}, a flux that jumps where it is differentiated"
         )
     hidden = " x ".join(map(str, plan.spec.network.hidden))
-    kinks = (plan.spec.network.kinks or {}).items()
-    bends = "".join(f", bends at {name} = {place:g}" for name, ps in kinks for place in ps)
+    bends = "".join(
+        f", bends at {domain.coordinates[axis]} = {place:g}" + (f" (order {p})" if p > 1 else "")
+        for axis, kinks in make_kinks(plan.spec, domain).items()
+        for place, p in kinks
+    )
     facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}{bends}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
     facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")

@@ -38,8 +38,7 @@ def bundled_table(task: str) -> PlainTable:
     """The bundled specs of a task."""
     columns = tables_of(task).bundled
     table = PlainTable(TASKS[task].bundled, "title", *columns)
-    for name in bundled.names(task):
-        path = bundled.folder() / TASKS[task].folder / f"{name}.yaml"
+    for name, path in bundled.paths(task).items():
         plain = read_yaml(read_text(path)).plain()
         title = str(plain.get("title", ""))
         table.add_texts(name, title, *(cell(name, plain) for cell in columns.values()))

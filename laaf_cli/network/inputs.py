@@ -30,9 +30,10 @@ class Inputs(nn.Module):
     """Points [n, d] in float64 → inputs [n, width], with all their derivatives.
 
     bounds: lower and upper ends of each coordinate, mapped to [−1, 1]; None leaves coordinates as
-    they are. periods: by axis, in place of the coordinate itself. kinks: by axis, places c of
-    which |x − c| is an input as well, so that functions may bend there and be smooth elsewhere
-    (Tseng, Lin, Hu & Lai, Journal of Computational Physics 491, 2023).
+    they are. periods: by axis, in place of the coordinate itself. kinks: by axis, places c with the
+    order p of the derivative that may jump there: |x − c| (x − c)^(p − 1) is an input as well, so
+    that functions have such a jump and are smooth elsewhere (for p = 1: Tseng, Lin, Hu & Lai,
+    Journal of Computational Physics 491, 2023).
     """
 
     def __init__(
@@ -40,12 +41,12 @@ class Inputs(nn.Module):
         n_coordinates: int,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
-        kinks: Mapping[int, Sequence[float]] | None = None,
+        kinks: Mapping[int, Sequence[tuple[float, int]]] | None = None,
     ) -> None:
         super().__init__()
         self.n_coordinates = n_coordinates
         self.periods = dict(periods or {})
-        self.kinks = [(axis, place) for axis, places in (kinks or {}).items() for place in places]
+        self.kinks = [(axis, *kink) for axis, found in (kinks or {}).items() for kink in found]
         lower, upper = (
             bounds if bounds is not None else ([-1.0] * n_coordinates, [1.0] * n_coordinates)
         )
@@ -72,7 +73,7 @@ class Inputs(nn.Module):
             for axis in range(self.n_coordinates)
         ]
         own = [axis for axis, count in enumerate(counts) for _ in range(count)]
-        return (*own, *(axis for axis, _ in self.kinks))
+        return (*own, *(axis for axis, *_ in self.kinks))
 
     @property
     def width(self) -> int:
@@ -105,12 +106,11 @@ class Inputs(nn.Module):
                 columns.append((1 / self.half_range[axis]).expand(len(points)))
             else:
                 columns.append(torch.zeros_like(points[:, axis]))
-        for axis, place in self.kinks:
-            offset, half_range = points[:, axis] - place, self.half_range[axis]
-            if not along:
-                columns.append(offset.abs() / half_range)
-            elif along == [axis] and orders[axis] == 1:
-                columns.append(offset.sign() / half_range)
+        for axis, place, order in self.kinks:
+            offset, rate = (points[:, axis] - place) / self.half_range[axis], orders[axis]
+            if along in ([], [axis]) and rate <= order:
+                factor = math.perm(order, rate) / self.half_range[axis] ** rate
+                columns.append(factor * offset.sign() * offset ** (order - rate))
             else:
                 columns.append(torch.zeros_like(offset))
         return torch.stack(columns, dim=1)

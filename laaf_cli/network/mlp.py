@@ -44,7 +44,7 @@ class Mlp(nn.Module):
         n: float = 1.0,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
-        kinks: Mapping[int, Sequence[float]] | None = None,
+        kinks: Mapping[int, Sequence[tuple[float, int]]] | None = None,
         random: np.random.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> None:

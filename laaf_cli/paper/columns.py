@@ -128,8 +128,8 @@ class Variant:
 
 
 _DATA_POINTS: Mapping[str, tuple[str, ...]] = {
-    "burgers": ("conditions.initial.points", "conditions.walls.points"),
-    "discontinuous": ("data.points",),
+    "paper/burgers": ("conditions.initial.points", "conditions.walls.points"),
+    "paper/discontinuous": ("data.points",),
 }
 """The keys that share the data points of a problem evenly."""
 

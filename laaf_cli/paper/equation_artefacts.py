@@ -8,7 +8,7 @@ from laaf_cli.paper.columns import LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY,
 from laaf_cli.paper.equation_artefact import EquationArtefact
 from laaf_cli.paper.pictures import ERRORS, LOSS, SLOPES, SOLUTION
 
-_DISCONTINUOUS, _BURGERS = "discontinuous", "burgers"
+_DISCONTINUOUS, _BURGERS = "paper/discontinuous", "paper/burgers"
 _REGRESSION_MOMENTS = (2000, 8000, 15000)
 _ALL_SIX = "fixed, GAAF, L-LAAF and N-LAAF, without and with slope recovery"
 

@@ -3,7 +3,7 @@
 from laaf_cli.problem.build import SAMPLER_CHOICES, build, build_form
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.domain import Domain, Face, grid_points
-from laaf_cli.problem.jumps import flux_places
+from laaf_cli.problem.jumps import bends
 from laaf_cli.problem.places import Places
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
 from laaf_cli.problem.python_function import PythonFunction, python_functions

@@ -335,19 +335,31 @@ def _in_closed_form(text: str, scope: Scope, exact: Mapping[str, str]) -> str:
     return _with_names(text.strip(), given)
 
 
-def flux_places(problem: Problem) -> dict[str, list[float]]:
-    """By coordinate in space, where fluxes jump; empty where one jumps anywhere else."""
-    domain, found = problem.domain, dict[str, set[float]]()
+def bends(problem: Problem) -> dict[str, list[tuple[float, int]]]:
+    """By coordinate, the places at which formulas in it alone break, and the order of the
+    derivative of the unknowns that jumps there; empty where a flux jumps anywhere else.
+    """
+    domain, found = problem.domain, dict[str, dict[float, int]]()
     for term in problem.terms:
-        if term.name not in problem.fluxes:
+        is_flux = term.name in problem.fluxes
+        if not is_flux and term.kind != "equation":
             continue
         for tree in term.residuals:
             for switch in switches(tree):
                 names = symbols(switch)
-                if fields(switch) or len(names) != 1 or names & {domain.time}:
+                is_plane = (
+                    not fields(switch) and len(names) == 1 and names <= set(domain.coordinates)
+                )
+                if is_flux and (not is_plane or names & {domain.time}):
                     return {}
+                if not is_plane:
+                    continue
                 (name,) = names
                 axis = domain.coordinates.index(name)
-                bounds = domain.lower[axis], domain.upper[axis]
-                found.setdefault(name, set()).update(branch_breaks([switch], name, *bounds))
-    return {name: sorted(places) for name, places in found.items()}
+                order = 1 if is_flux else max(field.orders[axis] for field in fields(tree))
+                if axis in domain.periodic or order == 0:
+                    continue
+                known = found.setdefault(name, {})
+                for place in branch_breaks([switch], name, domain.lower[axis], domain.upper[axis]):
+                    known[place] = min(order, known.get(place, order))
+    return {name: sorted(places.items()) for name, places in found.items()}

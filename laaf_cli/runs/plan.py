@@ -18,14 +18,7 @@ from laaf_cli.errors import Fault, SpecError
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import (
-    SAMPLER_CHOICES,
-    PointSet,
-    Problem,
-    build,
-    flux_places,
-    python_functions,
-)
+from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, bends, build, python_functions
 from laaf_cli.references import (
     AUTO,
     NO_REFERENCE,
@@ -309,7 +302,7 @@ def make_plan(
     goal: the relative error at which the training ends; a default where None and the training is
     chosen.
     """
-    root, recipes = chosen(text, overrides)
+    root, recipes = chosen(text, overrides, max_seconds)
     bound = DEFAULT_SECONDS if recipes and max_seconds is None else max_seconds
     makes = [
         Other(each.name, partial(plan_one, text, changes, max_seconds=bound, **how))
@@ -416,7 +409,12 @@ def _resolved(spec: RunSpec, problem: Problem) -> RunSpec:
     found: dict[str, Any] = {"training": phases}
     draws = any(OPTIMIZERS[phase.optimizer].draws_neurons for phase in phases)
     if spec.network.kinks is None or (draws and "kinks" not in spec.network.model_fields_set):
-        kinks = {"kinks": flux_places(problem)}
+        kinks = {
+            "kinks": {
+                name: [place if order == 1 else [place, float(order)] for place, order in found]
+                for name, found in bends(problem).items()
+            }
+        }
         spec = spec.model_copy(update={"network": spec.network.model_copy(update=kinks)})
     if draws:
         if "dtype" not in spec.model_fields_set:

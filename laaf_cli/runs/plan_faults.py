@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from laaf_cli.derivatives import obstacle
 from laaf_cli.errors import Fault, UsageError
+from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.inputs import Inputs
 from laaf_cli.problem import Problem
@@ -45,7 +46,7 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
 
 def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
     domain, found = problem.domain, []
-    for name, places in (spec.network.kinks or {}).items():
+    for name, kinks in (spec.network.kinks or {}).items():
         path, hint = ("network", "kinks", name), ""
         if name not in domain.coordinates:
             what = f"'{name}' is no coordinate"
@@ -53,12 +54,17 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
         else:
             axis = domain.coordinates.index(name)
             lower, upper = domain.lower[axis], domain.upper[axis]
-            outside = [place for place in places if not lower < place < upper]
+            pairs = [kink if isinstance(kink, list) else [kink, 1] for kink in kinks]
+            outside = [place for place, _ in pairs if not lower < place < upper]
+            wrong = [order for _, order in pairs if order not in range(1, MAX_ORDER + 1)]
             if axis in domain.periodic:
                 what = f"'{name}' is periodic, and |{name} - c| is not"
             elif outside:
                 what = f"{outside[0]:g} is not inside the range of '{name}'"
                 hint = f"It goes from {lower:g} to {upper:g}."
+            elif wrong:
+                what = f"{wrong[0]:g} is no order of a derivative"
+                hint = f"Orders are integers from 1 to {MAX_ORDER}."
             else:
                 continue
         found.append(Fault(what, loaded.root.locate(path).mark, hint))

@@ -13,8 +13,8 @@ AUTO = "auto"
 DEFAULT_SECONDS = 120.0
 """Bound on the seconds of a run whose training is chosen, where nobody gives another."""
 
-SOLVING_SECONDS = 40.0
-"""Of these, what least squares may take, for training may follow."""
+SOLVING_SHARE = 2 / 3
+"""Of the seconds, what least squares may take, for training may follow."""
 
 CHOSEN_GOAL, ESTIMATED_GOAL = 1e-4, 1e-3
 """The relative error at which nothing more is tried, where it is known and where it is estimated:
@@ -40,10 +40,10 @@ class Recipe:
         ]
 
 
-SOLVED = Recipe(
-    name="least squares",
-    settings=(("training", f"[{{optimizer: least-squares, max_seconds: {SOLVING_SECONDS:g}}}]"),),
-)
+def solved(seconds: float) -> Recipe:
+    """The output layer alone, in at most so many seconds."""
+    phase = f"{{optimizer: least-squares, max_seconds: {seconds:.4g}}}"
+    return Recipe(name="least squares", settings=(("training", f"[{phase}]"),))
 
 
 def trained(*, is_ordinary: bool) -> Recipe:
@@ -82,7 +82,25 @@ def _is_said(root: Value, path: str) -> bool:
     return here is not None
 
 
-def chosen(text: Text, overrides: Sequence[Override]) -> tuple[Value, list[Recipe]]:
+REGRESSED = Recipe(
+    name="Adam and self-scaled Broyden",
+    settings=(
+        ("dtype", "float64"),
+        ("network.hidden", "[30, 30, 30]"),
+        ("slopes", "{kind: nlaaf, n: 5, recovery: false}"),
+        (
+            "training",
+            "[{optimizer: adam, iterations: 3000, learning_rate: 5.0e-3}, "
+            "{optimizer: ssbroyden, iterations: 100000}]",
+        ),
+    ),
+)
+"""Of data without equations, whose least squares fit the points and not what is between them."""
+
+
+def chosen(
+    text: Text, overrides: Sequence[Override], max_seconds: float | None
+) -> tuple[Value, list[Recipe]]:
     """The spec with the overrides, and the methods to try in turn; none where it names its
     training.
     """
@@ -96,5 +114,8 @@ def chosen(text: Text, overrides: Sequence[Override]) -> tuple[Value, list[Recip
         return root, []
     coordinates = root.child("coordinates")
     names = coordinates.data if coordinates is not None else None
+    if not root.child("equations"):
+        return root, [REGRESSED]
     last = trained(is_ordinary=isinstance(names, dict) and len(names) == 1)
-    return root, [last] if root.child("slopes") else [SOLVED, last]
+    seconds = SOLVING_SHARE * (max_seconds or DEFAULT_SECONDS)
+    return root, [last] if root.child("slopes") else [solved(seconds), last]

@@ -96,11 +96,15 @@ def make_periods(trial: Trial, domain: Domain) -> dict[int, Period]:
     }
 
 
-def make_kinks(spec: RunSpec, domain: Domain) -> dict[int, list[float]]:
-    """The places at which a network may bend, by axis."""
+def make_kinks(spec: RunSpec, domain: Domain) -> dict[int, list[tuple[float, int]]]:
+    """The places at which a network may bend, by axis, and the order of the derivative that jumps
+    there.
+    """
     return {
-        domain.coordinates.index(name): list(places)
-        for name, places in (spec.network.kinks or {}).items()
+        domain.coordinates.index(name): [
+            (kink[0], int(kink[1])) if isinstance(kink, list) else (kink, 1) for kink in kinks
+        ]
+        for name, kinks in (spec.network.kinks or {}).items()
     }
 
 

@@ -21,7 +21,7 @@ class Task:
         keys: a spec that has one of these is of this task; where a spec has keys of several
             tasks, the first row counts.
         misplaced: what is wrong with such a spec where one of another task is expected.
-        folder: of its bundled specs, below `problems`.
+        folders: of its bundled specs, below `problems`; those of the first are named without it.
         bundled: what they are called.
         length: the setting that says how long is trained, which is also its unit.
         trained_for: what stands before it in a message.
@@ -43,7 +43,7 @@ class Task:
     run: str
     keys: tuple[str, ...]
     misplaced: str
-    folder: str
+    folders: tuple[str, ...]
     bundled: str
     length: str
     trained_for: str
@@ -69,7 +69,7 @@ TASKS = {
             run="a run of an equation",
             keys=("equations", "coordinates", "unknowns"),
             misplaced="this spec is of an equation, and names no images",
-            folder="",
+            folders=("", "paper"),
             bundled="problem",
             length="iterations",
             trained_for="an equation is trained for",
@@ -94,7 +94,7 @@ TASKS = {
             run="a run over images",
             keys=("images",),
             misplaced="this spec names images to classify, and no equation",
-            folder="images",
+            folders=("images",),
             bundled="data set",
             length="epochs",
             trained_for="images are trained on for",

@@ -18,23 +18,33 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "problems"
 
 
+def paths(task: str = "equation") -> dict[str, Path]:
+    """The bundled specs of a task, by name."""
+    first, *others = TASKS[task].folders
+    places = {"": first, **{f"{name}/": name for name in others}}
+    return {
+        prefix + path.stem: path
+        for prefix, place in places.items()
+        for path in sorted((folder() / place).glob("*.yaml"))
+    }
+
+
 def names(task: str = "equation") -> list[str]:
-    """The bundled specs of a task."""
-    return sorted(path.stem for path in (folder() / TASKS[task].folder).glob("*.yaml"))
+    """The names of the bundled specs of a task."""
+    return list(paths(task))
 
 
 def path_of(name: str) -> Path | None:
     """The bundled spec of a name; None where there is none."""
-    places = (folder() / task.folder for task in TASKS.values() if name in names(task.name))
-    return next((place / f"{name}.yaml" for place in places), None)
+    return next((found[name] for found in map(paths, TASKS) if name in found), None)
 
 
 def find(spec: str, task: str = "equation") -> Text:
-    """The text of a spec: a path, or the bare name of a bundled one; raises UsageError where
-    there is neither.
+    """The text of a spec: a path, or the name of a bundled one; raises UsageError where there is
+    neither.
     """
     path, what = Path(spec), TASKS[task].bundled
-    bare = path.name == spec and not path.suffix
+    bare = not path.suffix and not path.is_absolute()
     # os.path, for Path raises where a name is too long to be one.
     if bare and not os.path.isfile(path) and (bundled := path_of(spec)) is not None:  # noqa: PTH113
         return read_text(bundled)

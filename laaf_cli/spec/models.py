@@ -273,6 +273,9 @@ class Points(Strict):
     )
 
 
+Kink = Real | Annotated[list[Real], Field(min_length=2, max_length=2)]
+
+
 class Network(Strict):
     """The network: a multilayer perceptron."""
 
@@ -285,11 +288,11 @@ class Network(Strict):
         "scaled", description="`scaled` maps the domain to [−1, 1] in every coordinate"
     )
     kinks: Annotated[
-        dict[str, Annotated[list[Real], Field(max_length=100)]] | None, Field(max_length=30)
+        dict[str, Annotated[list[Kink], Field(max_length=100)]] | None, Field(max_length=30)
     ] = Field(
         default_factory=dict,
         description="by coordinate, places c at which the solution may bend: |x − c| is an input "
-        "as well; `null` takes those at which a flux jumps",
+        "as well; `[c, p]` where its derivative of order p may jump; `null` finds them",
     )
 
 

@@ -89,7 +89,7 @@ def planned(spec: str, assignments: Sequence[str], seed: int, seconds: float) ->
 
 def train_deepxde(job: dict[str, Any]) -> None:
     """One training of DeepXDE, written as a curve."""
-    plan = planned("burgers", (), job["seed"], 0)
+    plan = planned("paper/burgers", (), job["seed"], 0)
     grid = grid_points(plan.problem.grid)
     exact = plan.reference.evaluate(grid).fields["u"]
     dtype = DEEPXDE[job["method"]]

@@ -89,7 +89,7 @@ def cost_of(hidden: list[int], optimizer: str, dtype: str, iterations: int, fold
     training = f"[{{optimizer: {optimizer}, iterations: {iterations}}}]"
     assignments = [f"network.hidden={hidden}", f"dtype={dtype}", f"training={training}"]
     plan = make_plan(
-        bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
+        bundled.find("paper/burgers"), [Override.from_assignment(text) for text in assignments]
     )
     files = CheckpointFiles(folder / "run.h5")
     grid = grid_points(plan.problem.grid)

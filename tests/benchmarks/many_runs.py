@@ -47,7 +47,7 @@ def make_burgers(seed: int, options: dict[str, Any]) -> Plan:
     assignments = [f"{key}={value}" for key, value in options["set"].items()]
     assignments += [f"seed={seed}", "slopes.kind=fixed"]
     return make_plan(
-        bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
+        bundled.find("paper/burgers"), [Override.from_assignment(text) for text in assignments]
     )
 
 

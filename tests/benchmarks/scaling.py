@@ -68,7 +68,7 @@ class Case:
             f"network.hidden={[self.width] * self.depth}",
         ]
         return make_plan(
-            bundled.find("burgers"), [Override.from_assignment(text) for text in assignments]
+            bundled.find("paper/burgers"), [Override.from_assignment(text) for text in assignments]
         )
 
     def needs_bytes(self, engine: str) -> float:

@@ -59,7 +59,7 @@ reference: none
 """,
 )
 
-BURGERS = "burgers"
+BURGERS = "paper/burgers"
 PROBLEMS = {name: bundled.find(name) for name in (BURGERS, "kdv", "beam")} | {"plate": PLATE}
 
 DEEPXDE = {"DeepXDE": "reverse", "DeepXDE, forward mode": "forward"}

@@ -12,7 +12,16 @@ from laaf_cli.arrays import Array
 from laaf_cli.derivatives.features import features
 from laaf_cli.expression import Call, Field, Symbol
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import Domain, Extent, PointSet, Problem, Term, runs_back
+from laaf_cli.problem import (
+    Domain,
+    Extent,
+    IntegralOver,
+    PointSet,
+    Problem,
+    Region,
+    Term,
+    runs_back,
+)
 from laaf_cli.training.least_squares.system import Site
 
 PER_COLUMN = {1: 2, 2: 3}
@@ -25,6 +34,9 @@ LEAST_FEATURES, MOST_COLUMNS = 400, 1600
 
 ON_FACES = {1: 40, 2: 150}
 """Points of a condition by the number of coordinates; 500 for more."""
+
+N_INTEGRALS = {0: 1, 1: 40}
+"""Integrals by the number of coordinates that are free, 100 for more; each has points of its own."""
 
 ON_SEAMS = 300
 """Points at which a window of time begins with what the last one ended with."""
@@ -97,7 +109,7 @@ def sites(
         ):
             continue
         if term.stream not in shared:
-            n = interior if term.kind == "equation" else ON_FACES.get(dimension, 500)
+            n = interior if term.kind == "equation" else _n_points(term.region, dimension)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
             points = given[term.name] if region is None else region.draw(domain, random)
             if term.kind == "equation" and near is not None:
@@ -109,6 +121,14 @@ def sites(
     if window.values is not None and window.points is not None:
         found.append(_start(inside, window.points, window.values, device))
     return found
+
+
+def _n_points(region: Region, dimension: int) -> int:
+    """Of a condition."""
+    if isinstance(region, IntegralOver):
+        free = sum(region.extent(axis) is Extent.WHOLE for axis in range(dimension))
+        return N_INTEGRALS.get(free, 100)
+    return ON_FACES.get(dimension, 500)
 
 
 def _start(

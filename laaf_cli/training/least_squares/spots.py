@@ -90,6 +90,10 @@ class Break:
     normal: Array
     free: Array
 
+    def is_bend(self, kinks: Sequence[tuple[int, float, int]]) -> bool:
+        """Whether a network with these kinks, by axis, place and order, has one there."""
+        return any(not self.free[axis] and self.point[axis] == place for axis, place, _ in kinks)
+
 
 def find_breaks(problem: Problem, random: np.random.Generator) -> list[Break]:
     """Those of all formulas in the coordinates alone; surfaces that are no planes by points of

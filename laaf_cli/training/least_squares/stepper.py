@@ -266,6 +266,16 @@ class LeastSquares(Stepper):
     def _breaks(self) -> list[Break]:
         return find_breaks(self.problem, random_stream(self.objective.seed, "breaks"))
 
+    @property
+    def has_steep(self) -> bool:
+        """Whether neurons are needed where something is steep: at breaks where the network does not
+        bend by itself, and where the solution so far says so.
+        """
+        kinks = self.network.inputs.kinks
+        return self.spots is not None and (
+            self.n_refined > 0 or not all(each.is_bend(kinks) for each in self._breaks)
+        )
+
     def _at_breaks(self, window: Window, random: np.random.Generator) -> Spots | None:
         return at_breaks(self._breaks, window.domain, self._n_spots, random)
 
@@ -284,7 +294,8 @@ class LeastSquares(Stepper):
     def _draw(self, window: Window) -> None:
         if self.draws:
             n, random = self.n_neurons - self.n_kept, self._random("neurons")
-            self.neurons = drawn(self.network, window.domain, self.slopes, n, self.spots, random)
+            spots = self.spots if self.has_steep else None
+            self.neurons = drawn(self.network, window.domain, self.slopes, n, spots, random)
             put_neurons(self.network, self.neurons, self.rate, self.n_kept)
 
     def _solver(self, window: Window, state: State) -> GaussNewton:
@@ -322,7 +333,7 @@ class LeastSquares(Stepper):
                 )
             )
         self.held = systems[1]
-        return GaussNewton(systems[0], state, self.goal, has_steep=self.spots is not None)
+        return GaussNewton(systems[0], state, self.goal, has_steep=self.has_steep)
 
     @property
     def _n_spots(self) -> int:
