@@ -14,6 +14,7 @@ import laaf_cli as laaf
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import RunFileError, SpecError
 from laaf_cli.network.inputs import Inputs, Period
+from laaf_cli.problem import bends
 from laaf_cli.runs.train import execute
 
 PLATES = """
@@ -36,7 +37,7 @@ def plates(left: float, size: float, stiff: float) -> str:
 
 @pytest.mark.parametrize("periods", [{}, {1: Period(0.0, 2.0, 2)}])
 def test_derivatives_of_the_inputs(periods: dict[int, Period]) -> None:
-    inputs = Inputs(2, ([-1.0, 0.0], [3.0, 2.0]), periods, {0: [0.5, 2.0]})
+    inputs = Inputs(2, ([-1.0, 0.0], [3.0, 2.0]), periods, {0: [(0.5, 1), (2.0, 1)]})
     points = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2
     points.requires_grad_()
     z = inputs(points)
@@ -49,13 +50,42 @@ def test_derivatives_of_the_inputs(periods: dict[int, Period]) -> None:
     assert not inputs.derivative(points, (1, 1))[:, -2:].any()
 
 
+def test_an_input_whose_third_derivative_jumps() -> None:
+    inputs = Inputs(1, ([0.0], [4.0]), {}, {0: [(1.0, 3)]})
+    x = torch.tensor([[0.5], [3.0]], dtype=torch.float64)
+    expected = [[1 / 64, 1.0], [-3 / 32, 1.5], [3 / 8, 1.5], [-0.75, 0.75], [0.0, 0.0]]
+    for order, values in enumerate(expected):
+        torch.testing.assert_close(inputs.derivative(x, (order,))[:, 1].tolist(), values)
+    assert inputs.axes == (0, 0)
+
+
+BREAKS = """
+coordinates: {x: [0, 2], y: [0, 1], t: [0, 1]}
+unknowns: [u, v]
+equations:
+  heat: u_t = u_xx + u_yy + where(abs(x - 1) < 0.25, 1, 0) + max(y - 0.5, 0) + where(t < 0.5, 1, 0)
+  beam: v_t = where(x < 1.25, u, 0) + where(x + y < 1, 1, 0) - v_xxxx
+conditions:
+  start: {where: t = 0, equation: [u = 0, v = 0]}
+  ends: {where: boundary, equation: [u = abs(x - 0.1), v = 0, v_n = 0]}
+training: [{optimizer: adam, iterations: 1}]
+"""
+
+
+def test_bends_are_found_where_sources_break() -> None:
+    """By the least order of the equations in which they break; of planes, and not of conditions."""
+    found = bends(plan_of(BREAKS).problem)
+    rounded = {name: [(round(place, 9), p) for place, p in kinks] for name, kinks in found.items()}
+    assert rounded == {"x": [(0.75, 2), (1.0, 2), (1.25, 2)], "y": [(0.5, 2)], "t": [(0.5, 1)]}
+
+
 def test_all_engines_agree() -> None:
     text = """
 coordinates: {x: [0, 1], y: [0, 2]}
 unknowns: [u]
 equations: {a: u_xx + u_yy + u_y*u_x = u}
 conditions: {b: {where: boundary, equation: u = 1}}
-network: {hidden: [7, 6], kinks: {x: [0.3], y: [0.5, 1.5]}}
+network: {hidden: [7, 6], kinks: {x: [[0.3, 2]], y: [0.5, [1.5, 3]]}}
 dtype: float64
 training: [{optimizer: adam, iterations: 1}]
 """

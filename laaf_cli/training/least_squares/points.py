@@ -36,7 +36,7 @@ ON_FACES = {1: 40, 2: 150}
 """Points of a condition by the number of coordinates; 500 for more."""
 
 N_INTEGRALS = {0: 1, 1: 40}
-"""Integrals by the number of coordinates that are free, 100 for more; each has points of its own."""
+"""Integrals by the number of coordinates that are free, 100 for more: each has its own points."""
 
 ON_SEAMS = 300
 """Points at which a window of time begins with what the last one ended with."""
