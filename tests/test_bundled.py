@@ -47,7 +47,8 @@ def test_check(name: str, laaf: Laaf) -> None:
 def test_short_solve(name: str, laaf: Laaf, tmp_path: Path) -> None:
     """It ends with an error against a reference that knows its own."""
     target = tmp_path / "run.h5"
-    phases = make_plan(bundled.find(name)).spec.training
+    plan = make_plan(bundled.find(name))
+    phases = plan.spec.training[:1] if plan.recipe else plan.spec.training
     short = [f"training.{i}.iterations=3" for i in range(len(phases))]
     short += [
         f"training.{i}.interior=80" for i, phase in enumerate(phases) if phase.interior is not None

@@ -147,6 +147,7 @@ training: [{optimizer: least-squares, features: 200}]
 
 FAULTS = {
     "an unknown coordinate": ("{z: [0.5]}", "'z' is no coordinate"),
+    "no order": ("{x: [[0.5, 1.5]]}", "1.5 is no order of a derivative"),
     "outside": ("{x: [0.5, 1.5]}", "1.5 is not inside the range of 'x'"),
     "at the end": ("{x: [0]}", "0 is not inside the range of 'x'"),
 }

@@ -332,7 +332,7 @@ THREE = """training:
 RESUMED = {
     "windows": (with_values(DECAY, RATE=100) + PHASE, ["training.0.features=30"], (3, -2)),
     "damped steps": (LOGISTIC + PHASE, ["training.0.windows=1"], (2, 80, 90)),
-    "steep": (NARROW + PHASE, ["training.0.features=60"], (4, -3, -1)),
+    "steep": (NARROW + PHASE, ["training.0.features=60", "network.kinks={}"], (4, -3, -1)),
     "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
 }
 

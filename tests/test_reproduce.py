@@ -29,16 +29,16 @@ def request(
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's problems with fewer points to train and to be compared at."""
     folder = tmp_path / "problems"
-    folder.mkdir()
+    (folder / "paper").mkdir(parents=True)
     for name, changes in {
         "burgers": {"interior: 10000": "interior: 300", "{x: 256, t: 100}": "{x: 48, t: 20}"},
         "discontinuous": {"{x: 1200}": "{x: 200}"},
     }.items():
-        text = (bundled.folder() / f"{name}.yaml").read_text("utf-8")
+        text = (bundled.folder() / "paper" / f"{name}.yaml").read_text("utf-8")
         for old, new in changes.items():
             assert old in text
             text = text.replace(old, new)
-        (folder / f"{name}.yaml").write_text(text, "utf-8")
+        (folder / "paper" / f"{name}.yaml").write_text(text, "utf-8")
     monkeypatch.setattr(bundled, "folder", lambda: folder)
 
 

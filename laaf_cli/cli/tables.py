@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from laaf_cli.metrics import number_or_word
-from laaf_cli.runs.solution import make_kinks
 from laaf_cli.spec.objects import as_yaml
 from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.text import printable
@@ -215,9 +214,9 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         )
     hidden = " x ".join(map(str, plan.spec.network.hidden))
     bends = "".join(
-        f", bends at {domain.coordinates[axis]} = {place:g}" + (f" (order {p})" if p > 1 else "")
-        for axis, kinks in make_kinks(plan.spec, domain).items()
-        for place, p in kinks
+        f", bends at {name} = {place:g}" + (f" (order {p})" if p > 1 else "")
+        for name, places in plan.spec.network.bends.items()
+        for place, p in places
     )
     facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}{bends}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")

@@ -54,9 +54,9 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
         else:
             axis = domain.coordinates.index(name)
             lower, upper = domain.lower[axis], domain.upper[axis]
-            pairs = [kink if isinstance(kink, list) else [kink, 1] for kink in kinks]
-            outside = [place for place, _ in pairs if not lower < place < upper]
-            wrong = [order for _, order in pairs if order not in range(1, MAX_ORDER + 1)]
+            outside = [place for place, _ in spec.network.bends[name] if not lower < place < upper]
+            orders = [kink[1] for kink in kinks if isinstance(kink, list)]
+            wrong = [order for order in orders if order not in range(1, MAX_ORDER + 1)]
             if axis in domain.periodic:
                 what = f"'{name}' is periodic, and |{name} - c| is not"
             elif outside:

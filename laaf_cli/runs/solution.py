@@ -100,12 +100,7 @@ def make_kinks(spec: RunSpec, domain: Domain) -> dict[int, list[tuple[float, int
     """The places at which a network may bend, by axis, and the order of the derivative that jumps
     there.
     """
-    return {
-        domain.coordinates.index(name): [
-            (kink[0], int(kink[1])) if isinstance(kink, list) else (kink, 1) for kink in kinks
-        ]
-        for name, kinks in (spec.network.kinks or {}).items()
-    }
+    return {domain.coordinates.index(name): places for name, places in spec.network.bends.items()}
 
 
 MAX_BLOCK = 20_000

@@ -25,7 +25,7 @@ def paths(task: str = "equation") -> dict[str, Path]:
     return {
         prefix + path.stem: path
         for prefix, place in places.items()
-        for path in sorted((folder() / place).glob("*.yaml"))
+        for path in sorted((folder() / place).glob("*.yaml"), key=lambda path: path.stem)
     }
 
 

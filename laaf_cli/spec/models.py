@@ -295,6 +295,16 @@ class Network(Strict):
         "as well; `[c, p]` where its derivative of order p may jump; `null` finds them",
     )
 
+    @property
+    def bends(self) -> dict[str, list[tuple[float, int]]]:
+        """By coordinate, the places of kinks and their orders."""
+        return {
+            name: [
+                (kink[0], int(kink[1])) if isinstance(kink, list) else (kink, 1) for kink in kinks
+            ]
+            for name, kinks in (self.kinks or {}).items()
+        }
+
 
 class Recovery(Strict):
     """The slope recovery term S(a) of the loss."""

@@ -63,7 +63,7 @@ coordinates, 6 for more than one, where windows take longer; how often without a
 smaller, 3 for more than one.
 """
 
-EARLY, LENIENCE = 0.35, 4.0
+EARLY, LENIENCE = 0.2, 3.0
 """The share of the seconds after which windows may be late; by how much they may become longer."""
 
 LONGER = ((1e-3, 4), (0.1, 2))
