@@ -4,7 +4,7 @@
     python docs/problems.py burgers heat       solves only these; the page is written from all that are solved
     python docs/problems.py --page             solves nothing
 
-Two problems at a time, each on one processor. Run files stand in runs/problems/; one whose settings are still those
+One problem at a time, on two processors. Run files stand in runs/problems/; one whose settings are still those
 of the problem is not trained again.
 """
 
@@ -34,7 +34,7 @@ HEAD = """# The bundled problems
 
 `laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. They state a problem
 and nothing else; training is [chosen](accuracy.md). The table shows one run of each with seed 0 and `--max-seconds 60`
-on one of two processor cores, without a GPU: the relative L2 error against the reference (of several unknowns the
+on two processor cores, without a GPU: the relative L2 error against the reference (of several unknowns the
 largest), the seconds of the training that was kept, and how it was obtained. `laaf sweep NAME --seeds 5` shows the
 spread over seeds. `burgers-accurate` is a spec with settings of its own ([Performance](performance.md)); the set-ups
 of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the paper](reproduction.md)).
@@ -71,7 +71,7 @@ class Entry:
         return make_plan(bundled.find(self.problem), overrides, max_seconds=SECONDS)
 
 
-SECONDS = 60.0
+SECONDS, THREADS = 60.0, 2
 
 
 def is_bare(name: str) -> bool:
@@ -111,8 +111,8 @@ def solve(entries: list[Entry]) -> None:
             run.is_finished()
         except RunFileError:  # of other settings, or of an older format
             run.path.unlink()
-    with LocalProcesses(2) as executor:
-        sweep(runs, executor, threads=1, on_change=tell)
+    with LocalProcesses(1) as executor:
+        sweep(runs, executor, threads=THREADS, on_change=tell)
 
 
 def page(entries: list[Entry]) -> str:

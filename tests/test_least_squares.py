@@ -25,6 +25,7 @@ from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
 from laaf_cli.training.least_squares.candidates import next_slopes
+from laaf_cli.training.least_squares.stepper import LeastSquares
 from laaf_cli.training.least_squares.system import Site, State, System
 
 PHASE = "training: [{optimizer: least-squares}]\n"
@@ -447,6 +448,39 @@ def test_slopes_are_searched_along_each_coordinate_above_the_goal() -> None:
     assert min(tried, key=tried.__getitem__) == (8.0, 0.5)
     assert len(tried) < 20
     assert next_slopes({(2.0, 2.0): 1e-4, (4.0, 4.0): 2e-4, (1.0, 1.0): 2e-4}, 1e-5, 1e-3) is None
+
+
+STEEPENING = """
+coordinates: {x: [-1, 1], t: [0, 0.12]}
+unknowns: [u]
+equations: {burgers: u_t + u*u_x = 0.02*u_xx}
+conditions:
+  start: {where: t = 0, equation: u = -sin(pi*x)}
+  ends: {where: boundary, equation: u = 0}
+training: [{optimizer: least-squares, features: 400, goal: 1.0e-6}]
+evaluation: {grid: {x: 41, t: 21}}
+"""
+
+
+def test_a_steepening_wave_in_windows_with_slopes_along_each_coordinate() -> None:
+    run = execute(plan_of(STEEPENING))
+    assert run.summary.error < 2e-6
+    (phase,) = run.record.phases
+    assert re.search(r"slopes \S+ along x, \S+ along t in \d+ windows", phase.detail)
+
+
+def test_windows_that_will_not_come_to_the_end_are_given_up() -> None:
+    plan = plan_of(STEEPENING)
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    search = LeastSquares(objective, plan.phases[0], 0)
+    assert not search.is_late(0.9)  # the whole is being tried
+    while not search.network.past:
+        search.evaluate(0)
+        search.advance(objective.evaluate())
+    assert not search.is_late(0.01)
+    search.marks = [(0.0, 0.1), (search.start, 0.5)]
+    assert search.is_late(0.99)
+    assert not search.is_late(0.31) or search.start < 0.01
 
 
 JUMP = """

@@ -387,11 +387,13 @@ def _history(result: TrainingResult) -> History:
 
 
 def _stacked(layer: Sequence[Array]) -> Array:
-    """The slopes of a layer [n_records, n_slopes], NaN before there was a neuron."""
-    width = max(map(len, layer))
-    return np.stack(
-        [np.pad(each, (0, width - len(each)), constant_values=math.nan) for each in layer]
-    )
+    """The slopes of the neurons that a layer has at the end [n_records, n_slopes], NaN before there
+    was one.
+    """
+    rows = np.full((len(layer), len(layer[-1])), math.nan)
+    for row, each in zip(rows, layer, strict=True):
+        row[: len(each)] = each[: len(row)]
+    return rows
 
 
 def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:

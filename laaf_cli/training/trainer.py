@@ -254,8 +254,9 @@ class Trainer:
                 return PhaseEnd.INTERRUPTED, ""
             if self.max_seconds is not None and now >= self.max_seconds:
                 self.stop = StopReason.MAX_SECONDS
-            share = (now - self.phase_start_s) / (latest_s - self.phase_start_s)
-            if self.stop is not None or now >= end_s or self._stepper.is_late(share):
+            if self.stop is not None or now >= end_s:
+                return PhaseEnd.MAX_SECONDS, ""
+            if self._stepper.is_late((now - self.phase_start_s) / (latest_s - self.phase_start_s)):
                 return PhaseEnd.MAX_SECONDS, ""
             self._keep(now)
             _copy(self.parameters, self.good)

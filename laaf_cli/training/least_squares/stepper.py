@@ -66,6 +66,9 @@ smaller, 3 for more than one.
 EARLY, LENIENCE = 0.2, 3.0
 """The share of the seconds after which windows may be late; by how much they may become longer."""
 
+MISSED = 3.0
+"""The multiple of the residual of windows that missed the goal that is good enough for others."""
+
 LONGER = ((1e-3, 4), (0.1, 2))
 """By how much the next window is longer, by the share of the goal that this one came below."""
 
@@ -190,9 +193,10 @@ class LeastSquares(Stepper):
 
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
-        best = self.whole or (None if self.network.past else self.best)
-        if not self.is_finished and best is not None:
-            self._take(best)
+        is_whole = (self.start, self.end) == (self.first, self.last)
+        found = [each for each in (self.whole, self.best if is_whole else None) if each]
+        if not self.is_finished and found:
+            self._take(min(found, key=lambda each: each.residual))
 
     @property
     def told(self) -> str:
@@ -456,6 +460,7 @@ class LeastSquares(Stepper):
         self.is_uncut, self.is_scanning = True, self.draws
         self.floors, self.worst = {}, 0.0
         self._try(self.first, self.last, 0)
+        self._cut()
 
     def _judge_window(self, best: Candidate) -> None:
         can_halve = self.windows is None and self.n_halvings < MAX_HALVINGS
@@ -478,6 +483,10 @@ class LeastSquares(Stepper):
             if self.whole is not None and (is_worse or not self.network.past):
                 self._give_windows_up()
                 return
+        # Halving that was futile is taken back in the next window.
+        growth = 2**self.n_futile if best.residual > self.aim else 1
+        if self.windows is None and best.residual <= self.aim:
+            growth = next((by for share, by in LONGER if best.residual < share * self.aim), 1)
         self._settle(best)
         self.worst = max(self.worst, best.residual)
         if self.end >= self.last:
@@ -487,10 +496,8 @@ class LeastSquares(Stepper):
             return
         self._note_spreads()
         self.network.end_window()
-        length = self.end - self.start
+        length = growth * (self.end - self.start)
         self.searched = max(self.searched, length)
-        if self.windows is None:
-            length *= next((by for share, by in LONGER if best.residual < share * self.aim), 1)
         self.n_futile, self.n_halvings, self.before = 0, 0, math.inf
         end = self.end + length
         # Slopes that suit a window suit those after it, unless they are so flat that steps are
@@ -501,8 +508,10 @@ class LeastSquares(Stepper):
 
     @property
     def aim(self) -> float:
-        """The residual that is good enough in a window."""
-        return max(self.goal, self.worst)
+        """The residual that is good enough in a window: what others came to, where they missed the
+        goal.
+        """
+        return self.goal if self.worst <= self.goal else MISSED * self.worst
 
     def _halve(self, best: Candidate, *, is_short: bool) -> None:
         """Tries half of a window; slopes are searched again where windows have become short."""
