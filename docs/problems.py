@@ -128,7 +128,7 @@ def page(entries: list[Entry]) -> str:
             facts, spec = run.attributes, run.spec
             referee = run.group_attributes("reference")
             terms = "; ".join(learned(run))
-            optimizers = [phase.optimizer for phase in run.history().phases]
+            optimizers = [phase.optimizer for phase in run.phases()]
         title = spec.title + (f", {entry.note}" if entry.note else "")
         lines.append(
             f"| [{title}](#{anchor(title)}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "

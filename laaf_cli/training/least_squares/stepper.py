@@ -63,7 +63,7 @@ coordinates, 6 for more than one, where windows take longer; how often without a
 smaller, 3 for more than one.
 """
 
-EARLY, LENIENCE = 0.2, 3.0
+EARLY, LENIENCE = 0.25, 3.0
 """The share of the seconds after which windows may be late; by how much they may become longer."""
 
 MISSED = 3.0
@@ -185,7 +185,9 @@ class LeastSquares(Stepper):
         """Whether windows of time, as long as those of late, do not come to the end."""
         self.share = share
         begun = self.marks[0][1]
-        if self.is_uncut or self.whole is None or share - begun < EARLY:
+        # The first window takes the longest, for slopes are searched in it.
+        early = EARLY if len(self.marks) > 1 else 2 * EARLY
+        if self.is_uncut or self.whole is None or share - begun < early:
             return False
         place, since = [mark for mark in self.marks if mark[1] <= (share + begun) / 2][-1]
         left = (1 - share) * (self.start - place) / (share - since)
