@@ -477,11 +477,14 @@ def test_windows_that_will_not_come_to_the_end_are_given_up() -> None:
     while not search.network.past:
         search.evaluate(0)
         search.advance(objective.evaluate())
-    search.marks, search.start = [(0.0, 0.1), (0.01, 0.4)], 0.01
-    assert not search.is_late(0.3)  # too early to tell
-    assert search.is_late(0.6)
-    search.marks, search.start = [(0.0, 0.1), (0.1, 0.4)], 0.1
-    assert not search.is_late(0.6)
+    search.marks = [(0.0, 0.1)]
+    assert not search.is_late(0.5)
+    assert search.is_late(0.7)
+    search.marks, search.start = [(0.0, 0.1), (0.01, 0.4)], 0.02
+    assert not search.is_late(0.5)  # too early to tell
+    assert search.is_late(0.8)
+    search.start = 0.1
+    assert not search.is_late(0.8)
 
 
 JUMP = """

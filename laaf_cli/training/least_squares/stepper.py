@@ -63,8 +63,10 @@ coordinates, 6 for more than one, where windows take longer; how often without a
 smaller, 3 for more than one.
 """
 
-EARLY, LENIENCE = 0.25, 3.0
-"""The share of the seconds after which windows may be late; by how much they may become longer."""
+EARLY, LENIENCE = 0.5, 2.0
+"""The share of the seconds after which the first window is late; by how much others may become
+longer.
+"""
 
 MISSED = 3.0
 """The multiple of the residual of windows that missed the goal that is good enough for others."""
@@ -182,14 +184,16 @@ class LeastSquares(Stepper):
         return self.best.residual
 
     def is_late(self, share: float) -> bool:
-        """Whether windows of time, as long as those of late, do not come to the end."""
+        """Whether windows of time, as long as those so far, do not come to the end."""
         self.share = share
-        begun = self.marks[0][1]
-        # The first window takes the longest, for slopes are searched in it.
-        early = EARLY if len(self.marks) > 1 else 2 * EARLY
-        if self.is_uncut or self.whole is None or share - begun < early:
+        if self.is_uncut or self.whole is None:
             return False
-        place, since = [mark for mark in self.marks if mark[1] <= (share + begun) / 2][-1]
+        if len(self.marks) == 1:
+            return share - self.marks[0][1] > EARLY
+        # The first window takes the longest, for slopes are searched in it.
+        place, since = self.marks[1]
+        if share - since < EARLY / 4:
+            return False
         left = (1 - share) * (self.start - place) / (share - since)
         return self.start + LENIENCE * left < self.last
 
