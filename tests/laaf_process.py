@@ -43,7 +43,7 @@ def ready() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     folders = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(folders)):
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(folders), PYTHONSAFEPATH="1"):
         forkserver.ensure_running()
     return context
 

@@ -44,16 +44,7 @@ FORBIDDEN = frozenset(
             "os.link",
             "os.symlink",
         ),
-        *(
-            "os.chmod",
-            "os.chown",
-            "os.truncate",
-            "os.utime",
-            "os.chdir",
-            "os.listdir",
-            "os.scandir",
-            "os.walk",
-        ),
+        *("os.chmod", "os.chown", "os.truncate", "os.utime", "os.chdir", "os.scandir", "os.walk"),
         *(
             "subprocess.Popen",
             "pty.spawn",
@@ -125,7 +116,8 @@ def _hook() -> _Hook:
 
 @contextmanager
 def armed(readable: Collection[str] = ()) -> Iterator[list[str]]:
-    """Inside, this thread may open the files `readable` for reading, and do nothing else that reaches outside.
+    """Inside, this thread may open the files `readable` for reading and list folders, for the name of a missing file
+    may be misspelt, and do nothing else that reaches outside.
 
     Gives the list of what was tried, which is also filled where the program swallowed the exception.
     Raises TrippedError at the place of the act.
