@@ -25,7 +25,6 @@ from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
 from laaf_cli.training.least_squares.candidates import next_slopes
-from laaf_cli.training.least_squares.stepper import LeastSquares
 from laaf_cli.training.least_squares.system import Site, State, System
 
 PHASE = "training: [{optimizer: least-squares}]\n"
@@ -467,24 +466,6 @@ def test_a_steepening_wave_in_windows_with_slopes_along_each_coordinate() -> Non
     assert run.summary.error < 2e-6
     (phase,) = run.record.phases
     assert re.search(r"slopes \S+ along x, \S+ along t in \d+ windows", phase.detail)
-
-
-def test_windows_that_will_not_come_to_the_end_are_given_up() -> None:
-    plan = plan_of(STEEPENING)
-    objective = plan.make_objective(plan.make_network(), plan.draw_points())
-    search = LeastSquares(objective, plan.phases[0], 0)
-    assert not search.is_late(0.9)  # the whole is being tried
-    while not search.network.past:
-        search.evaluate(0)
-        search.advance(objective.evaluate())
-    search.marks = [(0.0, 0.1)]
-    assert not search.is_late(0.5)
-    assert search.is_late(0.7)
-    search.marks, search.start = [(0.0, 0.1), (0.01, 0.4)], 0.02
-    assert not search.is_late(0.5)  # too early to tell
-    assert search.is_late(0.8)
-    search.start = 0.1
-    assert not search.is_late(0.8)
 
 
 JUMP = """

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.derivatives.features import features
+from laaf_cli.problem import Domain
 from laaf_cli.seeds import random_stream
 from laaf_cli.text import listed
 from laaf_cli.training.least_squares.candidates import (
@@ -25,6 +26,7 @@ from laaf_cli.training.least_squares.candidates import (
     next_slopes,
 )
 from laaf_cli.training.least_squares.gauss_newton import FINEST, GaussNewton, first_guess
+from laaf_cli.training.least_squares.march import LOST, March, Move
 from laaf_cli.training.least_squares.neurons import Neurons, drawn, put_neurons
 from laaf_cli.training.least_squares.points import (
     Window,
@@ -47,58 +49,24 @@ FIRST_SLOPE = 2.0
 MAX_STEPS, MAX_SCANNING_STEPS, MANY_STEPS = 25, 6, 4
 """Of Gauss-Newton; where windows and more neurons may follow; where slopes are too flat."""
 
-ENOUGH_TRIED, SHORT = 2, 3
-"""How many slopes are tried before a time is halved in which they get nowhere; how much shorter
-windows become before others are tried again.
-"""
+ENOUGH_TRIED = 2
+"""How many slopes are tried before a time is halved in which they get nowhere."""
 
 N_INNER = 200
 
 MANY_NEURONS, MOST_AT_ONCE = 200, 1000
 """From how many neurons on slopes are tried with a third of them; and half are tried before all."""
 
-MAX_HALVINGS, MANY_HALVINGS, MAX_FUTILE, BETTER = 30, {1: 30}, {1: 10}, 0.3
-"""How often a window is halved; how often while nothing is solved in it, by the number of
-coordinates, 6 for more than one, where windows take longer; how often without a residual this much
-smaller, 3 for more than one.
-"""
-
-EARLY, LENIENCE = 0.5, 2.0
-"""The share of the seconds after which the first window is late; by how much others may become
-longer.
-"""
-
-MISSED = 3.0
-"""The multiple of the residual of windows that missed the goal that is good enough for others."""
-
-LONGER = ((1e-3, 4), (0.1, 2))
-"""By how much the next window is longer, by the share of the goal that this one came below."""
-
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
-UNSOLVED, LOST, GAIN, PROMISING = 0.5, 1e-2, 50, 500
-"""A relative residual that says that nothing is solved; one in a window that spoils those after
-it; the multiple of the goal from which more neurons surely reach it, and from which they may.
+UNSOLVED, GAIN, PROMISING = 0.5, 50, 500
+"""A relative residual that says that nothing is solved; the multiple of the goal from which more
+neurons surely reach it, and from which they may.
 """
 
-
-NUMBERS = (
-    "start",
-    "end",
-    "width",
-    "worst",
-    "before",
-    "n_futile",
-    "n_halvings",
-    "stage",
-    "n_refined",
-    "is_uncut",
-    "is_scanning",
-    "searched",
-    "is_finished",
-)
-"""What a checkpoint keeps of the search besides arrays."""
+NUMBERS = ("width", "stage", "n_refined", "is_scanning", "is_finished")
+"""What a checkpoint keeps of the search besides arrays and the march."""
 
 
 class LeastSquares(Stepper):
@@ -120,16 +88,15 @@ class LeastSquares(Stepper):
             if axis is None
             else (self.problem.domain.lower[axis], self.problem.domain.upper[axis])
         )
-        self.first, self.last = ends
-        can_cut = axis is not None and not self.n_kept and has_windows(self.problem)
-        self.windows = phase.windows if can_cut else 1
-        self.start = self.first
-        self.end = (
-            self.last
-            if self.windows is None
-            else self.first + (self.last - self.first) / self.windows
+        self.can_cut = axis is not None and not self.n_kept and has_windows(self.problem)
+        self.march = March(
+            first=ends[0],
+            last=ends[1],
+            goal=self.goal,
+            dimension=self.problem.domain.dimension,
+            n_windows=phase.windows if self.can_cut else 1,
         )
-        self.cut = (self.first, self.last)
+        self.cut = ends
         # Of one hidden layer along each coordinate; of what deeper ones see, one for all.
         is_shallow = self.network.n_hidden == 1
         self.slopes: Slopes = (FIRST_SLOPE,) * (self.problem.domain.dimension if is_shallow else 1)
@@ -141,14 +108,8 @@ class LeastSquares(Stepper):
         self.best: Candidate | None = None
         self.whole: Candidate | None = None
         self.floors: dict[str, float] = {}
-        self.worst, self.n_futile, self.n_halvings, self.before = 0.0, 0, 0, math.inf
         self.n_refined = self.n_steps = 0
-        # Whether there are no windows, or none any more; whether slopes are searched.
-        self.is_uncut, self.is_scanning = self.windows == 1, self.draws
-        # Where windows ended, and the shares of the seconds that were over.
-        self.marks, self.share = [(self.first, 0.0)], 0.0
-        # The longest window that the slopes have done for.
-        self.searched = self.last - self.first
+        self.is_scanning = self.draws
         self.neurons: Neurons | None = None
         self.spots: Spots | None = None
         self.solver: GaussNewton | None = None
@@ -169,7 +130,7 @@ class LeastSquares(Stepper):
             if self.solver is None:
                 self._begin()
             assert self.solver is not None  # noqa: S101 - just begun
-            most = MAX_STEPS if self.is_uncut or not self.has_more else MAX_SCANNING_STEPS
+            most = MAX_STEPS if self.march.is_uncut or not self.has_more else MAX_SCANNING_STEPS
             if self.solver.steps < most and self.solver.step():
                 self._show(self.solver.state)
                 return ""
@@ -180,27 +141,16 @@ class LeastSquares(Stepper):
     def estimate(self) -> float:
         """The largest relative residual, infinite before there is one."""
         if self.network.past or self.best is None:
-            return self.worst or math.inf
+            return self.march.worst or math.inf
         return self.best.residual
 
     def is_late(self, share: float) -> bool:
-        """Whether windows of time, as long as those so far, do not come to the end."""
-        self.share = share
-        if self.is_uncut or self.whole is None:
-            return False
-        if len(self.marks) == 1:
-            return share - self.marks[0][1] > EARLY
-        # The first window takes the longest, for slopes are searched in it.
-        place, since = self.marks[1]
-        if share - since < EARLY / 4:
-            return False
-        left = (1 - share) * (self.start - place) / (share - since)
-        return self.start + LENIENCE * left < self.last
+        return self.march.is_late(share)
 
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
-        is_whole = (self.start, self.end) == (self.first, self.last)
-        found = [each for each in (self.whole, self.best if is_whole else None) if each]
+        best = self.best if self.march.is_whole else None
+        found = [each for each in (self.whole, best) if each is not None]
         if not self.is_finished and found:
             self._take(min(found, key=lambda each: each.residual))
 
@@ -223,12 +173,18 @@ class LeastSquares(Stepper):
     @property
     def _window(self) -> Window:
         if not self.network.past:
-            return Window(domain=between(self.problem.domain, self.start, self.end))
+            return Window(domain=self._domain)
         last = self.network.networks[-2]
-        return following(self.problem, last, self.start, self.end, self._random("seam"))
+        march = self.march
+        return following(self.problem, last, march.start, march.end, self._random("seam"))
+
+    @property
+    def _domain(self) -> Domain:
+        """That of the present window."""
+        return between(self.problem.domain, self.march.start, self.march.end)
 
     def _random(self, purpose: str) -> np.random.Generator:
-        return random_stream(self.objective.seed, "least-squares", purpose, f"{self.start!r}")
+        return random_stream(self.objective.seed, "least-squares", purpose, f"{self.march.start!r}")
 
     def _begin(self) -> None:
         """Draws the neurons and finds the first guess, or keeps what was trained before."""
@@ -292,13 +248,12 @@ class LeastSquares(Stepper):
     def _cut(self) -> None:
         """Makes the network that of the window."""
         axis = self.problem.domain.time_axis
-        if axis is None or self.windows == 1 or (self.start, self.end) == self.cut:
+        window = self.march.start, self.march.end
+        if axis is None or not self.can_cut or window == self.cut:
             return
-        if (self.start, self.end) == (self.first, self.last):
-            self.network.use_whole(axis, self.start, self.end)
-        else:
-            self.network.use_window(axis, self.start, self.end)
-        self.cut = (self.start, self.end)
+        use = self.network.use_whole if self.march.is_whole else self.network.use_window
+        use(axis, *window)
+        self.cut = window
         self.objective.renew()
 
     def _draw(self, window: Window) -> None:
@@ -404,8 +359,8 @@ class LeastSquares(Stepper):
         prefers = is_nearer if self.n_refined or self.stage else is_better
         if self.best is None or prefers(found, self.best):
             self.best = found
-        is_first = self.is_uncut or (self.whole is None and self.windows is None)
-        can_halve = self.windows is None and not self.is_uncut
+        can_halve = self.march.can_halve
+        is_first = self.march.is_uncut or (self.whole is None and can_halve)
         is_hopeless = can_halve and (
             (len(self.tried) > 1 and self.best.residual > UNSOLVED)
             or (len(self.tried) > ENOUGH_TRIED and self.best.residual > LOST)
@@ -418,10 +373,10 @@ class LeastSquares(Stepper):
                 return
         is_far = is_first and can_halve and self.best.residual > PROMISING * self.goal
         is_solved = self.stage > 0 and self.best.residual <= self.goal
-        if (is_first or self.windows) and self.has_more and not (is_far or is_solved):
+        if (is_first or not can_halve) and self.has_more and not (is_far or is_solved):
             self._use_more(self.best)
             return
-        can_refine = self.draws and self.is_uncut and self.best.residual > self.goal
+        can_refine = self.draws and self.march.is_uncut and self.best.residual > self.goal
         is_futile = self.n_refined > 0 and found is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
@@ -454,86 +409,56 @@ class LeastSquares(Stepper):
         return tuple(min(max(slope * ratio, FLATTEST), STEEPEST) for slope in slopes)
 
     def _judge_whole(self, best: Candidate) -> None:
-        if self.is_uncut or best.residual <= self.goal:
+        if self.march.is_uncut or best.residual <= self.goal:
             before = self.whole or best
             self._finish(best if best.residual < before.residual else before)
             return
-        self.whole, self.before, self.marks = best, best.residual, [(self.first, self.share)]
-        self._try(self.first, self.first + (self.last - self.first) / 2, 0)
-
-    def _give_windows_up(self) -> None:
-        """Goes back to the whole time, for good."""
-        self.is_uncut, self.is_scanning = True, self.draws
-        self.floors, self.worst = {}, 0.0
-        self._try(self.first, self.last, 0)
-        self._cut()
+        self.whole, length = best, self.march.length
+        self.march.begin(best.residual)
+        self._try_after(length, 0)
 
     def _judge_window(self, best: Candidate) -> None:
-        can_halve = self.windows is None and self.n_halvings < MAX_HALVINGS
-        if can_halve and best.residual > self.aim:
-            many = MANY_HALVINGS.get(self.problem.domain.dimension, 6)
-            may_come = best.residual > LOST and self.n_halvings < many
-            is_of_use = best.residual < BETTER * self.before or may_come
-            self.n_futile = 0 if is_of_use else self.n_futile + 1
-            # Half a window costs less than more neurons, and a fraction of it more.
-            is_short = (self.end - self.start) / 2 < self.searched / SHORT
-            most = 1 if self.has_more else MAX_FUTILE.get(self.problem.domain.dimension, 3)
-            if self.n_futile < most and not (is_short and self.has_more and self.network.past):
-                self._halve(best, is_short=is_short)
-                return
-            if self.has_more:
-                self.n_futile, self.before, self.searched = 0, math.inf, 0.0
-                self._use_more(best)
-                return
-            is_worse = self.whole is None or best.residual > min(self.whole.residual, LOST)
-            if self.whole is not None and (is_worse or not self.network.past):
-                self._give_windows_up()
-                return
-        # Halving that was futile is taken back in the next window.
-        growth = 2**self.n_futile if best.residual > self.aim else 1
-        if self.windows is None and best.residual <= self.aim:
-            growth = next((by for share, by in LONGER if best.residual < share * self.aim), 1)
-        self._settle(best)
-        self.worst = max(self.worst, best.residual)
-        if self.end >= self.last:
+        length = self.march.length
+        move = self.march.judge(best.residual, has_more=self.has_more)
+        if move is Move.HALVE:
+            self.is_scanning |= self.draws and self.march.is_short
+            self.march.halve(best.residual)
+            self._try_after(length, self.stage)
+        elif move is Move.USE_MORE:
+            self._use_more(best)
+        elif move is Move.GIVE_UP:
+            self.march.give_up()
+            self.is_scanning, self.floors = self.draws, {}
+            self._try_after(length, 0)
+            self._cut()
+        else:
+            self._settle(best)
+            self._go_on(best.residual)
+
+    def _go_on(self, residual: float) -> None:
+        """Keeps what the network holds for this window, and begins the next one."""
+        is_over, length = self.march.is_over, self.march.length
+        if not is_over:
+            self._note_spreads()
+            self.network.end_window()
+        self.march.go_on(residual)
+        if is_over:
             self.is_finished = True
-            if self.whole is not None and self.whole.residual < self.worst:
+            if self.whole is not None and self.whole.residual < self.march.worst:
                 self._finish(self.whole)
             return
-        self._note_spreads()
-        self.network.end_window()
-        length = growth * (self.end - self.start)
-        self.searched = max(self.searched, length)
-        self.n_futile, self.n_halvings, self.before = 0, 0, math.inf
-        end = self.end + length
         # Slopes that suit a window suit those after it, unless they are so flat that steps are
         # many.
         self.is_scanning = self.draws and len(self.slopes) > 1 and self.n_steps > MANY_STEPS
-        self.marks.append((self.end, self.share))
-        self._try(self.end, end if self.last - end > 1e-9 * length else self.last, self.stage)
+        self._try_after(length, self.stage)
 
-    @property
-    def aim(self) -> float:
-        """The residual that is good enough in a window: what others came to, where they missed the
-        goal.
-        """
-        return self.goal if self.worst <= self.goal else MISSED * self.worst
-
-    def _halve(self, best: Candidate, *, is_short: bool) -> None:
-        """Tries half of a window; slopes are searched again where windows have become short."""
-        self.n_halvings, self.before = self.n_halvings + 1, best.residual
-        half = (self.end - self.start) / 2
-        if is_short:
-            self.is_scanning, self.searched = self.draws, half
-        self._try(self.start, self.start + half, self.stage)
-
-    def _try(self, start: float, end: float, stage: int) -> None:
-        """Tries a window with so many neurons."""
+    def _try_after(self, length: float, stage: int) -> None:
+        """Tries the present window with so many neurons, after one of this length."""
         slopes = list(self.best.slopes if self.best else self.slopes)
         if len(slopes) > 1 and (axis := self.problem.domain.time_axis) is not None:
             # As steep as before in units of time.
-            slopes[axis] *= (end - start) / (self.end - self.start)
-        self.start, self.end, self.stage = start, end, stage
+            slopes[axis] *= self.march.length / length
+        self.stage = stage
         before, self.width = self.width, self._widths[stage]
         self.slopes = self._of_width(before, slopes)
         self.tried, self.best = {}, None
@@ -541,8 +466,8 @@ class LeastSquares(Stepper):
     def _note_spreads(self) -> None:
         """The spread of outputs in this window is the least that is taken for it in later ones."""
         zero = (0,) * self.problem.domain.dimension
-        domain = between(self.problem.domain, self.start, self.end)
-        inner = torch.tensor(domain.from_unit(self._random("inner").random((N_INNER, len(zero)))))
+        unit = self._random("inner").random((N_INNER, len(zero)))
+        inner = torch.tensor(self._domain.from_unit(unit))
         columns = features(self.network, inner.to(self.network.device), [zero])[zero]
         values = columns @ self.network.output_layer.T
         for name, value in zip(self.problem.trial.outputs, values.T, strict=True):
@@ -550,8 +475,8 @@ class LeastSquares(Stepper):
 
     def _take(self, chosen: Candidate) -> None:
         """Ends with a candidate of the whole time."""
-        self.start, self.end, self.floors = self.first, self.last, {}
-        self.best, self.worst, self.solver = chosen, 0.0, None
+        self.march.use_whole()
+        self.best, self.floors, self.solver = chosen, {}, None
         self._settle(chosen)
         self.is_finished = True
 
@@ -577,6 +502,7 @@ class LeastSquares(Stepper):
         candidates = {"best": self.best, "whole": self.whole}
         return {
             **numbers,
+            **{name: np.array(value) for name, value in self.march.numbers().items()},
             "slopes": np.array(self.slopes),
             "tried": np.array([[*slopes, value] for slopes, value in self.tried.items()]),
             "floors": np.array([self.floors.get(name, 0.0) for name in self.problem.trial.outputs]),
@@ -595,13 +521,16 @@ class LeastSquares(Stepper):
 
     def load(self, state: Arrays) -> None:
         numbers = {name: float(taken(state, name)) for name in NUMBERS}
+        marched = {name: float(taken(state, name)) for name in self.march.numbers()}
         steps = float(taken(state, "steps"))
         n_slopes = len(self.slopes)
         slopes = tuple(taken(state, "slopes", n_slopes).tolist())
-        if not (self._is_reached(slopes=slopes, **numbers) and -1 <= steps <= MAX_STEPS):
+        is_reached = self._is_reached(slopes, **numbers) and self._is_marched(**marched)
+        if not (is_reached and -1 <= steps <= MAX_STEPS):
             raise StateError("the search of the optimizer does not say where it stands")
         for name, value in numbers.items():
             setattr(self, name, type(getattr(self, name))(value))
+        self.march.load(marched)
         outputs = self.problem.trial.outputs
         floors = taken(state, "floors", len(outputs)).tolist()
         self.floors = {name: value for name, value in zip(outputs, floors, strict=True) if value}
@@ -626,19 +555,23 @@ class LeastSquares(Stepper):
             self.solver = self._solver(self._window, self._state())
             self.solver.steps = int(steps)
 
-    def _is_reached(
-        self, start: float, end: float, slopes: Sequence[float], **others: float
-    ) -> bool:
+    def _is_reached(self, slopes: Sequence[float], **numbers: float) -> bool:
         """Whether a search comes by these numbers."""
-        n_past = len(self.network.past)
-        begins = self.network.ends[n_past - 1] if n_past else self.first
         return (
-            all(math.isfinite(value) for name, value in others.items() if name != "before")
-            and not math.isnan(others["before"])
-            and start == begins
-            and (start < end <= self.last or start == end == self.last)
+            all(map(math.isfinite, numbers.values()))
             and all(0 < slope < math.inf for slope in slopes)
-            and 1 <= others["width"] <= self.n_neurons
-            and 0 <= others["stage"] < len(self._widths)
-            and 0 <= others["n_refined"] <= MAX_REFINED
+            and 1 <= numbers["width"] <= self.n_neurons
+            and 0 <= numbers["stage"] < len(self._widths)
+            and 0 <= numbers["n_refined"] <= MAX_REFINED
+        )
+
+    def _is_marched(self, start: float, end: float, **others: float) -> bool:
+        """Whether a march comes by these numbers with the windows that the network has."""
+        n_past = len(self.network.past)
+        begins = self.network.ends[n_past - 1] if n_past else self.march.first
+        last = self.march.last
+        return (
+            not any(map(math.isnan, others.values()))
+            and start == begins
+            and (start < end <= last or start == end == last)
         )

@@ -1,0 +1,143 @@
+"""How windows of time follow one another, without anything being solved."""
+
+from __future__ import annotations
+
+import pytest
+
+from laaf_cli.training.least_squares.march import March, Move
+
+
+def march(n_windows: int | None = None, dimension: int = 2) -> March:
+    """From 10 to 18."""
+    return March(first=10.0, last=18.0, goal=1e-6, dimension=dimension, n_windows=n_windows)
+
+
+def test_equal_windows() -> None:
+    made, ends = march(n_windows=4), []
+    while True:
+        assert made.judge(1.0, has_more=True) is Move.GO_ON
+        ends.append(made.end)
+        if made.is_over:
+            break
+        made.go_on(1.0)
+    assert ends == [12.0, 14.0, 16.0, 18.0]
+    made.go_on(2.0)
+    assert (made.start, made.end, made.worst) == (16.0, 18.0, 2.0)
+
+
+def test_a_window_is_halved_while_it_helps() -> None:
+    made = march()
+    made.begin(1e-2)
+    assert (made.start, made.end) == (10.0, 14.0)
+    for residual, end in ((1e-3, 12.0), (1e-4, 11.0), (1e-5, 10.5)):
+        assert made.judge(residual, has_more=False) is Move.HALVE
+        made.halve(residual)
+        assert made.end == end
+    assert made.judge(5e-7, has_more=False) is Move.GO_ON
+    made.go_on(5e-7)
+    assert (made.start, made.end) == (10.5, 11.0)
+
+
+@pytest.mark.parametrize(("residual", "factor"), [(9e-7, 1), (9e-8, 2), (9e-10, 4)])
+def test_windows_grow_where_the_residual_allows(residual: float, factor: int) -> None:
+    made = march()
+    made.end = 10.1
+    made.go_on(residual)
+    assert made.end == pytest.approx(10.1 + 0.1 * factor)
+
+
+def test_the_last_window_takes_what_is_left() -> None:
+    made = march()
+    made.end = 14.0 - 1e-12
+    made.go_on(1e-6)
+    assert made.end == 18.0
+
+
+def test_more_neurons_where_halving_does_not_help() -> None:
+    made = march()
+    made.begin(1e-3)
+    assert made.judge(5e-4, has_more=True) is Move.USE_MORE
+    assert made.judge(5e-4, has_more=False) is Move.HALVE  # nothing to compare it with
+
+
+def test_more_neurons_where_windows_have_become_short() -> None:
+    made = march()
+    made.end, made.longest = 14.0, 0.0
+    made.go_on(1e-6)
+    made.end = made.start + 2.7
+    assert made.judge(1e-5, has_more=True) is Move.HALVE
+    made.end = made.start + 2.6
+    assert made.judge(1e-5, has_more=True) is Move.USE_MORE
+
+
+def test_futile_halvings_are_taken_back() -> None:
+    made = march()
+    made.end = 11.0
+    made.go_on(1e-6)
+    lengths, move = [], Move.HALVE
+    for residual in (1e-5, 9e-6, 8e-6, 7e-6):
+        move = made.judge(residual, has_more=False)
+        lengths.append(made.length)
+        if move is Move.HALVE:
+            made.halve(residual)
+    assert (move, lengths) == (Move.GO_ON, [1.0, 0.5, 0.25, 0.125])
+    made.go_on(7e-6)
+    assert made.length == 1.0
+    assert made.aim == pytest.approx(2.1e-5)
+    assert made.judge(2e-5, has_more=False) is Move.GO_ON
+
+
+@pytest.mark.parametrize(("start", "residual"), [(10.0, 1e-4), (12.0, 2e-3)])
+def test_given_up_at_the_start_and_where_it_is_worse_than_the_whole(
+    start: float, residual: float
+) -> None:
+    made = march()
+    made.begin(1e-3)
+    made.start, made.n_futile, made.before = start, 2, residual
+    assert made.judge(residual, has_more=False) is Move.GIVE_UP
+    made.give_up()
+    assert made.is_whole
+    assert made.is_uncut
+    assert made.judge(1.0, has_more=False) is Move.GO_ON
+
+
+@pytest.mark.parametrize(("dimension", "n"), [(1, 30), (2, 8)])
+def test_halved_longer_while_nothing_is_solved(dimension: int, n: int) -> None:
+    made, n_halved = march(dimension=dimension), 0
+    made.begin(1.0)
+    while made.judge(1.0, has_more=False) is Move.HALVE:
+        made.halve(1.0)
+        n_halved += 1
+    assert n_halved == n
+
+
+def test_late() -> None:
+    made = march()
+    assert not made.is_late(0.9)  # the whole is being tried
+    made.is_late(0.1)
+    made.begin(1e-2)
+    assert not made.is_late(0.55)
+    assert made.is_late(0.65)  # and the first window not over
+    made.is_late(0.3)
+    made.go_on(1e-7)
+    assert not made.is_late(0.4)  # too early to tell
+    made.start = 14.5  # 1/2 since the end of the first window, and 3.5 are left
+    assert not made.is_late(0.43)
+    assert made.is_late(0.6)
+    made.give_up()
+    assert not made.is_late(0.99)
+
+
+def test_a_march_is_gone_on_with() -> None:
+    made = march()
+    made.begin(1e-2)
+    made.is_late(0.2)
+    made.go_on(1e-7)
+    made.halve(1e-5)
+    assert all(isinstance(value, float) for value in made.numbers().values())
+    again = march()
+    again.load(made.numbers())
+    assert again == made
+    made.give_up()
+    again.load(made.numbers())
+    assert again == made
