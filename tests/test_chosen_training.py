@@ -127,6 +127,19 @@ def test_a_smooth_problem_needs_nothing_else(tmp_path: Path) -> None:
     )
 
 
+def test_data_without_equations_are_trained() -> None:
+    """Least squares would fit the points, and not what is between them."""
+    text = """
+coordinates: {x: [-1, 1]}
+unknowns: [u]
+data: {target: {u: sin(4*x)}, points: 40, sampler: grid}
+"""
+    plan = plan_of(text)
+    assert plan.recipe == "Adam and self-scaled Broyden"
+    assert not plan.others
+    assert [phase.optimizer for phase in plan.spec.training] == ["adam", "ssbroyden"]
+
+
 def test_the_best_is_kept() -> None:
     plan = plan_of(SMOOTH, "network.hidden=[5]")
     short = plan_of(SMOOTH, "training=[{optimizer: adam, iterations: 5}]")

@@ -25,6 +25,7 @@ from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
 from laaf_cli.training.least_squares.candidates import next_slopes
+from laaf_cli.training.least_squares.points import Window, sites
 from laaf_cli.training.least_squares.system import Site, State, System
 
 PHASE = "training: [{optimizer: least-squares}]\n"
@@ -426,6 +427,16 @@ def test_one_phase_among_others(tmp_path: Path) -> None:
         assert file.network().weights[-1].shape == (1, 60)
 
 
+def test_a_run_file_of_a_search_that_needs_fewer_neurons_than_it_tried(tmp_path: Path) -> None:
+    run = execute(plan_of(SMOOTH + "training: [{optimizer: least-squares, features: 1200}]\n"))
+    path = tmp_path / "run.h5"
+    run.save(path)
+    with RunFile(path) as file:
+        (width,) = file.hidden
+        assert width < 1200
+        assert file.history().slopes[0].shape[1] == width
+
+
 def test_slopes_are_doubled_and_halved_until_the_best_is_between() -> None:
     residual = {(1.0,): 1e-3, (2.0,): 1e-5, (4.0,): 1e-6, (8.0,): 1e-4}
     tried: dict[tuple[float, ...], float] = {(2.0,): residual[(2.0,)]}
@@ -466,6 +477,50 @@ def test_a_steepening_wave_in_windows_with_slopes_along_each_coordinate() -> Non
     assert run.summary.error < 2e-6
     (phase,) = run.record.phases
     assert re.search(r"slopes \S+ along x, \S+ along t in \d+ windows", phase.detail)
+
+
+FRONT = """
+coordinates: {y: [0, 1], t: [0, 1]}
+unknowns: [u, s]
+equations:
+  heat: u_t - y*s_t/s*u_y = u_yy/s**2
+  front: s_y = 0
+conditions:
+  start: {where: t = 0, equation: [u = exp(0.5 - 0.5*y) - 1, s = 0.5]}
+  wall: {where: y = 0, equation: u = exp(t + 0.5) - 1}
+  melt: {where: y = 1, equation: [u = 0, s_t = -u_y/s]}
+reference: {exact: {u: exp((t + 0.5)*(1 - y)) - 1, s: t + 0.5}}
+training: [{optimizer: least-squares, features: 60, windows: 1, goal: 1.0e-3}]
+evaluation: {grid: {y: 11, t: 11}}
+"""
+
+
+def test_a_condition_that_divides_by_an_unknown() -> None:
+    """Of which the first guess knows nothing: Stefan's front, brought to rest."""
+    assert execute(plan_of(FRONT)).summary.error < 1e-3
+
+
+def test_integrals_have_as_many_points_as_they_need() -> None:
+    text = """
+coordinates: {x: [0, 1], y: [0, 1], t: [0, 1]}
+unknowns: [p]
+equations: {flow: p_t = p_xx + p_yy}
+conditions:
+  start: {where: t = 0, equation: p = x}
+  level: {integral: p, equals: 1/2}
+training: [{optimizer: least-squares, features: 20}]
+"""
+    plan = plan_of(text)
+    rows = sites(
+        plan.problem,
+        Window(domain=plan.problem.domain),
+        plan.draw_points(),
+        50,
+        np.random.default_rng(0),
+        torch.device("cpu"),
+    )
+    (level,) = [site for site in rows if site.combination is not None]
+    assert len(level.points) == 40 * level.run
 
 
 JUMP = """

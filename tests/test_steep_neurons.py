@@ -197,6 +197,15 @@ def test_a_narrow_load_on_a_beam() -> None:
     assert execute(plan_of(BEAM)).summary.error < 1e-9  # bends where the load begins and ends
 
 
+@pytest.mark.parametrize("bends", [True, False])
+def test_breaks_at_which_the_network_bends_need_no_steep_neurons(bends: bool) -> None:
+    plan = plan_of(BEAM if bends else BEAM + "network: {kinks: {}}\n")
+    kinks = plan.make_network().inputs.kinks
+    breaks = find_breaks(plan.problem, np.random.default_rng(0))
+    assert breaks
+    assert [each.is_bend(kinks) for each in breaks] == [bends] * len(breaks)
+
+
 def test_data_that_disagree_in_a_corner() -> None:
     """The flux that is asked for at x = 1 is not that of the start: T_xx is infinite there."""
     summary = execute(plan_of(QUENCH)).summary
