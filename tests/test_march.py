@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from laaf_cli.training.least_squares.march import March, Move
@@ -57,7 +59,19 @@ def test_more_neurons_where_halving_does_not_help() -> None:
     made = march()
     made.begin(1e-3)
     assert made.judge(5e-4, has_more=True) is Move.USE_MORE
-    assert made.judge(5e-4, has_more=False) is Move.HALVE  # nothing to compare it with
+    # What they come to is not compared with what fewer came to, nor are their windows.
+    assert (made.n_futile, made.before, made.longest) == (0, math.inf, 0.0)
+    assert made.judge(5e-4, has_more=False) is Move.HALVE
+
+
+def test_neurons_are_thought_unfit_once_for_a_length() -> None:
+    made = march()
+    made.begin(1.0)
+    assert made.is_short
+    made.halve(1.0)
+    assert not made.is_short
+    made.halve(1.0)
+    assert made.is_short
 
 
 def test_more_neurons_where_windows_have_become_short() -> None:
