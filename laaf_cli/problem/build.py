@@ -12,7 +12,7 @@ from laaf_cli.errors import Fault, SpecError
 from laaf_cli.expression import Node, Scope, Symbol, TooLargeError, bounded, parse_equation, symbols
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
-from laaf_cli.multi_index import ambiguous_coordinate
+from laaf_cli.multi_index import ambiguous_coordinate, parse_suffix
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
 from laaf_cli.problem.determinacy import check_determinacy
@@ -216,7 +216,7 @@ class _Builder(Reader):
     def check_names(self) -> None:
         """Every name has one meaning."""
         taken = dict.fromkeys(WORDS, "a reserved word") | dict.fromkeys(FUNCTIONS, "a function")
-        taken |= {"D": "the derivative", "laplacian": "a function"}
+        taken |= {"laplacian": "a function"}
         taken |= dict.fromkeys(NAMED_CONSTANTS, "a fixed constant")
         for section, meaning in (
             ("coordinates", "a coordinate"),
@@ -232,6 +232,8 @@ class _Builder(Reader):
                         (section, i if is_item else name), what, "Choose another name.", not is_item
                     )
                 taken[name] = meaning
+                if "_" in name:
+                    self.check_subscript(section, name)
         for name in self.python:
             if name in taken:
                 what = f"the function '{name}' of the file is already {taken[name]}"
@@ -257,6 +259,22 @@ class _Builder(Reader):
                 hint = did_you_mean(name, equations) or f"Equations: {listed(equations)}."
                 what = f"there is no equation '{name}'"
                 self.fault(("weights", "equations", name), what, hint, True)
+
+    def check_subscript(self, section: str, name: str) -> None:
+        """A name with a subscript, as `D_s`, is no derivative, as `u_x`."""
+        is_item = section == "unknowns"
+        path = (section, self.spec.unknowns.index(name) if is_item else name)
+        if section == "coordinates":
+            what = f"the coordinate '{name}' has a subscript"
+            hint = f"Write {name.replace('_', '')}: what follows '_' in u_x is a coordinate."
+            self.fault(path, what, hint, True)
+            return
+        others = tuple(unknown for unknown in self.spec.unknowns if unknown != name)
+        coordinates = tuple(self.spec.coordinates)
+        match Scope(unknowns=others).unknown_in(name):
+            case (unknown, suffix) if suffix == "n" or parse_suffix(suffix, coordinates):
+                what = f"'{name}' is the derivative of '{unknown}'"
+                self.fault(path, what, "Choose another name.", not is_item)
 
     def check_time(self) -> None:
         """Raises SpecError where the coordinate of time has another name than `t`: it would be

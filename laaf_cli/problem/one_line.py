@@ -380,7 +380,7 @@ class _Line:
         if "_" in name.name:
             return (
                 "A derivative has coordinates behind '_', and `on` names them: "
-                f"{listed(self.bounds)}. Constants have no '_'."
+                f"{listed(self.bounds)}; `let` gives a constant its value, as in {name.name}=1."
             )
         constant = f"`let` gives a constant its value, as in {name.name}=1"
         if not scope.unknowns:

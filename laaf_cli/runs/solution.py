@@ -140,7 +140,7 @@ class TrainedNetwork:
                 f"'{name}' is a coordinate, and those are always written; "
                 f"`fields` takes {_forms(scope)}"
             )
-        if name.partition("_")[0] not in self.unknowns:
+        if name not in self.unknowns and scope.unknown_in(name) is None:
             hint = did_you_mean(
                 name, [*self.unknowns, *scope.derivatives(1), *scope.derivatives(2)]
             )

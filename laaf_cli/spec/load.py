@@ -360,7 +360,7 @@ def _not_a_name(path: KeyPath, name: str, mark: Mark | None) -> Fault:
     if len(name) > longest:
         what = f"the name {shown(name)} has {len(name)} characters"
         return Fault(what, mark, f"The limit is {longest}.")
-    follow = "letters and digits follow, no '_'"
+    follow = "letters and digits follow, with single '_' between them"
     if is_label:
         follow = "letters, digits, '-' and '_' follow"
     if path[-1] == "weights":

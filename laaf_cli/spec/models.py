@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from laaf_cli.network.slope_kinds import NLAAF, SLOPE_KINDS, SlopeKind, SlopeKindName
 from laaf_cli.spec.examples import EXAMPLES
 
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9]*$"
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$"
 MAX_NAME, MAX_LABEL = 30, 60
 MAX_ENTRIES = 200  # of a mapping or a list: what a spec costs to read grows with them
 LABEL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -32,6 +32,11 @@ def _one_or_many(value: Any) -> Any:
 
 def _harmonics(value: Any) -> Any:
     return 1 if value is True else value
+
+
+def _learned(value: Any) -> Any:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return {"start": value} if is_number else value
 
 
 def _forms(value: Any) -> Any:
@@ -571,8 +576,13 @@ class Problem(TaskSpec):
     constants: dict[Name, Expression] = Field(
         default_factory=dict, max_length=MAX_ENTRIES, description="`{name: constant expression}`"
     )
-    learn: dict[Name, Learned] = Field(
-        default_factory=dict, max_length=MAX_ENTRIES, description="constants that training finds"
+    learn: dict[
+        Name,
+        Annotated[Learned, BeforeValidator(_learned, json_schema_input_type=Real | Learned)],
+    ] = Field(
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="constants that training finds, with their values before it",
     )
     functions: StrictStr | None = Field(
         None,
