@@ -101,8 +101,10 @@ class Mlp(nn.Module):
 
     def end_window(self) -> None:
         """Keeps the network as it is for its window, so that it may become that of the next."""
+        past, ends = self.past, self.ends
+        self.past, self.ends = nn.ModuleList(), []
         finished = copy.deepcopy(self)
-        finished.past, finished.ends = nn.ModuleList(), []
+        self.past, self.ends = past, ends
         self.past.append(finished.requires_grad_(False))
 
     def use_whole(self, axis: int, start: float, end: float) -> None:

@@ -14,7 +14,9 @@ DEFAULT_SECONDS = 120.0
 """Bound on the seconds of a run whose training is chosen, where nobody gives another."""
 
 SOLVING_SHARE = 2 / 3
-"""Of the seconds, what least squares may take, for training may follow."""
+"""Of the seconds, what least squares may take, for training may follow; with one coordinate all,
+for training does not get further there.
+"""
 
 CHOSEN_GOAL, ESTIMATED_GOAL = 1e-4, 1e-3
 """The relative error at which nothing more is tried, where it is known and where it is estimated:
@@ -116,6 +118,7 @@ def chosen(
     names = coordinates.data if coordinates is not None else None
     if not root.child("equations"):
         return root, [REGRESSED]
-    last = trained(is_ordinary=isinstance(names, dict) and len(names) == 1)
-    seconds = SOLVING_SHARE * (max_seconds or DEFAULT_SECONDS)
+    is_ordinary = isinstance(names, dict) and len(names) == 1
+    last = trained(is_ordinary=is_ordinary)
+    seconds = (1 if is_ordinary else SOLVING_SHARE) * (max_seconds or DEFAULT_SECONDS)
     return root, [last] if root.child("slopes") else [solved(seconds), last]

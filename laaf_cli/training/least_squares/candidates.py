@@ -111,13 +111,16 @@ def is_better(one: Candidate, other: Candidate) -> bool:
 
 
 def next_slopes(
-    tried: Mapping[Slopes, float], goal: float, enough: float | None = None
+    tried: Mapping[Slopes, float],
+    goal: float,
+    enough: float | None = None,
+    most: float = math.inf,
 ) -> Slopes | None:
     """The slopes to try after these, by the residual of each; None where the best is among them.
 
-    Doubled and halved, all together, until the residual rises on both sides; above what is enough,
-    the goal where nothing is said, then along each coordinate by itself, or, where there is only
-    one, between.
+    Doubled and halved, all together, until the residual rises on both sides; between what is
+    enough, the goal where nothing is said, and `most` then along each coordinate by itself, or,
+    where there is only one, between.
     """
     enough = goal if enough is None else enough
     best, *others = sorted(tried, key=lambda slopes: tried[slopes])
@@ -127,9 +130,9 @@ def next_slopes(
     factors = []
     if all(_is_multiple(slopes, best) for slopes in others):
         factors += [(2.0,) * n, (0.5,) * n]
-    if tried[best] > enough and n == 1:
+    if enough < tried[best] <= most and n == 1:
         factors += [(math.sqrt(2),), (math.sqrt(0.5),)]
-    elif tried[best] > enough:
+    elif enough < tried[best] <= most:
         alone = [
             tuple(by if i == axis else 1.0 for i in range(n))
             for axis in range(n)

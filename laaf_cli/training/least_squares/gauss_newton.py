@@ -28,9 +28,9 @@ TRIALS = (
 )
 """Damping and share of a step, in turn, where the one before is refused."""
 
-ACCEPTED, STALLED = 0.3, 0.97
+ACCEPTED, STALLED, SLOW, MAX_SLOW = 0.3, 0.97, 0.8, 3
 """The share of a step by which the norm must fall to end the trials; of the norm, what is no
-progress.
+progress, and what is slow; how many slow steps are taken one after another.
 """
 
 PREFERENCE, STILL, ROUGH = 1e4, 3e-3, 1e-8
@@ -49,13 +49,16 @@ Residuals = Sequence[tuple[int, Equation, Linearised]]
 class GaussNewton:
     """Steps of one system; rows are divided by the sizes of their terms, columns by the outputs'.
 
-    goal: the norm of relative residuals below which slow progress ends it. has_steep: whether some
-    neurons are far steeper than others.
+    goal: the norm of relative residuals below which slow progress ends it. enough: that at which no
+    further step is taken. has_steep: whether some neurons are far steeper than others.
     """
 
-    def __init__(self, system: System, state: State, goal: float, *, has_steep: bool) -> None:
-        self.system, self.goal, self.has_steep = system, goal, has_steep
-        self.steps = 0
+    def __init__(
+        self, system: System, state: State, goal: float, *, enough: float, has_steep: bool
+    ) -> None:
+        self.system, self.has_steep = system, has_steep
+        self.goal, self.enough = goal, enough
+        self.steps = self.n_slow = 0
         self.put(state)
 
     def put(self, state: State) -> None:
@@ -73,7 +76,7 @@ class GaussNewton:
         now = _norm(
             self.system, [(i, equation, at.residual) for i, equation, at in residuals], sizes
         )
-        if not math.isfinite(now):
+        if not math.isfinite(now) or (self.steps and now < self.enough):
             return False
         triangle = _factorised(self.system, residuals, sizes, self.scales)
         best: tuple[float, State] | None = None
@@ -91,7 +94,9 @@ class GaussNewton:
                 break  # a whole step changes nothing any more
         if best is None:
             return False
-        if self.steps and best[0] > STALLED * now and used <= FINEST:
+        self.n_slow = self.n_slow + 1 if best[0] > SLOW * now else 0
+        is_over = self.n_slow > MAX_SLOW or (best[0] > STALLED * now and used <= FINEST)
+        if self.steps and is_over:
             return False
         if self.steps and best[0] > ACCEPTED * now and best[0] < self.goal:
             return False
@@ -103,6 +108,8 @@ class GaussNewton:
 def first_guess(system: System, state: State) -> State:
     """The smallest functions that meet conditions and data roughly, constants rather than anything
     else, and as constant in time as these allow.
+
+    state: one in which all outputs are zero.
     """
     # Those that divide by an unknown have no value so far.
     residuals = [
@@ -128,8 +135,29 @@ def first_guess(system: System, state: State) -> State:
             rows[:, i * m : (i + 1) * m] = rate
             triangle.add(rows * easy, rate.new_zeros(len(rate)))
     found = state.moved(triangle.solve(ROUGH), easy)
-    is_there = state.layer.new_tensor(_amplitudes(system, found)) > 0
+    asked = _asked(residuals)
+    is_there = state.layer.new_tensor([name in asked for name in system.outputs])
     return State(layer=found.layer * is_there[:, None], free=state.free)
+
+
+def _asked(residuals: Residuals) -> set[str]:
+    """The outputs that zero does not do for: others have rounding for an answer."""
+    asked = {
+        field.unknown
+        for *_, at in residuals
+        if bool(at.residual.count_nonzero())
+        for field in at.by_field
+    }
+    while True:
+        joined = {
+            field.unknown
+            for *_, at in residuals
+            if any(field.unknown in asked for field in at.by_field)
+            for field in at.by_field
+        }
+        if joined <= asked:
+            return asked
+        asked |= joined
 
 
 def _factorised(

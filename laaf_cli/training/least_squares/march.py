@@ -7,16 +7,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 
-MAX_HALVINGS, MANY_HALVINGS, MAX_FUTILE, BETTER = 30, {1: 30}, {1: 10}, 0.3
+MAX_HALVINGS, MANY_HALVINGS, MAX_FUTILE = 30, {1: 30}, {1: 10}
 """How often a window is halved; how often while nothing is solved in it, by the number of
-coordinates, 6 for more than one, where windows take longer; how often without a residual this much
+coordinates, 6 for more than one, where windows take longer; how often without a residual much
 smaller, 3 for more than one.
 """
 
-EARLY, LENIENCE = 0.5, 2.0
-"""The share of the seconds after which the first window is late; by how much others may become
-longer.
+MUCH_BETTER, BETTER = 0.15, 0.3
+"""The share of a residual that half a window must come to; the same where there are no more
+neurons.
 """
+
+EARLY, AGAIN, GROWTH = 1 / 6, 1 / 8, 2.0
+"""The share of the seconds after which the first window is late, and after which others may be; by
+how much those may become longer.
+"""
+
+LOOSER, LOOSEST = 10.0, 100.0
+"""By how much the goal is looser where windows are late, and at most."""
 
 MISSED = 3.0
 """The multiple of the residual of windows that missed the goal that is good enough for others."""
@@ -26,6 +34,9 @@ LONGER = ((1e-3, 4), (0.1, 2))
 
 SHORT = 3
 """How much shorter than those before windows become before their neurons are thought unfit."""
+
+FAR = 1e4
+"""The multiple of the goal from which a quarter of a window is tried, and not half of it."""
 
 LOST = 1e-2
 """A relative residual in a window that spoils those after it."""
@@ -51,7 +62,8 @@ class March:
     n_windows: so many equal ones, None for as many as it takes. start, end: the present window.
     whole: the residual over the whole time, infinite before it was tried. worst: the largest of
     windows that are over. before: that of a window twice as long. n_futile: halvings without a much
-    smaller one. longest: the longest window that these neurons have done for. share: of the seconds
+    smaller one. leniency: the multiple of the goal that is aimed at. longest: the longest window that these neurons have done for. failed: how long the
+    next window must not be, because one of that length was halved. share: of the seconds
     that are over; begun: when windows began; first_end, first_share: where, and when, the first one
     was over, `first` where it is not.
     """
@@ -67,10 +79,11 @@ class March:
     worst: float = 0.0
     before: float = math.inf
     n_futile: int = 0
+    leniency: float = 1.0
     n_halvings: int = 0
     longest: float = 0.0
+    failed: float = math.inf
     share: float = 0.0
-    begun: float = 0.0
     first_end: float = math.nan
     first_share: float = 0.0
 
@@ -108,7 +121,8 @@ class March:
         """The residual that is good enough in a window: what others came to, where they missed the
         goal.
         """
-        return self.goal if self.worst <= self.goal else MISSED * self.worst
+        goal = self.leniency * self.goal
+        return goal if self.worst <= goal else MISSED * self.worst
 
     @property
     def is_short(self) -> bool:
@@ -116,20 +130,30 @@ class March:
         return self.length / 2 < self.longest / SHORT
 
     def is_late(self, share: float) -> bool:
-        """Whether windows as long as those so far do not come to the end in the seconds; share: of
-        those that are over.
+        """Whether windows as long as those so far do not come to the end in the seconds, although
+        the goal is as loose as it may become; share: of the seconds that are over.
+
+        Where time is the only coordinate they never are, for nothing else comes further there.
         """
         self.share = share
-        if not self.can_halve or self.whole == math.inf:
+        if not self.can_halve or self.whole == math.inf or self._keeps_pace:
             return False
-        if self.first_end == self.first:
-            return share - self.begun > EARLY
+        if self.leniency < LOOSEST:
+            self.leniency *= LOOSER
+            self.first_share = share
+            self.first_end = self.start
+            return False
+        return self.dimension > 1
+
+    @property
+    def _keeps_pace(self) -> bool:
+        """Whether windows may come to the end in the seconds, with those that came so far."""
+        if self.start == self.first_end:
+            return self.share - self.first_share <= EARLY
         # The first window takes the longest, for slopes are searched in it.
-        since = share - self.first_share
-        if since < EARLY / 4:
-            return False
-        pace = (self.start - self.first_end) / since
-        return self.start + LENIENCE * pace * (1 - share) < self.last
+        since = self.share - self.first_share
+        pace = (self.start - self.first_end) / since if since > 0 else math.inf
+        return since < AGAIN or self.start + GROWTH * pace * (1 - self.share) >= self.last
 
     def use_whole(self) -> None:
         """Goes back to the whole time."""
@@ -137,13 +161,13 @@ class March:
 
     def give_up(self) -> None:
         """Goes back to the whole time, for good."""
-        self.n_windows = 1
+        self.n_windows, self.leniency = 1, 1.0
         self.use_whole()
 
     def begin(self, residual: float) -> None:
         """Begins with half of the time, over the whole of which the residual is this."""
         self.whole = self.before = residual
-        self.begun = self.share
+        self.first_share = self.share
         self.end = self.start + self.length / 2
 
     def judge(self, residual: float, *, has_more: bool) -> Move:
@@ -154,7 +178,8 @@ class March:
             return Move.GO_ON
         many = MANY_HALVINGS.get(self.dimension, 6)
         may_come = residual > LOST and self.n_halvings < many
-        is_of_use = residual < BETTER * self.before or may_come
+        better = MUCH_BETTER if has_more else BETTER
+        is_of_use = residual < better * self.before or may_come
         self.n_futile = 0 if is_of_use else self.n_futile + 1
         # Half a window costs less than more neurons, and a fraction of it more.
         most = 1 if has_more else MAX_FUTILE.get(self.dimension, 3)
@@ -162,17 +187,18 @@ class March:
         if self.n_futile < most and (is_first or not (self.is_short and has_more)):
             return Move.HALVE
         if has_more:
-            self.n_futile, self.before, self.longest = 0, math.inf, 0.0
+            self.n_futile, self.before, self.longest, self.failed = 0, math.inf, 0.0, math.inf
             return Move.USE_MORE
         is_spoiled = residual > min(self.whole, LOST)
         return Move.GIVE_UP if is_first or is_spoiled else Move.GO_ON
 
     def halve(self, residual: float) -> None:
-        """Tries half of a window, which came to this residual."""
-        self.n_halvings, self.before = self.n_halvings + 1, residual
+        """Tries half of a window, or a quarter, which came to this residual."""
+        self.n_halvings, self.before, self.failed = self.n_halvings + 1, residual, self.length
+        length = self.length / (4 if residual > FAR * self.aim else 2)
         if self.is_short:
-            self.longest = self.length / 2
-        self.end = self.start + self.length / 2
+            self.longest = length
+        self.end = self.start + length
 
     def go_on(self, residual: float) -> None:
         """Keeps a window, which came to this residual, and begins the next one, if there is one."""
@@ -181,7 +207,8 @@ class March:
             growth = next((by for share, by in LONGER if residual < share * self.aim), 1)
         elif self.can_halve:
             growth = 2**self.n_futile  # for halving was of no use
-        length = growth * self.length
+        length = min(growth * self.length, max(self.length, self.failed / 2))
+        self.failed *= 2
         self.worst, self.longest = max(self.worst, residual), max(self.longest, length)
         self.n_futile, self.n_halvings, self.before = 0, 0, math.inf
         if self.is_over:

@@ -57,6 +57,9 @@ N_INNER = 200
 MANY_NEURONS, MOST_AT_ONCE = 200, 1000
 """From how many neurons on slopes are tried with a third of them; and half are tried before all."""
 
+NEAR = 0.3
+"""The share of the goal at which steps end in a window of time."""
+
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
@@ -298,7 +301,9 @@ class LeastSquares(Stepper):
                 )
             )
         self.held = systems[1]
-        return GaussNewton(systems[0], state, self.goal, has_steep=self.has_steep)
+        goal = self.march.leniency * self.goal
+        enough = 0.0 if self.march.is_whole or len(window.domain.lower) == 1 else NEAR * goal
+        return GaussNewton(systems[0], state, goal, enough=enough, has_steep=self.has_steep)
 
     @property
     def _n_spots(self) -> int:
@@ -348,6 +353,7 @@ class LeastSquares(Stepper):
         """Keeps the best of the slopes tried, and chooses what is tried next."""
         assert self.solver is not None  # noqa: S101 - it has just ended
         assert self.held is not None  # noqa: S101 - made with it
+        goal = self.march.leniency * self.goal
         residual = self.held.relative_residual(self.solver.state)
         found = Candidate(
             slopes=self.slopes, residual=residual, state=self.solver.state, neurons=self.neurons
@@ -366,17 +372,18 @@ class LeastSquares(Stepper):
             or (len(self.tried) > ENOUGH_TRIED and self.best.residual > LOST)
         )
         if self.is_scanning and not self.n_refined and not is_hopeless:
-            enough = (GAIN if is_first and self.has_more else 1) * self.goal
-            slopes = next_slopes(self.tried, self.goal, enough)
+            enough = (GAIN if is_first and self.has_more else 1) * goal
+            most = PROMISING * goal if can_halve else math.inf
+            slopes = next_slopes(self.tried, goal, enough, most)
             if slopes is not None:
                 self.slopes = slopes
                 return
-        is_far = is_first and can_halve and self.best.residual > PROMISING * self.goal
-        is_solved = self.stage > 0 and self.best.residual <= self.goal
+        is_far = is_first and can_halve and self.best.residual > PROMISING * goal
+        is_solved = self.stage > 0 and self.best.residual <= goal
         if (is_first or not can_halve) and self.has_more and not (is_far or is_solved):
             self._use_more(self.best)
             return
-        can_refine = self.draws and self.march.is_uncut and self.best.residual > self.goal
+        can_refine = self.draws and self.march.is_uncut and self.best.residual > goal
         is_futile = self.n_refined > 0 and found is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
@@ -397,7 +404,7 @@ class LeastSquares(Stepper):
         before, self.stage, self.is_scanning = self.width, self.stage + 1, False
         self.width = self._widths[self.stage]
         self.slopes = best.slopes
-        if best.residual > ENOUGH * self.goal:
+        if self.march.is_whole and best.residual > ENOUGH * self.goal:
             self.slopes = self._of_width(before, best.slopes)
         self.tried = {}
 
@@ -421,6 +428,9 @@ class LeastSquares(Stepper):
         length = self.march.length
         move = self.march.judge(best.residual, has_more=self.has_more)
         if move is Move.HALVE:
+            # Slopes that were searched along each coordinate suit half of the window as well.
+            if self.is_scanning and best.residual <= PROMISING * self.march.aim:
+                self.is_scanning, self.march.longest = False, length
             self.is_scanning |= self.draws and self.march.is_short
             self.march.halve(best.residual)
             self._try_after(length, self.stage)
