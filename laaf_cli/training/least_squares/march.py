@@ -209,7 +209,8 @@ class March:
             growth = 2**self.n_futile  # for halving was of no use
         length = min(growth * self.length, max(self.length, self.failed / 2))
         self.failed *= 2
-        self.worst, self.longest = max(self.worst, residual), max(self.longest, length)
+        done_for = 0.0 if self.start == self.first else self.longest
+        self.worst, self.longest = max(self.worst, residual), max(done_for, length)
         self.n_futile, self.n_halvings, self.before = 0, 0, math.inf
         if self.is_over:
             return

@@ -57,8 +57,10 @@ N_INNER = 200
 MANY_NEURONS, MOST_AT_ONCE = 200, 1000
 """From how many neurons on slopes are tried with a third of them; and half are tried before all."""
 
-NEAR = 0.3
-"""The share of the goal at which steps end in a window of time."""
+NEAR, SOON = 0.3, 10
+"""The share of the goal at which steps end in a window of time; the multiple of it from which a
+search of slopes may reach it.
+"""
 
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
@@ -428,8 +430,10 @@ class LeastSquares(Stepper):
         length = self.march.length
         move = self.march.judge(best.residual, has_more=self.has_more)
         if move is Move.HALVE:
-            # Slopes that were searched along each coordinate suit half of the window as well.
-            if self.is_scanning and best.residual <= PROMISING * self.march.aim:
+            # Slopes that were searched along each coordinate suit half of the window as well; near
+            # the goal better ones may reach it.
+            aim = self.march.aim
+            if self.is_scanning and SOON * aim < best.residual <= PROMISING * aim:
                 self.is_scanning, self.march.longest = False, length
             self.is_scanning |= self.draws and self.march.is_short
             self.march.halve(best.residual)
