@@ -19,7 +19,7 @@ from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Augmentation, Cr
 from laaf_cli.images.batches import ImageBatches
 from laaf_cli.images.plan import ImagePlan
 from laaf_cli.images.train import execute
-from laaf_cli.images.trainer import EpochRecord, ImageTrainer, Measured
+from laaf_cli.images.trainer import EpochRecord, ImageMeasurement, ImageTrainer
 from laaf_cli.seeds import random_stream
 from laaf_cli.training import StopReason
 
@@ -493,7 +493,7 @@ def test_seconds_leave_evaluation_out(tmp_path: Path, monkeypatch: pytest.Monkey
     now, measure = [0.0], ImageTrainer._measured
     monkeypatch.setattr("laaf_cli.training.clock.time.perf_counter", lambda: now[0])
 
-    def slow(self: ImageTrainer, batches: Iterator[tuple[Tensor, Tensor]]) -> Measured:
+    def slow(self: ImageTrainer, batches: Iterator[tuple[Tensor, Tensor]]) -> ImageMeasurement:
         now[0] += 500
         return measure(self, batches)
 
@@ -584,7 +584,7 @@ def test_a_network_that_only_the_test_finds_broken(
     good = make_trainer(image_plan(tmp_path, "training.epochs=1")).train()
     measure = ImageTrainer._measured
 
-    def broken(self: ImageTrainer, batches: Iterator[tuple[Tensor, Tensor]]) -> Measured:
+    def broken(self: ImageTrainer, batches: Iterator[tuple[Tensor, Tensor]]) -> ImageMeasurement:
         found = measure(self, batches)
         return (
             replace(found, loss=math.inf, confusion=found.confusion * 2)

@@ -23,9 +23,9 @@ from scipy import stats
 from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import RunFileError, UsageError
-from laaf_cli.report.comparison import SORTS, Comparison, compare
+from laaf_cli.report.comparison import SORTS, MethodComparison, compare
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.run_paths import expand
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import (
     MIN_PAIRS,
     bootstrap_interval,
@@ -76,7 +76,7 @@ def write(run: FinishedRun, path: Path, **attributes: Any) -> Path:
 
 def write_errors(
     folder: Path, finished: Mapping[str, FinishedRun], errors: Mapping[str, list[float]]
-) -> list[RunSummary]:
+) -> list[ComparisonEntry]:
     """Runs of methods with given errors over the seeds 0, 1, …; an infinite error is a run that diverged."""
     paths = [
         write(
@@ -90,7 +90,7 @@ def write_errors(
         for name, values in errors.items()
         for seed, error in enumerate(values)
     ]
-    return [RunSummary.read(path) for path in paths]
+    return [ComparisonEntry.read(path) for path in paths]
 
 
 # Statistics
@@ -207,7 +207,7 @@ def test_fewest_pairs_that_can_show_anything() -> None:
 # Groups
 
 
-def by_label(comparison: Comparison) -> dict[str, Any]:
+def by_label(comparison: MethodComparison) -> dict[str, Any]:
     return {group.label: group for group in comparison.groups}
 
 
@@ -234,7 +234,7 @@ def test_loss_is_told_without_slope_recovery(
     finished: Mapping[str, FinishedRun], tmp_path: Path
 ) -> None:
     for name, run in finished.items():
-        summary = RunSummary.read(write(run, tmp_path / "run.h5"))
+        summary = ComparisonEntry.read(write(run, tmp_path / "run.h5"))
         terms = dict(run.summary.terms)
         s = terms.pop("slope_recovery", math.nan)
         assert summary.loss == pytest.approx(sum(terms.values()), rel=1e-6)
@@ -254,7 +254,7 @@ def test_methods_that_share_a_name_are_told_apart_by_their_settings(tmp_path: Pa
         ("slopes.recovery.form=sum",),
     ]
     runs = [
-        RunSummary.read(write(execute(plan_of(SPEC, *changes)), tmp_path / f"{i}.h5"))
+        ComparisonEntry.read(write(execute(plan_of(SPEC, *changes)), tmp_path / f"{i}.h5"))
         for i, changes in enumerate(settings)
     ]
     labels = [group.label for group in compare(runs).groups]
@@ -280,8 +280,10 @@ def test_unequal_runs_are_flagged(finished: Mapping[str, FinishedRun], tmp_path:
         )
     )
     runs = [
-        RunSummary.read(write(fixed, tmp_path / "a.h5")),
-        RunSummary.read(write(other, tmp_path / "b.h5", laaf_version="9.9", device="cuda", seed=4)),
+        ComparisonEntry.read(write(fixed, tmp_path / "a.h5")),
+        ComparisonEntry.read(
+            write(other, tmp_path / "b.h5", laaf_version="9.9", device="cuda", seed=4)
+        ),
     ]
     flags = compare(runs).flags
     for words in (
@@ -299,7 +301,9 @@ def test_unequal_runs_are_flagged(finished: Mapping[str, FinishedRun], tmp_path:
 def test_one_seed_given_twice_counts_once(
     finished: Mapping[str, FinishedRun], tmp_path: Path
 ) -> None:
-    runs = [RunSummary.read(write(finished["fixed"], tmp_path / f"{name}.h5")) for name in "ab"]
+    runs = [
+        ComparisonEntry.read(write(finished["fixed"], tmp_path / f"{name}.h5")) for name in "ab"
+    ]
     comparison = compare(runs)
     assert [len(group.runs) for group in comparison.groups] == [1]
     assert comparison.flags == (
@@ -312,8 +316,8 @@ def test_runs_of_different_problems_do_not_rank(
 ) -> None:
     other = execute(plan_of(SPEC, "equations.decay=u_t = -2*u", "reference.exact.u=exp(-2*t)"))
     runs = [
-        RunSummary.read(write(finished["fixed"], tmp_path / "a.h5")),
-        RunSummary.read(write(other, tmp_path / "b.h5", problem="growth")),
+        ComparisonEntry.read(write(finished["fixed"], tmp_path / "a.h5")),
+        ComparisonEntry.read(write(other, tmp_path / "b.h5", problem="growth")),
     ]
     with pytest.raises(RunFileError, match=r"these are runs of 2 problems \(spec: 1, growth: 1\)"):
         compare(runs)
@@ -404,9 +408,9 @@ def test_7_methods_of_20_seeds_cost_little(
 
 def test_comparing_imports_no_torch(many: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from laaf_cli.report.run_summary import RunSummary;"
+        "import sys; from pathlib import Path; from laaf_cli.report.comparison_entry import ComparisonEntry;"
         "from laaf_cli.report.comparison import compare;"
-        f"compare([RunSummary.read(p) for p in sorted(Path({str(many)!r}).glob('*-1.h5'))]);"
+        f"compare([ComparisonEntry.read(p) for p in sorted(Path({str(many)!r}).glob('*-1.h5'))]);"
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -585,7 +589,7 @@ def test_mixed_problems_are_measured_each_by_its_own(
 
 def test_problems_of_one_name_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     runs = [
-        RunSummary.read(
+        ComparisonEntry.read(
             write(execute(plan_of(SPEC, f"equations.decay=u_t = -{k}*u")), tmp_path / f"{k}.h5")
         )
         for k in (1, 2)
@@ -598,7 +602,7 @@ def test_problems_of_one_name_are_told_apart_by_what_differs(tmp_path: Path) -> 
 
 def test_one_method_measured_on_two_grids_is_two_groups(tmp_path: Path) -> None:
     runs = [
-        RunSummary.read(
+        ComparisonEntry.read(
             write(execute(plan_of(SPEC, f"evaluation.grid.t={n}")), tmp_path / f"{n}.h5")
         )
         for n in (9, 17)
@@ -615,7 +619,7 @@ def test_labels_tell_phases_apart_by_their_numbers(tmp_path: Path) -> None:
         "[{iterations: 2}, {optimizer: bfgs, iterations: 1}]",
     )
     runs = [
-        RunSummary.read(
+        ComparisonEntry.read(
             write(
                 execute(plan_of(SPEC, f"training={training}", "checkpoint.every_s=9")),
                 tmp_path / f"{i}.h5",
@@ -633,7 +637,7 @@ def test_labels_tell_phases_apart_by_their_numbers(tmp_path: Path) -> None:
 def test_labels_that_differ_in_rounding_or_section_stay_apart(tmp_path: Path) -> None:
     rates = ("8e-4", "8.000001e-4")
     runs = [
-        RunSummary.read(
+        ComparisonEntry.read(
             write(
                 execute(plan_of(SPEC, f"training.0.learning_rate={rate}")), tmp_path / f"{rate}.h5"
             )
@@ -650,7 +654,7 @@ def test_labels_that_differ_in_rounding_or_section_stay_apart(tmp_path: Path) ->
         ("points.interior=9", "conditions.start.points=5"),
     )
     runs = [
-        RunSummary.read(write(execute(plan_of(SPEC, *c)), tmp_path / f"p{i}.h5"))
+        ComparisonEntry.read(write(execute(plan_of(SPEC, *c)), tmp_path / f"p{i}.h5"))
         for i, c in enumerate(changes)
     ]
     assert [group.label for group in compare(runs).groups] == [
@@ -670,14 +674,14 @@ def test_loss_is_summed_where_slope_recovery_dominates(tmp_path: Path) -> None:
         )
     )
     terms = finished.summary.terms
-    summary = RunSummary.read(write(finished, tmp_path / "run.h5"))
+    summary = ComparisonEntry.read(write(finished, tmp_path / "run.h5"))
     assert summary.loss == pytest.approx(2 * terms["decay"] + 3 * terms["start"], rel=1e-12)
 
 
 def test_table_fits_a_narrow_terminal(many: Path) -> None:
     from laaf_cli.report.comparison_table import text_table
 
-    runs = [RunSummary.read(path) for path in sorted(many.glob("*-1.h5"))]
+    runs = [ComparisonEntry.read(path) for path in sorted(many.glob("*-1.h5"))]
     whole = text_table(compare(runs, baseline="fixed"))
     assert whole.fitted(1000) == whole
     narrow = whole.fitted(80)

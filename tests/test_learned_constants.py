@@ -19,7 +19,7 @@ from laaf_cli.errors import RunFileError
 from laaf_cli.report import figures
 from laaf_cli.report.figures import RunData
 from laaf_cli.runfile import RunFile, write_run
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.train import execute
 
@@ -46,7 +46,7 @@ def finished() -> FinishedRun:
     return execute(plan_of(SPEC))
 
 
-def found(values: np.ndarray, truth: float | None = None, step: int = 10) -> FoundConstant:
+def found(values: np.ndarray, truth: float | None = None, step: int = 10) -> EstimatedConstant:
     """The constant k with this history."""
     given = plan_of(SPEC).spec
     learned = given.learn["k"].model_copy(update={"truth": truth})
@@ -104,7 +104,7 @@ def test_errors_against_the_truth() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e308])
 def test_histories_of_strangers(value: float) -> None:
-    assert isinstance(found(np.array([1.0, value, -value] * 10)), FoundConstant)
+    assert isinstance(found(np.array([1.0, value, -value] * 10)), EstimatedConstant)
 
 
 def test_the_file_keeps_their_history(finished: FinishedRun, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.spec import IMAGE_EXAMPLES, ImageSpec
 from laaf_cli.problem.conditions import KINDS
 from laaf_cli.runs.plan import CHOICES, make_plan
-from laaf_cli.spec import Condition, Override, RunSpec, Text, apply, bundled, load_as
+from laaf_cli.spec import ConditionSpec, Override, RunSpec, Text, apply, bundled, load_as
 from laaf_cli.spec.schema import ONE_OF, PlainSchema
 from laaf_cli.spec.source import read_yaml
 
@@ -56,7 +56,7 @@ def faults(spec: object) -> list[str]:
 def test_it_is_a_schema() -> None:
     Draft7Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == Draft7Validator.META_SCHEMA["$schema"]
-    assert ONE_OF[Condition] == tuple(KINDS)
+    assert ONE_OF[ConditionSpec] == tuple(KINDS)
 
 
 @pytest.mark.parametrize("name", [*bundled.names(), *bundled.names("images")])
