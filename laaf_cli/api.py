@@ -29,11 +29,11 @@ from laaf_cli.errors import SpecError as SpecError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.slope_kinds import is_fixed
-from laaf_cli.problem import Places
+from laaf_cli.problem import SamplePoints
 from laaf_cli.problem.one_line import keys_of_line, typed
 from laaf_cli.report import comparison as comparisons
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.comparison_table import text_tables
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.runfile import GridFields, RunFile
 from laaf_cli.runs import session
 from laaf_cli.runs.inspection import Inspection, inspect
@@ -261,7 +261,9 @@ def reference(
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
     _check_coordinates(coordinates, axes)
     axes |= {name: np.atleast_1d(np.asarray(v, float)) for name, v in coordinates.items()}
-    places = Places({name: axes[name] for name in plan.problem.domain.coordinates}, is_grid=True)
+    places = SamplePoints(
+        {name: axes[name] for name in plan.problem.domain.coordinates}, is_grid=True
+    )
     values = plan.reference.evaluate(places.block(0, places.n_points))
     fields = {name: field.reshape(places.shape) for name, field in values.fields.items()}
     attributes: dict[str, str | float] = {
@@ -356,12 +358,12 @@ def compare(
         RunFileError: a file cannot be read.
         UsageError: runs of several problems, or no such baseline.
     """
-    summaries = [RunSummary.read(_path(run)) for run in runs]
+    summaries = [ComparisonEntry.read(_path(run)) for run in runs]
     label = baseline if isinstance(baseline, str) and not Path(baseline).is_file() else None
     if baseline is not None and label is None:
         path = _path(baseline)
         if path.resolve() not in {summary.path.resolve() for summary in summaries}:
-            summaries.append(RunSummary.read(path))
+            summaries.append(ComparisonEntry.read(path))
         label = comparisons.baseline_label(summaries, path)
     return Comparison(comparisons.compare(summaries, baseline=label, sort=sort, mixed=mixed))
 
@@ -373,7 +375,7 @@ class Comparison:
         result: groups of runs and pairs of methods, with all their numbers.
     """
 
-    def __init__(self, result: comparisons.Comparison) -> None:
+    def __init__(self, result: comparisons.MethodComparison) -> None:
         self.result = result
 
     @property
@@ -507,7 +509,7 @@ class Run:
             *(np.asarray(coordinates[name], dtype=np.float64) for name in network.axes)
         )
         columns = {name: a.ravel() for name, a in zip(network.axes, arrays, strict=True)}
-        places = Places(columns, is_grid=False)
+        places = SamplePoints(columns, is_grid=False)
         for sentence in network.extrapolation(places):
             _warn(sentence)
         return network.evaluate(places, {field: network.field(field)})[field].reshape(

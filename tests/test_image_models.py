@@ -637,7 +637,7 @@ def test_refused(
         )
 
 
-def test_misfits_say_nothing_of_what_fits() -> None:
-    assert MODELS["lenet"].misfit(ImageShape(1, 16, 16)) == ""
-    assert MODELS["lenet"].misfit(ImageShape(3, 32, 17)) == ""
-    assert MODELS["preact-resnet18"].misfit(ImageShape(1, 32, 32)) == ""
+def test_unfit_shapes_say_nothing_of_what_fits() -> None:
+    assert MODELS["lenet"].unfit(ImageShape(1, 16, 16)) == ""
+    assert MODELS["lenet"].unfit(ImageShape(3, 32, 17)) == ""
+    assert MODELS["preact-resnet18"].unfit(ImageShape(1, 32, 32)) == ""

@@ -31,7 +31,7 @@ from laaf_cli.report.figures import kinds
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.runs.plan import CHOICES, Plan
 from laaf_cli.spec import KeyPath
-from laaf_cli.spec.models import Condition
+from laaf_cli.spec.models import ConditionSpec
 from laaf_cli.training import OPTIMIZERS, Trainer
 
 SPEC = """
@@ -176,11 +176,11 @@ class Middle(Drawn):
 
 
 def test_a_kind_of_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three files: the region, the row, and the key, a field of `Condition`; here the row takes the
+    """Three files: the region, the row, and the key, a field of `ConditionSpec`; here the row takes the
     place of that of an existing key.
     """
 
-    def read(reader: Reader, name: str, condition: Condition) -> Term:
+    def read(reader: Reader, name: str, condition: ConditionSpec) -> Term:
         residuals = reader.residuals(name, condition.equation or [], reader.scope)
         region = Middle(n_points=1, sampler=reader.sampler())
         return Term(name=name, kind="condition", residuals=residuals, region=region, weight=1.0)

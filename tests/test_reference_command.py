@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import Laaf
 
-from laaf_cli.training import reading
+from laaf_cli.training import lowering
 
 HEAT = """
 coordinates: {x: [2, 3], t: [1, 1.5]}
@@ -236,7 +236,7 @@ def test_python_functions_are_what_they_compute(
     assert outcome.code == 0, outcome.err
     called = json.loads(outcome.out)
     # What is written has a linear part, which would be carried as one stream and rounded otherwise.
-    monkeypatch.setattr(reading, "linear_coefficients", lambda *_: {})
+    monkeypatch.setattr(lowering, "linear_coefficients", lambda *_: {})
     written = json.loads(laaf("solve", "exact.yaml", "--json", "-q").out)
     assert called["terms"] == written["terms"], "the same arithmetic, to the last bit"
 

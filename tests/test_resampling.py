@@ -180,7 +180,7 @@ def test_points_depend_on_the_seed_and_the_iteration_alone(method: str) -> None:
         "an earlier renewal plays no part"
     )
     assert not np.array_equal(points, other.points["momentum"].points)
-    again.restore(replace(again.setting, points=objective_of(plan_of(BURGERS, change)).points))
+    again.restore(replace(again.adaptive, points=objective_of(plan_of(BURGERS, change)).points))
     again.resample(12)
     assert not np.array_equal(points, again.points["momentum"].points)
     domain = first.problem.domain

@@ -139,7 +139,7 @@ def test_a_resumed_training_is_the_unbroken_one(
         with torch.no_grad():
             for own, value in zip(objective.network.parameters(), parameters, strict=False):
                 own.copy_(value)
-        objective.network.slopes.absorb(before.state.setting.slopes_absorbed)
+        objective.network.slopes.absorb(before.state.adaptive.slopes_absorbed)
         trainer = Trainer(objective, plan.phases)
         trainer.go_on(before.state, before.records, before.phases, before.events)
         found = trainer.train()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import Laaf, plan_of, resealed
 
-from laaf_cli.report.overview import N_BINS, Overview
+from laaf_cli.report.run_report import N_BINS, RunReport
 from laaf_cli.runfile import RunFile, write_run
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import make_plan
@@ -110,7 +110,7 @@ def test_where_the_error_sits(finished: FinishedRun, tmp_path: Path) -> None:
     known[0, 0] = known[1, 0] = known[2, 1] = 1.0
     fields = {"u": known, "v": np.zeros((6, 3))}
     write_run(tmp_path / "run.h5", replace(finished.record, error=replace(error, fields=fields)))
-    places = Overview.read(tmp_path / "run.h5").errors
+    places = RunReport.read(tmp_path / "run.h5").errors
     assert places is not None
     assert places["u"].largest == 3.0
     assert places["u"].at == {"x": 1.6, "t": 6.0}
@@ -123,7 +123,7 @@ def test_where_the_error_sits(finished: FinishedRun, tmp_path: Path) -> None:
         tmp_path / "run.h5",
         replace(finished.record, error=replace(error, fields={"u": two, "v": two})),
     )
-    places = Overview.read(tmp_path / "run.h5").errors
+    places = RunReport.read(tmp_path / "run.h5").errors
     assert places is not None
     assert places["u"].half_share == 2 / 18
     assert places["u"].half_box == {"x": (0.0, 1.6), "t": (5.0, 6.0)}
@@ -138,7 +138,7 @@ def test_histograms_count_every_slope_over_one_range(finished: FinishedRun, tmp_
         tmp_path / "run.h5",
         replace(finished.record, history=replace(history, slopes=tuple(slopes))),
     )
-    first, second = Overview.read(tmp_path / "run.h5").slopes
+    first, second = RunReport.read(tmp_path / "run.h5").slopes
     assert first.counts == (3, 0, 0, 0, 0, 0, 0, 1)
     assert second.counts == (0, 1, 0, 0, 0, 0, 0, 2)
     assert len(first.counts) == N_BINS

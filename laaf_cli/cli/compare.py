@@ -13,8 +13,8 @@ import typer
 from laaf_cli.cli import complete, console, options
 
 if TYPE_CHECKING:
-    from laaf_cli.report.comparison import Comparison
-    from laaf_cli.report.run_summary import RunSummary
+    from laaf_cli.report.comparison import MethodComparison
+    from laaf_cli.report.comparison_entry import ComparisonEntry
 
 _GATE, _FORM = "Gate for CI", "Output"
 PROGRESS_FROM = 50
@@ -125,7 +125,7 @@ def compare(
     """
     from laaf_cli.errors import BoundExceededError, RunFileError, UsageError
     from laaf_cli.report import comparison as comparisons
-    from laaf_cli.report import gate
+    from laaf_cli.report import regression_gate
     from laaf_cli.report.run_paths import expand
 
     if sum((csv, markdown, json)) > 1:
@@ -155,13 +155,15 @@ def compare(
             raise RunFileError("\n".join(unreadable))
     comparison = comparisons.compare(read, baseline=baseline, sort=sort.value, mixed=mixed)
     judged = [run for run in read if run.path.resolve() in given]
-    exceeded = gate.above(judged, max_error) if max_error is not None else []
+    exceeded = regression_gate.above(judged, max_error) if max_error is not None else []
     if stored:
-        exceeded += gate.regressions(
+        exceeded += regression_gate.regressions(
             comparison, stored, 1.2 if max_regression is None else max_regression
         )
         exceeded += (
-            gate.slowdowns(comparison, stored, max_slowdown) if max_slowdown is not None else []
+            regression_gate.slowdowns(comparison, stored, max_slowdown)
+            if max_slowdown is not None
+            else []
         )
     _print(comparison, exceeded, unreadable, csv=csv, markdown=markdown, json=json)
     if figure is not None:
@@ -178,10 +180,10 @@ def compare(
 
 def _read(
     paths: Sequence[Path], *, must_be_sealed: bool, quiet: bool
-) -> tuple[list[RunSummary], list[str]]:
+) -> tuple[list[ComparisonEntry], list[str]]:
     """The summaries of the files that can be read, and what is wrong with the others."""
     from laaf_cli.errors import RunFileError
-    from laaf_cli.report.run_summary import RunSummary
+    from laaf_cli.report.comparison_entry import ComparisonEntry
     from laaf_cli.terminal.progress import counted
 
     found, unreadable = [], []
@@ -190,7 +192,7 @@ def _read(
     ) as advance:
         for path in paths:
             try:
-                found.append(RunSummary.read(path, must_be_sealed=must_be_sealed))
+                found.append(ComparisonEntry.read(path, must_be_sealed=must_be_sealed))
             except RunFileError as error:
                 unreadable.append(str(error))
             advance()
@@ -198,7 +200,7 @@ def _read(
 
 
 def _print(
-    comparison: Comparison,
+    comparison: MethodComparison,
     exceeded: Sequence[str],
     unreadable: Sequence[str],
     *,

@@ -94,7 +94,7 @@ def train(
     Raises InterruptedRunError then, and UsageError where the files cannot be written.
     """
     from laaf_cli.runs.interrupt import StopFlag
-    from laaf_cli.sweeps import ENDED_WELL, State, train_runs
+    from laaf_cli.sweeps import ENDED_WELL, RunState, train_runs
     from laaf_cli.terminal.messages import messages
     from laaf_cli.terminal.sweep_progress import make_sweep_progress
 
@@ -112,7 +112,7 @@ def train(
             on_change=progress,
             should_stop=stop.is_set,
         )
-    if any(outcome.state is State.CANCELLED for outcome in outcomes):
+    if any(outcome.state is RunState.CANCELLED for outcome in outcomes):
         n_done = sum(outcome.state in ENDED_WELL for outcome in outcomes)
         raise InterruptedRunError(
             f"interrupted; {n_done} of {len(outcomes)} runs are finished, in "
@@ -124,10 +124,10 @@ def train(
 
 def failures(outcomes: Sequence[Outcome]) -> LaafError | None:
     """The error that a sweep ends in, with every run that failed; None where all went well."""
-    from laaf_cli.sweeps import State
+    from laaf_cli.sweeps import RunState
 
-    failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
-    diverged = [outcome for outcome in outcomes if outcome.state is State.DIVERGED]
+    failed = [outcome for outcome in outcomes if outcome.state is RunState.FAILED]
+    diverged = [outcome for outcome in outcomes if outcome.state is RunState.DIVERGED]
     lines = [f"{outcome.run.path}: {outcome.detail}" for outcome in (*failed, *diverged)]
     if failed:
         codes = {outcome.exit_code for outcome in failed}

@@ -96,6 +96,6 @@ def records() -> dict[str, tuple[type[JsonRecord], ...]]:
         "compare": (ComparisonRecord,),
         "reference": (ReferenceRecord,),
         "resume": tuple(loaded(row.result) for row in TASKS.values()),
-        "show": tuple(loaded(row.overview) for row in TASKS.values()),
+        "show": tuple(loaded(row.report) for row in TASKS.values()),
         "sweep": (ComparisonRecord,),
     }

@@ -12,7 +12,7 @@ from laaf_cli.files import export
 from laaf_cli.text import listed
 
 if TYPE_CHECKING:
-    from laaf_cli.problem import Domain, Places
+    from laaf_cli.problem import Domain, SamplePoints
     from laaf_cli.references import Reference, ReferenceValues
     from laaf_cli.runs.plan import Plan
     from laaf_cli.spec import Override, Text
@@ -118,8 +118,8 @@ def _method(text: Text, name: str) -> Override:
     return Override(("reference", "kind") if says_more else ("reference",), name, "--method ")
 
 
-def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> Places:
-    from laaf_cli.cli.places import choose_places
+def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> SamplePoints:
+    from laaf_cli.cli.sample_points import choose_places
 
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
     return choose_places(
@@ -127,7 +127,7 @@ def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> 
     )
 
 
-def _solve(reference: Reference, domain: Domain, places: Places) -> ReferenceValues:
+def _solve(reference: Reference, domain: Domain, places: SamplePoints) -> ReferenceValues:
     from laaf_cli.errors import UsageError
 
     for (name, values), lower, upper in zip(

@@ -220,15 +220,17 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
     """
     from laaf_cli.cli.tables import comparison_tables
     from laaf_cli.report.comparison import compare
+    from laaf_cli.report.comparison_entry import ComparisonEntry
     from laaf_cli.report.comparison_record import comparison_record
-    from laaf_cli.report.run_summary import RunSummary
-    from laaf_cli.sweeps import State
+    from laaf_cli.sweeps import RunState
 
-    written = [outcome.run.path for outcome in outcomes if outcome.state is not State.FAILED]
+    written = [outcome.run.path for outcome in outcomes if outcome.state is not RunState.FAILED]
     if written:
-        comparison = compare([RunSummary.read(path) for path in written], mixed=True)
+        comparison = compare([ComparisonEntry.read(path) for path in written], mixed=True)
         if json:
-            not_trained = {str(o.run.path): o.detail for o in outcomes if o.state is State.FAILED}
+            not_trained = {
+                str(o.run.path): o.detail for o in outcomes if o.state is RunState.FAILED
+            }
             console.print_json(comparison_record(comparison, not_trained=not_trained).as_json())
         else:
             console.print_results(comparison_tables(comparison, console.results().width))

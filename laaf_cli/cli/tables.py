@@ -15,14 +15,14 @@ from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.text import printable
 
 if TYPE_CHECKING:
-    from laaf_cli.report.comparison import Comparison
-    from laaf_cli.runfile.learned_constants import FoundConstant
+    from laaf_cli.report.comparison import MethodComparison
+    from laaf_cli.runfile.learned_constants import EstimatedConstant
     from laaf_cli.runs.inspection import Inspection
     from laaf_cli.runs.plan import Plan
-    from laaf_cli.runs.record import Summary
+    from laaf_cli.runs.record import SolveResult
 
 
-def summary_tables(summary: Summary) -> Iterator[PlainTable]:
+def summary_tables(summary: SolveResult) -> Iterator[PlainTable]:
     """The closing tables of a run: errors, learned constants, loss and slopes, cost."""
     yield _errors(summary)
     if summary.constants:
@@ -57,7 +57,7 @@ def absorbed_text(iteration: int) -> str:
     return f"part of the weights since iteration {iteration}, and as they were then"
 
 
-def _errors(summary: Summary) -> PlainTable:
+def _errors(summary: SolveResult) -> PlainTable:
     if summary.relative_l2 is None or summary.max_error is None:
         table = PlainTable("error", "")
         table.add_texts("relative L2", why_unknown(summary.no_reference))
@@ -94,7 +94,7 @@ def why_unknown(no_reference: str) -> str:
     return f"unknown: {no_reference or 'the spec names no reference'}"
 
 
-def _losses(summary: Summary) -> PlainTable:
+def _losses(summary: SolveResult) -> PlainTable:
     """The loss terms, with their weights where one is not 1, and at fresh points where they are
     known.
     """
@@ -119,7 +119,7 @@ def value_or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.3e}"
 
 
-def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
+def constants_table(constants: Mapping[str, EstimatedConstant]) -> PlainTable:
     """Learned constants: where they started, what was found, and how far that is from the truth."""
     from laaf_cli.runfile.learned_constants import SPREAD_OVER
 
@@ -167,7 +167,7 @@ def found_text(value: float, spread: float) -> str:
     return f"{value:.{digits}g} ± {spread:.1g}"
 
 
-def _bounds(constant: FoundConstant) -> str:
+def _bounds(constant: EstimatedConstant) -> str:
     if math.isinf(constant.lower) and math.isinf(constant.upper):
         return "none"
     if math.isinf(constant.upper):
@@ -248,7 +248,7 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     yield facts
 
 
-def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Text]:
+def comparison_tables(comparison: MethodComparison, width: int) -> Iterator[Table | Text]:
     """What `laaf compare` shows: the tables, as much as fits into `width` characters, and what
     they support.
     """

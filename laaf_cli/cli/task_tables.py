@@ -20,12 +20,12 @@ class TaskTables:
         bundled: more columns of the list of its bundled specs: by heading the cell of one, from
             its name and its plain values.
         of_result: the closing tables of a run.
-        of_overview: those of `laaf show`.
+        of_report: those of `laaf show`.
     """
 
     bundled: Mapping[str, Callable[[str, Mapping[str, Any]], str]]
     of_result: Callable[[Any], Iterator[PlainTable]]
-    of_overview: Callable[[Any], Iterator[PlainTable]]
+    of_report: Callable[[Any], Iterator[PlainTable]]
 
 
 def tables_of(task: str) -> TaskTables:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from laaf_cli.derivatives.engine import NONE, Coefficients, DerivativeEngine, Operator, Prepared
 from laaf_cli.derivatives.kernel import (
-    Call,
     ChainRule,
+    KernelCall,
     KernelMissing,
-    Network,
+    KernelNetwork,
     Parameters,
     Shape,
     load_library,
@@ -59,7 +59,7 @@ class FusedEngine(DerivativeEngine):
         self.streams = self._streams()
         counts = tuple(0 if slope is None else len(slope) for slope in network.slopes.by_layer())
         self.with_slopes, self.without = (
-            Network(self._shape(each)) for each in (counts, (0,) * len(counts))
+            KernelNetwork(self._shape(each)) for each in (counts, (0,) * len(counts))
         )
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
         n_outputs = len(network.biases[-1])
@@ -92,7 +92,7 @@ class FusedEngine(DerivativeEngine):
         return len(self.streams) + len(self.combinations)
 
     @property
-    def kernel_network(self) -> Network:
+    def kernel_network(self) -> KernelNetwork:
         """The network as the kernel takes it at present: training may absorb the slopes."""
         return self.without if self.network.slopes.absorbed else self.with_slopes
 
@@ -138,7 +138,7 @@ class FusedEngine(DerivativeEngine):
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         return evaluate_fused([(self, prepared)])[0]
 
-    def call(self, prepared: Prepared) -> Call:
+    def call(self, prepared: Prepared) -> KernelCall:
         """A call of the kernel at these points."""
         inputs, (coefficients,) = prepared.inputs, prepared.coefficients
         n_points = inputs.shape[2]
@@ -146,7 +146,7 @@ class FusedEngine(DerivativeEngine):
         workspace = self.library.workspace(
             self.kernel_network, n_points, n_threads, len(coefficients), inputs.dtype
         )
-        return Call(inputs, coefficients, n_threads, workspace)
+        return KernelCall(inputs, coefficients, n_threads, workspace)
 
     def n_threads(self, n_points: int) -> int:
         """Those of torch, or fewer where there is little to do."""

@@ -16,7 +16,7 @@ from laaf_cli.derivatives.taylor import TaylorEngine, activate, cotangents
 from laaf_cli.expression import Field
 
 
-class Linearised:
+class LinearisedFields:
     """The fields of an engine at points, and rows of the Jacobian of what depends on them.
 
     fields: each field and operator of the engine [n_points], without a graph.

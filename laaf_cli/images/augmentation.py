@@ -15,7 +15,7 @@ from torch import Tensor
 Indices = NDArray[np.int64]
 
 
-class Step(Protocol):
+class AugmentationStep(Protocol):
     """A random map of images [b, c, h, w] in 0 … 1 to images of the same shape.
 
     It draws from the stream alone, by NumPy, and finds its pixels on the CPU: what it makes of a
@@ -118,7 +118,7 @@ class Augmentation:
     """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[AugmentationStep, ...]
     normalize: Normalize | None = None
 
     def training(self, images: Tensor, random: np.random.Generator) -> Tensor:

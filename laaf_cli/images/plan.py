@@ -166,12 +166,12 @@ def make_image_plan(
         overrides=tuple(overrides),
         max_seconds=max_seconds,
     )
-    if misfit := MODELS[spec.model.kind].misfit(plan.shape):
-        fits = [name for name, row in MODELS.items() if not row.misfit(plan.shape)]
+    if unfit := MODELS[spec.model.kind].unfit(plan.shape):
+        fits = [name for name, row in MODELS.items() if not row.unfit(plan.shape)]
         raise SpecError(
             [
                 Fault(
-                    misfit,
+                    unfit,
                     loaded.root.locate(("model", "kind")).mark,
                     f"Models that fit: {listed(fits)}.",
                 )

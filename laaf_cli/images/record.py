@@ -23,16 +23,16 @@ from laaf_cli.images.runfile.record import (
     ImageHistory,
     ImageNetwork,
     ImageRecord,
-    SlopeSummary,
+    SlopeStatistics,
 )
-from laaf_cli.images.trainer import ImageResult
-from laaf_cli.runs.finished import FinishedRun, Told, shared_attributes, shared_facts
+from laaf_cli.images.trainer import ImageTrainingResult
+from laaf_cli.runs.finished import FinishedRun, RunResult, shared_attributes, shared_facts
 from laaf_cli.runs.provenance import spec_source
 from laaf_cli.training import StopReason
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSummary(Told):
+class ClassifyResult(RunResult):
     """What is told at the end of a classification."""
 
     task: ClassVar[str] = "images"
@@ -57,7 +57,7 @@ class ImageSummary(Told):
     """Share of the test images that is classified wrongly."""
     slope_recovery: float | None
     """S(a) at the end; None where it is not part of the loss."""
-    slopes: list[SlopeSummary]
+    slopes: list[SlopeStatistics]
     """The slopes of each activation at the end."""
     classes: dict[str, float]
     """By the name of a class, the share of its test images that is classified wrongly."""
@@ -78,7 +78,9 @@ class ImageSummary(Told):
         return self.test_error
 
 
-def finish(plan: ImagePlan, network: ImageModel, result: ImageResult) -> FinishedRun[ImageSummary]:
+def finish(
+    plan: ImagePlan, network: ImageModel, result: ImageTrainingResult
+) -> FinishedRun[ClassifyResult]:
     """Puts together what a training leaves behind."""
     summary = _summary(plan, network, result)
     state = result.state
@@ -123,13 +125,13 @@ def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
     }
 
 
-def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> ImageSummary:
+def _summary(plan: ImagePlan, network: ImageModel, result: ImageTrainingResult) -> ClassifyResult:
     spec, last = plan.spec, result.records[-1]
     counts = result.confusion.sum(1)
     wrong = 1 - result.confusion.diagonal() / np.maximum(counts, 1)
     # Of a training that goes on or was stopped nothing is doubted but what was used.
     doubted = last.test_error if result.stop_reason is StopReason.COMPLETED else 0.0
-    return ImageSummary(
+    return ClassifyResult(
         **shared_facts(
             plan,
             network.count(),
@@ -159,7 +161,7 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
     )
 
 
-def _history(result: ImageResult) -> ImageHistory:
+def _history(result: ImageTrainingResult) -> ImageHistory:
     records = result.records
     renamed = {"slope_recovery": "recovery"}
     return ImageHistory(

@@ -12,7 +12,7 @@ from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.state import PastImageRun
 from laaf_cli.runs.resume.drift import inexact, is_bound
 from laaf_cli.runs.resume.replan import (
-    More,
+    Extension,
     ResumeOptions,
     Resumption,
     check_there_is_more,
@@ -50,7 +50,9 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
             f"{past.path} diverged, and would again; `classify()` with a smaller "
             "`learning_rate` trains anew"
         )
-    more = More(amount=options.epochs, unit="epochs", reached=f"epoch {past.attributes['epochs']}")
+    more = Extension(
+        amount=options.epochs, unit="epochs", reached=f"epoch {past.attributes['epochs']}"
+    )
     check_there_is_more(past, options, more)
     if not is_bound(past.settings.get("max_seconds")):
         raise RunFileError(f"spec/settings in {past.path} does not say how the seconds are meant")

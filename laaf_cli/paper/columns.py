@@ -139,14 +139,14 @@ def _override(path: str, value: str) -> Override:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedErrors:
     """Relative L2 errors as printed, by method; of single runs, without a spread."""
 
     source: str
     errors: Mapping[Column, float] = field(default_factory=dict)
 
 
-UNPUBLISHED = Published("")
+UNPUBLISHED = PublishedErrors("")
 """The paper prints no errors beside its figures."""
 
 FIXED = Column(kind=slope_kinds.FIXED)
@@ -166,7 +166,7 @@ SEVEN = (*SIX, GAAF_RECOVERY)
 FOUR = (FIXED, GAAF_RECOVERY, LLAAF_RECOVERY, NLAAF_RECOVERY)
 """The methods of section 4."""
 
-TABLE1 = Published(
+TABLE1 = PublishedErrors(
     "Table 1",
     {
         FIXED: 1.913973e-01,

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from laaf_cli.errors import UsageError
 from laaf_cli.paper.artefact import Artefact
-from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, Published
+from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, PublishedErrors
 from laaf_cli.paper.page import Page
 from laaf_cli.paper.pictures import Picture
 from laaf_cli.paper.request import Request
-from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.sweeps import PlannedRun
 
 Runs = Mapping[int, Mapping[Column, list[PlannedRun]]]
@@ -41,7 +41,7 @@ class EquationArtefact(Artefact[Runs]):
     columns: tuple[Column, ...]
     moments: tuple[int, ...]
     pictures: tuple[Picture, ...]
-    published: Published = UNPUBLISHED
+    published: PublishedErrors = UNPUBLISHED
     judged: bool = False
 
     def _plan(self, request: Request) -> Runs:
@@ -98,7 +98,7 @@ class EquationArtefact(Artefact[Runs]):
         page = request.folder / f"{request.name(self.name)}.md"
         summaries = {
             iterations: {
-                column: [RunSummary.read(run.path) for run in runs if run.path.exists()]
+                column: [ComparisonEntry.read(run.path) for run in runs if run.path.exists()]
                 for column, runs in by_column.items()
             }
             for iterations, by_column in planned.items()

@@ -12,12 +12,12 @@ from pathlib import Path
 from laaf_cli.errors import UsageError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.paper.claims import judge
-from laaf_cli.paper.columns import FIXED, Column, Published
+from laaf_cli.paper.columns import FIXED, Column, PublishedErrors
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.comparison_table import TextTable, error_text, number_text, pair_texts
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import compare_pairs, holm, spread
 
-Summaries = Mapping[Column, Sequence[RunSummary]]
+Summaries = Mapping[Column, Sequence[ComparisonEntry]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Page:
     command: str
     paper_iterations: int
     summaries: Mapping[int, Summaries]
-    published: Published
+    published: PublishedErrors
     judged: bool
 
     def markdown(self, pictures: Sequence[str]) -> str:
@@ -146,7 +146,7 @@ def write_page(path: Path, markdown: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _errors(runs: Sequence[RunSummary]) -> dict[int, float]:
+def _errors(runs: Sequence[ComparisonEntry]) -> dict[int, float]:
     return {run.seed: run.error for run in runs}
 
 

@@ -13,19 +13,12 @@ from laaf_cli.expression import Node, Scope, Symbol, TooLargeError, bounded, par
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate
+from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
-from laaf_cli.problem.determinacy import check_determinacy
 from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
 from laaf_cli.problem.exact_conditions import derive
 from laaf_cli.problem.finiteness import check_finite
-from laaf_cli.problem.form import (
-    check_derivable,
-    check_periodicity,
-    met_conditions,
-    read_form,
-    read_periodic,
-)
 from laaf_cli.problem.growth import check_growth
 from laaf_cli.problem.jumps import lost_jumps, with_fluxes
 from laaf_cli.problem.observations import read_data
@@ -34,8 +27,15 @@ from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import NONE_DRAWN, Interior
 from laaf_cli.problem.samplers import SAMPLERS
-from laaf_cli.problem.trial import Trial
-from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load
+from laaf_cli.problem.transform import (
+    check_derivable,
+    check_periodicity,
+    read_ansatz,
+    read_periodic,
+    satisfied_conditions,
+)
+from laaf_cli.problem.well_posedness import check_well_posedness
+from laaf_cli.spec import KeyPath, LearnedSpec, LoadedSpec, RunSpec, Text, load
 from laaf_cli.spec.synonyms import choice_meant
 from laaf_cli.text import did_you_mean, listed, shown
 
@@ -71,7 +71,7 @@ def build(
     """
     if loaded.spec is None:
         raise SpecError(loaded.faults)
-    builder = _Builder(loaded, loaded.spec, functions or {})
+    builder = _ProblemBuilder(loaded, loaded.spec, functions or {})
     builder.check_time()
     problem = None
     try:
@@ -93,7 +93,7 @@ def build(
     return spec, replace(problem, fluxes=fluxes, left=left)
 
 
-def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
+def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
     """The domain with its periodic axes and the form of the solution, of a spec that stands in no
     text.
 
@@ -103,16 +103,16 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
     loaded = load(Text("settings", spec.model_dump_json(include=keys)))
     if loaded.spec is None:
         raise SpecError(loaded.faults)
-    builder = _Builder(loaded, loaded.spec, {})
+    builder = _ProblemBuilder(loaded, loaded.spec, {})
     with suppress(TooLargeError):  # it is among the faults
         builder.open_scopes(domain, builder.constants(), builder.learned())
-        form = builder.domain, read_form(builder)
+        form = builder.domain, read_ansatz(builder)
     if faults := [*loaded.faults, *builder.faults]:
         raise SpecError(faults)
     return form
 
 
-class _Builder(Reader):
+class _ProblemBuilder(Reader):
     """Reads what is not a section of its own, and puts all sections together."""
 
     def __init__(
@@ -134,15 +134,15 @@ class _Builder(Reader):
         terms = [*self.equations(), *read_conditions(self), *read_data(self)]
         closed_form = self.closed_form()
         self.left = self.derive_form(terms)
-        trial = read_form(self)
+        ansatz = read_ansatz(self)
         grid, times = self.grid(self.domain), self.times(self.domain)
         # What is wrong elsewhere may be what seems to be missing.
         warnings = tuple(self.warnings)
         if not self.faults and self.form_is_right:
-            warnings += self.check_whole(terms, trial)
-        if not self.faults and trial.trees:
-            check_periodicity(self, trial)
-        met = met_conditions(self, trial, terms) if not self.faults else {}
+            warnings += self.check_whole(terms, ansatz)
+        if not self.faults and ansatz.trees:
+            check_periodicity(self, ansatz)
+        satisfied = satisfied_conditions(self, ansatz, terms) if not self.faults else {}
         if self.faults:
             return None
         problem = Problem(
@@ -153,9 +153,11 @@ class _Builder(Reader):
             closed_form=closed_form,
             grid=grid,
             times=times,
-            trial=trial,
-            met=frozenset(t.name for t in terms if len(met.get(t.name, ())) == len(t.residuals)),
-            met_residuals=met,
+            ansatz=ansatz,
+            satisfied_by_ansatz=frozenset(
+                t.name for t in terms if len(satisfied.get(t.name, ())) == len(t.residuals)
+            ),
+            residuals_satisfied_by_ansatz=satisfied,
             learned=learned,
             functions=self.python,
             left=self.left,
@@ -290,7 +292,7 @@ class _Builder(Reader):
             for name in self.declared("learn")
         }
 
-    def learned_constant(self, name: str, given: Learned) -> LearnedConstant:
+    def learned_constant(self, name: str, given: LearnedSpec) -> LearnedConstant:
         path: KeyPath = ("learn", name)
         lower, upper = given.bounds or (-math.inf, math.inf)
         if not lower < upper:
@@ -447,7 +449,7 @@ class _Builder(Reader):
                 self.fault(("evaluation", "times", i), what)
         return tuple(given) or tuple(lower + (upper - lower) * share for share in (0.25, 0.5, 0.75))
 
-    def check_whole(self, terms: list[Term], trial: Trial) -> tuple[str, ...]:
+    def check_whole(self, terms: list[Term], ansatz: Ansatz) -> tuple[str, ...]:
         """The terms together determine something; returns warnings."""
         if not any(term.kind in ("equation", "data") for term in terms):
             what = "a spec has 'equations' or 'data', and this one has neither"
@@ -456,7 +458,7 @@ class _Builder(Reader):
             if not any(field.unknown == name for term in terms for field in term.fields):
                 what = f"no equation, condition or data speaks of the unknown '{name}'"
                 self.fault(("unknowns", i), what)
-        if not check_derivable(self, trial, terms):
+        if not check_derivable(self, ansatz, terms):
             return ()
         n_equations = sum(term.kind == "equation" for term in terms)
         if n_equations > len(self.spec.unknowns):
@@ -472,7 +474,7 @@ class _Builder(Reader):
                     "Let it stand in an equation or a condition, or make it one of the constants."
                 )
                 self.fault(("learn", name), what, hint, True)
-        warnings = check_determinacy(self, terms)
+        warnings = check_well_posedness(self, terms)
         check_growth(self, terms)
         return (*warnings, *corner_warnings(self.domain, terms))
 

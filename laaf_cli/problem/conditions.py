@@ -37,7 +37,7 @@ from laaf_cli.problem.regions import (
     PeriodicPair,
     Region,
 )
-from laaf_cli.spec import Condition, KeyPath
+from laaf_cli.spec import ConditionSpec, KeyPath
 from laaf_cli.text import did_you_mean, listed, shown
 
 N_POINTS = 100
@@ -46,7 +46,7 @@ N_POINTS = 100
 MAX_QUADRATURE = 5_000_000
 """Points of an integral, all nodes together."""
 
-Read = Callable[[Reader, str, Condition], Term | None]
+Read = Callable[[Reader, str, ConditionSpec], Term | None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_conditions(reader: Reader) -> list[Term]:
     return [term for term in terms if term is not None]
 
 
-def _read(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _read(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
     keys = reader.given(path, condition)
     # What goes with another kind does not name one: the 'at' of an integral.
@@ -97,7 +97,7 @@ def _read(reader: Reader, name: str, condition: Condition) -> Term | None:
 
 
 def _term(
-    name: str, condition: Condition, residuals: tuple[Node, ...], region: Region | None
+    name: str, condition: ConditionSpec, residuals: tuple[Node, ...], region: Region | None
 ) -> Term | None:
     return (
         Term(
@@ -111,7 +111,7 @@ def _term(
 # On faces
 
 
-def _on_faces(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
     faces: list[Face] = []
     for i, text in enumerate(condition.where or []):
@@ -223,7 +223,7 @@ def _number(reader: Reader, path: KeyPath, tree: Node, within: str) -> float | N
 # At given values of some coordinates
 
 
-def _at_place(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _at_place(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     residuals = reader.residuals(name, condition.equation or [], reader.scope)
     values = _fixed(reader, name, condition.at or {})
     if values is None:
@@ -262,7 +262,7 @@ def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, flo
 # Between opposite faces
 
 
-def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _periodic(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name, "periodic")
     coordinate, domain = str(condition.periodic), reader.domain
     if coordinate not in domain.coordinates:
@@ -318,7 +318,7 @@ def _all_derivatives(reader: Reader, axis: int) -> tuple[Node, ...]:
 # Integrals
 
 
-def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _integral(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
     domain, within = reader.domain, f"condition '{name}'"
     over = condition.over or [domain.coordinates[axis] for axis in domain.space]
@@ -377,7 +377,7 @@ def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
     return _term(name, condition, (residual,), region)
 
 
-def _value(reader: Reader, name: str, condition: Condition, over: list[str]) -> Node | None:
+def _value(reader: Reader, name: str, condition: ConditionSpec, over: list[str]) -> Node | None:
     """What an integral equals: a function of the coordinates that are not integrated over."""
     path: KeyPath = ("conditions", name, "equals")
     within = f"the value of the integral '{name}'"

@@ -32,7 +32,7 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
     if problem.functions or sum(1 for tree in trees for _ in nodes(tree)) > MAX_OPERATIONS:
         return math.nan
     outputs, starts_of = (
-        problem.trial.outputs,
+        problem.ansatz.outputs,
         {name: learned.start for name, learned in problem.learned.items()},
     )
 

@@ -28,7 +28,7 @@ MAX_WORK = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Given:
+class _FaceCondition:
     """A condition on an unknown itself on a face."""
 
     term: Term
@@ -94,7 +94,7 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
             )
 
 
-def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_Given]:
+def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_FaceCondition]:
     for term in terms:
         for axis in range(domain.dimension):
             for face in term.region.faces_along(axis):
@@ -106,7 +106,9 @@ def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_Given]:
                         functions(residual) - TABLE.keys()
                     ):
                         (field,) = held
-                        yield _Given(term=term, face=face, unknown=field.unknown, residual=residual)
+                        yield _FaceCondition(
+                            term=term, face=face, unknown=field.unknown, residual=residual
+                        )
 
 
 def _edge(domain: Domain, one: Face, other: Face) -> Array:

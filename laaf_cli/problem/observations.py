@@ -14,7 +14,7 @@ from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import OBSERVED, Observed, PointSet, Region, Sampled
 from laaf_cli.problem.tables import Rows
-from laaf_cli.spec import Condition, Data, KeyPath
+from laaf_cli.spec import ConditionSpec, DataSpec, KeyPath
 from laaf_cli.text import did_you_mean, listed
 
 _SOURCES: Mapping[str, tuple[str, ...]] = {
@@ -46,7 +46,7 @@ def read_data(reader: Reader) -> list[Term]:
     return _sampled(reader, data)
 
 
-def _sampled(reader: Reader, data: Data) -> list[Term]:
+def _sampled(reader: Reader, data: DataSpec) -> list[Term]:
     """Values of a target or of the reference at points that are drawn."""
     targets = None
     unknowns: tuple[str, ...] | None
@@ -90,7 +90,7 @@ def _check_finite(reader: Reader, region: Sampled) -> None:
             reader.fault(("data", "target", unknown), what)
 
 
-def _from_file(reader: Reader, data: Data) -> list[Term]:
+def _from_file(reader: Reader, data: DataSpec) -> list[Term]:
     unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if unknowns is None:
         return []
@@ -109,7 +109,7 @@ def _from_file(reader: Reader, data: Data) -> list[Term]:
     return [_term(reader, unknowns, Observed(points, str(data.file)), data)]
 
 
-def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: Data) -> Term:
+def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: DataSpec) -> Term:
     return Term(
         name="data",
         kind="data",
@@ -126,7 +126,7 @@ def _differences(reader: Reader, unknowns: tuple[str, ...]) -> tuple[Node, ...]:
     )
 
 
-def read_observed(reader: Reader, name: str, condition: Condition) -> Term | None:
+def read_observed(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     """The term of a condition at the rows of a file; faults are noted in the reader."""
     path: KeyPath = ("conditions", name)
     file, scope = str(condition.data), reader.scope

@@ -32,10 +32,18 @@ from laaf_cli.expression import (
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.jumps import lost_jumps
-from laaf_cli.problem.regions import Part
+from laaf_cli.problem.regions import Subset
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import Rows, TableError, read_rows
-from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, Points, RunSpec
+from laaf_cli.spec import (
+    MAX_FAULTS,
+    ConditionSpec,
+    DataSpec,
+    KeyPath,
+    LoadedSpec,
+    PointsSpec,
+    RunSpec,
+)
 from laaf_cli.text import did_you_mean, listed
 
 T = TypeVar("T")
@@ -87,7 +95,7 @@ class Reader:
             mark = self.root.locate(path[:-1]).keys.get(str(path[-1]), mark)
         self.faults.append(Fault(what, mark, hint))
 
-    def given(self, path: KeyPath, part: Condition | Data) -> set[str]:
+    def given(self, path: KeyPath, part: ConditionSpec | DataSpec) -> set[str]:
         """The keys that a mapping has; notes a fault at one that holds nothing."""
         for key in sorted(part.model_fields_set):
             if getattr(part, key) is None:
@@ -227,9 +235,9 @@ class Reader:
         does not exist.
         """
         name = given or self.spec.points.sampler
-        return name if name in SAMPLERS else str(Points.model_fields["sampler"].default)
+        return name if name in SAMPLERS else str(PointsSpec.model_fields["sampler"].default)
 
-    def part(self, path: KeyPath, text: str, within: str) -> Part | None:
+    def part(self, path: KeyPath, text: str, within: str) -> Subset | None:
         """A comparison in the coordinates."""
         scope = replace(self.scope, unknowns=(), symbols={}, functions={})
         tree = self.attempt(
@@ -237,7 +245,7 @@ class Reader:
             within,
             lambda: resolve(self.without_learned(parse_comparison(text), scope), scope),
         )
-        return None if tree is None else Part(tree, text.strip())
+        return None if tree is None else Subset(tree, text.strip())
 
     def unknown(self, name: str) -> Field:
         """The unknown itself, underived."""
@@ -251,7 +259,7 @@ class Reader:
     def rows(
         self,
         path: KeyPath,
-        given: Condition | Data,
+        given: ConditionSpec | DataSpec,
         wanted: tuple[str, ...],
         wanted_at: Mapping[str, KeyPath] | None = None,
     ) -> Rows | None:

@@ -191,7 +191,7 @@ class Drawn(Region):
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """The points at which a comparison in the coordinates holds; text: as the user wrote it."""
 
     tree: Node
@@ -256,7 +256,7 @@ class Part:
 class Interior(Drawn):
     """The inside of the domain; importance: parts that get a share of the points of their own."""
 
-    importance: tuple[tuple[Part, float], ...] = ()
+    importance: tuple[tuple[Subset, float], ...] = ()
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         counts = [round(share * self.n_points) for _, share in self.importance]
@@ -293,7 +293,7 @@ class OnFaces(Drawn):
     """
 
     faces: tuple[Face, ...]
-    only: Part | None = None
+    only: Subset | None = None
     is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:

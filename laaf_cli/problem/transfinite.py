@@ -32,7 +32,7 @@ from laaf_cli.expression import (
 )
 from laaf_cli.multi_index import derivative_name, unit
 from laaf_cli.problem.domain import Domain, Face, grid_points
-from laaf_cli.problem.form import ROUNDING
+from laaf_cli.problem.transform import ROUNDING
 
 AGREE = 1e-9
 """Values that differ by less than this share of their size agree."""
@@ -50,7 +50,7 @@ ZERO, ONE = Number(0.0), Number(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class FaceValue:
     """The value of ∂ᵏ unknown along the normal of a face; name, place: of the condition and the
     residual that give it.
     """
@@ -63,10 +63,10 @@ class Given:
     value: Node
 
 
-class UnfitError(Exception):
+class NoAnsatzError(Exception):
     """No form with this value is known; the text completes the sentence that it is left."""
 
-    def __init__(self, why: str, given: Given | None = None) -> None:
+    def __init__(self, why: str, given: FaceValue | None = None) -> None:
         super().__init__(why)
         self.given = given
 
@@ -109,13 +109,13 @@ def _size(domain: Domain, tree: Node, fixed: Mapping[int, float]) -> float:
     return float(np.max(np.abs(values_on(domain, tree, fixed))))
 
 
-def interpolate(domain: Domain, given: Sequence[Given], output: Field) -> Node:
+def interpolate(domain: Domain, given: Sequence[FaceValue], output: Field) -> Node:
     """g + Π factor·output; raises UnfitError with what does not fit in."""
     # Time comes last: where start and boundary disagree, it is the start that is left.
     axes = [*domain.space, *([] if domain.time_axis is None else [domain.time_axis])]
     level: Node = ZERO
     factors: list[Node] = []
-    placed: list[Given] = []
+    placed: list[FaceValue] = []
     for axis in axes:
         own = [each for each in given if each.face.axis == axis]
         if not own:
@@ -140,7 +140,7 @@ def interpolate(domain: Domain, given: Sequence[Given], output: Field) -> Node:
     return _sum(level, _product([*factors, output]))
 
 
-def _count(domain: Domain, own: Sequence[Given]) -> int:
+def _count(domain: Domain, own: Sequence[FaceValue]) -> int:
     """How many derivatives, from the value on, are given at one end; raises UnfitError where
     one is left out.
     """
@@ -150,11 +150,11 @@ def _count(domain: Domain, own: Sequence[Given]) -> int:
                 name_along(each.unknown, each.face.axis, order, domain) for order in (each.order, k)
             )
             why = f"it gives {told} at {each.face.name}, and nothing gives {missing} there"
-            raise UnfitError(why, each)
+            raise NoAnsatzError(why, each)
     return len(own)
 
 
-def _on(domain: Domain, given: Given, level: Node) -> Node:
+def _on(domain: Domain, given: FaceValue, level: Node) -> Node:
     """∂ᵏ level on the face of a value."""
     coordinate = domain.coordinates[given.face.axis]
     for _ in range(given.order):
@@ -162,13 +162,13 @@ def _on(domain: Domain, given: Given, level: Node) -> Node:
     return substitute(level, {Symbol(coordinate): Number(given.face.value)})
 
 
-def _gap(domain: Domain, given: Given, level: Node) -> Node:
+def _gap(domain: Domain, given: FaceValue, level: Node) -> Node:
     """value − ∂ᵏ level on its face, without the part that is rounding."""
     fixed, here = {given.face.axis: given.face.value}, _on(domain, given, level)
     whole = call("-", given.value, here)
     sizes = [_size(domain, tree, fixed) for tree in (whole, given.value, here)]
     if not np.isfinite(sizes).all():
-        raise UnfitError("its values are not finite everywhere", given)
+        raise NoAnsatzError("its values are not finite everywhere", given)
     if sizes[0] <= ROUNDING * max(sizes):
         return ZERO
     if sizes[2] <= ROUNDING * sizes[1]:
@@ -176,7 +176,9 @@ def _gap(domain: Domain, given: Given, level: Node) -> Node:
     return call("neg", here) if sizes[1] <= ROUNDING * sizes[2] else whole
 
 
-def _check_corners(domain: Domain, given: Given, level: Node, placed: Sequence[Given]) -> None:
+def _check_corners(
+    domain: Domain, given: FaceValue, level: Node, placed: Sequence[FaceValue]
+) -> None:
     """Raises UnfitError where a value disagrees with one of another axis on the edge of both,
     or comes to it with a jump.
     """
@@ -197,7 +199,7 @@ def _check_corners(domain: Domain, given: Given, level: Node, placed: Sequence[G
             with np.errstate(all="ignore"):
                 agrees = bool(np.all(np.abs(value - here) <= share * scale))
             if not agrees:
-                raise UnfitError(f"it disagrees with '{other.name}' where they meet", given)
+                raise NoAnsatzError(f"it disagrees with '{other.name}' where they meet", given)
 
 
 @dataclass(frozen=True, kw_only=True)

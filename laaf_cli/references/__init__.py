@@ -20,7 +20,7 @@ from laaf_cli.references.reference import (
 )
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
-from laaf_cli.spec import Reference as ReferenceSpec
+from laaf_cli.spec import ReferenceSpec as ReferenceSpec
 
 MakeReference = Callable[[Problem, ReferenceSpec, Path], Reference]
 

@@ -17,8 +17,8 @@ from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.metrics import Measure
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.methods import MethodStyle, method_style
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, holm, spread
 from laaf_cli.text import did_you_mean, listed
 
@@ -49,7 +49,7 @@ class MethodGroup:
     problem: str
     label: str
     style: MethodStyle
-    runs: tuple[RunSummary, ...]
+    runs: tuple[ComparisonEntry, ...]
 
     @property
     def measure(self) -> Measure:
@@ -93,14 +93,14 @@ class MethodGroup:
         """The greatest n·a of the runs that did not fail, NaN where all did."""
         return max((run.largest_scale for run in self.runs if not run.failed), default=math.nan)
 
-    def median(self, value: Callable[[RunSummary], float]) -> float:
+    def median(self, value: Callable[[ComparisonEntry], float]) -> float:
         """The median of a number over the runs that did not fail, NaN where all did."""
         values = [value(run) for run in self.runs if not run.failed]
         return float(np.median(values)) if values else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class MethodComparison:
     """Methods side by side.
 
     groups: by problem, then as sorted. baselines: the group that others are compared with, by
@@ -171,12 +171,12 @@ def _last_if_nan(value: float) -> float:
 
 
 def compare(
-    runs: Sequence[RunSummary],
+    runs: Sequence[ComparisonEntry],
     *,
     baseline: str | None = None,
     sort: str = "method",
     mixed: bool = False,
-) -> Comparison:
+) -> MethodComparison:
     """The comparison of runs.
 
     baseline: the kind of slopes, or the label, of the method that others are compared with;
@@ -211,10 +211,12 @@ def compare(
     flags = duplicates
     for name in problems.values():
         flags += _flags([group for group in groups if group.problem == name])
-    return Comparison(groups=tuple(groups), baselines=baselines, pairs=pairs, flags=tuple(flags))
+    return MethodComparison(
+        groups=tuple(groups), baselines=baselines, pairs=pairs, flags=tuple(flags)
+    )
 
 
-def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
+def _problem_names(runs: Sequence[ComparisonEntry]) -> dict[str, str]:
     """Hash → name, with the settings in which problems of one name differ."""
     first = {run.problem_hash: run for run in reversed(runs)}
     keys = [run.problem_hash for run in runs if first[run.problem_hash] is run]
@@ -224,16 +226,18 @@ def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
 
 
 def _told_apart(
-    names: Sequence[str], runs: Sequence[RunSummary], sections: Sequence[str]
+    names: Sequence[str], runs: Sequence[ComparisonEntry], sections: Sequence[str]
 ) -> list[str]:
     # Files of observed values make problems that no setting tells apart.
     marks = [run.problem_hash[:6] + run.method_hash[:6] for run in runs]
     return labels.told_apart(names, [run.settings for run in runs], sections, marks)
 
 
-def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> list[MethodGroup]:
+def _groups(
+    problem: str, runs: Sequence[ComparisonEntry], duplicates: list[str]
+) -> list[MethodGroup]:
     """The runs of one problem by method, and by what they are measured with."""
-    by_method: dict[tuple[str, str], dict[int, RunSummary]] = {}
+    by_method: dict[tuple[str, str], dict[int, ComparisonEntry]] = {}
     for run in runs:
         seeds = by_method.setdefault((run.method_hash, run.measured), {})
         if run.seed in seeds:
@@ -278,7 +282,7 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
     return found
 
 
-def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
+def baseline_label(runs: Sequence[ComparisonEntry], path: Path) -> str | None:
     """The label of the group that holds the run file `path`, or None where it is not among the
     runs.
 
@@ -301,7 +305,7 @@ def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
     return label
 
 
-FLAGGED: dict[str, Callable[[RunSummary], Any]] = {
+FLAGGED: dict[str, Callable[[ComparisonEntry], Any]] = {
     "parameters": lambda run: run.n_parameters,
     "points": lambda run: run.n_points,
     "iterations": lambda run: None if run.failed else run.iterations,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
+from laaf_cli.report.comparison import ConstantOverSeeds, MethodComparison, MethodGroup
 from laaf_cli.report.statistics import PairedComparison
-from laaf_cli.runfile.learned_constants import FoundConstant
+from laaf_cli.runfile.learned_constants import EstimatedConstant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class SeedRecord:
     """Where it diverged, and which phases stalled, and why; else empty."""
     seconds: float
     """Seconds of its training."""
-    constants: dict[str, FoundConstant]
+    constants: dict[str, EstimatedConstant]
     """The constants that it learned, by name."""
 
 
@@ -199,7 +199,7 @@ class ComparisonRecord(JsonRecord):
 
 
 def comparison_record(
-    comparison: Comparison,
+    comparison: MethodComparison,
     *,
     exceeded: Sequence[str] = (),
     unreadable: Sequence[str] = (),
@@ -217,7 +217,7 @@ def comparison_record(
     )
 
 
-def as_csv(comparison: Comparison) -> str:
+def as_csv(comparison: MethodComparison) -> str:
     """The groups as CSV, numbers in full; a learned constant `nu` has the columns `nu_truth`,
     `nu_median`…
     """

@@ -132,7 +132,7 @@ class SpecSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record(ABC):
+class RunFileRecord(ABC):
     """What the run files of all tasks hold. settings: the resolved settings as JSON."""
 
     attributes: Mapping[str, str | int | float]

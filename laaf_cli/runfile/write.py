@@ -24,12 +24,12 @@ from laaf_cli.runfile.record import (
     History,
     NetworkParameters,
     PhaseSummary,
-    Record,
+    RunFileRecord,
 )
 from laaf_cli.runfile.seal import SIZE, seal_content
 
 
-def write_run(path: Path, record: Record) -> None:
+def write_run(path: Path, record: RunFileRecord) -> None:
     """Writes a run so that `path` holds either what it held before or the whole new file, never
     less.
 
@@ -46,7 +46,7 @@ def write_run(path: Path, record: Record) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord(Record):
+class RunRecord(RunFileRecord):
     """Everything that the run of an equation leaves behind; `layout.py` says where it stands.
 
     phases: those that were begun. functions: the Python
@@ -101,7 +101,7 @@ class RunRecord(Record):
         _fill_checkpoint(file.create_group("checkpoint"), self.checkpoint)
 
 
-def fill_head(file: h5py.File, record: Record, expected: Mapping[str, Attribute]) -> None:
+def fill_head(file: h5py.File, record: RunFileRecord, expected: Mapping[str, Attribute]) -> None:
     """Writes what the run files of all tasks hold."""
     missing = set(expected) ^ set(record.attributes)
     if missing:

@@ -10,7 +10,7 @@ from pathlib import Path
 from laaf_cli.errors import RunFileError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.files.lock import CHECKPOINTS
-from laaf_cli.runfile import AnyRunFile, Record, write_run
+from laaf_cli.runfile import AnyRunFile, RunFileRecord, write_run
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CheckpointFiles:
             name = name.removesuffix(ending) or name
         return cls(path.parent / name)
 
-    def save(self, record: Record) -> None:
+    def save(self, record: RunFileRecord) -> None:
         """Writes the newest; the one that was the newest becomes the previous. Raises OSError
         where it cannot.
         """
@@ -62,7 +62,7 @@ class CheckpointFiles:
         """Those that are there, the newest first."""
         return [path for path in (self.newest, self.previous) if path.exists()]
 
-    def latest(self) -> Found:
+    def latest(self) -> ReadableCheckpoint:
         """What going on begins from: the newest checkpoint that can be read, else the run file.
 
         The run file as well where a crash has kept the checkpoints of its own training from being
@@ -71,7 +71,11 @@ class CheckpointFiles:
         Raises RunFileError where there are checkpoints and none can be read.
         """
         found = self.found()
-        return Found(self.run, "") if found is None or self._outlived(found.path) else found
+        return (
+            ReadableCheckpoint(self.run, "")
+            if found is None or self._outlived(found.path)
+            else found
+        )
 
     def _outlived(self, checkpoint: Path) -> bool:
         """Whether the run file is of the same training as a checkpoint, and was written after
@@ -97,7 +101,7 @@ class CheckpointFiles:
         found = self.found()
         return None if found is None else found.path
 
-    def found(self) -> Found | None:
+    def found(self) -> ReadableCheckpoint | None:
         """The newest that can be read, and what is wrong with a newer one; None where there is no
         checkpoint.
 
@@ -107,7 +111,7 @@ class CheckpointFiles:
         for path in self.present():
             try:
                 with AnyRunFile(path, must_be_sealed=True):
-                    return Found(path, damages[0] if damages else "")
+                    return ReadableCheckpoint(path, damages[0] if damages else "")
             except RunFileError as error:
                 damages.append(str(error))
         if damages:
@@ -125,7 +129,7 @@ class CheckpointFiles:
 
 
 @dataclass(frozen=True)
-class Found:
+class ReadableCheckpoint:
     """A checkpoint that can be read. damage: why a newer one cannot, empty where there is none."""
 
     path: Path

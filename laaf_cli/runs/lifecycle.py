@@ -10,11 +10,11 @@ from typing import Any
 from laaf_cli.errors import RunFileError, within_memory
 from laaf_cli.runfile import open_run, task_of
 from laaf_cli.runs.checkpoints import CheckpointFiles
-from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.memory import Consumer, advice
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback
-from laaf_cli.runs.resume.past import UNFINISHED, Past
+from laaf_cli.runs.resume.past import UNFINISHED, AnyPastRun
 from laaf_cli.runs.resume.replan import ResumeOptions, Resumption, gone_on_with, same_training
 from laaf_cli.runs.settings import Settings
 from laaf_cli.runs.task import TASKS, loaded
@@ -59,8 +59,8 @@ class Lifecycle:
     settings: type[Settings]
     make_plan: Callable[..., AnyPlan]
     planner: Callable[[Text, PlanOptions], Callable[[Sequence[Override]], AnyPlan]]
-    train: Callable[..., FinishedRun[Told]]
-    read_past: Callable[[Path], Past]
+    train: Callable[..., FinishedRun[RunResult]]
+    read_past: Callable[[Path], AnyPastRun]
     resume: Callable[[Any, Any], Resumption[Any, Any]]
     resume_options: type[ResumeOptions]
     inexact: Callable[[Any, Any], Iterator[str]]
@@ -76,12 +76,12 @@ def lifecycle(task: str) -> Lifecycle:
 def train(
     plan: AnyPlan,
     *,
-    past: Past | None = None,
+    past: AnyPastRun | None = None,
     retries: int = 0,
     on_progress: Callback | None = None,
-    on_checkpoint: Callable[[FinishedRun[Told]], None] | None = None,
+    on_checkpoint: Callable[[FinishedRun[RunResult]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> FinishedRun[Told]:
+) -> FinishedRun[RunResult]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
     Args:
@@ -106,14 +106,14 @@ def train(
         )
 
 
-def read_past(path: Path) -> Past:
+def read_past(path: Path) -> AnyPastRun:
     """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot
     be read.
     """
     return lifecycle(task_of(path, must_be_sealed=True)).read_past(path)
 
 
-def unfinished_at(plan: AnyPlan, path: Path) -> Past | None:
+def unfinished_at(plan: AnyPlan, path: Path) -> AnyPastRun | None:
     """The training of this very plan that a run file, or a checkpoint beside it, was left with;
     None without one.
     """

@@ -17,7 +17,7 @@ from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.plan_faults import n_parameters
 from laaf_cli.text import listed
 from laaf_cli.training import OPTIMIZERS
-from laaf_cli.training.reading import read
+from laaf_cli.training.lowering import lower
 
 DOUBLE = 8
 """Bytes of a number in float64."""
@@ -82,12 +82,12 @@ def _of_points(plan: Plan, phase: int, terms: Sequence[Term]) -> Consumer:
     if "batch" in OPTIMIZERS[training[phase].optimizer].keys:
         ways.insert(0, f"training.{phase}.batch")
 
-    reading = read(terms, plan.problem.learned)
-    needed = [field.orders for field in reading.fields]
-    needed += [orders for operator in reading.operators for orders in operator.orders]
+    lowered = lower(terms, plan.problem.learned)
+    needed = [field.orders for field in lowered.fields]
+    needed += [orders for operator in lowered.operators for orders in operator.orders]
     n_streams, order = len(lower_set(needed)), max(term.order for term in terms)
     dimension, hidden = plan.problem.domain.dimension, plan.spec.network.hidden
-    n_numbers = n_streams * (dimension + 4 * len(plan.problem.trial.outputs))
+    n_numbers = n_streams * (dimension + 4 * len(plan.problem.ansatz.outputs))
     what = f"{n_points:,} points of {name}"
     if obstacle(plan.device.type, plan.spec.network.activation, order):
         is_fused = False

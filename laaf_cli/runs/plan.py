@@ -76,13 +76,13 @@ class UnfitError(SpecError):
 
 
 @dataclass(frozen=True)
-class Other:
+class OtherMethod:
     """A method that may be tried, and what makes the plan of it."""
 
     recipe: str
     make: Callable[[], Plan]
 
-    def seeded(self, seed: int) -> Other:
+    def seeded(self, seed: int) -> OtherMethod:
         """The same with another seed."""
         return replace(self, make=partial(_seeded, self.make, seed))
 
@@ -111,7 +111,7 @@ class Plan(AnyPlan):
     """The method in words, where it was chosen."""
     method: str = ""
     """The hash of the method where it was chosen: one for all that may be kept."""
-    others: tuple[Other, ...] = ()
+    others: tuple[OtherMethod, ...] = ()
     """What is tried after this one, in turn, where the goal is not met."""
     not_tried: tuple[str, ...] = ()
     """Sentences on the methods that do not take the problem."""
@@ -194,13 +194,13 @@ class Plan(AnyPlan):
         network = Mlp(
             domain.dimension,
             spec.network.hidden,
-            len(self.problem.trial.outputs),
+            len(self.problem.ansatz.outputs),
             activation=spec.network.activation,
             initializer=spec.network.initializer,
             kind=spec.slopes.kind,
             n=spec.slopes.n,
             bounds=(domain.lower, domain.upper) if spec.network.inputs == "scaled" else None,
-            periods=make_periods(self.problem.trial, domain),
+            periods=make_periods(self.problem.ansatz, domain),
             kinks=make_kinks(spec, domain),
             random=random_stream(spec.seed, "weights"),
             dtype=self.dtype,
@@ -305,7 +305,7 @@ def make_plan(
     root, recipes = chosen(text, overrides, max_seconds)
     bound = DEFAULT_SECONDS if recipes and max_seconds is None else max_seconds
     makes = [
-        Other(each.name, partial(plan_one, text, changes, max_seconds=bound, **how))
+        OtherMethod(each.name, partial(plan_one, text, changes, max_seconds=bound, **how))
         for each in recipes
         for changes in [[*overrides, *each.overrides(root)]]
     ]

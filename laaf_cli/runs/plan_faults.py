@@ -13,7 +13,13 @@ from laaf_cli.problem import Problem
 from laaf_cli.runs.solution import make_kinks, make_periods
 from laaf_cli.spec import LoadedSpec, RunSpec
 from laaf_cli.text import did_you_mean, listed
-from laaf_cli.training import SCHEDULES, Misfit, balance_faults, phase_faults, resampling_faults
+from laaf_cli.training import (
+    SCHEDULES,
+    SettingFault,
+    balance_faults,
+    phase_faults,
+    resampling_faults,
+)
 
 
 def require_kernel(device: str, spec: RunSpec, problem: Problem) -> None:
@@ -38,9 +44,9 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     counts = [n_parameters(spec, problem, phase) for phase in range(len(spec.training))]
     return [
         *_activation_faults(loaded, spec, problem),
-        *(_fault(loaded, misfit) for misfit in phase_faults(spec, problem, counts)),
+        *(_fault(loaded, fault) for fault in phase_faults(spec, problem, counts)),
         *_schedule_faults(loaded, spec),
-        *(_fault(loaded, misfit) for misfit in adaptation),
+        *(_fault(loaded, fault) for fault in adaptation),
     ]
 
 
@@ -73,12 +79,12 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
 
 def n_parameters(spec: RunSpec, problem: Problem, phase: int) -> int:
     """Weights and biases of the network in a phase, at most, and learned constants."""
-    periods = make_periods(problem.trial, problem.domain)
+    periods = make_periods(problem.ansatz, problem.domain)
     widths = [
         Inputs(problem.domain.dimension, None, periods, make_kinks(spec, problem.domain)).width,
         *spec.network.hidden[:-1],
         spec.width_before(phase + 1),
-        len(problem.trial.outputs),
+        len(problem.ansatz.outputs),
     ]
     in_layers = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
     return in_layers + len(problem.learned)
@@ -110,8 +116,8 @@ def _schedule_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec) -> list[Fault]:
     return faults
 
 
-def _fault(loaded: LoadedSpec[RunSpec], misfit: Misfit) -> Fault:
-    """A misfit, at its key."""
-    *above, key = misfit.path
+def _fault(loaded: LoadedSpec[RunSpec], fault: SettingFault) -> Fault:
+    """A fault, at its key."""
+    *above, key = fault.path
     section = loaded.root.locate(tuple(above))
-    return Fault(misfit.what, section.keys.get(str(key), section.mark), misfit.hint)
+    return Fault(fault.what, section.keys.get(str(key), section.mark), fault.hint)

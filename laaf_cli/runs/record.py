@@ -29,16 +29,16 @@ from laaf_cli.runfile import (
     RunRecord,
 )
 from laaf_cli.runfile.diagnostics import doubts
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
-from laaf_cli.runs.finished import FinishedRun, Told, shared_attributes, shared_facts
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
+from laaf_cli.runs.finished import FinishedRun, RunResult, shared_attributes, shared_facts
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.provenance import spec_source
-from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.solution import NetworkSolution
 from laaf_cli.training import TrainingResult, TrainingState
 
 
 @dataclass(frozen=True)
-class ScaleRange:
+class SlopeRange:
     """The slopes of a hidden layer at the end, as n·a."""
 
     mean: float
@@ -50,7 +50,7 @@ class ScaleRange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary(Told):
+class SolveResult(RunResult):
     """What is told at the end of a run; errors are None without a reference."""
 
     task: ClassVar[str] = "equation"
@@ -65,9 +65,9 @@ class Summary(Told):
     """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
     """Equations and conditions at fresh points after the training, without weights."""
-    constants: dict[str, FoundConstant]
+    constants: dict[str, EstimatedConstant]
     """The learned constants, by name."""
-    slopes: list[ScaleRange]
+    slopes: list[SlopeRange]
     """The slopes of each hidden layer at the end."""
     slopes_absorbed_at: int
     """The iteration before which slopes became part of the weights, for a quasi-Newton phase; −1
@@ -137,7 +137,7 @@ def finish(
     grid: Array,
     reference: ReferenceValues | None,
     slices: list[Slice],
-) -> FinishedRun[Summary]:
+) -> FinishedRun[SolveResult]:
     """Puts together what a training leaves behind.
 
     grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
@@ -146,7 +146,7 @@ def finish(
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)
     axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
-    found = Solution.of(network, plan.make_engine, problem.trial)
+    found = NetworkSolution.of(network, plan.make_engine, problem.ansatz)
     solution = found.unknowns(problem.unknowns, grid)
     errors = (
         {name: solution[name] - reference.fields[name] for name in solution} if reference else None
@@ -218,7 +218,7 @@ def finish(
 
 
 def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
-    setting = state.setting
+    adaptive = state.adaptive
 
     def columns(prefix: str) -> dict[str, dict[str, Array]]:
         """The symbols of this prefix, by term."""
@@ -228,19 +228,19 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
                 for name, v in given.symbols.items()
                 if name.startswith(prefix)
             }
-            for term, given in setting.points.items()
+            for term, given in adaptive.points.items()
         }
         return {term: values for term, values in found.items() if values}
 
     return Checkpoint(
-        points={name: given.points for name, given in setting.points.items()},
+        points={name: given.points for name, given in adaptive.points.items()},
         observed=columns(OBSERVED),
         normals=columns(NORMAL),
         held_weights={
             name: value.detach().cpu().numpy()
-            for name, value in (setting.held_weights or {}).items()
+            for name, value in (adaptive.held_weights or {}).items()
         },
-        factors=setting.factors,
+        factors=adaptive.factors,
         constants=state.constants,
         optimizer=state.optimizer,
         attributes={
@@ -249,8 +249,8 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
             "optimizer": plan.phases[state.phase].optimizer,
             "done": state.done,
             "adapted": state.adapted,
-            "n_interior": -1 if setting.n_interior is None else setting.n_interior,
-            "holds_weights": int(setting.held_weights is not None),
+            "n_interior": -1 if adaptive.n_interior is None else adaptive.n_interior,
+            "holds_weights": int(adaptive.held_weights is not None),
             "n_retries": state.n_retries,
             "retries": state.retries,
             "rate_factor": state.rate_factor,
@@ -304,9 +304,9 @@ def _summary(
     slices: list[Slice],
     reference: ReferenceValues | None,
     method: str,
-) -> Summary:
+) -> SolveResult:
     final = result.final
-    return Summary(
+    return SolveResult(
         **shared_facts(
             plan,
             network.count(),
@@ -331,7 +331,7 @@ def _summary(
         constants=found_constants(
             plan.spec, history.columns["iteration"], history.constants, _intervals(result)
         ),
-        slopes=[ScaleRange(float(s.mean()), float(s.min()), float(s.max())) for s in final.scales],
+        slopes=[SlopeRange(float(s.mean()), float(s.min()), float(s.max())) for s in final.scales],
         slopes_absorbed_at=result.slopes_absorbed_at,
         relative_l2=l2,
         max_error=largest,

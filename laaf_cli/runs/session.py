@@ -28,13 +28,13 @@ from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
 from laaf_cli.runfile import AnyRunFile
 from laaf_cli.runs.checkpoints import CheckpointFiles
-from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.runs.lifecycle import lifecycle, read_past
 from laaf_cli.runs.lifecycle import train as train_plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback
-from laaf_cli.runs.resume.past import UNFINISHED, Past
+from laaf_cli.runs.resume.past import UNFINISHED, AnyPastRun
 from laaf_cli.training import BEFORE_TRAINING
 
 
@@ -93,17 +93,17 @@ def check_no_checkpoint(path: Path, *, overwrite: bool) -> None:
 
 
 @dataclass(frozen=True)
-class TakenUp:
+class ResumedRun:
     """A run that is to go on: what was read of it, and the claimed file that it goes to."""
 
-    past: Past
+    past: AnyPastRun
     target: Path
 
 
 @contextmanager
 def take_up(
     path: Path, *, output: Path | None = None, overwrite: bool = False, warn: Callable[[str], None]
-) -> Iterator[TakenUp]:
+) -> Iterator[ResumedRun]:
     """Reads a run that is to go on, from its newest checkpoint or its file, and claims the file
     that it goes to.
 
@@ -133,7 +133,7 @@ def take_up(
         # otherwise.
         if 1 <= (n_threads := past.attributes["threads"]) <= (os.cpu_count() or 1):
             torch.set_num_threads(n_threads)
-        yield TakenUp(past, target)
+        yield ResumedRun(past, target)
 
 
 def stopping(plan: AnyPlan) -> str:
@@ -149,12 +149,12 @@ def train(
     plan: AnyPlan,
     target: Path,
     *,
-    past: Past | None = None,
+    past: AnyPastRun | None = None,
     retries: int = 0,
     on_progress: Callback = lambda _progress: None,
     warn: Callable[[str], None],
     on_stop: Callable[[str], None],
-) -> FinishedRun[Told]:
+) -> FinishedRun[RunResult]:
     """Trains and writes; a signal that comes while the file is written does not keep it from being
     written. While the training goes on it is kept beside the run file.
 
@@ -175,7 +175,7 @@ def train(
     kept = CheckpointFiles(target)
     has_failed = False
 
-    def keep(unfinished: FinishedRun[Told]) -> None:
+    def keep(unfinished: FinishedRun[RunResult]) -> None:
         nonlocal has_failed
         try:
             kept.save(unfinished.record)
@@ -223,7 +223,7 @@ def train(
     return saved
 
 
-def verdict(summary: Told, goal: float) -> str:
+def verdict(summary: RunResult, goal: float) -> str:
     """Whether a training has come to its goal, in a sentence; empty where there is none.
 
     Args:
@@ -240,7 +240,7 @@ def verdict(summary: Told, goal: float) -> str:
     return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"
 
 
-def error_of(finished: FinishedRun[Told], max_error: float | None) -> LaafError | None:
+def error_of(finished: FinishedRun[RunResult], max_error: float | None) -> LaafError | None:
     """The error that a finished run ends in, None where it went well; its file is written all the
     same.
 

@@ -31,7 +31,7 @@ from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.devices import torch_device
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import Domain, Places, Trial, build_form
+from laaf_cli.problem import Ansatz, Domain, SamplePoints, build_form
 from laaf_cli.runfile import NetworkParameters, RunFile
 from laaf_cli.spec import RunSpec
 from laaf_cli.text import did_you_mean, listed, shown
@@ -40,17 +40,17 @@ _POINTS_AT_A_TIME = 20_000
 
 
 @dataclass(frozen=True)
-class Solution:
+class NetworkSolution:
     """A network in float64, the engine of its derivatives, and the form of the solution."""
 
     network: Mlp
     make_engine: MakeEngine
-    trial: Trial
+    ansatz: Ansatz
 
     @classmethod
-    def of(cls, network: Mlp, make_engine: MakeEngine, trial: Trial) -> Solution:
+    def of(cls, network: Mlp, make_engine: MakeEngine, ansatz: Ansatz) -> NetworkSolution:
         """The solution of a network of any precision, which is not changed."""
-        return cls(copy.deepcopy(network).double(), make_engine, trial)
+        return cls(copy.deepcopy(network).double(), make_engine, ansatz)
 
     def unknowns(self, names: tuple[str, ...], points: Array) -> dict[str, Array]:
         """Unknowns [n_points] at points [n_points, d]."""
@@ -63,15 +63,15 @@ class Solution:
 
         Raises ExpressionError where the form of the solution has no such derivative.
         """
-        return frozenset().union(*(fields(self.trial.tree(field)) for field in wanted))
+        return frozenset().union(*(fields(self.ansatz.tree(field)) for field in wanted))
 
     @torch.no_grad()
     def evaluate(
         self, wanted: Mapping[str, Field], points: Array, points_at_a_time: int = _POINTS_AT_A_TIME
     ) -> dict[str, Array]:
         """Unknowns and derivatives [n_points] at points [n_points, d], by the names given."""
-        trees = {name: self.trial.tree(field) for name, field in wanted.items()}
-        engine = self.make_engine(self.network, self.trial.outputs, self.needed(wanted.values()))
+        trees = {name: self.ansatz.tree(field) for name, field in wanted.items()}
+        engine = self.make_engine(self.network, self.ansatz.outputs, self.needed(wanted.values()))
         found = {name: np.empty(len(points)) for name in wanted}
         for start in range(0, len(points), points_at_a_time):
             block = points[start : start + points_at_a_time]
@@ -79,7 +79,7 @@ class Solution:
                 engine.prepare(torch.from_numpy(block).to(self.network.device))
             )
             values = {field: output.cpu().numpy() for field, output in outputs.items()}
-            columns = dict(zip(self.trial.coordinates, block.T, strict=True))
+            columns = dict(zip(self.ansatz.coordinates, block.T, strict=True))
             for name, tree in trees.items():
                 # A transform may have no finite value at the edge of the domain, as a derivative of
                 # sqrt(x)*net.
@@ -88,11 +88,11 @@ class Solution:
         return found
 
 
-def make_periods(trial: Trial, domain: Domain) -> dict[int, Period]:
+def make_periods(ansatz: Ansatz, domain: Domain) -> dict[int, Period]:
     """The periodic inputs of a network, by axis."""
     return {
         axis: Period(domain.lower[axis], domain.upper[axis], count)
-        for axis, count in trial.harmonics.items()
+        for axis, count in ansatz.harmonics.items()
     }
 
 
@@ -122,7 +122,7 @@ class TrainedNetwork:
     trained. axes: the values of each coordinate on the run's own grid.
     """
 
-    solution: Solution
+    solution: NetworkSolution
     domain: Domain
     unknowns: tuple[str, ...]
     axes: Mapping[str, Array]
@@ -171,7 +171,7 @@ class TrainedNetwork:
             )
         return field
 
-    def evaluate(self, places: Places, fields: Mapping[str, Field]) -> dict[str, Array]:
+    def evaluate(self, places: SamplePoints, fields: Mapping[str, Field]) -> dict[str, Array]:
         """The fields by the names given, of the shape of `places`; a bounded number of points at
         a time.
         """
@@ -187,7 +187,7 @@ class TrainedNetwork:
                 found[name][start : start + size] = values
         return {name: values.reshape(places.shape) for name, values in found.items()}
 
-    def extrapolation(self, places: Places) -> list[str]:
+    def extrapolation(self, places: SamplePoints) -> list[str]:
         """A sentence for each coordinate along which places lie outside the domain of the
         training.
         """
@@ -232,16 +232,16 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         )
     axes = {name: _axis(run, name) for name in spec.coordinates}
     lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
-    domain, trial = _form(run, Domain(coordinates=tuple(axes), lower=lower, upper=upper))
+    domain, ansatz = _form(run, Domain(coordinates=tuple(axes), lower=lower, upper=upper))
     network = Mlp(
         len(axes),
         run.hidden,
-        len(trial.outputs),
+        len(ansatz.outputs),
         activation=spec.network.activation,
         kind=spec.slopes.kind,
         n=spec.slopes.n,
         bounds=(lower, upper) if spec.network.inputs == "scaled" else None,
-        periods=make_periods(trial, domain),
+        periods=make_periods(ansatz, domain),
         kinks=make_kinks(spec, domain),
         random=np.random.default_rng(0),  # every weight is overwritten
         dtype=torch.float64,
@@ -250,10 +250,10 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     return TrainedNetwork(
         # The kernel of the run may be missing here, and other fields may be of higher order than it
         # goes.
-        solution=Solution(
+        solution=NetworkSolution(
             network.requires_grad_(False).to(chosen),
             ENGINES[AUTO if engine == FUSED else engine],
-            trial,
+            ansatz,
         ),
         domain=domain,
         unknowns=tuple(spec.unknowns),
@@ -261,7 +261,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     )
 
 
-def _form(run: RunFile, domain: Domain) -> tuple[Domain, Trial]:
+def _form(run: RunFile, domain: Domain) -> tuple[Domain, Ansatz]:
     """The domain with its periodic axes, and the form of the solution, as the settings tell
     them.
     """

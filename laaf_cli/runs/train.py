@@ -21,13 +21,13 @@ from laaf_cli.references import ReferenceRefusedError, ReferenceValues, Watch
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.progress import Callback, Progress
-from laaf_cli.runs.record import Slice, Summary, finish
+from laaf_cli.runs.record import Slice, SolveResult, finish
 from laaf_cli.runs.resume.state import PastRun
-from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.solution import NetworkSolution
 from laaf_cli.training import (
     Checkpoints,
     Event,
-    Record,
+    IterationRecord,
     StopReason,
     Trainer,
     TrainingResult,
@@ -46,9 +46,9 @@ def execute(
     past: PastRun | None = None,
     retries: int = 0,
     on_progress: Callback | None = None,
-    on_checkpoint: Callable[[FinishedRun[Summary]], None] | None = None,
+    on_checkpoint: Callable[[FinishedRun[SolveResult]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> FinishedRun[Summary]:
+) -> FinishedRun[SolveResult]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
     Where the plan has others, they are tried in turn until one is good enough, or the seconds are
@@ -132,7 +132,7 @@ class _Attempt:
 
     recipe: str
     error: float
-    finish: Callable[[Sequence[Event], bool], FinishedRun[Summary]]
+    finish: Callable[[Sequence[Event], bool], FinishedRun[SolveResult]]
 
     @property
     def rank(self) -> float:
@@ -148,7 +148,7 @@ def _train_one(
     past: PastRun | None,
     retries: int,
     on_progress: Callback | None,
-    on_checkpoint: Callable[[FinishedRun[Summary]], None] | None,
+    on_checkpoint: Callable[[FinishedRun[SolveResult]], None] | None,
     should_stop: Callable[[], bool],
 ) -> _Attempt:
     """Trains a plan, without the others; max_seconds: of this training."""
@@ -163,12 +163,12 @@ def _train_one(
         fields = reference.fields
 
         def monitor(current: Mlp) -> float:
-            found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(
+            found = NetworkSolution.of(current, plan.make_engine, plan.problem.ansatz).unknowns(
                 plan.problem.unknowns, grid
             )
             return max(relative_l2(found[name], fields[name]) for name in fields)
 
-    def finished(result: TrainingResult) -> FinishedRun[Summary]:
+    def finished(result: TrainingResult) -> FinishedRun[SolveResult]:
         return finish(plan, network, result, grid, reference, slices)
 
     checkpoints: Checkpoints[TrainingResult] | None = None
@@ -207,7 +207,7 @@ def _train_one(
     elif monitor is not None:
         known = monitor(network)
 
-    def finish_with(events: Sequence[Event], was_stopped: bool) -> FinishedRun[Summary]:
+    def finish_with(events: Sequence[Event], was_stopped: bool) -> FinishedRun[SolveResult]:
         reason = StopReason.INTERRUPTED if was_stopped else result.stop_reason
         told = (*events, *result.events)
         return finished(replace(result, events=told, stop_reason=reason))
@@ -269,11 +269,11 @@ def slices_of(plan: Plan) -> list[Slice]:
     return slices
 
 
-def _reporter(n_iterations: int, on_progress: Callback) -> Callable[[Record], None]:
+def _reporter(n_iterations: int, on_progress: Callback) -> Callable[[IterationRecord], None]:
     """Tells of records: the last known error, learned constants, the loss and its terms."""
     error = math.nan
 
-    def report(record: Record) -> None:
+    def report(record: IterationRecord) -> None:
         nonlocal error
         error = error if math.isnan(record.relative_l2) else record.relative_l2
         known = "" if math.isnan(error) else f"relative L2 {error:.2e}  "

@@ -60,7 +60,7 @@ Harmonics = Annotated[
 ]
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
     )
@@ -96,7 +96,7 @@ Forms = Annotated[
 """Expressions by unknown; None, written `auto`, where they are to be derived."""
 
 
-class Condition(Strict):
+class ConditionSpec(StrictModel):
     """What holds on faces or at points, between opposite faces, as an integral, or at the rows of a
     file.
 
@@ -174,7 +174,7 @@ class Condition(Strict):
         return f"{equations}  at {place}"
 
 
-class Data(Strict):
+class DataSpec(StrictModel):
     """Values that the solution is fitted to: one of `target`, `file` and `reference`."""
 
     target: (
@@ -213,7 +213,7 @@ class Data(Strict):
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss")
 
 
-class Learned(Strict):
+class LearnedSpec(StrictModel):
     """A constant that training finds, from data."""
 
     start: Real = Field(description="its value before training")
@@ -227,7 +227,7 @@ class Learned(Strict):
     )
 
 
-class Importance(Strict):
+class ImportanceSpec(StrictModel):
     """A part of the domain that gets collocation points of its own."""
 
     where: StrictStr = Field(
@@ -238,7 +238,7 @@ class Importance(Strict):
     )
 
 
-class Resample(Strict):
+class ResampleSpec(StrictModel):
     """How the interior points are renewed while training."""
 
     every: Count = Field(description="iterations between renewals")
@@ -255,17 +255,17 @@ class Resample(Strict):
     )
 
 
-class Points(Strict):
+class PointsSpec(StrictModel):
     """Collocation points inside the domain."""
 
     interior: Count = Field(10_000, description="points at which the equations are enforced")
     sampler: str = Field("latin-hypercube", description="how points are drawn")
-    importance: list[Importance] = Field(
+    importance: list[ImportanceSpec] = Field(
         default_factory=list,
         max_length=MAX_ENTRIES,
         description="parts of the domain with more points",
     )
-    resample: Resample | None = Field(
+    resample: ResampleSpec | None = Field(
         None, description="renewal of the interior points; none where absent"
     )
     validation: Count = Field(
@@ -276,7 +276,7 @@ class Points(Strict):
 Kink = Real | Annotated[list[Real], Field(min_length=2, max_length=2)]
 
 
-class Network(Strict):
+class NetworkSpec(StrictModel):
     """The network: a multilayer perceptron."""
 
     hidden: Annotated[
@@ -306,7 +306,7 @@ class Network(Strict):
         }
 
 
-class Recovery(Strict):
+class RecoverySpec(StrictModel):
     """The slope recovery term S(a) of the loss."""
 
     weight: NotNegative = Field(1.0, description="weight of S in the loss (W_a)")
@@ -323,7 +323,7 @@ def _recovery(value: Any) -> Any:
     return None if value is False else {} if value is True else value
 
 
-class Slopes(Strict):
+class SlopesSpec(StrictModel):
     """The trainable slopes of the activation functions."""
 
     kind: SlopeKindName = Field(
@@ -331,8 +331,11 @@ class Slopes(Strict):
     )
     n: Annotated[Real, Field(ge=1)] = Field(10.0, description="the scale n; slopes start at 1/n")
     recovery: Annotated[
-        Recovery | None, BeforeValidator(_recovery, json_schema_input_type=Recovery | bool | None)
-    ] = Field(default_factory=Recovery, description="the slope recovery term, or `false` for none")
+        RecoverySpec | None,
+        BeforeValidator(_recovery, json_schema_input_type=RecoverySpec | bool | None),
+    ] = Field(
+        default_factory=RecoverySpec, description="the slope recovery term, or `false` for none"
+    )
 
     @property
     def row(self) -> SlopeKind:
@@ -340,7 +343,7 @@ class Slopes(Strict):
         return SLOPE_KINDS[self.kind]
 
     @property
-    def used_recovery(self) -> Recovery | None:
+    def used_recovery(self) -> RecoverySpec | None:
         """The slope recovery term; None where it is off or there are no slopes."""
         return self.recovery if self.row.is_adaptive else None
 
@@ -363,7 +366,7 @@ NO_BALANCE = "fixed"
 """The rule that changes no weight."""
 
 
-class Balance(Strict):
+class BalanceSpec(StrictModel):
     """How the weights of the loss terms change while training."""
 
     method: str = Field(description="the rule")
@@ -381,7 +384,7 @@ def _balance(value: Any) -> Any:
     return {"method": value} if isinstance(value, str) else value
 
 
-class Weights(Strict):
+class WeightsSpec(StrictModel):
     """Weights of the loss terms."""
 
     equations: dict[Label, NotNegative] = Field(
@@ -389,15 +392,15 @@ class Weights(Strict):
         max_length=MAX_ENTRIES,
         description="weight of an equation's mean square (W_F), 1 where absent",
     )
-    balance: Annotated[Balance, BeforeValidator(_balance, json_schema_input_type=str | Balance)] = (
-        Field(
-            default_factory=lambda: Balance(method=NO_BALANCE),
-            description="weights that adapt, on top of those given",
-        )
+    balance: Annotated[
+        BalanceSpec, BeforeValidator(_balance, json_schema_input_type=str | BalanceSpec)
+    ] = Field(
+        default_factory=lambda: BalanceSpec(method=NO_BALANCE),
+        description="weights that adapt, on top of those given",
     )
 
 
-class Schedule(Strict):
+class ScheduleSpec(StrictModel):
     """How the learning rate changes within a phase."""
 
     kind: str = Field(description="the law")
@@ -414,7 +417,7 @@ def _schedule(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-class Phase(Strict):
+class PhaseSpec(StrictModel):
     """One phase of the training."""
 
     optimizer: str = Field("adam", description="the optimizer")
@@ -428,9 +431,10 @@ class Phase(Strict):
         description="the (first) learning rate, where the optimizer takes one; 0.001 where absent",
     )
     schedule: Annotated[
-        Schedule, BeforeValidator(_schedule, json_schema_input_type=str | Schedule)
+        ScheduleSpec, BeforeValidator(_schedule, json_schema_input_type=str | ScheduleSpec)
     ] = Field(
-        default_factory=lambda: Schedule(kind="constant"), description="a law of the learning rate"
+        default_factory=lambda: ScheduleSpec(kind="constant"),
+        description="a law of the learning rate",
     )
     interior: Count | None = Field(
         None,
@@ -459,7 +463,7 @@ class Phase(Strict):
     )
 
 
-class Reference(Strict):
+class ReferenceSpec(StrictModel):
     """Where the independent solution comes from."""
 
     kind: str = Field(description="`auto`, `spectral`, `hopf-cole`, `exact`, `file` or `none`")
@@ -489,7 +493,7 @@ def _reference(value: Any) -> Any:
     return value
 
 
-class Evaluation(Strict):
+class EvaluationSpec(StrictModel):
     """Where the solution is written and compared."""
 
     grid: dict[Name, Annotated[int, Field(ge=2, le=100_000)]] = Field(
@@ -504,7 +508,7 @@ class Evaluation(Strict):
     )
 
 
-class Checkpoint(Strict):
+class CheckpointSpec(StrictModel):
     """When a training is kept while it goes on."""
 
     every_s: Positive = Field(60.0, description="seconds of training between checkpoints")
@@ -515,8 +519,8 @@ def _checkpoint(value: Any) -> Any:
 
 
 MaybeCheckpoint = Annotated[
-    Checkpoint | None,
-    BeforeValidator(_checkpoint, json_schema_input_type=Checkpoint | Literal[False] | None),
+    CheckpointSpec | None,
+    BeforeValidator(_checkpoint, json_schema_input_type=CheckpointSpec | Literal[False] | None),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Literal["float32", "float64"]
@@ -529,9 +533,9 @@ class AnySpec(Protocol):
     @property
     def title(self) -> str: ...
     @property
-    def slopes(self) -> Slopes: ...
+    def slopes(self) -> SlopesSpec: ...
     @property
-    def checkpoint(self) -> Checkpoint | None: ...
+    def checkpoint(self) -> CheckpointSpec | None: ...
     @property
     def seed(self) -> int: ...
     @property
@@ -540,7 +544,7 @@ class AnySpec(Protocol):
     def device(self) -> str: ...
 
 
-class TaskSpec(Strict):
+class TaskSpec(StrictModel):
     """A spec of some task.
 
     Attributes:
@@ -556,7 +560,7 @@ class TaskSpec(Strict):
     first_line: ClassVar[str]
 
 
-class Problem(TaskSpec):
+class ProblemSpec(TaskSpec):
     """The mathematical problem: what is solved, apart from how."""
 
     coordinates: Annotated[
@@ -571,7 +575,7 @@ class Problem(TaskSpec):
     constants: dict[Name, Expression] = Field(
         default_factory=dict, max_length=MAX_ENTRIES, description="`{name: constant expression}`"
     )
-    learn: dict[Name, Learned] = Field(
+    learn: dict[Name, LearnedSpec] = Field(
         default_factory=dict, max_length=MAX_ENTRIES, description="constants that training finds"
     )
     functions: StrictStr | None = Field(
@@ -599,12 +603,12 @@ class Problem(TaskSpec):
         max_length=MAX_ENTRIES,
         description='`{name: "left = right"}`, or a residual alone',
     )
-    conditions: dict[Label, Condition] = Field(
+    conditions: dict[Label, ConditionSpec] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
         description="initial, boundary and all other conditions",
     )
-    data: Data | None = Field(None, description="values to fit")
+    data: DataSpec | None = Field(None, description="values to fit")
 
     @property
     def forms(self) -> dict[str, str]:
@@ -616,7 +620,7 @@ def _training(given: Any) -> Any:
     return [{"iterations": 2000}] if given == "auto" else given
 
 
-class RunSpec(Problem):
+class RunSpec(ProblemSpec):
     """A whole spec: the problem, the network, the training, the reference."""
 
     task = "equation"
@@ -626,30 +630,33 @@ class RunSpec(Problem):
 
     title: StrictStr = Field("", description="one line for people")
     source: StrictStr = Field("", description="where the problem comes from")
-    points: Points = Field(default_factory=Points, description="collocation points")
-    network: Network = Field(default_factory=Network, description="the network")
-    slopes: Slopes = Field(default_factory=Slopes, description="the adaptive activation")
-    weights: Weights = Field(default_factory=Weights, description="weights of the loss terms")
+    points: PointsSpec = Field(default_factory=PointsSpec, description="collocation points")
+    network: NetworkSpec = Field(default_factory=NetworkSpec, description="the network")
+    slopes: SlopesSpec = Field(default_factory=SlopesSpec, description="the adaptive activation")
+    weights: WeightsSpec = Field(
+        default_factory=WeightsSpec, description="weights of the loss terms"
+    )
     training: Annotated[
-        list[Phase], Field(min_length=1, max_length=50), BeforeValidator(_training)
+        list[PhaseSpec], Field(min_length=1, max_length=50), BeforeValidator(_training)
     ] = Field(
-        default_factory=lambda: [Phase(iterations=2000)],
+        default_factory=lambda: [PhaseSpec(iterations=2000)],
         description="the phases of the training, in order; `auto`, as where it is absent, chooses "
         "them",
         # One schema of both types, so that what is wrong in a phase is told at its place.
         json_schema_extra={"type": ["array", "string"], "pattern": "^auto$"},
     )
     checkpoint: MaybeCheckpoint = Field(
-        default_factory=Checkpoint,
+        default_factory=CheckpointSpec,
         description="how often the training is kept while it goes on; `false` keeps none",
     )
     reference: Annotated[
-        Reference, BeforeValidator(_reference, json_schema_input_type=str | Reference | None)
+        ReferenceSpec,
+        BeforeValidator(_reference, json_schema_input_type=str | ReferenceSpec | None),
     ] = Field(
-        default_factory=lambda: Reference(kind="auto"), description="the independent solution"
+        default_factory=lambda: ReferenceSpec(kind="auto"), description="the independent solution"
     )
-    evaluation: Evaluation = Field(
-        default_factory=Evaluation, description="the grid of the run file"
+    evaluation: EvaluationSpec = Field(
+        default_factory=EvaluationSpec, description="the grid of the run file"
     )
     seed: Seed = Field(0, description="the one seed of everything random")
     dtype: Precision = Field(

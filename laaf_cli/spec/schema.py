@@ -16,13 +16,13 @@ from laaf_cli.spec.source import KeyPath
 Schema = dict[str, Any]
 
 ONE_OF: dict[type[BaseModel], tuple[str, ...]] = {
-    models.Condition: ("where", "at", "periodic", "integral", "data"),
-    models.Data: ("target", "reference", "file"),
-    models.Reference: ("kind", "exact", "file"),
+    models.ConditionSpec: ("where", "at", "periodic", "integral", "data"),
+    models.DataSpec: ("target", "reference", "file"),
+    models.ReferenceSpec: ("kind", "exact", "file"),
 }
 """Mappings of which one key says what they are, so that it must be there."""
 
-NEVER_EMPTY = (models.Condition, models.Data)
+NEVER_EMPTY = (models.ConditionSpec, models.DataSpec)
 """Mappings in which a key without a value is a fault; elsewhere it stands for the default, where
 that is none.
 """

@@ -187,7 +187,7 @@ def read_yaml(text: Text) -> Value:
     if len(text.content) > MAX_BYTES:
         has = f"{printable(text.name)} has {len(text.content):,} characters"
         raise SpecError([Fault(f"{has}; a spec has at most {MAX_BYTES:,}")])
-    return _Builder(text).build()
+    return _TreeBuilder(text).build()
 
 
 def read_scalar(written: str, style: str | None = None) -> Any:
@@ -206,7 +206,7 @@ def read_scalar(written: str, style: str | None = None) -> Any:
     return written
 
 
-class _Builder:
+class _TreeBuilder:
     """Builds the tree from parse events; the stack replaces the recursion that hostile nesting
     would exhaust.
     """

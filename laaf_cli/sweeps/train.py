@@ -21,7 +21,7 @@ from laaf_cli.network.devices import torch_device
 from laaf_cli.problem import grid_points
 from laaf_cli.references import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
-from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
@@ -35,7 +35,7 @@ N_TRIES = 20
 """How often it is looked whether a process that was told to end has let go of its run."""
 
 
-class State(Enum):
+class RunState(Enum):
     """Where a run of a sweep stands."""
 
     WAITING = "waiting"
@@ -47,7 +47,7 @@ class State(Enum):
     CANCELLED = "cancelled"
 
 
-ENDED_WELL = (State.FINISHED, State.KEPT)
+ENDED_WELL = (RunState.FINISHED, RunState.KEPT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Outcome:
     """A run and its state; error, seconds and what went wrong where they are known."""
 
     run: PlannedRun
-    state: State
+    state: RunState
     error: float = math.nan
     wall_time_s: float = math.nan
     detail: str = ""
@@ -139,7 +139,7 @@ def sweep(
         tell(
             Outcome(
                 run=run,
-                state=State.DIVERGED if stored.stop_reason == "diverged" else State.KEPT,
+                state=RunState.DIVERGED if stored.stop_reason == "diverged" else RunState.KEPT,
                 error=stored.error,
                 wall_time_s=stored.wall_time_s,
                 detail=stored.stop_detail,
@@ -156,7 +156,7 @@ def sweep(
         executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run
         for run in ready
     }
-    running: set[Future[FinishedRun[Told]]] = set()
+    running: set[Future[FinishedRun[RunResult]]] = set()
     try:
         while pending and not should_stop():
             done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
@@ -165,7 +165,7 @@ def sweep(
             for future, run in pending.items():
                 if future not in running and future.running():
                     running.add(future)
-                    on_change(Outcome(run=run, state=State.RUNNING))
+                    on_change(Outcome(run=run, state=RunState.RUNNING))
     finally:
         if pending:
             for future in pending:
@@ -177,7 +177,7 @@ def sweep(
     for future, run in pending.items():
         if keeps and future in running:
             _tidy(run.path)
-        tell(Outcome(run=run, state=State.CANCELLED))
+        tell(Outcome(run=run, state=RunState.CANCELLED))
     return [ended[run.path] for run in runs]
 
 
@@ -213,10 +213,12 @@ def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcom
         elif isinstance(why, str):
             yield replace(run, plan=replace(plan, reference=None, no_reference=why))
         else:
-            yield Outcome(run=run, state=State.FAILED, detail=str(why), exit_code=why.exit_code)
+            yield Outcome(run=run, state=RunState.FAILED, detail=str(why), exit_code=why.exit_code)
 
 
-def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:
+def _train(
+    plan: AnyPlan, threads: int | None, path: Path | None, anew: bool
+) -> FinishedRun[RunResult]:
     """What a worker does.
 
     path: of the run file where the training is kept beside it. anew: whether what is kept there is
@@ -228,7 +230,7 @@ def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) ->
         return train(plan)
     files = CheckpointFiles(path)
 
-    def keep(unfinished_run: FinishedRun[Told]) -> None:
+    def keep(unfinished_run: FinishedRun[RunResult]) -> None:
         with suppress(OSError):  # the run file will not be written either, and that is told
             files.save(unfinished_run.record)
 
@@ -249,10 +251,10 @@ def _tidy(path: Path) -> None:
         time.sleep(POLL_S)
 
 
-def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
+def _outcome(run: PlannedRun, future: Future[FinishedRun[RunResult]]) -> Outcome:
     """How a run ended; its file is written here."""
     if future.cancelled():
-        return Outcome(run=run, state=State.CANCELLED)
+        return Outcome(run=run, state=RunState.CANCELLED)
     error = future.exception()
     if error is None:
         try:
@@ -260,10 +262,10 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
             CheckpointFiles(run.path).remove()
         except LaafError as unwritten:
             return Outcome(
-                run=run, state=State.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code
+                run=run, state=RunState.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code
             )
         summary = finished.summary
-        state = State.DIVERGED if summary.stop_reason == "diverged" else State.FINISHED
+        state = RunState.DIVERGED if summary.stop_reason == "diverged" else RunState.FINISHED
         return Outcome(
             run=run,
             state=state,
@@ -273,10 +275,10 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
         )
     # Whatever happened in a worker, the other runs go on; what happened is told.
     if isinstance(error, LaafError):
-        return Outcome(run=run, state=State.FAILED, detail=str(error), exit_code=error.exit_code)
+        return Outcome(run=run, state=RunState.FAILED, detail=str(error), exit_code=error.exit_code)
     return Outcome(
         run=run,
-        state=State.FAILED,
+        state=RunState.FAILED,
         detail=f"{type(error).__name__}: {error}",
         exit_code=ExitCode.INTERNAL,
     )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.spec import Balance
+from laaf_cli.spec import BalanceSpec
 from laaf_cli.spec.models import NO_BALANCE
 
 N_PROBES = 10
@@ -29,7 +29,7 @@ MAX_FACTOR = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class BalanceState:
     """The state that an update starts from.
 
     residuals: by term [n], with a graph, scaled so that the term is the sum of their squares.
@@ -38,7 +38,7 @@ class Moment:
     the present iteration.
     """
 
-    settings: Balance
+    settings: BalanceSpec
     residuals: Mapping[str, Tensor]
     equations: frozenset[str]
     weights: Mapping[str, float]
@@ -58,11 +58,11 @@ class Moment:
         return torch.cat([part.flatten() for part in parts])
 
 
-Update = Callable[[Moment], dict[str, float]]
+Update = Callable[[BalanceState], dict[str, float]]
 """A moment → the factors from then on, of the terms whose factors change."""
 
 
-def lr_annealing(moment: Moment) -> dict[str, float]:
+def lr_annealing(moment: BalanceState) -> dict[str, float]:
     """λ̂_i = max |∇L_r| / mean |∇L_i| for conditions and data (Wang, Teng & Perdikaris 2021,
     algorithm 1).
 
@@ -80,7 +80,7 @@ def lr_annealing(moment: Moment) -> dict[str, float]:
     return _averaged(moment, targets)
 
 
-def grad_norm(moment: Moment) -> dict[str, float]:
+def grad_norm(moment: BalanceState) -> dict[str, float]:
     """λ̂_i = Σ_j ‖∇L_j‖ / ‖∇L_i‖ over all terms (Wang, Sankaran, Wang & Perdikaris 2023,
     algorithm 1).
     """
@@ -92,14 +92,14 @@ def grad_norm(moment: Moment) -> dict[str, float]:
     return _averaged(moment, {name: _ratio(total, norm) for name, norm in norms.items()})
 
 
-def ntk(moment: Moment) -> dict[str, float]:
+def ntk(moment: BalanceState) -> dict[str, float]:
     """λ̂_i = tr K / tr K_i, tr K = Σ_j tr K_j (Wang, Yu & Perdikaris 2022, algorithm 1)."""
     traces = kernel_traces(moment)
     total = sum(traces.values())
     return _averaged(moment, {name: _ratio(total, trace) for name, trace in traces.items()})
 
 
-def kernel_traces(moment: Moment) -> dict[str, float]:
+def kernel_traces(moment: BalanceState) -> dict[str, float]:
     """tr K_i = tr J Jᵀ of the residuals of each term, J their Jacobian [n, n_parameters].
 
     By Hutchinson's estimator E‖Jᵀv‖² with v = ±1 (Hutchinson 1990), one backward pass per vector.
@@ -116,7 +116,7 @@ def kernel_traces(moment: Moment) -> dict[str, float]:
     return traces
 
 
-def self_adaptive(moment: Moment) -> dict[str, float]:
+def self_adaptive(moment: BalanceState) -> dict[str, float]:
     """λ_i ← λ_i + η W_i L_i: gradient ascent of the loss in the factors, with the learning rate of
     the phase.
 
@@ -133,7 +133,7 @@ def self_adaptive(moment: Moment) -> dict[str, float]:
     return found
 
 
-def causal_weights(squares: Tensor, slices: Tensor, settings: Balance) -> Tensor:
+def causal_weights(squares: Tensor, slices: Tensor, settings: BalanceSpec) -> Tensor:
     """w_i = exp(−ε Σ_{k<i} L_k) of the slice i that each point is in (Wang, Sankaran & Perdikaris
     2024).
 
@@ -155,7 +155,7 @@ def _ratio(above: float, below: float) -> float:
     return above / below if below > 0 and 0 < above < math.inf else math.nan
 
 
-def _averaged(moment: Moment, targets: Mapping[str, float]) -> dict[str, float]:
+def _averaged(moment: BalanceState, targets: Mapping[str, float]) -> dict[str, float]:
     """λ ← m λ + (1 − m) λ̂; where a gradient vanishes or is not finite, λ stays."""
     m = moment.settings.momentum
     return {
@@ -175,7 +175,7 @@ class BalanceMethod:
     """
 
     update: Update | None = None
-    weigh_points: Callable[[Tensor, Tensor, Balance], Tensor] | None = None
+    weigh_points: Callable[[Tensor, Tensor, BalanceSpec], Tensor] | None = None
     keys: tuple[str, ...] = ()
     meaning: str
     source: str

@@ -8,7 +8,7 @@ import torch
 
 from laaf_cli.seeds import random_stream
 from laaf_cli.training.least_squares.points import Window, sites
-from laaf_cli.training.least_squares.system import State, System
+from laaf_cli.training.least_squares.system import OutputLayerState, System
 from laaf_cli.training.objective import Objective
 
 N_INNER = 1000
@@ -44,4 +44,4 @@ def relative_residual(objective: Objective, n_points: int) -> float:
         len(network.biases[-2]),
     )
     free = {name: value.detach() for name, value in objective.constants.free.items()}
-    return system.relative_residual(State(layer=network.output_layer, free=free))
+    return system.relative_residual(OutputLayerState(layer=network.output_layer, free=free))

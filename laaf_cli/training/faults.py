@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from laaf_cli.problem import SAMPLERS, Problem
-from laaf_cli.spec import Balance, KeyPath, Phase, Resample, RunSpec
+from laaf_cli.spec import BalanceSpec, KeyPath, PhaseSpec, ResampleSpec, RunSpec
 from laaf_cli.text import any_of, listed
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.least_squares import has_windows
@@ -15,7 +15,7 @@ from laaf_cli.training.resampling import RESAMPLERS
 
 
 @dataclass(frozen=True)
-class Misfit:
+class SettingFault:
     """A setting that does not fit: the path of its key, what is wrong, and how to mend it."""
 
     path: KeyPath
@@ -23,7 +23,7 @@ class Misfit:
     hint: str
 
 
-def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list[Misfit]:
+def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list[SettingFault]:
     """What is wrong with the phases, besides optimizers that are not in the table.
 
     counts: by phase, the parameters of the network, without slopes, and the learned constants.
@@ -37,7 +37,7 @@ def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list
         if phase.interior is not None and not spec.equations:
             what = "there are no equations whose points could be counted"
             found.append(
-                Misfit(
+                SettingFault(
                     (*path, "interior"),
                     what,
                     "Leave 'interior' out; all points of data are trained on.",
@@ -48,7 +48,7 @@ def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list
         elif "iterations" not in phase.model_fields_set:
             what = f"'training.{i}' lacks the key 'iterations'"
             hint = "As in training: [{optimizer: adam, iterations: 2000}]."
-            found.append(Misfit((*path, "iterations"), what, hint))
+            found.append(SettingFault((*path, "iterations"), what, hint))
         if row.max_parameters is not None and n_parameters > row.max_parameters:
             what = (
                 f"'{phase.optimizer}' keeps a matrix of {n_parameters:,} × {n_parameters:,} "
@@ -62,24 +62,24 @@ def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list
             is_widened = spec.width_before(i) > spec.network.hidden[-1]
             smaller = "Fewer 'features' before it" if is_widened else "A smaller network"
             hint = f"{smaller}, or an optimizer that takes as many: {others}."
-            found.append(Misfit((*path, "optimizer"), what, hint))
+            found.append(SettingFault((*path, "optimizer"), what, hint))
     return found
 
 
-def _neurons_faults(spec: RunSpec, problem: Problem, i: int) -> list[Misfit]:
+def _neurons_faults(spec: RunSpec, problem: Problem, i: int) -> list[SettingFault]:
     """What a phase that draws neurons cannot do."""
     phase = spec.training[i]
     path: KeyPath = ("training", i)
     found = []
     if spec.dtype != "float64":
         what = f"what '{phase.optimizer}' solves is lost in the rounding of {spec.dtype}"
-        found.append(Misfit(("dtype",), what, "Leave 'dtype' out, or write float64."))
+        found.append(SettingFault(("dtype",), what, "Leave 'dtype' out, or write float64."))
     if problem.fluxes and not spec.network.kinks:
         what = f"the neurons of '{phase.optimizer}' do not bend where the flux jumps"
         equations = "; ".join(problem.fluxes.values())
         others = listed(name for name, other in OPTIMIZERS.items() if not other.draws_neurons)
         hint = f"It jumps in {equations}. Other optimizers: {others}."
-        found.append(Misfit((*path, "optimizer"), what, hint))
+        found.append(SettingFault((*path, "optimizer"), what, hint))
     if phase.windows is not None and (len(spec.training) > 1 or not has_windows(problem)):
         what = "the problem cannot be solved in windows of time, one after another"
         hint = (
@@ -88,11 +88,11 @@ def _neurons_faults(spec: RunSpec, problem: Problem, i: int) -> list[Misfit]:
         if len(spec.training) > 1:
             what = "windows of time are for a training of one phase"
             hint = "Leave 'windows' out, or the other phases."
-        found.append(Misfit((*path, "windows"), what, hint))
+        found.append(SettingFault((*path, "windows"), what, hint))
     return found
 
 
-def resampling_faults(spec: RunSpec) -> list[Misfit]:
+def resampling_faults(spec: RunSpec) -> list[SettingFault]:
     """What is wrong with `points.resample`, besides a method that is not in the table."""
     settings = spec.points.resample
     if settings is None:
@@ -104,15 +104,19 @@ def resampling_faults(spec: RunSpec) -> list[Misfit]:
     )
     if not spec.equations:
         what = "there are no equations whose points could be renewed"
-        found.append(Misfit(path, what, "Leave 'resample' out; points of data are never renewed."))
+        found.append(
+            SettingFault(path, what, "Leave 'resample' out; points of data are never renewed.")
+        )
     elif row.uses_sampler and SAMPLERS[sampler := spec.points.sampler].is_deterministic:
         others = any_of(f"'{name}'" for name, row in RESAMPLERS.items() if not row.uses_sampler)
         hint = f"Choose another 'sampler', or the resampling {others}."
-        found.append(Misfit(path, f"a {sampler} that is drawn anew is the same {sampler}", hint))
+        found.append(
+            SettingFault(path, f"a {sampler} that is drawn anew is the same {sampler}", hint)
+        )
     return found
 
 
-def balance_faults(spec: RunSpec, problem: Problem) -> list[Misfit]:
+def balance_faults(spec: RunSpec, problem: Problem) -> list[SettingFault]:
     """What is wrong with `weights.balance`, besides a method that is not in the table."""
     settings = spec.weights.balance
     path: KeyPath = ("weights", "balance")
@@ -124,7 +128,7 @@ def balance_faults(spec: RunSpec, problem: Problem) -> list[Misfit]:
         what = f"the balance '{settings.method}' needs time, and no coordinate is named 't'"
         without = listed(name for name, other in BALANCES.items() if not other.needs_time)
         found.append(
-            Misfit(
+            SettingFault(
                 path,
                 what,
                 f"Coordinates: {listed(problem.domain.coordinates)}. Without time: {without}.",
@@ -133,13 +137,13 @@ def balance_faults(spec: RunSpec, problem: Problem) -> list[Misfit]:
     if row.needs_equations and not spec.equations:
         what = f"the balance '{settings.method}' needs equations, and there are none"
         without = listed(name for name, other in BALANCES.items() if not other.needs_equations)
-        found.append(Misfit(path, what, f"Without equations: {without}."))
+        found.append(SettingFault(path, what, f"Without equations: {without}."))
     return found
 
 
 def _keys_not_taken(
-    settings: Balance | Phase | Resample, keys: Collection[str], path: KeyPath, who: str
-) -> list[Misfit]:
+    settings: BalanceSpec | PhaseSpec | ResampleSpec, keys: Collection[str], path: KeyPath, who: str
+) -> list[SettingFault]:
     own = settings.model_fields_set
     given = [
         key
@@ -148,5 +152,7 @@ def _keys_not_taken(
     ]
     hint = f"Its keys: {listed(key for key in keys if key != 'method')}."
     return [
-        Misfit((*path, key), f"{who} takes no '{key}'", hint) for key in given if key not in keys
+        SettingFault((*path, key), f"{who} takes no '{key}'", hint)
+        for key in given
+        if key not in keys
     ]

@@ -17,7 +17,7 @@ from laaf_cli.derivatives import DerivativeEngine, MakeEngine, Prepared
 from laaf_cli.expression import NUMPY, Backend, Field, Node, evaluate
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
-from laaf_cli.training.reading import Reading
+from laaf_cli.training.lowering import LoweredResiduals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +43,14 @@ class TermGroup:
         self,
         problem: Problem,
         terms: Sequence[Term],
-        reading: Reading,
+        lowered: LoweredResiduals,
         given: PointSet,
         network: Mlp,
         make_engine: MakeEngine,
     ) -> None:
-        self.engine = make_engine(network, problem.trial.outputs, reading.fields, reading.operators)
+        self.engine = make_engine(
+            network, problem.ansatz.outputs, lowered.fields, lowered.operators
+        )
         self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
         self.n_residuals = given.n_residuals
         self.dtype = network.dtype
@@ -56,7 +58,7 @@ class TermGroup:
         self.row_weights = _tensor(given.row_weights, network)
         self.terms = tuple(terms)
         self.given = given
-        self.reading = reading
+        self.lowered = lowered
         columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
         columns |= given.symbols
 
@@ -65,13 +67,13 @@ class TermGroup:
                 return np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(given))
 
         self.symbols = {}
-        for name, tree in reading.parts.items():
+        for name, tree in lowered.parts.items():
             values = at_points(tree)
             dtype = torch.bool if values.dtype == np.bool_ else network.dtype
             self.symbols[name] = torch.tensor(values, dtype=dtype, device=network.device)
         self.coefficients = {
             name: torch.tensor(np.stack([at_points(tree) for tree in trees]), device=network.device)
-            for name, trees in reading.coefficients.items()
+            for name, trees in lowered.coefficients.items()
         }
         self.whole = Batch(
             points=self.points,
@@ -118,7 +120,7 @@ class TermGroup:
         symbols = {**batch.symbols, **constants}
         n_points = len(batch.points)
         found: dict[str, list[Tensor]] = {}
-        for name, trees in self.reading.residuals.items():
+        for name, trees in self.lowered.residuals.items():
             found[name] = []
             for tree in trees:
                 # Learned constants are float64: a choice between them makes the residual that.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from laaf_cli.derivatives import Linearised, TaylorEngine
+from laaf_cli.derivatives import LinearisedFields, TaylorEngine
 from laaf_cli.training.groups import Batch, TermGroup
 from laaf_cli.training.objective import Objective
 
@@ -20,7 +20,7 @@ COLUMNS_OF_A_PRODUCT = 512
 """JᵀJ is summed in stripes of so many columns, each from the diagonal down."""
 
 
-class Part(NamedTuple):
+class ResidualKey(NamedTuple):
     """A residual: the name of its term, and its number among those of the term."""
 
     term: str
@@ -33,7 +33,7 @@ class Block:
     `Objective.residuals`.
     """
 
-    part: Part
+    part: ResidualKey
     residuals: Tensor
     jacobian: Tensor
 
@@ -97,8 +97,8 @@ class Jacobian:
         return NormalEquations(matrix, gradient)
 
     def _points(self, group: TermGroup) -> _Points:
-        reading, outputs = group.reading, self.objective.problem.trial.outputs
-        engine = TaylorEngine(self.objective.network, outputs, reading.fields, reading.operators)
+        lowered, outputs = group.lowered, self.objective.problem.ansatz.outputs
+        engine = TaylorEngine(self.objective.network, outputs, lowered.fields, lowered.operators)
         every = torch.arange(group.n_residuals, device=group.points.device)
         pieces = torch.split(every, max(1, POINTS_OF_A_BLOCK // group.points_per_residual))
         return _Points(group, engine, tuple((rows, group.part(rows, engine)) for rows in pieces))
@@ -107,7 +107,7 @@ class Jacobian:
         """Those of a batch; ∂r/∂f is autograd's of the sum of r, for r depends on its own points
         alone.
         """
-        linearised = Linearised(part.engine, batch.prepared)
+        linearised = LinearisedFields(part.engine, batch.prepared)
         fields = {name: value.requires_grad_() for name, value in linearised.fields.items()}
         free = self.objective.constants.free
         values = self.objective.constants.values()
@@ -133,4 +133,4 @@ class Jacobian:
                 for k, rate in enumerate(rates):
                     of_points = slopes[len(fields) + k].view(-1, run)
                     jacobian[:, self.n_network + k] = rate * of_points.sum(1)
-                yield Block(Part(name, index), scaled.detach(), jacobian)
+                yield Block(ResidualKey(name, index), scaled.detach(), jacobian)

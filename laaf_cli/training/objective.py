@@ -21,17 +21,17 @@ from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.problem import PointSet, Problem, Term, runs_back
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
-from laaf_cli.spec import Balance, Resample
+from laaf_cli.spec import BalanceSpec, ResampleSpec
 from laaf_cli.spec.models import NO_BALANCE
-from laaf_cli.training.balance import BALANCES, Moment
+from laaf_cli.training.balance import BALANCES, BalanceState
 from laaf_cli.training.constants import LearnedConstants
 from laaf_cli.training.groups import Batch, TermGroup
-from laaf_cli.training.reading import Reading, read
+from laaf_cli.training.lowering import LoweredResiduals, lower
 from laaf_cli.training.resampling import RESAMPLERS, Renewal
 
 SLOPE_RECOVERY = "slope_recovery"
 
-FIXED = Balance(method=NO_BALANCE)
+FIXED = BalanceSpec(method=NO_BALANCE)
 
 _POINTS_AT_A_TIME = 20_000
 
@@ -59,7 +59,7 @@ class Loss:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class AdaptiveState:
     """What adapts besides the parameters, never changed in place: the points and the factors, by
     term.
 
@@ -94,8 +94,8 @@ class Objective:
         make_engine: MakeEngine,
         recovery: SlopeRecovery | None,
         seed: int,
-        resampling: Resample | None = None,
-        balance: Balance = FIXED,
+        resampling: ResampleSpec | None = None,
+        balance: BalanceSpec = FIXED,
     ) -> None:
         self.problem = problem
         self.network = network
@@ -113,7 +113,7 @@ class Objective:
             functions=problem.functions,
         )
         self.points = dict(points)
-        self.readings: dict[tuple[str, ...], Reading] = {}
+        self.lowered: dict[tuple[str, ...], LoweredResiduals] = {}
         self.groups = self._groups(problem.trained_terms, points)
         self.terms = {term.name: term for group in self.groups for term in group.terms}
         self.names = (*self.terms, *([SLOPE_RECOVERY] if self.recovery else []))
@@ -136,10 +136,10 @@ class Objective:
     def _group(self, terms: Iterable[Term], points: PointSet) -> TermGroup:
         together = tuple(terms)
         names = tuple(term.name for term in together)
-        if names not in self.readings:
-            self.readings[names] = read(together, self.problem.learned)
+        if names not in self.lowered:
+            self.lowered[names] = lower(together, self.problem.learned)
         return TermGroup(
-            self.problem, together, self.readings[names], points, self.network, self.make_engine
+            self.problem, together, self.lowered[names], points, self.network, self.make_engine
         )
 
     def parameters(self) -> list[nn.Parameter]:
@@ -299,7 +299,7 @@ class Objective:
         residuals: dict[str, Tensor] = {}
         for group, part, fields in self._evaluated(self._batches(iteration, batch)):
             residuals |= group.scaled_residuals(part, fields, constants, self.backend)
-        moment = Moment(
+        moment = BalanceState(
             settings=self.balance,
             residuals=residuals,
             equations=self.equations,
@@ -356,11 +356,11 @@ class Objective:
         self.replace_points(dict.fromkeys(self.equations, PointSet(points=points)))
 
     @property
-    def setting(self) -> Setting:
+    def adaptive(self) -> AdaptiveState:
         """What training has adapted besides the parameters."""
         held = None if self.held_weights is None else dict(self.held_weights)
         n_interior = None if self.interior is None else self.interior.n_points
-        return Setting(
+        return AdaptiveState(
             points=self.points,
             factors=self.factors,
             slopes_absorbed=self.network.slopes.absorbed,
@@ -368,18 +368,18 @@ class Objective:
             n_interior=n_interior,
         )
 
-    def restore(self, setting: Setting) -> None:
+    def restore(self, adaptive: AdaptiveState) -> None:
         """Goes back to an earlier setting, or on to that of a training that is resumed."""
-        self.replace_points(setting.points)
-        self.network.slopes.absorb(setting.slopes_absorbed)
-        self._set_factors(setting.factors)
-        if self.interior is not None and setting.n_interior is not None:
-            self.interior = replace(self.interior, n_points=setting.n_interior)
+        self.replace_points(adaptive.points)
+        self.network.slopes.absorb(adaptive.slopes_absorbed)
+        self._set_factors(adaptive.factors)
+        if self.interior is not None and adaptive.n_interior is not None:
+            self.interior = replace(self.interior, n_points=adaptive.n_interior)
         self.held_weights = None
-        if setting.held_weights is not None:
+        if adaptive.held_weights is not None:
             self.held_weights = {
                 name: value.to(dtype=self.network.dtype, device=self.network.device)
-                for name, value in setting.held_weights.items()
+                for name, value in adaptive.held_weights.items()
             }
 
     def renew(self) -> None:

@@ -87,9 +87,9 @@ class QuasiNewton(Stepper):
         return ""
 
     def _why_not(self, line: Line) -> str:
-        changed = [trial for trial in line.trials.values() if trial.value != line.value]
-        if changed and all(math.isinf(trial.value) for trial in changed):
-            least = min(trial.step for trial in changed) * float(line.direction.norm())
+        changed = [point for point in line.points.values() if point.value != line.value]
+        if changed and all(math.isinf(point.value) for point in changed):
+            least = min(point.step for point in changed) * float(line.direction.norm())
             return (
                 "the loss is not finite anywhere along the descent direction, down to a "
                 f"step of {least:.1g}"

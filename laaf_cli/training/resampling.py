@@ -14,7 +14,7 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.problem import Domain, Drawn
-from laaf_cli.spec import Resample
+from laaf_cli.spec import ResampleSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Renewal:
     present: the points so far [n, d]. residual_size: points [m, d] → |r| there [m].
     """
 
-    settings: Resample
+    settings: ResampleSpec
     region: Drawn
     domain: Domain
     present: Array

@@ -26,7 +26,7 @@ class StopReason(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class IterationRecord:
     """What is kept of an iteration: the state before its step.
 
     iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
@@ -85,7 +85,7 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class EndedTraining:
     """How a training of any task went.
 
     n_checkpoints, checkpoint_time_s: how many were kept, and the seconds that this took.
@@ -98,7 +98,7 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingResult(Ended):
+class TrainingResult(EndedTraining):
     """How a training went; the network itself holds the last good state.
 
     phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
@@ -110,7 +110,7 @@ class TrainingResult(Ended):
     iterations: int
     phase: int
     wall_time_s: float
-    records: list[Record]
+    records: list[IterationRecord]
     divergence: Divergence | None
     state: TrainingState
     phases: tuple[PhaseResult, ...] = ()
@@ -120,7 +120,7 @@ class TrainingResult(Ended):
     intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
-    def final(self) -> Record:
+    def final(self) -> IterationRecord:
         return self.records[-1]
 
     @property

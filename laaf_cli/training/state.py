@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from laaf_cli.training.objective import Setting
+from laaf_cli.training.objective import AdaptiveState
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -36,7 +36,7 @@ class TrainingState:
     recorded_s, monitored_s: of them when the phase began, when the last record was made and when
     the error was last looked at. n_retries: after divergence, of at most `retries`; rate_factor:
     what they multiply the learning rate of the phase by. slopes_absorbed_at: the iteration before
-    which slopes became part of the weights, −1 where they are not. setting: points and weights.
+    which slopes became part of the weights, −1 where they are not. adaptive: points and weights.
     constants: the free parameter of each learned constant, in float64. optimizer: what it keeps
     between iterations, by name; empty where it is to begin anew.
     """
@@ -52,7 +52,7 @@ class TrainingState:
     n_retries: int
     rate_factor: float
     slopes_absorbed_at: int
-    setting: Setting
+    adaptive: AdaptiveState
     constants: Mapping[str, float] = field(default_factory=dict)
     optimizer: Arrays = field(default_factory=dict)
     retries: int = 0

@@ -17,7 +17,7 @@ from laaf_cli.training.clock import Clock
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import PhaseEnd, PhaseResult, TrainingPhase
-from laaf_cli.training.result import Divergence, Event, Record, StopReason, TrainingResult
+from laaf_cli.training.result import Divergence, Event, IterationRecord, StopReason, TrainingResult
 from laaf_cli.training.state import MAX_COUNT, StateError, TrainingState
 from laaf_cli.training.stepper import Stepper
 
@@ -51,7 +51,7 @@ class Trainer:
         phases: list[TrainingPhase],
         *,
         monitor: Callable[[Mlp], float] | None = None,
-        on_record: Callable[[Record], None] = lambda _record: None,
+        on_record: Callable[[IterationRecord], None] = lambda _record: None,
         should_stop: Callable[[], bool] = lambda: False,
         max_seconds: float | None = None,
         checkpoints: Checkpoints[TrainingResult] | None = None,
@@ -70,7 +70,7 @@ class Trainer:
         self.retries = retries
         # Slopes that are absorbed among them, for a bad step may be taken back to before.
         self.parameters = objective.all_parameters()
-        self.records: list[Record] = []
+        self.records: list[IterationRecord] = []
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
         self.monitor_every = self.record_every * max(
@@ -91,7 +91,7 @@ class Trainer:
     def go_on(
         self,
         state: TrainingState,
-        records: Sequence[Record],
+        records: Sequence[IterationRecord],
         phases: Sequence[PhaseResult],
         events: Sequence[Event],
     ) -> None:
@@ -108,10 +108,10 @@ class Trainer:
         is_told = records and len(phases) >= state.phase and state.n_retries <= MAX_COUNT
         if not (is_told and self._is_reached(state)):
             raise StateError("it does not say where it stands")
-        interior, setting = self.objective.interior, state.setting
+        interior, adaptive = self.objective.interior, state.adaptive
         known = {phase.interior for phase in self.phases}
         known.add(None if interior is None else interior.n_points)
-        if setting.n_interior not in known or not all(map(len, setting.points.values())):
+        if adaptive.n_interior not in known or not all(map(len, adaptive.points.values())):
             raise StateError("its points are not as many as the spec says")
         with torch.no_grad():
             for name, value in state.constants.items():
@@ -127,7 +127,7 @@ class Trainer:
         if len(records) > 1 and state.done and state.iteration % self.record_every:
             # Made only because training stopped here: without the break there is none.
             self.records = [record for record in records if record.iteration < state.iteration]
-        self.objective.restore(setting)
+        self.objective.restore(adaptive)
         self.stepper = self._make_stepper()
         if state.optimizer:
             self.stepper.load(state.optimizer)
@@ -148,7 +148,7 @@ class Trainer:
     def train(self) -> TrainingResult:
         """Runs the phases; training that diverges is not raised but told in the result."""
         self.good = [parameter.detach().clone() for parameter in self.parameters]
-        self.good_setting, self.good_iteration = self.objective.setting, self.iteration
+        self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
         self._run_phases()
         wall_time_s = self.clock.now()
         final = self.objective.evaluate()
@@ -223,7 +223,7 @@ class Trainer:
             self.n_renewals = self.objective.n_renewals
             self.parameters = self.objective.all_parameters()
             self.good = [parameter.detach().clone() for parameter in self.parameters]
-            self.good_setting, self.good_iteration = self.objective.setting, self.iteration
+            self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
 
     def _iterate(self, phase: TrainingPhase) -> tuple[PhaseEnd, str]:
         """The iterations of a phase; sets `stop` where the whole training must end with it."""
@@ -260,7 +260,7 @@ class Trainer:
                 return PhaseEnd.MAX_SECONDS, ""
             self._keep(now)
             _copy(self.parameters, self.good)
-            self.good_setting, self.good_iteration = self.objective.setting, self.iteration
+            self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
             ended = self._stepper.advance(loss)
             self._follow_renewals()
             if ended:
@@ -312,7 +312,7 @@ class Trainer:
         it began from.
         """
         _copy(self.good, self.parameters)
-        self.objective.restore(self.good_setting)
+        self.objective.restore(self.good_adaptive)
         self.done -= self.iteration - self.good_iteration if self.done else 1
         self.iteration = self.good_iteration
 
@@ -331,7 +331,7 @@ class Trainer:
             n_retries=self.n_retries,
             rate_factor=self.rate_factor,
             slopes_absorbed_at=self.absorbed_at if self.network.slopes.absorbed else -1,
-            setting=self.objective.setting,
+            adaptive=self.objective.adaptive,
             constants={name: float(value.detach()) for name, value in free.items()},
             optimizer={} if diverged else self._stepper.state(),
             retries=self.retries,
@@ -410,7 +410,7 @@ class Trainer:
                 for scale in self.network.slopes.scales()
             ]
             error = self.monitor(self.network) if monitored and self.monitor else math.nan
-        record = Record(
+        record = IterationRecord(
             iteration=self.iteration,
             phase=self.phase,
             wall_time_s=wall_time_s,

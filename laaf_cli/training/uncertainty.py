@@ -17,7 +17,7 @@ from torch import Tensor
 
 from laaf_cli.arrays import Array
 from laaf_cli.training.constants import LearnedConstants
-from laaf_cli.training.jacobian import Jacobian, Part
+from laaf_cli.training.jacobian import Jacobian, ResidualKey
 from laaf_cli.training.objective import Objective
 
 CONFIDENCE = 0.95
@@ -118,14 +118,14 @@ def _in_float64(objective: Objective) -> Objective:
     return found
 
 
-def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[Part, Array]:
+def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[ResidualKey, Array]:
     """S and e [n_rows, p + 1] of each part of the observed residuals, the network eliminated.
 
     By a QR factorisation block by block, for JᵀJ would lose half of the digits.
     """
     n = jacobian.n_network
-    n_rows: Counter[Part] = Counter()
-    squares: dict[Part, float] = {}
+    n_rows: Counter[ResidualKey] = Counter()
+    squares: dict[ResidualKey, float] = {}
     for block in jacobian.blocks():
         n_rows[block.part] += len(block.residuals)
         found = squares.get(block.part, 0.0)
@@ -143,7 +143,7 @@ def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[Part, Array]:
             rows = torch.cat([block.jacobian, block.residuals[:, None]], dim=1)
             factor = torch.linalg.qr(torch.cat([factor, scales[block.part] * rows]), mode="r").R
     following = torch.linalg.solve_triangular(factor[:n, :n], factor[:n, n:], upper=True)
-    pieces: dict[Part, list[Tensor]] = {}
+    pieces: dict[ResidualKey, list[Tensor]] = {}
     for block in jacobian.blocks():
         if block.part in scales and block.part.term in observed:
             own = torch.cat([block.jacobian[:, n:], block.residuals[:, None]], dim=1)
@@ -153,8 +153,8 @@ def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[Part, Array]:
 
 
 def _deviations(
-    objective: Objective, rows: Mapping[Part, Array], noise: float
-) -> dict[Part, float] | None:
+    objective: Objective, rows: Mapping[ResidualKey, Array], noise: float
+) -> dict[ResidualKey, float] | None:
     """Standard deviations of the noise in e that the spec states, by part; None where it states
     none.
     """
@@ -162,7 +162,7 @@ def _deviations(
         return None
     found = {}
     for part in rows:
-        (group,) = (each for each in objective.groups if part.term in each.reading.residuals)
+        (group,) = (each for each in objective.groups if part.term in each.lowered.residuals)
         values = [*objective.points[part.term].symbols.values()][part.number]
         clean = float(np.std(values)) / math.sqrt(1 + noise**2)  # as it was without the noise
         found[part] = noise * clean * float(objective.row_scales(group)[part.term].mean())
@@ -170,7 +170,7 @@ def _deviations(
 
 
 def _regression(
-    rows: Mapping[Part, Array], deviations: Mapping[Part, float] | None
+    rows: Mapping[ResidualKey, Array], deviations: Mapping[ResidualKey, float] | None
 ) -> tuple[Array, Array]:
     """The shifts of the free parameters to the middle of their intervals, and half the widths."""
     n_rows, n = sum(map(len, rows.values())), next(iter(rows.values())).shape[1] - 1

@@ -133,7 +133,7 @@ class Shape:
         return 1 + self.n_first + len(self.operators)
 
 
-class Network:
+class KernelNetwork:
     """A shape as the library takes it."""
 
     def __init__(self, shape: Shape) -> None:
@@ -189,7 +189,7 @@ class Library:
 
     def workspace(
         self,
-        network: Network,
+        network: KernelNetwork,
         n_points: int,
         n_threads: int,
         n_coefficients: int,
@@ -203,7 +203,9 @@ class Library:
         _check(n_bytes)
         return torch.empty(n_bytes + _ALIGNMENT, dtype=torch.uint8)
 
-    def forward(self, network: Network, parameters: Parameters, call: Call, outputs: Rows) -> None:
+    def forward(
+        self, network: KernelNetwork, parameters: Parameters, call: KernelCall, outputs: Rows
+    ) -> None:
         """Writes the streams of the outputs."""
         given = parameters.pointers()
         function = self._function("forward", call.dtype)
@@ -211,9 +213,9 @@ class Library:
 
     def backward(
         self,
-        network: Network,
+        network: KernelNetwork,
         parameters: Parameters,
-        call: Call,
+        call: KernelCall,
         cotangents: Rows,
         gradient: Parameters,
     ) -> None:
@@ -269,7 +271,7 @@ class Library:
         return function
 
 
-class Call:
+class KernelCall:
     """Inputs [n_streams, n_inputs, n_points] and coefficients [n_coefficients, n_points] of a
     call, and room for it.
     """

@@ -13,7 +13,7 @@ from laaf_cli.images.data.download import Progress, fetch
 from laaf_cli.images.data.folder import FilesOfDataSet, default_data_dir, shown_path
 from laaf_cli.images.data.images import ImageData, Images
 from laaf_cli.images.data.own import read_npz
-from laaf_cli.images.data.published import DataSet, Part, Piece, PublishedFile
+from laaf_cli.images.data.published import DataSet, DataSetPart, Piece, PublishedFile
 from laaf_cli.images.errors import DataSetError, MissingDataError
 from laaf_cli.text import did_you_mean, listed, shown
 
@@ -104,7 +104,7 @@ def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
     )
 
 
-def _read(dataset: DataSet, parts: tuple[Part, ...], contents: Contents) -> Images:
+def _read(dataset: DataSet, parts: tuple[DataSetPart, ...], contents: Contents) -> Images:
     images = []
     for part in parts:
         try:

@@ -57,7 +57,7 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class DataSetPart:
     """Images that are read together: `read` takes the bytes of the pieces, in their order, and
     gives `n` images.
     """
@@ -80,13 +80,13 @@ class DataSet:
     title: str
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
-    train: tuple[Part, ...]
-    test: tuple[Part, ...]
+    train: tuple[DataSetPart, ...]
+    test: tuple[DataSetPart, ...]
     folders: tuple[str, ...]
     terms: str
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[DataSetPart, ...]:
         return (*self.train, *self.test)
 
     @property

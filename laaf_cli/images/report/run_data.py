@@ -15,7 +15,7 @@ from laaf_cli.images.runfile.record import ImageHistory
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
-from laaf_cli.report.figures.run_data import Drawn
+from laaf_cli.report.figures.run_data import FigureData
 
 LINES: tuple[Any, ...] = (
     "solid",
@@ -31,7 +31,7 @@ again.
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRunData(Drawn):
+class ImageRunData(FigureData):
     """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true
     and found class.
     """

@@ -11,7 +11,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.paper.columns import FIXED, Column
-from laaf_cli.report.run_summary import SUCCESSES
+from laaf_cli.report.comparison_entry import SUCCESSES
 from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
 from laaf_cli.text import printable
 

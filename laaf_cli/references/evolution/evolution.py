@@ -17,10 +17,10 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import ExpressionError
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.collocation import ChebyshevAxis
-from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm, read_evolution
 from laaf_cli.references.evolution.radau import SMALLEST_SHARE, IntegrationError
-from laaf_cli.references.evolution.solve import ACCURACIES, OutOfWorkError, Solution, solve
+from laaf_cli.references.evolution.solve import ACCURACIES, EvolutionSolution, OutOfWorkError, solve
+from laaf_cli.references.evolution.time_events import TimeEvents
 from laaf_cli.references.evolution.unseen import missed
 from laaf_cli.references.reference import (
     ROUNDING,
@@ -66,7 +66,7 @@ class Evolution(Reference):
             else "collocation in space (Chebyshev elements, or Fourier), Radau's method in time; "
             "error: change when both are refined"
         )
-        self.solutions: tuple[Solution, Solution] | None = None
+        self.solutions: tuple[EvolutionSolution, EvolutionSolution] | None = None
 
     def check(self, domain: Domain) -> None:
         """Nothing is left to tell: the form has been read, and the solution covers the whole
@@ -76,7 +76,7 @@ class Evolution(Reference):
     def prepare(self, watch: Watch) -> None:
         self._solved(watch)
 
-    def _solved(self, watch: Watch) -> tuple[Solution, Solution]:
+    def _solved(self, watch: Watch) -> tuple[EvolutionSolution, EvolutionSolution]:
         if self.solutions is None:
             try:
                 self.solutions = converged(self.form, MOST_WORK, watch)
@@ -100,7 +100,7 @@ class Evolution(Reference):
 
 def converged(
     form: EvolutionForm, most_work: float, watch: Watch = UNWATCHED
-) -> tuple[Solution, Solution]:
+) -> tuple[EvolutionSolution, EvolutionSolution]:
     """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the
     limits allow.
 
@@ -109,9 +109,9 @@ def converged(
     """
     deadline = min(watch.deadline, time.perf_counter() + MOST_SECONDS)
     watch = replace(watch, deadline=deadline)
-    places, forcing = _places(form), Forcing(form)
-    best: tuple[Solution, Solution] | None = None
-    before: Solution | None = None
+    places, forcing = _places(form), TimeEvents(form)
+    best: tuple[EvolutionSolution, EvolutionSolution] | None = None
+    before: EvolutionSolution | None = None
     reached, why = math.inf, ""
     work = [math.inf]
     done = 0.0

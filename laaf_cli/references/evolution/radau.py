@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.references.evolution.radau_tableau import N_STAGES, Panel, Tableau, radau_tableau
+from laaf_cli.references.evolution.radau_tableau import N_STAGES, RadauStep, Tableau, radau_tableau
 from laaf_cli.references.evolution.schedule import FREE, Schedule
 
 MOST_ITERATIONS, SLOW_ITERATIONS = 15, 7
@@ -101,9 +101,9 @@ class Integrator:
         self.is_first = True
         self.work = 0.0
         self.guess = np.repeat(state[0][:, None], n_stages, axis=1)
-        self._factors: _Factors | None = None
+        self._factors: _NewtonFactors | None = None
 
-    def advance(self) -> Panel:
+    def advance(self) -> RadauStep:
         """One step, as long as the tolerance allows.
 
         Raises IntegrationError where Newton's method fails or the tolerance is not met at any step
@@ -129,12 +129,12 @@ class Integrator:
             before = error
             self.length *= min(max(growth, SMALLEST_GROWTH), 0.5)
 
-    def _accept(self, levels: Array, growth: float) -> Panel:
+    def _accept(self, levels: Array, growth: float) -> RadauStep:
         values = self._unknowns(levels)
         start_values = self._unknowns(self.state[:, :, None])
         free = self._free
         start_values[free, 0] = values[free] @ self.tableau.at_start
-        panel = Panel(self.time, self.length, np.concatenate([start_values, values], axis=1).T)
+        panel = RadauStep(self.time, self.length, np.concatenate([start_values, values], axis=1).T)
         stop = self._stop
         is_stop = stop - self.time - self.length < 1e-9 * self.length
         self.time = stop if is_stop else self.time + self.length
@@ -179,11 +179,11 @@ class Integrator:
             jacobian = self.system.jacobian(float(times[middle]), levels)
         if not all(np.all(np.isfinite(part)) for part in jacobian):
             raise IntegrationError(f"the equations are not finite at t = {times[middle]:.6g}")
-        self._factors = _Factors(jacobian, self.length, self.tableau)
+        self._factors = _NewtonFactors(jacobian, self.length, self.tableau)
         self.work += self._factors.work
         return self._iterate(times, known, self._factors)
 
-    def _iterate(self, times: Array, known: Array, factors: _Factors) -> Array | None:
+    def _iterate(self, times: Array, known: Array, factors: _NewtonFactors) -> Array | None:
         z, before = self.guess, math.inf
         for i in range(MOST_ITERATIONS):
             levels = self._levels(known, z)
@@ -252,7 +252,7 @@ def _relative(sizes: Array, scale: Array) -> float:
     return float(np.max(sizes / np.where(scale > 0, scale, 1.0)))
 
 
-class _Factors:
+class _NewtonFactors:
     """The factorised matrices of Newton's method for one step length, one per real or pair of
     complex eigenvalues.
     """

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, evaluate, fields
-from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.initial_values import initial_values, smooths
 from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
 from laaf_cli.references.evolution.radau import SMALLEST_SHARE, Integrator
-from laaf_cli.references.evolution.radau_tableau import Panel
+from laaf_cli.references.evolution.radau_tableau import RadauStep
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
+from laaf_cli.references.evolution.time_events import TimeEvents
 from laaf_cli.references.probes import resolving, space_breaks
 from laaf_cli.references.reference import Watch
 
@@ -66,10 +66,10 @@ ACCURACIES = (
 
 
 @dataclass(frozen=True)
-class Step:
+class TimeStep:
     """A step in time and where the values of its unknowns stand."""
 
-    panel: Panel
+    panel: RadauStep
     grids: Sequence[Grid]
     parts: Sequence[slice[int, int, Any]]
 
@@ -105,11 +105,11 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Solution:
+class EvolutionSolution:
     """All steps, which follow one another. work: that they took, in operations."""
 
     form: EvolutionForm
-    steps: tuple[Step, ...]
+    steps: tuple[TimeStep, ...]
     work: float
 
     def at(self, points: Array) -> Array:
@@ -127,7 +127,7 @@ class Solution:
                 result[field][part] = values
         return result
 
-    def _parts(self, points: Array) -> Iterator[tuple[Step, NDArray[np.intp]]]:
+    def _parts(self, points: Array) -> Iterator[tuple[TimeStep, NDArray[np.intp]]]:
         """The points of each step, some at a time.
 
         What lies on the border of two steps belongs to the first of them, and the start to the
@@ -142,15 +142,15 @@ class Solution:
 
 
 def solve(
-    form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, watch: Watch
-) -> Solution:
+    form: EvolutionForm, forcing: TimeEvents, accuracy: Accuracy, most_work: float, watch: Watch
+) -> EvolutionSolution:
     """Raises IntegrationError where that fails, OutOfWorkError after so much work, and
     OutOfTimeError after the deadline.
 
     most_work: in operations.
     """
     solver = _Solver(form, forcing, accuracy)
-    steps: list[Step] = []
+    steps: list[TimeStep] = []
     while solver.integrator.time < form.end:
         if solver.work > most_work:
             raise OutOfWorkError
@@ -158,13 +158,13 @@ def solve(
         watch.tell(f"t = {solver.integrator.time:.3g} of {form.end:g}")
         with np.errstate(all="ignore"):
             steps += solver.advance(is_first=not steps)
-    return Solution(form, tuple(steps), solver.work)
+    return EvolutionSolution(form, tuple(steps), solver.work)
 
 
 class _Solver:
     """The system on its present mesh, and the mesh anew where it does not resolve what comes."""
 
-    def __init__(self, form: EvolutionForm, forcing: Forcing, accuracy: Accuracy) -> None:
+    def __init__(self, form: EvolutionForm, forcing: TimeEvents, accuracy: Accuracy) -> None:
         self.form, self.accuracy = form, accuracy
         self.most_points = MOST_COLUMNS // len(form.unknowns)
         self.coarsest = self._known_mesh(at_start=False)
@@ -195,7 +195,7 @@ class _Solver:
     def work(self) -> float:
         return self.work_before + self.integrator.work
 
-    def advance(self, is_first: bool) -> list[Step]:
+    def advance(self, is_first: bool) -> list[TimeStep]:
         """The next step, the first one after the initial values; none where it showed that
         another mesh is needed.
         """
@@ -203,7 +203,7 @@ class _Solver:
         panel = self.integrator.advance()
         after = self.integrator.state
         steps = [self._start(before, panel)] if is_first else []
-        steps.append(Step(panel, self.system.grids, self.system.parts))
+        steps.append(TimeStep(panel, self.system.grids, self.system.parts))
         self.rest = 0 if is_new else self.rest - 1
         if self.form.space_axis is None or self.rest > 0:
             return steps
@@ -260,14 +260,14 @@ class _Solver:
             np.max(np.abs(shares - self._shares(state, scale, fine))) <= HELD * self.accuracy.space
         )
 
-    def _start(self, state: Array, panel: Panel) -> Step:
+    def _start(self, state: Array, panel: RadauStep) -> TimeStep:
         """The initial values themselves, which a step leaves at once where they do not meet the
         conditions.
         """
         orders = self.system.orders
         values = np.where(orders > 0, state[orders, np.arange(len(orders))], panel.values[0])
-        constant = Panel(panel.start, panel.length, np.tile(values, (len(panel.values), 1)))
-        return Step(constant, self.system.grids, self.system.parts)
+        constant = RadauStep(panel.start, panel.length, np.tile(values, (len(panel.values), 1)))
+        return TimeStep(constant, self.system.grids, self.system.parts)
 
     @property
     def _tolerance(self) -> float:

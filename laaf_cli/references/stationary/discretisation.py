@@ -25,7 +25,7 @@ from laaf_cli.references.probes import crossings, probes
 from laaf_cli.references.stationary.modes import FourierModes, Modes, make_modes
 
 
-class Site(Protocol):
+class CollocationSite(Protocol):
     """Where a residual vanishes."""
 
     def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
@@ -73,7 +73,7 @@ class Residual:
     is_equation: bool
     tree: Node
     partials: Mapping[Field, Node]
-    region: Site
+    region: CollocationSite
 
     @property
     def is_linear(self) -> bool:

@@ -8,16 +8,16 @@ from typing import TypeVar
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.report.figures.canvas import shortened
-from laaf_cli.report.figures.run_data import Drawn, RunData
+from laaf_cli.report.figures.run_data import FigureData, RunData
 from laaf_cli.text import did_you_mean, listed
 
 MAX_PANELS = 12
 
 
-DrawnType = TypeVar("DrawnType", bound=Drawn)
+DrawnType = TypeVar("DrawnType", bound=FigureData)
 
 
-def require_one_problem(runs: Sequence[Drawn]) -> None:
+def require_one_problem(runs: Sequence[FigureData]) -> None:
     """Raises RunFileError for runs of different problems, and UsageError for none."""
     if not runs:
         raise UsageError("there is no run to draw")
@@ -49,7 +49,7 @@ def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
     return [unknown]
 
 
-def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -> None:
+def require_few_panels(runs: Sequence[FigureData], unknowns: Sequence[str] = ("",)) -> None:
     """Raises UsageError where the panels of all runs and unknowns would not be legible in one
     figure.
     """
@@ -76,7 +76,7 @@ def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = 
     return found
 
 
-def headline(runs: Sequence[Drawn]) -> str:
+def headline(runs: Sequence[FigureData]) -> str:
     """The title of the problem and what one run is, or the seeds of several."""
     if len(runs) == 1:
         return f"{runs[0].title}: {runs[0].label}"

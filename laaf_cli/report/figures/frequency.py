@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import RowPlan, legend_below, lines_of, make_rows, printed
 from laaf_cli.report.figures.curves import Curve, draw_curves
-from laaf_cli.report.figures.moments import Moment, moments
+from laaf_cli.report.figures.moments import Snapshot, moments
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
 from laaf_cli.report.figures.spectrum import amplitude_spectrum
@@ -79,7 +79,7 @@ def frequency_figure(
     return figure
 
 
-def _jumps(moment: Moment, unknown: str) -> bool:
+def _jumps(moment: Snapshot, unknown: str) -> bool:
     """Whether a field, the true one where it is known, ends otherwise than it began along some
     axis.
     """
@@ -90,7 +90,7 @@ def _jumps(moment: Moment, unknown: str) -> bool:
     return bool(jump > JUMP * np.ptp(values))
 
 
-def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
+def _curve(title: str, run: RunData, moment: Snapshot, unknown: str) -> Curve:
     found = amplitude_spectrum(moment.fields[unknown], moment.axes)
     reference = None
     if moment.references:

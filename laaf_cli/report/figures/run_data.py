@@ -23,7 +23,7 @@ NEAR_TIME = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class FigureData:
     """What figures need of a run of any task."""
 
     path: Path
@@ -46,7 +46,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunData(Drawn):
+class RunData(FigureData):
     """A run as figures draw it. Fields are [n_1, …, n_d], space in the order of the spec and then
     the time.
 

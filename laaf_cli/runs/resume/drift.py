@@ -15,7 +15,7 @@ import torch
 from laaf_cli import __version__
 from laaf_cli.errors import Fault, RunFileError, SpecError
 from laaf_cli.runs.planned import AnyPlan
-from laaf_cli.runs.resume.past import Past
+from laaf_cli.runs.resume.past import AnyPastRun
 from laaf_cli.spec import Override, Text, read_text
 from laaf_cli.text import printable
 
@@ -26,7 +26,7 @@ MAX_DIFFERENCES = 20
 """The most differences that are shown."""
 
 
-def stored_overrides(past: Past) -> list[Override]:
+def stored_overrides(past: AnyPastRun) -> list[Override]:
     """What the command line put into the spec of a run; raises RunFileError where it is no such
     thing.
     """
@@ -43,7 +43,7 @@ def is_bound(seconds: Any) -> bool:
     )
 
 
-def check_file(past: Past, make: Callable[[Text], AnyPlan]) -> None:
+def check_file(past: AnyPastRun, make: Callable[[Text], AnyPlan]) -> None:
     """Compares the spec's file as it is now, where it is still there; make: plans a text as the run
     was planned.
 
@@ -65,7 +65,7 @@ def check_file(past: Past, make: Callable[[Text], AnyPlan]) -> None:
         check_unchanged(past, now, what)
 
 
-def check_unchanged(past: Past, plan: AnyPlan, what: str) -> None:
+def check_unchanged(past: AnyPastRun, plan: AnyPlan, what: str) -> None:
     """Raises SpecError where a plan is another than that of the run."""
     found = list(_differences("", dict(past.settings), plan.settings()))
     if found:
@@ -79,7 +79,7 @@ def check_unchanged(past: Past, plan: AnyPlan, what: str) -> None:
 _ANEW = "Undo the change, or start anew."
 
 
-def _hint(past: Past) -> str:
+def _hint(past: AnyPastRun) -> str:
     resume = f"`load({str(past.path)!r}).resume(stored_spec=True)`"
     return f"{_ANEW[:-1]}, or go on with the spec as it was: {resume}"
 
@@ -111,7 +111,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def inexact(past: Past, plan: AnyPlan) -> Iterator[str]:
+def inexact(past: AnyPastRun, plan: AnyPlan) -> Iterator[str]:
     """What is other than before, so that numbers are rounded otherwise from here on."""
     facts = past.attributes
     before_and_now = {

@@ -16,7 +16,7 @@ UNFINISHED = ("interrupted", "running")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Past:
+class AnyPastRun:
     """What is read of a run, checked for what can be checked without its plan.
 
     Attributes:
@@ -47,7 +47,7 @@ class Past:
         before = [Event(event.iteration, event.what) for event in self.events]
         return [*before, *(Event(self.iterations, what) for what in self.new_events)]
 
-    def misfit(self, what: str) -> RunFileError:
+    def mismatch(self, what: str) -> RunFileError:
         return RunFileError(f"{self.path} cannot be gone on with: {what}")
 
 

@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 from laaf_cli.errors import UsageError
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.resume.drift import check_file, check_unchanged, stored_overrides
-from laaf_cli.runs.resume.past import Past
+from laaf_cli.runs.resume.past import AnyPastRun
 from laaf_cli.spec import Override, Text
 
 PlanType = TypeVar("PlanType", bound=AnyPlan)
-PastType = TypeVar("PastType", bound=Past)
+PastType = TypeVar("PastType", bound=AnyPastRun)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Resumption(Generic[PlanType, PastType]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class More:
+class Extension:
     """How much longer a training is asked to go on.
 
     Attributes:
@@ -61,7 +61,7 @@ class More:
     reached: str
 
 
-def check_there_is_more(past: Past, options: ResumeOptions, more: More) -> None:
+def check_there_is_more(past: AnyPastRun, options: ResumeOptions, more: Extension) -> None:
     """Raises UsageError for a run that ended as it was told to, where nothing more is asked for."""
     if past.stop_reason == "completed" and not more.amount:
         raise UsageError(
@@ -116,7 +116,7 @@ def gone_on_with(past: PastType, *what: str) -> PastType:
     return replace(past, new_events=("; ".join(what),))
 
 
-def same_training(past: Past, plan: AnyPlan) -> bool:
+def same_training(past: AnyPastRun, plan: AnyPlan) -> bool:
     """Whether a run is of this very plan."""
     return (
         past.attributes["task"] == plan.task

@@ -13,7 +13,7 @@ from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.runs.resume.drift import inexact, is_bound
 from laaf_cli.runs.resume.past import UNFINISHED
 from laaf_cli.runs.resume.replan import (
-    More,
+    Extension,
     ResumeOptions,
     Resumption,
     check_there_is_more,
@@ -45,7 +45,7 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
     spec, or what it names, is no longer what the run was made from, and RunFileError where the file
     contradicts itself.
     """
-    more = More(
+    more = Extension(
         amount=options.iterations, unit="iterations", reached=f"{past.iterations} iterations"
     )
     check_there_is_more(past, options, more)

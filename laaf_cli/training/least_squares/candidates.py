@@ -11,7 +11,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.training.least_squares.neurons import Neurons
-from laaf_cli.training.least_squares.system import State
+from laaf_cli.training.least_squares.system import OutputLayerState
 from laaf_cli.training.state import Arrays, StateError, taken
 
 Slopes = tuple[float, ...]
@@ -38,7 +38,7 @@ class Candidate:
 
     slopes: Slopes
     residual: float
-    state: State
+    state: OutputLayerState
     neurons: Neurons | None
 
     def arrays(self) -> dict[str, Array]:
@@ -76,7 +76,7 @@ class Candidate:
         free = taken(state, f"{name}_free", len(constants))
         if not 2 <= len(layer.T) <= len(like.T):
             raise StateError(f"'{name}_layer' of the optimizer is not that of the network")
-        values = State(
+        values = OutputLayerState(
             layer=like.new_tensor(layer),
             free=dict(zip(constants, like.new_tensor(free), strict=True)),
         )

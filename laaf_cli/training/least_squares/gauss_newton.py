@@ -9,7 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.training.least_squares.system import TINY, Equation, Linearised, State, System
+from laaf_cli.training.least_squares.system import (
+    TINY,
+    Equation,
+    LinearisedResidual,
+    OutputLayerState,
+    System,
+)
 from laaf_cli.training.least_squares.triangle import Triangle
 
 FINEST = 1e-15
@@ -43,7 +49,7 @@ NOISE = 1e-14
 
 ROUNDS = 10
 
-Residuals = Sequence[tuple[int, Equation, Linearised]]
+Residuals = Sequence[tuple[int, Equation, LinearisedResidual]]
 
 
 class GaussNewton:
@@ -53,12 +59,14 @@ class GaussNewton:
     neurons are far steeper than others.
     """
 
-    def __init__(self, system: System, state: State, goal: float, *, has_steep: bool) -> None:
+    def __init__(
+        self, system: System, state: OutputLayerState, goal: float, *, has_steep: bool
+    ) -> None:
         self.system, self.goal, self.has_steep = system, goal, has_steep
         self.steps = 0
         self.put(state)
 
-    def put(self, state: State) -> None:
+    def put(self, state: OutputLayerState) -> None:
         """Goes to a state."""
         self.state = state
         self.scales = _column_scales(self.system, state)
@@ -76,7 +84,7 @@ class GaussNewton:
         if not math.isfinite(now):
             return False
         triangle = _factorised(self.system, residuals, sizes, self.scales)
-        best: tuple[float, State] | None = None
+        best: tuple[float, OutputLayerState] | None = None
         solved: dict[float, Tensor] = {}
         for used, share in TRIALS:
             if used not in solved:
@@ -100,7 +108,7 @@ class GaussNewton:
         return True
 
 
-def first_guess(system: System, state: State) -> State:
+def first_guess(system: System, state: OutputLayerState) -> OutputLayerState:
     """The smallest functions that meet conditions and data roughly, constants rather than anything
     else, and as constant in time as these allow.
     """
@@ -129,7 +137,7 @@ def first_guess(system: System, state: State) -> State:
             triangle.add(rows * easy, rate.new_zeros(len(rate)))
     found = state.moved(triangle.solve(ROUGH), easy)
     is_there = state.layer.new_tensor(_amplitudes(system, found)) > 0
-    return State(layer=found.layer * is_there[:, None], free=state.free)
+    return OutputLayerState(layer=found.layer * is_there[:, None], free=state.free)
 
 
 def _factorised(
@@ -164,13 +172,13 @@ def _row_norms(system: System, residuals: Residuals, scales: Tensor) -> list[flo
     return found
 
 
-def _amplitudes(system: System, state: State) -> list[float]:
+def _amplitudes(system: System, state: OutputLayerState) -> list[float]:
     """The largest value of each output over the domain; 0 where it is noise beside the others."""
     sizes = [float(system.values(state, name).abs().max()) for name in system.outputs]
     return [size if size > NOISE * max(sizes) else 0.0 for size in sizes]
 
 
-def _column_scales(system: System, state: State) -> Tensor:
+def _column_scales(system: System, state: OutputLayerState) -> Tensor:
     """The sizes of outputs, for their columns [n].
 
     Where an output is zero so far, what makes its part of every residual as large as the rest.

@@ -37,7 +37,7 @@ from laaf_cli.training.least_squares.points import (
     sites,
 )
 from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks, of_solution
-from laaf_cli.training.least_squares.system import State, System
+from laaf_cli.training.least_squares.system import OutputLayerState, System
 from laaf_cli.training.least_squares.triangle import Triangle
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.phases import TrainingPhase
@@ -200,13 +200,13 @@ class LeastSquares(Stepper):
             layer = torch.zeros_like(self._state().layer)
             if self.kept is not None:
                 layer[:, : self.n_kept], layer[:, -1] = self.kept[:, :-1], self.kept[:, -1]
-            start = State(layer=layer, free=self.objective.constants.at_start())
+            start = OutputLayerState(layer=layer, free=self.objective.constants.at_start())
             self.solver = self._solver(window, start)
             if self.kept is None:
                 self.solver.put(first_guess(self.solver.system, start))
         self._show(self.solver.state)
 
-    def _refined(self, window: Window, best: Candidate) -> State:
+    def _refined(self, window: Window, best: Candidate) -> OutputLayerState:
         """Draws neurons where a candidate is steep, and gives the state nearest to it."""
         domain = window.domain
         self._settle(best)
@@ -226,7 +226,7 @@ class LeastSquares(Stepper):
             triangle = Triangle(columns.shape[1])
             triangle.add(columns, column)
             rows.append(triangle.solve(FINEST, equal=True))
-        return State(layer=torch.stack(rows), free=best.state.free)
+        return OutputLayerState(layer=torch.stack(rows), free=best.state.free)
 
     @cached_property
     def _breaks(self) -> list[Break]:
@@ -263,7 +263,7 @@ class LeastSquares(Stepper):
             self.neurons = drawn(self.network, window.domain, self.slopes, n, spots, random)
             put_neurons(self.network, self.neurons, self.rate, self.n_kept)
 
-    def _solver(self, window: Window, state: State) -> GaussNewton:
+    def _solver(self, window: Window, state: OutputLayerState) -> GaussNewton:
         random = self._random("points")
         systems = []
         whole = self._n_points
@@ -327,15 +327,15 @@ class LeastSquares(Stepper):
         whole = self.interior or default_points(self.problem, self.n_neurons)
         return max(1, whole * self.width // self.n_neurons)
 
-    def _state(self) -> State:
+    def _state(self) -> OutputLayerState:
         layer = self.network.output_layer
-        return State(
+        return OutputLayerState(
             layer=torch.cat([layer[:, : self.width], layer[:, -1:]], 1),
             free={name: v.detach().clone() for name, v in self.objective.constants.free.items()},
         )
 
     @torch.no_grad()
-    def _show(self, state: State) -> None:
+    def _show(self, state: OutputLayerState) -> None:
         """Gives the network what is solved so far."""
         width = state.layer.shape[1] - 1
         self.network.weights[-1].zero_()
@@ -470,7 +470,7 @@ class LeastSquares(Stepper):
         inner = torch.tensor(self._domain.from_unit(unit))
         columns = features(self.network, inner.to(self.network.device), [zero])[zero]
         values = columns @ self.network.output_layer.T
-        for name, value in zip(self.problem.trial.outputs, values.T, strict=True):
+        for name, value in zip(self.problem.ansatz.outputs, values.T, strict=True):
             self.floors[name] = max(self.floors.get(name, 0.0), float(value.std()))
 
     def _take(self, chosen: Candidate) -> None:
@@ -505,7 +505,9 @@ class LeastSquares(Stepper):
             **{name: np.array(value) for name, value in self.march.numbers().items()},
             "slopes": np.array(self.slopes),
             "tried": np.array([[*slopes, value] for slopes, value in self.tried.items()]),
-            "floors": np.array([self.floors.get(name, 0.0) for name in self.problem.trial.outputs]),
+            "floors": np.array(
+                [self.floors.get(name, 0.0) for name in self.problem.ansatz.outputs]
+            ),
             "cut": np.array(self.cut),
             "steps": np.array(-1.0 if self.solver is None else self.solver.steps),
             **({} if self.kept is None else {"kept": self.kept.cpu().numpy()}),
@@ -531,7 +533,7 @@ class LeastSquares(Stepper):
         for name, value in numbers.items():
             setattr(self, name, type(getattr(self, name))(value))
         self.march.load(marched)
-        outputs = self.problem.trial.outputs
+        outputs = self.problem.ansatz.outputs
         floors = taken(state, "floors", len(outputs)).tolist()
         self.floors = {name: value for name, value in zip(outputs, floors, strict=True) if value}
         self.slopes = slopes

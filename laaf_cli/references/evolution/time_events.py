@@ -34,7 +34,7 @@ LONGEST = 4.0  # times the length of a piece on which a formula is a polynomial:
 POLYNOMIAL = frozenset({"+", "-", "*", "neg"})
 
 
-class Forcing:
+class TimeEvents:
     """What the equations and conditions of a form hold in t alone or in t and space."""
 
     def __init__(self, form: EvolutionForm) -> None:

@@ -24,7 +24,7 @@ from laaf_cli.problem import Term
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class LoweredResiduals:
     """The residuals of terms that share their points.
 
     fields, operators: what they need of the network. coefficients: of the operators, as trees by
@@ -39,7 +39,7 @@ class Reading:
     parts: Mapping[str, Node]
 
 
-def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
+def lower(terms: Sequence[Term], varying: Collection[str]) -> LoweredResiduals:
     """The residuals of terms; with operators where these need fewer streams than single
     derivatives.
 
@@ -51,13 +51,13 @@ def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
     best = min((plain, combined), key=lambda each: each.n_streams)
     residuals, parts = {}, {}
     for name, rest in best.trees.items():
-        read_ones = []
+        lowered = []
         for i, tree in enumerate(rest):
             residual, constant = hoist(tree, f"{name} {i}", varying)
-            read_ones.append(residual)
+            lowered.append(residual)
             parts.update(constant)
-        residuals[name] = tuple(read_ones)
-    return Reading(
+        residuals[name] = tuple(lowered)
+    return LoweredResiduals(
         fields=best.fields,
         operators=tuple(best.operators),
         coefficients=best.coefficients,

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.report.comparison import Comparison, MethodGroup
-from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.comparison import MethodComparison, MethodGroup
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.statistics import spread
 
 
-def above(runs: Sequence[RunSummary], bound: float) -> list[str]:
+def above(runs: Sequence[ComparisonEntry], bound: float) -> list[str]:
     """A sentence for each run whose error is above the bound, unknown, or of a failed training."""
     found = []
     for run in runs:
@@ -25,7 +25,9 @@ def above(runs: Sequence[RunSummary], bound: float) -> list[str]:
     return found
 
 
-def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
+def regressions(
+    comparison: MethodComparison, stored: Sequence[ComparisonEntry], bound: float
+) -> list[str]:
     """A sentence for each method whose median error is more than `bound` times that of the stored
     runs of its problem.
 
@@ -56,7 +58,9 @@ def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: flo
     return found
 
 
-def slowdowns(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
+def slowdowns(
+    comparison: MethodComparison, stored: Sequence[ComparisonEntry], bound: float
+) -> list[str]:
     """A sentence for each method whose median seconds of training are more than `bound` times those
     of the stored runs.
 
@@ -76,8 +80,8 @@ def slowdowns(comparison: Comparison, stored: Sequence[RunSummary], bound: float
 
 
 def _measured(
-    comparison: Comparison, stored: Sequence[RunSummary]
-) -> Iterator[tuple[MethodGroup, list[RunSummary]]]:
+    comparison: MethodComparison, stored: Sequence[ComparisonEntry]
+) -> Iterator[tuple[MethodGroup, list[ComparisonEntry]]]:
     """Each method with the stored runs of its problem, where there are any."""
     problems = {run.problem_hash for group in comparison.groups for run in group.runs}
     for run in stored:

@@ -29,12 +29,12 @@ from laaf_cli.expression import (
     symbols,
 )
 from laaf_cli.expression.functions import TABLE
+from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import PeriodicPair, PointSet
 from laaf_cli.problem.samplers import RANDOM
-from laaf_cli.problem.trial import Trial
 from laaf_cli.text import did_you_mean, listed
 
 N_POINTS = 1000
@@ -69,7 +69,7 @@ def output_names(unknowns: Sequence[str]) -> tuple[str, ...]:
     return ("net",) if len(unknowns) == 1 else tuple(f"net_{unknown}" for unknown in unknowns)
 
 
-def read_form(reader: Reader) -> Trial:
+def read_ansatz(reader: Reader) -> Ansatz:
     """The form of the solution; without a transform each unknown is an output itself."""
     domain, unknowns = reader.domain, reader.scope.unknowns
     harmonics = {
@@ -77,7 +77,7 @@ def read_form(reader: Reader) -> Trial:
         for name, count in reader.spec.periodic.items()
         if name in domain.coordinates
     }
-    plain = Trial(coordinates=domain.coordinates, outputs=unknowns, trees={}, harmonics=harmonics)
+    plain = Ansatz(coordinates=domain.coordinates, outputs=unknowns, trees={}, harmonics=harmonics)
     if not reader.spec.forms:
         return plain
     names = output_names(unknowns)
@@ -108,7 +108,7 @@ def read_form(reader: Reader) -> Trial:
         for unknown, name in zip(unknowns, names, strict=True)
         if unknown not in reader.spec.forms
     }
-    return Trial(
+    return Ansatz(
         coordinates=domain.coordinates, outputs=names, trees=trees | rest, harmonics=harmonics
     )
 
@@ -156,7 +156,7 @@ def read_periodic(reader: Reader, domain: Domain) -> Domain:
     return replace(domain, periodic=tuple(sorted(axes)))
 
 
-def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool:
+def check_derivable(reader: Reader, ansatz: Ansatz, terms: Sequence[Term]) -> bool:
     """Whether every derivative that the terms need exists after the transform; notes a fault
     where one does not.
     """
@@ -164,7 +164,7 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
     for term in terms:
         for field in term.fields:
             try:
-                trial.tree(field)
+                ansatz.tree(field)
             except ExpressionError as error:
                 fault = error.faults[0]
                 what = (
@@ -174,7 +174,7 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
                 reader.fault(("transform", field.unknown), what, fault.hint)
                 return False
         try:
-            term.in_outputs(trial)
+            term.in_outputs(ansatz)
         except ExpressionError as error:
             fault = error.faults[0]
             what = (
@@ -186,14 +186,14 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
     return True
 
 
-def check_periodicity(reader: Reader, trial: Trial) -> None:
+def check_periodicity(reader: Reader, ansatz: Ansatz) -> None:
     """Notes a transform that has two values at the seam of a periodic axis, whatever the
     network's outputs there.
     """
     domain = reader.domain
     for axis in domain.periodic:
         for unknown in reader.spec.forms:
-            if jump := jump_at_seam(domain, axis, trial.trees[unknown]):
+            if jump := jump_at_seam(domain, axis, ansatz.trees[unknown]):
                 name = domain.coordinates[axis]
                 low, high = domain.lower[axis], domain.upper[axis]
                 what = (
@@ -234,28 +234,26 @@ def jump_at_seam(domain: Domain, axis: int, tree: Node) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What a form of the solution does to a condition.
-
-    met: the places of the residuals that vanish for every function of the form. off: by how much
-    another one is off whatever the network; 0 where it can be met.
-    """
+    """What a form of the solution does to a condition."""
 
     term: Term
-    met: frozenset[int]
+    satisfied: frozenset[int]
+    """The indices of the residuals that vanish for every function of the form."""
     off: float
+    """By how much another one is off whatever the network; 0 where it can be met."""
 
 
-def met_conditions(
-    reader: Reader, trial: Trial, terms: Sequence[Term]
+def satisfied_conditions(
+    reader: Reader, ansatz: Ansatz, terms: Sequence[Term]
 ) -> dict[str, frozenset[int]]:
     """The residuals that vanish for every function of the form, by condition and place in it.
 
     A condition that none of them can meet somewhere is a fault of the form that a user writes,
     unless it is that of measured values, which need not fit.
     """
-    met: dict[str, frozenset[int]] = {}
-    for proof in proofs(reader.domain, trial, terms):
-        met[proof.term.name] = proof.met
+    satisfied: dict[str, frozenset[int]] = {}
+    for proof in proofs(reader.domain, ansatz, terms):
+        satisfied[proof.term.name] = proof.satisfied
         if proof.off and reader.left is None:
             spoken_of = {field.unknown for field in proof.term.fields}
             named = [unknown for unknown in reader.spec.forms if unknown in spoken_of]
@@ -269,10 +267,10 @@ def met_conditions(
                 "whatever the network"
             )
             reader.fault(path, what, hint)
-    return met
+    return satisfied
 
 
-def proofs(domain: Domain, trial: Trial, terms: Sequence[Term]) -> Iterator[Proof]:
+def proofs(domain: Domain, ansatz: Ansatz, terms: Sequence[Term]) -> Iterator[Proof]:
     """What the form of the solution does to each condition, as far as that can be told.
 
     The outputs and all their derivatives are drawn at random at points of the condition: what
@@ -281,13 +279,13 @@ def proofs(domain: Domain, trial: Trial, terms: Sequence[Term]) -> Iterator[Proo
     """
     work = 0
     for term in terms:
-        is_circle = term.region.paired_axis in trial.harmonics
+        is_circle = term.region.paired_axis in ansatz.harmonics
         given = None
-        if term.kind == "condition" and (trial.trees or is_circle):
+        if term.kind == "condition" and (ansatz.trees or is_circle):
             given = _some_points(domain, term)
         if given is None:
             continue
-        residuals = term.in_outputs(trial).residuals
+        residuals = term.in_outputs(ansatz).residuals
         work += len(given) * sum(sum(1 for _ in nodes(tree)) for tree in residuals)
         if work > MAX_WORK:
             break
@@ -305,7 +303,7 @@ def proofs(domain: Domain, trial: Trial, terms: Sequence[Term]) -> Iterator[Proo
             and (beyond_reach := ~is_free & (np.abs(draws) > DOUBT * bounds).all(axis=0)).any()
         ):
             off = float(np.max(np.abs(draws[0][beyond_reach])))
-        yield Proof(term=term, met=frozenset(np.flatnonzero(vanishes).tolist()), off=off)
+        yield Proof(term=term, satisfied=frozenset(np.flatnonzero(vanishes).tolist()), off=off)
 
 
 def _residuals_for_random_outputs(

@@ -12,7 +12,7 @@ from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 
 
-def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
+def check_well_posedness(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     """Notes what is plainly missing or too much as faults; returns warnings of what may be missing.
 
     An equation of order k along an axis needs k conditions on its faces for each unknown, all of

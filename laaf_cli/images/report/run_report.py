@@ -16,10 +16,10 @@ from laaf_cli.arrays import Array
 from laaf_cli.images.report.diagnostics import image_doubts
 from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES
 from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.images.runfile.record import ImageHistory, SlopeSummary
+from laaf_cli.images.runfile.record import ImageHistory, SlopeStatistics
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.report.overview import attributes_schema, shared
+from laaf_cli.report.run_report import attributes_schema, shared
 from laaf_cli.runfile import EventSummary
 
 MAX_CONFUSIONS = 10
@@ -70,7 +70,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageOverview(JsonRecord):
+class ImageRunReport(JsonRecord):
     """What is told of a run of images."""
 
     path: str
@@ -99,7 +99,7 @@ class ImageOverview(JsonRecord):
     """The classes, by their numbers."""
     confusions: list[Confusion]
     """What was taken for what most often, at most ten pairs."""
-    slopes: list[SlopeSummary]
+    slopes: list[SlopeStatistics]
     """The slopes of each activation; empty where they are fixed."""
     n_records: int
     """The number of records in the history."""
@@ -109,8 +109,8 @@ class ImageOverview(JsonRecord):
     """Reasons to doubt the answer."""
 
     @classmethod
-    def read(cls, path: Path) -> ImageOverview:
-        """The overview of a run file; raises RunFileError where a part of it cannot be read."""
+    def read(cls, path: Path) -> ImageRunReport:
+        """The report of a run file; raises RunFileError where a part of it cannot be read."""
         with ImageRunFile(path) as run:
             facts, history, names = run.attributes, run.history(), run.classes()
             confusion, recovery = run.confusion(), run.recovery()

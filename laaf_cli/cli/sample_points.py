@@ -22,7 +22,7 @@ from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.errors import UsageError
 from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
 from laaf_cli.files.untrusted.csv_columns import CsvError, MissingColumnError, read_columns
-from laaf_cli.problem import Places
+from laaf_cli.problem import SamplePoints
 from laaf_cli.problem.domain import Domain
 from laaf_cli.text import did_you_mean, listed, printable, shown
 
@@ -52,7 +52,7 @@ def choose_places(
     n_fields: int,
     *,
     quiet: bool,
-) -> Places:
+) -> SamplePoints:
     """The points of a CSV, or the grid that is described; the grid of `axes` where neither is
     given.
 
@@ -69,7 +69,7 @@ def choose_places(
     if grid:
         return on_grid(grid, domain, axes, n_fields)
     check_size({name: len(values) for name, values in axes.items()}, n_fields)
-    return Places(axes, is_grid=True)
+    return SamplePoints(axes, is_grid=True)
 
 
 def check_size(sizes: Mapping[str, int], n_fields: int) -> None:
@@ -86,7 +86,7 @@ def check_size(sizes: Mapping[str, int], n_fields: int) -> None:
 
 def on_grid(
     texts: Iterable[str], domain: Domain, axes: Mapping[str, Array], n_fields: int
-) -> Places:
+) -> SamplePoints:
     """The grid that `--grid` describes; a coordinate that is not named has the values of `axes`.
 
     Raises UsageError for a piece that has none of the forms, for a name that is not a coordinate or
@@ -111,7 +111,7 @@ def on_grid(
     }
     check_size(sizes, n_fields)
     values = {name: ranges[name].values() if name in ranges else axes[name] for name in sizes}
-    return Places(values, is_grid=True)
+    return SamplePoints(values, is_grid=True)
 
 
 def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Range:
@@ -174,7 +174,7 @@ def _forms() -> str:
 class PointsFile:
     """The points of a CSV in the order of its rows, and the columns that are not coordinates."""
 
-    places: Places
+    places: SamplePoints
     unused: tuple[str, ...]
 
 
@@ -235,4 +235,4 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
         for name, values in zip(coordinates, read.values.T, strict=True)
     }
     unused = tuple(name for name in read.header if name and name not in coordinates)
-    return PointsFile(Places(places, is_grid=False), unused)
+    return PointsFile(SamplePoints(places, is_grid=False), unused)

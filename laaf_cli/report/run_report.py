@@ -28,7 +28,7 @@ from laaf_cli.runfile import (
     RunFile,
 )
 from laaf_cli.runfile.diagnostics import doubts
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
 from laaf_cli.runfile.losses import loss_without_recovery
 from laaf_cli.spec import AnySpec, RunSpec
 
@@ -66,7 +66,7 @@ N_BINS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorPlace:
+class ErrorLocation:
     """Where the error of an unknown sits."""
 
     relative_l2: float
@@ -82,7 +82,7 @@ class ErrorPlace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerSlopes:
+class SlopeHistogram:
     """n·a of a hidden layer at the end."""
 
     mean: float
@@ -108,7 +108,7 @@ class TermCourse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overview(JsonRecord):
+class RunReport(JsonRecord):
     """What is told of a run; what needs a reference is None without one."""
 
     path: str
@@ -127,7 +127,7 @@ class Overview(JsonRecord):
     """The number of collocation points of each term."""
     relative_l2: float | None
     """The relative L2 error on the grid, the largest among the unknowns."""
-    errors: dict[str, ErrorPlace] | None
+    errors: dict[str, ErrorLocation] | None
     """Where the error sits, by unknown."""
     times: list[float]
     """The times at which the error is told apart."""
@@ -145,9 +145,9 @@ class Overview(JsonRecord):
     """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
     """Equations and conditions at fresh points after the training, without weights."""
-    constants: dict[str, FoundConstant]
+    constants: dict[str, EstimatedConstant]
     """The learned constants, by name."""
-    slopes: list[LayerSlopes]
+    slopes: list[SlopeHistogram]
     """The slopes of each hidden layer; empty where they are fixed."""
     n_records: int
     """The number of records in the histories."""
@@ -159,8 +159,8 @@ class Overview(JsonRecord):
     """Reasons to doubt the answer."""
 
     @classmethod
-    def read(cls, path: Path) -> Overview:
-        """The overview of a run file; raises RunFileError where a part of it cannot be read."""
+    def read(cls, path: Path) -> RunReport:
+        """The report of a run file; raises RunFileError where a part of it cannot be read."""
         with RunFile(path) as run:
             reference, error = run.grid("reference"), run.grid("error")
             at_times = run.error_at_times() if len(run.spec.coordinates) > 1 else None
@@ -218,14 +218,14 @@ class Overview(JsonRecord):
         )
 
 
-def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> ErrorPlace:
+def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> ErrorLocation:
     squares = np.where(np.isfinite(error), error, np.inf).ravel() ** 2
     order = np.argsort(squares)[::-1]
     running = np.cumsum(squares[order])
     n_half = int(np.searchsorted(running, running[-1] / 2)) + 1 if np.isfinite(running[-1]) else 1
     where = np.unravel_index(order[:n_half], error.shape)
     names = list(axes)
-    return ErrorPlace(
+    return ErrorLocation(
         relative_l2=float(relative_l2),
         largest=float(np.sqrt(squares[order[0]])),
         at={name: float(axes[name][index[0]]) for name, index in zip(names, where, strict=True)},
@@ -237,7 +237,7 @@ def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> E
     )
 
 
-def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
+def _slopes(spec: RunSpec, history: History) -> list[SlopeHistogram]:
     """n·a of each hidden layer at the end; none for fixed slopes."""
     if not spec.slopes.row.is_adaptive:
         return []
@@ -248,7 +248,7 @@ def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
     )
     finite = all(np.isfinite(layer).all() for layer in final)
     return [
-        LayerSlopes(
+        SlopeHistogram(
             mean=float(layer.mean()),
             deviation=float(layer.std()),
             min=float(layer.min()),

@@ -10,7 +10,7 @@ from typing import Any
 
 from laaf_cli.metrics import Measure, absolute_errors
 from laaf_cli.runfile import AnyRunFile, RunFile, task_of
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
 from laaf_cli.runs.task import TASKS, loaded
 from laaf_cli.spec import AnySpec
@@ -21,7 +21,7 @@ SUCCESSES = ("completed", "max-seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSummary:
+class ComparisonEntry:
     """One run in a comparison.
 
     measure: what its error is. final_error: at the end, NaN without a reference. measured: what it
@@ -47,7 +47,7 @@ class RunSummary:
     loss: float
     recovery: float
     largest_scale: float
-    constants: Mapping[str, FoundConstant]
+    constants: Mapping[str, EstimatedConstant]
     iterations: int
     wall_time_s: float
     n_parameters: int
@@ -60,10 +60,10 @@ class RunSummary:
     absolute: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path, *, must_be_sealed: bool = False) -> RunSummary:
+    def read(cls, path: Path, *, must_be_sealed: bool = False) -> ComparisonEntry:
         """The summary of a run file of any task; raises RunFileError where it cannot be read."""
         task = task_of(path, must_be_sealed=must_be_sealed)
-        found: RunSummary = loaded(TASKS[task].summary)(path)
+        found: ComparisonEntry = loaded(TASKS[task].summary)(path)
         return found
 
     @property
@@ -77,7 +77,7 @@ class RunSummary:
         return math.inf if self.failed else self.final_error
 
 
-def of_equation(path: Path) -> RunSummary:
+def of_equation(path: Path) -> ComparisonEntry:
     """That of a run of an equation."""
     with RunFile(path) as run:
         facts, spec, terms = run.attributes, run.spec, run.final_terms()
@@ -86,7 +86,7 @@ def of_equation(path: Path) -> RunSummary:
         reference = run.grid("reference")
         method = str(reference.attributes["method"]) if reference is not None else "none"
         grid = "×".join(map(str, spec.evaluation.grid.values()))
-        return RunSummary(
+        return ComparisonEntry(
             **shared(run),
             spec=spec,
             settings=run.settings,
