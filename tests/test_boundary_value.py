@@ -286,8 +286,32 @@ def test_breaks_are_ends_of_elements(name: str) -> None:
     problem = Case("{x: [0, 1]}", equation, conditions, exact).problem
     x = np.linspace(0, 1, 1001)
     found = BoundaryValue(problem).evaluate(x[:, None])
-    assert np.abs(found.fields["u"] - exact(x)).max() < 1e-11
-    assert found.error_estimate < 1e-9
+    error, scale = np.abs(found.fields["u"] - exact(x)).max(), np.abs(exact(x)).max()
+    assert error < 1e-11
+    assert error / 3 <= found.error_estimates["u"] < 1e-11 * scale
+
+
+def test_estimates_are_those_of_each_unknown() -> None:
+    """A temperature of 509 is right to rounding, whatever a flux of 2.5e8 beside it is."""
+    problem = problem_of("""
+coordinates: {x: [0, 1], y: [0, 2]}
+unknowns: [T]
+equations: {conduction: "D(where(y < 1, 1.2e6, 3.8e8)*T_x, x) + D(where(y < 1, 1.2e6, 3.8e8)*T_y, y) = 0"}
+conditions:
+  bottom: {where: y = 0, equation: T = 300}
+  top: {where: y = 2, equation: 3.8e8*T_y = 2.5e8}
+  sides: {where: [x = 0, x = 1], equation: T_x = 0}
+""")
+    points = scattered(problem)
+    y = points[:, 1]
+    exact = {"T": 300 + 250 * np.minimum(y, 1) / 1.2 + 250 / 380 * np.maximum(y - 1, 0)}
+    exact["flux"] = np.full_like(y, 2.5e8)
+    found = BoundaryValue(problem).evaluate(points)
+    for name, estimate in found.error_estimates.items():
+        error, scale = np.abs(found.fields[name] - exact[name]).max(), np.abs(exact[name]).max()
+        assert error <= estimate < 1e-9 * scale, name
+    assert found.error_estimates["T"] < 1e-12 * 509
+    assert found.error_estimate == found.error_estimates["flux"]
 
 
 def test_breaks_in_other_units() -> None:
