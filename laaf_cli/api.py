@@ -200,7 +200,7 @@ def solve(
 
 
 def load(path: str | os.PathLike[str]) -> Run:
-    """The run of a run file, or of the checkpoint of a training that goes on.
+    """The run of a run file, or of the checkpoint of an unfinished training.
 
     Raises:
         RunFileError: the file cannot be read.
@@ -247,7 +247,7 @@ def reference(
         coordinates: values of a coordinate [n_i]; those of the evaluation grid where not given.
 
     Returns:
-        The unknowns over all coordinates; its attributes tell `method`, `error_estimate` (the
+        The unknowns over all coordinates; its attributes are `method`, `error_estimate` (the
         reference's own, absolute), `error_estimate_u` of an unknown `u`, and `wall_time_s`.
 
     Raises:
@@ -257,7 +257,9 @@ def reference(
     changes = dict(set or {}) | ({} if method is None else {"reference": method})
     plan = _plan(spec, set=changes, allow_python=allow_python, cache=cache)
     if plan.reference is None:
-        raise UsageError(f"there is no reference: {plan.no_reference or 'the spec asks for none'}")
+        raise UsageError(
+            f"there is no reference: {plan.no_reference or 'the spec sets `reference: none`'}"
+        )
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
     _check_coordinates(coordinates, axes)
     axes |= {name: np.atleast_1d(np.asarray(v, float)) for name, v in coordinates.items()}
@@ -302,11 +304,11 @@ def sweep(
         set: keys of the spec to change in all runs, by dotted path.
         directory: folder of the run files.
         jobs: runs at a time; one per processor if not given.
-        overwrite: whether finished runs are trained anew.
+        overwrite: whether finished runs are trained again.
         allow_python: whether the Python file that the spec names may be run.
 
     Returns:
-        The runs that have a file, seed by seed. Those that failed are told in a `LaafWarning`.
+        The runs that have a file, seed by seed. Failures are reported in a `LaafWarning`.
     """
     text = _text(spec)
     methods = [
@@ -352,7 +354,7 @@ def compare(
         baseline: what the others are compared with over paired seeds: a kind of slopes, a method of
             the table, or a run.
         sort: `error`, `name`, `loss` or `time`.
-        mixed: whether runs of several problems may stand in one table.
+        mixed: whether one table may hold runs of several problems.
 
     Raises:
         RunFileError: a file cannot be read.
@@ -410,7 +412,7 @@ class Run:
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """What the run file tells at its top: title, seed, versions, stop reason, seconds."""
+        """The attributes of the run file: title, seed, versions, stop reason, seconds."""
         with RunFile(self.path) as file:
             return dict(file.attributes)
 
@@ -542,7 +544,7 @@ class Run:
         """Writes the run file to a path; returns the run there.
 
         Raises:
-            UsageError: it cannot be written, or is there already.
+            UsageError: it cannot be written, or exists already.
         """
         target = Path(path)
         with session.claim(target, overwrite=overwrite), replacing(target) as part:
@@ -564,7 +566,7 @@ class Run:
         callback: Callback | None = None,
         progress: bool | None = None,
     ) -> Run:
-        """Goes on with the run as if it had never stopped, or trains it further.
+        """Resumes the run as if it had never stopped, or trains it further.
 
         Args:
             iterations: more of the last phase than was planned.
@@ -596,7 +598,7 @@ class Run:
         folder, target = _target(output, self.path.name)
         with session.take_up(self.path, output=target, overwrite=overwrite, warn=_warn) as taken_up:
             if not isinstance(taken_up.past, PastRun):
-                raise UsageError(f"{self.path} is no run of an equation")
+                raise UsageError(f"{self.path} is not a run of an equation")
             resumption = plan_resumption(taken_up.past, options)
             for sentence in resumption.inexact:
                 _warn(f"not bit for bit as without the break: {sentence}")

@@ -158,7 +158,7 @@ def test_a_run_is_kept_until_it_is_saved(run: laaf.Run, tmp_path: Path) -> None:
     saved = run.save(tmp_path / "a.h5")
     assert saved.is_saved
     assert saved.path.read_bytes() == run.path.read_bytes()
-    with pytest.raises(laaf.UsageError, match="is there already; `overwrite` replaces it"):
+    with pytest.raises(laaf.UsageError, match="already exists; `overwrite` replaces it"):
         run.save(tmp_path / "a.h5")
     assert run.save(tmp_path / "a.h5", overwrite=True).solution.equals(run.solution)
 
@@ -284,7 +284,9 @@ def test_a_reference_is_a_dataset() -> None:
     assert 0 < solution.attrs["error_estimate"] < 1e-6
     with pytest.raises(laaf.UsageError, match="'y' is not a coordinate"):
         laaf.reference(HEAT, y=[0])
-    with pytest.raises(laaf.UsageError, match="there is no reference: the spec asks for none"):
+    with pytest.raises(
+        laaf.UsageError, match="there is no reference: the spec sets `reference: none`"
+    ):
         laaf.reference(HEAT | {"reference": "none"})
 
 

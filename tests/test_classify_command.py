@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# The command line after `laaf`, the exit code, and all that is said; FOLDER stands for the working folder.
+# The command line after `laaf`, the exit code, and all that is said; FOLDER means the working folder.
 REFUSED = {
     "a misspelt data set": ("classify semeon", 2),
     "a data set that there is not": ("classify music.yaml", 3),
@@ -140,7 +140,7 @@ def test_a_run_that_is_there_already(folder: Path, laaf: Laaf) -> None:
     assert (ended.code, path.read_bytes()) == (2, before)
     assert (
         ended.err
-        == f"error: {path} is there already; --overwrite replaces it, --output names another\n"
+        == f"error: {path} already exists; --overwrite replaces it, --output sets another path\n"
     )
     assert laaf(*command, "--overwrite").code == 0
     assert path.read_bytes() != before

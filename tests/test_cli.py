@@ -183,7 +183,7 @@ def test_exit_codes(laaf: Laaf) -> None:
     assert Path("runs/burgers-nlaaf-n10-s0.h5").exists(), "the run is written all the same"
     again = laaf("solve", "paper/burgers", *QUICK)
     assert again.code == ExitCode.USAGE
-    assert "runs/burgers-nlaaf-n10-s0.h5 is there already; --overwrite replaces it" in again.err
+    assert "runs/burgers-nlaaf-n10-s0.h5 already exists; --overwrite replaces it" in again.err
     assert laaf("solve", "paper/burgers", *QUICK, "--overwrite").code == 0
     assert laaf("solve", "paper/burgers", *QUICK, "-s", "3").code == 0
     assert Path("runs/burgers-nlaaf-n10-s3.h5").exists()
@@ -439,7 +439,7 @@ def test_a_term_that_is_not_finite_is_told_with_its_place(
         r"sqrt\(abs\(u\)\)\n",
         checked.err,
     )
-    assert re.search(r"start condition of Theorem 2.1 +cannot be told", checked.out)
+    assert re.search(r"start condition of Theorem 2.1 +cannot be decided", checked.out)
     record = json.loads(laaf("check", "a.yaml", "--json", "-q").out)
     assert record["theorem_holds"] is None
     assert [warning for warning in record["warnings"] if "'start' is not finite" in warning]

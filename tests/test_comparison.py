@@ -421,7 +421,7 @@ def test_diverged_runs_stay_in_sight(laaf: Laaf, many: Path) -> None:
     assert found.code == 0
     row = next(line.split() for line in found.out.splitlines() if line.startswith("GAAF  "))
     assert row[1:3] == ["20", "1"]
-    assert "Least median errors: " in found.out
+    assert "Smallest median errors: " in found.out
 
 
 def test_csv_json_and_markdown_hold_the_same_numbers(laaf: Laaf, many: Path) -> None:

@@ -38,7 +38,7 @@ USES = re.compile(r"<!-- uses: (?P<file>\S+) of (?P<page>\S+) -->")
 ITERATIONS = re.compile(r"(?<=iterations)(: |=| )\d+")
 SEEDS = re.compile(r"(?<=--seeds) \d+")
 
-DIALECT = re.compile(r"\b(lest|anew|gone on|whole number|belongs into)\b")
+DIALECT = re.compile(r"\b(lest|anew|gone on|integer|belongs into)\b")
 """Words that the glossary of docs/contributing.md replaces."""
 
 GENERATED = re.compile("<!-- generated: .*?<!-- end generated -->", re.DOTALL)
@@ -258,7 +258,7 @@ def _run(command: str | Program, block: Block, folder: Path) -> str:
 
 
 def _missing_lines(shown: str, printed: str) -> list[str]:
-    """The lines shown that do not stand among those printed, in this order; `...` stands for any lines."""
+    """The lines shown that do not stand among those printed, in this order; `...` means any lines."""
     remaining = iter(_masked(printed))
     return [line for line in _masked(shown) if line != "..." and line not in remaining]
 

@@ -133,7 +133,7 @@ def test_restored_network_is_the_solution_of_the_file(
         TWO, f"slopes.kind={kind}", f"network.inputs={inputs}", f"dtype={dtype}", derivatives=engine
     )
     network = opened(path)
-    # A run by the kernel may be asked for orders beyond it, or where there is none.
+    # A run by the kernel may be asked for orders beyond it, or where it was not computed.
     assert network.solution.make_engine is ENGINES["auto" if engine == "fused" else engine]
     assert (network.domain.lower, network.domain.upper) == ((3, -2), (5, 1))
     found = values(network, SamplePoints(network.axes, is_grid=True), "v", "u", "u_x")

@@ -674,7 +674,7 @@ def test_very_many_faults_are_cut() -> None:
 
 
 TOO_DEEP = "The limit is 120 levels. Each term of a sum is one: put parentheses around parts of a long sum."
-TOO_LARGE = "The limit is 20000 operations, 250 levels deep; an unknown can stand for a part."
+TOO_LARGE = "The limit is 20000 operations, 250 levels deep; an unknown can represent a part."
 TOO_MANY = "D differentiates along 600 coordinates"
 
 # Each: the text, the column, how many characters are marked, what is wrong, and the hint.

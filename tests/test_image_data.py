@@ -369,7 +369,7 @@ def test_a_file_is_no_folder_of_data_sets(tmp_path: Path) -> None:
         load("semeion", path)
     assert (
         str(caught.value)
-        == f"{path} is no folder, and data sets lie in one; `data_dir='DIR'` names it"
+        == f"{path} is not a folder, and data sets lie in one; `data_dir='DIR'` names it"
     )
 
 

@@ -244,7 +244,7 @@ def test_equations_and_images_stand_in_one_table_only_when_mixed(
 
 def test_the_winner_is_told_in_percent(folder: Path) -> None:
     (sentence,) = compare(summaries(folder, "fixed", "gaaf")).sentences
-    assert sentence.startswith("Least median errors: ")
+    assert sentence.startswith("Smallest median errors: ")
     assert sentence.count(" %)") == 2
 
 
@@ -355,7 +355,7 @@ def test_confusions_are_sorted_and_hold_no_right_answer(
 def test_show_is_for_people(laaf: Laaf, folder: Path) -> None:
     shown = laaf("show", folder / "nlaaf-2-0.h5")
     assert shown.code == 0
-    for words in ("Stripes that cost $5", "a test", "64 and 31 images of 3 classes", "N-LAAF, n = 2 + recovery",
+    for words in ("Stripes that cost $5", "a test", "64 and 31 images of 3 classes", "N-LAAF (n = 2, with recovery)",
                   "a slope per neuron", "fully connected layer of 8", "3 epochs, batches of 8, momentum 0.9",
                   "completed after epoch 3 and 24 steps", "activation 3", "stripes.data"):  # fmt: skip
         assert words in shown.out
@@ -414,7 +414,11 @@ def test_losses_are_means_with_a_band_of_two_sample_deviations(folder: Path) -> 
     training, test = figure.axes if figure.axes else figure.subfigs[0].axes
     for axes, column in ((training, "train_loss"), (test, "test_loss")):
         lines = {line.get_label(): line for line in axes.get_lines()}
-        assert list(lines) == ["fixed", "N-LAAF, n = 1 + recovery", "N-LAAF, n = 2 + recovery"]
+        assert list(lines) == [
+            "fixed",
+            "N-LAAF (n = 1, with recovery)",
+            "N-LAAF (n = 2, with recovery)",
+        ]
         values = np.array([run.history.columns[column] for run in runs[:3]])
         np.testing.assert_allclose(lines["fixed"].get_ydata(), values.mean(axis=0))
         assert list(lines["fixed"].get_xdata()) == [0, 1, 2, 3]

@@ -207,7 +207,7 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
         f"error: {spec} has changed since {run} was made from it\n"
         "  model.width: 8 → 9\n"
         "  training.learning_rate: 0.05 → 0.06\n"
-        "Undo the change, or start anew, or go on with the spec as it was: "
+        "Undo the change, or start over, or resume with the spec as it was: "
         f"laaf resume {run} --stored-spec\n"
     )
     assert laaf("resume", run, "--epochs", 1, "--stored-spec", "-q").code == 0

@@ -71,7 +71,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
         "wide.yaml",
         lambda path: path.write_text("seed: 1\n", encoding="utf-16-le"),
         3,
-        "wide.yaml:1:2: the character '\\x00' cannot stand in a YAML file\n   1 | s\ufffde\ufffde\ufffdd\ufffd:\ufffd \ufffd1\ufffd\n     |  ^",
+        "wide.yaml:1:2: the character '\\x00' is not allowed in a YAML file\n   1 | s\ufffde\ufffde\ufffdd\ufffd:\ufffd \ufffd1\ufffd\n     |  ^",
     ),
     "an empty file": (
         "empty.yaml",
@@ -98,7 +98,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
             "coordinates: {x: [0, 1]}\nunknowns: [u]\nseed: x\n", encoding="utf-8-sig"
         ),
         3,
-        "mark.yaml:3:7: 'seed' must be a whole number, not 'x'\n   3 | seed: x\n     |       ^",
+        "mark.yaml:3:7: 'seed' must be an integer, got 'x'\n   3 | seed: x\n     |       ^",
     ),
 }
 

@@ -125,7 +125,7 @@ def test_two_plates(units: tuple[float, float, float], tmp_path: Path) -> None:
         )
         del file["spec/settings"]
         file["spec/settings"] = np.bytes_(settings)
-    with pytest.raises(RunFileError, match="kinks along 'y', which is no coordinate"):
+    with pytest.raises(RunFileError, match="kinks along 'y', which is not a coordinate"):
         laaf.load(path)("T", x=0.0)
 
 

@@ -222,14 +222,14 @@ def test_figure(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
     k, c = figure.axes
     assert (k.get_title(), c.get_title()) == ("k", "c")
     truth, *rest = k.get_lines()
-    lines = [line for line in rest if line.get_label() == "N-LAAF, n = 10 + recovery"]
+    lines = [line for line in rest if line.get_label() == "N-LAAF (n = 10, with recovery)"]
     assert len(rest) == 4, "two histories, and the interval of each"
     assert (truth.get_label(), set(truth.get_ydata())) == ("truth", {0.1})
     for run, line in zip(runs, lines, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), run.history.columns["iteration"])
         np.testing.assert_array_equal(line.get_ydata(), run.history.constants["k"])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "N-LAAF, n = 10 + recovery",
+        "N-LAAF (n = 10, with recovery)",
         "truth",
         "95 % interval",
     ]

@@ -305,7 +305,7 @@ def test_a_spec_is_kept_once(laaf: Laaf) -> None:
     done = laaf("check", *LINE, "--let", "c=1", "--save", "my.yaml", "-q")
     assert (done.code, done.err) == (
         ExitCode.USAGE,
-        "error: my.yaml is there already, with another text; --save names another\n",
+        "error: my.yaml already exists, with another text; --save names another path\n",
     )
     assert Path("my.yaml").read_text() == written
     done = laaf("check", "u_t = u_xx", "--on", ON, "--save", "wrong.yaml")

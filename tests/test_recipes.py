@@ -126,7 +126,7 @@ def test_a_slope_kind(folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "S-N-LAAF, n = 10 + recovery" in done.stdout
+    assert "S-N-LAAF (n = 10, with recovery)" in done.stdout
     with h5py.File(folder / path) as run:
         assert run.attrs["n_slopes"] == 5
         first, second = (run[f"network/layer_{k}/slope"][:] for k in (1, 2))

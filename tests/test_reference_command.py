@@ -172,7 +172,7 @@ def test_no_reference_is_told_plainly(laaf: Laaf) -> None:
     assert laaf("reference", "four.yaml").code == 2
     bound = laaf("solve", "four.yaml", "--max-error", 1)
     assert bound.code == 2
-    assert bound.err.startswith("error: --max-error needs a reference, and there is none: ")
+    assert bound.err.startswith("error: --max-error needs a reference, and has none: ")
 
 
 STIFF = """

@@ -205,9 +205,9 @@ def test_claims_are_judged_by_pairs(snapshot: SnapshotAssertion) -> None:
     assert verdicts["a global adaptive slope improves on fixed slopes"] == "holds"
     assert verdicts["layer-wise slopes improve on a global one"] == "no difference"
     few = {column: {0: 0.3} for column in errors}
-    assert {j.verdict for j in judge(few)} == {"cannot be told"}
+    assert {j.verdict for j in judge(few)} == {"cannot be decided"}
     assert verdicts["slope recovery improves layer-wise slopes"] == snapshot
-    assert verdicts["neuron-wise slopes improve on fixed slopes"] == "cannot be told"
+    assert verdicts["neuron-wise slopes improve on fixed slopes"] == "cannot be decided"
     assert len(verdicts) == 7
     assert {claim.text for claim in CLAIMS} > set(verdicts)
 
@@ -230,8 +230,8 @@ def test_every_n_with_every_form_of_slope_recovery() -> None:
         column.label for column in by_column if column.kind.name == "gaaf" and column.recovery
     ] == [f"GAAF, n = {n} + recovery (mean)" for n in (1, 5, 10)]
     assert [column.label for column in by_column if column.published in TABLE1.errors] == [
-        "fixed", "GAAF, n = 10", "L-LAAF, n = 10", "N-LAAF, n = 10",
-        "L-LAAF, n = 10 + recovery (mean)", "N-LAAF, n = 10 + recovery (mean)",
+        "fixed", "GAAF (n = 10)", "L-LAAF (n = 10)", "N-LAAF (n = 10)",
+        "L-LAAF (n = 10, with mean recovery)", "N-LAAF (n = 10, with mean recovery)",
     ]  # fmt: skip
     assert "--recovery-form mean,sum --n 1,5,10" in command_line("table1", asked)
     assert asked.name("table1") == "table1-mean-sum-n=1,5,10"
@@ -337,11 +337,11 @@ def test_table_1_with_3_seeds_of_5_iterations(laaf: Laaf, tmp_path: Path) -> Non
                     errors.append(run.attributes["relative_l2"])
         assert len(errors) == 3
         assert row[4] == f"{sorted(errors)[1]:.2e}"
-    assert page.count("cannot be told") == len(CLAIMS)  # three seeds never suffice
+    assert page.count("cannot be decided") == len(CLAIMS)  # three seeds never suffice
     assert (tmp_path / "table1-errors.png").stat().st_size > 10_000
     again = laaf(*arguments)
     assert again.code == 0
-    assert "21 of 21 runs were there already" in again.err
+    assert "21 of 21 runs already existed" in again.err
     assert again.out == page
 
 

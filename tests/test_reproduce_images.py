@@ -253,7 +253,7 @@ def test_page_and_figure(first: Outcome, folder: Path) -> None:
         assert (row[5], row[8]) == (f"{median:.2f} %", f"{100 - median:.2f} %")
         assert row[11:] == [f"{runs[0].n_parameters:,}", f"{runs[0].n_slopes:,} |"]
     assert (
-        "2 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is told apart"
+        "2 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is distinguished from"
         in page
     )
     assert (
@@ -271,7 +271,7 @@ def test_nothing_is_trained_twice(first: Outcome, laaf: Laaf, folder: Path) -> N
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*.h5")}
     again = laaf("reproduce", *ASKED, "--directory", folder)
     assert again.code == 0
-    assert "8 of 8 runs were there already" in again.err
+    assert "8 of 8 runs already existed" in again.err
     assert again.out == first.out
     assert len(before) == 8
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*.h5")} == before
@@ -324,7 +324,7 @@ def test_what_the_pairs_support(snapshot: SnapshotAssertion) -> None:
     assert told.startswith("By the training loss, worse than fixed slopes: GAAF")
     *_, told = of_data_set(results(3))
     assert told.startswith(
-        "3 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is told apart"
+        "3 paired seeds cannot show a difference at 5 % (6 can): no adaptive method is distinguished from"
     )
     *_, told = of_data_set(results(1))
     assert told == snapshot
@@ -343,7 +343,7 @@ def test_failed_runs_are_counted() -> None:
     *_, table, _ = of_data_set(mixed)
     row = next(line for line in table.splitlines() if line.startswith("| GAAF"))
     assert row.startswith(
-        "| GAAF, n = 1 + recovery | 3 | 2 | 0.05 | failed | failed | 20.00 % to failed | failed | failed | 1.5 |"
+        "| GAAF (n = 1, with recovery) | 3 | 2 | 0.05 | failed | failed | 20.00 % to failed | failed | failed | 1.5 |"
     )
 
 

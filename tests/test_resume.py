@@ -369,7 +369,7 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
         f"error: {spec} has changed since {run} was made from it\n"
         "  equations.decay: u_t = -u → u_t = -2*u\n"
         "  network.hidden.0: 6 → 7\n"
-        "Undo the change, or start anew, or go on with the spec as it was: "
+        "Undo the change, or start over, or resume with the spec as it was: "
         f"laaf resume {run} --stored-spec\n"
     ), "what the command line put over the spec has not changed"
     assert laaf("resume", run, "-i", 2, "--stored-spec", "-q").code == 0
@@ -377,8 +377,8 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
     refused = laaf("resume", run, "-i", 2, "-q")
     assert refused.code == 3
     assert refused.err == (
-        f"error: {spec} has changed since {run} was made from it, and is no spec that can be carried out\n"
-        "Undo the change, or start anew, or go on with the spec as it was: "
+        f"error: {spec} has changed since {run} was made from it, and is no longer a valid spec\n"
+        "Undo the change, or start over, or resume with the spec as it was: "
         f"laaf resume {run} --stored-spec\n"
     ), "a run file may name any file, whose lines are nobody's business"
     spec.write_text(f"# another comment\n{PLAIN}")
@@ -859,7 +859,7 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     ),
     "steps before the first": (
         lambda f: other(f, "checkpoint/optimizer/n_steps", -1),
-        "'n_steps' .* is no count",
+        "'n_steps' .* is not a count",
     ),
     "moments of text": (
         lambda f: other(f, "checkpoint/optimizer/exp_avg_3", b"x"),

@@ -20,7 +20,7 @@ DAMAGED = (
     "{} is damaged: its content does not match the checksum that it was sealed with; take a copy of it, "
     "or run its spec again"
 )
-CHANGED = "{} has been changed, or was not written by laaf: it bears no seal; run its spec again"
+CHANGED = "{} has no checksum: it was modified, or not written by laaf; run its spec again"
 
 
 @pytest.fixture

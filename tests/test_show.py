@@ -62,7 +62,7 @@ def test_everything_of_the_run_is_shown(laaf: Laaf, path: Path, finished: Finish
     assert (found.code, found.err) == (0, "")
     shown, summary = rows(found.out), finished.summary
     assert "Heat [/red] on [bold]two[/bold] walls" in shown["problem"][0]
-    assert "N-LAAF, n = 5 + recovery" in shown["method"][0]
+    assert "N-LAAF (n = 5, with recovery)" in shown["method"][0]
     assert "u_t = k*u_xx" in shown["a"][0]
     assert "u = x, v = 0  at t = 5" in shown["start"][0]
     assert "adam, 2 iterations, learning rate 0.0001, cosine" in shown["phase 1"][0]

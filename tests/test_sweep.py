@@ -190,7 +190,7 @@ def test_command_trains_compares_and_keeps(laaf: Laaf, spec: Path) -> None:
     assert len(files) == 10
     times = [file.stat().st_mtime_ns for file in files]
     again = laaf(*arguments, "--json")
-    assert "10 of 10 runs were there already" in again.err
+    assert "10 of 10 runs already existed" in again.err
     assert json.loads(again.out)["not_trained"] == {}
     assert [file.stat().st_mtime_ns for file in files] == times
 
@@ -208,7 +208,7 @@ MISTAKES: list[tuple[tuple[str, ...], int, str]] = [
     (("-a", "fixed,nlaf"), 2, "--activation does not know 'nlaf'\nDid you mean 'nlaaf'?"),
     (("--slope-recovery", "yes"), 2, "--slope-recovery does not know 'yes'\nChoices: on, off."),
     (("--n", "1;5"), 2, "--n takes numbers with commas between, not '1;5'"),
-    (("--n", "0.5"), 3, "'n' must be at least 1, not 0.5"),
+    (("--n", "0.5"), 3, "'n' must be at least 1, got 0.5"),
     (("--seeds", "x"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not 'x'"),
     (("--seeds", "0"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '0'"),
     (("--seeds", "9-5,3"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '9-5,3'"),

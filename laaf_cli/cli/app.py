@@ -48,7 +48,7 @@ COMMANDS = {
     ),
     "resume": Command(
         "laaf_cli.cli.resume:resume",
-        "Go on with a run as if it had never stopped, from its checkpoint or its run file, or "
+        "Resume a run as if it had never stopped, from its checkpoint or its run file, or "
         "train it further.",
     ),
     "show": Command(
@@ -107,7 +107,7 @@ def loaded(name: str) -> Any:
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:
-    """Parameters whose help names a value as we do, or not at all where there is none."""
+    """Parameters whose help names a value as we do, or not at all without one."""
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""

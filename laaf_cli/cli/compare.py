@@ -22,7 +22,7 @@ PROGRESS_FROM = 50
 
 
 class Sort(StrEnum):
-    """What the rows are sorted by, least first."""
+    """What the rows are sorted by, smallest first."""
 
     METHOD = "method"
     ERROR = "error"
@@ -51,7 +51,7 @@ def compare(
         Sort, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(Sort)}.")
     ] = Sort.METHOD,
     mixed: Annotated[
-        bool, typer.Option("--mixed", help="Take runs of several problems, each apart.")
+        bool, typer.Option("--mixed", help="Allow several problems; compare within each.")
     ] = False,
     max_error: Annotated[
         float | None,

@@ -95,7 +95,7 @@ def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
 
 
 def _last_of_list(incomplete: str, words: Iterable[str]) -> list[str]:
-    """Lists with commas between whose last word begins as given and is none of those before."""
+    """Lists with commas between whose last word begins as given and is not one of those before."""
     before, comma, last = incomplete.rpartition(",")
     left = set(words).difference(before.split(","))
     return [f"{before}{comma}{word}" for word in _beginning(last, left)]

@@ -133,7 +133,7 @@ def _warn_of_overflow(sampled: export.SampledFields) -> None:
 
 
 def _attributes(file: RunFile) -> dict[str, str]:
-    """What a file of fields tells of the run they come from."""
+    """Facts of the run, as a file of its fields holds them."""
     from laaf_cli import __version__
 
     given = {

@@ -117,7 +117,7 @@ def train(
         raise InterruptedRunError(
             f"interrupted; {n_done} of {len(outcomes)} runs are finished, in "
             f"{runs[0].path.parent}\n"
-            "The same command goes on from there."
+            "Run the same command to resume."
         )
     return outcomes
 

@@ -19,7 +19,7 @@ def check_max_error(plan: AnyPlan, max_error: float | None) -> None:
     from laaf_cli.errors import UsageError
 
     if max_error is not None and plan.without_error:
-        raise UsageError(f"--max-error needs a reference, and there is none: {plan.without_error}")
+        raise UsageError(f"--max-error needs a reference, and has none: {plan.without_error}")
 
 
 def memory_warnings(plan: AnyPlan) -> list[str]:

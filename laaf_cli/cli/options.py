@@ -209,7 +209,7 @@ NoCacheOption = Annotated[
     bool,
     typer.Option(
         "--no-cache",
-        help="Solve for the reference anew; else values in the user's cache are taken.",
+        help="Solve for the reference again instead of taking values from the user's cache.",
         show_default=False,
     ),
 ]
@@ -230,7 +230,7 @@ GoalOption = Annotated[
         min=0,
         metavar="X",
         help=(
-            "End at this relative error, estimated where there is no reference; exit with 6 "
+            "Stop at this relative error, estimated where there is no reference; exit with 6 "
             "where it is not met."
         ),
         rich_help_panel=_TRAINING,
@@ -341,7 +341,7 @@ def spec_text(
         return bundled.find(spec)
     if not on:
         raise UsageError(
-            f"{shown(spec)} is no file, and as an equation it needs its coordinates, as in "
+            f"{shown(spec)} is not a file, and as an equation it needs its coordinates, as in "
             "--on 'x=0..1, t=0..1'"
         )
 
@@ -373,7 +373,7 @@ def keep_spec(path: Path | None, text: Text) -> None:
     content = text.content.encode()
     if path.is_file():
         if path.read_bytes() != content:
-            raise UsageError(f"{path} is there already, with another text; --save names another")
+            raise UsageError(f"{path} already exists, with another text; --save names another path")
         return
     check_target(path, overwrite=False, setting="save")
     with replacing(path) as part:

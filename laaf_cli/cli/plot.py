@@ -146,7 +146,7 @@ def _parsed(times: str | None) -> Sequence[float] | None:
             found.append(float(text))
         except ValueError:
             raise UsageError(
-                f"--times takes numbers with commas between, as 0.25,0.5, and '{text}' is none"
+                f"--times takes numbers separated by commas (example: 0.25,0.5), not '{text}'"
             ) from None
         if not math.isfinite(found[-1]):
             raise UsageError(f"--times takes finite numbers, not {text.strip()}")

@@ -137,7 +137,7 @@ def _errors(report: RunReport) -> PlainTable:
 def _losses(report: RunReport) -> PlainTable:
     weighted, fresh = has_weights(report.weights), bool(report.validation)
     headings = ["at the start", "at the end", "ratio"]
-    table = PlainTable("loss term", *["weight"] * weighted, *headings, *["at fresh points"] * fresh)
+    table = PlainTable("loss term", *["weight"] * weighted, *headings, *["held-out points"] * fresh)
     rows = [
         *report.terms.items(),
         ("total without S", report.loss_without_recovery),
@@ -158,7 +158,7 @@ def _slopes(report: RunReport) -> PlainTable:
     low = min(layer.min for layer in report.slopes)
     high = max(layer.max for layer in report.slopes)
     table = PlainTable(
-        "slopes n·a", "mean", "deviation", "least", "greatest", f"{low:.3g} to {high:.3g}"
+        "slopes n·a", "mean", "deviation", "minimum", "maximum", f"{low:.3g} to {high:.3g}"
     )
     for k, layer in enumerate(report.slopes, start=1):
         numbers = (layer.mean, layer.deviation, layer.min, layer.max)

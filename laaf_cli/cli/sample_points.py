@@ -90,7 +90,7 @@ def on_grid(
     """The grid that `--grid` describes; a coordinate that is not named has the values of `axes`.
 
     Raises UsageError for a piece that has none of the forms, for a name that is not a coordinate or
-    stands twice, and for a grid that is too large.
+    appears twice, and for a grid that is too large.
     """
     ranges: dict[str, _Range] = {}
     for piece in (piece.strip() for text in texts for piece in text.split(",")):
@@ -125,13 +125,10 @@ def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Ra
     if not ends and _is_number(count):
         meant = f"For the single value {name} = {count} write {name}=@{count}"
     if len(ends) not in (0, 2) or not _COUNT.fullmatch(count):
-        raise UsageError(
-            f"--grid: {shown(piece)} does not say how many points, a whole number\n{meant}"
-        )
+        raise UsageError(f"--grid: {shown(piece)} needs a number of points, an integer\n{meant}")
     if int(count) < 2:
         raise UsageError(
-            f"--grid: {shown(piece)} asks for {int(count)}, and a range has 2 points at "
-            f"least\n{meant}"
+            f"--grid: {shown(piece)} asks for {int(count)}; a range has 2 points at least\n{meant}"
         )
     lower, upper = (_number(piece, ends[0]), _number(piece, ends[1])) if ends else bounds
     if not math.isfinite(upper - lower):

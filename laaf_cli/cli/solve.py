@@ -1,4 +1,4 @@
-"""`laaf solve`: train, compare with the reference, write the run file, tell how wrong the answer
+"""`laaf solve`: train, compare with the reference, write the run file, report how wrong the answer
 is.
 """
 

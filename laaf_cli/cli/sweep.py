@@ -97,7 +97,7 @@ def sweep(
         bool,
         typer.Option(
             "--overwrite",
-            help="Train finished runs anew as well.",
+            help="Train finished runs again as well.",
             rich_help_panel=many_runs.RUNNING,
         ),
     ] = False,

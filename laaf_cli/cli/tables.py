@@ -28,7 +28,7 @@ def summary_tables(summary: SolveResult) -> Iterator[PlainTable]:
     if summary.constants:
         yield constants_table(summary.constants)
     yield _losses(summary)
-    slopes = PlainTable("slopes n·a", "mean", "least", "greatest")
+    slopes = PlainTable("slopes n·a", "mean", "minimum", "maximum")
     for k, layer in enumerate(summary.slopes, start=1):
         numbers = (layer.mean, layer.min, layer.max)
         slopes.add_texts(f"layer {k}", *(f"{value:.4f}" for value in numbers))
@@ -88,19 +88,19 @@ def caption_absolute(table: PlainTable, sentences: Sequence[str]) -> None:
 
 
 def why_unknown(no_reference: str) -> str:
-    """What stands in the place of an error that is not known; no_reference: why none was found,
+    """Printed in place of an error that is not known; no_reference: why none was found,
     if one was sought.
     """
     return f"unknown: {no_reference or 'the spec names no reference'}"
 
 
 def _losses(summary: SolveResult) -> PlainTable:
-    """The loss terms, with their weights where one is not 1, and at fresh points where they are
+    """The loss terms, with their weights where one is not 1, and at held-out points where they are
     known.
     """
     weighted = has_weights(summary.weights)
     fresh = bool(summary.validation)
-    table = PlainTable("loss term", *["weight"] * weighted, "value", *["at fresh points"] * fresh)
+    table = PlainTable("loss term", *["weight"] * weighted, "value", *["held-out points"] * fresh)
     for name, value in summary.terms.items():
         weight = [f"{summary.weights[name]:.4g}"] * weighted
         validation = [value_or_dash(summary.validation.get(name))] * fresh
@@ -178,9 +178,9 @@ def _bounds(constant: EstimatedConstant) -> str:
 
 
 def _derived(plan: Plan) -> PlainTable:
-    """What `transform: auto` stands for, as it is written in a spec, and what it leaves."""
+    """What `transform: auto` expands to, as it is written in a spec, and what it leaves."""
     found = {"transform": plan.spec.forms, "periodic": plan.spec.periodic}
-    table = PlainTable("transform: auto", "stands for")
+    table = PlainTable("transform: auto", "expands to")
     for key, value in found.items():
         if value:
             table.add_texts(key, as_yaml(value))
@@ -241,8 +241,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")
-    facts.add_texts("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
-    verdicts = {True: "holds", False: "does not hold", None: "cannot be told"}
+    facts.add_texts("minimum loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
+    verdicts = {True: "holds", False: "does not hold", None: "cannot be decided"}
     verdict = verdicts[inspection.theorem_holds]
     facts.add_texts("start condition of Theorem 2.1", verdict)
     yield facts

@@ -14,7 +14,7 @@ from laaf_cli.terminal.plain_table import PlainTable
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTables:
-    """How a task tells of its specs and runs.
+    """How a task prints its specs and runs.
 
     Attributes:
         bundled: more columns of the list of its bundled specs: by heading the cell of one, from

@@ -61,7 +61,7 @@ def evaluate_together(
 
 
 def kernel_name() -> str:
-    """The kernel as a person is told of it: its instruction set; empty where there is none."""
+    """The kernel as it is reported: its instruction set; empty without a kernel."""
     library = load_library()
     return "" if isinstance(library, KernelMissing) else f"fused kernel ({library.variant})"
 

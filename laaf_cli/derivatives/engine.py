@@ -24,7 +24,7 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 class Operator:
     """L u = Σ_α c_α ∂^α u, with coefficients c_α at every point.
 
-    value: the leaf that stands for it in a tree. unknown: u. orders: the α. coefficients: the name
+    value: the leaf that represents it in a tree. unknown: u. orders: the α. coefficients: the name
     of its coefficients; operators that share it have the same orders and coefficients, on different
     unknowns.
     """

@@ -45,7 +45,7 @@ class LinearisedFields:
         )
 
     def _place(self, field: Field) -> tuple[int, slice, int]:
-        """Where a field stands among the outputs [n_streams, n_points, n_outputs]."""
+        """The index of a field among the outputs [n_streams, n_points, n_outputs]."""
         stream = self.engine.streams.index(field.orders)
         return stream, slice(None), self.engine.unknowns.index(field.unknown)
 

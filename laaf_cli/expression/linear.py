@@ -14,7 +14,7 @@ from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import ZERO, Call, Field, Node
 
 LINEAR = frozenset({"+", "-", "*", "/", "neg", "where"})
-"""What a derivative that counts as linear may stand in; of `where` in its branches alone.
+"""What may contain a derivative that counts as linear; of `where` in its branches alone.
 
 Elsewhere ∂tree/∂f may be free of f though the tree is not linear in it: that of sign(f) and of a
 comparison is 0.

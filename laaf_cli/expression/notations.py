@@ -78,7 +78,7 @@ def derivative_in_name(name: str, unknowns: Sequence[str], coordinates: Sequence
 
 
 def _integral(node: Call, unknowns: Sequence[str], coordinates: Sequence[str]) -> ExpressionError:
-    what = f"'{node.function}' stands in an expression, and integrals are not supported there"
+    what = f"'{node.function}' is used in an expression, where integrals are not supported"
     example = f"I_{coordinates[0]} = {unknowns[0]}" if unknowns and coordinates else "I_x = u"
     hint = f"Let an unknown of its own have the integrand as its derivative, as in {example}."
     return fault(what, node.span, hint)
@@ -130,7 +130,9 @@ def _product_of_names(node: Node) -> str:
 
 
 def _below(text: str, coordinates: Sequence[str]) -> list[str]:
-    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is none."""
+    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is not a
+    derivative.
+    """
     found: list[str] = []
     names = "|".join(sorted(map(re.escape, coordinates), key=len, reverse=True))
     while text and names:
@@ -143,7 +145,7 @@ def _below(text: str, coordinates: Sequence[str]) -> list[str]:
 
 
 def _along(arguments: Sequence[Node], coordinates: Sequence[str]) -> list[str]:
-    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else stands there."""
+    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else is there."""
     found: list[str] = []
     for argument in arguments:
         match argument:

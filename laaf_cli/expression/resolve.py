@@ -30,7 +30,7 @@ class Scope:
     symbols: other names that have a value, as learned constants, and the symbols they become in the
     tree. normal: the components of the outward unit normal by coordinate of space, where the
     expression holds on faces; None elsewhere. functions: numbers of arguments of functions that are
-    not in the table. unfit: names that look like such functions, and why they are none.
+    not in the table. unfit: names that look like such functions, and why they are not.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Scope:
 
     @property
     def words(self) -> list[str]:
-        """Every name that may stand alone in an expression."""
+        """Every name that may be used alone in an expression."""
         return [*self.unknowns, *self.coordinates, *self.constants, *self.symbols, *NAMED_CONSTANTS]
 
     def unknown_in(self, name: str) -> tuple[str, str] | None:
@@ -212,7 +212,7 @@ def _normal_derivative(node: Symbol, unknown: str, scope: Scope) -> Node:
             "derivatives out."
         )
         raise fault(
-            f"'{node.name}' is the derivative along the normal of a face, and here is none",
+            f"'{node.name}' is the derivative along the normal of a face, but here is no face",
             node.span,
             hint,
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MAX_NAME_BYTES = 200
-"""The longest name that stands within the name of another file; file systems take 255 bytes."""
+"""The longest name that is put into the name of another file; file systems take 255 bytes."""
 
 
 @contextlib.contextmanager

@@ -84,7 +84,7 @@ class Affine:
 
 def _moved(images: Tensor, rows: Indices, columns: Indices) -> Tensor:
     """Images whose pixel (i, j) is that at rows[b, i, j] and columns[b, i, j], and 0 where there
-    is none.
+    is not one.
     """
     height, width = images.shape[2:]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

@@ -30,7 +30,7 @@ WRITTEN = Written(
     choices={("images",): tuple(DATASETS), ("model", "kind"): tuple(MODELS)},
     or_file={("images",): {"type": "string", "pattern": r"\.[nN][pP][zZ]"}},
 )
-"""What may stand in a spec of images."""
+"""What a spec of images may hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class ImagePlan(AnyPlan):
     @property
     def default_output(self) -> Path:
         """`runs/DATASET-MODEL-KIND-nN-sSEED.h5`, fixed slopes without n; what else is not the
-        default is said, lest runs collide.
+        default is said, so that runs do not collide.
         """
         spec = self.spec
         said = {
@@ -114,7 +114,7 @@ class ImagePlan(AnyPlan):
         """SHA-256 of the problem, which is the images and their split, and of the method, which is
         all else.
 
-        Runs share both where they differ in the seed, in what is told, or in the device.
+        Runs share both where they differ in the seed, in what is reported, or in the device.
         """
         spec = self.spec.model_dump(mode="json")
         method = {key: spec[key] for key in ("model", "slopes", "augment", "training", "dtype")}

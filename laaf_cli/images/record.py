@@ -1,4 +1,6 @@
-"""What a classification leaves behind: the record that is written and the summary that is told."""
+"""What a classification leaves behind: the record that is written and the summary that is
+printed.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ from laaf_cli.training import StopReason
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyResult(RunResult):
-    """What is told at the end of a classification."""
+    """What is reported at the end of a classification."""
 
     task: ClassVar[str] = "images"
 
@@ -117,7 +119,7 @@ def finish(
 
 
 def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """What of a network is numbers that training changes, by name; counters of batches are none."""
+    """What of a network is numbers that training changes, by name; counters of batches are not."""
     return {
         name: tensor.detach().cpu().contiguous().numpy()
         for name, tensor in tensors.items()
@@ -129,7 +131,7 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageTrainingResult) 
     spec, last = plan.spec, result.records[-1]
     counts = result.confusion.sum(1)
     wrong = 1 - result.confusion.diagonal() / np.maximum(counts, 1)
-    # Of a training that goes on or was stopped nothing is doubted but what was used.
+    # Of an unfinished training nothing is doubted but what was used.
     doubted = last.test_error if result.stop_reason is StopReason.COMPLETED else 0.0
     return ClassifyResult(
         **shared_facts(

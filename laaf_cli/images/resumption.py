@@ -1,4 +1,4 @@
-"""How a classification is gone on with: its plan made anew."""
+"""How a classification is resumed: its plan made again."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from laaf_cli.runs.resume.replan import (
 
 @dataclass(frozen=True, kw_only=True)
 class ImageResumeOptions(ResumeOptions):
-    """What is asked for besides going on.
+    """What is asked for besides resuming.
 
     Attributes:
         epochs: more of them.
         data_dir: where data sets lie; None takes the default.
         download: whether what is missing of them is fetched.
-        progress: is told of downloads.
+        progress: called with downloads.
     """
 
     epochs: int | None = None
@@ -39,7 +39,7 @@ class ImageResumeOptions(ResumeOptions):
 
 
 def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImagePlan, PastImageRun]:
-    """Plans how the run goes on; a classification that diverged is not retried.
+    """Plans how the run is resumed; a classification that diverged is not retried.
 
     Raises UsageError where there is nothing left to do, SpecError with the differences where the
     spec or its images are no longer what the run was made from, RunFileError where the file
@@ -48,7 +48,7 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
     if past.stop_reason == "diverged":
         raise UsageError(
             f"{past.path} diverged, and would again; `classify()` with a smaller "
-            "`learning_rate` trains anew"
+            "`learning_rate` starts over"
         )
     more = Extension(
         amount=options.epochs, unit="epochs", reached=f"epoch {past.attributes['epochs']}"

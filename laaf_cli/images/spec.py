@@ -45,7 +45,7 @@ class ImageModelSpec(StrictModel):
     dropout: Annotated[Real, Field(ge=0, lt=1)] | None = Field(
         None,
         description=(
-            "share of them that are dropped in training: 0 in the paper, 0.5 in the authors' code"
+            "fraction of them that is dropped in training: 0 in the paper, 0.5 in the authors' code"
         ),
     )
     forgets_n: bool | None = Field(
@@ -113,7 +113,7 @@ class ImageSpec(TaskSpec):
     )
     checkpoint: MaybeCheckpoint = Field(
         default_factory=CheckpointSpec,
-        description="how often the training is kept while it goes on; `false` keeps none",
+        description="how often the training is saved to resume from; `false` turns it off",
     )
     seed: Seed = Field(0, description="the one seed of everything random")
     dtype: Precision = Field("float32", description="precision of the training")

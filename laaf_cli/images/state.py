@@ -1,4 +1,4 @@
-"""A classification that is gone on with: what its run file, or its checkpoint, holds of the
+"""A classification that is resumed: what its run file, or its checkpoint, holds of the
 training.
 """
 
@@ -61,7 +61,7 @@ class PastImageRun(AnyPastRun):
         at = self.checkpoint.attributes
         n_batches = trainer.n_batches
         if at["iteration"] != self.attributes["iterations"] or at["batch"] >= n_batches:
-            raise self.mismatch("it does not say where it stands")
+            raise self.mismatch("its iteration counters are inconsistent")
         if at["epoch"] * n_batches + at["batch"] != at["iteration"] or at["epoch"] > (
             trainer.training.epochs or 0
         ):

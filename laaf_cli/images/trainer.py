@@ -62,7 +62,7 @@ class ImageMeasurement:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageState:
-    """Where a training stands: whole epochs, batches of the next one, steps, seconds, and
+    """The position of a training: complete epochs, batches of the next one, steps, seconds, and
     momentum by parameter.
     """
 
@@ -103,7 +103,7 @@ class ImageTrainer:
     on_record: called with each record as it is made; on_step: with the steps carried out, the
     seconds of training and the cross entropy of the last batch before its step. should_stop: asked
     before every step; True ends the training with what was reached. max_seconds: bound on the
-    seconds of training. checkpoints: keeps the training while it goes on; None does not.
+    seconds of training. checkpoints: keeps the training while it runs; None does not.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class ImageTrainer:
             self.checkpoints.begin(state.wall_time_s)
 
     def train(self) -> ImageTrainingResult:
-        """Trains to the end; a loss that is not finite is not raised but told in the result."""
+        """Trains to the end; a loss that is not finite is not raised but reported in the result."""
         self.clock.go_on()
         self.good = self._copied()
         if not self.records:
@@ -232,7 +232,7 @@ class ImageTrainer:
         return float(entropy.detach())
 
     def _seed_dropout(self, *stream: object) -> None:
-        """Dropout of a step depends on the seed and the step alone, so that going on needs no
+        """Dropout of a step depends on the seed and the step alone, so that resuming needs no
         generator.
         """
         if self.network.dropout:

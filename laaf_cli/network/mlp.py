@@ -94,7 +94,7 @@ class Mlp(nn.Module):
         return [*self.past, self]
 
     def use_window(self, axis: int, start: float, end: float) -> None:
-        """Is the network of this range of time from now on; beyond it there is none yet."""
+        """Is the network of this range of time from now on; beyond it nothing is known yet."""
         self.inputs.rescale(axis, start, end)
         self.time_axis = axis
         self.ends[len(self.past) :] = [end]

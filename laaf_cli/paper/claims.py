@@ -52,7 +52,7 @@ JUDGEMENTS = {
     "better": "holds",
     "worse": "does not hold: the contrary does",
     "tie": "no difference",
-    "open": "cannot be told",
+    "open": "cannot be decided",
 }
 
 

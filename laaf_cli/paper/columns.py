@@ -32,10 +32,14 @@ class Column:
 
     @property
     def label(self) -> str:
-        scale = f", n = {float(self.n):g}" if self.n else ""
-        recovery = " + recovery" + (f" ({self.form})" if self.form else "") if self.recovery else ""
-        rate = f", learning rate {float(self.learning_rate):g}" if self.learning_rate else ""
-        return self.kind.label + scale + recovery + rate
+        form = f"{self.form} " if self.form else ""
+        recovery = f", with {form}recovery" if self.recovery else ""
+        label = self.kind.label + f" + {form}recovery" * self.recovery
+        if self.n:
+            label = self.kind.label_with(float(self.n), recovery)
+        return label + (
+            f", learning rate {float(self.learning_rate):g}" if self.learning_rate else ""
+        )
 
     @property
     def published(self) -> Column:

@@ -22,7 +22,7 @@ Summaries = Mapping[Column, Sequence[ComparisonEntry]]
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a page tells.
+    """What a page holds.
 
     paper_iterations: those of the whole training in the paper. summaries: the runs that are there,
     by number of iterations and method.
@@ -70,7 +70,7 @@ class Page:
     def _errors(self, summaries: Summaries) -> str:
         printed = bool(self.published.errors)
         headings = ["method", *(["published"] if printed else []), "runs", "failed"]
-        headings += ["median", "quartiles", "least", "greatest", "n·a up to", "seconds"]
+        headings += ["median", "quartiles", "minimum", "maximum", "n·a up to", "seconds"]
         rows = []
         for column, runs in summaries.items():
             errors = [run.error for run in runs]
@@ -112,7 +112,7 @@ class Page:
         rate = f"{float(best.learning_rate):g}" if best.learning_rate else "that of the paper"
         yield "### Against the fixed baseline at its best learning rate"
         yield (
-            f"Of the learning rates tried, the fixed baseline has the least median error with "
+            f"Of the learning rates tried, the fixed baseline has the smallest median error with "
             f"{rate}: {error_text(_median(fixed[best]))}. It was chosen on these very "
             "seeds, which favours it; "
             f"the adaptive methods keep the learning rate of the paper.\n\n{table.markdown()}"

@@ -50,7 +50,7 @@ _KEYS_OF_REFERENCE = {"exact": "exact", "file": "file", "names": "file", "column
 """The kind of reference that a key goes with."""
 
 Choices = Mapping[KeyPath, tuple[str, ...]]
-"""Paths of the spec (`*` stands for any list item) whose value must be one of the names of a
+"""Paths of the spec (`*` is any list item) whose value must be one of the names of a
 table.
 """
 
@@ -94,10 +94,10 @@ def build(
 
 
 def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
-    """The domain with its periodic axes and the form of the solution, of a spec that stands in no
+    """The domain with its periodic axes and the form of the solution, of a spec that is in no
     text.
 
-    Raises SpecError where the spec does not tell them.
+    Raises SpecError where the spec does not define them.
     """
     keys = {"coordinates", "unknowns", "constants", "learn", "periodic", "transform", "conditions"}
     loaded = load(Text("settings", spec.model_dump_json(include=keys)))
@@ -240,7 +240,7 @@ class _ProblemBuilder(Reader):
                 self.fault(("functions",), what, "Give it another name.")
         if name := ambiguous_coordinate(list(self.spec.coordinates)):
             what = f"the coordinate '{name}' is made of the names of others"
-            hint = "The names of derivatives could not be told apart."
+            hint = "The names of derivatives would be ambiguous."
             self.fault(("coordinates", name), what, hint, True)
         taken_terms: dict[str, str] = {}
         for section in ("equations", "conditions"):
@@ -297,7 +297,7 @@ class _ProblemBuilder(Reader):
         lower, upper = given.bounds or (-math.inf, math.inf)
         if not lower < upper:
             what = f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}"
-            self.fault((*path, "bounds"), what, "The lower one stands first.")
+            self.fault((*path, "bounds"), what, "Write the lower bound first.")
             return LearnedConstant(start=given.start)
         if given.positive and given.negative:
             what = f"'{name}' cannot be positive and negative"
@@ -321,7 +321,7 @@ class _ProblemBuilder(Reader):
                 self.fault((*path, key), what, hint)
         is_between = math.isfinite(lower) and math.isfinite(upper) and lower < given.start < upper
         if is_between and not 0 < (given.start - lower) / (upper - lower) < 1:
-            what = f"the start of '{name}', {given.start:g}, cannot be told from a bound"
+            what = f"the start of '{name}', {given.start:g}, is too close to a bound"
             self.fault((*path, "start"), what, "Narrow the bounds, or start further inside.")
         return LearnedConstant(start=given.start, lower=lower, upper=upper, truth=given.truth)
 
@@ -405,7 +405,7 @@ class _ProblemBuilder(Reader):
             elif named and not given and key == kind and self.form_is_right:
                 example = "{exact: {u: sin(pi*x)}}" if key == "exact" else "{file: u.npz}"
                 what = f"the reference '{key}' lacks the key '{key}'"
-                self.fault(("reference",), what, f"As in reference: {example}.", True)
+                self.fault(("reference",), what, f"Example: reference: {example}.", True)
         if reference.kind == "file":
             wanted = (*self.scope.coordinates, *self.scope.unknowns)
             self.check_file_names(("reference", "names"), reference.names, wanted)
@@ -452,27 +452,27 @@ class _ProblemBuilder(Reader):
     def check_whole(self, terms: list[Term], ansatz: Ansatz) -> tuple[str, ...]:
         """The terms together determine something; returns warnings."""
         if not any(term.kind in ("equation", "data") for term in terms):
-            what = "a spec has 'equations' or 'data', and this one has neither"
-            self.faults.append(Fault(what, self.root.mark, "As in equations: {heat: u_t = u_xx}."))
+            what = "a spec needs 'equations' or 'data'"
+            self.faults.append(
+                Fault(what, self.root.mark, "Example: equations: {heat: u_t = u_xx}.")
+            )
         for i, name in enumerate(self.spec.unknowns):
             if not any(field.unknown == name for term in terms for field in term.fields):
-                what = f"no equation, condition or data speaks of the unknown '{name}'"
+                what = f"no equation, condition or data uses the unknown '{name}'"
                 self.fault(("unknowns", i), what)
         if not check_derivable(self, ansatz, terms):
             return ()
         n_equations = sum(term.kind == "equation" for term in terms)
         if n_equations > len(self.spec.unknowns):
             many = "s" if len(self.spec.unknowns) > 1 else ""
-            what = f"{n_equations} equations stand for {len(self.spec.unknowns)} unknown{many}"
+            what = f"{n_equations} equations for {len(self.spec.unknowns)} unknown{many}"
             hint = "More equations than unknowns contradict each other, in general."
             self.fault(("equations",), what, hint, True)
         used = {name for term in terms for tree in term.residuals for name in symbols(tree)}
         for name in self.spec.learn:
             if name not in used:
                 what = f"nothing depends on the learned constant '{name}'"
-                hint = (
-                    "Let it stand in an equation or a condition, or make it one of the constants."
-                )
+                hint = "Use it in an equation or a condition, or make it one of the constants."
                 self.fault(("learn", name), what, hint, True)
         warnings = check_well_posedness(self, terms)
         check_growth(self, terms)

@@ -91,7 +91,9 @@ def _read(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
         )
     if kind.needs_equation and condition.equation is None:
         if reader.form_is_right and keys == condition.model_fields_set:
-            reader.fault(path, f"'{name}' lacks the key 'equation'", "As in equation: u = 0.", True)
+            reader.fault(
+                path, f"'{name}' lacks the key 'equation'", "Example: equation: u = 0.", True
+            )
         return None
     return kind.read(reader, name, condition)
 
@@ -118,11 +120,11 @@ def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
         here = (*path, "where", i)
         if text.strip() == "boundary":
             if not reader.domain.boundary:
-                what = "'boundary' means the faces in space, and there are none"
+                what = "'boundary' means the faces in space, but there are no such faces"
                 hint = "No coordinate of space is left that is not periodic."
                 if not reader.domain.space:
                     what, hint = (
-                        "'boundary' means the faces in space, and there is no coordinate of space",
+                        "'boundary' means the faces in space, but there is no coordinate of space",
                         "",
                     )
                 reader.fault(here, what, hint)
@@ -178,7 +180,7 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
     if text.count("=") != 1 or any(c in text for c in "<>!"):
         pieces = re.split(r"\s*(?:,|;|\band\b|\bor\b|&|\|)\s*", text.strip())
         if len(pieces) > 1 and all(piece.count("=") == 1 for piece in pieces):
-            hint = f"Several faces stand in brackets: where: [{', '.join(pieces)}]."
+            hint = f"Write several faces in brackets: where: [{', '.join(pieces)}]."
         reader.fault(path, f"{shown(text)} is not a face", did_you_mean(text, ["boundary"]) or hint)
         return None
     within = f"condition '{path[1]}'"
@@ -191,7 +193,7 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
         return None
     axis = domain.coordinates.index(left.name)
     if axis in domain.periodic:
-        what = f"'{left.name}' is periodic, so {shown(text)} is no face and takes no condition"
+        what = f"'{left.name}' is periodic, so {shown(text)} is not a face and takes no condition"
         reader.fault(
             path, what, f"Take '{left.name}' out of 'periodic', or this condition out of the spec."
         )
@@ -278,10 +280,7 @@ def _periodic(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
     else:
         for i, text in enumerate(condition.equation):
             if _is_equation(text):
-                hint = (
-                    f"It stands for equal values at both faces of '{coordinate}': write u, "
-                    "not u = 0."
-                )
+                hint = f"It means equal values at both faces of '{coordinate}': write u, not u = 0."
                 reader.fault(
                     ("conditions", name, "equation", i), f"{shown(text)} is an equation", hint
                 )
@@ -299,7 +298,7 @@ def _is_equation(text: str) -> bool:
     try:
         return bool(equals_signs(text))
     except ExpressionError:
-        return False  # told where it is resolved
+        return False  # reported where it is resolved
 
 
 def _all_derivatives(reader: Reader, axis: int) -> tuple[Node, ...]:
@@ -334,7 +333,7 @@ def _integral(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
     if not axes:
         reader.fault(
             path,
-            f"{within} integrates over space, and there is none",
+            f"{within} integrates over space, but the problem has no space",
             "Name a coordinate: over: t.",
             True,
         )

@@ -1,4 +1,6 @@
-"""The least loss of a constant network, which Theorem 2.1 compares the start of a training with."""
+"""The minimum loss of a constant network, which Theorem 2.1 compares the start of a training
+with.
+"""
 
 from __future__ import annotations
 

@@ -18,10 +18,12 @@ N_ALONG = 5
 """Points along each coordinate of an edge."""
 
 N_ON_FACE = 50
-"""Points of a face, at which the size of its values is told."""
+"""Points of a face, at which the size of its values is measured."""
 
 SMALL = 1e-4
-"""A difference below this share of the largest value is none: as of a wave that is cut off."""
+"""A smaller difference, relative to the largest value, is ignored: that of a wave that is cut
+off.
+"""
 
 MAX_WORK = 50_000
 """Operations of formulas after which no more faces are compared."""

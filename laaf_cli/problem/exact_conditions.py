@@ -151,7 +151,7 @@ class _Derivation:
                     return f"periodic inputs would hold {told} as well"
         for term in self.terms:
             if any(face.axis == axis for face in term.region.whole_faces(self.domain)):
-                return f"'{term.name}' stands on faces of '{name}' too"
+                return f"'{term.name}' applies to faces of '{name}' too"
             if term.kind == "equation":
                 for tree in term.residuals:
                     if functions(tree) - TABLE.keys():
@@ -220,7 +220,7 @@ class _Derivation:
         order = held_field.orders[face.axis]
         if sum(held_field.orders) != order:
             told = derivative_name(held_field.unknown, held_field.orders, names)
-            raise NoAnsatzError(f"'{told}' is no derivative along the normal of its face")
+            raise NoAnsatzError(f"'{told}' is not a derivative along the normal of its face")
         slope, rest = partial(tree, held_field), substitute(tree, {held_field: ZERO})
         if fields(slope) or not self.is_linear(tree, slope, rest, held_field, face):
             raise NoAnsatzError(f"it is not linear in '{held_field.unknown}'")

@@ -34,7 +34,7 @@ RANGES = ((-1.0, 1.0), (0.1, 1.0), (-1.0, -0.1))
 """Sizes of the random unknowns, each with signs at random, all positive and all negative."""
 
 MAX_POINTS = 1_000_000
-"""Terms with more points are not checked, and tell when the training begins."""
+"""Terms with more points are not checked; their faults appear when the training begins."""
 
 MAX_NODES = 30_000
 """Operations of all terms after which no further term is: a second."""

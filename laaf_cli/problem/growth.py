@@ -35,7 +35,7 @@ SIZES = (0.1, 1.0, 10.0)
 """Points inside the domain, and sizes of random unknowns there: for all of them the sign is one."""
 
 FEW = 0.1
-"""A share of finite values below this tells nothing."""
+"""A smaller fraction of finite values is not enough to decide."""
 
 
 def check_growth(reader: Reader, terms: Sequence[Term]) -> None:
@@ -141,5 +141,5 @@ def _note(
     )
     hint = f"Change the sign of {name}"
     if rate.orders[time] == 1:
-        hint += f", or let the conditions in time stand at the other end: where: t = {other:g}"
+        hint += f", or give the conditions in time at the other end: where: t = {other:g}"
     reader.fault(("equations", term.name), what, f"{hint}.", True)

@@ -42,7 +42,7 @@ from laaf_cli.problem.problem import Problem
 from laaf_cli.spec import RunSpec
 
 N_LINES = 500
-"""Lines along which jumps are looked for where a break is none of one coordinate."""
+"""Lines along which jumps are looked for where a break is not that of one coordinate."""
 
 N_HALVINGS = 60
 
@@ -52,7 +52,7 @@ of a second.
 """
 
 CONTINUOUS = 1e-9
-"""A jump below this share of the size of the expression is none."""
+"""A smaller jump, relative to the size of the expression, is ignored."""
 
 STEPS = ("where", "abs", "sign", "floor", "min", "max")
 """Functions of which a value or a derivative jumps."""
@@ -284,7 +284,7 @@ def _inside(text: str, call: Call) -> str:
 
 
 def _replaced(text: str, lost: LostJump, flux: str) -> str:
-    """The equation in which the flux stands for what is differentiated; of calls that add up, the
+    """The equation in which the flux replaces what is differentiated; of calls that add up, the
     first one stays.
     """
     (_, first), *others = lost.calls

@@ -34,7 +34,7 @@ def read_data(reader: Reader) -> list[Term]:
     given = [name for name in _SOURCES if getattr(data, name)]
     if len(given) != 1:
         if reader.form_is_right and keys == data.model_fields_set:
-            hint = "As in data: {target: {u: sin(x)}, points: 300}."
+            hint = "Example: data: {target: {u: sin(x)}, points: 300}."
             reader.fault(("data",), "'data' has one of target, reference and file", hint, True)
         return []
     source = given[0]
@@ -56,7 +56,7 @@ def _sampled(reader: Reader, data: DataSpec) -> list[Term]:
     else:
         if reader.spec.reference.kind == "none":
             hint = "Choose another reference than none, or write a target."
-            what = "the data are those of the reference, and there is none"
+            what = "the data are values of the reference, but 'reference' is 'none'"
             reader.fault(("data", "reference"), what, hint)
         unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if data.points is None:
@@ -161,7 +161,7 @@ def read_observed(reader: Reader, name: str, condition: ConditionSpec) -> Term |
 def _observed_unknowns(
     reader: Reader, path: KeyPath, given: list[str] | None
 ) -> tuple[str, ...] | None:
-    """The unknowns that are observed: those named, or all; None where one is none."""
+    """The unknowns that are observed: those named, or all; None where one is not an unknown."""
     if given is None:
         return reader.scope.unknowns
     unknowns = reader.scope.unknowns
@@ -190,7 +190,7 @@ def _row_weights(
 
 
 def _columns_in(reader: Reader, name: str, texts: list[str]) -> dict[str, KeyPath]:
-    """Names in the equations that mean nothing in the problem, and where they stand: they are
+    """Names in the equations that mean nothing in the problem, and where they are: they are
     columns of the file.
     """
     path: KeyPath = ("conditions", name, "equation")
@@ -200,7 +200,7 @@ def _columns_in(reader: Reader, name: str, texts: list[str]) -> dict[str, KeyPat
         try:
             names = symbols(parse_equation(text)) - set(reader.scope.words)
         except ExpressionError:
-            continue  # told where the equations are resolved
+            continue  # reported where the equations are resolved
         for column in sorted(names):
             if "_" not in column:
                 found.setdefault(column, (*path, i) if is_list else path)

@@ -45,7 +45,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _FUNCTIONS = frozenset({*FUNCTIONS, "D", "laplacian"})
-_PLACES = "As in u(t=0) = 1, u_x(x=1) = 0 or u(boundary) = 0."
+_PLACES = "Example: u(t=0) = 1, u_x(x=1) = 0 or u(boundary) = 0."
 
 
 def keys_of_line(
@@ -104,7 +104,7 @@ class _Piece:
         return SpecError([Fault(what, self.text.mark(0, start, end - start), hint)])
 
     def attempt(self, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `make` returns; the faults of an expression stand where it was typed."""
+        """What `make` returns; the faults of an expression are shown where it was typed."""
         try:
             return make(*args, **kwargs)
         except ExpressionError as error:
@@ -116,7 +116,7 @@ class _Piece:
             ) from None
 
     def split(self) -> list[_Piece]:
-        """What stands between commas and semicolons outside of parentheses, unless it is blank."""
+        """The parts between commas and semicolons outside of parentheses, unless blank."""
         opened, cuts = [], [-1]
         for i, character in enumerate(self.words):
             if character == "(":
@@ -134,14 +134,14 @@ class _Piece:
         return [piece for piece in found if piece.words]
 
     def assignment(self) -> tuple[_Piece, _Piece | None]:
-        """What stands before the first equals sign, and behind it; None without one."""
+        """The text before the first equals sign, and behind it; None without one."""
         name, equals, _ = self.words.partition("=")
         return self.part(0, len(name)), self.part(len(name) + 1) if equals else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a condition holds: at values of coordinates, or on the boundary where there are none.
+    """Where a condition holds: at values of coordinates, or else on the boundary.
 
     face: that they are, if they are one. words: as typed. label: of the condition. keys: that say
     it in the spec.
@@ -215,7 +215,7 @@ class _Line:
         lower, dots, upper = value.words.partition("..")
         if not dots or upper.startswith("."):
             what = f"two points, '..', go between the bounds of '{name}'"
-            raise value.fault(what, f"As in {name}=0..1.")
+            raise value.fault(what, f"Example: {name}=0..1.")
         ends = value.part(0, len(lower)), value.part(len(lower) + len(dots))
         low, high = map(self.number, ends)
         self.bounds[name] = [end.words for end in ends]
@@ -231,7 +231,7 @@ class _Line:
         if name.words in WORDS:
             raise name.fault(f"'{name.words}' cannot be a name", "Choose another.")
         if value is None or not re.fullmatch(NAME_PATTERN, name.words):
-            hint = f"As in {example}; names are letters and digits."
+            hint = f"Example: {example}; names are letters and digits."
             raise piece.fault(f"{shown(piece.words)} is not a name and its value", hint)
         if name.words in self.constants or name.words in self.bounds:
             raise name.fault(f"'{name.words}' is named twice")
@@ -290,7 +290,7 @@ class _Line:
         )
 
     def place(self, piece: _Piece) -> _Place:
-        """What stands in the parentheses behind an unknown, as `t=0`, `x=0, y=0` or `boundary`."""
+        """The text in the parentheses behind an unknown, as `t=0`, `x=0, y=0` or `boundary`."""
         if piece.words == "boundary":
             return _Place(words="boundary", label="boundary", keys={"where": "boundary"})
         texts: dict[str, str] = {}
@@ -303,7 +303,7 @@ class _Line:
                 hint = hint or f"Coordinates: {listed(self.bounds)}."
                 raise name.fault(f"{shown(coordinate)} is not a coordinate", hint)
             if coordinate in values:
-                raise name.fault(f"'{coordinate}' stands twice in one place")
+                raise name.fault(f"'{coordinate}' appears twice in one place")
             if value is not None:  # the others range freely
                 texts[coordinate] = value.words
                 values[coordinate] = self.inside(part, coordinate, self.number(value))
@@ -376,7 +376,7 @@ class _Line:
     def remedy(self, name: Symbol, scope: Scope) -> str:
         """How a name gets a meaning."""
         if name.name in self.bounds:
-            return "It is a coordinate, and a constant stands here."
+            return "It is a coordinate; write a constant here."
         if "_" in name.name:
             return (
                 "A derivative has coordinates behind '_', and `on` names them: "
@@ -400,7 +400,7 @@ class _Line:
     def check(self) -> tuple[str, ...]:
         """The unknowns; raises SpecError for names without a meaning."""
         if not self.equations:
-            raise SpecError([Fault("there is no equation", None, "As in u_t = u_xx.")])
+            raise SpecError([Fault("there is no equation", None, "Example: u_t = u_xx.")])
         names = {
             _unknown(name.words): name for condition in self.conditions for name in condition.names
         }
@@ -484,13 +484,15 @@ class _Line:
 
 
 def _equals_sign(piece: _Piece, words: str) -> int:
-    """Where the sign of an equation stands in its words; raises SpecError unless there is one."""
+    """The position of the equals sign in the words of an equation; raises SpecError unless there is
+    one.
+    """
     signs = piece.attempt(equals_signs, words)
     if not signs:
         hint = "An equation is written left = right."
         raise piece.fault(f"{shown(piece.words)} is not an equation", hint)
     if len(signs) > 1:
-        hint = "An equation has one, and commas stand between equations."
+        hint = "An equation has one; separate equations by commas."
         raise piece.part(signs[1], signs[1] + 1).fault("there is a second '='", hint)
     return signs[0]
 
@@ -504,7 +506,7 @@ def _spaced(equation: str, sign: int) -> str:
 
 
 def _check_placed(condition: _Condition, unknowns: Sequence[str]) -> None:
-    """Raises SpecError where an unknown stands beside one that has a place."""
+    """Raises SpecError where an unknown without a place is beside one that has a place."""
     piece = condition.piece
     for node in nodes(condition.tree):
         if isinstance(node, Symbol) and _unknown(node.name) in unknowns:
@@ -541,8 +543,8 @@ def _differentiated(tree: Node, coordinates: Collection[str]) -> list[str]:
 
 
 def _calls(tokens: Sequence[Token]) -> Iterator[tuple[Token, Span, bool]]:
-    """Each name in front of parentheses that is no function, where those are, and whether an equals
-    sign stands in them and in no others.
+    """Each name in front of parentheses that is not a function, where those are, and whether an
+    equals sign is in them and in no others.
     """
     for i, (name, opening) in enumerate(pairwise(tokens)):
         if not name.is_name or opening.text != "(" or name.text in _FUNCTIONS:

@@ -109,7 +109,7 @@ class Problem:
     None where it was not.
     """
     fluxes: Mapping[str, str] = field(default_factory=dict)
-    """By name, the equations of unknowns that were added because what they stand for jumps where
+    """By name, the equations of unknowns that were added because what they replace jumps where
     it is differentiated.
     """
     warnings: tuple[str, ...] = ()

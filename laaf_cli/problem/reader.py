@@ -82,7 +82,7 @@ class Reader:
         """The unknowns and derivatives in the equations, as far as those are right."""
         found: frozenset[Field] = frozenset()
         for text in self.spec.equations.values():
-            with suppress(ExpressionError):  # told where the equations are read
+            with suppress(ExpressionError):  # reported where the equations are read
                 found |= fields(resolve(parse_equation(text), self.scope))
         return found
 
@@ -141,7 +141,7 @@ class Reader:
         return tree.value if isinstance(tree, Number) else None
 
     def without_learned(self, tree: Node, scope: Scope) -> Node:
-        """The tree, in which no learned constant stands; raises ExpressionError where one does."""
+        """The tree, without any learned constant; raises ExpressionError where one does."""
         why = "is learned and has no value before training"
         names = set(self.declared("learn")) - set(scope.words)
         learned = [
@@ -266,7 +266,7 @@ class Reader:
         """Points of the domain and columns [n_rows] of the file named at `path`, with the keys
         beside it; what does not fit is noted there.
 
-        wanted: the columns. wanted_at: where the spec asks for one; a fault stands there if the
+        wanted: the columns. wanted_at: where the spec asks for one; a fault is shown there if the
         file lacks it.
         """
         file, names = str(getattr(given, str(path[-1]))), given.names

@@ -94,7 +94,7 @@ class Region(ABC):
 
     @abstractmethod
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        """The points of this region, in float64; raises NoPointsError where there are none."""
+        """The points of this region, in float64; raises NoPointsError for no points."""
 
     @abstractmethod
     def describe(self, domain: Domain) -> str:
@@ -166,7 +166,7 @@ class Region(ABC):
         return ()
 
     def mirrored(self, axis: int, domain: Domain) -> Region:
-        """Where the region comes to stand when an axis is turned round; itself where it is no
+        """The region after an axis is turned round; itself where it is no
         face.
         """
         return self
@@ -532,7 +532,7 @@ class Sampled(Drawn):
     noise.
 
     targets: trees in the coordinates by unknown; None where the values are those of the reference,
-    which does not stand in the problem: `with_reference` is given them. noise: its standard
+    which is not in the problem: `with_reference` is given them. noise: its standard
     deviation, as a share of that of the values.
     """
 
@@ -569,7 +569,7 @@ class Sampled(Drawn):
         for name, value in values.items():
             noisy = value
             if self.noise > 0:
-                with np.errstate(all="ignore"):  # what is not finite is told where it is trained
+                with np.errstate(all="ignore"):  # reported where it is trained
                     noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
             symbols[f"{OBSERVED}{name}"] = noisy
         return PointSet(points=points, symbols=symbols)

@@ -44,7 +44,7 @@ N_POINTS, N_ALONG = 200, 5
 """Points at which values are compared: random ones, and along each coordinate of a grid."""
 
 MAX_INTEGER = 100.0
-"""A scale 1/length that is a whole number up to this one is written as a factor."""
+"""A scale 1/length that is an integer up to this one is written as a factor."""
 
 ZERO, ONE = Number(0.0), Number(1.0)
 
@@ -272,7 +272,7 @@ def _sum(a: Node, b: Node) -> Node:
 
 
 def _product(parts: Sequence[Node]) -> Node:
-    """The product, its whole numbers made one in front, and their sign that of the whole."""
+    """The product, its integers made one in front, and their sign that of the whole."""
     flat: list[Node] = []
     number = 1.0
     for part in parts:

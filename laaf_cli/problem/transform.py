@@ -57,7 +57,7 @@ off by a few units.
 """
 
 DOUBT = 1e-10
-"""Residuals below this share of it are no proof that a form breaks a condition: as the
+"""Residuals below this share of it do not prove that a form breaks a condition: as the
 quadrature of an integral.
 """
 
@@ -114,7 +114,7 @@ def read_ansatz(reader: Reader) -> Ansatz:
 
 
 def in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
-    """The resolved tree of a transform; raises ExpressionError, also where an unknown stands for
+    """The resolved tree of a transform; raises ExpressionError, also where an unknown is used for
     its output.
     """
     tree, hint = parse(text), f"It is made from outputs of the network: {listed(scope.unknowns)}."
@@ -129,7 +129,7 @@ def in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
             and node.name not in scope.unknowns
         ):
             wrong.append(
-                ExpressionFault(f"'{node.name}' is no output of the network", node.span, hint)
+                ExpressionFault(f"'{node.name}' is not an output of the network", node.span, hint)
             )
     if wrong:
         raise ExpressionError(wrong)
@@ -271,7 +271,7 @@ def satisfied_conditions(
 
 
 def proofs(domain: Domain, ansatz: Ansatz, terms: Sequence[Term]) -> Iterator[Proof]:
-    """What the form of the solution does to each condition, as far as that can be told.
+    """What the form of the solution does to each condition, as far as that can be decided.
 
     The outputs and all their derivatives are drawn at random at points of the condition: what
     vanishes for any values of them vanishes identically. Conditions beyond the first MAX_WORK
@@ -313,7 +313,7 @@ def _residuals_for_random_outputs(
     rounding.
 
     n_equal: points in a row at which the outputs have the same values, as at both ends of a circle.
-    The bounds are in units of the relative precision. None where they cannot be told: of measured
+    The bounds are in units of the relative precision. None where they are not known: of measured
     values, with learned constants or Python functions, if not finite.
     """
     random = np.random.default_rng(0)

@@ -31,7 +31,7 @@ class ReferenceKind:
 
     make: a problem, its spec and the spec's folder → the reference; raises ReferenceRefusedError,
     with the reason, for a problem that it does not apply to. priority: of the rows that `auto`
-    tries, the least first; None for one that must be named. needs_constants: whether it needs the
+    tries, the lowest first; None for one that must be named. needs_constants: whether it needs the
     true values of learned constants.
     """
 

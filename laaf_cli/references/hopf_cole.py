@@ -283,7 +283,7 @@ class _Statement:
             held = [term for term in self.conditions if face in term.region.faces_along(face.axis)]
             if not held:
                 raise _refused(
-                    f"no condition stands on {face.name}", f"{self.u.unknown} = 0 on both walls"
+                    f"no condition is given at {face.name}", f"{self.u.unknown} = 0 on both walls"
                 )
             for term in held:
                 line = np.stack(self.domain.grid((9, 9)), axis=1)
@@ -337,7 +337,7 @@ class _Statement:
         start = self.domain.faces[2 * self.time_axis]
         held = [term for term in self.conditions if start in term.region.faces_along(start.axis)]
         if len(held) != 1 or len(held[0].residuals) != 1:
-            raise _refused(f"{len(held)} conditions stand on {start.name}", "one, of one equation")
+            raise _refused(f"{len(held)} conditions at {start.name}", "one, of one equation")
         return held[0], held[0].residuals[0]
 
     def _shift(self, residual: Node, points: Array) -> Array | None:

@@ -70,7 +70,8 @@ def probes(places: Iterable[float], lower: float, upper: float, n: int = N_EVEN)
     """Points inside (lower, upper), ascending: some all over, and others closer and closer on both
     sides of some places.
 
-    Those all over are at irrational distances from the bounds, so that they are no solver's nodes.
+    Those all over are at irrational distances from the bounds, so that they are not any solver's
+    nodes.
     """
     golden = (np.sqrt(5) - 1) / 2
     even = lower + (upper - lower) * np.sort((golden * np.arange(1, n + 1)) % 1.0)

@@ -50,7 +50,7 @@ def zero_if_rounding(values: Array, error: float | Array) -> Array:
 
 
 def _silent(_text: str) -> None:
-    """Tells nobody."""
+    """Reports nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +58,14 @@ class Watch:
     """What a solver heeds while it works.
 
     deadline: a time of `time.perf_counter` after which it ends with what it has, or is refused.
-    tell: called with how far it is, in words.
+    tell: called with the progress, in words.
     """
 
     deadline: float = math.inf
     tell: Callable[[str], None] = _silent
 
     def of(self, part: str) -> Watch:
-        """That of a part of the work, which tells its name before what it tells."""
+        """That of a part of the work, which prefixes its reports with its name."""
         return replace(self, tell=lambda text: self.tell(f"{part}, {text}"))
 
     def check(self) -> None:
@@ -92,10 +92,10 @@ def out_of_time(reached: str = "") -> ReferenceRefusedError:
 class Reference(ABC):
     """An independent solution of a problem.
 
-    method: one line on how it is computed and how its error is estimated. fingerprint: what tells
-    it from others of its kind besides the spec, as the checksum of a file; empty where the spec
-    says all. takes_long: whether the first evaluation solves equations, so that a person should be
-    told.
+    method: one line on how it is computed and how its error is estimated. fingerprint: what
+    distinguishes it from others of its kind besides the spec, as the checksum of a file; empty
+    where the spec says all. takes_long: whether the first evaluation solves equations, so that a
+    user should know.
     """
 
     method: str
@@ -103,7 +103,7 @@ class Reference(ABC):
     fingerprint: str = ""
 
     def check(self, domain: Domain) -> None:
-        """Tells, at little cost, whether the reference covers a domain; raises
+        """Decides, at little cost, whether the reference covers a domain; raises
         ReferenceRefusedError where not.
         """
         self.evaluate(grid_points(domain.grid((2,) * domain.dimension)))

@@ -86,7 +86,7 @@ class Tabulated(Reference):
                 raise ReferenceRefusedError(
                     f"the table has {len(axis)} values of {self.coordinates[i]}, and values "
                     "between them are needed; "
-                    f"with fewer than {MIN_VALUES} their error could not be told"
+                    f"with fewer than {MIN_VALUES} their error could not be measured"
                 )
             every = range(0, len(axis), 2) if between[i] else range(len(axis))
             kept.append(np.unique([*every, len(axis) - 1]))

@@ -42,7 +42,7 @@ class ConstantOverSeeds:
 class MethodGroup:
     """The runs of one method on one problem, one per seed, and what they come to.
 
-    label: the method's name and, where other groups would bear the same, the settings in which it
+    label: the method's name and, where other groups would have the same, the settings in which it
     differs.
     """
 
@@ -90,7 +90,7 @@ class MethodGroup:
 
     @property
     def largest_scale(self) -> float:
-        """The greatest n·a of the runs that did not fail, NaN where all did."""
+        """The largest n·a of the runs that did not fail, NaN where all did."""
         return max((run.largest_scale for run in self.runs if not run.failed), default=math.nan)
 
     def median(self, value: Callable[[ComparisonEntry], float]) -> float:
@@ -127,7 +127,7 @@ class MethodComparison:
 
     @property
     def sentences(self) -> list[str]:
-        """What the data support: each method against the baseline, or else the two least medians
+        """What the data support: each method against the baseline, or else the two smallest medians
         against each other.
         """
         if self.pairs:
@@ -151,7 +151,7 @@ class MethodComparison:
             medians = ", then ".join(
                 f"{group.label} ({group.measure.text(group.error.median)})" for group in ranked[:2]
             )
-            found.append(f"Least median errors: {medians}. {told}")
+            found.append(f"Smallest median errors: {medians}. {told}")
         return found
 
 
@@ -163,7 +163,7 @@ SORTS: dict[str, Callable[[MethodGroup], Any]] = {
     "seconds": lambda group: _last_if_nan(group.median(lambda run: run.wall_time_s)),
     "method": lambda group: (list(SLOPE_KINDS).index(group.runs[0].spec.slopes.kind), group.label),
 }
-"""The keys that runs are sorted by, least first, by column."""
+"""The keys that runs are sorted by, smallest first, by column."""
 
 
 def _last_if_nan(value: float) -> float:
@@ -180,7 +180,7 @@ def compare(
     """The comparison of runs.
 
     baseline: the kind of slopes, or the label, of the method that others are compared with;
-    `baseline_label` finds that of a run file. mixed: let runs of several problems stand in one
+    `baseline_label` finds that of a run file. mixed: let runs of several problems share one
     comparison; pairs and ranks stay within a problem.
 
     Raises RunFileError for runs of several problems unless `mixed`, UsageError for a baseline that
@@ -195,7 +195,7 @@ def compare(
         raise RunFileError(
             f"these are runs of {len(problems)} problems ({counts}), and errors of different "
             "problems do not rank\n"
-            "`mixed` puts them into one table all the same, each problem apart."
+            "`mixed` allows several problems in one table; methods are compared within each."
         )
     duplicates: list[str] = []
     groups: list[MethodGroup] = []
@@ -228,7 +228,7 @@ def _problem_names(runs: Sequence[ComparisonEntry]) -> dict[str, str]:
 def _told_apart(
     names: Sequence[str], runs: Sequence[ComparisonEntry], sections: Sequence[str]
 ) -> list[str]:
-    # Files of observed values make problems that no setting tells apart.
+    # Files of observed values make problems that no setting distinguishes.
     marks = [run.problem_hash[:6] + run.method_hash[:6] for run in runs]
     return labels.told_apart(names, [run.settings for run in runs], sections, marks)
 
@@ -286,7 +286,7 @@ def baseline_label(runs: Sequence[ComparisonEntry], path: Path) -> str | None:
     """The label of the group that holds the run file `path`, or None where it is not among the
     runs.
 
-    Raises UsageError where another run of the same method and seed stands for it.
+    Raises UsageError where another run of the same method and seed replaces it.
     """
     name = path.resolve()
     own = next((run for run in runs if run.path.resolve() == name), None)

@@ -17,7 +17,7 @@ from laaf_cli.spec import AnySpec
 from laaf_cli.text import printable
 
 SUCCESSES = ("completed", "max-seconds")
-"""Stop reasons of runs that trained as they were told to; any other is a failure."""
+"""Stop reasons of runs that trained as they were asked to; any other is a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class ComparisonEntry:
 
     measure: what its error is. final_error: at the end, NaN without a reference. measured: what it
     is measured with, equal for runs that share a group. loss: the loss without slope recovery.
-    recovery: S(a), NaN where it is not part of the loss. largest_scale: the greatest n·a.
+    recovery: S(a), NaN where it is not part of the loss. largest_scale: the largest n·a.
     problem_hash, method_hash: equal for runs of equal problems and methods. settings: the resolved
     settings. constants: learned ones. n_points: what is trained on. absolute: sentences on errors
     that are.

@@ -96,7 +96,7 @@ class GroupRecord:
     error_upper_quartile: float
     """Upper quartile of the errors."""
     error_best: float
-    """The least error."""
+    """The smallest error."""
     loss_without_recovery: float
     """Median of the whole loss at the end less slope recovery, where that is the loss,
     the cross entropy of training, of the runs that did not fail.
@@ -104,7 +104,7 @@ class GroupRecord:
     slope_recovery: float
     """Median of the slope recovery term without its weight."""
     largest_scaled_slope: float
-    """The greatest n·a in any of the runs."""
+    """The largest n·a in any of the runs."""
     parameters: int
     """The number of weights and biases."""
     slopes: int
@@ -130,7 +130,7 @@ class GroupRecord:
     p_adjusted: float | None
     """p after Holm's adjustment for the number of methods."""
     verdict: str | None
-    """`better`, `worse`, `tie`, or `open` where the data do not tell."""
+    """`better`, `worse`, `tie`, or `open` where the data do not decide."""
     seeds: list[SeedRecord]
     """The runs, by seed."""
 
@@ -180,7 +180,7 @@ class GroupRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRecord(JsonRecord):
-    """What a comparison and a sweep tell."""
+    """What a comparison and a sweep report."""
 
     groups: list[GroupRecord]
     """The methods, as sorted."""
@@ -205,7 +205,7 @@ def comparison_record(
     unreadable: Sequence[str] = (),
     not_trained: dict[str, str] | None = None,
 ) -> ComparisonRecord:
-    """The record of a comparison, with what else there is to tell."""
+    """The record of a comparison, with what else there is to report."""
     return ComparisonRecord(
         groups=[GroupRecord.of(group, comparison.pair(group)) for group in comparison.groups],
         baselines={problem: group.label for problem, group in comparison.baselines.items()},

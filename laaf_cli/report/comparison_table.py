@@ -23,7 +23,7 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
 
     def fitted(self, width: int) -> TextTable:
-        """The table without the columns that matter least, as far as that makes it fit into
+        """The table without the columns of little importance, as far as that makes it fit into
         `width` characters.
         """
         columns = dict(zip(self.headings, zip(*self.rows, strict=True), strict=True))

@@ -23,11 +23,11 @@ def told_apart(
     sections: Sequence[str],
     marks: Sequence[str],
 ) -> list[str]:
-    """The names so that each stands once: settings that differ among the owners of one name are
+    """The names so that each appears once: settings that differ among the owners of one name are
     added to it.
 
-    settings: of each owner; those of `sections` count. marks: what is added where no setting tells
-    owners apart.
+    settings: of each owner; those of `sections` count. marks: what is added where no setting
+    distinguishes owners.
     """
     flat = []
     for own in settings:
@@ -70,11 +70,11 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
         f"drops at {' and '.join(map(str, drops))}" if drops else "no drops"
     ),
 }
-"""Settings that a sentence tells better than their name and value."""
+"""Settings that a sentence describes better than their name and value."""
 
 
 def _in_words(key: str, own: Mapping[str, Any], differing: Sequence[str], *, several: bool) -> str:
-    """A setting as it is told; several: whether a run has more than one phase, so that each
+    """A setting as it is printed; several: whether a run has more than one phase, so that each
     needs its number.
     """
     if key in _PHRASES and own.get(key) is not None:
@@ -107,7 +107,7 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
-    """As much of the end of a dotted path as tells it from the others."""
+    """As much of the end of a dotted path as distinguishes it from the others."""
     words = key.split(".")
     for n in range(2 if words[-1] in ("kind", "method") else 1, len(words)):
         end = "." + ".".join(words[-n:])

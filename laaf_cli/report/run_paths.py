@@ -10,7 +10,7 @@ from laaf_cli.errors import UsageError
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
-    """The run files meant by paths: a folder stands for all *.h5 in it; each file once, in the
+    """The run files meant by paths: a folder means all *.h5 in it; each file once, in the
     order given.
 
     Raises UsageError for a folder or a pattern without any. Files that are missing stay in: reading

@@ -51,7 +51,7 @@ def attributes_schema(table: Mapping[str, Attribute]) -> WithJsonSchema:
 
 
 def shared(run: AnyRunFile, spec: AnySpec) -> dict[str, Any]:
-    """What is told alike of the runs of all tasks."""
+    """What is reported of the runs of all tasks."""
     return {
         "path": str(run.path),
         "attributes": run.attributes,
@@ -72,13 +72,13 @@ class ErrorLocation:
     relative_l2: float
     """Relative L2 error on the grid."""
     largest: float
-    """The greatest |error| on the grid."""
+    """The largest |error| on the grid."""
     at: dict[str, float]
-    """The point of the greatest |error|, by coordinate."""
+    """The point of the largest |error|, by coordinate."""
     half_share: float
-    """The least share of the grid's points that holds half of the squared error."""
+    """The smallest fraction of the grid's points that holds half of the squared error."""
     half_box: dict[str, tuple[float, float]]
-    """The box around these points: least and greatest value, by coordinate."""
+    """The box around these points: smallest and largest value, by coordinate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +90,9 @@ class SlopeHistogram:
     deviation: float
     """Their standard deviation."""
     min: float
-    """The least."""
+    """The minimum."""
     max: float
-    """The greatest."""
+    """The maximum."""
     counts: tuple[int, ...]
     """A histogram over equal parts of all layers' range; empty where a slope is not finite."""
 
@@ -109,7 +109,7 @@ class TermCourse:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport(JsonRecord):
-    """What is told of a run; what needs a reference is None without one."""
+    """The report on a run; what needs a reference is None without one."""
 
     path: str
     """The run file."""
@@ -130,7 +130,7 @@ class RunReport(JsonRecord):
     errors: dict[str, ErrorLocation] | None
     """Where the error sits, by unknown."""
     times: list[float]
-    """The times at which the error is told apart."""
+    """The times at which the error is reported separately."""
     error_at_times: dict[str, list[float]] | None
     """The relative L2 error over space at each of these times, by unknown; None without space."""
     absolute: list[str]
@@ -144,7 +144,7 @@ class RunReport(JsonRecord):
     weights: dict[str, float]
     """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
-    """Equations and conditions at fresh points after the training, without weights."""
+    """Equations and conditions at held-out points after the training, without weights."""
     constants: dict[str, EstimatedConstant]
     """The learned constants, by name."""
     slopes: list[SlopeHistogram]

@@ -98,7 +98,7 @@ def found_constants(
 
 
 def bounds_of(learned: LearnedSpec) -> tuple[float, float]:
-    """Lower and upper bound, infinite where there is none."""
+    """Lower and upper bound, infinite where it has no bound."""
     lower, upper = learned.bounds or (-math.inf, math.inf)
     return max(lower, 0.0) if learned.positive else lower, min(
         upper, 0.0
@@ -108,7 +108,7 @@ def bounds_of(learned: LearnedSpec) -> tuple[float, float]:
 def _found(learned: LearnedSpec, iteration: Array, values: Array, **more: Any) -> EstimatedConstant:
     last = slice(-max(MIN_RECORDS, len(values) // 10), None)
     lower, upper = bounds_of(learned)
-    with np.errstate(all="ignore"):  # a file of a stranger may hold infinities
+    with np.errstate(all="ignore"):  # an untrusted file may hold infinities
         mean, deviation = float(np.mean(values[last])), float(np.std(values[last]))
         drift = _drift(iteration[last].astype(np.float64), values[last])
     return EstimatedConstant(

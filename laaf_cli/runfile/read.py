@@ -196,8 +196,8 @@ class RunFile(AnyRunFile):
         return {name: float(self._shaped(path, shape)[-1]) for name, path in paths.items()}
 
     def validation(self) -> dict[str, float]:
-        """Equations and conditions at fresh points after the training, without weights; empty
-        where there is none.
+        """Equations and conditions at held-out points after the training, without weights; empty
+        where it was not computed.
         """
         names = self.names("validation")
         trained = set(self._terms("history/terms")) - {"data", "slope_recovery"}
@@ -284,7 +284,7 @@ class RunFile(AnyRunFile):
         return found
 
     def checkpoint(self) -> Checkpoint:
-        """What going on takes besides the network and the history."""
+        """What resuming needs besides the network and the history."""
         attributes = self.group_attributes("checkpoint")
         for name in ("rate_factor", "phase_start_s", "recorded_s", "monitored_s"):
             if not 0 <= attributes[name] < math.inf:
@@ -372,7 +372,7 @@ class RunFile(AnyRunFile):
     def _terms(self, group: str) -> list[str]:
         """The names of a group that holds something for each loss term: those of the spec.
 
-        Conditions that the form of the solution meets exactly are no terms of the loss.
+        Conditions that the form of the solution meets exactly are not terms of the loss.
         """
         spec, names = self.spec, self.names(group)
         has_form = spec.transform or spec.periodic
@@ -394,7 +394,7 @@ class RunFile(AnyRunFile):
 
 
 def measured_with(spec: RunSpec, method: str) -> str:
-    """What is told of a solution, and by what it is measured.
+    """What is reported of a solution, and by what it is measured.
 
     Args:
         method: that of the reference, which names its file.

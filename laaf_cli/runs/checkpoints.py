@@ -1,4 +1,4 @@
-"""The checkpoints of a run that goes on, beside its file: the newest and the one before it."""
+"""The checkpoints of a running training, beside its file: the newest and the one before it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from laaf_cli.runfile import AnyRunFile, RunFileRecord, write_run
 @dataclass(frozen=True)
 class CheckpointFiles:
     """`run.h5.checkpoint` and `run.h5.checkpoint.previous`: run files like any other, of a training
-    that goes on.
+    that is running.
 
     The older one is there for a disk that loses the end of the newest when the power fails.
     """
@@ -63,7 +63,7 @@ class CheckpointFiles:
         return [path for path in (self.newest, self.previous) if path.exists()]
 
     def latest(self) -> ReadableCheckpoint:
-        """What going on begins from: the newest checkpoint that can be read, else the run file.
+        """What resuming begins from: the newest checkpoint that can be read, else the run file.
 
         The run file as well where a crash has kept the checkpoints of its own training from being
         removed.
@@ -116,13 +116,13 @@ class CheckpointFiles:
                 damages.append(str(error))
         if damages:
             older = (
-                f"Remove the checkpoint, and `load({str(self.run)!r}).resume()` goes on from the "
+                f"Remove the checkpoint, and `load({str(self.run)!r}).resume()` resumes from the "
                 "run file, which is older."
             )
             hint = (
                 older
                 if self.run.exists()
-                else "No older state is kept; `solve(overwrite=True)` starts anew."
+                else "No older state is kept; `solve(overwrite=True)` starts over."
             )
             raise RunFileError("\n".join([*damages, hint]))
         return None
@@ -130,7 +130,7 @@ class CheckpointFiles:
 
 @dataclass(frozen=True)
 class ReadableCheckpoint:
-    """A checkpoint that can be read. damage: why a newer one cannot, empty where there is none."""
+    """A checkpoint that can be read. damage: why a newer one cannot, else empty."""
 
     path: Path
     damage: str

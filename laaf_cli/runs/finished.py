@@ -1,4 +1,4 @@
-"""A run of any task that has ended: what is told of it, what all run files hold, and writing it."""
+"""A run of any task that has ended: its report, what all run files hold, and writing it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from laaf_cli.training import EndedTraining
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult(JsonRecord, ABC):
-    """What is told at the end of every run."""
+    """What is reported at the end of every run."""
 
     task: ClassVar[str]
     """Its row of TASKS."""
@@ -77,7 +77,7 @@ class RunResult(JsonRecord, ABC):
 
     @property
     def measure(self) -> Measure:
-        """What that number is, and how it is told."""
+        """What that number is, and how it is printed."""
         return TASKS[self.task].measure
 
     @property
@@ -89,7 +89,7 @@ class RunResult(JsonRecord, ABC):
 def shared_facts(
     plan: AnyPlan, counts: tuple[int, int], result: EndedTraining, **more: Any
 ) -> dict[str, Any]:
-    """What is told alike of the runs of all tasks, but for the warnings.
+    """What is reported of the runs of all tasks, except for the warnings.
 
     counts: of parameters and of slopes. more: `stop_detail`, `iterations` and `wall_time_s`.
     """

@@ -79,7 +79,7 @@ class KeptReference(Reference):
 
 
 def _read(path: Path, n_points: int) -> ReferenceValues | None:
-    """Kept values; None where there are none that can be read."""
+    """Kept values; None where nothing can be read."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             facts = json.loads(str(kept["facts"]))

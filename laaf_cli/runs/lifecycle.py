@@ -30,7 +30,7 @@ class PlanOptions:
         cache: whether references that were computed before are taken, and new ones kept.
         data_dir: where data sets lie; None takes the default.
         download: whether what is missing of them is fetched.
-        progress: is told of downloads: name, bytes that have come, bytes in all.
+        progress: called with downloads: name, bytes that have come, bytes in all.
     """
 
     allow_python: bool = False
@@ -50,7 +50,7 @@ class Lifecycle:
         planner: of a text and options, what plans its runs from their overrides.
         train: as the function `train` does.
         read_past: what a run file, or a checkpoint, holds of a training; raises RunFileError.
-        resume: plans how a run goes on.
+        resume: plans how a run is resumed.
         resume_options: what `resume` takes.
         inexact: what is other than before, so that numbers are rounded otherwise from here on.
         consumers: what a run takes of the memory, by estimate.
@@ -85,14 +85,14 @@ def train(
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
     Args:
-        past: a run of the same task to go on from, as if it had never stopped.
+        past: a run of the same task to resume, as if it had never stopped.
         retries: how often training that diverges goes back to its last good state; not every task
             does.
         on_checkpoint: called with the run as it would be if it ended now, as often as the spec
             says; None keeps nothing.
         should_stop: asked before every iteration; True ends the training there.
 
-    Raises OutOfMemoryError where memory does not suffice, and what the task raises.
+    Raises OutOfMemoryError where memory runs out, and what the task raises.
     """
     row = lifecycle(plan.task)
     with within_memory("training", lambda: advice(row.consumers(plan))):
@@ -128,7 +128,7 @@ def unfinished_at(plan: AnyPlan, path: Path) -> AnyPastRun | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What makes a run, apart from its device.
+    """What makes a run, except for its device.
 
     Attributes:
         measured: what its error is measured with, where the problem's hash does not say so.

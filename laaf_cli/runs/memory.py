@@ -116,7 +116,7 @@ def warning(device: str, consumers: Sequence[Consumer], free: float | None = Non
     it will.
 
     Linux gives out more than it has, and ends the process that then uses it: no error comes of it.
-    On a GPU nothing is said, for there the lack of memory is told as it comes.
+    On a GPU there is no warning: running out of memory is reported when it happens.
     """
     needed, free = sum(each.n_bytes for each in consumers), free_bytes() if free is None else free
     if device != "cpu" or needed <= free:
@@ -131,7 +131,7 @@ def free_bytes(
     machine: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")
 ) -> float:
     """What this process may still take of the memory of the machine, and of what a container or a
-    batch system allows; infinite where neither tells.
+    batch system allows; infinite where neither is known.
     """
     free = [math.inf]
     with suppress(OSError, ValueError):

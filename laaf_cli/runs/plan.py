@@ -65,7 +65,7 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
 
 WRITTEN = Written(spec=RunSpec, choices={**SAMPLER_CHOICES, **CHOICES})
-"""What may stand in the spec of an equation."""
+"""What the spec of an equation may hold."""
 
 REFERENCE_SECONDS, LEAST_REFERENCE_SECONDS = 120.0, 20.0
 """How long a reference that nobody asked for may take, and at least, where all is bounded."""
@@ -184,7 +184,7 @@ class Plan(AnyPlan):
     @property
     def default_output(self) -> Path:
         """`runs/PROBLEM-KIND-nN-sSEED.h5`, fixed slopes without n; a lack of slope recovery is
-        said, lest runs collide.
+        said, so that runs do not collide.
         """
         return Path("runs") / f"{self.name}-{self.spec.slopes.file_words}-s{self.spec.seed}.h5"
 
@@ -210,7 +210,7 @@ class Plan(AnyPlan):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what the problem seems to lack, and on why it has no reference."""
-        unknown = f"The error will not be known, for there is no reference: {self.no_reference}."
+        unknown = f"The error will be unknown, because there is no reference: {self.no_reference}."
         return (*self.problem.warnings, *([unknown] if self.no_reference else []))
 
     @property
@@ -321,7 +321,7 @@ def make_plan(
             plan = replace(plan, recipe=each.recipe, others=others, method=method)
             break
     else:
-        # Named by the spec, or one that takes none of them, whose faults are told as they are.
+        # Named by the spec, or one that takes none of them, whose faults are reported as they are.
         plan = plan_one(text, overrides, max_seconds=bound, **how)
     if goal is None and recipes:
         goal = CHOSEN_GOAL if plan.reference is not None else ESTIMATED_GOAL
@@ -364,7 +364,7 @@ def plan_one(
                 Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint)
             )
         elif spec.data is not None and spec.data.reference:
-            what = f"the data are those of the reference, and there is none: {error}"
+            what = f"the data are values of the reference, but no reference is available: {error}"
             hint = "Give the data as a target or a file, or name another reference."
             faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark, hint))
         without = str(error)

@@ -1,4 +1,4 @@
-"""What is wrong with a spec that only its problem, or the tables of other packages, can tell."""
+"""What is wrong with a spec that only its problem, or the tables of other packages, can show."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
     for name, kinks in (spec.network.kinks or {}).items():
         path, hint = ("network", "kinks", name), ""
         if name not in domain.coordinates:
-            what = f"'{name}' is no coordinate"
+            what = f"'{name}' is not a coordinate"
             hint = did_you_mean(name, domain.coordinates)
         else:
             axis = domain.coordinates.index(name)
@@ -69,7 +69,7 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
                 what = f"{outside[0]:g} is not inside the range of '{name}'"
                 hint = f"It goes from {lower:g} to {upper:g}."
             elif wrong:
-                what = f"{wrong[0]:g} is no order of a derivative"
+                what = f"{wrong[0]:g} is not an order of a derivative"
                 hint = f"Orders are integers from 1 to {MAX_ORDER}."
             else:
                 continue

@@ -1,5 +1,5 @@
 """What solving an equation leaves behind: the record that is written and the summary that is
-told.
+printed.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class SlopeRange:
     mean: float
     """Their mean."""
     min: float
-    """The least."""
+    """The minimum."""
     max: float
-    """The greatest."""
+    """The maximum."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SolveResult(RunResult):
-    """What is told at the end of a run; errors are None without a reference."""
+    """What is reported at the end of a run; errors are None without a reference."""
 
     task: ClassVar[str] = "equation"
 
@@ -64,7 +64,7 @@ class SolveResult(RunResult):
     weights: dict[str, float]
     """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
-    """Equations and conditions at fresh points after the training, without weights."""
+    """Equations and conditions at held-out points after the training, without weights."""
     constants: dict[str, EstimatedConstant]
     """The learned constants, by name."""
     slopes: list[SlopeRange]
@@ -78,13 +78,13 @@ class SolveResult(RunResult):
     max_error: dict[str, float] | None
     """The largest absolute error on the evaluation grid, by unknown."""
     times: list[float]
-    """The times at which the error is told apart."""
+    """The times at which the error is reported separately."""
     at_times: dict[str, list[float]] | None
     """The relative L2 error over space at each of these times, by unknown; None without space."""
     absolute: list[str]
     """A sentence for each error that is absolute, since the reference is zero."""
     estimate: float | None
-    """Of the relative error, by the residuals at fresh points; None where there is none."""
+    """Of the relative error, by the residuals at held-out points; None where it is unknown."""
     reference: str
     """How the reference was computed, or `none`."""
     reference_error: float | None
@@ -121,7 +121,7 @@ class SolveResult(RunResult):
 
 @dataclass(frozen=True)
 class Slice:
-    """A time at which the solution is kept apart: points [n, d] over space, and the reference
+    """A time at which the solution is kept separately: points [n, d] over space, and the reference
     there, if any.
     """
 
@@ -141,7 +141,7 @@ def finish(
     """Puts together what a training leaves behind.
 
     grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
-    values there. slices: the single times told apart.
+    values there. slices: the single times reported separately.
     """
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)

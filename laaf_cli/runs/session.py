@@ -68,12 +68,12 @@ def check_not_interrupted(path: Path) -> None:
         with AnyRunFile(path, must_be_sealed=True) as run:
             facts = run.attributes
     except RunFileError:
-        return  # what it is else is told by whoever writes there
+        return  # other faults are reported by whoever writes there
     if facts["stop_reason"] in UNFINISHED:
         raise UsageError(
-            f"{path} is there already, interrupted after {facts['iterations']} iterations\n"
-            f"`load({str(path)!r}).resume()` goes on with it, `overwrite` replaces it, `output` "
-            "names another."
+            f"{path} already exists, interrupted after {facts['iterations']} iterations\n"
+            f"Resume with: `load({str(path)!r}).resume()`\n"
+            "`overwrite` replaces it, `output` sets another path."
         )
 
 
@@ -87,14 +87,14 @@ def check_no_checkpoint(path: Path, *, overwrite: bool) -> None:
         files.remove()
     for checkpoint in files.present():
         raise UsageError(
-            f"{checkpoint} holds an unfinished training; `load({str(path)!r}).resume()` goes on "
-            "with it, `overwrite` starts anew"
+            f"{checkpoint} holds an unfinished training\n"
+            f"Resume with: `load({str(path)!r}).resume()`\n`overwrite` starts over."
         )
 
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run that is to go on: what was read of it, and the claimed file that it goes to."""
+    """A run to resume: what was read of it, and the claimed file that it goes to."""
 
     past: AnyPastRun
     target: Path
@@ -104,7 +104,7 @@ class ResumedRun:
 def take_up(
     path: Path, *, output: Path | None = None, overwrite: bool = False, warn: Callable[[str], None]
 ) -> Iterator[ResumedRun]:
-    """Reads a run that is to go on, from its newest checkpoint or its file, and claims the file
+    """Reads a run to resume, from its newest checkpoint or its file, and claims the file
     that it goes to.
 
     Args:
@@ -156,12 +156,12 @@ def train(
     on_stop: Callable[[str], None],
 ) -> FinishedRun[RunResult]:
     """Trains and writes; a signal that comes while the file is written does not keep it from being
-    written. While the training goes on it is kept beside the run file.
+    written. While the training runs it is kept beside the run file.
 
     Args:
         plan: what is trained.
         target: path of the run file, which the caller has claimed.
-        past: a run to go on from, as if it had never stopped.
+        past: a run to resume, as if it had never stopped.
         retries: how often a training that diverges goes back to its last good state.
         on_progress: called with every event.
         warn: called with what goes wrong and does not end the training.
@@ -170,7 +170,7 @@ def train(
     Raises:
         InterruptedRunError: it was stopped at once; names what was kept.
         DivergedError: a resumed training diverged before its first iteration.
-        OutOfMemoryError, UsageError: memory does not suffice, or the file cannot be written.
+        OutOfMemoryError, UsageError: memory runs out, or the file cannot be written.
     """
     kept = CheckpointFiles(target)
     has_failed = False
@@ -183,7 +183,9 @@ def train(
         except OSError as error:
             if not has_failed:
                 reason = error.strerror or error
-                warn(f"the checkpoint {kept.newest} cannot be written: {reason}; training goes on")
+                warn(
+                    f"the checkpoint {kept.newest} cannot be written: {reason}; training continues"
+                )
             has_failed = True
 
     def last_kept() -> Path | None:
@@ -192,7 +194,7 @@ def train(
         except RunFileError:
             return None
 
-    resume = f"`load({str(target)!r}).resume()` goes on from there."
+    resume = f"Resume with: `load({str(target)!r}).resume()`"
     try:
         with StopFlag(lambda: on_stop(stopping(plan))) as stop:
             finished = train_plan(
@@ -224,10 +226,10 @@ def train(
 
 
 def verdict(summary: RunResult, goal: float) -> str:
-    """Whether a training has come to its goal, in a sentence; empty where there is none.
+    """Whether a training has come to its goal, in a sentence; empty without a goal.
 
     Args:
-        summary: what is told of the run.
+        summary: what is reported of the run.
         goal: a relative error, 0 for none.
     """
     if not goal or summary.stop_reason in ("diverged", "interrupted"):
@@ -271,7 +273,7 @@ def error_of(finished: FinishedRun[RunResult], max_error: float | None) -> LaafE
     if summary.stop_reason == "interrupted":
         return InterruptedRunError(
             f"interrupted at iteration {summary.iterations}; the run is in {summary.path}\n"
-            f"`load({path}).resume()` goes on from there."
+            f"Resume with: `load({path}).resume()`"
         )
     if max_error is not None and summary.why_unknown:
         return BoundExceededError(

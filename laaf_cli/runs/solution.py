@@ -220,7 +220,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     """The network of a run file, needing nothing but the file.
 
     device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one. Raises RunFileError where
-    the network is damaged or does not fit the settings, UsageError for CUDA where there is none.
+    the network is damaged or does not fit the settings, UsageError for CUDA where it is missing.
     """
     chosen = torch_device(device)
     spec, parameters = run.spec, run.network()
@@ -262,19 +262,19 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
 
 
 def _form(run: RunFile, domain: Domain) -> tuple[Domain, Ansatz]:
-    """The domain with its periodic axes, and the form of the solution, as the settings tell
+    """The domain with its periodic axes, and the form of the solution, as the settings give
     them.
     """
     try:
         return build_form(run.spec, domain)
     except SpecError as error:
         raise RunFileError(
-            f"spec/settings in {run.path} tells of no solution: {error.faults[0].what}"
+            f"spec/settings in {run.path} does not define a solution: {error.faults[0].what}"
         ) from None
 
 
 def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
-    """Raises RunFileError where the attributes of the network and the settings tell of two
+    """Raises RunFileError where the attributes of the network and the settings are those of two
     different networks.
     """
     spec = run.spec
@@ -293,7 +293,7 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
     for name in spec.network.kinks or {}:
         if name not in spec.coordinates:
             raise RunFileError(
-                f"spec/settings in {run.path} tells of kinks along {shown(name)}, which is no "
+                f"spec/settings in {run.path} has kinks along {shown(name)}, which is not a  "
                 "coordinate"
             )
     if spec.network.activation not in ACTIVATIONS:

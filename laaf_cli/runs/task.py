@@ -24,16 +24,16 @@ class Task:
         folders: of its bundled specs, below `problems`; those of the first are named without it.
         bundled: what they are called.
         length: the setting that says how long is trained, which is also its unit.
-        trained_for: what stands before it in a message.
+        trained_for: what precedes it in a message.
         measure: the error by which runs are compared.
         problem_settings: the sections of the settings that make a problem.
         written: `module:NAME` of the `spec.schema.Written` of its specs, as below of other parts.
         lifecycle: its `runs.lifecycle.Lifecycle`.
         run_file: the class that reads its run files.
-        report: the class of what is told of a run file.
+        report: the class of the report on a run file.
         summary: the function that reads what comparing needs of a run file.
         figures: the `report.figures.kinds.Figures` of its runs.
-        result: the record of what is told at the end of a run.
+        result: the record of what is reported at the end of a run.
         tables: the `cli.task_tables.TaskTables` of its specs and runs.
         artefacts: the tables and figures of the paper that it makes, as `paper.Artefact`.
     """

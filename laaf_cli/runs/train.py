@@ -54,7 +54,7 @@ def execute(
     Where the plan has others, they are tried in turn until one is good enough, or the seconds are
     over, and what is returned is the best.
 
-    past: a run to go on from, as if it had never stopped. retries: how often training that diverges
+    past: a run to resume, as if it had never stopped. retries: how often training that diverges
     goes back to its last good state, with a smaller step. on_checkpoint: called with the run as it
     would be if it ended now, as often as the spec says; None keeps nothing.
 
@@ -270,7 +270,7 @@ def slices_of(plan: Plan) -> list[Slice]:
 
 
 def _reporter(n_iterations: int, on_progress: Callback) -> Callable[[IterationRecord], None]:
-    """Tells of records: the last known error, learned constants, the loss and its terms."""
+    """Reports records: the last known error, learned constants, the loss and its terms."""
     error = math.nan
 
     def report(record: IterationRecord) -> None:
@@ -297,7 +297,7 @@ def prepare_torch() -> None:
     """Sets what training needs of torch and of the allocator, for the whole process."""
     torch.set_float32_matmul_precision("highest")  # no TF32
     torch.backends.cudnn.allow_tf32 = False  # nor in convolutions, where it is the default
-    # so that a run can be repeated, and gone on with, bit for bit
+    # so that a run can be repeated, and resumed, bit for bit
     torch.backends.cudnn.deterministic = True
     if platform.libc_ver()[0] == "glibc":
         # glibc hands freed layers back to the kernel after every step and faults them in again in

@@ -36,7 +36,7 @@ def _harmonics(value: Any) -> Any:
 
 def _forms(value: Any) -> Any:
     if value is None:
-        raise PydanticCustomError("dict_type", "an empty transform is none")
+        raise PydanticCustomError("dict_type", "an empty transform does nothing")
     return None if value == "auto" else value
 
 
@@ -193,7 +193,7 @@ class DataSpec(StrictModel):
     noise: NotNegative | None = Field(
         None,
         description=(
-            "normal noise on the values of target or reference, as a share of their "
+            "normal noise on the values of target or reference, as a fraction of their "
             "standard deviation"
         ),
     )
@@ -223,7 +223,7 @@ class LearnedSpec(StrictModel):
     positive: bool = Field(False, description="`true` keeps it above 0")
     negative: bool = Field(False, description="`true` keeps it below 0")
     truth: Real | None = Field(
-        None, description="its true value where it is known, to tell the error"
+        None, description="its true value where it is known, to report the error"
     )
 
 
@@ -234,7 +234,7 @@ class ImportanceSpec(StrictModel):
         description="a comparison in the coordinates, as `x > 0.9 and t < 0.1`"
     )
     share: Annotated[Real, Field(gt=0, lt=1)] = Field(
-        description="the share of the interior points drawn in it"
+        description="the fraction of the interior points drawn in it"
     )
 
 
@@ -269,7 +269,7 @@ class PointsSpec(StrictModel):
         None, description="renewal of the interior points; none where absent"
     )
     validation: Count = Field(
-        2000, description="fresh points at which the residual is told after training"
+        2000, description="held-out points for the residual check after training"
     )
 
 
@@ -372,7 +372,7 @@ class BalanceSpec(StrictModel):
     method: str = Field(description="the rule")
     every: Count = Field(100, description="iterations between updates of the weights")
     momentum: Annotated[Real, Field(ge=0, lt=1)] = Field(
-        0.9, description="share of the old weights at an update"
+        0.9, description="fraction of the old weights at an update"
     )
     epsilon: Positive = Field(1.0, description="steepness of the causal weights")
     slices: Annotated[int, Field(ge=2, le=10_000)] = Field(
@@ -409,7 +409,7 @@ class ScheduleSpec(StrictModel):
     )
     every: Count | None = Field(None, description="iterations between decays")
     final: NotNegative | None = Field(
-        None, description="learning rate at the end, as a share of the first"
+        None, description="learning rate at the end, as a fraction of the first"
     )
 
 
@@ -439,11 +439,11 @@ class PhaseSpec(StrictModel):
     interior: Count | None = Field(
         None,
         description=(
-            "points of the equations from this phase on, drawn anew; as many as before where absent"
+            "points of the equations from this phase on, newly drawn; unchanged where absent"
         ),
     )
     batch: Count | None = Field(
-        None, description="points per iteration and term, drawn anew; all where absent"
+        None, description="points per iteration and term, drawn at each; all where absent"
     )
     features: Count | None = Field(
         None,
@@ -504,12 +504,12 @@ class EvaluationSpec(StrictModel):
     times: list[Real] = Field(
         default_factory=list,
         max_length=MAX_ENTRIES,
-        description="times at which the error is told apart; quarters of the range where absent",
+        description="times at which the error is reported; quarters of the range where absent",
     )
 
 
 class CheckpointSpec(StrictModel):
-    """When a training is kept while it goes on."""
+    """When a training is kept while it runs."""
 
     every_s: Positive = Field(60.0, description="seconds of training between checkpoints")
 
@@ -561,7 +561,7 @@ class TaskSpec(StrictModel):
 
 
 class ProblemSpec(TaskSpec):
-    """The mathematical problem: what is solved, apart from how."""
+    """The mathematical problem: what is solved, not how."""
 
     coordinates: Annotated[
         dict[Name, Annotated[list[Expression], Field(min_length=2, max_length=2)]],
@@ -642,12 +642,12 @@ class RunSpec(ProblemSpec):
         default_factory=lambda: [PhaseSpec(iterations=2000)],
         description="the phases of the training, in order; `auto`, as where it is absent, chooses "
         "them",
-        # One schema of both types, so that what is wrong in a phase is told at its place.
+        # One schema of both types, so that what is wrong in a phase is reported at its place.
         json_schema_extra={"type": ["array", "string"], "pattern": "^auto$"},
     )
     checkpoint: MaybeCheckpoint = Field(
         default_factory=CheckpointSpec,
-        description="how often the training is kept while it goes on; `false` keeps none",
+        description="how often the training is saved to resume from; `false` turns it off",
     )
     reference: Annotated[
         ReferenceSpec,

@@ -23,8 +23,8 @@ ONE_OF: dict[type[BaseModel], tuple[str, ...]] = {
 """Mappings of which one key says what they are, so that it must be there."""
 
 NEVER_EMPTY = (models.ConditionSpec, models.DataSpec)
-"""Mappings in which a key without a value is a fault; elsewhere it stands for the default, where
-that is none.
+"""Mappings in which a key without a value is a fault; elsewhere it means the default, where
+that does nothing.
 """
 
 _INT_AS_TEXT = {"type": "string", "pattern": "^[-+]?[0-9]+(_[0-9]+)+$"}
@@ -39,7 +39,7 @@ _NULL = {"type": "null"}
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What may stand in the specs of a task.
+    """What the specs of a task may hold.
 
     choices: by path (`*` for any item) the names of a table that a key takes. or_file: what else
     such a key takes.

@@ -32,16 +32,16 @@ from laaf_cli.sweeps.grid import PlannedRun
 POLL_S = 0.2
 
 N_TRIES = 20
-"""How often it is looked whether a process that was told to end has let go of its run."""
+"""How often it is looked whether a process that was asked to end has let go of its run."""
 
 
 class RunState(Enum):
-    """Where a run of a sweep stands."""
+    """The state of a run of a sweep."""
 
     WAITING = "waiting"
     RUNNING = "running"
     FINISHED = "finished"
-    KEPT = "there already"
+    KEPT = "existed already"
     DIVERGED = "diverged"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -77,7 +77,7 @@ def train_runs(
         runs: what is trained.
         jobs: runs at a time on this machine; one per processor where it is None.
         scheduler: address of the scheduler of a Dask cluster.
-        overwrite: whether finished runs are trained anew.
+        overwrite: whether finished runs are trained again.
         on_change: called whenever the state of a run changes.
         should_stop: asked several times a second; True cancels what is not finished.
 
@@ -122,7 +122,7 @@ def sweep(
 
     threads: of torch for each run; None leaves what the worker has. on_change: called whenever the
     state of a run changes. keeps: whether the workers see the folders of the run files; then
-    unfinished trainings are kept there, and the next sweep goes on with them. should_stop: asked
+    unfinished trainings are kept there, and the next sweep resumes them. should_stop: asked
     several times a second; True cancels what is not finished.
 
     Raises RunFileError before anything is trained where a file holds something else.
@@ -206,7 +206,7 @@ def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcom
         except ReferenceRefusedError as error:
             refused[id(reference)] = error
         except OutOfMemoryError:
-            pass  # each of its runs will tell
+            pass  # each of its runs will report it
         why = refused.get(id(reference))
         if why is None:
             yield run
@@ -231,13 +231,13 @@ def _train(
     files = CheckpointFiles(path)
 
     def keep(unfinished_run: FinishedRun[RunResult]) -> None:
-        with suppress(OSError):  # the run file will not be written either, and that is told
+        with suppress(OSError):  # the run file will not be written either, and that is reported
             files.save(unfinished_run.record)
 
     with claimed(path):
         past = None if anew else unfinished_at(plan, path)
         if past is None:
-            files.remove()  # lest the checkpoint of another training passes for one of this
+            files.remove()  # those of another training must not pass for this one's
         return train(plan, past=past, on_checkpoint=keep)
 
 
@@ -273,7 +273,7 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun[RunResult]]) -> Outcome
             wall_time_s=summary.wall_time_s,
             detail=summary.stop_detail,
         )
-    # Whatever happened in a worker, the other runs go on; what happened is told.
+    # Whatever happened in a worker, the other runs continue; what happened is reported.
     if isinstance(error, LaafError):
         return Outcome(run=run, state=RunState.FAILED, detail=str(error), exit_code=error.exit_code)
     return Outcome(

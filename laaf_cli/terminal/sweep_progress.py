@@ -67,7 +67,7 @@ def make_sweep_progress(
         yield show
     n_kept = sum(outcome.state is RunState.KEPT for outcome in outcomes.values())
     if n_kept and not quiet and not bar.is_drawn:
-        print_message(f"{n_kept} of {len(runs)} runs were there already")
+        print_message(f"{n_kept} of {len(runs)} runs already existed")
 
 
 def _table_of_methods(outcomes: Sequence[Outcome]) -> PlainTable:

@@ -192,7 +192,7 @@ BALANCES: dict[str, BalanceMethod] = {
     "lr-annealing": BalanceMethod(
         update=lr_annealing,
         keys=_AVERAGED,
-        meaning="conditions and data get the greatest gradient of the equations over their own "
+        meaning="conditions and data get the largest gradient of the equations over their own "
         "mean one",
         source="Wang, Teng & Perdikaris 2021, SIAM Journal on Scientific Computing 43, A3055",
         needs_equations=True,
@@ -219,7 +219,7 @@ BALANCES: dict[str, BalanceMethod] = {
         weigh_points=causal_weights,
         keys=("epsilon", "slices"),
         meaning="the equations at later times count once those at earlier times are met; the other "
-        "way round where conditions stand at the end",
+        "way round where conditions are given at the end",
         source=(
             "Wang, Sankaran & Perdikaris 2024, Computer Methods in Applied Mechanics and "
             "Engineering 421, 116813"

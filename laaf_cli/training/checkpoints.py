@@ -1,4 +1,4 @@
-"""When a training is kept while it goes on: at an interval in time and as phases end, within a
+"""When a training is kept while it runs: at an interval in time and as phases end, within a
 share of its seconds.
 """
 
@@ -34,7 +34,7 @@ class Checkpoints(Generic[Result]):
     cost_s: float = field(default=0.0, init=False)
 
     def begin(self, now: float) -> None:
-        """A training goes on from one that was kept, at these seconds."""
+        """A training is resumed from one that was kept, at these seconds."""
         self.last_s = now
 
     def is_due(self, now: float, *, phase_begins: bool) -> bool:

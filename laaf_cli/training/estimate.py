@@ -15,10 +15,10 @@ N_INNER = 1000
 
 
 def relative_residual(objective: Objective, n_points: int) -> float:
-    """The largest root mean square of a residual at fresh points, relative to its terms.
+    """The largest root mean square of a residual at held-out points, relative to its terms.
 
     It is near to the relative error where the equations see the solution everywhere. NaN where
-    residuals are no rows of the output layer: of fluxes that jump where the network
+    residuals are not rows of the output layer: of fluxes that jump where the network
     does not bend, and in float32.
 
     n_points: of the equations.

@@ -21,8 +21,8 @@ MEMORY = 50
 """Pairs that the limited-memory method keeps."""
 
 REFRESH = 20
-"""Updates after which the product with the gradient is taken anew, for the rounding of one in place
-of it adds up.
+"""Updates after which the product with the gradient is computed again, because of the rounding of
+one in place of it adds up.
 
 On Poisson's equation it is 1e-9 of the product after 20 updates and 1e-4 after 400, where searches
 begin to fail.
@@ -33,7 +33,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """What one iteration tells of the curvature.
+    """What one iteration shows of the curvature.
 
     step: s [n]. change: y [n], of the gradient along it. metric: sᵀH⁻¹s with the H that the step
     was made with; for s = −α H g it is −α sᵀg. gradient: the new one, g + y. image: H g.
@@ -82,7 +82,7 @@ class InverseHessian(ABC):
 
     @abstractmethod
     def load(self, state: Arrays) -> None:
-        """Goes on from such arrays; raises StateError where they do not fit."""
+        """Resumes from such arrays; raises StateError where they do not fit."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from laaf_cli.training.state import Arrays, taken
 from laaf_cli.training.stepper import Stepper, lost_in_rounding
 
 FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-16
-"""As shares of the mean of the diagonal of JᵀJ; below the least one rounding costs JᵀJ its
+"""As shares of the mean of the diagonal of JᵀJ; below the smallest one rounding costs JᵀJ its
 definiteness.
 """
 

@@ -1,5 +1,5 @@
 """The loss: residuals of a problem at its points, as named terms, and the slope recovery term
-apart.
+by itself.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class AdaptiveState:
 
     slopes_absorbed: whether the slopes are part of the weights. held_weights: those of points that
     are held, by term; None where none are. n_interior: points of the equations that the next
-    renewal draws, None where there are none.
+    renewal draws, None without points.
     """
 
     points: Mapping[str, PointSet]
@@ -335,7 +335,7 @@ class Objective:
     def use_interior(self, n_points: int, iteration: int) -> None:
         """Trains at so many points of the equations from now on.
 
-        They are drawn as the resampling draws, or by the sampler where there is none, or nothing to
+        They are drawn as the resampling draws, or by the sampler without one, or nothing to
         go by yet.
         """
         if self.interior is None:
@@ -383,7 +383,7 @@ class Objective:
             }
 
     def renew(self) -> None:
-        """Makes the engines anew, for a network with other neurons or another window of time."""
+        """Makes new engines, for a network with other neurons or another window of time."""
         self.groups = [self._group(group.terms, group.given) for group in self.groups]
         self.n_renewals += 1
         self.n_changes += 1

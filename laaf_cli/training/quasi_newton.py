@@ -20,8 +20,8 @@ class QuasiNewton(Stepper):
     """θ ← θ − α H ∇J(θ), α from a strong-Wolfe line search (Nocedal & Wright 2006, algorithm 6.1).
 
     The loss that a search ends with is the one that the next iteration begins with. Where points or
-    weights of the objective have changed in between it is evaluated anew; H stays, for no pair is
-    formed across the change. Where a search finds nothing, H ← I and it is tried once more; then
+    weights of the objective have changed in between it is evaluated again; H stays, because no pair
+    is formed across the change. Where a search finds nothing, H ← I and it is tried once more; then
     ever smaller steps along −∇J.
     """
 

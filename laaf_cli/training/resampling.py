@@ -100,7 +100,7 @@ RESAMPLERS: dict[str, Resampler] = {
         renew=lambda renewal: renewal.region.draw(renewal.domain, renewal.random).points,
         draws_all=True,
         keys=(),
-        meaning="all points anew, by the sampler and with the shares of `importance`",
+        meaning="all points again, by the sampler and `importance`",
         source="Wu et al. 2023, Random-R",
         uses_sampler=True,
     ),
@@ -108,7 +108,7 @@ RESAMPLERS: dict[str, Resampler] = {
         renew=lambda renewal: _by_residual(renewal, renewal.region.n_points),
         draws_all=True,
         keys=_DENSITY,
-        meaning="all points anew, more of them where the residual is large",
+        meaning="all points again, more of them where the residual is large",
         source="Wu et al. 2023, RAD",
     ),
     "rar-d": Resampler(

@@ -1,4 +1,4 @@
-"""What a training tells: its records, its events, and how it ended."""
+"""The result of a training: its records, its events, and how it ended."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class IterationRecord:
 
 
 BEFORE_TRAINING = "at iteration 0, before any training"
-"""The end of what a divergence is told as that no training has brought about."""
+"""The end of the message of a divergence that no training has caused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +102,9 @@ class TrainingResult(EndedTraining):
     """How a training went; the network itself holds the last good state.
 
     phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
-    of the weights, −1 where they did not. state: what going on from here takes. validation: the
-    terms at fresh points, without weights, where they are known. intervals: of learned constants,
-    where they are known. estimate: of the relative error, NaN where there is none.
+    of the weights, −1 where they did not. state: what resuming needs. validation: the
+    terms at held-out points, without weights, where they are known. intervals: of learned
+    constants, where they are known. estimate: of the relative error, NaN where it is not known.
     """
 
     iterations: int

@@ -39,9 +39,9 @@ class Trainer:
     monitor: relative L2 of the network, asked for at some fifty records; None without a reference.
     on_record: called with each record as it is made. should_stop: asked before every step; True
     ends the training with what was reached. max_seconds: bound on the seconds of training over all
-    phases. checkpoints: keeps the training while it goes on; None does not. retries: how often
+    phases. checkpoints: keeps the training while it runs; None does not. retries: how often
     training that diverges goes back to its last good state, with a tenth of the learning rate.
-    goal: the error, as the monitor tells it, at which the training ends; 0 for none. A phase that
+    goal: the error, by the monitor, at which the training ends; 0 for none. A phase that
     ends itself is not cut short.
     """
 
@@ -97,8 +97,8 @@ class Trainer:
     ) -> None:
         """Takes up a training where it stopped; the network holds its weights already.
 
-        state: of that training. records, phases, events: what has been told of it; of the phases
-        those that are over.
+        state: of that training. records, phases, events: what has been reported of it; of the
+        phases those that are over.
 
         Raises StateError where the state does not fit.
         """
@@ -107,7 +107,7 @@ class Trainer:
             raise StateError("it is of a training with other phases or other learned constants")
         is_told = records and len(phases) >= state.phase and state.n_retries <= MAX_COUNT
         if not (is_told and self._is_reached(state)):
-            raise StateError("it does not say where it stands")
+            raise StateError("its iteration counters are inconsistent")
         interior, adaptive = self.objective.interior, state.adaptive
         known = {phase.interior for phase in self.phases}
         known.add(None if interior is None else interior.n_points)
@@ -125,7 +125,7 @@ class Trainer:
         self.records, self.events = list(records), list(events)
         self.ended = list(phases[: state.phase])
         if len(records) > 1 and state.done and state.iteration % self.record_every:
-            # Made only because training stopped here: without the break there is none.
+            # Made only because training stopped here: without the break it is not made.
             self.records = [record for record in records if record.iteration < state.iteration]
         self.objective.restore(adaptive)
         self.stepper = self._make_stepper()
@@ -146,7 +146,7 @@ class Trainer:
         )
 
     def train(self) -> TrainingResult:
-        """Runs the phases; training that diverges is not raised but told in the result."""
+        """Runs the phases; training that diverges is not raised but reported in the result."""
         self.good = [parameter.detach().clone() for parameter in self.parameters]
         self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
         self._run_phases()
@@ -297,7 +297,7 @@ class Trainer:
         return RETRY_FACTOR if OPTIMIZERS[self.phases[phase].optimizer].takes_rate else 1.0
 
     def _retry(self) -> None:
-        what = f"{self.divergence}; went on from iteration {self.good_iteration}"
+        what = f"{self.divergence}; resumed from iteration {self.good_iteration}"
         self._go_back()
         self.adapted, self.n_retries = self.iteration, self.n_retries + 1
         if (factor := self.retry_factor(self.phase)) < 1:

@@ -47,7 +47,7 @@ LEAST_SINGULAR = 1e-12
 """Below it columns of S, divided by their sizes, count as one."""
 
 N_WEIGHTINGS = 3
-"""How often observed unknowns are weighed anew by the noise that is left in each."""
+"""How often observed unknowns are weighed again by the noise that is left in each."""
 
 NOT_DETERMINED = "not determined by the data"
 

@@ -2,7 +2,7 @@
 why not.
 
 Hatchling runs this file by its path when it makes a wheel, in an environment that holds neither
-torch nor laaf: it imports the standard library alone, and is no part of what a wheel installs. By
+torch nor laaf: it imports the standard library alone, and is not part of what a wheel installs. By
 hand it builds into the source tree:
 
     python laaf_cli/derivatives/kernel/build.py [--sanitize]
@@ -283,7 +283,7 @@ def get_build_hook() -> type[BuildHookInterface[WheelBuilderConfig]]:
                 self._made.cleanup()
 
         def _add(self, folder: Path, build_data: dict[str, Any]) -> BuildResult:
-            """Build in a folder apart, so that the wheel holds this build and the source tree
+            """Build in a separate folder, so that the wheel holds this build and the source tree
             stays as it is.
             """
             built = build(folder)

@@ -22,7 +22,7 @@ from laaf_cli.derivatives.partitions import Product, Split
 FOLDER = Path(__file__).parent
 LIBRARY = FOLDER / "fused.so"
 BUILD_RECORD = FOLDER / "built.json"
-"""What the build says of itself: how the library was made, or why there is none."""
+"""What the build says of itself: how the library was made, or why it was not."""
 
 ACTIVATIONS = {"tanh": 0, "sin": 1, "sigmoid": 2, "silu": 3, "gelu": 4, "softplus": 5}
 """The rows of activations.h, by their names in `network`."""
@@ -314,7 +314,7 @@ def load_library() -> Library | KernelMissing:
 
         if record.get("sources") != fingerprint(FOLDER):
             return KernelMissing(
-                "the kernel is not that of its sources; build.py beside them builds it anew"
+                "the kernel is not that of its sources; build.py beside them builds it again"
             )
     _share_openmp()
     try:

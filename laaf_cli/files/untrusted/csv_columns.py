@@ -1,7 +1,7 @@
 """Columns of numbers in a CSV, however it is written.
 
 Values are separated by commas, semicolons, tabs or spaces. The header is the first line, or a
-comment above the first row as `numpy.savetxt` writes it, or there is none. A comment begins with
+comment above the first row as `numpy.savetxt` writes it, or no header. A comment begins with
 `#`, a line of comment also with `%`.
 """
 

@@ -26,7 +26,7 @@ _TAG_BYTES = 8
 
 ByteOrder = Literal["little", "big"]
 BYTE_ORDERS: dict[bytes, ByteOrder] = {b"\x00\x01IM": "little", b"\x01\x00MI": "big"}
-"""Version 5 and the order of bytes, as they stand at the end of the header."""
+"""Version 5 and the order of bytes, as they are at the end of the header."""
 
 VERSIONS_7_3 = (b"\x00\x02IM", b"\x02\x00MI")
 
@@ -68,7 +68,7 @@ MAX_ARRAYS = 100_000
 """The most arrays of a file; each takes a look."""
 
 _HEAD_BYTES = 4096
-"""Within how many bytes of an array its flags, shape and name stand."""
+"""Within how many bytes of an array its flags, shape and name are."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class _MatlabArray(StoredArray):
 
 
 def _holds(dtype: np.dtype, stored: np.dtype) -> bool:
-    """Whether an array of this class may be stored so: MATLAB packs whole numbers into up to
+    """Whether an array of this class may be stored so: MATLAB packs integers into up to
     four bytes.
     """
     if dtype.kind == "f" and stored.kind in "iu":

@@ -79,7 +79,7 @@ class FilesOfDataSet:
         for folder in (*folders, *(self.own_folder / other for other in self.dataset.folders)):
             path = folder / name
             try:
-                # A directory may bear the name of a file, as `train` does.
+                # A directory may have the name of a file, as `train` does.
                 is_there = path.exists() and not path.is_dir()
             except OSError as error:
                 raise DataSetError(
@@ -130,7 +130,7 @@ def shown_path(path: Path) -> str:
 
 
 def bytes_of(path: Path, limit: int) -> bytes:
-    """At most one byte more than `limit`, for what is larger is not what it should be."""
+    """At most one byte more than `limit`, because what is larger is not what it should be."""
     try:
         # A pipe or a device may never end, or never begin.
         if not stat.S_ISREG(path.stat().st_mode):

@@ -31,7 +31,7 @@ def load_images(
 
     name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`). folder: where the
     files of the data sets lie, `default_data_dir()` where it is None. download: whether files that
-    are missing are fetched into it. progress: is told of files that are being fetched. Raises
+    are missing are fetched into it. progress: called with files that are being fetched. Raises
     DataSetError for a name that is not in the table and for files that are not what they should
     be, and MissingDataError where one is neither there nor to be had.
     """
@@ -45,10 +45,10 @@ def load_images(
         )
         raise DataSetError(f"there is no data set {shown(str(name))}. {hint}")
     folder = folder or default_data_dir()
-    # Path raises for what is no path.
+    # Path raises for what is not a path.
     if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
         raise DataSetError(
-            f"{shown_path(folder)} is no folder, and data sets lie in one; "
+            f"{shown_path(folder)} is not a folder, and data sets lie in one; "
             "`data_dir='DIR'` names it"
         )
     files = FilesOfDataSet(dataset, folder, DATASETS)

@@ -43,7 +43,7 @@ without a name is ''.
 def unpacked(packing: str, content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     """The wanted members, each of at most its size.
 
-    Raises DataSetError where one is missing or larger, and where the file is damaged or goes on
+    Raises DataSetError where one is missing or larger, and where the file is damaged or continues
     after its end.
     """
     try:

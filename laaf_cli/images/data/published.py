@@ -52,7 +52,7 @@ class Piece:
 
     @property
     def fetched(self) -> PublishedFile:
-        """The file that is fetched where there is none."""
+        """The file that is fetched where it is missing."""
         return next(form.file for form in self.forms if form.file.urls)
 
 

@@ -31,7 +31,7 @@ class ImageModel(nn.Module, ABC):
     """Images [b, c, h, w] → logits [b, n_classes], with the slopes of the LAAF family.
 
     slopes: by activation, in the order of the forward pass. dropout: the probability of a zero, 0
-    where there is none.
+    where it has none.
     """
 
     slopes: Slopes

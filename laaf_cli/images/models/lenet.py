@@ -55,7 +55,7 @@ class LeNet(ImageModel):
         if unfit := lenet_shape_fault(image):
             raise ValueError(unfit)
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be a probability below 1, not {dropout}")
+            raise ValueError(f"dropout must be a probability below 1, got {dropout}")
         self.dropout = dropout
         first, second = feature_maps(image)
         self.conv1 = drawn_convolution((image.channels, _MAPS), _KERNEL, random=random, dtype=dtype)

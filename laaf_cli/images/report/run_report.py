@@ -71,7 +71,7 @@ class Confusion:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRunReport(JsonRecord):
-    """What is told of a run of images."""
+    """The report on a run of images."""
 
     path: str
     """The run file."""
@@ -90,7 +90,7 @@ class ImageRunReport(JsonRecord):
     end: EpochState
     """At the end."""
     best: EpochState
-    """The record with the least test error, the first of several; picked by the test images, so
+    """The record with the smallest test error, the first of several; picked by the test images, so
     no fair result.
     """
     slope_recovery: float | None
@@ -116,7 +116,7 @@ class ImageRunReport(JsonRecord):
             confusion, recovery = run.confusion(), run.recovery()
             images, wrong = confusion.sum(axis=1), confusion.sum(axis=1) - confusion.diagonal()
             errors = history.columns["test_error"]
-            # The error of a training that goes on or was stopped is no reason to doubt.
+            # The error of an unfinished training is no reason to doubt.
             doubted = facts["test_error"] if facts["stop_reason"] == "completed" else 0.0
             return cls(
                 **shared(run, run.spec),

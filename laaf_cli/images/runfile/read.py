@@ -73,13 +73,13 @@ class ImageRunFile(AnyRunFile):
         for name in _SHARES:
             values = columns[name]
             if ((values < 0) | (values > 1)).any():
-                raise self.refusal(f"history/{name} in {self.path} is no share")
+                raise self.refusal(f"history/{name} in {self.path} is not a fraction")
         layers = self._length("slopes/layer", MAX_LAYERS)
         slopes = {name: self._shaped(f"slopes/{name}", (*shape, *layers)) for name in IMAGE_SLOPES}
         return ImageHistory(epochs, columns, slopes)
 
     def largest_scale(self) -> float:
-        """The greatest n·a at the end."""
+        """The largest n·a at the end."""
         shape = (
             *self._length("history/epoch", MAX_RECORDS),
             *self._length("slopes/layer", MAX_LAYERS),
@@ -96,7 +96,7 @@ class ImageRunFile(AnyRunFile):
         """Test images by true class (rows) and found class (columns)."""
         n = self.attributes["n_classes"]
         found = self._shaped("test/confusion", (n, n), "i")
-        # As floats, for sums of whole numbers begin again from below.
+        # As floats, because sums of integers overflow.
         if (found < 0).any() or found.sum(dtype=np.float64) != self.attributes["n_test"]:
             raise self.refusal(f"test/confusion in {self.path} does not count the test images")
         return found
@@ -108,7 +108,7 @@ class ImageRunFile(AnyRunFile):
         return ImageNetwork(self._arrays("network"), self.group_attributes("network"))
 
     def checkpoint(self) -> ImageCheckpoint:
-        """What going on takes besides the network and the history."""
+        """What resuming needs besides the network and the history."""
         return ImageCheckpoint(
             self._arrays("checkpoint/momentum"), self.group_attributes("checkpoint")
         )

@@ -23,9 +23,9 @@ class SlopeStatistics:
     deviation: float
     """Their standard deviation."""
     min: float
-    """The least."""
+    """The minimum."""
     max: float
-    """The greatest."""
+    """The maximum."""
 
 
 SLOPE_FIELDS = tuple(field.name for field in fields(SlopeStatistics))
@@ -66,7 +66,7 @@ class ImageNetwork:
 
 @dataclass(frozen=True)
 class ImageCheckpoint:
-    """What going on takes besides the network and the history.
+    """What resuming needs besides the network and the history.
 
     momentum: by the name of the parameter; empty before the first step. attributes: `iteration`,
     whole `epoch`s, and of the next epoch each `batch` that is carried out.
@@ -78,7 +78,7 @@ class ImageCheckpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecord(RunFileRecord):
-    """Everything that the run of a classification leaves behind; `layout.py` says where it stands.
+    """Everything that the run of a classification leaves behind; `layout.py` says where it is.
 
     files: of the data set, by name, with their SHA-256.
     classes: their names. confusion: [n_classes, n_classes], test images by true and by found class.

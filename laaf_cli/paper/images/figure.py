@@ -27,7 +27,7 @@ COLUMNS = 2
 BAND = f"± {DEVIATIONS:g} standard deviations"
 
 LINES = ("solid", "dashed", "dotted", "dashdot")
-"""The lines of the scales n, the least first; of more than four the first comes again."""
+"""The lines of the scales n, the smallest first; of more than four the first comes again."""
 
 
 def draw_training_loss(title: str, results: Mapping[str, Results], output: Path) -> bool:

@@ -22,7 +22,7 @@ class ImageResult:
 
     epochs, losses: [n_records], the cross entropy of the training images in training mode, without
     S(a). failed: whether it diverged or was interrupted; training loss and test error are infinite
-    then. largest_scale: the greatest n·a at the end. images: training and test images. made: what
+    then. largest_scale: the largest n·a at the end. images: training and test images. made: what
     of laaf, PyTorch and the machine made it.
 
     """

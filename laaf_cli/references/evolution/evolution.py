@@ -69,7 +69,7 @@ class Evolution(Reference):
         self.solutions: tuple[EvolutionSolution, EvolutionSolution] | None = None
 
     def check(self, domain: Domain) -> None:
-        """Nothing is left to tell: the form has been read, and the solution covers the whole
+        """Nothing is left to check: the form has been read, and the solution covers the whole
         domain.
         """
 

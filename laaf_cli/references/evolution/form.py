@@ -140,14 +140,14 @@ def read_evolution(problem: Problem) -> EvolutionForm:
 
 @dataclass(frozen=True, kw_only=True)
 class _Flux:
-    """What an unknown stands for, and the highest derivative along space that is taken of it."""
+    """What an unknown represents, and the highest derivative along space that is taken of it."""
 
     tree: Node
     order: int
 
 
 def _fluxes(problem: Problem) -> dict[str, _Flux]:
-    """The fluxes that can be put in: those whose jumps stand at fixed places."""
+    """The fluxes that can be put in: those whose jumps are at fixed places."""
     domain, found = problem.domain, {}
     if domain.dimension != 2 or domain.time_axis is None:
         return {}
@@ -371,13 +371,13 @@ def _check_ends(form: EvolutionForm) -> None:
     given = len(form.at_lower) + len(form.at_upper)
     if form.is_periodic:
         if given:
-            raise _refused(f"conditions stand at the ends of {space}, which is periodic")
+            raise _refused(f"conditions are given at the ends of {space}, which is periodic")
         return
     given += len(form.pairs)
     needed = sum(form.space_orders)
     if given != needed:
         raise _refused(
-            f"{given} different conditions stand at the ends of {space}, and the equations, by "
+            f"{given} different conditions are given at the ends of {space}; the equations, by "
             f"their orders {listed(map(str, form.space_orders))} in {space}, take {needed}"
         )
 

@@ -47,7 +47,7 @@ ROUNDING = 1e-7
 
 
 class IntegrationError(Exception):
-    """The integration in time cannot go on; the text says why and where."""
+    """The integration in time cannot continue; the text says why and where."""
 
 
 class ImplicitSystem(Protocol):

@@ -67,7 +67,7 @@ ACCURACIES = (
 
 @dataclass(frozen=True)
 class TimeStep:
-    """A step in time and where the values of its unknowns stand."""
+    """A step in time and where the values of its unknowns are."""
 
     panel: RadauStep
     grids: Sequence[Grid]
@@ -162,7 +162,7 @@ def solve(
 
 
 class _Solver:
-    """The system on its present mesh, and the mesh anew where it does not resolve what comes."""
+    """The system on its present mesh, and a new mesh where it does not resolve what comes."""
 
     def __init__(self, form: EvolutionForm, forcing: TimeEvents, accuracy: Accuracy) -> None:
         self.form, self.accuracy = form, accuracy
@@ -224,8 +224,8 @@ class _Solver:
         return []
 
     def _coarsen(self, state: Array, length: float) -> None:
-        """Goes on with fewer elements where these do, looking for them when steps have become
-        much longer.
+        """Continues with fewer elements where these are enough, looking for them when steps have
+        become much longer.
         """
         if (
             self.integrator.time >= self.form.end
@@ -333,7 +333,7 @@ class _Solver:
         return np.stack(result)
 
     def _move(self, mesh: Mesh, state: Array, start: float, length: float) -> None:
-        """Goes on from a state, on another mesh, with a step of some length."""
+        """Continues from a state, on another mesh, with a step of some length."""
         system = Semidiscretisation(self.form, mesh)
         self.length = min(self.length, length)
         moved = np.zeros((len(state), len(system.orders)))

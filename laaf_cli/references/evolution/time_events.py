@@ -165,7 +165,7 @@ class TimeEvents:
 
 
 def _apart(stops: Iterable[float], form: EvolutionForm) -> Array:
-    """Ascending, without those that rounding cannot tell apart."""
+    """Ascending, without those that rounding cannot distinguish."""
     result: list[float] = []
     for stop in sorted(stops):
         if stop - (result[-1] if result else form.start) > 1e-12 * (form.end - form.start):

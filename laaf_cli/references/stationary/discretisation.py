@@ -137,7 +137,7 @@ JITTER = 4 * float(np.finfo(float).eps)
 class Discretisation:
     """A problem at one resolution.
 
-    breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are no
+    breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are not
     nodes. n: the modes along each element, even. jitter: by what share coordinates are off in
     formulas, at random. thinned: the axis on whose elements half the modes are enough.
     The coefficients of all unknowns form one vector [n_coefficients].
@@ -284,7 +284,7 @@ class Discretisation:
 
     def shifted(self) -> Discretisation:
         """The same problem with every element cut in two unequal ones along the first coordinate
-        that is no circle, on which half the modes do as well; with more modes elsewhere.
+        that is not a circle, on which half the modes do as well; with more modes elsewhere.
 
         Formulas are off by some units of rounding, so that what they lose is seen.
         """
@@ -310,8 +310,8 @@ class Discretisation:
         """Where a search for the solution may begin: 0, the smoothest functions that meet the
         conditions, 1, −1.
 
-        Smoothest: the least Σ (1 + |k|²)² c_k², as far as the conditions, linearised about 0, leave
-        it open.
+        Smoothest: the minimum of Σ (1 + |k|²)² c_k², as far as the conditions, linearised about 0,
+        leave it open.
         """
         from scipy.linalg import lstsq
 

@@ -28,7 +28,7 @@ MAX_COEFFICIENTS = 4900
 TOLERANCE = 1e-10
 """The change, relative to the largest value, at which refining ends."""
 LARGEST_ERROR = 1e-3
-"""Relative to the largest value: beyond it a reference is none."""
+"""Relative to the largest value: beyond it a reference is rejected."""
 
 N_PROBES = {1: 2050, 2: 130}
 """Points along each coordinate at which residuals are looked at between the nodes."""
@@ -102,7 +102,7 @@ class Level:
     def unseen(self) -> float:
         """The scaled residual at the probes: large where something narrow was missed.
 
-        There are no scales for those rows; that of the median row of the same patch stands for
+        There are no scales for those rows; that of the median row of the same patch replaces
         them.
         """
         with np.errstate(invalid="ignore", over="ignore"):
@@ -121,7 +121,7 @@ class Level:
 def refine(discretisation: Discretisation, watch: Watch) -> Level:
     """The solution at the resolution that is worth most; that of the argument does not matter.
 
-    Raises ReferenceRefusedError where there is none, more than one, or none that is accurate
+    Raises ReferenceRefusedError where there is no solution, more than one, or no accurate one
     enough, or not within the time.
     """
     dimension = discretisation.domain.dimension

@@ -64,7 +64,7 @@ def require_few_panels(runs: Sequence[FigureData], unknowns: Sequence[str] = (""
 def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = False) -> list[str]:
     """What each run is: its method and its seed, on two lines or, where there is room, on one.
 
-    unknown: tells the error of it, too. Where several runs are called the same, the
+    unknown: shows the error of it, too. Where several runs are called the same, the
     name of the file follows.
     """
     counts = Counter(run.label for run in runs)

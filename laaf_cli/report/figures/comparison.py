@@ -40,7 +40,7 @@ def comparison_figure(
     for each failure.
 
     A failure counts as an infinite error in the median, and so do errors that are not finite: no
-    bar where most runs failed. An error of zero stands at the lower edge.
+    bar where most runs failed. An error of zero is drawn at the lower edge.
     """
     if not groups:
         raise UsageError("there is nothing to compare")

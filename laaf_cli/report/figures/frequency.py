@@ -21,7 +21,7 @@ MIN_POINTS = 4
 """The fewest points of an axis with a frequency between 0 and that of Nyquist."""
 
 JUMP = 0.01
-"""Ends that differ by this share of the range of a field are told."""
+"""Ends that differ by this fraction of the range of a field are noted."""
 
 NOTE = "opposite ends differ: their jump adds ∝ 1/f"
 

@@ -90,8 +90,8 @@ def courses_figure(
 ) -> Figure:
     """Courses of training in panels, against the epoch, with one legend.
 
-    What lies below a log scale, as an error of zero or the lower end of a band, stands at the edge
-    of its panel. band: what it is called.
+    What lies below a log scale, as an error of zero or the lower end of a band, is drawn at the
+    edge of its panel. band: what it is called.
     """
     plan = RowPlan(heading="", n_panels=len(panels), columns=columns, shares_y=shares_y)
     figure, (row,) = make_rows(title, [plan], line_height)

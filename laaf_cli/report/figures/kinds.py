@@ -19,7 +19,7 @@ from laaf_cli.text import did_you_mean, listed
 
 @dataclass(frozen=True)
 class Kind(Generic[DrawnType]):
-    """shows: what stands in the docs. obstacle: why a run has no such figure, or an empty text.
+    """shows: its text in the docs. obstacle: why a run has no such figure, or an empty text.
 
     draw: draws runs, at times or those of the spec (None), one unknown or all (None).
     """
@@ -43,8 +43,8 @@ KINDS: dict[str, Kind[RunData]] = {
     "error": Kind("the pointwise error on a log scale", error.obstacle, error.error_figure),
     "loss": Kind(
         (
-            "the loss by term against the iteration, slope recovery and error apart, weights where "
-            "they adapt"
+            "the loss by term against the iteration, slope recovery and error separately, weights "
+            "where they adapt"
         ),
         loss.obstacle,
         lambda runs, _times, _unknown: loss.loss_figure(runs),

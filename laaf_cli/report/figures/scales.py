@@ -64,8 +64,8 @@ def linear_limits(solutions: Iterable[Array], references: Iterable[Array]) -> tu
 def log_limits(
     arrays: Iterable[Array], decades: float = MAX_DECADES, share: float = 0.0
 ) -> tuple[float, float]:
-    """Limits that hold the positive values but for the `share` of least ones, at most so many
-    decades.
+    """Limits that hold the positive values but for the fraction `share` of smallest ones, at most
+    so many decades.
 
     Where nothing is positive they are those of rounding, 1e-17 to 1e-15.
     """

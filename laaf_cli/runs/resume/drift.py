@@ -27,7 +27,7 @@ MAX_DIFFERENCES = 20
 
 
 def stored_overrides(past: AnyPastRun) -> list[Override]:
-    """What the command line put into the spec of a run; raises RunFileError where it is no such
+    """What the command line put into the spec of a run; raises RunFileError where it is not such
     thing.
     """
     try:
@@ -50,7 +50,7 @@ def check_file(past: AnyPastRun, make: Callable[[Text], AnyPlan]) -> None:
     Raises SpecError with the differences.
     """
     path = past.source.path
-    if not os.path.isfile(path):  # noqa: PTH113 - Path raises where a stranger's name is too long to be one
+    if not os.path.isfile(path):  # noqa: PTH113 - Path raises where an untrusted name is too long
         return
     text = read_text(Path(path))
     if text.content != past.source.yaml:
@@ -58,9 +58,9 @@ def check_file(past: AnyPastRun, make: Callable[[Text], AnyPlan]) -> None:
         try:
             now = make(text)
         except SpecError:
-            # Without its lines: a stranger's run file may name any file, and have them shown.
+            # Without its lines: an untrusted run file may name any file, and have them shown.
             raise SpecError(
-                [Fault(f"{what}, and is no spec that can be carried out", hint=_hint(past))]
+                [Fault(f"{what}, and is no longer a valid spec", hint=_hint(past))]
             ) from None
         check_unchanged(past, now, what)
 
@@ -76,12 +76,12 @@ def check_unchanged(past: AnyPastRun, plan: AnyPlan, what: str) -> None:
         raise SpecError([Fault("the data that the spec names have changed since", hint=_ANEW)])
 
 
-_ANEW = "Undo the change, or start anew."
+_ANEW = "Undo the change, or start over."
 
 
 def _hint(past: AnyPastRun) -> str:
     resume = f"`load({str(past.path)!r}).resume(stored_spec=True)`"
-    return f"{_ANEW[:-1]}, or go on with the spec as it was: {resume}"
+    return f"{_ANEW[:-1]}, or resume with the spec as it was: {resume}"
 
 
 EMPTY: tuple[Any, ...] = ({}, [], "")

@@ -1,4 +1,4 @@
-"""The plan of a run that is gone on with, made anew from its file, whatever its task."""
+"""The plan of a run that is resumed, made again from its file, whatever its task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PastType = TypeVar("PastType", bound=AnyPastRun)
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions:
-    """What is asked for besides going on; each task adds its own.
+    """What is asked for besides resuming; each task adds its own.
 
     Attributes:
         max_seconds: of further training.
@@ -33,7 +33,7 @@ class ResumeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Resumption(Generic[PlanType, PastType]):
-    """A run to go on with, and how.
+    """A run to resume, and how.
 
     Attributes:
         retries: how often training may go back after divergence, those before included.
@@ -48,7 +48,7 @@ class Resumption(Generic[PlanType, PastType]):
 
 @dataclass(frozen=True, kw_only=True)
 class Extension:
-    """How much longer a training is asked to go on.
+    """How much longer a training is asked to run.
 
     Attributes:
         amount: how many, None or 0 for no more than was planned.
@@ -62,7 +62,9 @@ class Extension:
 
 
 def check_there_is_more(past: AnyPastRun, options: ResumeOptions, more: Extension) -> None:
-    """Raises UsageError for a run that ended as it was told to, where nothing more is asked for."""
+    """Raises UsageError for a run that ended as it was asked to, where nothing more is asked
+    for.
+    """
     if past.stop_reason == "completed" and not more.amount:
         raise UsageError(
             f"{past.path} is finished, after {more.reached}; `{more.unit}=N` trains it further by "
@@ -112,7 +114,7 @@ def replan(
 
 
 def gone_on_with(past: PastType, *what: str) -> PastType:
-    """The run with the event that it is gone on with."""
+    """The run with the event that it is resumed."""
     return replace(past, new_events=("; ".join(what),))
 
 

@@ -1,4 +1,4 @@
-"""How the run of an equation is gone on with: its plan made anew, and what is no longer exact."""
+"""How the run of an equation is resumed: its plan made again, and what is no longer exact."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from laaf_cli.text import printable
 
 @dataclass(frozen=True, kw_only=True)
 class EquationResumeOptions(ResumeOptions):
-    """What is asked for besides going on.
+    """What is asked for besides resuming.
 
     Attributes:
         iterations: more of the last phase.
@@ -39,7 +39,7 @@ class EquationResumeOptions(ResumeOptions):
 
 
 def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, PastRun]:
-    """Plans how the run goes on.
+    """Plans how the run is resumed.
 
     Raises UsageError where there is nothing left to do, SpecError with the differences where the
     spec, or what it names, is no longer what the run was made from, and RunFileError where the file
@@ -56,7 +56,7 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
         )
     if diverged and not options.retries:
         raise UsageError(
-            f"{past.path} diverged, and would again; `retries=K` goes on from its last good "
+            f"{past.path} diverged, and would again; `retries=K` resumes from its last good "
             "state with a tenth of the learning rate, up to K times"
         )
     how: dict[str, Any] = {
@@ -72,8 +72,7 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
     n_phases = int(past.checkpoint.attributes["phase"]) + (past.stop_reason != "running")
     if len(past.phases) != n_phases:
         raise RunFileError(
-            f"history/phases in {past.path} tells of {len(past.phases)} phases "
-            f"instead of {n_phases}"
+            f"history/phases in {past.path} has {len(past.phases)} phases instead of {n_phases}"
         )
 
     def lengthened(before: Plan) -> list[str]:

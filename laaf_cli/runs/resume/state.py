@@ -1,4 +1,4 @@
-"""A run that is gone on with: what its file, or its checkpoint, holds of the training."""
+"""A run that is resumed: what its file, or its checkpoint, holds of the training."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class PastRun(AnyPastRun):
                 self.iterations != self.attributes["iterations"]
                 or self.history.columns["iteration"][-1] > self.iterations
             ):
-                raise StateError("it does not say where it stands")
+                raise StateError("its iteration counters are inconsistent")
             phases = [
                 PhaseResult(
                     optimizer=p.optimizer,

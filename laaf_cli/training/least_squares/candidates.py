@@ -21,7 +21,7 @@ SLOWEST, STEEPEST = 0.25, 64.0
 """The range of the largest of slopes."""
 
 FLATTEST = SLOWEST / 8
-"""The least of slopes along one coordinate."""
+"""The smallest of slopes along one coordinate."""
 
 ENOUGH = 1e-2
 """The share of the goal below which no other slopes are tried."""
@@ -32,8 +32,8 @@ MUCH = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """Neurons that were tried in a window, their slopes, the relative residual at fresh points, the
-    solution.
+    """Neurons that were tried in a window, their slopes, the relative residual at held-out points,
+    the solution.
     """
 
     slopes: Slopes

@@ -72,7 +72,7 @@ class GaussNewton:
         self.scales = _column_scales(self.system, state)
 
     def step(self) -> bool:
-        """One step; False where there is none to take any more."""
+        """One step; False where no further step is possible."""
         residuals = self.system.linearised(self.state)
         # Before the first there is no solution whose terms could have a size.
         sizes = [at.size for *_, at in residuals]
@@ -196,7 +196,7 @@ def _column_scales(system: System, state: OutputLayerState) -> Tensor:
             ratios = np.log(rest, where=is_shared, out=np.zeros_like(own))
             ratios -= np.log(own, where=is_shared, out=np.zeros_like(own))
             mean = ratios.sum(0) / np.maximum(is_shared.sum(0), 1)
-            # Half of it, for the rest may be of outputs that move as well.
+            # Half of it, because the rest may be of outputs that move as well.
             sizes[is_zero] *= np.exp(mean / 2)[is_zero]
     columns = state.layer.new_tensor(sizes.repeat(system.n_columns))
     return torch.cat([columns, state.layer.new_ones(len(state.free))])

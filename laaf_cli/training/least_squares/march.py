@@ -197,7 +197,7 @@ class March:
         return {**kept, "is_uncut": float(self.is_uncut)}
 
     def load(self, numbers: Mapping[str, float]) -> None:
-        """Goes on from what `numbers` gave."""
+        """Resumes from what `numbers` gave."""
         for name, value in numbers.items():
             if name == "is_uncut":
                 self.n_windows = 1 if value else self.n_windows

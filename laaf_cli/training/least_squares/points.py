@@ -1,4 +1,4 @@
-"""Where the rows of a least-squares problem stand: enough of them for so many columns."""
+"""The points of the rows of a least-squares problem: enough of them for so many columns."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def has_windows(problem: Problem) -> bool:
 
 
 def _is_local(term: Term, axis: int) -> bool:
-    """Whether a term can be told to hold in a part of time alone, or holds at its start."""
+    """Whether a term can be restricted to a part of time, or holds at its start."""
     return not term.region.is_observed and term.region.extent(axis) is not Extent.OTHER
 
 

@@ -31,10 +31,10 @@ from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain, Problem, Region
 
 NEAREST = 1e-4
-"""The least distance from a break, of half the domain; the greatest is half the domain."""
+"""The smallest distance from a break, of half the domain; the largest is half the domain."""
 
 N_LINES = 64
-"""Along which breaks that are no planes are looked for, for each coordinate."""
+"""Along which breaks that are not planes are looked for, for each coordinate."""
 
 N_CANDIDATES, AT_A_TIME = 8000, 500
 
@@ -83,7 +83,7 @@ class Spots:
 @dataclass(frozen=True, kw_only=True)
 class Break:
     """Where a formula changes from one branch to another: a point [d], the normal [d] there, 0 for
-    any direction, and along which coordinates [d] the change goes on through the whole domain.
+    any direction, and along which coordinates [d] the change continues through the whole domain.
     """
 
     point: Array
@@ -96,7 +96,7 @@ class Break:
 
 
 def find_breaks(problem: Problem, random: np.random.Generator) -> list[Break]:
-    """Those of all formulas in the coordinates alone; surfaces that are no planes by points of
+    """Those of all formulas in the coordinates alone; surfaces that are not planes by points of
     theirs. Fluxes that jump have none: the network bends there.
     """
     return [
@@ -112,7 +112,7 @@ def find_breaks(problem: Problem, random: np.random.Generator) -> list[Break]:
 def at_breaks(
     breaks: Sequence[Break], domain: Domain, n: int, random: np.random.Generator
 ) -> Spots | None:
-    """Spots at all distances from breaks in a part of the domain; None where there are none."""
+    """Spots at all distances from breaks in a part of the domain; None where no break is there."""
     lower, upper = np.array(domain.lower), np.array(domain.upper)
     inside = [
         each for each in breaks if (each.free | (lower <= each.point) & (each.point <= upper)).all()

@@ -165,7 +165,7 @@ class LeastSquares(Stepper):
             pairs = zip(names, self.slopes, strict=True)
             slopes = listed([f"{slope:.3g} along {name}" for name, slope in pairs])
         return (
-            f"relative residual {value:.1e} at fresh points, {self.n_neurons} "
+            f"relative residual {value:.1e} at held-out points, {self.n_neurons} "
             f"neurons with slopes {slopes}"
             + (f" in {n_windows} windows of time" if n_windows > 1 else "")
         )
@@ -393,7 +393,7 @@ class LeastSquares(Stepper):
         return self.stage + 1 < len(self._widths)
 
     def _use_more(self, best: Candidate) -> None:
-        """Goes on with more neurons, which lie closer, and may be as much steeper."""
+        """Continues with more neurons, which lie closer, and may be as much steeper."""
         before, self.stage, self.is_scanning = self.width, self.stage + 1, False
         self.width = self._widths[self.stage]
         self.slopes = best.slopes
@@ -464,7 +464,9 @@ class LeastSquares(Stepper):
         self.tried, self.best = {}, None
 
     def _note_spreads(self) -> None:
-        """The spread of outputs in this window is the least that is taken for it in later ones."""
+        """The spread of outputs in this window is the minimum that is taken for it in later
+        ones.
+        """
         zero = (0,) * self.problem.domain.dimension
         unit = self._random("inner").random((N_INNER, len(zero)))
         inner = torch.tensor(self._domain.from_unit(unit))
@@ -497,7 +499,7 @@ class LeastSquares(Stepper):
         self._show(chosen.state)
 
     def state(self) -> Arrays:
-        """Where the search stands, by name; the candidates, and the steps with these neurons."""
+        """The state of the search, by name; the candidates, and the steps with these neurons."""
         numbers = {name: np.array(float(getattr(self, name))) for name in NUMBERS}
         candidates = {"best": self.best, "whole": self.whole}
         return {
@@ -529,7 +531,7 @@ class LeastSquares(Stepper):
         slopes = tuple(taken(state, "slopes", n_slopes).tolist())
         is_reached = self._is_reached(slopes, **numbers) and self._is_marched(**marched)
         if not (is_reached and -1 <= steps <= MAX_STEPS):
-            raise StateError("the search of the optimizer does not say where it stands")
+            raise StateError("the state of the optimizer's search is inconsistent")
         for name, value in numbers.items():
             setattr(self, name, type(getattr(self, name))(value))
         self.march.load(marched)

@@ -126,7 +126,7 @@ class System:
     """All residuals at their points, for one hidden network.
 
     domain: the part of the problem's that is solved. inner: points [n, d] all over it. floors: the
-    least that is taken for the spread of an output, by name. width: neurons that are used.
+    minimum that is taken for the spread of an output, by name. width: neurons that are used.
     """
 
     def __init__(
@@ -254,7 +254,7 @@ class System:
     ) -> LinearisedResidual:
         n = len(site.points)
         values = {field: seen[field].clone().requires_grad_() for field in equation.fields}
-        # One of each at every point, so that derivatives are told apart by point.
+        # One of each at every point, so that derivatives are separate by point.
         free = {name: v.expand(n).clone().requires_grad_() for name, v in state.free.items()}
         with torch.enable_grad():
             symbols = {**site.symbols, **self.constants(free)}
