@@ -284,13 +284,13 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     from laaf_cli.files.untrusted.hdf5 import GuardedFile
 
     with GuardedFile(path, TableError) as file:
-        found = {}
+        arrays = {}
         for name in names:
             if not file.has(name):
                 raise _lacking(path, name, file.names("/"))
             check_size(name, file.shape(name))
-            found[name] = file.array(name)
-        return found
+            arrays[name] = file.array(name)
+        return arrays
 
 
 def _read_csv(
