@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Laaf, plan_of
+from syrupy.assertion import SnapshotAssertion
 
 import laaf_cli
 from laaf_cli.errors import ExitCode, SpecError
@@ -211,7 +212,7 @@ def test_the_estimate_of_a_trained_network() -> None:
     assert good < 0.05
 
 
-def test_a_training_ends_at_its_goal() -> None:
+def test_a_training_ends_at_its_goal(snapshot: SnapshotAssertion) -> None:
     training = (
         "training=[{optimizer: adam, iterations: 100}, {optimizer: ssbroyden, iterations: 5000}]"
     )
@@ -219,7 +220,7 @@ def test_a_training_ends_at_its_goal() -> None:
     summary = execute(aiming(0.1, SMOOTH, *settings)).summary
     assert summary.error <= 0.1
     assert summary.iterations < 5100
-    assert summary.phases[-1].detail == "the error is below 0.1"
+    assert summary.phases[-1].detail == snapshot
 
 
 def test_least_squares_that_is_out_of_time_leaves_what_is_best() -> None:

@@ -16,6 +16,7 @@ from matplotlib.collections import PolyCollection, QuadMesh
 from matplotlib.colors import LogNorm, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import ExitCode, RunFileError, UsageError
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
@@ -267,7 +268,9 @@ def test_many_times(read: Read) -> None:
 # Solution.
 
 
-def test_solution_over_space_and_time(read: Read, tmp_path: Path) -> None:
+def test_solution_over_space_and_time(
+    read: Read, tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
     (run,) = read("nlaaf")
     figure = figures.solution_figure([run], unknown="v")
     field, reference, *slices = panels(figure)
@@ -287,7 +290,7 @@ def test_solution_over_space_and_time(read: Read, tmp_path: Path) -> None:
         assert to_hex(line(axes, "reference").get_color()).upper() == REFERENCE_COLOR
         assert axes.get_xlabel() == "x"
     assert slices[0].get_ylabel() == "v"
-    assert figure.get_suptitle() == "Heat that costs $5 and $6: N-LAAF, n = 5 + recovery, seed 0"
+    assert figure.get_suptitle() == snapshot
     assert legend_texts(figure) == ["reference", "N-LAAF, n = 5 + recovery"]
     drawn(figure, tmp_path, laid_out=True)
 

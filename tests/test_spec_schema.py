@@ -14,6 +14,7 @@ import pytest
 import yaml
 from conftest import Laaf, plan_of
 from jsonschema import Draft7Validator, Draft202012Validator
+from syrupy.assertion import SnapshotAssertion
 from test_docs import SPECS, Block
 
 from laaf_cli.cli.spec_schema import spec_schema
@@ -450,7 +451,7 @@ def test_settings_of_either_kind_follow_the_resolved_schema() -> None:
             assert not Draft202012Validator(schema).is_valid(less)
 
 
-def test_check_prints_it(laaf: Laaf) -> None:
+def test_check_prints_it(laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     done = laaf("check", "--schema")
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out) == SCHEMA
@@ -459,4 +460,4 @@ def test_check_prints_it(laaf: Laaf) -> None:
     for arguments in ((), ("burgers", "--schema")):
         refused = laaf("check", *arguments)
         assert refused.code == ExitCode.USAGE
-        assert refused.err == "error: laaf check takes a SPEC, or --schema alone\n"
+        assert refused.err == snapshot
