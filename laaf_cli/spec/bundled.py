@@ -36,7 +36,7 @@ def names(task: str = "equation") -> list[str]:
 
 def path_of(name: str) -> Path | None:
     """The bundled spec of a name; None where there is none."""
-    return next((found[name] for found in map(paths, TASKS) if name in found), None)
+    return next((by_name[name] for by_name in map(paths, TASKS) if name in by_name), None)
 
 
 def find(spec: str, task: str = "equation") -> Text:

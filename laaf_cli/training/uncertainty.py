@@ -104,7 +104,7 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
 
 def _in_float64(objective: Objective) -> Objective:
     """The same at the same place, without weights that adapt."""
-    found = Objective(
+    twin = Objective(
         objective.problem,
         objective.points,
         copy.deepcopy(objective.network).double(),
@@ -114,8 +114,8 @@ def _in_float64(objective: Objective) -> Objective:
     )
     with torch.no_grad():
         for name, free in objective.constants.free.items():
-            found.constants.free[name].copy_(free)
-    return found
+            twin.constants.free[name].copy_(free)
+    return twin
 
 
 def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[ResidualKey, Array]:

@@ -95,7 +95,7 @@ def sites(
 ) -> list[ResidualPoints]:
     """The points of every term in a window.
 
-    given: by term, for those whose points are not drawn. interior: how many for the equations.
+    observed: by term, for those whose points are not drawn. interior: how many for the equations.
     near: points [n, d] that these are given besides.
     """
     domain, dimension = window.domain, window.domain.dimension
