@@ -248,7 +248,7 @@ def reference(
 
     Returns:
         The unknowns over all coordinates; its attributes tell `method`, `error_estimate` (the
-        reference's own, absolute) and `wall_time_s`.
+        reference's own, absolute), `error_estimate_u` of an unknown `u`, and `wall_time_s`.
 
     Raises:
         UsageError: there is no reference, or a coordinate is unknown.
@@ -270,6 +270,7 @@ def reference(
         "method": plan.reference.method,
         "error_estimate": values.error_estimate,
         "wall_time_s": values.wall_time_s,
+        **{f"error_estimate_{name}": error for name, error in values.error_estimates.items()},
     }
     return _dataset(GridFields(places.coordinates, fields, attributes))
 

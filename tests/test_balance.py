@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import plan_of
+from syrupy.assertion import SnapshotAssertion
 from torch import Tensor
 
 from laaf_cli.errors import SpecError
@@ -409,47 +410,17 @@ def test_same_seed_same_history() -> None:
 
 
 FAULTS = [
-    (
-        ["weights.balance=causal"],
-        """command line:1:7: the balance 'causal' needs time, and no coordinate is named 't'
-   1 | --set weights.balance=causal
-     |       ^^^^^^^^^^^^^^^
-Coordinates: x. Without time: fixed, lr-annealing, grad-norm, ntk, self-adaptive.""",
-    ),
-    (
-        ["weights.balance={method: ntk, slices: 3}"],
-        """command line:1:37: the balance 'ntk' takes no 'slices'
-   1 | --set weights.balance={method: ntk, slices: 3}
-     |                                     ^^^^^^
-Its keys: every, momentum.""",
-    ),
-    (
-        ["weights.balance=nkt"],
-        """command line:1:23: 'nkt' is not a choice for 'balance'
-   1 | --set weights.balance=nkt
-     |                       ^^^
-Did you mean 'ntk'?""",
-    ),
-    (
-        ["weights.balance={method: casual}"],
-        """command line:1:32: 'casual' is not a choice for 'method'
-   1 | --set weights.balance={method: casual}
-     |                                ^^^^^^
-Did you mean 'causal'?""",
-    ),
-    (
-        ["equations={}", "data={target: {u: x}, points: 5}", "weights.balance=lr-annealing"],
-        """command line:1:7: the balance 'lr-annealing' needs equations, and there are none
-   1 | --set weights.balance=lr-annealing
-     |       ^^^^^^^^^^^^^^^
-Without equations: fixed, grad-norm, ntk, self-adaptive.""",
-    ),
+    ["weights.balance=causal"],
+    ["weights.balance={method: ntk, slices: 3}"],
+    ["weights.balance=nkt"],
+    ["weights.balance={method: casual}"],
+    ["equations={}", "data={target: {u: x}, points: 5}", "weights.balance=lr-annealing"],
 ]
 
 
-@pytest.mark.parametrize(("changes", "text"), FAULTS)
-def test_settings_that_do_not_fit(changes: list[str], text: str) -> None:
+@pytest.mark.parametrize("changes", FAULTS)
+def test_settings_that_do_not_fit(changes: list[str], snapshot: SnapshotAssertion) -> None:
     line = "coordinates: {x: [0, 1]}\nunknowns: [u]\nequations: {e: u_x = 1}\nconditions: {c: {where: x = 0, equation: u = 0}}\n"
     with pytest.raises(SpecError) as raised:
         plan_of(line, *changes)
-    assert str(raised.value) == text
+    assert str(raised.value) == snapshot

@@ -286,25 +286,26 @@ def test_on_cuda(two: Path) -> None:
 
 
 FIELD_FAULTS = [
-    ("w", "unknown field 'w'\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("U", "unknown field 'U'. Did you mean 'u'?\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("ux", "unknown field 'ux'. Did you mean 'u_x'?\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("w_x", "unknown field 'w_x'. Did you mean 'v_x'?\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("du/dx", "unknown field 'du/dx'\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("x", "'x' is a coordinate, and those are always written; --fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("u_y", "unknown derivative 'u_y'\n'y' is not a coordinate of this problem (coordinates: x, t). Did you mean 'u_x'?"),
-    ("u_x_t", "unknown derivative 'u_x_t'\nDid you mean 'u_xt'?"),
-    ("u_", "'u_' names no coordinate\nWrite it as u_x (coordinates: x, t)."),
-    ("u_xxxxt", "'u_xxxxt' is a derivative of order 5\nDerivatives up to order 4 are supported."),
-    ("u,,v", "--fields takes names with commas between, as u,u_x"),
-    ("", "--fields takes names with commas between, as u,u_x"),
+    "w",
+    "U",
+    "ux",
+    "w_x",
+    "du/dx",
+    "x",
+    "u_y",
+    "u_x_t",
+    "u_",
+    "u_xxxxt",
+    "u,,v",
+    "",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fields", "text"), FIELD_FAULTS)
-def test_wrong_fields(two: Path, laaf: Laaf, fields: str, text: str) -> None:
+@pytest.mark.parametrize("fields", FIELD_FAULTS)
+def test_wrong_fields(two: Path, laaf: Laaf, fields: str, snapshot: SnapshotAssertion) -> None:
     outcome = laaf("evaluate", two, "--fields", fields)
-    assert (outcome.code, outcome.out, outcome.err) == (ExitCode.USAGE, "", f"error: {text}\n")
+    assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
+    assert outcome.err == snapshot
 
 
 def nested_of(network: TrainedNetwork) -> TrainedNetwork:
@@ -376,48 +377,31 @@ def test_grids(two: Path, laaf: Laaf, grid: list[str], x: list[float], t: list[f
     np.testing.assert_allclose(rows[:, 2], found["v_t"], rtol=1e-12)
 
 
-FORMS = """--grid takes pieces with commas between:
-  x=101       101 points over the domain
-  x=-1:1:101  101 points over another range
-  t=@0.5      a single value"""
-
 GRID_FAULTS = [
-    (
-        "t=0.5",
-        "'t=0.5' does not say how many points, a whole number\nFor the single value t = 0.5 write t=@0.5",
-    ),
-    (
-        "t=-1",
-        "'t=-1' does not say how many points, a whole number\nFor the single value t = -1 write t=@-1",
-    ),
-    (
-        "t=1",
-        "'t=1' asks for 1, and a range has 2 points at least\nFor the single value t = 1 write t=@1",
-    ),
-    ("x=3:5:1", f"'x=3:5:1' asks for 1, and a range has 2 points at least\n{FORMS}"),
-    ("x=3:5", f"'x=3:5' does not say how many points, a whole number\n{FORMS}"),
-    ("x=3:5:0.1", f"'x=3:5:0.1' does not say how many points, a whole number\n{FORMS}"),
-    ("x=3 t=4", f"'x=3 t=4' does not say how many points, a whole number\n{FORMS}"),
-    ("x", f"'x' does not have the form of x=101\n{FORMS}"),
-    ("101,51", f"'101' does not have the form of x=101\n{FORMS}"),
-    ("x=3,,t=4", f"'' does not have the form of x=101\n{FORMS}"),
-    ("y=3", "'y' is not a coordinate. Coordinates: x, t."),
-    ("X=3", "'X' is not a coordinate. Did you mean 'x'?"),
-    ("x=5:3:9", "the lower end of 'x=5:3:9', 5, is not below the upper, 3"),
-    ("x=a:4:9", "'a' in 'x=a:4:9' is not a number: unknown name 'a'"),
-    ("x=@", "'' in 'x=@' is not a number: an expression is missing"),
-    ("x=@1/0", "'1/0' in 'x=@1/0' is not a number: division by zero"),
+    "t=0.5",
+    "t=-1",
+    "t=1",
+    "x=3:5:1",
+    "x=3:5",
+    "x=3:5:0.1",
+    "x=3 t=4",
+    "x",
+    "101,51",
+    "x=3,,t=4",
+    "y=3",
+    "X=3",
+    "x=5:3:9",
+    "x=a:4:9",
+    "x=@",
+    "x=@1/0",
 ]
 
 
-@pytest.mark.parametrize(("grid", "text"), GRID_FAULTS)
-def test_wrong_grids(two: Path, laaf: Laaf, grid: str, text: str) -> None:
+@pytest.mark.parametrize("grid", GRID_FAULTS)
+def test_wrong_grids(two: Path, laaf: Laaf, grid: str, snapshot: SnapshotAssertion) -> None:
     outcome = laaf("evaluate", two, "--grid", grid)
-    assert (outcome.code, outcome.out, outcome.err) == (
-        ExitCode.USAGE,
-        "",
-        f"error: --grid: {text}\n",
-    )
+    assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
+    assert outcome.err == snapshot
 
 
 def test_grids_that_are_refused_as_a_whole(
@@ -479,47 +463,46 @@ def test_points_from_stdin_and_pipes(
     assert (done.stdout, done.stderr) == ("x,t,u,v\n", "")
 
 
-HEADER = "The first line names the coordinates, as in: x,t"
-
 POINT_FAULTS = [
-    ("", "p.csv is empty"),
-    ("\nx,t\n\n", "p.csv has no rows"),
-    ("x,y\n1,2\n", f"p.csv has no column 't'; its header is 'x, y'\n{HEADER}"),
-    ("0.1,0.2\n", f"p.csv has no column 'x'; its first row is '0.1, 0.2'\n{HEADER}"),
-    ("x,t,x\n1,2,3\n", "p.csv has 2 columns 'x'"),
-    ("x,t\n4,0\n\nabc,0\n", "line 4 of p.csv, column 1 ('x'): found 'abc', expected a number"),
-    ("x,t\n4,0\n4,\n", "line 3 of p.csv, column 2 ('t'): found nothing, expected a number. Leave out rows without a value"),
-    ("x,t\n4,nan\n", "line 2 of p.csv, column 2 ('t'): found nan, expected a finite number"),
-    ("x,t\n1e999,0\n", "line 2 of p.csv, column 1 ('x'): found inf, expected a finite number"),
-    ("x,t\n4\n", "line 2 of p.csv: found 1 value, expected 2 with commas between them (x, t)"),
-    ("x,t\n3,5,0,1\n", "line 2 of p.csv: found 4 values, expected 2 with commas between them (x, t). If its commas are decimal commas, write points, as in 0.5"),
-    ("x,t\n4,\xe9\n", "p.csv is not text in UTF-8; --points takes a CSV file"),
-    ("x,t\n" + "4" * 140_000 + ",0\n", "p.csv cannot be read as CSV: field larger than field limit (131072)"),
+    "",
+    "\nx,t\n\n",
+    "x,y\n1,2\n",
+    "0.1,0.2\n",
+    "x,t,x\n1,2,3\n",
+    "x,t\n4,0\n\nabc,0\n",
+    "x,t\n4,0\n4,\n",
+    "x,t\n4,nan\n",
+    "x,t\n1e999,0\n",
+    "x,t\n4\n",
+    "x,t\n3,5,0,1\n",
+    "x,t\n4,\xe9\n",
+    "x,t\n" + "4" * 140_000 + ",0\n",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "text"), POINT_FAULTS, ids=range(len(POINT_FAULTS)))
+@pytest.mark.parametrize("content", POINT_FAULTS, ids=range(len(POINT_FAULTS)))
 def test_wrong_points(
-    two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, text: str
+    two: Path,
+    laaf: Laaf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    snapshot: SnapshotAssertion,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("p.csv").write_text(content, encoding="latin1")
     outcome = laaf("evaluate", two, "--points", "p.csv")
-    assert (outcome.code, outcome.out, outcome.err) == (ExitCode.USAGE, "", f"error: {text}\n")
+    assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
+    assert outcome.err == snapshot
 
 
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [
-        ("none.csv", "there is no file none.csv"),
-        ("/", "/ is a directory; --points takes a CSV file, or - for stdin"),
-        ("/dev/zero", "/dev/zero is not a file; --points takes a CSV file, or - for stdin"),
-        ("a\0b", "there is no file a�b"),
-    ],
-)
-def test_points_that_cannot_be_read(two: Path, laaf: Laaf, path: str, text: str) -> None:
+@pytest.mark.parametrize("path", ["none.csv", "/", "/dev/zero", "a\0b"])
+def test_points_that_cannot_be_read(
+    two: Path, laaf: Laaf, path: str, snapshot: SnapshotAssertion
+) -> None:
     outcome = laaf("evaluate", two, "--points", path)
-    assert (outcome.code, outcome.err) == (ExitCode.USAGE, f"error: {text}\n")
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.err == snapshot
 
 
 def test_too_many_points(
@@ -778,41 +761,23 @@ def test_awkward_names(
 # Targets
 
 
-FORMATS_TEXT = (
-    "--output takes .csv (text, one row per point), .npz (NumPy arrays by name), .nc (netCDF, for xarray), "
-    ".vtk (for ParaView, up to 3 coordinates)"
-)
-
-
 @pytest.mark.parametrize(
-    ("target", "text"),
-    [
-        ("out", f"out has no ending; {FORMATS_TEXT}"),
-        ("out.h5", f"out.h5 ends in '.h5'; {FORMATS_TEXT}"),
-        (".", ". is a directory; --output takes the path of a file"),
-        (
-            "there.csv",
-            "there.csv is there already; --overwrite replaces it, --output names another",
-        ),
-        (
-            "there.csv/new.csv",
-            "there.csv/new.csv cannot be written: File exists; --output names another place",
-        ),
-        (
-            "/proc/new.csv",
-            "/proc/new.csv cannot be written: No such file or directory; --output names another place",
-        ),
-        ("pipe.csv", "pipe.csv is not an ordinary file, and --output takes one"),
-    ],
+    "target", ["out", "out.h5", ".", "there.csv", "there.csv/new.csv", "/proc/new.csv", "pipe.csv"]
 )
 def test_wrong_targets(
-    two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, text: str
+    two: Path,
+    laaf: Laaf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    snapshot: SnapshotAssertion,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there.csv").write_text("old")
     os.mkfifo("pipe.csv")
     outcome = laaf("evaluate", two, "-o", target)
-    assert (outcome.code, outcome.err) == (ExitCode.USAGE, f"error: {text}\n")
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.err == snapshot
     assert Path("there.csv").read_text() == "old"
     assert sorted(path.name for path in Path().iterdir()) == ["pipe.csv", "there.csv"]
 
@@ -906,30 +871,30 @@ def settings(old: str, new: str) -> Callable[[h5py.File], None]:
 
 
 FOREIGN = [
-    (fill(np.nan), "network/layer_2/weight in {} holds values that are not finite; such a network has no values anywhere"),
-    (replaced("network/layer_1/slope", np.full(5, np.inf)), "network/layer_1/slope in {} holds values that are not finite; such a network has no values anywhere"),
-    (replaced("network/layer_1/bias", np.zeros(4)), "network/layer_1/bias in {} has the shape [4] instead of [5]"),
-    (lambda file: file.__delitem__("network/layer_3"), "{} has no dataset network/layer_3/weight"),
-    (lambda file: file.__delitem__("solution/x"), "{} has no dataset solution/x"),
-    (replaced("solution/x", np.zeros((2, 2))), "solution/x in {} has the shape [2, 2], which does not fit"),
-    (replaced("solution/x", np.array([5.0, 4.0, 3.0])), "solution/x in {} does not rise from one bound of the domain to the other"),
-    (replaced("solution/t", np.array([0, np.nan])), "solution/t in {} does not rise from one bound of the domain to the other"),
-    (replaced("solution/t", np.array([-1.5e308, 1.5e308])), "solution/t in {} does not rise from one bound of the domain to the other"),
-    (attribute("derivatives", "finite"), "{} computed its derivatives by 'finite'; known are auto, fused, taylor, nested"),
-    (attribute("activation", "sin", "network"), "network in {} has activation 'sin', and spec/settings 'tanh'"),
-    (attribute("n", 7.0, "network"), "network in {} has n '7.0', and spec/settings '5.0'"),
+    fill(np.nan),
+    replaced("network/layer_1/slope", np.full(5, np.inf)),
+    replaced("network/layer_1/bias", np.zeros(4)),
+    lambda file: file.__delitem__("network/layer_3"),
+    lambda file: file.__delitem__("solution/x"),
+    replaced("solution/x", np.zeros((2, 2))),
+    replaced("solution/x", np.array([5.0, 4.0, 3.0])),
+    replaced("solution/t", np.array([0, np.nan])),
+    replaced("solution/t", np.array([-1.5e308, 1.5e308])),
+    attribute("derivatives", "finite"),
+    attribute("activation", "sin", "network"),
+    attribute("n", 7.0, "network"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "text"), FOREIGN, ids=range(len(FOREIGN)))
+@pytest.mark.parametrize("change", FOREIGN, ids=range(len(FOREIGN)))
 def test_damaged_run_files(
-    damaged: Path, laaf: Laaf, change: Callable[[h5py.File], None], text: str
+    damaged: Path, laaf: Laaf, change: Callable[[h5py.File], None], snapshot: SnapshotAssertion
 ) -> None:
     with resealed(damaged) as file:
         change(file)
     outcome = laaf("evaluate", damaged)
     assert (outcome.code, outcome.out) == (ExitCode.RUN_FILE, "")
-    assert outcome.err == f"error: {text.format(damaged)}\n"
+    assert outcome.err.replace(str(damaged), "FILE") == snapshot
 
 
 @pytest.mark.parametrize(

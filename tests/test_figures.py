@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -824,65 +825,35 @@ def test_plot_takes_kinds_times_and_folders(laaf: Laaf, folder: Path, tmp_path: 
 
 @pytest.mark.usefixtures("_here")
 @pytest.mark.parametrize(
-    ("arguments", "code", "error"),
+    ("arguments", "code"),
     [
-        (
-            ("{}/nlaaf.h5", "-o", "a.png", "-k", "los"),
-            2,
-            "there is no kind of figure 'los'. Did you mean 'loss'?",
-        ),
-        (
-            ("{}/nlaaf.h5", "-o", "a.png", "-k", "x"),
-            2,
-            "there is no kind of figure 'x'. Kinds: solution, frequency, error, loss, constants, slopes, confusion.",
-        ),
-        (
-            ("{}/nlaaf.h5", "-o", "a.pgn"),
-            2,
-            "a.pgn has the ending '.pgn', which names no type of picture. Did you mean 'png'? Types: ",
-        ),
-        (("{}/nlaaf.h5", "-o", "/proc/none/a.png"), 2, "/proc/none/a.png cannot be written: "),
-        (("{}/none.h5", "-o", "a.png"), 4, "there is no file {}/none.h5"),
-        (
-            ("{}/nlaaf.h5", "{}/line.h5", "-o", "a.png"),
-            4,
-            "{}/line.h5 does not fit: it is of another problem",
-        ),
-        (
-            ("{}/no-reference.h5", "-o", "a.png", "-k", "error"),
-            4,
-            "{}/no-reference.h5 cannot be drawn: it has no reference",
-        ),
-        (
-            ("{}/space.h5", "-o", "a.png", "-k", "solution"),
-            4,
-            "{}/space.h5 cannot be drawn: it has 3 coordinates in space",
-        ),
-        (
-            ("{}/nlaaf.h5", "-o", "a.png", "--times", "5.1,x"),
-            2,
-            "--times takes numbers with commas between, as 0.25,0.5, and 'x' is none",
-        ),
-        (
-            ("{}/nlaaf.h5", "-o", "a.png", "--times", "nan"),
-            2,
-            "--times takes finite numbers, not nan",
-        ),
-        (("{}/nlaaf.h5", "-o", "a.png", "--times", "9"), 2, "the time 9 is outside of"),
-        (
-            ("{}/nlaaf.h5", "-o", "a.png", "--unknown", "q"),
-            2,
-            "the runs have no unknown 'q'. Unknowns: u, v.",
-        ),
+        (("{}/nlaaf.h5", "-o", "a.png", "-k", "los"), 2),
+        (("{}/nlaaf.h5", "-o", "a.png", "-k", "x"), 2),
+        (("{}/nlaaf.h5", "-o", "a.pgn"), 2),
+        (("{}/nlaaf.h5", "-o", "/proc/none/a.png"), 2),
+        (("{}/none.h5", "-o", "a.png"), 4),
+        (("{}/nlaaf.h5", "{}/line.h5", "-o", "a.png"), 4),
+        (("{}/no-reference.h5", "-o", "a.png", "-k", "error"), 4),
+        (("{}/space.h5", "-o", "a.png", "-k", "solution"), 4),
+        (("{}/nlaaf.h5", "-o", "a.png", "--times", "5.1,x"), 2),
+        (("{}/nlaaf.h5", "-o", "a.png", "--times", "nan"), 2),
+        (("{}/nlaaf.h5", "-o", "a.png", "--times", "9"), 2),
+        (("{}/nlaaf.h5", "-o", "a.png", "--unknown", "q"), 2),
     ],
-    ids=lambda value: value if isinstance(value, str) else None,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_plot_says_what_is_wrong(
-    laaf: Laaf, folder: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, error: str
+    laaf: Laaf,
+    folder: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    snapshot: SnapshotAssertion,
 ) -> None:
     done = laaf("plot", *(text.replace("{}", str(folder)) for text in arguments))
     assert done.code == code
-    assert done.err.startswith("error: " + error.replace("{}", str(folder)))
+    shown = done.err.replace(str(folder), "FOLDER")
+    assert re.sub("Types: .*", "Types: …", shown) == snapshot
     assert names(tmp_path) == []
 
 

@@ -122,5 +122,6 @@ reference: none
     left -= pulse(-2 - x + t) + pulse(-2 - x - t)
     exact = np.where(x < 0, left, 2 / 3 * pulse(x / 2 - t))
     error = np.abs(found.fields["u"] - exact).max()
-    assert error <= 10 * found.error_estimate
-    assert error < 1e-7
+    assert error <= 10 * found.error_estimates["u"]
+    assert found.error_estimates["u"] < 1e-9
+    assert found.error_estimates["u"] < 0.1 * found.error_estimates["flux"]

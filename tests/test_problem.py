@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 from conftest import plan_of
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.expression import NUMPY, Node, differentiate, evaluate
 from laaf_cli.problem import SAMPLERS, Domain, Problem, build, constant_loss, grid_points
@@ -245,39 +246,23 @@ def test_columns_that_fill_a_grid_become_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "arrays", "message"),
+    ("suffix", "arrays"),
     [
-        (
-            ".npz",
-            {"x": X, "u": X},
-            "{path} has no 't'. It has: x, u. The key 'names' maps a name to that in the file.",
-        ),
-        (
-            ".npz",
-            {"x": X, "t": T, "u": U[:-1]},
-            "'u' in {path} has shape (4, 4), and its coordinates have (5, 4) values",
-        ),
-        (
-            ".npz",
-            {"x": X, "t": T, "u": U * np.nan},
-            "'u' in {path} holds values that are not finite (20 of 20)",
-        ),
-        (".npz", {"x": X, "t": T, "u": U.astype(str)}, "'u' in {path} does not hold real numbers"),
-        (".mat", {"x": X, "t": T, "u": U * 1j}, "'u' in {path} does not hold real numbers"),
-        (
-            ".h5",
-            {"x": X, "t": np.array([2, 2, 3, 4.0]), "u": U},
-            "a coordinate of the grid holds one value twice",
-        ),
+        (".npz", {"x": X, "u": X}),
+        (".npz", {"x": X, "t": T, "u": U[:-1]}),
+        (".npz", {"x": X, "t": T, "u": U * np.nan}),
+        (".npz", {"x": X, "t": T, "u": U.astype(str)}),
+        (".mat", {"x": X, "t": T, "u": U * 1j}),
+        (".h5", {"x": X, "t": np.array([2, 2, 3, 4.0]), "u": U}),
     ],
 )
 def test_tables_that_do_not_fit(
-    tmp_path: Path, suffix: str, arrays: dict[str, np.ndarray], message: str
+    tmp_path: Path, suffix: str, arrays: dict[str, np.ndarray], snapshot: SnapshotAssertion
 ) -> None:
     path = save(tmp_path / f"a{suffix}", **arrays)
     with pytest.raises(TableError) as caught:
         read_table(path, ("x", "t"), ("u",), {})
-    assert str(caught.value) == message.format(path=path)
+    assert str(caught.value).replace(str(path), "FILE") == snapshot
 
 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ class Ones(Reference):
     method = "a constant"
 
     def evaluate(self, points: Array) -> ReferenceValues:
-        return ReferenceValues({"u": np.ones(len(points))}, 0.0, 0.0)
+        return ReferenceValues({"u": np.ones(len(points))}, {"u": 0.0}, 0.0)
 
 
 def make_ones(_problem: Problem, _spec: object, _folder: Path) -> Reference:

@@ -78,6 +78,8 @@ class ReferenceRecord(JsonRecord):
     """How the reference was computed and how its error is estimated."""
     error_estimate: float
     """The estimate of its largest absolute error."""
+    error_estimates: dict[str, float]
+    """The same by unknown, each in its own unit."""
     wall_time_s: float
     """Seconds that computing it took."""
     path: str | None

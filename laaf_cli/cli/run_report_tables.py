@@ -124,10 +124,12 @@ def _errors(report: RunReport) -> PlainTable:
         cells = (number_or_word(values[i], ".3e") for values in at)
         table.add_texts(f"relative L2 at t = {time:g}", *cells)
     if report.reference is not None:
-        empty = [""] * (len(places) - 1)
-        table.add_texts("reference", report.reference["method"].split(";")[0], *empty)
-        error, seconds = (report.reference[key] for key in ("error_estimate", "wall_time_s"))
-        table.add_texts("reference's own error", f"{error:.1e}, in {seconds:.2f} s", *empty)
+        told, empty = report.reference, [""] * (len(places) - 1)
+        table.add_texts("reference", told["method"].split(";")[0], *empty)
+        known = (told.get(f"error_estimate_{name}", told["error_estimate"]) for name in places)
+        own = [f"{error:.1e}" for error in known]
+        own[0] += f", in {told['wall_time_s']:.2f} s"
+        table.add_texts("reference's own error", *own)
     caption_absolute(table, report.absolute)
     return table
 

@@ -74,8 +74,9 @@ def _errors(summary: SolveResult) -> PlainTable:
             table.add_texts(f"relative L2 at t = {time:g}", *at)
     empty = [""] * (len(summary.relative_l2) - 1)
     table.add_texts("reference", summary.reference.split(";")[0], *empty)
-    estimate = f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s"
-    table.add_texts("reference's own error", estimate, *empty)
+    estimates = [f"{error:.1e}" for error in (summary.reference_errors or {}).values()]
+    estimates[0] += f", in {summary.reference_time_s:.2f} s"
+    table.add_texts("reference's own error", *estimates)
     caption_absolute(table, summary.absolute)
     return table
 

@@ -115,8 +115,9 @@ class HopfCole(Reference):
         # U_0/(2ν) enters an exponential, so its rounding is that of the result.
         exponent_range = self.initial.swing / (2 * self.viscosity)
         rounding = float(np.finfo(float).eps * scale * (1 + exponent_range))
+        estimate = max(change, rounding)
         return ReferenceValues(
-            {self.unknown: values}, max(change, rounding), time.perf_counter() - began
+            {self.unknown: values}, {self.unknown: estimate}, time.perf_counter() - began
         )
 
     def slope(self, points: Array) -> Array:

@@ -16,6 +16,9 @@ from laaf_cli.arrays import Array
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.problem import Domain, grid_points
 
+ROUNDING = 4 * float(np.finfo(float).eps)
+"""Of the largest value of an unknown: what a solver does not claim to be better than."""
+
 
 class ReferenceRefusedError(LaafError):
     """A reference does not apply to the problem; the text says why, in the user's terms."""
@@ -27,13 +30,18 @@ class ReferenceRefusedError(LaafError):
 class ReferenceValues:
     """Fields at points.
 
-    fields: each unknown [n_points], float64. error_estimate: of the largest absolute error among
-    them, in the unit of the unknown. wall_time_s: what computing them took.
+    fields: each unknown [n_points], float64. error_estimates: of the largest absolute error of each
+    unknown, in its own unit. wall_time_s: what computing them took.
     """
 
     fields: Mapping[str, Array]
-    error_estimate: float
+    error_estimates: Mapping[str, float]
     wall_time_s: float
+
+    @property
+    def error_estimate(self) -> float:
+        """The largest of them."""
+        return max(self.error_estimates.values())
 
 
 def zero_if_rounding(values: Array, error: float | Array) -> Array:

@@ -69,8 +69,8 @@ class Tabulated(Reference):
         axes = self.table.axes
         inside = np.clip(points, [axis[0] for axis in axes], [axis[-1] for axis in axes])
         fields = {name: _interpolate(self.table, name, inside) for name in self.table.fields}
-        estimate = max(self._estimate(name, inside) for name in fields)
-        return ReferenceValues(fields, estimate, time.perf_counter() - start)
+        estimates = {name: self._estimate(name, inside) for name in fields}
+        return ReferenceValues(fields, estimates, time.perf_counter() - start)
 
     def _estimate(self, name: str, points: Array) -> float:
         """The change when every second value is left out, both ends kept; rounding where nothing

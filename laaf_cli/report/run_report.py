@@ -37,17 +37,16 @@ _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: ["number",
 
 def attributes_schema(table: Mapping[str, Attribute]) -> WithJsonSchema:
     """What a mapping of attributes holds, as the layout of the run file says."""
-    properties = {
+    rows = {
         name: {"type": _JSON_TYPES[row.kind], "description": row.meaning}
         for name, row in table.items()
     }
+    properties = {name: row for name, row in rows.items() if "{" not in name}
+    by_name = {f"^{name.split('{')[0]}.+$": row for name, row in rows.items() if "{" in name}
     return WithJsonSchema(
-        {
-            "type": "object",
-            "properties": properties,
-            "required": list(properties),
-            "additionalProperties": False,
-        }
+        {"type": "object", "properties": properties}
+        | ({"patternProperties": by_name} if by_name else {})
+        | {"required": list(properties), "additionalProperties": False}
     )
 
 

@@ -157,6 +157,11 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "error_estimate": Attribute(
             kind=float, meaning="estimate of its largest absolute error on the grid"
         ),
+        "error_estimate_{unknown}": Attribute(
+            kind=float,
+            meaning="the same of one unknown, in its own unit; not in older files",
+            optional=True,
+        ),
         "wall_time_s": Attribute(kind=float, meaning="seconds that computing it took"),
     },
     "/error": {

@@ -73,7 +73,12 @@ class RunFile(AnyRunFile):
             for of in [next((of for of in names if of in name), "")]
             for name_in_file in names.get(of, [""])
         }
-        return self.read_attributes(expected, group)
+        stored = {
+            name: attribute
+            for name, attribute in expected.items()
+            if not attribute.optional or self.has_attribute(name, group)
+        }
+        return self.read_attributes(stored, group)
 
     def grid(self, group: str) -> GridFields | None:
         """`solution`, `reference`, `error` or `slices`; None where the run has none."""

@@ -72,7 +72,7 @@ class KeptReference(Reference):
             self.inner.prepare(self.watch)
             values = self.inner.evaluate(points)
             seconds = time.perf_counter() - began
-            known = ReferenceValues(values.fields, values.error_estimate, seconds)
+            known = ReferenceValues(values.fields, values.error_estimates, seconds)
             _write(path, known)
         self.known[digest] = known
         return known
@@ -86,7 +86,8 @@ def _read(path: Path, n_points: int) -> ReferenceValues | None:
             fields = {name: archive[f"field {name}"] for name in facts["unknowns"]}
             if any(field.shape != (n_points,) or field.dtype != float for field in fields.values()):
                 return None
-            return ReferenceValues(fields, float(facts["error"]), float(facts["seconds"]))
+            errors = {name: float(facts["errors"][name]) for name in fields}
+            return ReferenceValues(fields, errors, float(facts["seconds"]))
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         return None
 
@@ -95,7 +96,7 @@ def _write(path: Path, values: ReferenceValues) -> None:
     """Keeps values, as far as the disk allows."""
     facts = {
         "unknowns": list(values.fields),
-        "error": values.error_estimate,
+        "errors": values.error_estimates,
         "seconds": values.wall_time_s,
     }
     try:

@@ -89,6 +89,8 @@ class SolveResult(RunResult):
     """How the reference was computed, or `none`."""
     reference_error: float | None
     """The reference's own estimate of its largest absolute error."""
+    reference_errors: dict[str, float] | None
+    """The same by unknown, each in its own unit."""
     reference_time_s: float | None
     """Seconds that the reference took."""
     no_reference: str
@@ -191,6 +193,7 @@ def finish(
             method=method,
             error_estimate=reference.error_estimate,
             wall_time_s=reference.wall_time_s,
+            **{f"error_estimate_{name}": e for name, e in reference.error_estimates.items()},
         )
         if reference
         else None,
@@ -346,6 +349,7 @@ def _summary(
         ),
         reference=method,
         reference_error=reference.error_estimate if reference else None,
+        reference_errors=dict(reference.error_estimates) if reference else None,
         estimate=None if math.isnan(result.estimate) else result.estimate,
         reference_time_s=reference.wall_time_s if reference else None,
         no_reference=plan.no_reference,

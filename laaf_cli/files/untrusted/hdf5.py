@@ -75,13 +75,14 @@ _HDF5_ERRORS = (
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
     """An attribute of a file or a group: the type of its value, what it means, bounds of a whole
-    number.
+    number, and whether files of older laafs may lack it.
     """
 
     kind: type[str] | type[int] | type[float]
     meaning: str
     least: int = 0
     most: int | None = None
+    optional: bool = False
 
 
 class GuardedFile:

@@ -17,6 +17,7 @@ from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.probes import probes, resolving, space_breaks, turns
 from laaf_cli.references.reference import (
+    ROUNDING,
     UNWATCHED,
     Reference,
     ReferenceRefusedError,
@@ -133,10 +134,9 @@ class BoundaryValue(Reference):
             name: zero_if_rounding(_at(level, name, points), 2 * change)
             for name, change in zip(self._coarsest.unknowns, level.changes, strict=True)
         }
-        rounding = 100 * np.finfo(float).eps * level.scales.max()
-        return ReferenceValues(
-            fields, float(max(level.changes.max(), rounding)), time.perf_counter() - start
-        )
+        errors = np.maximum(level.changes, ROUNDING * level.scales)
+        estimates = dict(zip(fields, errors.tolist(), strict=True))
+        return ReferenceValues(fields, estimates, time.perf_counter() - start)
 
 
 def _places(

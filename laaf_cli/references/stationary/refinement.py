@@ -183,9 +183,9 @@ def _confirmed(level: Level) -> Level:
     mine = level.discretisation
     shifted = mine.shifted()
     try:
-        # From so near a start, one step leads as far as the digits go.
+        # The first step leads there, and the others are rid of its rounding.
         start = mine.interpolated(level.solution.coefficients, shifted)
-        solution = solve(shifted, start, most_steps=1)
+        solution = solve(shifted, start, most_steps=3)
     except FloatingPointError as error:
         raise ReferenceRefusedError(str(error)) from None
     n = _EVEN[mine.domain.dimension]
