@@ -103,13 +103,13 @@ class Spec:
         def given(name: str, values: str | Sequence[str]) -> list[Text]:
             return [typed("arguments", f"{name}=", value) for value in _several(values)]
 
-        found = keys_of_line(
+        typed_keys = keys_of_line(
             typed("arguments", "", equation),
             on=given("on", on),
             conditions=given("conditions", conditions),
             let=given("let", let),
         )
-        return cls(name=name, **{**found, **keys})
+        return cls(name=name, **{**typed_keys, **keys})
 
     def __repr__(self) -> str:
         return self.text.content
@@ -733,9 +733,9 @@ def _warn(sentence: str) -> None:
     warnings.warn(sentence, LaafWarning, stacklevel=level)
 
 
-def _check_coordinates(given: Iterable[str], known: Iterable[str]) -> None:
+def _check_coordinates(names: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
-    for name in given:
+    for name in names:
         if name not in known:
             raise UsageError(f"'{name}' is not a coordinate of this problem: {listed(known)}")
 

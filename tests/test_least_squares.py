@@ -256,7 +256,7 @@ def system(tmp_path: Path) -> tuple[Objective, System]:
     network = plan.make_network()
     objective = plan.make_objective(network, plan.draw_points())
     sites = [
-        ResidualPoints(plan.problem, group.terms, group.given, network.device)
+        ResidualPoints(plan.problem, group.terms, group.point_set, network.device)
         for group in objective.groups
     ]
     inner = torch.rand(50, 2, dtype=torch.float64)

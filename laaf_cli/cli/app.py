@@ -123,8 +123,13 @@ class _Command(TyperCommand):
         return _without_types(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
-        arguments = [each for each in self.params if each.param_type_name == "argument"]
-        names = [str(each.metavar) if each.required else f"[{each.metavar}]" for each in arguments]
+        arguments = [
+            parameter for parameter in self.params if parameter.param_type_name == "argument"
+        ]
+        names = [
+            str(argument.metavar) if argument.required else f"[{argument.metavar}]"
+            for argument in arguments
+        ]
         return [str(self.options_metavar), *names]
 
 

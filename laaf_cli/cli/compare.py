@@ -139,8 +139,8 @@ def compare(
             raise UsageError(f"{name} takes a finite number, not {bound}")
     paths = expand(runs)
     base_path = Path(baseline) if baseline is not None and Path(baseline).is_file() else None
-    given = {path.resolve() for path in paths}
-    if base_path is not None and base_path.resolve() not in given:
+    asked_for = {path.resolve() for path in paths}
+    if base_path is not None and base_path.resolve() not in asked_for:
         paths.append(base_path)
     is_gate = bool(against) or max_error is not None
     read, unreadable = _read(paths, must_be_sealed=is_gate, quiet=quiet)
@@ -154,7 +154,7 @@ def compare(
         if baseline is None:
             raise RunFileError("\n".join(unreadable))
     comparison = comparisons.compare(read, baseline=baseline, sort=sort.value, mixed=mixed)
-    judged = [run for run in read if run.path.resolve() in given]
+    judged = [run for run in read if run.path.resolve() in asked_for]
     exceeded = regression_gate.above(judged, max_error) if max_error is not None else []
     if stored:
         exceeded += regression_gate.regressions(
@@ -186,17 +186,17 @@ def _read(
     from laaf_cli.report.comparison_entry import ComparisonEntry
     from laaf_cli.terminal.progress import counted
 
-    found, unreadable = [], []
+    entries, unreadable = [], []
     with counted(
         len(paths), "reading run files", quiet=quiet or len(paths) < PROGRESS_FROM
     ) as advance:
         for path in paths:
             try:
-                found.append(ComparisonEntry.read(path, must_be_sealed=must_be_sealed))
+                entries.append(ComparisonEntry.read(path, must_be_sealed=must_be_sealed))
             except RunFileError as error:
                 unreadable.append(str(error))
             advance()
-    return found, unreadable
+    return entries, unreadable
 
 
 def _print(
@@ -221,8 +221,8 @@ def _print(
         console.print_text(as_csv(comparison))
     elif markdown:
         lines = [*comparison.sentences, *(f"Note: {flag}." for flag in comparison.flags)]
-        found = [table.markdown() for table in tables.text_tables(comparison)]
-        console.print_text("\n".join(found) + "".join(f"\n{line}\n" for line in lines))
+        texts = [table.markdown() for table in tables.text_tables(comparison)]
+        console.print_text("\n".join(texts) + "".join(f"\n{line}\n" for line in lines))
         return
     else:
         from laaf_cli.cli.tables import comparison_tables

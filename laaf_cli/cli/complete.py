@@ -69,19 +69,19 @@ def files(incomplete: str, endings: Sequence[str]) -> list[str]:
         entries = sorted(Path(folder + slash or ".").iterdir())
     except OSError:
         return []
-    found = []
+    matches = []
     for entry in entries:
         name = entry.name
         is_hidden = name.startswith(".") and not start
         if not name.startswith(start) or is_hidden:
             continue
         if entry.is_dir():
-            found.append(f"{folder}{slash}{name}/")
+            matches.append(f"{folder}{slash}{name}/")
         elif entry.suffix in endings:
-            found.append(f"{folder}{slash}{name}")
-    if len(found) == 1 and found[0].endswith("/"):
-        return files(found[0], endings) or found
-    return found
+            matches.append(f"{folder}{slash}{name}")
+    if len(matches) == 1 and matches[0].endswith("/"):
+        return files(matches[0], endings) or matches
+    return matches
 
 
 def _bundled(incomplete: str, task: str) -> list[str]:

@@ -136,11 +136,11 @@ def _attributes(file: RunFile) -> dict[str, str]:
     """Facts of the run, as a file of its fields holds them."""
     from laaf_cli import __version__
 
-    given = {
+    of_run = {
         name: str(file.attributes[name]) for name in ("problem", "problem_hash", "method_hash")
     }
     return {
         "title": file.attributes["title"] or file.attributes["problem"],
         "source": f"laaf {__version__}",
-        **given,
+        **of_run,
     }

@@ -51,21 +51,21 @@ SchedulerOption = Annotated[
 ]
 
 
-def number_list(given: str, option: str) -> list[float]:
+def number_list(text: str, option: str) -> list[float]:
     """The numbers of a list with commas, each once; raises UsageError for anything else."""
     try:
-        return list(dict.fromkeys(float(word) for word in given.split(",")))
+        return list(dict.fromkeys(float(word) for word in text.split(",")))
     except ValueError:
-        raise UsageError(f"{option} takes numbers with commas between, not '{given}'") from None
+        raise UsageError(f"{option} takes numbers with commas between, not '{text}'") from None
 
 
-def seed_list(given: str) -> list[int]:
+def seed_list(text: str) -> list[int]:
     """`5` → 0 to 4; `5-9` and `0,3,7` → these; raises UsageError for anything else."""
     seeds: dict[int, None] = {}
-    words = given.split(",")
+    words = text.split(",")
     try:
-        if len(words) == 1 and "-" not in given:
-            count = int(given)
+        if len(words) == 1 and "-" not in text:
+            count = int(text)
             seeds = dict.fromkeys(range(min(count, 1_000_000)))
         else:
             for word in words:
@@ -77,7 +77,7 @@ def seed_list(given: str) -> list[int]:
     except ValueError:
         seeds = {}
     if not seeds:
-        raise UsageError(f"--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '{given}'")
+        raise UsageError(f"--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '{text}'")
     return list(seeds)
 
 

@@ -302,20 +302,20 @@ EpochsOption = Annotated[
 SettingsType = TypeVar("SettingsType", bound="Settings")
 
 
-def typed(kind: type[SettingsType], given: Mapping[str, Any]) -> SettingsType:
-    """The settings of a command line. given: the arguments of the command by name, of which all
+def typed(kind: type[SettingsType], arguments: Mapping[str, Any]) -> SettingsType:
+    """The settings of a command line. arguments: those of the command by name, of which all
     count that are fields of the settings; `assignments` are those of `--set`.
     """
     from laaf_cli.spec import Override
 
-    names = {field.name for field in fields(kind)} & given.keys() - {"assignments"}
+    names = {field.name for field in fields(kind)} & arguments.keys() - {"assignments"}
     flags = {
-        name: f"--{'no-' * (given[name] is False)}{name.replace('_', '-')} " for name in names
+        name: f"--{'no-' * (arguments[name] is False)}{name.replace('_', '-')} " for name in names
     } | {"slopes": "--activation "}
     overrides = [
-        Override.from_assignment(text, "--set ") for text in given.get("assignments") or ()
+        Override.from_assignment(text, "--set ") for text in arguments.get("assignments") or ()
     ]
-    values = {name: given[name] for name in names}
+    values = {name: arguments[name] for name in names}
     return kind(**values, assignments=tuple(overrides), typed=flags)
 
 

@@ -60,9 +60,9 @@ def _problem(report: RunReport) -> PlainTable:
     for name, condition in spec.conditions.items():
         table.add_texts(name, condition.sentence)
     if (data := spec.data) is not None:
-        given = ", ".join(f"{name} = {value}" for name, value in (data.target or {}).items())
+        targets = ", ".join(f"{name} = {value}" for name, value in (data.target or {}).items())
         noise = f", {data.noise:.3g} noise" if data.noise else ""
-        table.add_texts("data", (data.file or given or "of the reference") + noise)
+        table.add_texts("data", (data.file or targets or "of the reference") + noise)
     return table
 
 

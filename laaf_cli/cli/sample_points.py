@@ -59,13 +59,11 @@ def choose_places(
     Raises UsageError for what `on_grid` and `read_points` do, and for too many values.
     """
     if points is not None:
-        found = read_points(points, domain.coordinates)
-        check_size({"rows": found.places.n_points}, n_fields)
-        if found.unused and not quiet:
-            console.print_message(
-                f"columns that are not used: {printable(', '.join(found.unused))}"
-            )
-        return found.places
+        file = read_points(points, domain.coordinates)
+        check_size({"rows": file.places.n_points}, n_fields)
+        if file.unused and not quiet:
+            console.print_message(f"columns that are not used: {printable(', '.join(file.unused))}")
+        return file.places
     if grid:
         return on_grid(grid, domain, axes, n_fields)
     check_size({name: len(values) for name, values in axes.items()}, n_fields)
@@ -219,10 +217,10 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
     try:
         read = read_columns(file, source, coordinates, (), MAX_VALUES)
     except MissingColumnError as error:
-        found = shown(", ".join(error.header or error.first_row), 200)
+        first_line = shown(", ".join(error.header or error.first_row), 200)
         what = "header" if error.header else "first row"
         raise UsageError(
-            f"{source} has no column '{error.name}'; its {what} is {found}\n"
+            f"{source} has no column '{error.name}'; its {what} is {first_line}\n"
             f"The first line names the coordinates, as in: {','.join(coordinates)}"
         ) from None
     except CsvError as error:

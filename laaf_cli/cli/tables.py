@@ -74,9 +74,9 @@ def _errors(summary: SolveResult) -> PlainTable:
             table.add_texts(f"relative L2 at t = {time:g}", *at)
     empty = [""] * (len(summary.relative_l2) - 1)
     table.add_texts("reference", summary.reference.split(";")[0], *empty)
-    own = [f"{error:.1e}" for error in (summary.reference_errors or {}).values()]
-    own[0] += f", in {summary.reference_time_s:.2f} s"
-    table.add_texts("reference's own error", *own)
+    estimates = [f"{error:.1e}" for error in (summary.reference_errors or {}).values()]
+    estimates[0] += f", in {summary.reference_time_s:.2f} s"
+    table.add_texts("reference's own error", *estimates)
     caption_absolute(table, summary.absolute)
     return table
 
@@ -178,10 +178,10 @@ def _bounds(constant: EstimatedConstant) -> str:
 
 
 def _derived(plan: Plan) -> PlainTable:
-    """What `transform: auto` expands to, as it is written in a spec, and what it leaves."""
-    found = {"transform": plan.spec.forms, "periodic": plan.spec.periodic}
-    table = PlainTable("transform: auto", "expands to")
-    for key, value in found.items():
+    """What `transform: auto` stands for, as it is written in a spec, and what it leaves."""
+    derived = {"transform": plan.spec.forms, "periodic": plan.spec.periodic}
+    table = PlainTable("transform: auto", "stands for")
+    for key, value in derived.items():
         if value:
             table.add_texts(key, as_yaml(value))
     for name, why in (plan.problem.left or {}).items():

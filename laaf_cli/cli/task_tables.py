@@ -30,8 +30,8 @@ class TaskTables:
 
 def tables_of(task: str) -> TaskTables:
     """Those of a task."""
-    found: TaskTables = loaded(TASKS[task].tables)
-    return found
+    tables: TaskTables = loaded(TASKS[task].tables)
+    return tables
 
 
 def bundled_table(task: str) -> PlainTable:

@@ -59,7 +59,8 @@ class FusedEngine(DerivativeEngine):
         self.streams = self._streams()
         counts = tuple(0 if slope is None else len(slope) for slope in network.slopes.by_layer())
         self.with_slopes, self.without = (
-            KernelNetwork(self._shape(each)) for each in (counts, (0,) * len(counts))
+            KernelNetwork(self._shape(slope_counts))
+            for slope_counts in (counts, (0,) * len(counts))
         )
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
         n_outputs = len(network.biases[-1])
@@ -67,7 +68,7 @@ class FusedEngine(DerivativeEngine):
         streams = [self.streams.index(field.orders) for field in self.fields]
         combined = list(self.combinations)
         streams += [
-            len(self.streams) + combined.index(each.coefficients) for each in self.operators
+            len(self.streams) + combined.index(operator.coefficients) for operator in self.operators
         ]
         outputs = [field.unknown for field in self.fields]
         outputs += [operator.unknown for operator in self.operators]
@@ -84,7 +85,7 @@ class FusedEngine(DerivativeEngine):
         carried behind them.
         """
         zero = (0,) * self.network.inputs.n_coordinates
-        needed = [below for each in self.combinations.values() for below in each.below]
+        needed = [below for operator in self.combinations.values() for below in operator.below]
         return lower_set([zero, *needed, *(field.orders for field in self.fields)])
 
     @property
@@ -121,16 +122,18 @@ class FusedEngine(DerivativeEngine):
         """The streams of the inputs [n_streams, n_inputs, n_points], and one [n_coefficients,
         n_points] of order 2 or more.
         """
-        given, dtype = self.network.inputs, self.network.dtype
-        inputs = torch.empty(self.n_streams, given.width, len(points), dtype=dtype)
+        network_inputs, dtype = self.network.inputs, self.network.dtype
+        inputs = torch.empty(self.n_streams, network_inputs.width, len(points), dtype=dtype)
         for stream, orders in zip(inputs, self.streams, strict=False):
-            stream.copy_(given.derivative(points, orders).T)
+            stream.copy_(network_inputs.derivative(points, orders).T)
         rows = []
         for stream, (name, operator) in zip(
             inputs[len(self.streams) :], self.combinations.items(), strict=True
         ):
             parts = list(zip(operator.orders, coefficients[name], strict=True))
-            stream.copy_(sum(c * given.derivative(points, orders).T for orders, c in parts))
+            stream.copy_(
+                sum(c * network_inputs.derivative(points, orders).T for orders, c in parts)
+            )
             rows += [c for orders, c in parts if sum(orders) > 1]
         bent = torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype)
         return Prepared(inputs, (bent,))
@@ -198,7 +201,7 @@ class _Streams(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, requests: Sequence[Request], *parameters: Tensor) -> tuple[Tensor, ...]:
-        ctx.calls, found = [], []
+        ctx.calls, streams = [], []
         for engine, prepared in requests:
             call = engine.call(prepared)
             outputs = [prepared.inputs.new_empty(prepared.inputs.shape[2]) for _ in engine.wanted]
@@ -207,10 +210,10 @@ class _Streams(torch.autograd.Function):
                 network, engine.parameters(parameters), call, engine.by_row(outputs)
             )
             ctx.calls.append((engine, network, call))
-            found += outputs
+            streams += outputs
         ctx.save_for_backward(*parameters)
         ctx.set_materialize_grads(False)
-        return tuple(found)
+        return tuple(streams)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -222,17 +225,17 @@ class _Streams(torch.autograd.Function):
         gradient = [
             piece.view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)
         ]
-        given = iter(
+        contiguous = iter(
             [None if cotangent is None else cotangent.contiguous() for cotangent in cotangents]
         )
         for engine, network, call in ctx.calls:
-            own = [next(given) for _ in engine.wanted]
-            if any(cotangent is not None for cotangent in own):
+            of_engine = [next(contiguous) for _ in engine.wanted]
+            if any(cotangent is not None for cotangent in of_engine):
                 engine.library.backward(
                     network,
                     engine.parameters(parameters),
                     call,
-                    engine.by_row(own),
+                    engine.by_row(of_engine),
                     engine.parameters(gradient),
                 )
         return (None, *gradient)

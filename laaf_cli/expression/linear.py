@@ -33,7 +33,7 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
             elsewhere |= fields(node.arguments[0])
         elif isinstance(node, Call) and node.function not in LINEAR:
             elsewhere |= fields(node)
-    found = {}
+    coefficients = {}
     for field in sorted(fields(tree) - elsewhere, key=lambda field: (field.unknown, field.orders)):
         if any(field.orders):
             try:
@@ -45,8 +45,8 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
                 or symbols(coefficient).intersection(varying)
                 or functions(coefficient) - TABLE.keys()
             ):
-                found[field] = coefficient
-    return found
+                coefficients[field] = coefficient
+    return coefficients
 
 
 def without(tree: Node, linear: Mapping[Field, Node]) -> Node:

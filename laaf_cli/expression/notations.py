@@ -130,32 +130,30 @@ def _product_of_names(node: Node) -> str:
 
 
 def _below(text: str, coordinates: Sequence[str]) -> list[str]:
-    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is not a
-    derivative.
-    """
-    found: list[str] = []
+    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is none."""
+    names_below: list[str] = []
     names = "|".join(sorted(map(re.escape, coordinates), key=len, reverse=True))
     while text and names:
         match = re.match(f"d({names})([2-4]?)", text)
         if match is None:
             return []
-        found += [match[1]] * int(match[2] or 1)
+        names_below += [match[1]] * int(match[2] or 1)
         text = text[match.end() :]
-    return found
+    return names_below
 
 
 def _along(arguments: Sequence[Node], coordinates: Sequence[str]) -> list[str]:
-    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else is there."""
-    found: list[str] = []
+    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else stands there."""
+    names: list[str] = []
     for argument in arguments:
         match argument:
             case Symbol(name=name) if name in coordinates:
-                found.append(name)
-            case Number(value=times) if found and times in (1, 2, 3, 4):
-                found += [found[-1]] * (int(times) - 1)
+                names.append(name)
+            case Number(value=times) if names and times in (1, 2, 3, 4):
+                names += [names[-1]] * (int(times) - 1)
             case _:
                 return []
-    return found
+    return names
 
 
 def _names(suffix: str, coordinates: Sequence[str]) -> list[str]:

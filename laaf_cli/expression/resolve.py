@@ -124,12 +124,12 @@ def resolve(tree: Node, scope: Scope, derived: dict[int, Node] | None = None) ->
         inner[id(node)] = result
         for name in node.arguments[1:]:
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
-                given = f"'{name.name}'" if isinstance(name, Symbol) else "this"
+                shown_name = f"'{name.name}'" if isinstance(name, Symbol) else "this"
                 hint = f"D differentiates along coordinates: {listed(scope.coordinates)}."
                 if isinstance(name, Number) and isinstance(node.arguments[1], Symbol):
                     along = node.arguments[1].name
                     hint = f"Repeat the coordinate instead, as in D(…, {along}, {along})."
-                raise fault(f"{given} is not a coordinate", name.span, hint)
+                raise fault(f"{shown_name} is not a coordinate", name.span, hint)
             result = at(node.span, differentiate(result, name.name, scope.coordinates))
         return result
 
@@ -181,8 +181,8 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
         return Symbol(scope.symbols[name].name, node.span)
     if name in NAMED_CONSTANTS:
         return Number(NAMED_CONSTANTS[name], node.span)
-    if (found := scope.unknown_in(name)) is not None:
-        unknown, suffix = found
+    if (unknown_and_suffix := scope.unknown_in(name)) is not None:
+        unknown, suffix = unknown_and_suffix
         if suffix == "n" and "n" not in scope.coordinates:
             return _normal_derivative(node, unknown, scope)
         return Field(unknown, _orders(node, suffix, scope), node.span)

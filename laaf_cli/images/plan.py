@@ -225,7 +225,7 @@ def _resolved(spec: ImageSpec) -> ImageSpec:
     """
     row, is_code = MODELS[spec.model.kind], spec.reading == "code"
     defaults = {**row.settings, **(row.code if is_code else {})}
-    given = {
+    set_keys = {
         name: getattr(spec.model, name)
         for name in row.settings
         if getattr(spec.model, name) is not None
@@ -237,5 +237,5 @@ def _resolved(spec: ImageSpec) -> ImageSpec:
             "drops": drops if spec.training.drops is None else spec.training.drops,
         }
     )
-    model = spec.model.model_copy(update=defaults | given)
+    model = spec.model.model_copy(update=defaults | set_keys)
     return spec.model_copy(update={"model": model, "training": training})

@@ -49,12 +49,12 @@ class PastImageRun(AnyPastRun):
         """Puts its weights, slopes and running statistics into a network; raises RunFileError
         where they do not fit.
         """
-        own = {
+        tensors = {
             name: tensor
             for name, tensor in network.state_dict().items()
             if tensor.is_floating_point()
         }
-        self._fill("network", own, self.network.arrays)
+        self._fill("network", tensors, self.network.arrays)
 
     def go_on(self, trainer: ImageTrainer) -> None:
         """Lets a trainer take up the training; raises RunFileError where it does not fit."""
@@ -88,13 +88,13 @@ class PastImageRun(AnyPastRun):
         )
         trainer.go_on(state, self._records(), self.all_events(), self.confusion)
 
-    def _fill(self, what: str, own: Mapping[str, Tensor], stored: Mapping[str, Array]) -> None:
-        if own.keys() != stored.keys() or any(
-            own[name].shape != stored[name].shape for name in own
+    def _fill(self, what: str, tensors: Mapping[str, Tensor], stored: Mapping[str, Array]) -> None:
+        if tensors.keys() != stored.keys() or any(
+            tensors[name].shape != stored[name].shape for name in tensors
         ):
             raise self.mismatch(f"its {what} has other names or shapes than the spec's")
         with torch.no_grad():
-            for name, tensor in own.items():
+            for name, tensor in tensors.items():
                 tensor.copy_(torch.from_numpy(stored[name]))
 
     def _records(self) -> list[EpochRecord]:

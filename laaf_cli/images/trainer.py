@@ -191,10 +191,10 @@ class ImageTrainer:
                 self.stop = StopReason.MAX_SECONDS
             if self.stop is not None:
                 return
-            kept = self.checkpoints
-            if kept is not None and kept.is_due(now, phase_begins=self.batch == 0):
+            checkpoints = self.checkpoints
+            if checkpoints is not None and checkpoints.is_due(now, phase_begins=self.batch == 0):
                 self.clock.pause()
-                kept.save(now, partial(self._result, StopReason.RUNNING, now))
+                checkpoints.save(now, partial(self._result, StopReason.RUNNING, now))
                 self.clock.go_on()
             loss = self._step(batches[self.batch])
             if not math.isfinite(loss):
@@ -336,8 +336,8 @@ class ImageTrainer:
                 k = logits.shape[1]
                 loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
                 n += len(labels)
-                found = torch.bincount(labels * k + logits.argmax(1), minlength=k * k)
-                counts = found if counts is None else counts + found
+                in_batch = torch.bincount(labels * k + logits.argmax(1), minlength=k * k)
+                counts = in_batch if counts is None else counts + in_batch
         confusion = (
             np.zeros((0, 0), np.int64) if counts is None else counts.reshape(k, k).cpu().numpy()
         )
@@ -345,12 +345,12 @@ class ImageTrainer:
 
     def _result(self, reason: StopReason, wall_time_s: float) -> ImageTrainingResult:
         momentum = {
-            name: kept["momentum_buffer"]
+            name: checkpoints["momentum_buffer"]
             for name, parameter in self.network.named_parameters()
-            if (kept := self.optimizer.state.get(parameter))
-            and kept.get("momentum_buffer") is not None
+            if (checkpoints := self.optimizer.state.get(parameter))
+            and checkpoints.get("momentum_buffer") is not None
         }
-        kept = self.checkpoints
+        checkpoints = self.checkpoints
         return ImageTrainingResult(
             stop_reason=reason,
             stop_detail=self.detail,
@@ -364,6 +364,6 @@ class ImageTrainer:
             records=tuple(self.records),
             events=tuple(self.events),
             confusion=self.confusion,
-            n_checkpoints=kept.n_kept if kept else 0,
-            checkpoint_time_s=kept.spent_s if kept else 0.0,
+            n_checkpoints=checkpoints.n_kept if checkpoints else 0,
+            checkpoint_time_s=checkpoints.spent_s if checkpoints else 0.0,
         )

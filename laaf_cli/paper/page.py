@@ -74,7 +74,7 @@ class Page:
         rows = []
         for column, runs in summaries.items():
             errors = [run.error for run in runs]
-            found = spread(errors)
+            error = spread(errors)
             theirs = self.published.errors.get(column.published, math.nan)
             scales = [run.largest_scale for run in runs if not run.failed]
             cells = (
@@ -82,9 +82,9 @@ class Page:
                 *[error_text(theirs)] * printed,
                 str(len(runs)),
                 str(sum(run.failed for run in runs)),
-                error_text(found.median),
-                f"{error_text(found.lower)} to {error_text(found.upper)}",
-                error_text(found.best),
+                error_text(error.median),
+                f"{error_text(error.lower)} to {error_text(error.upper)}",
+                error_text(error.best),
                 error_text(max(errors, default=math.nan)),
                 number_text(max(scales, default=math.nan), ".3g"),
                 number_text(sum(run.wall_time_s for run in runs) / max(1, len(runs)), ".1f"),
@@ -97,7 +97,9 @@ class Page:
     def _best_rate(self, summaries: Summaries) -> Iterator[str]:
         """Every method against the fixed baseline at the best of its learning rates."""
         errors = {column: _errors(runs) for column, runs in summaries.items()}
-        fixed = {column: own for column, own in errors.items() if not column.kind.is_adaptive}
+        fixed = {
+            column: of_column for column, of_column in errors.items() if not column.kind.is_adaptive
+        }
         if len(fixed) < 2:
             return
         best = min(fixed, key=lambda column: _median(fixed[column]))

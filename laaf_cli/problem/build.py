@@ -120,7 +120,9 @@ class _ProblemBuilder(Reader):
     ) -> None:
         super().__init__(loaded, spec)
         self.python = {name: function for name, function in functions.items() if not function.unfit}
-        self.unfit = {name: each.unfit for name, each in functions.items() if each.unfit}
+        self.unfit = {
+            name: function.unfit for name, function in functions.items() if function.unfit
+        }
 
     def problem(self) -> Problem | None:
         """The problem, or None when the faults leave none."""
@@ -172,9 +174,9 @@ class _ProblemBuilder(Reader):
         """
         if self.spec.transform is not None or self.faults or not self.form_is_right:
             return None
-        found = derive(self, terms)
-        self.spec = found.spec
-        return found.left
+        derived = derive(self, terms)
+        self.spec = derived.spec
+        return derived.left
 
     def with_fluxes(self) -> tuple[RunSpec, dict[str, str]]:
         """The spec with the fluxes that its equations need, and their equations.
@@ -187,9 +189,9 @@ class _ProblemBuilder(Reader):
             if not lost:
                 continue
             within = f"equation '{name}'"
-            if self.spec.reference.kind == "file" or not all(each.is_flux for each in lost):
+            if self.spec.reference.kind == "file" or not all(jump.is_flux for jump in lost):
                 self.not_differentiable(path, lost[0].function, within)
-            elif len({each.along for each in lost}) < len(lost):
+            elif len({jump.along for jump in lost}) < len(lost):
                 what = f"several terms of {within} differentiate jumps along the same coordinate"
                 self.fault(path, what, "Write them as one, as in D(a*u_x + b*v_x, x).")
         if self.faults:
@@ -202,7 +204,9 @@ class _ProblemBuilder(Reader):
         """Says what names mean from here on."""
         self.domain = read_periodic(self, domain)
         arity = {name: function.n_arguments for name, function in self.python.items()}
-        truths = {name: each.truth for name, each in learned.items() if each.truth is not None}
+        truths = {
+            name: constant.truth for name, constant in learned.items() if constant.truth is not None
+        }
         self.scope = Scope(
             coordinates=domain.coordinates,
             unknowns=tuple(self.spec.unknowns),
@@ -284,46 +288,46 @@ class _ProblemBuilder(Reader):
 
     def learned(self) -> dict[str, LearnedConstant]:
         """The constants that training finds."""
-        given = self.spec.learn
+        specs = self.spec.learn
         return {
-            name: self.learned_constant(name, given[name])
-            if name in given
+            name: self.learned_constant(name, specs[name])
+            if name in specs
             else LearnedConstant(start=1.0)
             for name in self.declared("learn")
         }
 
-    def learned_constant(self, name: str, given: LearnedSpec) -> LearnedConstant:
+    def learned_constant(self, name: str, spec: LearnedSpec) -> LearnedConstant:
         path: KeyPath = ("learn", name)
-        lower, upper = given.bounds or (-math.inf, math.inf)
+        lower, upper = spec.bounds or (-math.inf, math.inf)
         if not lower < upper:
             what = f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}"
-            self.fault((*path, "bounds"), what, "Write the lower bound first.")
-            return LearnedConstant(start=given.start)
-        if given.positive and given.negative:
+            self.fault((*path, "bounds"), what, "The lower one stands first.")
+            return LearnedConstant(start=spec.start)
+        if spec.positive and spec.negative:
             what = f"'{name}' cannot be positive and negative"
             self.fault((*path, "negative"), what, "Leave one of them out.", True)
-        elif given.positive:
+        elif spec.positive:
             lower = max(lower, 0.0)
-        elif given.negative:
+        elif spec.negative:
             upper = min(upper, 0.0)
         allowed = f"between {lower:g} and {upper:g}"
         if not (math.isfinite(lower) and math.isfinite(upper)):
             allowed = f"greater than {lower:g}" if math.isfinite(lower) else f"less than {upper:g}"
         if not lower < upper:
-            sign = "positive" if given.positive else "negative"
+            sign = "positive" if spec.positive else "negative"
             what = f"between its bounds '{name}' is never {sign}"
             self.fault((*path, "bounds"), what, f"Leave '{sign}' out.")
-            return LearnedConstant(start=given.start)
-        for key, value in (("start", given.start), ("truth", given.truth)):
+            return LearnedConstant(start=spec.start)
+        for key, value in (("start", spec.start), ("truth", spec.truth)):
             if value is not None and not lower < value < upper:
                 what = f"the {key} of '{name}', {value:g}, is not {allowed}"
                 hint = "A learned constant stays strictly between its bounds."
                 self.fault((*path, key), what, hint)
-        is_between = math.isfinite(lower) and math.isfinite(upper) and lower < given.start < upper
-        if is_between and not 0 < (given.start - lower) / (upper - lower) < 1:
-            what = f"the start of '{name}', {given.start:g}, is too close to a bound"
+        is_between = math.isfinite(lower) and math.isfinite(upper) and lower < spec.start < upper
+        if is_between and not 0 < (spec.start - lower) / (upper - lower) < 1:
+            what = f"the start of '{name}', {spec.start:g}, cannot be told from a bound"
             self.fault((*path, "start"), what, "Narrow the bounds, or start further inside.")
-        return LearnedConstant(start=given.start, lower=lower, upper=upper, truth=given.truth)
+        return LearnedConstant(start=spec.start, lower=lower, upper=upper, truth=spec.truth)
 
     def read_domain(self, constants: Mapping[str, float]) -> Domain | None:
         names, lower, upper = [], [], []
@@ -364,10 +368,10 @@ class _ProblemBuilder(Reader):
     def equations(self) -> list[Term]:
         points = self.spec.points
         importance = []
-        for i, each in enumerate(points.importance):
-            part = self.part(("points", "importance", i, "where"), each.where, "'importance'")
+        for i, spec in enumerate(points.importance):
+            part = self.part(("points", "importance", i, "where"), spec.where, "'importance'")
             if part is not None:
-                importance.append((part, each.share))
+                importance.append((part, spec.share))
         region = Interior(
             n_points=points.interior, sampler=self.sampler(), importance=tuple(importance)
         )
@@ -398,11 +402,11 @@ class _ProblemBuilder(Reader):
         """
         reference = self.spec.reference
         for key, kind in _KEYS_OF_REFERENCE.items():
-            given, named = key in reference.model_fields_set, reference.kind == kind
-            if given and not named:
+            is_set, named = key in reference.model_fields_set, reference.kind == kind
+            if is_set and not named:
                 what = f"the reference '{reference.kind}' takes no '{key}'"
                 self.fault(("reference", key), what, key=True)
-            elif named and not given and key == kind and self.form_is_right:
+            elif named and not is_set and key == kind and self.form_is_right:
                 example = "{exact: {u: sin(pi*x)}}" if key == "exact" else "{file: u.npz}"
                 what = f"the reference '{key}' lacks the key '{key}'"
                 self.fault(("reference",), what, f"Example: reference: {example}.", True)
@@ -435,19 +439,19 @@ class _ProblemBuilder(Reader):
         return domain.grid(chosen)
 
     def times(self, domain: Domain) -> tuple[float, ...]:
-        axis, given = domain.time_axis, self.spec.evaluation.times
+        axis, times = domain.time_axis, self.spec.evaluation.times
         if axis is None:
-            if given:
+            if times:
                 hint = f"Coordinates: {listed(domain.coordinates)}."
                 what = "'times' needs a coordinate named 't'"
                 self.fault(("evaluation", "times"), what, hint, True)
             return ()
         lower, upper = domain.lower[axis], domain.upper[axis]
-        for i, time in enumerate(given):
+        for i, time in enumerate(times):
             if not lower <= time <= upper:
                 what = f"the time {time:g} lies outside [{lower:g}, {upper:g}]"
                 self.fault(("evaluation", "times", i), what)
-        return tuple(given) or tuple(lower + (upper - lower) * share for share in (0.25, 0.5, 0.75))
+        return tuple(times) or tuple(lower + (upper - lower) * share for share in (0.25, 0.5, 0.75))
 
     def check_whole(self, terms: list[Term], ansatz: Ansatz) -> tuple[str, ...]:
         """The terms together determine something; returns warnings."""

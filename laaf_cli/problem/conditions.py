@@ -66,26 +66,26 @@ def read_conditions(reader: Reader) -> list[Term]:
 
 def _read(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
-    keys = reader.given(path, condition)
+    keys = reader.written_keys(path, condition)
     # What goes with another kind does not name one: the 'at' of an integral.
-    given = [
+    kinds = [
         key
         for key in KINDS
         if key in keys and not any(key in KINDS[other].keys for other in keys & KINDS.keys())
     ]
-    if len(given) != 1:
+    if len(kinds) != 1:
         if reader.form_is_right and keys == condition.model_fields_set:
             what = f"condition '{name}' has " + (
-                f"'{given[0]}' and '{given[1]}'" if given else "no place"
+                f"'{kinds[0]}' and '{kinds[1]}'" if kinds else "no place"
             )
             reader.fault(path, what, f"One of these says where it holds: {listed(KINDS)}.", True)
         return None
-    kind = KINDS[given[0]]
-    allowed = (given[0], *kind.keys, "weight")
+    kind = KINDS[kinds[0]]
+    allowed = (kinds[0], *kind.keys, "weight")
     for key in sorted(keys - set(allowed)):
         reader.fault(
             (*path, key),
-            f"a condition with '{given[0]}' takes no '{key}'",
+            f"a condition with '{kinds[0]}' takes no '{key}'",
             f"Keys: {listed(allowed)}.",
             True,
         )
@@ -234,10 +234,10 @@ def _at_place(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
     return _term(name, condition, residuals, region)
 
 
-def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, float] | None:
+def _fixed(reader: Reader, name: str, texts: Mapping[str, str]) -> dict[int, float] | None:
     """Coordinates with given values inside the domain, by axis; None where one of them is wrong."""
     domain, values = reader.domain, {}
-    for coordinate, text in given.items():
+    for coordinate, text in texts.items():
         path: KeyPath = ("conditions", name, "at", coordinate)
         if coordinate not in domain.coordinates:
             hint = (
@@ -258,7 +258,7 @@ def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, flo
             reader.fault(path, what)
         elif value is not None:
             values[axis] = min(max(value, low), high)
-    return values if len(values) == len(given) else None
+    return values if len(values) == len(texts) else None
 
 
 # Between opposite faces

@@ -61,18 +61,18 @@ class _FaceCondition:
 def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
     """A sentence for each pair of conditions that give an unknown two values where they meet."""
     random = np.random.default_rng(0)
-    given, work = [*_given(domain, terms)], 0
+    conditions, work = [*_given(domain, terms)], 0
     scales: list[float] = []
-    for each in given:
+    for condition in conditions:
         points = domain.from_unit(random.random((N_ON_FACE, domain.dimension)))
-        points[:, each.face.axis] = each.face.value
-        sizes = np.abs(each.values(points, domain))
+        points[:, condition.face.axis] = condition.face.value
+        sizes = np.abs(condition.values(points, domain))
         scales.append(float(np.max(sizes, where=np.isfinite(sizes), initial=0.0)))
-    found: dict[tuple[str, str, str], list[tuple[Array, float, float]]] = {}
-    for (one, scale), (other, other_scale) in combinations(zip(given, scales, strict=True), 2):
+    differing: dict[tuple[str, str, str], list[tuple[Array, float, float]]] = {}
+    for (one, scale), (other, other_scale) in combinations(zip(conditions, scales, strict=True), 2):
         if one.unknown != other.unknown or one.face.axis == other.face.axis:
             continue
-        work += sum(1 for each in (one, other) for _ in nodes(each.residual))
+        work += sum(1 for condition in (one, other) for _ in nodes(condition.residual))
         if work > MAX_WORK:
             break
         points = _edge(domain, one.face, other.face)
@@ -81,8 +81,8 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
         with np.errstate(all="ignore"):
             off = np.abs(a - b) > SMALL * size
         key = (one.term.name, other.term.name, one.unknown)
-        found.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
-    for (first, second, unknown), places in found.items():
+        differing.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
+    for (first, second, unknown), places in differing.items():
         told = [
             f"{unknown} = {value:.4g} and {other_value:.4g} at "
             + ", ".join(f"{x} = {v:g}" for x, v in zip(domain.coordinates, point, strict=True))

@@ -95,31 +95,33 @@ class _Derivation:
         names, plain = self.domain.coordinates, self.reader.spec
         circles = tuple(self.circles())
         periodic = {names[axis]: 1 for axis in circles} | plain.periodic
-        given = list(self.all_given((*self.domain.periodic, *circles)))
+        values = list(self.face_values((*self.domain.periodic, *circles)))
         while True:
-            changes = {"transform": self.texts(given), "periodic": periodic}
+            changes = {"transform": self.texts(values), "periodic": periodic}
             self.reader.spec = plain.model_copy(update=changes)
-            ansatz, found = read_ansatz(self.reader), []
+            ansatz, proven = read_ansatz(self.reader), []
             try:
                 for term in self.terms:
                     term.in_outputs(ansatz)
-                found = list(proofs(self.domain, ansatz, self.conditions))
+                proven = list(proofs(self.domain, ansatz, self.conditions))
                 lost, why = [], ""
             except ExpressionError:
-                lost, why = given[-1:], "the equations would be too long with it"
-            satisfied = {proof.term.name: proof.satisfied for proof in found}
+                lost, why = values[-1:], "the equations would be too long with it"
+            satisfied = {proof.term.name: proof.satisfied for proof in proven}
             if not why:
-                lost = [each for each in given if each.place not in satisfied.get(each.name, ())]
+                lost = [
+                    value for value in values if value.place not in satisfied.get(value.name, ())
+                ]
                 why = "it could not be proved to hold exactly"
-            for proof in found if not lost else ():
+            for proof in proven if not lost else ():
                 if proof.off:
-                    lost = [each for each in given if each.unknown in proof.term.unknowns][-1:]
+                    lost = [value for value in values if value.unknown in proof.term.unknowns][-1:]
                     why = f"it contradicts '{proof.term.name}'"
             if not lost:
                 break
-            for each in lost:
-                self.why.setdefault(each.name, why)
-            given = [each for each in given if each not in lost]
+            for value in lost:
+                self.why.setdefault(value.name, why)
+            values = [value for value in values if value not in lost]
         left = {
             term.name: self.why.get(term.name, "it is more than a transform can hold")
             for term in self.conditions
@@ -135,9 +137,9 @@ class _Derivation:
             held = [term for term in self.conditions if term.region.paired_axis == axis]
             if not held:
                 continue
-            found = self.against_circle(axis, {tree for term in held for tree in term.residuals})
-            if found:
-                self.why.update((term.name, found) for term in held)
+            why = self.against_circle(axis, {tree for term in held for tree in term.residuals})
+            if why:
+                self.why.update((term.name, why) for term in held)
             elif name not in self.reader.spec.periodic:
                 yield axis
 
@@ -167,7 +169,7 @@ class _Derivation:
 
     # Values on faces
 
-    def all_given(self, circles: Sequence[int]) -> Iterator[FaceValue]:
+    def face_values(self, circles: Sequence[int]) -> Iterator[FaceValue]:
         """The values that a form may hold, those of the first condition where several give one."""
         taken: set[tuple[str, Face, int]] = set()
         for term in self.conditions:
@@ -178,7 +180,7 @@ class _Derivation:
             for face in faces:
                 for place in range(len(term.residuals)):
                     try:
-                        given = self.given(term, place, face, circles)
+                        value = self.face_value(term, place, face, circles)
                     except NoAnsatzError as error:
                         self.why.setdefault(term.name, str(error))
                         continue
@@ -186,13 +188,13 @@ class _Derivation:
                         what = f"it cannot be worked out: {error.faults[0].what}"
                         self.why.setdefault(term.name, what)
                         continue
-                    key = (given.unknown, given.face, given.order)
+                    key = (value.unknown, value.face, value.order)
                     if key not in taken:
                         taken.add(key)
-                        yield given
+                        yield value
 
-    def given(self, term: Term, place: int, face: Face, circles: Sequence[int]) -> FaceValue:
-        """What a residual gives on a face; raises UnfitError where that is not the value of one
+    def face_value(self, term: Term, place: int, face: Face, circles: Sequence[int]) -> FaceValue:
+        """What a residual gives on a face; raises NoAnsatzError where that is not the value of one
         derivative along its normal, or where the equations cannot take that value.
         """
         names = self.domain.coordinates
@@ -203,7 +205,7 @@ class _Derivation:
         on_face[Symbol(names[face.axis])] = Number(face.value)
         tree = substitute(term.residuals[place], on_face)
         held = fields(tree)
-        unknowns = sorted({each.unknown for each in held})
+        unknowns = sorted({field.unknown for field in held})
         if len(unknowns) > 1:
             raise NoAnsatzError(f"it couples {listed(unknowns)}")
         if functions(tree) - TABLE.keys():
@@ -248,7 +250,7 @@ class _Derivation:
         return bool(np.all(off <= AGREE * size) and np.min(np.abs(steep)) > AGREE * size)
 
     def check_smooth(self, value: Node, face: Face, unknown: str, circles: Sequence[int]) -> None:
-        """Raises UnfitError where a value, or a derivative of it that the equations take, jumps,
+        """Raises NoAnsatzError where a value, or a derivative of it that the equations take, jumps,
         is not finite or has two values at the seam of a circle.
         """
         names = self.domain.coordinates
@@ -272,24 +274,24 @@ class _Derivation:
 
     # The form
 
-    def texts(self, given: list[FaceValue]) -> dict[str, str]:
+    def texts(self, values: list[FaceValue]) -> dict[str, str]:
         """The form of each unknown of which something is given; what is unfit is taken out of
-        `given`.
+        `values`.
         """
         unknowns, texts = self.reader.scope.unknowns, {}
         for unknown, output in zip(unknowns, output_names(unknowns), strict=True):
             scope = replace(self.reader.scope, unknowns=output_names(unknowns))
-            while own := [each for each in given if each.unknown == unknown]:
+            while of_unknown := [value for value in values if value.unknown == unknown]:
                 try:
-                    form = interpolate(self.domain, own, along(output, 0, 0, self.domain))
+                    form = interpolate(self.domain, of_unknown, along(output, 0, 0, self.domain))
                     text = write(form, self.domain.coordinates)
                     in_outputs(text, unknowns, scope)
                     texts[unknown] = text
                     break
                 except NoAnsatzError as error:
-                    unfit, why = error.given or own[-1], str(error)
+                    unfit, why = error.value or of_unknown[-1], str(error)
                 except ExpressionError:
-                    unfit, why = own[-1], "the expression would be too long"
+                    unfit, why = of_unknown[-1], "the expression would be too long"
                 self.why.setdefault(unfit.name, why)
-                given.remove(unfit)
+                values.remove(unfit)
         return texts

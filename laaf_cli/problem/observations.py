@@ -30,14 +30,14 @@ def read_data(reader: Reader) -> list[Term]:
     data = reader.spec.data
     if data is None:
         return []
-    keys = reader.given(("data",), data)
-    given = [name for name in _SOURCES if getattr(data, name)]
-    if len(given) != 1:
+    keys = reader.written_keys(("data",), data)
+    sources = [name for name in _SOURCES if getattr(data, name)]
+    if len(sources) != 1:
         if reader.form_is_right and keys == data.model_fields_set:
             hint = "Example: data: {target: {u: sin(x)}, points: 300}."
             reader.fault(("data",), "'data' has one of target, reference and file", hint, True)
         return []
-    source = given[0]
+    source = sources[0]
     for key in sorted(keys - {source, "weight", *_SOURCES[source]}):
         hint = f"Keys: {listed((source, *_SOURCES[source], 'weight'))}."
         reader.fault(("data", key), f"data with a {source} takes no '{key}'", hint, True)
@@ -143,10 +143,10 @@ def read_observed(reader: Reader, name: str, condition: ConditionSpec) -> Term |
     wanted_at |= dict.fromkeys(condition.fields or [], (*path, "fields"))
     wanted_at |= dict.fromkeys(weight_column, (*path, "weights"))
     rows = reader.rows((*path, "data"), condition, read, wanted_at)
-    given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
+    columns_of_file = {column: Symbol(f"{OBSERVED}{column}") for column in more}
     residuals = _differences(reader, columns)
     if condition.equation is not None:
-        extended = replace(scope, symbols={**scope.symbols, **given})
+        extended = replace(scope, symbols={**scope.symbols, **columns_of_file})
         residuals += reader.residuals(name, condition.equation, extended)
     if rows is None:
         return None
@@ -159,17 +159,17 @@ def read_observed(reader: Reader, name: str, condition: ConditionSpec) -> Term |
 
 
 def _observed_unknowns(
-    reader: Reader, path: KeyPath, given: list[str] | None
+    reader: Reader, path: KeyPath, names: list[str] | None
 ) -> tuple[str, ...] | None:
-    """The unknowns that are observed: those named, or all; None where one is not an unknown."""
-    if given is None:
+    """The unknowns that are observed: those named, or all; None where one is none."""
+    if names is None:
         return reader.scope.unknowns
     unknowns = reader.scope.unknowns
-    wrong = [(i, name) for i, name in enumerate(given) if name not in unknowns]
+    wrong = [(i, name) for i, name in enumerate(names) if name not in unknowns]
     for i, name in wrong:
         hint = did_you_mean(name, unknowns) or f"Unknowns: {listed(unknowns)}."
         reader.fault((*path, i), f"'{name}' is not an unknown", hint)
-    return None if wrong else tuple(dict.fromkeys(given))
+    return None if wrong else tuple(dict.fromkeys(names))
 
 
 def _row_weights(
@@ -195,7 +195,7 @@ def _columns_in(reader: Reader, name: str, texts: list[str]) -> dict[str, KeyPat
     """
     path: KeyPath = ("conditions", name, "equation")
     is_list = isinstance(reader.root.locate(path).data, list)
-    found: dict[str, KeyPath] = {}
+    columns: dict[str, KeyPath] = {}
     for i, text in enumerate(texts):
         try:
             names = symbols(parse_equation(text)) - set(reader.scope.words)
@@ -203,5 +203,5 @@ def _columns_in(reader: Reader, name: str, texts: list[str]) -> dict[str, KeyPat
             continue  # reported where the equations are resolved
         for column in sorted(names):
             if "_" not in column:
-                found.setdefault(column, (*path, i) if is_list else path)
-    return found
+                columns.setdefault(column, (*path, i) if is_list else path)
+    return columns

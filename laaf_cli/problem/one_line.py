@@ -110,9 +110,9 @@ class _Piece:
         except ExpressionError as error:
             start = self.span[0]
             raise SpecError(
-                Fault(each.what, self.text.mark(0, start + begin, end - begin), each.hint)
-                for each in error.faults
-                for begin, end in [each.span]
+                Fault(fault.what, self.text.mark(0, start + begin, end - begin), fault.hint)
+                for fault in error.faults
+                for begin, end in [fault.span]
             ) from None
 
     def split(self) -> list[_Piece]:
@@ -130,8 +130,8 @@ class _Piece:
         if opened:
             raise self.part(opened[-1], opened[-1] + 1).fault("this '(' is never closed")
         ends = [*cuts[1:], len(self.words)]
-        found = [self.part(cut + 1, end) for cut, end in zip(cuts, ends, strict=True)]
-        return [piece for piece in found if piece.words]
+        parts = [self.part(cut + 1, end) for cut, end in zip(cuts, ends, strict=True)]
+        return [piece for piece in parts if piece.words]
 
     def assignment(self) -> tuple[_Piece, _Piece | None]:
         """The text before the first equals sign, and behind it; None without one."""
@@ -253,25 +253,25 @@ class _Line:
 
     def add_condition(self, piece: _Piece) -> None:
         known, left = self.unknowns_of_equations(), piece.words
-        found: list[tuple[_Piece, _Place]] = []
+        calls: list[tuple[_Piece, _Place]] = []
         tokens = piece.attempt(tokenize, piece.words, 0, len(piece.words))
         for name, (start, end), has_equals in _calls(tokens):
             inside = piece.part(start + 1, end - 1)
             if has_equals or inside.words == "boundary":
-                found.append((piece.part(*name.span), self.place(inside)))
+                calls.append((piece.part(*name.span), self.place(inside)))
                 # Tabs, so that all stays where it was typed and they can be taken out.
                 left = left[:start] + "\t" * (end - start) + left[end:]
             elif _unknown(name.text) in known:
                 call = piece.part(name.span[0], end)
                 hint = self.place_by_name(name.text, inside)
                 raise call.fault(f"{shown(call.words)} does not name its place", hint)
-        if not found:
+        if not calls:
             raise piece.fault(f"the condition {shown(piece.words)} has no place", _PLACES)
         sign, periodic = _equals_sign(piece, left), ""
         tree, text = piece.attempt(parse_equation, left), _spaced(left, sign)
-        places = list(dict.fromkeys(place for _, place in found))
+        places = list(dict.fromkeys(place for _, place in calls))
         if len(places) > 1:
-            before = {place for name, place in found if name.span[0] < piece.span[0] + sign}
+            before = {place for name, place in calls if name.span[0] < piece.span[0] + sign}
             one, other = piece.attempt(sides, left)
             if one != other or len(before) != 1 or not _are_opposite(places):
                 what = f"one condition has several places: {listed(p.words for p in places)}"
@@ -283,7 +283,7 @@ class _Line:
                 piece=piece,
                 text=text,
                 tree=tree,
-                names=tuple(name for name, _ in found),
+                names=tuple(name for name, _ in calls),
                 place=places[0],
                 periodic=periodic,
             )
@@ -327,9 +327,15 @@ class _Line:
 
     def place_by_name(self, name: str, values: _Piece) -> str:
         """How a place is written of which values alone were typed, as `0, t`."""
-        given = dict(zip(self.bounds, [part.words for part in values.split()], strict=False))
-        placed = {key: value for key, value in given.items() if value != key}
-        if len(given) == len(self.bounds) and placed and not placed.values() & self.bounds.keys():
+        by_coordinate = dict(
+            zip(self.bounds, [part.words for part in values.split()], strict=False)
+        )
+        placed = {key: value for key, value in by_coordinate.items() if value != key}
+        if (
+            len(by_coordinate) == len(self.bounds)
+            and placed
+            and not placed.values() & self.bounds.keys()
+        ):
             return f"Write {name}({', '.join(f'{key}={value}' for key, value in placed.items())})."
         return did_you_mean(values.words, ["boundary"]) or _PLACES
 
@@ -347,8 +353,8 @@ class _Line:
     def unknowns_of_equations(self) -> list[str]:
         """The names that are differentiated in the equations, in their order."""
         others = {*self.scope.words, *self.bounds, *_FUNCTIONS}
-        found = [name for _, tree in self.equations for name in _differentiated(tree, self.bounds)]
-        return [name for name in dict.fromkeys(found) if name not in others]
+        names = [name for _, tree in self.equations for name in _differentiated(tree, self.bounds)]
+        return [name for name in dict.fromkeys(names) if name not in others]
 
     def check_names(self, piece: _Piece, tree: Node, scope: Scope) -> None:
         """Raises SpecError for names without a meaning."""
@@ -366,10 +372,8 @@ class _Line:
                 and scope.unknown_in(node.name) is None
                 and id(node) not in along
             ):
-                found = piece.part(*node.span)
-                faults += found.fault(
-                    f"'{node.name}' has no value", self.remedy(node, scope)
-                ).faults
+                part = piece.part(*node.span)
+                faults += part.fault(f"'{node.name}' has no value", self.remedy(node, scope)).faults
         if faults:
             raise SpecError(faults)
 
@@ -415,8 +419,8 @@ class _Line:
         governed: dict[str, None] = {}
         for piece, tree in self.equations:
             with self.collecting():
-                found = fields(self.resolved(piece, tree, scope))
-                governed |= dict.fromkeys(sorted(each.unknown for each in found))
+                in_equation = fields(self.resolved(piece, tree, scope))
+                governed |= dict.fromkeys(sorted(field.unknown for field in in_equation))
         for condition in self.conditions:
             with self.collecting():
                 self.resolved(condition.piece, condition.tree, scope)
@@ -529,17 +533,17 @@ def _unknown(name: str) -> str:
 
 def _differentiated(tree: Node, coordinates: Collection[str]) -> list[str]:
     """The names that a tree has derivatives of, in the order of the text."""
-    found: list[tuple[Span, str]] = []
+    names: list[tuple[Span, str]] = []
     for node in nodes(tree):
         match node:
             case Symbol(name=name, span=span):
                 unknown, _, suffix = name.partition("_")
                 if unknown and suffix and parse_suffix(suffix, tuple(coordinates)) is not None:
-                    found.append((span, unknown))
+                    names.append((span, unknown))
             case Call(function="D" | "laplacian", arguments=(Symbol(name=name, span=span), *_)):
                 if "_" not in name:
-                    found.append((span, name))
-    return [name for _, name in sorted(found)]
+                    names.append((span, name))
+    return [name for _, name in sorted(names)]
 
 
 def _calls(tokens: Sequence[Token]) -> Iterator[tuple[Token, Span, bool]]:

@@ -80,11 +80,11 @@ class Reader:
     @cached_property
     def derivatives(self) -> frozenset[Field]:
         """The unknowns and derivatives in the equations, as far as those are right."""
-        found: frozenset[Field] = frozenset()
+        derivatives: frozenset[Field] = frozenset()
         for text in self.spec.equations.values():
-            with suppress(ExpressionError):  # reported where the equations are read
-                found |= fields(resolve(parse_equation(text), self.scope))
-        return found
+            with suppress(ExpressionError):  # told where the equations are read
+                derivatives |= fields(resolve(parse_equation(text), self.scope))
+        return derivatives
 
     def fault(self, path: KeyPath, what: str, hint: str = "", key: bool = False) -> None:
         """Notes a fault at a value, or at its key, unless there are very many."""
@@ -95,7 +95,7 @@ class Reader:
             mark = self.root.locate(path[:-1]).keys.get(str(path[-1]), mark)
         self.faults.append(Fault(what, mark, hint))
 
-    def given(self, path: KeyPath, part: ConditionSpec | DataSpec) -> set[str]:
+    def written_keys(self, path: KeyPath, part: ConditionSpec | DataSpec) -> set[str]:
         """The keys that a mapping has; notes a fault at one that holds nothing."""
         for key in sorted(part.model_fields_set):
             if getattr(part, key) is None:
@@ -182,11 +182,11 @@ class Reader:
         """The residuals of a condition's equations."""
         path: KeyPath = ("conditions", condition, "equation")
         is_list = isinstance(self.root.locate(path).data, list)
-        found = [
+        residuals = [
             self.residual((*path, i) if is_list else path, text, f"condition '{condition}'", scope)
             for i, text in enumerate(texts)
         ]
-        return tuple(residual for residual in found if residual is not None)
+        return tuple(residual for residual in residuals if residual is not None)
 
     def function(self, path: KeyPath, text: str, within: str, kind: str) -> Node | None:
         """An expression in the coordinates alone; kind: what the message calls it."""
@@ -230,11 +230,11 @@ class Reader:
                 trees[name] = tree
         return trees
 
-    def sampler(self, given: str | None = None) -> str:
+    def sampler(self, named: str | None = None) -> str:
         """The sampler that is named, else that of the points; the default in place of one that
         does not exist.
         """
-        name = given or self.spec.points.sampler
+        name = named or self.spec.points.sampler
         return name if name in SAMPLERS else str(PointsSpec.model_fields["sampler"].default)
 
     def part(self, path: KeyPath, text: str, within: str) -> Subset | None:
@@ -259,7 +259,7 @@ class Reader:
     def rows(
         self,
         path: KeyPath,
-        given: ConditionSpec | DataSpec,
+        spec: ConditionSpec | DataSpec,
         wanted: tuple[str, ...],
         wanted_at: Mapping[str, KeyPath] | None = None,
     ) -> Rows | None:
@@ -269,10 +269,10 @@ class Reader:
         wanted: the columns. wanted_at: where the spec asks for one; a fault is shown there if the
         file lacks it.
         """
-        file, names = str(getattr(given, str(path[-1]))), given.names
+        file, names = str(getattr(spec, str(path[-1]))), spec.names
         coordinates, lower, upper = self.domain.coordinates, self.domain.lower, self.domain.upper
         try:
-            rows = read_rows(self.folder / file, coordinates, wanted, names, given.columns)
+            rows = read_rows(self.folder / file, coordinates, wanted, names, spec.columns)
         except TableError as error:
             asked = {names.get(name, name): place for name, place in (wanted_at or {}).items()}
             self.fault(asked.get(error.name or "", path), str(error))

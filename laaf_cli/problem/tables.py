@@ -194,9 +194,9 @@ def _read(
     lines = None
     try:
         if suffix in TEXTS:
-            found, lines = _read_csv(path, names, columns or ())
+            by_name, lines = _read_csv(path, names, columns or ())
         else:
-            found = ARRAYS[suffix](path, names)
+            by_name = ARRAYS[suffix](path, names)
     except TableError:
         raise
     except (DamagedFileError, *_DAMAGED) as error:
@@ -206,7 +206,7 @@ def _read(
         raise TableError(f"{path}: {error}") from None
     arrays = {}
     for ours, theirs in wanted.items():
-        values = found[theirs]
+        values = by_name[theirs]
         if values.dtype.kind not in "fiu":
             raise TableError(f"'{theirs}' in {path} does not hold real numbers")
         if values.size == 0:
@@ -284,13 +284,13 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     from laaf_cli.files.untrusted.hdf5 import GuardedFile
 
     with GuardedFile(path, TableError) as file:
-        found = {}
+        arrays = {}
         for name in names:
             if not file.has(name):
                 raise _lacking(path, name, file.names("/"))
             check_size(name, file.shape(name))
-            found[name] = file.array(name)
-        return found
+            arrays[name] = file.array(name)
+        return arrays
 
 
 def _read_csv(

@@ -280,19 +280,19 @@ def proofs(domain: Domain, ansatz: Ansatz, terms: Sequence[Term]) -> Iterator[Pr
     work = 0
     for term in terms:
         is_circle = term.region.paired_axis in ansatz.harmonics
-        given = None
+        point_set = None
         if term.kind == "condition" and (ansatz.trees or is_circle):
-            given = _some_points(domain, term)
-        if given is None:
+            point_set = _some_points(domain, term)
+        if point_set is None:
             continue
         residuals = term.in_outputs(ansatz).residuals
-        work += len(given) * sum(sum(1 for _ in nodes(tree)) for tree in residuals)
+        work += len(point_set) * sum(sum(1 for _ in nodes(tree)) for tree in residuals)
         if work > MAX_WORK:
             break
-        found = _residuals_for_random_outputs(domain, residuals, given, 2 if is_circle else 1)
-        if found is None:
+        drawn = _residuals_for_random_outputs(domain, residuals, point_set, 2 if is_circle else 1)
+        if drawn is None:
             continue
-        draws, bounds = found
+        draws, bounds = drawn
         # Without a bound nothing is rounding: only what is 0 then vanishes.
         rounding = np.where(np.isfinite(bounds), ROUNDING * bounds, 0.0)
         is_free = np.ptp(draws, axis=0) > np.max(rounding, axis=0)
@@ -307,7 +307,7 @@ def proofs(domain: Domain, ansatz: Ansatz, terms: Sequence[Term]) -> Iterator[Pr
 
 
 def _residuals_for_random_outputs(
-    domain: Domain, trees: Sequence[Node], given: PointSet, n_equal: int
+    domain: Domain, trees: Sequence[Node], point_set: PointSet, n_equal: int
 ) -> tuple[Array, Array] | None:
     """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their
     rounding.
@@ -317,22 +317,24 @@ def _residuals_for_random_outputs(
     values, with learned constants or Python functions, if not finite.
     """
     random = np.random.default_rng(0)
-    columns = dict(zip(domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+    columns = dict(zip(domain.coordinates, point_set.points.T, strict=True)) | dict(
+        point_set.symbols
+    )
     if any(symbols(tree) - columns.keys() or functions(tree) - TABLE.keys() for tree in trees):
         return None
     needed = sorted(
         frozenset().union(*(fields(tree) for tree in trees)), key=lambda f: (f.unknown, f.orders)
     )
-    factors = np.ones(1) if given.combination is None else given.combination
-    draws, bounds = np.empty((2, len(SIZES), len(trees), given.n_residuals))
+    factors = np.ones(1) if point_set.combination is None else point_set.combination
+    draws, bounds = np.empty((2, len(SIZES), len(trees), point_set.n_residuals))
     for k in range(0, len(SIZES), AT_ONCE):
         size = np.array(SIZES[k : k + AT_ONCE])[:, None]
-        shape = (AT_ONCE, len(given) // n_equal)
+        shape = (AT_ONCE, len(point_set) // n_equal)
         outputs = {
             field: np.repeat(size * random.uniform(-1.5, 1.5, shape), n_equal, axis=1)
             for field in needed
         }
-        shape = (AT_ONCE, len(given))
+        shape = (AT_ONCE, len(point_set))
         with np.errstate(all="ignore"):
             for i, tree in enumerate(trees):
                 value = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), shape)
@@ -342,10 +344,10 @@ def _residuals_for_random_outputs(
                 bounds[drawn] = bound.reshape(AT_ONCE, -1, len(factors)) @ np.abs(factors)
     # Of large outputs some functions are infinite; a form that vanishes does so for all that are
     # not.
-    kept = [
+    usable = [
         size == 1 or bool(np.isfinite(draw).all()) for size, draw in zip(SIZES, draws, strict=True)
     ]
-    return (draws[kept], bounds[kept]) if np.isfinite(draws[kept]).all() else None
+    return (draws[usable], bounds[usable]) if np.isfinite(draws[usable]).all() else None
 
 
 def _some_points(domain: Domain, term: Term) -> PointSet | None:
@@ -356,13 +358,13 @@ def _some_points(domain: Domain, term: Term) -> PointSet | None:
     region = term.region.with_points(n_points, RANDOM)
     if region is None:
         return None
-    given = region.draw(domain, np.random.default_rng(1))
-    if given.combination is not None or len(given) >= N_POINTS:
-        return given
+    point_set = region.draw(domain, np.random.default_rng(1))
+    if point_set.combination is not None or len(point_set) >= N_POINTS:
+        return point_set
     # As few as a face that is a point has, they are taken several times: each time with other
     # outputs.
-    rows = np.arange(N_POINTS) % len(given)
+    rows = np.arange(N_POINTS) % len(point_set)
     return PointSet(
-        points=given.points[rows],
-        symbols={name: values[rows] for name, values in given.symbols.items()},
+        points=point_set.points[rows],
+        symbols={name: values[rows] for name, values in point_set.symbols.items()},
     )

@@ -414,5 +414,5 @@ def _series(function: Callable[[Array], Array], lower: float, upper: float) -> C
     )
 
 
-def _refused(found: str, needed: str) -> ReferenceRefusedError:
-    return ReferenceRefusedError(f"Hopf-Cole does not apply: {found}; it needs {needed}")
+def _refused(reason: str, needed: str) -> ReferenceRefusedError:
+    return ReferenceRefusedError(f"Hopf-Cole does not apply: {reason}; it needs {needed}")

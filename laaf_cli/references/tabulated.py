@@ -80,7 +80,7 @@ class Tabulated(Reference):
         between = [not self._on_axis(i, points[:, i]) for i in range(len(self.table.axes))]
         if not any(between):
             return float(np.finfo(float).eps * np.max(np.abs(values)))
-        kept = []
+        every_second = []
         for i, axis in enumerate(self.table.axes):
             if between[i] and len(axis) < MIN_VALUES:
                 raise ReferenceRefusedError(
@@ -89,9 +89,9 @@ class Tabulated(Reference):
                     f"with fewer than {MIN_VALUES} their error could not be measured"
                 )
             every = range(0, len(axis), 2) if between[i] else range(len(axis))
-            kept.append(np.unique([*every, len(axis) - 1]))
-        axes = tuple(axis[which] for axis, which in zip(self.table.axes, kept, strict=True))
-        coarse = Table(axes, {name: values[np.ix_(*kept)]})
+            every_second.append(np.unique([*every, len(axis) - 1]))
+        axes = tuple(axis[which] for axis, which in zip(self.table.axes, every_second, strict=True))
+        coarse = Table(axes, {name: values[np.ix_(*every_second)]})
         change = _interpolate(coarse, name, points) - _interpolate(self.table, name, points)
         return float(np.max(np.abs(change)))
 

@@ -68,7 +68,7 @@ class MethodGroup:
     @cached_property
     def constants(self) -> dict[str, ConstantOverSeeds]:
         """What became of each learned constant over the seeds; empty where none is learned."""
-        found = {}
+        over_seeds = {}
         for name, first in self.runs[0].constants.items():
             known = [run.constants[name] for run in self.runs if not run.failed]
             errors = [
@@ -76,13 +76,15 @@ class MethodGroup:
                 for run in self.runs
                 for error in [run.constants[name].relative_error]
             ]
-            found[name] = ConstantOverSeeds(
+            over_seeds[name] = ConstantOverSeeds(
                 truth=first.truth,
                 value=spread([constant.value for constant in known]),
-                within=float(np.median([each.spread for each in known])) if known else math.nan,
+                within=float(np.median([constant.spread for constant in known]))
+                if known
+                else math.nan,
                 relative_error=spread(errors),
             )
-        return found
+        return over_seeds
 
     @property
     def n_failed(self) -> int:
@@ -136,7 +138,7 @@ class MethodComparison:
                 for group in self.groups
                 if (pair := self.pair(group)) is not None
             ]
-        found = []
+        sentences = []
         for problem in self.problems:
             known = [
                 group
@@ -151,8 +153,8 @@ class MethodComparison:
             medians = ", then ".join(
                 f"{group.label} ({group.measure.text(group.error.median)})" for group in ranked[:2]
             )
-            found.append(f"Smallest median errors: {medians}. {told}")
-        return found
+            sentences.append(f"Least median errors: {medians}. {told}")
+        return sentences
 
 
 SORTS: dict[str, Callable[[MethodGroup], Any]] = {
@@ -200,8 +202,8 @@ def compare(
     duplicates: list[str] = []
     groups: list[MethodGroup] = []
     for key, name in problems.items():
-        own = [run for run in runs if run.problem_hash == key]
-        groups += sorted(_groups(name, own, duplicates), key=SORTS[sort])
+        of_problem = [run for run in runs if run.problem_hash == key]
+        groups += sorted(_groups(name, of_problem, duplicates), key=SORTS[sort])
     baselines = _baselines(groups, baseline) if baseline is not None else {}
     pairs: dict[tuple[str, str], PairedComparison] = {}
     for problem, base in baselines.items():
@@ -258,7 +260,7 @@ def _groups(
 
 def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGroup]:
     """The baseline of each problem, by kind or label."""
-    found: dict[str, MethodGroup] = {}
+    baselines: dict[str, MethodGroup] = {}
     for problem in dict.fromkeys(group.problem for group in groups):
         inside = [group for group in groups if group.problem == problem]
         exact = [group for group in inside if group.label == wanted]
@@ -278,8 +280,8 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
                 f"no run of {problem} is of the method '{wanted}'\n"
                 + (near or f"Methods here: {listed(dict.fromkeys(here))}; or a run file.")
             )
-        found[problem] = matching[0]
-    return found
+        baselines[problem] = matching[0]
+    return baselines
 
 
 def baseline_label(runs: Sequence[ComparisonEntry], path: Path) -> str | None:
@@ -289,13 +291,14 @@ def baseline_label(runs: Sequence[ComparisonEntry], path: Path) -> str | None:
     Raises UsageError where another run of the same method and seed replaces it.
     """
     name = path.resolve()
-    own = next((run for run in runs if run.path.resolve() == name), None)
-    if own is None:
+    stored = next((run for run in runs if run.path.resolve() == name), None)
+    if stored is None:
         return None
-    alike = [run for run in runs if run.problem_hash == own.problem_hash]
-    groups = _groups(own.problem, alike, [])
+    alike = [run for run in runs if run.problem_hash == stored.problem_hash]
+    groups = _groups(stored.problem, alike, [])
     label = next(
-        (group.label for group in groups if any(run.path == own.path for run in group.runs)), None
+        (group.label for group in groups if any(run.path == stored.path for run in group.runs)),
+        None,
     )
     if label is None:
         raise UsageError(
@@ -325,12 +328,14 @@ def _flags(groups: Iterable[MethodGroup]) -> list[str]:
         holders: dict[Any, list[str]] = {}
         for group in groups:
             for run in group.runs:
-                if (found := value(run)) is not None:
-                    holding = holders.setdefault(found, [])
+                if (setting := value(run)) is not None:
+                    holding = holders.setdefault(setting, [])
                     if group.label not in holding:
                         holding.append(group.label)
         if len(holders) > 1:
-            told = "; ".join(f"{found} in {listed(holding)}" for found, holding in holders.items())
+            told = "; ".join(
+                f"{setting} in {listed(holding)}" for setting, holding in holders.items()
+            )
             flags.append(f"unequal {name}: {told}")
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for group in groups:

@@ -63,8 +63,8 @@ class ComparisonEntry:
     def read(cls, path: Path, *, must_be_sealed: bool = False) -> ComparisonEntry:
         """The summary of a run file of any task; raises RunFileError where it cannot be read."""
         task = task_of(path, must_be_sealed=must_be_sealed)
-        found: ComparisonEntry = loaded(TASKS[task].summary)(path)
-        return found
+        entry: ComparisonEntry = loaded(TASKS[task].summary)(path)
+        return entry
 
     @property
     def failed(self) -> bool:

@@ -57,15 +57,15 @@ class ConstantRecord:
     """
 
     @classmethod
-    def of(cls, found: ConstantOverSeeds) -> ConstantRecord:
-        value = found.value
+    def of(cls, constant: ConstantOverSeeds) -> ConstantRecord:
+        value = constant.value
         return cls(
-            truth=found.truth,
+            truth=constant.truth,
             median=value.median,
             lower_quartile=value.lower,
             upper_quartile=value.upper,
-            spread_in_a_run=found.within,
-            relative_error_median=found.relative_error.median,
+            spread_in_a_run=constant.within,
+            relative_error_median=constant.relative_error.median,
         )
 
 
@@ -155,7 +155,9 @@ class GroupRecord:
             slopes=group.runs[0].n_slopes,
             iterations=group.median(lambda run: float(run.iterations)),
             seconds=group.median(lambda run: run.wall_time_s),
-            constants={name: ConstantRecord.of(found) for name, found in group.constants.items()},
+            constants={
+                name: ConstantRecord.of(constant) for name, constant in group.constants.items()
+            },
             pairs=pair.n_pairs if pair else None,
             ratio=pair.ratio if pair else None,
             ratio_low=pair.low if pair else None,
@@ -226,8 +228,8 @@ def as_csv(comparison: MethodComparison) -> str:
         flat: dict[str, object] = {}
         for name, value in group.items():
             if name == "constants":
-                for constant, found in value.items():
-                    flat |= {f"{constant}_{key}": item for key, item in found.items()}
+                for constant, facts in value.items():
+                    flat |= {f"{constant}_{key}": item for key, item in facts.items()}
             elif name != "seeds":
                 flat[name] = value
         rows.append(flat)

@@ -16,7 +16,7 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     Raises UsageError for a folder or a pattern without any. Files that are missing stay in: reading
     them says so.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             inside = sorted(path.glob("*.h5"))
@@ -28,5 +28,5 @@ def expand(paths: Iterable[Path]) -> list[Path]:
                 raise UsageError(f"no file matches {path}")
         else:
             inside = [path]
-        found |= dict.fromkeys(inside)
-    return list(found)
+        files |= dict.fromkeys(inside)
+    return list(files)

@@ -174,7 +174,7 @@ class RunReport(JsonRecord):
                     name: _error_place(error.axes, values, error.attributes[f"relative_l2_{name}"])
                     for name, values in error.fields.items()
                 }
-            found = {name: place.relative_l2 for name, place in (errors or {}).items()}
+            relative_errors = {name: place.relative_l2 for name, place in (errors or {}).items()}
             return cls(
                 **shared(run, run.spec),
                 functions_text=run.functions(),
@@ -201,7 +201,11 @@ class RunReport(JsonRecord):
                     run.spec,
                     history.terms,
                     validation,
-                    {k: v for k, v in found.items() if k in known and not is_zero(known[k])},
+                    {
+                        k: v
+                        for k, v in relative_errors.items()
+                        if k in known and not is_zero(known[k])
+                    },
                 ),
             )
 

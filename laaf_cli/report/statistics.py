@@ -164,12 +164,12 @@ def compare_pairs(errors: Mapping[int, float], baseline: Mapping[int, float]) ->
     if not pairs:
         return PairedComparison(n_pairs=0)
     logs = np.array([_log_ratio(*pair) for pair in pairs])
-    failed = [(math.isinf(own), math.isinf(other)) for own, other in pairs]
+    failed = [(math.isinf(error), math.isinf(other)) for error, other in pairs]
     low, high = bootstrap_interval(logs)
     p = signed_rank_p(logs)
     return PairedComparison(
         n_pairs=len(pairs),
-        n_equal=sum(own == other and not math.isinf(own) for own, other in pairs),
+        n_equal=sum(error == other and not math.isinf(error) for error, other in pairs),
         n_both_failed=failed.count((True, True)),
         n_failed=failed.count((True, False)),
         n_baseline_failed=failed.count((False, True)),

@@ -192,8 +192,8 @@ class AnyRunFile(GuardedFile):
 
     def events(self) -> list[EventSummary]:
         """That the training was resumed or retried."""
-        found: list[EventSummary] = self._json("history/events", _EVENTS)
-        return found
+        events: list[EventSummary] = self._json("history/events", _EVENTS)
+        return events
 
     def _json(self, path: str, kind: TypeAdapter[Any]) -> Any:
         try:
@@ -212,9 +212,9 @@ class AnyRunFile(GuardedFile):
 
     def _shaped(self, path: str, shape: tuple[int, ...], kind: Literal["i", "f"] = "f") -> Array:
         # Asked before reading, for what does not fit need not be read.
-        if (found := self.shape(path)) != shape:
+        if (stored_shape := self.shape(path)) != shape:
             raise self.refusal(
-                f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}"
+                f"{path} in {self.path} has the shape {list(stored_shape)} instead of {list(shape)}"
             )
         values = self.array(path)
         if values.dtype.kind != kind:

@@ -84,17 +84,17 @@ def found_constants(
 
     intervals: as the run file has them, empty where it has none.
     """
-    found = {}
+    constants = {}
     for name, values in histories.items():
         ends = [float(intervals.get(f"{end}_{name}", math.nan)) for end in ("lower", "upper")]
-        found[name] = _found(
+        constants[name] = _found(
             spec.learn[name],
             iteration,
             values,
             interval=None if any(map(math.isnan, ends)) else ends,
             no_interval=str(intervals.get(f"why_not_{name}", "")),
         )
-    return found
+    return constants
 
 
 def bounds_of(learned: LearnedSpec) -> tuple[float, float]:

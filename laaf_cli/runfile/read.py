@@ -68,10 +68,10 @@ class RunFile(AnyRunFile):
         """
         names = {"{unknown}": self.spec.unknowns, "{constant}": list(self.spec.learn)}
         expected = {
-            name.replace(of, each): attribute
+            name.replace(of, name_in_file): attribute
             for name, attribute in GROUP_ATTRIBUTES.get(f"/{group}", {}).items()
             for of in [next((of for of in names if of in name), "")]
-            for each in names.get(of, [""])
+            for name_in_file in names.get(of, [""])
         }
         stored = {
             name: attribute
@@ -165,12 +165,12 @@ class RunFile(AnyRunFile):
 
     def iterations(self) -> Array:
         """The iterations of the records, which count upwards."""
-        found = self._shaped(
+        iterations = self._shaped(
             "history/iteration", self._length("history/iteration", MAX_RECORDS), "i"
         )
-        if found[0] < 0 or (found[1:] <= found[:-1]).any():
+        if iterations[0] < 0 or (iterations[1:] <= iterations[:-1]).any():
             raise self.refusal(f"history/iteration in {self.path} does not count upwards")
-        return found
+        return iterations
 
     def constants(self) -> dict[str, Array]:
         """Each learned constant at every record, in the order of the spec."""
@@ -278,10 +278,10 @@ class RunFile(AnyRunFile):
 
     def phases(self) -> list[PhaseSummary]:
         """The phases that were begun."""
-        found: list[PhaseSummary] = self._json("history/phases", _PHASES)
-        if len(found) > len(self.spec.training):
+        phases: list[PhaseSummary] = self._json("history/phases", _PHASES)
+        if len(phases) > len(self.spec.training):
             raise self.refusal(f"history/phases in {self.path} holds more phases than the spec")
-        return found
+        return phases
 
     def checkpoint(self) -> Checkpoint:
         """What resuming needs besides the network and the history."""
@@ -326,15 +326,15 @@ class RunFile(AnyRunFile):
         """
         sizes = self.n_points()
         shape = (len(self.spec.coordinates),)
-        found: dict[str, list[tuple[Array, Array]]] = {}
+        by_unknown: dict[str, list[tuple[Array, Array]]] = {}
         for term, columns in self._columns("checkpoint/observed", sizes).items():
             points = self._shaped(f"checkpoint/points/{term}", (sizes[term], *shape))
             for name in self.spec.unknowns:
                 if name in columns:
-                    found.setdefault(name, []).append((points, columns[name]))
+                    by_unknown.setdefault(name, []).append((points, columns[name]))
         return {
             name: Observations(*(np.concatenate(parts) for parts in zip(*pairs, strict=True)))
-            for name, pairs in found.items()
+            for name, pairs in by_unknown.items()
         }
 
     def _columns(self, group: str, sizes: Mapping[str, int]) -> dict[str, dict[str, Array]]:

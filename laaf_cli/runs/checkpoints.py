@@ -70,11 +70,11 @@ class CheckpointFiles:
 
         Raises RunFileError where there are checkpoints and none can be read.
         """
-        found = self.found()
+        checkpoint = self.newest_readable()
         return (
             ReadableCheckpoint(self.run, "")
-            if found is None or self._outlived(found.path)
-            else found
+            if checkpoint is None or self._outlived(checkpoint.path)
+            else checkpoint
         )
 
     def _outlived(self, checkpoint: Path) -> bool:
@@ -84,24 +84,24 @@ class CheckpointFiles:
         try:
             with (
                 AnyRunFile(self.run, must_be_sealed=True) as run,
-                AnyRunFile(checkpoint, must_be_sealed=True) as kept,
+                AnyRunFile(checkpoint, must_be_sealed=True) as unfinished,
             ):
                 return bool(
-                    run.settings == kept.settings
-                    and run.attributes["iterations"] > kept.attributes["iterations"]
-                    and run.attributes["created"] >= kept.attributes["created"]
+                    run.settings == unfinished.settings
+                    and run.attributes["iterations"] > unfinished.attributes["iterations"]
+                    and run.attributes["created"] >= unfinished.attributes["created"]
                 )
         except RunFileError:
             return False
 
     def readable(self) -> Path | None:
         """The newest that can be read; None where there is no checkpoint. Raises RunFileError as
-        `found` does.
+        `newest_readable` does.
         """
-        found = self.found()
-        return None if found is None else found.path
+        checkpoint = self.newest_readable()
+        return None if checkpoint is None else checkpoint.path
 
-    def found(self) -> ReadableCheckpoint | None:
+    def newest_readable(self) -> ReadableCheckpoint | None:
         """The newest that can be read, and what is wrong with a newer one; None where there is no
         checkpoint.
 

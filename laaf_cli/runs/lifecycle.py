@@ -170,14 +170,14 @@ def stored_run(path: Path) -> StoredRun:
     """That of a run file; raises RunFileError where it cannot be read."""
     with open_run(path, must_be_sealed=True) as run:
         facts = run.attributes
-        own = Identity(
+        identity = Identity(
             problem_hash=facts["problem_hash"],
             method_hash=facts["method_hash"],
             measured=run.measured(),
             seed=facts["seed"],
         )
         return StoredRun(
-            identity=own,
+            identity=identity,
             stop_reason=facts["stop_reason"],
             stop_detail=facts["stop_detail"],
             error=run.error,

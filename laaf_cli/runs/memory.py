@@ -72,7 +72,7 @@ def _of_points(plan: Plan, phase: int, terms: Sequence[Term]) -> Consumer:
     if terms[0].kind == "equation":
         key, name = "points.interior", "the equations"
         n_points = next(
-            (each.interior for each in reversed(training[: phase + 1]) if each.interior), n_points
+            (spec.interior for spec in reversed(training[: phase + 1]) if spec.interior), n_points
         )
     elif terms[0].kind == "data":
         key = "data.points"
@@ -118,7 +118,10 @@ def warning(device: str, consumers: Sequence[Consumer], free: float | None = Non
     Linux gives out more than it has, and ends the process that then uses it: no error comes of it.
     On a GPU there is no warning: running out of memory is reported when it happens.
     """
-    needed, free = sum(each.n_bytes for each in consumers), free_bytes() if free is None else free
+    needed, free = (
+        sum(consumer.n_bytes for consumer in consumers),
+        free_bytes() if free is None else free,
+    )
     if device != "cpu" or needed <= free:
         return ""
     return (

@@ -261,19 +261,19 @@ class Plan(AnyPlan):
     @cached_property
     def hashes(self) -> Hashes:
         """SHA-256 of the problem and of the method."""
-        found = make_hashes(
+        hashes = make_hashes(
             self.spec,
             self.problem,
             self.reference,
             engine_name=self.engine_name,
             max_seconds=self.max_seconds,
         )
-        return found._replace(method=self.method or found.method)
+        return hashes._replace(method=self.method or hashes.method)
 
     def settings(self) -> dict[str, Any]:
         """The resolved settings, as the run file keeps them."""
-        own = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
-        return self.spec.model_dump(mode="json") | own
+        of_plan = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
+        return self.spec.model_dump(mode="json") | of_plan
 
     def seeded(self, seed: int) -> Self:
         others = tuple(other.seeded(seed) for other in self.others)
@@ -282,8 +282,8 @@ class Plan(AnyPlan):
 
 def _values(reference: Reference, unknowns: Iterable[str], points: Array) -> dict[str, Array]:
     """Those of a reference at points, by unknown."""
-    found = reference.evaluate(points).fields
-    return {name: found[name] for name in unknowns}
+    by_unknown = reference.evaluate(points).fields
+    return {name: by_unknown[name] for name in unknowns}
 
 
 def make_plan(
@@ -305,20 +305,20 @@ def make_plan(
     root, recipes = chosen(text, overrides, max_seconds)
     bound = DEFAULT_SECONDS if recipes and max_seconds is None else max_seconds
     makes = [
-        OtherMethod(each.name, partial(plan_one, text, changes, max_seconds=bound, **how))
-        for each in recipes
-        for changes in [[*overrides, *each.overrides(root)]]
+        OtherMethod(recipe.name, partial(plan_one, text, changes, max_seconds=bound, **how))
+        for recipe in recipes
+        for changes in [[*overrides, *recipe.overrides(root)]]
     ]
     refused = []
-    for i, each in enumerate(makes):
+    for i, alternative in enumerate(makes):
         try:
-            plan = each.make()
+            plan = alternative.make()
         except UnfitError as error:
-            refused.append(f"{each.recipe} is not tried: {error.faults[0].what}")
+            refused.append(f"{alternative.recipe} is not tried: {error.faults[0].what}")
         else:
             method = hash_of(["chosen", plan.hashes.method])
             others = tuple(makes[i + 1 :])
-            plan = replace(plan, recipe=each.recipe, others=others, method=method)
+            plan = replace(plan, recipe=alternative.recipe, others=others, method=method)
             break
     else:
         # Named by the spec, or one that takes none of them, whose faults are reported as they are.
@@ -396,30 +396,30 @@ def _resolved(spec: RunSpec, problem: Problem) -> RunSpec:
     phases = []
     for phase in spec.training:
         row = OPTIMIZERS[phase.optimizer]
-        own: dict[str, Any] = {}
+        of_phase: dict[str, Any] = {}
         if row.takes_rate:
-            own["learning_rate"] = phase.learning_rate or DEFAULT_LEARNING_RATE
+            of_phase["learning_rate"] = phase.learning_rate or DEFAULT_LEARNING_RATE
         if row.draws_neurons:
             features = phase.features or default_features(problem)
-            own["features"] = features
-            own["goal"] = phase.goal or DEFAULT_GOAL
+            of_phase["features"] = features
+            of_phase["goal"] = phase.goal or DEFAULT_GOAL
             if spec.equations:
-                own["interior"] = phase.interior or default_points(problem, features)
-        phases.append(phase.model_copy(update=own))
-    found: dict[str, Any] = {"training": phases}
+                of_phase["interior"] = phase.interior or default_points(problem, features)
+        phases.append(phase.model_copy(update=of_phase))
+    changes: dict[str, Any] = {"training": phases}
     draws = any(OPTIMIZERS[phase.optimizer].draws_neurons for phase in phases)
     if spec.network.kinks is None or (draws and "kinks" not in spec.network.model_fields_set):
         kinks = {
             "kinks": {
-                name: [place if order == 1 else [place, float(order)] for place, order in found]
-                for name, found in bends(problem).items()
+                name: [place if order == 1 else [place, float(order)] for place, order in kinks]
+                for name, kinks in bends(problem).items()
             }
         }
         spec = spec.model_copy(update={"network": spec.network.model_copy(update=kinks)})
     if draws:
         if "dtype" not in spec.model_fields_set:
-            found["dtype"] = "float64"
+            changes["dtype"] = "float64"
         if phases[0].features and "hidden" not in spec.network.model_fields_set:
             hidden = {"hidden": [phases[0].features]}
-            found["network"] = spec.network.model_copy(update=hidden)
-    return spec.model_copy(update=found)
+            changes["network"] = spec.network.model_copy(update=hidden)
+    return spec.model_copy(update=changes)

@@ -51,7 +51,7 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
 
 
 def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
-    domain, found = problem.domain, []
+    domain, faults = problem.domain, []
     for name, kinks in (spec.network.kinks or {}).items():
         path, hint = ("network", "kinks", name), ""
         if name not in domain.coordinates:
@@ -73,8 +73,8 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
                 hint = f"Orders are integers from 1 to {MAX_ORDER}."
             else:
                 continue
-        found.append(Fault(what, loaded.root.locate(path).mark, hint))
-    return found
+        faults.append(Fault(what, loaded.root.locate(path).mark, hint))
+    return faults
 
 
 def n_parameters(spec: RunSpec, problem: Problem, phase: int) -> int:

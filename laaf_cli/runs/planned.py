@@ -49,8 +49,8 @@ class AnyPlan(ABC):
     @property
     def recovery(self) -> SlopeRecovery | None:
         """The slope recovery term; None where it is off or there are no slopes."""
-        own = self.spec.slopes.used_recovery
-        return None if own is None else SlopeRecovery(own.weight, own.form, own.operator)
+        spec = self.spec.slopes.used_recovery
+        return None if spec is None else SlopeRecovery(spec.weight, spec.form, spec.operator)
 
     @property
     @abstractmethod

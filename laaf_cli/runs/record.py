@@ -146,8 +146,8 @@ def finish(
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)
     axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
-    found = NetworkSolution.of(network, plan.make_engine, problem.ansatz)
-    solution = found.unknowns(problem.unknowns, grid)
+    trained = NetworkSolution.of(network, plan.make_engine, problem.ansatz)
+    solution = trained.unknowns(problem.unknowns, grid)
     errors = (
         {name: solution[name] - reference.fields[name] for name in solution} if reference else None
     )
@@ -161,7 +161,7 @@ def finish(
         if reference
         else None
     )
-    at_slices = [found.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
+    at_slices = [trained.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
     at_times = _error_at_times(slices, at_slices) if problem.domain.dimension > 1 else None
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
@@ -222,18 +222,18 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
 
     def columns(prefix: str) -> dict[str, dict[str, Array]]:
         """The symbols of this prefix, by term."""
-        found = {
+        by_term = {
             term: {
                 name.removeprefix(prefix): v
-                for name, v in given.symbols.items()
+                for name, v in point_set.symbols.items()
                 if name.startswith(prefix)
             }
-            for term, given in adaptive.points.items()
+            for term, point_set in adaptive.points.items()
         }
-        return {term: values for term, values in found.items() if values}
+        return {term: values for term, values in by_term.items() if values}
 
     return Checkpoint(
-        points={name: given.points for name, given in adaptive.points.items()},
+        points={name: point_set.points for name, point_set in adaptive.points.items()},
         observed=columns(OBSERVED),
         normals=columns(NORMAL),
         held_weights={
@@ -261,7 +261,9 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
     )
 
 
-def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -> GridFields | None:
+def _on_slices(
+    plan: Plan, slices: list[Slice], solutions: list[dict[str, Array]]
+) -> GridFields | None:
     """Solution and reference at the single times, on the axes of the grid with these times for
     time.
     """
@@ -274,7 +276,9 @@ def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -
     def joined(parts: list[Array]) -> Array:
         return np.concatenate([part.reshape(shape) for part in parts], axis=axis)
 
-    fields = {name: joined([values[name] for values in found]) for name in plan.problem.unknowns}
+    fields = {
+        name: joined([values[name] for values in solutions]) for name in plan.problem.unknowns
+    }
     for name in plan.problem.unknowns:
         references = [slice_.reference[name] for slice_ in slices if slice_.reference is not None]
         if references:
@@ -282,9 +286,9 @@ def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -
     return GridFields(axes | {"t": np.array([slice_.time for slice_ in slices])}, fields)
 
 
-def _error_at_times(slices: list[Slice], found: list[dict[str, Array]]) -> ErrorAtTimes | None:
+def _error_at_times(slices: list[Slice], solutions: list[dict[str, Array]]) -> ErrorAtTimes | None:
     errors: dict[str, list[float]] = {}
-    for slice_, values in zip(slices, found, strict=True):
+    for slice_, values in zip(slices, solutions, strict=True):
         for name, reference in (slice_.reference or {}).items():
             errors.setdefault(name, []).append(relative_l2(values[name], reference))
     if not errors:
@@ -395,8 +399,8 @@ def _stacked(layer: Sequence[Array]) -> Array:
     was one.
     """
     rows = np.full((len(layer), len(layer[-1])), math.nan)
-    for row, each in zip(rows, layer, strict=True):
-        row[: len(each)] = each[: len(row)]
+    for row, values in zip(rows, layer, strict=True):
+        row[: len(values)] = values[: len(row)]
     return rows
 
 
@@ -418,6 +422,6 @@ def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
             "inputs": plan.spec.network.inputs,
             "slopes_absorbed": int(network.slopes.absorbed),
         },
-        past=tuple(_parameters(plan, each) for each in network.networks[:-1]),
+        past=tuple(_parameters(plan, window) for window in network.networks[:-1]),
         ends=tuple(network.ends),
     )

@@ -125,10 +125,10 @@ def take_up(
     with claimed(target):
         if target.resolve() != files.run.resolve():
             check_no_checkpoint(target, overwrite=overwrite)
-        found = files.latest()
-        if found.damage:
-            warn(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
-        past = read_past(found.path)
+        checkpoint = files.latest()
+        if checkpoint.damage:
+            warn(f"{checkpoint.damage}\nGoing on from the checkpoint before it, {checkpoint.path}")
+        past = read_past(checkpoint.path)
         # As many threads as before, where there are so many processors: another number rounds
         # otherwise.
         if 1 <= (n_threads := past.attributes["threads"]) <= (os.cpu_count() or 1):
@@ -172,25 +172,23 @@ def train(
         DivergedError: a resumed training diverged before its first iteration.
         OutOfMemoryError, UsageError: memory runs out, or the file cannot be written.
     """
-    kept = CheckpointFiles(target)
+    files = CheckpointFiles(target)
     has_failed = False
 
     def keep(unfinished: FinishedRun[RunResult]) -> None:
         nonlocal has_failed
         try:
-            kept.save(unfinished.record)
+            files.save(unfinished.record)
             has_failed = False
         except OSError as error:
             if not has_failed:
                 reason = error.strerror or error
-                warn(
-                    f"the checkpoint {kept.newest} cannot be written: {reason}; training continues"
-                )
+                warn(f"the checkpoint {files.newest} cannot be written: {reason}; training goes on")
             has_failed = True
 
     def last_kept() -> Path | None:
         try:
-            return kept.readable()
+            return files.readable()
         except RunFileError:
             return None
 
@@ -221,7 +219,7 @@ def train(
         if (path := last_kept()) is None:
             raise
         raise type(error)(f"{error}\nThe last checkpoint is {path}; {resume}") from None
-    kept.remove()
+    files.remove()
     return saved
 
 

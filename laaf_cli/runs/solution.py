@@ -72,7 +72,7 @@ class NetworkSolution:
         """Unknowns and derivatives [n_points] at points [n_points, d], by the names given."""
         trees = {name: self.ansatz.tree(field) for name, field in wanted.items()}
         engine = self.make_engine(self.network, self.ansatz.outputs, self.needed(wanted.values()))
-        found = {name: np.empty(len(points)) for name in wanted}
+        results = {name: np.empty(len(points)) for name in wanted}
         for start in range(0, len(points), points_at_a_time):
             block = points[start : start + points_at_a_time]
             outputs = engine.evaluate(
@@ -84,8 +84,10 @@ class NetworkSolution:
                 # A transform may have no finite value at the edge of the domain, as a derivative of
                 # sqrt(x)*net.
                 with np.errstate(all="ignore"):
-                    found[name][start : start + len(block)] = evaluate(tree, columns, values, NUMPY)
-        return found
+                    results[name][start : start + len(block)] = evaluate(
+                        tree, columns, values, NUMPY
+                    )
+        return results
 
 
 def make_periods(ansatz: Ansatz, domain: Domain) -> dict[int, Period]:
@@ -159,7 +161,7 @@ class TrainedNetwork:
                 f"with the transform of this run, '{name}' cannot be derived: {fault.what}"
             ) from None
         order, activation = (
-            max((sum(each.orders) for each in needed), default=0),
+            max((sum(needed_field.orders) for needed_field in needed), default=0),
             self.solution.network.activation,
         )
         if order > activation.max_order:
@@ -179,13 +181,13 @@ class TrainedNetwork:
         n_neurons = sum(len(bias) for bias in self.solution.network.biases)
         n_numbers = len(streams) * n_neurons * 2 ** max(map(sum, streams), default=0)
         size = max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // max(1, n_numbers)))
-        found = {name: np.empty(places.n_points) for name in fields}
+        results = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
             for name, values in self.solution.evaluate(
                 fields, places.block(start, start + size)
             ).items():
-                found[name][start : start + size] = values
-        return {name: values.reshape(places.shape) for name, values in found.items()}
+                results[name][start : start + size] = values
+        return {name: values.reshape(places.shape) for name, values in results.items()}
 
     def extrapolation(self, places: SamplePoints) -> list[str]:
         """A sentence for each coordinate along which places lie outside the domain of the

@@ -123,5 +123,5 @@ def loaded(path: str) -> Any:
 
 def task_of_keys(spec: Mapping[Any, Any]) -> Task:
     """The task of a spec, from its keys."""
-    found = (task for task in TASKS.values() if not spec.keys().isdisjoint(task.keys))
-    return next(found, next(iter(TASKS.values())))
+    tasks = (task for task in TASKS.values() if not spec.keys().isdisjoint(task.keys))
+    return next(tasks, next(iter(TASKS.values())))

@@ -74,7 +74,7 @@ def execute(
     grid = grid_points(plan.problem.grid)
     plan, reference = with_reference(plan, grid, on_progress)
     refused = list(plan.not_tried)
-    for each in _in_turn(plan, refused):
+    for candidate in _in_turn(plan, refused):
         left = None
         if plan.max_seconds is not None:
             left = plan.max_seconds - (time.perf_counter() - began)
@@ -83,7 +83,7 @@ def execute(
             left = max(0.0, left)
         attempts.append(
             _train_one(
-                each,
+                candidate,
                 reference,
                 grid,
                 max_seconds=left,
@@ -99,7 +99,7 @@ def execute(
     best = min(attempts, key=lambda attempt: attempt.rank)
     events = []
     if plan.recipe:
-        came = ", ".join(f"{each.recipe} to {each.error:.1e}" for each in attempts)
+        came = ", ".join(f"{attempt.recipe} to {attempt.error:.1e}" for attempt in attempts)
         what = "; ".join([f"came by {came}", *refused, f"kept: {best.recipe}"])
         events.append(Event(0, what))
     return best.finish(events, was_stopped and best is not attempts[-1])
@@ -163,10 +163,10 @@ def _train_one(
         fields = reference.fields
 
         def monitor(current: Mlp) -> float:
-            found = NetworkSolution.of(current, plan.make_engine, plan.problem.ansatz).unknowns(
+            unknowns = NetworkSolution.of(current, plan.make_engine, plan.problem.ansatz).unknowns(
                 plan.problem.unknowns, grid
             )
-            return max(relative_l2(found[name], fields[name]) for name in fields)
+            return max(relative_l2(unknowns[name], fields[name]) for name in fields)
 
     def finished(result: TrainingResult) -> FinishedRun[SolveResult]:
         return finish(plan, network, result, grid, reference, slices)

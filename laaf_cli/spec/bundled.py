@@ -35,8 +35,8 @@ def names(task: str = "equation") -> list[str]:
 
 
 def path_of(name: str) -> Path | None:
-    """The bundled spec of a name; None where it does not exist."""
-    return next((found[name] for found in map(paths, TASKS) if name in found), None)
+    """The bundled spec of a name; None where there is none."""
+    return next((by_name[name] for by_name in map(paths, TASKS) if name in by_name), None)
 
 
 def find(spec: str, task: str = "equation") -> Text:

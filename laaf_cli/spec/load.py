@@ -236,19 +236,19 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
     value = root.locate(path)
     if kind in ("string_pattern_mismatch", "string_too_long"):
         return _not_a_name(path, str(value.data), value.mark)
-    name, given = _name(root, path), _given(value)
+    name, shown_value = _name(root, path), _given(value)
     if kind == "literal_error":
         expected = str(context["expected"]).replace(" or ", ", ").split(", ")
         choices = [choice.strip("'") for choice in expected]
         is_empty = value.data is None
-        what = f"'{name}' is empty" if is_empty else f"{given} is not a choice for '{name}'"
+        what = f"'{name}' is empty" if is_empty else f"{shown_value} is not a choice for '{name}'"
         hint = "" if is_empty else choice_meant(str(value.data), choices)
         return Fault(what, value.mark, hint or f"Choices: {listed(choices)}.")
     is_float = isinstance(value.data, float)
     if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and is_float)):
         is_whole = is_float and value.data.is_integer()
         hint = f"Write {int(value.data)}." if is_whole else ""
-        return Fault(f"'{name}' must be an integer, got {given}", value.mark, hint)
+        return Fault(f"'{name}' must be a whole number, not {shown_value}", value.mark, hint)
     limits = {
         key: f"{limit:,.15g}" if isinstance(limit, float) else f"{limit:,}"
         for key, limit in context.items()
@@ -259,7 +259,7 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
         template = "'{name}' must be true or a number of harmonics, got {given}"
     takes_text = path[-1] in ("where", "equation", "over", "fields")
     kinds = {"form": _form(path), "list": "text or a list" if takes_text else "a list"}
-    sentence = template.format(name=name, given=given, **kinds, **limits)
+    sentence = template.format(name=name, given=shown_value, **kinds, **limits)
     return Fault(sentence, value.mark, _example(model, path, kind, value))
 
 

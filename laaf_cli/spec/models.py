@@ -616,8 +616,8 @@ class ProblemSpec(TaskSpec):
         return self.transform or {}
 
 
-def _training(given: Any) -> Any:
-    return [{"iterations": 2000}] if given == "auto" else given
+def _training(value: Any) -> Any:
+    return [{"iterations": 2000}] if value == "auto" else value
 
 
 class RunSpec(ProblemSpec):
@@ -667,5 +667,5 @@ class RunSpec(ProblemSpec):
 
     def width_before(self, phase: int) -> int:
         """The neurons of the last hidden layer when a phase begins; some phases add to them."""
-        added = [each.features or 0 for each in self.training[:phase]]
+        added = [earlier.features or 0 for earlier in self.training[:phase]]
         return max([self.network.hidden[-1], *added])

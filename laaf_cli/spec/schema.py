@@ -166,11 +166,11 @@ def _any_of(options: list[Schema]) -> Schema:
     flat: list[Schema] = []
     for option in options:
         flat += option["anyOf"] if option.keys() == {"anyOf"} else [option]
-    given = [option for option in flat if option != _NULL]
-    if len(given) > 1 or "type" not in given[0]:
+    not_null = [option for option in flat if option != _NULL]
+    if len(not_null) > 1 or "type" not in not_null[0]:
         return {"anyOf": flat}
-    one = given[0]
-    if given == flat:
+    one = not_null[0]
+    if not_null == flat:
         return one
     kinds = one["type"] if isinstance(one["type"], list) else [one["type"]]
     names = {"enum": [*one["enum"], None]} if "enum" in one else {}

@@ -134,14 +134,14 @@ class Value:
         pattern = re.compile(f"(?={re.escape(words[0])})")
         k = sum(match.start() < span[0] for match in pattern.finditer(self.data))
         lines = self.below if self.style in ("|", ">") else (self.mark, *self.below)
-        found = [
+        matches = [
             (line, match.start())
             for line in lines
             for match in pattern.finditer(line.line_text, line.column)
         ]
-        if k >= len(found):
+        if k >= len(matches):
             return None
-        line, column = found[k]
+        line, column = matches[k]
         return replace(line, column=column, length=len(words[0]))
 
 
@@ -229,8 +229,8 @@ class _TreeBuilder:
                     mark = self._mark(event)
                     # What a file may not hold does not come into it by an escape either, as
                     # in "\e[31m".
-                    if found := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
-                        what = f"the character {found[0]!a} is not allowed in a spec"
+                    if match := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
+                        what = f"the character {match[0]!a} cannot stand in a spec"
                         raise SpecError([Fault(what, mark, "Leave out the escape.")])
                     data = read_scalar(event.value, event.style)
                     ends: Any = event

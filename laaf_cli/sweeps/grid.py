@@ -97,14 +97,14 @@ def plan_runs(
     for choice in itertools.product(*axes):
         plan = make([override for alternative in choice for override in alternative.overrides])
         label = "-".join(alternative.label for alternative in choice if alternative.label)
-        own = replace(identity(plan), seed=0)
+        method = replace(identity(plan), seed=0)
         if isinstance(plan, Plan):
             # Runs of one problem share its reference, so that it need be solved only once.
             told = plan.reference.method if plan.reference else ""
-            key = own.problem_hash, plan.spec.reference.model_dump_json(), told
+            key = method.problem_hash, plan.spec.reference.model_dump_json(), told
             plan = replace(plan, reference=references.setdefault(key, plan.reference))
-        # The first of equal methods represents all.
-        methods.setdefault(own, (plan, label))
+        # The first of equal methods stands for all.
+        methods.setdefault(method, (plan, label))
     runs: dict[Path, PlannedRun] = {}
     for seed in seeds:
         for plan, label in methods.values():

@@ -133,8 +133,8 @@ def sweep(
         ended[outcome.run.path] = outcome
         on_change(outcome)
 
-    kept = [run for run in runs if not overwrite and run.is_finished()]
-    for run in kept:
+    finished = [run for run in runs if not overwrite and run.is_finished()]
+    for run in finished:
         stored = stored_run(run.path)
         tell(
             Outcome(
@@ -147,11 +147,11 @@ def sweep(
         )
     waiting = [run for run in runs if run.path not in ended]
     ready = []
-    for each in _with_references(waiting):
-        if isinstance(each, Outcome):
-            tell(each)
+    for run_or_outcome in _with_references(waiting):
+        if isinstance(run_or_outcome, Outcome):
+            tell(run_or_outcome)
         else:
-            ready.append(each)
+            ready.append(run_or_outcome)
     pending = {
         executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run
         for run in ready

@@ -51,7 +51,9 @@ class BalanceState:
     def gradient(self, value: Tensor) -> Tensor:
         """The gradient of a scalar in one vector; a parameter that it does not depend on has 0."""
         if not value.requires_grad:
-            return torch.cat([torch.zeros_like(each).flatten() for each in self.parameters])
+            return torch.cat(
+                [torch.zeros_like(parameter).flatten() for parameter in self.parameters]
+            )
         parts = torch.autograd.grad(
             value, self.parameters, retain_graph=True, allow_unused=True, materialize_grads=True
         )
@@ -70,8 +72,8 @@ def lr_annealing(moment: BalanceState) -> dict[str, float]:
     its place, λ would settle at the root of the ratio.
     """
     terms = {name: residual.square().sum() for name, residual in moment.residuals.items()}
-    own = [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
-    largest = float(moment.gradient(torch.stack(own).sum()).abs().max())
+    equations = [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
+    largest = float(moment.gradient(torch.stack(equations).sum()).abs().max())
     targets = {
         name: _ratio(largest, float(moment.gradient(term).abs().mean()))
         for name, term in terms.items()
@@ -124,13 +126,13 @@ def self_adaptive(moment: BalanceState) -> dict[str, float]:
     steps. An update makes the steps of all iterations since the last one, as if L_i had not
     changed; `every: 1` is the paper's.
     """
-    found = {}
+    factors = {}
     for name, residual in moment.residuals.items():
         term = float(residual.detach().square().sum())
         rise = moment.steps * moment.learning_rate * moment.weights[name] * term
         if math.isfinite(rise):
-            found[name] = min(moment.factors[name] + rise, MAX_FACTOR)
-    return found
+            factors[name] = min(moment.factors[name] + rise, MAX_FACTOR)
+    return factors
 
 
 def causal_weights(squares: Tensor, slices: Tensor, settings: BalanceSpec) -> Tensor:

@@ -42,11 +42,11 @@ class LearnedConstants(nn.Module):
 
     def at(self, free: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The constants by name, of the shape of their free parameters."""
-        return {name: _value(self.constants[name], each) for name, each in free.items()}
+        return {name: _value(self.constants[name], parameter) for name, parameter in free.items()}
 
     def at_start(self) -> dict[str, Tensor]:
         """The free parameters with which every constant has its start."""
-        return {name: torch.zeros_like(each.detach()) for name, each in self.free.items()}
+        return {name: torch.zeros_like(parameter.detach()) for name, parameter in self.free.items()}
 
     def numbers(self) -> dict[str, float]:
         """The constants by name, without a graph."""

@@ -65,7 +65,7 @@ class Jacobian:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         network = objective.network
-        self.n_network = sum(each.numel() for each in (*network.weights, *network.biases))
+        self.n_network = sum(parameter.numel() for parameter in (*network.weights, *network.biases))
         self.n = self.n_network + len(objective.constants.free)
         self.parts: list[_Points] = []
 
@@ -117,8 +117,8 @@ class Jacobian:
         }
         rates = [torch.autograd.grad(values[name], free[name])[0] for name in free]
         leaves, run = [*fields.values(), *constants.values()], part.group.points_per_residual
-        found = part.group.residuals_at(batch, fields, constants, self.objective.backend)
-        for name, residuals in found.items():
+        by_term = part.group.residuals_at(batch, fields, constants, self.objective.backend)
+        for name, residuals in by_term.items():
             for index, residual in enumerate(residuals):
                 scaled = scales[name] * residual
                 slopes = tuple(torch.zeros_like(leaf) for leaf in leaves)

@@ -120,8 +120,8 @@ class Line:
 
     def best(self) -> LinePoint | None:
         """The lowest of the points so far that lower J, with a finite gradient."""
-        found = sorted(filter(self.lowers, self.points.values()), key=lambda t: t.value)
-        return next((point for point in found if bool(self.gradient(point).isfinite().all())), None)
+        lower = sorted(filter(self.lowers, self.points.values()), key=lambda t: t.value)
+        return next((point for point in lower if bool(self.gradient(point).isfinite().all())), None)
 
 
 def search(line: Line, previous: float | None) -> LinePoint | None:
@@ -153,9 +153,9 @@ def search(line: Line, previous: float | None) -> LinePoint | None:
             c1=DECREASE,
             c2=CURVATURE,
         )[0]
-    found = line.points.get(float(step)) if step is not None else None
-    if found is not None and line.lowers(found) and bool(line.gradient(found).isfinite().all()):
-        return found
+    point = line.points.get(float(step)) if step is not None else None
+    if point is not None and line.lowers(point) and bool(line.gradient(point).isfinite().all()):
+        return point
     return line.best()
 
 

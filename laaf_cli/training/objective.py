@@ -179,13 +179,15 @@ class Objective:
         constants = self.constants.values()
         for group, part, fields in self._evaluated(self._batches(iteration, batch)):
             squares = group.squares_at(part, fields, constants, self.backend)
-            plain = [_mean(each) for each in squares.values()]
+            plain = [_mean(square) for square in squares.values()]
             values += plain
             weights = self._point_weights(group, part, squares)
             if weights is None:
                 weighted += plain
             else:
-                weighted += [_mean([weights * one for one in each]) for each in squares.values()]
+                weighted += [
+                    _mean([weights * one for one in of_term]) for of_term in squares.values()
+                ]
                 point_weights |= dict.fromkeys(squares, weights.mean())
         if self.recovery is not None:
             recovery = self.recovery(list(self.network.slopes.values))
@@ -210,8 +212,8 @@ class Objective:
         constants, rows = self.constants.values(), []
         for group, part, fields in self._evaluated(self._batches(0, None)):
             scales = self.row_scales(group)
-            found = group.residuals_at(part, fields, constants, self.backend)
-            rows += [scales[name] * one for name, each in found.items() for one in each]
+            by_term = group.residuals_at(part, fields, constants, self.backend)
+            rows += [scales[name] * one for name, residuals in by_term.items() for one in residuals]
         return torch.cat(rows)
 
     def row_scales(self, group: TermGroup) -> dict[str, Tensor]:
@@ -237,8 +239,8 @@ class Objective:
         batches: Sequence[tuple[TermGroup, Batch]],
     ) -> Iterator[tuple[TermGroup, Batch, Mapping[Field, Tensor]]]:
         """Groups and their points with what the network gives there."""
-        found = evaluate_together([(group.engine, part.prepared) for group, part in batches])
-        for (group, part), fields in zip(batches, found, strict=True):
+        evaluated = evaluate_together([(group.engine, part.prepared) for group, part in batches])
+        for (group, part), fields in zip(batches, evaluated, strict=True):
             yield group, part, fields
 
     def _point_weights(
@@ -269,7 +271,9 @@ class Objective:
         [n_points].
         """
         parts = [
-            self.terms[name].weight * square for name, each in squares.items() for square in each
+            self.terms[name].weight * square
+            for name, of_term in squares.items()
+            for square in of_term
         ]
         return torch.stack(parts).sum(0)
 
@@ -305,7 +309,9 @@ class Objective:
             equations=self.equations,
             weights={name: term.weight for name, term in self.terms.items()},
             factors=self.factors,
-            parameters=[each for each in self.network.parameters() if each.requires_grad],
+            parameters=[
+                parameter for parameter in self.network.parameters() if parameter.requires_grad
+            ],
             steps=min(iteration, self.balance.every),
             learning_rate=learning_rate,
             random=random_stream(self.seed, "balance", str(iteration)),
@@ -383,8 +389,8 @@ class Objective:
             }
 
     def renew(self) -> None:
-        """Makes new engines, for a network with other neurons or another window of time."""
-        self.groups = [self._group(group.terms, group.given) for group in self.groups]
+        """Makes the engines anew, for a network with other neurons or another window of time."""
+        self.groups = [self._group(group.terms, group.point_set) for group in self.groups]
         self.n_renewals += 1
         self.n_changes += 1
 
@@ -393,9 +399,9 @@ class Objective:
         self.points = {**self.points, **points}
         self.hold_point_weights(self.held_weights is not None)
         for i, group in enumerate(self.groups):
-            given = self.points[group.terms[0].name]
-            if given is not group.given:
-                self.groups[i] = self._group(group.terms, given)
+            point_set = self.points[group.terms[0].name]
+            if point_set is not group.point_set:
+                self.groups[i] = self._group(group.terms, point_set)
 
     def residual_size(self, points: Array) -> Array:
         """|r| of the equations at points of the interior [n, d]: the root of the sum of W r²
@@ -403,41 +409,41 @@ class Objective:
         """
         equations = [term for term in self.terms.values() if term.name in self.equations]
         blocks = np.array_split(points, max(1, math.ceil(len(points) / _POINTS_AT_A_TIME)))
-        found = []
+        sizes = []
         with torch.no_grad():
             constants = self.constants.values()
             for block in blocks:
                 group = self._group(equations, PointSet(points=block))
                 ((_, part, fields),) = self._evaluated([(group, group.whole)])
                 squares = self._of_system(group.squares_at(part, fields, constants, self.backend))
-                found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
-        return np.concatenate(found)
+                sizes.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
+        return np.concatenate(sizes)
 
     def not_finite(self) -> dict[str, Array]:
         """At which residuals [n_residuals] a term is not finite, of the terms that are not
         everywhere.
         """
-        found: dict[str, Array] = {}
+        bad_points: dict[str, Array] = {}
         with torch.no_grad():
             constants = self.constants.values()
             for group, part, fields in self._evaluated(self._batches(0, None)):
                 squares = group.squares_at(part, fields, constants, self.backend)
-                for name, each in squares.items():
-                    bad = ~torch.isfinite(torch.stack(each)).all(dim=0)
+                for name, of_term in squares.items():
+                    bad = ~torch.isfinite(torch.stack(of_term)).all(dim=0)
                     if bad.any():
-                        found[name] = bad.cpu().numpy()
-        return found
+                        bad_points[name] = bad.cpu().numpy()
+        return bad_points
 
     def mean_squares(self, points: Mapping[str, PointSet]) -> dict[str, float]:
         """The terms that `points` names, at those points, without weights."""
-        found: dict[str, float] = {}
+        means: dict[str, float] = {}
         with torch.no_grad():
             constants = self.constants.values()
             groups = self._groups([self.terms[name] for name in points], points)
             for group, part, fields in self._evaluated([(group, group.whole) for group in groups]):
                 squares = group.squares_at(part, fields, constants, self.backend)
-                found |= {name: float(_mean(each)) for name, each in squares.items()}
-        return found
+                means |= {name: float(_mean(of_term)) for name, of_term in squares.items()}
+        return means
 
 
 def _within(dtype: torch.dtype, number: float) -> float:

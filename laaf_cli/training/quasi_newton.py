@@ -62,28 +62,28 @@ class QuasiNewton(Stepper):
             self.inverse.reset()
             direction, slope = -gradient, -(norm**2)
         line = Line(self.flat, self.position, direction, value, slope)
-        found = search(line, value + norm / 2 if self.inverse.is_fresh else self.previous)
-        if found is None and not self.inverse.is_fresh:
+        point = search(line, value + norm / 2 if self.inverse.is_fresh else self.previous)
+        if point is None and not self.inverse.is_fresh:
             self.inverse.reset()
             line = Line(self.flat, self.position, -gradient, value, -(norm**2))
-            found = search(line, value + norm / 2)
-        found = found or backtrack(line)
-        if found is None:
+            point = search(line, value + norm / 2)
+        point = point or backtrack(line)
+        if point is None:
             self.flat.move(self.position)
             return self._why_not(line)
-        step, after = found.step * line.direction, line.gradient(found)
+        step, after = point.step * line.direction, line.gradient(point)
         pair = Pair(
             step=step,
             change=after - gradient,
-            metric=-(found.step**2) * line.slope,
+            metric=-(point.step**2) * line.slope,
             gradient=after,
             image=-line.direction,
         )
         self.direction = -self.inverse.update(pair)
         self.position = self.position + step
         self.flat.move(self.position)
-        self.loss, self.gradient = found.loss, after
-        self.previous, self.length = line.value, found.step
+        self.loss, self.gradient = point.loss, after
+        self.previous, self.length = line.value, point.step
         return ""
 
     def _why_not(self, line: Line) -> str:

@@ -279,11 +279,11 @@ class Trainer:
         """Keeps the training as it is where that is due: here the loss is finite, so the state
         is a good one.
         """
-        kept = self.checkpoints
-        if kept is None or not kept.is_due(now, phase_begins=self.done == 0):
+        checkpoints = self.checkpoints
+        if checkpoints is None or not checkpoints.is_due(now, phase_begins=self.done == 0):
             return
         self.clock.pause()
-        kept.save(now, lambda: self._result(StopReason.RUNNING, now))
+        checkpoints.save(now, lambda: self._result(StopReason.RUNNING, now))
         self.clock.go_on()
 
     def _can_retry(self) -> bool:
@@ -336,7 +336,7 @@ class Trainer:
             optimizer={} if diverged else self._stepper.state(),
             retries=self.retries,
         )
-        kept = self.checkpoints
+        checkpoints = self.checkpoints
         return TrainingResult(
             stop_reason=reason,
             iterations=self.iteration,
@@ -349,8 +349,8 @@ class Trainer:
             estimate=math.nan if diverged else self._stepper.estimate,
             events=tuple(self.events),
             slopes_absorbed_at=state.slopes_absorbed_at,
-            n_checkpoints=kept.n_kept if kept else 0,
-            checkpoint_time_s=kept.spent_s if kept else 0.0,
+            n_checkpoints=checkpoints.n_kept if checkpoints else 0,
+            checkpoint_time_s=checkpoints.spent_s if checkpoints else 0.0,
         )
 
     def _is_due(self, now: float, spacing_s: float) -> bool:

@@ -91,7 +91,7 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
             why_not = NOT_DETERMINED
         elif sum(map(len, rows.values())) <= len(constants.free):
             why_not = "none from as few observed values as constants"
-        elif not all(np.isfinite(each).all() for each in rows.values()):
+        elif not all(np.isfinite(matrix).all() for matrix in rows.values()):
             why_not = "none where the Jacobian is not finite"
     if why_not:
         return dict.fromkeys(constants.free, Interval(why_not=why_not))
@@ -104,7 +104,7 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
 
 def _in_float64(objective: Objective) -> Objective:
     """The same at the same place, without weights that adapt."""
-    found = Objective(
+    twin = Objective(
         objective.problem,
         objective.points,
         copy.deepcopy(objective.network).double(),
@@ -114,8 +114,8 @@ def _in_float64(objective: Objective) -> Objective:
     )
     with torch.no_grad():
         for name, free in objective.constants.free.items():
-            found.constants.free[name].copy_(free)
-    return found
+            twin.constants.free[name].copy_(free)
+    return twin
 
 
 def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[ResidualKey, Array]:
@@ -128,8 +128,8 @@ def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[ResidualKey, Arr
     squares: dict[ResidualKey, float] = {}
     for block in jacobian.blocks():
         n_rows[block.part] += len(block.residuals)
-        found = squares.get(block.part, 0.0)
-        squares[block.part] = found + float(block.jacobian.square().sum())
+        so_far = squares.get(block.part, 0.0)
+        squares[block.part] = so_far + float(block.jacobian.square().sum())
     scales = {
         part: (1.0 if part.term in observed else STIFFNESS) * math.sqrt(n_rows[part] / square)
         for part, square in squares.items()
@@ -146,10 +146,10 @@ def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[ResidualKey, Arr
     pieces: dict[ResidualKey, list[Tensor]] = {}
     for block in jacobian.blocks():
         if block.part in scales and block.part.term in observed:
-            own = torch.cat([block.jacobian[:, n:], block.residuals[:, None]], dim=1)
-            left = own - block.jacobian[:, :n] @ following
+            of_constants = torch.cat([block.jacobian[:, n:], block.residuals[:, None]], dim=1)
+            left = of_constants - block.jacobian[:, :n] @ following
             pieces.setdefault(block.part, []).append(left)
-    return {part: torch.cat(each).cpu().numpy() for part, each in pieces.items()}
+    return {part: torch.cat(blocks).cpu().numpy() for part, blocks in pieces.items()}
 
 
 def _deviations(
@@ -160,13 +160,15 @@ def _deviations(
     """
     if not noise:
         return None
-    found = {}
+    deviations = {}
     for part in rows:
-        (group,) = (each for each in objective.groups if part.term in each.lowered.residuals)
+        (group,) = (
+            candidate for candidate in objective.groups if part.term in candidate.lowered.residuals
+        )
         values = [*objective.points[part.term].symbols.values()][part.number]
         clean = float(np.std(values)) / math.sqrt(1 + noise**2)  # as it was without the noise
-        found[part] = noise * clean * float(objective.row_scales(group)[part.term].mean())
-    return found
+        deviations[part] = noise * clean * float(objective.row_scales(group)[part.term].mean())
+    return deviations
 
 
 def _regression(
@@ -178,9 +180,9 @@ def _regression(
     share = (1 + CONFIDENCE) / 2
     quantile = ndtri(share) if known else stdtrit(n_rows - n, share)
     if deviations is None:
-        deviations = {part: _root_mean_square(each[:, n]) for part, each in rows.items()}
+        deviations = {part: _root_mean_square(matrix[:, n]) for part, matrix in rows.items()}
     for _ in range(1 if known else N_WEIGHTINGS):
-        whitened = np.concatenate([each / deviations[part] for part, each in rows.items()])
+        whitened = np.concatenate([matrix / deviations[part] for part, matrix in rows.items()])
         sizes = np.linalg.norm(whitened[:, :n], axis=0)
         if not np.isfinite(sizes).all():
             return np.zeros(n), np.full(n, math.inf)
@@ -191,8 +193,8 @@ def _regression(
         if not known:
             free = math.sqrt(n_rows / (n_rows - n))
             deviations = {
-                part: free * _root_mean_square(each[:, n] + each[:, :n] @ shifts)
-                for part, each in rows.items()
+                part: free * _root_mean_square(matrix[:, n] + matrix[:, :n] @ shifts)
+                for part, matrix in rows.items()
             }
     return shifts, quantile * np.linalg.norm(inverse, axis=1) / sizes
 

@@ -127,10 +127,10 @@ class BuildResult(NamedTuple):
 
 def fingerprint(folder: Path = SOURCES) -> str:
     """SHA-256 of the sources in C++."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.cpp"), *folder.glob("*.h")]):
-        found.update(path.name.encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def find_compiler() -> Compiler:
@@ -230,13 +230,23 @@ def _compile_variant(
     compiler: Compiler, variant: KernelVariant, sources: Path, target: Path, flags: Sequence[str]
 ) -> str:
     """Compile one variant; why it cannot be, or an empty text."""
-    own = (
+    variant_flags = (
         f"-DLAAF_VARIANT={variant.name}",
         f"-DLAAF_VECTOR_BYTES={variant.vector_bytes}",
         *variant.flags,
     )
     try:
-        _run([*compiler.command, *flags, *own, "-c", str(sources / "fused.cpp"), "-o", str(target)])
+        _run(
+            [
+                *compiler.command,
+                *flags,
+                *variant_flags,
+                "-c",
+                str(sources / "fused.cpp"),
+                "-o",
+                str(target),
+            ]
+        )
     except KernelError as error:
         return str(error)
     return ""

@@ -207,9 +207,11 @@ class Library:
         self, network: KernelNetwork, parameters: Parameters, call: KernelCall, outputs: Rows
     ) -> None:
         """Writes the streams of the outputs."""
-        given = parameters.pointers()
+        pointers = parameters.pointers()
         function = self._function("forward", call.dtype)
-        _check(function(network.pointer, byref(given), byref(call.structure), _pointers(outputs)))
+        _check(
+            function(network.pointer, byref(pointers), byref(call.structure), _pointers(outputs))
+        )
 
     def backward(
         self,
@@ -220,15 +222,15 @@ class Library:
         gradient: Parameters,
     ) -> None:
         """Adds the gradient that follows from the cotangents of the outputs."""
-        given, found = parameters.pointers(), gradient.pointers()
+        pointers, gradient_pointers = parameters.pointers(), gradient.pointers()
         function = self._function("backward", call.dtype)
         _check(
             function(
                 network.pointer,
-                byref(given),
+                byref(pointers),
                 byref(call.structure),
                 _pointers(cotangents),
-                byref(found),
+                byref(gradient_pointers),
             )
         )
 
@@ -355,8 +357,8 @@ def _table(
 
 
 def _pointers(tensors: Rows) -> ctypes.Array[c_void_p]:
-    found = (None if tensor is None else tensor.data_ptr() for tensor in tensors)
-    return (c_void_p * max(1, len(tensors)))(*found)
+    addresses = (None if tensor is None else tensor.data_ptr() for tensor in tensors)
+    return (c_void_p * max(1, len(tensors)))(*addresses)
 
 
 def _check(code: int) -> None:

@@ -213,10 +213,10 @@ class GuardedFile:
                 raise self.refusal(
                     f"{path} in {self.path} has {len(group):,} members; it is not read"
                 )
-            found = list(group)
-            if not all(isinstance(name, str) for name in found):
-                raise self.refusal(f"{path} in {self.path} has a member whose name is not text")
-            return found
+            names = list(group)
+            if not all(isinstance(name, str) for name in names):
+                raise self.refusal(f"{path} in {self.path} has a member whose name is no text")
+            return names
 
     def has(self, path: str) -> bool:
         """Whether the path leads to something inside this very file."""

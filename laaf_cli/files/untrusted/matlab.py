@@ -133,11 +133,11 @@ def arrays_of(stream: IO[bytes]) -> dict[str, StoredArray]:
     """
     n_bytes = stream.seek(0, io.SEEK_END)
     byte_order = _byte_order(stream)
-    found: dict[str, StoredArray] = {}
+    arrays: dict[str, StoredArray] = {}
     position = HEADER_BYTES
     for _ in range(MAX_ARRAYS + 1):
         if position == n_bytes:
-            return found
+            return arrays
         tag = _bytes_at(stream, position, _TAG_BYTES)
         kind, size = (int.from_bytes(tag[i : i + 4], byte_order) for i in (0, 4))
         position += _TAG_BYTES
@@ -146,7 +146,7 @@ def arrays_of(stream: IO[bytes]) -> dict[str, StoredArray]:
         if kind not in (MATRIX, COMPRESSED):
             raise DamagedFileError(f"it has an element of type {kind} where an array should be")
         array = _looked_at(stream, byte_order, position, size, is_packed=kind == COMPRESSED)
-        found[array.name] = array
+        arrays[array.name] = array
         position += size
     raise DamagedFileError(f"it has more than {MAX_ARRAYS:,} arrays")
 

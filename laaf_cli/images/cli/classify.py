@@ -141,7 +141,7 @@ def classify(
 
     Example:  laaf classify semeion --activation nlaaf --epochs 10
     """
-    given = locals()
+    arguments = locals()
     from laaf_cli.errors import UsageError
     from laaf_cli.images.settings import ImageSettings
     from laaf_cli.runs import session
@@ -152,7 +152,7 @@ def classify(
             f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file"
         )
     text = bundled.find(dataset, "images")
-    overrides = options.typed(ImageSettings, given).overrides(text)
+    overrides = options.typed(ImageSettings, arguments).overrides(text)
 
     from laaf_cli.images.plan import make_image_plan
     from laaf_cli.terminal.progress import make_download_progress

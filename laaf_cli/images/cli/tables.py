@@ -55,14 +55,14 @@ def _worst(classes: Collection[T], errors: Callable[[T], float]) -> Collection[T
     """All classes in their order, or of many those with the most errors."""
     if len(classes) <= MAX_CLASSES:
         return classes
-    return sorted(classes, key=lambda own: -errors(own))[:MAX_CLASSES]
+    return sorted(classes, key=lambda of_class: -errors(of_class))[:MAX_CLASSES]
 
 
 def slopes_table(activations: Sequence[SlopeStatistics]) -> PlainTable:
     """n·a of each activation."""
-    table = PlainTable("slopes n·a", "mean", "deviation", "minimum", "maximum")
-    for k, own in enumerate(activations, start=1):
-        numbers = (own.mean, own.deviation, own.min, own.max)
+    table = PlainTable("slopes n·a", "mean", "deviation", "least", "greatest")
+    for k, slopes in enumerate(activations, start=1):
+        numbers = (slopes.mean, slopes.deviation, slopes.min, slopes.max)
         table.add_texts(f"activation {k}", *(f"{number:.4f}" for number in numbers))
     return table
 
@@ -83,8 +83,10 @@ def image_report_tables(report: ImageRunReport) -> Iterator[PlainTable]:
     yield _method(report)
     yield _course(report)
     by_class = PlainTable("class", "test images", "wrong", "error")
-    for own in _worst(report.classes, lambda own: own.wrong):
-        by_class.add_texts(own.name, str(own.images), str(own.wrong), percent(own.error))
+    for of_class in _worst(report.classes, lambda class_: class_.wrong):
+        by_class.add_texts(
+            of_class.name, str(of_class.images), str(of_class.wrong), percent(of_class.error)
+        )
     yield by_class
     if report.confusions:
         confusions = PlainTable("most often taken for another", "found", "images")

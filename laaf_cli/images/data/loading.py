@@ -76,8 +76,8 @@ def _pieces(dataset: DataSet) -> list[Piece]:
 
 
 def _contents(dataset: DataSet, files: FilesOfDataSet) -> dict[Piece, bytes]:
-    found = {piece: files.content(piece) for piece in _pieces(dataset)}
-    return {piece: content for piece, content in found.items() if content is not None}
+    contents = {piece: files.content(piece) for piece in _pieces(dataset)}
+    return {piece: content for piece, content in contents.items() if content is not None}
 
 
 def _missing(dataset: DataSet, contents: Contents) -> list[PublishedFile]:
@@ -108,18 +108,18 @@ def _read(dataset: DataSet, parts: tuple[DataSetPart, ...], contents: Contents) 
     images = []
     for part in parts:
         try:
-            found = part.read(*(contents[piece] for piece in part.pieces))
+            of_part = part.read(*(contents[piece] for piece in part.pieces))
         except DataSetError as error:
             raise DataSetError(
                 f"{dataset.title}, {listed(piece.name for piece in part.pieces)}: {error}"
             ) from None
-        if len(found) != part.n or found.shape != dataset.shape:
+        if len(of_part) != part.n or of_part.shape != dataset.shape:
             raise DataSetError(
-                f"{dataset.title}, {part.name}: there are {len(found):,} images of shape "
-                f"{found.shape}, and {part.n:,} "
+                f"{dataset.title}, {part.name}: there are {len(of_part):,} images of shape "
+                f"{of_part.shape}, and {part.n:,} "
                 f"of shape {dataset.shape} were expected"
             )
-        images.append(found)
+        images.append(of_part)
     if len(images) == 1:
         return images[0]
     return Images(

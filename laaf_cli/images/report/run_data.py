@@ -97,10 +97,10 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
     ordered = sorted(
         runs, key=lambda run: (kinds.index(run.spec.slopes.kind), run.spec.slopes.n, run.spec.seed)
     )
-    found: dict[str, list[ImageRunData]] = {}
+    groups: dict[str, list[ImageRunData]] = {}
     for run in ordered:
-        found.setdefault(run.attributes["method_hash"], []).append(run)
-    firsts = [group[0] for group in found.values()]
+        groups.setdefault(run.attributes["method_hash"], []).append(run)
+    firsts = [group[0] for group in groups.values()]
     names = labels.told_apart(
         [run.style.label for run in firsts],
         [run.settings for run in firsts],
@@ -109,7 +109,7 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
     )
     return [
         ImageGroup(label=name, color=group[0].style.color, line=line, runs=tuple(group))
-        for name, line, group in zip(names, _lines(firsts, names), found.values(), strict=True)
+        for name, line, group in zip(names, _lines(firsts, names), groups.values(), strict=True)
     ]
 
 
@@ -121,12 +121,12 @@ def _lines(runs: Sequence[ImageRunData], names: Sequence[str]) -> list[Any]:
     for run, name in zip(runs, names, strict=True):
         is_adaptive = run.spec.slopes.row.is_adaptive
         alike = [
-            own
-            for other, own in zip(runs, names, strict=True)
+            name
+            for other, name in zip(runs, names, strict=True)
             if other.spec.slopes.row.is_adaptive == is_adaptive
         ]
         variants = sorted(
-            {own.partition(",")[2] for own in alike},
+            {name.partition(",")[2] for name in alike},
             key=lambda words: (len(words.split(",")), words),
         )
         lines.append(LINES[variants.index(name.partition(",")[2]) % len(LINES)])

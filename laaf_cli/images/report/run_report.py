@@ -155,7 +155,7 @@ def _confusions(names: Sequence[str], confusion: Array) -> list[Confusion]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSIONS]
     pairs = [divmod(int(place), len(names)) for place in order]
     return [
-        Confusion(names[true], names[found], int(wrong[true, found]))
-        for true, found in pairs
-        if wrong[true, found]
+        Confusion(names[true], names[predicted], int(wrong[true, predicted]))
+        for true, predicted in pairs
+        if wrong[true, predicted]
     ]

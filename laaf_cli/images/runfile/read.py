@@ -48,17 +48,17 @@ class ImageRunFile(AnyRunFile):
 
     def files(self) -> dict[str, str]:
         """The files of the data set, with their SHA-256."""
-        found: dict[str, str] = self._json("spec/files", _FILES)
-        return found
+        files: dict[str, str] = self._json("spec/files", _FILES)
+        return files
 
     def classes(self) -> list[str]:
         """The names of the classes."""
-        found: list[str] = self._json("spec/classes", _CLASSES)
-        if len(found) != self.attributes["n_classes"]:
+        classes: list[str] = self._json("spec/classes", _CLASSES)
+        if len(classes) != self.attributes["n_classes"]:
             raise self.refusal(
                 f"spec/classes in {self.path} does not name {self.attributes['n_classes']} classes"
             )
-        return found
+        return classes
 
     def history(self) -> ImageHistory:
         """Everything that was recorded while training."""
@@ -95,11 +95,11 @@ class ImageRunFile(AnyRunFile):
     def confusion(self) -> Array:
         """Test images by true class (rows) and found class (columns)."""
         n = self.attributes["n_classes"]
-        found = self._shaped("test/confusion", (n, n), "i")
-        # As floats, because sums of integers overflow.
-        if (found < 0).any() or found.sum(dtype=np.float64) != self.attributes["n_test"]:
+        confusion = self._shaped("test/confusion", (n, n), "i")
+        # As floats, for sums of whole numbers begin again from below.
+        if (confusion < 0).any() or confusion.sum(dtype=np.float64) != self.attributes["n_test"]:
             raise self.refusal(f"test/confusion in {self.path} does not count the test images")
-        return found
+        return confusion
 
     def network(self) -> ImageNetwork:
         """Parameters, slopes and buffers, by name; their shapes are for whoever makes the
@@ -130,8 +130,8 @@ class ImageRunFile(AnyRunFile):
             raise self.refusal(
                 f"{group} in {self.path} claims {claimed:,} bytes, more than the file has"
             )
-        found = {name: self.array(path) for name, path in paths.items()}
-        for name, values in found.items():
+        arrays = {name: self.array(path) for name, path in paths.items()}
+        for name, values in arrays.items():
             if values.dtype.kind != "f":
                 raise self.refusal(f"{paths[name]} in {self.path} holds no numbers")
-        return found
+        return arrays

@@ -259,10 +259,10 @@ class _NewtonFactors:
 
     def __init__(self, jacobian: Sequence[Array], length: float, tableau: Tableau) -> None:
         self.length, self.tableau = length, tableau
-        self.kept = np.flatnonzero(tableau.eigenvalues.imag >= 0)
+        self.upper_half = np.flatnonzero(tableau.eigenvalues.imag >= 0)
         self.solvers: list[Callable[[NDArray[Any]], NDArray[Any]]] = []
         self.work = STEP_WORK
-        for i in self.kept:
+        for i in self.upper_half:
             eigenvalue = tableau.eigenvalues[i]
             shift = length * (eigenvalue.real if eigenvalue.imag == 0 else eigenvalue)
             matrix = sum(
@@ -278,7 +278,7 @@ class _NewtonFactors:
         """The change [n, s] of z that Newton's method takes away."""
         transformed = residual @ self.tableau.inverse.T
         change = np.zeros(residual.shape)
-        for i, solve in zip(self.kept, self.solvers, strict=True):
+        for i, solve in zip(self.upper_half, self.solvers, strict=True):
             is_real = self.tableau.eigenvalues[i].imag == 0
             solution = solve(transformed[:, i].real if is_real else transformed[:, i])
             pair = np.multiply.outer(solution, self.tableau.eigenvectors[:, i])

@@ -321,8 +321,10 @@ class _Solver:
         """
         result = []
         span = self.form.end - self.form.start
-        for j, (own, part) in enumerate(zip(self.system.grids, self.system.parts, strict=True)):
-            matrix = None if grid is None else own.interpolation(grid.nodes_inside)
+        for j, (own_grid, part) in enumerate(
+            zip(self.system.grids, self.system.parts, strict=True)
+        ):
+            matrix = None if grid is None else own_grid.interpolation(grid.nodes_inside)
             order = self.form.time_orders[j]
             for q in range(min(order, 1), order + 1):
                 values = state[q, part]
@@ -339,10 +341,10 @@ class _Solver:
         moved = np.zeros((len(state), len(system.orders)))
         old = self.integrator
         scale = np.zeros(len(system.orders))
-        for own, part, grid, new in zip(
+        for old_grid, part, grid, new in zip(
             self.system.grids, self.system.parts, system.grids, system.parts, strict=True
         ):
-            moved[:, new] = state[:, part] @ own.interpolation(grid.nodes_inside).T
+            moved[:, new] = state[:, part] @ old_grid.interpolation(grid.nodes_inside).T
             scale[new] = old.scale[part][0]
         self.mesh, self.system = mesh, system
         self.integrator = self._integrator(moved, start, length)

@@ -296,10 +296,10 @@ class Discretisation:
             ends = np.array([modes.lower, *breaks[axis], modes.upper])
             cuts = ends[:-1] + golden * np.diff(ends)
             breaks[axis] = tuple(sorted([*breaks[axis], *map(float, cuts)]))
-        kept = [r for r in self.residuals if not isinstance(r.region, Interfaces)]
+        stated = [r for r in self.residuals if not isinstance(r.region, Interfaces)]
         return replace(
             self,
-            residuals=(*kept, *continuity(kept, self.domain, breaks)),
+            residuals=(*stated, *continuity(stated, self.domain, breaks)),
             breaks=tuple(breaks),
             jitter=JITTER,
             n=self.n + 2,

@@ -54,9 +54,9 @@ def require_few_panels(runs: Sequence[FigureData], unknowns: Sequence[str] = (""
     figure.
     """
     if len(runs) * len(unknowns) > MAX_PANELS:
-        each = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
+        more = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
         raise UsageError(
-            f"{len(runs)} runs{each} were given, and one figure has room for {MAX_PANELS} panels; "
+            f"{len(runs)} runs{more} were given, and one figure has room for {MAX_PANELS} panels; "
             "pick fewer, or draw the loss alone, which shows all runs in the same panels"
         )
 
@@ -68,12 +68,12 @@ def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = 
     name of the file follows.
     """
     counts = Counter(run.label for run in runs)
-    found = []
+    titles = []
     for run in runs:
         told = f"seed {run.spec.seed}" + ("" if unknown is None else run.error_words(unknown))
         name = [shortened(run.path.stem, 40)] if counts[run.label] > 1 else []
-        found.append((", " if wide else "\n").join([run.style.label, told, *name]))
-    return found
+        titles.append((", " if wide else "\n").join([run.style.label, told, *name]))
+    return titles
 
 
 def headline(runs: Sequence[FigureData]) -> str:

@@ -72,8 +72,8 @@ def frequency_figure(
         for panel in axes:
             set_log(panel, limits)
             panel.set_xlim(left=0)
-    found = [moment for run in runs for moment in moments(run, times)]
-    has_jump = any(_jumps(moment, name) for moment in found for name in unknowns)
+    snapshots = [moment for run in runs for moment in moments(run, times)]
+    has_jump = any(_jumps(moment, name) for moment in snapshots for name in unknowns)
     note = [Line2D([], [], linestyle="none", label=NOTE)] if has_jump else []
     legend_below(figure, [*lines_of(axes for row in panels for axes in row), *note])
     return figure
@@ -91,7 +91,7 @@ def _jumps(moment: Snapshot, unknown: str) -> bool:
 
 
 def _curve(title: str, run: RunData, moment: Snapshot, unknown: str) -> Curve:
-    found = amplitude_spectrum(moment.fields[unknown], moment.axes)
+    spectrum = amplitude_spectrum(moment.fields[unknown], moment.axes)
     reference = None
     if moment.references:
         true = amplitude_spectrum(moment.references[unknown], moment.axes)
@@ -99,7 +99,7 @@ def _curve(title: str, run: RunData, moment: Snapshot, unknown: str) -> Curve:
     return Curve(
         title=title,
         style=run.style,
-        x=found.frequencies[1:],
-        values=found.amplitudes[1:],
+        x=spectrum.frequencies[1:],
+        values=spectrum.amplitudes[1:],
         reference=reference,
     )

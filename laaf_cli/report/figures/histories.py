@@ -98,8 +98,8 @@ def courses_figure(
     limits = [_limits(panel) for panel in panels]
     if shares_y:
         limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
-    for axes, panel, own in zip(row, panels, limits, strict=True):
-        _draw(axes, panel, own)
+    for axes, panel, y_limits in zip(row, panels, limits, strict=True):
+        _draw(axes, panel, y_limits)
     label_outer(row, plan, "epoch", panels[0].y)
     courses = [course for panel in panels for course in panel.courses]
     patch = Patch(color="0.5", alpha=0.3, linewidth=0, label=band)

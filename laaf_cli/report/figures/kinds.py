@@ -92,8 +92,8 @@ FIGURES = Figures(read=RunData.read, kinds=KINDS, options=("times", "unknown"))
 
 def figures_of(task: str) -> Figures[Any]:
     """The figures of a task."""
-    found: Figures[Any] = loaded(TASKS[task].figures)
-    return found
+    figures: Figures[Any] = loaded(TASKS[task].figures)
+    return figures
 
 
 def check_kinds(names: Sequence[str], task: str | None = None) -> None:

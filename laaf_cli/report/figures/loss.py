@@ -85,7 +85,9 @@ def _panels(runs: Sequence[RunData]) -> list[LossPanel]:
     panels = [LossPanel("loss without S(a)", "weighted sum", sums)]
     terms = {name: [run.history.terms.get(name) for run in runs] for name in names}
     recovery = terms.pop(SLOPE_RECOVERY, None)
-    panels += [LossPanel(f"term '{name}'", "mean square", own) for name, own in terms.items()]
+    panels += [
+        LossPanel(f"term '{name}'", "mean square", columns) for name, columns in terms.items()
+    ]
     if recovery is not None:
         panels.append(LossPanel("slope recovery", "S(a)", recovery))
     monitored = [run.history.columns["relative_l2"] for run in runs]

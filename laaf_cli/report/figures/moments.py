@@ -53,12 +53,12 @@ def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Snapsho
     elif times is None:
         axis = run.solution.axes[TIME]
         times = [float(axis[0] + share * (axis[-1] - axis[0])) for share in (0.25, 0.5, 0.75)]
-    found = {moment.time: moment for moment in (_at(run, time) for time in times)}
-    if len(found) > MAX_TIMES:
+    by_time = {moment.time: moment for moment in (_at(run, time) for time in times)}
+    if len(by_time) > MAX_TIMES:
         raise UsageError(
-            f"{len(found)} times are too many for one figure; pick at most {MAX_TIMES}"
+            f"{len(by_time)} times are too many for one figure; pick at most {MAX_TIMES}"
         )
-    return tuple(found.values())
+    return tuple(by_time.values())
 
 
 def _at(run: RunData, time: float) -> Snapshot:

@@ -123,13 +123,13 @@ class RunData(FigureData):
         """What was observed of an unknown, at points of space and then time; at a time only what is
         within a hundredth of the range of time. None where there is nothing.
         """
-        found = self.observations.get(unknown)
-        if found is None:
+        observations = self.observations.get(unknown)
+        if observations is None:
             return None
         order = [list(self.spec.coordinates).index(name) for name in self.space]
-        points, values = found.points[:, order], found.values
+        points, values = observations.points[:, order], observations.values
         if self.time is not None:
-            times = found.points[:, list(self.spec.coordinates).index(self.time)]
+            times = observations.points[:, list(self.spec.coordinates).index(self.time)]
             axis = self.solution.axes[self.time]
             points = np.column_stack([points, times])
             if time is not None:

@@ -67,10 +67,12 @@ def check_file(past: AnyPastRun, make: Callable[[Text], AnyPlan]) -> None:
 
 def check_unchanged(past: AnyPastRun, plan: AnyPlan, what: str) -> None:
     """Raises SpecError where a plan is another than that of the run."""
-    found = list(_differences("", dict(past.settings), plan.settings()))
-    if found:
-        lines = [f"  {line}" for line in found[:MAX_DIFFERENCES]]
-        lines += [f"  and {len(found) - MAX_DIFFERENCES} more"] * (len(found) > MAX_DIFFERENCES)
+    differences = list(_differences("", dict(past.settings), plan.settings()))
+    if differences:
+        lines = [f"  {line}" for line in differences[:MAX_DIFFERENCES]]
+        lines += [f"  and {len(differences) - MAX_DIFFERENCES} more"] * (
+            len(differences) > MAX_DIFFERENCES
+        )
         raise SpecError([Fault("\n".join([what, *lines]), hint=_hint(past))])
     if plan.hashes.problem != past.attributes["problem_hash"]:
         raise SpecError([Fault("the data that the spec names have changed since", hint=_ANEW)])

@@ -81,10 +81,10 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
         last = len(before.spec.training) - 1
         is_over = past.stop_reason == "completed"
         done = past.done if is_over else before.spec.training[last].iterations
-        found = [f"training.{last}.iterations={done + options.iterations}"]
+        assignments = [f"training.{last}.iterations={done + options.iterations}"]
         if is_over and past.phases[-1].end == "max-seconds":
-            found.append(f"training.{last}.max_seconds=null")
-        return found
+            assignments.append(f"training.{last}.max_seconds=null")
+        return assignments
 
     plan = replan(past, options, partial(make_plan, **how), lengthened)
     rounded = tuple(rounded_otherwise(past, plan))

@@ -129,8 +129,8 @@ class PastRun(AnyPastRun):
     def _points(self, drawn: Mapping[str, PointSet]) -> dict[str, PointSet]:
         """The stored points, shared by the terms that share theirs as they are drawn."""
         stored: dict[int, PointSet] = {}
-        for term, given in drawn.items():
-            if id(given) in stored:
+        for term, point_set in drawn.items():
+            if id(point_set) in stored:
                 continue
             columns = {
                 f"{prefix}{name}": values
@@ -141,16 +141,16 @@ class PastRun(AnyPastRun):
                 for name, values in of.get(term, {}).items()
             }
             points = self.checkpoint.points[term]
-            if columns.keys() != given.symbols.keys() or len(points) % max(
-                1, len(given) // max(1, given.n_residuals)
+            if columns.keys() != point_set.symbols.keys() or len(points) % max(
+                1, len(point_set) // max(1, point_set.n_residuals)
             ):
                 raise StateError(f"the points of '{term}' are not those of the spec")
-            if given.row_weights is not None and len(points) != len(given):
+            if point_set.row_weights is not None and len(points) != len(point_set):
                 raise StateError(
-                    f"'{term}' has {len(points)} points, and its file {len(given)} rows"
+                    f"'{term}' has {len(points)} points, and its file {len(point_set)} rows"
                 )
-            stored[id(given)] = replace(given, points=points, symbols=columns)
-        return {term: stored[id(given)] for term, given in drawn.items()}
+            stored[id(point_set)] = replace(point_set, points=points, symbols=columns)
+        return {term: stored[id(point_set)] for term, point_set in drawn.items()}
 
     def _records(self) -> list[IterationRecord]:
         history = self.history

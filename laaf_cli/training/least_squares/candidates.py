@@ -139,7 +139,7 @@ def next_slopes(
         factors += sorted(alone, key=lambda factor: not _is_same(factor, last))
     for factor in factors:
         slopes = _times(best, factor)
-        is_new = not any(_is_same(slopes, each) for each in tried)
+        is_new = not any(_is_same(slopes, known) for known in tried)
         if is_new and SLOWEST <= max(slopes) <= STEEPEST and min(slopes) >= FLATTEST:
             return slopes
     return None

@@ -114,9 +114,9 @@ def first_guess(system: System, state: OutputLayerState) -> OutputLayerState:
     """
     # Those that divide by an unknown have no value so far.
     residuals = [
-        each
-        for each in system.linearised(state, ("condition", "data"))
-        if math.isfinite(each[2].size)
+        residual
+        for residual in system.linearised(state, ("condition", "data"))
+        if math.isfinite(residual[2].size)
     ]
     if not residuals:
         return state
@@ -135,9 +135,9 @@ def first_guess(system: System, state: OutputLayerState) -> OutputLayerState:
             rows = rate.new_zeros(len(rate), n)
             rows[:, i * m : (i + 1) * m] = rate
             triangle.add(rows * easy, rate.new_zeros(len(rate)))
-    found = state.moved(triangle.solve(ROUGH), easy)
-    is_there = state.layer.new_tensor(_amplitudes(system, found)) > 0
-    return OutputLayerState(layer=found.layer * is_there[:, None], free=state.free)
+    moved = state.moved(triangle.solve(ROUGH), easy)
+    is_there = state.layer.new_tensor(_amplitudes(system, moved)) > 0
+    return OutputLayerState(layer=moved.layer * is_there[:, None], free=state.free)
 
 
 def _factorised(
@@ -164,12 +164,12 @@ def _norm(
 
 def _row_norms(system: System, residuals: Residuals, scales: Tensor) -> list[float]:
     """The root mean square of the rows of each Jacobian, at the first of its points."""
-    found = []
+    norms = []
     for i, _, at in residuals:
         ((_, jacobian),) = system.jacobian(i, at, [next(system.sites[i].blocks())])
         norm = float((jacobian * scales).norm()) / math.sqrt(len(jacobian))
-        found.append(max(norm, TINY))
-    return found
+        norms.append(max(norm, TINY))
+    return norms
 
 
 def _amplitudes(system: System, state: OutputLayerState) -> list[float]:
@@ -190,11 +190,11 @@ def _column_scales(system: System, state: OutputLayerState) -> Tensor:
         norms = np.nan_to_num(system.block_norms(state), nan=0.0, posinf=0.0)
         others = 1 - np.eye(len(sizes))
         for _ in range(ROUNDS):
-            own = norms * sizes
-            rest = np.sqrt(own**2 @ others)
-            is_shared = (own > 0) & (rest > 0)
-            ratios = np.log(rest, where=is_shared, out=np.zeros_like(own))
-            ratios -= np.log(own, where=is_shared, out=np.zeros_like(own))
+            scaled = norms * sizes
+            rest = np.sqrt(scaled**2 @ others)
+            is_shared = (scaled > 0) & (rest > 0)
+            ratios = np.log(rest, where=is_shared, out=np.zeros_like(scaled))
+            ratios -= np.log(scaled, where=is_shared, out=np.zeros_like(scaled))
             mean = ratios.sum(0) / np.maximum(is_shared.sum(0), 1)
             # Half of it, because the rest may be of outputs that move as well.
             sizes[is_zero] *= np.exp(mean / 2)[is_zero]

@@ -193,8 +193,8 @@ class March:
 
     def numbers(self) -> dict[str, float]:
         """All that changes, as a checkpoint keeps it."""
-        kept = {name: float(value) for name, value in asdict(self).items() if name not in GIVEN}
-        return {**kept, "is_uncut": float(self.is_uncut)}
+        changing = {name: float(value) for name, value in asdict(self).items() if name not in GIVEN}
+        return {**changing, "is_uncut": float(self.is_uncut)}
 
     def load(self, numbers: Mapping[str, float]) -> None:
         """Resumes from what `numbers` gave."""

@@ -87,7 +87,7 @@ def default_points(problem: Problem, n_columns: int) -> int:
 def sites(
     problem: Problem,
     window: Window,
-    given: Mapping[str, PointSet],
+    observed: Mapping[str, PointSet],
     interior: int,
     random: np.random.Generator,
     device: torch.device,
@@ -95,7 +95,7 @@ def sites(
 ) -> list[ResidualPoints]:
     """The points of every term in a window.
 
-    given: by term, for those whose points are not drawn. interior: how many for the equations.
+    observed: by term, for those whose points are not drawn. interior: how many for the equations.
     near: points [n, d] that these are given besides.
     """
     domain, dimension = window.domain, window.domain.dimension
@@ -111,16 +111,16 @@ def sites(
         if term.stream not in shared:
             n = interior if term.kind == "equation" else _n_points(term.region, dimension)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
-            points = given[term.name] if region is None else region.draw(domain, random)
+            points = observed[term.name] if region is None else region.draw(domain, random)
             if term.kind == "equation" and near is not None:
                 points = PointSet(points=np.concatenate([points.points, near]))
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)
     inside = replace(problem, domain=domain)
-    found = [ResidualPoints(inside, terms, points, device) for points, terms in shared.values()]
+    all_sites = [ResidualPoints(inside, terms, points, device) for points, terms in shared.values()]
     if window.values is not None and window.points is not None:
-        found.append(_start(inside, window.points, window.values, device))
-    return found
+        all_sites.append(_start(inside, window.points, window.values, device))
+    return all_sites
 
 
 def _n_points(region: Region, dimension: int) -> int:

@@ -80,7 +80,7 @@ class LeastSquares(Stepper):
             self.network.resize(phase.features)
             objective.renew()
         # The output layer of the neurons that were trained before, its bias the last.
-        self.kept: Tensor | None = None
+        self.kept_layer: Tensor | None = None
         self.draws = len(self.network.biases[-2]) > self.n_kept
         axis = self.problem.domain.time_axis
         ends = (
@@ -103,7 +103,7 @@ class LeastSquares(Stepper):
         self.stage, self.width = 0, self._widths[0]
         if self.n_kept:
             layer = self.network.output_layer
-            self.kept = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
+            self.kept_layer = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
         self.tried: dict[Slopes, float] = {}
         self.best: Candidate | None = None
         self.whole: Candidate | None = None
@@ -150,9 +150,9 @@ class LeastSquares(Stepper):
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
         best = self.best if self.march.is_whole else None
-        found = [each for each in (self.whole, best) if each is not None]
-        if not self.is_finished and found:
-            self._take(min(found, key=lambda each: each.residual))
+        candidates = [candidate for candidate in (self.whole, best) if candidate is not None]
+        if not self.is_finished and candidates:
+            self._take(min(candidates, key=lambda candidate: candidate.residual))
 
     @property
     def told(self) -> str:
@@ -198,11 +198,14 @@ class LeastSquares(Stepper):
             self.spots = self._at_breaks(window, self._random("spots"))
             self._draw(window)
             layer = torch.zeros_like(self._state().layer)
-            if self.kept is not None:
-                layer[:, : self.n_kept], layer[:, -1] = self.kept[:, :-1], self.kept[:, -1]
+            if self.kept_layer is not None:
+                layer[:, : self.n_kept], layer[:, -1] = (
+                    self.kept_layer[:, :-1],
+                    self.kept_layer[:, -1],
+                )
             start = OutputLayerState(layer=layer, free=self.objective.constants.at_start())
             self.solver = self._solver(window, start)
-            if self.kept is None:
+            if self.kept_layer is None:
                 self.solver.put(first_guess(self.solver.system, start))
         self._show(self.solver.state)
 
@@ -239,7 +242,7 @@ class LeastSquares(Stepper):
         """
         kinks = self.network.inputs.kinks
         return self.spots is not None and (
-            self.n_refined > 0 or not all(each.is_bend(kinks) for each in self._breaks)
+            self.n_refined > 0 or not all(place.is_bend(kinks) for place in self._breaks)
         )
 
     def _at_breaks(self, window: Window, random: np.random.Generator) -> Spots | None:
@@ -349,7 +352,7 @@ class LeastSquares(Stepper):
         assert self.solver is not None  # noqa: S101 - it has just ended
         assert self.held is not None  # noqa: S101 - made with it
         residual = self.held.relative_residual(self.solver.state)
-        found = Candidate(
+        candidate = Candidate(
             slopes=self.slopes, residual=residual, state=self.solver.state, neurons=self.neurons
         )
         self.n_steps, self.solver = self.solver.steps, None
@@ -357,8 +360,8 @@ class LeastSquares(Stepper):
         # Neurons that were refined have no slope in common that could be too steep; more neurons
         # are steeper for they lie closer.
         prefers = is_nearer if self.n_refined or self.stage else is_better
-        if self.best is None or prefers(found, self.best):
-            self.best = found
+        if self.best is None or prefers(candidate, self.best):
+            self.best = candidate
         can_halve = self.march.can_halve
         is_first = self.march.is_uncut or (self.whole is None and can_halve)
         is_hopeless = can_halve and (
@@ -377,7 +380,7 @@ class LeastSquares(Stepper):
             self._use_more(self.best)
             return
         can_refine = self.draws and self.march.is_uncut and self.best.residual > self.goal
-        is_futile = self.n_refined > 0 and found is not self.best
+        is_futile = self.n_refined > 0 and candidate is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
             return
@@ -512,14 +515,14 @@ class LeastSquares(Stepper):
             ),
             "cut": np.array(self.cut),
             "steps": np.array(-1.0 if self.solver is None else self.solver.steps),
-            **({} if self.kept is None else {"kept": self.kept.cpu().numpy()}),
+            **({} if self.kept_layer is None else {"kept": self.kept_layer.cpu().numpy()}),
             **({} if self.neurons is None else {"neurons": self.neurons.table()}),
             **({} if self.spots is None else {"spots": self.spots.table()}),
             **{
                 f"{name}_{key}": value
-                for name, each in candidates.items()
-                if each is not None
-                for key, value in each.arrays().items()
+                for name, candidate in candidates.items()
+                if candidate is not None
+                for key, value in candidate.arrays().items()
             },
         }
 
@@ -549,8 +552,10 @@ class LeastSquares(Stepper):
             Candidate.of_arrays(state, name, self.network, self.n_kept, n_slopes, free)
             for name in ("best", "whole")
         )
-        if self.kept is not None:
-            self.kept = self.kept.new_tensor(taken(state, "kept", *self.kept.shape))
+        if self.kept_layer is not None:
+            self.kept_layer = self.kept_layer.new_tensor(
+                taken(state, "kept", *self.kept_layer.shape)
+            )
         self.neurons = neurons_of(state, "neurons", self.network, self.n_kept)
         if "spots" in state:
             width = 2 * self.problem.domain.dimension + 1

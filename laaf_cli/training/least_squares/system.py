@@ -61,13 +61,13 @@ class ResidualPoints:
     """Points that residuals share, and what the residuals need there besides the network."""
 
     def __init__(
-        self, problem: Problem, terms: Sequence[Term], given: PointSet, device: torch.device
+        self, problem: Problem, terms: Sequence[Term], point_set: PointSet, device: torch.device
     ) -> None:
-        self.points = torch.tensor(given.points, dtype=torch.float64, device=device)
-        self.combination = self._tensor(given.combination)
-        self.row_weights = self._tensor(given.row_weights)
-        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
-        columns |= given.symbols
+        self.points = torch.tensor(point_set.points, dtype=torch.float64, device=device)
+        self.combination = self._tensor(point_set.combination)
+        self.row_weights = self._tensor(point_set.row_weights)
+        columns = dict(zip(problem.domain.coordinates, point_set.points.T, strict=True))
+        columns |= point_set.symbols
         self.symbols: dict[str, Tensor] = {}
         self.equations: list[Equation] = []
         for term in terms:
@@ -164,10 +164,10 @@ class System:
         if key in self._kept:
             return self._kept[key]
         here = self.sites[site]
-        found = features(self.network, here.points[block], here.orders, self.width)
+        columns = features(self.network, here.points[block], here.orders, self.width)
         if self._keeps:
-            self._kept[key] = found
-        return found
+            self._kept[key] = columns
+        return columns
 
     def inside(self, orders: Orders) -> Tensor:
         """The columns of a derivative at points all over the domain."""
@@ -205,9 +205,9 @@ class System:
     ) -> list[tuple[int, Equation, LinearisedResidual]]:
         """Every residual of these kinds of terms at a state, with the index of its site."""
         return [
-            (i, equation, found)
+            (i, equation, linearised)
             for i, site in enumerate(self.sites)
-            for equation, found in self._at_site(state, i, site, kinds)
+            for equation, linearised in self._at_site(state, i, site, kinds)
         ]
 
     def _at_site(
@@ -233,7 +233,7 @@ class System:
     @torch.no_grad()
     def residuals(self, state: OutputLayerState) -> list[tuple[int, Equation, Tensor]]:
         """The values of every residual at a state, in the order of `linearised`."""
-        found = []
+        residuals = []
         for i, site in enumerate(self.sites):
             seen = self._seen(state, i, site.equations)
             symbols = {**site.symbols, **self.constants(state.free)}
@@ -242,8 +242,8 @@ class System:
                 r = r * site.points.new_ones(len(site.points))
                 if site.combination is not None:
                     r = r.view(-1, site.run) @ site.combination
-                found.append((i, equation, r))
-        return found
+                residuals.append((i, equation, r))
+        return residuals
 
     def _linearise(
         self,
@@ -325,7 +325,7 @@ class System:
         """The largest root mean square of a residual, relative to its terms; infinite where one is
         not finite.
         """
-        found = [
+        ratios = [
             float(at.residual.square().mean().sqrt()) / at.size for *_, at in self.linearised(state)
         ]
-        return max(found) if all(map(math.isfinite, found)) else math.inf
+        return max(ratios) if all(map(math.isfinite, ratios)) else math.inf
