@@ -156,7 +156,18 @@ def test_fresh_points_and_weights_are_columns(
     heading, _line, heat, *_ = (
         laaf("show", tmp_path / "run.h5").out.partition("loss term")[2].splitlines()
     )
-    assert heading.split() == "weight at the start at the end ratio held-out points".split()
+    assert heading.split() == [
+        "weight",
+        "at",
+        "the",
+        "start",
+        "at",
+        "the",
+        "end",
+        "ratio",
+        "held-out",
+        "points",
+    ]
     assert heat.split()[1] == "1"
     assert heat.split()[-1] == f"{fresh['heat']:.3e}"
     bare = replace(

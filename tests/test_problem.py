@@ -98,11 +98,11 @@ def test_grid_has_both_ends() -> None:
     [
         (
             "equations.heat=u_tt = laplacian(u)",
-            "Only 1 of 2 conditions stands at the start, t = 10.",
+            "Only 1 initial condition at t = 10: order 2 needs 2.",
         ),
         (
             "conditions.edge={where: [x = 2, y = -7, y = -6.5], equation: u = 0}",
-            "Only 1 of 2 conditions stands on the faces of x.",
+            "Only 1 boundary condition in x: order 2 needs 2.",
         ),
     ],
 )
@@ -111,10 +111,10 @@ def test_missing_conditions_are_warned_of(change: str, warning: str) -> None:
     assert problem(SHIFTED, "conditions.start.equation=u = 0").warnings == ()
 
 
-def test_what_misses_at_the_end_is_told_of_the_end() -> None:
+def test_what_misses_at_the_end_is_reported_for_the_end() -> None:
     end = "conditions.start.where=t = 20"
     assert (
-        "Only 1 of 2 conditions stands at the end, t = 20."
+        "Only 1 final condition at t = 20: order 2 needs 2."
         in problem(SHIFTED, "equations.heat=u_tt = laplacian(u)", end).warnings
     )
     assert (

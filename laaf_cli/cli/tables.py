@@ -178,9 +178,9 @@ def _bounds(constant: EstimatedConstant) -> str:
 
 
 def _derived(plan: Plan) -> PlainTable:
-    """What `transform: auto` stands for, as it is written in a spec, and what it leaves."""
+    """What `transform: auto` expands to, as it is written in a spec, and what it leaves."""
     derived = {"transform": plan.spec.forms, "periodic": plan.spec.periodic}
-    table = PlainTable("transform: auto", "stands for")
+    table = PlainTable("transform: auto", "expands to")
     for key, value in derived.items():
         if value:
             table.add_texts(key, as_yaml(value))

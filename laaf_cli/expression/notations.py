@@ -130,7 +130,9 @@ def _product_of_names(node: Node) -> str:
 
 
 def _below(text: str, coordinates: Sequence[str]) -> list[str]:
-    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is none."""
+    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is not a
+    derivative.
+    """
     names_below: list[str] = []
     names = "|".join(sorted(map(re.escape, coordinates), key=len, reverse=True))
     while text and names:
@@ -143,7 +145,7 @@ def _below(text: str, coordinates: Sequence[str]) -> list[str]:
 
 
 def _along(arguments: Sequence[Node], coordinates: Sequence[str]) -> list[str]:
-    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else stands there."""
+    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else is there."""
     names: list[str] = []
     for argument in arguments:
         match argument:

@@ -301,7 +301,7 @@ class _ProblemBuilder(Reader):
         lower, upper = spec.bounds or (-math.inf, math.inf)
         if not lower < upper:
             what = f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}"
-            self.fault((*path, "bounds"), what, "The lower one stands first.")
+            self.fault((*path, "bounds"), what, "Write the lower bound first.")
             return LearnedConstant(start=spec.start)
         if spec.positive and spec.negative:
             what = f"'{name}' cannot be positive and negative"
@@ -325,7 +325,7 @@ class _ProblemBuilder(Reader):
                 self.fault((*path, key), what, hint)
         is_between = math.isfinite(lower) and math.isfinite(upper) and lower < spec.start < upper
         if is_between and not 0 < (spec.start - lower) / (upper - lower) < 1:
-            what = f"the start of '{name}', {spec.start:g}, cannot be told from a bound"
+            what = f"the start of '{name}', {spec.start:g}, is too close to a bound"
             self.fault((*path, "start"), what, "Narrow the bounds, or start further inside.")
         return LearnedConstant(start=spec.start, lower=lower, upper=upper, truth=spec.truth)
 
@@ -351,8 +351,8 @@ class _ProblemBuilder(Reader):
                 what = f"the range of '{name}', from {low:g} to {high:g}, is too "
                 what += "narrow" if high - low < SHORTEST else "wide"
                 hint = (
-                    f"Bounds lie within ±{LARGEST:g}, at least {SHORTEST:g} apart: write the "
-                    "problem in other units."
+                    f"Bounds lie within ±{LARGEST:g}, with at least {SHORTEST:g} between: "
+                    "write the problem in other units."
                 )
                 self.fault(path, what, hint)
                 low, high = 0.0, 1.0

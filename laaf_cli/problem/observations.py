@@ -161,7 +161,7 @@ def read_observed(reader: Reader, name: str, condition: ConditionSpec) -> Term |
 def _observed_unknowns(
     reader: Reader, path: KeyPath, names: list[str] | None
 ) -> tuple[str, ...] | None:
-    """The unknowns that are observed: those named, or all; None where one is none."""
+    """The unknowns that are observed: those named, or all; None where one is not an unknown."""
     if names is None:
         return reader.scope.unknowns
     unknowns = reader.scope.unknowns

@@ -82,7 +82,7 @@ class Reader:
         """The unknowns and derivatives in the equations, as far as those are right."""
         derivatives: frozenset[Field] = frozenset()
         for text in self.spec.equations.values():
-            with suppress(ExpressionError):  # told where the equations are read
+            with suppress(ExpressionError):  # reported where the equations are read
                 derivatives |= fields(resolve(parse_equation(text), self.scope))
         return derivatives
 

@@ -105,7 +105,7 @@ def _too_few(
             whose = f" for '{unknown}'" if len(unknowns) > 1 else ""
             few = f"Only {count}" if count else "No"
             plural = "s" * (count > 1)
-            yield f"{few} {sort} condition{plural} {where}{whose}: its order needs {needed}."
+            yield f"{few} {sort} condition{plural} {where}{whose}: order {needed} needs {needed}."
 
 
 def _has_more(

@@ -153,7 +153,7 @@ class MethodComparison:
             medians = ", then ".join(
                 f"{group.label} ({group.measure.text(group.error.median)})" for group in ranked[:2]
             )
-            sentences.append(f"Least median errors: {medians}. {told}")
+            sentences.append(f"Smallest median errors: {medians}. {told}")
         return sentences
 
 

@@ -76,7 +76,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
 def _in_words(
     key: str, of_run: Mapping[str, Any], differing: Sequence[str], *, several: bool
 ) -> str:
-    """A setting as it is told; several: whether a run has more than one phase, so that each
+    """A setting as it is printed; several: whether a run has more than one phase, so that each
     needs its number.
     """
     if key in _PHRASES and of_run.get(key) is not None:

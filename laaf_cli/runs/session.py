@@ -183,7 +183,9 @@ def train(
         except OSError as error:
             if not has_failed:
                 reason = error.strerror or error
-                warn(f"the checkpoint {files.newest} cannot be written: {reason}; training goes on")
+                warn(
+                    f"the checkpoint {files.newest} cannot be written: {reason}; training continues"
+                )
             has_failed = True
 
     def last_kept() -> Path | None:

@@ -295,7 +295,7 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
     for name in spec.network.kinks or {}:
         if name not in spec.coordinates:
             raise RunFileError(
-                f"spec/settings in {run.path} has kinks along {shown(name)}, which is not a  "
+                f"spec/settings in {run.path} has kinks along {shown(name)}, which is not a "
                 "coordinate"
             )
     if spec.network.activation not in ACTIVATIONS:

@@ -35,7 +35,7 @@ def names(task: str = "equation") -> list[str]:
 
 
 def path_of(name: str) -> Path | None:
-    """The bundled spec of a name; None where there is none."""
+    """The bundled spec of a name; None where it does not exist."""
     return next((by_name[name] for by_name in map(paths, TASKS) if name in by_name), None)
 
 

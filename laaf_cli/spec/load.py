@@ -248,7 +248,7 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
     if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and is_float)):
         is_whole = is_float and value.data.is_integer()
         hint = f"Write {int(value.data)}." if is_whole else ""
-        return Fault(f"'{name}' must be a whole number, not {shown_value}", value.mark, hint)
+        return Fault(f"'{name}' must be an integer, got {shown_value}", value.mark, hint)
     limits = {
         key: f"{limit:,.15g}" if isinstance(limit, float) else f"{limit:,}"
         for key, limit in context.items()

@@ -230,7 +230,7 @@ class _TreeBuilder:
                     # What a file may not hold does not come into it by an escape either, as
                     # in "\e[31m".
                     if match := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
-                        what = f"the character {match[0]!a} cannot stand in a spec"
+                        what = f"the character {match[0]!a} is not allowed in a spec"
                         raise SpecError([Fault(what, mark, "Leave out the escape.")])
                     data = read_scalar(event.value, event.style)
                     ends: Any = event

@@ -103,7 +103,7 @@ def plan_runs(
             told = plan.reference.method if plan.reference else ""
             key = method.problem_hash, plan.spec.reference.model_dump_json(), told
             plan = replace(plan, reference=references.setdefault(key, plan.reference))
-        # The first of equal methods stands for all.
+        # The first of equal methods represents all.
         methods.setdefault(method, (plan, label))
     runs: dict[Path, PlannedRun] = {}
     for seed in seeds:

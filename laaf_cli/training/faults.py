@@ -47,7 +47,7 @@ def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list
             faults += _neurons_faults(spec, problem, i)
         elif "iterations" not in phase.model_fields_set:
             what = f"'training.{i}' lacks the key 'iterations'"
-            hint = "As in training: [{optimizer: adam, iterations: 2000}]."
+            hint = "Example: training: [{optimizer: adam, iterations: 2000}]."
             faults.append(SettingFault((*path, "iterations"), what, hint))
         if row.max_parameters is not None and n_parameters > row.max_parameters:
             what = (
@@ -111,7 +111,7 @@ def resampling_faults(spec: RunSpec) -> list[SettingFault]:
         others = any_of(f"'{name}'" for name, row in RESAMPLERS.items() if not row.uses_sampler)
         hint = f"Choose another 'sampler', or the resampling {others}."
         faults.append(
-            SettingFault(path, f"a {sampler} that is drawn anew is the same {sampler}", hint)
+            SettingFault(path, f"drawing a {sampler} again gives the same {sampler}", hint)
         )
     return faults
 

@@ -389,7 +389,7 @@ class Objective:
             }
 
     def renew(self) -> None:
-        """Makes the engines anew, for a network with other neurons or another window of time."""
+        """Makes new engines, for a network with other neurons or another window of time."""
         self.groups = [self._group(group.terms, group.point_set) for group in self.groups]
         self.n_renewals += 1
         self.n_changes += 1

@@ -215,7 +215,7 @@ class GuardedFile:
                 )
             names = list(group)
             if not all(isinstance(name, str) for name in names):
-                raise self.refusal(f"{path} in {self.path} has a member whose name is no text")
+                raise self.refusal(f"{path} in {self.path} has a member whose name is not text")
             return names
 
     def has(self, path: str) -> bool:

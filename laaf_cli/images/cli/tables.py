@@ -60,7 +60,7 @@ def _worst(classes: Collection[T], errors: Callable[[T], float]) -> Collection[T
 
 def slopes_table(activations: Sequence[SlopeStatistics]) -> PlainTable:
     """n·a of each activation."""
-    table = PlainTable("slopes n·a", "mean", "deviation", "least", "greatest")
+    table = PlainTable("slopes n·a", "mean", "deviation", "minimum", "maximum")
     for k, slopes in enumerate(activations, start=1):
         numbers = (slopes.mean, slopes.deviation, slopes.min, slopes.max)
         table.add_texts(f"activation {k}", *(f"{number:.4f}" for number in numbers))

@@ -96,7 +96,7 @@ class ImageRunFile(AnyRunFile):
         """Test images by true class (rows) and found class (columns)."""
         n = self.attributes["n_classes"]
         confusion = self._shaped("test/confusion", (n, n), "i")
-        # As floats, for sums of whole numbers begin again from below.
+        # As floats, because sums of integers overflow.
         if (confusion < 0).any() or confusion.sum(dtype=np.float64) != self.attributes["n_test"]:
             raise self.refusal(f"test/confusion in {self.path} does not count the test images")
         return confusion

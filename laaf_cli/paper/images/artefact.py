@@ -72,7 +72,7 @@ class ImageArtefact(Artefact[ImageRuns]):
                     raise MissingDataError(f"{error}\n`classify({name!r})` fetches it.") from None
                 absent[name] = str(error).splitlines()[0]
         if not planned:
-            end = f"There is nothing to reproduce {self.name} with; Semeion is the least."
+            end = f"There is nothing to reproduce {self.name} with; Semeion is the smallest."
             raise MissingDataError("\n".join([*_left_out(absent), end]))
         return ImageRuns(planned, absent)
 

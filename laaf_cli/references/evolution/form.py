@@ -147,7 +147,7 @@ class _Flux:
 
 
 def _fluxes(problem: Problem) -> dict[str, _Flux]:
-    """The fluxes that can be put in: those whose jumps stand at fixed places."""
+    """The fluxes that can be put in: those whose jumps are at fixed places."""
     domain, fluxes = problem.domain, {}
     if domain.dimension != 2 or domain.time_axis is None:
         return {}
@@ -371,13 +371,13 @@ def _check_ends(form: EvolutionForm) -> None:
     count = len(form.at_lower) + len(form.at_upper)
     if form.is_periodic:
         if count:
-            raise _refused(f"conditions stand at the ends of {space}, which is periodic")
+            raise _refused(f"conditions are given at the ends of {space}, which is periodic")
         return
     count += len(form.pairs)
     needed = sum(form.space_orders)
     if count != needed:
         raise _refused(
-            f"{count} different conditions stand at the ends of {space}, and the equations, by "
+            f"{count} different conditions are given at the ends of {space}; the equations, by "
             f"their orders {listed(map(str, form.space_orders))} in {space}, take {needed}"
         )
 
