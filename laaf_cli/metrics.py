@@ -50,7 +50,7 @@ heat, 1300 for Burgers and 400 000 for Poisson after 2000.
 """
 
 NEGLIGIBLE = 1e-8
-"""A term below this share of its value at the start is as good as zero."""
+"""A term below this fraction of its value at the start is as good as zero."""
 
 
 def far_above(
@@ -87,7 +87,7 @@ def absolute_errors(
     where += [(name, f" at t = {', '.join(told)}") for name, told in times.items()]
     return [
         f"the reference of '{name}' is zero{when}, so that its error{when and ' there'} is the "
-        "root mean square, and not a share"
+        "root mean square, and not a fraction"
         for name, when in where
     ]
 

@@ -174,7 +174,7 @@ def test_runs_that_both_failed_are_no_tie(snapshot: SnapshotAssertion) -> None:
 def test_mostly_equal_runs_are_neither_a_tie_nor_a_win() -> None:
     told = pairs_of([1.0] * 8 + [0.5], "open")
     assert told.startswith(
-        "The data do not tell A and B apart: the error of A is 1 times that of B"
+        "The data do not distinguish A from B: the error of A is 1 times that of B"
     )
 
 

@@ -95,7 +95,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "negative counts": (put("test/confusion", data=np.diag([4, 4, -2])), "test/confusion in .* does not count the test"),
     "other counts": (put("test/confusion", data=np.eye(3, dtype=int)), "test/confusion in .* does not count the test"),
     "counts that overflow": (counts_that_overflow, "test/confusion in .* does not count the test images"),
-    "counts in halves": (put("test/confusion", data=np.full((3, 3), 6 / 9)), "test/confusion in .* holds no whole numb"),
+    "counts in halves": (put("test/confusion", data=np.full((3, 3), 6 / 9)), "test/confusion in .* holds no integers"),
     "flat counts": (put("test/confusion", data=np.full(9, 1)), r"test/confusion .* the shape \[9\] instead of \[3, 3\]"),
     # History.
     "terabytes of epochs": (put("history/epoch", (2**40,), "f8"), f"history/epoch .*{LIES}"),

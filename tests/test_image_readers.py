@@ -212,7 +212,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "no records": (lambda: read_cifar(b"", 10), "there are no images"),
     "a broken record": (
         lambda: read_cifar(bytes(3074), 10),
-        r"it has 3,074 bytes, which is not a multiple of the 3,073 of a record",
+        r"it has 3,074 bytes, not a multiple of the 3,073 of a record",
     ),
     "a wrong label": (
         lambda: read_cifar(b"\x0a" + bytes(3072), 10),

@@ -168,7 +168,7 @@ def test_no_reference_is_told_plainly(laaf: Laaf) -> None:
     )
     outcome = laaf("check", "four.yaml")
     assert outcome.code == 0
-    assert "warning: The error will not be known, for there is no reference: " in outcome.err
+    assert "warning: The error will be unknown, because there is no reference: " in outcome.err
     assert laaf("reference", "four.yaml").code == 2
     bound = laaf("solve", "four.yaml", "--max-error", 1)
     assert bound.code == 2

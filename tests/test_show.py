@@ -230,9 +230,9 @@ def test_errors_are_absolute_where_the_reference_is_zero(laaf: Laaf, tmp_path: P
     assert summary.relative_l2["v"] == pytest.approx(np.sqrt(np.mean(v**2)), rel=1e-12)
     assert summary.at_times["u"][0] == pytest.approx(np.sqrt(np.mean(u**2)), rel=1e-12)
     told = [
-        "the reference of 'v' is zero, so that its error is the root mean square, and not a share",
+        "the reference of 'v' is zero, so that its error is the root mean square, and not a fraction",
         "the reference of 'u' is zero at t = 0.4, so that its error there is the root mean "
-        "square, and not a share",
+        "square, and not a fraction",
     ]
     assert summary.absolute == told
     assert json.loads(laaf("show", path, "--json").out)["absolute"] == told

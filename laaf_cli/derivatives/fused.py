@@ -190,7 +190,7 @@ Request = tuple[FusedEngine, Prepared]
 
 def evaluate_fused(requests: Sequence[Request]) -> list[dict[Field, Tensor]]:
     """What several engines of one network are wanted for, in one node of the graph: each has its
-    share of overhead.
+    fraction of overhead.
     """
     outputs = iter(_Streams.apply(requests, *requests[0][0].tensors))  # type: ignore[no-untyped-call]
     return [{field: next(outputs) for field in engine.wanted} for engine, _ in requests]

@@ -52,17 +52,17 @@ class ClassifyResult(RunResult):
     train_loss: float
     """Cross entropy of the training images at the end, in training mode, without slope recovery."""
     train_error: float
-    """Share of them that is classified wrongly."""
+    """Fraction of them that is classified wrongly."""
     test_loss: float
     """Cross entropy of the test images at the end."""
     test_error: float
-    """Share of the test images that is classified wrongly."""
+    """Fraction of the test images that is classified wrongly."""
     slope_recovery: float | None
     """S(a) at the end; None where it is not part of the loss."""
     slopes: list[SlopeStatistics]
     """The slopes of each activation at the end."""
     classes: dict[str, float]
-    """By the name of a class, the share of its test images that is classified wrongly."""
+    """By the name of a class, the fraction of its test images that is classified wrongly."""
     n_train: int
     """The number of training images."""
     n_test: int

@@ -31,8 +31,8 @@ class EpochRecord:
     """What is kept at the end of an epoch; epoch 0 is the start, a fraction the end of a training
     in an epoch.
 
-    train_loss, train_error: cross entropy and share of wrong answers over all training images, in
-    training mode (dropout and batch statistics on) and without S(a), as the authors plot it.
+    train_loss, train_error: cross entropy and fraction of wrong answers over all training images,
+    in training mode (dropout and batch statistics on) and without S(a), as the authors plot it.
     test_loss, test_error: of the test images, in evaluation mode. recovery: S(a), NaN where it is
     not part of the loss.
     """
@@ -51,7 +51,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class ImageMeasurement:
-    """A network over a set of images: cross entropy, share of wrong answers, and answers by true
+    """A network over a set of images: cross entropy, fraction of wrong answers, and answers by true
     class [k, k].
     """
 

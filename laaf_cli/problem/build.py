@@ -377,7 +377,7 @@ class _ProblemBuilder(Reader):
         )
         if (total := sum(share for _, share in importance)) >= 1:
             what = (
-                f"the shares of 'importance' add up to {total:g} and leave no points for the rest"
+                f"the shares in 'importance' add up to {total:g} and leave no points for the rest"
             )
             self.fault(("points", "importance"), what, "Let them add up to less than 1.", True)
         for i, (part, _) in enumerate(region.importance):

@@ -56,8 +56,8 @@ class PythonFunction:
         return self._checked(values, tensors)
 
     def _checked(self, values: Any, tensors: Sequence[Any]) -> Any:
-        """The values as a tensor like the first that is no scalar, or as they are where there is
-        none.
+        """The values as a tensor like the first that is not a scalar, or as they are
+        without one.
         """
         like = next((tensor for tensor in tensors if tensor.ndim), None)
         if isinstance(values, int | float):

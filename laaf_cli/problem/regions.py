@@ -256,7 +256,9 @@ class Subset:
 
 @dataclass(frozen=True, kw_only=True)
 class Interior(Drawn):
-    """The inside of the domain; importance: parts that get a share of the points of their own."""
+    """The inside of the domain; importance: parts that get a fraction of the points of their
+    own.
+    """
 
     importance: tuple[tuple[Subset, float], ...] = ()
 
@@ -535,7 +537,7 @@ class Sampled(Drawn):
 
     targets: trees in the coordinates by unknown; None where the values are those of the reference,
     which is not in the problem: `with_reference` is given them. noise: its standard
-    deviation, as a share of that of the values.
+    deviation, as a fraction of that of the values.
     """
 
     targets: Mapping[str, Node] | None

@@ -35,10 +35,10 @@ from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.transform import ROUNDING
 
 AGREE = 1e-9
-"""Values that differ by less than this share of their size agree."""
+"""Values that differ by less than this fraction of their size agree."""
 
 INSIDE, NEAR = 1e-9, 1e-6
-"""How far from a face, as a share of the range, values still are those on it, and how nearly."""
+"""How far from a face, as a fraction of the range, values still are those on it, and how nearly."""
 
 N_POINTS, N_ALONG = 200, 5
 """Points at which values are compared: random ones, and along each coordinate of a grid."""

@@ -52,12 +52,12 @@ AT_ONCE = 8
 """Draws that are evaluated together."""
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
-"""Residuals below this share of their bound of rounding are rounding: functions of libraries are
+"""Residuals below this fraction of their bound of rounding are rounding: functions of libraries are
 off by a few units.
 """
 
 DOUBT = 1e-10
-"""Residuals below this share of it do not prove that a form breaks a condition: as the
+"""Residuals below this fraction of it do not prove that a form breaks a condition: as the
 quadrature of an integral.
 """
 

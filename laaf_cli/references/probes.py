@@ -121,8 +121,8 @@ def resolving(
     """The breaks, and more of them: elements on which polynomials of degree n − 1 are near all that
     the formulas hold beside the unknowns.
 
-    ranges: of every coordinate. tolerance: as a share of the largest value of a formula. Elements
-    are halved until there are MOST_ELEMENTS.
+    ranges: of every coordinate. tolerance: as a fraction of the largest value of a formula.
+    Elements are halved until there are MOST_ELEMENTS.
     """
     lower, upper = ranges[coordinate]
     trees = tuple(trees)

@@ -58,15 +58,15 @@ class Watch:
     """What a solver heeds while it works.
 
     deadline: a time of `time.perf_counter` after which it ends with what it has, or is refused.
-    tell: called with the progress, in words.
+    report: called with the progress, in words.
     """
 
     deadline: float = math.inf
-    tell: Callable[[str], None] = _silent
+    report: Callable[[str], None] = _silent
 
     def of(self, part: str) -> Watch:
         """That of a part of the work, which prefixes its reports with its name."""
-        return replace(self, tell=lambda text: self.tell(f"{part}, {text}"))
+        return replace(self, report=lambda text: self.report(f"{part}, {text}"))
 
     def check(self) -> None:
         """Raises OutOfTimeError after the deadline."""

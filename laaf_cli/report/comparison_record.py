@@ -73,8 +73,8 @@ class ConstantRecord:
 class GroupRecord:
     """A method and its runs, one for each seed.
 
-    A number that is unknown or infinite is null; so is what belongs to a baseline where there is
-    none, and for the baseline itself.
+    A number that is unknown or infinite is null; so is what belongs to a baseline without
+    one, and for the baseline itself.
     """
 
     problem: str
@@ -86,7 +86,7 @@ class GroupRecord:
     failed: int
     """How many of them diverged or were interrupted."""
     measure: str
-    """What its errors are: `relative L2 error`, or `test error`, a share."""
+    """What its errors are: `relative L2 error`, or `test error`, a fraction."""
     error_median: float
     """Median of the errors, failed runs counted as infinite."""
     median_failed: bool

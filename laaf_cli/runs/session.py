@@ -127,7 +127,7 @@ def take_up(
             check_no_checkpoint(target, overwrite=overwrite)
         checkpoint = files.latest()
         if checkpoint.damage:
-            warn(f"{checkpoint.damage}\nGoing on from the checkpoint before it, {checkpoint.path}")
+            warn(f"{checkpoint.damage}\nResuming from the checkpoint before it, {checkpoint.path}")
         past = read_past(checkpoint.path)
         # As many threads as before, where there are so many processors: another number rounds
         # otherwise.

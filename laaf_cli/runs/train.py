@@ -225,7 +225,7 @@ def with_reference(
     if plan.reference is None:
         return plan, None
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         if on_progress is not None:
             on_progress(
                 Progress(
@@ -240,7 +240,7 @@ def with_reference(
 
     try:
         deadline = time.perf_counter() + plan.reference_seconds
-        plan.reference.prepare(Watch(deadline=deadline, tell=tell))
+        plan.reference.prepare(Watch(deadline=deadline, report=report))
         return plan, plan.reference.evaluate(grid)
     except ReferenceRefusedError as error:
         if not plan.can_do_without_reference:

@@ -217,12 +217,12 @@ def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcom
 
 
 def _train(
-    plan: AnyPlan, threads: int | None, path: Path | None, anew: bool
+    plan: AnyPlan, threads: int | None, path: Path | None, restart: bool
 ) -> FinishedRun[RunResult]:
     """What a worker does.
 
-    path: of the run file where the training is kept beside it. anew: whether what is kept there is
-    left alone.
+    path: of the run file where the training is kept beside it. restart: whether what is kept there
+    is left alone.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -235,7 +235,7 @@ def _train(
             files.save(unfinished_run.record)
 
     with claimed(path):
-        past = None if anew else unfinished_at(plan, path)
+        past = None if restart else unfinished_at(plan, path)
         if past is None:
             files.remove()  # those of another training must not pass for this one's
         return train(plan, past=past, on_checkpoint=keep)

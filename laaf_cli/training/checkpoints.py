@@ -1,5 +1,5 @@
 """When a training is kept while it runs: at an interval in time and as phases end, within a
-share of its seconds.
+fraction of its seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 SHARE = 0.02
-"""The most that checkpoints take, as a share of the seconds of training; the first is kept in
+"""The most that checkpoints take, as a fraction of the seconds of training; the first is kept in
 any case.
 """
 

@@ -20,8 +20,8 @@ class LearnedConstants(nn.Module):
     with one bound:  c = bound + (start − bound) e^θ;
     with two:        c = lower + (upper − lower) / (1 + e^(−θ − θ₀)).
 
-    So a step of θ changes c by a share of its size, whatever the unit of c. In float64 whatever the
-    network has, for wide bounds would round a start near one of them away.
+    So a step of θ changes c by a fraction of its size, whatever the unit of c. In float64 whatever
+    the network has, for wide bounds would round a start near one of them away.
     """
 
     def __init__(self, constants: Mapping[str, LearnedConstant]) -> None:

@@ -110,7 +110,7 @@ class Line:
         return slope if math.isfinite(slope) else math.inf
 
     def lowers(self, point: LinePoint) -> bool:
-        """Whether a point has less than J(0), by the share of the decrease that the slope
+        """Whether a point has less than J(0), by the fraction of the decrease that the slope
         promises.
         """
         return (

@@ -78,7 +78,7 @@ def choose(probabilities: Array, n: int, random: np.random.Generator) -> np.ndar
 
 
 def _by_residual(renewal: Renewal, n: int) -> Array:
-    """n out of `candidates` × n uniform points (with the shares of `importance`), by the size of
+    """n out of `candidates` × n uniform points (with the shares in `importance`), by the size of
     the residual.
     """
     settings = renewal.settings

@@ -31,7 +31,9 @@ gradients.
 """
 
 RIDGE = 1e-12
-"""The rank cut-off: what a parameter has to change at least, as a share of the size of all rows."""
+"""The rank cut-off: what a parameter has to change at least, as a fraction of the size of all
+rows.
+"""
 
 WIDEST, MOST_OF_BOUNDS = 3.0, 0.9
 """An interval says nothing where it reaches further than so many times the constant or its start,
@@ -39,8 +41,8 @@ or over so much of what its bounds leave.
 """
 
 DOUBT = 0.1
-"""The share of the way from a constant to the middle of its interval by which this is widened: so
-much of a step that is linear may be wrong.
+"""The fraction of the way from a constant to the middle of its interval by which this is widened:
+so much of a step that is linear may be wrong.
 """
 
 LEAST_SINGULAR = 1e-12
@@ -74,8 +76,8 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
     analysis and its applications", section 2.3). Its middle is where a training would end in which
     the equations hold exactly. It is taken in the free parameter, and so stays within bounds.
 
-    noise: standard deviation of that in observed values, as a share of theirs; 0 takes it from the
-    residuals.
+    noise: standard deviation of that in observed values, as a fraction of theirs; 0 takes it from
+    the residuals.
     """
     constants = objective.constants
     jacobian = Jacobian(_in_float64(objective))

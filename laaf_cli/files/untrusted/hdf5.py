@@ -74,8 +74,8 @@ _HDF5_ERRORS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """An attribute of a file or a group: the type of its value, what it means, bounds of a whole
-    number, and whether files of older laafs may lack it.
+    """An attribute of a file or a group: the type of its value, what it means, bounds of an
+    integer, and whether files of older laafs may lack it.
     """
 
     kind: type[str] | type[int] | type[float]

@@ -80,7 +80,7 @@ def classify(
         typer.Option(
             "--dropout",
             metavar="P",
-            help="Share of them dropped in training; 0 in the paper, 0.5 in the code.",
+            help="Fraction of them dropped in training; 0 in the paper, 0.5 in the code.",
             rich_help_panel=_NETWORK,
             show_default=False,
         ),

@@ -68,7 +68,7 @@ def slopes_table(activations: Sequence[SlopeStatistics]) -> PlainTable:
 
 
 def percent(share: float) -> str:
-    """A share in percent; `-` where it is not known."""
+    """A fraction in percent; `-` where it is not known."""
     return "-" if math.isnan(share) else f"{100 * share:.2f} %"
 
 

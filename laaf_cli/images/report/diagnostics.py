@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 GUESSING = 0.9
-"""A test error above this share of that of guessing is no answer."""
+"""A test error above this fraction of that of guessing is no answer."""
 
 
 def image_doubts(test_error: float, n_classes: int) -> list[str]:

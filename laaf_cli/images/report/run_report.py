@@ -36,11 +36,11 @@ class EpochState:
     train_loss: float
     """Cross entropy of all training images, in training mode, without slope recovery."""
     train_error: float
-    """Share of them that is classified wrongly, in training mode."""
+    """Fraction of them that is classified wrongly, in training mode."""
     test_loss: float
     """Cross entropy of the test images."""
     test_error: float
-    """Share of the test images that is classified wrongly."""
+    """Fraction of the test images that is classified wrongly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class ClassErrors:
     wrong: int
     """How many of them were classified wrongly."""
     error: float
-    """The share of these, null where the class has no test image."""
+    """The fraction of these, null where the class has no test image."""
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ MODELS = {"lenet": "LeNet", "preact-resnet18": "Pre-activation ResNet-18"}
 
 READING = (
     "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the runs "
-    "that did not fail. Test error: the share of the test images that is classified wrongly at the "
-    "end, the median over seeds; a failed run counts as an infinite one. *To fixed*: the ratio to "
-    "fixed slopes, median over pairs of runs with one seed. Seconds: of one run."
+    "that did not fail. Test error: the fraction of the test images that is classified wrongly at "
+    "the end, the median over seeds; a failed run counts as an infinite one. *To fixed*: the "
+    "ratio to fixed slopes, median over pairs of runs with one seed. Seconds: of one run."
 )
 """What the columns of a table hold."""
 

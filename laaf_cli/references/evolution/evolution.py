@@ -35,10 +35,10 @@ from laaf_cli.references.reference import (
 )
 
 MISSED = 1e-5
-"""What may be left near such a place, as a share of the largest value."""
+"""What may be left near such a place, as a fraction of the largest value."""
 
 AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
-"""Of two solutions, as shares of the largest value of an unknown: what is aimed at, and what is
+"""Of two solutions, as fractions of the largest value of an unknown: what is aimed at, and what is
 refused.
 """
 
@@ -158,8 +158,8 @@ def converged(
 
 
 def _difference(rough: Array, fine: Array) -> float:
-    """The largest difference, as a share of the largest value of the same unknown, or of what the
-    steps in time hold small.
+    """The largest difference, as a fraction of the largest value of the same unknown, or of what
+    the steps in time hold small.
     """
     sizes = np.max(np.abs(fine), axis=1)
     sizes = np.maximum(sizes, SMALLEST_SHARE * np.max(sizes))

@@ -37,12 +37,12 @@ LARGEST_GROWTH, SMALLEST_GROWTH = 4.0, 0.1
 NEWTON_SHARE = 0.05  # of the tolerance is left to Newton's method
 SPARSE_SIZE, SPARSE_SHARE = 120, 0.3  # of a matrix that is factorised as a sparse one
 LARGEST = 1e50  # value
-SHORTEST = 1e-14  # step, as a share of what is left
+SHORTEST = 1e-14  # step, as a fraction of what is left
 # of what the forcing makes of an unknown that is zero: less need not be accurate for its size
 FORCED_SHARE = 1e-10
 BEFORE = 8  # roundings before a stop, where the branch that ends there still holds
 STEP_WORK = 1e6  # of an iteration besides its arithmetic, in the same units: operations
-# below this share of the solution, an error that smaller steps do not lessen is one of rounding
+# below this fraction of the solution, an error that smaller steps do not lessen is one of rounding
 ROUNDING = 1e-7
 
 
@@ -87,7 +87,7 @@ class Integrator:
         n_stages: int = N_STAGES,
         schedule: Schedule = FREE,
     ) -> None:
-        """tolerance: of the last coefficient of a step, as a share of the largest value of its
+        """tolerance: of the last coefficient of a step, as a fraction of the largest value of its
         unknown so far.
         """
         self.system, self.state, self.tolerance = system, state, tolerance
@@ -232,7 +232,7 @@ class Integrator:
 
     def _largest(self, values: Array) -> Array:
         """The largest value [n] of the unknown that a column belongs to, and no less than a
-        share of that of all.
+        fraction of that of all.
         """
         largest = np.full(len(values), SMALLEST_SHARE * np.max(np.abs(values)))
         for part in self.system.parts:

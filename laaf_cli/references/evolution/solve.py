@@ -40,11 +40,11 @@ class OutOfWorkError(Exception):
 class Accuracy:
     """How finely is solved.
 
-    space, time: the last coefficients that are let pass, as shares of the unknown. n_points: of an
-    element; n_circle: of a circle at first; n_steps: the first step is that share of the time;
-    n_stages: of Radau's method. The numbers differ from one accuracy to the next, so that no two
-    solutions share a mesh or steps, and where a stop makes them share a step, they do not share its
-    method.
+    space, time: the last coefficients that are let pass, as fractions of the unknown. n_points: of
+    an element; n_circle: of a circle at first; n_steps: the first step is that fraction of the
+    time; n_stages: of Radau's method. The numbers differ from one accuracy to the next, so that no
+    two solutions share a mesh or steps, and where a stop makes them share a step, they do not share
+    its method.
     """
 
     space: float
@@ -155,7 +155,7 @@ def solve(
         if solver.work > most_work:
             raise OutOfWorkError
         watch.check()
-        watch.tell(f"t = {solver.integrator.time:.3g} of {form.end:g}")
+        watch.report(f"t = {solver.integrator.time:.3g} of {form.end:g}")
         with np.errstate(all="ignore"):
             steps += solver.advance(is_first=not steps)
     return EvolutionSolution(form, tuple(steps), solver.work)
@@ -301,7 +301,7 @@ class _Solver:
         return Mesh((lower, *elements, upper), n)
 
     def _initial(self, grid: Grid) -> Array:
-        """The initial values as shares of their scale, [n_values, size]."""
+        """The initial values as fractions of their scale, [n_values, size]."""
         values = initial_values(self.form, grid)
         span = self.form.end - self.form.start
         plain = [value for field, value in values.items() if sum(field.orders) == 0]
@@ -314,7 +314,7 @@ class _Solver:
         return np.stack(result)
 
     def _shares(self, state: Array, scale: Array, grid: Grid | None = None) -> Array:
-        """The unknowns, and what of their derivatives in time belongs to the state, as shares of
+        """The unknowns, and what of their derivatives in time belongs to the state, as fractions of
         their scale.
 
         On their own grids where these are all alike, or else on a given one, [n_functions, size].

@@ -19,7 +19,7 @@ N_LINES = 7
 
 
 def missed(solution: EvolutionSolution) -> float:
-    """By how much the unknowns would change, as a share of their largest values, if what the
+    """By how much the unknowns would change, as a fraction of their largest values, if what the
     residual is near such places were put right.
 
     The residual, over its derivative by the highest derivative in time, is a rate; what it does on

@@ -138,7 +138,7 @@ class Discretisation:
     """A problem at one resolution.
 
     breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are not
-    nodes. n: the modes along each element, even. jitter: by what share coordinates are off in
+    nodes. n: the modes along each element, even. jitter: by what fraction coordinates are off in
     formulas, at random. thinned: the axis on whose elements half the modes are enough.
     The coefficients of all unknowns form one vector [n_coefficients].
     """

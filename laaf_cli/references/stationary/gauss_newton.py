@@ -167,8 +167,8 @@ def _factors(
 def _damped(
     discretisation: Discretisation, x: Array, step: Array, factors: _QrFactors, share: float
 ) -> tuple[float, Array, Array]:
-    """The share of a step after which the next would be shorter, where it leads, and the residual
-    there.
+    """The fraction of a step after which the next would be shorter, where it leads, and the
+    residual there.
 
     The natural monotonicity test (Deuflhard, Newton Methods for Nonlinear Problems, 2011, section
     3.3): unlike the length of the residual, that of the step does not depend on how the rows are

@@ -139,7 +139,7 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
             if levels and levels[-1].relative_change <= LARGEST_ERROR:
                 break
             raise out_of_time(f", with {n} modes along each coordinate")
-        watch.tell(f"{n} modes along each coordinate")
+        watch.report(f"{n} modes along each coordinate")
         n_before = finer.n_coefficients
         try:
             solution = _solved(finer, levels, n <= _LAST_START[dimension])

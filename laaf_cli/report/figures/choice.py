@@ -37,8 +37,8 @@ def require(runs: Sequence[DrawnType], obstacle: Callable[[DrawnType], str]) -> 
 
 
 def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
-    """All unknowns of the problem, or the one that is named; raises UsageError where there is
-    none of that name.
+    """All unknowns of the problem, or the one that is named; raises UsageError where no
+    unknown has that name.
     """
     known = runs[0].spec.unknowns
     if unknown is None:

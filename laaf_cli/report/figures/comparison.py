@@ -17,7 +17,7 @@ from laaf_cli.report.figures.scales import finite, log_limits, log_padded, set_l
 from laaf_cli.report.statistics import spread
 
 TOP = 0.96
-"""Where failed runs are marked, as a share of the height of the axes."""
+"""Where failed runs are marked, as a fraction of the height of the axes."""
 
 
 @dataclass(frozen=True, kw_only=True)

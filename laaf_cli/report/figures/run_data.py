@@ -19,7 +19,7 @@ from laaf_cli.spec import AnySpec, RunSpec
 TIME = "t"
 
 NEAR_TIME = 0.01
-"""Observations within this share of the range of time are drawn in a slice."""
+"""Observations within this fraction of the range of time are drawn in a slice."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,10 +24,10 @@ FLATTEST = SLOWEST / 8
 """The smallest of slopes along one coordinate."""
 
 ENOUGH = 1e-2
-"""The share of the goal below which no other slopes are tried."""
+"""The fraction of the goal below which no other slopes are tried."""
 
 MUCH = 0.5
-"""The share of a residual that steeper neurons must come below to be better."""
+"""The fraction of a residual that steeper neurons must come below to be better."""
 
 
 @dataclass(frozen=True, kw_only=True)

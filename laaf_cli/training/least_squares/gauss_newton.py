@@ -32,10 +32,10 @@ TRIALS = (
     (1e-4, 0.1),
     (1e-4, 0.01),
 )
-"""Damping and share of a step, in turn, where the one before is refused."""
+"""Damping and fraction of a step, in turn, where the one before is refused."""
 
 ACCEPTED, STALLED = 0.3, 0.97
-"""The share of a step by which the norm must fall to end the trials; of the norm, what is no
+"""The fraction of a step by which the norm must fall to end the trials; of the norm, what is no
 progress.
 """
 
@@ -45,7 +45,7 @@ time, and its damping.
 """
 
 NOISE = 1e-14
-"""The share of the largest output below which another is zero."""
+"""The fraction of the largest output below which another is zero."""
 
 ROUNDS = 10
 

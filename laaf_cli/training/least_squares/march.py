@@ -14,7 +14,7 @@ smaller, 3 for more than one.
 """
 
 EARLY, LENIENCE = 0.5, 2.0
-"""The share of the seconds after which the first window is late; by how much others may become
+"""The fraction of the seconds after which the first window is late; by how much others may become
 longer.
 """
 
@@ -22,7 +22,7 @@ MISSED = 3.0
 """The multiple of the residual of windows that missed the goal that is good enough for others."""
 
 LONGER = ((1e-3, 4), (0.1, 2))
-"""By how much the next window is longer, by the share of the goal that this one came below."""
+"""By how much the next window is longer, by the fraction of the goal that this one came below."""
 
 SHORT = 3
 """How much shorter than those before windows become before their neurons are thought unfit."""

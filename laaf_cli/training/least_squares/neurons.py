@@ -17,7 +17,7 @@ from laaf_cli.problem import Domain
 from laaf_cli.training.least_squares.spots import Spots
 
 SPREAD = (0.2, 1.2)
-"""The slopes of neurons, as shares of their scale."""
+"""The slopes of neurons, as fractions of their scale."""
 
 N_SEEN = 1000
 """Points at which the range of what the last hidden layer sees is measured."""
