@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     RUN_FILE = 4, "a run file is unreadable or does not fit"
     DIVERGED = 5, "training diverged"
     BOUND_EXCEEDED = 6, "a bound set by the user was exceeded"
-    INTERRUPTED = 130, "interrupted; what was reached is kept and its path named"
+    INTERRUPTED = 130, "interrupted; the run so far is saved and its path printed"
 
 
 class LaafError(Exception):

@@ -541,7 +541,7 @@ def test_runs_without_a_reference_pass_no_gate(laaf: Laaf, tmp_path: Path) -> No
     assert laaf("compare", tmp_path).code == 0
     found = laaf("compare", tmp_path, "--max-error", "1")
     assert found.code == 6
-    assert "the error is unknown, for the run has no reference" in found.err
+    assert "the error is unknown: the run has no reference" in found.err
 
 
 def test_baseline_file_joins_the_runs(

@@ -90,21 +90,19 @@ def test_one_signal_stops_cleanly(spec: Path, run: Path, number: signal.Signals)
     started.send(number)
     assert started.ended() == 130
     assert (
-        "stopping after this iteration, to write what was reached; once more stops at once and leaves the last "
-        "checkpoint\n" in started.said()
+        "stopping after this iteration and saving; interrupt again to stop at once, which keeps the "
+        "last checkpoint\n" in started.said()
     )
     iterations = RunFile(run).attributes["iterations"]
     assert started.said().endswith(
         f"error: interrupted at iteration {iterations}; the run is in runs/heat.h5\n"
-        "laaf resume runs/heat.h5 goes on from there.\n"
+        "Resume with: laaf resume runs/heat.h5\n"
     )
     assert stopped_as(run) == "interrupted"
     assert alone(run)
     resumed = resume(spec, run)
     assert resumed.ended() == 0
-    assert (
-        f"going on from iteration {iterations} of 1000000, kept in runs/heat.h5\n" in resumed.said()
-    )
+    assert f"resuming at iteration {iterations} of 1000000, from runs/heat.h5\n" in resumed.said()
 
 
 def test_two_signals_stop_at_once(spec: Path, run: Path) -> None:
@@ -118,7 +116,7 @@ def test_two_signals_stop_at_once(spec: Path, run: Path) -> None:
     assert started.ended() == 130
     assert started.said().endswith(
         "error: interrupted; the last checkpoint is runs/heat.h5.checkpoint\n"
-        "laaf resume runs/heat.h5 goes on from there.\n"
+        "Resume with: laaf resume runs/heat.h5\n"
     )
     assert not run.exists()
     assert resume(spec, run).ended() == 0
@@ -172,7 +170,7 @@ def test_a_disk_that_is_full_at_the_end(spec: Path, run: Path) -> None:
     assert "error: runs/heat.h5 cannot be written: " in started.said()
     assert started.said().endswith(
         "No other place could be written either.\n"
-        "The last checkpoint is runs/heat.h5.checkpoint; laaf resume runs/heat.h5 goes on from there.\n"
+        "The last checkpoint is runs/heat.h5.checkpoint\nResume with: laaf resume runs/heat.h5\n"
     )
     assert not run.exists()
     assert resume(spec, run).ended() == 0
@@ -316,8 +314,8 @@ def test_the_newest_cut_short(
     assert resumed.ended() == 0
     assert resumed.said().startswith("warning: runs/heat.h5.checkpoint ")
     assert (
-        "\nGoing on from the checkpoint before it, runs/heat.h5.checkpoint.previous\n"
-        f"going on from iteration {iterations} of 1000000, kept in runs/heat.h5.checkpoint.previous\n"
+        "\nResuming from the checkpoint before it, runs/heat.h5.checkpoint.previous\n"
+        f"resuming at iteration {iterations} of 1000000, from runs/heat.h5.checkpoint.previous\n"
     ) in resumed.said()
 
 
@@ -349,7 +347,7 @@ def test_solving_where_a_training_is_unfinished(
         spec.parent, "solve", spec.name, "-o", "runs/heat.h5", "--overwrite", "-i", "1"
     )
     assert anew.ended() == 0
-    assert "going on" not in anew.said()
+    assert "resuming" not in anew.said()
     assert alone(run)
 
 
@@ -375,7 +373,7 @@ def test_another_output_holds_an_unfinished_training(
     resumed = resume(spec, run, "--output", "runs/other.h5", "--max-seconds", "0.1")
     assert resumed.ended() == 2
     assert (
-        "error: runs/other.h5.checkpoint holds an unfinished training; laaf resume runs/other.h5 "
+        "error: runs/other.h5.checkpoint holds an unfinished training\nResume with: laaf resume runs/other.h5\n"
         in resumed.said()
     )
 

@@ -573,5 +573,5 @@ def test_runs_of_images_are_no_solution_to_evaluate(laaf: Laaf, folder: Path) ->
     refused = laaf("evaluate", folder / "fixed-0.h5")
     assert refused.code == 4
     assert refused.err == (
-        f"error: {folder / 'fixed-0.h5'} is a run of laaf classify, and one of laaf solve is needed here\n"
+        f"error: {folder / 'fixed-0.h5'} is a run of laaf classify, expected one of laaf solve\n"
     )

@@ -176,7 +176,7 @@ def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf, snapshot: SnapshotAs
     assert refused.err == snapshot
     resumed = laaf("resume", run, "--epochs", 2)
     assert resumed.code == 0, resumed.err
-    assert f"going on from iteration 21 of 35, kept in {run}\n" in resumed.err
+    assert f"resuming at iteration 21 of 35, from {run}\n" in resumed.err
     assert (
         laaf("classify", tmp_path / "digits.yaml", "-e", 5, "-o", tmp_path / "long.h5", "-q").code
         == 0
@@ -249,14 +249,11 @@ def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
         file.attrs["torch_version"] = "2.8.0"
     resumed = laaf("resume", run, "-e", 1, "--dtype", "float64")
     assert resumed.code == 0, resumed.err
-    before = "warning: not bit for bit as without the break: "
-    assert (
-        f"{before}the number of threads: 1000 before, {torch.get_num_threads()} from here on\n"
-        in resumed.err
-    )
-    assert f"{before}torch: 2.8.0 before, 2." in resumed.err
-    assert f"{before}the precision: float32 before, float64 from here on\n" in resumed.err
-    assert events(run)[0]["what"].startswith("resumed; 1 epochs more; torch: 2.8.0 before, ")  # type: ignore[attr-defined]
+    before = "warning: not bitwise identical to an uninterrupted run: "
+    assert f"{before}number of threads 1000 → {torch.get_num_threads()}\n" in resumed.err
+    assert f"{before}torch 2.8.0 → 2." in resumed.err
+    assert f"{before}precision float32 → float64\n" in resumed.err
+    assert events(run)[0]["what"].startswith("resumed; 1 epochs more; torch 2.8.0 → ")  # type: ignore[attr-defined]
     with h5py.File(run) as file:
         assert file["network/fc1.weight"].dtype == np.float64
 
@@ -318,9 +315,7 @@ def test_kill_and_resume(tmp_path: Path, laaf: Laaf) -> None:
     assert past.stop_reason == "running"
     resumed = laaf("resume", run)
     assert resumed.code == 0, resumed.err
-    assert (
-        f"going on from iteration {past.iterations} of 84, kept in {kept.newest}\n" in resumed.err
-    )
+    assert f"resuming at iteration {past.iterations} of 84, from {kept.newest}\n" in resumed.err
     assert different(run, unbroken) == set()
     assert not kept.newest.exists()
 
@@ -342,7 +337,7 @@ def test_ctrl_c_in_an_epoch(tmp_path: Path, laaf: Laaf) -> None:
         "stopping after this iteration, to write what was reached; once more stops at once" in said
     )
     assert said.endswith(
-        f"error: interrupted at iteration {iterations}; the run is in {run}\nlaaf resume {run} goes on from there.\n"
+        f"error: interrupted at iteration {iterations}; the run is in {run}\nResume with: laaf resume {run}\n"
     )
     assert epochs[-1] == pytest.approx(iterations / 7)
     assert laaf("resume", run, "-q").code == 0
@@ -387,7 +382,7 @@ def test_what_diverges_is_not_gone_on_with(tmp_path: Path, laaf: Laaf) -> None:
     refused = laaf("resume", run, "-e", 5)
     assert refused.code == 2
     assert refused.err == (
-        f"error: {run} diverged, and would again; laaf classify with a smaller --learning-rate trains anew\n"
+        f"error: {run} diverged, and would again; laaf classify with a smaller --learning-rate starts over\n"
     )
 
 

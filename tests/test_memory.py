@@ -96,7 +96,7 @@ def test_the_layers_at_many_points(spec: Path, tmp_path: Path) -> None:
     assert found.returncode == 2
     assert found.stderr.endswith(
         "error: memory ran out while training\n"
-        "By estimate 1.6 GB go to 200,000 points of the equations, with the layers and their 4 "
+        "Estimated 1.6 GB for 200,000 points of the equations, with the layers and their 4 "
         "derivatives there. It is lowered by --derivatives fused, training.0.batch, a smaller "
         "points.interior, fewer neurons in network.hidden.\n"
     )
@@ -134,9 +134,9 @@ def test_the_kernel_ends_no_process() -> None:
         pytest.skip("there is no kernel here")
     code = """
 import resource, torch
-from laaf_cli.derivatives.kernel import Network, Shape, load_library
+from laaf_cli.derivatives.kernel import KernelNetwork, Shape, load_library
 library = load_library()
-network = Network(Shape(
+network = KernelNetwork(Shape(
     n_inputs=2, hidden=(3,), n_outputs=1, activation="tanh", n_first=0, operators=(),
     slope_counts=(0,), scale=1.0,
 ))

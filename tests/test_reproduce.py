@@ -228,7 +228,7 @@ def test_every_n_with_every_form_of_slope_recovery() -> None:
         assert (planned[0].plan.recovery.form if planned[0].plan.recovery else None) == column.form
     assert [
         column.label for column in by_column if column.kind.name == "gaaf" and column.recovery
-    ] == [f"GAAF, n = {n} + recovery (mean)" for n in (1, 5, 10)]
+    ] == [f"GAAF (n = {n}, with mean recovery)" for n in (1, 5, 10)]
     assert [column.label for column in by_column if column.published in TABLE1.errors] == [
         "fixed", "GAAF (n = 10)", "L-LAAF (n = 10)", "N-LAAF (n = 10)",
         "L-LAAF (n = 10, with mean recovery)", "N-LAAF (n = 10, with mean recovery)",
@@ -272,11 +272,11 @@ def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
         (("table1", "--initializer", "glorot"), 3, "'glorot' is not a choice for 'initializer'"),
         (("table1", "--fixed-learning-rates", "fast"), 2, "--fixed-learning-rates takes numbers"),
         (("table1", "--n", "1,many"), 2, "--n takes numbers with commas between, not '1,many'"),
-        (("table1", "--seeds", "none"), 2, "--seeds takes how many"),
+        (("table1", "--seeds", "none"), 2, "--seeds takes a number"),
         (
             ("table1", "--epochs", "5"),
             2,
-            "table1 is of an equation, and --epochs means nothing there\nIts options: --iterations, --recovery-form",
+            "table1 is of an equation, and --epochs does not apply to it\nIts options: --iterations, --recovery-form",
         ),
         (
             ("figure2", "--datasets", "mnist"),

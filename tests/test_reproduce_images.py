@@ -170,7 +170,7 @@ def test_a_data_set_that_is_named_must_be_there(
         (("--datasets", "imagenet"), "Those of figure10: semeion, mnist, kmnist"),
         (
             ("--iterations", "5"),
-            "figure10 is of images, and --iterations means nothing there\nIts options: --datasets",
+            "figure10 is of images, and --iterations does not apply to it\nIts options: --datasets",
         ),
         (
             ("--recovery-form", "sum"),

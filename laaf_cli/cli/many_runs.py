@@ -44,7 +44,7 @@ SchedulerOption = Annotated[
     typer.Option(
         "--scheduler",
         metavar="ADDRESS",
-        help="Train on the Dask cluster of this scheduler, as tcp://host:8786.",
+        help="Train on the Dask cluster of this scheduler, such as tcp://host:8786.",
         rich_help_panel=RUNNING,
         show_default=False,
     ),
@@ -77,7 +77,7 @@ def seed_list(text: str) -> list[int]:
     except ValueError:
         seeds = {}
     if not seeds:
-        raise UsageError(f"--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '{text}'")
+        raise UsageError(f"--seeds takes a number (5) or a list (5-9 or 0,3,7), not '{text}'")
     return list(seeds)
 
 
@@ -99,7 +99,7 @@ def train(
     from laaf_cli.terminal.sweep_progress import make_sweep_progress
 
     stderr = messages()  # made here: the signal may come while a console is being imported
-    what = "stopping; what is trained of unfinished runs is lost since their last checkpoints"
+    what = "stopping; unfinished runs lose progress made since their last checkpoint"
     with (
         StopFlag(lambda: stderr.print(what, markup=False, soft_wrap=True)) as stop,
         make_sweep_progress(runs, quiet=quiet) as progress,

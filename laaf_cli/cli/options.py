@@ -50,7 +50,9 @@ SpecArgument = Annotated[
         show_default=False,
     ),
 ]
-SPEC_OR_EQUATION = "A YAML file, the name of a bundled problem, or an equation, as 'u_t = u_xx'."
+SPEC_OR_EQUATION = (
+    "A YAML file, the name of a bundled problem, or an equation, such as 'u_t = u_xx'."
+)
 EquationArgument = Annotated[
     str,
     typer.Argument(
@@ -62,7 +64,7 @@ OnOption = Annotated[
     typer.Option(
         "--on",
         metavar="DOMAIN",
-        help="The coordinates of an equation and their bounds, as 'x=0..1, t=0..1'.",
+        help="The coordinates of an equation and their bounds, such as 'x=0..1, t=0..1'.",
         rich_help_panel=_EQUATION,
         show_default=False,
     ),
@@ -72,7 +74,7 @@ WithOption = Annotated[
     typer.Option(
         "--with",
         metavar="CONDITIONS",
-        help="Its conditions, as 'u(t=0) = sin(pi*x), u(boundary) = 0'; repeatable.",
+        help="Its conditions, such as 'u(t=0) = sin(pi*x), u(boundary) = 0'; repeatable.",
         rich_help_panel=_EQUATION,
         show_default=False,
     ),
@@ -82,7 +84,7 @@ LetOption = Annotated[
     typer.Option(
         "--let",
         metavar="CONSTANTS",
-        help="Its constants, as 'nu=0.01/pi'; repeatable.",
+        help="Its constants, such as 'nu=0.01/pi'; repeatable.",
         rich_help_panel=_EQUATION,
         show_default=False,
     ),
@@ -272,8 +274,7 @@ DataDirOption = Annotated[
         "--data-dir",
         metavar="DIR",
         help=(
-            "Where data sets lie, or are put; not given: $LAAF_DATA_DIR, else a folder of the "
-            "user's cache."
+            "Folder of the data sets; by default $LAAF_DATA_DIR, else a folder of the user's cache."
         ),
         rich_help_panel=DATA,
         show_default=False,

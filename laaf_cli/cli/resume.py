@@ -129,7 +129,7 @@ def resume(
             elif value != absent:
                 option = f"{'no_' * (value is False)}{name}"
                 raise UsageError(
-                    f"`{option}` means nothing to {TASKS[task].run}; "
+                    f"`{option}` does not apply to {TASKS[task].run};  "
                     "laaf resume --help says which option is for which"
                 )
         with make_download_progress(quiet=quiet) as progress:
@@ -153,4 +153,4 @@ def _announce(resumption: Resumption[Any, Any]) -> None:
     for warning in one_run.memory_warnings(plan):
         console.print_warning(warning)
     for sentence in resumption.inexact:
-        console.print_warning(f"not bit for bit as without the break: {sentence}")
+        console.print_warning(f"not bitwise identical to an uninterrupted run: {sentence}")

@@ -221,7 +221,7 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
         what = "header" if error.header else "first row"
         raise UsageError(
             f"{source} has no column '{error.name}'; its {what} is {first_line}\n"
-            f"The first line names the coordinates, as in: {','.join(coordinates)}"
+            f"The first line names the coordinates, for example: {','.join(coordinates)}"
         ) from None
     except CsvError as error:
         raise UsageError(str(error)) from None

@@ -63,7 +63,7 @@ def check_notation(node: Call, unknowns: Sequence[str], coordinates: Sequence[st
         case Call(function="div", arguments=(Call(function="grad"),)):
             raise fault("unknown function 'div'", node.span, "Write laplacian(…) for div(grad(…)).")
         case Call(function=name) if name in _OF_VECTORS:
-            hint = "Write the derivatives out, as u_x, or D(k*u_x, x) + D(k*u_y, y)."
+            hint = "Write the derivatives out: u_x, or D(k*u_x, x) + D(k*u_y, y)."
             raise fault(f"unknown function '{name}'", node.span, hint)
 
 

@@ -275,7 +275,7 @@ class _Line:
             one, other = piece.attempt(sides, left)
             if one != other or len(before) != 1 or not _are_opposite(places):
                 what = f"one condition has several places: {listed(p.words for p in places)}"
-                hint = "It has one, or says that something is periodic, as u(x=0) = u(x=1)."
+                hint = "Use one place, or a periodic condition: u(x=0) = u(x=1)."
                 raise piece.fault(what, hint)
             text, periodic = text.partition(" = ")[0], places[0].values[0][0]
         self.conditions.append(

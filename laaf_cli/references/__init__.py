@@ -54,14 +54,14 @@ REFERENCES: dict[str, ReferenceKind] = {
     ),
     "exact": ReferenceKind(
         make=lambda problem, _spec, _folder: ClosedForm(problem),
-        meaning="a closed form, as `{exact: {u: …}}`",
+        meaning="a closed form: `{exact: {u: …}}`",
         needs_constants=False,
     ),
     "file": ReferenceKind(
         make=lambda problem, spec, folder: Tabulated(
             problem, folder / str(spec.file), spec.names, spec.columns
         ),
-        meaning="values in a file, as `{file: FILE}`",
+        meaning="values in a file: `{file: FILE}`",
         needs_constants=False,
     ),
 }

@@ -17,7 +17,7 @@ def above(runs: Sequence[ComparisonEntry], bound: float) -> list[str]:
     for run in runs:
         measure = run.measure
         if math.isnan(run.error):
-            sentences.append(f"{run.path}: the error is unknown, for the run has no reference")
+            sentences.append(f"{run.path}: the error is unknown: the run has no reference")
         elif not run.error <= bound:
             error = f"the {measure.name} {measure.text(run.error, 3)}"
             what = f"the training {run.stop_reason}, which" if run.failed else error

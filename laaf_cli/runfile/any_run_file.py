@@ -127,8 +127,8 @@ class AnyRunFile(GuardedFile):
             )
         if self.task and task != self.task:
             raise self.refusal(
-                f"{self.path} is a run of {TASKS[task].command}, and one of "
-                f"{TASKS[self.task].command} is needed here"
+                f"{self.path} is a run of {TASKS[task].command}, expected one of "
+                f"{TASKS[self.task].command}"
             )
 
     @property

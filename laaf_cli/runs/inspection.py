@@ -115,6 +115,6 @@ def _not_finite(plan: Plan, objective: Objective) -> Iterator[str]:
             place = " at " + ", ".join(f"{x} = {value:.3g}" for x, value in at)
         yield (
             f"with the untrained network {what} not finite{place} ({bad.sum()} of {len(bad)} "
-            "residuals), and such a loss cannot be trained; change the formula, as sqrt(u) to "
-            "sqrt(abs(u))"
+            "residuals), and such a loss cannot be trained; change the formula, for example "
+            "sqrt(u) to sqrt(abs(u))"
         )

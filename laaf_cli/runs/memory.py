@@ -108,7 +108,7 @@ def _of_points(plan: Plan, phase: int, terms: Sequence[Term]) -> Consumer:
 def advice(consumers: Sequence[Consumer]) -> str:
     """What takes the most, and what lowers it; empty without a consumer."""
     most = max(consumers, key=lambda consumer: consumer.n_bytes, default=None)
-    return f"By estimate {in_bytes(most.n_bytes)} go to {most.what}. {most.remedy}" if most else ""
+    return f"Estimated {in_bytes(most.n_bytes)} for {most.what}. {most.remedy}" if most else ""
 
 
 def warning(device: str, consumers: Sequence[Consumer], free: float | None = None) -> str:
@@ -125,7 +125,7 @@ def warning(device: str, consumers: Sequence[Consumer], free: float | None = Non
     if device != "cpu" or needed <= free:
         return ""
     return (
-        f"the run takes about {in_bytes(needed)} of memory, and {in_bytes(free)} are free\n"
+        f"the run needs about {in_bytes(needed)} of memory; {in_bytes(free)} are available\n"
         f"{advice(consumers)}"
     )
 

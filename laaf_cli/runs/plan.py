@@ -359,7 +359,7 @@ def plan_one(
         reference = make_reference(problem, spec.reference, Path(text.name).parent)
     except ReferenceRefusedError as error:
         if spec.reference.kind != AUTO:
-            hint = "reference: none trains without one."
+            hint = "To train without one, set reference: none."
             faults.append(
                 Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint)
             )

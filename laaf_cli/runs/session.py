@@ -138,10 +138,9 @@ def take_up(
 
 def stopping(plan: AnyPlan) -> str:
     """What is said when the first signal has come."""
-    last = "writes nothing" if plan.spec.checkpoint is None else "leaves the last checkpoint"
+    last = "saves nothing" if plan.spec.checkpoint is None else "keeps the last checkpoint"
     return (
-        "stopping after this iteration, to write what was reached; once more stops at once "
-        f"and {last}"
+        f"stopping after this iteration and saving; interrupt again to stop at once, which {last}"
     )
 
 
@@ -220,7 +219,7 @@ def train(
     except (OutOfMemoryError, UsageError) as error:
         if (path := last_kept()) is None:
             raise
-        raise type(error)(f"{error}\nThe last checkpoint is {path}; {resume}") from None
+        raise type(error)(f"{error}\nThe last checkpoint is {path}\n{resume}") from None
     files.remove()
     return saved
 

@@ -108,7 +108,7 @@ class ConditionSpec(StrictModel):
         description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space",
     )
     only: StrictStr | None = Field(
-        None, description="a comparison that picks a part of the faces, as `y > 0`"
+        None, description="a comparison that picks a part of the faces, such as `y > 0`"
     )
     at: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = (
         Field(
@@ -132,7 +132,7 @@ class ConditionSpec(StrictModel):
     names: dict[Name, StrictStr] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="names in the file where they differ",
+        description="map of names in the spec to names in the file",
     )
     columns: Columns = None
     fields: Names | None = Field(
@@ -203,7 +203,7 @@ class DataSpec(StrictModel):
     names: dict[Name, StrictStr] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="names in the file where they differ",
+        description="map of names in the spec to names in the file",
     )
     columns: Columns = None
     fields: Names | None = Field(None, description="unknowns that are observed; all where absent")
@@ -231,7 +231,7 @@ class ImportanceSpec(StrictModel):
     """A part of the domain that gets collocation points of its own."""
 
     where: StrictStr = Field(
-        description="a comparison in the coordinates, as `x > 0.9 and t < 0.1`"
+        description="a comparison in the coordinates, such as `x > 0.9 and t < 0.1`"
     )
     share: Annotated[Real, Field(gt=0, lt=1)] = Field(
         description="the fraction of the interior points drawn in it"
@@ -476,7 +476,7 @@ class ReferenceSpec(StrictModel):
     names: dict[Name, StrictStr] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="names in the file where they differ",
+        description="map of names in the spec to names in the file",
     )
     columns: Columns = None
 
@@ -629,7 +629,7 @@ class RunSpec(ProblemSpec):
     first_line = "unknowns: [u]"
 
     title: StrictStr = Field("", description="one line for people")
-    source: StrictStr = Field("", description="where the problem comes from")
+    source: StrictStr = Field("", description="where the problem is from")
     points: PointsSpec = Field(default_factory=PointsSpec, description="collocation points")
     network: NetworkSpec = Field(default_factory=NetworkSpec, description="the network")
     slopes: SlopesSpec = Field(default_factory=SlopesSpec, description="the adaptive activation")

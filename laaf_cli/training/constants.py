@@ -27,8 +27,8 @@ class LearnedConstants(nn.Module):
     def __init__(self, constants: Mapping[str, LearnedConstant]) -> None:
         super().__init__()
         self.constants = dict(constants)
-        # A list, for the parameters of a dictionary share their names with the methods of one: pop,
-        # keys, type.
+        # A list, because the parameters of a dictionary share their names with the methods of one:
+        # pop, keys, type.
         self._free = nn.ParameterList(torch.zeros((), dtype=torch.float64) for _ in constants)
 
     @property

@@ -205,8 +205,8 @@ class LimitedMemory(InverseHessian):
     """H by its last pairs, BFGS updates of (yᵀs/yᵀy) I (Nocedal & Wright 2006, algorithm 7.4, eq.
     7.20).
 
-    Of our own, for that of torch cannot be driven one iteration at a time with a line search of its
-    own choice, that of SciPy runs to its end, and neither can be stored and resumed.
+    Of our own, because that of torch cannot be driven one iteration at a time with a line search of
+    its own choice, that of SciPy runs to its end, and neither can be stored and resumed.
     """
 
     def __init__(self, n: int, device: torch.device, memory: int = MEMORY) -> None:

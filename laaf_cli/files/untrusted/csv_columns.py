@@ -81,7 +81,7 @@ def read_columns(
     if header and is_header:
         raise CsvError(
             f"line {lines.number} of {source}: found a header ({_few(cells)}), expected numbers, "
-            "for the names of the columns are given"
+            "because the names of the columns are given"
         )
     if is_header:
         header = cells

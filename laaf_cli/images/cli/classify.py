@@ -45,10 +45,9 @@ def classify(
         image_options.Per | None,
         typer.Option(
             "--slopes-per",
-            metavar="WHAT",
+            metavar="GROUP",
             help=(
-                "neuron (as the authors) or channel: what has a slope of its own in a "
-                "convolution of N-LAAF."
+                "granularity of N-LAAF slopes in convolutions: neuron (as the authors) or channel."
             ),
             rich_help_panel="Method",
         ),
@@ -57,11 +56,8 @@ def classify(
         image_options.Reading | None,
         typer.Option(
             "--reading",
-            metavar="WHOSE",
-            help=(
-                "paper, or code: whose set-up counts where the paper's text and the authors' "
-                "code differ."
-            ),
+            metavar="SOURCE",
+            help=("paper or code: follow the paper or the authors' code where they disagree."),
             rich_help_panel=_NETWORK,
         ),
     ] = None,
@@ -131,7 +127,7 @@ def classify(
             min=0,
             max=1,
             metavar="X",
-            help="Exit with 6 above this test error, as 0.05.",
+            help="Exit with 6 above this test error, such as 0.05.",
         ),
     ] = None,
     quiet: options.QuietOption = False,

@@ -117,17 +117,15 @@ def _lines(runs: Sequence[ImageRunData], names: Sequence[str]) -> list[Any]:
     """What methods have besides the kind of their slopes has one line in all colours, n = 1 the
     solid one.
     """
+    kinds = [run.spec.slopes.row for run in runs]
+    rests = [name.removeprefix(kind.label) for kind, name in zip(kinds, names, strict=True)]
     lines = []
-    for run, name in zip(runs, names, strict=True):
-        is_adaptive = run.spec.slopes.row.is_adaptive
-        alike = [
-            name
-            for other, name in zip(runs, names, strict=True)
-            if other.spec.slopes.row.is_adaptive == is_adaptive
-        ]
-        variants = sorted(
-            {name.partition(",")[2] for name in alike},
-            key=lambda words: (len(words.split(",")), words),
-        )
-        lines.append(LINES[variants.index(name.partition(",")[2]) % len(LINES)])
+    for kind, rest in zip(kinds, rests, strict=True):
+        alike = {
+            other_rest
+            for other, other_rest in zip(kinds, rests, strict=True)
+            if other.is_adaptive == kind.is_adaptive
+        }
+        variants = sorted(alike, key=lambda words: (words.count(","), words))
+        lines.append(LINES[variants.index(rest) % len(LINES)])
     return lines

@@ -121,10 +121,10 @@ def inexact(past: AnyPastRun, plan: AnyPlan) -> Iterator[str]:
         "torch": (facts["torch_version"], version("torch")),
         "NumPy": (facts["numpy_version"], version("numpy")),
         "SciPy": (facts["scipy_version"], version("scipy")),
-        "the device": (facts["device"], plan.device.type),
-        "the precision": (facts["dtype"], plan.settings()["dtype"]),
-        "the number of threads": (facts["threads"], torch.get_num_threads()),
+        "device": (facts["device"], plan.device.type),
+        "precision": (facts["dtype"], plan.settings()["dtype"]),
+        "number of threads": (facts["threads"], torch.get_num_threads()),
     }
     for what, (before, now) in before_and_now.items():
         if before != now:
-            yield f"{what}: {printable(str(before))} before, {now} from here on"
+            yield f"{what} {printable(str(before))} → {now}"

@@ -107,4 +107,4 @@ def rounded_otherwise(past: PastRun, plan: Plan) -> Iterator[str]:
     yield from inexact(past, plan)
     before, now = past.attributes["engine"].partition("; phase ")[0], plan.engine_use
     if before != now:
-        yield f"the derivatives: {printable(str(before))} before, {now} from here on"
+        yield f"derivatives {printable(str(before))} → {now}"

@@ -39,7 +39,7 @@ class Move(Enum):
 
     HALVE = "half of it is tried"
     USE_MORE = "more neurons are tried"
-    GIVE_UP = "there are no windows any more"
+    GIVE_UP = "no windows are left"
     GO_ON = "it is kept, and the next one begins"
 
 
