@@ -555,7 +555,7 @@ def test_comparison(tmp_path: Path) -> None:
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[1] > 0.3
     assert axes.get_ylabel() == "relative L2 error"
-    assert [text.get_text() for text in axes.get_xticklabels()][1] == "N-LAAF,\nn = 10\n+ recovery"
+    assert [text.get_text() for text in axes.get_xticklabels()][1] == "N-LAAF (n = 10,\nwith recovery)"
     assert legend_texts(figure) == ["one seed", "median", "failed"]
     drawn(figure, tmp_path, laid_out=True)
     long = [
