@@ -555,11 +555,15 @@ def test_comparison(tmp_path: Path) -> None:
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[1] > 0.3
     assert axes.get_ylabel() == "relative L2 error"
-    assert [text.get_text() for text in axes.get_xticklabels()][1] == "N-LAAF (n = 10,\nwith recovery)"
+    assert [text.get_text() for text in axes.get_xticklabels()][
+        1
+    ] == "N-LAAF (n = 10,\nwith recovery)"
     assert legend_texts(figure) == ["one seed", "median", "failed"]
     drawn(figure, tmp_path, laid_out=True)
     long = [
-        ErrorGroup(label=f"burgers: N-LAAF, n = {n} + recovery", color="#D55E00", errors=(0.1,))
+        ErrorGroup(
+            label=f"burgers: N-LAAF (n = {n}, with recovery)", color="#D55E00", errors=(0.1,)
+        )
         for n in range(12)
     ]
     (axes,) = panels(figures.comparison_figure(long))

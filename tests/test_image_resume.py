@@ -333,9 +333,7 @@ def test_ctrl_c_in_an_epoch(tmp_path: Path, laaf: Laaf) -> None:
     said = process.said()
     with ImageRunFile(run) as stopped:
         iterations, epochs = stopped.attributes["iterations"], stopped.history().epochs
-    assert (
-        "stopping after this iteration, to write what was reached; once more stops at once" in said
-    )
+    assert "stopping after this iteration and saving; interrupt again to stop at once" in said
     assert said.endswith(
         f"error: interrupted at iteration {iterations}; the run is in {run}\nResume with: laaf resume {run}\n"
     )

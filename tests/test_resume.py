@@ -330,7 +330,7 @@ def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
         (event,) = json.loads(file["history/events"][()])
         assert file["network/layer_1/weight"].dtype == np.float64
     assert event["iteration"] == 22
-    assert event["what"].startswith("resumed; 2 iterations more; torch: 2.8.0 before")
+    assert event["what"].startswith("resumed; 2 iterations more; torch 2.8.0 →")
 
 
 # --- What has changed since ------------------------------------------------------------------------------------------
@@ -835,7 +835,7 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     ),
     "records of the future": (
         lambda f: f["history/iteration"].write_direct(np.arange(1, 8)),
-        "where it stands",
+        "iteration counters are inconsistent",
     ),
     "more points to come": (
         lambda f: f["checkpoint"].attrs.modify("n_interior", 2**62),
@@ -854,7 +854,7 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     ),
     "steps that are no number": (
         lambda f: other(f, "checkpoint/optimizer/n_steps", np.nan),
-        "'n_steps' .* no count",
+        "'n_steps' .* not a count",
     ),
     "steps before the first": (
         lambda f: other(f, "checkpoint/optimizer/n_steps", -1),
@@ -903,10 +903,7 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
         ),
         "no phase ends as 'x'",
     ),
-    "no phases": (
-        lambda f: text(f, "history/phases", "[]"),
-        "history/phases in .* tells of 0 phases",
-    ),
+    "no phases": (lambda f: text(f, "history/phases", "[]"), "history/phases in .* has 0 phases"),
 } | {
     f"{key}: {value[:9]}": (
         lambda f, key=key, value=value: text(
