@@ -109,7 +109,7 @@ def test_the_points_themselves(spec: Path, tmp_path: Path, command: str) -> None
     assert found.returncode == 2
     doing = {"solve": "training", "check": "evaluating the loss once"}[command]
     assert f"error: memory ran out while {doing}\n" in found.stderr
-    assert "GB go to 50,000,000 points of the equations" in found.stderr
+    assert "GB for 50,000,000 points of the equations" in found.stderr
     assert "a smaller points.interior" in found.stderr
     assert "Traceback" not in found.stderr
 
@@ -257,8 +257,8 @@ def test_the_warning_comes_first(spec: Path, tmp_path: Path, command: str) -> No
     found = laaf_with(150, tmp_path, command, spec, "--derivatives", "taylor", "--set", *settings)
     assert found.returncode == 2
     warned, error = found.stderr.split("error: ")
-    assert "warning: the run takes about 800 GB of memory, and " in warned
-    assert "GB go to 100,000,000 points of the equations, with the layers" in warned
+    assert "warning: the run needs about 800 GB of memory; " in warned
+    assert "GB for 100,000,000 points of the equations, with the layers" in warned
     assert error.startswith("memory ran out while ")
 
 

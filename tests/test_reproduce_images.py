@@ -174,16 +174,16 @@ def test_a_data_set_that_is_named_must_be_there(
         ),
         (
             ("--recovery-form", "sum"),
-            "figure10 is of images, and --recovery-form means nothing there",
+            "figure10 is of images, and --recovery-form does not apply to it",
         ),
-        (("--data-points", "9"), "figure10 is of images, and --data-points means nothing there"),
+        (("--data-points", "9"), "figure10 is of images, and --data-points does not apply to it"),
         (
             ("--initializer", "normal-0.1"),
-            "figure10 is of images, and --initializer means nothing there",
+            "figure10 is of images, and --initializer does not apply to it",
         ),
         (
             ("--fixed-learning-rates", "1e-3"),
-            "figure10 is of images, and --fixed-learning-rates means nothing",
+            "figure10 is of images, and --fixed-learning-rates does not apply",
         ),
     ):
         found = laaf("reproduce", "figure10", *arguments, "--directory", tmp_path)
