@@ -281,12 +281,12 @@ def test_list_and_mistakes(laaf: Laaf, tmp_path: Path) -> None:
         (
             ("figure2", "--datasets", "mnist"),
             2,
-            "figure2 is of an equation, and --datasets means nothing there",
+            "figure2 is of an equation, and --datasets does not apply to it",
         ),
         (
             ("figure5", "--data-dir", "."),
             2,
-            "figure5 is of an equation, and --data-dir means nothing there",
+            "figure5 is of an equation, and --data-dir does not apply to it",
         ),
     ):
         found = laaf("reproduce", *arguments, "--directory", tmp_path)
