@@ -41,7 +41,7 @@ from laaf_cli.expression import simplify, tokens
 from laaf_cli.expression.functions import FUNCTIONS, MAX_EXPONENT
 from laaf_cli.files.export import FORMATS as EXPORT_FORMATS
 from laaf_cli.files.target import check_target
-from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Crop, Flip, Step
+from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, AugmentationStep, Crop, Flip
 from laaf_cli.images.data import DATASETS, ImageData, Images
 from laaf_cli.images.models.table import MODELS
 from laaf_cli.images.plan import WRITTEN as IMAGES
@@ -532,7 +532,7 @@ def augmentations() -> str:
     return table(("data set", "each training image is, in this order"), rows)
 
 
-def _step(step: Step) -> str:
+def _step(step: AugmentationStep) -> str:
     """A step of augmentation in words."""
     match step:
         case Crop(padding):

@@ -23,7 +23,7 @@ from laaf_cli.report.figures.save import save
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Override, bundled
-from laaf_cli.sweeps import LocalProcesses, Outcome, PlannedRun, State, sweep
+from laaf_cli.sweeps import LocalProcesses, Outcome, PlannedRun, RunState, sweep
 
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "problems.md", DOCS / "images" / "problems"
@@ -97,7 +97,7 @@ def solve(entries: list[Entry]) -> None:
     """Trains what is not trained yet and keeps the run files."""
 
     def tell(outcome: Outcome) -> None:
-        if outcome.state is State.FINISHED:
+        if outcome.state is RunState.FINISHED:
             print(
                 f"{outcome.run.path.stem}: {outcome.error:.2e} in {outcome.wall_time_s:.1f} s",
                 flush=True,

@@ -22,9 +22,9 @@ from reproduction_results import FORMS, Planned, read
 from laaf_cli.files.atomic import replacing
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
 from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY
-from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.statistics import spread
-from laaf_cli.sweeps import LocalProcesses, Outcome, PlannedRun, State, sweep
+from laaf_cli.sweeps import LocalProcesses, Outcome, PlannedRun, RunState, sweep
 
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "reproduction.md", DOCS / "images"
@@ -101,7 +101,7 @@ def best_fixed(runs: Mapping[Column, Sequence[PlannedRun]]) -> Column:
     """The fixed baseline whose learning rate has the least median error; the paper's where no run is there."""
     medians = {}
     for column, planned in runs.items():
-        errors = [RunSummary.read(run.path).error for run in planned if run.path.exists()]
+        errors = [ComparisonEntry.read(run.path).error for run in planned if run.path.exists()]
         if not column.kind.is_adaptive and errors:
             medians[column] = spread(errors).median
     return min(medians, key=lambda column: medians[column], default=FIXED)
@@ -113,10 +113,10 @@ def run_all(runs: Sequence[PlannedRun], jobs: int) -> None:
 
     def tell(outcome: Outcome) -> None:
         nonlocal n_ended
-        if outcome.state in (State.WAITING, State.RUNNING):
+        if outcome.state in (RunState.WAITING, RunState.RUNNING):
             return
         n_ended += 1
-        if outcome.state is not State.KEPT:
+        if outcome.state is not RunState.KEPT:
             said = outcome.detail or f"{outcome.error:.2e} in {outcome.wall_time_s:.1f} s"
             print(f"[{n_ended}/{len(runs)}] {outcome.run.path.stem}: {said}", flush=True)
 

@@ -1,5 +1,5 @@
 """laaf solves differential equations by physics-informed neural networks with locally adaptive
-activation functions, and tells how wrong the answer is.
+activation functions, and reports how wrong the answer is.
 
     import laaf_cli as laaf
 

@@ -29,11 +29,11 @@ from laaf_cli.errors import SpecError as SpecError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.slope_kinds import is_fixed
-from laaf_cli.problem import Places
+from laaf_cli.problem import SamplePoints
 from laaf_cli.problem.one_line import keys_of_line, typed
 from laaf_cli.report import comparison as comparisons
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.comparison_table import text_tables
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.runfile import GridFields, RunFile
 from laaf_cli.runs import session
 from laaf_cli.runs.inspection import Inspection, inspect
@@ -103,13 +103,13 @@ class Spec:
         def given(name: str, values: str | Sequence[str]) -> list[Text]:
             return [typed("arguments", f"{name}=", value) for value in _several(values)]
 
-        found = keys_of_line(
+        typed_keys = keys_of_line(
             typed("arguments", "", equation),
             on=given("on", on),
             conditions=given("conditions", conditions),
             let=given("let", let),
         )
-        return cls(name=name, **{**found, **keys})
+        return cls(name=name, **{**typed_keys, **keys})
 
     def __repr__(self) -> str:
         return self.text.content
@@ -200,7 +200,7 @@ def solve(
 
 
 def load(path: str | os.PathLike[str]) -> Run:
-    """The run of a run file, or of the checkpoint of a training that goes on.
+    """The run of a run file, or of the checkpoint of an unfinished training.
 
     Raises:
         RunFileError: the file cannot be read.
@@ -247,8 +247,8 @@ def reference(
         coordinates: values of a coordinate [n_i]; those of the evaluation grid where not given.
 
     Returns:
-        The unknowns over all coordinates; its attributes tell `method`, `error_estimate` (the
-        reference's own, absolute) and `wall_time_s`.
+        The unknowns over all coordinates; its attributes are `method`, `error_estimate` (the
+        reference's own, absolute), `error_estimate_u` of an unknown `u`, and `wall_time_s`.
 
     Raises:
         UsageError: there is no reference, or a coordinate is unknown.
@@ -257,17 +257,22 @@ def reference(
     changes = dict(set or {}) | ({} if method is None else {"reference": method})
     plan = _plan(spec, set=changes, allow_python=allow_python, cache=cache)
     if plan.reference is None:
-        raise UsageError(f"there is no reference: {plan.no_reference or 'the spec asks for none'}")
+        raise UsageError(
+            f"there is no reference: {plan.no_reference or 'the spec sets `reference: none`'}"
+        )
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
     _check_coordinates(coordinates, axes)
     axes |= {name: np.atleast_1d(np.asarray(v, float)) for name, v in coordinates.items()}
-    places = Places({name: axes[name] for name in plan.problem.domain.coordinates}, is_grid=True)
+    places = SamplePoints(
+        {name: axes[name] for name in plan.problem.domain.coordinates}, is_grid=True
+    )
     values = plan.reference.evaluate(places.block(0, places.n_points))
     fields = {name: field.reshape(places.shape) for name, field in values.fields.items()}
     attributes: dict[str, str | float] = {
         "method": plan.reference.method,
         "error_estimate": values.error_estimate,
         "wall_time_s": values.wall_time_s,
+        **{f"error_estimate_{name}": error for name, error in values.error_estimates.items()},
     }
     return _dataset(GridFields(places.coordinates, fields, attributes))
 
@@ -299,11 +304,11 @@ def sweep(
         set: keys of the spec to change in all runs, by dotted path.
         directory: folder of the run files.
         jobs: runs at a time; one per processor if not given.
-        overwrite: whether finished runs are trained anew.
+        overwrite: whether finished runs are trained again.
         allow_python: whether the Python file that the spec names may be run.
 
     Returns:
-        The runs that have a file, seed by seed. Those that failed are told in a `LaafWarning`.
+        The runs that have a file, seed by seed. Failures are reported in a `LaafWarning`.
     """
     text = _text(spec)
     methods = [
@@ -349,18 +354,18 @@ def compare(
         baseline: what the others are compared with over paired seeds: a kind of slopes, a method of
             the table, or a run.
         sort: `error`, `name`, `loss` or `time`.
-        mixed: whether runs of several problems may stand in one table.
+        mixed: whether one table may hold runs of several problems.
 
     Raises:
         RunFileError: a file cannot be read.
         UsageError: runs of several problems, or no such baseline.
     """
-    summaries = [RunSummary.read(_path(run)) for run in runs]
+    summaries = [ComparisonEntry.read(_path(run)) for run in runs]
     label = baseline if isinstance(baseline, str) and not Path(baseline).is_file() else None
     if baseline is not None and label is None:
         path = _path(baseline)
         if path.resolve() not in {summary.path.resolve() for summary in summaries}:
-            summaries.append(RunSummary.read(path))
+            summaries.append(ComparisonEntry.read(path))
         label = comparisons.baseline_label(summaries, path)
     return Comparison(comparisons.compare(summaries, baseline=label, sort=sort, mixed=mixed))
 
@@ -372,7 +377,7 @@ class Comparison:
         result: groups of runs and pairs of methods, with all their numbers.
     """
 
-    def __init__(self, result: comparisons.Comparison) -> None:
+    def __init__(self, result: comparisons.MethodComparison) -> None:
         self.result = result
 
     @property
@@ -407,7 +412,7 @@ class Run:
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """What the run file tells at its top: title, seed, versions, stop reason, seconds."""
+        """The attributes of the run file: title, seed, versions, stop reason, seconds."""
         with RunFile(self.path) as file:
             return dict(file.attributes)
 
@@ -506,7 +511,7 @@ class Run:
             *(np.asarray(coordinates[name], dtype=np.float64) for name in network.axes)
         )
         columns = {name: a.ravel() for name, a in zip(network.axes, arrays, strict=True)}
-        places = Places(columns, is_grid=False)
+        places = SamplePoints(columns, is_grid=False)
         for sentence in network.extrapolation(places):
             _warn(sentence)
         return network.evaluate(places, {field: network.field(field)})[field].reshape(
@@ -539,7 +544,7 @@ class Run:
         """Writes the run file to a path; returns the run there.
 
         Raises:
-            UsageError: it cannot be written, or is there already.
+            UsageError: it cannot be written, or exists already.
         """
         target = Path(path)
         with session.claim(target, overwrite=overwrite), replacing(target) as part:
@@ -561,7 +566,7 @@ class Run:
         callback: Callback | None = None,
         progress: bool | None = None,
     ) -> Run:
-        """Goes on with the run as if it had never stopped, or trains it further.
+        """Resumes the run as if it had never stopped, or trains it further.
 
         Args:
             iterations: more of the last phase than was planned.
@@ -593,7 +598,7 @@ class Run:
         folder, target = _target(output, self.path.name)
         with session.take_up(self.path, output=target, overwrite=overwrite, warn=_warn) as taken_up:
             if not isinstance(taken_up.past, PastRun):
-                raise UsageError(f"{self.path} is no run of an equation")
+                raise UsageError(f"{self.path} is not a run of an equation")
             resumption = plan_resumption(taken_up.past, options)
             for sentence in resumption.inexact:
                 _warn(f"not bit for bit as without the break: {sentence}")
@@ -728,9 +733,9 @@ def _warn(sentence: str) -> None:
     warnings.warn(sentence, LaafWarning, stacklevel=level)
 
 
-def _check_coordinates(given: Iterable[str], known: Iterable[str]) -> None:
+def _check_coordinates(names: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
-    for name in given:
+    for name in names:
         if name not in known:
             raise UsageError(f"'{name}' is not a coordinate of this problem: {listed(known)}")
 

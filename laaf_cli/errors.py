@@ -12,7 +12,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every `laaf` command; the docstring of each stands in the help and the
+    """The exit codes of every `laaf` command; the docstring of each is shown in the help and the
     docs.
     """
 
@@ -25,13 +25,13 @@ class ExitCode(IntEnum):
         return member
 
     OK = 0, "fine"
-    INTERNAL = 1, "a fault inside laaf"
-    USAGE = 2, "the command line is wrong, a file cannot be written, or memory does not suffice"
+    INTERNAL = 1, "internal error"
+    USAGE = 2, "the command line is wrong, a file cannot be written, or out of memory"
     SPEC = 3, "the spec, or an expression in it, is wrong"
     RUN_FILE = 4, "a run file is unreadable or does not fit"
     DIVERGED = 5, "training diverged"
     BOUND_EXCEEDED = 6, "a bound set by the user was exceeded"
-    INTERRUPTED = 130, "interrupted; what was reached is kept and its path named"
+    INTERRUPTED = 130, "interrupted; the run so far is saved and its path printed"
 
 
 class LaafError(Exception):
@@ -87,7 +87,7 @@ def within_memory(doing: str, advice: Callable[[], str] = str) -> Iterator[None]
         what, elsewhere = "memory", ""
         if "CUDA" in said:
             what = "the memory of the GPU"
-            elsewhere = "`device='cpu'` trains in the memory of the machine."
+            elsewhere = "Use `device='cpu'` for host memory."
         lines = (f"{what} ran out while {doing}", advice(), elsewhere)
         raise OutOfMemoryError("\n".join(filter(None, lines))) from None
 
@@ -180,7 +180,7 @@ class SpecError(LaafError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         faults = tuple(faults)
-        # Several texts may bear one name and line, as the flags of the command line do: they keep
+        # Several texts may have one name and line, as the flags of the command line do: they keep
         # their order.
         texts = list(dict.fromkeys(fault.mark.line_text for fault in faults if fault.mark))
 

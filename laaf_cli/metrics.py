@@ -1,4 +1,4 @@
-"""How far a solution is from a reference, and a residual at fresh points from that at the points
+"""How far a solution is from a reference, and a residual at held-out points from that at the points
 of training.
 """
 
@@ -41,25 +41,26 @@ def max_error(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> 
 
 
 FAR_ABOVE = 10.0
-"""How much larger a term may be at fresh points.
+"""How much larger a term may be at held-out points.
 
 Squares of residuals have heavy tails at shocks. Measured as the largest of three or more seeds, or
-of 50 draws of fresh points: 1.1 for heat and Poisson, 4.2 for Burgers after 2500 iterations, all
-with the points of the bundled specs; with 20 interior points, the least of five seeds is 300 for
+of 50 draws of held-out points: 1.1 for heat and Poisson, 4.2 for Burgers after 2500 iterations, all
+with the points of the bundled specs; with 20 interior points, the minimum of five seeds is 300 for
 heat, 1300 for Burgers and 400 000 for Poisson after 2000.
 """
 
 NEGLIGIBLE = 1e-8
-"""A term below this share of its value at the start is as good as zero."""
+"""A term below this fraction of its value at the start is as good as zero."""
 
 
 def far_above(
     fresh: Mapping[str, float], trained: Mapping[str, float], start: Mapping[str, float]
 ) -> list[str]:
-    """The terms whose mean square at fresh points is more than FAR_ABOVE times that at the points
-    of training.
+    """The terms whose mean square at held-out points is more than FAR_ABOVE times that at the
+    points of training.
 
-    start: the terms before training. One that is negligible at fresh points too needs no warning.
+    start: the terms before training. One that is negligible at held-out points too needs no
+    warning.
     """
     return [
         name
@@ -86,7 +87,7 @@ def absolute_errors(
     where += [(name, f" at t = {', '.join(told)}") for name, told in times.items()]
     return [
         f"the reference of '{name}' is zero{when}, so that its error{when and ' there'} is the "
-        "root mean square, and not a share"
+        "root mean square, and not a fraction"
         for name, when in where
     ]
 
@@ -104,7 +105,7 @@ def _check_shapes(solution: NDArray[np.float64], reference: NDArray[np.float64])
 @dataclass(frozen=True)
 class Measure:
     """An error, at least 0. name: in sentences. heading: of a column. is_share: whether it is
-    told in percent.
+    printed in percent.
     """
 
     name: str

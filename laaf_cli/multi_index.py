@@ -24,8 +24,8 @@ def derivative_name(unknown: str, orders: Orders, coordinates: Sequence[str]) ->
 def parse_suffix(suffix: str, coordinates: Sequence[str]) -> Orders | None:
     """The orders that `xxt` names, or None where it is not made of coordinate names alone.
 
-    Coordinate names may have several letters; `ambiguous_coordinate` says when that cannot be told
-    apart.
+    Coordinate names may have several letters; `ambiguous_coordinate` says when that is
+    ambiguous.
     """
 
     @cache

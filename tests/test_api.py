@@ -17,6 +17,7 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
+from syrupy.assertion import SnapshotAssertion
 
 import laaf_cli as laaf
 from laaf_cli.runs.progress import Progress
@@ -157,7 +158,7 @@ def test_a_run_is_kept_until_it_is_saved(run: laaf.Run, tmp_path: Path) -> None:
     saved = run.save(tmp_path / "a.h5")
     assert saved.is_saved
     assert saved.path.read_bytes() == run.path.read_bytes()
-    with pytest.raises(laaf.UsageError, match="is there already; `overwrite` replaces it"):
+    with pytest.raises(laaf.UsageError, match="already exists; `overwrite` replaces it"):
         run.save(tmp_path / "a.h5")
     assert run.save(tmp_path / "a.h5", overwrite=True).solution.equals(run.solution)
 
@@ -215,33 +216,20 @@ ENDLESS.append(ENDLESS)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        (
-            {"equations": {"heat": "u_t = k*u_xy"}},
-            "equations.heat: unknown derivative 'u_xy' in equation 'heat'\n"
-            "     |   heat: u_t = k*u_xy\n"
-            "     |                 ^^^^\n"
-            "'y' is not a coordinate of this problem (coordinates: x, t). Did you mean 'u_xx'?",
-        ),
-        (
-            {"trainig": []},
-            "trainig: unknown key 'trainig'\n     | trainig: []\n     | ^^^^^^^\nDid you mean 'training'?",
-        ),
-        (
-            {"points": {"interior": "many"}},
-            "points.interior: 'interior' must be a whole number, not 'many'\n"
-            "     |   interior: many\n     |             ^^^^",
-        ),
-        ({"seed": object()}, "seed: a spec holds numbers, texts, lists and mappings, not object"),
-        ({"seed": 10**5000}, "seed: the number is too large\nThe largest is about 1.8e308."),
-        ({"title": ENDLESS}, f"title{'.0' * 12}: nested more than 12 levels deep"),
+        {"equations": {"heat": "u_t = k*u_xy"}},
+        {"trainig": []},
+        {"points": {"interior": "many"}},
+        {"seed": object()},
+        {"seed": 10**5000},
+        {"title": ENDLESS},
     ],
 )
-def test_faults_name_keys(change: dict[str, Any], message: str) -> None:
+def test_faults_name_keys(change: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     with pytest.raises(laaf.SpecError) as caught:
         laaf.check(HEAT | change)
-    assert str(caught.value) == message
+    assert str(caught.value) == snapshot
 
 
 def test_faults_of_arguments_name_them() -> None:
@@ -296,7 +284,9 @@ def test_a_reference_is_a_dataset() -> None:
     assert 0 < solution.attrs["error_estimate"] < 1e-6
     with pytest.raises(laaf.UsageError, match="'y' is not a coordinate"):
         laaf.reference(HEAT, y=[0])
-    with pytest.raises(laaf.UsageError, match="there is no reference: the spec asks for none"):
+    with pytest.raises(
+        laaf.UsageError, match="there is no reference: the spec sets `reference: none`"
+    ):
         laaf.reference(HEAT | {"reference": "none"})
 
 

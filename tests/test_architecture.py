@@ -196,6 +196,15 @@ def test_modules_are_named_after_their_subject(word: str) -> None:
     assert not [path for path in MODULES if path.stem == word]
 
 
+def test_no_two_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{name_of(path)}:{node.lineno}")
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
 WINGS = {name for name in TASKS if (PACKAGE / name).is_dir()}
 """Tasks that have a package of their own."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Laaf
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import ExitCode
 from laaf_cli.images.data import DATASETS
@@ -95,42 +96,27 @@ def test_commands_of_equations_name_the_one_for_images(command: str, laaf: Laaf)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
+    "arguments",
     [
-        (
-            ("solve", "semeon"),
-            "there is no file semeon and no bundled problem of that name. Did you mean 'semeion'?",
-        ),
-        (
-            ("classify", "burger"),
-            "there is no file burger and no bundled data set of that name. Did you mean 'burgers'?",
-        ),
-        (("problems", "minst"), "there is no bundled problem 'minst'. Did you mean 'mnist'?"),
-        (
-            ("classify", "digits"),
-            "there is no file digits and no bundled data set of that name. Bundled data sets: cifar-10, cifar-100, "
-            "fashion-mnist, kmnist, mnist, semeion, svhn.",
-        ),
-        (
-            ("classify", "empty.yaml"),
-            "empty.yaml is empty\nlaaf problems semeion > my.yaml starts a new spec.",
-        ),
-        (
-            ("classify", "list.yaml"),
-            "list.yaml:1:1: a spec is a mapping of keys to values\n   1 | [mnist]\n     | ^\nAs in: images: semeion.",
-        ),
+        ("solve", "semeon"),
+        ("classify", "burger"),
+        ("problems", "minst"),
+        ("classify", "digits"),
+        ("classify", "empty.yaml"),
+        ("classify", "list.yaml"),
     ],
 )
 def test_names_and_specs_that_are_none(
     arguments: tuple[str, ...],
-    error: str,
     laaf: Laaf,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    snapshot: SnapshotAssertion,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty.yaml").write_text("# nothing\n")
     Path("list.yaml").write_text("[mnist]\n")
     refused = laaf(*arguments)
-    assert (refused.out, refused.err) == ("", f"error: {error}\n")
+    assert refused.out == ""
+    assert refused.err == snapshot
     assert refused.code in (ExitCode.USAGE, ExitCode.SPEC)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Laaf
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli import __version__
 from laaf_cli.cli.app import COMMANDS
@@ -64,7 +65,9 @@ def test_solve_writes_a_verified_run_file(laaf: Laaf) -> None:
 
 @pytest.mark.parametrize("activation", ["fixed", "gaaf", "llaaf", "nlaaf"])
 @pytest.mark.parametrize("recovery", ["--slope-recovery", "--no-slope-recovery", None])
-def test_every_method_of_the_paper(laaf: Laaf, activation: str, recovery: str | None) -> None:
+def test_every_method_of_the_paper(
+    laaf: Laaf, activation: str, recovery: str | None, snapshot: SnapshotAssertion
+) -> None:
     done = laaf(
         "solve",
         "paper/burgers",
@@ -77,7 +80,7 @@ def test_every_method_of_the_paper(laaf: Laaf, activation: str, recovery: str | 
     )
     if activation == "fixed" and recovery == "--slope-recovery":
         assert done.code == ExitCode.USAGE
-        assert done.err == "error: --slope-recovery needs slopes, and those of this run are fixed\n"
+        assert done.err == snapshot
         return
     assert done.code == 0
     assert done.err == ""
@@ -153,7 +156,7 @@ def test_check_tells_what_can_be_known(laaf: Laaf) -> None:
     assert not Path("runs").exists()
 
 
-def test_problems_are_listed_and_printed(laaf: Laaf) -> None:
+def test_problems_are_listed_and_printed(laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     listing = laaf("problems")
     assert listing.code == 0
     assert "Viscous Burgers equation" in listing.out
@@ -162,7 +165,7 @@ def test_problems_are_listed_and_printed(laaf: Laaf) -> None:
     assert laaf("check", "my.yaml").code == 0
     wrong = laaf("problems", "burger")
     assert wrong.code == ExitCode.USAGE
-    assert wrong.err == "error: there is no bundled problem 'burger'. Did you mean 'burgers'?\n"
+    assert wrong.err == snapshot
 
 
 def test_exit_codes(laaf: Laaf) -> None:
@@ -180,7 +183,7 @@ def test_exit_codes(laaf: Laaf) -> None:
     assert Path("runs/burgers-nlaaf-n10-s0.h5").exists(), "the run is written all the same"
     again = laaf("solve", "paper/burgers", *QUICK)
     assert again.code == ExitCode.USAGE
-    assert "runs/burgers-nlaaf-n10-s0.h5 is there already; --overwrite replaces it" in again.err
+    assert "runs/burgers-nlaaf-n10-s0.h5 already exists; --overwrite replaces it" in again.err
     assert laaf("solve", "paper/burgers", *QUICK, "--overwrite").code == 0
     assert laaf("solve", "paper/burgers", *QUICK, "-s", "3").code == 0
     assert Path("runs/burgers-nlaaf-n10-s3.h5").exists()
@@ -188,14 +191,10 @@ def test_exit_codes(laaf: Laaf) -> None:
     assert Path("runs/burgers-nlaaf-n10-norecovery-s0.h5").exists()
 
 
-def test_faults_of_the_command_line_point_at_it(laaf: Laaf) -> None:
+def test_faults_of_the_command_line_point_at_it(laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     done = laaf("check", "paper/burgers", "--set", "network.hidden=[20,twenty]")
     assert done.code == ExitCode.SPEC
-    assert done.err == (
-        "error: command line:1:26: 'hidden.1' must be a whole number, not 'twenty'\n"
-        "   1 | --set network.hidden=[20,twenty]\n"
-        "     |                          ^^^^^^\n"
-    )
+    assert done.err == snapshot
 
 
 def test_an_error_bound_needs_a_reference(laaf: Laaf) -> None:
@@ -301,13 +300,13 @@ def test_a_reader_that_leaves_early_is_no_error(command: str, code: int) -> None
     assert "Exception ignored" not in done.stderr
 
 
-def test_results_that_cannot_be_printed() -> None:
+def test_results_that_cannot_be_printed(snapshot: SnapshotAssertion) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*PROGRAM, "problems"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr == "error: the results cannot be printed: No space left on device\n"
+    assert done.stderr == snapshot
 
 
 def test_numbers_that_json_does_not_know(laaf: Laaf) -> None:
@@ -331,14 +330,16 @@ def test_interrupt_while_the_file_is_written(laaf: Laaf, monkeypatch: pytest.Mon
     assert Path("runs/burgers-nlaaf-n10-s0.h5").exists()
 
 
-def test_interrupt_before_training(laaf: Laaf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_before_training(
+    laaf: Laaf, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("laaf_cli.spec.bundled.find", interrupted)
     done = laaf("solve", "paper/burgers")
     assert done.code == ExitCode.INTERRUPTED
-    assert done.err == "error: interrupted; nothing was written\n"
+    assert done.err == snapshot
 
 
 def test_a_reference_that_fails_is_told_before_training(laaf: Laaf) -> None:
@@ -438,7 +439,7 @@ def test_a_term_that_is_not_finite_is_told_with_its_place(
         r"sqrt\(abs\(u\)\)\n",
         checked.err,
     )
-    assert re.search(r"start condition of Theorem 2.1 +cannot be told", checked.out)
+    assert re.search(r"start condition of Theorem 2.1 +cannot be decided", checked.out)
     record = json.loads(laaf("check", "a.yaml", "--json", "-q").out)
     assert record["theorem_holds"] is None
     assert [warning for warning in record["warnings"] if "'start' is not finite" in warning]

@@ -7,12 +7,12 @@ import pytest
 from numpy.polynomial import Polynomial
 
 from laaf_cli.multi_index import MAX_ORDER
-from laaf_cli.references.collocation import Axis, ChebyshevAxis, FourierAxis
+from laaf_cli.references.collocation import ChebyshevAxis, CollocationAxis, FourierAxis
 
 INTERVALS = [(-1.0, 1.0), (0.0, 1.0), (3.0, 5.0), (-20.0, -19.0), (-0.3, 40.0)]
 
 
-def polynomial(axis: Axis, degree: int) -> Polynomial:
+def polynomial(axis: CollocationAxis, degree: int) -> Polynomial:
     """One of a degree, of size 1 on the interval."""
     coefficients = np.random.default_rng(degree).standard_normal(degree + 1)
     return Polynomial(coefficients, domain=[axis.lower, axis.upper])
@@ -58,7 +58,7 @@ def test_rounding_grows_no_faster_than_the_matrix(n: int, order: int, power: int
 
 @pytest.mark.parametrize("kind", [ChebyshevAxis, FourierAxis])
 @pytest.mark.parametrize("order", range(1, MAX_ORDER + 1))
-def test_convergence_is_spectral(kind: type[Axis], order: int) -> None:
+def test_convergence_is_spectral(kind: type[CollocationAxis], order: int) -> None:
     """e^{sin x} over its period: doubling the nodes squares the error, until rounding."""
     errors = []
     for n in (12, 24, 48):

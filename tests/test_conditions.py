@@ -16,7 +16,7 @@ from laaf_cli.derivatives import TaylorEngine
 from laaf_cli.expression import NUMPY, Field, Scope, differentiate, evaluate, parse, resolve
 from laaf_cli.problem import LearnedConstant, PointSet, Problem
 from laaf_cli.runs.plan import Plan
-from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.solution import NetworkSolution
 from laaf_cli.training.constants import LearnedConstants
 
 BOX = """
@@ -276,7 +276,7 @@ def test_the_loss_is_the_mean_square_of_the_residuals(condition: str) -> None:
     points, network = plan.draw_points(), plan.make_network()
     loss = plan.make_objective(network, points).evaluate()
     term, given = next(term for term in plan.problem.terms if term.name == "c"), points["c"]
-    solution = Solution.of(network, TaylorEngine, plan.problem.trial)
+    solution = NetworkSolution.of(network, TaylorEngine, plan.problem.ansatz)
     fields = {repr(field): field for field in term.fields}
     values = solution.evaluate(fields, given.points)
     symbols = dict(zip(plan.problem.domain.coordinates, given.points.T, strict=True)) | dict(
@@ -320,7 +320,7 @@ ROWS = [[0.25, 1.0, -2.0, 3.0], [0.5, 2.0, 0.5, 0.0], [1.5, -1.0, 4.0, 0.5]]
 
 
 def of_network(plan: Plan, orders: tuple[int, ...]) -> dict[str, Array]:
-    solution = Solution.of(plan.make_network(), TaylorEngine, plan.problem.trial)
+    solution = NetworkSolution.of(plan.make_network(), TaylorEngine, plan.problem.ansatz)
     wanted = {name: Field(name, orders) for name in plan.problem.unknowns}
     return solution.evaluate(wanted, np.array([row[:1] for row in ROWS]))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.files.untrusted.csv_columns import CsvError, MissingColumnError, read_columns
 from laaf_cli.problem.tables import Rows, TableError, read_rows, read_table
@@ -59,34 +60,32 @@ def test_no_header(separator: str) -> None:
 
 
 FAULTS = {
-    "a word": ("x,t,u\n0,0,1\n\n0,1,many\n", "line 4 of a.csv, column 3 ('u'): found 'many', expected a number"),
-    "nothing": ("x;t;u\n0;;1\n", "line 2 of a.csv, column 2 ('t'): found nothing, expected a number. Leave out rows without a value"),
-    "not a number": ("x t u\n0 0 1\n# x\n0 0 nan\n", "line 4 of a.csv, column 3 ('u'): found nan, expected a finite number"),
-    "a short row": ("x\tt\tu\n0\t0\n", "line 2 of a.csv: found 2 values, expected 3 with tabs between them (x, t, u)"),
-    "a long row": ("x;t;u\n0;0;1;2\n", "line 2 of a.csv: found 4 values, expected 3 with semicolons between them (x, t, u)"),
-    "decimal commas between commas": ("x,t,u\n0,5,0,5,1,5\n", "line 2 of a.csv: found 6 values, expected 3 with commas between them (x, t, u). If its commas are decimal commas, write points, as in 0.5"),
-    "decimal commas between semicolons": ("x;t;u\n0,5;0;1\n", "line 2 of a.csv, column 1 ('x'): found '0,5', expected a number. It has a decimal comma: write 0.5"),
-    "decimal commas between spaces": ("# x t u\n0,5 0,5 1\n", "line 2 of a.csv, column 1 ('x'): found '0,5', expected a number. It has a decimal comma: write 0.5"),
-    "a name twice": ("x,t,u,u\n0,0,1,2\n", "a.csv has 2 columns 'u'"),
-    "no rows": ("x,t,u\n# 1,2,3\n", "a.csv has no rows"),
-    "comments alone": ("# x,t,u\n\n", "a.csv is empty"),
-    "very many numbers": ("x,t,u\n" + "0,0,0\n" * 400, "a.csv has more than 1,000 numbers"),
+    "a word": "x,t,u\n0,0,1\n\n0,1,many\n",
+    "nothing": "x;t;u\n0;;1\n",
+    "not a number": "x t u\n0 0 1\n# x\n0 0 nan\n",
+    "a short row": "x\tt\tu\n0\t0\n",
+    "a long row": "x;t;u\n0;0;1;2\n",
+    "decimal commas between commas": "x,t,u\n0,5,0,5,1,5\n",
+    "decimal commas between semicolons": "x;t;u\n0,5;0;1\n",
+    "decimal commas between spaces": "# x t u\n0,5 0,5 1\n",
+    "a name twice": "x,t,u,u\n0,0,1,2\n",
+    "no rows": "x,t,u\n# 1,2,3\n",
+    "comments alone": "# x,t,u\n\n",
+    "very many numbers": "x,t,u\n" + "0,0,0\n" * 400,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "why"), FAULTS.values(), ids=FAULTS)
-def test_faults(text: str, why: str) -> None:
+@pytest.mark.parametrize("text", FAULTS.values(), ids=FAULTS)
+def test_faults(text: str, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(CsvError) as caught:
         read(text)
-    assert str(caught.value) == why
+    assert str(caught.value) == snapshot
 
 
-def test_names_of_a_file_that_has_names() -> None:
+def test_names_of_a_file_that_has_names(snapshot: SnapshotAssertion) -> None:
     with pytest.raises(CsvError) as caught:
         read("x,t,u\n0,0,1\n", "t", "x", "u")
-    assert str(caught.value) == (
-        "line 1 of a.csv: found a header (x, t, u), expected numbers, for the names of the columns are given"
-    )
+    assert str(caught.value) == snapshot
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)

@@ -38,11 +38,6 @@ USES = re.compile(r"<!-- uses: (?P<file>\S+) of (?P<page>\S+) -->")
 ITERATIONS = re.compile(r"(?<=iterations)(: |=| )\d+")
 SEEDS = re.compile(r"(?<=--seeds) \d+")
 
-DIALECT = re.compile(r"\b(lest|anew|gone on|whole number|belongs into)\b")
-"""Words that the glossary of docs/contributing.md replaces."""
-
-GENERATED = re.compile("<!-- generated: .*?<!-- end generated -->", re.DOTALL)
-
 NOT_RUN = ("pip", "git", "python", ".venv", "cd", "gh")
 """Commands that a page shows and no test runs."""
 
@@ -125,13 +120,6 @@ def test_every_generated_block_stands_somewhere(generate: ModuleType) -> None:
         for found in re.findall("<!-- generated: ([a-z-]+) -->", page.read_text("utf-8"))
     }
     assert marked == set(generate.BLOCKS)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_pages_keep_to_the_glossary(page: Path) -> None:
-    written = GENERATED.sub("", page.read_text(encoding="utf-8"))
-    prose = re.sub(r"^## Glossary\n.*?(?=^## )", "", written, flags=re.MULTILINE | re.DOTALL)
-    assert DIALECT.findall(prose) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -258,7 +246,7 @@ def _run(command: str | Program, block: Block, folder: Path) -> str:
 
 
 def _missing_lines(shown: str, printed: str) -> list[str]:
-    """The lines shown that do not stand among those printed, in this order; `...` stands for any lines."""
+    """The lines shown that do not stand among those printed, in this order; `...` means any lines."""
     remaining = iter(_masked(printed))
     return [line for line in _masked(shown) if line != "..." and line not in remaining]
 

@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 import xarray
 from conftest import Laaf, plan_of, resealed
+from syrupy.assertion import SnapshotAssertion
 
-from laaf_cli.cli import places as cli_places
+from laaf_cli.cli import sample_points as cli_sample_points
 from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import ExitCode, RunFileError, UsageError
 from laaf_cli.files import export
-from laaf_cli.problem import Places
+from laaf_cli.problem import SamplePoints
 from laaf_cli.problem.tables import Rows, Table, read_table
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs import solution as trained_network
@@ -103,17 +104,17 @@ def opened(path: Path) -> TrainedNetwork:
         return restore(run, "cpu")
 
 
-def values(network: TrainedNetwork, places: Places, *names: str) -> dict[str, np.ndarray]:
+def values(network: TrainedNetwork, places: SamplePoints, *names: str) -> dict[str, np.ndarray]:
     return network.evaluate(places, {name: network.field(name) for name in names})
 
 
-def scattered(network: TrainedNetwork, n: int, seed: int = 0) -> Places:
+def scattered(network: TrainedNetwork, n: int, seed: int = 0) -> SamplePoints:
     """Points inside the domain."""
     random = np.random.default_rng(seed)
     bounds = zip(
         network.domain.coordinates, network.domain.lower, network.domain.upper, strict=True
     )
-    return Places(
+    return SamplePoints(
         {name: random.uniform(lower, upper, n) for name, lower, upper in bounds}, is_grid=False
     )
 
@@ -132,10 +133,10 @@ def test_restored_network_is_the_solution_of_the_file(
         TWO, f"slopes.kind={kind}", f"network.inputs={inputs}", f"dtype={dtype}", derivatives=engine
     )
     network = opened(path)
-    # A run by the kernel may be asked for orders beyond it, or where there is none.
+    # A run by the kernel may be asked for orders beyond it, or where it was not computed.
     assert network.solution.make_engine is ENGINES["auto" if engine == "fused" else engine]
     assert (network.domain.lower, network.domain.upper) == ((3, -2), (5, 1))
-    found = values(network, Places(network.axes, is_grid=True), "v", "u", "u_x")
+    found = values(network, SamplePoints(network.axes, is_grid=True), "v", "u", "u_x")
     with RunFile(path) as run:
         for name in ("u", "v"):
             solution = run.array(f"solution/{name}")
@@ -149,7 +150,7 @@ def test_golden_run_file_is_restored() -> None:
     with RunFile(GOLDEN) as run:
         solution = run.array("solution/u")
     np.testing.assert_allclose(
-        values(network, Places(network.axes, is_grid=True), "u")["u"], solution, atol=1e-12
+        values(network, SamplePoints(network.axes, is_grid=True), "u")["u"], solution, atol=1e-12
     )
 
 
@@ -226,7 +227,7 @@ def test_derivatives_agree_with_nested_autograd_and_with_differences(
         ahead, behind = (
             values(
                 network,
-                Places({**places.coordinates, axis: places.coordinates[axis] + step}, False),
+                SamplePoints({**places.coordinates, axis: places.coordinates[axis] + step}, False),
                 below,
             )[below]
             for step in (h, -h)
@@ -236,7 +237,7 @@ def test_derivatives_agree_with_nested_autograd_and_with_differences(
 
 def test_blocks_change_nothing(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = opened(two)
-    for places in (Places(network.axes, is_grid=True), scattered(network, 23)):
+    for places in (SamplePoints(network.axes, is_grid=True), scattered(network, 23)):
         whole = values(network, places, "u", "v_xt")
         monkeypatch.setattr(trained_network, "MAX_BLOCK", 5)
         in_blocks = values(network, places, "u", "v_xt")
@@ -277,7 +278,7 @@ def test_on_cuda(two: Path) -> None:
         network = restore(run, "cuda")
         solution = run.array("solution/u")
     np.testing.assert_allclose(
-        values(network, Places(network.axes, True), "u", "u_x")["u"], solution, atol=1e-12
+        values(network, SamplePoints(network.axes, True), "u", "u_x")["u"], solution, atol=1e-12
     )
 
 
@@ -285,25 +286,26 @@ def test_on_cuda(two: Path) -> None:
 
 
 FIELD_FAULTS = [
-    ("w", "unknown field 'w'\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("U", "unknown field 'U'. Did you mean 'u'?\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("ux", "unknown field 'ux'. Did you mean 'u_x'?\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("w_x", "unknown field 'w_x'. Did you mean 'v_x'?\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("du/dx", "unknown field 'du/dx'\n--fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("x", "'x' is a coordinate, and those are always written; --fields takes unknowns (u, v) and their derivatives, as u_x"),
-    ("u_y", "unknown derivative 'u_y'\n'y' is not a coordinate of this problem (coordinates: x, t). Did you mean 'u_x'?"),
-    ("u_x_t", "unknown derivative 'u_x_t'\nDid you mean 'u_xt'?"),
-    ("u_", "'u_' names no coordinate\nWrite it as u_x (coordinates: x, t)."),
-    ("u_xxxxt", "'u_xxxxt' is a derivative of order 5\nDerivatives up to order 4 are supported."),
-    ("u,,v", "--fields takes names with commas between, as u,u_x"),
-    ("", "--fields takes names with commas between, as u,u_x"),
+    "w",
+    "U",
+    "ux",
+    "w_x",
+    "du/dx",
+    "x",
+    "u_y",
+    "u_x_t",
+    "u_",
+    "u_xxxxt",
+    "u,,v",
+    "",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fields", "text"), FIELD_FAULTS)
-def test_wrong_fields(two: Path, laaf: Laaf, fields: str, text: str) -> None:
+@pytest.mark.parametrize("fields", FIELD_FAULTS)
+def test_wrong_fields(two: Path, laaf: Laaf, fields: str, snapshot: SnapshotAssertion) -> None:
     outcome = laaf("evaluate", two, "--fields", fields)
-    assert (outcome.code, outcome.out, outcome.err) == (ExitCode.USAGE, "", f"error: {text}\n")
+    assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
+    assert outcome.err == snapshot
 
 
 def nested_of(network: TrainedNetwork) -> TrainedNetwork:
@@ -369,58 +371,43 @@ def test_grids(two: Path, laaf: Laaf, grid: list[str], x: list[float], t: list[f
     np.testing.assert_allclose(
         rows[:, :2], np.stack(np.meshgrid(x, t, indexing="ij"), -1).reshape(-1, 2), atol=1e-15
     )
-    found = values(opened(two), Places({"x": rows[:, 0], "t": rows[:, 1]}, is_grid=False), "v_t")
+    found = values(
+        opened(two), SamplePoints({"x": rows[:, 0], "t": rows[:, 1]}, is_grid=False), "v_t"
+    )
     np.testing.assert_allclose(rows[:, 2], found["v_t"], rtol=1e-12)
 
 
-FORMS = """--grid takes pieces with commas between:
-  x=101       101 points over the domain
-  x=-1:1:101  101 points over another range
-  t=@0.5      a single value"""
-
 GRID_FAULTS = [
-    (
-        "t=0.5",
-        "'t=0.5' does not say how many points, a whole number\nFor the single value t = 0.5 write t=@0.5",
-    ),
-    (
-        "t=-1",
-        "'t=-1' does not say how many points, a whole number\nFor the single value t = -1 write t=@-1",
-    ),
-    (
-        "t=1",
-        "'t=1' asks for 1, and a range has 2 points at least\nFor the single value t = 1 write t=@1",
-    ),
-    ("x=3:5:1", f"'x=3:5:1' asks for 1, and a range has 2 points at least\n{FORMS}"),
-    ("x=3:5", f"'x=3:5' does not say how many points, a whole number\n{FORMS}"),
-    ("x=3:5:0.1", f"'x=3:5:0.1' does not say how many points, a whole number\n{FORMS}"),
-    ("x=3 t=4", f"'x=3 t=4' does not say how many points, a whole number\n{FORMS}"),
-    ("x", f"'x' does not have the form of x=101\n{FORMS}"),
-    ("101,51", f"'101' does not have the form of x=101\n{FORMS}"),
-    ("x=3,,t=4", f"'' does not have the form of x=101\n{FORMS}"),
-    ("y=3", "'y' is not a coordinate. Coordinates: x, t."),
-    ("X=3", "'X' is not a coordinate. Did you mean 'x'?"),
-    ("x=5:3:9", "the lower end of 'x=5:3:9', 5, is not below the upper, 3"),
-    ("x=a:4:9", "'a' in 'x=a:4:9' is not a number: unknown name 'a'"),
-    ("x=@", "'' in 'x=@' is not a number: an expression is missing"),
-    ("x=@1/0", "'1/0' in 'x=@1/0' is not a number: division by zero"),
+    "t=0.5",
+    "t=-1",
+    "t=1",
+    "x=3:5:1",
+    "x=3:5",
+    "x=3:5:0.1",
+    "x=3 t=4",
+    "x",
+    "101,51",
+    "x=3,,t=4",
+    "y=3",
+    "X=3",
+    "x=5:3:9",
+    "x=a:4:9",
+    "x=@",
+    "x=@1/0",
 ]
 
 
-@pytest.mark.parametrize(("grid", "text"), GRID_FAULTS)
-def test_wrong_grids(two: Path, laaf: Laaf, grid: str, text: str) -> None:
+@pytest.mark.parametrize("grid", GRID_FAULTS)
+def test_wrong_grids(two: Path, laaf: Laaf, grid: str, snapshot: SnapshotAssertion) -> None:
     outcome = laaf("evaluate", two, "--grid", grid)
-    assert (outcome.code, outcome.out, outcome.err) == (
-        ExitCode.USAGE,
-        "",
-        f"error: --grid: {text}\n",
-    )
+    assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
+    assert outcome.err == snapshot
 
 
 def test_grids_that_are_refused_as_a_whole(
-    two: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+    two: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
 ) -> None:
-    assert laaf("evaluate", two, "--grid", "x=3,x=4").err == "error: --grid names 'x' twice\n"
+    assert laaf("evaluate", two, "--grid", "x=3,x=4").err == snapshot
     both = laaf("evaluate", two, "--grid", "x=3", "--points", "p.csv")
     assert (both.code, both.err) == (
         ExitCode.USAGE,
@@ -431,13 +418,13 @@ def test_grids_that_are_refused_as_a_whole(
         "error: 90,000,000,000 (x) × 2 (t) points and 2 fields are 360,000,000,000 values; "
         f"at most 50,000,000 are computed at once\n{advice}"
     )
-    monkeypatch.setattr(cli_places, "MAX_VALUES", 23)
+    monkeypatch.setattr(cli_sample_points, "MAX_VALUES", 23)
     assert laaf("evaluate", two, "-f", "u").err == (
         f"error: 6 (x) × 4 (t) points and 1 field are 24 values; at most 23 are computed at once\n{advice}"
     )
 
 
-def test_points(two: Path, laaf: Laaf, tmp_path: Path) -> None:
+def test_points(two: Path, laaf: Laaf, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     """In the order of the file, whatever the order of its columns; what is not a coordinate is told and not used."""
     points = tmp_path / "points.csv"
     points.write_text("t, who ,x\n-1,me,4.5\n\n 0.25 ,you, 3\n-1,me,4.5\n", encoding="utf-8-sig")
@@ -447,10 +434,10 @@ def test_points(two: Path, laaf: Laaf, tmp_path: Path) -> None:
     assert rows[:, :2].tolist() == [[4.5, -1], [3, 0.25], [4.5, -1]]
     x, t = rows[:, 0], rows[:, 1]
     np.testing.assert_allclose(
-        rows[:, 2], values(opened(two), Places({"x": x, "t": t}, False), "u_x")["u_x"]
+        rows[:, 2], values(opened(two), SamplePoints({"x": x, "t": t}, False), "u_x")["u_x"]
     )
     first, second = outcome.err.splitlines()
-    assert first == "columns that are not used: who"
+    assert first == snapshot
     assert second.endswith(": u_x, u at 3 points, x in [3, 4.5], t in [-1, 0.25]")
     np.savetxt(points, rows[:, :2], delimiter=",", header="x,t")
     assert (
@@ -476,53 +463,52 @@ def test_points_from_stdin_and_pipes(
     assert (done.stdout, done.stderr) == ("x,t,u,v\n", "")
 
 
-HEADER = "The first line names the coordinates, as in: x,t"
-
 POINT_FAULTS = [
-    ("", "p.csv is empty"),
-    ("\nx,t\n\n", "p.csv has no rows"),
-    ("x,y\n1,2\n", f"p.csv has no column 't'; its header is 'x, y'\n{HEADER}"),
-    ("0.1,0.2\n", f"p.csv has no column 'x'; its first row is '0.1, 0.2'\n{HEADER}"),
-    ("x,t,x\n1,2,3\n", "p.csv has 2 columns 'x'"),
-    ("x,t\n4,0\n\nabc,0\n", "line 4 of p.csv, column 1 ('x'): found 'abc', expected a number"),
-    ("x,t\n4,0\n4,\n", "line 3 of p.csv, column 2 ('t'): found nothing, expected a number. Leave out rows without a value"),
-    ("x,t\n4,nan\n", "line 2 of p.csv, column 2 ('t'): found nan, expected a finite number"),
-    ("x,t\n1e999,0\n", "line 2 of p.csv, column 1 ('x'): found inf, expected a finite number"),
-    ("x,t\n4\n", "line 2 of p.csv: found 1 value, expected 2 with commas between them (x, t)"),
-    ("x,t\n3,5,0,1\n", "line 2 of p.csv: found 4 values, expected 2 with commas between them (x, t). If its commas are decimal commas, write points, as in 0.5"),
-    ("x,t\n4,\xe9\n", "p.csv is not text in UTF-8; --points takes a CSV file"),
-    ("x,t\n" + "4" * 140_000 + ",0\n", "p.csv cannot be read as CSV: field larger than field limit (131072)"),
+    "",
+    "\nx,t\n\n",
+    "x,y\n1,2\n",
+    "0.1,0.2\n",
+    "x,t,x\n1,2,3\n",
+    "x,t\n4,0\n\nabc,0\n",
+    "x,t\n4,0\n4,\n",
+    "x,t\n4,nan\n",
+    "x,t\n1e999,0\n",
+    "x,t\n4\n",
+    "x,t\n3,5,0,1\n",
+    "x,t\n4,\xe9\n",
+    "x,t\n" + "4" * 140_000 + ",0\n",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "text"), POINT_FAULTS, ids=range(len(POINT_FAULTS)))
+@pytest.mark.parametrize("content", POINT_FAULTS, ids=range(len(POINT_FAULTS)))
 def test_wrong_points(
-    two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, text: str
+    two: Path,
+    laaf: Laaf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    snapshot: SnapshotAssertion,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("p.csv").write_text(content, encoding="latin1")
     outcome = laaf("evaluate", two, "--points", "p.csv")
-    assert (outcome.code, outcome.out, outcome.err) == (ExitCode.USAGE, "", f"error: {text}\n")
+    assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
+    assert outcome.err == snapshot
 
 
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [
-        ("none.csv", "there is no file none.csv"),
-        ("/", "/ is a directory; --points takes a CSV file, or - for stdin"),
-        ("/dev/zero", "/dev/zero is not a file; --points takes a CSV file, or - for stdin"),
-        ("a\0b", "there is no file a�b"),
-    ],
-)
-def test_points_that_cannot_be_read(two: Path, laaf: Laaf, path: str, text: str) -> None:
+@pytest.mark.parametrize("path", ["none.csv", "/", "/dev/zero", "a\0b"])
+def test_points_that_cannot_be_read(
+    two: Path, laaf: Laaf, path: str, snapshot: SnapshotAssertion
+) -> None:
     outcome = laaf("evaluate", two, "--points", path)
-    assert (outcome.code, outcome.err) == (ExitCode.USAGE, f"error: {text}\n")
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.err == snapshot
 
 
 def test_too_many_points(
     two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_places, "MAX_VALUES", 5)
+    monkeypatch.setattr(cli_sample_points, "MAX_VALUES", 5)
     (tmp_path / "p.csv").write_text("x,t\n4,0\n4,0\n4,0\n")
     outcome = laaf("evaluate", two, "--points", tmp_path / "p.csv")
     assert outcome.err == f"error: {tmp_path}/p.csv has more than 5 numbers\n"
@@ -606,7 +592,7 @@ def test_csv_reads_back_exactly(two: Path, laaf: Laaf, tmp_path: Path) -> None:
     assert message.endswith(f"written: {target}\n")
     network = opened(two)
     axes = {"x": np.linspace(3, 5, 7), "t": np.linspace(-2, 1, 5)}
-    expected = values(network, Places(axes, is_grid=True), "u", "v", "v_xt")
+    expected = values(network, SamplePoints(axes, is_grid=True), "u", "v", "v_xt")
     header, rows = table(target.read_text())
     assert header == ["x", "t", "u", "v", "v_xt"]
     assert target.read_text() == laaf("evaluate", two, "-f", "u,v,v_xt", "--grid", "x=7,t=5").out
@@ -627,7 +613,7 @@ def umask() -> int:
 
 def test_csv_in_pieces(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = opened(two)
-    for places in (Places(network.axes, is_grid=True), scattered(network, 24)):
+    for places in (SamplePoints(network.axes, is_grid=True), scattered(network, 24)):
         sampled = export.SampledFields(places, values(network, places, "u"), {})
         whole = "".join(export.csv_text(sampled))
         monkeypatch.setattr(export, "ROWS_AT_A_TIME", 5)
@@ -640,7 +626,7 @@ def test_csv_in_pieces(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_npz_needs_no_pickle(two: Path, laaf: Laaf, tmp_path: Path, points: Path) -> None:
     exported(laaf, two, "-f", "v_x,u", "-o", tmp_path / "grid.npz")
     network = opened(two)
-    expected = values(network, Places(network.axes, is_grid=True), "v_x", "u")
+    expected = values(network, SamplePoints(network.axes, is_grid=True), "v_x", "u")
     with np.load(tmp_path / "grid.npz", allow_pickle=False) as found:
         assert found.files == ["x", "t", "v_x", "u"]
         for name in ("x", "t"):
@@ -666,7 +652,7 @@ def test_netcdf_is_opened_by_xarray(two: Path, laaf: Laaf, tmp_path: Path, point
         np.testing.assert_array_equal(found["x"], x)
         np.testing.assert_array_equal(found["t"], [0.5])
         expected = values(
-            network, Places({"x": x, "t": np.array([0.5])}, is_grid=True), "u", "u_xt"
+            network, SamplePoints({"x": x, "t": np.array([0.5])}, is_grid=True), "u", "u_xt"
         )
         np.testing.assert_array_equal(found["u_xt"], expected["u_xt"])
         assert found.attrs["title"] == "Wärme"
@@ -678,7 +664,7 @@ def test_netcdf_is_opened_by_xarray(two: Path, laaf: Laaf, tmp_path: Path, point
         assert found["u"].dims == ("point",)
         assert set(found.coords) == {"x", "t"}
         np.testing.assert_array_equal(found["x"], X)
-        at = Places({"x": X, "t": T}, is_grid=False)
+        at = SamplePoints({"x": X, "t": T}, is_grid=False)
         np.testing.assert_array_equal(found["v"], values(network, at, "u", "v")["v"])
 
 
@@ -712,7 +698,7 @@ def test_vtk_is_read_by_meshio(
         columns = {
             name: mesh.points[:, i].astype(float) for i, name in enumerate("xyz"[:dimension])
         }
-        expected = values(network, Places(columns, is_grid=False), "u", "u_x")
+        expected = values(network, SamplePoints(columns, is_grid=False), "u", "u_x")
         for name in ("u", "u_x"):
             np.testing.assert_allclose(
                 mesh.point_data[name].ravel(), expected[name], rtol=1e-12, atol=1e-14
@@ -775,41 +761,23 @@ def test_awkward_names(
 # Targets
 
 
-FORMATS_TEXT = (
-    "--output takes .csv (text, one row per point), .npz (NumPy arrays by name), .nc (netCDF, for xarray), "
-    ".vtk (for ParaView, up to 3 coordinates)"
-)
-
-
 @pytest.mark.parametrize(
-    ("target", "text"),
-    [
-        ("out", f"out has no ending; {FORMATS_TEXT}"),
-        ("out.h5", f"out.h5 ends in '.h5'; {FORMATS_TEXT}"),
-        (".", ". is a directory; --output takes the path of a file"),
-        (
-            "there.csv",
-            "there.csv is there already; --overwrite replaces it, --output names another",
-        ),
-        (
-            "there.csv/new.csv",
-            "there.csv/new.csv cannot be written: File exists; --output names another place",
-        ),
-        (
-            "/proc/new.csv",
-            "/proc/new.csv cannot be written: No such file or directory; --output names another place",
-        ),
-        ("pipe.csv", "pipe.csv is not an ordinary file, and --output takes one"),
-    ],
+    "target", ["out", "out.h5", ".", "there.csv", "there.csv/new.csv", "/proc/new.csv", "pipe.csv"]
 )
 def test_wrong_targets(
-    two: Path, laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, text: str
+    two: Path,
+    laaf: Laaf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    snapshot: SnapshotAssertion,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there.csv").write_text("old")
     os.mkfifo("pipe.csv")
     outcome = laaf("evaluate", two, "-o", target)
-    assert (outcome.code, outcome.err) == (ExitCode.USAGE, f"error: {text}\n")
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.err == snapshot
     assert Path("there.csv").read_text() == "old"
     assert sorted(path.name for path in Path().iterdir()) == ["pipe.csv", "there.csv"]
 
@@ -846,7 +814,7 @@ def test_a_link_stays_one(two: Path, laaf: Laaf, tmp_path: Path) -> None:
     assert (tmp_path / "real.csv").read_text().startswith("x,t,u,v\n")
 
 
-def test_results_in_pipes(two: Path, laaf: Laaf) -> None:
+def test_results_in_pipes(two: Path, laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     assert laaf("evaluate", two, "-o", "-").out == laaf("evaluate", two).out
     command = [sys.executable, "-m", "laaf_cli", "evaluate", two, "-q", "--grid", "x=300,t=300"]
     with subprocess.Popen(
@@ -863,7 +831,7 @@ def test_results_in_pipes(two: Path, laaf: Laaf) -> None:
             command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert full_disk.returncode == ExitCode.USAGE
-    assert full_disk.stderr == "error: the results cannot be printed: No space left on device\n"
+    assert full_disk.stderr == snapshot
 
 
 def test_help_comes_from_the_tables(laaf: Laaf) -> None:
@@ -903,30 +871,30 @@ def settings(old: str, new: str) -> Callable[[h5py.File], None]:
 
 
 FOREIGN = [
-    (fill(np.nan), "network/layer_2/weight in {} holds values that are not finite; such a network has no values anywhere"),
-    (replaced("network/layer_1/slope", np.full(5, np.inf)), "network/layer_1/slope in {} holds values that are not finite; such a network has no values anywhere"),
-    (replaced("network/layer_1/bias", np.zeros(4)), "network/layer_1/bias in {} has the shape [4] instead of [5]"),
-    (lambda file: file.__delitem__("network/layer_3"), "{} has no dataset network/layer_3/weight"),
-    (lambda file: file.__delitem__("solution/x"), "{} has no dataset solution/x"),
-    (replaced("solution/x", np.zeros((2, 2))), "solution/x in {} has the shape [2, 2], which does not fit"),
-    (replaced("solution/x", np.array([5.0, 4.0, 3.0])), "solution/x in {} does not rise from one bound of the domain to the other"),
-    (replaced("solution/t", np.array([0, np.nan])), "solution/t in {} does not rise from one bound of the domain to the other"),
-    (replaced("solution/t", np.array([-1.5e308, 1.5e308])), "solution/t in {} does not rise from one bound of the domain to the other"),
-    (attribute("derivatives", "finite"), "{} computed its derivatives by 'finite'; known are auto, fused, taylor, nested"),
-    (attribute("activation", "sin", "network"), "network in {} has activation 'sin', and spec/settings 'tanh'"),
-    (attribute("n", 7.0, "network"), "network in {} has n '7.0', and spec/settings '5.0'"),
+    fill(np.nan),
+    replaced("network/layer_1/slope", np.full(5, np.inf)),
+    replaced("network/layer_1/bias", np.zeros(4)),
+    lambda file: file.__delitem__("network/layer_3"),
+    lambda file: file.__delitem__("solution/x"),
+    replaced("solution/x", np.zeros((2, 2))),
+    replaced("solution/x", np.array([5.0, 4.0, 3.0])),
+    replaced("solution/t", np.array([0, np.nan])),
+    replaced("solution/t", np.array([-1.5e308, 1.5e308])),
+    attribute("derivatives", "finite"),
+    attribute("activation", "sin", "network"),
+    attribute("n", 7.0, "network"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "text"), FOREIGN, ids=range(len(FOREIGN)))
+@pytest.mark.parametrize("change", FOREIGN, ids=range(len(FOREIGN)))
 def test_damaged_run_files(
-    damaged: Path, laaf: Laaf, change: Callable[[h5py.File], None], text: str
+    damaged: Path, laaf: Laaf, change: Callable[[h5py.File], None], snapshot: SnapshotAssertion
 ) -> None:
     with resealed(damaged) as file:
         change(file)
     outcome = laaf("evaluate", damaged)
     assert (outcome.code, outcome.out) == (ExitCode.RUN_FILE, "")
-    assert outcome.err == f"error: {text.format(damaged)}\n"
+    assert outcome.err.replace(str(damaged), "FILE") == snapshot
 
 
 @pytest.mark.parametrize(
@@ -1004,7 +972,7 @@ evaluation: {grid: {x: 3, y: 3}}
 
 
 def test_orders_that_a_transform_needs(
-    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path
+    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path, snapshot: SnapshotAssertion
 ) -> None:
     """The velocity of a stream function has three derivatives left, and two where the activation has three."""
     path = make_run(STREAM)
@@ -1026,10 +994,7 @@ def test_orders_that_a_transform_needs(
     assert restored.field("u_x").orders == (1, 0)
     with pytest.raises(UsageError) as caught:
         restored.field("u_xx")
-    assert str(caught.value) == (
-        "'u_xx' takes, through the transform of this run, a derivative of order 3, and 'tanh' goes to order 2: "
-        "it is rough."
-    )
+    assert str(caught.value) == snapshot
 
 
 def test_derivatives_that_outgrow_their_bounds(
@@ -1051,7 +1016,7 @@ def test_values_that_are_not_finite_are_no_warnings(make_run: Callable[..., Path
     ) as run:
         restored = restore(run, "cpu")
     found = restored.evaluate(
-        Places({"x": np.array([0.0, 0.5])}, True), {"u_x": restored.field("u_x")}
+        SamplePoints({"x": np.array([0.0, 0.5])}, True), {"u_x": restored.field("u_x")}
     )["u_x"]
     assert np.isfinite(found).tolist() == [False, True]
 
@@ -1064,5 +1029,5 @@ def test_a_derivative_without_any_output_is_zero(make_run: Callable[..., Path]) 
     )
     with RunFile(make_run(spec_in(1), *changes)) as run:
         restored = restore(run, "cpu")
-    places = Places({"x": np.array([1.0, 1.5])}, True)
+    places = SamplePoints({"x": np.array([1.0, 1.5])}, True)
     assert restored.evaluate(places, {"u_x": restored.field("u_x")})["u_x"].tolist() == [2.0, 3.0]

@@ -12,6 +12,7 @@ import pytest
 from conftest import plan_of
 from scipy.integrate import solve_ivp
 from scipy.special import erf
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import SpecError
 from laaf_cli.expression import Scope, branch_breaks, parse_equation, resolve
@@ -492,23 +493,16 @@ conditions:
 APPLIES = "the spectral solution in time does not apply: "
 
 REFUSED = {
-    "another start": ({"initial": "u_x = 0"}, "there is no initial condition for u"),
-    "no velocity": ({"equation": "u_tt = u_xx"}, "there is no initial condition for u_t"),
-    "not linear": (
-        {"equation": "u_t**2 = u_xx"},
-        "the equation 'heat' is not linear in its highest time derivative u_t",
-    ),
-    "too few ends": (
-        {"where": "x = 0"},
-        "1 different conditions stand at the ends of x, and the equations, by their orders 2 in x, take 2",
-    ),
-    "no time": ({"equation": "u_xx = u"}, "no equation holds a derivative in time"),
+    "another start": {"initial": "u_x = 0"},
+    "no velocity": {"equation": "u_tt = u_xx"},
+    "not linear": {"equation": "u_t**2 = u_xx"},
+    "too few ends": {"where": "x = 0"},
+    "no time": {"equation": "u_xx = u"},
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_other_forms_are_refused(name: str) -> None:
-    changes, text = REFUSED[name]
+def test_other_forms_are_refused(name: str, snapshot: SnapshotAssertion) -> None:
     heat = {
         "equation": "u_t = u_xx",
         "initial": "u = sin(pi*x)",
@@ -516,36 +510,27 @@ def test_other_forms_are_refused(name: str) -> None:
         "ends": "u = 0",
     }
     with pytest.raises(ReferenceRefusedError) as caught:
-        Evolution(problem(HEAT.format(**(heat | changes))))
-    assert str(caught.value) == APPLIES + text
+        Evolution(problem(HEAT.format(**(heat | REFUSED[name]))))
+    assert str(caught.value) == snapshot
 
 
 MORE = {
-    "rate at the start": (
-        ("t = 0", "u_t = 0"),
-        "the initial condition 'more' speaks of u_t, which follows from the equations",
-    ),
-    "the end of time": (
-        ("t = 1", "u = 0"),
-        "the condition 'more' at t = 1 is not an initial condition",
-    ),
-    "too many ends": (
-        ("x = 1", "u_x = 0"),
-        "3 different conditions stand at the ends of x, and the equations, by their orders 2 in x, take 2",
-    ),
+    "rate at the start": ("t = 0", "u_t = 0"),
+    "the end of time": ("t = 1", "u = 0"),
+    "too many ends": ("x = 1", "u_x = 0"),
 }
 
 
 @pytest.mark.parametrize("name", MORE)
-def test_conditions_too_many_are_refused(name: str) -> None:
+def test_conditions_too_many_are_refused(name: str, snapshot: SnapshotAssertion) -> None:
     """A problem that was not read from a spec, which would have been refused already."""
-    (face, equation), text = MORE[name]
+    face, equation = MORE[name]
     stated = problem(
         HEAT.format(equation="u_t = u_xx", initial="u = x", where="boundary", ends="u = 0")
     )
     with pytest.raises(ReferenceRefusedError) as caught:
         Evolution(with_condition(stated, face, equation))
-    assert str(caught.value) == APPLIES + text
+    assert str(caught.value) == snapshot
 
 
 def with_condition(stated: Problem, name: str, equation: str) -> Problem:
@@ -566,11 +551,13 @@ def with_condition(stated: Problem, name: str, equation: str) -> Problem:
     return replace(stated, terms=(*stated.terms, term))
 
 
-def test_initial_conditions_that_contradict_each_other_are_refused() -> None:
+def test_initial_conditions_that_contradict_each_other_are_refused(
+    snapshot: SnapshotAssertion,
+) -> None:
     stated = with_condition(problem(CLOSED_FORMS["oscillator"][0]), "t = 1", "q = 2")
     with pytest.raises(ReferenceRefusedError) as caught:
         Evolution(stated).evaluate(np.array([[2.0]]))
-    assert str(caught.value) == "the initial conditions contradict each other"
+    assert str(caught.value) == snapshot
 
 
 def test_two_coordinates_of_space_are_refused() -> None:
@@ -590,20 +577,14 @@ def test_two_coordinates_of_space_are_refused() -> None:
 
 
 UNSOLVABLE = {
-    "blow-up": (
-        ["u_t = u**2", "u = 2"],
-        "the spectral solution in time was not found: the steps in time become too short at t = 0.5",
-    ),
-    "not finite": (
-        ["u_t = u", "u = log(t - 1 - u**2)"],
-        "the initial conditions are not finite at t = 0",
-    ),
+    "blow-up": ["u_t = u**2", "u = 2"],
+    "not finite": ["u_t = u", "u = log(t - 1 - u**2)"],
 }
 
 
 @pytest.mark.parametrize("name", UNSOLVABLE)
-def test_what_has_no_solution_is_refused(name: str) -> None:
-    (equation, initial), text = UNSOLVABLE[name]
+def test_what_has_no_solution_is_refused(name: str, snapshot: SnapshotAssertion) -> None:
+    equation, initial = UNSOLVABLE[name]
     stated = problem(
         f"""
         coordinates: {{t: [0, 1]}}
@@ -615,7 +596,7 @@ def test_what_has_no_solution_is_refused(name: str) -> None:
     )
     with pytest.raises(ReferenceRefusedError) as caught:
         Evolution(stated).evaluate(np.array([[0.5]]))
-    assert str(caught.value) == text
+    assert str(caught.value) == snapshot
 
 
 def test_a_condition_at_the_wrong_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,21 +339,21 @@ def built(text: str, more: str = "\ntransform: auto\n") -> tuple[RunSpec, Proble
 def random_network(problem: Problem, seed: int) -> torch.nn.Module:
     """A small network with the inputs of the problem, periodic ones as sines and cosines."""
     torch.manual_seed(seed)
-    trial, domain = problem.trial, problem.domain
+    ansatz, domain = problem.ansatz, problem.domain
     low, high = torch.tensor(domain.lower), torch.tensor(domain.upper)
 
     class Inputs(torch.nn.Module):
         def forward(self, points: torch.Tensor) -> torch.Tensor:
             columns = []
             for axis, column in enumerate(((points - low) / (high - low)).T):
-                if axis in trial.harmonics:
+                if axis in ansatz.harmonics:
                     columns += [torch.sin(2 * torch.pi * column), torch.cos(2 * torch.pi * column)]
                 else:
                     columns.append(column)
             return torch.stack(columns, 1)
 
-    n_inputs = domain.dimension + len(trial.harmonics)
-    n_outputs = len(trial.outputs)
+    n_inputs = domain.dimension + len(ansatz.harmonics)
+    n_outputs = len(ansatz.outputs)
     layers = [torch.nn.Linear(n_inputs, 9), torch.nn.Tanh(), torch.nn.Linear(9, n_outputs)]
     return torch.nn.Sequential(Inputs(), *layers).double()
 
@@ -368,12 +368,12 @@ def residual(
     at_rest = (0,) * problem.domain.dimension
     known = {
         Field(name, at_rest): values
-        for name, values in zip(problem.trial.outputs, outputs, strict=True)
+        for name, values in zip(problem.ansatz.outputs, outputs, strict=True)
     }
     names = dict(zip(problem.domain.coordinates, columns, strict=True))
 
     def value(wanted: Field) -> torch.Tensor:
-        form = problem.trial.trees.get(wanted.unknown, Field(wanted.unknown, at_rest))
+        form = problem.ansatz.trees.get(wanted.unknown, Field(wanted.unknown, at_rest))
         found = evaluate(form, names, known, TORCH) + 0 * sum(columns)
         for column, order in zip(columns, wanted.orders, strict=True):
             for _ in range(order):
@@ -389,12 +389,12 @@ def residual(
 def test_conditions_that_a_derived_form_meets(case: Case) -> None:
     spec, problem = built(case.spec)
     assert problem.left is not None
-    assert sorted(problem.met) == sorted(case.met.split())
+    assert sorted(problem.satisfied_by_ansatz) == sorted(case.met.split())
     assert problem.left.keys() == case.left.keys()
     for name, sentence in case.left.items():
         assert sentence in problem.left[name], name
     for term in problem.terms:
-        if term.name not in problem.met:
+        if term.name not in problem.satisfied_by_ansatz:
             continue
         given = term.region.draw(problem.domain, np.random.default_rng(3))
         for seed, tree in enumerate(term.residuals):
@@ -406,7 +406,7 @@ def test_conditions_that_a_derived_form_meets(case: Case) -> None:
     text = spec.model_dump_json(exclude_unset=True)
     again, same = build(load(Text("spec.yaml", text)))
     assert again.transform == spec.transform
-    assert (same.met, same.left) == (problem.met, None)
+    assert (same.satisfied_by_ansatz, same.left) == (problem.satisfied_by_ansatz, None)
 
 
 UNITS = {
@@ -435,7 +435,7 @@ def test_factors_are_the_same_in_other_units(conditions: str, unit: float, shift
         columns = dict(zip(names, problem.domain.from_unit(places).T, strict=True))
         output = Field("net", (0, 0))
         one, zero = (
-            evaluate(problem.trial.trees["u"], columns, {output: value}, NUMPY)
+            evaluate(problem.ansatz.trees["u"], columns, {output: value}, NUMPY)
             for value in (1.0, 0.0)
         )
         factors.append(one - zero)
@@ -447,13 +447,13 @@ def test_a_periodic_condition_beside_periodic_inputs() -> None:
     """It stays in the spec, its coordinate keeps its faces, and it is found to be met."""
     spec = heat(START + "  ring: {periodic: x}", "[0, 2]") + "\nperiodic: {x: 3}"
     _, problem = built(spec, "")
-    assert (problem.met, problem.domain.periodic, dict(problem.trial.harmonics)) == (
-        {"ring"},
-        (),
-        {0: 3},
-    )
+    assert (
+        problem.satisfied_by_ansatz,
+        problem.domain.periodic,
+        dict(problem.ansatz.harmonics),
+    ) == ({"ring"}, (), {0: 3})
     found, derived = built(spec)
-    assert (derived.met, found.periodic) == ({"start", "ring"}, {"x": 3})
+    assert (derived.satisfied_by_ansatz, found.periodic) == ({"start", "ring"}, {"x": 3})
 
 
 def test_an_expression_that_grows_too_long_is_left() -> None:
@@ -466,7 +466,7 @@ def test_an_expression_that_grows_too_long_is_left() -> None:
         )
     )
     assert problem.left == {"other": "the expression would be too long"}
-    assert problem.met == {"one"}
+    assert problem.satisfied_by_ansatz == {"one"}
 
 
 def test_what_check_tells(laaf: Laaf) -> None:

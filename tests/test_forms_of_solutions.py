@@ -10,8 +10,8 @@ import pytest
 from conftest import Laaf, plan_of, resealed
 
 from laaf_cli.errors import RunFileError, SpecError
-from laaf_cli.report.overview import Overview
-from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.comparison_entry import ComparisonEntry
+from laaf_cli.report.run_report import RunReport
 from laaf_cli.runfile import RunFile
 from laaf_cli.runfile.losses import loss_without_recovery
 from laaf_cli.runs.plan import make_plan
@@ -63,8 +63,8 @@ def test_the_loss_sums_the_terms_that_are_there(path: Path) -> None:
         terms = run.history().terms
         total = run.history().columns["total"] - terms["slope_recovery"]
         np.testing.assert_allclose(loss_without_recovery(run.spec, terms), total, rtol=1e-5)
-    assert RunSummary.read(path).loss == pytest.approx(float(total[-1]), rel=1e-5)
-    assert Overview.read(path).loss_without_recovery.start == pytest.approx(
+    assert ComparisonEntry.read(path).loss == pytest.approx(float(total[-1]), rel=1e-5)
+    assert RunReport.read(path).loss_without_recovery.start == pytest.approx(
         float(total[0]), rel=1e-5
     )
 
@@ -123,6 +123,6 @@ equations: {e: u_xx = -sin(2*pi*x)}
 periodic: {x: true}
 transform: {u: TREE}
 """
-    assert plan_of(spec.replace("TREE", "sin(2*pi*x)*net")).problem.trial.trees
+    assert plan_of(spec.replace("TREE", "sin(2*pi*x)*net")).problem.ansatz.trees
     with pytest.raises(SpecError, match="is not periodic in 'x'"):
         plan_of(spec.replace("TREE", "x*net"))

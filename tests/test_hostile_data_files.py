@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.problem.tables import Rows, TableError, read_table
 
@@ -67,30 +68,32 @@ def dataset(*arguments: object, **options: object) -> Callable[[h5py.File], obje
 
 
 HDF5 = {
-    "values in another file": (dataset((8,), "f8", external=[("secret", 0, 64)]), "u in {} lies in another file, and those are not opened"),
-    "a view of another file": (virtual, "u in {} lies in another file, and those are not opened"),
-    "a link to another file": (link("u", h5py.ExternalLink("other.h5", "u")), "u in {} is a link, and those are not followed"),
-    "a link to a name": (link("u", h5py.SoftLink("/x")), "u in {} is a link, and those are not followed"),
-    "terabytes never written": (dataset((10**12,), "f8"), "u in {} claims 8,000,000,000,000 bytes and holds 0; it is not read"),
-    "megabytes never written": (dataset((10**7,), "f8"), "u in {} claims 80,000,000 bytes and holds 0; it is not read"),
-    "chunks never written": (dataset((10**8,), "f8", chunks=(1,)), "u in {} claims 800,000,000 bytes and holds 0; it is not read"),
-    "bytes that become gigabytes": (dataset((10**9,), "i1", chunks=(10**6,), compression="gzip"), "u in {} claims 1,000,000,000 bytes and holds 0; it is not read"),
-    "a chunk that is a bomb": (bomb, "u in {} is damaged: it has a packed part that does not unpack to 64 bytes"),
-    "a filter from elsewhere": (plugin, "u in {} is packed otherwise than by gzip"),
-    "texts": (dataset((8,), h5py.string_dtype()), "u in {} holds neither plain numbers nor text"),
-    "texts of one length": (dataset((8,), "S3", data=[b"abc"] * 8), "'u' in {} does not hold real numbers"),
-    "LZF": (dataset(data=X, compression="lzf"), "u in {} is packed otherwise than by gzip"),
-    "very many members": (lambda file: [file.create_group(f"g{i}") for i in range(5000)], "g1013, g1014 and more."),
-    "nothing": (dataset(dtype="f8"), "u in {} holds neither plain numbers nor text"),
+    "values in another file": dataset((8,), "f8", external=[("secret", 0, 64)]),
+    "a view of another file": virtual,
+    "a link to another file": link("u", h5py.ExternalLink("other.h5", "u")),
+    "a link to a name": link("u", h5py.SoftLink("/x")),
+    "terabytes never written": dataset((10**12,), "f8"),
+    "megabytes never written": dataset((10**7,), "f8"),
+    "chunks never written": dataset((10**8,), "f8", chunks=(1,)),
+    "bytes that become gigabytes": dataset((10**9,), "i1", chunks=(10**6,), compression="gzip"),
+    "a chunk that is a bomb": bomb,
+    "a filter from elsewhere": plugin,
+    "texts": dataset((8,), h5py.string_dtype()),
+    "texts of one length": dataset((8,), "S3", data=[b"abc"] * 8),
+    "LZF": dataset(data=X, compression="lzf"),
+    "very many members": lambda file: [file.create_group(f"g{i}") for i in range(5000)],
+    "nothing": dataset(dtype="f8"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("put", "why"), HDF5.values(), ids=HDF5)
-def test_hdf5(put: Callable[[h5py.File], object], why: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("put", HDF5.values(), ids=HDF5)
+def test_hdf5(
+    put: Callable[[h5py.File], object], tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
     path = tmp_path / "a.h5"
     hdf5(put)(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert why.format(path) in refusal(path)
+    assert refusal(path).replace(str(path), "FILE") == snapshot
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 

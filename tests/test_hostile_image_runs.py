@@ -71,7 +71,7 @@ def classes_to_match(file: h5py.File) -> None:
 
 
 def counts_that_overflow(file: h5py.File) -> None:
-    """Their sum is 6 where whole numbers begin again from below."""
+    """Their sum is 6 where integers begin again from below."""
     counts = np.zeros((3, 3), np.int64)
     counts[0, 0], counts[:2, 1:] = 6, 2**62
     put("test/confusion", data=counts)(file)
@@ -89,13 +89,13 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "classes to match": (classes_to_match, f"test/confusion .*{LIES}"),
     "terabytes of confusion": (put("test/confusion", (2**20, 2**20), "i8"), f"test/confusion .*{LIES}"),
     "no classes": (attribute("n_classes", 0), "spec/classes in .* does not name 0 classes"),
-    "negative classes": (attribute("n_classes", -3), "n_classes in .* is -3, which is no count"),
+    "negative classes": (attribute("n_classes", -3), "n_classes in .* is -3, which is not a count"),
     "classes that are no names": (text("spec/classes", b"[1, 2, 3]"), "spec/classes in .* is not what it should be"),
     "classes deep in lists": (text("spec/classes", b"[" * 100_000), "spec/classes in .* is not what it should be"),
     "negative counts": (put("test/confusion", data=np.diag([4, 4, -2])), "test/confusion in .* does not count the test"),
     "other counts": (put("test/confusion", data=np.eye(3, dtype=int)), "test/confusion in .* does not count the test"),
     "counts that overflow": (counts_that_overflow, "test/confusion in .* does not count the test images"),
-    "counts in halves": (put("test/confusion", data=np.full((3, 3), 6 / 9)), "test/confusion in .* holds no whole numb"),
+    "counts in halves": (put("test/confusion", data=np.full((3, 3), 6 / 9)), "test/confusion in .* holds no integers"),
     "flat counts": (put("test/confusion", data=np.full(9, 1)), r"test/confusion .* the shape \[9\] instead of \[3, 3\]"),
     # History.
     "terabytes of epochs": (put("history/epoch", (2**40,), "f8"), f"history/epoch .*{LIES}"),
@@ -109,12 +109,12 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "more epochs than losses": (put("history/epoch", data=np.arange(4.0)), r"the shape \[3\] instead of \[4\]"),
     "short losses": (put("history/test_loss", data=np.ones(2)), r"history/test_loss .* shape \[2\] instead of \[3\]"),
     "losses of text": (text("history/train_loss", b"small"), r"history/train_loss .* the shape \[\] instead of \[3\]"),
-    "a share above all": (put("history/test_error", data=[0.5, 0.5, 2]), "history/test_error in .* is no share"),
-    "a share below none": (put("history/train_error", data=[0.5, -1, 0]), "history/train_error in .* is no share"),
-    "iterations in halves": (put("history/iteration", data=np.ones(3)), "history/iteration in .* holds no whole numbers"),
+    "a share above all": (put("history/test_error", data=[0.5, 0.5, 2]), "history/test_error in .* is not a fraction"),
+    "a share below none": (put("history/train_error", data=[0.5, -1, 0]), "history/train_error in .* is not a fraction"),
+    "iterations in halves": (put("history/iteration", data=np.ones(3)), "history/iteration in .* holds no integers"),
     "history in links": (link("history/test_loss", h5py.SoftLink("/history/train_loss")), "test_loss in .* is a link"),
     "packed beyond its size": (packed("history/epoch", (3,), (3,), b"x" * 30), "history/epoch in .* is damaged"),
-    "events of numbers": (put("history/events", data=np.ones(3)), "history/events in .* is no text"),
+    "events of numbers": (put("history/events", data=np.ones(3)), "history/events in .* is not text"),
     # Slopes.
     "no activations": (put("slopes/layer", data=np.empty(0, int)), r"slopes/layer .* the shape \[0\], which does not fit"),
     "many activations": (put("slopes/layer", (2**40,), "i8"), f"slopes/layer .*{LIES}"),
@@ -135,14 +135,14 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "momentum that is no group": (link("checkpoint/momentum", "network/fc1.bias"), "has no group checkpoint/momentum"),
     "no network": (without("network"), "has no group network"),
     "no checkpoint": (without("checkpoint"), "has no group checkpoint"),
-    "negative batch": (attribute("batch", -1, "checkpoint"), "batch of checkpoint in .* is -1, which is no count"),
-    "epoch that is NaN": (attribute("epoch", np.nan, "checkpoint"), "epoch of checkpoint in .* is no whole number"),
-    "kind of numbers": (attribute("kind", 3, "network"), "the attribute kind of network in .* is no text"),
+    "negative batch": (attribute("batch", -1, "checkpoint"), "batch of checkpoint in .* is -1, which is not a count"),
+    "epoch that is NaN": (attribute("epoch", np.nan, "checkpoint"), "epoch of checkpoint in .* is not an integer"),
+    "kind of numbers": (attribute("kind", 3, "network"), "the attribute kind of network in .* is not text"),
     # Attributes and settings.
     "no model": (lambda f: f.attrs.__delitem__("model"), "lacks the attribute model"),
     "another task": (attribute("task", "equation"), "lacks the attribute relative_l2|lacks the attribute"),
     "a task of no kind": (attribute("task", "music"), "the attribute task in .* is 'music'; it is one of equation, im"),
-    "no time": (attribute("wall_time_s", np.nan), "wall_time_s in .* is nan, which is no time"),
+    "no time": (attribute("wall_time_s", np.nan), "wall_time_s in .* is nan, which is not a time"),
     "files that are no pairs": (text("spec/files", b'{"a": 3}'), "spec/files in .* is not what it should be"),
     "no images": (settings(lambda s: s.pop("images")), MISFIT.format("images")),
     "a wide layer": (settings(lambda s: s["model"].update(width=10**9)), MISFIT.format("model.width")),
@@ -317,7 +317,7 @@ def test_a_part_of_a_data_set_in_a_file_of_format_6(tmp_path: Path) -> None:
         assert run.attributes["problem"] == "golden-images (6 of 12 training images)"
     with resealed(path) as file:
         file.attrs["subset"] = 6
-    with pytest.raises(RunFileError, match="the attribute subset in .* is no text"):
+    with pytest.raises(RunFileError, match="the attribute subset in .* is not text"):
         ImageRunFile(path)
 
 
@@ -336,8 +336,8 @@ def moved(iteration: int, epoch: int, batch: int) -> Spoil:
 
 
 FOREIGN: dict[str, tuple[Spoil, str]] = {
-    "other iterations": (attribute("iteration", 9, "checkpoint"), "it does not say where it stands"),
-    "a batch too many": (attribute("batch", 7, "checkpoint"), "it does not say where it stands"),
+    "other iterations": (attribute("iteration", 9, "checkpoint"), "its iteration counters are inconsistent"),
+    "a batch too many": (attribute("batch", 7, "checkpoint"), "its iteration counters are inconsistent"),
     "steps of another batch": (moved(10, 1, 4), "its steps are not those of the spec"),
     "the end of time": (moved(7 * 2**58, 2**58, 0), "its steps are not those of the spec"),
     "epochs after the last": (moved(28, 4, 0), "its steps are not those of the spec"),

@@ -18,7 +18,7 @@ from laaf_cli.images.data import DATASETS, DataSet, ImageData, default_data_dir,
 from laaf_cli.images.data.cifar_sets import make_part
 from laaf_cli.images.data.idx import read_idx_images
 from laaf_cli.images.data.mnist_sets import make_data_set
-from laaf_cli.images.data.published import Form, Part, Piece, PublishedFile, checksum_of
+from laaf_cli.images.data.published import DataSetPart, Form, Piece, PublishedFile, checksum_of
 from laaf_cli.images.data.semeion import read_test_digits, read_training_digits
 from laaf_cli.images.errors import DataSetError, MissingDataError
 
@@ -105,13 +105,15 @@ def _small_semeion() -> DataSet:
         Piece(name=order.name, size=len(ORDER), checksum=order.checksum, forms=forms),
     )
     parts = (
-        Part(
+        DataSetPart(
             name="training digits",
             n=5,
             pieces=pieces,
             read=partial(read_training_digits, n_train=5),
         ),
-        Part(name="test digits", n=3, pieces=pieces, read=partial(read_test_digits, n_train=5)),
+        DataSetPart(
+            name="test digits", n=3, pieces=pieces, read=partial(read_test_digits, n_train=5)
+        ),
     )
     return replace(DATASETS["semeion"], train=parts[:1], test=parts[1:])
 
@@ -367,7 +369,7 @@ def test_a_file_is_no_folder_of_data_sets(tmp_path: Path) -> None:
         load("semeion", path)
     assert (
         str(caught.value)
-        == f"{path} is no folder, and data sets lie in one; `data_dir='DIR'` names it"
+        == f"{path} is not a folder, and data sets lie in one; `data_dir='DIR'` names it"
     )
 
 

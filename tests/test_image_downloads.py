@@ -21,7 +21,7 @@ from laaf_cli.images.data import DATASETS, download, load_images
 from laaf_cli.images.data.cifar_sets import make_part
 from laaf_cli.images.data.download import CHUNK, fetch
 from laaf_cli.images.data.idx import read_idx_images
-from laaf_cli.images.data.published import Form, Part, Piece, PublishedFile, checksum_of
+from laaf_cli.images.data.published import DataSetPart, Form, Piece, PublishedFile, checksum_of
 from laaf_cli.images.errors import DataSetError, MissingDataError
 
 RNG = np.random.default_rng(2)
@@ -293,8 +293,8 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
             )
         )
     parts = (
-        Part(name="train", n=4, pieces=tuple(pieces[:2]), read=read_idx_images),
-        Part(name="t10k", n=2, pieces=tuple(pieces[2:]), read=read_idx_images),
+        DataSetPart(name="train", n=4, pieces=tuple(pieces[:2]), read=read_idx_images),
+        DataSetPart(name="t10k", n=2, pieces=tuple(pieces[2:]), read=read_idx_images),
     )
     monkeypatch.setitem(
         DATASETS, "mnist", replace(DATASETS["mnist"], train=parts[:1], test=parts[1:])

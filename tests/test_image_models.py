@@ -578,20 +578,20 @@ REFUSED = [
         "neuron",
         "takes images of at least 16×16 pixels, and these have 40×3",
     ),
-    ("lenet", SMALL, {"dropout": 1.0}, "neuron", "dropout must be a probability below 1, not 1.0"),
+    ("lenet", SMALL, {"dropout": 1.0}, "neuron", "dropout must be a probability below 1, got 1.0"),
     (
         "lenet",
         SMALL,
         {"dropout": -0.1},
         "neuron",
-        "dropout must be a probability below 1, not -0.1",
+        "dropout must be a probability below 1, got -0.1",
     ),
     (
         "lenet",
         SMALL,
         {"dropout": math.nan},
         "neuron",
-        "dropout must be a probability below 1, not nan",
+        "dropout must be a probability below 1, got nan",
     ),
     (
         "lenet",
@@ -637,7 +637,7 @@ def test_refused(
         )
 
 
-def test_misfits_say_nothing_of_what_fits() -> None:
-    assert MODELS["lenet"].misfit(ImageShape(1, 16, 16)) == ""
-    assert MODELS["lenet"].misfit(ImageShape(3, 32, 17)) == ""
-    assert MODELS["preact-resnet18"].misfit(ImageShape(1, 32, 32)) == ""
+def test_unfit_shapes_say_nothing_of_what_fits() -> None:
+    assert MODELS["lenet"].unfit(ImageShape(1, 16, 16)) == ""
+    assert MODELS["lenet"].unfit(ImageShape(3, 32, 17)) == ""
+    assert MODELS["preact-resnet18"].unfit(ImageShape(1, 32, 32)) == ""

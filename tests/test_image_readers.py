@@ -212,7 +212,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "no records": (lambda: read_cifar(b"", 10), "there are no images"),
     "a broken record": (
         lambda: read_cifar(bytes(3074), 10),
-        r"it has 3,074 bytes, which is no multiple of the 3,073 of a record",
+        r"it has 3,074 bytes, not a multiple of the 3,073 of a record",
     ),
     "a wrong label": (
         lambda: read_cifar(b"\x0a" + bytes(3072), 10),
@@ -408,7 +408,7 @@ OWN = {
     ),
     "labels in columns": (
         {"y_train": np.eye(3, dtype=int)},
-        r"'y_train' in it is int64 of shape \(3, 3\); whole numbers of shape \[n\]",
+        r"'y_train' in it is int64 of shape \(3, 3\); integers of shape \[n\]",
     ),
     "labels yes and no": (
         {"y_train": np.array([True, False, True])},
@@ -442,7 +442,7 @@ OWN = {
     ),
     "labels of reals": (
         {"y_test": Y / 1.0},
-        r"'y_test' in it is float64 of shape \(3,\); whole numbers of shape",
+        r"'y_test' in it is float64 of shape \(3,\); integers of shape",
     ),
     "nothing": ({"x_train": X[:0], "y_train": Y[:0]}, "there are no images"),
 }

@@ -26,18 +26,18 @@ from laaf_cli.errors import RunFileError
 from laaf_cli.images.cli.tables import image_summary_tables
 from laaf_cli.images.data import ImageData, Images
 from laaf_cli.images.plan import ImagePlan, make_image_plan
-from laaf_cli.images.record import ImageSummary
-from laaf_cli.images.report.overview import ImageOverview
+from laaf_cli.images.record import ClassifyResult
 from laaf_cli.images.report.run_data import ImageRunData
+from laaf_cli.images.report.run_report import ImageRunReport
 from laaf_cli.images.train import execute
 from laaf_cli.json_record import record_schema
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import figures, labels
 from laaf_cli.report.comparison import compare
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.comparison_table import text_table
 from laaf_cli.report.figures import Course, CoursePanel, courses_figure, over_seeds
 from laaf_cli.report.figures.histories import BAND
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.runfile import write_run
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.train import execute as solve
@@ -91,7 +91,7 @@ def image_plan(*assignments: str, data: ImageData = DATA, spec: str = SPEC) -> I
 
 
 @pytest.fixture(scope="module")
-def finished() -> dict[tuple[str, int], FinishedRun[ImageSummary]]:
+def finished() -> dict[tuple[str, int], FinishedRun[ClassifyResult]]:
     """A run of each method and seed."""
     return {
         (name, seed): execute(image_plan(*settings, f"seed={seed}"))
@@ -102,7 +102,7 @@ def finished() -> dict[tuple[str, int], FinishedRun[ImageSummary]]:
 
 @pytest.fixture(scope="module")
 def folder(
-    finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path_factory: Any
+    finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], tmp_path_factory: Any
 ) -> Path:
     made: Path = tmp_path_factory.mktemp("runs")
     for (name, seed), run in finished.items():
@@ -117,46 +117,46 @@ def equation(tmp_path_factory: Any) -> Path:
     return path
 
 
-def copied(run: FinishedRun[ImageSummary], path: Path, **attributes: Any) -> Path:
+def copied(run: FinishedRun[ClassifyResult], path: Path, **attributes: Any) -> Path:
     """A copy of a run with other attributes."""
     path.parent.mkdir(exist_ok=True)
     write_run(path, replace(run.record, attributes={**run.record.attributes, **attributes}))
     return path
 
 
-def summaries(folder: Path, *names: str) -> list[RunSummary]:
-    return [RunSummary.read(folder / f"{name}-{seed}.h5") for name in names for seed in SEEDS]
+def summaries(folder: Path, *names: str) -> list[ComparisonEntry]:
+    return [ComparisonEntry.read(folder / f"{name}-{seed}.h5") for name in names for seed in SEEDS]
 
 
 # One run in a comparison
 
 
 def test_a_summary_holds_what_stands_in_the_file(
-    finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], folder: Path
+    finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], folder: Path
 ) -> None:
-    run, told = finished["nlaaf-2", 1], RunSummary.read(folder / "nlaaf-2-1.h5")
+    run, told = finished["nlaaf-2", 1], ComparisonEntry.read(folder / "nlaaf-2-1.h5")
     assert told.measure == run.summary.measure
     assert told.error == told.final_error == run.summary.test_error
     assert told.loss == run.summary.train_loss
     assert told.recovery == run.summary.slope_recovery
     assert told.largest_scale == max(scales.max for scales in run.summary.slopes) > 1
     assert (told.n_points, told.reference, told.seed) == (64, "31 test images", 1)
-    assert math.isnan(RunSummary.read(folder / "fixed-0.h5").recovery)
+    assert math.isnan(ComparisonEntry.read(folder / "fixed-0.h5").recovery)
 
 
 def test_a_run_that_diverged_has_an_infinite_error(
-    finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path: Path
+    finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], tmp_path: Path
 ) -> None:
     path = copied(finished["fixed", 0], tmp_path / "run.h5", stop_reason="diverged")
-    assert RunSummary.read(path).error == math.inf
+    assert ComparisonEntry.read(path).error == math.inf
 
 
 def test_summaries_need_no_torch(folder: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from laaf_cli.report.run_summary import RunSummary;"
-        "from laaf_cli.images.report.overview import ImageOverview; from laaf_cli.images.report.run_data import ImageRunData;"
+        "import sys; from pathlib import Path; from laaf_cli.report.comparison_entry import ComparisonEntry;"
+        "from laaf_cli.images.report.run_report import ImageRunReport; from laaf_cli.images.report.run_data import ImageRunData;"
         f"path = Path({str(folder / 'nlaaf-0.h5')!r});"
-        "RunSummary.read(path); ImageOverview.read(path); ImageRunData.read(path); print('torch' in sys.modules)"
+        "ComparisonEntry.read(path); ImageRunReport.read(path); ImageRunData.read(path); print('torch' in sys.modules)"
     )
     assert (
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
@@ -232,7 +232,9 @@ def test_equations_and_images_stand_in_one_table_only_when_mixed(
         "these are runs of 2 problems (stripes: 1, spec: 1), and errors of different problems do not rank"
         in refused.err
     )
-    both = compare([RunSummary.read(folder / "fixed-0.h5"), RunSummary.read(equation)], mixed=True)
+    both = compare(
+        [ComparisonEntry.read(folder / "fixed-0.h5"), ComparisonEntry.read(equation)], mixed=True
+    )
     table = text_table(both)
     assert table.headings[:6] == ("problem", "method", "runs", "failed", "measure", "error")
     assert [row[4] for row in table.rows] == ["test error", "relative L2"]
@@ -242,12 +244,12 @@ def test_equations_and_images_stand_in_one_table_only_when_mixed(
 
 def test_the_winner_is_told_in_percent(folder: Path) -> None:
     (sentence,) = compare(summaries(folder, "fixed", "gaaf")).sentences
-    assert sentence.startswith("Least median errors: ")
+    assert sentence.startswith("Smallest median errors: ")
     assert sentence.count(" %)") == 2
 
 
 def test_the_gate_names_the_test_error(
-    laaf: Laaf, finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path: Path
+    laaf: Laaf, finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], tmp_path: Path
 ) -> None:
     now = copied(finished["fixed", 0], tmp_path / "now" / "a.h5", test_error=0.25)
     stored = copied(finished["fixed", 0], tmp_path / "stored" / "a.h5", test_error=0.1)
@@ -313,7 +315,7 @@ def test_show_prints_json_of_its_schema(laaf: Laaf, folder: Path, equation: Path
 
 
 def test_classify_and_resume_print_json_of_their_schemas(
-    finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]],
+    finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]],
 ) -> None:
     for command in ("classify", "resume"):
         for name in METHODS:
@@ -321,9 +323,9 @@ def test_classify_and_resume_print_json_of_their_schemas(
 
 
 def test_the_overview_holds_what_stands_in_the_file(
-    finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], folder: Path
+    finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], folder: Path
 ) -> None:
-    record, told = finished["nlaaf", 2].record, ImageOverview.read(folder / "nlaaf-2.h5")
+    record, told = finished["nlaaf", 2].record, ImageRunReport.read(folder / "nlaaf-2.h5")
     columns, errors = record.history.columns, record.history.columns["test_error"]
     assert (told.start.epoch, told.end.epoch, told.n_records) == (0, 3, 4)
     assert told.start.train_loss == columns["train_loss"][0]
@@ -338,12 +340,12 @@ def test_the_overview_holds_what_stands_in_the_file(
 
 
 def test_confusions_are_sorted_and_hold_no_right_answer(
-    finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path: Path
+    finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], tmp_path: Path
 ) -> None:
     record = finished["fixed", 0].record
     confusion = np.array([[7, 0, 4], [9, 1, 0], [0, 4, 6]])
     write_run(tmp_path / "run.h5", replace(record, confusion=confusion))
-    told = ImageOverview.read(tmp_path / "run.h5")
+    told = ImageRunReport.read(tmp_path / "run.h5")
     assert [(pair.true, pair.found, pair.images) for pair in told.confusions] == [
         ("$mid", "high", 9), ("high", "low", 4), ("low", "$mid", 4),
     ]  # fmt: skip
@@ -353,7 +355,7 @@ def test_confusions_are_sorted_and_hold_no_right_answer(
 def test_show_is_for_people(laaf: Laaf, folder: Path) -> None:
     shown = laaf("show", folder / "nlaaf-2-0.h5")
     assert shown.code == 0
-    for words in ("Stripes that cost $5", "a test", "64 and 31 images of 3 classes", "N-LAAF, n = 2 + recovery",
+    for words in ("Stripes that cost $5", "a test", "64 and 31 images of 3 classes", "N-LAAF (n = 2, with recovery)",
                   "a slope per neuron", "fully connected layer of 8", "3 epochs, batches of 8, momentum 0.9",
                   "completed after epoch 3 and 24 steps", "activation 3", "stripes.data"):  # fmt: skip
         assert words in shown.out
@@ -364,7 +366,7 @@ def test_show_prints_the_spec_byte_for_byte(laaf: Laaf, folder: Path) -> None:
 
 
 def test_doubts_of_a_run_of_images_are_told(
-    laaf: Laaf, finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]], tmp_path: Path
+    laaf: Laaf, finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], tmp_path: Path
 ) -> None:
     guessing = copied(finished["fixed", 0], tmp_path / "a.h5", test_error=0.65)
     told = laaf("show", guessing).err
@@ -378,13 +380,13 @@ def test_doubts_of_a_run_of_images_are_told(
     assert laaf("show", stopped).err == ""
 
 
-def text_of(summary: ImageSummary) -> str:
+def text_of(summary: ClassifyResult) -> str:
     console = Console(file=io.StringIO(), width=200, record=True)
     console.print(*image_summary_tables(summary))
     return console.export_text()
 
 
-def test_closing_tables(finished: Mapping[tuple[str, int], FinishedRun[ImageSummary]]) -> None:
+def test_closing_tables(finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]]) -> None:
     summary = replace(finished["nlaaf", 0].summary, test_error=0.25, path="here.h5")
     told = text_of(summary)
     for words in ("25.00 %", "75.00 %", "high", "$mid", "low", "activation 3", "here.h5", "S(a)"):
@@ -412,7 +414,11 @@ def test_losses_are_means_with_a_band_of_two_sample_deviations(folder: Path) -> 
     training, test = figure.axes if figure.axes else figure.subfigs[0].axes
     for axes, column in ((training, "train_loss"), (test, "test_loss")):
         lines = {line.get_label(): line for line in axes.get_lines()}
-        assert list(lines) == ["fixed", "N-LAAF, n = 1 + recovery", "N-LAAF, n = 2 + recovery"]
+        assert list(lines) == [
+            "fixed",
+            "N-LAAF (n = 1, with recovery)",
+            "N-LAAF (n = 2, with recovery)",
+        ]
         values = np.array([run.history.columns[column] for run in runs[:3]])
         np.testing.assert_allclose(lines["fixed"].get_ydata(), values.mean(axis=0))
         assert list(lines["fixed"].get_xdata()) == [0, 1, 2, 3]
@@ -567,5 +573,5 @@ def test_runs_of_images_are_no_solution_to_evaluate(laaf: Laaf, folder: Path) ->
     refused = laaf("evaluate", folder / "fixed-0.h5")
     assert refused.code == 4
     assert refused.err == (
-        f"error: {folder / 'fixed-0.h5'} is a run of laaf classify, and one of laaf solve is needed here\n"
+        f"error: {folder / 'fixed-0.h5'} is a run of laaf classify, expected one of laaf solve\n"
     )

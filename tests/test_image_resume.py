@@ -14,6 +14,7 @@ import torch
 from conftest import Laaf, resealed
 from image_runs import SPEC, different, image_plan, write_images
 from laaf_process import LaafProcess
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.images.augmentation import AUGMENTATIONS, Affine, Augmentation, Crop, Flip
 from laaf_cli.images.plan import ImagePlan
@@ -161,7 +162,7 @@ def trained(folder: Path, laaf: Laaf, *more: object, yaml: str = SPEC) -> tuple[
     return spec, run
 
 
-def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf) -> None:
+def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     _, run = trained(tmp_path, laaf)
     before = run.read_bytes()
     refused = laaf("resume", run)
@@ -172,12 +173,10 @@ def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf) -> None:
     )
     refused = laaf("resume", run, "--iterations", 3)
     assert (refused.code, run.read_bytes()) == (2, before)
-    assert refused.err == (
-        "error: --iterations means nothing to a run over images; laaf resume --help says which option is for which\n"
-    )
+    assert refused.err == snapshot
     resumed = laaf("resume", run, "--epochs", 2)
     assert resumed.code == 0, resumed.err
-    assert f"going on from iteration 21 of 35, kept in {run}\n" in resumed.err
+    assert f"resuming at iteration 21 of 35, from {run}\n" in resumed.err
     assert (
         laaf("classify", tmp_path / "digits.yaml", "-e", 5, "-o", tmp_path / "long.h5", "-q").code
         == 0
@@ -186,14 +185,14 @@ def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf) -> None:
     assert events(run) == [{"iteration": 21, "what": "resumed; 2 epochs more"}]
 
 
-def test_epochs_mean_nothing_to_an_equation(tmp_path: Path, laaf: Laaf) -> None:
+def test_epochs_mean_nothing_to_an_equation(
+    tmp_path: Path, laaf: Laaf, snapshot: SnapshotAssertion
+) -> None:
     run = tmp_path / "run.h5"
     assert laaf("solve", "heat", "-i", 1, "--set", "points.interior=10", "-o", run, "-q").code == 0
     refused = laaf("resume", run, "--epochs", 1)
     assert refused.code == 2
-    assert refused.err == (
-        "error: --epochs means nothing to a run of an equation; laaf resume --help says which option is for which\n"
-    )
+    assert refused.err == snapshot
 
 
 def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laaf) -> None:
@@ -208,7 +207,7 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
         f"error: {spec} has changed since {run} was made from it\n"
         "  model.width: 8 → 9\n"
         "  training.learning_rate: 0.05 → 0.06\n"
-        "Undo the change, or start anew, or go on with the spec as it was: "
+        "Undo the change, or start over, or resume with the spec as it was: "
         f"laaf resume {run} --stored-spec\n"
     )
     assert laaf("resume", run, "--epochs", 1, "--stored-spec", "-q").code == 0
@@ -216,15 +215,14 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
     assert laaf("resume", run, "--epochs", 1, "-q").code == 0
 
 
-def test_changed_images_are_refused(tmp_path: Path, laaf: Laaf) -> None:
+def test_changed_images_are_refused(
+    tmp_path: Path, laaf: Laaf, snapshot: SnapshotAssertion
+) -> None:
     _, run = trained(tmp_path, laaf, "-e", 1)
     write_images(tmp_path, seed=1)
     refused = laaf("resume", run, "-e", 1)
     assert refused.code == 3
-    assert (
-        refused.err
-        == "error: the data that the spec names have changed since\nUndo the change, or start anew.\n"
-    )
+    assert refused.err == snapshot
     (tmp_path / "digits.npz").unlink()
     refused = laaf("resume", run, "-e", 1)
     assert refused.code == 2
@@ -251,14 +249,11 @@ def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
         file.attrs["torch_version"] = "2.8.0"
     resumed = laaf("resume", run, "-e", 1, "--dtype", "float64")
     assert resumed.code == 0, resumed.err
-    before = "warning: not bit for bit as without the break: "
-    assert (
-        f"{before}the number of threads: 1000 before, {torch.get_num_threads()} from here on\n"
-        in resumed.err
-    )
-    assert f"{before}torch: 2.8.0 before, 2." in resumed.err
-    assert f"{before}the precision: float32 before, float64 from here on\n" in resumed.err
-    assert events(run)[0]["what"].startswith("resumed; 1 epochs more; torch: 2.8.0 before, ")  # type: ignore[attr-defined]
+    before = "warning: not bitwise identical to an uninterrupted run: "
+    assert f"{before}number of threads 1000 → {torch.get_num_threads()}\n" in resumed.err
+    assert f"{before}torch 2.8.0 → 2." in resumed.err
+    assert f"{before}precision float32 → float64\n" in resumed.err
+    assert events(run)[0]["what"].startswith("resumed; 1 epochs more; torch 2.8.0 → ")  # type: ignore[attr-defined]
     with h5py.File(run) as file:
         assert file["network/fc1.weight"].dtype == np.float64
 
@@ -320,9 +315,7 @@ def test_kill_and_resume(tmp_path: Path, laaf: Laaf) -> None:
     assert past.stop_reason == "running"
     resumed = laaf("resume", run)
     assert resumed.code == 0, resumed.err
-    assert (
-        f"going on from iteration {past.iterations} of 84, kept in {kept.newest}\n" in resumed.err
-    )
+    assert f"resuming at iteration {past.iterations} of 84, from {kept.newest}\n" in resumed.err
     assert different(run, unbroken) == set()
     assert not kept.newest.exists()
 
@@ -340,11 +333,9 @@ def test_ctrl_c_in_an_epoch(tmp_path: Path, laaf: Laaf) -> None:
     said = process.said()
     with ImageRunFile(run) as stopped:
         iterations, epochs = stopped.attributes["iterations"], stopped.history().epochs
-    assert (
-        "stopping after this iteration, to write what was reached; once more stops at once" in said
-    )
+    assert "stopping after this iteration and saving; interrupt again to stop at once" in said
     assert said.endswith(
-        f"error: interrupted at iteration {iterations}; the run is in {run}\nlaaf resume {run} goes on from there.\n"
+        f"error: interrupted at iteration {iterations}; the run is in {run}\nResume with: laaf resume {run}\n"
     )
     assert epochs[-1] == pytest.approx(iterations / 7)
     assert laaf("resume", run, "-q").code == 0
@@ -389,7 +380,7 @@ def test_what_diverges_is_not_gone_on_with(tmp_path: Path, laaf: Laaf) -> None:
     refused = laaf("resume", run, "-e", 5)
     assert refused.code == 2
     assert refused.err == (
-        f"error: {run} diverged, and would again; laaf classify with a smaller --learning-rate trains anew\n"
+        f"error: {run} diverged, and would again; laaf classify with a smaller --learning-rate starts over\n"
     )
 
 

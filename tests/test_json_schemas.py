@@ -299,7 +299,7 @@ def test_the_words_name_every_end() -> None:
         schema("classify")["properties"]["stop_reason"],
         *(
             schema("show")["$defs"][record]["properties"]["attributes"]["properties"]["stop_reason"]
-            for record in ("Overview", "ImageOverview")
+            for record in ("RunReport", "ImageRunReport")
         ),
         schema("compare")["$defs"]["SeedRecord"]["properties"]["stop_reason"],
     )

@@ -418,7 +418,7 @@ def test_a_library_older_than_its_sources_is_not_loaded(
     (tmp_path / "built.json").write_text('{"sources": "of another day"}', encoding="utf-8")
     found = library.load_library.__wrapped__()
     assert found == KernelMissing(
-        "the kernel is not that of its sources; build.py beside them builds it anew"
+        "the kernel is not that of its sources; build.py beside them builds it again"
     )
     (tmp_path / "build.py").unlink()  # as in a wheel
     assert library.load_library.__wrapped__().reason.startswith("the kernel cannot be loaded")

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Laaf, plan_of
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import RunFileError
 from laaf_cli.report import figures
 from laaf_cli.report.figures import RunData
 from laaf_cli.runfile import RunFile, write_run
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.train import execute
 
@@ -45,7 +46,7 @@ def finished() -> FinishedRun:
     return execute(plan_of(SPEC))
 
 
-def found(values: np.ndarray, truth: float | None = None, step: int = 10) -> FoundConstant:
+def found(values: np.ndarray, truth: float | None = None, step: int = 10) -> EstimatedConstant:
     """The constant k with this history."""
     given = plan_of(SPEC).spec
     learned = given.learn["k"].model_copy(update={"truth": truth})
@@ -103,7 +104,7 @@ def test_errors_against_the_truth() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e308])
 def test_histories_of_strangers(value: float) -> None:
-    assert isinstance(found(np.array([1.0, value, -value] * 10)), FoundConstant)
+    assert isinstance(found(np.array([1.0, value, -value] * 10)), EstimatedConstant)
 
 
 def test_the_file_keeps_their_history(finished: FinishedRun, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_the_file_keeps_their_history(finished: FinishedRun, tmp_path: Path) -> 
     assert histories["k"][-1] != histories["k"][0]
 
 
-def test_solve_and_show_tell_them(laaf: Laaf, tmp_path: Path) -> None:
+def test_solve_and_show_tell_them(laaf: Laaf, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     (tmp_path / "spec.yaml").write_text(SPEC)
     solved = laaf("solve", tmp_path / "spec.yaml", "-o", tmp_path / "run.h5", "--overwrite")
     assert solved.code == 0, solved.err
@@ -135,7 +136,7 @@ def test_solve_and_show_tell_them(laaf: Laaf, tmp_path: Path) -> None:
         assert c.split()[:5] == ["c", "2", "1", "to", "3"]
         assert c.split()[-2:] == ["-", "-"]
         assert "±" in k
-        assert note.strip() == "±: spread over the last tenth of the training"
+        assert note.strip() == snapshot
     assert told["k"]["truth"] == 0.1
     assert told["k"]["spread"] == max(told["k"]["deviation"], told["k"]["drift"]) > 0
     assert told["c"]["error"] is None
@@ -221,14 +222,14 @@ def test_figure(laaf: Laaf, finished: FinishedRun, tmp_path: Path) -> None:
     k, c = figure.axes
     assert (k.get_title(), c.get_title()) == ("k", "c")
     truth, *rest = k.get_lines()
-    lines = [line for line in rest if line.get_label() == "N-LAAF, n = 10 + recovery"]
+    lines = [line for line in rest if line.get_label() == "N-LAAF (n = 10, with recovery)"]
     assert len(rest) == 4, "two histories, and the interval of each"
     assert (truth.get_label(), set(truth.get_ydata())) == ("truth", {0.1})
     for run, line in zip(runs, lines, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), run.history.columns["iteration"])
         np.testing.assert_array_equal(line.get_ydata(), run.history.constants["k"])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "N-LAAF, n = 10 + recovery",
+        "N-LAAF (n = 10, with recovery)",
         "truth",
         "95 % interval",
     ]

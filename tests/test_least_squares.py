@@ -26,7 +26,7 @@ from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
 from laaf_cli.training.least_squares.candidates import next_slopes
 from laaf_cli.training.least_squares.points import Window, sites
-from laaf_cli.training.least_squares.system import Site, State, System
+from laaf_cli.training.least_squares.system import OutputLayerState, ResidualPoints, System
 
 PHASE = "training: [{optimizer: least-squares}]\n"
 
@@ -256,10 +256,11 @@ def system(tmp_path: Path) -> tuple[Objective, System]:
     network = plan.make_network()
     objective = plan.make_objective(network, plan.draw_points())
     sites = [
-        Site(plan.problem, group.terms, group.given, network.device) for group in objective.groups
+        ResidualPoints(plan.problem, group.terms, group.point_set, network.device)
+        for group in objective.groups
     ]
     inner = torch.rand(50, 2, dtype=torch.float64)
-    domain, outputs = plan.problem.domain, plan.problem.trial.outputs
+    domain, outputs = plan.problem.domain, plan.problem.ansatz.outputs
     assert outputs == ("u", "v")
     return objective, System(
         plan.problem, domain, network, sites, objective.backend, objective.constants.at,
@@ -269,7 +270,9 @@ def system(tmp_path: Path) -> tuple[Objective, System]:
 
 def test_the_norm_of_all_rows_is_the_loss(system: tuple[Objective, System]) -> None:
     objective, rows = system
-    state = State(layer=objective.network.output_layer, free=objective.constants.at_start())
+    state = OutputLayerState(
+        layer=objective.network.output_layer, free=objective.constants.at_start()
+    )
     found = rows.residuals(state)
     total = sum(
         float((rows.factors(i, equation, len(values)) * values).square().sum())
@@ -280,7 +283,9 @@ def test_the_norm_of_all_rows_is_the_loss(system: tuple[Objective, System]) -> N
 
 def test_the_jacobian_is_that_of_the_residuals(system: tuple[Objective, System]) -> None:
     objective, rows = system
-    state = State(layer=objective.network.output_layer, free=objective.constants.at_start())
+    state = OutputLayerState(
+        layer=objective.network.output_layer, free=objective.constants.at_start()
+    )
     random = torch.Generator().manual_seed(0)
     step = torch.randn(2 * 10 + 1, dtype=torch.float64, generator=random)
     h, ones = 1e-6, torch.ones_like(step)

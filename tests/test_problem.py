@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 from conftest import plan_of
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.expression import NUMPY, Node, differentiate, evaluate
 from laaf_cli.problem import SAMPLERS, Domain, Problem, build, constant_loss, grid_points
@@ -97,11 +98,11 @@ def test_grid_has_both_ends() -> None:
     [
         (
             "equations.heat=u_tt = laplacian(u)",
-            "Only 1 of 2 conditions stands at the start, t = 10.",
+            "Only 1 initial condition at t = 10: order 2 needs 2.",
         ),
         (
             "conditions.edge={where: [x = 2, y = -7, y = -6.5], equation: u = 0}",
-            "Only 1 of 2 conditions stands on the faces of x.",
+            "Only 1 boundary condition in x: order 2 needs 2.",
         ),
     ],
 )
@@ -110,10 +111,10 @@ def test_missing_conditions_are_warned_of(change: str, warning: str) -> None:
     assert problem(SHIFTED, "conditions.start.equation=u = 0").warnings == ()
 
 
-def test_what_misses_at_the_end_is_told_of_the_end() -> None:
+def test_what_misses_at_the_end_is_reported_for_the_end() -> None:
     end = "conditions.start.where=t = 20"
     assert (
-        "Only 1 of 2 conditions stands at the end, t = 20."
+        "Only 1 final condition at t = 20: order 2 needs 2."
         in problem(SHIFTED, "equations.heat=u_tt = laplacian(u)", end).warnings
     )
     assert (
@@ -245,39 +246,23 @@ def test_columns_that_fill_a_grid_become_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "arrays", "message"),
+    ("suffix", "arrays"),
     [
-        (
-            ".npz",
-            {"x": X, "u": X},
-            "{path} has no 't'. It has: x, u. The key 'names' maps a name to that in the file.",
-        ),
-        (
-            ".npz",
-            {"x": X, "t": T, "u": U[:-1]},
-            "'u' in {path} has shape (4, 4), and its coordinates have (5, 4) values",
-        ),
-        (
-            ".npz",
-            {"x": X, "t": T, "u": U * np.nan},
-            "'u' in {path} holds values that are not finite (20 of 20)",
-        ),
-        (".npz", {"x": X, "t": T, "u": U.astype(str)}, "'u' in {path} does not hold real numbers"),
-        (".mat", {"x": X, "t": T, "u": U * 1j}, "'u' in {path} does not hold real numbers"),
-        (
-            ".h5",
-            {"x": X, "t": np.array([2, 2, 3, 4.0]), "u": U},
-            "a coordinate of the grid holds one value twice",
-        ),
+        (".npz", {"x": X, "u": X}),
+        (".npz", {"x": X, "t": T, "u": U[:-1]}),
+        (".npz", {"x": X, "t": T, "u": U * np.nan}),
+        (".npz", {"x": X, "t": T, "u": U.astype(str)}),
+        (".mat", {"x": X, "t": T, "u": U * 1j}),
+        (".h5", {"x": X, "t": np.array([2, 2, 3, 4.0]), "u": U}),
     ],
 )
 def test_tables_that_do_not_fit(
-    tmp_path: Path, suffix: str, arrays: dict[str, np.ndarray], message: str
+    tmp_path: Path, suffix: str, arrays: dict[str, np.ndarray], snapshot: SnapshotAssertion
 ) -> None:
     path = save(tmp_path / f"a{suffix}", **arrays)
     with pytest.raises(TableError) as caught:
         read_table(path, ("x", "t"), ("u",), {})
-    assert str(caught.value) == message.format(path=path)
+    assert str(caught.value).replace(str(path), "FILE") == snapshot
 
 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import Laaf, plan_of
-from fault_tables import cases, message
+from fault_tables import cases, marks_of, spec_error
+from syrupy.assertion import SnapshotAssertion
 from torch import Tensor, nn
 
 from laaf_cli.derivatives import ENGINES
@@ -748,39 +749,27 @@ def test_which_phase_the_learning_rate_is_of(laaf: Laaf, tmp_path: Path) -> None
 FAULTS = """
 =+ keys that a search along a line has no use for
 training: [{optimizer: ssbroyden, iterations: 5, learning_rate: 1e-3, schedule: cosine}]
---
-spec.yaml:4:50: the optimizer 'ssbroyden' takes no 'learning_rate'
-   4 | training: [{optimizer: ssbroyden, iterations: 5, learning_rate: 1e-3, schedule: cosine}]
-     |                                                  ^^^^^^^^^^^^^
-Its keys: optimizer, iterations, interior, max_seconds.
-
-spec.yaml:4:71: the optimizer 'ssbroyden' takes no 'schedule'
-   4 | training: [{optimizer: ssbroyden, iterations: 5, learning_rate: 1e-3, schedule: cosine}]
-     |                                                                       ^^^^^^^^
-Its keys: optimizer, iterations, interior, max_seconds.
+-- 4:50 learning_rate
+-- 4:71 schedule
 
 =+ a batch, with which the loss is another function each time
 training: [{iterations: 5}, {optimizer: lbfgs, iterations: 5, batch: 10}]
---
-spec.yaml:4:63: the optimizer 'lbfgs' takes no 'batch'
-   4 | training: [{iterations: 5}, {optimizer: lbfgs, iterations: 5, batch: 10}]
-     |                                                               ^^^^^
-Its keys: optimizer, iterations, interior, max_seconds.
+-- 4:63 batch
 
 =+ a matrix that is too large
 network: {hidden: [100, 100]}
 training: [{optimizer: bfgs, iterations: 5}]
---
-spec.yaml:5:13: 'bfgs' keeps a matrix of 10,501 × 10,501 numbers, one row for each parameter; at most 10,000 rows are kept
-   5 | training: [{optimizer: bfgs, iterations: 5}]
-     |             ^^^^^^^^^
-A smaller network, or an optimizer that takes as many: adam, lbfgs, least-squares.
+-- 5:13 optimizer
 """
 
 
-@pytest.mark.parametrize(("yaml", "assignments", "expected"), cases(FAULTS))
-def test_complete_message(yaml: str, assignments: list[str], expected: str) -> None:
-    assert message(yaml, assignments) == expected
+@pytest.mark.parametrize(("yaml", "assignments", "marks"), cases(FAULTS))
+def test_complete_message(
+    yaml: str, assignments: list[str], marks: list[str], snapshot: SnapshotAssertion
+) -> None:
+    error = spec_error(yaml, assignments)
+    assert marks_of(error) == marks
+    assert str(error) == snapshot
 
 
 @pytest.mark.cuda

@@ -31,7 +31,7 @@ from laaf_cli.report.figures import kinds
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.runs.plan import CHOICES, Plan
 from laaf_cli.spec import KeyPath
-from laaf_cli.spec.models import Condition
+from laaf_cli.spec.models import ConditionSpec
 from laaf_cli.training import OPTIMIZERS, Trainer
 
 SPEC = """
@@ -126,7 +126,7 @@ def test_a_slope_kind(folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "S-N-LAAF, n = 10 + recovery" in done.stdout
+    assert "S-N-LAAF (n = 10, with recovery)" in done.stdout
     with h5py.File(folder / path) as run:
         assert run.attrs["n_slopes"] == 5
         first, second = (run[f"network/layer_{k}/slope"][:] for k in (1, 2))
@@ -176,11 +176,11 @@ class Middle(Drawn):
 
 
 def test_a_kind_of_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three files: the region, the row, and the key, a field of `Condition`; here the row takes the
+    """Three files: the region, the row, and the key, a field of `ConditionSpec`; here the row takes the
     place of that of an existing key.
     """
 
-    def read(reader: Reader, name: str, condition: Condition) -> Term:
+    def read(reader: Reader, name: str, condition: ConditionSpec) -> Term:
         residuals = reader.residuals(name, condition.equation or [], reader.scope)
         region = Middle(n_points=1, sampler=reader.sampler())
         return Term(name=name, kind="condition", residuals=residuals, region=region, weight=1.0)
@@ -198,7 +198,7 @@ class Ones(Reference):
     method = "a constant"
 
     def evaluate(self, points: Array) -> ReferenceValues:
-        return ReferenceValues({"u": np.ones(len(points))}, 0.0, 0.0)
+        return ReferenceValues({"u": np.ones(len(points))}, {"u": 0.0}, 0.0)
 
 
 def make_ones(_problem: Problem, _spec: object, _folder: Path) -> Reference:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Laaf
 
-from laaf_cli.training import reading
+from laaf_cli.training import lowering
 
 HEAT = """
 coordinates: {x: [2, 3], t: [1, 1.5]}
@@ -52,6 +53,36 @@ def test_csv_on_stdout_is_the_solution(laaf: Laaf) -> None:
     estimate = json.loads(laaf("reference", "heat.yaml", "--json").out)
     assert estimate["path"] is None
     assert 0 < estimate["error_estimate"] < 1e-8
+    assert estimate["error_estimates"] == {"u": estimate["error_estimate"]}
+
+
+def test_every_unknown_has_an_estimate(laaf: Laaf) -> None:
+    spec = """
+coordinates: {t: [0, 1]}
+unknowns: [u, v]
+equations: {first: u_t = -u, second: v_t = -1000*u}
+conditions: {start: {where: t = 0, equation: [u = 1, v = 1000]}}
+training: [{iterations: 2}]
+"""
+    Path("pair.yaml").write_text(spec)
+    told = json.loads(laaf("reference", "pair.yaml", "--json").out)
+    estimates = told["error_estimates"]
+    assert estimates["u"] < 1e-8
+    assert told["error_estimate"] == max(estimates.values())
+    table = laaf("reference", "pair.yaml", "--output", "u.npz").out
+    for name in ("u", "v"):
+        assert re.search(rf"error estimate of {name} +{estimates[name]:.1e}, \S+ of the", table)
+    assert re.search(r"error estimate \S+ of u, \S+ of v, in", laaf("reference", "pair.yaml").err)
+    solved = laaf("solve", "pair.yaml", "--output", "u.h5").out
+    row = next(line for line in solved.splitlines() if line.startswith("reference's own error"))
+    shown = laaf("show", "u.h5")
+    assert f"{estimates['u']:.1e}, in " in row
+    assert f"{estimates['v']:.1e}" in row
+    assert row.split() == next(
+        line.split() for line in shown.out.splitlines() if line.startswith("reference's own error")
+    )
+    kept = json.loads(laaf("show", "u.h5", "--json").out)["reference"]
+    assert kept["error_estimate_v"] == pytest.approx(estimates["v"])
 
 
 def test_what_it_writes_is_a_reference_for_others(laaf: Laaf) -> None:
@@ -137,11 +168,11 @@ def test_no_reference_is_told_plainly(laaf: Laaf) -> None:
     )
     outcome = laaf("check", "four.yaml")
     assert outcome.code == 0
-    assert "warning: The error will not be known, for there is no reference: " in outcome.err
+    assert "warning: The error will be unknown, because there is no reference: " in outcome.err
     assert laaf("reference", "four.yaml").code == 2
     bound = laaf("solve", "four.yaml", "--max-error", 1)
     assert bound.code == 2
-    assert bound.err.startswith("error: --max-error needs a reference, and there is none: ")
+    assert bound.err.startswith("error: --max-error needs a reference, and has none: ")
 
 
 STIFF = """
@@ -205,7 +236,7 @@ def test_python_functions_are_what_they_compute(
     assert outcome.code == 0, outcome.err
     called = json.loads(outcome.out)
     # What is written has a linear part, which would be carried as one stream and rounded otherwise.
-    monkeypatch.setattr(reading, "linear_coefficients", lambda *_: {})
+    monkeypatch.setattr(lowering, "linear_coefficients", lambda *_: {})
     written = json.loads(laaf("solve", "exact.yaml", "--json", "-q").out)
     assert called["terms"] == written["terms"], "the same arithmetic, to the last bit"
 

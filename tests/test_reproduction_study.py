@@ -124,14 +124,14 @@ def test_the_page_says_what_is_missing(
     told = page.burgers([whole], spec, ["make"])
     assert "2000 iterations: all 80 runs, 20 seeds of 4 methods." in told
     assert "| layer-wise slopes improve on fixed slopes | 0.833 | 0.833 to 0.833 |" in told
-    assert "| L-LAAF, n = 10 | 8.87e-02 | 20 | 0 |" in told
+    assert "| L-LAAF (n = 10) | 8.87e-02 | 20 | 0 |" in told
     part = made(results, {FIXED: steady(0.3), TUNED: steady(0.2, 7), LLAAF_10: {}})
     told = " ".join(page.burgers([part], spec, ["make"]).split())
     assert (
         "**2000 iterations: 27 of 60 runs**, for lack of processor time. There are 20 of 20 seeds of fixed, and 7"
         in told
     )
-    assert "No run of L-LAAF, n = 10." in told
+    assert "No run of L-LAAF (n = 10)." in told
     assert not any(line.lstrip().startswith("+") for line in page.short([whole], 8e-4).splitlines())
     page.draw([whole], tmp_path)
     assert (tmp_path / page.PICTURE).stat().st_size > 10_000

@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import plan_of
 from scipy import stats
+from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import SpecError
 from laaf_cli.runs.plan import Plan
@@ -180,7 +181,7 @@ def test_points_depend_on_the_seed_and_the_iteration_alone(method: str) -> None:
         "an earlier renewal plays no part"
     )
     assert not np.array_equal(points, other.points["momentum"].points)
-    again.restore(replace(again.setting, points=objective_of(plan_of(BURGERS, change)).points))
+    again.restore(replace(again.adaptive, points=objective_of(plan_of(BURGERS, change)).points))
     again.resample(12)
     assert not np.array_equal(points, again.points["momentum"].points)
     domain = first.problem.domain
@@ -279,42 +280,18 @@ def test_a_part_too_small_to_draw_in_keeps_the_points(monkeypatch: pytest.Monkey
 
 
 FAULTS = [
-    (
-        ["points.resample={every: 5, method: rad, add: 3}"],
-        """command line:1:47: the resampling 'rad' takes no 'add'
-   1 | --set points.resample={every: 5, method: rad, add: 3}
-     |                                               ^^^
-Its keys: every, power, constant, candidates.""",
-    ),
-    (
-        ["points.resample={every: 5, power: 2}"],
-        """command line:1:34: the resampling 'uniform' takes no 'power'
-   1 | --set points.resample={every: 5, power: 2}
-     |                                  ^^^^^
-Its keys: every.""",
-    ),
-    (
-        ["points.resample={every: 5, method: best}"],
-        """command line:1:42: 'best' is not a choice for 'method'
-   1 | --set points.resample={every: 5, method: best}
-     |                                          ^^^^
-Choices: uniform, rad, rar-d.""",
-    ),
-    (
-        ["points.sampler=grid", "points.resample={every: 5}"],
-        """command line:1:7: a grid that is drawn anew is the same grid
-   1 | --set points.resample={every: 5}
-     |       ^^^^^^^^^^^^^^^
-Choose another 'sampler', or the resampling 'rad' or 'rar-d'.""",
-    ),
+    ["points.resample={every: 5, method: rad, add: 3}"],
+    ["points.resample={every: 5, power: 2}"],
+    ["points.resample={every: 5, method: best}"],
+    ["points.sampler=grid", "points.resample={every: 5}"],
 ]
 
 
-@pytest.mark.parametrize(("changes", "text"), FAULTS)
-def test_settings_that_do_not_fit(changes: list[str], text: str) -> None:
+@pytest.mark.parametrize("changes", FAULTS)
+def test_settings_that_do_not_fit(changes: list[str], snapshot: SnapshotAssertion) -> None:
     with pytest.raises(SpecError) as raised:
         plan_of(BURGERS, *changes)
-    assert str(raised.value) == text
+    assert str(raised.value) == snapshot
 
 
 def test_regression_has_no_points_to_renew() -> None:

@@ -139,7 +139,7 @@ def test_a_resumed_training_is_the_unbroken_one(
         with torch.no_grad():
             for own, value in zip(objective.network.parameters(), parameters, strict=False):
                 own.copy_(value)
-        objective.network.slopes.absorb(before.state.setting.slopes_absorbed)
+        objective.network.slopes.absorb(before.state.adaptive.slopes_absorbed)
         trainer = Trainer(objective, plan.phases)
         trainer.go_on(before.state, before.records, before.phases, before.events)
         found = trainer.train()
@@ -274,7 +274,7 @@ def test_a_finished_run_goes_on_as_if_more_had_been_planned(tmp_path: Path, laaf
     assert "is finished, after 6 iterations; --iterations N trains it further" in refused.err
     resumed = laaf("resume", short, "--iterations", 4)
     assert resumed.code == 0
-    assert f"going on from iteration 6 of 10, kept in {short}" in resumed.err
+    assert f"resuming at iteration 6 of 10, from {short}" in resumed.err
     assert set(same_runs(short, long)) <= {"spec/overrides"}
 
 
@@ -321,17 +321,16 @@ def test_what_is_not_exact_is_said(tmp_path: Path, laaf: Laaf) -> None:
         file.attrs["scipy_version"] = "1.2.0"
     resumed = laaf("resume", tmp_path / "run.h5", "-i", 2, "--dtype", "float64")
     assert resumed.code == 0
-    assert "warning: not bit for bit as without the break: torch: 2.8.0 before, 2." in resumed.err
-    assert "not bit for bit as without the break: SciPy: 1.2.0 before, 1." in resumed.err
+    assert "warning: not bitwise identical to an uninterrupted run: torch 2.8.0 → 2." in resumed.err
+    assert "not bitwise identical to an uninterrupted run: SciPy 1.2.0 → 1." in resumed.err
     assert (
-        "not bit for bit as without the break: the precision: float32 before, float64 from here on"
-        in resumed.err
+        "not bitwise identical to an uninterrupted run: precision float32 → float64" in resumed.err
     )
     with h5py.File(tmp_path / "run.h5") as file:
         (event,) = json.loads(file["history/events"][()])
         assert file["network/layer_1/weight"].dtype == np.float64
     assert event["iteration"] == 22
-    assert event["what"].startswith("resumed; 2 iterations more; torch: 2.8.0 before")
+    assert event["what"].startswith("resumed; 2 iterations more; torch 2.8.0 →")
 
 
 # --- What has changed since ------------------------------------------------------------------------------------------
@@ -369,7 +368,7 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
         f"error: {spec} has changed since {run} was made from it\n"
         "  equations.decay: u_t = -u → u_t = -2*u\n"
         "  network.hidden.0: 6 → 7\n"
-        "Undo the change, or start anew, or go on with the spec as it was: "
+        "Undo the change, or start over, or resume with the spec as it was: "
         f"laaf resume {run} --stored-spec\n"
     ), "what the command line put over the spec has not changed"
     assert laaf("resume", run, "-i", 2, "--stored-spec", "-q").code == 0
@@ -377,8 +376,8 @@ def test_a_changed_spec_is_refused_with_the_difference(tmp_path: Path, laaf: Laa
     refused = laaf("resume", run, "-i", 2, "-q")
     assert refused.code == 3
     assert refused.err == (
-        f"error: {spec} has changed since {run} was made from it, and is no spec that can be carried out\n"
-        "Undo the change, or start anew, or go on with the spec as it was: "
+        f"error: {spec} has changed since {run} was made from it, and is no longer a valid spec\n"
+        "Undo the change, or start over, or resume with the spec as it was: "
         f"laaf resume {run} --stored-spec\n"
     ), "a run file may name any file, whose lines are nobody's business"
     spec.write_text(f"# another comment\n{PLAIN}")
@@ -728,7 +727,7 @@ def test_what_is_asked_for_by_mistake_is_told(
         assert laaf("solve", spec, "-o", run, "-q").code == 130
     asked = laaf("solve", spec, "-o", run, "-q")
     assert asked.code == 2
-    assert f"interrupted after 0 iterations\nlaaf resume {run} goes on with it" in asked.err
+    assert f"interrupted after 0 iterations\nResume with: laaf resume {run}\n" in asked.err
     assert laaf("resume", run, "-q").code == 0
     assert "--overwrite replaces it" in laaf("solve", spec, "-o", run, "-q").err
 
@@ -747,7 +746,7 @@ def test_an_unfinished_run_is_not_overwritten(tmp_path: Path, laaf: Laaf) -> Non
     run.unlink()
     refused = laaf("solve", spec, "-o", run, "-q")
     assert refused.code == 2
-    assert f"laaf resume {run} goes on with it, --overwrite starts anew" in refused.err
+    assert f"Resume with: laaf resume {run}\n--overwrite starts over" in refused.err
     assert laaf("solve", spec, "-o", run, "-q", "--overwrite").code == 0
     assert not CheckpointFiles(run).newest.exists()
 
@@ -779,7 +778,7 @@ def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_wit
     kept.newest.write_bytes(b"")
     with pytest.raises(
         RunFileError,
-        match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and `load\('.*run\.h5'\)\.resume\(\)` goes on",
+        match=r"run\.h5\.checkpoint is empty\nRemove the checkpoint, and `load\('.*run\.h5'\)\.resume\(\)` resumes",
     ):
         kept.latest()
 
@@ -797,7 +796,7 @@ def test_another_unfinished_run_is_neither_trained_over(
         refused = laaf(*command, "-o", other)
         assert refused.code == 2
         assert (
-            f"{kept} holds an unfinished training; laaf resume {other} goes on with it"
+            f"{kept} holds an unfinished training\nResume with: laaf resume {other}\n"
             in refused.err
         )
     assert laaf("resume", run, "-i", 1, "-o", other, "--overwrite", "-q").code == 0
@@ -813,30 +812,30 @@ def test_names_that_no_run_has(laaf: Laaf, name: str) -> None:
 FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "no such phase": (
         lambda f: f["checkpoint"].attrs.modify("phase", 7),
-        "tells of 1 phases instead of 8",
+        "has 1 phases instead of 8",
     ),
     "more done than trained": (
         lambda f: f["checkpoint"].attrs.modify("done", 9),
-        "does not say where it stands",
+        "its iteration counters are inconsistent",
     ),
     "other iterations": (
         lambda f: f["checkpoint"].attrs.modify("iteration", 7),
-        "does not say where it stands",
+        "its iteration counters are inconsistent",
     ),
     "iterations without end": (
         lambda f: (
             f["checkpoint"].attrs.modify("iteration", 2**62),
             f.attrs.modify("iterations", 2**62),
         ),
-        "does not say where it stands",
+        "its iteration counters are inconsistent",
     ),
     "retries without end": (
         lambda f: f["checkpoint"].attrs.modify("n_retries", 2**62),
-        "does not say where it stands",
+        "its iteration counters are inconsistent",
     ),
     "records of the future": (
         lambda f: f["history/iteration"].write_direct(np.arange(1, 8)),
-        "where it stands",
+        "iteration counters are inconsistent",
     ),
     "more points to come": (
         lambda f: f["checkpoint"].attrs.modify("n_interior", 2**62),
@@ -855,11 +854,11 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     ),
     "steps that are no number": (
         lambda f: other(f, "checkpoint/optimizer/n_steps", np.nan),
-        "'n_steps' .* no count",
+        "'n_steps' .* not a count",
     ),
     "steps before the first": (
         lambda f: other(f, "checkpoint/optimizer/n_steps", -1),
-        "'n_steps' .* is no count",
+        "'n_steps' .* is not a count",
     ),
     "moments of text": (
         lambda f: other(f, "checkpoint/optimizer/exp_avg_3", b"x"),
@@ -904,10 +903,7 @@ FOREIGN: dict[str, tuple[Callable[[h5py.File], object], str]] = {
         ),
         "no phase ends as 'x'",
     ),
-    "no phases": (
-        lambda f: text(f, "history/phases", "[]"),
-        "history/phases in .* tells of 0 phases",
-    ),
+    "no phases": (lambda f: text(f, "history/phases", "[]"), "history/phases in .* has 0 phases"),
 } | {
     f"{key}: {value[:9]}": (
         lambda f, key=key, value=value: text(

@@ -283,7 +283,7 @@ def test_target_is_checked_before_training(tmp_path: Path) -> None:
     there = tmp_path / "there.h5"
     there.write_text("x")
     with pytest.raises(
-        UsageError, match=r"is there already; `overwrite` replaces it, `output` names another"
+        UsageError, match=r"already exists; `overwrite` replaces it, `output` sets another path"
     ):
         check_target(there, overwrite=False)
     check_target(there, overwrite=True)

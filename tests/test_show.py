@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import Laaf, plan_of, resealed
 
-from laaf_cli.report.overview import N_BINS, Overview
+from laaf_cli.report.run_report import N_BINS, RunReport
 from laaf_cli.runfile import RunFile, write_run
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import make_plan
@@ -62,7 +62,7 @@ def test_everything_of_the_run_is_shown(laaf: Laaf, path: Path, finished: Finish
     assert (found.code, found.err) == (0, "")
     shown, summary = rows(found.out), finished.summary
     assert "Heat [/red] on [bold]two[/bold] walls" in shown["problem"][0]
-    assert "N-LAAF, n = 5 + recovery" in shown["method"][0]
+    assert "N-LAAF (n = 5, with recovery)" in shown["method"][0]
     assert "u_t = k*u_xx" in shown["a"][0]
     assert "u = x, v = 0  at t = 5" in shown["start"][0]
     assert "adam, 2 iterations, learning rate 0.0001, cosine" in shown["phase 1"][0]
@@ -110,7 +110,7 @@ def test_where_the_error_sits(finished: FinishedRun, tmp_path: Path) -> None:
     known[0, 0] = known[1, 0] = known[2, 1] = 1.0
     fields = {"u": known, "v": np.zeros((6, 3))}
     write_run(tmp_path / "run.h5", replace(finished.record, error=replace(error, fields=fields)))
-    places = Overview.read(tmp_path / "run.h5").errors
+    places = RunReport.read(tmp_path / "run.h5").errors
     assert places is not None
     assert places["u"].largest == 3.0
     assert places["u"].at == {"x": 1.6, "t": 6.0}
@@ -123,7 +123,7 @@ def test_where_the_error_sits(finished: FinishedRun, tmp_path: Path) -> None:
         tmp_path / "run.h5",
         replace(finished.record, error=replace(error, fields={"u": two, "v": two})),
     )
-    places = Overview.read(tmp_path / "run.h5").errors
+    places = RunReport.read(tmp_path / "run.h5").errors
     assert places is not None
     assert places["u"].half_share == 2 / 18
     assert places["u"].half_box == {"x": (0.0, 1.6), "t": (5.0, 6.0)}
@@ -138,7 +138,7 @@ def test_histograms_count_every_slope_over_one_range(finished: FinishedRun, tmp_
         tmp_path / "run.h5",
         replace(finished.record, history=replace(history, slopes=tuple(slopes))),
     )
-    first, second = Overview.read(tmp_path / "run.h5").slopes
+    first, second = RunReport.read(tmp_path / "run.h5").slopes
     assert first.counts == (3, 0, 0, 0, 0, 0, 0, 1)
     assert second.counts == (0, 1, 0, 0, 0, 0, 0, 2)
     assert len(first.counts) == N_BINS
@@ -230,9 +230,9 @@ def test_errors_are_absolute_where_the_reference_is_zero(laaf: Laaf, tmp_path: P
     assert summary.relative_l2["v"] == pytest.approx(np.sqrt(np.mean(v**2)), rel=1e-12)
     assert summary.at_times["u"][0] == pytest.approx(np.sqrt(np.mean(u**2)), rel=1e-12)
     told = [
-        "the reference of 'v' is zero, so that its error is the root mean square, and not a share",
+        "the reference of 'v' is zero, so that its error is the root mean square, and not a fraction",
         "the reference of 'u' is zero at t = 0.4, so that its error there is the root mean "
-        "square, and not a share",
+        "square, and not a fraction",
     ]
     assert summary.absolute == told
     assert json.loads(laaf("show", path, "--json").out)["absolute"] == told

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from conftest import Laaf, plan_of
 from jsonschema import Draft7Validator, Draft202012Validator
+from syrupy.assertion import SnapshotAssertion
 from test_docs import SPECS, Block
 
 from laaf_cli.cli.spec_schema import spec_schema
@@ -24,7 +25,7 @@ from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.spec import IMAGE_EXAMPLES, ImageSpec
 from laaf_cli.problem.conditions import KINDS
 from laaf_cli.runs.plan import CHOICES, make_plan
-from laaf_cli.spec import Condition, Override, RunSpec, Text, apply, bundled, load_as
+from laaf_cli.spec import ConditionSpec, Override, RunSpec, Text, apply, bundled, load_as
 from laaf_cli.spec.schema import ONE_OF, PlainSchema
 from laaf_cli.spec.source import read_yaml
 
@@ -55,7 +56,7 @@ def faults(spec: object) -> list[str]:
 def test_it_is_a_schema() -> None:
     Draft7Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == Draft7Validator.META_SCHEMA["$schema"]
-    assert ONE_OF[Condition] == tuple(KINDS)
+    assert ONE_OF[ConditionSpec] == tuple(KINDS)
 
 
 @pytest.mark.parametrize("name", [*bundled.names(), *bundled.names("images")])
@@ -450,7 +451,7 @@ def test_settings_of_either_kind_follow_the_resolved_schema() -> None:
             assert not Draft202012Validator(schema).is_valid(less)
 
 
-def test_check_prints_it(laaf: Laaf) -> None:
+def test_check_prints_it(laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     done = laaf("check", "--schema")
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out) == SCHEMA
@@ -459,4 +460,4 @@ def test_check_prints_it(laaf: Laaf) -> None:
     for arguments in ((), ("burgers", "--schema")):
         refused = laaf("check", *arguments)
         assert refused.code == ExitCode.USAGE
-        assert refused.err == "error: laaf check takes a SPEC, or --schema alone\n"
+        assert refused.err == snapshot

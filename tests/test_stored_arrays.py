@@ -189,11 +189,11 @@ MATLAB_FAULTS = {
         written("<", b"u", 6, 0xF6, np.arange(4.0)),
         "'u' has no numbers of its type",
     ),
-    "reals as whole numbers": (
+    "reals as integers": (
         written("<", b"u", 12, 9, np.arange(4.0)),
         "'u' has no numbers of its type",
     ),
-    "whole numbers that reals do not hold": (
+    "integers that reals do not hold": (
         written("<", b"u", 6, 12, np.arange(4)),
         "'u' has no numbers of its type",
     ),

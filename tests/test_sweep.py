@@ -32,7 +32,7 @@ from laaf_cli.sweeps import (
     LocalProcesses,
     Outcome,
     PlannedRun,
-    State,
+    RunState,
     dask_executor,
     plan_runs,
     sweep,
@@ -190,7 +190,7 @@ def test_command_trains_compares_and_keeps(laaf: Laaf, spec: Path) -> None:
     assert len(files) == 10
     times = [file.stat().st_mtime_ns for file in files]
     again = laaf(*arguments, "--json")
-    assert "10 of 10 runs were there already" in again.err
+    assert "10 of 10 runs already existed" in again.err
     assert json.loads(again.out)["not_trained"] == {}
     assert [file.stat().st_mtime_ns for file in files] == times
 
@@ -208,11 +208,11 @@ MISTAKES: list[tuple[tuple[str, ...], int, str]] = [
     (("-a", "fixed,nlaf"), 2, "--activation does not know 'nlaf'\nDid you mean 'nlaaf'?"),
     (("--slope-recovery", "yes"), 2, "--slope-recovery does not know 'yes'\nChoices: on, off."),
     (("--n", "1;5"), 2, "--n takes numbers with commas between, not '1;5'"),
-    (("--n", "0.5"), 3, "'n' must be at least 1, not 0.5"),
-    (("--seeds", "x"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not 'x'"),
-    (("--seeds", "0"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '0'"),
-    (("--seeds", "9-5,3"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '9-5,3'"),
-    (("--seeds", "9-5"), 2, "--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '9-5'"),
+    (("--n", "0.5"), 3, "'n' must be at least 1, got 0.5"),
+    (("--seeds", "x"), 2, "--seeds takes a number (5) or a list (5-9 or 0,3,7), not 'x'"),
+    (("--seeds", "0"), 2, "--seeds takes a number (5) or a list (5-9 or 0,3,7), not '0'"),
+    (("--seeds", "9-5,3"), 2, "--seeds takes a number (5) or a list (5-9 or 0,3,7), not '9-5,3'"),
+    (("--seeds", "9-5"), 2, "--seeds takes a number (5) or a list (5-9 or 0,3,7), not '9-5'"),
     (("--set", "network.hiden=[4]"), 3, "Did you mean 'hidden'?"),
     (("--set", "equations.decay=u_tt = -u", "--set", "network.activation=tanh", "--set", "network.activation=relu"), 3, "'relu' does not suit"),
     (("--jobs", "0"), 2, "--jobs"),
@@ -259,7 +259,7 @@ def test_what_is_ready_when_the_stop_comes_is_kept(tmp_path: Path) -> None:
             return future
 
     found = outcomes(runs, AtOnce(1), should_stop=lambda: True)
-    assert [outcome.state for outcome in found] == [State.FINISHED] * 2
+    assert [outcome.state for outcome in found] == [RunState.FINISHED] * 2
 
 
 def test_a_file_that_holds_another_run_is_not_replaced(laaf: Laaf, spec: Path) -> None:
@@ -307,17 +307,17 @@ def outcomes(runs: list[PlannedRun], executor: Executor, **options: Any) -> list
 
 
 def test_any_executor_of_concurrent_futures_will_do(tmp_path: Path) -> None:
-    seen: list[tuple[str, State]] = []
+    seen: list[tuple[str, RunState]] = []
     runs = plan_runs(MAKE, [], range(3), tmp_path)
     found = outcomes(
         runs,
         ThreadPoolExecutor(2),
         on_change=lambda outcome: seen.append((outcome.run.path.name, outcome.state)),
     )
-    assert [outcome.state for outcome in found] == [State.FINISHED] * 3
+    assert [outcome.state for outcome in found] == [RunState.FINISHED] * 3
     assert [outcome.run for outcome in found] == runs
     assert sorted(path.name for path in tmp_path.iterdir()) == names(runs)
-    assert sorted(name for name, state in seen if state is State.FINISHED) == names(runs)
+    assert sorted(name for name, state in seen if state is RunState.FINISHED) == names(runs)
     for outcome in found:
         with RunFile(outcome.run.path) as run:
             assert run.attributes["relative_l2"] == outcome.error
@@ -345,8 +345,8 @@ def test_an_error_in_a_worker_does_not_stop_the_rest(tmp_path: Path) -> None:
             return super().submit(_out_of_memory if args[0].spec.seed == 0 else fn, *args, **kwargs)
 
     first, second = outcomes(runs, Failing(1))
-    assert (first.state, first.detail) == (State.FAILED, "MemoryError: not so much")
-    assert second.state is State.FINISHED
+    assert (first.state, first.detail) == (RunState.FAILED, "MemoryError: not so much")
+    assert second.state is RunState.FINISHED
 
 
 def _out_of_memory(*_: object) -> None:
@@ -359,7 +359,7 @@ def test_a_run_that_cannot_be_written_is_told(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("in the way")
     (outcome,) = outcomes(plan_runs(MAKE, [], [0], tmp_path / "runs"), ThreadPoolExecutor(1))
-    assert outcome.state is State.FAILED
+    assert outcome.state is RunState.FAILED
     assert "cannot be written" in outcome.detail
 
 
@@ -369,7 +369,7 @@ def test_stopping_cancels_what_is_not_finished(tmp_path: Path) -> None:
     found = outcomes(
         runs, LocalProcesses(1), on_change=begun.append, should_stop=lambda: bool(begun)
     )
-    assert [outcome.state for outcome in found] == [State.CANCELLED] * 3
+    assert [outcome.state for outcome in found] == [RunState.CANCELLED] * 3
     assert not list(tmp_path.iterdir())
 
 
@@ -455,7 +455,7 @@ def test_the_reference_of_a_problem_is_solved_once(
     monkeypatch.setenv("LAAF_CACHE_DIR", str(tmp_path / "cache") if cache else "")
     make = partial(make_plan, Text("heat.yaml", HEAT + changes))
     found = sweep(plan_runs(make, [axis], [0, 1], tmp_path / "runs"), Travelling())
-    assert {outcome.state for outcome in found} == {State.FINISHED}
+    assert {outcome.state for outcome in found} == {RunState.FINISHED}
     assert all(outcome.error < 10 for outcome in found)
     assert solved == ["solved"]
 
@@ -477,7 +477,7 @@ def test_workers_without_the_cache_are_given_what_is_kept(
                 (tmp_path / "away").rename(cache)
 
     found = sweep(plan_runs(make, [KINDS], [1], tmp_path / "b"), Elsewhere())
-    assert {outcome.state for outcome in found} == {State.FINISHED}
+    assert {outcome.state for outcome in found} == {RunState.FINISHED}
     assert solved == ["solved"]
 
 
@@ -500,9 +500,9 @@ def test_a_reference_that_is_refused_is_tried_once(
     assert tried == ["tried"]
     for outcome in found:
         if is_named:
-            assert (outcome.state, outcome.detail) == (State.FAILED, "it does not settle")
+            assert (outcome.state, outcome.detail) == (RunState.FAILED, "it does not settle")
         else:
-            assert outcome.state is State.FINISHED
+            assert outcome.state is RunState.FINISHED
             with RunFile(outcome.run.path) as run:
                 assert not run.has("reference")
                 assert run.attributes["no_reference"] == "it does not settle"
@@ -627,7 +627,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
     lost: list[str] = []
 
     def lose_a_worker(outcome: Outcome) -> None:
-        if outcome.state is State.FINISHED and not lost:
+        if outcome.state is RunState.FINISHED and not lost:
             workers[0].kill()
             lost.append(outcome.run.path.name)
 
@@ -635,7 +635,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
         found = sweep(runs, executor, on_change=lose_a_worker)
     assert lost
     assert workers[0].wait(10) == -signal.SIGKILL
-    assert [outcome.state for outcome in found] == [State.FINISHED] * 6
+    assert [outcome.state for outcome in found] == [RunState.FINISHED] * 6
     alone = {
         run.path.name: run
         for run in plan_runs(
@@ -643,7 +643,7 @@ def test_a_dask_cluster_that_loses_a_worker_finishes_the_sweep(
         )
     }
     assert [o.state for o in outcomes(list(alone.values()), ThreadPoolExecutor(1), threads=1)] == [
-        State.FINISHED
+        RunState.FINISHED
     ] * 6
     for run in runs:
         with RunFile(run.path) as ours, RunFile(alone[run.path.name].path) as other:

@@ -14,7 +14,14 @@ from laaf_cli.network.mlp import Mlp
 from laaf_cli.runs.inspection import inspect
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.train import execute
-from laaf_cli.training import SCHEDULES, LearningRate, Record, StopReason, Trainer, TrainingResult
+from laaf_cli.training import (
+    SCHEDULES,
+    IterationRecord,
+    LearningRate,
+    StopReason,
+    Trainer,
+    TrainingResult,
+)
 
 BURGERS = """
 coordinates: {x: [-1, 1], t: [0, 1]}
@@ -173,7 +180,7 @@ def test_one_step_of_adam_by_hand() -> None:
 
 
 def test_records_cover_start_and_end() -> None:
-    seen: list[Record] = []
+    seen: list[IterationRecord] = []
     result, _ = train(plan_of(BURGERS), on_record=seen.append, monitor=lambda _network: 0.5)
     assert [r.iteration for r in result.records] == list(range(13))
     assert seen[-1].iteration == 12

@@ -100,7 +100,7 @@ def test_a_finished_run_is_validated_with_the_points_of_the_spec(
     monkeypatch.setattr("laaf_cli.runs.train.finish", lambda *arguments: seen.append(arguments))
     execute(plan_of(SYSTEM))
     plan, network, result, *_ = seen[0]
-    objective = plan.make_objective(network, result.state.setting.points)
+    objective = plan.make_objective(network, result.state.adaptive.points)
     with torch.no_grad():
         k = result.final.constants["k"]
         objective.constants.free["k"].fill_(k - 1)

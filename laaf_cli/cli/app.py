@@ -48,7 +48,7 @@ COMMANDS = {
     ),
     "resume": Command(
         "laaf_cli.cli.resume:resume",
-        "Go on with a run as if it had never stopped, from its checkpoint or its run file, or "
+        "Resume a run as if it had never stopped, from its checkpoint or its run file, or "
         "train it further.",
     ),
     "show": Command(
@@ -107,7 +107,7 @@ def loaded(name: str) -> Any:
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:
-    """Parameters whose help names a value as we do, or not at all where there is none."""
+    """Parameters whose help names a value as we do, or not at all without one."""
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
@@ -123,8 +123,13 @@ class _Command(TyperCommand):
         return _without_types(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
-        arguments = [each for each in self.params if each.param_type_name == "argument"]
-        names = [str(each.metavar) if each.required else f"[{each.metavar}]" for each in arguments]
+        arguments = [
+            parameter for parameter in self.params if parameter.param_type_name == "argument"
+        ]
+        names = [
+            str(argument.metavar) if argument.required else f"[{argument.metavar}]"
+            for argument in arguments
+        ]
         return [str(self.options_metavar), *names]
 
 

@@ -47,7 +47,7 @@ def check(
 
     Example:  laaf check my.yaml --set network.hidden=[50,50]
     """
-    given = locals()
+    arguments = locals()
     from laaf_cli.errors import UsageError, within_memory
     from laaf_cli.runs.settings import EquationSettings
 
@@ -59,7 +59,7 @@ def check(
         console.print_json(spec_schema())
         return
     text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
-    overrides = options.typed(EquationSettings, given).overrides(text)
+    overrides = options.typed(EquationSettings, arguments).overrides(text)
 
     from laaf_cli.runs.inspection import inspect
     from laaf_cli.runs.memory import advice, of_run

@@ -13,8 +13,8 @@ import typer
 from laaf_cli.cli import complete, console, options
 
 if TYPE_CHECKING:
-    from laaf_cli.report.comparison import Comparison
-    from laaf_cli.report.run_summary import RunSummary
+    from laaf_cli.report.comparison import MethodComparison
+    from laaf_cli.report.comparison_entry import ComparisonEntry
 
 _GATE, _FORM = "Gate for CI", "Output"
 PROGRESS_FROM = 50
@@ -22,7 +22,7 @@ PROGRESS_FROM = 50
 
 
 class Sort(StrEnum):
-    """What the rows are sorted by, least first."""
+    """What the rows are sorted by, smallest first."""
 
     METHOD = "method"
     ERROR = "error"
@@ -51,7 +51,7 @@ def compare(
         Sort, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(Sort)}.")
     ] = Sort.METHOD,
     mixed: Annotated[
-        bool, typer.Option("--mixed", help="Take runs of several problems, each apart.")
+        bool, typer.Option("--mixed", help="Allow several problems; compare within each.")
     ] = False,
     max_error: Annotated[
         float | None,
@@ -125,7 +125,7 @@ def compare(
     """
     from laaf_cli.errors import BoundExceededError, RunFileError, UsageError
     from laaf_cli.report import comparison as comparisons
-    from laaf_cli.report import gate
+    from laaf_cli.report import regression_gate
     from laaf_cli.report.run_paths import expand
 
     if sum((csv, markdown, json)) > 1:
@@ -139,8 +139,8 @@ def compare(
             raise UsageError(f"{name} takes a finite number, not {bound}")
     paths = expand(runs)
     base_path = Path(baseline) if baseline is not None and Path(baseline).is_file() else None
-    given = {path.resolve() for path in paths}
-    if base_path is not None and base_path.resolve() not in given:
+    asked_for = {path.resolve() for path in paths}
+    if base_path is not None and base_path.resolve() not in asked_for:
         paths.append(base_path)
     is_gate = bool(against) or max_error is not None
     read, unreadable = _read(paths, must_be_sealed=is_gate, quiet=quiet)
@@ -154,14 +154,16 @@ def compare(
         if baseline is None:
             raise RunFileError("\n".join(unreadable))
     comparison = comparisons.compare(read, baseline=baseline, sort=sort.value, mixed=mixed)
-    judged = [run for run in read if run.path.resolve() in given]
-    exceeded = gate.above(judged, max_error) if max_error is not None else []
+    judged = [run for run in read if run.path.resolve() in asked_for]
+    exceeded = regression_gate.above(judged, max_error) if max_error is not None else []
     if stored:
-        exceeded += gate.regressions(
+        exceeded += regression_gate.regressions(
             comparison, stored, 1.2 if max_regression is None else max_regression
         )
         exceeded += (
-            gate.slowdowns(comparison, stored, max_slowdown) if max_slowdown is not None else []
+            regression_gate.slowdowns(comparison, stored, max_slowdown)
+            if max_slowdown is not None
+            else []
         )
     _print(comparison, exceeded, unreadable, csv=csv, markdown=markdown, json=json)
     if figure is not None:
@@ -178,27 +180,27 @@ def compare(
 
 def _read(
     paths: Sequence[Path], *, must_be_sealed: bool, quiet: bool
-) -> tuple[list[RunSummary], list[str]]:
+) -> tuple[list[ComparisonEntry], list[str]]:
     """The summaries of the files that can be read, and what is wrong with the others."""
     from laaf_cli.errors import RunFileError
-    from laaf_cli.report.run_summary import RunSummary
+    from laaf_cli.report.comparison_entry import ComparisonEntry
     from laaf_cli.terminal.progress import counted
 
-    found, unreadable = [], []
+    entries, unreadable = [], []
     with counted(
         len(paths), "reading run files", quiet=quiet or len(paths) < PROGRESS_FROM
     ) as advance:
         for path in paths:
             try:
-                found.append(RunSummary.read(path, must_be_sealed=must_be_sealed))
+                entries.append(ComparisonEntry.read(path, must_be_sealed=must_be_sealed))
             except RunFileError as error:
                 unreadable.append(str(error))
             advance()
-    return found, unreadable
+    return entries, unreadable
 
 
 def _print(
-    comparison: Comparison,
+    comparison: MethodComparison,
     exceeded: Sequence[str],
     unreadable: Sequence[str],
     *,
@@ -219,8 +221,8 @@ def _print(
         console.print_text(as_csv(comparison))
     elif markdown:
         lines = [*comparison.sentences, *(f"Note: {flag}." for flag in comparison.flags)]
-        found = [table.markdown() for table in tables.text_tables(comparison)]
-        console.print_text("\n".join(found) + "".join(f"\n{line}\n" for line in lines))
+        texts = [table.markdown() for table in tables.text_tables(comparison)]
+        console.print_text("\n".join(texts) + "".join(f"\n{line}\n" for line in lines))
         return
     else:
         from laaf_cli.cli.tables import comparison_tables

@@ -69,19 +69,19 @@ def files(incomplete: str, endings: Sequence[str]) -> list[str]:
         entries = sorted(Path(folder + slash or ".").iterdir())
     except OSError:
         return []
-    found = []
+    matches = []
     for entry in entries:
         name = entry.name
         is_hidden = name.startswith(".") and not start
         if not name.startswith(start) or is_hidden:
             continue
         if entry.is_dir():
-            found.append(f"{folder}{slash}{name}/")
+            matches.append(f"{folder}{slash}{name}/")
         elif entry.suffix in endings:
-            found.append(f"{folder}{slash}{name}")
-    if len(found) == 1 and found[0].endswith("/"):
-        return files(found[0], endings) or found
-    return found
+            matches.append(f"{folder}{slash}{name}")
+    if len(matches) == 1 and matches[0].endswith("/"):
+        return files(matches[0], endings) or matches
+    return matches
 
 
 def _bundled(incomplete: str, task: str) -> list[str]:
@@ -95,7 +95,7 @@ def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
 
 
 def _last_of_list(incomplete: str, words: Iterable[str]) -> list[str]:
-    """Lists with commas between whose last word begins as given and is none of those before."""
+    """Lists with commas between whose last word begins as given and is not one of those before."""
     before, comma, last = incomplete.rpartition(",")
     left = set(words).difference(before.split(","))
     return [f"{before}{comma}{word}" for word in _beginning(last, left)]

@@ -12,7 +12,7 @@ from laaf_cli.cli import console, options, place_options
 from laaf_cli.files import export
 
 if TYPE_CHECKING:
-    from laaf_cli.problem import Places
+    from laaf_cli.problem import SamplePoints
     from laaf_cli.runfile import RunFile
     from laaf_cli.runs.solution import TrainedNetwork
 
@@ -59,7 +59,7 @@ def evaluate(
         if output is not None:
             export.check_output(output, tuple(file.spec.coordinates), overwrite=overwrite)
 
-        from laaf_cli.cli.places import choose_places
+        from laaf_cli.cli.sample_points import choose_places
         from laaf_cli.runs.solution import restore
 
         network = restore(file, device.value if device is not None else "auto")
@@ -99,7 +99,9 @@ _UNFINISHED = {
 """Reason why a training stopped → what a person must know of its network."""
 
 
-def _announce(file: RunFile, network: TrainedNetwork, places: Places, names: list[str]) -> None:
+def _announce(
+    file: RunFile, network: TrainedNetwork, places: SamplePoints, names: list[str]
+) -> None:
     from laaf_cli.text import printable
 
     spans = []
@@ -131,14 +133,14 @@ def _warn_of_overflow(sampled: export.SampledFields) -> None:
 
 
 def _attributes(file: RunFile) -> dict[str, str]:
-    """What a file of fields tells of the run they come from."""
+    """Facts of the run, as a file of its fields holds them."""
     from laaf_cli import __version__
 
-    given = {
+    of_run = {
         name: str(file.attributes[name]) for name in ("problem", "problem_hash", "method_hash")
     }
     return {
         "title": file.attributes["title"] or file.attributes["problem"],
         "source": f"laaf {__version__}",
-        **given,
+        **of_run,
     }

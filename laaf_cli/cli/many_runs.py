@@ -44,28 +44,28 @@ SchedulerOption = Annotated[
     typer.Option(
         "--scheduler",
         metavar="ADDRESS",
-        help="Train on the Dask cluster of this scheduler, as tcp://host:8786.",
+        help="Train on the Dask cluster of this scheduler, such as tcp://host:8786.",
         rich_help_panel=RUNNING,
         show_default=False,
     ),
 ]
 
 
-def number_list(given: str, option: str) -> list[float]:
+def number_list(text: str, option: str) -> list[float]:
     """The numbers of a list with commas, each once; raises UsageError for anything else."""
     try:
-        return list(dict.fromkeys(float(word) for word in given.split(",")))
+        return list(dict.fromkeys(float(word) for word in text.split(",")))
     except ValueError:
-        raise UsageError(f"{option} takes numbers with commas between, not '{given}'") from None
+        raise UsageError(f"{option} takes numbers with commas between, not '{text}'") from None
 
 
-def seed_list(given: str) -> list[int]:
+def seed_list(text: str) -> list[int]:
     """`5` → 0 to 4; `5-9` and `0,3,7` → these; raises UsageError for anything else."""
     seeds: dict[int, None] = {}
-    words = given.split(",")
+    words = text.split(",")
     try:
-        if len(words) == 1 and "-" not in given:
-            count = int(given)
+        if len(words) == 1 and "-" not in text:
+            count = int(text)
             seeds = dict.fromkeys(range(min(count, 1_000_000)))
         else:
             for word in words:
@@ -77,7 +77,7 @@ def seed_list(given: str) -> list[int]:
     except ValueError:
         seeds = {}
     if not seeds:
-        raise UsageError(f"--seeds takes how many, as 5, or which, as 5-9 or 0,3,7; not '{given}'")
+        raise UsageError(f"--seeds takes a number (5) or a list (5-9 or 0,3,7), not '{text}'")
     return list(seeds)
 
 
@@ -94,12 +94,12 @@ def train(
     Raises InterruptedRunError then, and UsageError where the files cannot be written.
     """
     from laaf_cli.runs.interrupt import StopFlag
-    from laaf_cli.sweeps import ENDED_WELL, State, train_runs
+    from laaf_cli.sweeps import ENDED_WELL, RunState, train_runs
     from laaf_cli.terminal.messages import messages
     from laaf_cli.terminal.sweep_progress import make_sweep_progress
 
     stderr = messages()  # made here: the signal may come while a console is being imported
-    what = "stopping; what is trained of unfinished runs is lost since their last checkpoints"
+    what = "stopping; unfinished runs lose progress made since their last checkpoint"
     with (
         StopFlag(lambda: stderr.print(what, markup=False, soft_wrap=True)) as stop,
         make_sweep_progress(runs, quiet=quiet) as progress,
@@ -112,22 +112,22 @@ def train(
             on_change=progress,
             should_stop=stop.is_set,
         )
-    if any(outcome.state is State.CANCELLED for outcome in outcomes):
+    if any(outcome.state is RunState.CANCELLED for outcome in outcomes):
         n_done = sum(outcome.state in ENDED_WELL for outcome in outcomes)
         raise InterruptedRunError(
             f"interrupted; {n_done} of {len(outcomes)} runs are finished, in "
             f"{runs[0].path.parent}\n"
-            "The same command goes on from there."
+            "Run the same command to resume."
         )
     return outcomes
 
 
 def failures(outcomes: Sequence[Outcome]) -> LaafError | None:
     """The error that a sweep ends in, with every run that failed; None where all went well."""
-    from laaf_cli.sweeps import State
+    from laaf_cli.sweeps import RunState
 
-    failed = [outcome for outcome in outcomes if outcome.state is State.FAILED]
-    diverged = [outcome for outcome in outcomes if outcome.state is State.DIVERGED]
+    failed = [outcome for outcome in outcomes if outcome.state is RunState.FAILED]
+    diverged = [outcome for outcome in outcomes if outcome.state is RunState.DIVERGED]
     lines = [f"{outcome.run.path}: {outcome.detail}" for outcome in (*failed, *diverged)]
     if failed:
         codes = {outcome.exit_code for outcome in failed}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from laaf_cli.cli import console
 
 if TYPE_CHECKING:
-    from laaf_cli.runs.finished import FinishedRun, Told
+    from laaf_cli.runs.finished import FinishedRun, RunResult
     from laaf_cli.runs.planned import AnyPlan
-    from laaf_cli.runs.resume.past import Past
+    from laaf_cli.runs.resume.past import AnyPastRun
 
 
 def check_max_error(plan: AnyPlan, max_error: float | None) -> None:
@@ -19,7 +19,7 @@ def check_max_error(plan: AnyPlan, max_error: float | None) -> None:
     from laaf_cli.errors import UsageError
 
     if max_error is not None and plan.without_error:
-        raise UsageError(f"--max-error needs a reference, and there is none: {plan.without_error}")
+        raise UsageError(f"--max-error needs a reference, and has none: {plan.without_error}")
 
 
 def memory_warnings(plan: AnyPlan) -> list[str]:
@@ -44,8 +44,13 @@ def announce(plan: AnyPlan, what: str, *, length: str = "", warnings: Sequence[s
 
 
 def train(
-    plan: AnyPlan, target: Path, *, past: Past | None = None, retries: int = 0, quiet: bool = False
-) -> FinishedRun[Told]:
+    plan: AnyPlan,
+    target: Path,
+    *,
+    past: AnyPastRun | None = None,
+    retries: int = 0,
+    quiet: bool = False,
+) -> FinishedRun[RunResult]:
     """Trains and writes, as `session.train` does, with progress and messages on stderr."""
     from laaf_cli.runs import session
     from laaf_cli.terminal.messages import messages
@@ -65,7 +70,7 @@ def train(
 
 
 def report(
-    finished: FinishedRun[Told],
+    finished: FinishedRun[RunResult],
     max_error: float | None,
     *,
     quiet: bool,

@@ -50,7 +50,9 @@ SpecArgument = Annotated[
         show_default=False,
     ),
 ]
-SPEC_OR_EQUATION = "A YAML file, the name of a bundled problem, or an equation, as 'u_t = u_xx'."
+SPEC_OR_EQUATION = (
+    "A YAML file, the name of a bundled problem, or an equation, such as 'u_t = u_xx'."
+)
 EquationArgument = Annotated[
     str,
     typer.Argument(
@@ -62,7 +64,7 @@ OnOption = Annotated[
     typer.Option(
         "--on",
         metavar="DOMAIN",
-        help="The coordinates of an equation and their bounds, as 'x=0..1, t=0..1'.",
+        help="The coordinates of an equation and their bounds, such as 'x=0..1, t=0..1'.",
         rich_help_panel=_EQUATION,
         show_default=False,
     ),
@@ -72,7 +74,7 @@ WithOption = Annotated[
     typer.Option(
         "--with",
         metavar="CONDITIONS",
-        help="Its conditions, as 'u(t=0) = sin(pi*x), u(boundary) = 0'; repeatable.",
+        help="Its conditions, such as 'u(t=0) = sin(pi*x), u(boundary) = 0'; repeatable.",
         rich_help_panel=_EQUATION,
         show_default=False,
     ),
@@ -82,7 +84,7 @@ LetOption = Annotated[
     typer.Option(
         "--let",
         metavar="CONSTANTS",
-        help="Its constants, as 'nu=0.01/pi'; repeatable.",
+        help="Its constants, such as 'nu=0.01/pi'; repeatable.",
         rich_help_panel=_EQUATION,
         show_default=False,
     ),
@@ -209,7 +211,7 @@ NoCacheOption = Annotated[
     bool,
     typer.Option(
         "--no-cache",
-        help="Solve for the reference anew; else values in the user's cache are taken.",
+        help="Solve for the reference again instead of taking values from the user's cache.",
         show_default=False,
     ),
 ]
@@ -230,7 +232,7 @@ GoalOption = Annotated[
         min=0,
         metavar="X",
         help=(
-            "End at this relative error, estimated where there is no reference; exit with 6 "
+            "Stop at this relative error, estimated where there is no reference; exit with 6 "
             "where it is not met."
         ),
         rich_help_panel=_TRAINING,
@@ -272,8 +274,7 @@ DataDirOption = Annotated[
         "--data-dir",
         metavar="DIR",
         help=(
-            "Where data sets lie, or are put; not given: $LAAF_DATA_DIR, else a folder of the "
-            "user's cache."
+            "Folder of the data sets; by default $LAAF_DATA_DIR, else a folder of the user's cache."
         ),
         rich_help_panel=DATA,
         show_default=False,
@@ -302,20 +303,20 @@ EpochsOption = Annotated[
 SettingsType = TypeVar("SettingsType", bound="Settings")
 
 
-def typed(kind: type[SettingsType], given: Mapping[str, Any]) -> SettingsType:
-    """The settings of a command line. given: the arguments of the command by name, of which all
+def typed(kind: type[SettingsType], arguments: Mapping[str, Any]) -> SettingsType:
+    """The settings of a command line. arguments: those of the command by name, of which all
     count that are fields of the settings; `assignments` are those of `--set`.
     """
     from laaf_cli.spec import Override
 
-    names = {field.name for field in fields(kind)} & given.keys() - {"assignments"}
+    names = {field.name for field in fields(kind)} & arguments.keys() - {"assignments"}
     flags = {
-        name: f"--{'no-' * (given[name] is False)}{name.replace('_', '-')} " for name in names
+        name: f"--{'no-' * (arguments[name] is False)}{name.replace('_', '-')} " for name in names
     } | {"slopes": "--activation "}
     overrides = [
-        Override.from_assignment(text, "--set ") for text in given.get("assignments") or ()
+        Override.from_assignment(text, "--set ") for text in arguments.get("assignments") or ()
     ]
-    values = {name: given[name] for name in names}
+    values = {name: arguments[name] for name in names}
     return kind(**values, assignments=tuple(overrides), typed=flags)
 
 
@@ -341,7 +342,7 @@ def spec_text(
         return bundled.find(spec)
     if not on:
         raise UsageError(
-            f"{shown(spec)} is no file, and as an equation it needs its coordinates, as in "
+            f"{shown(spec)} is not a file, and as an equation it needs its coordinates, as in "
             "--on 'x=0..1, t=0..1'"
         )
 
@@ -373,7 +374,7 @@ def keep_spec(path: Path | None, text: Text) -> None:
     content = text.content.encode()
     if path.is_file():
         if path.read_bytes() != content:
-            raise UsageError(f"{path} is there already, with another text; --save names another")
+            raise UsageError(f"{path} already exists, with another text; --save names another path")
         return
     check_target(path, overwrite=False, setting="save")
     with replacing(path) as part:

@@ -14,7 +14,7 @@ from laaf_cli.spec import RunSpec
 
 @dataclass(frozen=True, kw_only=True)
 class CheckRecord(JsonRecord):
-    """What `laaf check` tells."""
+    """What `laaf check` reports."""
 
     problem: str
     """The name of the spec's file without its ending."""
@@ -41,12 +41,12 @@ class CheckRecord(JsonRecord):
     start_loss: float
     """The whole loss at step 0, slope recovery included."""
     constant_bound: float
-    """The least loss of a constant network, with its slope recovery term; null where it is not
+    """The minimum loss of a constant network, with its slope recovery term; null where it is not
     finite.
     """
     theorem_holds: bool | None
     """Whether the first is below the second, as Theorem 2.1 of arXiv 1909.12228 asks; null where
-    it cannot be told.
+    it cannot be decided.
     """
 
     @classmethod
@@ -70,7 +70,7 @@ class CheckRecord(JsonRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceRecord(JsonRecord):
-    """What `laaf reference` tells."""
+    """What `laaf reference` reports."""
 
     problem: str
     """The name of the spec's file without its ending."""
@@ -78,6 +78,8 @@ class ReferenceRecord(JsonRecord):
     """How the reference was computed and how its error is estimated."""
     error_estimate: float
     """The estimate of its largest absolute error."""
+    error_estimates: dict[str, float]
+    """The same by unknown, each in its own unit."""
     wall_time_s: float
     """Seconds that computing it took."""
     path: str | None
@@ -94,6 +96,6 @@ def records() -> dict[str, tuple[type[JsonRecord], ...]]:
         "compare": (ComparisonRecord,),
         "reference": (ReferenceRecord,),
         "resume": tuple(loaded(row.result) for row in TASKS.values()),
-        "show": tuple(loaded(row.overview) for row in TASKS.values()),
+        "show": tuple(loaded(row.report) for row in TASKS.values()),
         "sweep": (ComparisonRecord,),
     }

@@ -17,14 +17,14 @@ GRID_FORMS = {
     "x=-1:1:101": "101 points over another range",
     "t=@0.5": "a single value",
 }
-"""The forms of a piece of `--grid`, for the help and for its errors."""
+"""The forms of an axis in `--grid`, used by the help and its errors."""
 
 GridOption = Annotated[
     list[str] | None,
     typer.Option(
         "--grid",
-        metavar="PIECES",
-        help="A grid, as x=101,t=@0.5. "
+        metavar="GRID",
+        help="A grid, such as x=101,t=@0.5. "
         + "; ".join(f"{form}: {meaning}" for form, meaning in GRID_FORMS.items())
         + (
             ". A coordinate that is not named has the values of the evaluation grid, as all have "

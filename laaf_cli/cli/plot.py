@@ -140,14 +140,14 @@ def _parsed(times: str | None) -> Sequence[float] | None:
 
     if times is None:
         return None
-    found = []
+    numbers = []
     for text in times.split(","):
         try:
-            found.append(float(text))
+            numbers.append(float(text))
         except ValueError:
             raise UsageError(
-                f"--times takes numbers with commas between, as 0.25,0.5, and '{text}' is none"
+                f"--times takes numbers separated by commas (example: 0.25,0.5), not '{text}'"
             ) from None
-        if not math.isfinite(found[-1]):
+        if not math.isfinite(numbers[-1]):
             raise UsageError(f"--times takes finite numbers, not {text.strip()}")
-    return found
+    return numbers

@@ -36,8 +36,10 @@ def problems(
     path = bundled.path_of(name)
     if path is None:
         names = {task.bundled: bundled.names(task.name) for task in TASKS.values()}
-        hint = did_you_mean(name, [one for own in names.values() for one in own]) or " ".join(
-            f"Bundled {what}s: {listed(own)}." for what, own in names.items()
+        hint = did_you_mean(
+            name, [one for bundled_names in names.values() for one in bundled_names]
+        ) or " ".join(
+            f"Bundled {what}s: {listed(bundled_names)}." for what, bundled_names in names.items()
         )
         raise UsageError(f"there is no bundled problem '{name}'. {hint}")
     console.print_text(path.read_text(encoding="utf-8"))

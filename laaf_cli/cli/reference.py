@@ -9,9 +9,10 @@ import typer
 
 from laaf_cli.cli import complete, console, options, place_options
 from laaf_cli.files import export
+from laaf_cli.text import listed
 
 if TYPE_CHECKING:
-    from laaf_cli.problem import Domain, Places
+    from laaf_cli.problem import Domain, SamplePoints
     from laaf_cli.references import Reference, ReferenceValues
     from laaf_cli.runs.plan import Plan
     from laaf_cli.spec import Override, Text
@@ -97,9 +98,10 @@ def reference(
         for piece in export.csv_text(sampled):
             console.print_text(piece)
         if not quiet:
-            console.print_message(
-                f"error estimate {values.error_estimate:.1e}, in {values.wall_time_s:.2f} s"
-            )
+            errors = [f"{error:.1e}" for error in values.error_estimates.values()]
+            if len(errors) > 1:
+                errors = [f"{e} of {name}" for name, e in zip(values.fields, errors, strict=True)]
+            console.print_message(f"error estimate {listed(errors)}, in {values.wall_time_s:.2f} s")
     if max_error is not None and not values.error_estimate <= max_error:
         raise BoundExceededError(
             f"the error estimate {values.error_estimate:.3e} is above the bound {max_error:g}"
@@ -116,8 +118,8 @@ def _method(text: Text, name: str) -> Override:
     return Override(("reference", "kind") if says_more else ("reference",), name, "--method ")
 
 
-def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> Places:
-    from laaf_cli.cli.places import choose_places
+def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> SamplePoints:
+    from laaf_cli.cli.sample_points import choose_places
 
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
     return choose_places(
@@ -125,7 +127,7 @@ def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> 
     )
 
 
-def _solve(reference: Reference, domain: Domain, places: Places) -> ReferenceValues:
+def _solve(reference: Reference, domain: Domain, places: SamplePoints) -> ReferenceValues:
     from laaf_cli.errors import UsageError
 
     for (name, values), lower, upper in zip(
@@ -141,6 +143,8 @@ def _solve(reference: Reference, domain: Domain, places: Places) -> ReferenceVal
 
 
 def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: bool) -> None:
+    import numpy as np
+
     from laaf_cli.cli.outputs import ReferenceRecord
     from laaf_cli.terminal.plain_table import PlainTable
 
@@ -148,6 +152,7 @@ def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: b
         problem=plan.name,
         method=plan.reference.method if plan.reference is not None else "",
         error_estimate=values.error_estimate,
+        error_estimates=dict(values.error_estimates),
         wall_time_s=values.wall_time_s,
         path=None if output is None else str(output),
     )
@@ -156,7 +161,11 @@ def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: b
         return
     table = PlainTable("reference", plan.spec.title or plan.name)
     table.add_texts("method", told.method)
-    table.add_texts("error estimate", f"{told.error_estimate:.1e}")
+    for name, error in told.error_estimates.items():
+        of = f" of {name}" if len(told.error_estimates) > 1 else ""
+        largest = np.max(np.abs(values.fields[name]))
+        relative = f", {error / largest:.1e} of the largest value" if largest > 0 else ""
+        table.add_texts(f"error estimate{of}", f"{error:.1e}{relative}")
     table.add_texts("seconds", f"{told.wall_time_s:.2f}")
     table.add_texts("written", str(told.path))
     console.print_results([table])
@@ -172,4 +181,4 @@ def _attributes(plan: Plan, values: ReferenceValues) -> dict[str, str]:
         "problem_hash": plan.hashes.problem,
         "method": plan.reference.method if plan.reference is not None else "",
         "error_estimate": f"{values.error_estimate:.3e}",
-    }
+    } | {f"error_estimate_{name}": f"{e:.3e}" for name, e in values.error_estimates.items()}

@@ -206,6 +206,6 @@ def command_line(name: str, request: Request) -> str:
     return " ".join(words)
 
 
-def _words(given: str | None) -> tuple[str, ...]:
+def _words(text: str | None) -> tuple[str, ...]:
     """The words of a list with commas, each once."""
-    return tuple(dict.fromkeys(word.strip() for word in given.split(","))) if given else ()
+    return tuple(dict.fromkeys(word.strip() for word in text.split(","))) if text else ()

@@ -1,4 +1,4 @@
-"""`laaf resume`: go on with a run that was stopped, or train a finished one further."""
+"""`laaf resume`: resume a run that was stopped, or train a finished one further."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def resume(
         bool,
         typer.Option(
             "--stored-spec",
-            help="Go on with the spec as the run holds it, though its file has changed.",
+            help="Resume with the spec as the run holds it, though its file has changed.",
             show_default=False,
         ),
     ] = False,
@@ -89,7 +89,7 @@ def resume(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Go on with a run as if it had never stopped, from its checkpoint or its run file, or train it
+    """Resume a run as if it had never stopped, from its checkpoint or its run file, or train it
     further.
 
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
@@ -129,7 +129,7 @@ def resume(
             elif value != absent:
                 option = f"{'no_' * (value is False)}{name}"
                 raise UsageError(
-                    f"`{option}` means nothing to {TASKS[task].run}; "
+                    f"`{option}` does not apply to {TASKS[task].run};  "
                     "laaf resume --help says which option is for which"
                 )
         with make_download_progress(quiet=quiet) as progress:
@@ -148,9 +148,9 @@ def resume(
 def _announce(resumption: Resumption[Any, Any]) -> None:
     past, plan = resumption.past, resumption.plan
     console.print_message(
-        f"going on from iteration {past.iterations} of {plan.n_iterations}, kept in {past.path}"
+        f"resuming at iteration {past.iterations} of {plan.n_iterations}, from {past.path}"
     )
     for warning in one_run.memory_warnings(plan):
         console.print_warning(warning)
     for sentence in resumption.inexact:
-        console.print_warning(f"not bit for bit as without the break: {sentence}")
+        console.print_warning(f"not bitwise identical to an uninterrupted run: {sentence}")

@@ -77,7 +77,7 @@ def _translated(code: re.Match[str]) -> str:
 
 
 def _flag(name: str, value: str | None) -> str | None:
-    """One option with its value; None where there is none of that name."""
+    """One option with its value; None where no option has that name."""
     if value == "False":
         return flags().get(f"no_{name}")
     flag = flags().get(name)

@@ -36,10 +36,10 @@ def show(
     from laaf_cli.runs.task import TASKS, loaded
 
     task = task_of(run)
-    overview = loaded(TASKS[task].overview).read(run)
+    report = loaded(TASKS[task].report).read(run)
     if json:
-        console.print_json(overview.as_json())
+        console.print_json(report.as_json())
     else:
-        console.print_results(tables_of(task).of_overview(overview))
-    for warning in overview.warnings:
+        console.print_results(tables_of(task).of_report(report))
+    for warning in report.warnings:
         console.print_warning(warning)

@@ -1,4 +1,4 @@
-"""`laaf solve`: train, compare with the reference, write the run file, tell how wrong the answer
+"""`laaf solve`: train, compare with the reference, write the run file, report how wrong the answer
 is.
 """
 
@@ -52,13 +52,13 @@ def solve(
 
     Example:  laaf solve burgers --activation nlaaf --n 10
     """
-    given = locals()
+    arguments = locals()
     from laaf_cli.runs import session
     from laaf_cli.runs.plan import make_plan
     from laaf_cli.runs.settings import EquationSettings
 
     text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
-    overrides = options.typed(EquationSettings, given).overrides(text)
+    overrides = options.typed(EquationSettings, arguments).overrides(text)
     session.check_bounds(max_seconds=max_seconds, max_error=max_error, goal=goal)
     plan = make_plan(
         text,

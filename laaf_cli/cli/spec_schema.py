@@ -10,21 +10,22 @@ EDITORS = "http://json-schema.org/draft-07/schema#"
 
 
 def spec_schema() -> Schema:
-    """What may stand in a spec: that of the first task, unless it has keys of another alone."""
+    """What a spec may hold: that of the first task, unless it has keys of another alone."""
     first, *others = TASKS.values()
     schema: Schema = loaded(first.written).schema()
     for task in others:
-        own = loaded(task.written).schema()
+        task_schema = loaded(task.written).schema()
         schema = {
-            # Told once more, so that editors offer them in a spec that names nothing yet.
+            # Repeated, so that editors offer them in a spec that names nothing yet.
             "properties": {
-                key: {"description": own["properties"][key]["description"]} for key in task.keys
+                key: {"description": task_schema["properties"][key]["description"]}
+                for key in task.keys
             },
             "if": {
                 "required": [*task.keys],
                 "not": {"anyOf": [{"required": [key]} for key in first.keys]},
             },
-            "then": own,
+            "then": task_schema,
             "else": schema,
         }
     return {"$schema": EDITORS, "$id": "urn:laaf:spec", "title": "A spec of laaf", **schema}

@@ -97,7 +97,7 @@ def sweep(
         bool,
         typer.Option(
             "--overwrite",
-            help="Train finished runs anew as well.",
+            help="Train finished runs again as well.",
             rich_help_panel=many_runs.RUNNING,
         ),
     ] = False,
@@ -115,7 +115,7 @@ def sweep(
 
     Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
     """
-    given = locals()
+    arguments = locals()
     from laaf_cli.errors import UsageError
     from laaf_cli.runs.lifecycle import PlanOptions, lifecycle
     from laaf_cli.runs.task import TASKS
@@ -126,10 +126,10 @@ def sweep(
     text = bundled.find(spec)
     task = TASKS[task_of_spec(text)]
     for other in TASKS.values():
-        if other.length != task.length and given[other.length] is not None:
+        if other.length != task.length and arguments[other.length] is not None:
             raise UsageError(f"{task.trained_for} --{task.length}, not --{other.length}")
     life = lifecycle(task.name)
-    axes = list(_axes(text, life.settings, task.length, given))
+    axes = list(_axes(text, life.settings, task.length, arguments))
     with make_download_progress(quiet=quiet) as progress:
         planning = PlanOptions(
             allow_python=allow_python,
@@ -146,16 +146,16 @@ def sweep(
 
 
 def _axes(
-    text: Text, form: type[Settings], length: str, given: Mapping[str, Any]
+    text: Text, form: type[Settings], length: str, arguments: Mapping[str, Any]
 ) -> Iterator[list[Alternative]]:
     """What `--set` and the options vary, in the order in which they are put into the spec.
 
-    length: the option that says how long is trained. given: the arguments of the command.
+    length: the option that says how long is trained. arguments: those of the command.
     """
     from laaf_cli.spec import Override
     from laaf_cli.sweeps import Alternative
 
-    assignments = given["assignments"] or []
+    assignments = arguments["assignments"] or []
     by_path: dict[object, list[Alternative]] = {}
     for assignment in assignments:
         override = Override.from_assignment(assignment, "--set ")
@@ -170,20 +170,20 @@ def _axes(
         return options.typed(form, chosen).overrides(text)
 
     def labelled(name: str, values: Sequence[Any]) -> Iterator[list[Alternative]]:
-        if given[name] is not None:
+        if arguments[name] is not None:
             yield [Alternative.of(*overrides(**{name: value})) for value in values]
 
-    yield from labelled(length, [given[length]])
-    if given["learning_rate"] is not None:
-        rates = many_runs.number_list(given["learning_rate"], "--learning-rate")
+    yield from labelled(length, [arguments[length]])
+    if arguments["learning_rate"] is not None:
+        rates = many_runs.number_list(arguments["learning_rate"], "--learning-rate")
         yield from labelled("learning_rate", rates)
-    yield from labelled("dtype", [given["dtype"]])
-    yield [Alternative(tuple(overrides(device=given["device"])))]
-    kinds = _choices(given["activation"], "--activation", list(SLOPE_KINDS))
-    scales = many_runs.number_list(given["n"], "--n") if given["n"] is not None else [None]
+    yield from labelled("dtype", [arguments["dtype"]])
+    yield [Alternative(tuple(overrides(device=arguments["device"])))]
+    kinds = _choices(arguments["activation"], "--activation", list(SLOPE_KINDS))
+    scales = many_runs.number_list(arguments["n"], "--n") if arguments["n"] is not None else [None]
     switches = [
         None if word is None else word == "on"
-        for word in _choices(given["recovery"], "--slope-recovery", ["on", "off"])
+        for word in _choices(arguments["recovery"], "--slope-recovery", ["on", "off"])
     ]
     methods = []
     for kind in kinds:
@@ -199,14 +199,14 @@ def _axes(
     yield methods
 
 
-def _choices(given: str | None, option: str, known: Sequence[str]) -> list[str | None]:
+def _choices(text: str | None, option: str, known: Sequence[str]) -> list[str | None]:
     """The words of a list with commas; one None where the option is not given."""
     from laaf_cli.errors import UsageError
     from laaf_cli.text import did_you_mean, listed
 
-    if given is None:
+    if text is None:
         return [None]
-    words = [word.strip() for word in given.split(",")]
+    words = [word.strip() for word in text.split(",")]
     for word in words:
         if word not in known:
             hint = did_you_mean(word, known) or f"Choices: {listed(known)}."
@@ -220,15 +220,17 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
     """
     from laaf_cli.cli.tables import comparison_tables
     from laaf_cli.report.comparison import compare
+    from laaf_cli.report.comparison_entry import ComparisonEntry
     from laaf_cli.report.comparison_record import comparison_record
-    from laaf_cli.report.run_summary import RunSummary
-    from laaf_cli.sweeps import State
+    from laaf_cli.sweeps import RunState
 
-    written = [outcome.run.path for outcome in outcomes if outcome.state is not State.FAILED]
+    written = [outcome.run.path for outcome in outcomes if outcome.state is not RunState.FAILED]
     if written:
-        comparison = compare([RunSummary.read(path) for path in written], mixed=True)
+        comparison = compare([ComparisonEntry.read(path) for path in written], mixed=True)
         if json:
-            not_trained = {str(o.run.path): o.detail for o in outcomes if o.state is State.FAILED}
+            not_trained = {
+                str(o.run.path): o.detail for o in outcomes if o.state is RunState.FAILED
+            }
             console.print_json(comparison_record(comparison, not_trained=not_trained).as_json())
         else:
             console.print_results(comparison_tables(comparison, console.results().width))

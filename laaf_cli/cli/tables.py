@@ -15,20 +15,20 @@ from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.text import printable
 
 if TYPE_CHECKING:
-    from laaf_cli.report.comparison import Comparison
-    from laaf_cli.runfile.learned_constants import FoundConstant
+    from laaf_cli.report.comparison import MethodComparison
+    from laaf_cli.runfile.learned_constants import EstimatedConstant
     from laaf_cli.runs.inspection import Inspection
     from laaf_cli.runs.plan import Plan
-    from laaf_cli.runs.record import Summary
+    from laaf_cli.runs.record import SolveResult
 
 
-def summary_tables(summary: Summary) -> Iterator[PlainTable]:
+def summary_tables(summary: SolveResult) -> Iterator[PlainTable]:
     """The closing tables of a run: errors, learned constants, loss and slopes, cost."""
     yield _errors(summary)
     if summary.constants:
         yield constants_table(summary.constants)
     yield _losses(summary)
-    slopes = PlainTable("slopes n·a", "mean", "least", "greatest")
+    slopes = PlainTable("slopes n·a", "mean", "minimum", "maximum")
     for k, layer in enumerate(summary.slopes, start=1):
         numbers = (layer.mean, layer.min, layer.max)
         slopes.add_texts(f"layer {k}", *(f"{value:.4f}" for value in numbers))
@@ -57,7 +57,7 @@ def absorbed_text(iteration: int) -> str:
     return f"part of the weights since iteration {iteration}, and as they were then"
 
 
-def _errors(summary: Summary) -> PlainTable:
+def _errors(summary: SolveResult) -> PlainTable:
     if summary.relative_l2 is None or summary.max_error is None:
         table = PlainTable("error", "")
         table.add_texts("relative L2", why_unknown(summary.no_reference))
@@ -74,8 +74,9 @@ def _errors(summary: Summary) -> PlainTable:
             table.add_texts(f"relative L2 at t = {time:g}", *at)
     empty = [""] * (len(summary.relative_l2) - 1)
     table.add_texts("reference", summary.reference.split(";")[0], *empty)
-    own = f"{summary.reference_error:.1e}, in {summary.reference_time_s:.2f} s"
-    table.add_texts("reference's own error", own, *empty)
+    estimates = [f"{error:.1e}" for error in (summary.reference_errors or {}).values()]
+    estimates[0] += f", in {summary.reference_time_s:.2f} s"
+    table.add_texts("reference's own error", *estimates)
     caption_absolute(table, summary.absolute)
     return table
 
@@ -87,19 +88,19 @@ def caption_absolute(table: PlainTable, sentences: Sequence[str]) -> None:
 
 
 def why_unknown(no_reference: str) -> str:
-    """What stands in the place of an error that is not known; no_reference: why none was found,
+    """Printed in place of an error that is not known; no_reference: why none was found,
     if one was sought.
     """
     return f"unknown: {no_reference or 'the spec names no reference'}"
 
 
-def _losses(summary: Summary) -> PlainTable:
-    """The loss terms, with their weights where one is not 1, and at fresh points where they are
+def _losses(summary: SolveResult) -> PlainTable:
+    """The loss terms, with their weights where one is not 1, and at held-out points where they are
     known.
     """
     weighted = has_weights(summary.weights)
     fresh = bool(summary.validation)
-    table = PlainTable("loss term", *["weight"] * weighted, "value", *["at fresh points"] * fresh)
+    table = PlainTable("loss term", *["weight"] * weighted, "value", *["held-out points"] * fresh)
     for name, value in summary.terms.items():
         weight = [f"{summary.weights[name]:.4g}"] * weighted
         validation = [value_or_dash(summary.validation.get(name))] * fresh
@@ -118,7 +119,7 @@ def value_or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.3e}"
 
 
-def constants_table(constants: Mapping[str, FoundConstant]) -> PlainTable:
+def constants_table(constants: Mapping[str, EstimatedConstant]) -> PlainTable:
     """Learned constants: where they started, what was found, and how far that is from the truth."""
     from laaf_cli.runfile.learned_constants import SPREAD_OVER
 
@@ -166,7 +167,7 @@ def found_text(value: float, spread: float) -> str:
     return f"{value:.{digits}g} ± {spread:.1g}"
 
 
-def _bounds(constant: FoundConstant) -> str:
+def _bounds(constant: EstimatedConstant) -> str:
     if math.isinf(constant.lower) and math.isinf(constant.upper):
         return "none"
     if math.isinf(constant.upper):
@@ -177,10 +178,10 @@ def _bounds(constant: FoundConstant) -> str:
 
 
 def _derived(plan: Plan) -> PlainTable:
-    """What `transform: auto` stands for, as it is written in a spec, and what it leaves."""
-    found = {"transform": plan.spec.forms, "periodic": plan.spec.periodic}
-    table = PlainTable("transform: auto", "stands for")
-    for key, value in found.items():
+    """What `transform: auto` expands to, as it is written in a spec, and what it leaves."""
+    derived = {"transform": plan.spec.forms, "periodic": plan.spec.periodic}
+    table = PlainTable("transform: auto", "expands to")
+    for key, value in derived.items():
         if value:
             table.add_texts(key, as_yaml(value))
     for name, why in (plan.problem.left or {}).items():
@@ -240,14 +241,14 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     facts.add_texts("derivatives", plan.engine_use)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")
-    facts.add_texts("least loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
-    verdicts = {True: "holds", False: "does not hold", None: "cannot be told"}
+    facts.add_texts("minimum loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
+    verdicts = {True: "holds", False: "does not hold", None: "cannot be decided"}
     verdict = verdicts[inspection.theorem_holds]
     facts.add_texts("start condition of Theorem 2.1", verdict)
     yield facts
 
 
-def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table | Text]:
+def comparison_tables(comparison: MethodComparison, width: int) -> Iterator[Table | Text]:
     """What `laaf compare` shows: the tables, as much as fits into `width` characters, and what
     they support.
     """

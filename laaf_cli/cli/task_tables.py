@@ -14,24 +14,24 @@ from laaf_cli.terminal.plain_table import PlainTable
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTables:
-    """How a task tells of its specs and runs.
+    """How a task prints its specs and runs.
 
     Attributes:
         bundled: more columns of the list of its bundled specs: by heading the cell of one, from
             its name and its plain values.
         of_result: the closing tables of a run.
-        of_overview: those of `laaf show`.
+        of_report: those of `laaf show`.
     """
 
     bundled: Mapping[str, Callable[[str, Mapping[str, Any]], str]]
     of_result: Callable[[Any], Iterator[PlainTable]]
-    of_overview: Callable[[Any], Iterator[PlainTable]]
+    of_report: Callable[[Any], Iterator[PlainTable]]
 
 
 def tables_of(task: str) -> TaskTables:
     """Those of a task."""
-    found: TaskTables = loaded(TASKS[task].tables)
-    return found
+    tables: TaskTables = loaded(TASKS[task].tables)
+    return tables
 
 
 def bundled_table(task: str) -> PlainTable:

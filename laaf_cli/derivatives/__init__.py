@@ -14,6 +14,6 @@ from laaf_cli.derivatives.choice import (
 )
 from laaf_cli.derivatives.engine import DerivativeEngine, Operator, Prepared
 from laaf_cli.derivatives.fused import FusedEngine
-from laaf_cli.derivatives.jacobian import Linearised
+from laaf_cli.derivatives.jacobian import LinearisedFields
 from laaf_cli.derivatives.nested import NestedEngine
 from laaf_cli.derivatives.taylor import TaylorEngine

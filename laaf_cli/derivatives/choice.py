@@ -53,15 +53,15 @@ def evaluate_together(
 ) -> list[dict[Field, Tensor]]:
     """What several engines of one network compute, those of the kernel in one go."""
     fused = [(engine, prepared) for engine, prepared in requests if isinstance(engine, FusedEngine)]
-    found = iter(evaluate_fused(fused) if fused else [])
+    from_kernel = iter(evaluate_fused(fused) if fused else [])
     return [
-        next(found) if isinstance(engine, FusedEngine) else engine.evaluate(prepared)
+        next(from_kernel) if isinstance(engine, FusedEngine) else engine.evaluate(prepared)
         for engine, prepared in requests
     ]
 
 
 def kernel_name() -> str:
-    """The kernel as a person is told of it: its instruction set; empty where there is none."""
+    """The kernel as it is reported: its instruction set; empty without a kernel."""
     library = load_library()
     return "" if isinstance(library, KernelMissing) else f"fused kernel ({library.variant})"
 

@@ -24,7 +24,7 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 class Operator:
     """L u = Σ_α c_α ∂^α u, with coefficients c_α at every point.
 
-    value: the leaf that stands for it in a tree. unknown: u. orders: the α. coefficients: the name
+    value: the leaf that represents it in a tree. unknown: u. orders: the α. coefficients: the name
     of its coefficients; operators that share it have the same orders and coefficients, on different
     unknowns.
     """
@@ -120,7 +120,9 @@ class SummingEngine(DerivativeEngine):
         operators: Iterable[Operator] = (),
     ) -> None:
         combined = tuple(operators)
-        parts = [Field(each.unknown, orders) for each in combined for orders in each.orders]
+        parts = [
+            Field(operator.unknown, orders) for operator in combined for orders in operator.orders
+        ]
         super().__init__(network, unknowns, [*fields, *parts], combined)
 
     def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> Prepared:
@@ -133,14 +135,16 @@ class SummingEngine(DerivativeEngine):
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         return self.with_operators(self.derivatives(prepared.inputs), prepared)
 
-    def with_operators(self, found: dict[Field, Tensor], prepared: Prepared) -> dict[Field, Tensor]:
+    def with_operators(
+        self, values: dict[Field, Tensor], prepared: Prepared
+    ) -> dict[Field, Tensor]:
         """Single derivatives, and the operators summed of them."""
         for operator, coefficients in zip(self.operators, prepared.coefficients, strict=True):
             parts = torch.stack(
-                [found[Field(operator.unknown, orders)] for orders in operator.orders]
+                [values[Field(operator.unknown, orders)] for orders in operator.orders]
             )
-            found[operator.value] = (coefficients * parts).sum(0)
-        return found
+            values[operator.value] = (coefficients * parts).sum(0)
+        return values
 
     @abstractmethod
     def inputs(self, points: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def features(
         ((weight, bias),) = hidden
         sigma = activation.derivatives(torch.addmm(bias, inputs(points), weight.T), order)
         rates = weight / inputs.half_range
-        found = {
+        by_orders = {
             alpha: sigma[sum(alpha)]
             * torch.stack([rates[:, i] ** k for i, k in enumerate(alpha)]).prod(0)
             for alpha in orders
@@ -45,9 +45,9 @@ def features(
         z = torch.stack([inputs.derivative(points, alpha) for alpha in streams])
         for weight, bias in hidden:
             z = hidden_layer(z, weight, bias, activation, order, rule)[0]
-        found = {alpha: z[streams.index(alpha)] for alpha in orders}
+        by_orders = {alpha: z[streams.index(alpha)] for alpha in orders}
     ones = points.new_ones(len(points), 1)
     return {
         alpha: torch.cat([values, ones if not any(alpha) else torch.zeros_like(ones)], 1)
-        for alpha, values in found.items()
+        for alpha, values in by_orders.items()
     }

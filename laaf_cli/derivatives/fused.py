@@ -16,10 +16,10 @@ from torch import Tensor
 
 from laaf_cli.derivatives.engine import NONE, Coefficients, DerivativeEngine, Operator, Prepared
 from laaf_cli.derivatives.kernel import (
-    Call,
     ChainRule,
+    KernelCall,
     KernelMissing,
-    Network,
+    KernelNetwork,
     Parameters,
     Shape,
     load_library,
@@ -59,7 +59,8 @@ class FusedEngine(DerivativeEngine):
         self.streams = self._streams()
         counts = tuple(0 if slope is None else len(slope) for slope in network.slopes.by_layer())
         self.with_slopes, self.without = (
-            Network(self._shape(each)) for each in (counts, (0,) * len(counts))
+            KernelNetwork(self._shape(slope_counts))
+            for slope_counts in (counts, (0,) * len(counts))
         )
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
         n_outputs = len(network.biases[-1])
@@ -67,7 +68,7 @@ class FusedEngine(DerivativeEngine):
         streams = [self.streams.index(field.orders) for field in self.fields]
         combined = list(self.combinations)
         streams += [
-            len(self.streams) + combined.index(each.coefficients) for each in self.operators
+            len(self.streams) + combined.index(operator.coefficients) for operator in self.operators
         ]
         outputs = [field.unknown for field in self.fields]
         outputs += [operator.unknown for operator in self.operators]
@@ -84,7 +85,7 @@ class FusedEngine(DerivativeEngine):
         carried behind them.
         """
         zero = (0,) * self.network.inputs.n_coordinates
-        needed = [below for each in self.combinations.values() for below in each.below]
+        needed = [below for operator in self.combinations.values() for below in operator.below]
         return lower_set([zero, *needed, *(field.orders for field in self.fields)])
 
     @property
@@ -92,7 +93,7 @@ class FusedEngine(DerivativeEngine):
         return len(self.streams) + len(self.combinations)
 
     @property
-    def kernel_network(self) -> Network:
+    def kernel_network(self) -> KernelNetwork:
         """The network as the kernel takes it at present: training may absorb the slopes."""
         return self.without if self.network.slopes.absorbed else self.with_slopes
 
@@ -121,16 +122,18 @@ class FusedEngine(DerivativeEngine):
         """The streams of the inputs [n_streams, n_inputs, n_points], and one [n_coefficients,
         n_points] of order 2 or more.
         """
-        given, dtype = self.network.inputs, self.network.dtype
-        inputs = torch.empty(self.n_streams, given.width, len(points), dtype=dtype)
+        network_inputs, dtype = self.network.inputs, self.network.dtype
+        inputs = torch.empty(self.n_streams, network_inputs.width, len(points), dtype=dtype)
         for stream, orders in zip(inputs, self.streams, strict=False):
-            stream.copy_(given.derivative(points, orders).T)
+            stream.copy_(network_inputs.derivative(points, orders).T)
         rows = []
         for stream, (name, operator) in zip(
             inputs[len(self.streams) :], self.combinations.items(), strict=True
         ):
             parts = list(zip(operator.orders, coefficients[name], strict=True))
-            stream.copy_(sum(c * given.derivative(points, orders).T for orders, c in parts))
+            stream.copy_(
+                sum(c * network_inputs.derivative(points, orders).T for orders, c in parts)
+            )
             rows += [c for orders, c in parts if sum(orders) > 1]
         bent = torch.stack(rows).to(dtype) if rows else torch.empty(0, len(points), dtype=dtype)
         return Prepared(inputs, (bent,))
@@ -138,7 +141,7 @@ class FusedEngine(DerivativeEngine):
     def evaluate(self, prepared: Prepared) -> dict[Field, Tensor]:
         return evaluate_fused([(self, prepared)])[0]
 
-    def call(self, prepared: Prepared) -> Call:
+    def call(self, prepared: Prepared) -> KernelCall:
         """A call of the kernel at these points."""
         inputs, (coefficients,) = prepared.inputs, prepared.coefficients
         n_points = inputs.shape[2]
@@ -146,7 +149,7 @@ class FusedEngine(DerivativeEngine):
         workspace = self.library.workspace(
             self.kernel_network, n_points, n_threads, len(coefficients), inputs.dtype
         )
-        return Call(inputs, coefficients, n_threads, workspace)
+        return KernelCall(inputs, coefficients, n_threads, workspace)
 
     def n_threads(self, n_points: int) -> int:
         """Those of torch, or fewer where there is little to do."""
@@ -187,7 +190,7 @@ Request = tuple[FusedEngine, Prepared]
 
 def evaluate_fused(requests: Sequence[Request]) -> list[dict[Field, Tensor]]:
     """What several engines of one network are wanted for, in one node of the graph: each has its
-    share of overhead.
+    fraction of overhead.
     """
     outputs = iter(_Streams.apply(requests, *requests[0][0].tensors))  # type: ignore[no-untyped-call]
     return [{field: next(outputs) for field in engine.wanted} for engine, _ in requests]
@@ -198,7 +201,7 @@ class _Streams(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, requests: Sequence[Request], *parameters: Tensor) -> tuple[Tensor, ...]:
-        ctx.calls, found = [], []
+        ctx.calls, streams = [], []
         for engine, prepared in requests:
             call = engine.call(prepared)
             outputs = [prepared.inputs.new_empty(prepared.inputs.shape[2]) for _ in engine.wanted]
@@ -207,10 +210,10 @@ class _Streams(torch.autograd.Function):
                 network, engine.parameters(parameters), call, engine.by_row(outputs)
             )
             ctx.calls.append((engine, network, call))
-            found += outputs
+            streams += outputs
         ctx.save_for_backward(*parameters)
         ctx.set_materialize_grads(False)
-        return tuple(found)
+        return tuple(streams)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -222,17 +225,17 @@ class _Streams(torch.autograd.Function):
         gradient = [
             piece.view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)
         ]
-        given = iter(
+        contiguous = iter(
             [None if cotangent is None else cotangent.contiguous() for cotangent in cotangents]
         )
         for engine, network, call in ctx.calls:
-            own = [next(given) for _ in engine.wanted]
-            if any(cotangent is not None for cotangent in own):
+            of_engine = [next(contiguous) for _ in engine.wanted]
+            if any(cotangent is not None for cotangent in of_engine):
                 engine.library.backward(
                     network,
                     engine.parameters(parameters),
                     call,
-                    engine.by_row(own),
+                    engine.by_row(of_engine),
                     engine.parameters(gradient),
                 )
         return (None, *gradient)

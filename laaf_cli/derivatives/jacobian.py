@@ -16,7 +16,7 @@ from laaf_cli.derivatives.taylor import TaylorEngine, activate, cotangents
 from laaf_cli.expression import Field
 
 
-class Linearised:
+class LinearisedFields:
     """The fields of an engine at points, and rows of the Jacobian of what depends on them.
 
     fields: each field and operator of the engine [n_points], without a graph.
@@ -45,7 +45,7 @@ class Linearised:
         )
 
     def _place(self, field: Field) -> tuple[int, slice, int]:
-        """Where a field stands among the outputs [n_streams, n_points, n_outputs]."""
+        """The index of a field among the outputs [n_streams, n_points, n_outputs]."""
         stream = self.engine.streams.index(field.orders)
         return stream, slice(None), self.engine.unknowns.index(field.unknown)
 

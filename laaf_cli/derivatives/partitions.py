@@ -62,13 +62,13 @@ def splits(alpha: Orders, streams: Sequence[Orders]) -> list[Split]:
 
     streams: the multi-indices that are carried; every β must be among them.
     """
-    found = []
+    splits = []
     for inner in product(*(range(order + 1) for order in alpha)):
         outer = tuple(a - b for a, b in zip(alpha, inner, strict=True))
         if any(inner) and any(outer):
             count = math.prod(map(math.comb, alpha, inner))
-            found.append(Split(count, streams.index(inner), streams.index(outer)))
-    return found
+            splits.append(Split(count, streams.index(inner), streams.index(outer)))
+    return splits
 
 
 def _set_partitions(n: int) -> Iterator[list[list[int]]]:

@@ -41,8 +41,8 @@ class WindowsEngine(DerivativeEngine):
     ) -> None:
         super().__init__(network, unknowns, fields, operators)
         self.engines = [
-            make_engine(each, self.unknowns, self.fields, self.operators)
-            for each in network.networks
+            make_engine(window, self.unknowns, self.fields, self.operators)
+            for window in network.networks
         ]
 
     def prepare(self, points: Tensor, coefficients: Coefficients = NONE) -> PreparedWindows:
@@ -64,15 +64,15 @@ class WindowsEngine(DerivativeEngine):
         assert isinstance(prepared, PreparedWindows)  # noqa: S101 - of this engine
         wanted = [*self.fields, *(operator.value for operator in self.operators)]
         n = len(prepared.inputs)
-        found = {
+        fields = {
             field: torch.zeros(n, dtype=self.network.dtype, device=prepared.inputs.device)
             for field in wanted
         }
         for engine, (inside, part) in zip(self.engines, prepared.parts, strict=True):
             if len(inside):
                 for field, values in engine.evaluate(part).items():
-                    found[field] = found[field].index_copy(0, inside, values)
-        return found
+                    fields[field] = fields[field].index_copy(0, inside, values)
+        return fields
 
 
 def by_window(make_engine: MakeEngine) -> MakeEngine:

@@ -1,8 +1,8 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
 from laaf_cli.expression.analyse import fields, functions, hoist, nodes, symbols
-from laaf_cli.expression.breaks import branch_breaks, switches, zeros
 from laaf_cli.expression.differentiate import differentiate, partial
+from laaf_cli.expression.discontinuities import branch_breaks, switches, zeros
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
 from laaf_cli.expression.linear import linear_coefficients, without

@@ -23,7 +23,7 @@ def nodes(tree: Node) -> Iterator[Node]:
 
 
 def fields(tree: Node) -> frozenset[Field]:
-    """The unknowns and derivatives that stand in a tree."""
+    """The unknowns and derivatives in a tree."""
     return frozenset(node for node in nodes(tree) if isinstance(node, Field))
 
 
@@ -33,7 +33,7 @@ def functions(tree: Node) -> frozenset[str]:
 
 
 def symbols(tree: Node) -> frozenset[str]:
-    """The coordinates and other names that stand in a tree."""
+    """The coordinates and other names in a tree."""
     return frozenset(node.name for node in nodes(tree) if isinstance(node, Symbol))
 
 

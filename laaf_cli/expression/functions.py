@@ -71,7 +71,7 @@ FUNCTIONS = _by_name(
     Function(name="erf", meaning="error function", derivatives=("2/sqrt(pi)*exp(-a**2)",), attribute="special.erf"),
     Function(name="abs", meaning="absolute value", derivatives=("sign(a)",), attribute="abs"),
     Function(name="sign", meaning="−1, 0 or 1", derivatives=("0",), attribute="sign"),
-    Function(name="floor", meaning="greatest integer below", derivatives=("0",), attribute="floor"),
+    Function(name="floor", meaning="largest integer below", derivatives=("0",), attribute="floor"),
     Function(name="min", meaning="the lesser of two", derivatives=("where(a <= b, 1, 0)", "where(a <= b, 0, 1)"), attribute="minimum"),
     Function(name="max", meaning="the greater of two", derivatives=("where(a >= b, 1, 0)", "where(a >= b, 0, 1)"), attribute="maximum"),
     Function(

@@ -37,7 +37,7 @@ class Backend:
 
     module: holds the functions of the table by their attribute, as `numpy` or `torch` do.
     array: turns a Python number into an array of the right precision and device.
-    special: the module that stands in for `module.special` where the library has none (NumPy's is
+    special: the module that replaces `module.special` where the library has none (NumPy's is
     in SciPy).
     functions: those that are not in the table, by name.
     """

@@ -14,7 +14,7 @@ from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import ZERO, Call, Field, Node
 
 LINEAR = frozenset({"+", "-", "*", "/", "neg", "where"})
-"""What a derivative that counts as linear may stand in; of `where` in its branches alone.
+"""What may contain a derivative that counts as linear; of `where` in its branches alone.
 
 Elsewhere ∂tree/∂f may be free of f though the tree is not linear in it: that of sign(f) and of a
 comparison is 0.
@@ -33,7 +33,7 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
             elsewhere |= fields(node.arguments[0])
         elif isinstance(node, Call) and node.function not in LINEAR:
             elsewhere |= fields(node)
-    found = {}
+    coefficients = {}
     for field in sorted(fields(tree) - elsewhere, key=lambda field: (field.unknown, field.orders)):
         if any(field.orders):
             try:
@@ -45,8 +45,8 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
                 or symbols(coefficient).intersection(varying)
                 or functions(coefficient) - TABLE.keys()
             ):
-                found[field] = coefficient
-    return found
+                coefficients[field] = coefficient
+    return coefficients
 
 
 def without(tree: Node, linear: Mapping[Field, Node]) -> Node:

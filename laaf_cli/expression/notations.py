@@ -63,7 +63,7 @@ def check_notation(node: Call, unknowns: Sequence[str], coordinates: Sequence[st
         case Call(function="div", arguments=(Call(function="grad"),)):
             raise fault("unknown function 'div'", node.span, "Write laplacian(…) for div(grad(…)).")
         case Call(function=name) if name in _OF_VECTORS:
-            hint = "Write the derivatives out, as u_x, or D(k*u_x, x) + D(k*u_y, y)."
+            hint = "Write the derivatives out: u_x, or D(k*u_x, x) + D(k*u_y, y)."
             raise fault(f"unknown function '{name}'", node.span, hint)
 
 
@@ -78,7 +78,7 @@ def derivative_in_name(name: str, unknowns: Sequence[str], coordinates: Sequence
 
 
 def _integral(node: Call, unknowns: Sequence[str], coordinates: Sequence[str]) -> ExpressionError:
-    what = f"'{node.function}' stands in an expression, and integrals are not supported there"
+    what = f"'{node.function}' is used in an expression, where integrals are not supported"
     example = f"I_{coordinates[0]} = {unknowns[0]}" if unknowns and coordinates else "I_x = u"
     hint = f"Let an unknown of its own have the integrand as its derivative, as in {example}."
     return fault(what, node.span, hint)
@@ -130,30 +130,32 @@ def _product_of_names(node: Node) -> str:
 
 
 def _below(text: str, coordinates: Sequence[str]) -> list[str]:
-    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is none."""
-    found: list[str] = []
+    """The coordinates below the line of a derivative: `dxdt`, `dx2`; empty where it is not a
+    derivative.
+    """
+    names_below: list[str] = []
     names = "|".join(sorted(map(re.escape, coordinates), key=len, reverse=True))
     while text and names:
         match = re.match(f"d({names})([2-4]?)", text)
         if match is None:
             return []
-        found += [match[1]] * int(match[2] or 1)
+        names_below += [match[1]] * int(match[2] or 1)
         text = text[match.end() :]
-    return found
+    return names_below
 
 
 def _along(arguments: Sequence[Node], coordinates: Sequence[str]) -> list[str]:
-    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else stands there."""
-    found: list[str] = []
+    """The coordinates of `x, x`, `x, 2` and `x, t`; empty where something else is there."""
+    names: list[str] = []
     for argument in arguments:
         match argument:
             case Symbol(name=name) if name in coordinates:
-                found.append(name)
-            case Number(value=times) if found and times in (1, 2, 3, 4):
-                found += [found[-1]] * (int(times) - 1)
+                names.append(name)
+            case Number(value=times) if names and times in (1, 2, 3, 4):
+                names += [names[-1]] * (int(times) - 1)
             case _:
                 return []
-    return found
+    return names
 
 
 def _names(suffix: str, coordinates: Sequence[str]) -> list[str]:

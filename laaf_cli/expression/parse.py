@@ -79,7 +79,7 @@ def _parse_at(text: str, start: int, end: int, *, is_comparison: bool = False) -
 
 
 class _Reader:
-    """Turns one line of Python syntax into a tree; `offset` is where the line stands in the
+    """Turns one line of Python syntax into a tree; `offset` is where the line is in the
     whole text.
     """
 
@@ -109,9 +109,9 @@ class _Reader:
         tree = self._any(node, depth)
         if isinstance(tree, Call) and tree.function in COMPARISONS:
             raise fault(
-                "a comparison stands where a number is expected",
+                "expected a number, found a comparison",
                 tree.span,
-                "Comparisons stand in the first argument of where(condition, b, c).",
+                "Comparisons belong in the first argument of where(condition, b, c).",
             )
         return tree
 

@@ -30,7 +30,7 @@ class Scope:
     symbols: other names that have a value, as learned constants, and the symbols they become in the
     tree. normal: the components of the outward unit normal by coordinate of space, where the
     expression holds on faces; None elsewhere. functions: numbers of arguments of functions that are
-    not in the table. unfit: names that look like such functions, and why they are none.
+    not in the table. unfit: names that look like such functions, and why they are not.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Scope:
 
     @property
     def words(self) -> list[str]:
-        """Every name that may stand alone in an expression."""
+        """Every name that may be used alone in an expression."""
         return [*self.unknowns, *self.coordinates, *self.constants, *self.symbols, *NAMED_CONSTANTS]
 
     def unknown_in(self, name: str) -> tuple[str, str] | None:
@@ -124,12 +124,12 @@ def resolve(tree: Node, scope: Scope, derived: dict[int, Node] | None = None) ->
         inner[id(node)] = result
         for name in node.arguments[1:]:
             if not (isinstance(name, Symbol) and name.name in scope.coordinates):
-                given = f"'{name.name}'" if isinstance(name, Symbol) else "this"
+                shown_name = f"'{name.name}'" if isinstance(name, Symbol) else "this"
                 hint = f"D differentiates along coordinates: {listed(scope.coordinates)}."
                 if isinstance(name, Number) and isinstance(node.arguments[1], Symbol):
                     along = node.arguments[1].name
                     hint = f"Repeat the coordinate instead, as in D(…, {along}, {along})."
-                raise fault(f"{given} is not a coordinate", name.span, hint)
+                raise fault(f"{shown_name} is not a coordinate", name.span, hint)
             result = at(node.span, differentiate(result, name.name, scope.coordinates))
         return result
 
@@ -181,8 +181,8 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
         return Symbol(scope.symbols[name].name, node.span)
     if name in NAMED_CONSTANTS:
         return Number(NAMED_CONSTANTS[name], node.span)
-    if (found := scope.unknown_in(name)) is not None:
-        unknown, suffix = found
+    if (unknown_and_suffix := scope.unknown_in(name)) is not None:
+        unknown, suffix = unknown_and_suffix
         if suffix == "n" and "n" not in scope.coordinates:
             return _normal_derivative(node, unknown, scope)
         return Field(unknown, _orders(node, suffix, scope), node.span)
@@ -212,7 +212,7 @@ def _normal_derivative(node: Symbol, unknown: str, scope: Scope) -> Node:
             "derivatives out."
         )
         raise fault(
-            f"'{node.name}' is the derivative along the normal of a face, and here is none",
+            f"'{node.name}' is the derivative along the normal of a face, but here is no face",
             node.span,
             hint,
         )

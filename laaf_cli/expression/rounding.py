@@ -42,15 +42,15 @@ def rounding_bound(tree: Node, symbols: Mapping[str, Any], fields: Mapping[Field
         if node.function == "where":
             return np.where(*values), np.where(values[0], bounds[1], bounds[2])
         names = "ab"[: len(values)]
-        given = NAMED_CONSTANTS | dict(zip(names, values, strict=True))
+        symbol_values = NAMED_CONSTANTS | dict(zip(names, values, strict=True))
         plain = Call(node.function, tuple(Symbol(name) for name in names))
-        value = evaluate(plain, given, {}, NUMPY)
+        value = evaluate(plain, symbol_values, {}, NUMPY)
         if node.function in COMPARISONS:
             return value, 0.0
         bound = np.abs(value)
         for rule, carried in zip(rules(node.function), bounds, strict=True):
             if np.any(carried):
-                steepness = np.abs(evaluate(rule, given, {}, NUMPY))
+                steepness = np.abs(evaluate(rule, symbol_values, {}, NUMPY))
                 # An argument without influence carries nothing, were it infinite.
                 bound = bound + np.where(
                     (carried == 0) | (steepness == 0), 0.0, steepness * carried

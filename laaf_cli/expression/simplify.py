@@ -20,7 +20,7 @@ from laaf_cli.expression.tree import NOWHERE, ONE, ZERO, Call, Node, Number, Spa
 
 MAX_SIZE = 20_000
 MAX_TREE_DEPTH = 250  # three of Python's frames a level, and Python stops at 1000
-_STAND_IN = "An unknown of its own can stand for a part of it."
+_STAND_IN = "Introduce another unknown for a part of it."
 
 
 @dataclass
@@ -81,7 +81,7 @@ def call(
     if tree.size > MAX_SIZE or tree.depth > MAX_TREE_DEPTH:
         hint = (
             f"The limit is {MAX_SIZE} operations, {MAX_TREE_DEPTH} levels deep; an unknown "
-            "can stand for a part."
+            "can represent a part."
         )
         what = "the expression grows too large when it is differentiated"
         raise TooLargeError([ExpressionFault(what, span, hint)])

@@ -66,7 +66,7 @@ _OTHER_OPERATORS = {
     "in": _COMPARE,
     "is": _COMPARE,
 }
-"""Hints for operators and words of Python that are no part of the language."""
+"""Hints for operators and words of Python that are not part of the language."""
 
 _OTHER_CHARACTERS = {
     **dict.fromkeys("−–—", "Write '-'."),
@@ -83,7 +83,7 @@ _OTHER_CHARACTERS = {
     **dict.fromkeys("Δ∆∇", "The Laplacian is written laplacian(u)."),
     **dict.fromkeys("[]{}", "Values are grouped by parentheses."),
 }
-"""Hints for characters that are no part of the language."""
+"""Hints for characters that are not part of the language."""
 
 
 @dataclass(frozen=True)
@@ -142,14 +142,12 @@ def check_order(text: str, start: int, end: int) -> None:
     """
     tokens = tokenize(text, start, end)
     if not tokens:
-        # Where nothing stands, not even a blank, the equals sign beside it is shown.
+        # Where nothing is, not even a blank, the equals sign beside it is shown.
         place = (start, end) if end > start else (max(0, start - 1), max(1, start))
         raise fault("an expression is missing", place, FORMS)
     for token in tokens:
         if token.text == "=":
-            raise fault(
-                "an equation stands where a value is expected", token.span, "Write the value alone."
-            )
+            raise fault("expected a value, found an equation", token.span, "Write the value alone.")
     _check_parentheses(tokens)
     _check_values(tokens)
 
@@ -179,7 +177,7 @@ def _check_parentheses(tokens: list[Token]) -> None:
                 raise _missing_value("before", token)
         elif token.text == "," and not (opened and opened[-1][1]):
             hint = "Numbers have a decimal point, as in 0.5."
-            raise fault("a comma stands outside a function call", token.span, hint)
+            raise fault("this comma is outside a function call", token.span, hint)
         before = token
     if opened:
         raise fault("this '(' is never closed", opened[-1][0].span)
@@ -195,7 +193,7 @@ def _check_values(tokens: list[Token]) -> None:
         if before.ends_value and token.begins_value and not is_call:
             hint = f"A product is written with '*', as in {before.in_product}*{token.in_product}."
             if before.text in _FUNCTIONS:
-                hint = f"The argument of a function stands in parentheses, as in {before.text}(…)."
+                hint = f"Write the argument of a function in parentheses, as in {before.text}(…)."
             elif token.text.startswith("."):
                 hint = "Numbers have one decimal point."
             raise fault(f"an operator is missing before '{token.text}'", token.span, hint)
@@ -224,7 +222,7 @@ def tokenize(text: str, start: int, end: int) -> list[Token]:
 
 
 def _check_meaning(token: Token, before: Token | None) -> None:
-    """Raises ExpressionError for a token that stands in no expression."""
+    """Raises ExpressionError for a token that no expression has."""
     text, span = token.text, token.span
     if token.kind == "strange":
         raise _strange(token)
@@ -237,7 +235,7 @@ def _check_meaning(token: Token, before: Token | None) -> None:
         )
         raise fault("quotes have no meaning", span, _DERIVATIVE if is_prime else FORMS)
     if token.kind == "number" and re.fullmatch("0[0-9_]*[1-9][0-9_]*", text):
-        raise fault("a whole number has no leading zeros", span, f"Write {text.lstrip('0_')}.")
+        raise fault("an integer has no leading zeros", span, f"Write {text.lstrip('0_')}.")
     if token.kind == "name" and len(text) > MAX_NAME:
         what = f"the name '{text[:20]}…' has {len(text)} characters"
         raise fault(what, span, f"The limit is {MAX_NAME} characters.")

@@ -40,7 +40,7 @@ def _written(tree: Node, coordinates: Sequence[str]) -> tuple[str, int]:
     if level == _ATOM:
         inner = ", ".join(write(argument, coordinates) for argument in tree.arguments)
         return f"{tree.function}({inner})", _ATOM
-    # What stands left of a power binds more tightly, what stands right of the others.
+    # What is left of a power binds more tightly, what is right of the others.
     least = [level + 1] if level in (2, 5, 6) else [level]
     is_chain = tree.function in ("+", "*", "and", "or") and _continues(tree)
     parts = [

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MAX_NAME_BYTES = 200
-"""The longest name that stands within the name of another file; file systems take 255 bytes."""
+"""The longest name that is put into the name of another file; file systems take 255 bytes."""
 
 
 @contextlib.contextmanager
@@ -51,9 +51,9 @@ def remove_leftovers(folder: Path, written: tuple[str, ...]) -> None:
     names = "|".join(re.escape(name_within(name)) for name in written)
     leftover = re.compile(rf"\.({names})-[0-9a-f]{{8}}\.part")
     with contextlib.suppress(OSError):  # a folder may be one to write in and not to list
-        for found in folder.iterdir():
-            if leftover.fullmatch(found.name) and found.is_file():
-                found.unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if leftover.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def name_within(name: str) -> str:

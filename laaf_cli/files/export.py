@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from laaf_cli.arrays import Array
-    from laaf_cli.problem import Places
+    from laaf_cli.problem import SamplePoints
 
 ROWS_AT_A_TIME = 10_000
 
@@ -34,7 +34,7 @@ class SampledFields:
     from, `title` among them.
     """
 
-    places: Places
+    places: SamplePoints
     fields: Mapping[str, Array]
     attributes: Mapping[str, str]
 

@@ -30,7 +30,7 @@ def check_target(
             raise UsageError(f"{path} is not an ordinary file, and `{setting}` takes one")
         if path.exists() and not overwrite:
             raise UsageError(
-                f"{path} is there already; `overwrite` replaces it, `{setting}` names another"
+                f"{path} already exists; `overwrite` replaces it, `{setting}` sets another path"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as file:

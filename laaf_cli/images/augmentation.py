@@ -15,7 +15,7 @@ from torch import Tensor
 Indices = NDArray[np.int64]
 
 
-class Step(Protocol):
+class AugmentationStep(Protocol):
     """A random map of images [b, c, h, w] in 0 … 1 to images of the same shape.
 
     It draws from the stream alone, by NumPy, and finds its pixels on the CPU: what it makes of a
@@ -84,7 +84,7 @@ class Affine:
 
 def _moved(images: Tensor, rows: Indices, columns: Indices) -> Tensor:
     """Images whose pixel (i, j) is that at rows[b, i, j] and columns[b, i, j], and 0 where there
-    is none.
+    is not one.
     """
     height, width = images.shape[2:]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
@@ -118,7 +118,7 @@ class Augmentation:
     """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[AugmentationStep, ...]
     normalize: Normalize | None = None
 
     def training(self, images: Tensor, random: np.random.Generator) -> Tensor:

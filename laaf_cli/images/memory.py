@@ -21,11 +21,11 @@ def of_run(plan: ImagePlan) -> list[Consumer]:
     """What a step keeps for its gradient, the images, and the layer whose width is chosen."""
     n_images, shape = min(plan.spec.training.batch, len(plan.data.train)), plan.shape
     size, width = plan.dtype.itemsize, plan.spec.model.width or 0
-    kept = _KEPT[plan.spec.model.kind] * n_images * 64 * shape.height * shape.width * size
+    activations = _KEPT[plan.spec.model.kind] * n_images * 64 * shape.height * shape.width * size
     images = plan.data.train.pixels.nbytes + plan.data.test.pixels.nbytes
     layer = COPIES * size * width * math.prod(feature_maps(shape)[1]) if width else 0
     return [
-        Consumer(f"batches of {n_images:,} images", kept, "A smaller `batch` lowers it."),
+        Consumer(f"batches of {n_images:,} images", activations, "A smaller `batch` lowers it."),
         Consumer("the images, which are held twice", 2 * images, "A smaller data set lowers it."),
         Consumer(f"the layer of {width:,} neurons", layer, "A smaller `width` lowers it."),
     ]

@@ -30,7 +30,7 @@ WRITTEN = Written(
     choices={("images",): tuple(DATASETS), ("model", "kind"): tuple(MODELS)},
     or_file={("images",): {"type": "string", "pattern": r"\.[nN][pP][zZ]"}},
 )
-"""What may stand in a spec of images."""
+"""What a spec of images may hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class ImagePlan(AnyPlan):
     @property
     def default_output(self) -> Path:
         """`runs/DATASET-MODEL-KIND-nN-sSEED.h5`, fixed slopes without n; what else is not the
-        default is said, lest runs collide.
+        default is said, so that runs do not collide.
         """
         spec = self.spec
         said = {
@@ -114,7 +114,7 @@ class ImagePlan(AnyPlan):
         """SHA-256 of the problem, which is the images and their split, and of the method, which is
         all else.
 
-        Runs share both where they differ in the seed, in what is told, or in the device.
+        Runs share both where they differ in the seed, in what is reported, or in the device.
         """
         spec = self.spec.model_dump(mode="json")
         method = {key: spec[key] for key in ("model", "slopes", "augment", "training", "dtype")}
@@ -166,12 +166,12 @@ def make_image_plan(
         overrides=tuple(overrides),
         max_seconds=max_seconds,
     )
-    if misfit := MODELS[spec.model.kind].misfit(plan.shape):
-        fits = [name for name, row in MODELS.items() if not row.misfit(plan.shape)]
+    if unfit := MODELS[spec.model.kind].unfit(plan.shape):
+        fits = [name for name, row in MODELS.items() if not row.unfit(plan.shape)]
         raise SpecError(
             [
                 Fault(
-                    misfit,
+                    unfit,
                     loaded.root.locate(("model", "kind")).mark,
                     f"Models that fit: {listed(fits)}.",
                 )
@@ -225,7 +225,7 @@ def _resolved(spec: ImageSpec) -> ImageSpec:
     """
     row, is_code = MODELS[spec.model.kind], spec.reading == "code"
     defaults = {**row.settings, **(row.code if is_code else {})}
-    given = {
+    set_keys = {
         name: getattr(spec.model, name)
         for name in row.settings
         if getattr(spec.model, name) is not None
@@ -237,5 +237,5 @@ def _resolved(spec: ImageSpec) -> ImageSpec:
             "drops": drops if spec.training.drops is None else spec.training.drops,
         }
     )
-    model = spec.model.model_copy(update=defaults | given)
+    model = spec.model.model_copy(update=defaults | set_keys)
     return spec.model_copy(update={"model": model, "training": training})

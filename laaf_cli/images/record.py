@@ -1,4 +1,6 @@
-"""What a classification leaves behind: the record that is written and the summary that is told."""
+"""What a classification leaves behind: the record that is written and the summary that is
+printed.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +25,17 @@ from laaf_cli.images.runfile.record import (
     ImageHistory,
     ImageNetwork,
     ImageRecord,
-    SlopeSummary,
+    SlopeStatistics,
 )
-from laaf_cli.images.trainer import ImageResult
-from laaf_cli.runs.finished import FinishedRun, Told, shared_attributes, shared_facts
+from laaf_cli.images.trainer import ImageTrainingResult
+from laaf_cli.runs.finished import FinishedRun, RunResult, shared_attributes, shared_facts
 from laaf_cli.runs.provenance import spec_source
 from laaf_cli.training import StopReason
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSummary(Told):
-    """What is told at the end of a classification."""
+class ClassifyResult(RunResult):
+    """What is reported at the end of a classification."""
 
     task: ClassVar[str] = "images"
 
@@ -50,17 +52,17 @@ class ImageSummary(Told):
     train_loss: float
     """Cross entropy of the training images at the end, in training mode, without slope recovery."""
     train_error: float
-    """Share of them that is classified wrongly."""
+    """Fraction of them that is classified wrongly."""
     test_loss: float
     """Cross entropy of the test images at the end."""
     test_error: float
-    """Share of the test images that is classified wrongly."""
+    """Fraction of the test images that is classified wrongly."""
     slope_recovery: float | None
     """S(a) at the end; None where it is not part of the loss."""
-    slopes: list[SlopeSummary]
+    slopes: list[SlopeStatistics]
     """The slopes of each activation at the end."""
     classes: dict[str, float]
-    """By the name of a class, the share of its test images that is classified wrongly."""
+    """By the name of a class, the fraction of its test images that is classified wrongly."""
     n_train: int
     """The number of training images."""
     n_test: int
@@ -78,7 +80,9 @@ class ImageSummary(Told):
         return self.test_error
 
 
-def finish(plan: ImagePlan, network: ImageModel, result: ImageResult) -> FinishedRun[ImageSummary]:
+def finish(
+    plan: ImagePlan, network: ImageModel, result: ImageTrainingResult
+) -> FinishedRun[ClassifyResult]:
     """Puts together what a training leaves behind."""
     summary = _summary(plan, network, result)
     state = result.state
@@ -115,7 +119,7 @@ def finish(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Finishe
 
 
 def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """What of a network is numbers that training changes, by name; counters of batches are none."""
+    """What of a network is numbers that training changes, by name; counters of batches are not."""
     return {
         name: tensor.detach().cpu().contiguous().numpy()
         for name, tensor in tensors.items()
@@ -123,13 +127,13 @@ def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
     }
 
 
-def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> ImageSummary:
+def _summary(plan: ImagePlan, network: ImageModel, result: ImageTrainingResult) -> ClassifyResult:
     spec, last = plan.spec, result.records[-1]
     counts = result.confusion.sum(1)
     wrong = 1 - result.confusion.diagonal() / np.maximum(counts, 1)
-    # Of a training that goes on or was stopped nothing is doubted but what was used.
+    # Of an unfinished training nothing is doubted but what was used.
     doubted = last.test_error if result.stop_reason is StopReason.COMPLETED else 0.0
-    return ImageSummary(
+    return ClassifyResult(
         **shared_facts(
             plan,
             network.count(),
@@ -159,7 +163,7 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageResult) -> Image
     )
 
 
-def _history(result: ImageResult) -> ImageHistory:
+def _history(result: ImageTrainingResult) -> ImageHistory:
     records = result.records
     renamed = {"slope_recovery": "recovery"}
     return ImageHistory(

@@ -1,4 +1,4 @@
-"""How a classification is gone on with: its plan made anew."""
+"""How a classification is resumed: its plan made again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.state import PastImageRun
 from laaf_cli.runs.resume.drift import inexact, is_bound
 from laaf_cli.runs.resume.replan import (
-    More,
+    Extension,
     ResumeOptions,
     Resumption,
     check_there_is_more,
@@ -23,13 +23,13 @@ from laaf_cli.runs.resume.replan import (
 
 @dataclass(frozen=True, kw_only=True)
 class ImageResumeOptions(ResumeOptions):
-    """What is asked for besides going on.
+    """What is asked for besides resuming.
 
     Attributes:
         epochs: more of them.
         data_dir: where data sets lie; None takes the default.
         download: whether what is missing of them is fetched.
-        progress: is told of downloads.
+        progress: called with downloads.
     """
 
     epochs: int | None = None
@@ -39,7 +39,7 @@ class ImageResumeOptions(ResumeOptions):
 
 
 def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImagePlan, PastImageRun]:
-    """Plans how the run goes on; a classification that diverged is not retried.
+    """Plans how the run is resumed; a classification that diverged is not retried.
 
     Raises UsageError where there is nothing left to do, SpecError with the differences where the
     spec or its images are no longer what the run was made from, RunFileError where the file
@@ -48,9 +48,11 @@ def resume(past: PastImageRun, options: ImageResumeOptions) -> Resumption[ImageP
     if past.stop_reason == "diverged":
         raise UsageError(
             f"{past.path} diverged, and would again; `classify()` with a smaller "
-            "`learning_rate` trains anew"
+            "`learning_rate` starts over"
         )
-    more = More(amount=options.epochs, unit="epochs", reached=f"epoch {past.attributes['epochs']}")
+    more = Extension(
+        amount=options.epochs, unit="epochs", reached=f"epoch {past.attributes['epochs']}"
+    )
     check_there_is_more(past, options, more)
     if not is_bound(past.settings.get("max_seconds")):
         raise RunFileError(f"spec/settings in {past.path} does not say how the seconds are meant")

@@ -8,7 +8,7 @@ from pydantic import Field, StrictStr
 
 from laaf_cli.spec.models import (
     MAX_ENTRIES,
-    Checkpoint,
+    CheckpointSpec,
     Count,
     DeviceName,
     MaybeCheckpoint,
@@ -16,8 +16,8 @@ from laaf_cli.spec.models import (
     Precision,
     Real,
     Seed,
-    Slopes,
-    Strict,
+    SlopesSpec,
+    StrictModel,
     TaskSpec,
 )
 
@@ -32,7 +32,7 @@ IMAGE_EXAMPLES = {
 """What a key may hold, for hints; a test reads each of them."""
 
 
-class ImageModelSpec(Strict):
+class ImageModelSpec(StrictModel):
     """The network that classifies. What is absent is as `reading` says."""
 
     kind: str = Field("lenet", description="the architecture")
@@ -45,7 +45,7 @@ class ImageModelSpec(Strict):
     dropout: Annotated[Real, Field(ge=0, lt=1)] | None = Field(
         None,
         description=(
-            "share of them that are dropped in training: 0 in the paper, 0.5 in the authors' code"
+            "fraction of them that is dropped in training: 0 in the paper, 0.5 in the authors' code"
         ),
     )
     forgets_n: bool | None = Field(
@@ -53,7 +53,7 @@ class ImageModelSpec(Strict):
     )
 
 
-class ImageSlopes(Slopes):
+class ImageSlopesSpec(SlopesSpec):
     """The trainable slopes of the activation functions."""
 
     n: Annotated[Real, Field(ge=1)] = Field(1.0, description="the scale n; slopes start at 1/n")
@@ -62,7 +62,7 @@ class ImageSlopes(Slopes):
     )
 
 
-class ImageTraining(Strict):
+class ImageTrainingSpec(StrictModel):
     """Stochastic gradient descent with momentum on the cross entropy."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
@@ -102,14 +102,18 @@ class ImageSpec(TaskSpec):
         description="whose set-up counts where the paper's text and the authors' code differ",
     )
     model: ImageModelSpec = Field(default_factory=ImageModelSpec, description="the network")
-    slopes: ImageSlopes = Field(default_factory=ImageSlopes, description="the adaptive activation")
+    slopes: ImageSlopesSpec = Field(
+        default_factory=ImageSlopesSpec, description="the adaptive activation"
+    )
     augment: bool = Field(
         False, description="whether training images are shifted, turned or mirrored at random"
     )
-    training: ImageTraining = Field(default_factory=ImageTraining, description="how it is trained")
+    training: ImageTrainingSpec = Field(
+        default_factory=ImageTrainingSpec, description="how it is trained"
+    )
     checkpoint: MaybeCheckpoint = Field(
-        default_factory=Checkpoint,
-        description="how often the training is kept while it goes on; `false` keeps none",
+        default_factory=CheckpointSpec,
+        description="how often the training is saved to resume from; `false` turns it off",
     )
     seed: Seed = Field(0, description="the one seed of everything random")
     dtype: Precision = Field("float32", description="precision of the training")

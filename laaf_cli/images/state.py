@@ -1,4 +1,4 @@
-"""A classification that is gone on with: what its run file, or its checkpoint, holds of the
+"""A classification that is resumed: what its run file, or its checkpoint, holds of the
 training.
 """
 
@@ -17,13 +17,13 @@ from laaf_cli.images.models.image_model import ImageModel
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork
 from laaf_cli.images.trainer import EpochRecord, ImageState, ImageTrainer
-from laaf_cli.runs.resume.past import Past, shared_parts
+from laaf_cli.runs.resume.past import AnyPastRun, shared_parts
 
 _MEASURED = ("wall_time_s", "learning_rate", "train_loss", "train_error", "test_loss", "test_error")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PastImageRun(Past):
+class PastImageRun(AnyPastRun):
     """What is read of a run; files: of the data set, with their SHA-256."""
 
     files: Mapping[str, str]
@@ -49,32 +49,32 @@ class PastImageRun(Past):
         """Puts its weights, slopes and running statistics into a network; raises RunFileError
         where they do not fit.
         """
-        own = {
+        tensors = {
             name: tensor
             for name, tensor in network.state_dict().items()
             if tensor.is_floating_point()
         }
-        self._fill("network", own, self.network.arrays)
+        self._fill("network", tensors, self.network.arrays)
 
     def go_on(self, trainer: ImageTrainer) -> None:
         """Lets a trainer take up the training; raises RunFileError where it does not fit."""
         at = self.checkpoint.attributes
         n_batches = trainer.n_batches
         if at["iteration"] != self.attributes["iterations"] or at["batch"] >= n_batches:
-            raise self.misfit("it does not say where it stands")
+            raise self.mismatch("its iteration counters are inconsistent")
         if at["epoch"] * n_batches + at["batch"] != at["iteration"] or at["epoch"] > (
             trainer.training.epochs or 0
         ):
-            raise self.misfit("its steps are not those of the spec")
+            raise self.mismatch("its steps are not those of the spec")
         whole, rest = np.split(self.history.epochs, [at["epoch"] + 1])
         if (
             not np.array_equal(whole, np.arange(at["epoch"] + 1))
             or len(rest) > 1
             or (rest > at["epoch"] + 1).any()
         ):
-            raise self.misfit("its history is not that of its epochs")
+            raise self.mismatch("its history is not that of its epochs")
         if self.history.slopes["mean"].shape[1] != trainer.network.slopes.n_layers:
-            raise self.misfit("its history has other activations than the network")
+            raise self.mismatch("its history has other activations than the network")
         has_momentum = at["iteration"] > 0 and trainer.training.momentum > 0
         parameters = trainer.network.named_parameters() if has_momentum else ()
         buffers = {name: torch.zeros_like(parameter) for name, parameter in parameters}
@@ -88,13 +88,13 @@ class PastImageRun(Past):
         )
         trainer.go_on(state, self._records(), self.all_events(), self.confusion)
 
-    def _fill(self, what: str, own: Mapping[str, Tensor], stored: Mapping[str, Array]) -> None:
-        if own.keys() != stored.keys() or any(
-            own[name].shape != stored[name].shape for name in own
+    def _fill(self, what: str, tensors: Mapping[str, Tensor], stored: Mapping[str, Array]) -> None:
+        if tensors.keys() != stored.keys() or any(
+            tensors[name].shape != stored[name].shape for name in tensors
         ):
-            raise self.misfit(f"its {what} has other names or shapes than the spec's")
+            raise self.mismatch(f"its {what} has other names or shapes than the spec's")
         with torch.no_grad():
-            for name, tensor in own.items():
+            for name, tensor in tensors.items():
                 tensor.copy_(torch.from_numpy(stored[name]))
 
     def _records(self) -> list[EpochRecord]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from laaf_cli.images.batches import ImageBatches
 from laaf_cli.images.plan import ImagePlan
-from laaf_cli.images.record import ImageSummary, finish
+from laaf_cli.images.record import ClassifyResult, finish
 from laaf_cli.images.state import PastImageRun
-from laaf_cli.images.trainer import EpochRecord, ImageResult, ImageTrainer
+from laaf_cli.images.trainer import EpochRecord, ImageTrainer, ImageTrainingResult
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.progress import Callback, Progress
 from laaf_cli.runs.train import prepare_torch
@@ -22,12 +22,12 @@ def execute(
     past: PastImageRun | None = None,
     retries: int = 0,
     on_progress: Callback | None = None,
-    on_checkpoint: Callable[[FinishedRun[ImageSummary]], None] | None = None,
+    on_checkpoint: Callable[[FinishedRun[ClassifyResult]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> FinishedRun[ImageSummary]:
+) -> FinishedRun[ClassifyResult]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
-    past: a run to go on from, as if it had never stopped. retries: none, for training that diverges
+    past: a run to resume, as if it had never stopped. retries: none, for training that diverges
     ends. on_checkpoint: called with the run as it
     would be if it ended now, as often as the spec says; None keeps nothing.
 
@@ -39,7 +39,7 @@ def execute(
     network = plan.make_network()
     if past is not None:
         past.load(network)
-    checkpoints: Checkpoints[ImageResult] | None = None
+    checkpoints: Checkpoints[ImageTrainingResult] | None = None
     if on_checkpoint is not None and spec.checkpoint is not None:
         keep = on_checkpoint
         checkpoints = Checkpoints(
@@ -69,7 +69,7 @@ def execute(
 
 
 class _Reporter:
-    """Tells of epochs and steps."""
+    """Reports epochs and steps."""
 
     def __init__(self, n_iterations: int, on_progress: Callback) -> None:
         self.n_iterations, self.on_progress = n_iterations, on_progress
@@ -85,7 +85,7 @@ class _Reporter:
         self._tell(record.iteration, record.wall_time_s, record.train_loss, self.epoch)
 
     def on_step(self, iteration: int, wall_time_s: float, loss: float) -> None:
-        # A training that is gone on with within an epoch has not come to the end of one.
+        # A training that is resumed within an epoch has not come to the end of one.
         so_far = f"{self.epoch}; " if self.epoch else ""
         self._tell(iteration, wall_time_s, loss, f"{so_far}loss of the last batch {loss:.3g}")
 

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from laaf_cli.images.batches import ImageBatches
 from laaf_cli.images.models.image_model import ImageModel
-from laaf_cli.images.runfile.record import SlopeSummary
-from laaf_cli.images.spec import ImageTraining
+from laaf_cli.images.runfile.record import SlopeStatistics
+from laaf_cli.images.spec import ImageTrainingSpec
 from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.seeds import random_stream
-from laaf_cli.training import Checkpoints, Clock, Ended, Event, StopReason
+from laaf_cli.training import Checkpoints, Clock, EndedTraining, Event, StopReason
 
 EVALUATION_BATCH = 500
 """Images in a batch where its size changes no number but the last digits."""
@@ -31,8 +31,8 @@ class EpochRecord:
     """What is kept at the end of an epoch; epoch 0 is the start, a fraction the end of a training
     in an epoch.
 
-    train_loss, train_error: cross entropy and share of wrong answers over all training images, in
-    training mode (dropout and batch statistics on) and without S(a), as the authors plot it.
+    train_loss, train_error: cross entropy and fraction of wrong answers over all training images,
+    in training mode (dropout and batch statistics on) and without S(a), as the authors plot it.
     test_loss, test_error: of the test images, in evaluation mode. recovery: S(a), NaN where it is
     not part of the loss.
     """
@@ -46,12 +46,12 @@ class EpochRecord:
     test_loss: float
     test_error: float
     recovery: float
-    scales: tuple[SlopeSummary, ...]
+    scales: tuple[SlopeStatistics, ...]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A network over a set of images: cross entropy, share of wrong answers, and answers by true
+class ImageMeasurement:
+    """A network over a set of images: cross entropy, fraction of wrong answers, and answers by true
     class [k, k].
     """
 
@@ -62,7 +62,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageState:
-    """Where a training stands: whole epochs, batches of the next one, steps, seconds, and
+    """The position of a training: complete epochs, batches of the next one, steps, seconds, and
     momentum by parameter.
     """
 
@@ -74,7 +74,7 @@ class ImageState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageResult(Ended):
+class ImageTrainingResult(EndedTraining):
     """How a training went; the network itself holds what it reached, the last good state where it
     diverged.
 
@@ -88,7 +88,7 @@ class ImageResult(Ended):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Good:
+class _GoodState:
     """A state to go back to."""
 
     epoch: int
@@ -103,7 +103,7 @@ class ImageTrainer:
     on_record: called with each record as it is made; on_step: with the steps carried out, the
     seconds of training and the cross entropy of the last batch before its step. should_stop: asked
     before every step; True ends the training with what was reached. max_seconds: bound on the
-    seconds of training. checkpoints: keeps the training while it goes on; None does not.
+    seconds of training. checkpoints: keeps the training while it runs; None does not.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class ImageTrainer:
         network: ImageModel,
         train: ImageBatches,
         test: ImageBatches,
-        training: ImageTraining,
+        training: ImageTrainingSpec,
         recovery: SlopeRecovery | None,
         seed: int,
         *,
@@ -119,7 +119,7 @@ class ImageTrainer:
         on_step: Callable[[int, float, float], None] = lambda _iteration, _wall_time_s, _loss: None,
         should_stop: Callable[[], bool] = lambda: False,
         max_seconds: float | None = None,
-        checkpoints: Checkpoints[ImageResult] | None = None,
+        checkpoints: Checkpoints[ImageTrainingResult] | None = None,
     ) -> None:
         self.network = network
         self.train_images, self.test_images = train, test
@@ -160,8 +160,8 @@ class ImageTrainer:
         if self.checkpoints is not None:
             self.checkpoints.begin(state.wall_time_s)
 
-    def train(self) -> ImageResult:
-        """Trains to the end; a loss that is not finite is not raised but told in the result."""
+    def train(self) -> ImageTrainingResult:
+        """Trains to the end; a loss that is not finite is not raised but reported in the result."""
         self.clock.go_on()
         self.good = self._copied()
         if not self.records:
@@ -191,10 +191,10 @@ class ImageTrainer:
                 self.stop = StopReason.MAX_SECONDS
             if self.stop is not None:
                 return
-            kept = self.checkpoints
-            if kept is not None and kept.is_due(now, phase_begins=self.batch == 0):
+            checkpoints = self.checkpoints
+            if checkpoints is not None and checkpoints.is_due(now, phase_begins=self.batch == 0):
                 self.clock.pause()
-                kept.save(now, partial(self._result, StopReason.RUNNING, now))
+                checkpoints.save(now, partial(self._result, StopReason.RUNNING, now))
                 self.clock.go_on()
             loss = self._step(batches[self.batch])
             if not math.isfinite(loss):
@@ -232,7 +232,7 @@ class ImageTrainer:
         return float(entropy.detach())
 
     def _seed_dropout(self, *stream: object) -> None:
-        """Dropout of a step depends on the seed and the step alone, so that going on needs no
+        """Dropout of a step depends on the seed and the step alone, so that resuming needs no
         generator.
         """
         if self.network.dropout:
@@ -252,9 +252,11 @@ class ImageTrainer:
                 array.copy_(self.good.arrays[name])
         self.optimizer.state.clear()
 
-    def _copied(self) -> _Good:
+    def _copied(self) -> _GoodState:
         arrays = {name: array.clone() for name, array in self.network.state_dict().items()}
-        return _Good(epoch=self.epoch, batch=self.batch, iteration=self.iteration, arrays=arrays)
+        return _GoodState(
+            epoch=self.epoch, batch=self.batch, iteration=self.iteration, arrays=arrays
+        )
 
     def _look(self) -> None:
         """Records how the network does, which takes none of the seconds of training; goes back
@@ -275,14 +277,14 @@ class ImageTrainer:
         self.records = [record for record in self.records if record.epoch.is_integer()]
         self._record(at, train, test)
 
-    def _record(self, at: float, train: Measured, test: Measured) -> None:
+    def _record(self, at: float, train: ImageMeasurement, test: ImageMeasurement) -> None:
         slopes = self.network.slopes
         with torch.no_grad():
             recovery = (
                 math.nan if self.recovery is None else float(self.recovery(list(slopes.values)))
             )
             scales = tuple(
-                SlopeSummary(
+                SlopeStatistics(
                     mean=float(values.mean()),
                     deviation=float(values.std(correction=0)),
                     min=float(values.min()),
@@ -306,7 +308,7 @@ class ImageTrainer:
         self.confusion = test.confusion
         self.on_record(record)
 
-    def _measure_training(self) -> Measured:
+    def _measure_training(self) -> ImageMeasurement:
         """In training mode; running statistics of batches are left as they are."""
         network, size = self.network, EVALUATION_BATCH
         if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
@@ -325,7 +327,7 @@ class ImageTrainer:
             for buffer, before in buffers:
                 buffer.copy_(before)
 
-    def _measured(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Measured:
+    def _measured(self, batches: Iterator[tuple[Tensor, Tensor]]) -> ImageMeasurement:
         loss, n, k = 0.0, 0, 0
         counts: Tensor | None = None
         with torch.no_grad():
@@ -334,22 +336,22 @@ class ImageTrainer:
                 k = logits.shape[1]
                 loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
                 n += len(labels)
-                found = torch.bincount(labels * k + logits.argmax(1), minlength=k * k)
-                counts = found if counts is None else counts + found
+                in_batch = torch.bincount(labels * k + logits.argmax(1), minlength=k * k)
+                counts = in_batch if counts is None else counts + in_batch
         confusion = (
             np.zeros((0, 0), np.int64) if counts is None else counts.reshape(k, k).cpu().numpy()
         )
-        return Measured(loss / n, 1 - float(confusion.trace()) / n, confusion)
+        return ImageMeasurement(loss / n, 1 - float(confusion.trace()) / n, confusion)
 
-    def _result(self, reason: StopReason, wall_time_s: float) -> ImageResult:
+    def _result(self, reason: StopReason, wall_time_s: float) -> ImageTrainingResult:
         momentum = {
-            name: kept["momentum_buffer"]
+            name: checkpoints["momentum_buffer"]
             for name, parameter in self.network.named_parameters()
-            if (kept := self.optimizer.state.get(parameter))
-            and kept.get("momentum_buffer") is not None
+            if (checkpoints := self.optimizer.state.get(parameter))
+            and checkpoints.get("momentum_buffer") is not None
         }
-        kept = self.checkpoints
-        return ImageResult(
+        checkpoints = self.checkpoints
+        return ImageTrainingResult(
             stop_reason=reason,
             stop_detail=self.detail,
             state=ImageState(
@@ -362,6 +364,6 @@ class ImageTrainer:
             records=tuple(self.records),
             events=tuple(self.events),
             confusion=self.confusion,
-            n_checkpoints=kept.n_kept if kept else 0,
-            checkpoint_time_s=kept.spent_s if kept else 0.0,
+            n_checkpoints=checkpoints.n_kept if checkpoints else 0,
+            checkpoint_time_s=checkpoints.spent_s if checkpoints else 0.0,
         )

@@ -46,7 +46,7 @@ class Inputs(nn.Module):
         super().__init__()
         self.n_coordinates = n_coordinates
         self.periods = dict(periods or {})
-        self.kinks = [(axis, *kink) for axis, found in (kinks or {}).items() for kink in found]
+        self.kinks = [(axis, *kink) for axis, on_axis in (kinks or {}).items() for kink in on_axis]
         lower, upper = (
             bounds if bounds is not None else ([-1.0] * n_coordinates, [1.0] * n_coordinates)
         )
@@ -72,8 +72,8 @@ class Inputs(nn.Module):
             2 * self.periods[axis].harmonics if axis in self.periods else 1
             for axis in range(self.n_coordinates)
         ]
-        own = [axis for axis, count in enumerate(counts) for _ in range(count)]
-        return (*own, *(axis for axis, *_ in self.kinks))
+        of_coordinates = [axis for axis, count in enumerate(counts) for _ in range(count)]
+        return (*of_coordinates, *(axis for axis, *_ in self.kinks))
 
     @property
     def width(self) -> int:

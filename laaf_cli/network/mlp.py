@@ -86,7 +86,7 @@ class Mlp(nn.Module):
         """
         inner = torch.tensor(self.ends[:-1], dtype=points.dtype, device=points.device)
         window = torch.bucketize(points[:, self.time_axis].contiguous(), inner)
-        return [(each, (window == k).nonzero()[:, 0]) for k, each in enumerate(self.networks)]
+        return [(network, (window == k).nonzero()[:, 0]) for k, network in enumerate(self.networks)]
 
     @property
     def networks(self) -> list[Mlp]:
@@ -94,7 +94,7 @@ class Mlp(nn.Module):
         return [*self.past, self]
 
     def use_window(self, axis: int, start: float, end: float) -> None:
-        """Is the network of this range of time from now on; beyond it there is none yet."""
+        """Is the network of this range of time from now on; beyond it nothing is known yet."""
         self.inputs.rescale(axis, start, end)
         self.time_axis = axis
         self.ends[len(self.past) :] = [end]
@@ -174,10 +174,10 @@ class Mlp(nn.Module):
         """Points [n, d] in float64 → unknowns [n, n_outputs]."""
         if not self.ends:
             return self.from_scaled(self.scaled(points))
-        found = points.new_empty(len(points), len(self.biases[-1]), dtype=self.dtype)
+        outputs = points.new_empty(len(points), len(self.biases[-1]), dtype=self.dtype)
         for network, inside in self.windows(points):
-            found[inside] = network.from_scaled(network.scaled(points[inside]))
-        return found
+            outputs[inside] = network.from_scaled(network.scaled(points[inside]))
+        return outputs
 
     def from_scaled(self, z: Tensor) -> Tensor:
         """Inputs [n, width] as `scaled` gives them → unknowns [n, n_outputs]."""

@@ -14,10 +14,10 @@ class SlopeKind:
     """A row of the table: which slopes a network has, what they are called and how they are drawn.
 
     name: in specs, options and file names. label: in tables and figures. description: what has a
-    slope of its own. color: of the palette of Okabe & Ito, which colour-blind people can tell
-    apart. is_adaptive: whether there are slopes, and so slope recovery. is_shared: whether all
-    hidden layers have the same slopes; slope recovery then has one term, and one form. per_neuron:
-    whether each neuron of a layer has its own slope.
+    slope of its own. color: of the palette of Okabe & Ito, which colour-blind people can
+    distinguish. is_adaptive: whether there are slopes, and so slope recovery. is_shared: whether
+    all hidden layers have the same slopes; slope recovery then has one term, and one form.
+    per_neuron: whether each neuron of a layer has its own slope.
     """
 
     name: str
@@ -27,6 +27,10 @@ class SlopeKind:
     is_adaptive: bool = True
     is_shared: bool = False
     per_neuron: bool = False
+
+    def label_with(self, n: float, recovery: str = "") -> str:
+        """The label with the scale n, such as `N-LAAF (n = 10, with recovery)`."""
+        return f"{self.label} (n = {n:g}{recovery})" if self.is_adaptive else self.label
 
     def layer_shape(self, neurons: Shape) -> Shape:
         """The shape of n·a in a hidden layer with neurons of this shape."""

@@ -48,7 +48,7 @@ class Slopes(nn.Module):
     """The slope parameters of a network.
 
     kind: the name of a row of SLOPE_KINDS, afterwards the row. n: the scale, at least 1. shapes: of
-    each hidden layer's neurons, as they stand where the slopes multiply: a width, or (channels,
+    each hidden layer's neurons, as they are where the slopes multiply: a width, or (channels,
     height, width) of a convolution, or (channels, 1, 1) where a channel shares one slope.
     forgets_n: whether the forward pass multiplies by a in place of n·a, as the authors' ResNet
     does; slopes start at 1/n all the same. `values` holds the parameters: none, one of size 1, D−1
@@ -70,7 +70,7 @@ class Slopes(nn.Module):
         if kind not in SLOPE_KINDS:
             raise ValueError(f"unknown kind of slopes {kind!r}")
         if n < 1:
-            raise ValueError(f"the scale n must be at least 1, not {n}")
+            raise ValueError(f"the scale n must be at least 1, got {n}")
         self.kind = SLOPE_KINDS[kind]
         self.n = n
         self.factor = 1.0 if forgets_n else n

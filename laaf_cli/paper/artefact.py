@@ -44,7 +44,7 @@ class Artefact(ABC, Generic[Planned]):
             if name not in self.takes:
                 takes = listed(f"`{name}`" for name in self.takes)
                 raise UsageError(
-                    f"{self.name} is of {self.subject}, and `{name}` means nothing there\n"
+                    f"{self.name} is of {self.subject}, and `{name}` does not apply to it\n"
                     f"Its options: {takes}."
                 )
         return self._plan(request)

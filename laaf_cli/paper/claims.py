@@ -24,7 +24,7 @@ class Claim:
         """The claim for each n and form of slope recovery that its two methods were run with, as
         the text then says.
         """
-        found = []
+        claims = []
         for better in columns:
             if replace(better, n=None, form=None) != self.better:
                 continue
@@ -32,8 +32,8 @@ class Claim:
             settings += [better.form] if better.form else []
             text = self.text + (f" ({', '.join(settings)})" if settings else "")
             worse = replace(self.worse, n=better.n if self.worse.kind.is_adaptive else None)
-            found += [Claim(text, better, worse)] if worse in columns else []
-        return found
+            claims += [Claim(text, better, worse)] if worse in columns else []
+        return claims
 
 
 CLAIMS = (
@@ -52,7 +52,7 @@ JUDGEMENTS = {
     "better": "holds",
     "worse": "does not hold: the contrary does",
     "tie": "no difference",
-    "open": "cannot be told",
+    "open": "cannot be decided",
 }
 
 

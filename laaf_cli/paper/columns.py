@@ -32,10 +32,14 @@ class Column:
 
     @property
     def label(self) -> str:
-        scale = f", n = {float(self.n):g}" if self.n else ""
-        recovery = " + recovery" + (f" ({self.form})" if self.form else "") if self.recovery else ""
-        rate = f", learning rate {float(self.learning_rate):g}" if self.learning_rate else ""
-        return self.kind.label + scale + recovery + rate
+        form = f"{self.form} " if self.form else ""
+        recovery = f", with {form}recovery" if self.recovery else ""
+        label = self.kind.label + f" + {form}recovery" * self.recovery
+        if self.n:
+            label = self.kind.label_with(float(self.n), recovery)
+        return label + (
+            f", learning rate {float(self.learning_rate):g}" if self.learning_rate else ""
+        )
 
     @property
     def published(self) -> Column:
@@ -139,14 +143,14 @@ def _override(path: str, value: str) -> Override:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedErrors:
     """Relative L2 errors as printed, by method; of single runs, without a spread."""
 
     source: str
     errors: Mapping[Column, float] = field(default_factory=dict)
 
 
-UNPUBLISHED = Published("")
+UNPUBLISHED = PublishedErrors("")
 """The paper prints no errors beside its figures."""
 
 FIXED = Column(kind=slope_kinds.FIXED)
@@ -166,7 +170,7 @@ SEVEN = (*SIX, GAAF_RECOVERY)
 FOUR = (FIXED, GAAF_RECOVERY, LLAAF_RECOVERY, NLAAF_RECOVERY)
 """The methods of section 4."""
 
-TABLE1 = Published(
+TABLE1 = PublishedErrors(
     "Table 1",
     {
         FIXED: 1.913973e-01,

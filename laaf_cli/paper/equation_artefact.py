@@ -10,11 +10,11 @@ from pathlib import Path
 
 from laaf_cli.errors import UsageError
 from laaf_cli.paper.artefact import Artefact
-from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, Published
+from laaf_cli.paper.columns import FIXED, UNPUBLISHED, Column, PublishedErrors
 from laaf_cli.paper.page import Page
 from laaf_cli.paper.pictures import Picture
 from laaf_cli.paper.request import Request
-from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.sweeps import PlannedRun
 
 Runs = Mapping[int, Mapping[Column, list[PlannedRun]]]
@@ -41,7 +41,7 @@ class EquationArtefact(Artefact[Runs]):
     columns: tuple[Column, ...]
     moments: tuple[int, ...]
     pictures: tuple[Picture, ...]
-    published: Published = UNPUBLISHED
+    published: PublishedErrors = UNPUBLISHED
     judged: bool = False
 
     def _plan(self, request: Request) -> Runs:
@@ -50,11 +50,14 @@ class EquationArtefact(Artefact[Runs]):
         """
         if not all(picture.all_seeds for picture in self.pictures):
             variant = request.variant
-            for option, given in (("n", variant.scales), ("recovery_form", variant.recovery_forms)):
-                if len(given) > 1:
+            for option, values in (
+                ("n", variant.scales),
+                ("recovery_form", variant.recovery_forms),
+            ):
+                if len(values) > 1:
                     raise UsageError(
                         f"{self.name} shows single runs and takes one value of `{option}`, not "
-                        f"{len(given)}"
+                        f"{len(values)}"
                     )
         tried = request.fixed_rates if FIXED in self.columns else ()
         rates = [replace(FIXED, learning_rate=rate) for rate in tried]
@@ -80,7 +83,7 @@ class EquationArtefact(Artefact[Runs]):
     def write(self, planned: Runs, request: Request) -> list[Path]:
         """Figures of single runs show the first seed."""
         drawn: list[Path] = []
-        own = request.variant.crossed(self.columns)
+        columns = request.variant.crossed(self.columns)
         for iterations, by_column in planned.items():
             for picture in self.pictures:
                 suffix = f"-{iterations}" if len(planned) > 1 else ""
@@ -88,7 +91,7 @@ class EquationArtefact(Artefact[Runs]):
                 shown = [
                     run.path
                     for column, runs in by_column.items()
-                    if picture.all_seeds or column in own
+                    if picture.all_seeds or column in columns
                     for run in (runs if picture.all_seeds else runs[:1])
                     if run.path.exists()
                 ]
@@ -98,7 +101,7 @@ class EquationArtefact(Artefact[Runs]):
         page = request.folder / f"{request.name(self.name)}.md"
         summaries = {
             iterations: {
-                column: [RunSummary.read(run.path) for run in runs if run.path.exists()]
+                column: [ComparisonEntry.read(run.path) for run in runs if run.path.exists()]
                 for column, runs in by_column.items()
             }
             for iterations, by_column in planned.items()

@@ -12,17 +12,17 @@ from pathlib import Path
 from laaf_cli.errors import UsageError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.paper.claims import judge
-from laaf_cli.paper.columns import FIXED, Column, Published
+from laaf_cli.paper.columns import FIXED, Column, PublishedErrors
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.comparison_table import TextTable, error_text, number_text, pair_texts
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import compare_pairs, holm, spread
 
-Summaries = Mapping[Column, Sequence[RunSummary]]
+Summaries = Mapping[Column, Sequence[ComparisonEntry]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a page tells.
+    """What a page holds.
 
     paper_iterations: those of the whole training in the paper. summaries: the runs that are there,
     by number of iterations and method.
@@ -32,7 +32,7 @@ class Page:
     command: str
     paper_iterations: int
     summaries: Mapping[int, Summaries]
-    published: Published
+    published: PublishedErrors
     judged: bool
 
     def markdown(self, pictures: Sequence[str]) -> str:
@@ -70,11 +70,11 @@ class Page:
     def _errors(self, summaries: Summaries) -> str:
         printed = bool(self.published.errors)
         headings = ["method", *(["published"] if printed else []), "runs", "failed"]
-        headings += ["median", "quartiles", "least", "greatest", "n·a up to", "seconds"]
+        headings += ["median", "quartiles", "minimum", "maximum", "n·a up to", "seconds"]
         rows = []
         for column, runs in summaries.items():
             errors = [run.error for run in runs]
-            found = spread(errors)
+            error = spread(errors)
             theirs = self.published.errors.get(column.published, math.nan)
             scales = [run.largest_scale for run in runs if not run.failed]
             cells = (
@@ -82,9 +82,9 @@ class Page:
                 *[error_text(theirs)] * printed,
                 str(len(runs)),
                 str(sum(run.failed for run in runs)),
-                error_text(found.median),
-                f"{error_text(found.lower)} to {error_text(found.upper)}",
-                error_text(found.best),
+                error_text(error.median),
+                f"{error_text(error.lower)} to {error_text(error.upper)}",
+                error_text(error.best),
                 error_text(max(errors, default=math.nan)),
                 number_text(max(scales, default=math.nan), ".3g"),
                 number_text(sum(run.wall_time_s for run in runs) / max(1, len(runs)), ".1f"),
@@ -97,7 +97,9 @@ class Page:
     def _best_rate(self, summaries: Summaries) -> Iterator[str]:
         """Every method against the fixed baseline at the best of its learning rates."""
         errors = {column: _errors(runs) for column, runs in summaries.items()}
-        fixed = {column: own for column, own in errors.items() if not column.kind.is_adaptive}
+        fixed = {
+            column: of_column for column, of_column in errors.items() if not column.kind.is_adaptive
+        }
         if len(fixed) < 2:
             return
         best = min(fixed, key=lambda column: _median(fixed[column]))
@@ -112,7 +114,7 @@ class Page:
         rate = f"{float(best.learning_rate):g}" if best.learning_rate else "that of the paper"
         yield "### Against the fixed baseline at its best learning rate"
         yield (
-            f"Of the learning rates tried, the fixed baseline has the least median error with "
+            f"Of the learning rates tried, the fixed baseline has the smallest median error with "
             f"{rate}: {error_text(_median(fixed[best]))}. It was chosen on these very "
             "seeds, which favours it; "
             f"the adaptive methods keep the learning rate of the paper.\n\n{table.markdown()}"
@@ -146,7 +148,7 @@ def write_page(path: Path, markdown: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _errors(runs: Sequence[RunSummary]) -> dict[int, float]:
+def _errors(runs: Sequence[ComparisonEntry]) -> dict[int, float]:
     return {run.seed: run.error for run in runs}
 
 

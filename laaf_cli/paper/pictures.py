@@ -8,9 +8,9 @@ from pathlib import Path
 
 from laaf_cli.report import figures
 from laaf_cli.report.comparison import compare
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.comparison_figure import draw_comparison
 from laaf_cli.report.figures import RunData
-from laaf_cli.report.run_summary import RunSummary
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def _of_kind(kind: str) -> Picture:
 
 
 def _errors(runs: Sequence[Path], output: Path) -> None:
-    draw_comparison(compare([RunSummary.read(path) for path in runs]), output)
+    draw_comparison(compare([ComparisonEntry.read(path) for path in runs]), output)
 
 
 ERRORS = (Picture("errors", True, _errors),)

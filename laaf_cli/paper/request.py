@@ -35,7 +35,7 @@ class Request:
     def settings(self) -> dict[str, str]:
         """What was given of the settings that do not mean something for every artefact."""
         variant = self.variant
-        given = {
+        settings = {
             **self.more,
             "iterations": variant.iterations,
             "recovery_form": variant.recovery_forms,
@@ -46,7 +46,7 @@ class Request:
         }
         return {
             name: ",".join(value) if isinstance(value, tuple) else str(value)
-            for name, value in given.items()
+            for name, value in settings.items()
             if value not in (None, ())
         }
 

@@ -1,10 +1,10 @@
 """Spec and expressions → a problem: a domain, unknowns, and terms that must vanish at points."""
 
+from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.build import SAMPLER_CHOICES, build, build_form
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.jumps import bends
-from laaf_cli.problem.places import Places
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
 from laaf_cli.problem.python_function import PythonFunction, python_functions
 from laaf_cli.problem.regions import (
@@ -22,6 +22,6 @@ from laaf_cli.problem.regions import (
     Region,
     Sampled,
 )
+from laaf_cli.problem.sample_points import SamplePoints
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.time_direction import reversed_in_time, runs_back
-from laaf_cli.problem.trial import Trial

@@ -13,19 +13,12 @@ from laaf_cli.expression import Node, Scope, Symbol, TooLargeError, bounded, par
 from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate, parse_suffix
+from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
-from laaf_cli.problem.determinacy import check_determinacy
 from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
 from laaf_cli.problem.exact_conditions import derive
 from laaf_cli.problem.finiteness import check_finite
-from laaf_cli.problem.form import (
-    check_derivable,
-    check_periodicity,
-    met_conditions,
-    read_form,
-    read_periodic,
-)
 from laaf_cli.problem.growth import check_growth
 from laaf_cli.problem.jumps import lost_jumps, with_fluxes
 from laaf_cli.problem.observations import read_data
@@ -34,8 +27,15 @@ from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import NONE_DRAWN, Interior
 from laaf_cli.problem.samplers import SAMPLERS
-from laaf_cli.problem.trial import Trial
-from laaf_cli.spec import KeyPath, Learned, LoadedSpec, RunSpec, Text, load
+from laaf_cli.problem.transform import (
+    check_derivable,
+    check_periodicity,
+    read_ansatz,
+    read_periodic,
+    satisfied_conditions,
+)
+from laaf_cli.problem.well_posedness import check_well_posedness
+from laaf_cli.spec import KeyPath, LearnedSpec, LoadedSpec, RunSpec, Text, load
 from laaf_cli.spec.synonyms import choice_meant
 from laaf_cli.text import did_you_mean, listed, shown
 
@@ -50,7 +50,7 @@ _KEYS_OF_REFERENCE = {"exact": "exact", "file": "file", "names": "file", "column
 """The kind of reference that a key goes with."""
 
 Choices = Mapping[KeyPath, tuple[str, ...]]
-"""Paths of the spec (`*` stands for any list item) whose value must be one of the names of a
+"""Paths of the spec (`*` is any list item) whose value must be one of the names of a
 table.
 """
 
@@ -71,7 +71,7 @@ def build(
     """
     if loaded.spec is None:
         raise SpecError(loaded.faults)
-    builder = _Builder(loaded, loaded.spec, functions or {})
+    builder = _ProblemBuilder(loaded, loaded.spec, functions or {})
     builder.check_time()
     problem = None
     try:
@@ -93,26 +93,26 @@ def build(
     return spec, replace(problem, fluxes=fluxes, left=left)
 
 
-def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Trial]:
-    """The domain with its periodic axes and the form of the solution, of a spec that stands in no
+def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
+    """The domain with its periodic axes and the form of the solution, of a spec that is in no
     text.
 
-    Raises SpecError where the spec does not tell them.
+    Raises SpecError where the spec does not define them.
     """
     keys = {"coordinates", "unknowns", "constants", "learn", "periodic", "transform", "conditions"}
     loaded = load(Text("settings", spec.model_dump_json(include=keys)))
     if loaded.spec is None:
         raise SpecError(loaded.faults)
-    builder = _Builder(loaded, loaded.spec, {})
+    builder = _ProblemBuilder(loaded, loaded.spec, {})
     with suppress(TooLargeError):  # it is among the faults
         builder.open_scopes(domain, builder.constants(), builder.learned())
-        form = builder.domain, read_form(builder)
+        form = builder.domain, read_ansatz(builder)
     if faults := [*loaded.faults, *builder.faults]:
         raise SpecError(faults)
     return form
 
 
-class _Builder(Reader):
+class _ProblemBuilder(Reader):
     """Reads what is not a section of its own, and puts all sections together."""
 
     def __init__(
@@ -120,7 +120,9 @@ class _Builder(Reader):
     ) -> None:
         super().__init__(loaded, spec)
         self.python = {name: function for name, function in functions.items() if not function.unfit}
-        self.unfit = {name: each.unfit for name, each in functions.items() if each.unfit}
+        self.unfit = {
+            name: function.unfit for name, function in functions.items() if function.unfit
+        }
 
     def problem(self) -> Problem | None:
         """The problem, or None when the faults leave none."""
@@ -134,15 +136,15 @@ class _Builder(Reader):
         terms = [*self.equations(), *read_conditions(self), *read_data(self)]
         closed_form = self.closed_form()
         self.left = self.derive_form(terms)
-        trial = read_form(self)
+        ansatz = read_ansatz(self)
         grid, times = self.grid(self.domain), self.times(self.domain)
         # What is wrong elsewhere may be what seems to be missing.
         warnings = tuple(self.warnings)
         if not self.faults and self.form_is_right:
-            warnings += self.check_whole(terms, trial)
-        if not self.faults and trial.trees:
-            check_periodicity(self, trial)
-        met = met_conditions(self, trial, terms) if not self.faults else {}
+            warnings += self.check_whole(terms, ansatz)
+        if not self.faults and ansatz.trees:
+            check_periodicity(self, ansatz)
+        satisfied = satisfied_conditions(self, ansatz, terms) if not self.faults else {}
         if self.faults:
             return None
         problem = Problem(
@@ -153,9 +155,11 @@ class _Builder(Reader):
             closed_form=closed_form,
             grid=grid,
             times=times,
-            trial=trial,
-            met=frozenset(t.name for t in terms if len(met.get(t.name, ())) == len(t.residuals)),
-            met_residuals=met,
+            ansatz=ansatz,
+            satisfied_by_ansatz=frozenset(
+                t.name for t in terms if len(satisfied.get(t.name, ())) == len(t.residuals)
+            ),
+            residuals_satisfied_by_ansatz=satisfied,
             learned=learned,
             functions=self.python,
             left=self.left,
@@ -170,9 +174,9 @@ class _Builder(Reader):
         """
         if self.spec.transform is not None or self.faults or not self.form_is_right:
             return None
-        found = derive(self, terms)
-        self.spec = found.spec
-        return found.left
+        derived = derive(self, terms)
+        self.spec = derived.spec
+        return derived.left
 
     def with_fluxes(self) -> tuple[RunSpec, dict[str, str]]:
         """The spec with the fluxes that its equations need, and their equations.
@@ -185,9 +189,9 @@ class _Builder(Reader):
             if not lost:
                 continue
             within = f"equation '{name}'"
-            if self.spec.reference.kind == "file" or not all(each.is_flux for each in lost):
+            if self.spec.reference.kind == "file" or not all(jump.is_flux for jump in lost):
                 self.not_differentiable(path, lost[0].function, within)
-            elif len({each.along for each in lost}) < len(lost):
+            elif len({jump.along for jump in lost}) < len(lost):
                 what = f"several terms of {within} differentiate jumps along the same coordinate"
                 self.fault(path, what, "Write them as one, as in D(a*u_x + b*v_x, x).")
         if self.faults:
@@ -200,7 +204,9 @@ class _Builder(Reader):
         """Says what names mean from here on."""
         self.domain = read_periodic(self, domain)
         arity = {name: function.n_arguments for name, function in self.python.items()}
-        truths = {name: each.truth for name, each in learned.items() if each.truth is not None}
+        truths = {
+            name: constant.truth for name, constant in learned.items() if constant.truth is not None
+        }
         self.scope = Scope(
             coordinates=domain.coordinates,
             unknowns=tuple(self.spec.unknowns),
@@ -240,7 +246,7 @@ class _Builder(Reader):
                 self.fault(("functions",), what, "Give it another name.")
         if name := ambiguous_coordinate(list(self.spec.coordinates)):
             what = f"the coordinate '{name}' is made of the names of others"
-            hint = "The names of derivatives could not be told apart."
+            hint = "The names of derivatives would be ambiguous."
             self.fault(("coordinates", name), what, hint, True)
         taken_terms: dict[str, str] = {}
         for section in ("equations", "conditions"):
@@ -300,46 +306,46 @@ class _Builder(Reader):
 
     def learned(self) -> dict[str, LearnedConstant]:
         """The constants that training finds."""
-        given = self.spec.learn
+        specs = self.spec.learn
         return {
-            name: self.learned_constant(name, given[name])
-            if name in given
+            name: self.learned_constant(name, specs[name])
+            if name in specs
             else LearnedConstant(start=1.0)
             for name in self.declared("learn")
         }
 
-    def learned_constant(self, name: str, given: Learned) -> LearnedConstant:
+    def learned_constant(self, name: str, spec: LearnedSpec) -> LearnedConstant:
         path: KeyPath = ("learn", name)
-        lower, upper = given.bounds or (-math.inf, math.inf)
+        lower, upper = spec.bounds or (-math.inf, math.inf)
         if not lower < upper:
             what = f"the lower bound of '{name}', {lower:g}, is not below the upper, {upper:g}"
-            self.fault((*path, "bounds"), what, "The lower one stands first.")
-            return LearnedConstant(start=given.start)
-        if given.positive and given.negative:
+            self.fault((*path, "bounds"), what, "Write the lower bound first.")
+            return LearnedConstant(start=spec.start)
+        if spec.positive and spec.negative:
             what = f"'{name}' cannot be positive and negative"
             self.fault((*path, "negative"), what, "Leave one of them out.", True)
-        elif given.positive:
+        elif spec.positive:
             lower = max(lower, 0.0)
-        elif given.negative:
+        elif spec.negative:
             upper = min(upper, 0.0)
         allowed = f"between {lower:g} and {upper:g}"
         if not (math.isfinite(lower) and math.isfinite(upper)):
             allowed = f"greater than {lower:g}" if math.isfinite(lower) else f"less than {upper:g}"
         if not lower < upper:
-            sign = "positive" if given.positive else "negative"
+            sign = "positive" if spec.positive else "negative"
             what = f"between its bounds '{name}' is never {sign}"
             self.fault((*path, "bounds"), what, f"Leave '{sign}' out.")
-            return LearnedConstant(start=given.start)
-        for key, value in (("start", given.start), ("truth", given.truth)):
+            return LearnedConstant(start=spec.start)
+        for key, value in (("start", spec.start), ("truth", spec.truth)):
             if value is not None and not lower < value < upper:
                 what = f"the {key} of '{name}', {value:g}, is not {allowed}"
                 hint = "A learned constant stays strictly between its bounds."
                 self.fault((*path, key), what, hint)
-        is_between = math.isfinite(lower) and math.isfinite(upper) and lower < given.start < upper
-        if is_between and not 0 < (given.start - lower) / (upper - lower) < 1:
-            what = f"the start of '{name}', {given.start:g}, cannot be told from a bound"
+        is_between = math.isfinite(lower) and math.isfinite(upper) and lower < spec.start < upper
+        if is_between and not 0 < (spec.start - lower) / (upper - lower) < 1:
+            what = f"the start of '{name}', {spec.start:g}, is too close to a bound"
             self.fault((*path, "start"), what, "Narrow the bounds, or start further inside.")
-        return LearnedConstant(start=given.start, lower=lower, upper=upper, truth=given.truth)
+        return LearnedConstant(start=spec.start, lower=lower, upper=upper, truth=spec.truth)
 
     def read_domain(self, constants: Mapping[str, float]) -> Domain | None:
         names, lower, upper = [], [], []
@@ -363,8 +369,8 @@ class _Builder(Reader):
                 what = f"the range of '{name}', from {low:g} to {high:g}, is too "
                 what += "narrow" if high - low < SHORTEST else "wide"
                 hint = (
-                    f"Bounds lie within ±{LARGEST:g}, at least {SHORTEST:g} apart: write the "
-                    "problem in other units."
+                    f"Bounds lie within ±{LARGEST:g}, with at least {SHORTEST:g} between: "
+                    "write the problem in other units."
                 )
                 self.fault(path, what, hint)
                 low, high = 0.0, 1.0
@@ -380,16 +386,16 @@ class _Builder(Reader):
     def equations(self) -> list[Term]:
         points = self.spec.points
         importance = []
-        for i, each in enumerate(points.importance):
-            part = self.part(("points", "importance", i, "where"), each.where, "'importance'")
+        for i, spec in enumerate(points.importance):
+            part = self.part(("points", "importance", i, "where"), spec.where, "'importance'")
             if part is not None:
-                importance.append((part, each.share))
+                importance.append((part, spec.share))
         region = Interior(
             n_points=points.interior, sampler=self.sampler(), importance=tuple(importance)
         )
         if (total := sum(share for _, share in importance)) >= 1:
             what = (
-                f"the shares of 'importance' add up to {total:g} and leave no points for the rest"
+                f"the shares in 'importance' add up to {total:g} and leave no points for the rest"
             )
             self.fault(("points", "importance"), what, "Let them add up to less than 1.", True)
         for i, (part, _) in enumerate(region.importance):
@@ -414,14 +420,14 @@ class _Builder(Reader):
         """
         reference = self.spec.reference
         for key, kind in _KEYS_OF_REFERENCE.items():
-            given, named = key in reference.model_fields_set, reference.kind == kind
-            if given and not named:
+            is_set, named = key in reference.model_fields_set, reference.kind == kind
+            if is_set and not named:
                 what = f"the reference '{reference.kind}' takes no '{key}'"
                 self.fault(("reference", key), what, key=True)
-            elif named and not given and key == kind and self.form_is_right:
+            elif named and not is_set and key == kind and self.form_is_right:
                 example = "{exact: {u: sin(pi*x)}}" if key == "exact" else "{file: u.npz}"
                 what = f"the reference '{key}' lacks the key '{key}'"
-                self.fault(("reference",), what, f"As in reference: {example}.", True)
+                self.fault(("reference",), what, f"Example: reference: {example}.", True)
         if reference.kind == "file":
             wanted = (*self.scope.coordinates, *self.scope.unknowns)
             self.check_file_names(("reference", "names"), reference.names, wanted)
@@ -451,46 +457,46 @@ class _Builder(Reader):
         return domain.grid(chosen)
 
     def times(self, domain: Domain) -> tuple[float, ...]:
-        axis, given = domain.time_axis, self.spec.evaluation.times
+        axis, times = domain.time_axis, self.spec.evaluation.times
         if axis is None:
-            if given:
+            if times:
                 hint = f"Coordinates: {listed(domain.coordinates)}."
                 what = "'times' needs a coordinate named 't'"
                 self.fault(("evaluation", "times"), what, hint, True)
             return ()
         lower, upper = domain.lower[axis], domain.upper[axis]
-        for i, time in enumerate(given):
+        for i, time in enumerate(times):
             if not lower <= time <= upper:
                 what = f"the time {time:g} lies outside [{lower:g}, {upper:g}]"
                 self.fault(("evaluation", "times", i), what)
-        return tuple(given) or tuple(lower + (upper - lower) * share for share in (0.25, 0.5, 0.75))
+        return tuple(times) or tuple(lower + (upper - lower) * share for share in (0.25, 0.5, 0.75))
 
-    def check_whole(self, terms: list[Term], trial: Trial) -> tuple[str, ...]:
+    def check_whole(self, terms: list[Term], ansatz: Ansatz) -> tuple[str, ...]:
         """The terms together determine something; returns warnings."""
         if not any(term.kind in ("equation", "data") for term in terms):
-            what = "a spec has 'equations' or 'data', and this one has neither"
-            self.faults.append(Fault(what, self.root.mark, "As in equations: {heat: u_t = u_xx}."))
+            what = "a spec needs 'equations' or 'data'"
+            self.faults.append(
+                Fault(what, self.root.mark, "Example: equations: {heat: u_t = u_xx}.")
+            )
         for i, name in enumerate(self.spec.unknowns):
             if not any(field.unknown == name for term in terms for field in term.fields):
-                what = f"no equation, condition or data speaks of the unknown '{name}'"
+                what = f"no equation, condition or data uses the unknown '{name}'"
                 self.fault(("unknowns", i), what)
-        if not check_derivable(self, trial, terms):
+        if not check_derivable(self, ansatz, terms):
             return ()
         n_equations = sum(term.kind == "equation" for term in terms)
         if n_equations > len(self.spec.unknowns):
             many = "s" if len(self.spec.unknowns) > 1 else ""
-            what = f"{n_equations} equations stand for {len(self.spec.unknowns)} unknown{many}"
+            what = f"{n_equations} equations for {len(self.spec.unknowns)} unknown{many}"
             hint = "More equations than unknowns contradict each other, in general."
             self.fault(("equations",), what, hint, True)
         used = {name for term in terms for tree in term.residuals for name in symbols(tree)}
         for name in self.spec.learn:
             if name not in used:
                 what = f"nothing depends on the learned constant '{name}'"
-                hint = (
-                    "Let it stand in an equation or a condition, or make it one of the constants."
-                )
+                hint = "Use it in an equation or a condition, or make it one of the constants."
                 self.fault(("learn", name), what, hint, True)
-        warnings = check_determinacy(self, terms)
+        warnings = check_well_posedness(self, terms)
         check_growth(self, terms)
         return (*warnings, *corner_warnings(self.domain, terms))
 

@@ -37,7 +37,7 @@ from laaf_cli.problem.regions import (
     PeriodicPair,
     Region,
 )
-from laaf_cli.spec import Condition, KeyPath
+from laaf_cli.spec import ConditionSpec, KeyPath
 from laaf_cli.text import did_you_mean, listed, shown
 
 N_POINTS = 100
@@ -46,7 +46,7 @@ N_POINTS = 100
 MAX_QUADRATURE = 5_000_000
 """Points of an integral, all nodes together."""
 
-Read = Callable[[Reader, str, Condition], Term | None]
+Read = Callable[[Reader, str, ConditionSpec], Term | None]
 
 
 @dataclass(frozen=True)
@@ -64,40 +64,42 @@ def read_conditions(reader: Reader) -> list[Term]:
     return [term for term in terms if term is not None]
 
 
-def _read(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _read(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
-    keys = reader.given(path, condition)
+    keys = reader.written_keys(path, condition)
     # What goes with another kind does not name one: the 'at' of an integral.
-    given = [
+    kinds = [
         key
         for key in KINDS
         if key in keys and not any(key in KINDS[other].keys for other in keys & KINDS.keys())
     ]
-    if len(given) != 1:
+    if len(kinds) != 1:
         if reader.form_is_right and keys == condition.model_fields_set:
             what = f"condition '{name}' has " + (
-                f"'{given[0]}' and '{given[1]}'" if given else "no place"
+                f"'{kinds[0]}' and '{kinds[1]}'" if kinds else "no place"
             )
             reader.fault(path, what, f"One of these says where it holds: {listed(KINDS)}.", True)
         return None
-    kind = KINDS[given[0]]
-    allowed = (given[0], *kind.keys, "weight")
+    kind = KINDS[kinds[0]]
+    allowed = (kinds[0], *kind.keys, "weight")
     for key in sorted(keys - set(allowed)):
         reader.fault(
             (*path, key),
-            f"a condition with '{given[0]}' takes no '{key}'",
+            f"a condition with '{kinds[0]}' takes no '{key}'",
             f"Keys: {listed(allowed)}.",
             True,
         )
     if kind.needs_equation and condition.equation is None:
         if reader.form_is_right and keys == condition.model_fields_set:
-            reader.fault(path, f"'{name}' lacks the key 'equation'", "As in equation: u = 0.", True)
+            reader.fault(
+                path, f"'{name}' lacks the key 'equation'", "Example: equation: u = 0.", True
+            )
         return None
     return kind.read(reader, name, condition)
 
 
 def _term(
-    name: str, condition: Condition, residuals: tuple[Node, ...], region: Region | None
+    name: str, condition: ConditionSpec, residuals: tuple[Node, ...], region: Region | None
 ) -> Term | None:
     return (
         Term(
@@ -111,18 +113,18 @@ def _term(
 # On faces
 
 
-def _on_faces(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
     faces: list[Face] = []
     for i, text in enumerate(condition.where or []):
         here = (*path, "where", i)
         if text.strip() == "boundary":
             if not reader.domain.boundary:
-                what = "'boundary' means the faces in space, and there are none"
+                what = "'boundary' means the faces in space, but there are no such faces"
                 hint = "No coordinate of space is left that is not periodic."
                 if not reader.domain.space:
                     what, hint = (
-                        "'boundary' means the faces in space, and there is no coordinate of space",
+                        "'boundary' means the faces in space, but there is no coordinate of space",
                         "",
                     )
                 reader.fault(here, what, hint)
@@ -178,7 +180,7 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
     if text.count("=") != 1 or any(c in text for c in "<>!"):
         pieces = re.split(r"\s*(?:,|;|\band\b|\bor\b|&|\|)\s*", text.strip())
         if len(pieces) > 1 and all(piece.count("=") == 1 for piece in pieces):
-            hint = f"Several faces stand in brackets: where: [{', '.join(pieces)}]."
+            hint = f"Write several faces in brackets: where: [{', '.join(pieces)}]."
         reader.fault(path, f"{shown(text)} is not a face", did_you_mean(text, ["boundary"]) or hint)
         return None
     within = f"condition '{path[1]}'"
@@ -191,7 +193,7 @@ def _face(reader: Reader, path: KeyPath, text: str) -> Face | None:
         return None
     axis = domain.coordinates.index(left.name)
     if axis in domain.periodic:
-        what = f"'{left.name}' is periodic, so {shown(text)} is no face and takes no condition"
+        what = f"'{left.name}' is periodic, so {shown(text)} is not a face and takes no condition"
         reader.fault(
             path, what, f"Take '{left.name}' out of 'periodic', or this condition out of the spec."
         )
@@ -223,7 +225,7 @@ def _number(reader: Reader, path: KeyPath, tree: Node, within: str) -> float | N
 # At given values of some coordinates
 
 
-def _at_place(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _at_place(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     residuals = reader.residuals(name, condition.equation or [], reader.scope)
     values = _fixed(reader, name, condition.at or {})
     if values is None:
@@ -232,10 +234,10 @@ def _at_place(reader: Reader, name: str, condition: Condition) -> Term | None:
     return _term(name, condition, residuals, region)
 
 
-def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, float] | None:
+def _fixed(reader: Reader, name: str, texts: Mapping[str, str]) -> dict[int, float] | None:
     """Coordinates with given values inside the domain, by axis; None where one of them is wrong."""
     domain, values = reader.domain, {}
-    for coordinate, text in given.items():
+    for coordinate, text in texts.items():
         path: KeyPath = ("conditions", name, "at", coordinate)
         if coordinate not in domain.coordinates:
             hint = (
@@ -256,13 +258,13 @@ def _fixed(reader: Reader, name: str, given: Mapping[str, str]) -> dict[int, flo
             reader.fault(path, what)
         elif value is not None:
             values[axis] = min(max(value, low), high)
-    return values if len(values) == len(given) else None
+    return values if len(values) == len(texts) else None
 
 
 # Between opposite faces
 
 
-def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _periodic(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name, "periodic")
     coordinate, domain = str(condition.periodic), reader.domain
     if coordinate not in domain.coordinates:
@@ -278,10 +280,7 @@ def _periodic(reader: Reader, name: str, condition: Condition) -> Term | None:
     else:
         for i, text in enumerate(condition.equation):
             if _is_equation(text):
-                hint = (
-                    f"It stands for equal values at both faces of '{coordinate}': write u, "
-                    "not u = 0."
-                )
+                hint = f"It means equal values at both faces of '{coordinate}': write u, not u = 0."
                 reader.fault(
                     ("conditions", name, "equation", i), f"{shown(text)} is an equation", hint
                 )
@@ -299,7 +298,7 @@ def _is_equation(text: str) -> bool:
     try:
         return bool(equals_signs(text))
     except ExpressionError:
-        return False  # told where it is resolved
+        return False  # reported where it is resolved
 
 
 def _all_derivatives(reader: Reader, axis: int) -> tuple[Node, ...]:
@@ -318,7 +317,7 @@ def _all_derivatives(reader: Reader, axis: int) -> tuple[Node, ...]:
 # Integrals
 
 
-def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
+def _integral(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
     domain, within = reader.domain, f"condition '{name}'"
     over = condition.over or [domain.coordinates[axis] for axis in domain.space]
@@ -334,7 +333,7 @@ def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
     if not axes:
         reader.fault(
             path,
-            f"{within} integrates over space, and there is none",
+            f"{within} integrates over space, but the problem has no space",
             "Name a coordinate: over: t.",
             True,
         )
@@ -377,7 +376,7 @@ def _integral(reader: Reader, name: str, condition: Condition) -> Term | None:
     return _term(name, condition, (residual,), region)
 
 
-def _value(reader: Reader, name: str, condition: Condition, over: list[str]) -> Node | None:
+def _value(reader: Reader, name: str, condition: ConditionSpec, over: list[str]) -> Node | None:
     """What an integral equals: a function of the coordinates that are not integrated over."""
     path: KeyPath = ("conditions", name, "equals")
     within = f"the value of the integral '{name}'"

@@ -1,4 +1,6 @@
-"""The least loss of a constant network, which Theorem 2.1 compares the start of a training with."""
+"""The minimum loss of a constant network, which Theorem 2.1 compares the start of a training
+with.
+"""
 
 from __future__ import annotations
 
@@ -32,26 +34,32 @@ def constant_loss(problem: Problem, points: Mapping[str, PointSet]) -> float:
     if problem.functions or sum(1 for tree in trees for _ in nodes(tree)) > MAX_OPERATIONS:
         return math.nan
     outputs, starts_of = (
-        problem.trial.outputs,
+        problem.ansatz.outputs,
         {name: learned.start for name, learned in problem.learned.items()},
     )
 
     def residuals(c: Array) -> Array:
         parts = []
         for term in problem.trained_terms:
-            given = points[term.name]
-            columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
-            symbols = columns | dict(given.symbols) | starts_of
+            point_set = points[term.name]
+            columns = dict(zip(problem.domain.coordinates, point_set.points.T, strict=True))
+            symbols = columns | dict(point_set.symbols) | starts_of
             values = {
                 field: c[outputs.index(field.unknown)] if sum(field.orders) == 0 else 0.0
                 for field in term.fields
             }
             for tree in term.residuals:
-                found = np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(given))
-                if given.combination is not None:
-                    found = found.reshape(-1, len(given.combination)) @ given.combination
-                rows = term.weight if given.row_weights is None else term.weight * given.row_weights
-                parts.append(np.sqrt(rows / given.n_residuals) * found)
+                residual = np.broadcast_to(evaluate(tree, symbols, values, NUMPY), len(point_set))
+                if point_set.combination is not None:
+                    residual = (
+                        residual.reshape(-1, len(point_set.combination)) @ point_set.combination
+                    )
+                rows = (
+                    term.weight
+                    if point_set.row_weights is None
+                    else term.weight * point_set.row_weights
+                )
+                parts.append(np.sqrt(rows / point_set.n_residuals) * residual)
         return np.concatenate(parts)
 
     def least(start: Array) -> float:

@@ -18,17 +18,19 @@ N_ALONG = 5
 """Points along each coordinate of an edge."""
 
 N_ON_FACE = 50
-"""Points of a face, at which the size of its values is told."""
+"""Points of a face, at which the size of its values is measured."""
 
 SMALL = 1e-4
-"""A difference below this share of the largest value is none: as of a wave that is cut off."""
+"""A smaller difference, relative to the largest value, is ignored: that of a wave that is cut
+off.
+"""
 
 MAX_WORK = 50_000
 """Operations of formulas after which no more faces are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Given:
+class _FaceCondition:
     """A condition on an unknown itself on a face."""
 
     term: Term
@@ -59,18 +61,18 @@ class _Given:
 def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
     """A sentence for each pair of conditions that give an unknown two values where they meet."""
     random = np.random.default_rng(0)
-    given, work = [*_given(domain, terms)], 0
+    conditions, work = [*_given(domain, terms)], 0
     scales: list[float] = []
-    for each in given:
+    for condition in conditions:
         points = domain.from_unit(random.random((N_ON_FACE, domain.dimension)))
-        points[:, each.face.axis] = each.face.value
-        sizes = np.abs(each.values(points, domain))
+        points[:, condition.face.axis] = condition.face.value
+        sizes = np.abs(condition.values(points, domain))
         scales.append(float(np.max(sizes, where=np.isfinite(sizes), initial=0.0)))
-    found: dict[tuple[str, str, str], list[tuple[Array, float, float]]] = {}
-    for (one, scale), (other, other_scale) in combinations(zip(given, scales, strict=True), 2):
+    differing: dict[tuple[str, str, str], list[tuple[Array, float, float]]] = {}
+    for (one, scale), (other, other_scale) in combinations(zip(conditions, scales, strict=True), 2):
         if one.unknown != other.unknown or one.face.axis == other.face.axis:
             continue
-        work += sum(1 for each in (one, other) for _ in nodes(each.residual))
+        work += sum(1 for condition in (one, other) for _ in nodes(condition.residual))
         if work > MAX_WORK:
             break
         points = _edge(domain, one.face, other.face)
@@ -79,8 +81,8 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
         with np.errstate(all="ignore"):
             off = np.abs(a - b) > SMALL * size
         key = (one.term.name, other.term.name, one.unknown)
-        found.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
-    for (first, second, unknown), places in found.items():
+        differing.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
+    for (first, second, unknown), places in differing.items():
         told = [
             f"{unknown} = {value:.4g} and {other_value:.4g} at "
             + ", ".join(f"{x} = {v:g}" for x, v in zip(domain.coordinates, point, strict=True))
@@ -94,7 +96,7 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
             )
 
 
-def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_Given]:
+def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_FaceCondition]:
     for term in terms:
         for axis in range(domain.dimension):
             for face in term.region.faces_along(axis):
@@ -106,7 +108,9 @@ def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_Given]:
                         functions(residual) - TABLE.keys()
                     ):
                         (field,) = held
-                        yield _Given(term=term, face=face, unknown=field.unknown, residual=residual)
+                        yield _FaceCondition(
+                            term=term, face=face, unknown=field.unknown, residual=residual
+                        )
 
 
 def _edge(domain: Domain, one: Face, other: Face) -> Array:

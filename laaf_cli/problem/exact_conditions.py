@@ -35,7 +35,6 @@ from laaf_cli.expression import (
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.problem.domain import Domain, Face
-from laaf_cli.problem.form import in_outputs, jump_at_seam, output_names, proofs, read_form
 from laaf_cli.problem.jumps import jumping
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
@@ -43,14 +42,15 @@ from laaf_cli.problem.regions import NORMAL
 from laaf_cli.problem.transfinite import (
     AGREE,
     ZERO,
-    Given,
-    UnfitError,
+    FaceValue,
+    NoAnsatzError,
     along,
     interpolate,
     name_along,
     sample,
     values_on,
 )
+from laaf_cli.problem.transform import in_outputs, jump_at_seam, output_names, proofs, read_ansatz
 from laaf_cli.spec import RunSpec
 from laaf_cli.text import listed
 
@@ -59,7 +59,7 @@ MAX_WORK = 40_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Derived:
+class DerivedAnsatz:
     """spec: with the transform and the periodic inputs. left: why the other conditions are left to
     training, by name.
     """
@@ -68,7 +68,7 @@ class Derived:
     left: dict[str, str]
 
 
-def derive(reader: Reader, terms: Sequence[Term]) -> Derived:
+def derive(reader: Reader, terms: Sequence[Term]) -> DerivedAnsatz:
     """The spec with a transform and periodic inputs in the place of `auto`: those that meet as many
     conditions as can be proved to be met.
     """
@@ -91,41 +91,43 @@ class _Derivation:
     def conditions(self) -> list[Term]:
         return [term for term in self.terms if term.kind == "condition"]
 
-    def result(self) -> Derived:
+    def result(self) -> DerivedAnsatz:
         names, plain = self.domain.coordinates, self.reader.spec
         circles = tuple(self.circles())
         periodic = {names[axis]: 1 for axis in circles} | plain.periodic
-        given = list(self.all_given((*self.domain.periodic, *circles)))
+        values = list(self.face_values((*self.domain.periodic, *circles)))
         while True:
-            changes = {"transform": self.texts(given), "periodic": periodic}
+            changes = {"transform": self.texts(values), "periodic": periodic}
             self.reader.spec = plain.model_copy(update=changes)
-            trial, found = read_form(self.reader), []
+            ansatz, proven = read_ansatz(self.reader), []
             try:
                 for term in self.terms:
-                    term.in_outputs(trial)
-                found = list(proofs(self.domain, trial, self.conditions))
+                    term.in_outputs(ansatz)
+                proven = list(proofs(self.domain, ansatz, self.conditions))
                 lost, why = [], ""
             except ExpressionError:
-                lost, why = given[-1:], "the equations would be too long with it"
-            met = {proof.term.name: proof.met for proof in found}
+                lost, why = values[-1:], "the equations would be too long with it"
+            satisfied = {proof.term.name: proof.satisfied for proof in proven}
             if not why:
-                lost = [each for each in given if each.place not in met.get(each.name, ())]
+                lost = [
+                    value for value in values if value.place not in satisfied.get(value.name, ())
+                ]
                 why = "it could not be proved to hold exactly"
-            for proof in found if not lost else ():
+            for proof in proven if not lost else ():
                 if proof.off:
-                    lost = [each for each in given if each.unknown in proof.term.unknowns][-1:]
+                    lost = [value for value in values if value.unknown in proof.term.unknowns][-1:]
                     why = f"it contradicts '{proof.term.name}'"
             if not lost:
                 break
-            for each in lost:
-                self.why.setdefault(each.name, why)
-            given = [each for each in given if each not in lost]
+            for value in lost:
+                self.why.setdefault(value.name, why)
+            values = [value for value in values if value not in lost]
         left = {
             term.name: self.why.get(term.name, "it is more than a transform can hold")
             for term in self.conditions
-            if len(met.get(term.name, ())) < len(term.residuals)
+            if len(satisfied.get(term.name, ())) < len(term.residuals)
         }
-        return Derived(spec=self.reader.spec, left=left)
+        return DerivedAnsatz(spec=self.reader.spec, left=left)
 
     # Circles
 
@@ -135,9 +137,9 @@ class _Derivation:
             held = [term for term in self.conditions if term.region.paired_axis == axis]
             if not held:
                 continue
-            found = self.against_circle(axis, {tree for term in held for tree in term.residuals})
-            if found:
-                self.why.update((term.name, found) for term in held)
+            why = self.against_circle(axis, {tree for term in held for tree in term.residuals})
+            if why:
+                self.why.update((term.name, why) for term in held)
             elif name not in self.reader.spec.periodic:
                 yield axis
 
@@ -151,7 +153,7 @@ class _Derivation:
                     return f"periodic inputs would hold {told} as well"
         for term in self.terms:
             if any(face.axis == axis for face in term.region.whole_faces(self.domain)):
-                return f"'{term.name}' stands on faces of '{name}' too"
+                return f"'{term.name}' applies to faces of '{name}' too"
             if term.kind == "equation":
                 for tree in term.residuals:
                     if functions(tree) - TABLE.keys():
@@ -167,7 +169,7 @@ class _Derivation:
 
     # Values on faces
 
-    def all_given(self, circles: Sequence[int]) -> Iterator[Given]:
+    def face_values(self, circles: Sequence[int]) -> Iterator[FaceValue]:
         """The values that a form may hold, those of the first condition where several give one."""
         taken: set[tuple[str, Face, int]] = set()
         for term in self.conditions:
@@ -178,21 +180,21 @@ class _Derivation:
             for face in faces:
                 for place in range(len(term.residuals)):
                     try:
-                        given = self.given(term, place, face, circles)
-                    except UnfitError as error:
+                        value = self.face_value(term, place, face, circles)
+                    except NoAnsatzError as error:
                         self.why.setdefault(term.name, str(error))
                         continue
                     except ExpressionError as error:
                         what = f"it cannot be worked out: {error.faults[0].what}"
                         self.why.setdefault(term.name, what)
                         continue
-                    key = (given.unknown, given.face, given.order)
+                    key = (value.unknown, value.face, value.order)
                     if key not in taken:
                         taken.add(key)
-                        yield given
+                        yield value
 
-    def given(self, term: Term, place: int, face: Face, circles: Sequence[int]) -> Given:
-        """What a residual gives on a face; raises UnfitError where that is not the value of one
+    def face_value(self, term: Term, place: int, face: Face, circles: Sequence[int]) -> FaceValue:
+        """What a residual gives on a face; raises NoAnsatzError where that is not the value of one
         derivative along its normal, or where the equations cannot take that value.
         """
         names = self.domain.coordinates
@@ -203,15 +205,15 @@ class _Derivation:
         on_face[Symbol(names[face.axis])] = Number(face.value)
         tree = substitute(term.residuals[place], on_face)
         held = fields(tree)
-        unknowns = sorted({each.unknown for each in held})
+        unknowns = sorted({field.unknown for field in held})
         if len(unknowns) > 1:
-            raise UnfitError(f"it couples {listed(unknowns)}")
+            raise NoAnsatzError(f"it couples {listed(unknowns)}")
         if functions(tree) - TABLE.keys():
-            raise UnfitError("it calls a Python function")
+            raise NoAnsatzError("it calls a Python function")
         if learned := symbols(tree) - set(names):
-            raise UnfitError(f"it contains '{min(learned)}', which is learned")
+            raise NoAnsatzError(f"it contains '{min(learned)}', which is learned")
         if len(held) != 1:
-            raise UnfitError(
+            raise NoAnsatzError(
                 f"it ties {listed(unknowns)} to derivatives of it"
                 if held
                 else "it says nothing of an unknown there"
@@ -220,13 +222,13 @@ class _Derivation:
         order = held_field.orders[face.axis]
         if sum(held_field.orders) != order:
             told = derivative_name(held_field.unknown, held_field.orders, names)
-            raise UnfitError(f"'{told}' is no derivative along the normal of its face")
+            raise NoAnsatzError(f"'{told}' is not a derivative along the normal of its face")
         slope, rest = partial(tree, held_field), substitute(tree, {held_field: ZERO})
         if fields(slope) or not self.is_linear(tree, slope, rest, held_field, face):
-            raise UnfitError(f"it is not linear in '{held_field.unknown}'")
+            raise NoAnsatzError(f"it is not linear in '{held_field.unknown}'")
         value = rest if slope == Number(-1.0) else call("/", call("neg", rest), slope)
         self.check_smooth(value, face, held_field.unknown, circles)
-        return Given(
+        return FaceValue(
             name=term.name,
             place=place,
             unknown=held_field.unknown,
@@ -248,7 +250,7 @@ class _Derivation:
         return bool(np.all(off <= AGREE * size) and np.min(np.abs(steep)) > AGREE * size)
 
     def check_smooth(self, value: Node, face: Face, unknown: str, circles: Sequence[int]) -> None:
-        """Raises UnfitError where a value, or a derivative of it that the equations take, jumps,
+        """Raises NoAnsatzError where a value, or a derivative of it that the equations take, jumps,
         is not finite or has two values at the seam of a circle.
         """
         names = self.domain.coordinates
@@ -257,39 +259,39 @@ class _Derivation:
             if name not in symbols(value):
                 continue
             if jumping(value, [name] * (order + 1), self.reader.scope, self.domain):
-                raise UnfitError("its values or their slopes jump")
+                raise NoAnsatzError("its values or their slopes jump")
             derived = value
             for k in range(order + 1):
                 derived = differentiate(derived, name, names) if k else derived
                 if not np.isfinite(values_on(self.domain, derived, {face.axis: face.value})).all():
-                    raise UnfitError("its values or their slopes are not finite everywhere")
+                    raise NoAnsatzError("its values or their slopes are not finite everywhere")
                 if (
                     axis in circles
                     and k < max(1, order)
                     and jump_at_seam(self.domain, axis, derived)
                 ):
-                    raise UnfitError(f"its values or their slopes are not periodic in '{name}'")
+                    raise NoAnsatzError(f"its values or their slopes are not periodic in '{name}'")
 
     # The form
 
-    def texts(self, given: list[Given]) -> dict[str, str]:
+    def texts(self, values: list[FaceValue]) -> dict[str, str]:
         """The form of each unknown of which something is given; what is unfit is taken out of
-        `given`.
+        `values`.
         """
         unknowns, texts = self.reader.scope.unknowns, {}
         for unknown, output in zip(unknowns, output_names(unknowns), strict=True):
             scope = replace(self.reader.scope, unknowns=output_names(unknowns))
-            while own := [each for each in given if each.unknown == unknown]:
+            while of_unknown := [value for value in values if value.unknown == unknown]:
                 try:
-                    form = interpolate(self.domain, own, along(output, 0, 0, self.domain))
+                    form = interpolate(self.domain, of_unknown, along(output, 0, 0, self.domain))
                     text = write(form, self.domain.coordinates)
                     in_outputs(text, unknowns, scope)
                     texts[unknown] = text
                     break
-                except UnfitError as error:
-                    unfit, why = error.given or own[-1], str(error)
+                except NoAnsatzError as error:
+                    unfit, why = error.value or of_unknown[-1], str(error)
                 except ExpressionError:
-                    unfit, why = own[-1], "the expression would be too long"
+                    unfit, why = of_unknown[-1], "the expression would be too long"
                 self.why.setdefault(unfit.name, why)
-                given.remove(unfit)
+                values.remove(unfit)
         return texts

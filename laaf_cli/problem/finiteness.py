@@ -34,7 +34,7 @@ RANGES = ((-1.0, 1.0), (0.1, 1.0), (-1.0, -0.1))
 """Sizes of the random unknowns, each with signs at random, all positive and all negative."""
 
 MAX_POINTS = 1_000_000
-"""Terms with more points are not checked, and tell when the training begins."""
+"""Terms with more points are not checked; their faults appear when the training begins."""
 
 MAX_NODES = 30_000
 """Operations of all terms after which no further term is: a second."""
@@ -62,14 +62,14 @@ def check_finite(reader: Reader, problem: Problem) -> None:
             continue
         try:
             random = random_stream(reader.spec.seed, "points", term.stream)
-            given = term.region.draw(problem.domain, random)
+            point_set = term.region.draw(problem.domain, random)
         except NoPointsError:
             continue
-        if not (bad := _never_finite(problem, term, known, given)).any():
+        if not (bad := _never_finite(problem, term, known, point_set)).any():
             continue
-        own = [_known_parts(tree, learned) for tree in stated[term.name].residuals]
-        is_transform = not _never_finite(problem, stated[term.name], own, given).any()
-        _note(reader, term, given.points[bad], len(given), is_transform=is_transform)
+        stated_parts = [_known_parts(tree, learned) for tree in stated[term.name].residuals]
+        is_transform = not _never_finite(problem, stated[term.name], stated_parts, point_set).any()
+        _note(reader, term, point_set.points[bad], len(point_set), is_transform=is_transform)
         if is_transform:
             return
 
@@ -87,32 +87,32 @@ def _known_parts(tree: Node, learned: Collection[str]) -> list[Node]:
         if isinstance(node, Call) and node.function == "/"
         if isinstance(divisor := node.arguments[1], Symbol)
     }
-    found: list[Node] = []
+    known: list[Node] = []
     for name, part in parts.items():
         if isinstance(part, Call):
-            found.append(part)
+            known.append(part)
         if name in divisors:
-            found.append(Call("/", (Number(1.0), part)))
-    return found
+            known.append(Call("/", (Number(1.0), part)))
+    return known
 
 
 def _never_finite(
-    problem: Problem, term: Term, known: Sequence[Sequence[Node]], given: PointSet
+    problem: Problem, term: Term, known: Sequence[Sequence[Node]], point_set: PointSet
 ) -> NDArray[np.bool_]:
     """At which points a residual is finite for no unknowns because a known part of it is not
     finite, [n_points].
     """
-    n, random = len(given), np.random.default_rng(0)
+    n, random = len(point_set), np.random.default_rng(0)
     values: dict[str, Array | float] = {
         name: constant.start for name, constant in problem.learned.items()
     }
-    values |= zip(problem.domain.coordinates, given.points.T, strict=True)
-    values |= given.symbols
+    values |= zip(problem.domain.coordinates, point_set.points.T, strict=True)
+    values |= point_set.symbols
 
     def is_bad(tree: Node, unknowns: Mapping[Field, Array]) -> NDArray[np.bool_]:
         return ~np.isfinite(np.broadcast_to(evaluate(tree, values, unknowns, NUMPY), n))
 
-    found = np.zeros(n, dtype=bool)
+    never_finite = np.zeros(n, dtype=bool)
     for tree, parts in zip(term.residuals, known, strict=True):
         if not parts or symbols(tree) - values.keys():
             continue
@@ -121,8 +121,8 @@ def _never_finite(
             bad = np.any([is_bad(part, {}) for part in parts], axis=0)
             for size, (lower, upper) in product(SIZES, RANGES) if bad.any() else ():
                 bad &= is_bad(tree, {f: size * random.uniform(lower, upper, n) for f in needed})
-        found |= bad
-    return found
+        never_finite |= bad
+    return never_finite
 
 
 def _note(reader: Reader, term: Term, points: Array, n_points: int, *, is_transform: bool) -> None:

@@ -35,7 +35,7 @@ SIZES = (0.1, 1.0, 10.0)
 """Points inside the domain, and sizes of random unknowns there: for all of them the sign is one."""
 
 FEW = 0.1
-"""A share of finite values below this tells nothing."""
+"""A smaller fraction of finite values is not enough to decide."""
 
 
 def check_growth(reader: Reader, terms: Sequence[Term]) -> None:
@@ -83,8 +83,8 @@ def _highest(residual: Node, unknown: str, axis: int) -> Field | None:
         for field in fields(residual)
         if field.unknown == unknown and 0 < field.orders[axis] == sum(field.orders)
     ]
-    found = max(pure, key=lambda field: sum(field.orders), default=None)
-    return found if found is not None and sum(found.orders) % 2 == 0 else None
+    highest = max(pure, key=lambda field: sum(field.orders), default=None)
+    return highest if highest is not None and sum(highest.orders) % 2 == 0 else None
 
 
 def _decides(
@@ -114,7 +114,7 @@ def _growth(domain: Domain, residual: Node, rate: Field, highest: Field) -> Arra
     points = domain.from_unit(random.random((N_POINTS, domain.dimension)))
     columns = dict(zip(domain.coordinates, points.T, strict=True))
     needed = sorted(fields(above) | fields(below), key=lambda f: (f.unknown, f.orders))
-    found = []
+    ratios = []
     with np.errstate(all="ignore"):
         for size in SIZES:
             values = {field: size * random.uniform(-1.5, 1.5, N_POINTS) for field in needed}
@@ -122,8 +122,8 @@ def _growth(domain: Domain, residual: Node, rate: Field, highest: Field) -> Arra
             ratio = -np.divide(
                 evaluate(above, columns, values, NUMPY), evaluate(below, columns, values, NUMPY)
             )
-            found.append(np.broadcast_to(ratio, N_POINTS))
-    growth = np.concatenate(found) * (-1.0) ** (sum(highest.orders) // 2)
+            ratios.append(np.broadcast_to(ratio, N_POINTS))
+    growth = np.concatenate(ratios) * (-1.0) ** (sum(highest.orders) // 2)
     finite = growth[np.isfinite(growth)]
     return finite if len(finite) > FEW * len(growth) else np.zeros(0)
 
@@ -141,5 +141,5 @@ def _note(
     )
     hint = f"Change the sign of {name}"
     if rate.orders[time] == 1:
-        hint += f", or let the conditions in time stand at the other end: where: t = {other:g}"
+        hint += f", or give the conditions in time at the other end: where: t = {other:g}"
     reader.fault(("equations", term.name), what, f"{hint}.", True)

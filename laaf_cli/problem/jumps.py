@@ -42,7 +42,7 @@ from laaf_cli.problem.problem import Problem
 from laaf_cli.spec import RunSpec
 
 N_LINES = 500
-"""Lines along which jumps are looked for where a break is none of one coordinate."""
+"""Lines along which jumps are looked for where a break is not that of one coordinate."""
 
 N_HALVINGS = 60
 
@@ -52,7 +52,7 @@ of a second.
 """
 
 CONTINUOUS = 1e-9
-"""A jump below this share of the size of the expression is none."""
+"""A smaller jump, relative to the size of the expression, is ignored."""
 
 STEPS = ("where", "abs", "sign", "floor", "min", "max")
 """Functions of which a value or a derivative jumps."""
@@ -83,7 +83,7 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
     tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope. Those that
     are added up and differentiated alike are one, for only the sum of their fluxes is continuous.
     """
-    found: dict[Any, LostJump] = {}
+    jumps: dict[Any, LostJump] = {}
     sums = {id(call): sign for sign, call in _addends(tree)}
     derived: dict[int, Node] = {}
     if functions(tree) & {"D", "laplacian"}:
@@ -96,11 +96,11 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
             continue
         sign = sums.get(id(call))
         key = id(call) if sign is None else (call.function, *call.arguments[1:])
-        before = found[key].calls if key in found else ()
-        is_flux = bool(fields(inner)) or (key in found and found[key].is_flux)
+        before = jumps[key].calls if key in jumps else ()
+        is_flux = bool(fields(inner)) or (key in jumps and jumps[key].is_flux)
         calls = (*before, (sign or 1.0, call))
-        found[key] = LostJump(function=function, calls=calls, is_flux=is_flux)
-    return list(found.values())
+        jumps[key] = LostJump(function=function, calls=calls, is_flux=is_flux)
+    return list(jumps.values())
 
 
 def with_fluxes(spec: RunSpec, scope: Scope, domain: Domain) -> tuple[RunSpec, dict[str, str]]:
@@ -138,15 +138,15 @@ def with_fluxes(spec: RunSpec, scope: Scope, domain: Domain) -> tuple[RunSpec, d
     if spec.data is not None and spec.data.target is None and spec.data.fields is None:
         changes["data"] = spec.data.model_copy(update={"fields": spec.unknowns})
     changes["conditions"] = {
-        name: each.model_copy(update={"fields": spec.unknowns})
-        if each.data is not None and each.equation is None and each.fields is None
-        else each
-        for name, each in spec.conditions.items()
+        name: condition.model_copy(update={"fields": spec.unknowns})
+        if condition.data is not None and condition.equation is None and condition.fields is None
+        else condition
+        for name, condition in spec.conditions.items()
     }
     if spec.forms and len(spec.unknowns) == 1:
-        own = f"net_{spec.unknowns[0]}"
+        output = f"net_{spec.unknowns[0]}"
         changes["transform"] = {
-            unknown: _with_names(text, {"net": own}) for unknown, text in spec.forms.items()
+            unknown: _with_names(text, {"net": output}) for unknown, text in spec.forms.items()
         }
     if spec.reference.exact is not None:
         exact = dict(spec.reference.exact)
@@ -199,20 +199,20 @@ def jumping(tree: Node, along: Collection[str], scope: Scope, domain: Domain) ->
             derived = differentiate(derived, coordinate, scope.coordinates) if order else derived
             axis = domain.coordinates.index(coordinate)
             ends = domain.lower[axis], domain.upper[axis]
-            for each in nodes(derived):
+            for node in nodes(derived):
                 work += 1
-                if not isinstance(each, Call) or each.function not in STEPS:
+                if not isinstance(node, Call) or node.function not in STEPS:
                     continue
-                breaks = branch_breaks([each], coordinate, *ends)
+                breaks = branch_breaks([node], coordinate, *ends)
                 if any(_jumps_at(derived, coordinate, place, domain) for place in breaks):
-                    return each.function
+                    return node.function
                 # What changes by steps: the condition of a `where`, and the values of the others.
-                step = each.arguments[0] if each.function == "where" else each
+                step = node.arguments[0] if node.function == "where" else node
                 is_other = bool(fields(step)) or len(symbols(step)) > 1
-                if is_other and each.function in ("where", "sign", "floor"):
+                if is_other and node.function in ("where", "sign", "floor"):
                     work += N_HALVINGS * sum(1 for _ in nodes(step))
                     if work <= MAX_WORK and _jumps(derived, step, [coordinate], domain):
-                        return each.function
+                        return node.function
     return ""
 
 
@@ -284,7 +284,7 @@ def _inside(text: str, call: Call) -> str:
 
 
 def _replaced(text: str, lost: LostJump, flux: str) -> str:
-    """The equation in which the flux stands for what is differentiated; of calls that add up, the
+    """The equation in which the flux replaces what is differentiated; of calls that add up, the
     first one stays.
     """
     (_, first), *others = lost.calls
@@ -302,12 +302,12 @@ def _edited(text: str, parts: list[tuple[tuple[int, int], str]]) -> str:
 
 def _with_names(text: str, names: Mapping[str, str]) -> str:
     """An expression with other names."""
-    found = {
+    replacements = {
         node.span: names[node.name]
         for node in nodes(parse(text))
         if isinstance(node, Symbol) and node.name in names
     }
-    return _edited(text, list(found.items()))
+    return _edited(text, list(replacements.items()))
 
 
 def _renamed(texts: Mapping[str, str], old: str, new: str) -> dict[str, str]:
@@ -318,7 +318,7 @@ def _renamed(texts: Mapping[str, str], old: str, new: str) -> dict[str, str]:
 
 def _in_closed_form(text: str, scope: Scope, exact: Mapping[str, str]) -> str:
     """A flux, with the closed forms of the unknowns in their places."""
-    given: dict[str, str] = {}
+    closed_forms: dict[str, str] = {}
     for node in nodes(parse(text.strip())):
         if isinstance(node, Symbol) and node.name not in scope.coordinates:
             try:
@@ -331,15 +331,15 @@ def _in_closed_form(text: str, scope: Scope, exact: Mapping[str, str]) -> str:
                     for name, order in zip(scope.coordinates, field.orders, strict=True)
                 )
                 plain = f"({exact[field.unknown]})"
-                given[node.name] = f"D({plain}{along})" if along else plain
-    return _with_names(text.strip(), given)
+                closed_forms[node.name] = f"D({plain}{along})" if along else plain
+    return _with_names(text.strip(), closed_forms)
 
 
 def bends(problem: Problem) -> dict[str, list[tuple[float, int]]]:
     """By coordinate, the places at which formulas in it alone break, and the order of the
     derivative of the unknowns that jumps there; empty where a flux jumps anywhere else.
     """
-    domain, found = problem.domain, dict[str, dict[float, int]]()
+    domain, places_of = problem.domain, dict[str, dict[float, int]]()
     for term in problem.terms:
         is_flux = term.name in problem.fluxes
         if not is_flux and term.kind != "equation":
@@ -359,7 +359,7 @@ def bends(problem: Problem) -> dict[str, list[tuple[float, int]]]:
                 order = 1 if is_flux else max(field.orders[axis] for field in fields(tree))
                 if axis in domain.periodic or order == 0:
                     continue
-                known = found.setdefault(name, {})
+                known = places_of.setdefault(name, {})
                 for place in branch_breaks([switch], name, domain.lower[axis], domain.upper[axis]):
                     known[place] = min(order, known.get(place, order))
-    return {name: sorted(places.items()) for name, places in found.items()}
+    return {name: sorted(places.items()) for name, places in places_of.items()}

@@ -14,7 +14,7 @@ from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import OBSERVED, Observed, PointSet, Region, Sampled
 from laaf_cli.problem.tables import Rows
-from laaf_cli.spec import Condition, Data, KeyPath
+from laaf_cli.spec import ConditionSpec, DataSpec, KeyPath
 from laaf_cli.text import did_you_mean, listed
 
 _SOURCES: Mapping[str, tuple[str, ...]] = {
@@ -30,14 +30,14 @@ def read_data(reader: Reader) -> list[Term]:
     data = reader.spec.data
     if data is None:
         return []
-    keys = reader.given(("data",), data)
-    given = [name for name in _SOURCES if getattr(data, name)]
-    if len(given) != 1:
+    keys = reader.written_keys(("data",), data)
+    sources = [name for name in _SOURCES if getattr(data, name)]
+    if len(sources) != 1:
         if reader.form_is_right and keys == data.model_fields_set:
-            hint = "As in data: {target: {u: sin(x)}, points: 300}."
+            hint = "Example: data: {target: {u: sin(x)}, points: 300}."
             reader.fault(("data",), "'data' has one of target, reference and file", hint, True)
         return []
-    source = given[0]
+    source = sources[0]
     for key in sorted(keys - {source, "weight", *_SOURCES[source]}):
         hint = f"Keys: {listed((source, *_SOURCES[source], 'weight'))}."
         reader.fault(("data", key), f"data with a {source} takes no '{key}'", hint, True)
@@ -46,7 +46,7 @@ def read_data(reader: Reader) -> list[Term]:
     return _sampled(reader, data)
 
 
-def _sampled(reader: Reader, data: Data) -> list[Term]:
+def _sampled(reader: Reader, data: DataSpec) -> list[Term]:
     """Values of a target or of the reference at points that are drawn."""
     targets = None
     unknowns: tuple[str, ...] | None
@@ -56,7 +56,7 @@ def _sampled(reader: Reader, data: Data) -> list[Term]:
     else:
         if reader.spec.reference.kind == "none":
             hint = "Choose another reference than none, or write a target."
-            what = "the data are those of the reference, and there is none"
+            what = "the data are values of the reference, but 'reference' is 'none'"
             reader.fault(("data", "reference"), what, hint)
         unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if data.points is None:
@@ -90,7 +90,7 @@ def _check_finite(reader: Reader, region: Sampled) -> None:
             reader.fault(("data", "target", unknown), what)
 
 
-def _from_file(reader: Reader, data: Data) -> list[Term]:
+def _from_file(reader: Reader, data: DataSpec) -> list[Term]:
     unknowns = _observed_unknowns(reader, ("data", "fields"), data.fields)
     if unknowns is None:
         return []
@@ -109,7 +109,7 @@ def _from_file(reader: Reader, data: Data) -> list[Term]:
     return [_term(reader, unknowns, Observed(points, str(data.file)), data)]
 
 
-def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: Data) -> Term:
+def _term(reader: Reader, unknowns: tuple[str, ...], region: Region, data: DataSpec) -> Term:
     return Term(
         name="data",
         kind="data",
@@ -126,7 +126,7 @@ def _differences(reader: Reader, unknowns: tuple[str, ...]) -> tuple[Node, ...]:
     )
 
 
-def read_observed(reader: Reader, name: str, condition: Condition) -> Term | None:
+def read_observed(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     """The term of a condition at the rows of a file; faults are noted in the reader."""
     path: KeyPath = ("conditions", name)
     file, scope = str(condition.data), reader.scope
@@ -143,10 +143,10 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
     wanted_at |= dict.fromkeys(condition.fields or [], (*path, "fields"))
     wanted_at |= dict.fromkeys(weight_column, (*path, "weights"))
     rows = reader.rows((*path, "data"), condition, read, wanted_at)
-    given = {column: Symbol(f"{OBSERVED}{column}") for column in more}
+    columns_of_file = {column: Symbol(f"{OBSERVED}{column}") for column in more}
     residuals = _differences(reader, columns)
     if condition.equation is not None:
-        extended = replace(scope, symbols={**scope.symbols, **given})
+        extended = replace(scope, symbols={**scope.symbols, **columns_of_file})
         residuals += reader.residuals(name, condition.equation, extended)
     if rows is None:
         return None
@@ -159,17 +159,17 @@ def read_observed(reader: Reader, name: str, condition: Condition) -> Term | Non
 
 
 def _observed_unknowns(
-    reader: Reader, path: KeyPath, given: list[str] | None
+    reader: Reader, path: KeyPath, names: list[str] | None
 ) -> tuple[str, ...] | None:
-    """The unknowns that are observed: those named, or all; None where one is none."""
-    if given is None:
+    """The unknowns that are observed: those named, or all; None where one is not an unknown."""
+    if names is None:
         return reader.scope.unknowns
     unknowns = reader.scope.unknowns
-    wrong = [(i, name) for i, name in enumerate(given) if name not in unknowns]
+    wrong = [(i, name) for i, name in enumerate(names) if name not in unknowns]
     for i, name in wrong:
         hint = did_you_mean(name, unknowns) or f"Unknowns: {listed(unknowns)}."
         reader.fault((*path, i), f"'{name}' is not an unknown", hint)
-    return None if wrong else tuple(dict.fromkeys(given))
+    return None if wrong else tuple(dict.fromkeys(names))
 
 
 def _row_weights(
@@ -190,18 +190,18 @@ def _row_weights(
 
 
 def _columns_in(reader: Reader, name: str, texts: list[str]) -> dict[str, KeyPath]:
-    """Names in the equations that mean nothing in the problem, and where they stand: they are
+    """Names in the equations that mean nothing in the problem, and where they are: they are
     columns of the file.
     """
     path: KeyPath = ("conditions", name, "equation")
     is_list = isinstance(reader.root.locate(path).data, list)
-    found: dict[str, KeyPath] = {}
+    columns: dict[str, KeyPath] = {}
     for i, text in enumerate(texts):
         try:
             names = symbols(parse_equation(text)) - set(reader.scope.words)
         except ExpressionError:
-            continue  # told where the equations are resolved
+            continue  # reported where the equations are resolved
         for column in sorted(names):
             if "_" not in column:
-                found.setdefault(column, (*path, i) if is_list else path)
-    return found
+                columns.setdefault(column, (*path, i) if is_list else path)
+    return columns

@@ -45,7 +45,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _FUNCTIONS = frozenset({*FUNCTIONS, "D", "laplacian"})
-_PLACES = "As in u(t=0) = 1, u_x(x=1) = 0 or u(boundary) = 0."
+_PLACES = "Example: u(t=0) = 1, u_x(x=1) = 0 or u(boundary) = 0."
 
 
 def keys_of_line(
@@ -104,19 +104,19 @@ class _Piece:
         return SpecError([Fault(what, self.text.mark(0, start, end - start), hint)])
 
     def attempt(self, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `make` returns; the faults of an expression stand where it was typed."""
+        """What `make` returns; the faults of an expression are shown where it was typed."""
         try:
             return make(*args, **kwargs)
         except ExpressionError as error:
             start = self.span[0]
             raise SpecError(
-                Fault(each.what, self.text.mark(0, start + begin, end - begin), each.hint)
-                for each in error.faults
-                for begin, end in [each.span]
+                Fault(fault.what, self.text.mark(0, start + begin, end - begin), fault.hint)
+                for fault in error.faults
+                for begin, end in [fault.span]
             ) from None
 
     def split(self) -> list[_Piece]:
-        """What stands between commas and semicolons outside of parentheses, unless it is blank."""
+        """The parts between commas and semicolons outside of parentheses, unless blank."""
         opened, cuts = [], [-1]
         for i, character in enumerate(self.words):
             if character == "(":
@@ -130,18 +130,18 @@ class _Piece:
         if opened:
             raise self.part(opened[-1], opened[-1] + 1).fault("this '(' is never closed")
         ends = [*cuts[1:], len(self.words)]
-        found = [self.part(cut + 1, end) for cut, end in zip(cuts, ends, strict=True)]
-        return [piece for piece in found if piece.words]
+        parts = [self.part(cut + 1, end) for cut, end in zip(cuts, ends, strict=True)]
+        return [piece for piece in parts if piece.words]
 
     def assignment(self) -> tuple[_Piece, _Piece | None]:
-        """What stands before the first equals sign, and behind it; None without one."""
+        """The text before the first equals sign, and behind it; None without one."""
         name, equals, _ = self.words.partition("=")
         return self.part(0, len(name)), self.part(len(name) + 1) if equals else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a condition holds: at values of coordinates, or on the boundary where there are none.
+    """Where a condition holds: at values of coordinates, or else on the boundary.
 
     face: that they are, if they are one. words: as typed. label: of the condition. keys: that say
     it in the spec.
@@ -215,7 +215,7 @@ class _Line:
         lower, dots, upper = value.words.partition("..")
         if not dots or upper.startswith("."):
             what = f"two points, '..', go between the bounds of '{name}'"
-            raise value.fault(what, f"As in {name}=0..1.")
+            raise value.fault(what, f"Example: {name}=0..1.")
         ends = value.part(0, len(lower)), value.part(len(lower) + len(dots))
         low, high = map(self.number, ends)
         self.bounds[name] = [end.words for end in ends]
@@ -231,7 +231,7 @@ class _Line:
         if name.words in WORDS:
             raise name.fault(f"'{name.words}' cannot be a name", "Choose another.")
         if value is None or not re.fullmatch(NAME_PATTERN, name.words):
-            hint = f"As in {example}; names are letters and digits."
+            hint = f"Example: {example}; names are letters and digits."
             raise piece.fault(f"{shown(piece.words)} is not a name and its value", hint)
         if name.words in self.constants or name.words in self.bounds:
             raise name.fault(f"'{name.words}' is named twice")
@@ -253,29 +253,29 @@ class _Line:
 
     def add_condition(self, piece: _Piece) -> None:
         known, left = self.unknowns_of_equations(), piece.words
-        found: list[tuple[_Piece, _Place]] = []
+        calls: list[tuple[_Piece, _Place]] = []
         tokens = piece.attempt(tokenize, piece.words, 0, len(piece.words))
         for name, (start, end), has_equals in _calls(tokens):
             inside = piece.part(start + 1, end - 1)
             if has_equals or inside.words == "boundary":
-                found.append((piece.part(*name.span), self.place(inside)))
+                calls.append((piece.part(*name.span), self.place(inside)))
                 # Tabs, so that all stays where it was typed and they can be taken out.
                 left = left[:start] + "\t" * (end - start) + left[end:]
             elif _unknown(name.text) in known:
                 call = piece.part(name.span[0], end)
                 hint = self.place_by_name(name.text, inside)
                 raise call.fault(f"{shown(call.words)} does not name its place", hint)
-        if not found:
+        if not calls:
             raise piece.fault(f"the condition {shown(piece.words)} has no place", _PLACES)
         sign, periodic = _equals_sign(piece, left), ""
         tree, text = piece.attempt(parse_equation, left), _spaced(left, sign)
-        places = list(dict.fromkeys(place for _, place in found))
+        places = list(dict.fromkeys(place for _, place in calls))
         if len(places) > 1:
-            before = {place for name, place in found if name.span[0] < piece.span[0] + sign}
+            before = {place for name, place in calls if name.span[0] < piece.span[0] + sign}
             one, other = piece.attempt(sides, left)
             if one != other or len(before) != 1 or not _are_opposite(places):
                 what = f"one condition has several places: {listed(p.words for p in places)}"
-                hint = "It has one, or says that something is periodic, as u(x=0) = u(x=1)."
+                hint = "Use one place, or a periodic condition: u(x=0) = u(x=1)."
                 raise piece.fault(what, hint)
             text, periodic = text.partition(" = ")[0], places[0].values[0][0]
         self.conditions.append(
@@ -283,14 +283,14 @@ class _Line:
                 piece=piece,
                 text=text,
                 tree=tree,
-                names=tuple(name for name, _ in found),
+                names=tuple(name for name, _ in calls),
                 place=places[0],
                 periodic=periodic,
             )
         )
 
     def place(self, piece: _Piece) -> _Place:
-        """What stands in the parentheses behind an unknown, as `t=0`, `x=0, y=0` or `boundary`."""
+        """The text in the parentheses behind an unknown, as `t=0`, `x=0, y=0` or `boundary`."""
         if piece.words == "boundary":
             return _Place(words="boundary", label="boundary", keys={"where": "boundary"})
         texts: dict[str, str] = {}
@@ -303,7 +303,7 @@ class _Line:
                 hint = hint or f"Coordinates: {listed(self.bounds)}."
                 raise name.fault(f"{shown(coordinate)} is not a coordinate", hint)
             if coordinate in values:
-                raise name.fault(f"'{coordinate}' stands twice in one place")
+                raise name.fault(f"'{coordinate}' appears twice in one place")
             if value is not None:  # the others range freely
                 texts[coordinate] = value.words
                 values[coordinate] = self.inside(part, coordinate, self.number(value))
@@ -327,9 +327,15 @@ class _Line:
 
     def place_by_name(self, name: str, values: _Piece) -> str:
         """How a place is written of which values alone were typed, as `0, t`."""
-        given = dict(zip(self.bounds, [part.words for part in values.split()], strict=False))
-        placed = {key: value for key, value in given.items() if value != key}
-        if len(given) == len(self.bounds) and placed and not placed.values() & self.bounds.keys():
+        by_coordinate = dict(
+            zip(self.bounds, [part.words for part in values.split()], strict=False)
+        )
+        placed = {key: value for key, value in by_coordinate.items() if value != key}
+        if (
+            len(by_coordinate) == len(self.bounds)
+            and placed
+            and not placed.values() & self.bounds.keys()
+        ):
             return f"Write {name}({', '.join(f'{key}={value}' for key, value in placed.items())})."
         return did_you_mean(values.words, ["boundary"]) or _PLACES
 
@@ -347,8 +353,8 @@ class _Line:
     def unknowns_of_equations(self) -> list[str]:
         """The names that are differentiated in the equations, in their order."""
         others = {*self.scope.words, *self.bounds, *_FUNCTIONS}
-        found = [name for _, tree in self.equations for name in _differentiated(tree, self.bounds)]
-        return [name for name in dict.fromkeys(found) if name not in others]
+        names = [name for _, tree in self.equations for name in _differentiated(tree, self.bounds)]
+        return [name for name in dict.fromkeys(names) if name not in others]
 
     def check_names(self, piece: _Piece, tree: Node, scope: Scope) -> None:
         """Raises SpecError for names without a meaning."""
@@ -366,17 +372,15 @@ class _Line:
                 and scope.unknown_in(node.name) is None
                 and id(node) not in along
             ):
-                found = piece.part(*node.span)
-                faults += found.fault(
-                    f"'{node.name}' has no value", self.remedy(node, scope)
-                ).faults
+                part = piece.part(*node.span)
+                faults += part.fault(f"'{node.name}' has no value", self.remedy(node, scope)).faults
         if faults:
             raise SpecError(faults)
 
     def remedy(self, name: Symbol, scope: Scope) -> str:
         """How a name gets a meaning."""
         if name.name in self.bounds:
-            return "It is a coordinate, and a constant stands here."
+            return "It is a coordinate; write a constant here."
         if "_" in name.name:
             return (
                 "A derivative has coordinates behind '_', and `on` names them: "
@@ -400,7 +404,7 @@ class _Line:
     def check(self) -> tuple[str, ...]:
         """The unknowns; raises SpecError for names without a meaning."""
         if not self.equations:
-            raise SpecError([Fault("there is no equation", None, "As in u_t = u_xx.")])
+            raise SpecError([Fault("there is no equation", None, "Example: u_t = u_xx.")])
         names = {
             _unknown(name.words): name for condition in self.conditions for name in condition.names
         }
@@ -415,8 +419,8 @@ class _Line:
         governed: dict[str, None] = {}
         for piece, tree in self.equations:
             with self.collecting():
-                found = fields(self.resolved(piece, tree, scope))
-                governed |= dict.fromkeys(sorted(each.unknown for each in found))
+                in_equation = fields(self.resolved(piece, tree, scope))
+                governed |= dict.fromkeys(sorted(field.unknown for field in in_equation))
         for condition in self.conditions:
             with self.collecting():
                 self.resolved(condition.piece, condition.tree, scope)
@@ -484,13 +488,15 @@ class _Line:
 
 
 def _equals_sign(piece: _Piece, words: str) -> int:
-    """Where the sign of an equation stands in its words; raises SpecError unless there is one."""
+    """The position of the equals sign in the words of an equation; raises SpecError unless there is
+    one.
+    """
     signs = piece.attempt(equals_signs, words)
     if not signs:
         hint = "An equation is written left = right."
         raise piece.fault(f"{shown(piece.words)} is not an equation", hint)
     if len(signs) > 1:
-        hint = "An equation has one, and commas stand between equations."
+        hint = "An equation has one; separate equations by commas."
         raise piece.part(signs[1], signs[1] + 1).fault("there is a second '='", hint)
     return signs[0]
 
@@ -504,7 +510,7 @@ def _spaced(equation: str, sign: int) -> str:
 
 
 def _check_placed(condition: _Condition, unknowns: Sequence[str]) -> None:
-    """Raises SpecError where an unknown stands beside one that has a place."""
+    """Raises SpecError where an unknown without a place is beside one that has a place."""
     piece = condition.piece
     for node in nodes(condition.tree):
         if isinstance(node, Symbol) and _unknown(node.name) in unknowns:
@@ -527,22 +533,22 @@ def _unknown(name: str) -> str:
 
 def _differentiated(tree: Node, coordinates: Collection[str]) -> list[str]:
     """The names that a tree has derivatives of, in the order of the text."""
-    found: list[tuple[Span, str]] = []
+    names: list[tuple[Span, str]] = []
     for node in nodes(tree):
         match node:
             case Symbol(name=name, span=span):
                 unknown, _, suffix = name.partition("_")
                 if unknown and suffix and parse_suffix(suffix, tuple(coordinates)) is not None:
-                    found.append((span, unknown))
+                    names.append((span, unknown))
             case Call(function="D" | "laplacian", arguments=(Symbol(name=name, span=span), *_)):
                 if "_" not in name:
-                    found.append((span, name))
-    return [name for _, name in sorted(found)]
+                    names.append((span, name))
+    return [name for _, name in sorted(names)]
 
 
 def _calls(tokens: Sequence[Token]) -> Iterator[tuple[Token, Span, bool]]:
-    """Each name in front of parentheses that is no function, where those are, and whether an equals
-    sign stands in them and in no others.
+    """Each name in front of parentheses that is not a function, where those are, and whether an
+    equals sign is in them and in no others.
     """
     for i, (name, opening) in enumerate(pairwise(tokens)):
         if not name.is_name or opening.text != "(" or name.text in _FUNCTIONS:

@@ -30,13 +30,13 @@ class Patch:
     """A grid of points, and the sums over some of its axes that are asked to vanish.
 
     axes: the points along each coordinate; weights: of the sum along some of them; symbols: beside
-    the coordinates; kept: the rows that are wanted where not all of them are.
+    the coordinates; selected: the rows that are wanted where not all of them are.
     """
 
     axes: tuple[Array, ...]
     weights: Mapping[int, Array] = field(default_factory=dict)
     symbols: Mapping[str, float] = field(default_factory=dict)
-    kept: NDArray[np.intp] | None = None
+    selected: NDArray[np.intp] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,8 +44,8 @@ class Patch:
 
     @property
     def n_rows(self) -> int:
-        if self.kept is not None:
-            return len(self.kept)
+        if self.selected is not None:
+            return len(self.selected)
         return math.prod(
             len(points) for axis, points in enumerate(self.axes) if axis not in self.weights
         )
@@ -56,7 +56,7 @@ class Patch:
             values = np.tensordot(self.weights[axis], values, axes=(0, axis))
         free = len(self.axes) - len(self.weights)
         rows = values.reshape(-1, *values.shape[free:])
-        return rows if self.kept is None else rows[self.kept]
+        return rows if self.selected is None else rows[self.selected]
 
 
 def on_axes(axes: Sequence[Axis], fixed: Mapping[int, float]) -> tuple[Array, ...]:

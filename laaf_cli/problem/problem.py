@@ -9,10 +9,10 @@ from functools import cached_property
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import Field, Node, Number, Symbol, fields, substitute
+from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.regions import PointSet, Region
-from laaf_cli.problem.trial import Trial
 from laaf_cli.seeds import random_stream
 
 
@@ -55,10 +55,10 @@ class Term:
         """The highest order of a derivative along an axis, of one unknown or of any."""
         return max((f.orders[axis] for f in self.fields if unknown in (None, f.unknown)), default=0)
 
-    def in_outputs(self, trial: Trial) -> Term:
+    def in_outputs(self, ansatz: Ansatz) -> Term:
         """The term with its unknowns as expressions in the outputs of a network."""
         meanings: dict[Field | Symbol, Node] = {
-            f: trial.tree(f) for f in self.fields if f.unknown in trial.trees
+            f: ansatz.tree(f) for f in self.fields if f.unknown in ansatz.trees
         }
         if not meanings:
             return self
@@ -81,35 +81,39 @@ class LearnedConstant:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What is to be solved: every unknown as a function on the domain that makes all terms vanish.
-
-    terms: the statement of the problem, in the unknowns. trial: the form of the solution, from the
-    outputs of a network. met: names of the conditions that every function of this form meets;
-    met_residuals: by condition, the places of those of its residuals that it meets. closed_form:
-    the exact solution by unknown where the spec states one. grid: the values of each coordinate at
-    which the solution is written and compared. times: where the error is told apart;
-    empty without time. learned: by name, in the trees a symbol. functions: of Python, by name.
-    left: why conditions are left to training, by name, where the form was derived from them; None
-    where it was not. fluxes: the equations of unknowns that were added because what they stand for
-    jumps where it is differentiated, by name. warnings: sentences on what the problem seems to
-    lack.
-    """
+    """What is to be solved: functions on the domain, by unknown, that make all terms vanish."""
 
     title: str
     domain: Domain
     unknowns: tuple[str, ...]
     terms: tuple[Term, ...]
+    """The statement of the problem, in the unknowns."""
     closed_form: Mapping[str, Node] | None
+    """The exact solution by unknown, where the spec states one."""
     grid: tuple[Array, ...]
+    """The values of each coordinate at which the solution is written and compared."""
     times: tuple[float, ...]
-    trial: Trial
-    met: frozenset[str] = frozenset()
-    met_residuals: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Where the error is reported on its own; empty without time."""
+    ansatz: Ansatz
+    """The form of the solution, from the outputs of a network."""
+    satisfied_by_ansatz: frozenset[str] = frozenset()
+    """Names of the conditions that every function of this form meets."""
+    residuals_satisfied_by_ansatz: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """By condition, the indices of those of its residuals that the form meets."""
     learned: Mapping[str, LearnedConstant] = field(default_factory=dict)
+    """By name; a symbol in the trees."""
     functions: Mapping[str, PythonFunction] = field(default_factory=dict)
+    """Of Python, by name."""
     left: Mapping[str, str] | None = None
+    """By condition, why it is left to training, where the form was derived from the conditions;
+    None where it was not.
+    """
     fluxes: Mapping[str, str] = field(default_factory=dict)
+    """By name, the equations of unknowns that were added because what they replace jumps where
+    it is differentiated.
+    """
     warnings: tuple[str, ...] = ()
+    """Sentences on what the problem seems to lack."""
 
     @property
     def order(self) -> int:
@@ -120,7 +124,9 @@ class Problem:
     def trained_terms(self) -> tuple[Term, ...]:
         """The terms that the form of the solution leaves to training, in the network's outputs."""
         return tuple(
-            term.in_outputs(self.trial) for term in self.terms if term.name not in self.met
+            term.in_outputs(self.ansatz)
+            for term in self.terms
+            if term.name not in self.satisfied_by_ansatz
         )
 
     def at_truth(self) -> Problem:

@@ -46,7 +46,7 @@ class PythonFunction:
         point, and where training could not see how its values depend on its arguments.
         """
         try:
-            # What it prints must not stand among the results.
+            # What it prints must not mix with the results.
             with redirect_stdout(sys.stderr):
                 values = self.function(*arguments)
         except Exception as error:
@@ -56,8 +56,8 @@ class PythonFunction:
         return self._checked(values, tensors)
 
     def _checked(self, values: Any, tensors: Sequence[Any]) -> Any:
-        """The values as a tensor like the first that is no scalar, or as they are where there is
-        none.
+        """The values as a tensor like the first that is not a scalar, or as they are
+        without one.
         """
         like = next((tensor for tensor in tensors if tensor.ndim), None)
         if isinstance(values, int | float):
@@ -93,7 +93,7 @@ class PythonFunction:
         return SpecError([Fault(f"'{self.name}' of {self.file} {what}", None, hint)])
 
     def __getstate__(self) -> dict[str, Any]:
-        # A function of a file that is no module cannot be pickled, its text can.
+        # A function of a file that is not a module cannot be pickled, its text can.
         return {name: value for name, value in vars(self).items() if name != "function"}
 
 
@@ -124,7 +124,7 @@ def python_functions(
         if known is not None and source != known:
             what = f"{path} has changed since the run was made with it, and is not run"
             raise SpecError(
-                [Fault(printable(what), mark, "Undo the change, or start anew with `solve()`.")]
+                [Fault(printable(what), mark, "Undo the change, or start over with `solve()`.")]
             )
         module = _module(source, str(path))
     except UsageError as error:
@@ -144,7 +144,7 @@ def _described(name: str, function: Callable[..., Any], source: str, file: str) 
     """A callable of the file, with the number of its arguments or why it cannot be called."""
     unfit, n_arguments = "", 0
     if not isinstance(function, types.FunctionType) or function.__code__.co_filename != file:
-        unfit = "is no plain function that the file itself defines"
+        unfit = "is not a plain function that the file itself defines"
     else:
         parameters = inspect.signature(function).parameters.values()
         # Those with a default are left out.

@@ -32,10 +32,18 @@ from laaf_cli.expression import (
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.jumps import lost_jumps
-from laaf_cli.problem.regions import Part
+from laaf_cli.problem.regions import Subset
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import Rows, TableError, read_rows
-from laaf_cli.spec import MAX_FAULTS, Condition, Data, KeyPath, LoadedSpec, Points, RunSpec
+from laaf_cli.spec import (
+    MAX_FAULTS,
+    ConditionSpec,
+    DataSpec,
+    KeyPath,
+    LoadedSpec,
+    PointsSpec,
+    RunSpec,
+)
 from laaf_cli.text import did_you_mean, listed
 
 T = TypeVar("T")
@@ -72,11 +80,11 @@ class Reader:
     @cached_property
     def derivatives(self) -> frozenset[Field]:
         """The unknowns and derivatives in the equations, as far as those are right."""
-        found: frozenset[Field] = frozenset()
+        derivatives: frozenset[Field] = frozenset()
         for text in self.spec.equations.values():
-            with suppress(ExpressionError):  # told where the equations are read
-                found |= fields(resolve(parse_equation(text), self.scope))
-        return found
+            with suppress(ExpressionError):  # reported where the equations are read
+                derivatives |= fields(resolve(parse_equation(text), self.scope))
+        return derivatives
 
     def fault(self, path: KeyPath, what: str, hint: str = "", key: bool = False) -> None:
         """Notes a fault at a value, or at its key, unless there are very many."""
@@ -87,7 +95,7 @@ class Reader:
             mark = self.root.locate(path[:-1]).keys.get(str(path[-1]), mark)
         self.faults.append(Fault(what, mark, hint))
 
-    def given(self, path: KeyPath, part: Condition | Data) -> set[str]:
+    def written_keys(self, path: KeyPath, part: ConditionSpec | DataSpec) -> set[str]:
         """The keys that a mapping has; notes a fault at one that holds nothing."""
         for key in sorted(part.model_fields_set):
             if getattr(part, key) is None:
@@ -133,7 +141,7 @@ class Reader:
         return tree.value if isinstance(tree, Number) else None
 
     def without_learned(self, tree: Node, scope: Scope) -> Node:
-        """The tree, in which no learned constant stands; raises ExpressionError where one does."""
+        """The tree, without any learned constant; raises ExpressionError where one does."""
         why = "is learned and has no value before training"
         names = set(self.declared("learn")) - set(scope.words)
         learned = [
@@ -174,11 +182,11 @@ class Reader:
         """The residuals of a condition's equations."""
         path: KeyPath = ("conditions", condition, "equation")
         is_list = isinstance(self.root.locate(path).data, list)
-        found = [
+        residuals = [
             self.residual((*path, i) if is_list else path, text, f"condition '{condition}'", scope)
             for i, text in enumerate(texts)
         ]
-        return tuple(residual for residual in found if residual is not None)
+        return tuple(residual for residual in residuals if residual is not None)
 
     def function(self, path: KeyPath, text: str, within: str, kind: str) -> Node | None:
         """An expression in the coordinates alone; kind: what the message calls it."""
@@ -222,14 +230,14 @@ class Reader:
                 trees[name] = tree
         return trees
 
-    def sampler(self, given: str | None = None) -> str:
+    def sampler(self, named: str | None = None) -> str:
         """The sampler that is named, else that of the points; the default in place of one that
         does not exist.
         """
-        name = given or self.spec.points.sampler
-        return name if name in SAMPLERS else str(Points.model_fields["sampler"].default)
+        name = named or self.spec.points.sampler
+        return name if name in SAMPLERS else str(PointsSpec.model_fields["sampler"].default)
 
-    def part(self, path: KeyPath, text: str, within: str) -> Part | None:
+    def part(self, path: KeyPath, text: str, within: str) -> Subset | None:
         """A comparison in the coordinates."""
         scope = replace(self.scope, unknowns=(), symbols={}, functions={})
         tree = self.attempt(
@@ -237,7 +245,7 @@ class Reader:
             within,
             lambda: resolve(self.without_learned(parse_comparison(text), scope), scope),
         )
-        return None if tree is None else Part(tree, text.strip())
+        return None if tree is None else Subset(tree, text.strip())
 
     def unknown(self, name: str) -> Field:
         """The unknown itself, underived."""
@@ -251,20 +259,20 @@ class Reader:
     def rows(
         self,
         path: KeyPath,
-        given: Condition | Data,
+        spec: ConditionSpec | DataSpec,
         wanted: tuple[str, ...],
         wanted_at: Mapping[str, KeyPath] | None = None,
     ) -> Rows | None:
         """Points of the domain and columns [n_rows] of the file named at `path`, with the keys
         beside it; what does not fit is noted there.
 
-        wanted: the columns. wanted_at: where the spec asks for one; a fault stands there if the
+        wanted: the columns. wanted_at: where the spec asks for one; a fault is shown there if the
         file lacks it.
         """
-        file, names = str(getattr(given, str(path[-1]))), given.names
+        file, names = str(getattr(spec, str(path[-1]))), spec.names
         coordinates, lower, upper = self.domain.coordinates, self.domain.lower, self.domain.upper
         try:
-            rows = read_rows(self.folder / file, coordinates, wanted, names, given.columns)
+            rows = read_rows(self.folder / file, coordinates, wanted, names, spec.columns)
         except TableError as error:
             asked = {names.get(name, name): place for name, place in (wanted_at or {}).items()}
             self.fault(asked.get(error.name or "", path), str(error))

@@ -94,7 +94,7 @@ class Region(ABC):
 
     @abstractmethod
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        """The points of this region, in float64; raises NoPointsError where there are none."""
+        """The points of this region, in float64; raises NoPointsError for no points."""
 
     @abstractmethod
     def describe(self, domain: Domain) -> str:
@@ -166,7 +166,7 @@ class Region(ABC):
         return ()
 
     def mirrored(self, axis: int, domain: Domain) -> Region:
-        """Where the region comes to stand when an axis is turned round; itself where it is no
+        """The region after an axis is turned round; itself where it is no
         face.
         """
         return self
@@ -191,7 +191,7 @@ class Drawn(Region):
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """The points at which a comparison in the coordinates holds; text: as the user wrote it."""
 
     tree: Node
@@ -221,42 +221,46 @@ class Part:
         Where that sampler hits the part with none, as a coarse grid a thin layer, they are uniform.
         Raises NoPointsError where many tries find none.
         """
-        kept = self._out_of(lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS, domain)
-        if n and not len(kept):
-            kept = self._out_of(
+        points = self._out_of(
+            lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS, domain
+        )
+        if n and not len(points):
+            points = self._out_of(
                 lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10, domain
             )
-        if n and not len(kept):
+        if n and not len(points):
             raise NoPointsError(self.text)
-        return kept
+        return points
 
     def _out_of(
         self, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int, domain: Domain
     ) -> Array:
         """Up to n points of the part, out of those that `draw_some` makes, `size` at a time."""
-        kept = np.empty((0, domain.dimension))
-        previous = kept
+        drawn = np.empty((0, domain.dimension))
+        previous = drawn
         for _ in range(max_draws):
             points = draw_some(size)
             if np.array_equal(points, previous):  # a grid, which has no others
-                if len(kept) or size > MANY:
+                if len(drawn) or size > MANY:
                     break
                 size *= 2
             previous = points
             inside = points[self.holds(points, domain)]
-            if len(inside) > n - len(kept):
-                inside = inside[np.linspace(0, len(inside) - 1, n - len(kept)).round().astype(int)]
-            kept = np.concatenate([kept, inside])
-            if len(kept) == n:
+            if len(inside) > n - len(drawn):
+                inside = inside[np.linspace(0, len(inside) - 1, n - len(drawn)).round().astype(int)]
+            drawn = np.concatenate([drawn, inside])
+            if len(drawn) == n:
                 break
-        return kept
+        return drawn
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interior(Drawn):
-    """The inside of the domain; importance: parts that get a share of the points of their own."""
+    """The inside of the domain; importance: parts that get a fraction of the points of their
+    own.
+    """
 
-    importance: tuple[tuple[Part, float], ...] = ()
+    importance: tuple[tuple[Subset, float], ...] = ()
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         counts = [round(share * self.n_points) for _, share in self.importance]
@@ -264,12 +268,12 @@ class Interior(Drawn):
         def draw_some(sampler: str, n: int) -> Array:
             return domain.from_unit(draw(sampler, n, domain.dimension, random))
 
-        own = draw_some(self.sampler, self.n_points - sum(counts))
+        everywhere = draw_some(self.sampler, self.n_points - sum(counts))
         parts = [
             part.draw(count, domain, self.sampler, draw_some)
             for (part, _), count in zip(self.importance, counts, strict=True)
         ]
-        return PointSet(points=np.concatenate([own, *parts]) if parts else own)
+        return PointSet(points=np.concatenate([everywhere, *parts]) if parts else everywhere)
 
     def extent(self, axis: int) -> Extent:
         return Extent.OTHER if self.importance else Extent.WHOLE
@@ -293,7 +297,7 @@ class OnFaces(Drawn):
     """
 
     faces: tuple[Face, ...]
-    only: Part | None = None
+    only: Subset | None = None
     is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
@@ -348,10 +352,10 @@ class OnFaces(Drawn):
                 f"{NORMAL}{name}": part
                 for name, part in zip(domain.coordinates, normal.tolist(), strict=True)
             }
-            kept = None
+            selected = None
             if self.only is not None:
-                kept = np.flatnonzero(self.only.holds(grid_points(points), domain))
-            patches.append(Patch(axes=points, symbols=symbols, kept=kept))
+                selected = np.flatnonzero(self.only.holds(grid_points(points), domain))
+            patches.append(Patch(axes=points, symbols=symbols, selected=selected))
         return patches
 
     @property
@@ -505,22 +509,22 @@ class IntegralOver(Drawn):
 class Observed(Region):
     """Points and values that were given, as from a file."""
 
-    given: PointSet
+    point_set: PointSet
     source: str
     is_observed: ClassVar[bool] = True
 
     @property
     def n_points(self) -> int:  # type: ignore[override]
-        return len(self.given)
+        return len(self.point_set)
 
     @property
     def given_arrays(self) -> tuple[Array, ...]:
-        weights = self.given.row_weights
-        arrays = (self.given.points, *self.given.symbols.values())
+        weights = self.point_set.row_weights
+        arrays = (self.point_set.points, *self.point_set.symbols.values())
         return arrays if weights is None else (*arrays, weights)
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        return self.given
+        return self.point_set
 
     def describe(self, domain: Domain) -> str:
         return f"from {self.source}"
@@ -532,8 +536,8 @@ class Sampled(Drawn):
     noise.
 
     targets: trees in the coordinates by unknown; None where the values are those of the reference,
-    which does not stand in the problem: `with_reference` is given them. noise: its standard
-    deviation, as a share of that of the values.
+    which is not in the problem: `with_reference` is given them. noise: its standard
+    deviation, as a fraction of that of the values.
     """
 
     targets: Mapping[str, Node] | None
@@ -569,7 +573,7 @@ class Sampled(Drawn):
         for name, value in values.items():
             noisy = value
             if self.noise > 0:
-                with np.errstate(all="ignore"):  # what is not finite is told where it is trained
+                with np.errstate(all="ignore"):  # reported where it is trained
                     noisy = value + self.noise * np.std(value) * random.standard_normal(len(value))
             symbols[f"{OBSERVED}{name}"] = noisy
         return PointSet(points=points, symbols=symbols)

@@ -86,7 +86,7 @@ def read_table(
     differ, `columns` names the columns of a CSV without a header.
 
     A file holds either one vector per coordinate and one array per unknown (its axes in the order
-    of the coordinates, or in whatever order the lengths tell), or columns of equal length. Columns
+    of the coordinates, or in whatever order the lengths imply), or columns of equal length. Columns
     that fill a grid become a grid.
 
     Raises TableError for a file that is missing, of another format, too large, lacks a name, holds
@@ -184,7 +184,7 @@ def _read(
     """The arrays of a file under our names, and the lines of their rows where it is a text."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        raise TableError(f"{path} is none of {listed(FORMATS)}")
+        raise TableError(f"{path} is not one of {listed(FORMATS)}")
     if columns is not None and suffix not in TEXTS:
         raise TableError(
             f"{path} names its arrays itself; 'columns' names those of {any_of(TEXTS)} files"
@@ -194,9 +194,9 @@ def _read(
     lines = None
     try:
         if suffix in TEXTS:
-            found, lines = _read_csv(path, names, columns or ())
+            by_name, lines = _read_csv(path, names, columns or ())
         else:
-            found = ARRAYS[suffix](path, names)
+            by_name = ARRAYS[suffix](path, names)
     except TableError:
         raise
     except (DamagedFileError, *_DAMAGED) as error:
@@ -206,7 +206,7 @@ def _read(
         raise TableError(f"{path}: {error}") from None
     arrays = {}
     for ours, theirs in wanted.items():
-        values = found[theirs]
+        values = by_name[theirs]
         if values.dtype.kind not in "fiu":
             raise TableError(f"'{theirs}' in {path} does not hold real numbers")
         if values.size == 0:
@@ -224,7 +224,7 @@ def _read(
 
 
 def _check_file(path: Path) -> None:
-    """Raises TableError for what is no file that can be read here."""
+    """Raises TableError for what is not a file that can be read here."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -284,13 +284,13 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     from laaf_cli.files.untrusted.hdf5 import GuardedFile
 
     with GuardedFile(path, TableError) as file:
-        found = {}
+        arrays = {}
         for name in names:
             if not file.has(name):
                 raise _lacking(path, name, file.names("/"))
             check_size(name, file.shape(name))
-            found[name] = file.array(name)
-        return found
+            arrays[name] = file.array(name)
+        return arrays
 
 
 def _read_csv(

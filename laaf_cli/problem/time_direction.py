@@ -11,14 +11,16 @@ from laaf_cli.problem.problem import Problem, Term
 
 
 def runs_back(domain: Domain, terms: Sequence[Term], unknown: str | None = None) -> bool:
-    """Whether conditions on an unknown, or on any, stand at the end of time and none at the start,
-    as those of prices before expiry and of adjoint equations.
+    """Whether conditions on an unknown, or on any, are given at the end of time and none at the
+    start, as those of prices before expiry and of adjoint equations.
     """
     return time_ends(domain, terms, unknown) == {True}
 
 
 def time_ends(domain: Domain, terms: Sequence[Term], unknown: str | None = None) -> set[bool]:
-    """The ends of time, True for the last, at which conditions on an unknown, or on any, stand."""
+    """The ends of time, True for the last, at which conditions on an unknown, or on any, are
+    given.
+    """
     return {
         face.upper
         for term in terms

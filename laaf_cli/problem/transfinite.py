@@ -32,25 +32,25 @@ from laaf_cli.expression import (
 )
 from laaf_cli.multi_index import derivative_name, unit
 from laaf_cli.problem.domain import Domain, Face, grid_points
-from laaf_cli.problem.form import ROUNDING
+from laaf_cli.problem.transform import ROUNDING
 
 AGREE = 1e-9
-"""Values that differ by less than this share of their size agree."""
+"""Values that differ by less than this fraction of their size agree."""
 
 INSIDE, NEAR = 1e-9, 1e-6
-"""How far from a face, as a share of the range, values still are those on it, and how nearly."""
+"""How far from a face, as a fraction of the range, values still are those on it, and how nearly."""
 
 N_POINTS, N_ALONG = 200, 5
 """Points at which values are compared: random ones, and along each coordinate of a grid."""
 
 MAX_INTEGER = 100.0
-"""A scale 1/length that is a whole number up to this one is written as a factor."""
+"""A scale 1/length that is an integer up to this one is written as a factor."""
 
 ZERO, ONE = Number(0.0), Number(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class FaceValue:
     """The value of ∂ᵏ unknown along the normal of a face; name, place: of the condition and the
     residual that give it.
     """
@@ -63,12 +63,12 @@ class Given:
     value: Node
 
 
-class UnfitError(Exception):
+class NoAnsatzError(Exception):
     """No form with this value is known; the text completes the sentence that it is left."""
 
-    def __init__(self, why: str, given: Given | None = None) -> None:
+    def __init__(self, why: str, value: FaceValue | None = None) -> None:
         super().__init__(why)
-        self.given = given
+        self.value = value
 
 
 def along(unknown: str, axis: int, order: int, domain: Domain) -> Field:
@@ -101,26 +101,26 @@ def values_on(domain: Domain, tree: Node, fixed: Mapping[int, float]) -> Array:
     points = sample(domain, fixed)
     columns = dict(zip(domain.coordinates, points.T, strict=True))
     with np.errstate(all="ignore"):
-        found = np.asarray(evaluate(tree, columns, {}, NUMPY), dtype=np.float64)
-    return np.broadcast_to(found, len(points))
+        values = np.asarray(evaluate(tree, columns, {}, NUMPY), dtype=np.float64)
+    return np.broadcast_to(values, len(points))
 
 
 def _size(domain: Domain, tree: Node, fixed: Mapping[int, float]) -> float:
     return float(np.max(np.abs(values_on(domain, tree, fixed))))
 
 
-def interpolate(domain: Domain, given: Sequence[Given], output: Field) -> Node:
-    """g + Π factor·output; raises UnfitError with what does not fit in."""
+def interpolate(domain: Domain, values: Sequence[FaceValue], output: Field) -> Node:
+    """g + Π factor·output; raises NoAnsatzError with what does not fit in."""
     # Time comes last: where start and boundary disagree, it is the start that is left.
     axes = [*domain.space, *([] if domain.time_axis is None else [domain.time_axis])]
     level: Node = ZERO
     factors: list[Node] = []
-    placed: list[Given] = []
+    placed: list[FaceValue] = []
     for axis in axes:
-        own = [each for each in given if each.face.axis == axis]
-        if not own:
+        on_axis = [value for value in values if value.face.axis == axis]
+        if not on_axis:
             continue
-        counts = [_count(domain, [e for e in own if e.face.upper == upper]) for upper in (0, 1)]
+        counts = [_count(domain, [e for e in on_axis if e.face.upper == upper]) for upper in (0, 1)]
         n_lower, n_upper = counts
         ends = _Ends(
             name=domain.coordinates[axis],
@@ -130,58 +130,64 @@ def interpolate(domain: Domain, given: Sequence[Given], output: Field) -> Node:
             n_upper=n_upper,
         )
         more: Node = ZERO
-        for each in own:
-            gap = _gap(domain, each, level)
-            _check_corners(domain, each, level, placed)
-            more = _sum(more, _product([ends.basis(each.face.upper, each.order), gap]))
+        for value in on_axis:
+            gap = _gap(domain, value, level)
+            _check_corners(domain, value, level, placed)
+            more = _sum(more, _product([ends.basis(value.face.upper, value.order), gap]))
         level = _sum(level, more)
         factors += ends.factors
-        placed += own
+        placed += on_axis
     return _sum(level, _product([*factors, output]))
 
 
-def _count(domain: Domain, own: Sequence[Given]) -> int:
-    """How many derivatives, from the value on, are given at one end; raises UnfitError where
+def _count(domain: Domain, values: Sequence[FaceValue]) -> int:
+    """How many derivatives, from the value on, are given at one end; raises NoAnsatzError where
     one is left out.
     """
-    for k, each in enumerate(sorted(own, key=lambda each: each.order)):
-        if each.order != k:
+    for k, value in enumerate(sorted(values, key=lambda value: value.order)):
+        if value.order != k:
             told, missing = (
-                name_along(each.unknown, each.face.axis, order, domain) for order in (each.order, k)
+                name_along(value.unknown, value.face.axis, order, domain)
+                for order in (value.order, k)
             )
-            why = f"it gives {told} at {each.face.name}, and nothing gives {missing} there"
-            raise UnfitError(why, each)
-    return len(own)
+            why = f"it gives {told} at {value.face.name}, and nothing gives {missing} there"
+            raise NoAnsatzError(why, value)
+    return len(values)
 
 
-def _on(domain: Domain, given: Given, level: Node) -> Node:
+def _on(domain: Domain, value: FaceValue, level: Node) -> Node:
     """∂ᵏ level on the face of a value."""
-    coordinate = domain.coordinates[given.face.axis]
-    for _ in range(given.order):
+    coordinate = domain.coordinates[value.face.axis]
+    for _ in range(value.order):
         level = differentiate(level, coordinate, domain.coordinates)
-    return substitute(level, {Symbol(coordinate): Number(given.face.value)})
+    return substitute(level, {Symbol(coordinate): Number(value.face.value)})
 
 
-def _gap(domain: Domain, given: Given, level: Node) -> Node:
+def _gap(domain: Domain, value: FaceValue, level: Node) -> Node:
     """value − ∂ᵏ level on its face, without the part that is rounding."""
-    fixed, here = {given.face.axis: given.face.value}, _on(domain, given, level)
-    whole = call("-", given.value, here)
-    sizes = [_size(domain, tree, fixed) for tree in (whole, given.value, here)]
+    fixed, here = {value.face.axis: value.face.value}, _on(domain, value, level)
+    whole = call("-", value.value, here)
+    sizes = [_size(domain, tree, fixed) for tree in (whole, value.value, here)]
     if not np.isfinite(sizes).all():
-        raise UnfitError("its values are not finite everywhere", given)
+        raise NoAnsatzError("its values are not finite everywhere", value)
     if sizes[0] <= ROUNDING * max(sizes):
         return ZERO
     if sizes[2] <= ROUNDING * sizes[1]:
-        return given.value
+        return value.value
     return call("neg", here) if sizes[1] <= ROUNDING * sizes[2] else whole
 
 
-def _check_corners(domain: Domain, given: Given, level: Node, placed: Sequence[Given]) -> None:
-    """Raises UnfitError where a value disagrees with one of another axis on the edge of both,
+def _check_corners(
+    domain: Domain, face_value: FaceValue, level: Node, placed: Sequence[FaceValue]
+) -> None:
+    """Raises NoAnsatzError where a value disagrees with one of another axis on the edge of both,
     or comes to it with a jump.
     """
     names = domain.coordinates
-    fixed, parts = {given.face.axis: given.face.value}, [given.value, _on(domain, given, level)]
+    fixed, parts = (
+        {face_value.face.axis: face_value.face.value},
+        [face_value.value, _on(domain, face_value, level)],
+    )
     sizes = [_size(domain, part, fixed) for part in parts]
     for other in placed:
         axis, derived = other.face.axis, parts
@@ -197,7 +203,7 @@ def _check_corners(domain: Domain, given: Given, level: Node, placed: Sequence[G
             with np.errstate(all="ignore"):
                 agrees = bool(np.all(np.abs(value - here) <= share * scale))
             if not agrees:
-                raise UnfitError(f"it disagrees with '{other.name}' where they meet", given)
+                raise NoAnsatzError(f"it disagrees with '{other.name}' where they meet", face_value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +276,7 @@ def _sum(a: Node, b: Node) -> Node:
 
 
 def _product(parts: Sequence[Node]) -> Node:
-    """The product, its whole numbers made one in front, and their sign that of the whole."""
+    """The product, its integers made one in front, and their sign that of the whole."""
     flat: list[Node] = []
     number = 1.0
     for part in parts:
@@ -283,7 +289,7 @@ def _product(parts: Sequence[Node]) -> Node:
         if isinstance(leading, Number) and leading.value.is_integer():
             number *= leading.value
             leading = ONE
-        flat += [each for each in (leading, rest) if each != ONE]
+        flat += [factor for factor in (leading, rest) if factor != ONE]
     size: Node = Number(abs(number))
     whole = reduce(lambda a, b: call("*", a, b), flat, size)
     return call("neg", whole) if number < 0 else whole

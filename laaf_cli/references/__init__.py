@@ -20,7 +20,7 @@ from laaf_cli.references.reference import (
 )
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
-from laaf_cli.spec import Reference as ReferenceSpec
+from laaf_cli.spec import ReferenceSpec as ReferenceSpec
 
 MakeReference = Callable[[Problem, ReferenceSpec, Path], Reference]
 
@@ -31,7 +31,7 @@ class ReferenceKind:
 
     make: a problem, its spec and the spec's folder → the reference; raises ReferenceRefusedError,
     with the reason, for a problem that it does not apply to. priority: of the rows that `auto`
-    tries, the least first; None for one that must be named. needs_constants: whether it needs the
+    tries, the lowest first; None for one that must be named. needs_constants: whether it needs the
     true values of learned constants.
     """
 
@@ -54,14 +54,14 @@ REFERENCES: dict[str, ReferenceKind] = {
     ),
     "exact": ReferenceKind(
         make=lambda problem, _spec, _folder: ClosedForm(problem),
-        meaning="a closed form, as `{exact: {u: …}}`",
+        meaning="a closed form: `{exact: {u: …}}`",
         needs_constants=False,
     ),
     "file": ReferenceKind(
         make=lambda problem, spec, folder: Tabulated(
             problem, folder / str(spec.file), spec.names, spec.columns
         ),
-        meaning="values in a file, as `{file: FILE}`",
+        meaning="values in a file: `{file: FILE}`",
         needs_constants=False,
     ),
 }

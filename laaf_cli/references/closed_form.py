@@ -37,7 +37,7 @@ class ClosedForm(Reference):
 
     def evaluate(self, points: Array) -> ReferenceValues:
         start = time.perf_counter()
-        fields, estimate = {}, 0.0
+        fields, estimates = {}, {}
         with np.errstate(all="ignore"):
             for name, tree in self.trees.items():
                 value = self._value(tree, points, NUMPY, np.float64)
@@ -52,8 +52,8 @@ class ClosedForm(Reference):
                 fields[name] = zero_if_rounding(value.astype(np.float64), bound)
                 change = np.abs(value - self._value(tree, points, EXTENDED, np.longdouble))
                 rounding = np.finfo(float).eps * np.max(np.abs(value))
-                estimate = max(estimate, float(np.max(change) + rounding))
-        return ReferenceValues(fields, estimate, time.perf_counter() - start)
+                estimates[name] = float(np.max(change) + rounding)
+        return ReferenceValues(fields, estimates, time.perf_counter() - start)
 
     def _value(
         self, tree: Node, points: Array, backend: Backend, dtype: type[np.floating[Any]]

@@ -20,7 +20,7 @@ from laaf_cli.multi_index import MAX_ORDER
 
 
 @dataclass(frozen=True)
-class Axis(ABC):
+class CollocationAxis(ABC):
     """An interval [lower, upper] with n nodes."""
 
     lower: float
@@ -62,7 +62,7 @@ class Axis(ABC):
 
 
 @dataclass(frozen=True)
-class ChebyshevAxis(Axis):
+class ChebyshevAxis(CollocationAxis):
     """The extreme points of Chebyshev's polynomial, both ends included; n ≥ 2.
 
     On [−1, 1]: x_j = −cos(jπ/(n − 1)), barycentric weights (−1)^j, halved at the ends (Berrut &
@@ -134,7 +134,7 @@ class ChebyshevAxis(Axis):
 
 
 @dataclass(frozen=True)
-class FourierAxis(Axis):
+class FourierAxis(CollocationAxis):
     """Equispaced points of a period, its upper end left out; n even."""
 
     @cached_property

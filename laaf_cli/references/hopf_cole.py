@@ -115,8 +115,9 @@ class HopfCole(Reference):
         # U_0/(2ν) enters an exponential, so its rounding is that of the result.
         exponent_range = self.initial.swing / (2 * self.viscosity)
         rounding = float(np.finfo(float).eps * scale * (1 + exponent_range))
+        estimate = max(change, rounding)
         return ReferenceValues(
-            {self.unknown: values}, max(change, rounding), time.perf_counter() - began
+            {self.unknown: values}, {self.unknown: estimate}, time.perf_counter() - began
         )
 
     def slope(self, points: Array) -> Array:
@@ -282,7 +283,7 @@ class _Statement:
             held = [term for term in self.conditions if face in term.region.faces_along(face.axis)]
             if not held:
                 raise _refused(
-                    f"no condition stands on {face.name}", f"{self.u.unknown} = 0 on both walls"
+                    f"no condition is given at {face.name}", f"{self.u.unknown} = 0 on both walls"
                 )
             for term in held:
                 line = np.stack(self.domain.grid((9, 9)), axis=1)
@@ -336,7 +337,7 @@ class _Statement:
         start = self.domain.faces[2 * self.time_axis]
         held = [term for term in self.conditions if start in term.region.faces_along(start.axis)]
         if len(held) != 1 or len(held[0].residuals) != 1:
-            raise _refused(f"{len(held)} conditions stand on {start.name}", "one, of one equation")
+            raise _refused(f"{len(held)} conditions at {start.name}", "one, of one equation")
         return held[0], held[0].residuals[0]
 
     def _shift(self, residual: Node, points: Array) -> Array | None:
@@ -413,5 +414,5 @@ def _series(function: Callable[[Array], Array], lower: float, upper: float) -> C
     )
 
 
-def _refused(found: str, needed: str) -> ReferenceRefusedError:
-    return ReferenceRefusedError(f"Hopf-Cole does not apply: {found}; it needs {needed}")
+def _refused(reason: str, needed: str) -> ReferenceRefusedError:
+    return ReferenceRefusedError(f"Hopf-Cole does not apply: {reason}; it needs {needed}")

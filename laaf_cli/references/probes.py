@@ -41,13 +41,13 @@ def space_breaks(
 
     Raises ReferenceRefusedError where there are more than a solver can follow.
     """
-    found = branch_breaks(trees, coordinate, lower, upper)
-    if len(found) >= MOST_ELEMENTS:
+    breaks = branch_breaks(trees, coordinate, lower, upper)
+    if len(breaks) >= MOST_ELEMENTS:
         raise ReferenceRefusedError(
-            f"the equations change their branch at {len(found)} places along {coordinate}, and a "
+            f"the equations change their branch at {len(breaks)} places along {coordinate}, and a "
             f"spectral solution follows {MOST_ELEMENTS - 1} at most"
         )
-    return found
+    return breaks
 
 
 def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) -> Array:
@@ -62,15 +62,18 @@ def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) ->
         if isinstance(node, Call) and node.function not in COMPARISONS and not fields(node)
         if symbols(node) == {coordinate}
     )
-    found = (zeros(part, coordinate, lower, upper) for part in list(parts)[:MOST_FORMULAS])
-    return np.unique([turn for each in found if len(each) <= MOST_TURNS for turn in each])
+    zeros_of_parts = (zeros(part, coordinate, lower, upper) for part in list(parts)[:MOST_FORMULAS])
+    return np.unique(
+        [turn for places in zeros_of_parts if len(places) <= MOST_TURNS for turn in places]
+    )
 
 
 def probes(places: Iterable[float], lower: float, upper: float, n: int = N_EVEN) -> Array:
     """Points inside (lower, upper), ascending: some all over, and others closer and closer on both
     sides of some places.
 
-    Those all over are at irrational distances from the bounds, so that they are no solver's nodes.
+    Those all over are at irrational distances from the bounds, so that they are not any solver's
+    nodes.
     """
     golden = (np.sqrt(5) - 1) / 2
     even = lower + (upper - lower) * np.sort((golden * np.arange(1, n + 1)) % 1.0)
@@ -97,14 +100,14 @@ def crossings(
         for node in nodes(tree)
         if isinstance(node, Call) and node.function not in COMPARISONS and fields(node)
     )
-    found: list[Array] = []
+    places: list[Array] = []
     for part in list(parts)[:MOST_FORMULAS]:
         with np.errstate(all="ignore"):
             values = np.broadcast_to(evaluate(part, coordinates, known, NUMPY), along.shape)
             at = np.flatnonzero((values[1:] > 0) != (values[:-1] > 0))[:MOST_TURNS]
             share = values[at] / (values[at] - values[at + 1])
-        found.append(along[at] + share * (along[at + 1] - along[at]))
-    return np.unique(np.concatenate([*found, np.zeros(0)]))
+        places.append(along[at] + share * (along[at + 1] - along[at]))
+    return np.unique(np.concatenate([*places, np.zeros(0)]))
 
 
 def resolving(
@@ -118,8 +121,8 @@ def resolving(
     """The breaks, and more of them: elements on which polynomials of degree n − 1 are near all that
     the formulas hold beside the unknowns.
 
-    ranges: of every coordinate. tolerance: as a share of the largest value of a formula. Elements
-    are halved until there are MOST_ELEMENTS.
+    ranges: of every coordinate. tolerance: as a fraction of the largest value of a formula.
+    Elements are halved until there are MOST_ELEMENTS.
     """
     lower, upper = ranges[coordinate]
     trees = tuple(trees)

@@ -16,6 +16,9 @@ from laaf_cli.arrays import Array
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.problem import Domain, grid_points
 
+ROUNDING = 4 * float(np.finfo(float).eps)
+"""Of the largest value of an unknown: what a solver does not claim to be better than."""
+
 
 class ReferenceRefusedError(LaafError):
     """A reference does not apply to the problem; the text says why, in the user's terms."""
@@ -27,13 +30,18 @@ class ReferenceRefusedError(LaafError):
 class ReferenceValues:
     """Fields at points.
 
-    fields: each unknown [n_points], float64. error_estimate: of the largest absolute error among
-    them, in the unit of the unknown. wall_time_s: what computing them took.
+    fields: each unknown [n_points], float64. error_estimates: of the largest absolute error of each
+    unknown, in its own unit. wall_time_s: what computing them took.
     """
 
     fields: Mapping[str, Array]
-    error_estimate: float
+    error_estimates: Mapping[str, float]
     wall_time_s: float
+
+    @property
+    def error_estimate(self) -> float:
+        """The largest of them."""
+        return max(self.error_estimates.values())
 
 
 def zero_if_rounding(values: Array, error: float | Array) -> Array:
@@ -42,7 +50,7 @@ def zero_if_rounding(values: Array, error: float | Array) -> Array:
 
 
 def _silent(_text: str) -> None:
-    """Tells nobody."""
+    """Reports nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,15 +58,15 @@ class Watch:
     """What a solver heeds while it works.
 
     deadline: a time of `time.perf_counter` after which it ends with what it has, or is refused.
-    tell: called with how far it is, in words.
+    report: called with the progress, in words.
     """
 
     deadline: float = math.inf
-    tell: Callable[[str], None] = _silent
+    report: Callable[[str], None] = _silent
 
     def of(self, part: str) -> Watch:
-        """That of a part of the work, which tells its name before what it tells."""
-        return replace(self, tell=lambda text: self.tell(f"{part}, {text}"))
+        """That of a part of the work, which prefixes its reports with its name."""
+        return replace(self, report=lambda text: self.report(f"{part}, {text}"))
 
     def check(self) -> None:
         """Raises OutOfTimeError after the deadline."""
@@ -84,10 +92,10 @@ def out_of_time(reached: str = "") -> ReferenceRefusedError:
 class Reference(ABC):
     """An independent solution of a problem.
 
-    method: one line on how it is computed and how its error is estimated. fingerprint: what tells
-    it from others of its kind besides the spec, as the checksum of a file; empty where the spec
-    says all. takes_long: whether the first evaluation solves equations, so that a person should be
-    told.
+    method: one line on how it is computed and how its error is estimated. fingerprint: what
+    distinguishes it from others of its kind besides the spec, as the checksum of a file; empty
+    where the spec says all. takes_long: whether the first evaluation solves equations, so that a
+    user should know.
     """
 
     method: str
@@ -95,7 +103,7 @@ class Reference(ABC):
     fingerprint: str = ""
 
     def check(self, domain: Domain) -> None:
-        """Tells, at little cost, whether the reference covers a domain; raises
+        """Decides, at little cost, whether the reference covers a domain; raises
         ReferenceRefusedError where not.
         """
         self.evaluate(grid_points(domain.grid((2,) * domain.dimension)))

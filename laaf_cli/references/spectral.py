@@ -10,8 +10,8 @@ from laaf_cli.references.stationary.boundary_value import BoundaryValue
 
 
 def make_spectral(problem: Problem) -> Reference:
-    """An evolution where the problem has time, from the end where its conditions stand there; else
-    a boundary-value problem.
+    """An evolution where the problem has time, from the end where its conditions are given there;
+    else a boundary-value problem.
 
     Raises ReferenceRefusedError, in the user's terms, for a problem that neither solver takes.
     """

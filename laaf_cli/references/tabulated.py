@@ -69,8 +69,8 @@ class Tabulated(Reference):
         axes = self.table.axes
         inside = np.clip(points, [axis[0] for axis in axes], [axis[-1] for axis in axes])
         fields = {name: _interpolate(self.table, name, inside) for name in self.table.fields}
-        estimate = max(self._estimate(name, inside) for name in fields)
-        return ReferenceValues(fields, estimate, time.perf_counter() - start)
+        estimates = {name: self._estimate(name, inside) for name in fields}
+        return ReferenceValues(fields, estimates, time.perf_counter() - start)
 
     def _estimate(self, name: str, points: Array) -> float:
         """The change when every second value is left out, both ends kept; rounding where nothing
@@ -80,18 +80,18 @@ class Tabulated(Reference):
         between = [not self._on_axis(i, points[:, i]) for i in range(len(self.table.axes))]
         if not any(between):
             return float(np.finfo(float).eps * np.max(np.abs(values)))
-        kept = []
+        every_second = []
         for i, axis in enumerate(self.table.axes):
             if between[i] and len(axis) < MIN_VALUES:
                 raise ReferenceRefusedError(
                     f"the table has {len(axis)} values of {self.coordinates[i]}, and values "
                     "between them are needed; "
-                    f"with fewer than {MIN_VALUES} their error could not be told"
+                    f"with fewer than {MIN_VALUES} their error could not be measured"
                 )
             every = range(0, len(axis), 2) if between[i] else range(len(axis))
-            kept.append(np.unique([*every, len(axis) - 1]))
-        axes = tuple(axis[which] for axis, which in zip(self.table.axes, kept, strict=True))
-        coarse = Table(axes, {name: values[np.ix_(*kept)]})
+            every_second.append(np.unique([*every, len(axis) - 1]))
+        axes = tuple(axis[which] for axis, which in zip(self.table.axes, every_second, strict=True))
+        coarse = Table(axes, {name: values[np.ix_(*every_second)]})
         change = _interpolate(coarse, name, points) - _interpolate(self.table, name, points)
         return float(np.max(np.abs(change)))
 

@@ -1,3 +1,3 @@
-"""What run files tell: comparison, tables, figures, exports. Needs neither torch nor the
+"""Reports on run files: comparison, tables, figures, exports. Needs neither torch nor the
 training.
 """

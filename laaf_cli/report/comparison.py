@@ -17,8 +17,8 @@ from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.metrics import Measure
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.methods import MethodStyle, method_style
-from laaf_cli.report.run_summary import RunSummary
 from laaf_cli.report.statistics import PairedComparison, Spread, compare_pairs, holm, spread
 from laaf_cli.text import did_you_mean, listed
 
@@ -42,14 +42,14 @@ class ConstantOverSeeds:
 class MethodGroup:
     """The runs of one method on one problem, one per seed, and what they come to.
 
-    label: the method's name and, where other groups would bear the same, the settings in which it
+    label: the method's name and, where other groups would have the same, the settings in which it
     differs.
     """
 
     problem: str
     label: str
     style: MethodStyle
-    runs: tuple[RunSummary, ...]
+    runs: tuple[ComparisonEntry, ...]
 
     @property
     def measure(self) -> Measure:
@@ -68,7 +68,7 @@ class MethodGroup:
     @cached_property
     def constants(self) -> dict[str, ConstantOverSeeds]:
         """What became of each learned constant over the seeds; empty where none is learned."""
-        found = {}
+        over_seeds = {}
         for name, first in self.runs[0].constants.items():
             known = [run.constants[name] for run in self.runs if not run.failed]
             errors = [
@@ -76,13 +76,15 @@ class MethodGroup:
                 for run in self.runs
                 for error in [run.constants[name].relative_error]
             ]
-            found[name] = ConstantOverSeeds(
+            over_seeds[name] = ConstantOverSeeds(
                 truth=first.truth,
                 value=spread([constant.value for constant in known]),
-                within=float(np.median([each.spread for each in known])) if known else math.nan,
+                within=float(np.median([constant.spread for constant in known]))
+                if known
+                else math.nan,
                 relative_error=spread(errors),
             )
-        return found
+        return over_seeds
 
     @property
     def n_failed(self) -> int:
@@ -90,17 +92,17 @@ class MethodGroup:
 
     @property
     def largest_scale(self) -> float:
-        """The greatest n·a of the runs that did not fail, NaN where all did."""
+        """The largest n·a of the runs that did not fail, NaN where all did."""
         return max((run.largest_scale for run in self.runs if not run.failed), default=math.nan)
 
-    def median(self, value: Callable[[RunSummary], float]) -> float:
+    def median(self, value: Callable[[ComparisonEntry], float]) -> float:
         """The median of a number over the runs that did not fail, NaN where all did."""
         values = [value(run) for run in self.runs if not run.failed]
         return float(np.median(values)) if values else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class MethodComparison:
     """Methods side by side.
 
     groups: by problem, then as sorted. baselines: the group that others are compared with, by
@@ -127,7 +129,7 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        """What the data support: each method against the baseline, or else the two least medians
+        """What the data support: each method against the baseline, or else the two smallest medians
         against each other.
         """
         if self.pairs:
@@ -136,7 +138,7 @@ class Comparison:
                 for group in self.groups
                 if (pair := self.pair(group)) is not None
             ]
-        found = []
+        sentences = []
         for problem in self.problems:
             known = [
                 group
@@ -151,8 +153,8 @@ class Comparison:
             medians = ", then ".join(
                 f"{group.label} ({group.measure.text(group.error.median)})" for group in ranked[:2]
             )
-            found.append(f"Least median errors: {medians}. {told}")
-        return found
+            sentences.append(f"Smallest median errors: {medians}. {told}")
+        return sentences
 
 
 SORTS: dict[str, Callable[[MethodGroup], Any]] = {
@@ -163,7 +165,7 @@ SORTS: dict[str, Callable[[MethodGroup], Any]] = {
     "seconds": lambda group: _last_if_nan(group.median(lambda run: run.wall_time_s)),
     "method": lambda group: (list(SLOPE_KINDS).index(group.runs[0].spec.slopes.kind), group.label),
 }
-"""The keys that runs are sorted by, least first, by column."""
+"""The keys that runs are sorted by, smallest first, by column."""
 
 
 def _last_if_nan(value: float) -> float:
@@ -171,16 +173,16 @@ def _last_if_nan(value: float) -> float:
 
 
 def compare(
-    runs: Sequence[RunSummary],
+    runs: Sequence[ComparisonEntry],
     *,
     baseline: str | None = None,
     sort: str = "method",
     mixed: bool = False,
-) -> Comparison:
+) -> MethodComparison:
     """The comparison of runs.
 
     baseline: the kind of slopes, or the label, of the method that others are compared with;
-    `baseline_label` finds that of a run file. mixed: let runs of several problems stand in one
+    `baseline_label` finds that of a run file. mixed: let runs of several problems share one
     comparison; pairs and ranks stay within a problem.
 
     Raises RunFileError for runs of several problems unless `mixed`, UsageError for a baseline that
@@ -195,13 +197,13 @@ def compare(
         raise RunFileError(
             f"these are runs of {len(problems)} problems ({counts}), and errors of different "
             "problems do not rank\n"
-            "`mixed` puts them into one table all the same, each problem apart."
+            "`mixed` allows several problems in one table; methods are compared within each."
         )
     duplicates: list[str] = []
     groups: list[MethodGroup] = []
     for key, name in problems.items():
-        own = [run for run in runs if run.problem_hash == key]
-        groups += sorted(_groups(name, own, duplicates), key=SORTS[sort])
+        of_problem = [run for run in runs if run.problem_hash == key]
+        groups += sorted(_groups(name, of_problem, duplicates), key=SORTS[sort])
     baselines = _baselines(groups, baseline) if baseline is not None else {}
     pairs: dict[tuple[str, str], PairedComparison] = {}
     for problem, base in baselines.items():
@@ -211,10 +213,12 @@ def compare(
     flags = duplicates
     for name in problems.values():
         flags += _flags([group for group in groups if group.problem == name])
-    return Comparison(groups=tuple(groups), baselines=baselines, pairs=pairs, flags=tuple(flags))
+    return MethodComparison(
+        groups=tuple(groups), baselines=baselines, pairs=pairs, flags=tuple(flags)
+    )
 
 
-def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
+def _problem_names(runs: Sequence[ComparisonEntry]) -> dict[str, str]:
     """Hash → name, with the settings in which problems of one name differ."""
     first = {run.problem_hash: run for run in reversed(runs)}
     keys = [run.problem_hash for run in runs if first[run.problem_hash] is run]
@@ -224,16 +228,18 @@ def _problem_names(runs: Sequence[RunSummary]) -> dict[str, str]:
 
 
 def _told_apart(
-    names: Sequence[str], runs: Sequence[RunSummary], sections: Sequence[str]
+    names: Sequence[str], runs: Sequence[ComparisonEntry], sections: Sequence[str]
 ) -> list[str]:
-    # Files of observed values make problems that no setting tells apart.
+    # Files of observed values make problems that no setting distinguishes.
     marks = [run.problem_hash[:6] + run.method_hash[:6] for run in runs]
     return labels.told_apart(names, [run.settings for run in runs], sections, marks)
 
 
-def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> list[MethodGroup]:
+def _groups(
+    problem: str, runs: Sequence[ComparisonEntry], duplicates: list[str]
+) -> list[MethodGroup]:
     """The runs of one problem by method, and by what they are measured with."""
-    by_method: dict[tuple[str, str], dict[int, RunSummary]] = {}
+    by_method: dict[tuple[str, str], dict[int, ComparisonEntry]] = {}
     for run in runs:
         seeds = by_method.setdefault((run.method_hash, run.measured), {})
         if run.seed in seeds:
@@ -254,7 +260,7 @@ def _groups(problem: str, runs: Sequence[RunSummary], duplicates: list[str]) -> 
 
 def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGroup]:
     """The baseline of each problem, by kind or label."""
-    found: dict[str, MethodGroup] = {}
+    baselines: dict[str, MethodGroup] = {}
     for problem in dict.fromkeys(group.problem for group in groups):
         inside = [group for group in groups if group.problem == problem]
         exact = [group for group in inside if group.label == wanted]
@@ -274,24 +280,25 @@ def _baselines(groups: Sequence[MethodGroup], wanted: str) -> dict[str, MethodGr
                 f"no run of {problem} is of the method '{wanted}'\n"
                 + (near or f"Methods here: {listed(dict.fromkeys(here))}; or a run file.")
             )
-        found[problem] = matching[0]
-    return found
+        baselines[problem] = matching[0]
+    return baselines
 
 
-def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
+def baseline_label(runs: Sequence[ComparisonEntry], path: Path) -> str | None:
     """The label of the group that holds the run file `path`, or None where it is not among the
     runs.
 
-    Raises UsageError where another run of the same method and seed stands for it.
+    Raises UsageError where another run of the same method and seed replaces it.
     """
     name = path.resolve()
-    own = next((run for run in runs if run.path.resolve() == name), None)
-    if own is None:
+    stored = next((run for run in runs if run.path.resolve() == name), None)
+    if stored is None:
         return None
-    alike = [run for run in runs if run.problem_hash == own.problem_hash]
-    groups = _groups(own.problem, alike, [])
+    alike = [run for run in runs if run.problem_hash == stored.problem_hash]
+    groups = _groups(stored.problem, alike, [])
     label = next(
-        (group.label for group in groups if any(run.path == own.path for run in group.runs)), None
+        (group.label for group in groups if any(run.path == stored.path for run in group.runs)),
+        None,
     )
     if label is None:
         raise UsageError(
@@ -301,7 +308,7 @@ def baseline_label(runs: Sequence[RunSummary], path: Path) -> str | None:
     return label
 
 
-FLAGGED: dict[str, Callable[[RunSummary], Any]] = {
+FLAGGED: dict[str, Callable[[ComparisonEntry], Any]] = {
     "parameters": lambda run: run.n_parameters,
     "points": lambda run: run.n_points,
     "iterations": lambda run: None if run.failed else run.iterations,
@@ -321,12 +328,14 @@ def _flags(groups: Iterable[MethodGroup]) -> list[str]:
         holders: dict[Any, list[str]] = {}
         for group in groups:
             for run in group.runs:
-                if (found := value(run)) is not None:
-                    holding = holders.setdefault(found, [])
+                if (setting := value(run)) is not None:
+                    holding = holders.setdefault(setting, [])
                     if group.label not in holding:
                         holding.append(group.label)
         if len(holders) > 1:
-            told = "; ".join(f"{found} in {listed(holding)}" for found, holding in holders.items())
+            told = "; ".join(
+                f"{setting} in {listed(holding)}" for setting, holding in holders.items()
+            )
             flags.append(f"unequal {name}: {told}")
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for group in groups:

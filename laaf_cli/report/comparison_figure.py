@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 
 from laaf_cli.errors import UsageError
-from laaf_cli.report.comparison import Comparison
+from laaf_cli.report.comparison import MethodComparison
 from laaf_cli.report.figures import ErrorGroup, comparison_figure, save
 
 
-def draw_comparison(comparison: Comparison, path: Path) -> None:
+def draw_comparison(comparison: MethodComparison, path: Path) -> None:
     """Draws all errors of a comparison; raises UsageError where none is known or the file cannot
     be written.
     """

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.report.comparison import Comparison, ConstantOverSeeds, MethodGroup
+from laaf_cli.report.comparison import ConstantOverSeeds, MethodComparison, MethodGroup
 from laaf_cli.report.statistics import PairedComparison
-from laaf_cli.runfile.learned_constants import FoundConstant
+from laaf_cli.runfile.learned_constants import EstimatedConstant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class SeedRecord:
     """Where it diverged, and which phases stalled, and why; else empty."""
     seconds: float
     """Seconds of its training."""
-    constants: dict[str, FoundConstant]
+    constants: dict[str, EstimatedConstant]
     """The constants that it learned, by name."""
 
 
@@ -57,15 +57,15 @@ class ConstantRecord:
     """
 
     @classmethod
-    def of(cls, found: ConstantOverSeeds) -> ConstantRecord:
-        value = found.value
+    def of(cls, constant: ConstantOverSeeds) -> ConstantRecord:
+        value = constant.value
         return cls(
-            truth=found.truth,
+            truth=constant.truth,
             median=value.median,
             lower_quartile=value.lower,
             upper_quartile=value.upper,
-            spread_in_a_run=found.within,
-            relative_error_median=found.relative_error.median,
+            spread_in_a_run=constant.within,
+            relative_error_median=constant.relative_error.median,
         )
 
 
@@ -73,8 +73,8 @@ class ConstantRecord:
 class GroupRecord:
     """A method and its runs, one for each seed.
 
-    A number that is unknown or infinite is null; so is what belongs to a baseline where there is
-    none, and for the baseline itself.
+    A number that is unknown or infinite is null; so is what belongs to a baseline without
+    one, and for the baseline itself.
     """
 
     problem: str
@@ -86,7 +86,7 @@ class GroupRecord:
     failed: int
     """How many of them diverged or were interrupted."""
     measure: str
-    """What its errors are: `relative L2 error`, or `test error`, a share."""
+    """What its errors are: `relative L2 error`, or `test error`, a fraction."""
     error_median: float
     """Median of the errors, failed runs counted as infinite."""
     median_failed: bool
@@ -96,7 +96,7 @@ class GroupRecord:
     error_upper_quartile: float
     """Upper quartile of the errors."""
     error_best: float
-    """The least error."""
+    """The smallest error."""
     loss_without_recovery: float
     """Median of the whole loss at the end less slope recovery, where that is the loss,
     the cross entropy of training, of the runs that did not fail.
@@ -104,7 +104,7 @@ class GroupRecord:
     slope_recovery: float
     """Median of the slope recovery term without its weight."""
     largest_scaled_slope: float
-    """The greatest n·a in any of the runs."""
+    """The largest n·a in any of the runs."""
     parameters: int
     """The number of weights and biases."""
     slopes: int
@@ -130,7 +130,7 @@ class GroupRecord:
     p_adjusted: float | None
     """p after Holm's adjustment for the number of methods."""
     verdict: str | None
-    """`better`, `worse`, `tie`, or `open` where the data do not tell."""
+    """`better`, `worse`, `tie`, or `open` where the data do not decide."""
     seeds: list[SeedRecord]
     """The runs, by seed."""
 
@@ -155,7 +155,9 @@ class GroupRecord:
             slopes=group.runs[0].n_slopes,
             iterations=group.median(lambda run: float(run.iterations)),
             seconds=group.median(lambda run: run.wall_time_s),
-            constants={name: ConstantRecord.of(found) for name, found in group.constants.items()},
+            constants={
+                name: ConstantRecord.of(constant) for name, constant in group.constants.items()
+            },
             pairs=pair.n_pairs if pair else None,
             ratio=pair.ratio if pair else None,
             ratio_low=pair.low if pair else None,
@@ -180,7 +182,7 @@ class GroupRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRecord(JsonRecord):
-    """What a comparison and a sweep tell."""
+    """What a comparison and a sweep report."""
 
     groups: list[GroupRecord]
     """The methods, as sorted."""
@@ -199,13 +201,13 @@ class ComparisonRecord(JsonRecord):
 
 
 def comparison_record(
-    comparison: Comparison,
+    comparison: MethodComparison,
     *,
     exceeded: Sequence[str] = (),
     unreadable: Sequence[str] = (),
     not_trained: dict[str, str] | None = None,
 ) -> ComparisonRecord:
-    """The record of a comparison, with what else there is to tell."""
+    """The record of a comparison, with what else there is to report."""
     return ComparisonRecord(
         groups=[GroupRecord.of(group, comparison.pair(group)) for group in comparison.groups],
         baselines={problem: group.label for problem, group in comparison.baselines.items()},
@@ -217,7 +219,7 @@ def comparison_record(
     )
 
 
-def as_csv(comparison: Comparison) -> str:
+def as_csv(comparison: MethodComparison) -> str:
     """The groups as CSV, numbers in full; a learned constant `nu` has the columns `nu_truth`,
     `nu_median`…
     """
@@ -226,8 +228,8 @@ def as_csv(comparison: Comparison) -> str:
         flat: dict[str, object] = {}
         for name, value in group.items():
             if name == "constants":
-                for constant, found in value.items():
-                    flat |= {f"{constant}_{key}": item for key, item in found.items()}
+                for constant, facts in value.items():
+                    flat |= {f"{constant}_{key}": item for key, item in facts.items()}
             elif name != "seeds":
                 flat[name] = value
         rows.append(flat)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from laaf_cli.report.comparison import Comparison
+from laaf_cli.report.comparison import MethodComparison
 from laaf_cli.report.statistics import PairedComparison
 
 DISPENSABLE = (
@@ -23,7 +23,7 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
 
     def fitted(self, width: int) -> TextTable:
-        """The table without the columns that matter least, as far as that makes it fit into
+        """The table without the columns of little importance, as far as that makes it fit into
         `width` characters.
         """
         columns = dict(zip(self.headings, zip(*self.rows, strict=True), strict=True))
@@ -41,13 +41,13 @@ class TextTable:
         )
 
 
-def text_tables(comparison: Comparison) -> list[TextTable]:
+def text_tables(comparison: MethodComparison) -> list[TextTable]:
     """The comparison for people: errors and, where any are learned, constants."""
     constants = constants_table(comparison)
     return [text_table(comparison), *([constants] if constants is not None else [])]
 
 
-def text_table(comparison: Comparison) -> TextTable:
+def text_table(comparison: MethodComparison) -> TextTable:
     """The methods and their errors."""
     several = len(comparison.problems) > 1
     mixed = len(comparison.measures) > 1
@@ -89,7 +89,7 @@ def text_table(comparison: Comparison) -> TextTable:
     return TextTable(tuple(headings), tuple(rows))
 
 
-def constants_table(comparison: Comparison) -> TextTable | None:
+def constants_table(comparison: MethodComparison) -> TextTable | None:
     """The learned constants of each group; None where no run learned any."""
     several = len(comparison.problems) > 1
     headings = ["problem"] * several + [

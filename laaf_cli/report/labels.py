@@ -23,23 +23,23 @@ def told_apart(
     sections: Sequence[str],
     marks: Sequence[str],
 ) -> list[str]:
-    """The names so that each stands once: settings that differ among the owners of one name are
+    """The names so that each appears once: settings that differ among the owners of one name are
     added to it.
 
-    settings: of each owner; those of `sections` count. marks: what is added where no setting tells
-    owners apart.
+    settings: of each owner; those of `sections` count. marks: what is added where no setting
+    distinguishes owners.
     """
     flat = []
-    for own in settings:
-        has_slopes = not is_fixed(own["slopes"].get("kind"))
-        kept = [key for key in sections if key != "slopes" or has_slopes]
-        flat.append(_flat({key: own.get(key) for key in kept}))
+    for of_run in settings:
+        has_slopes = not is_fixed(of_run["slopes"].get("kind"))
+        shown = [key for key in sections if key != "slopes" or has_slopes]
+        flat.append(_flat({key: of_run.get(key) for key in shown}))
     told = []
-    for name, own in zip(names, flat, strict=True):
+    for name, of_run in zip(names, flat, strict=True):
         alike = [other for other, label in zip(flat, names, strict=True) if label == name]
-        differing = _differing(own, alike)
+        differing = _differing(of_run, alike)
         several = any(key.startswith("training.1.") for other in alike for key in other)
-        words = [_in_words(key, own, differing, several=several) for key in differing]
+        words = [_in_words(key, of_run, differing, several=several) for key in differing]
         extra = ", ".join(dict.fromkeys(words))
         told.append(f"{name}, {extra}" if extra else name)
     return [
@@ -48,17 +48,17 @@ def told_apart(
     ]
 
 
-def _differing(own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> list[str]:
+def _differing(of_run: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> list[str]:
     """The settings in which `alike` differ; what belongs to a model only as far as those of the
     same model do.
     """
-    peers = [other for other in alike if other.get("model.kind") == own.get("model.kind")]
-    found = []
+    peers = [other for other in alike if other.get("model.kind") == of_run.get("model.kind")]
+    differing = []
     for key in {key: None for other in alike for key in other}:
         compared = peers if key.startswith("model.") and key != "model.kind" else alike
         if len({str(other.get(key)) for other in compared}) > 1:
-            found.append(key)
-    return found
+            differing.append(key)
+    return differing
 
 
 _PHRASES: dict[str, Callable[[Any], str]] = {
@@ -70,22 +70,24 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
         f"drops at {' and '.join(map(str, drops))}" if drops else "no drops"
     ),
 }
-"""Settings that a sentence tells better than their name and value."""
+"""Settings that a sentence describes better than their name and value."""
 
 
-def _in_words(key: str, own: Mapping[str, Any], differing: Sequence[str], *, several: bool) -> str:
-    """A setting as it is told; several: whether a run has more than one phase, so that each
+def _in_words(
+    key: str, of_run: Mapping[str, Any], differing: Sequence[str], *, several: bool
+) -> str:
+    """A setting as it is printed; several: whether a run has more than one phase, so that each
     needs its number.
     """
-    if key in _PHRASES and own.get(key) is not None:
-        return _PHRASES[key](own[key])
+    if key in _PHRASES and of_run.get(key) is not None:
+        return _PHRASES[key](of_run[key])
     section, _, rest = key.partition(".")
     if section != "training" or not several:
-        return f"{_short(key, differing)} {_shown(own.get(key))}"
+        return f"{_short(key, differing)} {_shown(of_run.get(key))}"
     phase, _, name = rest.partition(".")
-    if not any(other.startswith(f"training.{phase}.") for other in own):
+    if not any(other.startswith(f"training.{phase}.") for other in of_run):
         return f"no phase {phase}"
-    return f"phase {phase} {name} {_shown(own.get(key))}"
+    return f"phase {phase} {name} {_shown(of_run.get(key))}"
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
-    """As much of the end of a dotted path as tells it from the others."""
+    """As much of the end of a dotted path as distinguishes it from the others."""
     words = key.split(".")
     for n in range(2 if words[-1] in ("kind", "method") else 1, len(words)):
         end = "." + ".".join(words[-n:])

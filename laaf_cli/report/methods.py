@@ -27,11 +27,10 @@ class MethodStyle:
 def method_style(spec: AnySpec) -> MethodStyle:
     """How the method of a spec is called and drawn."""
     slopes, kind = spec.slopes, spec.slopes.row
-    recovery = " + recovery" if slopes.used_recovery is not None else ""
-    scale = f", n = {slopes.n:g}" if kind.is_adaptive else ""
+    has_recovery = slopes.used_recovery is not None
     return MethodStyle(
-        name=kind.label + recovery,
-        label=kind.label + scale + recovery,
+        name=kind.label + " + recovery" * has_recovery,
+        label=kind.label_with(slopes.n, ", with recovery" * has_recovery),
         color=kind.color,
-        line="solid" if recovery or not kind.is_adaptive else "dashed",
+        line="solid" if has_recovery or not kind.is_adaptive else "dashed",
     )

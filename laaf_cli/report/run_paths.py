@@ -10,13 +10,13 @@ from laaf_cli.errors import UsageError
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
-    """The run files meant by paths: a folder stands for all *.h5 in it; each file once, in the
+    """The run files meant by paths: a folder means all *.h5 in it; each file once, in the
     order given.
 
     Raises UsageError for a folder or a pattern without any. Files that are missing stay in: reading
     them says so.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             inside = sorted(path.glob("*.h5"))
@@ -28,5 +28,5 @@ def expand(paths: Iterable[Path]) -> list[Path]:
                 raise UsageError(f"no file matches {path}")
         else:
             inside = [path]
-        found |= dict.fromkeys(inside)
-    return list(found)
+        files |= dict.fromkeys(inside)
+    return list(files)

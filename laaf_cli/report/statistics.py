@@ -18,7 +18,7 @@ from laaf_cli.arrays import Array
 CONFIDENCE = 0.95
 N_RESAMPLES = 9999
 MIN_PAIRS = 6
-"""With fewer pairs the signed-rank test cannot fall below 5 %: its least value is 2/2ⁿ."""
+"""With fewer pairs the signed-rank test cannot fall below 5 %: its smallest value is 2/2ⁿ."""
 
 _FAR = 1e3
 """A log ratio beyond all that occur, for pairs of which one run failed: infinities cannot be
@@ -28,7 +28,7 @@ averaged.
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Median, quartiles and least of a sample; NaN where the sample is empty or any value is
+    """Median, quartiles and minimum of a sample; NaN where the sample is empty or any value is
     unknown.
     """
 
@@ -92,7 +92,7 @@ class PairedComparison:
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse`, `tie`, or `open` where the data do not tell."""
+        """`better`, `worse`, `tie`, or `open` where the data do not decide."""
         if self.is_tie:
             return "tie"
         if self.n_pairs < MIN_PAIRS or not self.adjusted < 1 - CONFIDENCE:
@@ -102,7 +102,7 @@ class PairedComparison:
     def sentence(self, name: str, baseline: str) -> str:
         """What the pairs do and do not support, in one sentence."""
         if self.n_pairs == 0:
-            return f"{name} and {baseline} share no seed: nothing can be said about pairs."
+            return f"{name} and {baseline} have no seed in common: no pairs to compare."
         if self.is_tie:
             return (
                 f"No difference between {name} and {baseline}: {_pairs(self.n_pairs)} with "
@@ -134,7 +134,7 @@ class PairedComparison:
             if self.n_pairs < MIN_PAIRS
             else "that does not show that they are equal"
         )
-        return f"The data do not tell {name} and {baseline} apart: {facts}; {why}."
+        return f"The data do not distinguish {name} from {baseline}: {facts}; {why}."
 
     def _failures(self) -> str:
         counts = (self.n_failed, self.n_baseline_failed, self.n_both_failed)
@@ -164,12 +164,12 @@ def compare_pairs(errors: Mapping[int, float], baseline: Mapping[int, float]) ->
     if not pairs:
         return PairedComparison(n_pairs=0)
     logs = np.array([_log_ratio(*pair) for pair in pairs])
-    failed = [(math.isinf(own), math.isinf(other)) for own, other in pairs]
+    failed = [(math.isinf(error), math.isinf(other)) for error, other in pairs]
     low, high = bootstrap_interval(logs)
     p = signed_rank_p(logs)
     return PairedComparison(
         n_pairs=len(pairs),
-        n_equal=sum(own == other and not math.isinf(own) for own, other in pairs),
+        n_equal=sum(error == other and not math.isinf(error) for error, other in pairs),
         n_both_failed=failed.count((True, True)),
         n_failed=failed.count((True, False)),
         n_baseline_failed=failed.count((False, True)),

@@ -19,7 +19,7 @@ from laaf_cli.runfile.record import (
     History,
     NetworkParameters,
     PhaseSummary,
-    Record,
+    RunFileRecord,
     SpecSource,
 )
 from laaf_cli.runfile.write import RunRecord, write_run

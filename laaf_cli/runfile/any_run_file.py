@@ -72,7 +72,7 @@ class AnyRunFile(GuardedFile):
             seconds = self.attributes["wall_time_s"]
             if not 0 <= seconds < math.inf:
                 raise self.refusal(
-                    f"the attribute wall_time_s in {self.path} is {seconds}, which is no time"
+                    f"the attribute wall_time_s in {self.path} is {seconds}, which is not a time"
                 )
         except RunFileError:
             self.close()
@@ -83,7 +83,7 @@ class AnyRunFile(GuardedFile):
                     f"{path} was changed after it was written; its numbers are read as they are"
                 ),
                 ChangedRunWarning,
-                stacklevel=1,  # one place, so that a file that is opened twice is told of once
+                stacklevel=1,  # one place, so that a file that is opened twice is reported once
             )
 
     def inspect(self, raw: BufferedReader) -> None:
@@ -106,7 +106,7 @@ class AnyRunFile(GuardedFile):
             age = (
                 "a newer laaf reads it"
                 if version > FORMAT_VERSION
-                else "run its spec again to have it anew (solve, classify and sweep: `overwrite`)"
+                else "run its spec again to replace it (solve, classify and sweep: `overwrite`)"
             )
             raise self.refusal(
                 f"{self.path} has format {version}, this laaf reads formats {OLDEST_VERSION} to "
@@ -114,7 +114,7 @@ class AnyRunFile(GuardedFile):
             )
         if self._must_be_sealed and not self.is_sealed:
             raise self.refusal(
-                f"{self.path} has been changed, or was not written by laaf: it bears no seal; "
+                f"{self.path} has no checksum: it was modified, or not written by laaf; "
                 "run its spec again"
             )
 
@@ -127,8 +127,8 @@ class AnyRunFile(GuardedFile):
             )
         if self.task and task != self.task:
             raise self.refusal(
-                f"{self.path} is a run of {TASKS[task].command}, and one of "
-                f"{TASKS[self.task].command} is needed here"
+                f"{self.path} is a run of {TASKS[task].command}, expected one of "
+                f"{TASKS[self.task].command}"
             )
 
     @property
@@ -137,14 +137,14 @@ class AnyRunFile(GuardedFile):
         return float(self.attributes[self.error_attribute])
 
     def measured(self) -> str:
-        """What it is measured with, as far as the problem's hash does not tell."""
+        """What it is measured with, as far as the problem's hash does not cover it."""
         return ""
 
     def text(self, path: str) -> str:
         """A text dataset."""
         kind = self._dataset(path).dtype
         if self.shape(path) != () or kind.kind != "S":
-            raise self.refusal(f"{path} in {self.path} is no text")
+            raise self.refusal(f"{path} in {self.path} is not text")
         if kind.itemsize > MAX_TEXT:
             raise self.refusal(
                 f"{path} in {self.path} has {kind.itemsize:,} bytes; at most {MAX_TEXT:,} are read"
@@ -154,7 +154,7 @@ class AnyRunFile(GuardedFile):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The resolved settings as they stand in the file."""
+        """The resolved settings as they are in the file."""
         try:
             settings = json.loads(self.text("spec/settings"), parse_constant=_no_constant)
             json.dumps(
@@ -177,11 +177,11 @@ class AnyRunFile(GuardedFile):
             raise self.refusal(
                 f"spec/settings in {self.path} does not fit this laaf, first at {key}"
             ) from None
-        except (OverflowError, RecursionError):  # of a whole number with thousands of digits
+        except (OverflowError, RecursionError):  # of an integer with thousands of digits
             raise self.refusal(f"spec/settings in {self.path} does not fit this laaf") from None
 
     def source(self) -> SpecSource:
-        """Where the settings come from; what it names is a stranger's, and need not be there."""
+        """Where the settings come from; what it names is untrusted, and need not exist."""
         overrides = self._json("spec/overrides", _PAIRS)
         if len(overrides) > MAX_OVERRIDES:
             raise self.refusal(
@@ -192,8 +192,8 @@ class AnyRunFile(GuardedFile):
 
     def events(self) -> list[EventSummary]:
         """That the training was resumed or retried."""
-        found: list[EventSummary] = self._json("history/events", _EVENTS)
-        return found
+        events: list[EventSummary] = self._json("history/events", _EVENTS)
+        return events
 
     def _json(self, path: str, kind: TypeAdapter[Any]) -> Any:
         try:
@@ -212,13 +212,15 @@ class AnyRunFile(GuardedFile):
 
     def _shaped(self, path: str, shape: tuple[int, ...], kind: Literal["i", "f"] = "f") -> Array:
         # Asked before reading, for what does not fit need not be read.
-        if (found := self.shape(path)) != shape:
+        if (stored_shape := self.shape(path)) != shape:
             raise self.refusal(
-                f"{path} in {self.path} has the shape {list(found)} instead of {list(shape)}"
+                f"{path} in {self.path} has the shape {list(stored_shape)} instead of {list(shape)}"
             )
         values = self.array(path)
         if values.dtype.kind != kind:
-            raise self.refusal(f"{path} in {self.path} holds no {'whole ' * (kind == 'i')}numbers")
+            raise self.refusal(
+                f"{path} in {self.path} holds no {'integers' if kind == 'i' else 'numbers'}"
+            )
         return values
 
 

@@ -1,4 +1,4 @@
-"""Reasons to doubt an answer that looks good: the loss alone cannot tell them."""
+"""Reasons to doubt an answer that looks good: the loss alone cannot show them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ as root mean squares.
 
 SETTLED, MIN_RECORDS = 2.0, 100
 """A loss that fell by less than this factor in the last half of the training has settled; shorter
-ones cannot tell.
+ones cannot show.
 
 Networks that are stuck often stay far from FALLEN: Allen-Cahn at u = 0 (error 1.00) ends with a
 tenth of its first loss, convection with the speed 30 (error 0.97) with a fiftieth, and both had
@@ -40,7 +40,7 @@ def doubts(
 ) -> list[str]:
     """A sentence for each reason to doubt a run, with what may help.
 
-    terms: the loss terms without weights, [n_records]. validation: those at fresh points, after
+    terms: the loss terms without weights, [n_records]. validation: those at held-out points, after
     training. relative_l2: by unknown, of those whose reference is not zero; empty without one.
     """
     starts, ends = ({name: float(values[i]) for name, values in terms.items()} for i in (0, -1))
@@ -61,9 +61,8 @@ def _between_the_points(spec: RunSpec, name: str, fresh: float, trained: float) 
     )
     times = fresh / trained if trained > 0 else math.inf
     return (
-        f"the mean square of '{name}' at fresh points is {times:.3g} times that at the points "
-        "trained on: the network "
-        f"fits these points, and not what is between them. What may help: {advice}"
+        f"the mean square of '{name}' at held-out points is {times:.3g} times that at the points "
+        f"trained on: the network overfits the collocation points. Try {advice}"
     )
 
 
@@ -75,7 +74,7 @@ def _wrong_in_silence(
         f"{error:.2g} for {name}" for name, error in relative_l2.items() if WRONG < error < math.inf
     ]
     # With the weights of the spec: where weights adapt, the loss may fall because they do.
-    with np.errstate(all="ignore"):  # a file of a stranger may hold anything
+    with np.errstate(all="ignore"):  # an untrusted file may hold anything
         loss = np.asarray(loss_without_recovery(spec, terms), dtype=np.float64)
     if not wrong or loss.ndim == 0 or not (np.isfinite(loss).all() and loss[0] > 0):
         return []
@@ -87,11 +86,9 @@ def _wrong_in_silence(
     return [
         f"the solution is wrong, with a relative L2 error of {', '.join(wrong)}, although the "
         "loss fell by a factor of "
-        f"{fallen:.2g}{' and has settled' if settled else ''}: functions that are no solution "
-        "make it as small. What "
-        f"may help: more points, longer training, larger weights of the conditions{causal}, or "
-        "a transform that meets "
-        "the conditions exactly"
+        f"{fallen:.2g}{' and has settled' if settled else ''}: functions that do not solve the "
+        "problem reach the same loss. Try more points, longer training, larger weights of the "
+        f"conditions{causal}, or a transform that meets the conditions exactly"
     ]
 
 

@@ -16,7 +16,7 @@ OLDEST_VERSION = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A row of the table: a path (`{…}` stands for a name or number), what it is, dimensions and type."""
+    """A row of the table: a path (`{…}` is a name or number), what it is, dimensions and type."""
 
     path: str
     kind: str
@@ -116,7 +116,7 @@ LAYOUT: tuple[Entry, ...] = (
     Entry(path="/slices/{coordinate}", kind="float64", dimensions="coordinate", meaning="the same values in space; in time those of `evaluation.times`", optional=True),
     Entry(path="/slices/{unknown}", kind="float64", dimensions="coordinates", meaning="the solution at exactly these times", optional=True),
     Entry(path="/slices/{unknown}_reference", kind="float64", dimensions="coordinates", meaning="the reference at exactly these times", optional=True),
-    Entry(path="/error_at_times/t", kind="float64", dimensions="t", meaning="times at which the error is told apart", optional=True),
+    Entry(path="/error_at_times/t", kind="float64", dimensions="t", meaning="times at which the error is reported separately", optional=True),
     Entry(path="/error_at_times/{unknown}", kind="float64", dimensions="t", meaning="relative L2 error over space at these times", optional=True),
     Entry(path="/history/iteration", kind="int64", dimensions="iteration", meaning="iterations at which a record was made, a dimension scale; 0 is the start"),
     Entry(path="/history/phase", kind="int64", dimensions="iteration", meaning="phase of the training, from 0"),
@@ -139,7 +139,7 @@ LAYOUT: tuple[Entry, ...] = (
     Entry(path="/network/window_{i}/layer_{k}/weight", kind="dtype", dimensions="", meaning="weights of window i, from 1, before the last, whose network is /network/layer_{k}; inputs are scaled to the window", optional=True),
     Entry(path="/network/window_{i}/layer_{k}/bias", kind="dtype", dimensions="", meaning="biases of window i", optional=True),
     Entry(path="/network/window_{i}/layer_{k}/slope", kind="dtype", dimensions="", meaning="slopes a of window i, without n", optional=True),
-    Entry(path="/validation/{term}", kind="float64", dimensions="", meaning="a term at fresh points after the training, without its weight; equations and conditions", optional=True),
+    Entry(path="/validation/{term}", kind="float64", dimensions="", meaning="a term at held-out points after the training, without its weight; equations and conditions", optional=True),
     Entry(path="/checkpoint/points/{term}", kind="float64", dimensions="", meaning="collocation points of a term at the end, [n_points, d]"),
     Entry(path="/checkpoint/observed/{term}/{name}", kind="float64", dimensions="", meaning="values that are observed at the points of a term, by unknown or column", optional=True),
     Entry(path="/checkpoint/normals/{term}/{coordinate}", kind="float64", dimensions="", meaning="components of the outward unit normal at the points of a term", optional=True),
@@ -156,6 +156,11 @@ GROUP_ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         ),
         "error_estimate": Attribute(
             kind=float, meaning="estimate of its largest absolute error on the grid"
+        ),
+        "error_estimate_{unknown}": Attribute(
+            kind=float,
+            meaning="the same of one unknown, in its own unit; not in older files",
+            optional=True,
         ),
         "wall_time_s": Attribute(kind=float, meaning="seconds that computing it took"),
     },

@@ -14,16 +14,16 @@ from pydantic import computed_field
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.spec import Learned, RunSpec
+from laaf_cli.spec import LearnedSpec, RunSpec
 
 MIN_RECORDS = 10
 
 SPREAD_OVER = "spread over the last tenth of the training"
-"""What `FoundConstant.spread` is; it says nothing of the noise in the data, or of another seed."""
+"""What `EstimatedConstant.spread` is; it says nothing of noise in the data, or of another seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundConstant(JsonRecord):
+class EstimatedConstant(JsonRecord):
     """A constant that training found.
 
     Its last records are those of the last tenth of the training, at least MIN_RECORDS.
@@ -78,40 +78,40 @@ def found_constants(
     iteration: Array,
     histories: Mapping[str, Array],
     intervals: Mapping[str, str | float],
-) -> dict[str, FoundConstant]:
+) -> dict[str, EstimatedConstant]:
     """The learned constants of a spec, from their histories [n_records] over the iterations
     [n_records].
 
     intervals: as the run file has them, empty where it has none.
     """
-    found = {}
+    constants = {}
     for name, values in histories.items():
         ends = [float(intervals.get(f"{end}_{name}", math.nan)) for end in ("lower", "upper")]
-        found[name] = _found(
+        constants[name] = _found(
             spec.learn[name],
             iteration,
             values,
             interval=None if any(map(math.isnan, ends)) else ends,
             no_interval=str(intervals.get(f"why_not_{name}", "")),
         )
-    return found
+    return constants
 
 
-def bounds_of(learned: Learned) -> tuple[float, float]:
-    """Lower and upper bound, infinite where there is none."""
+def bounds_of(learned: LearnedSpec) -> tuple[float, float]:
+    """Lower and upper bound, infinite where it has no bound."""
     lower, upper = learned.bounds or (-math.inf, math.inf)
     return max(lower, 0.0) if learned.positive else lower, min(
         upper, 0.0
     ) if learned.negative else upper
 
 
-def _found(learned: Learned, iteration: Array, values: Array, **more: Any) -> FoundConstant:
+def _found(learned: LearnedSpec, iteration: Array, values: Array, **more: Any) -> EstimatedConstant:
     last = slice(-max(MIN_RECORDS, len(values) // 10), None)
     lower, upper = bounds_of(learned)
-    with np.errstate(all="ignore"):  # a file of a stranger may hold infinities
+    with np.errstate(all="ignore"):  # an untrusted file may hold infinities
         mean, deviation = float(np.mean(values[last])), float(np.std(values[last]))
         drift = _drift(iteration[last].astype(np.float64), values[last])
-    return FoundConstant(
+    return EstimatedConstant(
         start=learned.start,
         lower=lower,
         upper=upper,

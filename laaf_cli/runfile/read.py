@@ -68,12 +68,17 @@ class RunFile(AnyRunFile):
         """
         names = {"{unknown}": self.spec.unknowns, "{constant}": list(self.spec.learn)}
         expected = {
-            name.replace(of, each): attribute
+            name.replace(of, name_in_file): attribute
             for name, attribute in GROUP_ATTRIBUTES.get(f"/{group}", {}).items()
             for of in [next((of for of in names if of in name), "")]
-            for each in names.get(of, [""])
+            for name_in_file in names.get(of, [""])
         }
-        return self.read_attributes(expected, group)
+        stored = {
+            name: attribute
+            for name, attribute in expected.items()
+            if not attribute.optional or self.has_attribute(name, group)
+        }
+        return self.read_attributes(stored, group)
 
     def grid(self, group: str) -> GridFields | None:
         """`solution`, `reference`, `error` or `slices`; None where the run has none."""
@@ -160,12 +165,12 @@ class RunFile(AnyRunFile):
 
     def iterations(self) -> Array:
         """The iterations of the records, which count upwards."""
-        found = self._shaped(
+        iterations = self._shaped(
             "history/iteration", self._length("history/iteration", MAX_RECORDS), "i"
         )
-        if found[0] < 0 or (found[1:] <= found[:-1]).any():
+        if iterations[0] < 0 or (iterations[1:] <= iterations[:-1]).any():
             raise self.refusal(f"history/iteration in {self.path} does not count upwards")
-        return found
+        return iterations
 
     def constants(self) -> dict[str, Array]:
         """Each learned constant at every record, in the order of the spec."""
@@ -191,8 +196,8 @@ class RunFile(AnyRunFile):
         return {name: float(self._shaped(path, shape)[-1]) for name, path in paths.items()}
 
     def validation(self) -> dict[str, float]:
-        """Equations and conditions at fresh points after the training, without weights; empty
-        where there is none.
+        """Equations and conditions at held-out points after the training, without weights; empty
+        where it was not computed.
         """
         names = self.names("validation")
         trained = set(self._terms("history/terms")) - {"data", "slope_recovery"}
@@ -273,13 +278,13 @@ class RunFile(AnyRunFile):
 
     def phases(self) -> list[PhaseSummary]:
         """The phases that were begun."""
-        found: list[PhaseSummary] = self._json("history/phases", _PHASES)
-        if len(found) > len(self.spec.training):
+        phases: list[PhaseSummary] = self._json("history/phases", _PHASES)
+        if len(phases) > len(self.spec.training):
             raise self.refusal(f"history/phases in {self.path} holds more phases than the spec")
-        return found
+        return phases
 
     def checkpoint(self) -> Checkpoint:
-        """What going on takes besides the network and the history."""
+        """What resuming needs besides the network and the history."""
         attributes = self.group_attributes("checkpoint")
         for name in ("rate_factor", "phase_start_s", "recorded_s", "monitored_s"):
             if not 0 <= attributes[name] < math.inf:
@@ -321,15 +326,15 @@ class RunFile(AnyRunFile):
         """
         sizes = self.n_points()
         shape = (len(self.spec.coordinates),)
-        found: dict[str, list[tuple[Array, Array]]] = {}
+        by_unknown: dict[str, list[tuple[Array, Array]]] = {}
         for term, columns in self._columns("checkpoint/observed", sizes).items():
             points = self._shaped(f"checkpoint/points/{term}", (sizes[term], *shape))
             for name in self.spec.unknowns:
                 if name in columns:
-                    found.setdefault(name, []).append((points, columns[name]))
+                    by_unknown.setdefault(name, []).append((points, columns[name]))
         return {
             name: Observations(*(np.concatenate(parts) for parts in zip(*pairs, strict=True)))
-            for name, pairs in found.items()
+            for name, pairs in by_unknown.items()
         }
 
     def _columns(self, group: str, sizes: Mapping[str, int]) -> dict[str, dict[str, Array]]:
@@ -367,7 +372,7 @@ class RunFile(AnyRunFile):
     def _terms(self, group: str) -> list[str]:
         """The names of a group that holds something for each loss term: those of the spec.
 
-        Conditions that the form of the solution meets exactly are no terms of the loss.
+        Conditions that the form of the solution meets exactly are not terms of the loss.
         """
         spec, names = self.spec, self.names(group)
         has_form = spec.transform or spec.periodic
@@ -389,7 +394,7 @@ class RunFile(AnyRunFile):
 
 
 def measured_with(spec: RunSpec, method: str) -> str:
-    """What is told of a solution, and by what it is measured.
+    """What is reported of a solution, and by what it is measured.
 
     Args:
         method: that of the reference, which names its file.

@@ -100,12 +100,12 @@ class EventSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What going on takes besides the network and the history.
+    """What resuming needs besides the network and the history.
 
     points: of every term [n_points, d]. observed, normals: values at them [n_points], by term, then
     by unknown, column or coordinate. held_weights: of points, by term, where they are held.
     factors: of the balance, by term. constants: the free parameter of each learned constant.
-    optimizer: what it keeps. attributes: where the training stands, as `layout.py` lists them.
+    optimizer: what it keeps. attributes: the counters of the training, as `layout.py` lists them.
     """
 
     points: Mapping[str, Array]
@@ -132,7 +132,7 @@ class SpecSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record(ABC):
+class RunFileRecord(ABC):
     """What the run files of all tasks hold. settings: the resolved settings as JSON."""
 
     attributes: Mapping[str, str | int | float]

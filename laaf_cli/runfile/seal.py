@@ -1,8 +1,8 @@
 """The seal of a run file: a line of text before all of HDF5 that holds the checksum of all of it.
 
-It stands in the user block, 512 bytes that HDF5 leaves to whoever writes the file. A seal tells
-damage, which comes by chance, and additions, which are made on purpose; it is no signature, for
-whoever can write a file can seal it.
+It is in the user block, 512 bytes that HDF5 leaves to whoever writes the file. A seal shows
+damage, which comes by chance, and additions, which are made on purpose; it is not a signature,
+because whoever can write a file can seal it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from io import BufferedIOBase
 from pathlib import Path
 
 SIZE = 512
-"""The bytes of the user block, the least that HDF5 makes."""
+"""The bytes of the user block, the fewest that HDF5 makes."""
 
 _WORDS = f"laaf run file; SHA-256 of all that follows these {SIZE} bytes: ".encode()
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -41,7 +41,7 @@ def has_seal(file: BufferedIOBase) -> bool:
 
 
 def is_intact(file: BufferedIOBase) -> bool:
-    """Whether a file bears the seal that all that follows it has to bear, byte for byte."""
+    """Whether a file has the seal that all that follows it requires, byte for byte."""
     file.seek(0)
     return file.read(SIZE) == _block(file)
 

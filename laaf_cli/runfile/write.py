@@ -24,12 +24,12 @@ from laaf_cli.runfile.record import (
     History,
     NetworkParameters,
     PhaseSummary,
-    Record,
+    RunFileRecord,
 )
 from laaf_cli.runfile.seal import SIZE, seal_content
 
 
-def write_run(path: Path, record: Record) -> None:
+def write_run(path: Path, record: RunFileRecord) -> None:
     """Writes a run so that `path` holds either what it held before or the whole new file, never
     less.
 
@@ -46,13 +46,13 @@ def write_run(path: Path, record: Record) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord(Record):
-    """Everything that the run of an equation leaves behind; `layout.py` says where it stands.
+class RunRecord(RunFileRecord):
+    """Everything that the run of an equation leaves behind; `layout.py` says where it is.
 
     phases: those that were begun. functions: the Python
     file that the spec names, None without one. reference and error are None where there is no
     reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec.
-    validation: each equation and condition at fresh points, without its weight; empty where
+    validation: each equation and condition at held-out points, without its weight; empty where
     training diverged. intervals: attributes of learned constants, empty where nothing is known of
     them.
     """
@@ -101,7 +101,7 @@ class RunRecord(Record):
         _fill_checkpoint(file.create_group("checkpoint"), self.checkpoint)
 
 
-def fill_head(file: h5py.File, record: Record, expected: Mapping[str, Attribute]) -> None:
+def fill_head(file: h5py.File, record: RunFileRecord, expected: Mapping[str, Attribute]) -> None:
     """Writes what the run files of all tasks hold."""
     missing = set(expected) ^ set(record.attributes)
     if missing:
@@ -141,7 +141,7 @@ def _fill_checkpoint(group: h5py.Group, checkpoint: Checkpoint) -> None:
 
 
 def storable(value: str) -> str:
-    """A text without what HDF5 cannot hold: characters that are no Unicode, as in some file
+    """A text without what HDF5 cannot hold: characters that are not Unicode, as in some file
     names, and NUL.
     """
     return value.encode(errors="replace").decode().replace("\0", "?")
@@ -204,7 +204,7 @@ def _fill_history(file: h5py.File, recorded: History) -> None:
 
 
 def _compressed(values: Array) -> dict[str, object]:
-    """Larger arrays are packed; a checksum tells a damaged one."""
+    """Larger arrays are packed; a checksum reveals a damaged one."""
     if values.size <= 256:
         return {}
     return {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}

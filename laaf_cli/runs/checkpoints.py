@@ -1,4 +1,4 @@
-"""The checkpoints of a run that goes on, beside its file: the newest and the one before it."""
+"""The checkpoints of a running training, beside its file: the newest and the one before it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from laaf_cli.errors import RunFileError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.files.lock import CHECKPOINTS
-from laaf_cli.runfile import AnyRunFile, Record, write_run
+from laaf_cli.runfile import AnyRunFile, RunFileRecord, write_run
 
 
 @dataclass(frozen=True)
 class CheckpointFiles:
     """`run.h5.checkpoint` and `run.h5.checkpoint.previous`: run files like any other, of a training
-    that goes on.
+    that is running.
 
     The older one is there for a disk that loses the end of the newest when the power fails.
     """
@@ -39,7 +39,7 @@ class CheckpointFiles:
             name = name.removesuffix(ending) or name
         return cls(path.parent / name)
 
-    def save(self, record: Record) -> None:
+    def save(self, record: RunFileRecord) -> None:
         """Writes the newest; the one that was the newest becomes the previous. Raises OSError
         where it cannot.
         """
@@ -62,16 +62,20 @@ class CheckpointFiles:
         """Those that are there, the newest first."""
         return [path for path in (self.newest, self.previous) if path.exists()]
 
-    def latest(self) -> Found:
-        """What going on begins from: the newest checkpoint that can be read, else the run file.
+    def latest(self) -> ReadableCheckpoint:
+        """What resuming begins from: the newest checkpoint that can be read, else the run file.
 
         The run file as well where a crash has kept the checkpoints of its own training from being
         removed.
 
         Raises RunFileError where there are checkpoints and none can be read.
         """
-        found = self.found()
-        return Found(self.run, "") if found is None or self._outlived(found.path) else found
+        checkpoint = self.newest_readable()
+        return (
+            ReadableCheckpoint(self.run, "")
+            if checkpoint is None or self._outlived(checkpoint.path)
+            else checkpoint
+        )
 
     def _outlived(self, checkpoint: Path) -> bool:
         """Whether the run file is of the same training as a checkpoint, and was written after
@@ -80,24 +84,24 @@ class CheckpointFiles:
         try:
             with (
                 AnyRunFile(self.run, must_be_sealed=True) as run,
-                AnyRunFile(checkpoint, must_be_sealed=True) as kept,
+                AnyRunFile(checkpoint, must_be_sealed=True) as unfinished,
             ):
                 return bool(
-                    run.settings == kept.settings
-                    and run.attributes["iterations"] > kept.attributes["iterations"]
-                    and run.attributes["created"] >= kept.attributes["created"]
+                    run.settings == unfinished.settings
+                    and run.attributes["iterations"] > unfinished.attributes["iterations"]
+                    and run.attributes["created"] >= unfinished.attributes["created"]
                 )
         except RunFileError:
             return False
 
     def readable(self) -> Path | None:
         """The newest that can be read; None where there is no checkpoint. Raises RunFileError as
-        `found` does.
+        `newest_readable` does.
         """
-        found = self.found()
-        return None if found is None else found.path
+        checkpoint = self.newest_readable()
+        return None if checkpoint is None else checkpoint.path
 
-    def found(self) -> Found | None:
+    def newest_readable(self) -> ReadableCheckpoint | None:
         """The newest that can be read, and what is wrong with a newer one; None where there is no
         checkpoint.
 
@@ -107,26 +111,26 @@ class CheckpointFiles:
         for path in self.present():
             try:
                 with AnyRunFile(path, must_be_sealed=True):
-                    return Found(path, damages[0] if damages else "")
+                    return ReadableCheckpoint(path, damages[0] if damages else "")
             except RunFileError as error:
                 damages.append(str(error))
         if damages:
             older = (
-                f"Remove the checkpoint, and `load({str(self.run)!r}).resume()` goes on from the "
+                f"Remove the checkpoint, and `load({str(self.run)!r}).resume()` resumes from the "
                 "run file, which is older."
             )
             hint = (
                 older
                 if self.run.exists()
-                else "No older state is kept; `solve(overwrite=True)` starts anew."
+                else "No older state is kept; `solve(overwrite=True)` starts over."
             )
             raise RunFileError("\n".join([*damages, hint]))
         return None
 
 
 @dataclass(frozen=True)
-class Found:
-    """A checkpoint that can be read. damage: why a newer one cannot, empty where there is none."""
+class ReadableCheckpoint:
+    """A checkpoint that can be read. damage: why a newer one cannot, else empty."""
 
     path: Path
     damage: str

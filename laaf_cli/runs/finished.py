@@ -1,4 +1,4 @@
-"""A run of any task that has ended: what is told of it, what all run files hold, and writing it."""
+"""A run of any task that has ended: its report, what all run files hold, and writing it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any, ClassVar, Generic, TypeVar
 from laaf_cli.errors import UsageError
 from laaf_cli.json_record import JsonRecord
 from laaf_cli.metrics import Measure
-from laaf_cli.runfile import EventSummary, Record, write_run
+from laaf_cli.runfile import EventSummary, RunFileRecord, write_run
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.provenance import provenance
 from laaf_cli.runs.task import TASKS
-from laaf_cli.training import Ended
+from laaf_cli.training import EndedTraining
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told(JsonRecord, ABC):
-    """What is told at the end of every run."""
+class RunResult(JsonRecord, ABC):
+    """What is reported at the end of every run."""
 
     task: ClassVar[str]
     """Its row of TASKS."""
@@ -77,7 +77,7 @@ class Told(JsonRecord, ABC):
 
     @property
     def measure(self) -> Measure:
-        """What that number is, and how it is told."""
+        """What that number is, and how it is printed."""
         return TASKS[self.task].measure
 
     @property
@@ -87,9 +87,9 @@ class Told(JsonRecord, ABC):
 
 
 def shared_facts(
-    plan: AnyPlan, counts: tuple[int, int], result: Ended, **more: Any
+    plan: AnyPlan, counts: tuple[int, int], result: EndedTraining, **more: Any
 ) -> dict[str, Any]:
-    """What is told alike of the runs of all tasks, but for the warnings.
+    """What is reported of the runs of all tasks, except for the warnings.
 
     counts: of parameters and of slopes. more: `stop_detail`, `iterations` and `wall_time_s`.
     """
@@ -111,7 +111,9 @@ def shared_facts(
     }
 
 
-def shared_attributes(plan: AnyPlan, told: Told, result: Ended) -> dict[str, str | int | float]:
+def shared_attributes(
+    plan: AnyPlan, told: RunResult, result: EndedTraining
+) -> dict[str, str | int | float]:
     """The attributes that every run file has."""
     return provenance(plan.device) | {
         "task": plan.task,
@@ -132,14 +134,14 @@ def shared_attributes(plan: AnyPlan, told: Told, result: Ended) -> dict[str, str
     }
 
 
-SummaryType = TypeVar("SummaryType", bound=Told, covariant=True)
+SummaryType = TypeVar("SummaryType", bound=RunResult, covariant=True)
 
 
 @dataclass(frozen=True)
 class FinishedRun(Generic[SummaryType]):
     """A run that has ended, in whatever way, and is not written yet."""
 
-    record: Record
+    record: RunFileRecord
     summary: SummaryType
 
     def save(self, path: Path) -> FinishedRun[SummaryType]:

@@ -32,8 +32,8 @@ def make_hashes(
 ) -> Hashes:
     """The hashes of a run, from what a plan holds.
 
-    Runs share both where they differ in the seed, in what is told (title, reference, evaluation),
-    or in the device. Observed values count, not the name of their file.
+    Runs share both where they differ in the seed, in what is reported (title, reference,
+    evaluation), or in the device. Observed values count, not the name of their file.
     """
     spec = run_spec.model_dump(mode="json")
     keys = ("coordinates", "unknowns", "constants", "equations")

@@ -1,4 +1,4 @@
-"""What a check tells of a plan: points and weights drawn, the loss evaluated once, nothing
+"""What a check reports of a plan: points and weights drawn, the loss evaluated once, nothing
 trained.
 """
 
@@ -40,7 +40,7 @@ class TermReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a check tells.
+    """What a check reports.
 
     start_loss: J̃(Θ₀), slope recovery included. constant_bound: min_c J_c(0) + W_a S(0), infinite
     where S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that the first be below the second.
@@ -57,7 +57,7 @@ class Inspection:
 
     @property
     def theorem_holds(self) -> bool | None:
-        """Whether the start condition holds; None where one of both losses is no number."""
+        """Whether the start condition holds; None where one of both losses is NaN."""
         losses = self.start_loss, self.constant_bound
         return None if any(map(math.isnan, losses)) else self.start_loss < self.constant_bound
 
@@ -115,6 +115,6 @@ def _not_finite(plan: Plan, objective: Objective) -> Iterator[str]:
             place = " at " + ", ".join(f"{x} = {value:.3g}" for x, value in at)
         yield (
             f"with the untrained network {what} not finite{place} ({bad.sum()} of {len(bad)} "
-            "residuals), and such a loss cannot be trained; change the formula, as sqrt(u) to "
-            "sqrt(abs(u))"
+            "residuals), and such a loss cannot be trained; change the formula, for example "
+            "sqrt(u) to sqrt(abs(u))"
         )

@@ -28,8 +28,8 @@ MOST_BYTES = 500_000_000
 
 def cache_folder() -> Path | None:
     """Where references are kept; None where `$LAAF_CACHE_DIR` is empty."""
-    if (given := os.environ.get(CACHE_DIR)) is not None:
-        return Path(given) / "references" if given else None
+    if (folder := os.environ.get(CACHE_DIR)) is not None:
+        return Path(folder) / "references" if folder else None
     import pooch
 
     return Path(pooch.os_cache("laaf")) / "references"
@@ -70,23 +70,24 @@ class KeptReference(Reference):
         known = self.known.get(digest) or _read(path, len(points))
         if known is None:
             self.inner.prepare(self.watch)
-            found = self.inner.evaluate(points)
+            values = self.inner.evaluate(points)
             seconds = time.perf_counter() - began
-            known = ReferenceValues(found.fields, found.error_estimate, seconds)
+            known = ReferenceValues(values.fields, values.error_estimates, seconds)
             _write(path, known)
         self.known[digest] = known
         return known
 
 
 def _read(path: Path, n_points: int) -> ReferenceValues | None:
-    """Kept values; None where there are none that can be read."""
+    """Kept values; None where nothing can be read."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            facts = json.loads(str(kept["facts"]))
-            fields = {name: kept[f"field {name}"] for name in facts["unknowns"]}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            facts = json.loads(str(archive["facts"]))
+            fields = {name: archive[f"field {name}"] for name in facts["unknowns"]}
             if any(field.shape != (n_points,) or field.dtype != float for field in fields.values()):
                 return None
-            return ReferenceValues(fields, float(facts["error"]), float(facts["seconds"]))
+            errors = {name: float(facts["errors"][name]) for name in fields}
+            return ReferenceValues(fields, errors, float(facts["seconds"]))
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         return None
 
@@ -95,14 +96,14 @@ def _write(path: Path, values: ReferenceValues) -> None:
     """Keeps values, as far as the disk allows."""
     facts = {
         "unknowns": list(values.fields),
-        "error": values.error_estimate,
+        "errors": values.error_estimates,
         "seconds": values.wall_time_s,
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as part, part.open("wb") as file:
-            kept = {f"field {name}": field for name, field in values.fields.items()}
-            np.savez(file, allow_pickle=False, facts=np.array(json.dumps(facts)), **kept)
+            arrays = {f"field {name}": field for name, field in values.fields.items()}
+            np.savez(file, allow_pickle=False, facts=np.array(json.dumps(facts)), **arrays)
         _make_room(path.parent)
     except OSError:
         return
@@ -110,15 +111,15 @@ def _write(path: Path, values: ReferenceValues) -> None:
 
 def _make_room(folder: Path) -> None:
     """Removes the oldest files beyond MOST_BYTES."""
-    found = []
+    files = []
     for path in folder.glob("*.npz"):
         try:
             facts = path.stat()
         except FileNotFoundError:  # another process has removed it
             continue
-        found.append((facts.st_mtime, facts.st_size, path))
+        files.append((facts.st_mtime, facts.st_size, path))
     total = 0
-    for _, size, path in sorted(found, reverse=True):
+    for _, size, path in sorted(files, reverse=True):
         total += size
         if total > MOST_BYTES:
             path.unlink(missing_ok=True)

@@ -10,11 +10,11 @@ from typing import Any
 from laaf_cli.errors import RunFileError, within_memory
 from laaf_cli.runfile import open_run, task_of
 from laaf_cli.runs.checkpoints import CheckpointFiles
-from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.memory import Consumer, advice
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback
-from laaf_cli.runs.resume.past import UNFINISHED, Past
+from laaf_cli.runs.resume.past import UNFINISHED, AnyPastRun
 from laaf_cli.runs.resume.replan import ResumeOptions, Resumption, gone_on_with, same_training
 from laaf_cli.runs.settings import Settings
 from laaf_cli.runs.task import TASKS, loaded
@@ -30,7 +30,7 @@ class PlanOptions:
         cache: whether references that were computed before are taken, and new ones kept.
         data_dir: where data sets lie; None takes the default.
         download: whether what is missing of them is fetched.
-        progress: is told of downloads: name, bytes that have come, bytes in all.
+        progress: called with downloads: name, bytes that have come, bytes in all.
     """
 
     allow_python: bool = False
@@ -50,7 +50,7 @@ class Lifecycle:
         planner: of a text and options, what plans its runs from their overrides.
         train: as the function `train` does.
         read_past: what a run file, or a checkpoint, holds of a training; raises RunFileError.
-        resume: plans how a run goes on.
+        resume: plans how a run is resumed.
         resume_options: what `resume` takes.
         inexact: what is other than before, so that numbers are rounded otherwise from here on.
         consumers: what a run takes of the memory, by estimate.
@@ -59,8 +59,8 @@ class Lifecycle:
     settings: type[Settings]
     make_plan: Callable[..., AnyPlan]
     planner: Callable[[Text, PlanOptions], Callable[[Sequence[Override]], AnyPlan]]
-    train: Callable[..., FinishedRun[Told]]
-    read_past: Callable[[Path], Past]
+    train: Callable[..., FinishedRun[RunResult]]
+    read_past: Callable[[Path], AnyPastRun]
     resume: Callable[[Any, Any], Resumption[Any, Any]]
     resume_options: type[ResumeOptions]
     inexact: Callable[[Any, Any], Iterator[str]]
@@ -76,23 +76,23 @@ def lifecycle(task: str) -> Lifecycle:
 def train(
     plan: AnyPlan,
     *,
-    past: Past | None = None,
+    past: AnyPastRun | None = None,
     retries: int = 0,
     on_progress: Callback | None = None,
-    on_checkpoint: Callable[[FinishedRun[Told]], None] | None = None,
+    on_checkpoint: Callable[[FinishedRun[RunResult]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> FinishedRun[Told]:
+) -> FinishedRun[RunResult]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
     Args:
-        past: a run of the same task to go on from, as if it had never stopped.
+        past: a run of the same task to resume, as if it had never stopped.
         retries: how often training that diverges goes back to its last good state; not every task
             does.
         on_checkpoint: called with the run as it would be if it ended now, as often as the spec
             says; None keeps nothing.
         should_stop: asked before every iteration; True ends the training there.
 
-    Raises OutOfMemoryError where memory does not suffice, and what the task raises.
+    Raises OutOfMemoryError where memory runs out, and what the task raises.
     """
     row = lifecycle(plan.task)
     with within_memory("training", lambda: advice(row.consumers(plan))):
@@ -106,14 +106,14 @@ def train(
         )
 
 
-def read_past(path: Path) -> Past:
+def read_past(path: Path) -> AnyPastRun:
     """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot
     be read.
     """
     return lifecycle(task_of(path, must_be_sealed=True)).read_past(path)
 
 
-def unfinished_at(plan: AnyPlan, path: Path) -> Past | None:
+def unfinished_at(plan: AnyPlan, path: Path) -> AnyPastRun | None:
     """The training of this very plan that a run file, or a checkpoint beside it, was left with;
     None without one.
     """
@@ -128,7 +128,7 @@ def unfinished_at(plan: AnyPlan, path: Path) -> Past | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What makes a run, apart from its device.
+    """What makes a run, except for its device.
 
     Attributes:
         measured: what its error is measured with, where the problem's hash does not say so.
@@ -170,14 +170,14 @@ def stored_run(path: Path) -> StoredRun:
     """That of a run file; raises RunFileError where it cannot be read."""
     with open_run(path, must_be_sealed=True) as run:
         facts = run.attributes
-        own = Identity(
+        identity = Identity(
             problem_hash=facts["problem_hash"],
             method_hash=facts["method_hash"],
             measured=run.measured(),
             seed=facts["seed"],
         )
         return StoredRun(
-            identity=own,
+            identity=identity,
             stop_reason=facts["stop_reason"],
             stop_detail=facts["stop_detail"],
             error=run.error,

@@ -17,7 +17,7 @@ from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.plan_faults import n_parameters
 from laaf_cli.text import listed
 from laaf_cli.training import OPTIMIZERS
-from laaf_cli.training.reading import read
+from laaf_cli.training.lowering import lower
 
 DOUBLE = 8
 """Bytes of a number in float64."""
@@ -72,7 +72,7 @@ def _of_points(plan: Plan, phase: int, terms: Sequence[Term]) -> Consumer:
     if terms[0].kind == "equation":
         key, name = "points.interior", "the equations"
         n_points = next(
-            (each.interior for each in reversed(training[: phase + 1]) if each.interior), n_points
+            (spec.interior for spec in reversed(training[: phase + 1]) if spec.interior), n_points
         )
     elif terms[0].kind == "data":
         key = "data.points"
@@ -82,12 +82,12 @@ def _of_points(plan: Plan, phase: int, terms: Sequence[Term]) -> Consumer:
     if "batch" in OPTIMIZERS[training[phase].optimizer].keys:
         ways.insert(0, f"training.{phase}.batch")
 
-    reading = read(terms, plan.problem.learned)
-    needed = [field.orders for field in reading.fields]
-    needed += [orders for operator in reading.operators for orders in operator.orders]
+    lowered = lower(terms, plan.problem.learned)
+    needed = [field.orders for field in lowered.fields]
+    needed += [orders for operator in lowered.operators for orders in operator.orders]
     n_streams, order = len(lower_set(needed)), max(term.order for term in terms)
     dimension, hidden = plan.problem.domain.dimension, plan.spec.network.hidden
-    n_numbers = n_streams * (dimension + 4 * len(plan.problem.trial.outputs))
+    n_numbers = n_streams * (dimension + 4 * len(plan.problem.ansatz.outputs))
     what = f"{n_points:,} points of {name}"
     if obstacle(plan.device.type, plan.spec.network.activation, order):
         is_fused = False
@@ -108,7 +108,7 @@ def _of_points(plan: Plan, phase: int, terms: Sequence[Term]) -> Consumer:
 def advice(consumers: Sequence[Consumer]) -> str:
     """What takes the most, and what lowers it; empty without a consumer."""
     most = max(consumers, key=lambda consumer: consumer.n_bytes, default=None)
-    return f"By estimate {in_bytes(most.n_bytes)} go to {most.what}. {most.remedy}" if most else ""
+    return f"Estimated {in_bytes(most.n_bytes)} for {most.what}. {most.remedy}" if most else ""
 
 
 def warning(device: str, consumers: Sequence[Consumer], free: float | None = None) -> str:
@@ -116,13 +116,16 @@ def warning(device: str, consumers: Sequence[Consumer], free: float | None = Non
     it will.
 
     Linux gives out more than it has, and ends the process that then uses it: no error comes of it.
-    On a GPU nothing is said, for there the lack of memory is told as it comes.
+    On a GPU there is no warning: running out of memory is reported when it happens.
     """
-    needed, free = sum(each.n_bytes for each in consumers), free_bytes() if free is None else free
+    needed, free = (
+        sum(consumer.n_bytes for consumer in consumers),
+        free_bytes() if free is None else free,
+    )
     if device != "cpu" or needed <= free:
         return ""
     return (
-        f"the run takes about {in_bytes(needed)} of memory, and {in_bytes(free)} are free\n"
+        f"the run needs about {in_bytes(needed)} of memory; {in_bytes(free)} are available\n"
         f"{advice(consumers)}"
     )
 
@@ -131,7 +134,7 @@ def free_bytes(
     machine: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")
 ) -> float:
     """What this process may still take of the memory of the machine, and of what a container or a
-    batch system allows; infinite where neither tells.
+    batch system allows; infinite where neither is known.
     """
     free = [math.inf]
     with suppress(OSError, ValueError):

@@ -65,7 +65,7 @@ CHOICES: dict[KeyPath, tuple[str, ...]] = {
 """Keys of the spec whose values are the names of rows in the tables of other packages."""
 
 WRITTEN = Written(spec=RunSpec, choices={**SAMPLER_CHOICES, **CHOICES})
-"""What may stand in the spec of an equation."""
+"""What the spec of an equation may hold."""
 
 REFERENCE_SECONDS, LEAST_REFERENCE_SECONDS = 120.0, 20.0
 """How long a reference that nobody asked for may take, and at least, where all is bounded."""
@@ -76,13 +76,13 @@ class UnfitError(SpecError):
 
 
 @dataclass(frozen=True)
-class Other:
+class OtherMethod:
     """A method that may be tried, and what makes the plan of it."""
 
     recipe: str
     make: Callable[[], Plan]
 
-    def seeded(self, seed: int) -> Other:
+    def seeded(self, seed: int) -> OtherMethod:
         """The same with another seed."""
         return replace(self, make=partial(_seeded, self.make, seed))
 
@@ -111,7 +111,7 @@ class Plan(AnyPlan):
     """The method in words, where it was chosen."""
     method: str = ""
     """The hash of the method where it was chosen: one for all that may be kept."""
-    others: tuple[Other, ...] = ()
+    others: tuple[OtherMethod, ...] = ()
     """What is tried after this one, in turn, where the goal is not met."""
     not_tried: tuple[str, ...] = ()
     """Sentences on the methods that do not take the problem."""
@@ -184,7 +184,7 @@ class Plan(AnyPlan):
     @property
     def default_output(self) -> Path:
         """`runs/PROBLEM-KIND-nN-sSEED.h5`, fixed slopes without n; a lack of slope recovery is
-        said, lest runs collide.
+        said, so that runs do not collide.
         """
         return Path("runs") / f"{self.name}-{self.spec.slopes.file_words}-s{self.spec.seed}.h5"
 
@@ -194,13 +194,13 @@ class Plan(AnyPlan):
         network = Mlp(
             domain.dimension,
             spec.network.hidden,
-            len(self.problem.trial.outputs),
+            len(self.problem.ansatz.outputs),
             activation=spec.network.activation,
             initializer=spec.network.initializer,
             kind=spec.slopes.kind,
             n=spec.slopes.n,
             bounds=(domain.lower, domain.upper) if spec.network.inputs == "scaled" else None,
-            periods=make_periods(self.problem.trial, domain),
+            periods=make_periods(self.problem.ansatz, domain),
             kinks=make_kinks(spec, domain),
             random=random_stream(spec.seed, "weights"),
             dtype=self.dtype,
@@ -210,7 +210,7 @@ class Plan(AnyPlan):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what the problem seems to lack, and on why it has no reference."""
-        unknown = f"The error will not be known, for there is no reference: {self.no_reference}."
+        unknown = f"The error will be unknown, because there is no reference: {self.no_reference}."
         return (*self.problem.warnings, *([unknown] if self.no_reference else []))
 
     @property
@@ -261,19 +261,19 @@ class Plan(AnyPlan):
     @cached_property
     def hashes(self) -> Hashes:
         """SHA-256 of the problem and of the method."""
-        found = make_hashes(
+        hashes = make_hashes(
             self.spec,
             self.problem,
             self.reference,
             engine_name=self.engine_name,
             max_seconds=self.max_seconds,
         )
-        return found._replace(method=self.method or found.method)
+        return hashes._replace(method=self.method or hashes.method)
 
     def settings(self) -> dict[str, Any]:
         """The resolved settings, as the run file keeps them."""
-        own = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
-        return self.spec.model_dump(mode="json") | own
+        of_plan = {"derivatives": self.engine_name, "max_seconds": self.max_seconds}
+        return self.spec.model_dump(mode="json") | of_plan
 
     def seeded(self, seed: int) -> Self:
         others = tuple(other.seeded(seed) for other in self.others)
@@ -282,8 +282,8 @@ class Plan(AnyPlan):
 
 def _values(reference: Reference, unknowns: Iterable[str], points: Array) -> dict[str, Array]:
     """Those of a reference at points, by unknown."""
-    found = reference.evaluate(points).fields
-    return {name: found[name] for name in unknowns}
+    by_unknown = reference.evaluate(points).fields
+    return {name: by_unknown[name] for name in unknowns}
 
 
 def make_plan(
@@ -305,23 +305,23 @@ def make_plan(
     root, recipes = chosen(text, overrides, max_seconds)
     bound = DEFAULT_SECONDS if recipes and max_seconds is None else max_seconds
     makes = [
-        Other(each.name, partial(plan_one, text, changes, max_seconds=bound, **how))
-        for each in recipes
-        for changes in [[*overrides, *each.overrides(root)]]
+        OtherMethod(recipe.name, partial(plan_one, text, changes, max_seconds=bound, **how))
+        for recipe in recipes
+        for changes in [[*overrides, *recipe.overrides(root)]]
     ]
     refused = []
-    for i, each in enumerate(makes):
+    for i, alternative in enumerate(makes):
         try:
-            plan = each.make()
+            plan = alternative.make()
         except UnfitError as error:
-            refused.append(f"{each.recipe} is not tried: {error.faults[0].what}")
+            refused.append(f"{alternative.recipe} is not tried: {error.faults[0].what}")
         else:
             method = hash_of(["chosen", plan.hashes.method])
             others = tuple(makes[i + 1 :])
-            plan = replace(plan, recipe=each.recipe, others=others, method=method)
+            plan = replace(plan, recipe=alternative.recipe, others=others, method=method)
             break
     else:
-        # Named by the spec, or one that takes none of them, whose faults are told as they are.
+        # Named by the spec, or one that takes none of them, whose faults are reported as they are.
         plan = plan_one(text, overrides, max_seconds=bound, **how)
     if goal is None and recipes:
         goal = CHOSEN_GOAL if plan.reference is not None else ESTIMATED_GOAL
@@ -359,12 +359,12 @@ def plan_one(
         reference = make_reference(problem, spec.reference, Path(text.name).parent)
     except ReferenceRefusedError as error:
         if spec.reference.kind != AUTO:
-            hint = "reference: none trains without one."
+            hint = "To train without one, set reference: none."
             faults.append(
                 Fault(str(error), loaded.root.locate(("reference", spec.reference.kind)).mark, hint)
             )
         elif spec.data is not None and spec.data.reference:
-            what = f"the data are those of the reference, and there is none: {error}"
+            what = f"the data are values of the reference, but no reference is available: {error}"
             hint = "Give the data as a target or a file, or name another reference."
             faults.append(Fault(what, loaded.root.locate(("data", "reference")).mark, hint))
         without = str(error)
@@ -396,30 +396,30 @@ def _resolved(spec: RunSpec, problem: Problem) -> RunSpec:
     phases = []
     for phase in spec.training:
         row = OPTIMIZERS[phase.optimizer]
-        own: dict[str, Any] = {}
+        of_phase: dict[str, Any] = {}
         if row.takes_rate:
-            own["learning_rate"] = phase.learning_rate or DEFAULT_LEARNING_RATE
+            of_phase["learning_rate"] = phase.learning_rate or DEFAULT_LEARNING_RATE
         if row.draws_neurons:
             features = phase.features or default_features(problem)
-            own["features"] = features
-            own["goal"] = phase.goal or DEFAULT_GOAL
+            of_phase["features"] = features
+            of_phase["goal"] = phase.goal or DEFAULT_GOAL
             if spec.equations:
-                own["interior"] = phase.interior or default_points(problem, features)
-        phases.append(phase.model_copy(update=own))
-    found: dict[str, Any] = {"training": phases}
+                of_phase["interior"] = phase.interior or default_points(problem, features)
+        phases.append(phase.model_copy(update=of_phase))
+    changes: dict[str, Any] = {"training": phases}
     draws = any(OPTIMIZERS[phase.optimizer].draws_neurons for phase in phases)
     if spec.network.kinks is None or (draws and "kinks" not in spec.network.model_fields_set):
         kinks = {
             "kinks": {
-                name: [place if order == 1 else [place, float(order)] for place, order in found]
-                for name, found in bends(problem).items()
+                name: [place if order == 1 else [place, float(order)] for place, order in kinks]
+                for name, kinks in bends(problem).items()
             }
         }
         spec = spec.model_copy(update={"network": spec.network.model_copy(update=kinks)})
     if draws:
         if "dtype" not in spec.model_fields_set:
-            found["dtype"] = "float64"
+            changes["dtype"] = "float64"
         if phases[0].features and "hidden" not in spec.network.model_fields_set:
             hidden = {"hidden": [phases[0].features]}
-            found["network"] = spec.network.model_copy(update=hidden)
-    return spec.model_copy(update=found)
+            changes["network"] = spec.network.model_copy(update=hidden)
+    return spec.model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""What is wrong with a spec that only its problem, or the tables of other packages, can tell."""
+"""What is wrong with a spec that only its problem, or the tables of other packages, can show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from laaf_cli.problem import Problem
 from laaf_cli.runs.solution import make_kinks, make_periods
 from laaf_cli.spec import LoadedSpec, RunSpec
 from laaf_cli.text import did_you_mean, listed
-from laaf_cli.training import SCHEDULES, Misfit, balance_faults, phase_faults, resampling_faults
+from laaf_cli.training import (
+    SCHEDULES,
+    SettingFault,
+    balance_faults,
+    phase_faults,
+    resampling_faults,
+)
 
 
 def require_kernel(device: str, spec: RunSpec, problem: Problem) -> None:
@@ -38,18 +44,18 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     counts = [n_parameters(spec, problem, phase) for phase in range(len(spec.training))]
     return [
         *_activation_faults(loaded, spec, problem),
-        *(_fault(loaded, misfit) for misfit in phase_faults(spec, problem, counts)),
+        *(_fault(loaded, fault) for fault in phase_faults(spec, problem, counts)),
         *_schedule_faults(loaded, spec),
-        *(_fault(loaded, misfit) for misfit in adaptation),
+        *(_fault(loaded, fault) for fault in adaptation),
     ]
 
 
 def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
-    domain, found = problem.domain, []
+    domain, faults = problem.domain, []
     for name, kinks in (spec.network.kinks or {}).items():
         path, hint = ("network", "kinks", name), ""
         if name not in domain.coordinates:
-            what = f"'{name}' is no coordinate"
+            what = f"'{name}' is not a coordinate"
             hint = did_you_mean(name, domain.coordinates)
         else:
             axis = domain.coordinates.index(name)
@@ -63,22 +69,22 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
                 what = f"{outside[0]:g} is not inside the range of '{name}'"
                 hint = f"It goes from {lower:g} to {upper:g}."
             elif wrong:
-                what = f"{wrong[0]:g} is no order of a derivative"
+                what = f"{wrong[0]:g} is not an order of a derivative"
                 hint = f"Orders are integers from 1 to {MAX_ORDER}."
             else:
                 continue
-        found.append(Fault(what, loaded.root.locate(path).mark, hint))
-    return found
+        faults.append(Fault(what, loaded.root.locate(path).mark, hint))
+    return faults
 
 
 def n_parameters(spec: RunSpec, problem: Problem, phase: int) -> int:
     """Weights and biases of the network in a phase, at most, and learned constants."""
-    periods = make_periods(problem.trial, problem.domain)
+    periods = make_periods(problem.ansatz, problem.domain)
     widths = [
         Inputs(problem.domain.dimension, None, periods, make_kinks(spec, problem.domain)).width,
         *spec.network.hidden[:-1],
         spec.width_before(phase + 1),
-        len(problem.trial.outputs),
+        len(problem.ansatz.outputs),
     ]
     in_layers = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
     return in_layers + len(problem.learned)
@@ -110,8 +116,8 @@ def _schedule_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec) -> list[Fault]:
     return faults
 
 
-def _fault(loaded: LoadedSpec[RunSpec], misfit: Misfit) -> Fault:
-    """A misfit, at its key."""
-    *above, key = misfit.path
+def _fault(loaded: LoadedSpec[RunSpec], fault: SettingFault) -> Fault:
+    """A fault, at its key."""
+    *above, key = fault.path
     section = loaded.root.locate(tuple(above))
-    return Fault(misfit.what, section.keys.get(str(key), section.mark), misfit.hint)
+    return Fault(fault.what, section.keys.get(str(key), section.mark), fault.hint)

@@ -1,4 +1,4 @@
-"""What a plan of any task tells: what sweeps, resuming and commands rely on."""
+"""What a plan of any task provides: what sweeps, resuming and commands rely on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AnyPlan(ABC):
 
     @cached_property
     def device(self) -> torch.device:
-        """The device of the spec; raises UsageError for CUDA where there is none."""
+        """The device of the spec; raises UsageError for CUDA where it is missing."""
         return torch_device(self.spec.device)
 
     @property
@@ -49,8 +49,8 @@ class AnyPlan(ABC):
     @property
     def recovery(self) -> SlopeRecovery | None:
         """The slope recovery term; None where it is off or there are no slopes."""
-        own = self.spec.slopes.used_recovery
-        return None if own is None else SlopeRecovery(own.weight, own.form, own.operator)
+        spec = self.spec.slopes.used_recovery
+        return None if spec is None else SlopeRecovery(spec.weight, spec.form, spec.operator)
 
     @property
     @abstractmethod
@@ -74,7 +74,7 @@ class AnyPlan(ABC):
 
     @property
     def measured(self) -> str:
-        """What the error is measured with, as far as the problem's hash does not tell."""
+        """What the error is measured with, as far as the problem's hash does not cover it."""
         return ""
 
     @property

@@ -1,4 +1,4 @@
-"""Where and when a run was made: what every run file tells of the machine and the versions."""
+"""Where and when a run was made: what every run file records of the machine and the versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from laaf_cli.spec import Override, Text
 
 
 def provenance(device: torch.device) -> dict[str, str | int | float]:
-    """The attributes of a run file that tell the time, the machine and the versions."""
+    """The attributes of a run file that record the time, the machine and the versions."""
     return {
         "format_version": FORMAT_VERSION,
         "laaf_version": __version__,

@@ -1,5 +1,5 @@
 """What solving an equation leaves behind: the record that is written and the summary that is
-told.
+printed.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from laaf_cli.runfile import (
     RunRecord,
 )
 from laaf_cli.runfile.diagnostics import doubts
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
-from laaf_cli.runs.finished import FinishedRun, Told, shared_attributes, shared_facts
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
+from laaf_cli.runs.finished import FinishedRun, RunResult, shared_attributes, shared_facts
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.provenance import spec_source
-from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.solution import NetworkSolution
 from laaf_cli.training import TrainingResult, TrainingState
 
 
 @dataclass(frozen=True)
-class ScaleRange:
+class SlopeRange:
     """The slopes of a hidden layer at the end, as n·a."""
 
     mean: float
     """Their mean."""
     min: float
-    """The least."""
+    """The minimum."""
     max: float
-    """The greatest."""
+    """The maximum."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary(Told):
-    """What is told at the end of a run; errors are None without a reference."""
+class SolveResult(RunResult):
+    """What is reported at the end of a run; errors are None without a reference."""
 
     task: ClassVar[str] = "equation"
 
@@ -64,10 +64,10 @@ class Summary(Told):
     weights: dict[str, float]
     """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
-    """Equations and conditions at fresh points after the training, without weights."""
-    constants: dict[str, FoundConstant]
+    """Equations and conditions at held-out points after the training, without weights."""
+    constants: dict[str, EstimatedConstant]
     """The learned constants, by name."""
-    slopes: list[ScaleRange]
+    slopes: list[SlopeRange]
     """The slopes of each hidden layer at the end."""
     slopes_absorbed_at: int
     """The iteration before which slopes became part of the weights, for a quasi-Newton phase; −1
@@ -78,17 +78,19 @@ class Summary(Told):
     max_error: dict[str, float] | None
     """The largest absolute error on the evaluation grid, by unknown."""
     times: list[float]
-    """The times at which the error is told apart."""
+    """The times at which the error is reported separately."""
     at_times: dict[str, list[float]] | None
     """The relative L2 error over space at each of these times, by unknown; None without space."""
     absolute: list[str]
     """A sentence for each error that is absolute, since the reference is zero."""
     estimate: float | None
-    """Of the relative error, by the residuals at fresh points; None where there is none."""
+    """Of the relative error, by the residuals at held-out points; None where it is unknown."""
     reference: str
     """How the reference was computed, or `none`."""
     reference_error: float | None
     """The reference's own estimate of its largest absolute error."""
+    reference_errors: dict[str, float] | None
+    """The same by unknown, each in its own unit."""
     reference_time_s: float | None
     """Seconds that the reference took."""
     no_reference: str
@@ -119,7 +121,7 @@ class Summary(Told):
 
 @dataclass(frozen=True)
 class Slice:
-    """A time at which the solution is kept apart: points [n, d] over space, and the reference
+    """A time at which the solution is kept separately: points [n, d] over space, and the reference
     there, if any.
     """
 
@@ -135,17 +137,17 @@ def finish(
     grid: Array,
     reference: ReferenceValues | None,
     slices: list[Slice],
-) -> FinishedRun[Summary]:
+) -> FinishedRun[SolveResult]:
     """Puts together what a training leaves behind.
 
     grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
-    values there. slices: the single times told apart.
+    values there. slices: the single times reported separately.
     """
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)
     axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
-    found = Solution.of(network, plan.make_engine, problem.trial)
-    solution = found.unknowns(problem.unknowns, grid)
+    trained = NetworkSolution.of(network, plan.make_engine, problem.ansatz)
+    solution = trained.unknowns(problem.unknowns, grid)
     errors = (
         {name: solution[name] - reference.fields[name] for name in solution} if reference else None
     )
@@ -159,7 +161,7 @@ def finish(
         if reference
         else None
     )
-    at_slices = [found.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
+    at_slices = [trained.unknowns(problem.unknowns, slice_.points) for slice_ in slices]
     at_times = _error_at_times(slices, at_slices) if problem.domain.dimension > 1 else None
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
@@ -191,6 +193,7 @@ def finish(
             method=method,
             error_estimate=reference.error_estimate,
             wall_time_s=reference.wall_time_s,
+            **{f"error_estimate_{name}": e for name, e in reference.error_estimates.items()},
         )
         if reference
         else None,
@@ -215,29 +218,29 @@ def finish(
 
 
 def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
-    setting = state.setting
+    adaptive = state.adaptive
 
     def columns(prefix: str) -> dict[str, dict[str, Array]]:
         """The symbols of this prefix, by term."""
-        found = {
+        by_term = {
             term: {
                 name.removeprefix(prefix): v
-                for name, v in given.symbols.items()
+                for name, v in point_set.symbols.items()
                 if name.startswith(prefix)
             }
-            for term, given in setting.points.items()
+            for term, point_set in adaptive.points.items()
         }
-        return {term: values for term, values in found.items() if values}
+        return {term: values for term, values in by_term.items() if values}
 
     return Checkpoint(
-        points={name: given.points for name, given in setting.points.items()},
+        points={name: point_set.points for name, point_set in adaptive.points.items()},
         observed=columns(OBSERVED),
         normals=columns(NORMAL),
         held_weights={
             name: value.detach().cpu().numpy()
-            for name, value in (setting.held_weights or {}).items()
+            for name, value in (adaptive.held_weights or {}).items()
         },
-        factors=setting.factors,
+        factors=adaptive.factors,
         constants=state.constants,
         optimizer=state.optimizer,
         attributes={
@@ -246,8 +249,8 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
             "optimizer": plan.phases[state.phase].optimizer,
             "done": state.done,
             "adapted": state.adapted,
-            "n_interior": -1 if setting.n_interior is None else setting.n_interior,
-            "holds_weights": int(setting.held_weights is not None),
+            "n_interior": -1 if adaptive.n_interior is None else adaptive.n_interior,
+            "holds_weights": int(adaptive.held_weights is not None),
             "n_retries": state.n_retries,
             "retries": state.retries,
             "rate_factor": state.rate_factor,
@@ -258,7 +261,9 @@ def _checkpoint(plan: Plan, state: TrainingState) -> Checkpoint:
     )
 
 
-def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -> GridFields | None:
+def _on_slices(
+    plan: Plan, slices: list[Slice], solutions: list[dict[str, Array]]
+) -> GridFields | None:
     """Solution and reference at the single times, on the axes of the grid with these times for
     time.
     """
@@ -271,7 +276,9 @@ def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -
     def joined(parts: list[Array]) -> Array:
         return np.concatenate([part.reshape(shape) for part in parts], axis=axis)
 
-    fields = {name: joined([values[name] for values in found]) for name in plan.problem.unknowns}
+    fields = {
+        name: joined([values[name] for values in solutions]) for name in plan.problem.unknowns
+    }
     for name in plan.problem.unknowns:
         references = [slice_.reference[name] for slice_ in slices if slice_.reference is not None]
         if references:
@@ -279,9 +286,9 @@ def _on_slices(plan: Plan, slices: list[Slice], found: list[dict[str, Array]]) -
     return GridFields(axes | {"t": np.array([slice_.time for slice_ in slices])}, fields)
 
 
-def _error_at_times(slices: list[Slice], found: list[dict[str, Array]]) -> ErrorAtTimes | None:
+def _error_at_times(slices: list[Slice], solutions: list[dict[str, Array]]) -> ErrorAtTimes | None:
     errors: dict[str, list[float]] = {}
-    for slice_, values in zip(slices, found, strict=True):
+    for slice_, values in zip(slices, solutions, strict=True):
         for name, reference in (slice_.reference or {}).items():
             errors.setdefault(name, []).append(relative_l2(values[name], reference))
     if not errors:
@@ -301,9 +308,9 @@ def _summary(
     slices: list[Slice],
     reference: ReferenceValues | None,
     method: str,
-) -> Summary:
+) -> SolveResult:
     final = result.final
-    return Summary(
+    return SolveResult(
         **shared_facts(
             plan,
             network.count(),
@@ -328,7 +335,7 @@ def _summary(
         constants=found_constants(
             plan.spec, history.columns["iteration"], history.constants, _intervals(result)
         ),
-        slopes=[ScaleRange(float(s.mean()), float(s.min()), float(s.max())) for s in final.scales],
+        slopes=[SlopeRange(float(s.mean()), float(s.min()), float(s.max())) for s in final.scales],
         slopes_absorbed_at=result.slopes_absorbed_at,
         relative_l2=l2,
         max_error=largest,
@@ -342,6 +349,7 @@ def _summary(
         ),
         reference=method,
         reference_error=reference.error_estimate if reference else None,
+        reference_errors=dict(reference.error_estimates) if reference else None,
         estimate=None if math.isnan(result.estimate) else result.estimate,
         reference_time_s=reference.wall_time_s if reference else None,
         no_reference=plan.no_reference,
@@ -391,8 +399,8 @@ def _stacked(layer: Sequence[Array]) -> Array:
     was one.
     """
     rows = np.full((len(layer), len(layer[-1])), math.nan)
-    for row, each in zip(rows, layer, strict=True):
-        row[: len(each)] = each[: len(row)]
+    for row, values in zip(rows, layer, strict=True):
+        row[: len(values)] = values[: len(row)]
     return rows
 
 
@@ -414,6 +422,6 @@ def _parameters(plan: Plan, network: Mlp) -> NetworkParameters:
             "inputs": plan.spec.network.inputs,
             "slopes_absorbed": int(network.slopes.absorbed),
         },
-        past=tuple(_parameters(plan, each) for each in network.networks[:-1]),
+        past=tuple(_parameters(plan, window) for window in network.networks[:-1]),
         ends=tuple(network.ends),
     )

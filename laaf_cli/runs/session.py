@@ -28,13 +28,13 @@ from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
 from laaf_cli.runfile import AnyRunFile
 from laaf_cli.runs.checkpoints import CheckpointFiles
-from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.runs.lifecycle import lifecycle, read_past
 from laaf_cli.runs.lifecycle import train as train_plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback
-from laaf_cli.runs.resume.past import UNFINISHED, Past
+from laaf_cli.runs.resume.past import UNFINISHED, AnyPastRun
 from laaf_cli.training import BEFORE_TRAINING
 
 
@@ -68,12 +68,12 @@ def check_not_interrupted(path: Path) -> None:
         with AnyRunFile(path, must_be_sealed=True) as run:
             facts = run.attributes
     except RunFileError:
-        return  # what it is else is told by whoever writes there
+        return  # other faults are reported by whoever writes there
     if facts["stop_reason"] in UNFINISHED:
         raise UsageError(
-            f"{path} is there already, interrupted after {facts['iterations']} iterations\n"
-            f"`load({str(path)!r}).resume()` goes on with it, `overwrite` replaces it, `output` "
-            "names another."
+            f"{path} already exists, interrupted after {facts['iterations']} iterations\n"
+            f"Resume with: `load({str(path)!r}).resume()`\n"
+            "`overwrite` replaces it, `output` sets another path."
         )
 
 
@@ -87,24 +87,24 @@ def check_no_checkpoint(path: Path, *, overwrite: bool) -> None:
         files.remove()
     for checkpoint in files.present():
         raise UsageError(
-            f"{checkpoint} holds an unfinished training; `load({str(path)!r}).resume()` goes on "
-            "with it, `overwrite` starts anew"
+            f"{checkpoint} holds an unfinished training\n"
+            f"Resume with: `load({str(path)!r}).resume()`\n`overwrite` starts over."
         )
 
 
 @dataclass(frozen=True)
-class TakenUp:
-    """A run that is to go on: what was read of it, and the claimed file that it goes to."""
+class ResumedRun:
+    """A run to resume: what was read of it, and the claimed file that it goes to."""
 
-    past: Past
+    past: AnyPastRun
     target: Path
 
 
 @contextmanager
 def take_up(
     path: Path, *, output: Path | None = None, overwrite: bool = False, warn: Callable[[str], None]
-) -> Iterator[TakenUp]:
-    """Reads a run that is to go on, from its newest checkpoint or its file, and claims the file
+) -> Iterator[ResumedRun]:
+    """Reads a run to resume, from its newest checkpoint or its file, and claims the file
     that it goes to.
 
     Args:
@@ -125,23 +125,22 @@ def take_up(
     with claimed(target):
         if target.resolve() != files.run.resolve():
             check_no_checkpoint(target, overwrite=overwrite)
-        found = files.latest()
-        if found.damage:
-            warn(f"{found.damage}\nGoing on from the checkpoint before it, {found.path}")
-        past = read_past(found.path)
+        checkpoint = files.latest()
+        if checkpoint.damage:
+            warn(f"{checkpoint.damage}\nResuming from the checkpoint before it, {checkpoint.path}")
+        past = read_past(checkpoint.path)
         # As many threads as before, where there are so many processors: another number rounds
         # otherwise.
         if 1 <= (n_threads := past.attributes["threads"]) <= (os.cpu_count() or 1):
             torch.set_num_threads(n_threads)
-        yield TakenUp(past, target)
+        yield ResumedRun(past, target)
 
 
 def stopping(plan: AnyPlan) -> str:
     """What is said when the first signal has come."""
-    last = "writes nothing" if plan.spec.checkpoint is None else "leaves the last checkpoint"
+    last = "saves nothing" if plan.spec.checkpoint is None else "keeps the last checkpoint"
     return (
-        "stopping after this iteration, to write what was reached; once more stops at once "
-        f"and {last}"
+        f"stopping after this iteration and saving; interrupt again to stop at once, which {last}"
     )
 
 
@@ -149,19 +148,19 @@ def train(
     plan: AnyPlan,
     target: Path,
     *,
-    past: Past | None = None,
+    past: AnyPastRun | None = None,
     retries: int = 0,
     on_progress: Callback = lambda _progress: None,
     warn: Callable[[str], None],
     on_stop: Callable[[str], None],
-) -> FinishedRun[Told]:
+) -> FinishedRun[RunResult]:
     """Trains and writes; a signal that comes while the file is written does not keep it from being
-    written. While the training goes on it is kept beside the run file.
+    written. While the training runs it is kept beside the run file.
 
     Args:
         plan: what is trained.
         target: path of the run file, which the caller has claimed.
-        past: a run to go on from, as if it had never stopped.
+        past: a run to resume, as if it had never stopped.
         retries: how often a training that diverges goes back to its last good state.
         on_progress: called with every event.
         warn: called with what goes wrong and does not end the training.
@@ -170,29 +169,31 @@ def train(
     Raises:
         InterruptedRunError: it was stopped at once; names what was kept.
         DivergedError: a resumed training diverged before its first iteration.
-        OutOfMemoryError, UsageError: memory does not suffice, or the file cannot be written.
+        OutOfMemoryError, UsageError: memory runs out, or the file cannot be written.
     """
-    kept = CheckpointFiles(target)
+    files = CheckpointFiles(target)
     has_failed = False
 
-    def keep(unfinished: FinishedRun[Told]) -> None:
+    def keep(unfinished: FinishedRun[RunResult]) -> None:
         nonlocal has_failed
         try:
-            kept.save(unfinished.record)
+            files.save(unfinished.record)
             has_failed = False
         except OSError as error:
             if not has_failed:
                 reason = error.strerror or error
-                warn(f"the checkpoint {kept.newest} cannot be written: {reason}; training goes on")
+                warn(
+                    f"the checkpoint {files.newest} cannot be written: {reason}; training continues"
+                )
             has_failed = True
 
     def last_kept() -> Path | None:
         try:
-            return kept.readable()
+            return files.readable()
         except RunFileError:
             return None
 
-    resume = f"`load({str(target)!r}).resume()` goes on from there."
+    resume = f"Resume with: `load({str(target)!r}).resume()`"
     try:
         with StopFlag(lambda: on_stop(stopping(plan))) as stop:
             finished = train_plan(
@@ -218,16 +219,16 @@ def train(
     except (OutOfMemoryError, UsageError) as error:
         if (path := last_kept()) is None:
             raise
-        raise type(error)(f"{error}\nThe last checkpoint is {path}; {resume}") from None
-    kept.remove()
+        raise type(error)(f"{error}\nThe last checkpoint is {path}\n{resume}") from None
+    files.remove()
     return saved
 
 
-def verdict(summary: Told, goal: float) -> str:
-    """Whether a training has come to its goal, in a sentence; empty where there is none.
+def verdict(summary: RunResult, goal: float) -> str:
+    """Whether a training has come to its goal, in a sentence; empty without a goal.
 
     Args:
-        summary: what is told of the run.
+        summary: what is reported of the run.
         goal: a relative error, 0 for none.
     """
     if not goal or summary.stop_reason in ("diverged", "interrupted"):
@@ -240,7 +241,7 @@ def verdict(summary: Told, goal: float) -> str:
     return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"
 
 
-def error_of(finished: FinishedRun[Told], max_error: float | None) -> LaafError | None:
+def error_of(finished: FinishedRun[RunResult], max_error: float | None) -> LaafError | None:
     """The error that a finished run ends in, None where it went well; its file is written all the
     same.
 
@@ -271,7 +272,7 @@ def error_of(finished: FinishedRun[Told], max_error: float | None) -> LaafError 
     if summary.stop_reason == "interrupted":
         return InterruptedRunError(
             f"interrupted at iteration {summary.iterations}; the run is in {summary.path}\n"
-            f"`load({path}).resume()` goes on from there."
+            f"Resume with: `load({path}).resume()`"
         )
     if max_error is not None and summary.why_unknown:
         return BoundExceededError(

@@ -110,7 +110,7 @@ class EquationSettings(Settings):
             name.data if (name := phase.child("optimizer")) is not None else "adam"
             for phase in phases
         ]
-        known = [name in OPTIMIZERS for name in names]  # another is a fault, told with its place
+        known = [name in OPTIMIZERS for name in names]  # others are reported with their place
         rated = [i for i, name in enumerate(names) if not known[i] or OPTIMIZERS[name].takes_rate]
         if all(known) and len(phases) > 1 and len(rated) != 1:
             raise UsageError(

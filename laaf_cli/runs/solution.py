@@ -31,7 +31,7 @@ from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.devices import torch_device
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import Domain, Places, Trial, build_form
+from laaf_cli.problem import Ansatz, Domain, SamplePoints, build_form
 from laaf_cli.runfile import NetworkParameters, RunFile
 from laaf_cli.spec import RunSpec
 from laaf_cli.text import did_you_mean, listed, shown
@@ -40,17 +40,17 @@ _POINTS_AT_A_TIME = 20_000
 
 
 @dataclass(frozen=True)
-class Solution:
+class NetworkSolution:
     """A network in float64, the engine of its derivatives, and the form of the solution."""
 
     network: Mlp
     make_engine: MakeEngine
-    trial: Trial
+    ansatz: Ansatz
 
     @classmethod
-    def of(cls, network: Mlp, make_engine: MakeEngine, trial: Trial) -> Solution:
+    def of(cls, network: Mlp, make_engine: MakeEngine, ansatz: Ansatz) -> NetworkSolution:
         """The solution of a network of any precision, which is not changed."""
-        return cls(copy.deepcopy(network).double(), make_engine, trial)
+        return cls(copy.deepcopy(network).double(), make_engine, ansatz)
 
     def unknowns(self, names: tuple[str, ...], points: Array) -> dict[str, Array]:
         """Unknowns [n_points] at points [n_points, d]."""
@@ -63,36 +63,38 @@ class Solution:
 
         Raises ExpressionError where the form of the solution has no such derivative.
         """
-        return frozenset().union(*(fields(self.trial.tree(field)) for field in wanted))
+        return frozenset().union(*(fields(self.ansatz.tree(field)) for field in wanted))
 
     @torch.no_grad()
     def evaluate(
         self, wanted: Mapping[str, Field], points: Array, points_at_a_time: int = _POINTS_AT_A_TIME
     ) -> dict[str, Array]:
         """Unknowns and derivatives [n_points] at points [n_points, d], by the names given."""
-        trees = {name: self.trial.tree(field) for name, field in wanted.items()}
-        engine = self.make_engine(self.network, self.trial.outputs, self.needed(wanted.values()))
-        found = {name: np.empty(len(points)) for name in wanted}
+        trees = {name: self.ansatz.tree(field) for name, field in wanted.items()}
+        engine = self.make_engine(self.network, self.ansatz.outputs, self.needed(wanted.values()))
+        results = {name: np.empty(len(points)) for name in wanted}
         for start in range(0, len(points), points_at_a_time):
             block = points[start : start + points_at_a_time]
             outputs = engine.evaluate(
                 engine.prepare(torch.from_numpy(block).to(self.network.device))
             )
             values = {field: output.cpu().numpy() for field, output in outputs.items()}
-            columns = dict(zip(self.trial.coordinates, block.T, strict=True))
+            columns = dict(zip(self.ansatz.coordinates, block.T, strict=True))
             for name, tree in trees.items():
                 # A transform may have no finite value at the edge of the domain, as a derivative of
                 # sqrt(x)*net.
                 with np.errstate(all="ignore"):
-                    found[name][start : start + len(block)] = evaluate(tree, columns, values, NUMPY)
-        return found
+                    results[name][start : start + len(block)] = evaluate(
+                        tree, columns, values, NUMPY
+                    )
+        return results
 
 
-def make_periods(trial: Trial, domain: Domain) -> dict[int, Period]:
+def make_periods(ansatz: Ansatz, domain: Domain) -> dict[int, Period]:
     """The periodic inputs of a network, by axis."""
     return {
         axis: Period(domain.lower[axis], domain.upper[axis], count)
-        for axis, count in trial.harmonics.items()
+        for axis, count in ansatz.harmonics.items()
     }
 
 
@@ -122,7 +124,7 @@ class TrainedNetwork:
     trained. axes: the values of each coordinate on the run's own grid.
     """
 
-    solution: Solution
+    solution: NetworkSolution
     domain: Domain
     unknowns: tuple[str, ...]
     axes: Mapping[str, Array]
@@ -159,7 +161,7 @@ class TrainedNetwork:
                 f"with the transform of this run, '{name}' cannot be derived: {fault.what}"
             ) from None
         order, activation = (
-            max((sum(each.orders) for each in needed), default=0),
+            max((sum(needed_field.orders) for needed_field in needed), default=0),
             self.solution.network.activation,
         )
         if order > activation.max_order:
@@ -171,7 +173,7 @@ class TrainedNetwork:
             )
         return field
 
-    def evaluate(self, places: Places, fields: Mapping[str, Field]) -> dict[str, Array]:
+    def evaluate(self, places: SamplePoints, fields: Mapping[str, Field]) -> dict[str, Array]:
         """The fields by the names given, of the shape of `places`; a bounded number of points at
         a time.
         """
@@ -179,15 +181,15 @@ class TrainedNetwork:
         n_neurons = sum(len(bias) for bias in self.solution.network.biases)
         n_numbers = len(streams) * n_neurons * 2 ** max(map(sum, streams), default=0)
         size = max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // max(1, n_numbers)))
-        found = {name: np.empty(places.n_points) for name in fields}
+        results = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
             for name, values in self.solution.evaluate(
                 fields, places.block(start, start + size)
             ).items():
-                found[name][start : start + size] = values
-        return {name: values.reshape(places.shape) for name, values in found.items()}
+                results[name][start : start + size] = values
+        return {name: values.reshape(places.shape) for name, values in results.items()}
 
-    def extrapolation(self, places: Places) -> list[str]:
+    def extrapolation(self, places: SamplePoints) -> list[str]:
         """A sentence for each coordinate along which places lie outside the domain of the
         training.
         """
@@ -220,7 +222,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     """The network of a run file, needing nothing but the file.
 
     device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one. Raises RunFileError where
-    the network is damaged or does not fit the settings, UsageError for CUDA where there is none.
+    the network is damaged or does not fit the settings, UsageError for CUDA where it is missing.
     """
     chosen = torch_device(device)
     spec, parameters = run.spec, run.network()
@@ -232,16 +234,16 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         )
     axes = {name: _axis(run, name) for name in spec.coordinates}
     lower, upper = (tuple(float(values[end]) for values in axes.values()) for end in (0, -1))
-    domain, trial = _form(run, Domain(coordinates=tuple(axes), lower=lower, upper=upper))
+    domain, ansatz = _form(run, Domain(coordinates=tuple(axes), lower=lower, upper=upper))
     network = Mlp(
         len(axes),
         run.hidden,
-        len(trial.outputs),
+        len(ansatz.outputs),
         activation=spec.network.activation,
         kind=spec.slopes.kind,
         n=spec.slopes.n,
         bounds=(lower, upper) if spec.network.inputs == "scaled" else None,
-        periods=make_periods(trial, domain),
+        periods=make_periods(ansatz, domain),
         kinks=make_kinks(spec, domain),
         random=np.random.default_rng(0),  # every weight is overwritten
         dtype=torch.float64,
@@ -250,10 +252,10 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     return TrainedNetwork(
         # The kernel of the run may be missing here, and other fields may be of higher order than it
         # goes.
-        solution=Solution(
+        solution=NetworkSolution(
             network.requires_grad_(False).to(chosen),
             ENGINES[AUTO if engine == FUSED else engine],
-            trial,
+            ansatz,
         ),
         domain=domain,
         unknowns=tuple(spec.unknowns),
@@ -261,20 +263,20 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     )
 
 
-def _form(run: RunFile, domain: Domain) -> tuple[Domain, Trial]:
-    """The domain with its periodic axes, and the form of the solution, as the settings tell
+def _form(run: RunFile, domain: Domain) -> tuple[Domain, Ansatz]:
+    """The domain with its periodic axes, and the form of the solution, as the settings give
     them.
     """
     try:
         return build_form(run.spec, domain)
     except SpecError as error:
         raise RunFileError(
-            f"spec/settings in {run.path} tells of no solution: {error.faults[0].what}"
+            f"spec/settings in {run.path} does not define a solution: {error.faults[0].what}"
         ) from None
 
 
 def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
-    """Raises RunFileError where the attributes of the network and the settings tell of two
+    """Raises RunFileError where the attributes of the network and the settings are those of two
     different networks.
     """
     spec = run.spec
@@ -293,7 +295,7 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
     for name in spec.network.kinks or {}:
         if name not in spec.coordinates:
             raise RunFileError(
-                f"spec/settings in {run.path} tells of kinks along {shown(name)}, which is no "
+                f"spec/settings in {run.path} has kinks along {shown(name)}, which is not a "
                 "coordinate"
             )
     if spec.network.activation not in ACTIVATIONS:

@@ -24,16 +24,16 @@ class Task:
         folders: of its bundled specs, below `problems`; those of the first are named without it.
         bundled: what they are called.
         length: the setting that says how long is trained, which is also its unit.
-        trained_for: what stands before it in a message.
+        trained_for: what precedes it in a message.
         measure: the error by which runs are compared.
         problem_settings: the sections of the settings that make a problem.
         written: `module:NAME` of the `spec.schema.Written` of its specs, as below of other parts.
         lifecycle: its `runs.lifecycle.Lifecycle`.
         run_file: the class that reads its run files.
-        overview: the class of what is told of a run file.
+        report: the class of the report on a run file.
         summary: the function that reads what comparing needs of a run file.
         figures: the `report.figures.kinds.Figures` of its runs.
-        result: the record of what is told at the end of a run.
+        result: the record of what is reported at the end of a run.
         tables: the `cli.task_tables.TaskTables` of its specs and runs.
         artefacts: the tables and figures of the paper that it makes, as `paper.Artefact`.
     """
@@ -52,7 +52,7 @@ class Task:
     written: str
     lifecycle: str
     run_file: str
-    overview: str
+    report: str
     summary: str
     figures: str
     result: str
@@ -81,11 +81,11 @@ TASKS = {
             written="laaf_cli.runs.plan:WRITTEN",
             lifecycle="laaf_cli.runs.equation:LIFECYCLE",
             run_file="laaf_cli.runfile.read:RunFile",
-            overview="laaf_cli.report.overview:Overview",
-            summary="laaf_cli.report.run_summary:of_equation",
+            report="laaf_cli.report.run_report:RunReport",
+            summary="laaf_cli.report.comparison_entry:of_equation",
             figures="laaf_cli.report.figures.kinds:FIGURES",
-            result="laaf_cli.runs.record:Summary",
-            tables="laaf_cli.cli.overview_tables:TABLES",
+            result="laaf_cli.runs.record:SolveResult",
+            tables="laaf_cli.cli.run_report_tables:TABLES",
             artefacts="laaf_cli.paper.equation_artefacts:ARTEFACTS",
         ),
         Task(
@@ -103,10 +103,10 @@ TASKS = {
             written="laaf_cli.images.plan:WRITTEN",
             lifecycle="laaf_cli.images.lifecycle:LIFECYCLE",
             run_file="laaf_cli.images.runfile.read:ImageRunFile",
-            overview="laaf_cli.images.report.overview:ImageOverview",
-            summary="laaf_cli.images.report.run_summary:of_images",
+            report="laaf_cli.images.report.run_report:ImageRunReport",
+            summary="laaf_cli.images.report.comparison_entry:of_images",
             figures="laaf_cli.images.report.figures:FIGURES",
-            result="laaf_cli.images.record:ImageSummary",
+            result="laaf_cli.images.record:ClassifyResult",
             tables="laaf_cli.images.cli.tables:TABLES",
             artefacts="laaf_cli.paper.images.artefact:ARTEFACTS",
         ),
@@ -123,5 +123,5 @@ def loaded(path: str) -> Any:
 
 def task_of_keys(spec: Mapping[Any, Any]) -> Task:
     """The task of a spec, from its keys."""
-    found = (task for task in TASKS.values() if not spec.keys().isdisjoint(task.keys))
-    return next(found, next(iter(TASKS.values())))
+    tasks = (task for task in TASKS.values() if not spec.keys().isdisjoint(task.keys))
+    return next(tasks, next(iter(TASKS.values())))

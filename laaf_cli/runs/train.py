@@ -21,13 +21,13 @@ from laaf_cli.references import ReferenceRefusedError, ReferenceValues, Watch
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.progress import Callback, Progress
-from laaf_cli.runs.record import Slice, Summary, finish
+from laaf_cli.runs.record import Slice, SolveResult, finish
 from laaf_cli.runs.resume.state import PastRun
-from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.solution import NetworkSolution
 from laaf_cli.training import (
     Checkpoints,
     Event,
-    Record,
+    IterationRecord,
     StopReason,
     Trainer,
     TrainingResult,
@@ -46,15 +46,15 @@ def execute(
     past: PastRun | None = None,
     retries: int = 0,
     on_progress: Callback | None = None,
-    on_checkpoint: Callable[[FinishedRun[Summary]], None] | None = None,
+    on_checkpoint: Callable[[FinishedRun[SolveResult]], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> FinishedRun[Summary]:
+) -> FinishedRun[SolveResult]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
     Where the plan has others, they are tried in turn until one is good enough, or the seconds are
     over, and what is returned is the best.
 
-    past: a run to go on from, as if it had never stopped. retries: how often training that diverges
+    past: a run to resume, as if it had never stopped. retries: how often training that diverges
     goes back to its last good state, with a smaller step. on_checkpoint: called with the run as it
     would be if it ended now, as often as the spec says; None keeps nothing.
 
@@ -74,7 +74,7 @@ def execute(
     grid = grid_points(plan.problem.grid)
     plan, reference = with_reference(plan, grid, on_progress)
     refused = list(plan.not_tried)
-    for each in _in_turn(plan, refused):
+    for candidate in _in_turn(plan, refused):
         left = None
         if plan.max_seconds is not None:
             left = plan.max_seconds - (time.perf_counter() - began)
@@ -83,7 +83,7 @@ def execute(
             left = max(0.0, left)
         attempts.append(
             _train_one(
-                each,
+                candidate,
                 reference,
                 grid,
                 max_seconds=left,
@@ -99,7 +99,7 @@ def execute(
     best = min(attempts, key=lambda attempt: attempt.rank)
     events = []
     if plan.recipe:
-        came = ", ".join(f"{each.recipe} to {each.error:.1e}" for each in attempts)
+        came = ", ".join(f"{attempt.recipe} to {attempt.error:.1e}" for attempt in attempts)
         what = "; ".join([f"came by {came}", *refused, f"kept: {best.recipe}"])
         events.append(Event(0, what))
     return best.finish(events, was_stopped and best is not attempts[-1])
@@ -132,7 +132,7 @@ class _Attempt:
 
     recipe: str
     error: float
-    finish: Callable[[Sequence[Event], bool], FinishedRun[Summary]]
+    finish: Callable[[Sequence[Event], bool], FinishedRun[SolveResult]]
 
     @property
     def rank(self) -> float:
@@ -148,7 +148,7 @@ def _train_one(
     past: PastRun | None,
     retries: int,
     on_progress: Callback | None,
-    on_checkpoint: Callable[[FinishedRun[Summary]], None] | None,
+    on_checkpoint: Callable[[FinishedRun[SolveResult]], None] | None,
     should_stop: Callable[[], bool],
 ) -> _Attempt:
     """Trains a plan, without the others; max_seconds: of this training."""
@@ -163,12 +163,12 @@ def _train_one(
         fields = reference.fields
 
         def monitor(current: Mlp) -> float:
-            found = Solution.of(current, plan.make_engine, plan.problem.trial).unknowns(
+            unknowns = NetworkSolution.of(current, plan.make_engine, plan.problem.ansatz).unknowns(
                 plan.problem.unknowns, grid
             )
-            return max(relative_l2(found[name], fields[name]) for name in fields)
+            return max(relative_l2(unknowns[name], fields[name]) for name in fields)
 
-    def finished(result: TrainingResult) -> FinishedRun[Summary]:
+    def finished(result: TrainingResult) -> FinishedRun[SolveResult]:
         return finish(plan, network, result, grid, reference, slices)
 
     checkpoints: Checkpoints[TrainingResult] | None = None
@@ -207,7 +207,7 @@ def _train_one(
     elif monitor is not None:
         known = monitor(network)
 
-    def finish_with(events: Sequence[Event], was_stopped: bool) -> FinishedRun[Summary]:
+    def finish_with(events: Sequence[Event], was_stopped: bool) -> FinishedRun[SolveResult]:
         reason = StopReason.INTERRUPTED if was_stopped else result.stop_reason
         told = (*events, *result.events)
         return finished(replace(result, events=told, stop_reason=reason))
@@ -225,7 +225,7 @@ def with_reference(
     if plan.reference is None:
         return plan, None
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         if on_progress is not None:
             on_progress(
                 Progress(
@@ -240,7 +240,7 @@ def with_reference(
 
     try:
         deadline = time.perf_counter() + plan.reference_seconds
-        plan.reference.prepare(Watch(deadline=deadline, tell=tell))
+        plan.reference.prepare(Watch(deadline=deadline, report=report))
         return plan, plan.reference.evaluate(grid)
     except ReferenceRefusedError as error:
         if not plan.can_do_without_reference:
@@ -269,11 +269,11 @@ def slices_of(plan: Plan) -> list[Slice]:
     return slices
 
 
-def _reporter(n_iterations: int, on_progress: Callback) -> Callable[[Record], None]:
-    """Tells of records: the last known error, learned constants, the loss and its terms."""
+def _reporter(n_iterations: int, on_progress: Callback) -> Callable[[IterationRecord], None]:
+    """Reports records: the last known error, learned constants, the loss and its terms."""
     error = math.nan
 
-    def report(record: Record) -> None:
+    def report(record: IterationRecord) -> None:
         nonlocal error
         error = error if math.isnan(record.relative_l2) else record.relative_l2
         known = "" if math.isnan(error) else f"relative L2 {error:.2e}  "
@@ -297,7 +297,7 @@ def prepare_torch() -> None:
     """Sets what training needs of torch and of the allocator, for the whole process."""
     torch.set_float32_matmul_precision("highest")  # no TF32
     torch.backends.cudnn.allow_tf32 = False  # nor in convolutions, where it is the default
-    # so that a run can be repeated, and gone on with, bit for bit
+    # so that a run can be repeated, and resumed, bit for bit
     torch.backends.cudnn.deterministic = True
     if platform.libc_ver()[0] == "glibc":
         # glibc hands freed layers back to the kernel after every step and faults them in again in

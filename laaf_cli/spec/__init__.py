@@ -3,17 +3,17 @@
 from laaf_cli.spec.load import LoadedSpec, Override, apply, load, load_as, task_of_spec
 from laaf_cli.spec.models import (
     AnySpec,
-    Balance,
-    Condition,
-    Data,
-    Learned,
-    Network,
-    Phase,
-    Points,
-    Recovery,
-    Reference,
-    Resample,
+    BalanceSpec,
+    ConditionSpec,
+    DataSpec,
+    LearnedSpec,
+    NetworkSpec,
+    PhaseSpec,
+    PointsSpec,
+    RecoverySpec,
+    ReferenceSpec,
+    ResampleSpec,
     RunSpec,
-    Slopes,
+    SlopesSpec,
 )
 from laaf_cli.spec.source import MAX_FAULTS, KeyPath, Text, Value, read_text

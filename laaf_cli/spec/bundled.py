@@ -35,8 +35,8 @@ def names(task: str = "equation") -> list[str]:
 
 
 def path_of(name: str) -> Path | None:
-    """The bundled spec of a name; None where there is none."""
-    return next((found[name] for found in map(paths, TASKS) if name in found), None)
+    """The bundled spec of a name; None where it does not exist."""
+    return next((by_name[name] for by_name in map(paths, TASKS) if name in by_name), None)
 
 
 def find(spec: str, task: str = "equation") -> Text:
@@ -49,7 +49,7 @@ def find(spec: str, task: str = "equation") -> Text:
     if bare and not os.path.isfile(path) and (bundled := path_of(spec)) is not None:  # noqa: PTH113
         return read_text(bundled)
     if bare and not os.path.exists(path):  # noqa: PTH110
-        # A name of another task is named too: what it is asked of tells which command takes it.
+        # A name of another task is named too: the command that it was given to says which.
         hint = (
             did_you_mean(spec, [name for row in TASKS for name in names(row)])
             or f"Bundled {what}s: {listed(names(task))}."

@@ -47,10 +47,10 @@ class Override:
         mark = _typed(flag + assignment).mark(0, len(flag), len(assignment))
         name = flag.strip() or "a setting"
         if not equals or "" in words:
-            example = f"As in {flag}network.hidden=[50,50]."
+            example = f"Example: {flag}network.hidden=[50,50]."
             raise SpecError([Fault(f"{name} takes PATH=VALUE", mark, example)])
         if not dotted.isprintable():
-            what = f"the path of {name} holds characters that stand in no key"
+            what = f"the path of {name} holds characters that no key has"
             raise SpecError([Fault(what, mark)])
         if len(words) > MAX_NESTING:
             raise SpecError([Fault(f"the path of {name} has more than {MAX_NESTING} steps", mark)])
@@ -108,7 +108,7 @@ def load_as(
         hint = f"`problems('{model.begin_with}')` > my.yaml starts a new spec."
         raise SpecError([Fault(f"{text.name} is empty", None, hint)])
     if not isinstance(root.data, dict):
-        hint = f"As in: {model.first_line}."
+        hint = f"Example: {model.first_line}."
         raise SpecError([Fault("a spec is a mapping of keys to values", root.mark, hint)])
     _check_task(model, root)
     faults = [fault for override in overrides if (fault := apply(root, override)) is not None]
@@ -153,7 +153,7 @@ def _faults(model: type[TaskSpec], root: Value, details: Sequence[ErrorDetails])
         *parent, missing = detail["loc"]
         others = misspelt.get(tuple(parent), [])[:MAX_FAULTS]
         # The kind of a reference goes without saying beside `exact` or `file`, and a missing key
-        # that stands there under a wrong name is a fault of its own.
+        # that is there under a wrong name is a fault of its own.
         goes_without_saying = (
             detail["type"] == "missing"
             and bool(others)
@@ -236,19 +236,19 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
     value = root.locate(path)
     if kind in ("string_pattern_mismatch", "string_too_long"):
         return _not_a_name(path, str(value.data), value.mark)
-    name, given = _name(root, path), _given(value)
+    name, shown_value = _name(root, path), _given(value)
     if kind == "literal_error":
         expected = str(context["expected"]).replace(" or ", ", ").split(", ")
         choices = [choice.strip("'") for choice in expected]
         is_empty = value.data is None
-        what = f"'{name}' is empty" if is_empty else f"{given} is not a choice for '{name}'"
+        what = f"'{name}' is empty" if is_empty else f"{shown_value} is not a choice for '{name}'"
         hint = "" if is_empty else choice_meant(str(value.data), choices)
         return Fault(what, value.mark, hint or f"Choices: {listed(choices)}.")
     is_float = isinstance(value.data, float)
     if path[0] != "periodic" and (kind == "int_from_float" or (kind == "int_type" and is_float)):
         is_whole = is_float and value.data.is_integer()
         hint = f"Write {int(value.data)}." if is_whole else ""
-        return Fault(f"'{name}' must be a whole number, not {given}", value.mark, hint)
+        return Fault(f"'{name}' must be an integer, got {shown_value}", value.mark, hint)
     limits = {
         key: f"{limit:,.15g}" if isinstance(limit, float) else f"{limit:,}"
         for key, limit in context.items()
@@ -256,28 +256,28 @@ def _fault(model: type[TaskSpec], root: Value, detail: ErrorDetails) -> Fault:
     }
     template = _SENTENCES.get(kind, "'{name}' cannot be {given}")
     if path[0] == "periodic" and kind in ("int_type", "int_from_float"):
-        template = "'{name}' is true or a number of harmonics, not {given}"
+        template = "'{name}' must be true or a number of harmonics, got {given}"
     takes_text = path[-1] in ("where", "equation", "over", "fields")
     kinds = {"form": _form(path), "list": "text or a list" if takes_text else "a list"}
-    sentence = template.format(name=name, given=given, **kinds, **limits)
+    sentence = template.format(name=name, given=shown_value, **kinds, **limits)
     return Fault(sentence, value.mark, _example(model, path, kind, value))
 
 
 _SENTENCES = {
-    "string_type": "'{name}' is {form}, not {given}",
-    "int_type": "'{name}' must be a whole number, not {given}",
-    "float_type": "'{name}' is a number, not {given}",
-    "bool_type": "'{name}' is true or false, not {given}",
-    "dict_type": "'{name}' is a mapping (key: value), not {given}",
-    "model_type": "'{name}' is a mapping (key: value), not {given}",
-    "list_type": "'{name}' is {list}, not {given}",
-    "greater_than": "'{name}' must be greater than {gt}, not {given}",
-    "greater_than_equal": "'{name}' must be at least {ge}, not {given}",
-    "less_than": "'{name}' must be less than {lt}, not {given}",
-    "less_than_equal": "'{name}' must be at most {le}, not {given}",
+    "string_type": "'{name}' must be {form}, got {given}",
+    "int_type": "'{name}' must be an integer, got {given}",
+    "float_type": "'{name}' must be a number, got {given}",
+    "bool_type": "'{name}' must be true or false, got {given}",
+    "dict_type": "'{name}' must be a mapping (key: value), got {given}",
+    "model_type": "'{name}' must be a mapping (key: value), got {given}",
+    "list_type": "'{name}' must be {list}, got {given}",
+    "greater_than": "'{name}' must be greater than {gt}, got {given}",
+    "greater_than_equal": "'{name}' must be at least {ge}, got {given}",
+    "less_than": "'{name}' must be less than {lt}, got {given}",
+    "less_than_equal": "'{name}' must be at most {le}, got {given}",
     "too_short": "'{name}' needs {min_length} or more, and has {actual_length}",
     "too_long": "'{name}' has more than {max_length}",
-    "finite_number": "'{name}' is a finite number, not {given}",
+    "finite_number": "'{name}' must be a finite number, got {given}",
 }
 
 _OF_STRUCTURE = ("dict_type", "model_type", "list_type", "too_short", "too_long", "missing")
@@ -291,11 +291,11 @@ def _example(model: type[TaskSpec], path: KeyPath, kind: str, value: Value) -> s
         return f"Write {key}: true, or a number from 1 to 64; leave out what is not periodic."
     if kind in _OF_STRUCTURE or (section == "conditions" and kind == "string_type"):
         if section == "coordinates" and len(path) > 1:
-            return f"As in {key}: [-1, 1]."
-        # What stands below a name that the user chose is written like any other of its kind.
+            return f"Example: {key}: [-1, 1]."
+        # What is below a name that the user chose is written like any other of its kind.
         example = examples.get(f"{section}.*") if path[1:] == (key,) else None
         example = example or examples.get(f"{section}.{key}" if key in path[1:] else str(section))
-        return f"As in {key}: {example}." if example else ""
+        return f"Example: {key}: {example}." if example else ""
     if key in ("title", "source", "file") and isinstance(value.data, (int, float)):
         return "Put it in quotes."
     return ""
@@ -339,7 +339,7 @@ def _name(root: Value, path: KeyPath) -> str:
 def _given(value: Value) -> str:
     match value.data:
         case None:
-            return "empty"
+            return "nothing"
         case dict():
             return "a mapping"
         case list():
@@ -373,7 +373,7 @@ def _missing(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
     missing = str(path[-1])
     if len(path) == 1:
         return Fault(
-            f"missing key '{missing}'", root.mark, f"As in {missing}: {model.examples[missing]}."
+            f"missing key '{missing}'", root.mark, f"Example: {missing}: {model.examples[missing]}."
         )
     parent = root.locate(path[:-1])
     above = root.locate(path[:-2])
@@ -396,7 +396,7 @@ def _unknown_key(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
     where = f" in '{_name(root, path[:-1])}'" if len(path) > 1 else ""
     faces = root.locate(path[:-1]).child("where")
     if "=" in key and faces is not None and isinstance(faces.data, str):
-        hint = f"Several faces stand in brackets: where: [{faces.data}, {key}]."
+        hint = f"Write several faces in brackets: where: [{faces.data}, {key}]."
         return Fault(f"unknown key {shown(key)}{where}", mark, hint)
     if path[0] == "conditions" and key in _declared_unknowns(root):
         hint = f"A value is given as an equation: equation: {key} = …"
@@ -409,11 +409,11 @@ def _unknown_key(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
 
 
 def _meant(model: type[TaskSpec], place: KeyPath, *, is_here: bool) -> str:
-    """The question whether a key was meant; is_here: whether it stands where it was looked for."""
+    """The question whether a key was meant; is_here: whether it is where it was looked for."""
     key = place[-1]
     example = model.examples.get(".".join(map(str, place)), "").partition(", or ")[0]
     if is_here:
-        return f"Did you mean '{key}'?" + (f" As in {key}: {example}." if example else "")
+        return f"Did you mean '{key}'?" + (f" Example: {key}: {example}." if example else "")
     if len(place) == 1:
         return f"Did you mean '{key}' at the top of the spec?"
     return f"Did you mean '{key}' in '{place[0]}', as in {written(model, place, example or '…')}?"

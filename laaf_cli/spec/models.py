@@ -41,7 +41,7 @@ def _learned(value: Any) -> Any:
 
 def _forms(value: Any) -> Any:
     if value is None:
-        raise PydanticCustomError("dict_type", "an empty transform is none")
+        raise PydanticCustomError("dict_type", "an empty transform does nothing")
     return None if value == "auto" else value
 
 
@@ -65,7 +65,7 @@ Harmonics = Annotated[
 ]
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
     )
@@ -101,7 +101,7 @@ Forms = Annotated[
 """Expressions by unknown; None, written `auto`, where they are to be derived."""
 
 
-class Condition(Strict):
+class ConditionSpec(StrictModel):
     """What holds on faces or at points, between opposite faces, as an integral, or at the rows of a
     file.
 
@@ -113,7 +113,7 @@ class Condition(Strict):
         description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space",
     )
     only: StrictStr | None = Field(
-        None, description="a comparison that picks a part of the faces, as `y > 0`"
+        None, description="a comparison that picks a part of the faces, such as `y > 0`"
     )
     at: Annotated[dict[Name, Expression], Field(min_length=1, max_length=MAX_ENTRIES)] | None = (
         Field(
@@ -137,7 +137,7 @@ class Condition(Strict):
     names: dict[Name, StrictStr] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="names in the file where they differ",
+        description="map of names in the spec to names in the file",
     )
     columns: Columns = None
     fields: Names | None = Field(
@@ -179,7 +179,7 @@ class Condition(Strict):
         return f"{equations}  at {place}"
 
 
-class Data(Strict):
+class DataSpec(StrictModel):
     """Values that the solution is fitted to: one of `target`, `file` and `reference`."""
 
     target: (
@@ -198,7 +198,7 @@ class Data(Strict):
     noise: NotNegative | None = Field(
         None,
         description=(
-            "normal noise on the values of target or reference, as a share of their "
+            "normal noise on the values of target or reference, as a fraction of their "
             "standard deviation"
         ),
     )
@@ -208,7 +208,7 @@ class Data(Strict):
     names: dict[Name, StrictStr] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="names in the file where they differ",
+        description="map of names in the spec to names in the file",
     )
     columns: Columns = None
     fields: Names | None = Field(None, description="unknowns that are observed; all where absent")
@@ -218,7 +218,7 @@ class Data(Strict):
     weight: NotNegative = Field(1.0, description="weight of the mean square in the loss")
 
 
-class Learned(Strict):
+class LearnedSpec(StrictModel):
     """A constant that training finds, from data."""
 
     start: Real = Field(description="its value before training")
@@ -228,22 +228,22 @@ class Learned(Strict):
     positive: bool = Field(False, description="`true` keeps it above 0")
     negative: bool = Field(False, description="`true` keeps it below 0")
     truth: Real | None = Field(
-        None, description="its true value where it is known, to tell the error"
+        None, description="its true value where it is known, to report the error"
     )
 
 
-class Importance(Strict):
+class ImportanceSpec(StrictModel):
     """A part of the domain that gets collocation points of its own."""
 
     where: StrictStr = Field(
-        description="a comparison in the coordinates, as `x > 0.9 and t < 0.1`"
+        description="a comparison in the coordinates, such as `x > 0.9 and t < 0.1`"
     )
     share: Annotated[Real, Field(gt=0, lt=1)] = Field(
-        description="the share of the interior points drawn in it"
+        description="the fraction of the interior points drawn in it"
     )
 
 
-class Resample(Strict):
+class ResampleSpec(StrictModel):
     """How the interior points are renewed while training."""
 
     every: Count = Field(description="iterations between renewals")
@@ -260,28 +260,28 @@ class Resample(Strict):
     )
 
 
-class Points(Strict):
+class PointsSpec(StrictModel):
     """Collocation points inside the domain."""
 
     interior: Count = Field(10_000, description="points at which the equations are enforced")
     sampler: str = Field("latin-hypercube", description="how points are drawn")
-    importance: list[Importance] = Field(
+    importance: list[ImportanceSpec] = Field(
         default_factory=list,
         max_length=MAX_ENTRIES,
         description="parts of the domain with more points",
     )
-    resample: Resample | None = Field(
+    resample: ResampleSpec | None = Field(
         None, description="renewal of the interior points; none where absent"
     )
     validation: Count = Field(
-        2000, description="fresh points at which the residual is told after training"
+        2000, description="held-out points for the residual check after training"
     )
 
 
 Kink = Real | Annotated[list[Real], Field(min_length=2, max_length=2)]
 
 
-class Network(Strict):
+class NetworkSpec(StrictModel):
     """The network: a multilayer perceptron."""
 
     hidden: Annotated[
@@ -311,7 +311,7 @@ class Network(Strict):
         }
 
 
-class Recovery(Strict):
+class RecoverySpec(StrictModel):
     """The slope recovery term S(a) of the loss."""
 
     weight: NotNegative = Field(1.0, description="weight of S in the loss (W_a)")
@@ -328,7 +328,7 @@ def _recovery(value: Any) -> Any:
     return None if value is False else {} if value is True else value
 
 
-class Slopes(Strict):
+class SlopesSpec(StrictModel):
     """The trainable slopes of the activation functions."""
 
     kind: SlopeKindName = Field(
@@ -336,8 +336,11 @@ class Slopes(Strict):
     )
     n: Annotated[Real, Field(ge=1)] = Field(10.0, description="the scale n; slopes start at 1/n")
     recovery: Annotated[
-        Recovery | None, BeforeValidator(_recovery, json_schema_input_type=Recovery | bool | None)
-    ] = Field(default_factory=Recovery, description="the slope recovery term, or `false` for none")
+        RecoverySpec | None,
+        BeforeValidator(_recovery, json_schema_input_type=RecoverySpec | bool | None),
+    ] = Field(
+        default_factory=RecoverySpec, description="the slope recovery term, or `false` for none"
+    )
 
     @property
     def row(self) -> SlopeKind:
@@ -345,7 +348,7 @@ class Slopes(Strict):
         return SLOPE_KINDS[self.kind]
 
     @property
-    def used_recovery(self) -> Recovery | None:
+    def used_recovery(self) -> RecoverySpec | None:
         """The slope recovery term; None where it is off or there are no slopes."""
         return self.recovery if self.row.is_adaptive else None
 
@@ -368,13 +371,13 @@ NO_BALANCE = "fixed"
 """The rule that changes no weight."""
 
 
-class Balance(Strict):
+class BalanceSpec(StrictModel):
     """How the weights of the loss terms change while training."""
 
     method: str = Field(description="the rule")
     every: Count = Field(100, description="iterations between updates of the weights")
     momentum: Annotated[Real, Field(ge=0, lt=1)] = Field(
-        0.9, description="share of the old weights at an update"
+        0.9, description="fraction of the old weights at an update"
     )
     epsilon: Positive = Field(1.0, description="steepness of the causal weights")
     slices: Annotated[int, Field(ge=2, le=10_000)] = Field(
@@ -386,7 +389,7 @@ def _balance(value: Any) -> Any:
     return {"method": value} if isinstance(value, str) else value
 
 
-class Weights(Strict):
+class WeightsSpec(StrictModel):
     """Weights of the loss terms."""
 
     equations: dict[Label, NotNegative] = Field(
@@ -394,15 +397,15 @@ class Weights(Strict):
         max_length=MAX_ENTRIES,
         description="weight of an equation's mean square (W_F), 1 where absent",
     )
-    balance: Annotated[Balance, BeforeValidator(_balance, json_schema_input_type=str | Balance)] = (
-        Field(
-            default_factory=lambda: Balance(method=NO_BALANCE),
-            description="weights that adapt, on top of those given",
-        )
+    balance: Annotated[
+        BalanceSpec, BeforeValidator(_balance, json_schema_input_type=str | BalanceSpec)
+    ] = Field(
+        default_factory=lambda: BalanceSpec(method=NO_BALANCE),
+        description="weights that adapt, on top of those given",
     )
 
 
-class Schedule(Strict):
+class ScheduleSpec(StrictModel):
     """How the learning rate changes within a phase."""
 
     kind: str = Field(description="the law")
@@ -411,7 +414,7 @@ class Schedule(Strict):
     )
     every: Count | None = Field(None, description="iterations between decays")
     final: NotNegative | None = Field(
-        None, description="learning rate at the end, as a share of the first"
+        None, description="learning rate at the end, as a fraction of the first"
     )
 
 
@@ -419,7 +422,7 @@ def _schedule(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-class Phase(Strict):
+class PhaseSpec(StrictModel):
     """One phase of the training."""
 
     optimizer: str = Field("adam", description="the optimizer")
@@ -433,18 +436,19 @@ class Phase(Strict):
         description="the (first) learning rate, where the optimizer takes one; 0.001 where absent",
     )
     schedule: Annotated[
-        Schedule, BeforeValidator(_schedule, json_schema_input_type=str | Schedule)
+        ScheduleSpec, BeforeValidator(_schedule, json_schema_input_type=str | ScheduleSpec)
     ] = Field(
-        default_factory=lambda: Schedule(kind="constant"), description="a law of the learning rate"
+        default_factory=lambda: ScheduleSpec(kind="constant"),
+        description="a law of the learning rate",
     )
     interior: Count | None = Field(
         None,
         description=(
-            "points of the equations from this phase on, drawn anew; as many as before where absent"
+            "points of the equations from this phase on, newly drawn; unchanged where absent"
         ),
     )
     batch: Count | None = Field(
-        None, description="points per iteration and term, drawn anew; all where absent"
+        None, description="points per iteration and term, drawn at each; all where absent"
     )
     features: Count | None = Field(
         None,
@@ -464,7 +468,7 @@ class Phase(Strict):
     )
 
 
-class Reference(Strict):
+class ReferenceSpec(StrictModel):
     """Where the independent solution comes from."""
 
     kind: str = Field(description="`auto`, `spectral`, `hopf-cole`, `exact`, `file` or `none`")
@@ -477,7 +481,7 @@ class Reference(Strict):
     names: dict[Name, StrictStr] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="names in the file where they differ",
+        description="map of names in the spec to names in the file",
     )
     columns: Columns = None
 
@@ -494,7 +498,7 @@ def _reference(value: Any) -> Any:
     return value
 
 
-class Evaluation(Strict):
+class EvaluationSpec(StrictModel):
     """Where the solution is written and compared."""
 
     grid: dict[Name, Annotated[int, Field(ge=2, le=100_000)]] = Field(
@@ -505,12 +509,12 @@ class Evaluation(Strict):
     times: list[Real] = Field(
         default_factory=list,
         max_length=MAX_ENTRIES,
-        description="times at which the error is told apart; quarters of the range where absent",
+        description="times at which the error is reported; quarters of the range where absent",
     )
 
 
-class Checkpoint(Strict):
-    """When a training is kept while it goes on."""
+class CheckpointSpec(StrictModel):
+    """When a training is kept while it runs."""
 
     every_s: Positive = Field(60.0, description="seconds of training between checkpoints")
 
@@ -520,8 +524,8 @@ def _checkpoint(value: Any) -> Any:
 
 
 MaybeCheckpoint = Annotated[
-    Checkpoint | None,
-    BeforeValidator(_checkpoint, json_schema_input_type=Checkpoint | Literal[False] | None),
+    CheckpointSpec | None,
+    BeforeValidator(_checkpoint, json_schema_input_type=CheckpointSpec | Literal[False] | None),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Literal["float32", "float64"]
@@ -534,9 +538,9 @@ class AnySpec(Protocol):
     @property
     def title(self) -> str: ...
     @property
-    def slopes(self) -> Slopes: ...
+    def slopes(self) -> SlopesSpec: ...
     @property
-    def checkpoint(self) -> Checkpoint | None: ...
+    def checkpoint(self) -> CheckpointSpec | None: ...
     @property
     def seed(self) -> int: ...
     @property
@@ -545,7 +549,7 @@ class AnySpec(Protocol):
     def device(self) -> str: ...
 
 
-class TaskSpec(Strict):
+class TaskSpec(StrictModel):
     """A spec of some task.
 
     Attributes:
@@ -561,8 +565,8 @@ class TaskSpec(Strict):
     first_line: ClassVar[str]
 
 
-class Problem(TaskSpec):
-    """The mathematical problem: what is solved, apart from how."""
+class ProblemSpec(TaskSpec):
+    """The mathematical problem: what is solved, not how."""
 
     coordinates: Annotated[
         dict[Name, Annotated[list[Expression], Field(min_length=2, max_length=2)]],
@@ -578,7 +582,9 @@ class Problem(TaskSpec):
     )
     learn: dict[
         Name,
-        Annotated[Learned, BeforeValidator(_learned, json_schema_input_type=Real | Learned)],
+        Annotated[
+            LearnedSpec, BeforeValidator(_learned, json_schema_input_type=Real | LearnedSpec)
+        ],
     ] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
@@ -609,12 +615,12 @@ class Problem(TaskSpec):
         max_length=MAX_ENTRIES,
         description='`{name: "left = right"}`, or a residual alone',
     )
-    conditions: dict[Label, Condition] = Field(
+    conditions: dict[Label, ConditionSpec] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
         description="initial, boundary and all other conditions",
     )
-    data: Data | None = Field(None, description="values to fit")
+    data: DataSpec | None = Field(None, description="values to fit")
 
     @property
     def forms(self) -> dict[str, str]:
@@ -622,11 +628,11 @@ class Problem(TaskSpec):
         return self.transform or {}
 
 
-def _training(given: Any) -> Any:
-    return [{"iterations": 2000}] if given == "auto" else given
+def _training(value: Any) -> Any:
+    return [{"iterations": 2000}] if value == "auto" else value
 
 
-class RunSpec(Problem):
+class RunSpec(ProblemSpec):
     """A whole spec: the problem, the network, the training, the reference."""
 
     task = "equation"
@@ -635,31 +641,34 @@ class RunSpec(Problem):
     first_line = "unknowns: [u]"
 
     title: StrictStr = Field("", description="one line for people")
-    source: StrictStr = Field("", description="where the problem comes from")
-    points: Points = Field(default_factory=Points, description="collocation points")
-    network: Network = Field(default_factory=Network, description="the network")
-    slopes: Slopes = Field(default_factory=Slopes, description="the adaptive activation")
-    weights: Weights = Field(default_factory=Weights, description="weights of the loss terms")
+    source: StrictStr = Field("", description="where the problem is from")
+    points: PointsSpec = Field(default_factory=PointsSpec, description="collocation points")
+    network: NetworkSpec = Field(default_factory=NetworkSpec, description="the network")
+    slopes: SlopesSpec = Field(default_factory=SlopesSpec, description="the adaptive activation")
+    weights: WeightsSpec = Field(
+        default_factory=WeightsSpec, description="weights of the loss terms"
+    )
     training: Annotated[
-        list[Phase], Field(min_length=1, max_length=50), BeforeValidator(_training)
+        list[PhaseSpec], Field(min_length=1, max_length=50), BeforeValidator(_training)
     ] = Field(
-        default_factory=lambda: [Phase(iterations=2000)],
+        default_factory=lambda: [PhaseSpec(iterations=2000)],
         description="the phases of the training, in order; `auto`, as where it is absent, chooses "
         "them",
-        # One schema of both types, so that what is wrong in a phase is told at its place.
+        # One schema of both types, so that what is wrong in a phase is reported at its place.
         json_schema_extra={"type": ["array", "string"], "pattern": "^auto$"},
     )
     checkpoint: MaybeCheckpoint = Field(
-        default_factory=Checkpoint,
-        description="how often the training is kept while it goes on; `false` keeps none",
+        default_factory=CheckpointSpec,
+        description="how often the training is saved to resume from; `false` turns it off",
     )
     reference: Annotated[
-        Reference, BeforeValidator(_reference, json_schema_input_type=str | Reference | None)
+        ReferenceSpec,
+        BeforeValidator(_reference, json_schema_input_type=str | ReferenceSpec | None),
     ] = Field(
-        default_factory=lambda: Reference(kind="auto"), description="the independent solution"
+        default_factory=lambda: ReferenceSpec(kind="auto"), description="the independent solution"
     )
-    evaluation: Evaluation = Field(
-        default_factory=Evaluation, description="the grid of the run file"
+    evaluation: EvaluationSpec = Field(
+        default_factory=EvaluationSpec, description="the grid of the run file"
     )
     seed: Seed = Field(0, description="the one seed of everything random")
     dtype: Precision = Field(
@@ -670,5 +679,5 @@ class RunSpec(Problem):
 
     def width_before(self, phase: int) -> int:
         """The neurons of the last hidden layer when a phase begins; some phases add to them."""
-        added = [each.features or 0 for each in self.training[:phase]]
+        added = [earlier.features or 0 for earlier in self.training[:phase]]
         return max([self.network.hidden[-1], *added])

@@ -16,15 +16,15 @@ from laaf_cli.spec.source import KeyPath
 Schema = dict[str, Any]
 
 ONE_OF: dict[type[BaseModel], tuple[str, ...]] = {
-    models.Condition: ("where", "at", "periodic", "integral", "data"),
-    models.Data: ("target", "reference", "file"),
-    models.Reference: ("kind", "exact", "file"),
+    models.ConditionSpec: ("where", "at", "periodic", "integral", "data"),
+    models.DataSpec: ("target", "reference", "file"),
+    models.ReferenceSpec: ("kind", "exact", "file"),
 }
 """Mappings of which one key says what they are, so that it must be there."""
 
-NEVER_EMPTY = (models.Condition, models.Data)
-"""Mappings in which a key without a value is a fault; elsewhere it stands for the default, where
-that is none.
+NEVER_EMPTY = (models.ConditionSpec, models.DataSpec)
+"""Mappings in which a key without a value is a fault; elsewhere it means the default, where
+that does nothing.
 """
 
 _INT_AS_TEXT = {"type": "string", "pattern": "^[-+]?[0-9]+(_[0-9]+)+$"}
@@ -39,7 +39,7 @@ _NULL = {"type": "null"}
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What may stand in the specs of a task.
+    """What the specs of a task may hold.
 
     choices: by path (`*` for any item) the names of a table that a key takes. or_file: what else
     such a key takes.
@@ -166,11 +166,11 @@ def _any_of(options: list[Schema]) -> Schema:
     flat: list[Schema] = []
     for option in options:
         flat += option["anyOf"] if option.keys() == {"anyOf"} else [option]
-    given = [option for option in flat if option != _NULL]
-    if len(given) > 1 or "type" not in given[0]:
+    not_null = [option for option in flat if option != _NULL]
+    if len(not_null) > 1 or "type" not in not_null[0]:
         return {"anyOf": flat}
-    one = given[0]
-    if given == flat:
+    one = not_null[0]
+    if not_null == flat:
         return one
     kinds = one["type"] if isinstance(one["type"], list) else [one["type"]]
     names = {"enum": [*one["enum"], None]} if "enum" in one else {}

@@ -1,4 +1,4 @@
-"""A small YAML subset → plain values that remember where they stand.
+"""A small YAML subset → plain values that remember their place.
 
 Read from PyYAML's event stream with a stack of our own: no object is ever constructed, no alias
 followed, no tag obeyed, nesting is bounded, and numbers are read as a person means them (`1e-3` is
@@ -27,7 +27,7 @@ MAX_VALUES = 10_000  # and keys: what a text costs to read grows with them
 MAX_FAULTS = 50
 
 KeyPath = tuple[str | int, ...]
-"""Where a value stands in the tree: keys and indices from the root."""
+"""The place of a value in the tree: keys and indices from the root."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
 _FLOAT = re.compile(r"[-+]?([0-9]+(_[0-9]+)*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -42,7 +42,7 @@ class Text:
     name: str
     content: str
     start: int = field(default=0, kw_only=True)
-    """Where the YAML begins; what stands before it, as the path of a key, is only shown."""
+    """Where the YAML begins; what precedes it, such as the path of a key, is only shown."""
     keys: tuple[str, ...] = field(default=(), kw_only=True)
     """The key that each line belongs to, in a spec that was made of objects."""
 
@@ -65,7 +65,7 @@ class Text:
 class Value:
     """A value of the tree: `data` is a scalar, a list of values, or a dict of values by key.
 
-    style: the quotes or the `|` or `>` of a text, `flow` for what stands in brackets. below: the
+    style: the quotes or the `|` or `>` of a text, `flow` for what is in brackets. below: the
     lines after the first, where a text has several.
     """
 
@@ -134,14 +134,14 @@ class Value:
         pattern = re.compile(f"(?={re.escape(words[0])})")
         k = sum(match.start() < span[0] for match in pattern.finditer(self.data))
         lines = self.below if self.style in ("|", ">") else (self.mark, *self.below)
-        found = [
+        matches = [
             (line, match.start())
             for line in lines
             for match in pattern.finditer(line.line_text, line.column)
         ]
-        if k >= len(found):
+        if k >= len(matches):
             return None
-        line, column = found[k]
+        line, column = matches[k]
         return replace(line, column=column, length=len(words[0]))
 
 
@@ -187,11 +187,11 @@ def read_yaml(text: Text) -> Value:
     if len(text.content) > MAX_BYTES:
         has = f"{printable(text.name)} has {len(text.content):,} characters"
         raise SpecError([Fault(f"{has}; a spec has at most {MAX_BYTES:,}")])
-    return _Builder(text).build()
+    return _TreeBuilder(text).build()
 
 
 def read_scalar(written: str, style: str | None = None) -> Any:
-    """What a scalar means: quoted is text; else a whole number, a number, true, false, nothing,
+    """What a scalar means: quoted is text; else an integer, a number, true, false, nothing,
     or text.
     """
     if style is not None:
@@ -206,7 +206,7 @@ def read_scalar(written: str, style: str | None = None) -> Any:
     return written
 
 
-class _Builder:
+class _TreeBuilder:
     """Builds the tree from parse events; the stack replaces the recursion that hostile nesting
     would exhaust.
     """
@@ -227,10 +227,10 @@ class _Builder:
             match event:
                 case yaml.ScalarEvent():
                     mark = self._mark(event)
-                    # What may not stand in a file does not come into it by an escape either, as
+                    # What a file may not hold does not come into it by an escape either, as
                     # in "\e[31m".
-                    if found := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
-                        what = f"the character {found[0]!a} cannot stand in a spec"
+                    if match := yaml.reader.Reader.NON_PRINTABLE.search(event.value):
+                        what = f"the character {match[0]!a} is not allowed in a spec"
                         raise SpecError([Fault(what, mark, "Leave out the escape.")])
                     data = read_scalar(event.value, event.style)
                     ends: Any = event
@@ -263,13 +263,13 @@ class _Builder:
         return root or Value(data=None, mark=self.text.mark(0, 0, 1))
 
     def _close(self, value: Value, items: list[Value]) -> None:
-        # A bare text in which a parenthesis stays open and after which a comma stands, as in {a:
+        # A bare text in which a parenthesis stays open and after which a comma follows, as in {a:
         # atan2(x, y)}.
         bare = [item for item in items[:-1] if isinstance(item.data, str) and item.style is None]
         torn = [item for item in bare if item.data.count("(") > item.data.count(")")]
         if value.style == "flow" and torn:
             hint = "In {…} and […] a comma ends the value: put it in quotes."
-            what = f"the comma after {shown(torn[0].data)} tears a value apart"
+            what = f"the comma after {shown(torn[0].data)} splits a value"
             self.faults.append(Fault(what, torn[0].mark, hint))
             return
         if isinstance(value.data, list):
@@ -286,7 +286,7 @@ class _Builder:
                 name = mark.line_text[mark.column : mark.column + mark.length]
             if name in value.data:
                 first = value.keys[name].line + 1
-                what = f"the key {shown(name)} stands here twice"
+                what = f"duplicate key {shown(name)}"
                 self.faults.append(Fault(what, key.mark, f"First on line {first}."))
                 if len(self.faults) >= MAX_FAULTS:
                     raise SpecError(self.faults)
@@ -309,7 +309,7 @@ class _Builder:
             raise SpecError([self._syntax_fault(error)]) from None
         except yaml.reader.ReaderError as error:
             character = ascii(self.text.content[error.position])
-            what = f"the character {character} cannot stand in a YAML file"
+            what = f"the character {character} is not allowed in a YAML file"
             above = _LINE_BREAK.split(self.text.content[: error.position])
             mark = self.text.mark(len(above) - 1, len(above[-1]), 1)
             raise SpecError([Fault(what, mark)]) from None
@@ -319,7 +319,7 @@ class _Builder:
             line, column = mark.line_text, mark.column - len("\\U")
             if line[column : mark.column] != "\\U":
                 raise SpecError([Fault(_DIRECTIVE, replace(mark, column=0))]) from None
-            what = f"the escape {line[column : column + 10]} stands for no character"
+            what = f"the escape {line[column : column + 10]} is not a character"
             escape = replace(mark, column=column, length=10)
             raise SpecError([Fault(what, escape, "Leave out the escape.")]) from None
 
@@ -337,7 +337,7 @@ class _Builder:
                 return Fault(f"this '{opening}' is never closed", replace(beginning, length=1))
             hint = ""
             if beginning.line < place.line:
-                hint = f"The '{opening}' stands on line {beginning.line + 1}."
+                hint = f"The '{opening}' is on line {beginning.line + 1}."
             return Fault(f"a '{match[1]}' or ',' is missing before this", place, hint)
         for symptom, sentence, hint, where in _SYNTAX:
             if symptom in problem or symptom in context:
@@ -372,10 +372,10 @@ _SYNTAX = (
     (
         "mapping values are not allowed here",
         "a colon is not expected here",
-        "A text that has a colon stands in quotes; a key begins in the column of its neighbours.",
+        "Write a text that has a colon in quotes; a key begins in the column of its neighbours.",
         "place",
     ),
-    ("found character '\\t'", "a tab cannot stand here", "Write spaces.", "place"),
+    ("found character '\\t'", "a tab is not allowed here", "Write spaces.", "place"),
     ("found character '%'", "a value cannot begin with '%'", _QUOTES, "place"),
     ("found character '@'", "a value cannot begin with '@'", _QUOTES, "place"),
     ("found character '`'", "a value cannot begin with '`'", _QUOTES, "place"),
@@ -396,14 +396,14 @@ _SYNTAX = (
     ("while scanning a quoted scalar", "this quote is never closed", "", "beginning"),
     (
         "expected <block end>",
-        "this does not line up with what stands above it",
+        "this does not line up with what is above it",
         "Keys of one mapping begin in one column.",
         "place",
     ),
     (
         "sequence entries are not allowed here",
         "a '-' is not expected here",
-        "Each item stands on its own line.",
+        "Write each item on its own line.",
         "place",
     ),
     ("while scanning an alias", *_ANCHORS, "beginning"),
@@ -413,7 +413,7 @@ _SYNTAX = (
     ("expected the node content", "a value is missing here", "", "place"),
     (
         "expected '<document start>'",
-        "this stands outside of the spec",
+        "this is outside of the spec",
         "A spec is one mapping, without directives (%).",
         "place",
     ),

@@ -1,4 +1,4 @@
-"""What other packages call our keys and choices, and where a key stands that is in the wrong
+"""What other packages call our keys and choices, and where a key belongs that is in the wrong
 place.
 """
 
@@ -79,7 +79,7 @@ def choice_meant(word: str, choices: Iterable[str]) -> str:
 
 
 def key_meant(model: type[BaseModel], path: KeyPath) -> KeyPath | None:
-    """Where a key belongs that stands at `path`, which no key of a model has: `(section, key)`, or
+    """Where a key belongs that is at `path`, which no key of a model has: `(section, key)`, or
     `(key,)` at the top; None where it is not known.
     """
     section, key = path[0] if len(path) > 1 else "", str(path[-1])

@@ -2,4 +2,4 @@
 
 from laaf_cli.sweeps.executors import LocalProcesses, dask_executor
 from laaf_cli.sweeps.grid import Alternative, MakePlan, PlannedRun, plan_runs
-from laaf_cli.sweeps.train import ENDED_WELL, Outcome, State, sweep, train_runs
+from laaf_cli.sweeps.train import ENDED_WELL, Outcome, RunState, sweep, train_runs

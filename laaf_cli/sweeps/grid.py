@@ -38,7 +38,7 @@ class Alternative:
         """A setting whose file name says so: `learning_rate=1e-3`.
 
         What a file name cannot hold is replaced, and a checksum of the whole keeps two such values
-        apart.
+        distinct.
         """
         text = override.text.strip()
         words = override.path[2:] if override.path[:2] == ("training", 0) else override.path
@@ -70,7 +70,7 @@ class PlannedRun:
             return False
         stored = stored_run(self.path)
         if stored.identity != identity(self.plan):
-            raise RunFileError(f"{self.path} is there already and holds a run with other settings")
+            raise RunFileError(f"{self.path} already exists and holds a run with other settings")
         return stored.stop_reason not in UNFINISHED  # one that diverged would diverge again
 
 
@@ -83,11 +83,11 @@ def plan_runs(
 ) -> list[PlannedRun]:
     """The runs of the product of all axes with all seeds, seed by seed, each run once.
 
-    Every plan is made here, so that whatever is wrong with one of them is told before the first is
-    trained.
+    Every plan is made here, so that whatever is wrong with one of them is reported before the first
+    is trained.
 
     Raises SpecError for faults of the spec or of an alternative, UsageError for too many runs, and
-    for runs that only a length of file names keeps from being told apart.
+    for runs that file names of limited length do not distinguish.
     """
     n_runs = math.prod(len(axis) for axis in axes) * len(seeds)
     if n_runs > MAX_RUNS:
@@ -97,14 +97,14 @@ def plan_runs(
     for choice in itertools.product(*axes):
         plan = make([override for alternative in choice for override in alternative.overrides])
         label = "-".join(alternative.label for alternative in choice if alternative.label)
-        own = replace(identity(plan), seed=0)
+        method = replace(identity(plan), seed=0)
         if isinstance(plan, Plan):
             # Runs of one problem share its reference, so that it need be solved only once.
             told = plan.reference.method if plan.reference else ""
-            key = own.problem_hash, plan.spec.reference.model_dump_json(), told
+            key = method.problem_hash, plan.spec.reference.model_dump_json(), told
             plan = replace(plan, reference=references.setdefault(key, plan.reference))
-        # The first of equal methods stands for all.
-        methods.setdefault(own, (plan, label))
+        # The first of equal methods represents all.
+        methods.setdefault(method, (plan, label))
     runs: dict[Path, PlannedRun] = {}
     for seed in seeds:
         for plan, label in methods.values():

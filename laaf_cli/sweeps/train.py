@@ -21,7 +21,7 @@ from laaf_cli.network.devices import torch_device
 from laaf_cli.problem import grid_points
 from laaf_cli.references import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
-from laaf_cli.runs.finished import FinishedRun, Told
+from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
@@ -32,22 +32,22 @@ from laaf_cli.sweeps.grid import PlannedRun
 POLL_S = 0.2
 
 N_TRIES = 20
-"""How often it is looked whether a process that was told to end has let go of its run."""
+"""How often it is looked whether a process that was asked to end has let go of its run."""
 
 
-class State(Enum):
-    """Where a run of a sweep stands."""
+class RunState(Enum):
+    """The state of a run of a sweep."""
 
     WAITING = "waiting"
     RUNNING = "running"
     FINISHED = "finished"
-    KEPT = "there already"
+    KEPT = "existed already"
     DIVERGED = "diverged"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-ENDED_WELL = (State.FINISHED, State.KEPT)
+ENDED_WELL = (RunState.FINISHED, RunState.KEPT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Outcome:
     """A run and its state; error, seconds and what went wrong where they are known."""
 
     run: PlannedRun
-    state: State
+    state: RunState
     error: float = math.nan
     wall_time_s: float = math.nan
     detail: str = ""
@@ -77,7 +77,7 @@ def train_runs(
         runs: what is trained.
         jobs: runs at a time on this machine; one per processor where it is None.
         scheduler: address of the scheduler of a Dask cluster.
-        overwrite: whether finished runs are trained anew.
+        overwrite: whether finished runs are trained again.
         on_change: called whenever the state of a run changes.
         should_stop: asked several times a second; True cancels what is not finished.
 
@@ -122,7 +122,7 @@ def sweep(
 
     threads: of torch for each run; None leaves what the worker has. on_change: called whenever the
     state of a run changes. keeps: whether the workers see the folders of the run files; then
-    unfinished trainings are kept there, and the next sweep goes on with them. should_stop: asked
+    unfinished trainings are kept there, and the next sweep resumes them. should_stop: asked
     several times a second; True cancels what is not finished.
 
     Raises RunFileError before anything is trained where a file holds something else.
@@ -133,13 +133,13 @@ def sweep(
         ended[outcome.run.path] = outcome
         on_change(outcome)
 
-    kept = [run for run in runs if not overwrite and run.is_finished()]
-    for run in kept:
+    finished = [run for run in runs if not overwrite and run.is_finished()]
+    for run in finished:
         stored = stored_run(run.path)
         tell(
             Outcome(
                 run=run,
-                state=State.DIVERGED if stored.stop_reason == "diverged" else State.KEPT,
+                state=RunState.DIVERGED if stored.stop_reason == "diverged" else RunState.KEPT,
                 error=stored.error,
                 wall_time_s=stored.wall_time_s,
                 detail=stored.stop_detail,
@@ -147,16 +147,16 @@ def sweep(
         )
     waiting = [run for run in runs if run.path not in ended]
     ready = []
-    for each in _with_references(waiting):
-        if isinstance(each, Outcome):
-            tell(each)
+    for run_or_outcome in _with_references(waiting):
+        if isinstance(run_or_outcome, Outcome):
+            tell(run_or_outcome)
         else:
-            ready.append(each)
+            ready.append(run_or_outcome)
     pending = {
         executor.submit(_train, run.plan, threads, run.path if keeps else None, overwrite): run
         for run in ready
     }
-    running: set[Future[FinishedRun[Told]]] = set()
+    running: set[Future[FinishedRun[RunResult]]] = set()
     try:
         while pending and not should_stop():
             done, _ = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
@@ -165,7 +165,7 @@ def sweep(
             for future, run in pending.items():
                 if future not in running and future.running():
                     running.add(future)
-                    on_change(Outcome(run=run, state=State.RUNNING))
+                    on_change(Outcome(run=run, state=RunState.RUNNING))
     finally:
         if pending:
             for future in pending:
@@ -177,7 +177,7 @@ def sweep(
     for future, run in pending.items():
         if keeps and future in running:
             _tidy(run.path)
-        tell(Outcome(run=run, state=State.CANCELLED))
+        tell(Outcome(run=run, state=RunState.CANCELLED))
     return [ended[run.path] for run in runs]
 
 
@@ -206,21 +206,23 @@ def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcom
         except ReferenceRefusedError as error:
             refused[id(reference)] = error
         except OutOfMemoryError:
-            pass  # each of its runs will tell
+            pass  # each of its runs will report it
         why = refused.get(id(reference))
         if why is None:
             yield run
         elif isinstance(why, str):
             yield replace(run, plan=replace(plan, reference=None, no_reference=why))
         else:
-            yield Outcome(run=run, state=State.FAILED, detail=str(why), exit_code=why.exit_code)
+            yield Outcome(run=run, state=RunState.FAILED, detail=str(why), exit_code=why.exit_code)
 
 
-def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) -> FinishedRun[Told]:
+def _train(
+    plan: AnyPlan, threads: int | None, path: Path | None, restart: bool
+) -> FinishedRun[RunResult]:
     """What a worker does.
 
-    path: of the run file where the training is kept beside it. anew: whether what is kept there is
-    left alone.
+    path: of the run file where the training is kept beside it. restart: whether what is kept there
+    is left alone.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -228,14 +230,14 @@ def _train(plan: AnyPlan, threads: int | None, path: Path | None, anew: bool) ->
         return train(plan)
     files = CheckpointFiles(path)
 
-    def keep(unfinished_run: FinishedRun[Told]) -> None:
-        with suppress(OSError):  # the run file will not be written either, and that is told
+    def keep(unfinished_run: FinishedRun[RunResult]) -> None:
+        with suppress(OSError):  # the run file will not be written either, and that is reported
             files.save(unfinished_run.record)
 
     with claimed(path):
-        past = None if anew else unfinished_at(plan, path)
+        past = None if restart else unfinished_at(plan, path)
         if past is None:
-            files.remove()  # lest the checkpoint of another training passes for one of this
+            files.remove()  # those of another training must not pass for this one's
         return train(plan, past=past, on_checkpoint=keep)
 
 
@@ -249,10 +251,10 @@ def _tidy(path: Path) -> None:
         time.sleep(POLL_S)
 
 
-def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
+def _outcome(run: PlannedRun, future: Future[FinishedRun[RunResult]]) -> Outcome:
     """How a run ended; its file is written here."""
     if future.cancelled():
-        return Outcome(run=run, state=State.CANCELLED)
+        return Outcome(run=run, state=RunState.CANCELLED)
     error = future.exception()
     if error is None:
         try:
@@ -260,10 +262,10 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
             CheckpointFiles(run.path).remove()
         except LaafError as unwritten:
             return Outcome(
-                run=run, state=State.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code
+                run=run, state=RunState.FAILED, detail=str(unwritten), exit_code=unwritten.exit_code
             )
         summary = finished.summary
-        state = State.DIVERGED if summary.stop_reason == "diverged" else State.FINISHED
+        state = RunState.DIVERGED if summary.stop_reason == "diverged" else RunState.FINISHED
         return Outcome(
             run=run,
             state=state,
@@ -271,12 +273,12 @@ def _outcome(run: PlannedRun, future: Future[FinishedRun[Told]]) -> Outcome:
             wall_time_s=summary.wall_time_s,
             detail=summary.stop_detail,
         )
-    # Whatever happened in a worker, the other runs go on; what happened is told.
+    # Whatever happened in a worker, the other runs continue; what happened is reported.
     if isinstance(error, LaafError):
-        return Outcome(run=run, state=State.FAILED, detail=str(error), exit_code=error.exit_code)
+        return Outcome(run=run, state=RunState.FAILED, detail=str(error), exit_code=error.exit_code)
     return Outcome(
         run=run,
-        state=State.FAILED,
+        state=RunState.FAILED,
         detail=f"{type(error).__name__}: {error}",
         exit_code=ExitCode.INTERNAL,
     )

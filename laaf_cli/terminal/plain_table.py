@@ -24,8 +24,8 @@ class PlainTable(Table):
     """A table of texts as they are: titles and names come from files, and what they hold is
     shown, not obeyed.
 
-    Where a terminal is too narrow, lines break between words; where that does not suffice, the
-    table goes on below with its first column again.
+    Where a terminal is too narrow, lines break between words; where that is not enough, the
+    table continues below with its first column again.
     """
 
     def __init__(self, *headings: str) -> None:
@@ -95,7 +95,7 @@ def _parts(least: Sequence[int], width: int) -> list[list[int]]:
 
 
 def _shrunk(whole: Sequence[int], least: Sequence[int], width: int) -> list[int]:
-    """Widths of columns that fit: the widest gives way first, none below its least."""
+    """Widths of columns that fit: the widest gives way first, none below its minimum."""
     sizes = list(whole)
     while _width(sizes) > width:
         widest = max(range(len(sizes)), key=lambda i: (sizes[i] > least[i], sizes[i]))

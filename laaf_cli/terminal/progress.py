@@ -25,7 +25,7 @@ class Bar(bars.Progress):
 
     Args:
         columns: of the bar.
-        below: makes what stands below the bar, at each refresh.
+        below: makes what is shown below the bar, at each refresh.
         quiet: nothing is drawn.
     """
 

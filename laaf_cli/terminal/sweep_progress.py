@@ -13,7 +13,7 @@ from rich.progress import BarColumn
 from rich.text import Text
 
 from laaf_cli.runs.task import TASKS
-from laaf_cli.sweeps import Outcome, PlannedRun, State
+from laaf_cli.sweeps import Outcome, PlannedRun, RunState
 from laaf_cli.terminal.messages import print_message, visible
 from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.terminal.progress import Bar
@@ -24,19 +24,19 @@ def make_sweep_progress(
     runs: Sequence[PlannedRun], *, quiet: bool = False
 ) -> Iterator[Callable[[Outcome], None]]:
     """Shows many runs while the `with` lasts: what it gives is called with every new state."""
-    outcomes = {run.path: Outcome(run=run, state=State.WAITING) for run in runs}
+    outcomes = {run.path: Outcome(run=run, state=RunState.WAITING) for run in runs}
     started_s: dict[object, float] = {}
     measure = TASKS[runs[0].plan.task].measure
 
     def n_ended() -> int:
-        return sum(o.state not in (State.WAITING, State.RUNNING) for o in outcomes.values())
+        return sum(o.state not in (RunState.WAITING, RunState.RUNNING) for o in outcomes.values())
 
     def below() -> RenderableType:
         now = time.monotonic()
         training = [
             f"{path.name} {now - started_s[path]:.0f} s"
             for path, outcome in outcomes.items()
-            if outcome.state is State.RUNNING
+            if outcome.state is RunState.RUNNING
         ]
         told = f"{n_ended()} of {len(runs)} runs; training: {', '.join(training[:4]) or '-'}"
         return Group(_table_of_methods(list(outcomes.values())), Text(told))
@@ -57,13 +57,17 @@ def make_sweep_progress(
             )
             if bar.is_drawn and detail:
                 bar.console.print(Text(visible(line)), soft_wrap=True)
-            elif not quiet and outcome.state not in (State.RUNNING, State.KEPT, State.CANCELLED):
+            elif not quiet and outcome.state not in (
+                RunState.RUNNING,
+                RunState.KEPT,
+                RunState.CANCELLED,
+            ):
                 print_message(line)
 
         yield show
-    n_kept = sum(outcome.state is State.KEPT for outcome in outcomes.values())
+    n_kept = sum(outcome.state is RunState.KEPT for outcome in outcomes.values())
     if n_kept and not quiet and not bar.is_drawn:
-        print_message(f"{n_kept} of {len(runs)} runs were there already")
+        print_message(f"{n_kept} of {len(runs)} runs already existed")
 
 
 def _table_of_methods(outcomes: Sequence[Outcome]) -> PlainTable:
@@ -74,15 +78,15 @@ def _table_of_methods(outcomes: Sequence[Outcome]) -> PlainTable:
         group = [outcome for outcome in outcomes if outcome.run.method == method]
         states = [outcome.state for outcome in group]
         errors = [
-            math.inf if outcome.state is State.DIVERGED else outcome.error
+            math.inf if outcome.state is RunState.DIVERGED else outcome.error
             for outcome in group
             if not math.isnan(outcome.error)
         ]
         table.add_texts(
             method,
-            f"{states.count(State.FINISHED) + states.count(State.KEPT)}/{len(states)}",
-            str(states.count(State.RUNNING) or ""),
-            str(states.count(State.DIVERGED) + states.count(State.FAILED) or ""),
+            f"{states.count(RunState.FINISHED) + states.count(RunState.KEPT)}/{len(states)}",
+            str(states.count(RunState.RUNNING) or ""),
+            str(states.count(RunState.DIVERGED) + states.count(RunState.FAILED) or ""),
             measure.text(statistics.median(errors)) if errors else "",
         )
     return table

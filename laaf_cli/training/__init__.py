@@ -4,9 +4,9 @@ from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.checkpoints import Checkpoints
 from laaf_cli.training.clock import Clock
 from laaf_cli.training.estimate import relative_residual
-from laaf_cli.training.faults import Misfit, balance_faults, phase_faults, resampling_faults
+from laaf_cli.training.faults import SettingFault, balance_faults, phase_faults, resampling_faults
 from laaf_cli.training.least_squares import default_features, default_points
-from laaf_cli.training.objective import SLOPE_RECOVERY, Objective, Setting
+from laaf_cli.training.objective import SLOPE_RECOVERY, AdaptiveState, Objective
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import (
     DEFAULT_GOAL,
@@ -21,9 +21,9 @@ from laaf_cli.training.resampling import RESAMPLERS
 from laaf_cli.training.result import (
     BEFORE_TRAINING,
     Divergence,
-    Ended,
+    EndedTraining,
     Event,
-    Record,
+    IterationRecord,
     StopReason,
     TrainingResult,
 )

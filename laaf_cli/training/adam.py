@@ -106,7 +106,7 @@ class CapturedAdam(_Adam):
     the loss.
 
     The gradients stay the same tensors throughout, so that the graph of the step outlives that of
-    the loss, which is captured anew where points or weights have changed.
+    the loss, which is captured again where points or weights have changed.
     """
 
     def __init__(

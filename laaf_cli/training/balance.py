@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.spec import Balance
+from laaf_cli.spec import BalanceSpec
 from laaf_cli.spec.models import NO_BALANCE
 
 N_PROBES = 10
@@ -29,7 +29,7 @@ MAX_FACTOR = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class BalanceState:
     """The state that an update starts from.
 
     residuals: by term [n], with a graph, scaled so that the term is the sum of their squares.
@@ -38,7 +38,7 @@ class Moment:
     the present iteration.
     """
 
-    settings: Balance
+    settings: BalanceSpec
     residuals: Mapping[str, Tensor]
     equations: frozenset[str]
     weights: Mapping[str, float]
@@ -51,18 +51,20 @@ class Moment:
     def gradient(self, value: Tensor) -> Tensor:
         """The gradient of a scalar in one vector; a parameter that it does not depend on has 0."""
         if not value.requires_grad:
-            return torch.cat([torch.zeros_like(each).flatten() for each in self.parameters])
+            return torch.cat(
+                [torch.zeros_like(parameter).flatten() for parameter in self.parameters]
+            )
         parts = torch.autograd.grad(
             value, self.parameters, retain_graph=True, allow_unused=True, materialize_grads=True
         )
         return torch.cat([part.flatten() for part in parts])
 
 
-Update = Callable[[Moment], dict[str, float]]
+Update = Callable[[BalanceState], dict[str, float]]
 """A moment → the factors from then on, of the terms whose factors change."""
 
 
-def lr_annealing(moment: Moment) -> dict[str, float]:
+def lr_annealing(moment: BalanceState) -> dict[str, float]:
     """λ̂_i = max |∇L_r| / mean |∇L_i| for conditions and data (Wang, Teng & Perdikaris 2021,
     algorithm 1).
 
@@ -70,8 +72,8 @@ def lr_annealing(moment: Moment) -> dict[str, float]:
     its place, λ would settle at the root of the ratio.
     """
     terms = {name: residual.square().sum() for name, residual in moment.residuals.items()}
-    own = [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
-    largest = float(moment.gradient(torch.stack(own).sum()).abs().max())
+    equations = [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
+    largest = float(moment.gradient(torch.stack(equations).sum()).abs().max())
     targets = {
         name: _ratio(largest, float(moment.gradient(term).abs().mean()))
         for name, term in terms.items()
@@ -80,7 +82,7 @@ def lr_annealing(moment: Moment) -> dict[str, float]:
     return _averaged(moment, targets)
 
 
-def grad_norm(moment: Moment) -> dict[str, float]:
+def grad_norm(moment: BalanceState) -> dict[str, float]:
     """λ̂_i = Σ_j ‖∇L_j‖ / ‖∇L_i‖ over all terms (Wang, Sankaran, Wang & Perdikaris 2023,
     algorithm 1).
     """
@@ -92,14 +94,14 @@ def grad_norm(moment: Moment) -> dict[str, float]:
     return _averaged(moment, {name: _ratio(total, norm) for name, norm in norms.items()})
 
 
-def ntk(moment: Moment) -> dict[str, float]:
+def ntk(moment: BalanceState) -> dict[str, float]:
     """λ̂_i = tr K / tr K_i, tr K = Σ_j tr K_j (Wang, Yu & Perdikaris 2022, algorithm 1)."""
     traces = kernel_traces(moment)
     total = sum(traces.values())
     return _averaged(moment, {name: _ratio(total, trace) for name, trace in traces.items()})
 
 
-def kernel_traces(moment: Moment) -> dict[str, float]:
+def kernel_traces(moment: BalanceState) -> dict[str, float]:
     """tr K_i = tr J Jᵀ of the residuals of each term, J their Jacobian [n, n_parameters].
 
     By Hutchinson's estimator E‖Jᵀv‖² with v = ±1 (Hutchinson 1990), one backward pass per vector.
@@ -116,7 +118,7 @@ def kernel_traces(moment: Moment) -> dict[str, float]:
     return traces
 
 
-def self_adaptive(moment: Moment) -> dict[str, float]:
+def self_adaptive(moment: BalanceState) -> dict[str, float]:
     """λ_i ← λ_i + η W_i L_i: gradient ascent of the loss in the factors, with the learning rate of
     the phase.
 
@@ -124,16 +126,16 @@ def self_adaptive(moment: Moment) -> dict[str, float]:
     steps. An update makes the steps of all iterations since the last one, as if L_i had not
     changed; `every: 1` is the paper's.
     """
-    found = {}
+    factors = {}
     for name, residual in moment.residuals.items():
         term = float(residual.detach().square().sum())
         rise = moment.steps * moment.learning_rate * moment.weights[name] * term
         if math.isfinite(rise):
-            found[name] = min(moment.factors[name] + rise, MAX_FACTOR)
-    return found
+            factors[name] = min(moment.factors[name] + rise, MAX_FACTOR)
+    return factors
 
 
-def causal_weights(squares: Tensor, slices: Tensor, settings: Balance) -> Tensor:
+def causal_weights(squares: Tensor, slices: Tensor, settings: BalanceSpec) -> Tensor:
     """w_i = exp(−ε Σ_{k<i} L_k) of the slice i that each point is in (Wang, Sankaran & Perdikaris
     2024).
 
@@ -155,7 +157,7 @@ def _ratio(above: float, below: float) -> float:
     return above / below if below > 0 and 0 < above < math.inf else math.nan
 
 
-def _averaged(moment: Moment, targets: Mapping[str, float]) -> dict[str, float]:
+def _averaged(moment: BalanceState, targets: Mapping[str, float]) -> dict[str, float]:
     """λ ← m λ + (1 − m) λ̂; where a gradient vanishes or is not finite, λ stays."""
     m = moment.settings.momentum
     return {
@@ -175,7 +177,7 @@ class BalanceMethod:
     """
 
     update: Update | None = None
-    weigh_points: Callable[[Tensor, Tensor, Balance], Tensor] | None = None
+    weigh_points: Callable[[Tensor, Tensor, BalanceSpec], Tensor] | None = None
     keys: tuple[str, ...] = ()
     meaning: str
     source: str
@@ -192,7 +194,7 @@ BALANCES: dict[str, BalanceMethod] = {
     "lr-annealing": BalanceMethod(
         update=lr_annealing,
         keys=_AVERAGED,
-        meaning="conditions and data get the greatest gradient of the equations over their own "
+        meaning="conditions and data get the largest gradient of the equations over their own "
         "mean one",
         source="Wang, Teng & Perdikaris 2021, SIAM Journal on Scientific Computing 43, A3055",
         needs_equations=True,
@@ -219,7 +221,7 @@ BALANCES: dict[str, BalanceMethod] = {
         weigh_points=causal_weights,
         keys=("epsilon", "slices"),
         meaning="the equations at later times count once those at earlier times are met; the other "
-        "way round where conditions stand at the end",
+        "way round where conditions are given at the end",
         source=(
             "Wang, Sankaran & Perdikaris 2024, Computer Methods in Applied Mechanics and "
             "Engineering 421, 116813"

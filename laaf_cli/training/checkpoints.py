@@ -1,5 +1,5 @@
-"""When a training is kept while it goes on: at an interval in time and as phases end, within a
-share of its seconds.
+"""When a training is kept while it runs: at an interval in time and as phases end, within a
+fraction of its seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 SHARE = 0.02
-"""The most that checkpoints take, as a share of the seconds of training; the first is kept in
+"""The most that checkpoints take, as a fraction of the seconds of training; the first is kept in
 any case.
 """
 
@@ -34,7 +34,7 @@ class Checkpoints(Generic[Result]):
     cost_s: float = field(default=0.0, init=False)
 
     def begin(self, now: float) -> None:
-        """A training goes on from one that was kept, at these seconds."""
+        """A training is resumed from one that was kept, at these seconds."""
         self.last_s = now
 
     def is_due(self, now: float, *, phase_begins: bool) -> bool:

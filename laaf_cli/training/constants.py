@@ -20,15 +20,15 @@ class LearnedConstants(nn.Module):
     with one bound:  c = bound + (start − bound) e^θ;
     with two:        c = lower + (upper − lower) / (1 + e^(−θ − θ₀)).
 
-    So a step of θ changes c by a share of its size, whatever the unit of c. In float64 whatever the
-    network has, for wide bounds would round a start near one of them away.
+    So a step of θ changes c by a fraction of its size, whatever the unit of c. In float64 whatever
+    the network has, for wide bounds would round a start near one of them away.
     """
 
     def __init__(self, constants: Mapping[str, LearnedConstant]) -> None:
         super().__init__()
         self.constants = dict(constants)
-        # A list, for the parameters of a dictionary share their names with the methods of one: pop,
-        # keys, type.
+        # A list, because the parameters of a dictionary share their names with the methods of one:
+        # pop, keys, type.
         self._free = nn.ParameterList(torch.zeros((), dtype=torch.float64) for _ in constants)
 
     @property
@@ -42,11 +42,11 @@ class LearnedConstants(nn.Module):
 
     def at(self, free: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The constants by name, of the shape of their free parameters."""
-        return {name: _value(self.constants[name], each) for name, each in free.items()}
+        return {name: _value(self.constants[name], parameter) for name, parameter in free.items()}
 
     def at_start(self) -> dict[str, Tensor]:
         """The free parameters with which every constant has its start."""
-        return {name: torch.zeros_like(each.detach()) for name, each in self.free.items()}
+        return {name: torch.zeros_like(parameter.detach()) for name, parameter in self.free.items()}
 
     def numbers(self) -> dict[str, float]:
         """The constants by name, without a graph."""

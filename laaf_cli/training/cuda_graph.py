@@ -1,5 +1,5 @@
 """Work that is the same at every iteration, captured in a CUDA graph: the GPU repeats it without
-being told each step.
+being launched one by one.
 
 After "CUDA graphs" in the documentation of torch:
 https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.

@@ -8,17 +8,17 @@ import torch
 
 from laaf_cli.seeds import random_stream
 from laaf_cli.training.least_squares.points import Window, sites
-from laaf_cli.training.least_squares.system import State, System
+from laaf_cli.training.least_squares.system import OutputLayerState, System
 from laaf_cli.training.objective import Objective
 
 N_INNER = 1000
 
 
 def relative_residual(objective: Objective, n_points: int) -> float:
-    """The largest root mean square of a residual at fresh points, relative to its terms.
+    """The largest root mean square of a residual at held-out points, relative to its terms.
 
     It is near to the relative error where the equations see the solution everywhere. NaN where
-    residuals are no rows of the output layer: of fluxes that jump where the network
+    residuals are not rows of the output layer: of fluxes that jump where the network
     does not bend, and in float32.
 
     n_points: of the equations.
@@ -44,4 +44,4 @@ def relative_residual(objective: Objective, n_points: int) -> float:
         len(network.biases[-2]),
     )
     free = {name: value.detach() for name, value in objective.constants.free.items()}
-    return system.relative_residual(State(layer=network.output_layer, free=free))
+    return system.relative_residual(OutputLayerState(layer=network.output_layer, free=free))

@@ -17,7 +17,7 @@ from laaf_cli.derivatives import DerivativeEngine, MakeEngine, Prepared
 from laaf_cli.expression import NUMPY, Backend, Field, Node, evaluate
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import PointSet, Problem, Term
-from laaf_cli.training.reading import Reading
+from laaf_cli.training.lowering import LoweredResiduals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,35 +43,37 @@ class TermGroup:
         self,
         problem: Problem,
         terms: Sequence[Term],
-        reading: Reading,
-        given: PointSet,
+        lowered: LoweredResiduals,
+        point_set: PointSet,
         network: Mlp,
         make_engine: MakeEngine,
     ) -> None:
-        self.engine = make_engine(network, problem.trial.outputs, reading.fields, reading.operators)
-        self.points = torch.tensor(given.points, dtype=torch.float64, device=network.device)
-        self.n_residuals = given.n_residuals
+        self.engine = make_engine(
+            network, problem.ansatz.outputs, lowered.fields, lowered.operators
+        )
+        self.points = torch.tensor(point_set.points, dtype=torch.float64, device=network.device)
+        self.n_residuals = point_set.n_residuals
         self.dtype = network.dtype
-        self.combination = _tensor(given.combination, network)
-        self.row_weights = _tensor(given.row_weights, network)
+        self.combination = _tensor(point_set.combination, network)
+        self.row_weights = _tensor(point_set.row_weights, network)
         self.terms = tuple(terms)
-        self.given = given
-        self.reading = reading
-        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
-        columns |= given.symbols
+        self.point_set = point_set
+        self.lowered = lowered
+        columns = dict(zip(problem.domain.coordinates, point_set.points.T, strict=True))
+        columns |= point_set.symbols
 
         def at_points(tree: Node) -> Array:
             with np.errstate(all="ignore"):
-                return np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(given))
+                return np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(point_set))
 
         self.symbols = {}
-        for name, tree in reading.parts.items():
+        for name, tree in lowered.parts.items():
             values = at_points(tree)
             dtype = torch.bool if values.dtype == np.bool_ else network.dtype
             self.symbols[name] = torch.tensor(values, dtype=dtype, device=network.device)
         self.coefficients = {
             name: torch.tensor(np.stack([at_points(tree) for tree in trees]), device=network.device)
-            for name, trees in reading.coefficients.items()
+            for name, trees in lowered.coefficients.items()
         }
         self.whole = Batch(
             points=self.points,
@@ -117,9 +119,9 @@ class TermGroup:
         """The residuals of each term, [n_residuals] each, from what the engine computes."""
         symbols = {**batch.symbols, **constants}
         n_points = len(batch.points)
-        found: dict[str, list[Tensor]] = {}
-        for name, trees in self.reading.residuals.items():
-            found[name] = []
+        residuals: dict[str, list[Tensor]] = {}
+        for name, trees in self.lowered.residuals.items():
+            residuals[name] = []
             for tree in trees:
                 # Learned constants are float64: a choice between them makes the residual that.
                 residual = evaluate(tree, symbols, fields, backend).to(self.dtype)
@@ -128,8 +130,8 @@ class TermGroup:
                     raise AssertionError(f"residual of {name} has shape {tuple(residual.shape)}")
                 if self.combination is not None:
                     residual = residual.view(-1, len(self.combination)) @ self.combination
-                found[name].append(residual)
-        return found
+                residuals[name].append(residual)
+        return residuals
 
     def squares_at(
         self,
@@ -157,10 +159,10 @@ class TermGroup:
         their squares.
         """
         roots = 1.0 if batch.row_weights is None else batch.row_weights.sqrt()
-        found = self.residuals_at(batch, fields, constants, backend)
+        by_term = self.residuals_at(batch, fields, constants, backend)
         return {
             name: torch.cat([roots * residual / math.sqrt(len(residual)) for residual in residuals])
-            for name, residuals in found.items()
+            for name, residuals in by_term.items()
         }
 
 

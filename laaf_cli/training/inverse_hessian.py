@@ -21,8 +21,8 @@ MEMORY = 50
 """Pairs that the limited-memory method keeps."""
 
 REFRESH = 20
-"""Updates after which the product with the gradient is taken anew, for the rounding of one in place
-of it adds up.
+"""Updates after which the product with the gradient is computed again, because of the rounding of
+one in place of it adds up.
 
 On Poisson's equation it is 1e-9 of the product after 20 updates and 1e-4 after 400, where searches
 begin to fail.
@@ -33,7 +33,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """What one iteration tells of the curvature.
+    """What one iteration shows of the curvature.
 
     step: s [n]. change: y [n], of the gradient along it. metric: sᵀH⁻¹s with the H that the step
     was made with; for s = −α H g it is −α sᵀg. gradient: the new one, g + y. image: H g.
@@ -82,7 +82,7 @@ class InverseHessian(ABC):
 
     @abstractmethod
     def load(self, state: Arrays) -> None:
-        """Goes on from such arrays; raises StateError where they do not fit."""
+        """Resumes from such arrays; raises StateError where they do not fit."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,8 @@ class LimitedMemory(InverseHessian):
     """H by its last pairs, BFGS updates of (yᵀs/yᵀy) I (Nocedal & Wright 2006, algorithm 7.4, eq.
     7.20).
 
-    Of our own, for that of torch cannot be driven one iteration at a time with a line search of its
-    own choice, that of SciPy runs to its end, and neither can be stored and resumed.
+    Of our own, because that of torch cannot be driven one iteration at a time with a line search of
+    its own choice, that of SciPy runs to its end, and neither can be stored and resumed.
     """
 
     def __init__(self, n: int, device: torch.device, memory: int = MEMORY) -> None:

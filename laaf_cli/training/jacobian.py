@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from laaf_cli.derivatives import Linearised, TaylorEngine
+from laaf_cli.derivatives import LinearisedFields, TaylorEngine
 from laaf_cli.training.groups import Batch, TermGroup
 from laaf_cli.training.objective import Objective
 
@@ -20,7 +20,7 @@ COLUMNS_OF_A_PRODUCT = 512
 """JᵀJ is summed in stripes of so many columns, each from the diagonal down."""
 
 
-class Part(NamedTuple):
+class ResidualKey(NamedTuple):
     """A residual: the name of its term, and its number among those of the term."""
 
     term: str
@@ -33,7 +33,7 @@ class Block:
     `Objective.residuals`.
     """
 
-    part: Part
+    part: ResidualKey
     residuals: Tensor
     jacobian: Tensor
 
@@ -65,7 +65,7 @@ class Jacobian:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         network = objective.network
-        self.n_network = sum(each.numel() for each in (*network.weights, *network.biases))
+        self.n_network = sum(parameter.numel() for parameter in (*network.weights, *network.biases))
         self.n = self.n_network + len(objective.constants.free)
         self.parts: list[_Points] = []
 
@@ -97,8 +97,8 @@ class Jacobian:
         return NormalEquations(matrix, gradient)
 
     def _points(self, group: TermGroup) -> _Points:
-        reading, outputs = group.reading, self.objective.problem.trial.outputs
-        engine = TaylorEngine(self.objective.network, outputs, reading.fields, reading.operators)
+        lowered, outputs = group.lowered, self.objective.problem.ansatz.outputs
+        engine = TaylorEngine(self.objective.network, outputs, lowered.fields, lowered.operators)
         every = torch.arange(group.n_residuals, device=group.points.device)
         pieces = torch.split(every, max(1, POINTS_OF_A_BLOCK // group.points_per_residual))
         return _Points(group, engine, tuple((rows, group.part(rows, engine)) for rows in pieces))
@@ -107,7 +107,7 @@ class Jacobian:
         """Those of a batch; ∂r/∂f is autograd's of the sum of r, for r depends on its own points
         alone.
         """
-        linearised = Linearised(part.engine, batch.prepared)
+        linearised = LinearisedFields(part.engine, batch.prepared)
         fields = {name: value.requires_grad_() for name, value in linearised.fields.items()}
         free = self.objective.constants.free
         values = self.objective.constants.values()
@@ -117,8 +117,8 @@ class Jacobian:
         }
         rates = [torch.autograd.grad(values[name], free[name])[0] for name in free]
         leaves, run = [*fields.values(), *constants.values()], part.group.points_per_residual
-        found = part.group.residuals_at(batch, fields, constants, self.objective.backend)
-        for name, residuals in found.items():
+        by_term = part.group.residuals_at(batch, fields, constants, self.objective.backend)
+        for name, residuals in by_term.items():
             for index, residual in enumerate(residuals):
                 scaled = scales[name] * residual
                 slopes = tuple(torch.zeros_like(leaf) for leaf in leaves)
@@ -133,4 +133,4 @@ class Jacobian:
                 for k, rate in enumerate(rates):
                     of_points = slopes[len(fields) + k].view(-1, run)
                     jacobian[:, self.n_network + k] = rate * of_points.sum(1)
-                yield Block(Part(name, index), scaled.detach(), jacobian)
+                yield Block(ResidualKey(name, index), scaled.detach(), jacobian)

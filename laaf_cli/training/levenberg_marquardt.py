@@ -18,7 +18,7 @@ from laaf_cli.training.state import Arrays, taken
 from laaf_cli.training.stepper import Stepper, lost_in_rounding
 
 FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-16
-"""As shares of the mean of the diagonal of JᵀJ; below the least one rounding costs JᵀJ its
+"""As fractions of the mean of the diagonal of JᵀJ; below the smallest one rounding costs JᵀJ its
 definiteness.
 """
 
@@ -29,14 +29,14 @@ N_TRIALS = 14
 """With rises that double, λ grows by 10³⁰ within them."""
 
 DISTANCE, MOST_CURVED = 0.1, 0.75
-"""h of the finite difference along the step, and the longest acceleration, as a share of it
+"""h of the finite difference along the step, and the longest acceleration, as a fraction of it
 (Transtrum & Sethna 2012, section 4).
 """
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """A step [n], the loss |r|² behind it, and the share of the predicted decrease that it
+    """A step [n], the loss |r|² behind it, and the fraction of the predicted decrease that it
     brings.
     """
 
@@ -50,8 +50,8 @@ class LevenbergMarquardt(Stepper):
     r along v (Transtrum & Sethna 2012, arXiv 1201.5885).
 
     A step is taken where it lowers the loss and |a|/|v| stays in bounds. Then λ changes by
-    max(1/10, 1 − (2ρ − 1)³), ρ the decrease as a share of what v alone predicts; else by 2, 4, 8, …
-    (Nielsen 1999, IMM-REP-1999-05, who has 1/3).
+    max(1/10, 1 − (2ρ − 1)³), ρ the decrease as a fraction of what v alone predicts; else by 2, 4,
+    8, … (Nielsen 1999, IMM-REP-1999-05, who has 1/3).
     """
 
     def __init__(self, objective: Objective) -> None:

@@ -52,7 +52,7 @@ class FlatObjective:
 
 
 @dataclass(kw_only=True)
-class Trial:
+class LinePoint:
     """A point of a line: its step α, J there (infinite where it is not finite), and its gradient
     once asked for.
     """
@@ -77,54 +77,54 @@ class Line:
         self.direction = direction
         self.value = value
         self.slope = slope
-        self.trials: dict[float, Trial] = {}
+        self.points: dict[float, LinePoint] = {}
 
-    def trial(self, step: float) -> Trial:
+    def point(self, step: float) -> LinePoint:
         """The point at a step; the network is left there where it is new."""
-        if step not in self.trials:
-            for other in self.trials.values():
+        if step not in self.points:
+            for other in self.points.values():
                 # A graph holds all layers at all points, and the search asks for the gradient at
                 # the last point only.
                 other.loss = replace(other.loss, total=other.loss.total.detach())
             loss = self._evaluate(step)
             total = loss.total.item()
             value = total if math.isfinite(total) else math.inf
-            self.trials[step] = Trial(step=step, loss=loss, value=value)
-        return self.trials[step]
+            self.points[step] = LinePoint(step=step, loss=loss, value=value)
+        return self.points[step]
 
     def _evaluate(self, step: float) -> Loss:
         self.flat.move(self.start + step * self.direction)
         return self.flat.objective.evaluate()
 
-    def gradient(self, trial: Trial) -> Tensor:
+    def gradient(self, point: LinePoint) -> Tensor:
         """∇J [n] at a point."""
-        if trial.gradient is None:
-            has_graph = trial.loss.total.requires_grad
-            loss = trial.loss if has_graph else self._evaluate(trial.step)
-            trial.gradient = self.flat.gradient(loss.total)
-        return trial.gradient
+        if point.gradient is None:
+            has_graph = point.loss.total.requires_grad
+            loss = point.loss if has_graph else self._evaluate(point.step)
+            point.gradient = self.flat.gradient(loss.total)
+        return point.gradient
 
     def slope_at(self, step: float) -> float:
         """J'(α); infinite where it is not finite, as if J rose, so that the search turns back."""
-        slope = float(self.gradient(self.trial(step)) @ self.direction)
+        slope = float(self.gradient(self.point(step)) @ self.direction)
         return slope if math.isfinite(slope) else math.inf
 
-    def lowers(self, trial: Trial) -> bool:
-        """Whether a point has less than J(0), by the share of the decrease that the slope
+    def lowers(self, point: LinePoint) -> bool:
+        """Whether a point has less than J(0), by the fraction of the decrease that the slope
         promises.
         """
         return (
-            trial.value < self.value
-            and trial.value <= self.value + DECREASE * trial.step * self.slope
+            point.value < self.value
+            and point.value <= self.value + DECREASE * point.step * self.slope
         )
 
-    def best(self) -> Trial | None:
+    def best(self) -> LinePoint | None:
         """The lowest of the points so far that lower J, with a finite gradient."""
-        found = sorted(filter(self.lowers, self.trials.values()), key=lambda t: t.value)
-        return next((trial for trial in found if bool(self.gradient(trial).isfinite().all())), None)
+        lower = sorted(filter(self.lowers, self.points.values()), key=lambda t: t.value)
+        return next((point for point in lower if bool(self.gradient(point).isfinite().all())), None)
 
 
-def search(line: Line, previous: float | None) -> Trial | None:
+def search(line: Line, previous: float | None) -> LinePoint | None:
     """A point that meets the strong Wolfe conditions; else the lowest that was tried and lowers J;
     else None.
 
@@ -134,7 +134,7 @@ def search(line: Line, previous: float | None) -> Trial | None:
     """
 
     def value(at: NDArray[np.float64]) -> float:
-        return line.trial(float(at[0])).value
+        return line.point(float(at[0])).value
 
     def slope(at: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.array([line.slope_at(float(at[0]))])
@@ -153,19 +153,19 @@ def search(line: Line, previous: float | None) -> Trial | None:
             c1=DECREASE,
             c2=CURVATURE,
         )[0]
-    found = line.trials.get(float(step)) if step is not None else None
-    if found is not None and line.lowers(found) and bool(line.gradient(found).isfinite().all()):
-        return found
+    point = line.points.get(float(step)) if step is not None else None
+    if point is not None and line.lowers(point) and bool(line.gradient(point).isfinite().all()):
+        return point
     return line.best()
 
 
-def backtrack(line: Line) -> Trial | None:
+def backtrack(line: Line) -> LinePoint | None:
     """The first of ever smaller steps, from below those tried already, that lowers J; None where
     none does.
     """
-    step = min(line.trials, default=1.0)
+    step = min(line.points, default=1.0)
     for _ in range(N_BACKTRACKS):
         step *= SHRINKAGE
-        if line.lowers(line.trial(step)):
+        if line.lowers(line.point(step)):
             return line.best()
     return None

@@ -1,5 +1,5 @@
 """The loss: residuals of a problem at its points, as named terms, and the slope recovery term
-apart.
+by itself.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.problem import PointSet, Problem, Term, runs_back
 from laaf_cli.problem.regions import NoPointsError
 from laaf_cli.seeds import random_stream
-from laaf_cli.spec import Balance, Resample
+from laaf_cli.spec import BalanceSpec, ResampleSpec
 from laaf_cli.spec.models import NO_BALANCE
-from laaf_cli.training.balance import BALANCES, Moment
+from laaf_cli.training.balance import BALANCES, BalanceState
 from laaf_cli.training.constants import LearnedConstants
 from laaf_cli.training.groups import Batch, TermGroup
-from laaf_cli.training.reading import Reading, read
+from laaf_cli.training.lowering import LoweredResiduals, lower
 from laaf_cli.training.resampling import RESAMPLERS, Renewal
 
 SLOPE_RECOVERY = "slope_recovery"
 
-FIXED = Balance(method=NO_BALANCE)
+FIXED = BalanceSpec(method=NO_BALANCE)
 
 _POINTS_AT_A_TIME = 20_000
 
@@ -59,13 +59,13 @@ class Loss:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class AdaptiveState:
     """What adapts besides the parameters, never changed in place: the points and the factors, by
     term.
 
     slopes_absorbed: whether the slopes are part of the weights. held_weights: those of points that
     are held, by term; None where none are. n_interior: points of the equations that the next
-    renewal draws, None where there are none.
+    renewal draws, None without points.
     """
 
     points: Mapping[str, PointSet]
@@ -94,8 +94,8 @@ class Objective:
         make_engine: MakeEngine,
         recovery: SlopeRecovery | None,
         seed: int,
-        resampling: Resample | None = None,
-        balance: Balance = FIXED,
+        resampling: ResampleSpec | None = None,
+        balance: BalanceSpec = FIXED,
     ) -> None:
         self.problem = problem
         self.network = network
@@ -113,7 +113,7 @@ class Objective:
             functions=problem.functions,
         )
         self.points = dict(points)
-        self.readings: dict[tuple[str, ...], Reading] = {}
+        self.lowered: dict[tuple[str, ...], LoweredResiduals] = {}
         self.groups = self._groups(problem.trained_terms, points)
         self.terms = {term.name: term for group in self.groups for term in group.terms}
         self.names = (*self.terms, *([SLOPE_RECOVERY] if self.recovery else []))
@@ -136,10 +136,10 @@ class Objective:
     def _group(self, terms: Iterable[Term], points: PointSet) -> TermGroup:
         together = tuple(terms)
         names = tuple(term.name for term in together)
-        if names not in self.readings:
-            self.readings[names] = read(together, self.problem.learned)
+        if names not in self.lowered:
+            self.lowered[names] = lower(together, self.problem.learned)
         return TermGroup(
-            self.problem, together, self.readings[names], points, self.network, self.make_engine
+            self.problem, together, self.lowered[names], points, self.network, self.make_engine
         )
 
     def parameters(self) -> list[nn.Parameter]:
@@ -179,13 +179,15 @@ class Objective:
         constants = self.constants.values()
         for group, part, fields in self._evaluated(self._batches(iteration, batch)):
             squares = group.squares_at(part, fields, constants, self.backend)
-            plain = [_mean(each) for each in squares.values()]
+            plain = [_mean(square) for square in squares.values()]
             values += plain
             weights = self._point_weights(group, part, squares)
             if weights is None:
                 weighted += plain
             else:
-                weighted += [_mean([weights * one for one in each]) for each in squares.values()]
+                weighted += [
+                    _mean([weights * one for one in of_term]) for of_term in squares.values()
+                ]
                 point_weights |= dict.fromkeys(squares, weights.mean())
         if self.recovery is not None:
             recovery = self.recovery(list(self.network.slopes.values))
@@ -210,8 +212,8 @@ class Objective:
         constants, rows = self.constants.values(), []
         for group, part, fields in self._evaluated(self._batches(0, None)):
             scales = self.row_scales(group)
-            found = group.residuals_at(part, fields, constants, self.backend)
-            rows += [scales[name] * one for name, each in found.items() for one in each]
+            by_term = group.residuals_at(part, fields, constants, self.backend)
+            rows += [scales[name] * one for name, residuals in by_term.items() for one in residuals]
         return torch.cat(rows)
 
     def row_scales(self, group: TermGroup) -> dict[str, Tensor]:
@@ -237,8 +239,8 @@ class Objective:
         batches: Sequence[tuple[TermGroup, Batch]],
     ) -> Iterator[tuple[TermGroup, Batch, Mapping[Field, Tensor]]]:
         """Groups and their points with what the network gives there."""
-        found = evaluate_together([(group.engine, part.prepared) for group, part in batches])
-        for (group, part), fields in zip(batches, found, strict=True):
+        evaluated = evaluate_together([(group.engine, part.prepared) for group, part in batches])
+        for (group, part), fields in zip(batches, evaluated, strict=True):
             yield group, part, fields
 
     def _point_weights(
@@ -269,7 +271,9 @@ class Objective:
         [n_points].
         """
         parts = [
-            self.terms[name].weight * square for name, each in squares.items() for square in each
+            self.terms[name].weight * square
+            for name, of_term in squares.items()
+            for square in of_term
         ]
         return torch.stack(parts).sum(0)
 
@@ -299,13 +303,15 @@ class Objective:
         residuals: dict[str, Tensor] = {}
         for group, part, fields in self._evaluated(self._batches(iteration, batch)):
             residuals |= group.scaled_residuals(part, fields, constants, self.backend)
-        moment = Moment(
+        moment = BalanceState(
             settings=self.balance,
             residuals=residuals,
             equations=self.equations,
             weights={name: term.weight for name, term in self.terms.items()},
             factors=self.factors,
-            parameters=[each for each in self.network.parameters() if each.requires_grad],
+            parameters=[
+                parameter for parameter in self.network.parameters() if parameter.requires_grad
+            ],
             steps=min(iteration, self.balance.every),
             learning_rate=learning_rate,
             random=random_stream(self.seed, "balance", str(iteration)),
@@ -335,7 +341,7 @@ class Objective:
     def use_interior(self, n_points: int, iteration: int) -> None:
         """Trains at so many points of the equations from now on.
 
-        They are drawn as the resampling draws, or by the sampler where there is none, or nothing to
+        They are drawn as the resampling draws, or by the sampler without one, or nothing to
         go by yet.
         """
         if self.interior is None:
@@ -356,11 +362,11 @@ class Objective:
         self.replace_points(dict.fromkeys(self.equations, PointSet(points=points)))
 
     @property
-    def setting(self) -> Setting:
+    def adaptive(self) -> AdaptiveState:
         """What training has adapted besides the parameters."""
         held = None if self.held_weights is None else dict(self.held_weights)
         n_interior = None if self.interior is None else self.interior.n_points
-        return Setting(
+        return AdaptiveState(
             points=self.points,
             factors=self.factors,
             slopes_absorbed=self.network.slopes.absorbed,
@@ -368,23 +374,23 @@ class Objective:
             n_interior=n_interior,
         )
 
-    def restore(self, setting: Setting) -> None:
+    def restore(self, adaptive: AdaptiveState) -> None:
         """Goes back to an earlier setting, or on to that of a training that is resumed."""
-        self.replace_points(setting.points)
-        self.network.slopes.absorb(setting.slopes_absorbed)
-        self._set_factors(setting.factors)
-        if self.interior is not None and setting.n_interior is not None:
-            self.interior = replace(self.interior, n_points=setting.n_interior)
+        self.replace_points(adaptive.points)
+        self.network.slopes.absorb(adaptive.slopes_absorbed)
+        self._set_factors(adaptive.factors)
+        if self.interior is not None and adaptive.n_interior is not None:
+            self.interior = replace(self.interior, n_points=adaptive.n_interior)
         self.held_weights = None
-        if setting.held_weights is not None:
+        if adaptive.held_weights is not None:
             self.held_weights = {
                 name: value.to(dtype=self.network.dtype, device=self.network.device)
-                for name, value in setting.held_weights.items()
+                for name, value in adaptive.held_weights.items()
             }
 
     def renew(self) -> None:
-        """Makes the engines anew, for a network with other neurons or another window of time."""
-        self.groups = [self._group(group.terms, group.given) for group in self.groups]
+        """Makes new engines, for a network with other neurons or another window of time."""
+        self.groups = [self._group(group.terms, group.point_set) for group in self.groups]
         self.n_renewals += 1
         self.n_changes += 1
 
@@ -393,9 +399,9 @@ class Objective:
         self.points = {**self.points, **points}
         self.hold_point_weights(self.held_weights is not None)
         for i, group in enumerate(self.groups):
-            given = self.points[group.terms[0].name]
-            if given is not group.given:
-                self.groups[i] = self._group(group.terms, given)
+            point_set = self.points[group.terms[0].name]
+            if point_set is not group.point_set:
+                self.groups[i] = self._group(group.terms, point_set)
 
     def residual_size(self, points: Array) -> Array:
         """|r| of the equations at points of the interior [n, d]: the root of the sum of W r²
@@ -403,41 +409,41 @@ class Objective:
         """
         equations = [term for term in self.terms.values() if term.name in self.equations]
         blocks = np.array_split(points, max(1, math.ceil(len(points) / _POINTS_AT_A_TIME)))
-        found = []
+        sizes = []
         with torch.no_grad():
             constants = self.constants.values()
             for block in blocks:
                 group = self._group(equations, PointSet(points=block))
                 ((_, part, fields),) = self._evaluated([(group, group.whole)])
                 squares = self._of_system(group.squares_at(part, fields, constants, self.backend))
-                found.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
-        return np.concatenate(found)
+                sizes.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
+        return np.concatenate(sizes)
 
     def not_finite(self) -> dict[str, Array]:
         """At which residuals [n_residuals] a term is not finite, of the terms that are not
         everywhere.
         """
-        found: dict[str, Array] = {}
+        bad_points: dict[str, Array] = {}
         with torch.no_grad():
             constants = self.constants.values()
             for group, part, fields in self._evaluated(self._batches(0, None)):
                 squares = group.squares_at(part, fields, constants, self.backend)
-                for name, each in squares.items():
-                    bad = ~torch.isfinite(torch.stack(each)).all(dim=0)
+                for name, of_term in squares.items():
+                    bad = ~torch.isfinite(torch.stack(of_term)).all(dim=0)
                     if bad.any():
-                        found[name] = bad.cpu().numpy()
-        return found
+                        bad_points[name] = bad.cpu().numpy()
+        return bad_points
 
     def mean_squares(self, points: Mapping[str, PointSet]) -> dict[str, float]:
         """The terms that `points` names, at those points, without weights."""
-        found: dict[str, float] = {}
+        means: dict[str, float] = {}
         with torch.no_grad():
             constants = self.constants.values()
             groups = self._groups([self.terms[name] for name in points], points)
             for group, part, fields in self._evaluated([(group, group.whole) for group in groups]):
                 squares = group.squares_at(part, fields, constants, self.backend)
-                found |= {name: float(_mean(each)) for name, each in squares.items()}
-        return found
+                means |= {name: float(_mean(of_term)) for name, of_term in squares.items()}
+        return means
 
 
 def _within(dtype: torch.dtype, number: float) -> float:

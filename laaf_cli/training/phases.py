@@ -1,4 +1,4 @@
-"""The phases of a training: what each is told, the laws of the learning rate, and how each
+"""The phases of a training: the settings of each, the laws of the learning rate, and how each
 ended.
 """
 

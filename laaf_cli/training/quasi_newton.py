@@ -20,8 +20,8 @@ class QuasiNewton(Stepper):
     """θ ← θ − α H ∇J(θ), α from a strong-Wolfe line search (Nocedal & Wright 2006, algorithm 6.1).
 
     The loss that a search ends with is the one that the next iteration begins with. Where points or
-    weights of the objective have changed in between it is evaluated anew; H stays, for no pair is
-    formed across the change. Where a search finds nothing, H ← I and it is tried once more; then
+    weights of the objective have changed in between it is evaluated again; H stays, because no pair
+    is formed across the change. Where a search finds nothing, H ← I and it is tried once more; then
     ever smaller steps along −∇J.
     """
 
@@ -62,34 +62,34 @@ class QuasiNewton(Stepper):
             self.inverse.reset()
             direction, slope = -gradient, -(norm**2)
         line = Line(self.flat, self.position, direction, value, slope)
-        found = search(line, value + norm / 2 if self.inverse.is_fresh else self.previous)
-        if found is None and not self.inverse.is_fresh:
+        point = search(line, value + norm / 2 if self.inverse.is_fresh else self.previous)
+        if point is None and not self.inverse.is_fresh:
             self.inverse.reset()
             line = Line(self.flat, self.position, -gradient, value, -(norm**2))
-            found = search(line, value + norm / 2)
-        found = found or backtrack(line)
-        if found is None:
+            point = search(line, value + norm / 2)
+        point = point or backtrack(line)
+        if point is None:
             self.flat.move(self.position)
             return self._why_not(line)
-        step, after = found.step * line.direction, line.gradient(found)
+        step, after = point.step * line.direction, line.gradient(point)
         pair = Pair(
             step=step,
             change=after - gradient,
-            metric=-(found.step**2) * line.slope,
+            metric=-(point.step**2) * line.slope,
             gradient=after,
             image=-line.direction,
         )
         self.direction = -self.inverse.update(pair)
         self.position = self.position + step
         self.flat.move(self.position)
-        self.loss, self.gradient = found.loss, after
-        self.previous, self.length = line.value, found.step
+        self.loss, self.gradient = point.loss, after
+        self.previous, self.length = line.value, point.step
         return ""
 
     def _why_not(self, line: Line) -> str:
-        changed = [trial for trial in line.trials.values() if trial.value != line.value]
-        if changed and all(math.isinf(trial.value) for trial in changed):
-            least = min(trial.step for trial in changed) * float(line.direction.norm())
+        changed = [point for point in line.points.values() if point.value != line.value]
+        if changed and all(math.isinf(point.value) for point in changed):
+            least = min(point.step for point in changed) * float(line.direction.norm())
             return (
                 "the loss is not finite anywhere along the descent direction, down to a "
                 f"step of {least:.1g}"

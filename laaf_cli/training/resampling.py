@@ -14,7 +14,7 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.problem import Domain, Drawn
-from laaf_cli.spec import Resample
+from laaf_cli.spec import ResampleSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Renewal:
     present: the points so far [n, d]. residual_size: points [m, d] → |r| there [m].
     """
 
-    settings: Resample
+    settings: ResampleSpec
     region: Drawn
     domain: Domain
     present: Array
@@ -78,7 +78,7 @@ def choose(probabilities: Array, n: int, random: np.random.Generator) -> np.ndar
 
 
 def _by_residual(renewal: Renewal, n: int) -> Array:
-    """n out of `candidates` × n uniform points (with the shares of `importance`), by the size of
+    """n out of `candidates` × n uniform points (with the shares in `importance`), by the size of
     the residual.
     """
     settings = renewal.settings
@@ -100,7 +100,7 @@ RESAMPLERS: dict[str, Resampler] = {
         renew=lambda renewal: renewal.region.draw(renewal.domain, renewal.random).points,
         draws_all=True,
         keys=(),
-        meaning="all points anew, by the sampler and with the shares of `importance`",
+        meaning="all points again, by the sampler and `importance`",
         source="Wu et al. 2023, Random-R",
         uses_sampler=True,
     ),
@@ -108,7 +108,7 @@ RESAMPLERS: dict[str, Resampler] = {
         renew=lambda renewal: _by_residual(renewal, renewal.region.n_points),
         draws_all=True,
         keys=_DENSITY,
-        meaning="all points anew, more of them where the residual is large",
+        meaning="all points again, more of them where the residual is large",
         source="Wu et al. 2023, RAD",
     ),
     "rar-d": Resampler(

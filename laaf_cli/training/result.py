@@ -1,4 +1,4 @@
-"""What a training tells: its records, its events, and how it ended."""
+"""The result of a training: its records, its events, and how it ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StopReason(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class IterationRecord:
     """What is kept of an iteration: the state before its step.
 
     iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
@@ -50,7 +50,7 @@ class Record:
 
 
 BEFORE_TRAINING = "at iteration 0, before any training"
-"""The end of what a divergence is told as that no training has brought about."""
+"""The end of the message of a divergence that no training has caused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class EndedTraining:
     """How a training of any task went.
 
     n_checkpoints, checkpoint_time_s: how many were kept, and the seconds that this took.
@@ -98,19 +98,19 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingResult(Ended):
+class TrainingResult(EndedTraining):
     """How a training went; the network itself holds the last good state.
 
     phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
-    of the weights, −1 where they did not. state: what going on from here takes. validation: the
-    terms at fresh points, without weights, where they are known. intervals: of learned constants,
-    where they are known. estimate: of the relative error, NaN where there is none.
+    of the weights, −1 where they did not. state: what resuming needs. validation: the
+    terms at held-out points, without weights, where they are known. intervals: of learned
+    constants, where they are known. estimate: of the relative error, NaN where it is not known.
     """
 
     iterations: int
     phase: int
     wall_time_s: float
-    records: list[Record]
+    records: list[IterationRecord]
     divergence: Divergence | None
     state: TrainingState
     phases: tuple[PhaseResult, ...] = ()
@@ -120,7 +120,7 @@ class TrainingResult(Ended):
     intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
-    def final(self) -> Record:
+    def final(self) -> IterationRecord:
         return self.records[-1]
 
     @property

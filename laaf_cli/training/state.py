@@ -1,4 +1,4 @@
-"""The state of a training between two iterations: all that going on as if nothing had happened
+"""The state of a training between two iterations: all that resuming as if nothing had happened
 takes.
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from laaf_cli.training.objective import Setting
+from laaf_cli.training.objective import AdaptiveState
 
 Arrays = Mapping[str, NDArray[Any]]
 
 MAX_COUNT = 2**53
-"""The most that anything is counted to: run files hold 64 bits, and going on counts further."""
+"""The most that anything is counted to: run files hold 64 bits, and resumed runs count further."""
 
 
 class StateError(Exception):
@@ -25,7 +25,7 @@ class StateError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """Where a training is, apart from the weights of its network and its history.
+    """Where a training is, except for the weights of its network and its history.
 
     Nothing random is in it: every stream of random numbers is that of a seed, a purpose and an
     iteration.
@@ -36,9 +36,9 @@ class TrainingState:
     recorded_s, monitored_s: of them when the phase began, when the last record was made and when
     the error was last looked at. n_retries: after divergence, of at most `retries`; rate_factor:
     what they multiply the learning rate of the phase by. slopes_absorbed_at: the iteration before
-    which slopes became part of the weights, −1 where they are not. setting: points and weights.
+    which slopes became part of the weights, −1 where they are not. adaptive: points and weights.
     constants: the free parameter of each learned constant, in float64. optimizer: what it keeps
-    between iterations, by name; empty where it is to begin anew.
+    between iterations, by name; empty where it is to begin again.
     """
 
     iteration: int
@@ -52,22 +52,22 @@ class TrainingState:
     n_retries: int
     rate_factor: float
     slopes_absorbed_at: int
-    setting: Setting
+    adaptive: AdaptiveState
     constants: Mapping[str, float] = field(default_factory=dict)
     optimizer: Arrays = field(default_factory=dict)
     retries: int = 0
 
 
 def taken_count(state: Arrays, name: str) -> int:
-    """The whole number of that name, of what was counted; raises StateError where there is none."""
+    """The integer of that name, of what was counted; raises StateError where it is missing."""
     value = taken(state, name)
     if value.dtype.kind != "i" or not 0 <= value <= MAX_COUNT:
-        raise StateError(f"'{name}' of the optimizer is no count")
+        raise StateError(f"'{name}' of the optimizer is not a count")
     return int(value)
 
 
 def taken(state: Arrays, name: str, *shape: int) -> NDArray[Any]:
-    """The array of that name and shape; raises StateError where there is none."""
+    """The array of that name and shape; raises StateError where it is missing."""
     if name not in state:
         raise StateError(f"the optimizer lacks '{name}'")
     value = np.asarray(state[name])

@@ -40,7 +40,7 @@ class Stepper(ABC):
         """Of the relative error, where the optimizer has one; NaN otherwise."""
         return math.nan
 
-    def is_late(self, share: float) -> bool:  # noqa: ARG002 - few can tell
+    def is_late(self, share: float) -> bool:  # noqa: ARG002 - few can know
         """Whether a phase will not come to its end in its seconds; share: of those that are
         over.
         """
@@ -64,7 +64,7 @@ class Stepper(ABC):
 
     @abstractmethod
     def load(self, state: Arrays) -> None:
-        """Goes on from a state of the same optimizer; raises StateError where it does not fit."""
+        """Resumes from a state of the same optimizer; raises StateError where it does not fit."""
 
 
 def lost_in_rounding(value: float, dtype: torch.dtype) -> str:

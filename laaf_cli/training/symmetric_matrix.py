@@ -96,7 +96,7 @@ class SymmetricMatrix:
         }
 
     def load(self, name: str, state: Arrays) -> None:
-        """Goes on from what was stored, under this name, and an update; raises StateError where
+        """Resumes from what was stored, under this name, and an update; raises StateError where
         they do not fit.
         """
         n = len(self.entries)

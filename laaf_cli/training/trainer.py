@@ -17,7 +17,7 @@ from laaf_cli.training.clock import Clock
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import PhaseEnd, PhaseResult, TrainingPhase
-from laaf_cli.training.result import Divergence, Event, Record, StopReason, TrainingResult
+from laaf_cli.training.result import Divergence, Event, IterationRecord, StopReason, TrainingResult
 from laaf_cli.training.state import MAX_COUNT, StateError, TrainingState
 from laaf_cli.training.stepper import Stepper
 
@@ -39,9 +39,9 @@ class Trainer:
     monitor: relative L2 of the network, asked for at some fifty records; None without a reference.
     on_record: called with each record as it is made. should_stop: asked before every step; True
     ends the training with what was reached. max_seconds: bound on the seconds of training over all
-    phases. checkpoints: keeps the training while it goes on; None does not. retries: how often
+    phases. checkpoints: keeps the training while it runs; None does not. retries: how often
     training that diverges goes back to its last good state, with a tenth of the learning rate.
-    goal: the error, as the monitor tells it, at which the training ends; 0 for none. A phase that
+    goal: the error, by the monitor, at which the training ends; 0 for none. A phase that
     ends itself is not cut short.
     """
 
@@ -51,7 +51,7 @@ class Trainer:
         phases: list[TrainingPhase],
         *,
         monitor: Callable[[Mlp], float] | None = None,
-        on_record: Callable[[Record], None] = lambda _record: None,
+        on_record: Callable[[IterationRecord], None] = lambda _record: None,
         should_stop: Callable[[], bool] = lambda: False,
         max_seconds: float | None = None,
         checkpoints: Checkpoints[TrainingResult] | None = None,
@@ -70,7 +70,7 @@ class Trainer:
         self.retries = retries
         # Slopes that are absorbed among them, for a bad step may be taken back to before.
         self.parameters = objective.all_parameters()
-        self.records: list[Record] = []
+        self.records: list[IterationRecord] = []
         self.total_iterations = sum(phase.iterations for phase in phases)
         self.record_every = max(1, self.total_iterations // N_RECORDS)
         self.monitor_every = self.record_every * max(
@@ -91,14 +91,14 @@ class Trainer:
     def go_on(
         self,
         state: TrainingState,
-        records: Sequence[Record],
+        records: Sequence[IterationRecord],
         phases: Sequence[PhaseResult],
         events: Sequence[Event],
     ) -> None:
         """Takes up a training where it stopped; the network holds its weights already.
 
-        state: of that training. records, phases, events: what has been told of it; of the phases
-        those that are over.
+        state: of that training. records, phases, events: what has been reported of it; of the
+        phases those that are over.
 
         Raises StateError where the state does not fit.
         """
@@ -107,11 +107,11 @@ class Trainer:
             raise StateError("it is of a training with other phases or other learned constants")
         is_told = records and len(phases) >= state.phase and state.n_retries <= MAX_COUNT
         if not (is_told and self._is_reached(state)):
-            raise StateError("it does not say where it stands")
-        interior, setting = self.objective.interior, state.setting
+            raise StateError("its iteration counters are inconsistent")
+        interior, adaptive = self.objective.interior, state.adaptive
         known = {phase.interior for phase in self.phases}
         known.add(None if interior is None else interior.n_points)
-        if setting.n_interior not in known or not all(map(len, setting.points.values())):
+        if adaptive.n_interior not in known or not all(map(len, adaptive.points.values())):
             raise StateError("its points are not as many as the spec says")
         with torch.no_grad():
             for name, value in state.constants.items():
@@ -125,9 +125,9 @@ class Trainer:
         self.records, self.events = list(records), list(events)
         self.ended = list(phases[: state.phase])
         if len(records) > 1 and state.done and state.iteration % self.record_every:
-            # Made only because training stopped here: without the break there is none.
+            # Made only because training stopped here: without the break it is not made.
             self.records = [record for record in records if record.iteration < state.iteration]
-        self.objective.restore(setting)
+        self.objective.restore(adaptive)
         self.stepper = self._make_stepper()
         if state.optimizer:
             self.stepper.load(state.optimizer)
@@ -146,9 +146,9 @@ class Trainer:
         )
 
     def train(self) -> TrainingResult:
-        """Runs the phases; training that diverges is not raised but told in the result."""
+        """Runs the phases; training that diverges is not raised but reported in the result."""
         self.good = [parameter.detach().clone() for parameter in self.parameters]
-        self.good_setting, self.good_iteration = self.objective.setting, self.iteration
+        self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
         self._run_phases()
         wall_time_s = self.clock.now()
         final = self.objective.evaluate()
@@ -223,7 +223,7 @@ class Trainer:
             self.n_renewals = self.objective.n_renewals
             self.parameters = self.objective.all_parameters()
             self.good = [parameter.detach().clone() for parameter in self.parameters]
-            self.good_setting, self.good_iteration = self.objective.setting, self.iteration
+            self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
 
     def _iterate(self, phase: TrainingPhase) -> tuple[PhaseEnd, str]:
         """The iterations of a phase; sets `stop` where the whole training must end with it."""
@@ -260,7 +260,7 @@ class Trainer:
                 return PhaseEnd.MAX_SECONDS, ""
             self._keep(now)
             _copy(self.parameters, self.good)
-            self.good_setting, self.good_iteration = self.objective.setting, self.iteration
+            self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
             ended = self._stepper.advance(loss)
             self._follow_renewals()
             if ended:
@@ -279,11 +279,11 @@ class Trainer:
         """Keeps the training as it is where that is due: here the loss is finite, so the state
         is a good one.
         """
-        kept = self.checkpoints
-        if kept is None or not kept.is_due(now, phase_begins=self.done == 0):
+        checkpoints = self.checkpoints
+        if checkpoints is None or not checkpoints.is_due(now, phase_begins=self.done == 0):
             return
         self.clock.pause()
-        kept.save(now, lambda: self._result(StopReason.RUNNING, now))
+        checkpoints.save(now, lambda: self._result(StopReason.RUNNING, now))
         self.clock.go_on()
 
     def _can_retry(self) -> bool:
@@ -297,7 +297,7 @@ class Trainer:
         return RETRY_FACTOR if OPTIMIZERS[self.phases[phase].optimizer].takes_rate else 1.0
 
     def _retry(self) -> None:
-        what = f"{self.divergence}; went on from iteration {self.good_iteration}"
+        what = f"{self.divergence}; resumed from iteration {self.good_iteration}"
         self._go_back()
         self.adapted, self.n_retries = self.iteration, self.n_retries + 1
         if (factor := self.retry_factor(self.phase)) < 1:
@@ -312,7 +312,7 @@ class Trainer:
         it began from.
         """
         _copy(self.good, self.parameters)
-        self.objective.restore(self.good_setting)
+        self.objective.restore(self.good_adaptive)
         self.done -= self.iteration - self.good_iteration if self.done else 1
         self.iteration = self.good_iteration
 
@@ -331,12 +331,12 @@ class Trainer:
             n_retries=self.n_retries,
             rate_factor=self.rate_factor,
             slopes_absorbed_at=self.absorbed_at if self.network.slopes.absorbed else -1,
-            setting=self.objective.setting,
+            adaptive=self.objective.adaptive,
             constants={name: float(value.detach()) for name, value in free.items()},
             optimizer={} if diverged else self._stepper.state(),
             retries=self.retries,
         )
-        kept = self.checkpoints
+        checkpoints = self.checkpoints
         return TrainingResult(
             stop_reason=reason,
             iterations=self.iteration,
@@ -349,8 +349,8 @@ class Trainer:
             estimate=math.nan if diverged else self._stepper.estimate,
             events=tuple(self.events),
             slopes_absorbed_at=state.slopes_absorbed_at,
-            n_checkpoints=kept.n_kept if kept else 0,
-            checkpoint_time_s=kept.spent_s if kept else 0.0,
+            n_checkpoints=checkpoints.n_kept if checkpoints else 0,
+            checkpoint_time_s=checkpoints.spent_s if checkpoints else 0.0,
         )
 
     def _is_due(self, now: float, spacing_s: float) -> bool:
@@ -410,7 +410,7 @@ class Trainer:
                 for scale in self.network.slopes.scales()
             ]
             error = self.monitor(self.network) if monitored and self.monitor else math.nan
-        record = Record(
+        record = IterationRecord(
             iteration=self.iteration,
             phase=self.phase,
             wall_time_s=wall_time_s,

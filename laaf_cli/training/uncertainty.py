@@ -17,7 +17,7 @@ from torch import Tensor
 
 from laaf_cli.arrays import Array
 from laaf_cli.training.constants import LearnedConstants
-from laaf_cli.training.jacobian import Jacobian, Part
+from laaf_cli.training.jacobian import Jacobian, ResidualKey
 from laaf_cli.training.objective import Objective
 
 CONFIDENCE = 0.95
@@ -31,7 +31,9 @@ gradients.
 """
 
 RIDGE = 1e-12
-"""The rank cut-off: what a parameter has to change at least, as a share of the size of all rows."""
+"""The rank cut-off: what a parameter has to change at least, as a fraction of the size of all
+rows.
+"""
 
 WIDEST, MOST_OF_BOUNDS = 3.0, 0.9
 """An interval says nothing where it reaches further than so many times the constant or its start,
@@ -39,15 +41,15 @@ or over so much of what its bounds leave.
 """
 
 DOUBT = 0.1
-"""The share of the way from a constant to the middle of its interval by which this is widened: so
-much of a step that is linear may be wrong.
+"""The fraction of the way from a constant to the middle of its interval by which this is widened:
+so much of a step that is linear may be wrong.
 """
 
 LEAST_SINGULAR = 1e-12
 """Below it columns of S, divided by their sizes, count as one."""
 
 N_WEIGHTINGS = 3
-"""How often observed unknowns are weighed anew by the noise that is left in each."""
+"""How often observed unknowns are weighed again by the noise that is left in each."""
 
 NOT_DETERMINED = "not determined by the data"
 
@@ -74,8 +76,8 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
     analysis and its applications", section 2.3). Its middle is where a training would end in which
     the equations hold exactly. It is taken in the free parameter, and so stays within bounds.
 
-    noise: standard deviation of that in observed values, as a share of theirs; 0 takes it from the
-    residuals.
+    noise: standard deviation of that in observed values, as a fraction of theirs; 0 takes it from
+    the residuals.
     """
     constants = objective.constants
     jacobian = Jacobian(_in_float64(objective))
@@ -91,7 +93,7 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
             why_not = NOT_DETERMINED
         elif sum(map(len, rows.values())) <= len(constants.free):
             why_not = "none from as few observed values as constants"
-        elif not all(np.isfinite(each).all() for each in rows.values()):
+        elif not all(np.isfinite(matrix).all() for matrix in rows.values()):
             why_not = "none where the Jacobian is not finite"
     if why_not:
         return dict.fromkeys(constants.free, Interval(why_not=why_not))
@@ -104,7 +106,7 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
 
 def _in_float64(objective: Objective) -> Objective:
     """The same at the same place, without weights that adapt."""
-    found = Objective(
+    twin = Objective(
         objective.problem,
         objective.points,
         copy.deepcopy(objective.network).double(),
@@ -114,22 +116,22 @@ def _in_float64(objective: Objective) -> Objective:
     )
     with torch.no_grad():
         for name, free in objective.constants.free.items():
-            found.constants.free[name].copy_(free)
-    return found
+            twin.constants.free[name].copy_(free)
+    return twin
 
 
-def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[Part, Array]:
+def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[ResidualKey, Array]:
     """S and e [n_rows, p + 1] of each part of the observed residuals, the network eliminated.
 
     By a QR factorisation block by block, for JᵀJ would lose half of the digits.
     """
     n = jacobian.n_network
-    n_rows: Counter[Part] = Counter()
-    squares: dict[Part, float] = {}
+    n_rows: Counter[ResidualKey] = Counter()
+    squares: dict[ResidualKey, float] = {}
     for block in jacobian.blocks():
         n_rows[block.part] += len(block.residuals)
-        found = squares.get(block.part, 0.0)
-        squares[block.part] = found + float(block.jacobian.square().sum())
+        so_far = squares.get(block.part, 0.0)
+        squares[block.part] = so_far + float(block.jacobian.square().sum())
     scales = {
         part: (1.0 if part.term in observed else STIFFNESS) * math.sqrt(n_rows[part] / square)
         for part, square in squares.items()
@@ -143,34 +145,36 @@ def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[Part, Array]:
             rows = torch.cat([block.jacobian, block.residuals[:, None]], dim=1)
             factor = torch.linalg.qr(torch.cat([factor, scales[block.part] * rows]), mode="r").R
     following = torch.linalg.solve_triangular(factor[:n, :n], factor[:n, n:], upper=True)
-    pieces: dict[Part, list[Tensor]] = {}
+    pieces: dict[ResidualKey, list[Tensor]] = {}
     for block in jacobian.blocks():
         if block.part in scales and block.part.term in observed:
-            own = torch.cat([block.jacobian[:, n:], block.residuals[:, None]], dim=1)
-            left = own - block.jacobian[:, :n] @ following
+            of_constants = torch.cat([block.jacobian[:, n:], block.residuals[:, None]], dim=1)
+            left = of_constants - block.jacobian[:, :n] @ following
             pieces.setdefault(block.part, []).append(left)
-    return {part: torch.cat(each).cpu().numpy() for part, each in pieces.items()}
+    return {part: torch.cat(blocks).cpu().numpy() for part, blocks in pieces.items()}
 
 
 def _deviations(
-    objective: Objective, rows: Mapping[Part, Array], noise: float
-) -> dict[Part, float] | None:
+    objective: Objective, rows: Mapping[ResidualKey, Array], noise: float
+) -> dict[ResidualKey, float] | None:
     """Standard deviations of the noise in e that the spec states, by part; None where it states
     none.
     """
     if not noise:
         return None
-    found = {}
+    deviations = {}
     for part in rows:
-        (group,) = (each for each in objective.groups if part.term in each.reading.residuals)
+        (group,) = (
+            candidate for candidate in objective.groups if part.term in candidate.lowered.residuals
+        )
         values = [*objective.points[part.term].symbols.values()][part.number]
         clean = float(np.std(values)) / math.sqrt(1 + noise**2)  # as it was without the noise
-        found[part] = noise * clean * float(objective.row_scales(group)[part.term].mean())
-    return found
+        deviations[part] = noise * clean * float(objective.row_scales(group)[part.term].mean())
+    return deviations
 
 
 def _regression(
-    rows: Mapping[Part, Array], deviations: Mapping[Part, float] | None
+    rows: Mapping[ResidualKey, Array], deviations: Mapping[ResidualKey, float] | None
 ) -> tuple[Array, Array]:
     """The shifts of the free parameters to the middle of their intervals, and half the widths."""
     n_rows, n = sum(map(len, rows.values())), next(iter(rows.values())).shape[1] - 1
@@ -178,9 +182,9 @@ def _regression(
     share = (1 + CONFIDENCE) / 2
     quantile = ndtri(share) if known else stdtrit(n_rows - n, share)
     if deviations is None:
-        deviations = {part: _root_mean_square(each[:, n]) for part, each in rows.items()}
+        deviations = {part: _root_mean_square(matrix[:, n]) for part, matrix in rows.items()}
     for _ in range(1 if known else N_WEIGHTINGS):
-        whitened = np.concatenate([each / deviations[part] for part, each in rows.items()])
+        whitened = np.concatenate([matrix / deviations[part] for part, matrix in rows.items()])
         sizes = np.linalg.norm(whitened[:, :n], axis=0)
         if not np.isfinite(sizes).all():
             return np.zeros(n), np.full(n, math.inf)
@@ -191,8 +195,8 @@ def _regression(
         if not known:
             free = math.sqrt(n_rows / (n_rows - n))
             deviations = {
-                part: free * _root_mean_square(each[:, n] + each[:, :n] @ shifts)
-                for part, each in rows.items()
+                part: free * _root_mean_square(matrix[:, n] + matrix[:, :n] @ shifts)
+                for part, matrix in rows.items()
             }
     return shifts, quantile * np.linalg.norm(inverse, axis=1) / sizes
 

@@ -238,7 +238,7 @@ def judge(adversary: Adversary, seconds: float = 120.0) -> Verdict:
         )
         found = reference.evaluate(points)
         exact = values_of(adversary.solution, given.domain.coordinates)(points)
-        estimate, size = found.error_estimate, float(np.max(np.abs(exact)))
+        estimate, size = found.error_estimates["u"], float(np.max(np.abs(exact)))
         error = float(np.max(np.abs(found.fields["u"] - exact)))
     except ReferenceRefusedError as refusal:
         refused = str(refusal)

@@ -84,7 +84,7 @@ def flop(plan: Plan) -> float:
     points = plan.problem.draw_points(plan.spec.seed)
     carried: dict[int, int] = {}  # by set of points: terms that share one share its streams
     for term in plan.problem.trained_terms:
-        engine = TaylorEngine(network, plan.problem.trial.outputs, term.fields)
+        engine = TaylorEngine(network, plan.problem.ansatz.outputs, term.fields)
         group = id(points[term.name])
         carried[group] = max(carried.get(group, 0), len(engine.streams))
     sizes = {id(each): len(each) for each in points.values()}

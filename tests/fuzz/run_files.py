@@ -2,7 +2,7 @@
 
 Twice: as damage leaves them, which the seal finds; and sealed again, as a hostile writer would. HDF5 and the reader meet
 the damage both times, for a file whose seal does not fit is read too where nobody asks for a sealed one. A wrong number
-cannot be told then, but nothing may crash, hang or get through.
+cannot be decided then, but nothing may crash, hang or get through.
 
 All are read in one process of its own, which has 256 MB of address space and ten seconds for each file. What kills it
 is told apart from what it reports, and a new one goes on with the next file.

@@ -4,11 +4,11 @@ points at a time.
 
 from laaf_cli.derivatives.kernel.library import (
     ACTIVATIONS,
-    Call,
     ChainRule,
+    KernelCall,
     KernelMissing,
+    KernelNetwork,
     Library,
-    Network,
     Parameters,
     Shape,
     load_library,

@@ -2,7 +2,7 @@
 why not.
 
 Hatchling runs this file by its path when it makes a wheel, in an environment that holds neither
-torch nor laaf: it imports the standard library alone, and is no part of what a wheel installs. By
+torch nor laaf: it imports the standard library alone, and is not part of what a wheel installs. By
 hand it builds into the source tree:
 
     python laaf_cli/derivatives/kernel/build.py [--sanitize]
@@ -37,7 +37,7 @@ COMPILERS = ("g++", "c++", "clang++")
 SKIP = "LAAF_NO_KERNEL"
 
 
-class Variant(NamedTuple):
+class KernelVariant(NamedTuple):
     """One compilation of `fused.cpp`, for processors that know some instructions.
 
     architecture: the macro that compilers for such processors predefine; empty for all.
@@ -53,11 +53,11 @@ _AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma")
 
 # The best first. The last is built everywhere, and without it there is no kernel.
 VARIANTS = (
-    Variant(
+    KernelVariant(
         "avx512", 64, (*_AVX512, "-mprefer-vector-width=512", "-mtune=skylake-avx512"), "__x86_64__"
     ),
-    Variant("avx2", 32, ("-mavx2", "-mfma"), "__x86_64__"),
-    Variant("portable", 16, (), ""),
+    KernelVariant("avx2", 32, ("-mavx2", "-mfma"), "__x86_64__"),
+    KernelVariant("portable", 16, (), ""),
 )
 
 # Not -ffast-math: NaN must survive, and a library linked with it sets flush-to-zero for the whole
@@ -101,7 +101,7 @@ class Compiler(NamedTuple):
         return {"__GNUC__", "__linux__"} <= set(self.macros) and "__clang__" not in self.macros
 
     @property
-    def variants(self) -> tuple[Variant, ...]:
+    def variants(self) -> tuple[KernelVariant, ...]:
         """The variants of its processors, the best first."""
         return tuple(v for v in VARIANTS if not v.architecture or v.architecture in self.macros)
 
@@ -110,7 +110,7 @@ class Compiler(NamedTuple):
         return f"GCC {version}" if self.is_gcc else version or shlex.join(self.command)
 
 
-class Built(NamedTuple):
+class BuildResult(NamedTuple):
     """What `built.json` says.
 
     variants: those in the library, the best first; empty where there is no library. threads:
@@ -127,10 +127,10 @@ class Built(NamedTuple):
 
 def fingerprint(folder: Path = SOURCES) -> str:
     """SHA-256 of the sources in C++."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.cpp"), *folder.glob("*.h")]):
-        found.update(path.name.encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def find_compiler() -> Compiler:
@@ -170,7 +170,7 @@ def _run(command: Sequence[str]) -> str:
     return ended.stdout
 
 
-def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> Built:
+def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> BuildResult:
     """Put the library and its `built.json` into a folder; without a compiler, or where it fails,
     the latter alone.
 
@@ -184,14 +184,14 @@ def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> B
             raise KernelError(f"{SKIP} was set when laaf was installed")
         built = _build_library(library, sources, SANITIZED if sanitize else OPTIMIZED)
     except KernelError as error:
-        built = Built(reason=str(error))
+        built = BuildResult(reason=str(error))
     if not sanitize:
         built = built._replace(sources=fingerprint(sources))
         (folder / RECORD).write_text(json.dumps(built._asdict(), indent=2) + "\n", encoding="utf-8")
     return built
 
 
-def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> Built:
+def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> BuildResult:
     """Compile and link the variants that this compiler can; raises KernelError where it cannot
     the last of them.
     """
@@ -221,22 +221,32 @@ def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> Built:
     reason = "; ".join(
         f"{variant.name} was left out: {failure}" for variant, failure in failures.items()
     )
-    return Built(
+    return BuildResult(
         str(compiler), tuple(variant.name for variant in variants), compiler.is_gcc, reason
     )
 
 
 def _compile_variant(
-    compiler: Compiler, variant: Variant, sources: Path, target: Path, flags: Sequence[str]
+    compiler: Compiler, variant: KernelVariant, sources: Path, target: Path, flags: Sequence[str]
 ) -> str:
     """Compile one variant; why it cannot be, or an empty text."""
-    own = (
+    variant_flags = (
         f"-DLAAF_VARIANT={variant.name}",
         f"-DLAAF_VECTOR_BYTES={variant.vector_bytes}",
         *variant.flags,
     )
     try:
-        _run([*compiler.command, *flags, *own, "-c", str(sources / "fused.cpp"), "-o", str(target)])
+        _run(
+            [
+                *compiler.command,
+                *flags,
+                *variant_flags,
+                "-c",
+                str(sources / "fused.cpp"),
+                "-o",
+                str(target),
+            ]
+        )
     except KernelError as error:
         return str(error)
     return ""
@@ -282,8 +292,8 @@ def get_build_hook() -> type[BuildHookInterface[WheelBuilderConfig]]:
             if version != "editable":
                 self._made.cleanup()
 
-        def _add(self, folder: Path, build_data: dict[str, Any]) -> Built:
-            """Build in a folder apart, so that the wheel holds this build and the source tree
+        def _add(self, folder: Path, build_data: dict[str, Any]) -> BuildResult:
+            """Build in a separate folder, so that the wheel holds this build and the source tree
             stays as it is.
             """
             built = build(folder)

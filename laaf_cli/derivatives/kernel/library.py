@@ -22,7 +22,7 @@ from laaf_cli.derivatives.partitions import Product, Split
 FOLDER = Path(__file__).parent
 LIBRARY = FOLDER / "fused.so"
 BUILD_RECORD = FOLDER / "built.json"
-"""What the build says of itself: how the library was made, or why there is none."""
+"""What the build says of itself: how the library was made, or why it was not."""
 
 ACTIVATIONS = {"tanh": 0, "sin": 1, "sigmoid": 2, "silu": 3, "gelu": 4, "softplus": 5}
 """The rows of activations.h, by their names in `network`."""
@@ -133,7 +133,7 @@ class Shape:
         return 1 + self.n_first + len(self.operators)
 
 
-class Network:
+class KernelNetwork:
     """A shape as the library takes it."""
 
     def __init__(self, shape: Shape) -> None:
@@ -189,7 +189,7 @@ class Library:
 
     def workspace(
         self,
-        network: Network,
+        network: KernelNetwork,
         n_points: int,
         n_threads: int,
         n_coefficients: int,
@@ -203,30 +203,34 @@ class Library:
         _check(n_bytes)
         return torch.empty(n_bytes + _ALIGNMENT, dtype=torch.uint8)
 
-    def forward(self, network: Network, parameters: Parameters, call: Call, outputs: Rows) -> None:
+    def forward(
+        self, network: KernelNetwork, parameters: Parameters, call: KernelCall, outputs: Rows
+    ) -> None:
         """Writes the streams of the outputs."""
-        given = parameters.pointers()
+        pointers = parameters.pointers()
         function = self._function("forward", call.dtype)
-        _check(function(network.pointer, byref(given), byref(call.structure), _pointers(outputs)))
+        _check(
+            function(network.pointer, byref(pointers), byref(call.structure), _pointers(outputs))
+        )
 
     def backward(
         self,
-        network: Network,
+        network: KernelNetwork,
         parameters: Parameters,
-        call: Call,
+        call: KernelCall,
         cotangents: Rows,
         gradient: Parameters,
     ) -> None:
         """Adds the gradient that follows from the cotangents of the outputs."""
-        given, found = parameters.pointers(), gradient.pointers()
+        pointers, gradient_pointers = parameters.pointers(), gradient.pointers()
         function = self._function("backward", call.dtype)
         _check(
             function(
                 network.pointer,
-                byref(given),
+                byref(pointers),
                 byref(call.structure),
                 _pointers(cotangents),
-                byref(found),
+                byref(gradient_pointers),
             )
         )
 
@@ -269,7 +273,7 @@ class Library:
         return function
 
 
-class Call:
+class KernelCall:
     """Inputs [n_streams, n_inputs, n_points] and coefficients [n_coefficients, n_points] of a
     call, and room for it.
     """
@@ -312,7 +316,7 @@ def load_library() -> Library | KernelMissing:
 
         if record.get("sources") != fingerprint(FOLDER):
             return KernelMissing(
-                "the kernel is not that of its sources; build.py beside them builds it anew"
+                "the kernel is not that of its sources; build.py beside them builds it again"
             )
     _share_openmp()
     try:
@@ -353,8 +357,8 @@ def _table(
 
 
 def _pointers(tensors: Rows) -> ctypes.Array[c_void_p]:
-    found = (None if tensor is None else tensor.data_ptr() for tensor in tensors)
-    return (c_void_p * max(1, len(tensors)))(*found)
+    addresses = (None if tensor is None else tensor.data_ptr() for tensor in tensors)
+    return (c_void_p * max(1, len(tensors)))(*addresses)
 
 
 def _check(code: int) -> None:

@@ -1,3 +1,3 @@
-"""Arrays of numbers in files of strangers: looked at before they are read, in NumPy's formats,
+"""Arrays of numbers in untrusted files: checked before they are read, in NumPy's formats,
 MATLAB 5 and HDF5.
 """

@@ -1,7 +1,7 @@
 """Columns of numbers in a CSV, however it is written.
 
 Values are separated by commas, semicolons, tabs or spaces. The header is the first line, or a
-comment above the first row as `numpy.savetxt` writes it, or there is none. A comment begins with
+comment above the first row as `numpy.savetxt` writes it, or no header. A comment begins with
 `#`, a line of comment also with `%`.
 """
 
@@ -81,7 +81,7 @@ def read_columns(
     if header and is_header:
         raise CsvError(
             f"line {lines.number} of {source}: found a header ({_few(cells)}), expected numbers, "
-            "for the names of the columns are given"
+            "because the names of the columns are given"
         )
     if is_header:
         header = cells
@@ -178,9 +178,9 @@ def _separator(line: str) -> str:
     first of those in it.
     """
     bare = re.sub('"[^"]*"', "", line.strip())
-    found = [separator for separator in _SEPARATORS if separator in bare] or [" "]
-    leaves_numbers = (s for s in found if all(map(_looks_like_number, _split(line, s))))
-    return next(leaves_numbers, found[0])
+    separators = [separator for separator in _SEPARATORS if separator in bare] or [" "]
+    leaves_numbers = (s for s in separators if all(map(_looks_like_number, _split(line, s))))
+    return next(leaves_numbers, separators[0])
 
 
 def _looks_like_number(cell: str) -> bool:
@@ -217,12 +217,12 @@ def _not_a_number(
             float(cell)
         except ValueError:
             break
-    found, hint = shown(cell) if cell else "nothing", ""
+    shown_cell, hint = shown(cell) if cell else "nothing", ""
     if not cell:
         hint = ". Leave out rows without a value"
     elif _DECIMAL_COMMA.fullmatch(cell):
         hint = f". It has a decimal comma: write {cell.replace(',', '.')}"
     return CsvError(
         f"line {lines.number} of {lines.source}, column {column + 1} ('{header[column]}'): found "
-        f"{found}, expected a number{hint}"
+        f"{shown_cell}, expected a number{hint}"
     )

@@ -1,4 +1,4 @@
-"""HDF5 files of strangers: nothing outside the file is followed, nothing unreasonable is allocated.
+"""Untrusted HDF5 files: nothing outside the file is followed, nothing unreasonable is allocated.
 
 An HDF5 file may hold links to other files, datasets whose bytes lie in other files, shapes of
 terabytes that were never written, chunks that unpack to more or less than they should, and types
@@ -74,18 +74,19 @@ _HDF5_ERRORS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """An attribute of a file or a group: the type of its value, what it means, bounds of a whole
-    number.
+    """An attribute of a file or a group: the type of its value, what it means, bounds of an
+    integer, and whether files of older laafs may lack it.
     """
 
     kind: type[str] | type[int] | type[float]
     meaning: str
     least: int = 0
     most: int | None = None
+    optional: bool = False
 
 
 class GuardedFile:
-    """An open HDF5 file of a stranger; use it in a `with`.
+    """An open, untrusted HDF5 file; use it in a `with`.
 
     Raises `error` with one sentence for whatever is wrong with the file. what: a file of this kind
     in sentences. numbers: the types of numbers that are read. max_packed_bytes: the largest dataset
@@ -172,7 +173,7 @@ class GuardedFile:
         }
 
     def attribute(self, name: str, expected: Attribute, group: str = "/") -> Any:
-        """A text, a number, or a whole number within the bounds of the layout."""
+        """A text, a number, or an integer within the bounds of the layout."""
         where = f"attribute {name}" + ("" if group == "/" else f" of {group}")
         with self._told(where):
             attributes = self._group(group).attrs
@@ -183,7 +184,7 @@ class GuardedFile:
             if stored.get_space().get_simple_extent_type() != h5s.SCALAR or not _is_of(
                 stored, expected.kind
             ):
-                raise self.refusal(f"the {where} in {self.path} is no {_KINDS[expected.kind]}")
+                raise self.refusal(f"the {where} in {self.path} is not {_KINDS[expected.kind]}")
             if expected.kind is str and not self._has_sound_heaps:
                 raise self.refusal(f"{self.path} is damaged: its attributes of text cannot be read")
             value: Any = expected.kind(attributes[name])
@@ -195,7 +196,7 @@ class GuardedFile:
                         f"the {where} in {self.path} is longer than {MAX_ATTRIBUTE:,} characters"
                     )
             if expected.kind is int and value < expected.least:
-                raise self.refusal(f"the {where} in {self.path} is {value}, which is no count")
+                raise self.refusal(f"the {where} in {self.path} is {value}, which is not a count")
             if expected.most is not None and value > expected.most:
                 raise self.refusal(
                     f"the {where} in {self.path} is {value}; at most {expected.most} has a meaning"
@@ -212,10 +213,10 @@ class GuardedFile:
                 raise self.refusal(
                     f"{path} in {self.path} has {len(group):,} members; it is not read"
                 )
-            found = list(group)
-            if not all(isinstance(name, str) for name in found):
-                raise self.refusal(f"{path} in {self.path} has a member whose name is no text")
-            return found
+            names = list(group)
+            if not all(isinstance(name, str) for name in names):
+                raise self.refusal(f"{path} in {self.path} has a member whose name is not text")
+            return names
 
     def has(self, path: str) -> bool:
         """Whether the path leads to something inside this very file."""
@@ -274,7 +275,7 @@ class GuardedFile:
             dataset = self._member(path.strip("/"))
             if not isinstance(dataset, h5py.Dataset):
                 raise self.refusal(f"{self.path} has no dataset {path}")
-            # First of all, for HDF5 may open the other file to tell the shape.
+            # First of all: HDF5 may open the other file to learn the shape.
             how = dataset.id.get_create_plist()
             if how.get_external_count() or how.get_layout() == h5d.VIRTUAL:
                 raise self.refusal(
@@ -398,7 +399,7 @@ class GuardedFile:
             raise self.refusal(f"{what} in {self.path} is damaged: {_reason(error)}") from None
 
 
-_KINDS: dict[type, str] = {str: "text", int: "whole number", float: "number"}
+_KINDS: dict[type, str] = {str: "text", int: "an integer", float: "a number"}
 _CLASSES: dict[type, tuple[int, ...]] = {
     str: (h5t.STRING,),
     int: (h5t.INTEGER,),

@@ -26,7 +26,7 @@ _TAG_BYTES = 8
 
 ByteOrder = Literal["little", "big"]
 BYTE_ORDERS: dict[bytes, ByteOrder] = {b"\x00\x01IM": "little", b"\x01\x00MI": "big"}
-"""Version 5 and the order of bytes, as they stand at the end of the header."""
+"""Version 5 and the order of bytes, as they are at the end of the header."""
 
 VERSIONS_7_3 = (b"\x00\x02IM", b"\x02\x00MI")
 
@@ -68,7 +68,7 @@ MAX_ARRAYS = 100_000
 """The most arrays of a file; each takes a look."""
 
 _HEAD_BYTES = 4096
-"""Within how many bytes of an array its flags, shape and name stand."""
+"""Within how many bytes of an array its flags, shape and name are."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class _MatlabArray(StoredArray):
 
 
 def _holds(dtype: np.dtype, stored: np.dtype) -> bool:
-    """Whether an array of this class may be stored so: MATLAB packs whole numbers into up to
+    """Whether an array of this class may be stored so: MATLAB packs integers into up to
     four bytes.
     """
     if dtype.kind == "f" and stored.kind in "iu":
@@ -133,11 +133,11 @@ def arrays_of(stream: IO[bytes]) -> dict[str, StoredArray]:
     """
     n_bytes = stream.seek(0, io.SEEK_END)
     byte_order = _byte_order(stream)
-    found: dict[str, StoredArray] = {}
+    arrays: dict[str, StoredArray] = {}
     position = HEADER_BYTES
     for _ in range(MAX_ARRAYS + 1):
         if position == n_bytes:
-            return found
+            return arrays
         tag = _bytes_at(stream, position, _TAG_BYTES)
         kind, size = (int.from_bytes(tag[i : i + 4], byte_order) for i in (0, 4))
         position += _TAG_BYTES
@@ -146,7 +146,7 @@ def arrays_of(stream: IO[bytes]) -> dict[str, StoredArray]:
         if kind not in (MATRIX, COMPRESSED):
             raise DamagedFileError(f"it has an element of type {kind} where an array should be")
         array = _looked_at(stream, byte_order, position, size, is_packed=kind == COMPRESSED)
-        found[array.name] = array
+        arrays[array.name] = array
         position += size
     raise DamagedFileError(f"it has more than {MAX_ARRAYS:,} arrays")
 

@@ -21,7 +21,7 @@ _HEADERS = {
     (2, 0): (4, npy.read_array_header_2_0),
     (3, 0): (4, npy.read_array_header_2_0),
 }
-"""Version of the format → how many bytes tell the length of the header, and what reads it; 3
+"""Version of the format → how many bytes give the length of the header, and what reads it; 3
 differs from 2 in the names of fields.
 """
 
@@ -29,7 +29,7 @@ differs from 2 in the names of fields.
 def look(stream: IO[bytes], what: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the array at the beginning of a stream.
 
-    Raises StoredArrayError, its text beginning with `what`, where it is none.
+    Raises StoredArrayError, its text beginning with `what`, where it is not one.
     """
     try:
         version = npy.read_magic(stream)

@@ -34,7 +34,7 @@ class DamagedFileError(StoredArrayError):
 class StoredArray(ABC):
     """An array in a file that is open, as it will be read.
 
-    dtype: only those of numbers can be read; 'V' stands for whatever NumPy does not know.
+    dtype: only those of numbers can be read; 'V' is whatever NumPy does not know.
     """
 
     name: str

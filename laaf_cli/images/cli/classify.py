@@ -45,10 +45,9 @@ def classify(
         image_options.Per | None,
         typer.Option(
             "--slopes-per",
-            metavar="WHAT",
+            metavar="GROUP",
             help=(
-                "neuron (as the authors) or channel: what has a slope of its own in a "
-                "convolution of N-LAAF."
+                "granularity of N-LAAF slopes in convolutions: neuron (as the authors) or channel."
             ),
             rich_help_panel="Method",
         ),
@@ -57,11 +56,8 @@ def classify(
         image_options.Reading | None,
         typer.Option(
             "--reading",
-            metavar="WHOSE",
-            help=(
-                "paper, or code: whose set-up counts where the paper's text and the authors' "
-                "code differ."
-            ),
+            metavar="SOURCE",
+            help=("paper or code: follow the paper or the authors' code where they disagree."),
             rich_help_panel=_NETWORK,
         ),
     ] = None,
@@ -80,7 +76,7 @@ def classify(
         typer.Option(
             "--dropout",
             metavar="P",
-            help="Share of them dropped in training; 0 in the paper, 0.5 in the code.",
+            help="Fraction of them dropped in training; 0 in the paper, 0.5 in the code.",
             rich_help_panel=_NETWORK,
             show_default=False,
         ),
@@ -131,7 +127,7 @@ def classify(
             min=0,
             max=1,
             metavar="X",
-            help="Exit with 6 above this test error, as 0.05.",
+            help="Exit with 6 above this test error, such as 0.05.",
         ),
     ] = None,
     quiet: options.QuietOption = False,
@@ -141,7 +137,7 @@ def classify(
 
     Example:  laaf classify semeion --activation nlaaf --epochs 10
     """
-    given = locals()
+    arguments = locals()
     from laaf_cli.errors import UsageError
     from laaf_cli.images.settings import ImageSettings
     from laaf_cli.runs import session
@@ -152,7 +148,7 @@ def classify(
             f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file"
         )
     text = bundled.find(dataset, "images")
-    overrides = options.typed(ImageSettings, given).overrides(text)
+    overrides = options.typed(ImageSettings, arguments).overrides(text)
 
     from laaf_cli.images.plan import make_image_plan
     from laaf_cli.terminal.progress import make_download_progress

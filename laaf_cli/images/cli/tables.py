@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from laaf_cli.cli.overview_tables import ended_text, versions_table
+from laaf_cli.cli.run_report_tables import ended_text, versions_table
 from laaf_cli.cli.task_tables import TaskTables
 from laaf_cli.images.data import DATASETS
 from laaf_cli.terminal.plain_table import PlainTable
 
 if TYPE_CHECKING:
-    from laaf_cli.images.record import ImageSummary
-    from laaf_cli.images.report.overview import ImageOverview
-    from laaf_cli.images.runfile.record import SlopeSummary
+    from laaf_cli.images.record import ClassifyResult
+    from laaf_cli.images.report.run_report import ImageRunReport
+    from laaf_cli.images.runfile.record import SlopeStatistics
     from laaf_cli.images.spec import ImageModelSpec
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ MAX_CLASSES = 10
 """Of more classes those with the most errors are shown."""
 
 
-def image_summary_tables(summary: ImageSummary) -> Iterator[PlainTable]:
+def image_summary_tables(summary: ClassifyResult) -> Iterator[PlainTable]:
     """The closing tables of a classification: errors, classes, slopes, cost."""
     errors = PlainTable("", "test images", "training images")
     errors.add_texts("error", percent(summary.test_error), percent(summary.train_error))
@@ -55,20 +55,20 @@ def _worst(classes: Collection[T], errors: Callable[[T], float]) -> Collection[T
     """All classes in their order, or of many those with the most errors."""
     if len(classes) <= MAX_CLASSES:
         return classes
-    return sorted(classes, key=lambda own: -errors(own))[:MAX_CLASSES]
+    return sorted(classes, key=lambda of_class: -errors(of_class))[:MAX_CLASSES]
 
 
-def slopes_table(activations: Sequence[SlopeSummary]) -> PlainTable:
+def slopes_table(activations: Sequence[SlopeStatistics]) -> PlainTable:
     """n·a of each activation."""
-    table = PlainTable("slopes n·a", "mean", "deviation", "least", "greatest")
-    for k, own in enumerate(activations, start=1):
-        numbers = (own.mean, own.deviation, own.min, own.max)
+    table = PlainTable("slopes n·a", "mean", "deviation", "minimum", "maximum")
+    for k, slopes in enumerate(activations, start=1):
+        numbers = (slopes.mean, slopes.deviation, slopes.min, slopes.max)
         table.add_texts(f"activation {k}", *(f"{number:.4f}" for number in numbers))
     return table
 
 
 def percent(share: float) -> str:
-    """A share in percent; `-` where it is not known."""
+    """A fraction in percent; `-` where it is not known."""
     return "-" if math.isnan(share) else f"{100 * share:.2f} %"
 
 
@@ -77,27 +77,29 @@ def rate(images_per_s: float) -> str:
     return f"{images_per_s:.0f}" if math.isfinite(images_per_s) else "-"
 
 
-def image_overview_tables(overview: ImageOverview) -> Iterator[PlainTable]:
+def image_report_tables(report: ImageRunReport) -> Iterator[PlainTable]:
     """What was classified, how, how often wrongly, which classes; losses, slopes, versions."""
-    yield _data(overview)
-    yield _method(overview)
-    yield _course(overview)
+    yield _data(report)
+    yield _method(report)
+    yield _course(report)
     by_class = PlainTable("class", "test images", "wrong", "error")
-    for own in _worst(overview.classes, lambda own: own.wrong):
-        by_class.add_texts(own.name, str(own.images), str(own.wrong), percent(own.error))
+    for of_class in _worst(report.classes, lambda class_: class_.wrong):
+        by_class.add_texts(
+            of_class.name, str(of_class.images), str(of_class.wrong), percent(of_class.error)
+        )
     yield by_class
-    if overview.confusions:
+    if report.confusions:
         confusions = PlainTable("most often taken for another", "found", "images")
-        for pair in overview.confusions:
+        for pair in report.confusions:
             confusions.add_texts(pair.true, pair.found, str(pair.images))
         yield confusions
-    if overview.slopes:
-        yield slopes_table(overview.slopes)
-    yield versions_table(overview.attributes)
+    if report.slopes:
+        yield slopes_table(report.slopes)
+    yield versions_table(report.attributes)
 
 
-def _data(overview: ImageOverview) -> PlainTable:
-    spec, facts = overview.settings, overview.attributes
+def _data(report: ImageRunReport) -> PlainTable:
+    spec, facts = report.settings, report.attributes
     table = PlainTable("images", spec.title or facts["problem"])
     if spec.source:
         table.add_texts("source", spec.source)
@@ -105,14 +107,14 @@ def _data(overview: ImageOverview) -> PlainTable:
         "training, test",
         f"{facts['n_train']} and {facts['n_test']} images of {facts['n_classes']} classes",
     )
-    for name, digest in overview.files.items():
+    for name, digest in report.files.items():
         table.add_texts(name, f"SHA-256 {digest[:16]}…")
     return table
 
 
-def _method(overview: ImageOverview) -> PlainTable:
-    spec, facts = overview.settings, overview.attributes
-    table = PlainTable("method", overview.method)
+def _method(report: ImageRunReport) -> PlainTable:
+    spec, facts = report.settings, report.attributes
+    table = PlainTable("method", report.method)
     recovery = spec.slopes.used_recovery
     if recovery is not None:
         table.add_texts(
@@ -136,10 +138,10 @@ def _method(overview: ImageOverview) -> PlainTable:
         "set-up as in", {"paper": "the paper's text", "code": "the authors' code"}[spec.reading]
     )
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
-    for event in overview.events:
+    for event in report.events:
         table.add_texts(f"before step {event.iteration}", event.what)
     table.add_texts(
-        "ended", ended_text(facts, f"epoch {overview.end.epoch:g} and {facts['iterations']} steps")
+        "ended", ended_text(facts, f"epoch {report.end.epoch:g} and {facts['iterations']} steps")
     )
     table.add_texts("images per second", rate(facts["images_per_s"]))
     return table
@@ -156,8 +158,8 @@ def _network(model: ImageModelSpec) -> str:
     return ", ".join(words)
 
 
-def _course(overview: ImageOverview) -> PlainTable:
-    states = {"at the start": overview.start, "at the end": overview.end, "best": overview.best}
+def _course(report: ImageRunReport) -> PlainTable:
+    states = {"at the start": report.start, "at the end": report.end, "best": report.best}
     table = PlainTable("error and loss", *states)
     table.add_texts("epoch", *(f"{state.epoch:g}" for state in states.values()))
     table.add_texts("test error", *(percent(state.test_error) for state in states.values()))
@@ -166,8 +168,8 @@ def _course(overview: ImageOverview) -> PlainTable:
     table.add_texts(
         "training cross entropy", *(f"{state.train_loss:.4g}" for state in states.values())
     )
-    if overview.slope_recovery is not None:
-        table.add_texts("S(a)", "", f"{overview.slope_recovery:.4f}", "")
+    if report.slope_recovery is not None:
+        table.add_texts("S(a)", "", f"{report.slope_recovery:.4f}", "")
     return table
 
 
@@ -183,5 +185,5 @@ TABLES = TaskTables(
         "classes": lambda name, _plain: str(len(DATASETS[name].classes)),
     },
     of_result=image_summary_tables,
-    of_overview=image_overview_tables,
+    of_report=image_report_tables,
 )

@@ -12,7 +12,7 @@ from laaf_cli.images.errors import DataSetError
 SIDE = 32
 N_PIXELS = 3 * SIDE * SIDE
 N_COARSE = 20
-"""CIFAR-100 also has coarse classes, whose label stands first in a record."""
+"""CIFAR-100 also has coarse classes, whose label is first in a record."""
 
 
 def read_cifar(content: bytes, n_classes: int) -> Images:
@@ -24,7 +24,7 @@ def read_cifar(content: bytes, n_classes: int) -> Images:
     n_record = n_labels + N_PIXELS
     if len(content) % n_record:
         raise DataSetError(
-            f"it has {len(content):,} bytes, which is no multiple of the {n_record:,} of a record"
+            f"it has {len(content):,} bytes, not a multiple of the {n_record:,} of a record"
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, n_record)
     pixels = records[:, n_labels:].reshape(-1, 3, SIDE, SIDE)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from laaf_cli.images.data.cifar import N_PIXELS, read_cifar
-from laaf_cli.images.data.published import DataSet, Form, Part, Piece, PublishedFile
+from laaf_cli.images.data.published import DataSet, DataSetPart, Form, Piece, PublishedFile
 
 _TERMS = (
     "Alex Krizhevsky, Vinod Nair and Geoffrey Hinton, University of Toronto; no licence is "
@@ -20,7 +20,7 @@ def _urls(name: str) -> tuple[str, ...]:
     return (f"https://www.cs.toronto.edu/~kriz/{name}", f"https://cave.cs.toronto.edu/kriz/{name}")
 
 
-def make_part(name: str, n: int, records: str, archive: Form, n_classes: int) -> Part:
+def make_part(name: str, n: int, records: str, archive: Form, n_classes: int) -> DataSetPart:
     """A batch of images, whose records anyone has packed, or the publisher with the others.
 
     records: the checksum of the records. archive: that of the publisher, its folder as member.
@@ -37,7 +37,9 @@ def make_part(name: str, n: int, records: str, archive: Form, n_classes: int) ->
             replace(archive, member=f"{archive.member}/{name}.bin"),
         ),
     )
-    return Part(name=name, n=n, pieces=(piece,), read=partial(read_cifar, n_classes=n_classes))
+    return DataSetPart(
+        name=name, n=n, pieces=(piece,), read=partial(read_cifar, n_classes=n_classes)
+    )
 
 
 _ARCHIVE_10 = Form(

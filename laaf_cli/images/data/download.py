@@ -14,7 +14,7 @@ from laaf_cli.images.data.published import PublishedFile
 from laaf_cli.images.errors import DataSetError
 
 Progress = Callable[[str, int, int], None]
-"""Is told of a file that is being fetched: its name, the bytes that have come, and those that it
+"""Called with a file that is being fetched: its name, the bytes that have come, and those that it
 has.
 """
 

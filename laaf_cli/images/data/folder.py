@@ -79,7 +79,7 @@ class FilesOfDataSet:
         for folder in (*folders, *(self.own_folder / other for other in self.dataset.folders)):
             path = folder / name
             try:
-                # A directory may bear the name of a file, as `train` does.
+                # A directory may have the name of a file, as `train` does.
                 is_there = path.exists() and not path.is_dir()
             except OSError as error:
                 raise DataSetError(
@@ -130,7 +130,7 @@ def shown_path(path: Path) -> str:
 
 
 def bytes_of(path: Path, limit: int) -> bytes:
-    """At most one byte more than `limit`, for what is larger is not what it should be."""
+    """At most one byte more than `limit`, because what is larger is not what it should be."""
     try:
         # A pipe or a device may never end, or never begin.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -147,8 +147,8 @@ def bytes_of(path: Path, limit: int) -> bytes:
 def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
     """Raises DataSetError where the bytes are not those that were published."""
     if file.size is not None and len(content) != file.size:
-        found = f"{path.stat().st_size:,}"
-        raise _other_file(path, file.name, f"it has {found} bytes, and {file.size:,} were expected")
+        size = f"{path.stat().st_size:,}"
+        raise _other_file(path, file.name, f"it has {size} bytes, and {file.size:,} were expected")
     if len(content) > limit:
         raise _other_file(path, file.name, f"it is larger than {limit:,} bytes")
     if file.checksum and not has_checksum(content, file.checksum):
@@ -157,9 +157,9 @@ def _check(path: Path, content: bytes, file: PublishedFile, limit: int) -> None:
 
 def _checksums(content: bytes, expected: str) -> str:
     algorithm = expected.partition(":")[0]
-    found = checksum_of(content, algorithm)
+    checksum = checksum_of(content, algorithm)
     return (
-        f"the {algorithm} is {found.partition(':')[2]}, and {expected.partition(':')[2]} "
+        f"the {algorithm} is {checksum.partition(':')[2]}, and {expected.partition(':')[2]} "
         "was expected"
     )
 

@@ -1,4 +1,4 @@
-"""Images with their labels, in memory: whole numbers from 0 to 255, and the number of the class
+"""Images with their labels, in memory: integers from 0 to 255, and the number of the class
 of each.
 """
 
@@ -71,8 +71,8 @@ class ImageData:
 def labelled(pixels: np.ndarray, labels: np.ndarray, n_classes: int) -> Images:
     """The images, each with its class.
 
-    pixels: uint8 [n, channels, height, width]. labels: whole numbers [n]. Raises DataSetError where
-    their numbers differ, there are none, or a label is not below `n_classes`.
+    pixels: uint8 [n, channels, height, width]. labels: integers [n]. Raises DataSetError where
+    their numbers differ or are 0, or a label is not below `n_classes`.
     """
     if len(pixels) != len(labels):
         raise DataSetError(f"there are {len(pixels):,} images and {len(labels):,} labels")

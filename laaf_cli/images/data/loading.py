@@ -13,7 +13,7 @@ from laaf_cli.images.data.download import Progress, fetch
 from laaf_cli.images.data.folder import FilesOfDataSet, default_data_dir, shown_path
 from laaf_cli.images.data.images import ImageData, Images
 from laaf_cli.images.data.own import read_npz
-from laaf_cli.images.data.published import DataSet, Part, Piece, PublishedFile
+from laaf_cli.images.data.published import DataSet, DataSetPart, Piece, PublishedFile
 from laaf_cli.images.errors import DataSetError, MissingDataError
 from laaf_cli.text import did_you_mean, listed, shown
 
@@ -31,7 +31,7 @@ def load_images(
 
     name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`). folder: where the
     files of the data sets lie, `default_data_dir()` where it is None. download: whether files that
-    are missing are fetched into it. progress: is told of files that are being fetched. Raises
+    are missing are fetched into it. progress: called with files that are being fetched. Raises
     DataSetError for a name that is not in the table and for files that are not what they should
     be, and MissingDataError where one is neither there nor to be had.
     """
@@ -45,10 +45,10 @@ def load_images(
         )
         raise DataSetError(f"there is no data set {shown(str(name))}. {hint}")
     folder = folder or default_data_dir()
-    # Path raises for what is no path.
+    # Path raises for what is not a path.
     if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
         raise DataSetError(
-            f"{shown_path(folder)} is no folder, and data sets lie in one; "
+            f"{shown_path(folder)} is not a folder, and data sets lie in one; "
             "`data_dir='DIR'` names it"
         )
     files = FilesOfDataSet(dataset, folder, DATASETS)
@@ -76,8 +76,8 @@ def _pieces(dataset: DataSet) -> list[Piece]:
 
 
 def _contents(dataset: DataSet, files: FilesOfDataSet) -> dict[Piece, bytes]:
-    found = {piece: files.content(piece) for piece in _pieces(dataset)}
-    return {piece: content for piece, content in found.items() if content is not None}
+    contents = {piece: files.content(piece) for piece in _pieces(dataset)}
+    return {piece: content for piece, content in contents.items() if content is not None}
 
 
 def _missing(dataset: DataSet, contents: Contents) -> list[PublishedFile]:
@@ -104,22 +104,22 @@ def _not_there(files: FilesOfDataSet, contents: Contents, failure: str) -> str:
     )
 
 
-def _read(dataset: DataSet, parts: tuple[Part, ...], contents: Contents) -> Images:
+def _read(dataset: DataSet, parts: tuple[DataSetPart, ...], contents: Contents) -> Images:
     images = []
     for part in parts:
         try:
-            found = part.read(*(contents[piece] for piece in part.pieces))
+            of_part = part.read(*(contents[piece] for piece in part.pieces))
         except DataSetError as error:
             raise DataSetError(
                 f"{dataset.title}, {listed(piece.name for piece in part.pieces)}: {error}"
             ) from None
-        if len(found) != part.n or found.shape != dataset.shape:
+        if len(of_part) != part.n or of_part.shape != dataset.shape:
             raise DataSetError(
-                f"{dataset.title}, {part.name}: there are {len(found):,} images of shape "
-                f"{found.shape}, and {part.n:,} "
+                f"{dataset.title}, {part.name}: there are {len(of_part):,} images of shape "
+                f"{of_part.shape}, and {part.n:,} "
                 f"of shape {dataset.shape} were expected"
             )
-        images.append(found)
+        images.append(of_part)
     if len(images) == 1:
         return images[0]
     return Images(

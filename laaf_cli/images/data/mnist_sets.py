@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from laaf_cli.images.data.idx import read_idx_images
-from laaf_cli.images.data.published import DataSet, Form, Part, Piece, PublishedFile
+from laaf_cli.images.data.published import DataSet, DataSetPart, Form, Piece, PublishedFile
 
 _Idx = tuple[str, int, str, int, str]
 
@@ -39,8 +39,10 @@ def make_data_set(
 ) -> DataSet:
     """MNIST or one of its successors. rows: training images and labels, test images and labels."""
     images, labels, test_images, test_labels = (_piece(urls, row) for row in rows)
-    train = Part(name="train", n=60_000, pieces=(images, labels), read=read_idx_images)
-    test = Part(name="t10k", n=10_000, pieces=(test_images, test_labels), read=read_idx_images)
+    train = DataSetPart(name="train", n=60_000, pieces=(images, labels), read=read_idx_images)
+    test = DataSetPart(
+        name="t10k", n=10_000, pieces=(test_images, test_labels), read=read_idx_images
+    )
     return DataSet(
         name=name,
         title=title,

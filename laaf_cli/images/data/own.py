@@ -28,7 +28,7 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 def read_npz(path: Path) -> ImageData:
     """The images in the file, with classes numbered from 0.
 
-    x: uint8 [n, height, width] or [n, height, width, c] with c = 1 or 3. y: whole numbers [n] or
+    x: uint8 [n, height, width] or [n, height, width, c] with c = 1 or 3. y: integers [n] or
     [n, 1]. Raises DataSetError where an array is missing or of another kind, and where a class has
     no training image.
     """
@@ -85,7 +85,7 @@ def _images(arrays: dict[str, np.ndarray], part: str, n_classes: int) -> Images:
         )
     if labels.dtype.kind not in "iu" or labels.shape not in ((len(labels),), (len(labels), 1)):
         raise DataSetError(
-            f"'y_{part}' in it is {labels.dtype} of shape {labels.shape}; whole numbers of "
+            f"'y_{part}' in it is {labels.dtype} of shape {labels.shape}; integers of "
             "shape [n] were expected"
         )
     by_channel = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)

@@ -43,7 +43,7 @@ without a name is ''.
 def unpacked(packing: str, content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     """The wanted members, each of at most its size.
 
-    Raises DataSetError where one is missing or larger, and where the file is damaged or goes on
+    Raises DataSetError where one is missing or larger, and where the file is damaged or continues
     after its end.
     """
     try:
@@ -105,7 +105,7 @@ class _Limited(io.RawIOBase):
 def _tar(content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     import gzip
 
-    found = {}
+    contents = {}
     limit = sum(wanted.values()) * 2 + _SLACK
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
         archive = tarfile.open(fileobj=_Limited(stream, limit), mode="r|")  # noqa: SIM115
@@ -117,20 +117,20 @@ def _tar(content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
             file = archive.extractfile(member) if member.isreg() else None
             if file is None:
                 raise DataSetError(f"'{member.name}' in it is not a file")
-            found[member.name] = file.read(wanted[member.name] + 1)
-            if len(found) == len(wanted):
+            contents[member.name] = file.read(wanted[member.name] + 1)
+            if len(contents) == len(wanted):
                 break
-    return found
+    return contents
 
 
 def _zip(content: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
-    found = {}
+    contents = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for name in archive.namelist():
             if name in wanted:
                 with archive.open(name) as member:
-                    found[name] = member.read(wanted[name] + 1)
-    return found
+                    contents[name] = member.read(wanted[name] + 1)
+    return contents
 
 
 PACKINGS: dict[str, Unpack] = {

@@ -52,12 +52,12 @@ class Piece:
 
     @property
     def fetched(self) -> PublishedFile:
-        """The file that is fetched where there is none."""
+        """The file that is fetched where it is missing."""
         return next(form.file for form in self.forms if form.file.urls)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class DataSetPart:
     """Images that are read together: `read` takes the bytes of the pieces, in their order, and
     gives `n` images.
     """
@@ -80,13 +80,13 @@ class DataSet:
     title: str
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
-    train: tuple[Part, ...]
-    test: tuple[Part, ...]
+    train: tuple[DataSetPart, ...]
+    test: tuple[DataSetPart, ...]
     folders: tuple[str, ...]
     terms: str
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[DataSetPart, ...]:
         return (*self.train, *self.test)
 
     @property

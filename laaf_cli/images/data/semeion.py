@@ -59,7 +59,7 @@ def _bit(word: bytes) -> int:
 
 
 def read_permutation(content: bytes) -> np.ndarray:
-    """A permutation of 0..n−1 [n]; raises DataSetError where the array in the file is none."""
+    """A permutation of 0..n−1 [n]; raises DataSetError where the array in the file is not one."""
     try:
         permutation = read_npy(content)
     except StoredArrayError as error:

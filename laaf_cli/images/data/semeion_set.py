@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from laaf_cli.images.data.published import DataSet, Form, Part, Piece, PublishedFile
+from laaf_cli.images.data.published import DataSet, DataSetPart, Form, Piece, PublishedFile
 from laaf_cli.images.data.semeion import read_test_digits, read_training_digits
 
 _SEMEION = PublishedFile(
@@ -50,9 +50,11 @@ SEMEION = DataSet(
     classes=tuple("0123456789"),
     shape=(1, 16, 16),
     train=(
-        Part(name="training digits", n=1000, pieces=_SEMEION_PIECES, read=read_training_digits),
+        DataSetPart(
+            name="training digits", n=1000, pieces=_SEMEION_PIECES, read=read_training_digits
+        ),
     ),
-    test=(Part(name="test digits", n=593, pieces=_SEMEION_PIECES, read=read_test_digits),),
+    test=(DataSetPart(name="test digits", n=593, pieces=_SEMEION_PIECES, read=read_test_digits),),
     folders=(),
     terms="Semeion Research Center of Sciences of Communication, Rome, with Tattile, Brescia, by "
     "way of the UCI Machine Learning Repository; no licence is stated, and those who "

@@ -1,5 +1,5 @@
 """The MATLAB files of SVHN's cropped digits: X of shape 32 x 32 x 3 x n, y of n labels in which
-10 stands for 0.
+10 means 0.
 """
 
 from __future__ import annotations

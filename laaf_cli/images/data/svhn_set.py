@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from laaf_cli.images.data.published import DataSet, Form, Part, Piece, PublishedFile
+from laaf_cli.images.data.published import DataSet, DataSetPart, Form, Piece, PublishedFile
 from laaf_cli.images.data.svhn import read_svhn
 
 
-def _part(name: str, n: int, size: int, sha256: str) -> Part:
+def _part(name: str, n: int, size: int, sha256: str) -> DataSetPart:
     url = f"http://ufldl.stanford.edu/housenumbers/{name}"
     file = PublishedFile(name=name, size=size, checksum=f"sha256:{sha256}", urls=(url,))
-    return Part(
+    return DataSetPart(
         name=name,
         n=n,
         pieces=(Piece(name=name, size=size, checksum=file.checksum, forms=(Form(file=file),)),),

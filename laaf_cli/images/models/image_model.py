@@ -31,7 +31,7 @@ class ImageModel(nn.Module, ABC):
     """Images [b, c, h, w] → logits [b, n_classes], with the slopes of the LAAF family.
 
     slopes: by activation, in the order of the forward pass. dropout: the probability of a zero, 0
-    where there is none.
+    where it has none.
     """
 
     slopes: Slopes
@@ -59,7 +59,7 @@ class ImageModel(nn.Module, ABC):
         # Convolutions take the layout of the images where the weights have another, so these have
         # to change as well.
         self.register_forward_pre_hook(
-            lambda _model, arguments: tuple(each.contiguous() for each in arguments)
+            lambda _model, arguments: tuple(tensor.contiguous() for tensor in arguments)
         )
         return self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 

@@ -52,10 +52,10 @@ class LeNet(ImageModel):
     ) -> None:
         super().__init__()
         image = ImageShape(*shape)
-        if misfit := lenet_misfit(image):
-            raise ValueError(misfit)
+        if unfit := lenet_shape_fault(image):
+            raise ValueError(unfit)
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be a probability below 1, not {dropout}")
+            raise ValueError(f"dropout must be a probability below 1, got {dropout}")
         self.dropout = dropout
         first, second = feature_maps(image)
         self.conv1 = drawn_convolution((image.channels, _MAPS), _KERNEL, random=random, dtype=dtype)
@@ -81,7 +81,7 @@ def feature_maps(shape: ImageShape) -> tuple[ImageShape, ImageShape]:
     return first, _pooled(first)
 
 
-def lenet_misfit(shape: ImageShape) -> str:
+def lenet_shape_fault(shape: ImageShape) -> str:
     """Why images of this shape do not fit; empty where they do."""
     _, last = feature_maps(shape)
     if min(last.height, last.width) >= 1:

@@ -86,8 +86,8 @@ class PreActResNet18(ImageModel):
     ) -> None:
         super().__init__()
         image = ImageShape(*shape)
-        if misfit := resnet_misfit(image):
-            raise ValueError(misfit)
+        if unfit := resnet_shape_fault(image):
+            raise ValueError(unfit)
         before, side = _STAGES[0][0], _SIDE
         self.conv1 = drawn_convolution(
             (image.channels, before), 3, padding=1, bias=False, random=random, dtype=dtype
@@ -128,7 +128,7 @@ class PreActResNet18(ImageModel):
                 yield module
 
 
-def resnet_misfit(shape: ImageShape) -> str:
+def resnet_shape_fault(shape: ImageShape) -> str:
     """Why images of this shape do not fit; empty where they do."""
     if (shape.height, shape.width) == (_SIDE, _SIDE):
         return ""

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from laaf_cli.images.models.image_model import ImageModel, ImageShape
-from laaf_cli.images.models.lenet import LeNet, lenet_misfit
-from laaf_cli.images.models.resnet import PreActResNet18, resnet_misfit
+from laaf_cli.images.models.lenet import LeNet, lenet_shape_fault
+from laaf_cli.images.models.resnet import PreActResNet18, resnet_shape_fault
 from laaf_cli.text import listed
 
 Setting = bool | int | float
@@ -22,13 +22,13 @@ Setting = bool | int | float
 class ModelRow:
     """A row of the table.
 
-    misfit: the shape of an image → why it does not fit, empty where it does. settings: what can be
+    unfit: the shape of an image → why it does not fit, empty where it does. settings: what can be
     set of this model alone, with its defaults, which are those of the paper's text. code: those of
     the authors' code, which differ. model: its class.
     """
 
     name: str
-    misfit: Callable[[ImageShape], str]
+    unfit: Callable[[ImageShape], str]
     settings: Mapping[str, Setting]
     code: Mapping[str, Setting]
     model: Callable[..., ImageModel]
@@ -67,14 +67,14 @@ MODELS: dict[str, ModelRow] = {
     for row in (
         ModelRow(
             name="lenet",
-            misfit=lenet_misfit,
+            unfit=lenet_shape_fault,
             settings={"width": 1014, "dropout": 0.0},
             code={"width": 1024, "dropout": 0.5},
             model=LeNet,
         ),
         ModelRow(
             name="preact-resnet18",
-            misfit=resnet_misfit,
+            unfit=resnet_shape_fault,
             settings={"forgets_n": False},
             code={"forgets_n": True},
             model=PreActResNet18,

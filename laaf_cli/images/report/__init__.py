@@ -1,1 +1,1 @@
-"""What run files of image classifications tell: overview, reasons for doubt, figures."""
+"""Reports on run files of image classifications: overview, reasons for doubt, figures."""

@@ -43,8 +43,8 @@ LEAST_SHARE = 1e-3
 def confusion_figure(runs: Sequence[ImageRunData]) -> Figure:
     """The confusion matrix of each method at the end, of the test images of all its runs together.
 
-    Rows are true classes, columns found ones; the colour is the share of a row, the number that of
-    images. Raises UsageError for more methods than panels are legible.
+    Rows are true classes, columns found ones; the colour is the fraction of a row, the number that
+    of images. Raises UsageError for more methods than panels are legible.
     """
     choice.require_one_problem(runs)
     groups = by_method(runs)
@@ -57,7 +57,7 @@ def confusion_figure(runs: Sequence[ImageRunData]) -> Figure:
     ]
     label_outer(row, plan, "found class", "true class")
     bar = figure.colorbar(
-        images[0], ax=row, extend="min", pad=0.02, aspect=30, label="share of the true class"
+        images[0], ax=row, extend="min", pad=0.02, aspect=30, label="fraction of the true class"
     )
     bar.outline.set_linewidth(0.6)
     return figure

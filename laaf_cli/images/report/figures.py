@@ -16,11 +16,11 @@ IMAGE_KINDS: dict[str, Kind[ImageRunData]] = {
         ),
     ),
     "error": Kind(
-        "the share of wrong answers among test and training images against the epoch",
+        "the fraction of wrong answers among test and training images against the epoch",
         lambda _run: "",
         lambda runs, _times, _unknown: columns_figure(
             runs,
-            "share classified wrongly",
+            "fraction classified wrongly",
             {"test images": "test_error", "training images": "train_error"},
         ),
     ),

@@ -15,7 +15,7 @@ from laaf_cli.images.runfile.record import ImageHistory
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
-from laaf_cli.report.figures.run_data import Drawn
+from laaf_cli.report.figures.run_data import FigureData
 
 LINES: tuple[Any, ...] = (
     "solid",
@@ -31,7 +31,7 @@ again.
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRunData(Drawn):
+class ImageRunData(FigureData):
     """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true
     and found class.
     """
@@ -97,10 +97,10 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
     ordered = sorted(
         runs, key=lambda run: (kinds.index(run.spec.slopes.kind), run.spec.slopes.n, run.spec.seed)
     )
-    found: dict[str, list[ImageRunData]] = {}
+    groups: dict[str, list[ImageRunData]] = {}
     for run in ordered:
-        found.setdefault(run.attributes["method_hash"], []).append(run)
-    firsts = [group[0] for group in found.values()]
+        groups.setdefault(run.attributes["method_hash"], []).append(run)
+    firsts = [group[0] for group in groups.values()]
     names = labels.told_apart(
         [run.style.label for run in firsts],
         [run.settings for run in firsts],
@@ -109,7 +109,7 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
     )
     return [
         ImageGroup(label=name, color=group[0].style.color, line=line, runs=tuple(group))
-        for name, line, group in zip(names, _lines(firsts, names), found.values(), strict=True)
+        for name, line, group in zip(names, _lines(firsts, names), groups.values(), strict=True)
     ]
 
 
@@ -117,17 +117,15 @@ def _lines(runs: Sequence[ImageRunData], names: Sequence[str]) -> list[Any]:
     """What methods have besides the kind of their slopes has one line in all colours, n = 1 the
     solid one.
     """
+    kinds = [run.spec.slopes.row for run in runs]
+    rests = [name.removeprefix(kind.label) for kind, name in zip(kinds, names, strict=True)]
     lines = []
-    for run, name in zip(runs, names, strict=True):
-        is_adaptive = run.spec.slopes.row.is_adaptive
-        alike = [
-            own
-            for other, own in zip(runs, names, strict=True)
-            if other.spec.slopes.row.is_adaptive == is_adaptive
-        ]
-        variants = sorted(
-            {own.partition(",")[2] for own in alike},
-            key=lambda words: (len(words.split(",")), words),
-        )
-        lines.append(LINES[variants.index(name.partition(",")[2]) % len(LINES)])
+    for kind, rest in zip(kinds, rests, strict=True):
+        alike = {
+            other_rest
+            for other, other_rest in zip(kinds, rests, strict=True)
+            if other.is_adaptive == kind.is_adaptive
+        }
+        variants = sorted(alike, key=lambda words: (words.count(","), words))
+        lines.append(LINES[variants.index(rest) % len(LINES)])
     return lines

@@ -17,7 +17,7 @@ IMAGE_ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
     "n_test": Attribute(kind=int, meaning="test images"),
     "n_classes": Attribute(kind=int, meaning="classes"),
     "test_error": Attribute(
-        kind=float, meaning="share of the test images that are classified wrongly at the end"
+        kind=float, meaning="fraction of the test images that are classified wrongly at the end"
     ),
     "test_loss": Attribute(kind=float, meaning="cross entropy of the test images at the end"),
     "train_loss": Attribute(
@@ -35,9 +35,9 @@ _OF_EPOCH = {
         "float64",
         "cross entropy of all training images, in training mode, without S(a)",
     ),
-    "train_error": ("float64", "share of them that is classified wrongly, in training mode"),
+    "train_error": ("float64", "fraction of them that is classified wrongly, in training mode"),
     "test_loss": ("float64", "cross entropy of the test images"),
-    "test_error": ("float64", "share of the test images that is classified wrongly"),
+    "test_error": ("float64", "fraction of the test images that is classified wrongly"),
     "slope_recovery": ("float64", "S(a), NaN where it is not part of the loss"),
 }
 
@@ -47,8 +47,8 @@ IMAGE_COLUMNS = tuple(_OF_EPOCH)
 IMAGE_SLOPES = {
     "mean": "mean",
     "deviation": "standard deviation",
-    "least": "least",
-    "greatest": "greatest",
+    "least": "minimum",
+    "greatest": "maximum",
 }
 """What is kept of the slopes of a layer at each epoch; all of them would be gigabytes for ResNet."""
 

@@ -48,17 +48,17 @@ class ImageRunFile(AnyRunFile):
 
     def files(self) -> dict[str, str]:
         """The files of the data set, with their SHA-256."""
-        found: dict[str, str] = self._json("spec/files", _FILES)
-        return found
+        files: dict[str, str] = self._json("spec/files", _FILES)
+        return files
 
     def classes(self) -> list[str]:
         """The names of the classes."""
-        found: list[str] = self._json("spec/classes", _CLASSES)
-        if len(found) != self.attributes["n_classes"]:
+        classes: list[str] = self._json("spec/classes", _CLASSES)
+        if len(classes) != self.attributes["n_classes"]:
             raise self.refusal(
                 f"spec/classes in {self.path} does not name {self.attributes['n_classes']} classes"
             )
-        return found
+        return classes
 
     def history(self) -> ImageHistory:
         """Everything that was recorded while training."""
@@ -73,13 +73,13 @@ class ImageRunFile(AnyRunFile):
         for name in _SHARES:
             values = columns[name]
             if ((values < 0) | (values > 1)).any():
-                raise self.refusal(f"history/{name} in {self.path} is no share")
+                raise self.refusal(f"history/{name} in {self.path} is not a fraction")
         layers = self._length("slopes/layer", MAX_LAYERS)
         slopes = {name: self._shaped(f"slopes/{name}", (*shape, *layers)) for name in IMAGE_SLOPES}
         return ImageHistory(epochs, columns, slopes)
 
     def largest_scale(self) -> float:
-        """The greatest n·a at the end."""
+        """The largest n·a at the end."""
         shape = (
             *self._length("history/epoch", MAX_RECORDS),
             *self._length("slopes/layer", MAX_LAYERS),
@@ -95,11 +95,11 @@ class ImageRunFile(AnyRunFile):
     def confusion(self) -> Array:
         """Test images by true class (rows) and found class (columns)."""
         n = self.attributes["n_classes"]
-        found = self._shaped("test/confusion", (n, n), "i")
-        # As floats, for sums of whole numbers begin again from below.
-        if (found < 0).any() or found.sum(dtype=np.float64) != self.attributes["n_test"]:
+        confusion = self._shaped("test/confusion", (n, n), "i")
+        # As floats, because sums of integers overflow.
+        if (confusion < 0).any() or confusion.sum(dtype=np.float64) != self.attributes["n_test"]:
             raise self.refusal(f"test/confusion in {self.path} does not count the test images")
-        return found
+        return confusion
 
     def network(self) -> ImageNetwork:
         """Parameters, slopes and buffers, by name; their shapes are for whoever makes the
@@ -108,7 +108,7 @@ class ImageRunFile(AnyRunFile):
         return ImageNetwork(self._arrays("network"), self.group_attributes("network"))
 
     def checkpoint(self) -> ImageCheckpoint:
-        """What going on takes besides the network and the history."""
+        """What resuming needs besides the network and the history."""
         return ImageCheckpoint(
             self._arrays("checkpoint/momentum"), self.group_attributes("checkpoint")
         )
@@ -130,8 +130,8 @@ class ImageRunFile(AnyRunFile):
             raise self.refusal(
                 f"{group} in {self.path} claims {claimed:,} bytes, more than the file has"
             )
-        found = {name: self.array(path) for name, path in paths.items()}
-        for name, values in found.items():
+        arrays = {name: self.array(path) for name, path in paths.items()}
+        for name, values in arrays.items():
             if values.dtype.kind != "f":
                 raise self.refusal(f"{paths[name]} in {self.path} holds no numbers")
-        return found
+        return arrays

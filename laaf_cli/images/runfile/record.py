@@ -10,12 +10,12 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES, IMAGE_SLOPES
-from laaf_cli.runfile.record import Record
+from laaf_cli.runfile.record import RunFileRecord
 from laaf_cli.runfile.write import as_json, fill_along, fill_head, storable
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlopeSummary:
+class SlopeStatistics:
     """The slopes of an activation, as n·a."""
 
     mean: float
@@ -23,12 +23,12 @@ class SlopeSummary:
     deviation: float
     """Their standard deviation."""
     min: float
-    """The least."""
+    """The minimum."""
     max: float
-    """The greatest."""
+    """The maximum."""
 
 
-SLOPE_FIELDS = tuple(field.name for field in fields(SlopeSummary))
+SLOPE_FIELDS = tuple(field.name for field in fields(SlopeStatistics))
 """In the order of `IMAGE_SLOPES`, by whose names a run file has them."""
 
 
@@ -45,11 +45,11 @@ class ImageHistory:
     columns: Mapping[str, Array]
     slopes: Mapping[str, Array]
 
-    def slopes_at(self, record: int) -> tuple[SlopeSummary, ...]:
+    def slopes_at(self, record: int) -> tuple[SlopeStatistics, ...]:
         """The slopes of each activation at a record."""
         columns = [self.slopes[name][record].tolist() for name in IMAGE_SLOPES]
         return tuple(
-            SlopeSummary(**dict(zip(SLOPE_FIELDS, numbers, strict=True)))
+            SlopeStatistics(**dict(zip(SLOPE_FIELDS, numbers, strict=True)))
             for numbers in zip(*columns, strict=True)
         )
 
@@ -66,7 +66,7 @@ class ImageNetwork:
 
 @dataclass(frozen=True)
 class ImageCheckpoint:
-    """What going on takes besides the network and the history.
+    """What resuming needs besides the network and the history.
 
     momentum: by the name of the parameter; empty before the first step. attributes: `iteration`,
     whole `epoch`s, and of the next epoch each `batch` that is carried out.
@@ -77,8 +77,8 @@ class ImageCheckpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRecord(Record):
-    """Everything that the run of a classification leaves behind; `layout.py` says where it stands.
+class ImageRecord(RunFileRecord):
+    """Everything that the run of a classification leaves behind; `layout.py` says where it is.
 
     files: of the data set, by name, with their SHA-256.
     classes: their names. confusion: [n_classes, n_classes], test images by true and by found class.

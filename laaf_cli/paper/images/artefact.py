@@ -62,19 +62,19 @@ class ImageArtefact(Artefact[ImageRuns]):
                 hint = did_you_mean(name, PAPER_DATASETS)
                 hint = hint or f"Those of {self.name}: {listed(PAPER_DATASETS)}."
                 raise UsageError(f"`datasets` does not know '{name}'\n{hint}")
-        found: dict[str, Mapping[Column, list[PlannedRun]]] = {}
+        planned: dict[str, Mapping[Column, list[PlannedRun]]] = {}
         absent: dict[str, str] = {}
         for name in wanted or PAPER_DATASETS:
             try:
-                found[name] = self._of(name, request)
+                planned[name] = self._of(name, request)
             except MissingDataError as error:
                 if wanted:
                     raise MissingDataError(f"{error}\n`classify({name!r})` fetches it.") from None
                 absent[name] = str(error).splitlines()[0]
-        if not found:
-            end = f"There is nothing to reproduce {self.name} with; Semeion is the least."
+        if not planned:
+            end = f"There is nothing to reproduce {self.name} with; Semeion is the smallest."
             raise MissingDataError("\n".join([*_left_out(absent), end]))
-        return ImageRuns(found, absent)
+        return ImageRuns(planned, absent)
 
     def _of(self, dataset: str, request: Request) -> dict[Column, list[PlannedRun]]:
         """The runs of one data set, which is read once for all of them; named as a sweep

@@ -27,7 +27,7 @@ COLUMNS = 2
 BAND = f"± {DEVIATIONS:g} standard deviations"
 
 LINES = ("solid", "dashed", "dotted", "dashdot")
-"""The lines of the scales n, the least first; of more than four the first comes again."""
+"""The lines of the scales n, the smallest first; of more than four the first comes again."""
 
 
 def draw_training_loss(title: str, results: Mapping[str, Results], output: Path) -> bool:
@@ -36,7 +36,7 @@ def draw_training_loss(title: str, results: Mapping[str, Results], output: Path)
     Raises UsageError where the file cannot be written.
     """
     courses = {dataset: tuple(_courses(by_column)) for dataset, by_column in results.items()}
-    shown = [dataset for dataset, own in courses.items() if own]
+    shown = [dataset for dataset, of_dataset in courses.items() if of_dataset]
     n_columns = min(COLUMNS, len(shown))
     panels = [
         CoursePanel(

@@ -30,16 +30,16 @@ MODELS = {"lenet": "LeNet", "preact-resnet18": "Pre-activation ResNet-18"}
 
 READING = (
     "Training loss: at the end, the mean over seeds ± 2 sample standard deviations, of the runs "
-    "that did not fail. Test error: the share of the test images that is classified wrongly at the "
-    "end, the median over seeds; a failed run counts as an infinite one. *To fixed*: the ratio to "
-    "fixed slopes, median over pairs of runs with one seed. Seconds: of one run."
+    "that did not fail. Test error: the fraction of the test images that is classified wrongly at "
+    "the end, the median over seeds; a failed run counts as an infinite one. *To fixed*: the "
+    "ratio to fixed slopes, median over pairs of runs with one seed. Seconds: of one run."
 )
 """What the columns of a table hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePage:
-    """What a page tells. paper_epochs: those of the paper. left_out: a sentence for all that
+    """What a page holds. paper_epochs: those of the paper. left_out: a sentence for all that
     these runs do not show.
     """
 
@@ -112,9 +112,9 @@ def of_data_set(results: Results) -> Iterator[str]:
         )
     losses, errors = (against_fixed(results, of) for of in ("training_loss", "test_error"))
     headings = (
-        "method", "runs", "failed", "training loss", "loss to fixed", "test error", ("least to "
-                                                                                    "greatest"),
-        "error to fixed", "accuracy", "n·a up to", "seconds", "parameters", "slopes",
+        "method", "runs", "failed", "training loss", "loss to fixed", "test error",
+        "minimum to maximum", "error to fixed", "accuracy", "n·a up to", "seconds", "parameters",
+        "slopes",
     )  # fmt: skip
     rows = [
         _row(column, of, losses.get(column), errors.get(column)) for column, of in results.items()
@@ -182,8 +182,8 @@ def supported(
     elif n_pairs < MIN_PAIRS:
         yield (
             f"{n_pairs} paired seeds cannot show a difference at 5 % ({MIN_PAIRS} can): no "
-            "adaptive method is told "
-            "apart from fixed slopes, neither by its training loss nor by its test error."
+            "adaptive method is distinguished "
+            "from fixed slopes, neither by its training loss nor by its test error."
         )
     else:
         yield f"By the training loss, {_verdicts(losses)}."
@@ -195,7 +195,7 @@ _VERDICTS = {
     "better": "better than fixed slopes",
     "worse": "worse than fixed slopes",
     "tie": "equal to fixed slopes",
-    "open": "not told apart from fixed slopes",
+    "open": "not distinguished from fixed slopes",
 }
 
 

@@ -11,7 +11,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.paper.columns import FIXED, Column
-from laaf_cli.report.run_summary import SUCCESSES
+from laaf_cli.report.comparison_entry import SUCCESSES
 from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
 from laaf_cli.text import printable
 
@@ -22,7 +22,7 @@ class ImageResult:
 
     epochs, losses: [n_records], the cross entropy of the training images in training mode, without
     S(a). failed: whether it diverged or was interrupted; training loss and test error are infinite
-    then. largest_scale: the greatest n·a at the end. images: training and test images. made: what
+    then. largest_scale: the largest n·a at the end. images: training and test images. made: what
     of laaf, PyTorch and the machine made it.
 
     """

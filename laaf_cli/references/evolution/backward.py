@@ -1,4 +1,4 @@
-"""The referee for equations whose conditions in time stand at the end."""
+"""The referee for equations whose conditions in time are given at the end."""
 
 from __future__ import annotations
 

@@ -17,12 +17,13 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import ExpressionError
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.collocation import ChebyshevAxis
-from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm, read_evolution
-from laaf_cli.references.evolution.radau import IntegrationError
-from laaf_cli.references.evolution.solve import ACCURACIES, OutOfWorkError, Solution, solve
+from laaf_cli.references.evolution.radau import SMALLEST_SHARE, IntegrationError
+from laaf_cli.references.evolution.solve import ACCURACIES, EvolutionSolution, OutOfWorkError, solve
+from laaf_cli.references.evolution.time_events import TimeEvents
 from laaf_cli.references.evolution.unseen import missed
 from laaf_cli.references.reference import (
+    ROUNDING,
     UNWATCHED,
     OutOfTimeError,
     Reference,
@@ -34,10 +35,12 @@ from laaf_cli.references.reference import (
 )
 
 MISSED = 1e-5
-"""What may be left near such a place, as a share of the largest value."""
+"""What may be left near such a place, as a fraction of the largest value."""
 
 AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
-"""Of two solutions, as shares of the largest value: what is aimed at, and what is refused."""
+"""Of two solutions, as fractions of the largest value of an unknown: what is aimed at, and what is
+refused.
+"""
 
 MOST_WORK = 2e11
 FAIR_WORK, FAIR_AGREEMENT = 1.5e10, 1e-6
@@ -63,17 +66,17 @@ class Evolution(Reference):
             else "collocation in space (Chebyshev elements, or Fourier), Radau's method in time; "
             "error: change when both are refined"
         )
-        self.solutions: tuple[Solution, Solution] | None = None
+        self.solutions: tuple[EvolutionSolution, EvolutionSolution] | None = None
 
     def check(self, domain: Domain) -> None:
-        """Nothing is left to tell: the form has been read, and the solution covers the whole
+        """Nothing is left to check: the form has been read, and the solution covers the whole
         domain.
         """
 
     def prepare(self, watch: Watch) -> None:
         self._solved(watch)
 
-    def _solved(self, watch: Watch) -> tuple[Solution, Solution]:
+    def _solved(self, watch: Watch) -> tuple[EvolutionSolution, EvolutionSolution]:
         if self.solutions is None:
             try:
                 self.solutions = converged(self.form, MOST_WORK, watch)
@@ -86,19 +89,18 @@ class Evolution(Reference):
         """Raises ReferenceRefusedError where no two solutions agree."""
         began = time.perf_counter()
         rough, fine = (solution.at(points) for solution in self._solved(UNWATCHED))
-        rounding = 16 * np.finfo(float).eps * np.max(np.abs(fine), initial=0.0)
-        estimate = max(float(np.max(np.abs(rough - fine), initial=0.0)), float(rounding))
-        known = [
-            zero_if_rounding(b, 2 * np.max(np.abs(b - a), initial=0.0))
-            for a, b in zip(rough, fine, strict=True)
-        ]
-        fields = dict(zip((*self.form.unknowns, *self.form.fluxes), known, strict=True))
-        return ReferenceValues(fields, estimate, time.perf_counter() - began)
+        changes = np.max(np.abs(rough - fine), axis=1, initial=0.0)
+        errors = np.maximum(changes, ROUNDING * np.max(np.abs(fine), axis=1, initial=0.0))
+        known = map(zero_if_rounding, fine, 2 * changes)
+        names = (*self.form.unknowns, *self.form.fluxes)
+        fields = dict(zip(names, known, strict=True))
+        estimates = dict(zip(names, errors.tolist(), strict=True))
+        return ReferenceValues(fields, estimates, time.perf_counter() - began)
 
 
 def converged(
     form: EvolutionForm, most_work: float, watch: Watch = UNWATCHED
-) -> tuple[Solution, Solution]:
+) -> tuple[EvolutionSolution, EvolutionSolution]:
     """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the
     limits allow.
 
@@ -107,9 +109,9 @@ def converged(
     """
     deadline = min(watch.deadline, time.perf_counter() + MOST_SECONDS)
     watch = replace(watch, deadline=deadline)
-    places, forcing = _places(form), Forcing(form)
-    best: tuple[Solution, Solution] | None = None
-    before: Solution | None = None
+    places, forcing = _places(form), TimeEvents(form)
+    best: tuple[EvolutionSolution, EvolutionSolution] | None = None
+    before: EvolutionSolution | None = None
     reached, why = math.inf, ""
     work = [math.inf]
     done = 0.0
@@ -145,7 +147,7 @@ def converged(
     if reached > WORST_AGREEMENT:
         raise ReferenceRefusedError(
             f"the spectral solution in time does not settle{why}: two accuracies differ by "
-            f"{reached:.1e} of its size"
+            f"{reached:.1e} of their size"
         )
     if (off := missed(best[1])) > max(MISSED, 100 * reached):
         raise ReferenceRefusedError(
@@ -156,10 +158,13 @@ def converged(
 
 
 def _difference(rough: Array, fine: Array) -> float:
-    """The largest difference, as a share of the largest value."""
-    size = float(np.max(np.abs(fine)))
-    difference = float(np.max(np.abs(rough - fine)))
-    return difference / size if size > 0 else difference
+    """The largest difference, as a fraction of the largest value of the same unknown, or of what
+    the steps in time hold small.
+    """
+    sizes = np.max(np.abs(fine), axis=1)
+    sizes = np.maximum(sizes, SMALLEST_SHARE * np.max(sizes))
+    differences = np.max(np.abs(rough - fine), axis=1)
+    return float(np.max(differences / np.where(sizes > 0, sizes, 1.0)))
 
 
 def _places(form: EvolutionForm) -> Array:

@@ -140,24 +140,24 @@ def read_evolution(problem: Problem) -> EvolutionForm:
 
 @dataclass(frozen=True, kw_only=True)
 class _Flux:
-    """What an unknown stands for, and the highest derivative along space that is taken of it."""
+    """What an unknown represents, and the highest derivative along space that is taken of it."""
 
     tree: Node
     order: int
 
 
 def _fluxes(problem: Problem) -> dict[str, _Flux]:
-    """The fluxes that can be put in: those whose jumps stand at fixed places."""
-    domain, found = problem.domain, {}
+    """The fluxes that can be put in: those whose jumps are at fixed places."""
+    domain, fluxes = problem.domain, {}
     if domain.dimension != 2 or domain.time_axis is None:
         return {}
     held = {f for term in problem.terms for tree in term.residuals for f in fields(tree)}
     by_name = {term.name: term for term in problem.terms}
     for name in problem.fluxes:
-        own = Field(name, (0, 0))
+        flux = Field(name, (0, 0))
         (residual,) = by_name[name].residuals
-        tree = call("neg", substitute(residual, {own: ZERO}))
-        orders = {f.orders for f in held if f.unknown == name} - {own.orders}
+        tree = call("neg", substitute(residual, {flux: ZERO}))
+        orders = {f.orders for f in held if f.unknown == name} - {flux.orders}
         along = [order[1 - domain.time_axis] for order in orders]
         is_fixed = all(len(symbols(s)) <= 1 and not fields(s) for s in switches(tree))
         is_along_space = not any(order[domain.time_axis] for order in orders) and along
@@ -165,8 +165,8 @@ def _fluxes(problem: Problem) -> dict[str, _Flux]:
             f.orders[domain.time_axis] or f.unknown in problem.fluxes for f in fields(tree)
         )
         if is_fixed and is_along_space and is_plain:
-            found[name] = _Flux(tree=tree, order=max(along))
-    return found
+            fluxes[name] = _Flux(tree=tree, order=max(along))
+    return fluxes
 
 
 def _without(problem: Problem, fluxes: Mapping[str, _Flux]) -> Problem:
@@ -287,14 +287,14 @@ class _Conditions:
 
     def check_start(self) -> None:
         """Refuses a start at which something is left open."""
-        given = {field for residual in self.initial for field in fields(residual)}
+        initial_fields = {field for residual in self.initial for field in fields(residual)}
         for unknown, order in zip(self.problem.unknowns, self.time_orders, strict=True):
             for time in range(order):
                 orders = tuple(
                     time if axis == self.domain.time_axis else 0
                     for axis in range(self.domain.dimension)
                 )
-                if Field(unknown, orders) not in given:
+                if Field(unknown, orders) not in initial_fields:
                     raise _refused(
                         f"there is no initial condition for {self._name(Field(unknown, orders))}"
                     )
@@ -368,19 +368,19 @@ def _check_ends(form: EvolutionForm) -> None:
     if form.space_axis is None:
         return
     space = form.coordinates[form.space_axis]
-    given = len(form.at_lower) + len(form.at_upper)
+    count = len(form.at_lower) + len(form.at_upper)
     if form.is_periodic:
-        if given:
-            raise _refused(f"conditions stand at the ends of {space}, which is periodic")
+        if count:
+            raise _refused(f"conditions are given at the ends of {space}, which is periodic")
         return
-    given += len(form.pairs)
+    count += len(form.pairs)
     needed = sum(form.space_orders)
-    if given != needed:
+    if count != needed:
         raise _refused(
-            f"{given} different conditions stand at the ends of {space}, and the equations, by "
+            f"{count} different conditions are given at the ends of {space}; the equations, by "
             f"their orders {listed(map(str, form.space_orders))} in {space}, take {needed}"
         )
 
 
-def _refused(found: str) -> ReferenceRefusedError:
-    return ReferenceRefusedError(f"the spectral solution in time does not apply: {found}")
+def _refused(reason: str) -> ReferenceRefusedError:
+    return ReferenceRefusedError(f"the spectral solution in time does not apply: {reason}")

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.references.collocation import Axis, ChebyshevAxis, FourierAxis
+from laaf_cli.references.collocation import ChebyshevAxis, CollocationAxis, FourierAxis
 
-NARROWEST = 1e-6  # element, as a share of space
+NARROWEST = 1e-6  # element, as a fraction of space
 N_LAST = 3  # coefficients of an element that are looked at
 GROWTH = 1.5  # of the number of points on a circle
 
@@ -28,7 +28,7 @@ class Grid:
     same everywhere.
     """
 
-    axes: tuple[Axis, ...]
+    axes: tuple[CollocationAxis, ...]
 
     @property
     def size(self) -> int:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.references.evolution.radau_tableau import N_STAGES, Panel, Tableau, radau_tableau
+from laaf_cli.references.evolution.radau_tableau import N_STAGES, RadauStep, Tableau, radau_tableau
 from laaf_cli.references.evolution.schedule import FREE, Schedule
 
 MOST_ITERATIONS, SLOW_ITERATIONS = 15, 7
@@ -37,17 +37,17 @@ LARGEST_GROWTH, SMALLEST_GROWTH = 4.0, 0.1
 NEWTON_SHARE = 0.05  # of the tolerance is left to Newton's method
 SPARSE_SIZE, SPARSE_SHARE = 120, 0.3  # of a matrix that is factorised as a sparse one
 LARGEST = 1e50  # value
-SHORTEST = 1e-14  # step, as a share of what is left
+SHORTEST = 1e-14  # step, as a fraction of what is left
 # of what the forcing makes of an unknown that is zero: less need not be accurate for its size
 FORCED_SHARE = 1e-10
 BEFORE = 8  # roundings before a stop, where the branch that ends there still holds
 STEP_WORK = 1e6  # of an iteration besides its arithmetic, in the same units: operations
-# below this share of the solution, an error that smaller steps do not lessen is one of rounding
+# below this fraction of the solution, an error that smaller steps do not lessen is one of rounding
 ROUNDING = 1e-7
 
 
 class IntegrationError(Exception):
-    """The integration in time cannot go on; the text says why and where."""
+    """The integration in time cannot continue; the text says why and where."""
 
 
 class ImplicitSystem(Protocol):
@@ -87,7 +87,7 @@ class Integrator:
         n_stages: int = N_STAGES,
         schedule: Schedule = FREE,
     ) -> None:
-        """tolerance: of the last coefficient of a step, as a share of the largest value of its
+        """tolerance: of the last coefficient of a step, as a fraction of the largest value of its
         unknown so far.
         """
         self.system, self.state, self.tolerance = system, state, tolerance
@@ -101,9 +101,9 @@ class Integrator:
         self.is_first = True
         self.work = 0.0
         self.guess = np.repeat(state[0][:, None], n_stages, axis=1)
-        self._factors: _Factors | None = None
+        self._factors: _NewtonFactors | None = None
 
-    def advance(self) -> Panel:
+    def advance(self) -> RadauStep:
         """One step, as long as the tolerance allows.
 
         Raises IntegrationError where Newton's method fails or the tolerance is not met at any step
@@ -129,12 +129,12 @@ class Integrator:
             before = error
             self.length *= min(max(growth, SMALLEST_GROWTH), 0.5)
 
-    def _accept(self, levels: Array, growth: float) -> Panel:
+    def _accept(self, levels: Array, growth: float) -> RadauStep:
         values = self._unknowns(levels)
         start_values = self._unknowns(self.state[:, :, None])
         free = self._free
         start_values[free, 0] = values[free] @ self.tableau.at_start
-        panel = Panel(self.time, self.length, np.concatenate([start_values, values], axis=1).T)
+        panel = RadauStep(self.time, self.length, np.concatenate([start_values, values], axis=1).T)
         stop = self._stop
         is_stop = stop - self.time - self.length < 1e-9 * self.length
         self.time = stop if is_stop else self.time + self.length
@@ -179,11 +179,11 @@ class Integrator:
             jacobian = self.system.jacobian(float(times[middle]), levels)
         if not all(np.all(np.isfinite(part)) for part in jacobian):
             raise IntegrationError(f"the equations are not finite at t = {times[middle]:.6g}")
-        self._factors = _Factors(jacobian, self.length, self.tableau)
+        self._factors = _NewtonFactors(jacobian, self.length, self.tableau)
         self.work += self._factors.work
         return self._iterate(times, known, self._factors)
 
-    def _iterate(self, times: Array, known: Array, factors: _Factors) -> Array | None:
+    def _iterate(self, times: Array, known: Array, factors: _NewtonFactors) -> Array | None:
         z, before = self.guess, math.inf
         for i in range(MOST_ITERATIONS):
             levels = self._levels(known, z)
@@ -232,7 +232,7 @@ class Integrator:
 
     def _largest(self, values: Array) -> Array:
         """The largest value [n] of the unknown that a column belongs to, and no less than a
-        share of that of all.
+        fraction of that of all.
         """
         largest = np.full(len(values), SMALLEST_SHARE * np.max(np.abs(values)))
         for part in self.system.parts:
@@ -252,17 +252,17 @@ def _relative(sizes: Array, scale: Array) -> float:
     return float(np.max(sizes / np.where(scale > 0, scale, 1.0)))
 
 
-class _Factors:
+class _NewtonFactors:
     """The factorised matrices of Newton's method for one step length, one per real or pair of
     complex eigenvalues.
     """
 
     def __init__(self, jacobian: Sequence[Array], length: float, tableau: Tableau) -> None:
         self.length, self.tableau = length, tableau
-        self.kept = np.flatnonzero(tableau.eigenvalues.imag >= 0)
+        self.upper_half = np.flatnonzero(tableau.eigenvalues.imag >= 0)
         self.solvers: list[Callable[[NDArray[Any]], NDArray[Any]]] = []
         self.work = STEP_WORK
-        for i in self.kept:
+        for i in self.upper_half:
             eigenvalue = tableau.eigenvalues[i]
             shift = length * (eigenvalue.real if eigenvalue.imag == 0 else eigenvalue)
             matrix = sum(
@@ -278,7 +278,7 @@ class _Factors:
         """The change [n, s] of z that Newton's method takes away."""
         transformed = residual @ self.tableau.inverse.T
         change = np.zeros(residual.shape)
-        for i, solve in zip(self.kept, self.solvers, strict=True):
+        for i, solve in zip(self.upper_half, self.solvers, strict=True):
             is_real = self.tableau.eigenvalues[i].imag == 0
             solution = solve(transformed[:, i].real if is_real else transformed[:, i])
             pair = np.multiply.outer(solution, self.tableau.eigenvectors[:, i])

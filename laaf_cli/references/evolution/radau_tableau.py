@@ -68,7 +68,7 @@ def radau_tableau(n_stages: int, highest_power: int) -> Tableau:
 
 
 @dataclass(frozen=True)
-class Panel:
+class RadauStep:
     """One step: values [s + 1, n] of every unknown at the start and at the nodes of Radau IIA."""
 
     start: float

@@ -35,12 +35,12 @@ class Row:
     """
 
     tree: Node
-    site: Site
-    other: Site | None = None
+    site: SpaceNodes
+    other: SpaceNodes | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
+class SpaceNodes:
     """Points in space and the matrices that take the values of an unknown to its derivatives there.
 
     symbols: the coordinate of space [n_points, 1] and the component of the normal.
@@ -101,7 +101,7 @@ class Semidiscretisation:
             {field: partial(row.tree, field) for field in fields(row.tree)} for row in self.rows
         )
 
-    def _at_site(self, site: Site, tree: Node, times: Array, levels: Array) -> Array:
+    def _at_site(self, site: SpaceNodes, tree: Node, times: Array, levels: Array) -> Array:
         """A tree at the points of a site at some times, [n_points, n_times]."""
         values = {}
         for field in fields(tree):
@@ -140,7 +140,7 @@ class Semidiscretisation:
         elements: NDArray[np.intp],
         normal: float = 0.0,
         at: Array | None = None,
-    ) -> Site:
+    ) -> SpaceNodes:
         """Points, each as one of its element; at: where formulas are evaluated instead."""
         form = self.form
         held = [
@@ -157,4 +157,4 @@ class Semidiscretisation:
         if form.space_axis is not None:
             space = form.coordinates[form.space_axis]
             symbols = {space: (points if at is None else at)[:, None], f"normal {space}": normal}
-        return Site(len(points), symbols, tuple(known[grid] for grid in self.grids))
+        return SpaceNodes(len(points), symbols, tuple(known[grid] for grid in self.grids))

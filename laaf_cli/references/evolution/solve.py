@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, evaluate, fields
-from laaf_cli.references.evolution.forcing import Forcing
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.initial_values import initial_values, smooths
 from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
 from laaf_cli.references.evolution.radau import SMALLEST_SHARE, Integrator
-from laaf_cli.references.evolution.radau_tableau import Panel
+from laaf_cli.references.evolution.radau_tableau import RadauStep
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
+from laaf_cli.references.evolution.time_events import TimeEvents
 from laaf_cli.references.probes import resolving, space_breaks
 from laaf_cli.references.reference import Watch
 
@@ -40,11 +40,11 @@ class OutOfWorkError(Exception):
 class Accuracy:
     """How finely is solved.
 
-    space, time: the last coefficients that are let pass, as shares of the unknown. n_points: of an
-    element; n_circle: of a circle at first; n_steps: the first step is that share of the time;
-    n_stages: of Radau's method. The numbers differ from one accuracy to the next, so that no two
-    solutions share a mesh or steps, and where a stop makes them share a step, they do not share its
-    method.
+    space, time: the last coefficients that are let pass, as fractions of the unknown. n_points: of
+    an element; n_circle: of a circle at first; n_steps: the first step is that fraction of the
+    time; n_stages: of Radau's method. The numbers differ from one accuracy to the next, so that no
+    two solutions share a mesh or steps, and where a stop makes them share a step, they do not share
+    its method.
     """
 
     space: float
@@ -66,10 +66,10 @@ ACCURACIES = (
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step in time and where the values of its unknowns stand."""
+class TimeStep:
+    """A step in time and where the values of its unknowns are."""
 
-    panel: Panel
+    panel: RadauStep
     grids: Sequence[Grid]
     parts: Sequence[slice[int, int, Any]]
 
@@ -105,11 +105,11 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Solution:
+class EvolutionSolution:
     """All steps, which follow one another. work: that they took, in operations."""
 
     form: EvolutionForm
-    steps: tuple[Step, ...]
+    steps: tuple[TimeStep, ...]
     work: float
 
     def at(self, points: Array) -> Array:
@@ -127,7 +127,7 @@ class Solution:
                 result[field][part] = values
         return result
 
-    def _parts(self, points: Array) -> Iterator[tuple[Step, NDArray[np.intp]]]:
+    def _parts(self, points: Array) -> Iterator[tuple[TimeStep, NDArray[np.intp]]]:
         """The points of each step, some at a time.
 
         What lies on the border of two steps belongs to the first of them, and the start to the
@@ -142,29 +142,29 @@ class Solution:
 
 
 def solve(
-    form: EvolutionForm, forcing: Forcing, accuracy: Accuracy, most_work: float, watch: Watch
-) -> Solution:
+    form: EvolutionForm, forcing: TimeEvents, accuracy: Accuracy, most_work: float, watch: Watch
+) -> EvolutionSolution:
     """Raises IntegrationError where that fails, OutOfWorkError after so much work, and
     OutOfTimeError after the deadline.
 
     most_work: in operations.
     """
     solver = _Solver(form, forcing, accuracy)
-    steps: list[Step] = []
+    steps: list[TimeStep] = []
     while solver.integrator.time < form.end:
         if solver.work > most_work:
             raise OutOfWorkError
         watch.check()
-        watch.tell(f"t = {solver.integrator.time:.3g} of {form.end:g}")
+        watch.report(f"t = {solver.integrator.time:.3g} of {form.end:g}")
         with np.errstate(all="ignore"):
             steps += solver.advance(is_first=not steps)
-    return Solution(form, tuple(steps), solver.work)
+    return EvolutionSolution(form, tuple(steps), solver.work)
 
 
 class _Solver:
-    """The system on its present mesh, and the mesh anew where it does not resolve what comes."""
+    """The system on its present mesh, and a new mesh where it does not resolve what comes."""
 
-    def __init__(self, form: EvolutionForm, forcing: Forcing, accuracy: Accuracy) -> None:
+    def __init__(self, form: EvolutionForm, forcing: TimeEvents, accuracy: Accuracy) -> None:
         self.form, self.accuracy = form, accuracy
         self.most_points = MOST_COLUMNS // len(form.unknowns)
         self.coarsest = self._known_mesh(at_start=False)
@@ -195,7 +195,7 @@ class _Solver:
     def work(self) -> float:
         return self.work_before + self.integrator.work
 
-    def advance(self, is_first: bool) -> list[Step]:
+    def advance(self, is_first: bool) -> list[TimeStep]:
         """The next step, the first one after the initial values; none where it showed that
         another mesh is needed.
         """
@@ -203,7 +203,7 @@ class _Solver:
         panel = self.integrator.advance()
         after = self.integrator.state
         steps = [self._start(before, panel)] if is_first else []
-        steps.append(Step(panel, self.system.grids, self.system.parts))
+        steps.append(TimeStep(panel, self.system.grids, self.system.parts))
         self.rest = 0 if is_new else self.rest - 1
         if self.form.space_axis is None or self.rest > 0:
             return steps
@@ -224,8 +224,8 @@ class _Solver:
         return []
 
     def _coarsen(self, state: Array, length: float) -> None:
-        """Goes on with fewer elements where these do, looking for them when steps have become
-        much longer.
+        """Continues with fewer elements where these are enough, looking for them when steps have
+        become much longer.
         """
         if (
             self.integrator.time >= self.form.end
@@ -260,14 +260,14 @@ class _Solver:
             np.max(np.abs(shares - self._shares(state, scale, fine))) <= HELD * self.accuracy.space
         )
 
-    def _start(self, state: Array, panel: Panel) -> Step:
+    def _start(self, state: Array, panel: RadauStep) -> TimeStep:
         """The initial values themselves, which a step leaves at once where they do not meet the
         conditions.
         """
         orders = self.system.orders
         values = np.where(orders > 0, state[orders, np.arange(len(orders))], panel.values[0])
-        constant = Panel(panel.start, panel.length, np.tile(values, (len(panel.values), 1)))
-        return Step(constant, self.system.grids, self.system.parts)
+        constant = RadauStep(panel.start, panel.length, np.tile(values, (len(panel.values), 1)))
+        return TimeStep(constant, self.system.grids, self.system.parts)
 
     @property
     def _tolerance(self) -> float:
@@ -301,7 +301,7 @@ class _Solver:
         return Mesh((lower, *elements, upper), n)
 
     def _initial(self, grid: Grid) -> Array:
-        """The initial values as shares of their scale, [n_values, size]."""
+        """The initial values as fractions of their scale, [n_values, size]."""
         values = initial_values(self.form, grid)
         span = self.form.end - self.form.start
         plain = [value for field, value in values.items() if sum(field.orders) == 0]
@@ -314,15 +314,17 @@ class _Solver:
         return np.stack(result)
 
     def _shares(self, state: Array, scale: Array, grid: Grid | None = None) -> Array:
-        """The unknowns, and what of their derivatives in time belongs to the state, as shares of
+        """The unknowns, and what of their derivatives in time belongs to the state, as fractions of
         their scale.
 
         On their own grids where these are all alike, or else on a given one, [n_functions, size].
         """
         result = []
         span = self.form.end - self.form.start
-        for j, (own, part) in enumerate(zip(self.system.grids, self.system.parts, strict=True)):
-            matrix = None if grid is None else own.interpolation(grid.nodes_inside)
+        for j, (own_grid, part) in enumerate(
+            zip(self.system.grids, self.system.parts, strict=True)
+        ):
+            matrix = None if grid is None else own_grid.interpolation(grid.nodes_inside)
             order = self.form.time_orders[j]
             for q in range(min(order, 1), order + 1):
                 values = state[q, part]
@@ -333,16 +335,16 @@ class _Solver:
         return np.stack(result)
 
     def _move(self, mesh: Mesh, state: Array, start: float, length: float) -> None:
-        """Goes on from a state, on another mesh, with a step of some length."""
+        """Continues from a state, on another mesh, with a step of some length."""
         system = Semidiscretisation(self.form, mesh)
         self.length = min(self.length, length)
         moved = np.zeros((len(state), len(system.orders)))
         old = self.integrator
         scale = np.zeros(len(system.orders))
-        for own, part, grid, new in zip(
+        for old_grid, part, grid, new in zip(
             self.system.grids, self.system.parts, system.grids, system.parts, strict=True
         ):
-            moved[:, new] = state[:, part] @ own.interpolation(grid.nodes_inside).T
+            moved[:, new] = state[:, part] @ old_grid.interpolation(grid.nodes_inside).T
             scale[new] = old.scale[part][0]
         self.mesh, self.system = mesh, system
         self.integrator = self._integrator(moved, start, length)

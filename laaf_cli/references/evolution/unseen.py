@@ -11,15 +11,15 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
 from laaf_cli.references.evolution.form import EvolutionForm
-from laaf_cli.references.evolution.solve import Solution
+from laaf_cli.references.evolution.solve import EvolutionSolution
 from laaf_cli.references.probes import crossings, probes
 
 N_ALONG = 2001
 N_LINES = 7
 
 
-def missed(solution: Solution) -> float:
-    """By how much the unknowns would change, as a share of their largest values, if what the
+def missed(solution: EvolutionSolution) -> float:
+    """By how much the unknowns would change, as a fraction of their largest values, if what the
     residual is near such places were put right.
 
     The residual, over its derivative by the highest derivative in time, is a rate; what it does on

@@ -17,6 +17,7 @@ from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.probes import probes, resolving, space_breaks, turns
 from laaf_cli.references.reference import (
+    ROUNDING,
     UNWATCHED,
     Reference,
     ReferenceRefusedError,
@@ -111,10 +112,10 @@ class BoundaryValue(Reference):
         for n in LEVELS[domain.dimension][:2]:
             discretisation = replace(self._coarsest, n=n)
             try:
-                found = solve(discretisation, np.zeros(discretisation.n_coefficients))
+                solution = solve(discretisation, np.zeros(discretisation.n_coefficients))
             except FloatingPointError as fault:
                 raise ReferenceRefusedError(str(fault)) from None
-            if found.is_determined:
+            if solution.is_determined:
                 return
         raise undetermined()
 
@@ -133,10 +134,9 @@ class BoundaryValue(Reference):
             name: zero_if_rounding(_at(level, name, points), 2 * change)
             for name, change in zip(self._coarsest.unknowns, level.changes, strict=True)
         }
-        rounding = 100 * np.finfo(float).eps * level.scales.max()
-        return ReferenceValues(
-            fields, float(max(level.changes.max(), rounding)), time.perf_counter() - start
-        )
+        errors = np.maximum(level.changes, ROUNDING * level.scales)
+        estimates = dict(zip(fields, errors.tolist(), strict=True))
+        return ReferenceValues(fields, estimates, time.perf_counter() - start)
 
 
 def _places(
@@ -153,11 +153,11 @@ def _places(
     )
     breaks, places = [], []
     for name, (lower, upper) in ranges.items():
-        found = space_breaks(trees, name, lower, upper)
+        along_axis = space_breaks(trees, name, lower, upper)
         if domain.dimension == 1:
-            found = resolving(trees, name, ranges, found, LEVELS[1][1], TOLERANCE)
-        near = [*found, *turns(trees, name, lower, upper)]
-        breaks.append(found)
+            along_axis = resolving(trees, name, ranges, along_axis, LEVELS[1][1], TOLERANCE)
+        near = [*along_axis, *turns(trees, name, lower, upper)]
+        breaks.append(along_axis)
         places.append(probes(near, lower, upper, N_PROBES[domain.dimension]))
     return tuple(breaks), tuple(places)
 
@@ -170,10 +170,10 @@ def _at(level: Level, unknown: str, points: Array) -> Array:
     )
     if math.prod(len(values) for values in distinct) <= 4 * len(points):
         zero = (0,) * len(distinct)
-        on_grid = discretisation.values(level.found.coefficients, unknown, zero, distinct)
+        on_grid = discretisation.values(level.solution.coefficients, unknown, zero, distinct)
         return np.asarray(on_grid[places])
     modes, index = discretisation.modes, discretisation.unknowns.index(unknown)
-    coefficients = level.found.coefficients.reshape(-1, *discretisation.shape)[index]
+    coefficients = level.solution.coefficients.reshape(-1, *discretisation.shape)[index]
     values = np.empty(len(points))
     for part in np.array_split(np.arange(len(points)), 1 + len(points) // 4096):
         first, second = (m.values(points[part, axis], 0) for axis, m in enumerate(modes))

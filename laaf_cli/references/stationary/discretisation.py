@@ -25,7 +25,7 @@ from laaf_cli.references.probes import crossings, probes
 from laaf_cli.references.stationary.modes import FourierModes, Modes, make_modes
 
 
-class Site(Protocol):
+class CollocationSite(Protocol):
     """Where a residual vanishes."""
 
     def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
@@ -73,7 +73,7 @@ class Residual:
     is_equation: bool
     tree: Node
     partials: Mapping[Field, Node]
-    region: Site
+    region: CollocationSite
 
     @property
     def is_linear(self) -> bool:
@@ -137,8 +137,8 @@ JITTER = 4 * float(np.finfo(float).eps)
 class Discretisation:
     """A problem at one resolution.
 
-    breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are no
-    nodes. n: the modes along each element, even. jitter: by what share coordinates are off in
+    breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are not
+    nodes. n: the modes along each element, even. jitter: by what fraction coordinates are off in
     formulas, at random. thinned: the axis on whose elements half the modes are enough.
     The coefficients of all unknowns form one vector [n_coefficients].
     """
@@ -284,7 +284,7 @@ class Discretisation:
 
     def shifted(self) -> Discretisation:
         """The same problem with every element cut in two unequal ones along the first coordinate
-        that is no circle, on which half the modes do as well; with more modes elsewhere.
+        that is not a circle, on which half the modes do as well; with more modes elsewhere.
 
         Formulas are off by some units of rounding, so that what they lose is seen.
         """
@@ -296,10 +296,10 @@ class Discretisation:
             ends = np.array([modes.lower, *breaks[axis], modes.upper])
             cuts = ends[:-1] + golden * np.diff(ends)
             breaks[axis] = tuple(sorted([*breaks[axis], *map(float, cuts)]))
-        kept = [r for r in self.residuals if not isinstance(r.region, Interfaces)]
+        stated = [r for r in self.residuals if not isinstance(r.region, Interfaces)]
         return replace(
             self,
-            residuals=(*kept, *continuity(kept, self.domain, breaks)),
+            residuals=(*stated, *continuity(stated, self.domain, breaks)),
             breaks=tuple(breaks),
             jitter=JITTER,
             n=self.n + 2,
@@ -310,8 +310,8 @@ class Discretisation:
         """Where a search for the solution may begin: 0, the smoothest functions that meet the
         conditions, 1, −1.
 
-        Smoothest: the least Σ (1 + |k|²)² c_k², as far as the conditions, linearised about 0, leave
-        it open.
+        Smoothest: the minimum of Σ (1 + |k|²)² c_k², as far as the conditions, linearised about 0,
+        leave it open.
         """
         from scipy.linalg import lstsq
 

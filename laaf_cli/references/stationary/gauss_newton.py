@@ -54,7 +54,7 @@ class Stationary:
         return self.reciprocal_condition > SINGULAR
 
 
-class _Factors:
+class _QrFactors:
     """The QR factorisation of a Jacobian whose rows and columns have been scaled to length 1."""
 
     def __init__(self, jacobian: Array, row_scale: Array | None) -> None:
@@ -157,18 +157,18 @@ def _solve(discretisation: Discretisation, x: Array, most_steps: int) -> Station
 
 def _factors(
     discretisation: Discretisation, x: Array, residual: Array, row_scale: Array | None
-) -> _Factors:
+) -> _QrFactors:
     jacobian = discretisation.jacobian(x)
     if not (np.all(np.isfinite(jacobian)) and np.all(np.isfinite(residual))):
         raise FloatingPointError(discretisation.fault(x))
-    return _Factors(jacobian, row_scale)
+    return _QrFactors(jacobian, row_scale)
 
 
 def _damped(
-    discretisation: Discretisation, x: Array, step: Array, factors: _Factors, share: float
+    discretisation: Discretisation, x: Array, step: Array, factors: _QrFactors, share: float
 ) -> tuple[float, Array, Array]:
-    """The share of a step after which the next would be shorter, where it leads, and the residual
-    there.
+    """The fraction of a step after which the next would be shorter, where it leads, and the
+    residual there.
 
     The natural monotonicity test (Deuflhard, Newton Methods for Nonlinear Problems, 2011, section
     3.3): unlike the length of the residual, that of the step does not depend on how the rows are

@@ -37,7 +37,7 @@ class Modes(ABC):
     @property
     @abstractmethod
     def nodes(self) -> Array:
-        """As many points inside as there are modes, at which these can be told apart best."""
+        """As many points inside as there are modes, at which these can be distinguished best."""
 
     @property
     @abstractmethod
@@ -49,7 +49,7 @@ class Modes(ABC):
         """A derivative of every mode at points, [n_points, n_modes]."""
 
     def places_in(self, finer: Modes) -> NDArray[np.intp]:
-        """Where each of these modes stands among those of a finer resolution, [n_modes]."""
+        """The index of each of these modes among those of a finer resolution, [n_modes]."""
         return np.arange(min(len(self.degrees), len(finer.degrees)))
 
     def spread(self, n: int) -> Array:

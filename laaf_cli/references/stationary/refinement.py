@@ -28,7 +28,7 @@ MAX_COEFFICIENTS = 4900
 TOLERANCE = 1e-10
 """The change, relative to the largest value, at which refining ends."""
 LARGEST_ERROR = 1e-3
-"""Relative to the largest value: beyond it a reference is none."""
+"""Relative to the largest value: beyond it a reference is rejected."""
 
 N_PROBES = {1: 2050, 2: 130}
 """Points along each coordinate at which residuals are looked at between the nodes."""
@@ -56,7 +56,7 @@ class Level:
     """
 
     discretisation: Discretisation
-    found: Stationary
+    solution: Stationary
     values: tuple[Array, ...]
     changes: Array
 
@@ -81,8 +81,8 @@ class Level:
         The mean is taken with the scales of the rows: an equation counts less near the bounds,
         where polynomials are steep.
         """
-        scales = self.found.row_scale
-        parts = zip(self._split(scales * self.found.residuals), self._split(scales), strict=True)
+        scales = self.solution.row_scale
+        parts = zip(self._split(scales * self.solution.residuals), self._split(scales), strict=True)
         sizes = [
             np.sqrt(np.mean(part**2)) / np.median(scale) if len(part) else 0.0
             for part, scale in parts
@@ -94,7 +94,7 @@ class Level:
         """The patch that adds most to the scaled residual, and the root mean square of the
         residual there.
         """
-        scaled = self._split(self.found.row_scale * self.found.residuals)
+        scaled = self._split(self.solution.row_scale * self.solution.residuals)
         worst = int(np.argmax([np.sum(part**2) for part in scaled]))
         return worst, float(self.residuals[worst])
 
@@ -102,17 +102,17 @@ class Level:
     def unseen(self) -> float:
         """The scaled residual at the probes: large where something narrow was missed.
 
-        There are no scales for those rows; that of the median row of the same patch stands for
+        There are no scales for those rows; that of the median row of the same patch replaces
         them.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            parts = self.discretisation.unseen(self.found.coefficients)
+            parts = self.discretisation.unseen(self.solution.coefficients)
             squares = [
                 len(scales) * np.median(scales) ** 2 * np.mean(part**2)
-                for part, scales in zip(parts, self._split(self.found.row_scale), strict=True)
+                for part, scales in zip(parts, self._split(self.solution.row_scale), strict=True)
                 if len(part) and len(scales)
             ]
-        return float(np.sqrt(np.sum(squares)) / (self.found.size or 1.0))
+        return float(np.sqrt(np.sum(squares)) / (self.solution.size or 1.0))
 
     def _split(self, rows: Array) -> list[Array]:
         return np.split(rows, self.discretisation.ends[:-1])
@@ -121,7 +121,7 @@ class Level:
 def refine(discretisation: Discretisation, watch: Watch) -> Level:
     """The solution at the resolution that is worth most; that of the argument does not matter.
 
-    Raises ReferenceRefusedError where there is none, more than one, or none that is accurate
+    Raises ReferenceRefusedError where there is no solution, more than one, or no accurate one
     enough, or not within the time.
     """
     dimension = discretisation.domain.dimension
@@ -139,21 +139,21 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
             if levels and levels[-1].relative_change <= LARGEST_ERROR:
                 break
             raise out_of_time(f", with {n} modes along each coordinate")
-        watch.tell(f"{n} modes along each coordinate")
+        watch.report(f"{n} modes along each coordinate")
         n_before = finer.n_coefficients
         try:
-            found = _solved(finer, levels, n <= _LAST_START[dimension])
+            solution = _solved(finer, levels, n <= _LAST_START[dimension])
         except FloatingPointError as error:
             if failure and finer.is_linear:
                 break
             failure = failure or str(error)
             continue
         took = time.perf_counter() - began
-        n_singular = 0 if found.is_determined else n_singular + 1
-        if n_singular == 2 and (found.converged or finer.is_linear):
+        n_singular = 0 if solution.is_determined else n_singular + 1
+        if n_singular == 2 and (solution.converged or finer.is_linear):
             raise undetermined()
-        if found.converged:
-            levels.append(_level(finer, found, levels))
+        if solution.converged:
+            levels.append(_level(finer, solution, levels))
             before, last = [np.inf, *(level.relative_change for level in levels)][-2:]
             # The last two resolutions agree, or differ by rounding that grows.
             agree = last <= TOLERANCE or (before < _ROUNDING and last > before)
@@ -173,7 +173,7 @@ def _confirmed(level: Level) -> Level:
     Raises ReferenceRefusedError where the equations ask for something between the nodes that the
     solution lacks, or the other elements give no solution.
     """
-    level = replace(level, discretisation=level.discretisation.probed(level.found.coefficients))
+    level = replace(level, discretisation=level.discretisation.probed(level.solution.coefficients))
     if level.unseen > _MISSED:
         raise ReferenceRefusedError(
             f"the equations or conditions hold something so narrow that {level.discretisation.n} "
@@ -183,13 +183,13 @@ def _confirmed(level: Level) -> Level:
     mine = level.discretisation
     shifted = mine.shifted()
     try:
-        # From so near a start, one step leads as far as the digits go.
-        start = mine.interpolated(level.found.coefficients, shifted)
-        found = solve(shifted, start, most_steps=1)
+        # The first step leads there, and the others are rid of its rounding.
+        start = mine.interpolated(level.solution.coefficients, shifted)
+        solution = solve(shifted, start, most_steps=3)
     except FloatingPointError as error:
         raise ReferenceRefusedError(str(error)) from None
     n = _EVEN[mine.domain.dimension]
-    values = shifted.spread(found.coefficients, n, mine)
+    values = shifted.spread(solution.coefficients, n, mine)
     other = np.array([np.abs(a - b).max() for a, b in zip(values, level.values, strict=True)])
     return replace(level, changes=np.maximum(level.changes, other))
 
@@ -201,7 +201,7 @@ def _solved(discretisation: Discretisation, levels: Sequence[Level], may_start: 
     attempts: list[Stationary] = []
     if levels:
         coarser = levels[-1]
-        start = coarser.discretisation.refined(coarser.found.coefficients, discretisation)
+        start = coarser.discretisation.refined(coarser.solution.coefficients, discretisation)
         attempts.append(solve(discretisation, start))
         if _leads_on(attempts[0]) or not may_start:
             return attempts[0]
@@ -216,21 +216,21 @@ def _solved(discretisation: Discretisation, levels: Sequence[Level], may_start: 
             break
     if not attempts:
         raise faults[0]
-    return max(attempts, key=lambda found: (found.converged, -found.residual))
+    return max(attempts, key=lambda solution: (solution.converged, -solution.residual))
 
 
-def _leads_on(found: Stationary) -> bool:
+def _leads_on(solution: Stationary) -> bool:
     """Whether this may become a solution, and is no mere minimum of the residual."""
-    return found.converged and found.residual < _ACCEPTED
+    return solution.converged and solution.residual < _ACCEPTED
 
 
-def _level(discretisation: Discretisation, found: Stationary, levels: Sequence[Level]) -> Level:
-    values = discretisation.spread(found.coefficients, _EVEN[discretisation.domain.dimension])
+def _level(discretisation: Discretisation, solution: Stationary, levels: Sequence[Level]) -> Level:
+    values = discretisation.spread(solution.coefficients, _EVEN[discretisation.domain.dimension])
     changes = np.full(len(values), np.inf)
     if levels:
         before = levels[-1].values
         changes = np.array([np.abs(a - b).max() for a, b in zip(values, before, strict=True)])
-    return Level(discretisation=discretisation, found=found, values=values, changes=changes)
+    return Level(discretisation=discretisation, solution=solution, values=values, changes=changes)
 
 
 def _judged(levels: Sequence[Level]) -> Level:
@@ -245,7 +245,7 @@ def _judged(levels: Sequence[Level]) -> Level:
         if best.unseen > _UNSEEN:
             recent = [level.changes for level in levels[1:][-_RECENT:]]
             best = replace(best, changes=np.max(recent, axis=0))
-    if not best.found.is_determined:
+    if not best.solution.is_determined:
         raise undetermined()
     if best.relative_change < _SETTLED:
         _check_consistent(best, levels)
@@ -262,7 +262,7 @@ def _judged(levels: Sequence[Level]) -> Level:
 def _check_consistent(level: Level, levels: Sequence[Level]) -> None:
     """Raises ReferenceRefusedError where the residual is as large as with half as many modes."""
     coarser = [other for other in levels if other.discretisation.n <= level.discretisation.n / 2]
-    if level.found.residual <= _STALLED or not coarser:
+    if level.solution.residual <= _STALLED or not coarser:
         return
     worst, size = level.worst
     if size > coarser[-1].residuals[worst] / 2:

@@ -56,7 +56,7 @@ class RowPlan:
     """A row of panels under a heading; more than `columns` of them wrap into several lines of equal
     length.
 
-    shares_y: the panels have one vertical scale, told at the left.
+    shares_y: the panels have one vertical scale, labelled at the left.
     """
 
     heading: str
@@ -140,7 +140,7 @@ def legend_below(figure: Figure, artists: Iterable[Artist]) -> None:
     if not handles:
         return
     labels, artists = list(handles), list(handles.values())
-    # The least number of lines in which the labels fit; legends fill column by column.
+    # The smallest number of lines in which the labels fit; legends fill column by column.
     for n_lines in range(1, len(labels) + 1):
         columns = [labels[i : i + n_lines] for i in range(0, len(labels), n_lines)]
         widths = [max(map(len, column)) * 0.065 + 0.55 for column in columns]
@@ -155,7 +155,7 @@ def lines_of(panels: Iterable[Axes]) -> list[Line2D]:
 
 
 def plain(text: Text) -> Text:
-    """The text as it stands: a `$` in a title or a file name begins no formula."""
+    """The text, literally: a `$` in a title or a file name begins no formula."""
     text.set_parse_math(False)
     return text
 

@@ -8,16 +8,16 @@ from typing import TypeVar
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.report.figures.canvas import shortened
-from laaf_cli.report.figures.run_data import Drawn, RunData
+from laaf_cli.report.figures.run_data import FigureData, RunData
 from laaf_cli.text import did_you_mean, listed
 
 MAX_PANELS = 12
 
 
-DrawnType = TypeVar("DrawnType", bound=Drawn)
+DrawnType = TypeVar("DrawnType", bound=FigureData)
 
 
-def require_one_problem(runs: Sequence[Drawn]) -> None:
+def require_one_problem(runs: Sequence[FigureData]) -> None:
     """Raises RunFileError for runs of different problems, and UsageError for none."""
     if not runs:
         raise UsageError("there is no run to draw")
@@ -37,8 +37,8 @@ def require(runs: Sequence[DrawnType], obstacle: Callable[[DrawnType], str]) -> 
 
 
 def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
-    """All unknowns of the problem, or the one that is named; raises UsageError where there is
-    none of that name.
+    """All unknowns of the problem, or the one that is named; raises UsageError where no
+    unknown has that name.
     """
     known = runs[0].spec.unknowns
     if unknown is None:
@@ -49,14 +49,14 @@ def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
     return [unknown]
 
 
-def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -> None:
+def require_few_panels(runs: Sequence[FigureData], unknowns: Sequence[str] = ("",)) -> None:
     """Raises UsageError where the panels of all runs and unknowns would not be legible in one
     figure.
     """
     if len(runs) * len(unknowns) > MAX_PANELS:
-        each = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
+        more = f", each with {len(unknowns)} unknowns," if len(unknowns) > 1 else ""
         raise UsageError(
-            f"{len(runs)} runs{each} were given, and one figure has room for {MAX_PANELS} panels; "
+            f"{len(runs)} runs{more} were given, and one figure has room for {MAX_PANELS} panels; "
             "pick fewer, or draw the loss alone, which shows all runs in the same panels"
         )
 
@@ -64,19 +64,19 @@ def require_few_panels(runs: Sequence[Drawn], unknowns: Sequence[str] = ("",)) -
 def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = False) -> list[str]:
     """What each run is: its method and its seed, on two lines or, where there is room, on one.
 
-    unknown: tells the error of it, too. Where several runs are called the same, the
+    unknown: shows the error of it, too. Where several runs are called the same, the
     name of the file follows.
     """
     counts = Counter(run.label for run in runs)
-    found = []
+    titles = []
     for run in runs:
         told = f"seed {run.spec.seed}" + ("" if unknown is None else run.error_words(unknown))
         name = [shortened(run.path.stem, 40)] if counts[run.label] > 1 else []
-        found.append((", " if wide else "\n").join([run.style.label, told, *name]))
-    return found
+        titles.append((", " if wide else "\n").join([run.style.label, told, *name]))
+    return titles
 
 
-def headline(runs: Sequence[Drawn]) -> str:
+def headline(runs: Sequence[FigureData]) -> str:
     """The title of the problem and what one run is, or the seeds of several."""
     if len(runs) == 1:
         return f"{runs[0].title}: {runs[0].label}"

@@ -17,7 +17,7 @@ from laaf_cli.report.figures.scales import finite, log_limits, log_padded, set_l
 from laaf_cli.report.statistics import spread
 
 TOP = 0.96
-"""Where failed runs are marked, as a share of the height of the axes."""
+"""Where failed runs are marked, as a fraction of the height of the axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def comparison_figure(
     for each failure.
 
     A failure counts as an infinite error in the median, and so do errors that are not finite: no
-    bar where most runs failed. An error of zero stands at the lower edge.
+    bar where most runs failed. An error of zero is drawn at the lower edge.
     """
     if not groups:
         raise UsageError("there is nothing to compare")

@@ -30,7 +30,7 @@ BOUND_COLOR = "#009E73"
 INTERVAL = "95 % interval"
 
 NEAR = 0.25
-"""Bounds are drawn up to this share of the range beyond what is shown."""
+"""Bounds are drawn up to this fraction of the range beyond what is shown."""
 
 SPAN = 30.0
 """Positive constants that move by this factor are drawn on a log scale."""

@@ -117,5 +117,5 @@ def _rows(
 
 def _known(run: RunData) -> GridFields:
     """The error of a run; `obstacle` has refused those without."""
-    assert run.error is not None  # noqa: S101 - tells the type checker
+    assert run.error is not None  # noqa: S101 - for the type checker
     return run.error

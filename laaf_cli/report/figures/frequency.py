@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from laaf_cli.report.figures import choice
 from laaf_cli.report.figures.canvas import RowPlan, legend_below, lines_of, make_rows, printed
 from laaf_cli.report.figures.curves import Curve, draw_curves
-from laaf_cli.report.figures.moments import Moment, moments
+from laaf_cli.report.figures.moments import Snapshot, moments
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import log_limits, log_padded, set_log
 from laaf_cli.report.figures.spectrum import amplitude_spectrum
@@ -21,7 +21,7 @@ MIN_POINTS = 4
 """The fewest points of an axis with a frequency between 0 and that of Nyquist."""
 
 JUMP = 0.01
-"""Ends that differ by this share of the range of a field are told."""
+"""Ends that differ by this fraction of the range of a field are noted."""
 
 NOTE = "opposite ends differ: their jump adds ∝ 1/f"
 
@@ -72,14 +72,14 @@ def frequency_figure(
         for panel in axes:
             set_log(panel, limits)
             panel.set_xlim(left=0)
-    found = [moment for run in runs for moment in moments(run, times)]
-    has_jump = any(_jumps(moment, name) for moment in found for name in unknowns)
+    snapshots = [moment for run in runs for moment in moments(run, times)]
+    has_jump = any(_jumps(moment, name) for moment in snapshots for name in unknowns)
     note = [Line2D([], [], linestyle="none", label=NOTE)] if has_jump else []
     legend_below(figure, [*lines_of(axes for row in panels for axes in row), *note])
     return figure
 
 
-def _jumps(moment: Moment, unknown: str) -> bool:
+def _jumps(moment: Snapshot, unknown: str) -> bool:
     """Whether a field, the true one where it is known, ends otherwise than it began along some
     axis.
     """
@@ -90,8 +90,8 @@ def _jumps(moment: Moment, unknown: str) -> bool:
     return bool(jump > JUMP * np.ptp(values))
 
 
-def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
-    found = amplitude_spectrum(moment.fields[unknown], moment.axes)
+def _curve(title: str, run: RunData, moment: Snapshot, unknown: str) -> Curve:
+    spectrum = amplitude_spectrum(moment.fields[unknown], moment.axes)
     reference = None
     if moment.references:
         true = amplitude_spectrum(moment.references[unknown], moment.axes)
@@ -99,7 +99,7 @@ def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
     return Curve(
         title=title,
         style=run.style,
-        x=found.frequencies[1:],
-        values=found.amplitudes[1:],
+        x=spectrum.frequencies[1:],
+        values=spectrum.amplitudes[1:],
         reference=reference,
     )

@@ -90,16 +90,16 @@ def courses_figure(
 ) -> Figure:
     """Courses of training in panels, against the epoch, with one legend.
 
-    What lies below a log scale, as an error of zero or the lower end of a band, stands at the edge
-    of its panel. band: what it is called.
+    What lies below a log scale, as an error of zero or the lower end of a band, is drawn at the
+    edge of its panel. band: what it is called.
     """
     plan = RowPlan(heading="", n_panels=len(panels), columns=columns, shares_y=shares_y)
     figure, (row,) = make_rows(title, [plan], line_height)
     limits = [_limits(panel) for panel in panels]
     if shares_y:
         limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
-    for axes, panel, own in zip(row, panels, limits, strict=True):
-        _draw(axes, panel, own)
+    for axes, panel, y_limits in zip(row, panels, limits, strict=True):
+        _draw(axes, panel, y_limits)
     label_outer(row, plan, "epoch", panels[0].y)
     courses = [course for panel in panels for course in panel.courses]
     patch = Patch(color="0.5", alpha=0.3, linewidth=0, label=band)

@@ -19,7 +19,7 @@ from laaf_cli.text import did_you_mean, listed
 
 @dataclass(frozen=True)
 class Kind(Generic[DrawnType]):
-    """shows: what stands in the docs. obstacle: why a run has no such figure, or an empty text.
+    """shows: its text in the docs. obstacle: why a run has no such figure, or an empty text.
 
     draw: draws runs, at times or those of the spec (None), one unknown or all (None).
     """
@@ -43,8 +43,8 @@ KINDS: dict[str, Kind[RunData]] = {
     "error": Kind("the pointwise error on a log scale", error.obstacle, error.error_figure),
     "loss": Kind(
         (
-            "the loss by term against the iteration, slope recovery and error apart, weights where "
-            "they adapt"
+            "the loss by term against the iteration, slope recovery and error separately, weights "
+            "where they adapt"
         ),
         loss.obstacle,
         lambda runs, _times, _unknown: loss.loss_figure(runs),
@@ -92,8 +92,8 @@ FIGURES = Figures(read=RunData.read, kinds=KINDS, options=("times", "unknown"))
 
 def figures_of(task: str) -> Figures[Any]:
     """The figures of a task."""
-    found: Figures[Any] = loaded(TASKS[task].figures)
-    return found
+    figures: Figures[Any] = loaded(TASKS[task].figures)
+    return figures
 
 
 def check_kinds(names: Sequence[str], task: str | None = None) -> None:

@@ -30,7 +30,7 @@ MARK: Any = {"color": "0.5", "linestyle": ":", "linewidth": 0.8}
 
 
 @dataclass(frozen=True)
-class Panel:
+class LossPanel:
     """A panel: its title, what its axis says, and the column [n_records] of each run; None where
     the run has none.
     """
@@ -70,7 +70,7 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
     return figure
 
 
-def _panels(runs: Sequence[RunData]) -> list[Panel]:
+def _panels(runs: Sequence[RunData]) -> list[LossPanel]:
     # Equations, conditions, data; HDF5 gives them by the alphabet.
     names: dict[str, None] = {}
     for run in runs:
@@ -82,26 +82,28 @@ def _panels(runs: Sequence[RunData]) -> list[Panel]:
         + loss_without_recovery(run.spec, run.history.terms)
         for run in runs
     ]
-    panels = [Panel("loss without S(a)", "weighted sum", sums)]
+    panels = [LossPanel("loss without S(a)", "weighted sum", sums)]
     terms = {name: [run.history.terms.get(name) for run in runs] for name in names}
     recovery = terms.pop(SLOPE_RECOVERY, None)
-    panels += [Panel(f"term '{name}'", "mean square", own) for name, own in terms.items()]
+    panels += [
+        LossPanel(f"term '{name}'", "mean square", columns) for name, columns in terms.items()
+    ]
     if recovery is not None:
-        panels.append(Panel("slope recovery", "S(a)", recovery))
+        panels.append(LossPanel("slope recovery", "S(a)", recovery))
     monitored = [run.history.columns["relative_l2"] for run in runs]
     if any(np.isfinite(values).any() for values in monitored):
-        panels.append(Panel("error against the reference", "relative L2", monitored))
+        panels.append(LossPanel("error against the reference", "relative L2", monitored))
     for name in names:
         weights = [run.history.weights.get(name) for run in runs]
         if any(values is not None and (values != values[0]).any() for values in weights):
             # A weight of zero, as that of slope recovery once there are no slopes, has no place on
             # a log scale.
             above_0 = [None if w is None else np.where(w > 0, w, np.nan) for w in weights]
-            panels.append(Panel(f"weight of '{name}'", "weight in the loss", above_0))
+            panels.append(LossPanel(f"weight of '{name}'", "weight in the loss", above_0))
     return panels
 
 
-def _draw(axes: Axes, panel: Panel, runs: Sequence[RunData]) -> None:
+def _draw(axes: Axes, panel: LossPanel, runs: Sequence[RunData]) -> None:
     shown: list[Array] = []
     for run, values in zip(runs, panel.columns, strict=True):
         if values is None:

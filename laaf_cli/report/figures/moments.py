@@ -17,7 +17,7 @@ MAX_TIMES, DEFAULT_TIMES = 6, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class Snapshot:
     """The fields [n_1, …] over the axes of space at a time; time is None where the problem has
     none.
 
@@ -34,7 +34,7 @@ class Moment:
         return "" if self.time is None else f"{TIME} = {self.time:.4g}"
 
 
-def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Moment, ...]:
+def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Snapshot, ...]:
     """The moments of a run: at the times given, or at those of its spec (at most four of them,
     evenly picked).
 
@@ -53,15 +53,15 @@ def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Moment,
     elif times is None:
         axis = run.solution.axes[TIME]
         times = [float(axis[0] + share * (axis[-1] - axis[0])) for share in (0.25, 0.5, 0.75)]
-    found = {moment.time: moment for moment in (_at(run, time) for time in times)}
-    if len(found) > MAX_TIMES:
+    by_time = {moment.time: moment for moment in (_at(run, time) for time in times)}
+    if len(by_time) > MAX_TIMES:
         raise UsageError(
-            f"{len(found)} times are too many for one figure; pick at most {MAX_TIMES}"
+            f"{len(by_time)} times are too many for one figure; pick at most {MAX_TIMES}"
         )
-    return tuple(found.values())
+    return tuple(by_time.values())
 
 
-def _at(run: RunData, time: float) -> Moment:
+def _at(run: RunData, time: float) -> Snapshot:
     axis = run.solution.axes[TIME]
     if not axis[0] <= time <= axis[-1]:
         raise UsageError(
@@ -82,11 +82,11 @@ def _moment(
     reference: GridFields | None,
     i: int | None,
     time: float | None,
-) -> Moment:
+) -> Snapshot:
     """The fields at an index of time; the reference of slices is named `u_reference`."""
     index = ... if i is None else (..., i)
     suffix = "_reference" if reference is solution else ""
-    return Moment(
+    return Snapshot(
         time=time,
         axes=tuple(solution.axes[name] for name in run.space),
         fields={name: solution.fields[name][index] for name in run.spec.unknowns},

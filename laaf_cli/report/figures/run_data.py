@@ -19,11 +19,11 @@ from laaf_cli.spec import AnySpec, RunSpec
 TIME = "t"
 
 NEAR_TIME = 0.01
-"""Observations within this share of the range of time are drawn in a slice."""
+"""Observations within this fraction of the range of time are drawn in a slice."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class FigureData:
     """What figures need of a run of any task."""
 
     path: Path
@@ -46,7 +46,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunData(Drawn):
+class RunData(FigureData):
     """A run as figures draw it. Fields are [n_1, …, n_d], space in the order of the spec and then
     the time.
 
@@ -123,13 +123,13 @@ class RunData(Drawn):
         """What was observed of an unknown, at points of space and then time; at a time only what is
         within a hundredth of the range of time. None where there is nothing.
         """
-        found = self.observations.get(unknown)
-        if found is None:
+        observations = self.observations.get(unknown)
+        if observations is None:
             return None
         order = [list(self.spec.coordinates).index(name) for name in self.space]
-        points, values = found.points[:, order], found.values
+        points, values = observations.points[:, order], observations.values
         if self.time is not None:
-            times = found.points[:, list(self.spec.coordinates).index(self.time)]
+            times = observations.points[:, list(self.spec.coordinates).index(self.time)]
             axis = self.solution.axes[self.time]
             points = np.column_stack([points, times])
             if time is not None:

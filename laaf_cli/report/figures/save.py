@@ -51,7 +51,7 @@ def check_path(path: Path) -> None:
         told = f"the ending '{path.suffix}'" if path.suffix else "no ending"
         hint = did_you_mean(ending, types)
         raise UsageError(
-            f"{path} has {told}, which names no type of picture. "
+            f"{path} has {told}, which is not a type of picture. "
             f"{hint + ' ' if hint else ''}Types: {listed(types)}."
         )
     if path.exists() and not path.is_file():

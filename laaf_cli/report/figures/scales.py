@@ -44,17 +44,17 @@ def linear_limits(solutions: Iterable[Array], references: Iterable[Array]) -> tu
 
     Without references they hold every solution.
     """
-    found, true = finite(solutions), finite(references)
-    if not found.size and not true.size:
+    computed, true = finite(solutions), finite(references)
+    if not computed.size and not true.size:
         return 0.0, 1.0
     if true.size:
         low, high = float(true.min()), float(true.max())
         beyond = (high - low) or abs(high) or 1.0
-        if found.size:
-            low = max(min(low, float(found.min())), low - beyond)
-            high = min(max(high, float(found.max())), high + beyond)
+        if computed.size:
+            low = max(min(low, float(computed.min())), low - beyond)
+            high = min(max(high, float(computed.max())), high + beyond)
     else:
-        low, high = float(found.min()), float(found.max())
+        low, high = float(computed.min()), float(computed.max())
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         margin = 0.1 * max(abs(low), abs(high)) or 1.0
         return low - margin, high + margin
@@ -64,8 +64,8 @@ def linear_limits(solutions: Iterable[Array], references: Iterable[Array]) -> tu
 def log_limits(
     arrays: Iterable[Array], decades: float = MAX_DECADES, share: float = 0.0
 ) -> tuple[float, float]:
-    """Limits that hold the positive values but for the `share` of least ones, at most so many
-    decades.
+    """Limits that hold the positive values but for the fraction `share` of smallest ones, at most
+    so many decades.
 
     Where nothing is positive they are those of rounding, 1e-17 to 1e-15.
     """

@@ -30,7 +30,7 @@ from laaf_cli.report.figures.maps import (
     panel_width,
     plane_of,
 )
-from laaf_cli.report.figures.moments import Moment, moments
+from laaf_cli.report.figures.moments import Snapshot, moments
 from laaf_cli.report.figures.run_data import TIME, RunData
 from laaf_cli.report.figures.scales import ColorScale, field_scale, linear_limits, padded
 
@@ -75,7 +75,7 @@ def solution_figure(
 
 
 def _lines(
-    runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]
+    runs: Sequence[RunData], at_times: Sequence[Sequence[Snapshot]], unknowns: Sequence[str]
 ) -> Figure:
     plan = RowPlan(heading="", n_panels=len(runs), columns=2)
     figure, rows = make_rows(runs[0].title, [plan] * len(unknowns), 2.3)
@@ -88,7 +88,7 @@ def _lines(
     return figure
 
 
-def _one_in_detail(run: RunData, at_times: Sequence[Moment], unknown: str) -> Figure:
+def _one_in_detail(run: RunData, at_times: Sequence[Snapshot], unknown: str) -> Figure:
     """The field beside the reference, and the slices below."""
     figure = make_figure(f"{run.title}: {run.label}", 2.1 + 2.1)
     above, below = figure.subfigures(2, 1, squeeze=False).ravel()
@@ -111,7 +111,7 @@ def _one_in_detail(run: RunData, at_times: Sequence[Moment], unknown: str) -> Fi
 
 
 def _fields_with_slices(
-    runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]
+    runs: Sequence[RunData], at_times: Sequence[Sequence[Snapshot]], unknowns: Sequence[str]
 ) -> Figure:
     """A row for each unknown and run: the field at the left, the slices right of it."""
     n_rows = len(runs) * len(unknowns)
@@ -147,7 +147,7 @@ def _fields_with_slices(
 
 
 def _maps(
-    runs: Sequence[RunData], at_times: Sequence[Sequence[Moment]], unknowns: Sequence[str]
+    runs: Sequence[RunData], at_times: Sequence[Sequence[Snapshot]], unknowns: Sequence[str]
 ) -> Figure:
     """Fields over two coordinates in space: with time a row for every run and one for the
     reference.
@@ -191,7 +191,7 @@ def _maps(
     return figure
 
 
-def _curve(title: str, run: RunData, moment: Moment, unknown: str) -> Curve:
+def _curve(title: str, run: RunData, moment: Snapshot, unknown: str) -> Curve:
     return Curve(
         title=title,
         style=run.style,
@@ -218,7 +218,7 @@ def _field_scale(runs: Sequence[RunData], unknown: str) -> ColorScale:
     return field_scale([run.solution.fields[unknown] for run in runs], references)
 
 
-def _mark_times(axes: Axes, at_times: Sequence[Moment]) -> None:
+def _mark_times(axes: Axes, at_times: Sequence[Snapshot]) -> None:
     for moment in at_times:
         if moment.time is not None:
             axes.axvline(moment.time, color="black", linewidth=0.8, linestyle=":", label=f"_{TIME}")

@@ -32,7 +32,7 @@ def amplitude_spectrum(values: Array, axes: Sequence[Array]) -> Spectrum:
 
     values: [n_1, …, n_d]. axes: d increasing axes [n_i], both ends of the domain included, n_i ≥ 2;
     where one is not uniform, the values are interpolated linearly at as many uniform points. The
-    rings end below the least of the axes' Nyquist frequencies (n_i − 1) / (2 L_i): at it a grid
+    rings end below the smallest of the axes' Nyquist frequencies (n_i − 1) / (2 L_i): at it a grid
     sees a cosine whole and a sine not at all.
     """
     for position, axis in enumerate(axes):

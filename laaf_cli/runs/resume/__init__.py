@@ -1,1 +1,1 @@
-"""A stopped or finished run that goes on: its state, what has changed since, and its plan."""
+"""A stopped or finished run that is resumed: its state, what has changed since, and its plan."""

@@ -15,7 +15,7 @@ import torch
 from laaf_cli import __version__
 from laaf_cli.errors import Fault, RunFileError, SpecError
 from laaf_cli.runs.planned import AnyPlan
-from laaf_cli.runs.resume.past import Past
+from laaf_cli.runs.resume.past import AnyPastRun
 from laaf_cli.spec import Override, Text, read_text
 from laaf_cli.text import printable
 
@@ -26,8 +26,8 @@ MAX_DIFFERENCES = 20
 """The most differences that are shown."""
 
 
-def stored_overrides(past: Past) -> list[Override]:
-    """What the command line put into the spec of a run; raises RunFileError where it is no such
+def stored_overrides(past: AnyPastRun) -> list[Override]:
+    """What the command line put into the spec of a run; raises RunFileError where it is not such
     thing.
     """
     try:
@@ -43,14 +43,14 @@ def is_bound(seconds: Any) -> bool:
     )
 
 
-def check_file(past: Past, make: Callable[[Text], AnyPlan]) -> None:
+def check_file(past: AnyPastRun, make: Callable[[Text], AnyPlan]) -> None:
     """Compares the spec's file as it is now, where it is still there; make: plans a text as the run
     was planned.
 
     Raises SpecError with the differences.
     """
     path = past.source.path
-    if not os.path.isfile(path):  # noqa: PTH113 - Path raises where a stranger's name is too long to be one
+    if not os.path.isfile(path):  # noqa: PTH113 - Path raises where an untrusted name is too long
         return
     text = read_text(Path(path))
     if text.content != past.source.yaml:
@@ -58,30 +58,32 @@ def check_file(past: Past, make: Callable[[Text], AnyPlan]) -> None:
         try:
             now = make(text)
         except SpecError:
-            # Without its lines: a stranger's run file may name any file, and have them shown.
+            # Without its lines: an untrusted run file may name any file, and have them shown.
             raise SpecError(
-                [Fault(f"{what}, and is no spec that can be carried out", hint=_hint(past))]
+                [Fault(f"{what}, and is no longer a valid spec", hint=_hint(past))]
             ) from None
         check_unchanged(past, now, what)
 
 
-def check_unchanged(past: Past, plan: AnyPlan, what: str) -> None:
+def check_unchanged(past: AnyPastRun, plan: AnyPlan, what: str) -> None:
     """Raises SpecError where a plan is another than that of the run."""
-    found = list(_differences("", dict(past.settings), plan.settings()))
-    if found:
-        lines = [f"  {line}" for line in found[:MAX_DIFFERENCES]]
-        lines += [f"  and {len(found) - MAX_DIFFERENCES} more"] * (len(found) > MAX_DIFFERENCES)
+    differences = list(_differences("", dict(past.settings), plan.settings()))
+    if differences:
+        lines = [f"  {line}" for line in differences[:MAX_DIFFERENCES]]
+        lines += [f"  and {len(differences) - MAX_DIFFERENCES} more"] * (
+            len(differences) > MAX_DIFFERENCES
+        )
         raise SpecError([Fault("\n".join([what, *lines]), hint=_hint(past))])
     if plan.hashes.problem != past.attributes["problem_hash"]:
         raise SpecError([Fault("the data that the spec names have changed since", hint=_ANEW)])
 
 
-_ANEW = "Undo the change, or start anew."
+_ANEW = "Undo the change, or start over."
 
 
-def _hint(past: Past) -> str:
+def _hint(past: AnyPastRun) -> str:
     resume = f"`load({str(past.path)!r}).resume(stored_spec=True)`"
-    return f"{_ANEW[:-1]}, or go on with the spec as it was: {resume}"
+    return f"{_ANEW[:-1]}, or resume with the spec as it was: {resume}"
 
 
 EMPTY: tuple[Any, ...] = ({}, [], "")
@@ -111,7 +113,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def inexact(past: Past, plan: AnyPlan) -> Iterator[str]:
+def inexact(past: AnyPastRun, plan: AnyPlan) -> Iterator[str]:
     """What is other than before, so that numbers are rounded otherwise from here on."""
     facts = past.attributes
     before_and_now = {
@@ -119,10 +121,10 @@ def inexact(past: Past, plan: AnyPlan) -> Iterator[str]:
         "torch": (facts["torch_version"], version("torch")),
         "NumPy": (facts["numpy_version"], version("numpy")),
         "SciPy": (facts["scipy_version"], version("scipy")),
-        "the device": (facts["device"], plan.device.type),
-        "the precision": (facts["dtype"], plan.settings()["dtype"]),
-        "the number of threads": (facts["threads"], torch.get_num_threads()),
+        "device": (facts["device"], plan.device.type),
+        "precision": (facts["dtype"], plan.settings()["dtype"]),
+        "number of threads": (facts["threads"], torch.get_num_threads()),
     }
     for what, (before, now) in before_and_now.items():
         if before != now:
-            yield f"{what}: {printable(str(before))} before, {now} from here on"
+            yield f"{what} {printable(str(before))} → {now}"

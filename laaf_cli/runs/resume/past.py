@@ -1,4 +1,4 @@
-"""What is read of a run that is gone on with, whatever its task."""
+"""What is read of a run that is resumed, whatever its task."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ UNFINISHED = ("interrupted", "running")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Past:
+class AnyPastRun:
     """What is read of a run, checked for what can be checked without its plan.
 
     Attributes:
         attributes: of the file.
         settings: the resolved ones.
-        checkpoint: what going on takes besides the network and the history, as its task has it.
-        new_events: what going on from here adds to its events.
+        checkpoint: what resuming needs besides the network and the history, as its task has it.
+        new_events: what resuming adds to its events.
     """
 
     path: Path
@@ -43,12 +43,12 @@ class Past:
         return str(self.attributes["stop_reason"])
 
     def all_events(self) -> list[Event]:
-        """Those of the file, and the new ones where it stands."""
+        """Those of the file, and the new ones at its iteration."""
         before = [Event(event.iteration, event.what) for event in self.events]
         return [*before, *(Event(self.iterations, what) for what in self.new_events)]
 
-    def misfit(self, what: str) -> RunFileError:
-        return RunFileError(f"{self.path} cannot be gone on with: {what}")
+    def mismatch(self, what: str) -> RunFileError:
+        return RunFileError(f"{self.path} cannot be resumed: {what}")
 
 
 def shared_parts(run: AnyRunFile) -> dict[str, Any]:

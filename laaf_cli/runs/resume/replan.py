@@ -1,4 +1,4 @@
-"""The plan of a run that is gone on with, made anew from its file, whatever its task."""
+"""The plan of a run that is resumed, made again from its file, whatever its task."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Generic, TypeVar
 from laaf_cli.errors import UsageError
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.resume.drift import check_file, check_unchanged, stored_overrides
-from laaf_cli.runs.resume.past import Past
+from laaf_cli.runs.resume.past import AnyPastRun
 from laaf_cli.spec import Override, Text
 
 PlanType = TypeVar("PlanType", bound=AnyPlan)
-PastType = TypeVar("PastType", bound=Past)
+PastType = TypeVar("PastType", bound=AnyPastRun)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions:
-    """What is asked for besides going on; each task adds its own.
+    """What is asked for besides resuming; each task adds its own.
 
     Attributes:
         max_seconds: of further training.
@@ -33,7 +33,7 @@ class ResumeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Resumption(Generic[PlanType, PastType]):
-    """A run to go on with, and how.
+    """A run to resume, and how.
 
     Attributes:
         retries: how often training may go back after divergence, those before included.
@@ -47,8 +47,8 @@ class Resumption(Generic[PlanType, PastType]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class More:
-    """How much longer a training is asked to go on.
+class Extension:
+    """How much longer a training is asked to run.
 
     Attributes:
         amount: how many, None or 0 for no more than was planned.
@@ -61,8 +61,10 @@ class More:
     reached: str
 
 
-def check_there_is_more(past: Past, options: ResumeOptions, more: More) -> None:
-    """Raises UsageError for a run that ended as it was told to, where nothing more is asked for."""
+def check_there_is_more(past: AnyPastRun, options: ResumeOptions, more: Extension) -> None:
+    """Raises UsageError for a run that ended as it was asked to, where nothing more is asked
+    for.
+    """
     if past.stop_reason == "completed" and not more.amount:
         raise UsageError(
             f"{past.path} is finished, after {more.reached}; `{more.unit}=N` trains it further by "
@@ -112,11 +114,11 @@ def replan(
 
 
 def gone_on_with(past: PastType, *what: str) -> PastType:
-    """The run with the event that it is gone on with."""
+    """The run with the event that it is resumed."""
     return replace(past, new_events=("; ".join(what),))
 
 
-def same_training(past: Past, plan: AnyPlan) -> bool:
+def same_training(past: AnyPastRun, plan: AnyPlan) -> bool:
     """Whether a run is of this very plan."""
     return (
         past.attributes["task"] == plan.task

@@ -1,4 +1,4 @@
-"""How the run of an equation is gone on with: its plan made anew, and what is no longer exact."""
+"""How the run of an equation is resumed: its plan made again, and what is no longer exact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.runs.resume.drift import inexact, is_bound
 from laaf_cli.runs.resume.past import UNFINISHED
 from laaf_cli.runs.resume.replan import (
-    More,
+    Extension,
     ResumeOptions,
     Resumption,
     check_there_is_more,
@@ -26,7 +26,7 @@ from laaf_cli.text import printable
 
 @dataclass(frozen=True, kw_only=True)
 class EquationResumeOptions(ResumeOptions):
-    """What is asked for besides going on.
+    """What is asked for besides resuming.
 
     Attributes:
         iterations: more of the last phase.
@@ -39,13 +39,13 @@ class EquationResumeOptions(ResumeOptions):
 
 
 def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, PastRun]:
-    """Plans how the run goes on.
+    """Plans how the run is resumed.
 
     Raises UsageError where there is nothing left to do, SpecError with the differences where the
     spec, or what it names, is no longer what the run was made from, and RunFileError where the file
     contradicts itself.
     """
-    more = More(
+    more = Extension(
         amount=options.iterations, unit="iterations", reached=f"{past.iterations} iterations"
     )
     check_there_is_more(past, options, more)
@@ -56,7 +56,7 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
         )
     if diverged and not options.retries:
         raise UsageError(
-            f"{past.path} diverged, and would again; `retries=K` goes on from its last good "
+            f"{past.path} diverged, and would again; `retries=K` resumes from its last good "
             "state with a tenth of the learning rate, up to K times"
         )
     how: dict[str, Any] = {
@@ -72,8 +72,7 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
     n_phases = int(past.checkpoint.attributes["phase"]) + (past.stop_reason != "running")
     if len(past.phases) != n_phases:
         raise RunFileError(
-            f"history/phases in {past.path} tells of {len(past.phases)} phases "
-            f"instead of {n_phases}"
+            f"history/phases in {past.path} has {len(past.phases)} phases instead of {n_phases}"
         )
 
     def lengthened(before: Plan) -> list[str]:
@@ -82,10 +81,10 @@ def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, Pa
         last = len(before.spec.training) - 1
         is_over = past.stop_reason == "completed"
         done = past.done if is_over else before.spec.training[last].iterations
-        found = [f"training.{last}.iterations={done + options.iterations}"]
+        assignments = [f"training.{last}.iterations={done + options.iterations}"]
         if is_over and past.phases[-1].end == "max-seconds":
-            found.append(f"training.{last}.max_seconds=null")
-        return found
+            assignments.append(f"training.{last}.max_seconds=null")
+        return assignments
 
     plan = replan(past, options, partial(make_plan, **how), lengthened)
     rounded = tuple(rounded_otherwise(past, plan))
@@ -108,4 +107,4 @@ def rounded_otherwise(past: PastRun, plan: Plan) -> Iterator[str]:
     yield from inexact(past, plan)
     before, now = past.attributes["engine"].partition("; phase ")[0], plan.engine_use
     if before != now:
-        yield f"the derivatives: {printable(str(before))} before, {now} from here on"
+        yield f"derivatives {printable(str(before))} → {now}"

@@ -1,4 +1,4 @@
-"""A run that is gone on with: what its file, or its checkpoint, holds of the training."""
+"""A run that is resumed: what its file, or its checkpoint, holds of the training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import NORMAL, OBSERVED, Domain, PointSet
 from laaf_cli.runfile import Checkpoint, History, NetworkParameters, PhaseSummary, RunFile
-from laaf_cli.runs.resume.past import Past, shared_parts
+from laaf_cli.runs.resume.past import AnyPastRun, shared_parts
 from laaf_cli.runs.solution import load_network
 from laaf_cli.text import shown
 from laaf_cli.training import (
+    AdaptiveState,
+    IterationRecord,
     PhaseEnd,
     PhaseResult,
-    Record,
-    Setting,
     StateError,
     Trainer,
     TrainingState,
@@ -27,7 +27,7 @@ from laaf_cli.training import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PastRun(Past):
+class PastRun(AnyPastRun):
     """What is read of a run of an equation."""
 
     functions: str | None
@@ -61,7 +61,7 @@ class PastRun(Past):
         network.resize(len(self.parameters.biases[-2]))
         shapes = [tuple(weight.shape) for weight in network.weights]
         if shapes != [weight.shape for weight in self.parameters.weights]:
-            raise self.misfit("its network has other widths than the spec")
+            raise self.mismatch("its network has other widths than the spec")
         load_network(self.path, network, self.parameters, domain)
 
     def go_on(self, trainer: Trainer, drawn: Mapping[str, PointSet]) -> None:
@@ -76,7 +76,7 @@ class PastRun(Past):
                 self.iterations != self.attributes["iterations"]
                 or self.history.columns["iteration"][-1] > self.iterations
             ):
-                raise StateError("it does not say where it stands")
+                raise StateError("its iteration counters are inconsistent")
             phases = [
                 PhaseResult(
                     optimizer=p.optimizer,
@@ -88,7 +88,7 @@ class PastRun(Past):
             ]
             trainer.go_on(self._state(drawn, trainer), self._records(), phases, self.all_events())
         except StateError as error:
-            raise self.misfit(str(error)) from None
+            raise self.mismatch(str(error)) from None
 
     def _state(self, drawn: Mapping[str, PointSet], trainer: Trainer) -> TrainingState:
         at: Mapping[str, Any] = self.checkpoint.attributes
@@ -101,7 +101,7 @@ class PastRun(Past):
             name: torch.from_numpy(values) for name, values in self.checkpoint.held_weights.items()
         }
         diverged = self.stop_reason == "diverged"
-        setting = Setting(
+        adaptive = AdaptiveState(
             points=self._points(drawn),
             factors=self.checkpoint.factors,
             slopes_absorbed=self.parameters.attributes["slopes_absorbed"] == 1,
@@ -120,7 +120,7 @@ class PastRun(Past):
             n_retries=at["n_retries"] + diverged,
             rate_factor=at["rate_factor"] * (trainer.retry_factor(at["phase"]) if diverged else 1),
             slopes_absorbed_at=self.attributes["slopes_absorbed_at"],
-            setting=setting,
+            adaptive=adaptive,
             constants=self.checkpoint.constants,
             optimizer=self.checkpoint.optimizer,
             retries=trainer.retries,
@@ -129,8 +129,8 @@ class PastRun(Past):
     def _points(self, drawn: Mapping[str, PointSet]) -> dict[str, PointSet]:
         """The stored points, shared by the terms that share theirs as they are drawn."""
         stored: dict[int, PointSet] = {}
-        for term, given in drawn.items():
-            if id(given) in stored:
+        for term, point_set in drawn.items():
+            if id(point_set) in stored:
                 continue
             columns = {
                 f"{prefix}{name}": values
@@ -141,22 +141,22 @@ class PastRun(Past):
                 for name, values in of.get(term, {}).items()
             }
             points = self.checkpoint.points[term]
-            if columns.keys() != given.symbols.keys() or len(points) % max(
-                1, len(given) // max(1, given.n_residuals)
+            if columns.keys() != point_set.symbols.keys() or len(points) % max(
+                1, len(point_set) // max(1, point_set.n_residuals)
             ):
                 raise StateError(f"the points of '{term}' are not those of the spec")
-            if given.row_weights is not None and len(points) != len(given):
+            if point_set.row_weights is not None and len(points) != len(point_set):
                 raise StateError(
-                    f"'{term}' has {len(points)} points, and its file {len(given)} rows"
+                    f"'{term}' has {len(points)} points, and its file {len(point_set)} rows"
                 )
-            stored[id(given)] = replace(given, points=points, symbols=columns)
-        return {term: stored[id(given)] for term, given in drawn.items()}
+            stored[id(point_set)] = replace(point_set, points=points, symbols=columns)
+        return {term: stored[id(point_set)] for term, point_set in drawn.items()}
 
-    def _records(self) -> list[Record]:
+    def _records(self) -> list[IterationRecord]:
         history = self.history
         columns = history.columns
         return [
-            Record(
+            IterationRecord(
                 iteration=int(columns["iteration"][i]),
                 phase=int(columns["phase"][i]),
                 wall_time_s=float(columns["wall_time_s"][i]),

@@ -11,7 +11,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.training.least_squares.neurons import Neurons
-from laaf_cli.training.least_squares.system import State
+from laaf_cli.training.least_squares.system import OutputLayerState
 from laaf_cli.training.state import Arrays, StateError, taken
 
 Slopes = tuple[float, ...]
@@ -21,24 +21,24 @@ SLOWEST, STEEPEST = 0.25, 64.0
 """The range of the largest of slopes."""
 
 FLATTEST = SLOWEST / 8
-"""The least of slopes along one coordinate."""
+"""The smallest of slopes along one coordinate."""
 
 ENOUGH = 1e-2
-"""The share of the goal below which no other slopes are tried."""
+"""The fraction of the goal below which no other slopes are tried."""
 
 MUCH = 0.5
-"""The share of a residual that steeper neurons must come below to be better."""
+"""The fraction of a residual that steeper neurons must come below to be better."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """Neurons that were tried in a window, their slopes, the relative residual at fresh points, the
-    solution.
+    """Neurons that were tried in a window, their slopes, the relative residual at held-out points,
+    the solution.
     """
 
     slopes: Slopes
     residual: float
-    state: State
+    state: OutputLayerState
     neurons: Neurons | None
 
     def arrays(self) -> dict[str, Array]:
@@ -76,7 +76,7 @@ class Candidate:
         free = taken(state, f"{name}_free", len(constants))
         if not 2 <= len(layer.T) <= len(like.T):
             raise StateError(f"'{name}_layer' of the optimizer is not that of the network")
-        values = State(
+        values = OutputLayerState(
             layer=like.new_tensor(layer),
             free=dict(zip(constants, like.new_tensor(free), strict=True)),
         )
@@ -111,10 +111,7 @@ def is_better(one: Candidate, other: Candidate) -> bool:
 
 
 def next_slopes(
-    tried: Mapping[Slopes, float],
-    goal: float,
-    enough: float | None = None,
-    most: float = math.inf,
+    tried: Mapping[Slopes, float], goal: float, enough: float | None = None, most: float = math.inf
 ) -> Slopes | None:
     """The slopes to try after these, by the residual of each; None where the best is among them.
 
@@ -142,7 +139,7 @@ def next_slopes(
         factors += sorted(alone, key=lambda factor: not _is_same(factor, last))
     for factor in factors:
         slopes = _times(best, factor)
-        is_new = not any(_is_same(slopes, each) for each in tried)
+        is_new = not any(_is_same(slopes, known) for known in tried)
         if is_new and SLOWEST <= max(slopes) <= STEEPEST and min(slopes) >= FLATTEST:
             return slopes
     return None

@@ -9,7 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_cli.training.least_squares.system import TINY, Equation, Linearised, State, System
+from laaf_cli.training.least_squares.system import (
+    TINY,
+    Equation,
+    LinearisedResidual,
+    OutputLayerState,
+    System,
+)
 from laaf_cli.training.least_squares.triangle import Triangle
 
 FINEST = 1e-15
@@ -26,10 +32,10 @@ TRIALS = (
     (1e-4, 0.1),
     (1e-4, 0.01),
 )
-"""Damping and share of a step, in turn, where the one before is refused."""
+"""Damping and fraction of a step, in turn, where the one before is refused."""
 
 ACCEPTED, STALLED, SLOW, MAX_SLOW = 0.3, 0.97, 0.8, 3
-"""The share of a step by which the norm must fall to end the trials; of the norm, what is no
+"""The fraction of a step by which the norm must fall to end the trials; of the norm, what is no
 progress, and what is slow; how many slow steps are taken one after another.
 """
 
@@ -39,11 +45,11 @@ time, and its damping.
 """
 
 NOISE = 1e-14
-"""The share of the largest output below which another is zero."""
+"""The fraction of the largest output below which another is zero."""
 
 ROUNDS = 10
 
-Residuals = Sequence[tuple[int, Equation, Linearised]]
+Residuals = Sequence[tuple[int, Equation, LinearisedResidual]]
 
 
 class GaussNewton:
@@ -54,20 +60,26 @@ class GaussNewton:
     """
 
     def __init__(
-        self, system: System, state: State, goal: float, *, enough: float, has_steep: bool
+        self,
+        system: System,
+        state: OutputLayerState,
+        goal: float,
+        *,
+        enough: float,
+        has_steep: bool,
     ) -> None:
         self.system, self.has_steep = system, has_steep
         self.goal, self.enough = goal, enough
         self.steps = self.n_slow = 0
         self.put(state)
 
-    def put(self, state: State) -> None:
+    def put(self, state: OutputLayerState) -> None:
         """Goes to a state."""
         self.state = state
         self.scales = _column_scales(self.system, state)
 
     def step(self) -> bool:
-        """One step; False where there is none to take any more."""
+        """One step; False where no further step is possible."""
         residuals = self.system.linearised(self.state)
         # Before the first there is no solution whose terms could have a size.
         sizes = [at.size for *_, at in residuals]
@@ -79,7 +91,7 @@ class GaussNewton:
         if not math.isfinite(now) or (self.steps and now < self.enough):
             return False
         triangle = _factorised(self.system, residuals, sizes, self.scales)
-        best: tuple[float, State] | None = None
+        best: tuple[float, OutputLayerState] | None = None
         solved: dict[float, Tensor] = {}
         for used, share in TRIALS:
             if used not in solved:
@@ -105,7 +117,7 @@ class GaussNewton:
         return True
 
 
-def first_guess(system: System, state: State) -> State:
+def first_guess(system: System, state: OutputLayerState) -> OutputLayerState:
     """The smallest functions that meet conditions and data roughly, constants rather than anything
     else, and as constant in time as these allow.
 
@@ -113,9 +125,9 @@ def first_guess(system: System, state: State) -> State:
     """
     # Those that divide by an unknown have no value so far.
     residuals = [
-        each
-        for each in system.linearised(state, ("condition", "data"))
-        if math.isfinite(each[2].size)
+        residual
+        for residual in system.linearised(state, ("condition", "data"))
+        if math.isfinite(residual[2].size)
     ]
     if not residuals:
         return state
@@ -134,10 +146,10 @@ def first_guess(system: System, state: State) -> State:
             rows = rate.new_zeros(len(rate), n)
             rows[:, i * m : (i + 1) * m] = rate
             triangle.add(rows * easy, rate.new_zeros(len(rate)))
-    found = state.moved(triangle.solve(ROUGH), easy)
+    moved = state.moved(triangle.solve(ROUGH), easy)
     asked = _asked(residuals)
     is_there = state.layer.new_tensor([name in asked for name in system.outputs])
-    return State(layer=found.layer * is_there[:, None], free=state.free)
+    return OutputLayerState(layer=moved.layer * is_there[:, None], free=state.free)
 
 
 def _asked(residuals: Residuals) -> set[str]:
@@ -184,21 +196,21 @@ def _norm(
 
 def _row_norms(system: System, residuals: Residuals, scales: Tensor) -> list[float]:
     """The root mean square of the rows of each Jacobian, at the first of its points."""
-    found = []
+    norms = []
     for i, _, at in residuals:
         ((_, jacobian),) = system.jacobian(i, at, [next(system.sites[i].blocks())])
         norm = float((jacobian * scales).norm()) / math.sqrt(len(jacobian))
-        found.append(max(norm, TINY))
-    return found
+        norms.append(max(norm, TINY))
+    return norms
 
 
-def _amplitudes(system: System, state: State) -> list[float]:
+def _amplitudes(system: System, state: OutputLayerState) -> list[float]:
     """The largest value of each output over the domain; 0 where it is noise beside the others."""
     sizes = [float(system.values(state, name).abs().max()) for name in system.outputs]
     return [size if size > NOISE * max(sizes) else 0.0 for size in sizes]
 
 
-def _column_scales(system: System, state: State) -> Tensor:
+def _column_scales(system: System, state: OutputLayerState) -> Tensor:
     """The sizes of outputs, for their columns [n].
 
     Where an output is zero so far, what makes its part of every residual as large as the rest.
@@ -210,13 +222,13 @@ def _column_scales(system: System, state: State) -> Tensor:
         norms = np.nan_to_num(system.block_norms(state), nan=0.0, posinf=0.0)
         others = 1 - np.eye(len(sizes))
         for _ in range(ROUNDS):
-            own = norms * sizes
-            rest = np.sqrt(own**2 @ others)
-            is_shared = (own > 0) & (rest > 0)
-            ratios = np.log(rest, where=is_shared, out=np.zeros_like(own))
-            ratios -= np.log(own, where=is_shared, out=np.zeros_like(own))
+            scaled = norms * sizes
+            rest = np.sqrt(scaled**2 @ others)
+            is_shared = (scaled > 0) & (rest > 0)
+            ratios = np.log(rest, where=is_shared, out=np.zeros_like(scaled))
+            ratios -= np.log(scaled, where=is_shared, out=np.zeros_like(scaled))
             mean = ratios.sum(0) / np.maximum(is_shared.sum(0), 1)
-            # Half of it, for the rest may be of outputs that move as well.
+            # Half of it, because the rest may be of outputs that move as well.
             sizes[is_zero] *= np.exp(mean / 2)[is_zero]
     columns = state.layer.new_tensor(sizes.repeat(system.n_columns))
     return torch.cat([columns, state.layer.new_ones(len(state.free))])

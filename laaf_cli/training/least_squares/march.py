@@ -14,13 +14,13 @@ smaller, 3 for more than one.
 """
 
 MUCH_BETTER, BETTER = 0.15, 0.3
-"""The share of a residual that half a window must come to; the same where there are no more
+"""The fraction of a residual that half a window must come to; the same where there are no more
 neurons.
 """
 
 EARLY, AGAIN, GROWTH = 1 / 6, 1 / 8, 2.0
-"""The share of the seconds after which the first window is late, and after which others may be; by
-how much those may become longer.
+"""The fraction of the seconds after which the first window is late, and after which others may be;
+by how much those may become longer.
 """
 
 LOOSER, LOOSEST = 10.0, 100.0
@@ -29,8 +29,10 @@ LOOSER, LOOSEST = 10.0, 100.0
 MISSED = 3.0
 """The multiple of the residual of windows that missed the goal that is good enough for others."""
 
-LONGER = ((1e-3, 4), (0.1, 2))
-"""By how much the next window is longer, by the share of the goal that this one came below."""
+LONGER, LONGER_ALONE = ((1e-3, 4), (0.1, 2)), ((1e-5, 4), (1e-3, 2))
+"""By how much the next window is longer, by the fraction of the goal that this one came below; the
+same where time is the only coordinate and windows cost little.
+"""
 
 SHORT = 3
 """How much shorter than those before windows become before their neurons are thought unfit."""
@@ -50,7 +52,7 @@ class Move(Enum):
 
     HALVE = "half of it is tried"
     USE_MORE = "more neurons are tried"
-    GIVE_UP = "there are no windows any more"
+    GIVE_UP = "no windows are left"
     GO_ON = "it is kept, and the next one begins"
 
 
@@ -62,10 +64,11 @@ class March:
     n_windows: so many equal ones, None for as many as it takes. start, end: the present window.
     whole: the residual over the whole time, infinite before it was tried. worst: the largest of
     windows that are over. before: that of a window twice as long. n_futile: halvings without a much
-    smaller one. leniency: the multiple of the goal that is aimed at. longest: the longest window that these neurons have done for. failed: how long the
-    next window must not be, because one of that length was halved. share: of the seconds
-    that are over; begun: when windows began; first_end, first_share: where, and when, the first one
-    was over, `first` where it is not.
+    smaller one. leniency: the multiple of the goal that is aimed at. longest: the longest window
+    that these neurons have done for. failed: the length of the last window that was halved, doubled
+    with each one since. share: the fraction of the seconds that is over. first_end, first_share:
+    where, and when, the first window was over, `first` and when it began where it is not; again
+    from where the goal became looser.
     """
 
     first: float
@@ -204,7 +207,8 @@ class March:
         """Keeps a window, which came to this residual, and begins the next one, if there is one."""
         growth = 1
         if self.can_halve and residual <= self.aim:
-            growth = next((by for share, by in LONGER if residual < share * self.aim), 1)
+            longer = LONGER_ALONE if self.dimension == 1 else LONGER
+            growth = next((by for share, by in longer if residual < share * self.aim), 1)
         elif self.can_halve:
             growth = 2**self.n_futile  # for halving was of no use
         length = min(growth * self.length, max(self.length, self.failed / 2))
@@ -221,11 +225,11 @@ class March:
 
     def numbers(self) -> dict[str, float]:
         """All that changes, as a checkpoint keeps it."""
-        kept = {name: float(value) for name, value in asdict(self).items() if name not in GIVEN}
-        return {**kept, "is_uncut": float(self.is_uncut)}
+        changing = {name: float(value) for name, value in asdict(self).items() if name not in GIVEN}
+        return {**changing, "is_uncut": float(self.is_uncut)}
 
     def load(self, numbers: Mapping[str, float]) -> None:
-        """Goes on from what `numbers` gave."""
+        """Resumes from what `numbers` gave."""
         for name, value in numbers.items():
             if name == "is_uncut":
                 self.n_windows = 1 if value else self.n_windows

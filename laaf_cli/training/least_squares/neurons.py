@@ -17,7 +17,7 @@ from laaf_cli.problem import Domain
 from laaf_cli.training.least_squares.spots import Spots
 
 SPREAD = (0.2, 1.2)
-"""The slopes of neurons, as shares of their scale."""
+"""The slopes of neurons, as fractions of their scale."""
 
 N_SEEN = 1000
 """Points at which the range of what the last hidden layer sees is measured."""
@@ -80,15 +80,15 @@ def drawn(
     weight = shares[:, None] * directions / half_range
     slopes = shares * directions.norm(dim=1)
     if spots is not None:
-        own = spots.part(0, len(weight[1::2]))
-        points = torch.tensor(own.points, device=network.device)
-        signs = random.choice([-1.0, 1.0], len(own)) * random.uniform(*SPREAD, len(own))
+        centers = spots.part(0, len(weight[1::2]))
+        points = torch.tensor(centers.points, device=network.device)
+        signs = random.choice([-1.0, 1.0], len(centers)) * random.uniform(*SPREAD, len(centers))
         # What the others have along the normal.
-        slope = np.linalg.norm(own.normals * np.array(scales), axis=1)
-        slope = np.where(own.normals.any(1), slope, min(scales))
-        excess = signs * (own.steepness - slope).clip(min=0)
+        slope = np.linalg.norm(centers.normals * np.array(scales), axis=1)
+        slope = np.where(centers.normals.any(1), slope, min(scales))
+        excess = signs * (centers.steepness - slope).clip(min=0)
         steep = torch.tensor(excess, device=network.device)
-        normals = torch.tensor(own.normals, device=network.device)
+        normals = torch.tensor(centers.normals, device=network.device)
         across = _across(seen, points, normals, domain)
         is_any = ~normals.any(1, keepdim=True)
         across = torch.where(is_any, (directions / along)[1::2] / half_range, across)
@@ -108,7 +108,7 @@ def _across(
     with torch.enable_grad():
         at = points.clone().requires_grad_()
         z = seen(at)
-        rates = [torch.autograd.grad(each.sum(), at, retain_graph=True)[0] for each in z.T]
+        rates = [torch.autograd.grad(output.sum(), at, retain_graph=True)[0] for output in z.T]
     inverse = torch.linalg.pinv(torch.stack(rates, 1) * half_range, rtol=1e-6)
     return (normals[:, None, :] @ inverse)[:, 0]
 

@@ -1,4 +1,4 @@
-"""Where the rows of a least-squares problem stand: enough of them for so many columns."""
+"""The points of the rows of a least-squares problem: enough of them for so many columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from laaf_cli.problem import (
     Term,
     runs_back,
 )
-from laaf_cli.training.least_squares.system import Site
+from laaf_cli.training.least_squares.system import ResidualPoints
 
 PER_COLUMN = {1: 2, 2: 3}
 """Points of the equations for each column, by the number of coordinates; 3 for more."""
@@ -66,7 +66,7 @@ def has_windows(problem: Problem) -> bool:
 
 
 def _is_local(term: Term, axis: int) -> bool:
-    """Whether a term can be told to hold in a part of time alone, or holds at its start."""
+    """Whether a term can be restricted to a part of time, or holds at its start."""
     return not term.region.is_observed and term.region.extent(axis) is not Extent.OTHER
 
 
@@ -74,7 +74,7 @@ def default_features(problem: Problem) -> int:
     """How many neurons the last hidden layer is given, at most."""
     can_cut = has_windows(problem)
     if problem.domain.dimension > 1:
-        share = max(LEAST_FEATURES, MOST_COLUMNS // len(problem.trial.outputs))
+        share = max(LEAST_FEATURES, MOST_COLUMNS // len(problem.ansatz.outputs))
         return min(share, 800) if can_cut else share
     return 60 if can_cut else LEAST_FEATURES
 
@@ -87,15 +87,15 @@ def default_points(problem: Problem, n_columns: int) -> int:
 def sites(
     problem: Problem,
     window: Window,
-    given: Mapping[str, PointSet],
+    observed: Mapping[str, PointSet],
     interior: int,
     random: np.random.Generator,
     device: torch.device,
     near: Array | None = None,
-) -> list[Site]:
+) -> list[ResidualPoints]:
     """The points of every term in a window.
 
-    given: by term, for those whose points are not drawn. interior: how many for the equations.
+    observed: by term, for those whose points are not drawn. interior: how many for the equations.
     near: points [n, d] that these are given besides.
     """
     domain, dimension = window.domain, window.domain.dimension
@@ -111,16 +111,16 @@ def sites(
         if term.stream not in shared:
             n = interior if term.kind == "equation" else _n_points(term.region, dimension)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
-            points = given[term.name] if region is None else region.draw(domain, random)
+            points = observed[term.name] if region is None else region.draw(domain, random)
             if term.kind == "equation" and near is not None:
                 points = PointSet(points=np.concatenate([points.points, near]))
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)
     inside = replace(problem, domain=domain)
-    found = [Site(inside, terms, points, device) for points, terms in shared.values()]
+    all_sites = [ResidualPoints(inside, terms, points, device) for points, terms in shared.values()]
     if window.values is not None and window.points is not None:
-        found.append(_start(inside, window.points, window.values, device))
-    return found
+        all_sites.append(_start(inside, window.points, window.values, device))
+    return all_sites
 
 
 def _n_points(region: Region, dimension: int) -> int:
@@ -133,14 +133,14 @@ def _n_points(region: Region, dimension: int) -> int:
 
 def _start(
     problem: Problem, points: Array, values: Mapping[Field, Array], device: torch.device
-) -> Site:
+) -> ResidualPoints:
     symbols = {f"{START} {i}": value for i, value in enumerate(values.values())}
     residuals = tuple(
         Call("-", (field, Symbol(name))) for field, name in zip(values, symbols, strict=True)
     )
     region = problem.trained_terms[0].region
     term = Term(name=START, kind="condition", residuals=residuals, region=region, weight=1.0)
-    return Site(problem, [term], PointSet(points=points, symbols=symbols), device)
+    return ResidualPoints(problem, [term], PointSet(points=points, symbols=symbols), device)
 
 
 def following(
@@ -153,7 +153,7 @@ def following(
     points = whole.from_unit(random.random((n, whole.dimension)))
     points[:, axis] = start
     at, values = torch.tensor(points, device=network.device), {}
-    for k, output in enumerate(problem.trial.outputs):
+    for k, output in enumerate(problem.ansatz.outputs):
         order = max(term.order_along(axis, output) for term in problem.trained_terms)
         for rate in range(order):
             orders = tuple(rate if i == axis else 0 for i in range(whole.dimension))

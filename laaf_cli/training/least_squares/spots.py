@@ -31,10 +31,10 @@ from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain, Problem, Region
 
 NEAREST = 1e-4
-"""The least distance from a break, of half the domain; the greatest is half the domain."""
+"""The smallest distance from a break, of half the domain; the largest is half the domain."""
 
 N_LINES = 64
-"""Along which breaks that are no planes are looked for, for each coordinate."""
+"""Along which breaks that are not planes are looked for, for each coordinate."""
 
 N_CANDIDATES, AT_A_TIME = 8000, 500
 
@@ -83,7 +83,7 @@ class Spots:
 @dataclass(frozen=True, kw_only=True)
 class Break:
     """Where a formula changes from one branch to another: a point [d], the normal [d] there, 0 for
-    any direction, and along which coordinates [d] the change goes on through the whole domain.
+    any direction, and along which coordinates [d] the change continues through the whole domain.
     """
 
     point: Array
@@ -96,33 +96,35 @@ class Break:
 
 
 def find_breaks(problem: Problem, random: np.random.Generator) -> list[Break]:
-    """Those of all formulas in the coordinates alone; surfaces that are no planes by points of
+    """Those of all formulas in the coordinates alone; surfaces that are not planes by points of
     theirs. Fluxes that jump have none: the network bends there.
     """
     return [
-        found
+        place
         for term in problem.trained_terms
         if term.name not in problem.fluxes
         for tree in term.residuals
         for switch in switches(tree)
-        for found in _breaks(switch, term.region, problem.domain, random)
+        for place in _breaks(switch, term.region, problem.domain, random)
     ]
 
 
 def at_breaks(
     breaks: Sequence[Break], domain: Domain, n: int, random: np.random.Generator
 ) -> Spots | None:
-    """Spots at all distances from breaks in a part of the domain; None where there are none."""
+    """Spots at all distances from breaks in a part of the domain; None where no break is there."""
     lower, upper = np.array(domain.lower), np.array(domain.upper)
     inside = [
-        each for each in breaks if (each.free | (lower <= each.point) & (each.point <= upper)).all()
+        place
+        for place in breaks
+        if (place.free | (lower <= place.point) & (place.point <= upper)).all()
     ]
     if not inside:
         return None
     draws = [inside[i] for i in random.integers(len(inside), size=n)]
-    centers = np.array([each.point for each in draws])
-    normals = np.array([each.normal for each in draws])
-    free = np.array([each.free for each in draws])
+    centers = np.array([place.point for place in draws])
+    normals = np.array([place.normal for place in draws])
+    free = np.array([place.free for place in draws])
     # A plane is met at every value of the other coordinates.
     centers = np.where(free, domain.from_unit(random.random(centers.shape)), centers)
     distances = np.exp(random.uniform(np.log(NEAREST), 0.0, n))
@@ -206,11 +208,11 @@ def of_solution(network: Mlp, domain: Domain, n: int, random: np.random.Generato
     steepness = torch.zeros(N_CANDIDATES, dtype=torch.float64, device=network.device)
     normals = steepness.new_zeros(N_CANDIDATES, d)
     values = [
-        {orders: columns @ network.output_layer.T for orders, columns in found.items()}
+        {orders: columns @ network.output_layer.T for orders, columns in by_orders.items()}
         for block in torch.split(torch.tensor(points, device=network.device), AT_A_TIME)
-        for found in [features(network, block, [(0,) * d, *unit, *second])]
+        for by_orders in [features(network, block, [(0,) * d, *unit, *second])]
     ]
-    whole = {orders: torch.cat([each[orders] for each in values]) for orders in values[0]}
+    whole = {orders: torch.cat([block[orders] for block in values]) for orders in values[0]}
     for k in range(len(network.output_layer)):
         u = whole[(0,) * d][:, k]
         amplitude = ((u.max() - u.min()) / 2).clamp(min=1e-300)

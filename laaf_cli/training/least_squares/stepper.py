@@ -37,7 +37,7 @@ from laaf_cli.training.least_squares.points import (
     sites,
 )
 from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks, of_solution
-from laaf_cli.training.least_squares.system import State, System
+from laaf_cli.training.least_squares.system import OutputLayerState, System
 from laaf_cli.training.least_squares.triangle import Triangle
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.phases import TrainingPhase
@@ -85,7 +85,7 @@ class LeastSquares(Stepper):
             self.network.resize(phase.features)
             objective.renew()
         # The output layer of the neurons that were trained before, its bias the last.
-        self.kept: Tensor | None = None
+        self.kept_layer: Tensor | None = None
         self.draws = len(self.network.biases[-2]) > self.n_kept
         axis = self.problem.domain.time_axis
         ends = (
@@ -108,7 +108,7 @@ class LeastSquares(Stepper):
         self.stage, self.width = 0, self._widths[0]
         if self.n_kept:
             layer = self.network.output_layer
-            self.kept = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
+            self.kept_layer = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
         self.tried: dict[Slopes, float] = {}
         self.best: Candidate | None = None
         self.whole: Candidate | None = None
@@ -155,9 +155,9 @@ class LeastSquares(Stepper):
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
         best = self.best if self.march.is_whole else None
-        found = [each for each in (self.whole, best) if each is not None]
-        if not self.is_finished and found:
-            self._take(min(found, key=lambda each: each.residual))
+        candidates = [candidate for candidate in (self.whole, best) if candidate is not None]
+        if not self.is_finished and candidates:
+            self._take(min(candidates, key=lambda candidate: candidate.residual))
 
     @property
     def told(self) -> str:
@@ -170,7 +170,7 @@ class LeastSquares(Stepper):
             pairs = zip(names, self.slopes, strict=True)
             slopes = listed([f"{slope:.3g} along {name}" for name, slope in pairs])
         return (
-            f"relative residual {value:.1e} at fresh points, {self.n_neurons} "
+            f"relative residual {value:.1e} at held-out points, {self.n_neurons} "
             f"neurons with slopes {slopes}"
             + (f" in {n_windows} windows of time" if n_windows > 1 else "")
         )
@@ -203,15 +203,18 @@ class LeastSquares(Stepper):
             self.spots = self._at_breaks(window, self._random("spots"))
             self._draw(window)
             layer = torch.zeros_like(self._state().layer)
-            if self.kept is not None:
-                layer[:, : self.n_kept], layer[:, -1] = self.kept[:, :-1], self.kept[:, -1]
-            start = State(layer=layer, free=self.objective.constants.at_start())
+            if self.kept_layer is not None:
+                layer[:, : self.n_kept], layer[:, -1] = (
+                    self.kept_layer[:, :-1],
+                    self.kept_layer[:, -1],
+                )
+            start = OutputLayerState(layer=layer, free=self.objective.constants.at_start())
             self.solver = self._solver(window, start)
-            if self.kept is None:
+            if self.kept_layer is None:
                 self.solver.put(first_guess(self.solver.system, start))
         self._show(self.solver.state)
 
-    def _refined(self, window: Window, best: Candidate) -> State:
+    def _refined(self, window: Window, best: Candidate) -> OutputLayerState:
         """Draws neurons where a candidate is steep, and gives the state nearest to it."""
         domain = window.domain
         self._settle(best)
@@ -231,7 +234,7 @@ class LeastSquares(Stepper):
             triangle = Triangle(columns.shape[1])
             triangle.add(columns, column)
             rows.append(triangle.solve(FINEST, equal=True))
-        return State(layer=torch.stack(rows), free=best.state.free)
+        return OutputLayerState(layer=torch.stack(rows), free=best.state.free)
 
     @cached_property
     def _breaks(self) -> list[Break]:
@@ -244,7 +247,7 @@ class LeastSquares(Stepper):
         """
         kinks = self.network.inputs.kinks
         return self.spots is not None and (
-            self.n_refined > 0 or not all(each.is_bend(kinks) for each in self._breaks)
+            self.n_refined > 0 or not all(place.is_bend(kinks) for place in self._breaks)
         )
 
     def _at_breaks(self, window: Window, random: np.random.Generator) -> Spots | None:
@@ -268,7 +271,7 @@ class LeastSquares(Stepper):
             self.neurons = drawn(self.network, window.domain, self.slopes, n, spots, random)
             put_neurons(self.network, self.neurons, self.rate, self.n_kept)
 
-    def _solver(self, window: Window, state: State) -> GaussNewton:
+    def _solver(self, window: Window, state: OutputLayerState) -> GaussNewton:
         random = self._random("points")
         systems = []
         whole = self._n_points
@@ -334,15 +337,15 @@ class LeastSquares(Stepper):
         whole = self.interior or default_points(self.problem, self.n_neurons)
         return max(1, whole * self.width // self.n_neurons)
 
-    def _state(self) -> State:
+    def _state(self) -> OutputLayerState:
         layer = self.network.output_layer
-        return State(
+        return OutputLayerState(
             layer=torch.cat([layer[:, : self.width], layer[:, -1:]], 1),
             free={name: v.detach().clone() for name, v in self.objective.constants.free.items()},
         )
 
     @torch.no_grad()
-    def _show(self, state: State) -> None:
+    def _show(self, state: OutputLayerState) -> None:
         """Gives the network what is solved so far."""
         width = state.layer.shape[1] - 1
         self.network.weights[-1].zero_()
@@ -357,7 +360,7 @@ class LeastSquares(Stepper):
         assert self.held is not None  # noqa: S101 - made with it
         goal = self.march.leniency * self.goal
         residual = self.held.relative_residual(self.solver.state)
-        found = Candidate(
+        candidate = Candidate(
             slopes=self.slopes, residual=residual, state=self.solver.state, neurons=self.neurons
         )
         self.n_steps, self.solver = self.solver.steps, None
@@ -365,8 +368,8 @@ class LeastSquares(Stepper):
         # Neurons that were refined have no slope in common that could be too steep; more neurons
         # are steeper for they lie closer.
         prefers = is_nearer if self.n_refined or self.stage else is_better
-        if self.best is None or prefers(found, self.best):
-            self.best = found
+        if self.best is None or prefers(candidate, self.best):
+            self.best = candidate
         can_halve = self.march.can_halve
         is_first = self.march.is_uncut or (self.whole is None and can_halve)
         is_hopeless = can_halve and (
@@ -386,7 +389,7 @@ class LeastSquares(Stepper):
             self._use_more(self.best)
             return
         can_refine = self.draws and self.march.is_uncut and self.best.residual > goal
-        is_futile = self.n_refined > 0 and found is not self.best
+        is_futile = self.n_refined > 0 and candidate is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
             return
@@ -402,7 +405,7 @@ class LeastSquares(Stepper):
         return self.stage + 1 < len(self._widths)
 
     def _use_more(self, best: Candidate) -> None:
-        """Goes on with more neurons, which lie closer, and may be as much steeper."""
+        """Continues with more neurons, which lie closer, and may be as much steeper."""
         before, self.stage, self.is_scanning = self.width, self.stage + 1, False
         self.width = self._widths[self.stage]
         self.slopes = best.slopes
@@ -478,13 +481,15 @@ class LeastSquares(Stepper):
         self.tried, self.best = {}, None
 
     def _note_spreads(self) -> None:
-        """The spread of outputs in this window is the least that is taken for it in later ones."""
+        """The spread of outputs in this window is the minimum that is taken for it in later
+        ones.
+        """
         zero = (0,) * self.problem.domain.dimension
         unit = self._random("inner").random((N_INNER, len(zero)))
         inner = torch.tensor(self._domain.from_unit(unit))
         columns = features(self.network, inner.to(self.network.device), [zero])[zero]
         values = columns @ self.network.output_layer.T
-        for name, value in zip(self.problem.trial.outputs, values.T, strict=True):
+        for name, value in zip(self.problem.ansatz.outputs, values.T, strict=True):
             self.floors[name] = max(self.floors.get(name, 0.0), float(value.std()))
 
     def _take(self, chosen: Candidate) -> None:
@@ -511,7 +516,7 @@ class LeastSquares(Stepper):
         self._show(chosen.state)
 
     def state(self) -> Arrays:
-        """Where the search stands, by name; the candidates, and the steps with these neurons."""
+        """The state of the search, by name; the candidates, and the steps with these neurons."""
         numbers = {name: np.array(float(getattr(self, name))) for name in NUMBERS}
         candidates = {"best": self.best, "whole": self.whole}
         return {
@@ -519,17 +524,19 @@ class LeastSquares(Stepper):
             **{name: np.array(value) for name, value in self.march.numbers().items()},
             "slopes": np.array(self.slopes),
             "tried": np.array([[*slopes, value] for slopes, value in self.tried.items()]),
-            "floors": np.array([self.floors.get(name, 0.0) for name in self.problem.trial.outputs]),
+            "floors": np.array(
+                [self.floors.get(name, 0.0) for name in self.problem.ansatz.outputs]
+            ),
             "cut": np.array(self.cut),
             "steps": np.array(-1.0 if self.solver is None else self.solver.steps),
-            **({} if self.kept is None else {"kept": self.kept.cpu().numpy()}),
+            **({} if self.kept_layer is None else {"kept": self.kept_layer.cpu().numpy()}),
             **({} if self.neurons is None else {"neurons": self.neurons.table()}),
             **({} if self.spots is None else {"spots": self.spots.table()}),
             **{
                 f"{name}_{key}": value
-                for name, each in candidates.items()
-                if each is not None
-                for key, value in each.arrays().items()
+                for name, candidate in candidates.items()
+                if candidate is not None
+                for key, value in candidate.arrays().items()
             },
         }
 
@@ -541,11 +548,11 @@ class LeastSquares(Stepper):
         slopes = tuple(taken(state, "slopes", n_slopes).tolist())
         is_reached = self._is_reached(slopes, **numbers) and self._is_marched(**marched)
         if not (is_reached and -1 <= steps <= MAX_STEPS):
-            raise StateError("the search of the optimizer does not say where it stands")
+            raise StateError("the state of the optimizer's search is inconsistent")
         for name, value in numbers.items():
             setattr(self, name, type(getattr(self, name))(value))
         self.march.load(marched)
-        outputs = self.problem.trial.outputs
+        outputs = self.problem.ansatz.outputs
         floors = taken(state, "floors", len(outputs)).tolist()
         self.floors = {name: value for name, value in zip(outputs, floors, strict=True) if value}
         self.slopes = slopes
@@ -559,8 +566,10 @@ class LeastSquares(Stepper):
             Candidate.of_arrays(state, name, self.network, self.n_kept, n_slopes, free)
             for name in ("best", "whole")
         )
-        if self.kept is not None:
-            self.kept = self.kept.new_tensor(taken(state, "kept", *self.kept.shape))
+        if self.kept_layer is not None:
+            self.kept_layer = self.kept_layer.new_tensor(
+                taken(state, "kept", *self.kept_layer.shape)
+            )
         self.neurons = neurons_of(state, "neurons", self.network, self.n_kept)
         if "spots" in state:
             width = 2 * self.problem.domain.dimension + 1

@@ -29,7 +29,7 @@ KINDS = ("equation", "condition", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class OutputLayerState:
     """What is solved for: the output layer [n_outputs, width + 1], the bias last, and the free
     parameters of learned constants by name.
     """
@@ -37,11 +37,11 @@ class State:
     layer: Tensor
     free: Mapping[str, Tensor]
 
-    def moved(self, step: Tensor, scales: Tensor) -> State:
+    def moved(self, step: Tensor, scales: Tensor) -> OutputLayerState:
         """The state after a step [n] in columns of these scales [n]."""
         change = step * scales
         n = self.layer.numel()
-        return State(
+        return OutputLayerState(
             layer=self.layer + change[:n].view_as(self.layer),
             free={name: v + change[n + i] for i, (name, v) in enumerate(self.free.items())},
         )
@@ -57,22 +57,22 @@ class Equation:
     fields: tuple[Field, ...]
 
 
-class Site:
+class ResidualPoints:
     """Points that residuals share, and what the residuals need there besides the network."""
 
     def __init__(
-        self, problem: Problem, terms: Sequence[Term], given: PointSet, device: torch.device
+        self, problem: Problem, terms: Sequence[Term], point_set: PointSet, device: torch.device
     ) -> None:
-        self.points = torch.tensor(given.points, dtype=torch.float64, device=device)
-        self.combination = self._tensor(given.combination)
-        self.row_weights = self._tensor(given.row_weights)
-        columns = dict(zip(problem.domain.coordinates, given.points.T, strict=True))
-        columns |= given.symbols
+        self.points = torch.tensor(point_set.points, dtype=torch.float64, device=device)
+        self.combination = self._tensor(point_set.combination)
+        self.row_weights = self._tensor(point_set.row_weights)
+        columns = dict(zip(problem.domain.coordinates, point_set.points.T, strict=True))
+        columns |= point_set.symbols
         self.symbols: dict[str, Tensor] = {}
         self.equations: list[Equation] = []
         for term in terms:
             for i, whole in enumerate(term.residuals):
-                if i in problem.met_residuals.get(term.name, ()):
+                if i in problem.residuals_satisfied_by_ansatz.get(term.name, ()):
                     continue  # rounding would be all that its rows hold
                 tree, parts = hoist(whole, f"{term.name} {i}", problem.learned)
                 for name, part in parts.items():
@@ -111,7 +111,7 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linearised:
+class LinearisedResidual:
     """A residual at a state: its values [r], ∂/∂field [n_points] each, ∂/∂free parameter, and the
     size of its terms, a number.
     """
@@ -126,7 +126,7 @@ class System:
     """All residuals at their points, for one hidden network.
 
     domain: the part of the problem's that is solved. inner: points [n, d] all over it. floors: the
-    least that is taken for the spread of an output, by name. width: neurons that are used.
+    minimum that is taken for the spread of an output, by name. width: neurons that are used.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class System:
         problem: Problem,
         domain: Domain,
         network: Mlp,
-        sites: Sequence[Site],
+        sites: Sequence[ResidualPoints],
         backend: Backend,
         constants: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
         inner: Tensor,
@@ -146,7 +146,7 @@ class System:
         self.sites = sites
         self.backend = backend
         self.constants = constants
-        self.outputs = problem.trial.outputs
+        self.outputs = problem.ansatz.outputs
         self.inner = inner
         self.floors = floors
         self.half_range = [
@@ -164,10 +164,10 @@ class System:
         if key in self._kept:
             return self._kept[key]
         here = self.sites[site]
-        found = features(self.network, here.points[block], here.orders, self.width)
+        columns = features(self.network, here.points[block], here.orders, self.width)
         if self._keeps:
-            self._kept[key] = found
-        return found
+            self._kept[key] = columns
+        return columns
 
     def inside(self, orders: Orders) -> Tensor:
         """The columns of a derivative at points all over the domain."""
@@ -175,12 +175,12 @@ class System:
             self._inner |= features(self.network, self.inner, [orders], self.width)
         return self._inner[orders]
 
-    def values(self, state: State, output: str, orders: Orders | None = None) -> Tensor:
+    def values(self, state: OutputLayerState, output: str, orders: Orders | None = None) -> Tensor:
         """An output, or a derivative of it, at points all over the domain."""
         columns = self.inside(orders or (0,) * self.domain.dimension)
         return columns @ state.layer[self.outputs.index(output)]
 
-    def _typical(self, state: State, field: Field, *, is_alone: bool) -> float:
+    def _typical(self, state: OutputLayerState, field: Field, *, is_alone: bool) -> float:
         """The size of a field all over the domain.
 
         Alone in its residual, as u = 0, it is measured by the amplitude of its unknown over the
@@ -201,24 +201,26 @@ class System:
         return math.prod(h**k for h, k in zip(self.half_range, field.orders, strict=True))
 
     def linearised(
-        self, state: State, kinds: Collection[str] = KINDS
-    ) -> list[tuple[int, Equation, Linearised]]:
+        self, state: OutputLayerState, kinds: Collection[str] = KINDS
+    ) -> list[tuple[int, Equation, LinearisedResidual]]:
         """Every residual of these kinds of terms at a state, with the index of its site."""
         return [
-            (i, equation, found)
+            (i, equation, linearised)
             for i, site in enumerate(self.sites)
-            for equation, found in self._at_site(state, i, site, kinds)
+            for equation, linearised in self._at_site(state, i, site, kinds)
         ]
 
     def _at_site(
-        self, state: State, i: int, site: Site, kinds: Collection[str]
-    ) -> Iterator[tuple[Equation, Linearised]]:
+        self, state: OutputLayerState, i: int, site: ResidualPoints, kinds: Collection[str]
+    ) -> Iterator[tuple[Equation, LinearisedResidual]]:
         equations = [equation for equation in site.equations if equation.kind in kinds]
         seen = self._seen(state, i, equations)
         for equation in equations:
             yield equation, self._linearise(state, site, equation, seen)
 
-    def _seen(self, state: State, i: int, equations: Sequence[Equation]) -> dict[Field, Tensor]:
+    def _seen(
+        self, state: OutputLayerState, i: int, equations: Sequence[Equation]
+    ) -> dict[Field, Tensor]:
         """The fields that equations need at the points of their site, [n_points] each."""
         seen: dict[Field, list[Tensor]] = {f: [] for e in equations for f in e.fields}
         for block in self.sites[i].blocks() if seen else ():
@@ -229,9 +231,9 @@ class System:
         return {field: torch.cat(values) for field, values in seen.items()}
 
     @torch.no_grad()
-    def residuals(self, state: State) -> list[tuple[int, Equation, Tensor]]:
+    def residuals(self, state: OutputLayerState) -> list[tuple[int, Equation, Tensor]]:
         """The values of every residual at a state, in the order of `linearised`."""
-        found = []
+        residuals = []
         for i, site in enumerate(self.sites):
             seen = self._seen(state, i, site.equations)
             symbols = {**site.symbols, **self.constants(state.free)}
@@ -240,15 +242,19 @@ class System:
                 r = r * site.points.new_ones(len(site.points))
                 if site.combination is not None:
                     r = r.view(-1, site.run) @ site.combination
-                found.append((i, equation, r))
-        return found
+                residuals.append((i, equation, r))
+        return residuals
 
     def _linearise(
-        self, state: State, site: Site, equation: Equation, seen: Mapping[Field, Tensor]
-    ) -> Linearised:
+        self,
+        state: OutputLayerState,
+        site: ResidualPoints,
+        equation: Equation,
+        seen: Mapping[Field, Tensor],
+    ) -> LinearisedResidual:
         n = len(site.points)
         values = {field: seen[field].clone().requires_grad_() for field in equation.fields}
-        # One of each at every point, so that derivatives are told apart by point.
+        # One of each at every point, so that derivatives are separate by point.
         free = {name: v.expand(n).clone().requires_grad_() for name, v in state.free.items()}
         with torch.enable_grad():
             symbols = {**site.symbols, **self.constants(free)}
@@ -270,7 +276,7 @@ class System:
         if site.combination is not None:
             r = r.view(-1, site.run) @ site.combination
             size = size.view(-1, site.run) @ site.combination.abs()
-        return Linearised(
+        return LinearisedResidual(
             residual=r,
             by_field=by_field,
             by_constant=dict(zip(free, slopes[len(values) :], strict=True)),
@@ -284,7 +290,7 @@ class System:
         return (equation.weight / n_rows * weights).sqrt()
 
     def jacobian(
-        self, i: int, at: Linearised, blocks: Iterable[slice] | None = None
+        self, i: int, at: LinearisedResidual, blocks: Iterable[slice] | None = None
     ) -> Iterator[tuple[slice, Tensor]]:
         """∂/∂(output layer, free parameters) of a residual, [rows, n] for each block of rows."""
         site, m = self.sites[i], self.n_columns
@@ -303,7 +309,7 @@ class System:
                 )
             yield slice(block.start // site.run, block.stop // site.run), rows
 
-    def block_norms(self, state: State) -> Array:
+    def block_norms(self, state: OutputLayerState) -> Array:
         """The root mean square of ∂residual/∂(weight of an output), [n_residuals, n_outputs]."""
         residuals = self.linearised(state)
         norms = np.zeros((len(residuals), len(self.outputs)))
@@ -315,11 +321,11 @@ class System:
                 row[k] = math.hypot(row[k], float(norm))
         return norms
 
-    def relative_residual(self, state: State) -> float:
+    def relative_residual(self, state: OutputLayerState) -> float:
         """The largest root mean square of a residual, relative to its terms; infinite where one is
         not finite.
         """
-        found = [
+        ratios = [
             float(at.residual.square().mean().sqrt()) / at.size for *_, at in self.linearised(state)
         ]
-        return max(found) if all(map(math.isfinite, found)) else math.inf
+        return max(ratios) if all(map(math.isfinite, ratios)) else math.inf

@@ -24,7 +24,7 @@ from laaf_cli.problem import Term
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class LoweredResiduals:
     """The residuals of terms that share their points.
 
     fields, operators: what they need of the network. coefficients: of the operators, as trees by
@@ -39,7 +39,7 @@ class Reading:
     parts: Mapping[str, Node]
 
 
-def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
+def lower(terms: Sequence[Term], varying: Collection[str]) -> LoweredResiduals:
     """The residuals of terms; with operators where these need fewer streams than single
     derivatives.
 
@@ -48,16 +48,16 @@ def read(terms: Sequence[Term], varying: Collection[str]) -> Reading:
     trees = {term.name: tuple(term.residuals) for term in terms}
     plain = _Collector(trees, varying, collected=False)
     combined = _Collector(trees, varying, collected=True)
-    best = min((plain, combined), key=lambda each: each.n_streams)
+    best = min((plain, combined), key=lambda collector: collector.n_streams)
     residuals, parts = {}, {}
     for name, rest in best.trees.items():
-        read_ones = []
+        lowered = []
         for i, tree in enumerate(rest):
             residual, constant = hoist(tree, f"{name} {i}", varying)
-            read_ones.append(residual)
+            lowered.append(residual)
             parts.update(constant)
-        residuals[name] = tuple(read_ones)
-    return Reading(
+        residuals[name] = tuple(lowered)
+    return LoweredResiduals(
         fields=best.fields,
         operators=tuple(best.operators),
         coefficients=best.coefficients,
@@ -76,43 +76,47 @@ class _Collector:
         self.coefficients: dict[str, tuple[Node, ...]] = {}
         self.varying = varying
         self.trees = {
-            name: tuple(self._collect(tree) if collected else tree for tree in each)
-            for name, each in trees.items()
+            name: tuple(self._collect(tree) if collected else tree for tree in residuals)
+            for name, residuals in trees.items()
         }
-        found = frozenset().union(*(fields(tree) for each in self.trees.values() for tree in each))
-        self.fields = found - {operator.value for operator in self.operators}
+        all_fields = frozenset().union(
+            *(fields(tree) for residuals in self.trees.values() for tree in residuals)
+        )
+        self.fields = all_fields - {operator.value for operator in self.operators}
 
     @property
     def n_streams(self) -> int:
         """Of a pass that carries each operator as one stream, beside the derivatives that its
         chain rule needs.
         """
-        needed = [below for each in self.operators for below in each.below]
+        needed = [below for operator in self.operators for below in operator.below]
         needed += [field.orders for field in self.fields]
         return len(lower_set(needed)) + len(self.coefficients)
 
     def _collect(self, tree: Node) -> Node:
         linear = linear_coefficients(tree, self.varying)
         for unknown in sorted({field.unknown for field in linear if sum(field.orders) > 1}):
-            own = {field: c for field, c in linear.items() if field.unknown == unknown}
+            coefficients = {field: c for field, c in linear.items() if field.unknown == unknown}
             with suppress(ExpressionError):
-                tree = Call("+", (without(tree, own), self._operator(unknown, own).value))
+                tree = Call(
+                    "+", (without(tree, coefficients), self._operator(unknown, coefficients).value)
+                )
         return tree
 
     def _operator(self, unknown: str, linear: Mapping[Field, Node]) -> Operator:
         orders: tuple[Orders, ...] = tuple(field.orders for field in linear)
         trees = tuple(linear.values())
         same = [
-            each.coefficients
-            for each in self.operators
-            if each.orders == orders and self.coefficients[each.coefficients] == trees
+            known.coefficients
+            for known in self.operators
+            if known.orders == orders and self.coefficients[known.coefficients] == trees
         ]
         # No name in a spec holds a space, so these cannot be confused with one.
         name = same[0] if same else f"coefficients {len(self.coefficients)}"
         self.coefficients[name] = trees
-        for each in self.operators:
-            if (each.unknown, each.coefficients) == (unknown, name):
-                return each
+        for known in self.operators:
+            if (known.unknown, known.coefficients) == (unknown, name):
+                return known
         operator = Operator(
             value=Field(f"operator {len(self.operators)}", ()),
             unknown=unknown,

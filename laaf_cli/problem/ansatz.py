@@ -15,7 +15,7 @@ from laaf_cli.expression import Field, Node, differentiate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class Ansatz:
     """Unknowns from outputs.
 
     outputs: names of the network's outputs. trees: each unknown that is not an output itself, as an

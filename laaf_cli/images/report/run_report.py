@@ -16,10 +16,10 @@ from laaf_cli.arrays import Array
 from laaf_cli.images.report.diagnostics import image_doubts
 from laaf_cli.images.runfile.layout import IMAGE_ATTRIBUTES
 from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.images.runfile.record import ImageHistory, SlopeSummary
+from laaf_cli.images.runfile.record import ImageHistory, SlopeStatistics
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.report.overview import attributes_schema, shared
+from laaf_cli.report.run_report import attributes_schema, shared
 from laaf_cli.runfile import EventSummary
 
 MAX_CONFUSIONS = 10
@@ -36,11 +36,11 @@ class EpochState:
     train_loss: float
     """Cross entropy of all training images, in training mode, without slope recovery."""
     train_error: float
-    """Share of them that is classified wrongly, in training mode."""
+    """Fraction of them that is classified wrongly, in training mode."""
     test_loss: float
     """Cross entropy of the test images."""
     test_error: float
-    """Share of the test images that is classified wrongly."""
+    """Fraction of the test images that is classified wrongly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class ClassErrors:
     wrong: int
     """How many of them were classified wrongly."""
     error: float
-    """The share of these, null where the class has no test image."""
+    """The fraction of these, null where the class has no test image."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Confusion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageOverview(JsonRecord):
-    """What is told of a run of images."""
+class ImageRunReport(JsonRecord):
+    """The report on a run of images."""
 
     path: str
     """The run file."""
@@ -90,7 +90,7 @@ class ImageOverview(JsonRecord):
     end: EpochState
     """At the end."""
     best: EpochState
-    """The record with the least test error, the first of several; picked by the test images, so
+    """The record with the smallest test error, the first of several; picked by the test images, so
     no fair result.
     """
     slope_recovery: float | None
@@ -99,7 +99,7 @@ class ImageOverview(JsonRecord):
     """The classes, by their numbers."""
     confusions: list[Confusion]
     """What was taken for what most often, at most ten pairs."""
-    slopes: list[SlopeSummary]
+    slopes: list[SlopeStatistics]
     """The slopes of each activation; empty where they are fixed."""
     n_records: int
     """The number of records in the history."""
@@ -109,14 +109,14 @@ class ImageOverview(JsonRecord):
     """Reasons to doubt the answer."""
 
     @classmethod
-    def read(cls, path: Path) -> ImageOverview:
-        """The overview of a run file; raises RunFileError where a part of it cannot be read."""
+    def read(cls, path: Path) -> ImageRunReport:
+        """The report of a run file; raises RunFileError where a part of it cannot be read."""
         with ImageRunFile(path) as run:
             facts, history, names = run.attributes, run.history(), run.classes()
             confusion, recovery = run.confusion(), run.recovery()
             images, wrong = confusion.sum(axis=1), confusion.sum(axis=1) - confusion.diagonal()
             errors = history.columns["test_error"]
-            # The error of a training that goes on or was stopped is no reason to doubt.
+            # The error of an unfinished training is no reason to doubt.
             doubted = facts["test_error"] if facts["stop_reason"] == "completed" else 0.0
             return cls(
                 **shared(run, run.spec),
@@ -155,7 +155,7 @@ def _confusions(names: Sequence[str], confusion: Array) -> list[Confusion]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSIONS]
     pairs = [divmod(int(place), len(names)) for place in order]
     return [
-        Confusion(names[true], names[found], int(wrong[true, found]))
-        for true, found in pairs
-        if wrong[true, found]
+        Confusion(names[true], names[predicted], int(wrong[true, predicted]))
+        for true, predicted in pairs
+        if wrong[true, predicted]
     ]

@@ -11,7 +11,7 @@ from laaf_cli.derivatives import ENGINES, FusedEngine, Operator
 from laaf_cli.expression import Field, Scope, evaluate, linear_coefficients, parse, resolve, without
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.spec import Override, bundled
-from laaf_cli.training.reading import Reading, read
+from laaf_cli.training.lowering import LoweredResiduals, lower
 
 
 def tree(text: str, *constants: str) -> object:
@@ -61,9 +61,9 @@ def test_the_rest_and_the_linear_part_are_the_whole() -> None:
     assert linear[Field("u", (0, 1))].value == -3
 
 
-def reading_of(plan: Plan, *equations: str) -> Reading:
+def lowered_of(plan: Plan, *equations: str) -> LoweredResiduals:
     terms = [term for term in plan.problem.trained_terms if term.name in equations]
-    return read(terms, plan.problem.learned)
+    return lower(terms, plan.problem.learned)
 
 
 def streams(plan: Plan) -> int:
@@ -96,10 +96,10 @@ def test_streams_of_bundled_problems(name: str, n: int) -> None:
 
 def test_operators_with_the_same_coefficients_share_a_stream() -> None:
     plan = make_plan(bundled.find("kovasznay"))
-    reading = reading_of(plan, *plan.spec.equations)
-    assert len(reading.operators) == 2
-    assert len(reading.coefficients) == 1
-    assert {operator.unknown for operator in reading.operators} == {"u", "v"}
+    lowered = lowered_of(plan, *plan.spec.equations)
+    assert len(lowered.operators) == 2
+    assert len(lowered.coefficients) == 1
+    assert {operator.unknown for operator in lowered.operators} == {"u", "v"}
 
 
 VARIABLE = """

@@ -34,7 +34,7 @@ LONGEST = 4.0  # times the length of a piece on which a formula is a polynomial:
 POLYNOMIAL = frozenset({"+", "-", "*", "neg"})
 
 
-class Forcing:
+class TimeEvents:
     """What the equations and conditions of a form hold in t alone or in t and space."""
 
     def __init__(self, form: EvolutionForm) -> None:
@@ -94,8 +94,8 @@ class Forcing:
             if is_condition or symbols(node) != {coordinate} or fields(node):
                 continue
             if (node, coordinate) not in self.known:
-                found = frozenset(zeros(node, coordinate, *ends))
-                self.known[node, coordinate] = found if len(found) <= MOST_TURNS else frozenset()
+                turns = frozenset(zeros(node, coordinate, *ends))
+                self.known[node, coordinate] = turns if len(turns) <= MOST_TURNS else frozenset()
             result |= self.known[node, coordinate]
         return result
 
@@ -152,10 +152,10 @@ class Forcing:
             missed = _missed(form, part, places, (starts, lengths), (samples, known))
             is_open = missed > tolerance
             is_last = np.count_nonzero(is_open) > MOST_PIECES
-            kept = np.ones(len(starts), bool) if is_last else ~is_open
+            is_final = np.ones(len(starts), bool) if is_last else ~is_open
             if depth > 0:
-                longest = LONGEST * lengths[kept]
-                result += [*zip(starts[kept], lengths[kept], longest, strict=True)]
+                longest = LONGEST * lengths[is_final]
+                result += [*zip(starts[is_final], lengths[is_final], longest, strict=True)]
             if is_last or not np.any(is_open):
                 break
             half = lengths[is_open] / 2
@@ -165,7 +165,7 @@ class Forcing:
 
 
 def _apart(stops: Iterable[float], form: EvolutionForm) -> Array:
-    """Ascending, without those that rounding cannot tell apart."""
+    """Ascending, without those that rounding cannot distinguish."""
     result: list[float] = []
     for stop in sorted(stops):
         if stop - (result[-1] if result else form.start) > 1e-12 * (form.end - form.start):

@@ -18,7 +18,7 @@ from laaf_cli.cli.tables import (
 )
 from laaf_cli.cli.task_tables import TaskTables
 from laaf_cli.metrics import number_or_word
-from laaf_cli.report.overview import Overview
+from laaf_cli.report.run_report import RunReport
 from laaf_cli.spec.models import NO_BALANCE
 from laaf_cli.terminal.plain_table import PlainTable
 
@@ -27,22 +27,22 @@ _PLAIN_BARS = " .:-=+*#@"
 """For terminals that know no block characters."""
 
 
-def overview_tables(overview: Overview) -> Iterator[PlainTable]:
+def report_tables(report: RunReport) -> Iterator[PlainTable]:
     """What was solved, how, how wrong, where; losses, slopes, versions."""
-    yield _problem(overview)
-    yield _method(overview)
-    yield _errors(overview)
-    if overview.constants:
-        yield constants_table(overview.constants)
-    yield _losses(overview)
-    if overview.slopes:
-        yield _slopes(overview)
-    yield versions_table(overview.attributes)
+    yield _problem(report)
+    yield _method(report)
+    yield _errors(report)
+    if report.constants:
+        yield constants_table(report.constants)
+    yield _losses(report)
+    if report.slopes:
+        yield _slopes(report)
+    yield versions_table(report.attributes)
 
 
-def _problem(overview: Overview) -> PlainTable:
-    spec = overview.settings
-    table = PlainTable("problem", spec.title or overview.attributes["problem"])
+def _problem(report: RunReport) -> PlainTable:
+    spec = report.settings
+    table = PlainTable("problem", spec.title or report.attributes["problem"])
     if spec.source:
         table.add_texts("source", spec.source)
     for name, (low, high) in spec.coordinates.items():
@@ -60,15 +60,15 @@ def _problem(overview: Overview) -> PlainTable:
     for name, condition in spec.conditions.items():
         table.add_texts(name, condition.sentence)
     if (data := spec.data) is not None:
-        given = ", ".join(f"{name} = {value}" for name, value in (data.target or {}).items())
+        targets = ", ".join(f"{name} = {value}" for name, value in (data.target or {}).items())
         noise = f", {data.noise:.3g} noise" if data.noise else ""
-        table.add_texts("data", (data.file or given or "of the reference") + noise)
+        table.add_texts("data", (data.file or targets or "of the reference") + noise)
     return table
 
 
-def _method(overview: Overview) -> PlainTable:
-    spec, facts = overview.settings, overview.attributes
-    table = PlainTable("method", overview.method)
+def _method(report: RunReport) -> PlainTable:
+    spec, facts = report.settings, report.attributes
+    table = PlainTable("method", report.method)
     recovery = spec.slopes.used_recovery
     if recovery is not None:
         told = f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
@@ -78,7 +78,7 @@ def _method(overview: Overview) -> PlainTable:
     inputs = f"{spec.network.initializer}, {spec.network.inputs} inputs{periodic}"
     table.add_texts("network", f"{hidden} {spec.network.activation}, {inputs}")
     table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")
-    counts = [f"{name} {count}" for name, count in overview.n_points.items()]
+    counts = [f"{name} {count}" for name, count in report.n_points.items()]
     table.add_texts("points", ", ".join(counts))
     renewal = spec.points.resample
     if renewal is not None:
@@ -95,18 +95,18 @@ def _method(overview: Overview) -> PlainTable:
     if facts["slopes_absorbed_at"] >= 0:
         table.add_texts("slopes", absorbed_text(facts["slopes_absorbed_at"]))
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
-    for event in overview.events:
+    for event in report.events:
         table.add_texts(f"before iteration {event.iteration}", event.what)
     table.add_texts("ended", ended_text(facts, f"{facts['iterations']} iterations"))
     return table
 
 
-def _errors(overview: Overview) -> PlainTable:
-    if overview.errors is None:
+def _errors(report: RunReport) -> PlainTable:
+    if report.errors is None:
         table = PlainTable("error", "")
-        table.add_texts("relative L2", why_unknown(overview.attributes["no_reference"]))
+        table.add_texts("relative L2", why_unknown(report.attributes["no_reference"]))
         return table
-    places = overview.errors
+    places = report.errors
     table = PlainTable("error", *places)
     relative = (place.relative_l2 for place in places.values())
     table.add_texts("relative L2", *(number_or_word(value, ".6e") for value in relative))
@@ -119,46 +119,48 @@ def _errors(overview: Overview) -> PlainTable:
         boxes.append(f"{place.half_share:.2%} of the grid: {', '.join(sides)}")
     table.add_texts("largest at", *points)
     table.add_texts("half of its square in", *boxes)
-    for i, time in enumerate(overview.times):
-        at = (overview.error_at_times or {}).values()
+    for i, time in enumerate(report.times):
+        at = (report.error_at_times or {}).values()
         cells = (number_or_word(values[i], ".3e") for values in at)
         table.add_texts(f"relative L2 at t = {time:g}", *cells)
-    if overview.reference is not None:
-        empty = [""] * (len(places) - 1)
-        table.add_texts("reference", overview.reference["method"].split(";")[0], *empty)
-        error, seconds = (overview.reference[key] for key in ("error_estimate", "wall_time_s"))
-        table.add_texts("reference's own error", f"{error:.1e}, in {seconds:.2f} s", *empty)
-    caption_absolute(table, overview.absolute)
+    if report.reference is not None:
+        told, empty = report.reference, [""] * (len(places) - 1)
+        table.add_texts("reference", told["method"].split(";")[0], *empty)
+        known = (told.get(f"error_estimate_{name}", told["error_estimate"]) for name in places)
+        own = [f"{error:.1e}" for error in known]
+        own[0] += f", in {told['wall_time_s']:.2f} s"
+        table.add_texts("reference's own error", *own)
+    caption_absolute(table, report.absolute)
     return table
 
 
-def _losses(overview: Overview) -> PlainTable:
-    weighted, fresh = has_weights(overview.weights), bool(overview.validation)
+def _losses(report: RunReport) -> PlainTable:
+    weighted, fresh = has_weights(report.weights), bool(report.validation)
     headings = ["at the start", "at the end", "ratio"]
-    table = PlainTable("loss term", *["weight"] * weighted, *headings, *["at fresh points"] * fresh)
+    table = PlainTable("loss term", *["weight"] * weighted, *headings, *["held-out points"] * fresh)
     rows = [
-        *overview.terms.items(),
-        ("total without S", overview.loss_without_recovery),
-        ("total", overview.total),
+        *report.terms.items(),
+        ("total without S", report.loss_without_recovery),
+        ("total", report.total),
     ]
     for name, term in rows:
-        is_term = name in overview.terms
-        weight = [f"{overview.weights[name]:.4g}" if is_term else ""] * weighted
+        is_term = name in report.terms
+        weight = [f"{report.weights[name]:.4g}" if is_term else ""] * weighted
         ratio = term.end / term.start if term.start else math.nan
         shown = "-" if math.isnan(ratio) else f"{ratio:.2g}"
         course = [f"{term.start:.3e}", f"{term.end:.3e}", shown]
-        validation = [value_or_dash(overview.validation.get(name)) if is_term else ""] * fresh
+        validation = [value_or_dash(report.validation.get(name)) if is_term else ""] * fresh
         table.add_texts(name, *weight, *course, *validation)
     return table
 
 
-def _slopes(overview: Overview) -> PlainTable:
-    low = min(layer.min for layer in overview.slopes)
-    high = max(layer.max for layer in overview.slopes)
+def _slopes(report: RunReport) -> PlainTable:
+    low = min(layer.min for layer in report.slopes)
+    high = max(layer.max for layer in report.slopes)
     table = PlainTable(
-        "slopes n·a", "mean", "deviation", "least", "greatest", f"{low:.3g} to {high:.3g}"
+        "slopes n·a", "mean", "deviation", "minimum", "maximum", f"{low:.3g} to {high:.3g}"
     )
-    for k, layer in enumerate(overview.slopes, start=1):
+    for k, layer in enumerate(report.slopes, start=1):
         numbers = (layer.mean, layer.deviation, layer.min, layer.max)
         texts = [f"{number:.4f}" for number in numbers]
         table.add_texts(f"layer {k}", *texts, _histogram(layer.counts))
@@ -201,6 +203,6 @@ def ended_text(facts: Mapping[str, Any], after: str) -> str:
 TABLES = TaskTables(
     bundled={"source": lambda _name, plain: str(plain.get("source", ""))},
     of_result=summary_tables,
-    of_overview=overview_tables,
+    of_report=report_tables,
 )
 """Those of equations."""

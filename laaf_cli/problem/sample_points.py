@@ -12,7 +12,7 @@ from laaf_cli.arrays import Array
 
 
 @dataclass(frozen=True)
-class Places:
+class SamplePoints:
     """Where fields are wanted: a rectilinear grid, or scattered points.
 
     coordinates: by name, in the order of the network's inputs; on a grid the values along each axis

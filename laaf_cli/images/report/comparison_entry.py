@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.report.run_summary import RunSummary, shared
+from laaf_cli.report.comparison_entry import ComparisonEntry, shared
 
 
-def of_images(path: Path) -> RunSummary:
+def of_images(path: Path) -> ComparisonEntry:
     """That of a run file."""
     with ImageRunFile(path) as run:
         facts = run.attributes
-        return RunSummary(
+        return ComparisonEntry(
             **shared(run),
             spec=run.spec,
             settings=run.settings,

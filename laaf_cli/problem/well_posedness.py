@@ -12,12 +12,12 @@ from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 
 
-def check_determinacy(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
+def check_well_posedness(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
     """Notes what is plainly missing or too much as faults; returns warnings of what may be missing.
 
     An equation of order k along an axis needs k conditions on its faces for each unknown, all of
     them at the start where the axis is time, or all at the end. Observations, conditions inside and
-    integrals may stand for any of them, and a degenerate coefficient may need fewer, so that only
+    integrals may replace any of them, and a degenerate coefficient may need fewer, so that only
     an axis without any is refused.
     """
     equations = [term for term in terms if term.kind == "equation"]
@@ -61,21 +61,21 @@ def _check_missing(
     if held or order < (1 if is_time else 2):
         return False
     if is_time:
-        where = f"at the start, {name} = {domain.lower[axis]:g}"
+        what = f"no initial condition at {name} = {domain.lower[axis]:g}"
         hint = (
-            "As in conditions: "
+            "Example: conditions: "
             f"{{start: {{where: {name} = {domain.lower[axis]:g}, equation: u = 0}}}}."
         )
     else:
-        where = f"on the faces of '{name}'"
+        what = f"no boundary condition in {name}"
         faces = f"[{name} = {domain.lower[axis]:g}, {name} = {domain.upper[axis]:g}]"
         hint = (
-            f"As in conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: "
+            f"Example: conditions: {{ends: {{where: {faces}, equation: u = 0}}}}, or periodic: "
             f"{{{name}: true}}."
         )
     if reader.has_own_form:
         hint += " What the transform meets is stated as well: then it is checked."
-    reader.fault(("equations",), f"no condition stands {where}, so many solutions fit", hint, True)
+    reader.fault(("equations",), f"{what}: the problem is underdetermined", hint, True)
     return True
 
 
@@ -94,20 +94,18 @@ def _too_few(
             for residual in term.residuals
             if unknown in {field.unknown for field in fields(residual)}
         ]
-        where, count = f"on the faces of {name}", len(at)
+        sort, where, count = "boundary", f"in {name}", len(at)
         if is_time and set(at) == {True}:
-            where = f"at the end, {name} = {domain.upper[axis]:g}"
+            sort, where = "final", f"at {name} = {domain.upper[axis]:g}"
         elif is_time:
-            where, count = f"at the start, {name} = {domain.lower[axis]:g}", at.count(False)
+            sort, where = "initial", f"at {name} = {domain.lower[axis]:g}"
+            count = at.count(False)
         # Along space, an equation of first order asks for a condition on one face or on none.
         if count < needed and (is_time or needed >= 2):
             whose = f" for '{unknown}'" if len(unknowns) > 1 else ""
-            few = (
-                "No condition stands"
-                if count == 0
-                else f"Only {count} of {needed} conditions stand{'s' * (count == 1)}"
-            )
-            yield f"{few} {where}{whose}."
+            few = f"Only {count}" if count else "No"
+            plural = "s" * (count > 1)
+            yield f"{few} {sort} condition{plural} {where}{whose}: order {needed} needs {needed}."
 
 
 def _has_more(
@@ -129,21 +127,21 @@ def _check_found(reader: Reader, equations: Sequence[Term]) -> None:
     """
     n_unknowns, n_equations = len(reader.scope.unknowns), len(equations)
     if n_equations < n_unknowns:
-        stand = "1 equation stands" if n_equations == 1 else f"{n_equations} equations stand"
-        what = f"{stand} for {n_unknowns} unknowns, and there are no data"
+        plural = "s" * (n_equations != 1)
+        what = f"{n_equations} equation{plural} for {n_unknowns} unknowns, and no data"
         hint = "Add an equation, or what was measured: data: {file: FILE}."
         reader.fault(("equations",), what, hint, True)
     for name in reader.spec.learn:
         what = f"nothing determines the learned constant '{name}'"
         hint = (
-            "The conditions are as many as the equations need for any value of it: add what was "
-            "measured, data: {file: FILE}, or one condition more."
+            "The conditions can be met for any value of it. Add measurements, data: {file: FILE}, "
+            "or one more condition."
         )
         reader.fault(("learn", name), what, hint, True)
 
 
 def _check_levels(reader: Reader, equations: Sequence[Term], terms: Sequence[Term]) -> None:
-    """Notes unknowns as faults that stand nowhere but in derivatives and differences: adding a
+    """Notes unknowns as faults that occur only in derivatives and differences: adding a
     constant to them changes nothing.
     """
     domain = reader.domain
@@ -164,7 +162,7 @@ def _check_levels(reader: Reader, equations: Sequence[Term], terms: Sequence[Ter
         place = ", ".join(f"{domain.coordinates[axis]}: {domain.lower[axis]:g}" for axis in axes)
         what = f"only derivatives of '{name}' are given, so that any constant may be added to it"
         level = f"{{level: {{at: {{{place}}}, equation: {name} = 0}}}}"
-        reader.fault(("unknowns", i), what, f"Give it a value, as in conditions: {level}.")
+        reader.fault(("unknowns", i), what, f"Give it a value: conditions: {level}.")
 
 
 def _check_too_many(
@@ -198,10 +196,9 @@ def _check_too_many(
         return
     name, in_order = reader.domain.coordinates[axis], list(reader.spec.conditions)
     last = max((term.name for term, n_residuals in whole if n_residuals), key=in_order.index)
-    what = f"{count} conditions stand on the faces of '{name}', and the equations take {allowed}"
+    sort = "conditions" if axis == reader.domain.time_axis else "boundary conditions"
     orders = (
-        f"Their order along '{name}' is {allowed}"
-        if len(unknowns) == 1
-        else f"Orders along '{name}' add up to {allowed}"
+        f"order {allowed} admits" if len(unknowns) == 1 else "the orders of the equations add up to"
     )
-    reader.fault(("conditions", last), what, f"{orders}: take {count - allowed} out.", True)
+    what = f"too many {sort} in {name}: {count} given, {orders} {allowed}"
+    reader.fault(("conditions", last), what, f"Remove {count - allowed}.", True)

@@ -10,23 +10,23 @@ from typing import Any
 
 from laaf_cli.metrics import Measure, absolute_errors
 from laaf_cli.runfile import AnyRunFile, RunFile, task_of
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
 from laaf_cli.runfile.losses import SLOPE_RECOVERY, loss_without_recovery
 from laaf_cli.runs.task import TASKS, loaded
 from laaf_cli.spec import AnySpec
 from laaf_cli.text import printable
 
 SUCCESSES = ("completed", "max-seconds")
-"""Stop reasons of runs that trained as they were told to; any other is a failure."""
+"""Stop reasons of runs that trained as they were asked to; any other is a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSummary:
+class ComparisonEntry:
     """One run in a comparison.
 
     measure: what its error is. final_error: at the end, NaN without a reference. measured: what it
     is measured with, equal for runs that share a group. loss: the loss without slope recovery.
-    recovery: S(a), NaN where it is not part of the loss. largest_scale: the greatest n·a.
+    recovery: S(a), NaN where it is not part of the loss. largest_scale: the largest n·a.
     problem_hash, method_hash: equal for runs of equal problems and methods. settings: the resolved
     settings. constants: learned ones. n_points: what is trained on. absolute: sentences on errors
     that are.
@@ -47,7 +47,7 @@ class RunSummary:
     loss: float
     recovery: float
     largest_scale: float
-    constants: Mapping[str, FoundConstant]
+    constants: Mapping[str, EstimatedConstant]
     iterations: int
     wall_time_s: float
     n_parameters: int
@@ -60,11 +60,11 @@ class RunSummary:
     absolute: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path, *, must_be_sealed: bool = False) -> RunSummary:
+    def read(cls, path: Path, *, must_be_sealed: bool = False) -> ComparisonEntry:
         """The summary of a run file of any task; raises RunFileError where it cannot be read."""
         task = task_of(path, must_be_sealed=must_be_sealed)
-        found: RunSummary = loaded(TASKS[task].summary)(path)
-        return found
+        entry: ComparisonEntry = loaded(TASKS[task].summary)(path)
+        return entry
 
     @property
     def failed(self) -> bool:
@@ -77,7 +77,7 @@ class RunSummary:
         return math.inf if self.failed else self.final_error
 
 
-def of_equation(path: Path) -> RunSummary:
+def of_equation(path: Path) -> ComparisonEntry:
     """That of a run of an equation."""
     with RunFile(path) as run:
         facts, spec, terms = run.attributes, run.spec, run.final_terms()
@@ -86,7 +86,7 @@ def of_equation(path: Path) -> RunSummary:
         reference = run.grid("reference")
         method = str(reference.attributes["method"]) if reference is not None else "none"
         grid = "×".join(map(str, spec.evaluation.grid.values()))
-        return RunSummary(
+        return ComparisonEntry(
             **shared(run),
             spec=spec,
             settings=run.settings,

@@ -26,7 +26,7 @@ from laaf_cli.expression import (
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.runs.plan import Plan
-from laaf_cli.runs.solution import Solution
+from laaf_cli.runs.solution import NetworkSolution
 
 HEAT = """
 coordinates: {x: [1, 3], t: [10, 12]}
@@ -96,7 +96,7 @@ def test_derivatives_through_a_transform(
         "conditions.walls.equation=u = u_x",
     )
     network, points = plan.make_network(), some_points(plan)
-    solution = Solution.of(network, ENGINES[engine], plan.problem.trial)
+    solution = NetworkSolution.of(network, ENGINES[engine], plan.problem.ansatz)
     found = solution.evaluate({str(orders): Field("u", orders) for orders in ORDERS}, points)
     for orders in ORDERS:
         expected = nested(lambda p: by_hand(p, network(p)[:, 0]), points, orders)
@@ -106,9 +106,9 @@ def test_derivatives_through_a_transform(
 
 def test_two_unknowns_that_share_their_outputs() -> None:
     plan = plan_of(SYSTEM, "transform={u: x*net_u + net_v**2, v: net_u*net_v}", "conditions.walls.equation=[u = v, v = u_x]")  # fmt: skip
-    assert plan.problem.trial.outputs == ("net_u", "net_v")
+    assert plan.problem.ansatz.outputs == ("net_u", "net_v")
     network, points = plan.make_network(), some_points(plan)
-    solution = Solution.of(network, TaylorEngine, plan.problem.trial)
+    solution = NetworkSolution.of(network, TaylorEngine, plan.problem.ansatz)
 
     def u(p: Tensor) -> Tensor:
         n = network(p)
@@ -128,7 +128,9 @@ def test_two_unknowns_that_share_their_outputs() -> None:
 def test_one_unknown_of_two_is_transformed() -> None:
     plan = plan_of(SYSTEM, "transform={v: (t - 10)*net_v + 2}", "conditions.start.equation=[v = 2]")
     network, points = plan.make_network(), some_points(plan)
-    found = Solution.of(network, TaylorEngine, plan.problem.trial).unknowns(("u", "v"), points)
+    found = NetworkSolution.of(network, TaylorEngine, plan.problem.ansatz).unknowns(
+        ("u", "v"), points
+    )
     outputs = network(torch.tensor(points)).detach().numpy()
     np.testing.assert_allclose(found["u"], outputs[:, 0], rtol=1e-13)
     np.testing.assert_allclose(found["v"], (points[:, 1] - 10) * outputs[:, 1] + 2, rtol=1e-13)
@@ -188,7 +190,7 @@ MET: dict[str, tuple[list[str], set[str]]] = {
 @pytest.mark.parametrize(("changes", "met"), MET.values(), ids=MET)
 def test_conditions_that_the_form_meets(changes: list[str], met: set[str]) -> None:
     problem = plan_of(HEAT, *changes).problem
-    assert problem.met == met
+    assert problem.satisfied_by_ansatz == met
     assert {term.name for term in problem.trained_terms} == {"heat", "start", "walls"} - met
 
 
@@ -209,7 +211,7 @@ unknowns: [u]
 equations: {decay: u_x = -u}
 conditions: {start: {where: x = 0, equation: u = 5}}
 """
-    assert (plan_of(yaml, change).problem.met == {"start"}) is met
+    assert (plan_of(yaml, change).problem.satisfied_by_ansatz == {"start"}) is met
 
 
 def test_a_small_contradiction_is_one() -> None:
@@ -266,7 +268,7 @@ def test_a_learned_condition_is_kept() -> None:
     problem = plan_of(
         HEAT, "transform.u=(t - 10)*net", "learn={k: {start: 1}}", "conditions.start.equation=u = k"
     ).problem
-    assert problem.met == set()
+    assert problem.satisfied_by_ansatz == set()
 
 
 def test_measured_values_need_not_fit_the_form(tmp_path: object) -> None:
@@ -277,7 +279,7 @@ def test_measured_values_need_not_fit_the_form(tmp_path: object) -> None:
     problem = plan_of(
         HEAT, "transform.u=(x - 1)*(3 - x)*net", f"conditions.m={{data: {path}}}"
     ).problem
-    assert problem.met == {"walls"}
+    assert problem.satisfied_by_ansatz == {"walls"}
 
 
 def test_a_trained_network_meets_its_conditions_exactly() -> None:
@@ -293,7 +295,7 @@ def test_a_trained_network_meets_its_conditions_exactly() -> None:
         loss.total.backward()
         optimizer.step()
     assert float(objective.evaluate().total.detach()) != before
-    solution = Solution.of(network, TaylorEngine, plan.problem.trial)
+    solution = NetworkSolution.of(network, TaylorEngine, plan.problem.ansatz)
     t, x = np.linspace(10, 12, 9), np.linspace(1, 3, 9)
     for wall in (1.0, 3.0):
         at_wall = solution.unknowns(("u",), np.stack([np.full(9, wall), t], axis=1))["u"]
@@ -319,7 +321,7 @@ dtype: float64
 
 def test_periodic_inputs_agree_at_both_ends_with_all_derivatives() -> None:
     plan = plan_of(PERIODIC)
-    solution = Solution.of(plan.make_network(), TaylorEngine, plan.problem.trial)
+    solution = NetworkSolution.of(plan.make_network(), TaylorEngine, plan.problem.ansatz)
     points = some_points(plan)
     for axis in (0, 1):
         lower, upper = points.copy(), points.copy()
@@ -375,8 +377,8 @@ def test_taylor_through_periodic_inputs(scaled: bool, harmonics: int) -> None:
 
 def test_a_transform_on_periodic_inputs() -> None:
     plan = plan_of(PERIODIC, "transform.u=cos(2*pi*(x + 3)/7.5) + (t - 10)*net", "conditions.start.equation=u = cos(2*pi*(x + 3)/7.5)")  # fmt: skip
-    assert plan.problem.met == {"start"}
-    solution = Solution.of(plan.make_network(), TaylorEngine, plan.problem.trial)
+    assert plan.problem.satisfied_by_ansatz == {"start"}
+    solution = NetworkSolution.of(plan.make_network(), TaylorEngine, plan.problem.ansatz)
     ends = [np.array([[x, 100.05, 11.0]]) for x in (-3.0, 4.5)]
     wanted = {"u_xx": Field("u", (2, 0, 0)), "u": Field("u", (0, 0, 0))}
     left, right = (solution.evaluate(wanted, end) for end in ends)

@@ -29,12 +29,12 @@ from laaf_cli.expression import (
     symbols,
 )
 from laaf_cli.expression.functions import TABLE
+from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import PeriodicPair, PointSet
 from laaf_cli.problem.samplers import RANDOM
-from laaf_cli.problem.trial import Trial
 from laaf_cli.text import did_you_mean, listed
 
 N_POINTS = 1000
@@ -52,12 +52,12 @@ AT_ONCE = 8
 """Draws that are evaluated together."""
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
-"""Residuals below this share of their bound of rounding are rounding: functions of libraries are
+"""Residuals below this fraction of their bound of rounding are rounding: functions of libraries are
 off by a few units.
 """
 
 DOUBT = 1e-10
-"""Residuals below this share of it are no proof that a form breaks a condition: as the
+"""Residuals below this fraction of it do not prove that a form breaks a condition: as the
 quadrature of an integral.
 """
 
@@ -69,7 +69,7 @@ def output_names(unknowns: Sequence[str]) -> tuple[str, ...]:
     return ("net",) if len(unknowns) == 1 else tuple(f"net_{unknown}" for unknown in unknowns)
 
 
-def read_form(reader: Reader) -> Trial:
+def read_ansatz(reader: Reader) -> Ansatz:
     """The form of the solution; without a transform each unknown is an output itself."""
     domain, unknowns = reader.domain, reader.scope.unknowns
     harmonics = {
@@ -77,7 +77,7 @@ def read_form(reader: Reader) -> Trial:
         for name, count in reader.spec.periodic.items()
         if name in domain.coordinates
     }
-    plain = Trial(coordinates=domain.coordinates, outputs=unknowns, trees={}, harmonics=harmonics)
+    plain = Ansatz(coordinates=domain.coordinates, outputs=unknowns, trees={}, harmonics=harmonics)
     if not reader.spec.forms:
         return plain
     names = output_names(unknowns)
@@ -108,13 +108,13 @@ def read_form(reader: Reader) -> Trial:
         for unknown, name in zip(unknowns, names, strict=True)
         if unknown not in reader.spec.forms
     }
-    return Trial(
+    return Ansatz(
         coordinates=domain.coordinates, outputs=names, trees=trees | rest, harmonics=harmonics
     )
 
 
 def in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
-    """The resolved tree of a transform; raises ExpressionError, also where an unknown stands for
+    """The resolved tree of a transform; raises ExpressionError, also where an unknown is used for
     its output.
     """
     tree, hint = parse(text), f"It is made from outputs of the network: {listed(scope.unknowns)}."
@@ -129,7 +129,7 @@ def in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
             and node.name not in scope.unknowns
         ):
             wrong.append(
-                ExpressionFault(f"'{node.name}' is no output of the network", node.span, hint)
+                ExpressionFault(f"'{node.name}' is not an output of the network", node.span, hint)
             )
     if wrong:
         raise ExpressionError(wrong)
@@ -156,7 +156,7 @@ def read_periodic(reader: Reader, domain: Domain) -> Domain:
     return replace(domain, periodic=tuple(sorted(axes)))
 
 
-def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool:
+def check_derivable(reader: Reader, ansatz: Ansatz, terms: Sequence[Term]) -> bool:
     """Whether every derivative that the terms need exists after the transform; notes a fault
     where one does not.
     """
@@ -164,7 +164,7 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
     for term in terms:
         for field in term.fields:
             try:
-                trial.tree(field)
+                ansatz.tree(field)
             except ExpressionError as error:
                 fault = error.faults[0]
                 what = (
@@ -174,7 +174,7 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
                 reader.fault(("transform", field.unknown), what, fault.hint)
                 return False
         try:
-            term.in_outputs(trial)
+            term.in_outputs(ansatz)
         except ExpressionError as error:
             fault = error.faults[0]
             what = (
@@ -186,14 +186,14 @@ def check_derivable(reader: Reader, trial: Trial, terms: Sequence[Term]) -> bool
     return True
 
 
-def check_periodicity(reader: Reader, trial: Trial) -> None:
+def check_periodicity(reader: Reader, ansatz: Ansatz) -> None:
     """Notes a transform that has two values at the seam of a periodic axis, whatever the
     network's outputs there.
     """
     domain = reader.domain
     for axis in domain.periodic:
         for unknown in reader.spec.forms:
-            if jump := jump_at_seam(domain, axis, trial.trees[unknown]):
+            if jump := jump_at_seam(domain, axis, ansatz.trees[unknown]):
                 name = domain.coordinates[axis]
                 low, high = domain.lower[axis], domain.upper[axis]
                 what = (
@@ -234,28 +234,26 @@ def jump_at_seam(domain: Domain, axis: int, tree: Node) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What a form of the solution does to a condition.
-
-    met: the places of the residuals that vanish for every function of the form. off: by how much
-    another one is off whatever the network; 0 where it can be met.
-    """
+    """What a form of the solution does to a condition."""
 
     term: Term
-    met: frozenset[int]
+    satisfied: frozenset[int]
+    """The indices of the residuals that vanish for every function of the form."""
     off: float
+    """By how much another one is off whatever the network; 0 where it can be met."""
 
 
-def met_conditions(
-    reader: Reader, trial: Trial, terms: Sequence[Term]
+def satisfied_conditions(
+    reader: Reader, ansatz: Ansatz, terms: Sequence[Term]
 ) -> dict[str, frozenset[int]]:
     """The residuals that vanish for every function of the form, by condition and place in it.
 
     A condition that none of them can meet somewhere is a fault of the form that a user writes,
     unless it is that of measured values, which need not fit.
     """
-    met: dict[str, frozenset[int]] = {}
-    for proof in proofs(reader.domain, trial, terms):
-        met[proof.term.name] = proof.met
+    satisfied: dict[str, frozenset[int]] = {}
+    for proof in proofs(reader.domain, ansatz, terms):
+        satisfied[proof.term.name] = proof.satisfied
         if proof.off and reader.left is None:
             spoken_of = {field.unknown for field in proof.term.fields}
             named = [unknown for unknown in reader.spec.forms if unknown in spoken_of]
@@ -269,11 +267,11 @@ def met_conditions(
                 "whatever the network"
             )
             reader.fault(path, what, hint)
-    return met
+    return satisfied
 
 
-def proofs(domain: Domain, trial: Trial, terms: Sequence[Term]) -> Iterator[Proof]:
-    """What the form of the solution does to each condition, as far as that can be told.
+def proofs(domain: Domain, ansatz: Ansatz, terms: Sequence[Term]) -> Iterator[Proof]:
+    """What the form of the solution does to each condition, as far as that can be decided.
 
     The outputs and all their derivatives are drawn at random at points of the condition: what
     vanishes for any values of them vanishes identically. Conditions beyond the first MAX_WORK
@@ -281,20 +279,20 @@ def proofs(domain: Domain, trial: Trial, terms: Sequence[Term]) -> Iterator[Proo
     """
     work = 0
     for term in terms:
-        is_circle = term.region.paired_axis in trial.harmonics
-        given = None
-        if term.kind == "condition" and (trial.trees or is_circle):
-            given = _some_points(domain, term)
-        if given is None:
+        is_circle = term.region.paired_axis in ansatz.harmonics
+        point_set = None
+        if term.kind == "condition" and (ansatz.trees or is_circle):
+            point_set = _some_points(domain, term)
+        if point_set is None:
             continue
-        residuals = term.in_outputs(trial).residuals
-        work += len(given) * sum(sum(1 for _ in nodes(tree)) for tree in residuals)
+        residuals = term.in_outputs(ansatz).residuals
+        work += len(point_set) * sum(sum(1 for _ in nodes(tree)) for tree in residuals)
         if work > MAX_WORK:
             break
-        found = _residuals_for_random_outputs(domain, residuals, given, 2 if is_circle else 1)
-        if found is None:
+        drawn = _residuals_for_random_outputs(domain, residuals, point_set, 2 if is_circle else 1)
+        if drawn is None:
             continue
-        draws, bounds = found
+        draws, bounds = drawn
         # Without a bound nothing is rounding: only what is 0 then vanishes.
         rounding = np.where(np.isfinite(bounds), ROUNDING * bounds, 0.0)
         is_free = np.ptp(draws, axis=0) > np.max(rounding, axis=0)
@@ -305,36 +303,38 @@ def proofs(domain: Domain, trial: Trial, terms: Sequence[Term]) -> Iterator[Proo
             and (beyond_reach := ~is_free & (np.abs(draws) > DOUBT * bounds).all(axis=0)).any()
         ):
             off = float(np.max(np.abs(draws[0][beyond_reach])))
-        yield Proof(term=term, met=frozenset(np.flatnonzero(vanishes).tolist()), off=off)
+        yield Proof(term=term, satisfied=frozenset(np.flatnonzero(vanishes).tolist()), off=off)
 
 
 def _residuals_for_random_outputs(
-    domain: Domain, trees: Sequence[Node], given: PointSet, n_equal: int
+    domain: Domain, trees: Sequence[Node], point_set: PointSet, n_equal: int
 ) -> tuple[Array, Array] | None:
     """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their
     rounding.
 
     n_equal: points in a row at which the outputs have the same values, as at both ends of a circle.
-    The bounds are in units of the relative precision. None where they cannot be told: of measured
+    The bounds are in units of the relative precision. None where they are not known: of measured
     values, with learned constants or Python functions, if not finite.
     """
     random = np.random.default_rng(0)
-    columns = dict(zip(domain.coordinates, given.points.T, strict=True)) | dict(given.symbols)
+    columns = dict(zip(domain.coordinates, point_set.points.T, strict=True)) | dict(
+        point_set.symbols
+    )
     if any(symbols(tree) - columns.keys() or functions(tree) - TABLE.keys() for tree in trees):
         return None
     needed = sorted(
         frozenset().union(*(fields(tree) for tree in trees)), key=lambda f: (f.unknown, f.orders)
     )
-    factors = np.ones(1) if given.combination is None else given.combination
-    draws, bounds = np.empty((2, len(SIZES), len(trees), given.n_residuals))
+    factors = np.ones(1) if point_set.combination is None else point_set.combination
+    draws, bounds = np.empty((2, len(SIZES), len(trees), point_set.n_residuals))
     for k in range(0, len(SIZES), AT_ONCE):
         size = np.array(SIZES[k : k + AT_ONCE])[:, None]
-        shape = (AT_ONCE, len(given) // n_equal)
+        shape = (AT_ONCE, len(point_set) // n_equal)
         outputs = {
             field: np.repeat(size * random.uniform(-1.5, 1.5, shape), n_equal, axis=1)
             for field in needed
         }
-        shape = (AT_ONCE, len(given))
+        shape = (AT_ONCE, len(point_set))
         with np.errstate(all="ignore"):
             for i, tree in enumerate(trees):
                 value = np.broadcast_to(evaluate(tree, columns, outputs, NUMPY), shape)
@@ -344,10 +344,10 @@ def _residuals_for_random_outputs(
                 bounds[drawn] = bound.reshape(AT_ONCE, -1, len(factors)) @ np.abs(factors)
     # Of large outputs some functions are infinite; a form that vanishes does so for all that are
     # not.
-    kept = [
+    usable = [
         size == 1 or bool(np.isfinite(draw).all()) for size, draw in zip(SIZES, draws, strict=True)
     ]
-    return (draws[kept], bounds[kept]) if np.isfinite(draws[kept]).all() else None
+    return (draws[usable], bounds[usable]) if np.isfinite(draws[usable]).all() else None
 
 
 def _some_points(domain: Domain, term: Term) -> PointSet | None:
@@ -358,13 +358,13 @@ def _some_points(domain: Domain, term: Term) -> PointSet | None:
     region = term.region.with_points(n_points, RANDOM)
     if region is None:
         return None
-    given = region.draw(domain, np.random.default_rng(1))
-    if given.combination is not None or len(given) >= N_POINTS:
-        return given
+    point_set = region.draw(domain, np.random.default_rng(1))
+    if point_set.combination is not None or len(point_set) >= N_POINTS:
+        return point_set
     # As few as a face that is a point has, they are taken several times: each time with other
     # outputs.
-    rows = np.arange(N_POINTS) % len(given)
+    rows = np.arange(N_POINTS) % len(point_set)
     return PointSet(
-        points=given.points[rows],
-        symbols={name: values[rows] for name, values in given.symbols.items()},
+        points=point_set.points[rows],
+        symbols={name: values[rows] for name, values in point_set.symbols.items()},
     )

@@ -15,7 +15,7 @@ from laaf_cli.expression.tree import Call, Node, Number
 
 N_PLACES = 4001
 SAME = 1e-12
-"""Places that are no further apart, as a share of the range, are one."""
+"""Places at most this far from each other, relative to the range, are one."""
 _ZERO = Number(0.0)
 
 
@@ -26,9 +26,9 @@ def branch_breaks(
 
     Those of `where`, and those that are hidden in abs, sign, floor, min and max. Branches of any
     width are found where the two sides of a comparison come closest between places a 1/4000 of the
-    range apart, as those of abs(t − a) < w do.
+    range between them, as those of abs(t − a) < w do.
     """
-    found: set[float] = set()
+    places: set[float] = set()
     for tree in trees:
         for switch in switches(tree):
             if fields(switch) or symbols(switch) != {coordinate}:
@@ -36,9 +36,9 @@ def branch_breaks(
             closest = np.zeros(0)
             if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
                 closest = _closest(Call("-", switch.arguments), coordinate, lower, upper)
-            found |= _changes(switch, coordinate, lower, upper, closest)
+            places |= _changes(switch, coordinate, lower, upper, closest)
     apart: list[float] = []
-    for place in sorted(found):  # rounding makes two of what is written in two ways
+    for place in sorted(places):  # rounding makes two of what is written in two ways
         if not apart or place - apart[-1] > SAME * (upper - lower):
             apart.append(place)
     return tuple(apart)

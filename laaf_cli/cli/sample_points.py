@@ -22,7 +22,7 @@ from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.errors import UsageError
 from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
 from laaf_cli.files.untrusted.csv_columns import CsvError, MissingColumnError, read_columns
-from laaf_cli.problem import Places
+from laaf_cli.problem import SamplePoints
 from laaf_cli.problem.domain import Domain
 from laaf_cli.text import did_you_mean, listed, printable, shown
 
@@ -52,24 +52,22 @@ def choose_places(
     n_fields: int,
     *,
     quiet: bool,
-) -> Places:
+) -> SamplePoints:
     """The points of a CSV, or the grid that is described; the grid of `axes` where neither is
     given.
 
     Raises UsageError for what `on_grid` and `read_points` do, and for too many values.
     """
     if points is not None:
-        found = read_points(points, domain.coordinates)
-        check_size({"rows": found.places.n_points}, n_fields)
-        if found.unused and not quiet:
-            console.print_message(
-                f"columns that are not used: {printable(', '.join(found.unused))}"
-            )
-        return found.places
+        file = read_points(points, domain.coordinates)
+        check_size({"rows": file.places.n_points}, n_fields)
+        if file.unused and not quiet:
+            console.print_message(f"columns that are not used: {printable(', '.join(file.unused))}")
+        return file.places
     if grid:
         return on_grid(grid, domain, axes, n_fields)
     check_size({name: len(values) for name, values in axes.items()}, n_fields)
-    return Places(axes, is_grid=True)
+    return SamplePoints(axes, is_grid=True)
 
 
 def check_size(sizes: Mapping[str, int], n_fields: int) -> None:
@@ -86,11 +84,11 @@ def check_size(sizes: Mapping[str, int], n_fields: int) -> None:
 
 def on_grid(
     texts: Iterable[str], domain: Domain, axes: Mapping[str, Array], n_fields: int
-) -> Places:
+) -> SamplePoints:
     """The grid that `--grid` describes; a coordinate that is not named has the values of `axes`.
 
     Raises UsageError for a piece that has none of the forms, for a name that is not a coordinate or
-    stands twice, and for a grid that is too large.
+    appears twice, and for a grid that is too large.
     """
     ranges: dict[str, _Range] = {}
     for piece in (piece.strip() for text in texts for piece in text.split(",")):
@@ -111,7 +109,7 @@ def on_grid(
     }
     check_size(sizes, n_fields)
     values = {name: ranges[name].values() if name in ranges else axes[name] for name in sizes}
-    return Places(values, is_grid=True)
+    return SamplePoints(values, is_grid=True)
 
 
 def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Range:
@@ -125,13 +123,10 @@ def _range(piece: str, name: str, text: str, bounds: tuple[float, float]) -> _Ra
     if not ends and _is_number(count):
         meant = f"For the single value {name} = {count} write {name}=@{count}"
     if len(ends) not in (0, 2) or not _COUNT.fullmatch(count):
-        raise UsageError(
-            f"--grid: {shown(piece)} does not say how many points, a whole number\n{meant}"
-        )
+        raise UsageError(f"--grid: {shown(piece)} needs a number of points, an integer\n{meant}")
     if int(count) < 2:
         raise UsageError(
-            f"--grid: {shown(piece)} asks for {int(count)}, and a range has 2 points at "
-            f"least\n{meant}"
+            f"--grid: {shown(piece)} asks for {int(count)}; a range has 2 points at least\n{meant}"
         )
     lower, upper = (_number(piece, ends[0]), _number(piece, ends[1])) if ends else bounds
     if not math.isfinite(upper - lower):
@@ -174,7 +169,7 @@ def _forms() -> str:
 class PointsFile:
     """The points of a CSV in the order of its rows, and the columns that are not coordinates."""
 
-    places: Places
+    places: SamplePoints
     unused: tuple[str, ...]
 
 
@@ -222,11 +217,11 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
     try:
         read = read_columns(file, source, coordinates, (), MAX_VALUES)
     except MissingColumnError as error:
-        found = shown(", ".join(error.header or error.first_row), 200)
+        first_line = shown(", ".join(error.header or error.first_row), 200)
         what = "header" if error.header else "first row"
         raise UsageError(
-            f"{source} has no column '{error.name}'; its {what} is {found}\n"
-            f"The first line names the coordinates, as in: {','.join(coordinates)}"
+            f"{source} has no column '{error.name}'; its {what} is {first_line}\n"
+            f"The first line names the coordinates, for example: {','.join(coordinates)}"
         ) from None
     except CsvError as error:
         raise UsageError(str(error)) from None
@@ -235,4 +230,4 @@ def _read(file: TextIO, source: str, coordinates: Sequence[str]) -> PointsFile:
         for name, values in zip(coordinates, read.values.T, strict=True)
     }
     unused = tuple(name for name in read.header if name and name not in coordinates)
-    return PointsFile(Places(places, is_grid=False), unused)
+    return PointsFile(SamplePoints(places, is_grid=False), unused)

@@ -6,33 +6,35 @@ import math
 from collections.abc import Iterator, Sequence
 
 from laaf_cli.errors import RunFileError
-from laaf_cli.report.comparison import Comparison, MethodGroup
-from laaf_cli.report.run_summary import RunSummary
+from laaf_cli.report.comparison import MethodComparison, MethodGroup
+from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.statistics import spread
 
 
-def above(runs: Sequence[RunSummary], bound: float) -> list[str]:
+def above(runs: Sequence[ComparisonEntry], bound: float) -> list[str]:
     """A sentence for each run whose error is above the bound, unknown, or of a failed training."""
-    found = []
+    sentences = []
     for run in runs:
         measure = run.measure
         if math.isnan(run.error):
-            found.append(f"{run.path}: the error is unknown, for the run has no reference")
+            sentences.append(f"{run.path}: the error is unknown: the run has no reference")
         elif not run.error <= bound:
             error = f"the {measure.name} {measure.text(run.error, 3)}"
             what = f"the training {run.stop_reason}, which" if run.failed else error
-            found.append(f"{run.path}: {what} is above the bound {measure.bound_text(bound)}")
-    return found
+            sentences.append(f"{run.path}: {what} is above the bound {measure.bound_text(bound)}")
+    return sentences
 
 
-def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
+def regressions(
+    comparison: MethodComparison, stored: Sequence[ComparisonEntry], bound: float
+) -> list[str]:
     """A sentence for each method whose median error is more than `bound` times that of the stored
     runs of its problem.
 
     Raises RunFileError where the stored runs are of another problem, or have no error to compare
     with.
     """
-    found = []
+    sentences = []
     for group, alike in _measured(comparison, stored):
         before, now = spread([run.error for run in alike]).median, group.error.median
         if not math.isfinite(before):
@@ -52,32 +54,34 @@ def regressions(comparison: Comparison, stored: Sequence[RunSummary], bound: flo
                 f"the {group.measure.name} {group.measure.text(now)} is {times} that of the stored "
                 f"run, {group.measure.text(before)}"
             )
-        found.append(f"{group.label}: {growth}; the bound is {bound:g} times")
-    return found
+        sentences.append(f"{group.label}: {growth}; the bound is {bound:g} times")
+    return sentences
 
 
-def slowdowns(comparison: Comparison, stored: Sequence[RunSummary], bound: float) -> list[str]:
+def slowdowns(
+    comparison: MethodComparison, stored: Sequence[ComparisonEntry], bound: float
+) -> list[str]:
     """A sentence for each method whose median seconds of training are more than `bound` times those
     of the stored runs.
 
     Runs that failed do not count on either side: they are bounded by their error. Raises
     RunFileError where the stored runs are of another problem.
     """
-    found = []
+    sentences = []
     for group, alike in _measured(comparison, stored):
         before = spread([run.wall_time_s for run in alike if not run.failed]).median
         now = group.median(lambda run: run.wall_time_s)
         if now > bound * before:
-            found.append(
+            sentences.append(
                 f"{group.label}: {now:.3g} s of training are {now / before:.3g} times those of the "
                 f"stored run, {before:.3g} s; the bound is {bound:g} times"
             )
-    return found
+    return sentences
 
 
 def _measured(
-    comparison: Comparison, stored: Sequence[RunSummary]
-) -> Iterator[tuple[MethodGroup, list[RunSummary]]]:
+    comparison: MethodComparison, stored: Sequence[ComparisonEntry]
+) -> Iterator[tuple[MethodGroup, list[ComparisonEntry]]]:
     """Each method with the stored runs of its problem, where there are any."""
     problems = {run.problem_hash for group in comparison.groups for run in group.runs}
     for run in stored:

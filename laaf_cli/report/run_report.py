@@ -28,7 +28,7 @@ from laaf_cli.runfile import (
     RunFile,
 )
 from laaf_cli.runfile.diagnostics import doubts
-from laaf_cli.runfile.learned_constants import FoundConstant, found_constants
+from laaf_cli.runfile.learned_constants import EstimatedConstant, found_constants
 from laaf_cli.runfile.losses import loss_without_recovery
 from laaf_cli.spec import AnySpec, RunSpec
 
@@ -37,22 +37,21 @@ _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: ["number",
 
 def attributes_schema(table: Mapping[str, Attribute]) -> WithJsonSchema:
     """What a mapping of attributes holds, as the layout of the run file says."""
-    properties = {
+    rows = {
         name: {"type": _JSON_TYPES[row.kind], "description": row.meaning}
         for name, row in table.items()
     }
+    properties = {name: row for name, row in rows.items() if "{" not in name}
+    by_name = {f"^{name.split('{')[0]}.+$": row for name, row in rows.items() if "{" in name}
     return WithJsonSchema(
-        {
-            "type": "object",
-            "properties": properties,
-            "required": list(properties),
-            "additionalProperties": False,
-        }
+        {"type": "object", "properties": properties}
+        | ({"patternProperties": by_name} if by_name else {})
+        | {"required": list(properties), "additionalProperties": False}
     )
 
 
 def shared(run: AnyRunFile, spec: AnySpec) -> dict[str, Any]:
-    """What is told alike of the runs of all tasks."""
+    """What is reported of the runs of all tasks."""
     return {
         "path": str(run.path),
         "attributes": run.attributes,
@@ -67,23 +66,23 @@ N_BINS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorPlace:
+class ErrorLocation:
     """Where the error of an unknown sits."""
 
     relative_l2: float
     """Relative L2 error on the grid."""
     largest: float
-    """The greatest |error| on the grid."""
+    """The largest |error| on the grid."""
     at: dict[str, float]
-    """The point of the greatest |error|, by coordinate."""
+    """The point of the largest |error|, by coordinate."""
     half_share: float
-    """The least share of the grid's points that holds half of the squared error."""
+    """The smallest fraction of the grid's points that holds half of the squared error."""
     half_box: dict[str, tuple[float, float]]
-    """The box around these points: least and greatest value, by coordinate."""
+    """The box around these points: smallest and largest value, by coordinate."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerSlopes:
+class SlopeHistogram:
     """n·a of a hidden layer at the end."""
 
     mean: float
@@ -91,9 +90,9 @@ class LayerSlopes:
     deviation: float
     """Their standard deviation."""
     min: float
-    """The least."""
+    """The minimum."""
     max: float
-    """The greatest."""
+    """The maximum."""
     counts: tuple[int, ...]
     """A histogram over equal parts of all layers' range; empty where a slope is not finite."""
 
@@ -109,8 +108,8 @@ class TermCourse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overview(JsonRecord):
-    """What is told of a run; what needs a reference is None without one."""
+class RunReport(JsonRecord):
+    """The report on a run; what needs a reference is None without one."""
 
     path: str
     """The run file."""
@@ -128,10 +127,10 @@ class Overview(JsonRecord):
     """The number of collocation points of each term."""
     relative_l2: float | None
     """The relative L2 error on the grid, the largest among the unknowns."""
-    errors: dict[str, ErrorPlace] | None
+    errors: dict[str, ErrorLocation] | None
     """Where the error sits, by unknown."""
     times: list[float]
-    """The times at which the error is told apart."""
+    """The times at which the error is reported separately."""
     error_at_times: dict[str, list[float]] | None
     """The relative L2 error over space at each of these times, by unknown; None without space."""
     absolute: list[str]
@@ -145,10 +144,10 @@ class Overview(JsonRecord):
     weights: dict[str, float]
     """What multiplies each term of the loss at the end."""
     validation: dict[str, float]
-    """Equations and conditions at fresh points after the training, without weights."""
-    constants: dict[str, FoundConstant]
+    """Equations and conditions at held-out points after the training, without weights."""
+    constants: dict[str, EstimatedConstant]
     """The learned constants, by name."""
-    slopes: list[LayerSlopes]
+    slopes: list[SlopeHistogram]
     """The slopes of each hidden layer; empty where they are fixed."""
     n_records: int
     """The number of records in the histories."""
@@ -160,8 +159,8 @@ class Overview(JsonRecord):
     """Reasons to doubt the answer."""
 
     @classmethod
-    def read(cls, path: Path) -> Overview:
-        """The overview of a run file; raises RunFileError where a part of it cannot be read."""
+    def read(cls, path: Path) -> RunReport:
+        """The report of a run file; raises RunFileError where a part of it cannot be read."""
         with RunFile(path) as run:
             reference, error = run.grid("reference"), run.grid("error")
             at_times = run.error_at_times() if len(run.spec.coordinates) > 1 else None
@@ -175,7 +174,7 @@ class Overview(JsonRecord):
                     name: _error_place(error.axes, values, error.attributes[f"relative_l2_{name}"])
                     for name, values in error.fields.items()
                 }
-            found = {name: place.relative_l2 for name, place in (errors or {}).items()}
+            relative_errors = {name: place.relative_l2 for name, place in (errors or {}).items()}
             return cls(
                 **shared(run, run.spec),
                 functions_text=run.functions(),
@@ -202,7 +201,11 @@ class Overview(JsonRecord):
                     run.spec,
                     history.terms,
                     validation,
-                    {k: v for k, v in found.items() if k in known and not is_zero(known[k])},
+                    {
+                        k: v
+                        for k, v in relative_errors.items()
+                        if k in known and not is_zero(known[k])
+                    },
                 ),
             )
 
@@ -219,14 +222,14 @@ class Overview(JsonRecord):
         )
 
 
-def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> ErrorPlace:
+def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> ErrorLocation:
     squares = np.where(np.isfinite(error), error, np.inf).ravel() ** 2
     order = np.argsort(squares)[::-1]
     running = np.cumsum(squares[order])
     n_half = int(np.searchsorted(running, running[-1] / 2)) + 1 if np.isfinite(running[-1]) else 1
     where = np.unravel_index(order[:n_half], error.shape)
     names = list(axes)
-    return ErrorPlace(
+    return ErrorLocation(
         relative_l2=float(relative_l2),
         largest=float(np.sqrt(squares[order[0]])),
         at={name: float(axes[name][index[0]]) for name, index in zip(names, where, strict=True)},
@@ -238,7 +241,7 @@ def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> E
     )
 
 
-def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
+def _slopes(spec: RunSpec, history: History) -> list[SlopeHistogram]:
     """n·a of each hidden layer at the end; none for fixed slopes."""
     if not spec.slopes.row.is_adaptive:
         return []
@@ -249,7 +252,7 @@ def _slopes(spec: RunSpec, history: History) -> list[LayerSlopes]:
     )
     finite = all(np.isfinite(layer).all() for layer in final)
     return [
-        LayerSlopes(
+        SlopeHistogram(
             mean=float(layer.mean()),
             deviation=float(layer.std()),
             min=float(layer.min()),
