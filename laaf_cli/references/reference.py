@@ -28,15 +28,14 @@ class ReferenceRefusedError(LaafError):
 
 @dataclass(frozen=True)
 class ReferenceValues:
-    """Fields at points.
-
-    fields: each unknown [n_points], float64. error_estimates: of the largest absolute error of each
-    unknown, in its own unit. wall_time_s: what computing them took.
-    """
+    """Fields at points."""
 
     fields: Mapping[str, Array]
+    """Each unknown [n_points], float64."""
     error_estimates: Mapping[str, float]
+    """An estimate of the largest absolute error of each unknown, in its own unit."""
     wall_time_s: float
+    """The seconds that computing them took."""
 
     @property
     def error_estimate(self) -> float:
@@ -55,14 +54,12 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What a solver heeds while it works.
-
-    deadline: a time of `time.perf_counter` after which it ends with what it has, or is refused.
-    tell: called with how far it is, in words.
-    """
+    """What a solver heeds while it works."""
 
     deadline: float = math.inf
+    """A time of `time.perf_counter` after which it ends with what it has, or is refused."""
     tell: Callable[[str], None] = _silent
+    """Called with the progress, in words."""
 
     def of(self, part: str) -> Watch:
         """That of a part of the work, which tells its name before what it tells."""
@@ -90,28 +87,30 @@ def out_of_time(reached: str = "") -> ReferenceRefusedError:
 
 
 class Reference(ABC):
-    """An independent solution of a problem.
-
-    method: one line on how it is computed and how its error is estimated. fingerprint: what tells
-    it from others of its kind besides the spec, as the checksum of a file; empty where the spec
-    says all. takes_long: whether the first evaluation solves equations, so that a person should be
-    told.
-    """
+    """An independent solution of a problem."""
 
     method: str
+    """One line on how it is computed and how its error is estimated."""
     takes_long: bool = False
+    """Whether the first evaluation solves equations, so that a person should be told."""
     fingerprint: str = ""
+    """What tells it from others of its kind besides the spec, as the checksum of a file; empty
+    where the spec says all.
+    """
 
     def check(self, domain: Domain) -> None:
-        """Tells, at little cost, whether the reference covers a domain; raises
-        ReferenceRefusedError where not.
+        """Tells, at little cost, whether the reference covers a domain.
+
+        Raises:
+            ReferenceRefusedError: it does not.
         """
         self.evaluate(grid_points(domain.grid((2,) * domain.dimension)))
 
     def prepare(self, watch: Watch) -> None:  # noqa: B027, what is known needs no solving
         """Solves what `evaluate` needs, which does so by itself where it has not been.
 
-        Raises ReferenceRefusedError where there is no solution, or not within the time.
+        Raises:
+            ReferenceRefusedError: there is no solution, or not within the time.
         """
 
     @abstractmethod

@@ -45,34 +45,39 @@ class Move(Enum):
 
 @dataclass(kw_only=True)
 class March:
-    """A march from `first` to `last`, in the units of time of the problem.
-
-    goal: the relative residual that windows are to reach. dimension: the number of coordinates.
-    n_windows: so many equal ones, None for as many as it takes. start, end: the present window.
-    whole: the residual over the whole time, infinite before it was tried. worst: the largest of
-    windows that are over. before: that of a window twice as long. n_futile: halvings without a much
-    smaller one. longest: the longest window that these neurons have done for. share: of the seconds
-    that are over; begun: when windows began; first_end, first_share: where, and when, the first one
-    was over, `first` where it is not.
-    """
+    """A march from `first` to `last`, in the units of time of the problem."""
 
     first: float
     last: float
     goal: float
+    """The relative residual that windows are to reach."""
     dimension: int
+    """The number of coordinates."""
     n_windows: int | None
+    """The number of equal windows; None for as many as it takes."""
     start: float = math.nan
+    """Where the present window begins."""
     end: float = math.nan
+    """Where the present window ends."""
     whole: float = math.inf
+    """The residual over the whole time, infinite before it was tried."""
     worst: float = 0.0
+    """The largest residual of the windows that are done."""
     before: float = math.inf
+    """The residual of a window twice as long."""
     n_futile: int = 0
+    """Halvings that did not make the residual much smaller."""
     n_halvings: int = 0
     longest: float = 0.0
+    """The longest window for which these neurons sufficed."""
     share: float = 0.0
+    """The share of the seconds that is used up."""
     begun: float = 0.0
+    """The share of the seconds at which windows began."""
     first_end: float = math.nan
+    """Where the first window ended, `first` where it has not."""
     first_share: float = 0.0
+    """The share of the time spent when the first window ended, `first` where it has not."""
 
     def __post_init__(self) -> None:
         self.use_whole()
@@ -116,8 +121,10 @@ class March:
         return self.length / 2 < self.longest / SHORT
 
     def is_late(self, share: float) -> bool:
-        """Whether windows as long as those so far do not come to the end in the seconds; share: of
-        those that are over.
+        """Whether windows as long as those so far do not come to the end in the seconds.
+
+        Args:
+            share: of those that are over.
         """
         self.share = share
         if not self.can_halve or self.whole == math.inf:
@@ -147,8 +154,10 @@ class March:
         self.end = self.start + self.length / 2
 
     def judge(self, residual: float, *, has_more: bool) -> Move:
-        """What follows a window with this residual; has_more: whether there are neurons that were
-        not used in it.
+        """What follows a window with this residual.
+
+        Args:
+            has_more: whether there are neurons that were not used in it.
         """
         if not self.can_halve or residual <= self.aim or self.n_halvings == MAX_HALVINGS:
             return Move.GO_ON
