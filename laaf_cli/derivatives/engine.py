@@ -22,17 +22,18 @@ NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """L u = Σ_α c_α ∂^α u, with coefficients c_α at every point.
-
-    value: the leaf that represents it in a tree. unknown: u. orders: the α. coefficients: the name
-    of its coefficients; operators that share it have the same orders and coefficients, on different
-    unknowns.
-    """
+    """L u = Σ_α c_α ∂^α u, with coefficients c_α at every point."""
 
     value: Field
+    """The leaf that represents it in a tree."""
     unknown: str
+    """The unknown u."""
     orders: tuple[Orders, ...]
+    """The multi-indices α."""
     coefficients: str
+    """The name of its coefficients; operators that share it have the same orders and coefficients,
+    on different unknowns.
+    """
 
     @property
     def below(self) -> tuple[Orders, ...]:
@@ -66,8 +67,10 @@ class DerivativeEngine(ABC):
     """Computes the fields and operators asked for, [n_points] each, differentiable with respect to
     the parameters.
 
-    unknowns: names of the network's outputs, in order.
-    fields: which outputs and derivatives are needed. operators: and which linear operators on them.
+    Args:
+        unknowns: names of the network's outputs, in order.
+        fields: which outputs and derivatives are needed.
+        operators: and which linear operators on them.
     """
 
     def __init__(

@@ -21,8 +21,11 @@ def features(
     An output of the network, or a derivative of it, is such a matrix times its row of the last
     layer, its bias the last entry.
 
-    network: in float64; its slopes are in the columns. points: [n_points, d]. wanted: the α, of
-    order 4 at most. width: how many of the neurons, the first ones; None for all.
+    Args:
+        network: in float64; its slopes are in the columns.
+        points: [n_points, d].
+        wanted: the α, of order 4 at most.
+        width: how many of the neurons, the first ones; None for all.
     """
     orders = sorted(set(wanted))
     order = max(map(sum, orders), default=0)

@@ -19,7 +19,8 @@ from laaf_cli.expression import Field
 class LinearisedFields:
     """The fields of an engine at points, and rows of the Jacobian of what depends on them.
 
-    fields: each field and operator of the engine [n_points], without a graph.
+    Attributes:
+        fields: each field and operator of the engine [n_points], without a graph.
     """
 
     @torch.no_grad()
@@ -53,8 +54,9 @@ class LinearisedFields:
     def fill(self, rows: Tensor, of_fields: Mapping[Field, Tensor]) -> None:
         """Writes ∂r/∂(weights, then biases) [n_rows, n] into rows, as `Mlp.parameters` orders them.
 
-        of_fields: ∂r/∂f at every point [n_points], by field or operator. One r depends on n_points
-        / n_rows successive points.
+        Args:
+            of_fields: ∂r/∂f at every point [n_points], by field or operator; one r depends on
+                n_points / n_rows successive points.
         """
         at = self.inputs[0].new_zeros(self.shape)
         for field in self.engine.fields:

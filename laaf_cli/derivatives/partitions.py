@@ -25,19 +25,20 @@ class Product:
 
 @dataclass(frozen=True)
 class Split:
-    """count × ∂^γ σ′(z) for the derivative with respect to ∂^β z; inner: β, outer: γ, as indices
-    of streams.
-    """
+    """count × ∂^γ σ′(z) for the derivative with respect to ∂^β z."""
 
     count: int
     inner: int
+    """β, as an index of streams."""
     outer: int
+    """γ, as an index of streams."""
 
 
 def products(alpha: Orders, streams: Sequence[Orders]) -> dict[int, list[Product]]:
     """The products of ∂^α σ(z) with two blocks or more, by their number of blocks.
 
-    streams: the multi-indices that are carried; every α' ≤ α must be among them.
+    Args:
+        streams: the multi-indices that are carried; every α' ≤ α must be among them.
     """
     axes = [axis for axis, order in enumerate(alpha) for _ in range(order)]
     counts: Counter[tuple[int, ...]] = Counter()
@@ -60,7 +61,8 @@ def splits(alpha: Orders, streams: Sequence[Orders]) -> list[Split]:
     """The derivatives of ∂^α σ(z) with respect to ∂^β z for 0 < β < α: C(α, β) ∂^(α − β) σ′(z),
     as if the chain rule were written for the two streams alone.
 
-    streams: the multi-indices that are carried; every β must be among them.
+    Args:
+        streams: the multi-indices that are carried; every β must be among them.
     """
     splits = []
     for inner in product(*(range(order + 1) for order in alpha)):

@@ -152,7 +152,8 @@ class _OutputLayer(torch.autograd.Function):
 def activate(streams: Tensor, sigma: Sequence[Tensor], rule: ChainRule) -> Tensor:
     """y_0 = σ(p_0) and y_α = σ′ p_α + Σ_π σ^(|π|) Π_B p_B of streams p.
 
-    sigma: σ⁽ᵏ⁾(p_0) from k = 0.
+    Args:
+        sigma: σ⁽ᵏ⁾(p_0) from k = 0.
     """
     result = torch.empty_like(streams)
     result[0] = sigma[0]
@@ -166,10 +167,13 @@ def activate(streams: Tensor, sigma: Sequence[Tensor], rule: ChainRule) -> Tenso
 def cotangents(
     gradient: Tensor, streams: Tensor, sigma: Sequence[Tensor], rule: ChainRule
 ) -> Tensor:
-    """Those of the streams p that `activate` was given, at every point; sigma: from k = 1.
+    """Those of the streams p that `activate` was given, at every point.
 
     Each product gives σ^(|π|+1) to the cotangent of p_0 and, by the product rule, one term to that
     of each of its blocks.
+
+    Args:
+        sigma: from k = 1.
     """
     result = gradient * sigma[0]
     if len(streams) == 1:

@@ -14,18 +14,17 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
-    """A row of the table.
-
-    derivatives: (z, k) → [σ(z), σ′(z), …, σ⁽ᵏ⁾(z)], each of z's shape; k is at most 5, for Taylor
-    mode to order 4 and its backward pass. max_order: the highest order of an equation in which the
-    network's derivatives still say something. why: the sentence for a person whose equation is of
-    higher order.
-    """
+    """A row of the table."""
 
     name: str
     derivatives: Callable[[Tensor, int], list[Tensor]]
+    """(z, k) → [σ(z), σ′(z), …, σ⁽ᵏ⁾(z)], each of z's shape; k is at most 5, for Taylor mode to
+    order 4 and its backward pass.
+    """
     max_order: int = 4
+    """The highest order of an equation for which the network's derivatives are meaningful."""
     why: str = ""
+    """The sentence for a person whose equation is of higher order."""
 
 
 def _tanh(z: Tensor, k: int) -> list[Tensor]:

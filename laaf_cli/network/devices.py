@@ -8,8 +8,10 @@ from laaf_cli.errors import UsageError
 
 
 def torch_device(name: str) -> torch.device:
-    """`auto` (CUDA where there is one), `cpu` or `cuda`; raises UsageError for CUDA where there
-    is missing.
+    """`auto` (CUDA where there is one), `cpu` or `cuda`.
+
+    Raises:
+        UsageError: for CUDA where it is missing.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError(

@@ -29,11 +29,13 @@ class Period:
 class Inputs(nn.Module):
     """Points [n, d] in float64 → inputs [n, width], with all their derivatives.
 
-    bounds: lower and upper ends of each coordinate, mapped to [−1, 1]; None leaves coordinates as
-    they are. periods: by axis, in place of the coordinate itself. kinks: by axis, places c with the
-    order p of the derivative that may jump there: |x − c| (x − c)^(p − 1) is an input as well, so
-    that functions have such a jump and are smooth elsewhere (for p = 1: Tseng, Lin, Hu & Lai,
-    Journal of Computational Physics 491, 2023).
+    Args:
+        bounds: lower and upper ends of each coordinate, mapped to [−1, 1]; None leaves coordinates
+            as they are.
+        periods: by axis, in place of the coordinate itself.
+        kinks: by axis, places c with the order p of the derivative that may jump there: |x − c| (x
+            − c)^(p − 1) is an input as well, so that functions have such a jump and are smooth
+            elsewhere (for p = 1: Tseng, Lin, Hu & Lai, Journal of Computational Physics 491, 2023).
     """
 
     def __init__(
@@ -92,7 +94,11 @@ class Inputs(nn.Module):
         return self.derivative(points, (0,) * self.n_coordinates)
 
     def derivative(self, points: Tensor, orders: Sequence[int]) -> Tensor:
-        """∂^α of the inputs, [n, width] in float64; orders: α."""
+        """∂^α of the inputs, [n, width] in float64.
+
+        Args:
+            orders: α.
+        """
         columns = []
         along = [axis for axis, order in enumerate(orders) if order]
         for axis in range(self.n_coordinates):

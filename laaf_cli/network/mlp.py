@@ -22,14 +22,22 @@ class Mlp(nn.Module):
 
     Hidden weights are [width, previous width]. Every hidden layer has the same activation.
 
-    hidden: widths of the hidden layers. n_outputs: the number of unknowns. kind, n: the slopes.
-    bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None. periods: by axis,
-    inputs that are periodic. kinks: by axis, places at which functions may bend. random: the stream
-    of the initial weights; weights depend on it and on the shapes alone.
+    A solution may be made of several networks, one for each window of time.
 
-    A solution may be made of several networks, one for each window of time. past: those of the
-    windows that are over. ends: of all windows, that of the network itself the last; empty where it
-    is the only one.
+    Attributes:
+        past: the networks of earlier windows.
+        ends: the ends of all windows, that of the network itself last; empty where it is the only
+            one.
+
+    Args:
+        hidden: widths of the hidden layers.
+        n_outputs: the number of unknowns.
+        kind: the kind of slopes, a name of SLOPE_KINDS.
+        n: the scale of the slopes, at least 1.
+        bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None.
+        periods: by axis, inputs that are periodic.
+        kinks: by axis, places at which functions may bend.
+        random: the stream of the initial weights; weights depend on it and on the shapes alone.
     """
 
     def __init__(

@@ -11,22 +11,24 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class SlopeKind:
-    """A row of the table: which slopes a network has, what they are called and how they are drawn.
-
-    name: in specs, options and file names. label: in tables and figures. description: what has a
-    slope of its own. color: of the palette of Okabe & Ito, which colour-blind people can
-    distinguish. is_adaptive: whether there are slopes, and so slope recovery. is_shared: whether
-    all hidden layers have the same slopes; slope recovery then has one term, and one form.
-    per_neuron: whether each neuron of a layer has its own slope.
-    """
+    """Which slopes a network has, what they are called and how they are drawn."""
 
     name: str
+    """The name in specs, options and file names."""
     label: str
+    """The name in tables and figures."""
     description: str
+    """What has a slope of its own."""
     color: str
+    """A color of the palette of Okabe & Ito, which colour-blind people can distinguish."""
     is_adaptive: bool = True
+    """Whether there are slopes, and so slope recovery."""
     is_shared: bool = False
+    """Whether all hidden layers have the same slopes; slope recovery then has one term, and one
+    form.
+    """
     per_neuron: bool = False
+    """Whether each neuron of a layer has its own slope."""
 
     def label_with(self, n: float, recovery: str = "") -> str:
         """The label with the scale n, such as `N-LAAF (n = 10, with recovery)`."""

@@ -20,16 +20,15 @@ _OPERATORS: dict[str, Callable[[Tensor], Tensor]] = {"exp": torch.exp, "identity
 
 @dataclass(frozen=True)
 class SlopeRecovery:
-    """S(a) = 1 / [(1/(D−1)) Σ_k 𝒩(mean_i a_i^k)] (arXiv 1909.12228, eqs. 9 and 10).
-
-    form: "mean" divides the sum over hidden layers by their number, as the paper writes; "sum" does
-    not, as the authors' regression script. operator: 𝒩, "exp" or "identity". GAAF has the one
-    slope: S(a) = 1/𝒩(a).
-    """
+    """S(a) = 1 / [(1/(D−1)) Σ_k 𝒩(mean_i a_i^k)] (arXiv 1909.12228, eqs. 9 and 10)."""
 
     weight: float
     form: str = "mean"
+    """How layers are combined: "mean" divides their sum by their number, as the paper writes; "sum"
+    does not, as the authors' regression script.
+    """
     operator: str = "exp"
+    """𝒩, "exp" or "identity". GAAF has the one slope: S(a) = 1/𝒩(a)."""
 
     def __call__(self, slopes: Sequence[Tensor]) -> Tensor:
         """S of the slope parameters, a scalar; slopes holds one tensor per hidden layer, or one
@@ -47,14 +46,19 @@ class SlopeRecovery:
 class Slopes(nn.Module):
     """The slope parameters of a network.
 
-    kind: the name of a row of SLOPE_KINDS, afterwards the row. n: the scale, at least 1. shapes: of
-    each hidden layer's neurons, as they are where the slopes multiply: a width, or (channels,
-    height, width) of a convolution, or (channels, 1, 1) where a channel shares one slope.
-    forgets_n: whether the forward pass multiplies by a in place of n·a, as the authors' ResNet
-    does; slopes start at 1/n all the same. `values` holds the parameters: none, one of size 1, D−1
-    of size 1, or one of its shape per layer. factor: what multiplies a in the forward pass, n
-    unless that is forgotten. absorbed: whether they are part of the weights, multiply nothing and
-    are not trained.
+    Attributes:
+        values: the parameters: none, one of size 1, D−1 of size 1, or one of its shape per layer.
+        factor: what multiplies a in the forward pass, n unless that is forgotten.
+        absorbed: whether they are part of the weights, multiply nothing and are not trained.
+
+    Args:
+        kind: the name of a row of SLOPE_KINDS, afterwards the row.
+        n: the scale, at least 1.
+        shapes: of each hidden layer's neurons, as they are where the slopes multiply: a width, or
+            (channels, height, width) of a convolution, or (channels, 1, 1) where a channel shares
+            one slope.
+        forgets_n: whether the forward pass multiplies by a in place of n·a, as the authors' ResNet
+            does; slopes start at 1/n all the same.
     """
 
     def __init__(

@@ -16,21 +16,23 @@ from laaf_cli.expression import Field, Node, differentiate
 
 @dataclass(frozen=True, kw_only=True)
 class Ansatz:
-    """Unknowns from outputs.
-
-    outputs: names of the network's outputs. trees: each unknown that is not an output itself, as an
-    expression in the coordinates and the outputs. harmonics: by axis, the number of harmonics of
-    the inputs that are periodic.
-    """
+    """Unknowns from outputs."""
 
     coordinates: tuple[str, ...]
     outputs: tuple[str, ...]
+    """Names of the network's outputs."""
     trees: Mapping[str, Node] = field(default_factory=dict)
+    """Each unknown that is not an output itself, as an expression in the coordinates and the
+    outputs.
+    """
     harmonics: Mapping[int, int] = field(default_factory=dict)
+    """By axis, the number of harmonics of the inputs that are periodic."""
 
     def tree(self, wanted: Field) -> Node:
-        """An unknown or a derivative of it, in the outputs; raises ExpressionError for an order
-        above 4.
+        """An unknown or a derivative of it, in the outputs.
+
+        Raises:
+            ExpressionError: for an order above 4.
         """
         if wanted.unknown not in self.trees:
             return wanted

@@ -66,8 +66,12 @@ def build(
 
     Where an equation differentiates what jumps, both speak of its flux as a further unknown.
 
-    choices: for keys that name a row of a table elsewhere, the names that exist. functions: of
-    Python, that expressions may call. Raises SpecError with every fault of form and meaning.
+    Args:
+        choices: for keys that name a row of a table elsewhere, the names that exist.
+        functions: of Python, that expressions may call.
+
+    Raises:
+        SpecError: with every fault of form and meaning.
     """
     if loaded.spec is None:
         raise SpecError(loaded.faults)
@@ -97,7 +101,8 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
     """The domain with its periodic axes and the form of the solution, of a spec that is in no
     text.
 
-    Raises SpecError where the spec does not define them.
+    Raises:
+        SpecError: the spec does not define them.
     """
     keys = {"coordinates", "unknowns", "constants", "learn", "periodic", "transform", "conditions"}
     loaded = load(Text("settings", spec.model_dump_json(include=keys)))
@@ -181,7 +186,8 @@ class _ProblemBuilder(Reader):
     def with_fluxes(self) -> tuple[RunSpec, dict[str, str]]:
         """The spec with the fluxes that its equations need, and their equations.
 
-        Raises SpecError where one cannot be made an unknown of its own.
+        Raises:
+            SpecError: one cannot be made an unknown of its own.
         """
         for name, text in self.spec.equations.items():
             path: KeyPath = ("equations", name)

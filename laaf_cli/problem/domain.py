@@ -29,16 +29,15 @@ class Face:
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """A box: the names of its coordinates, in the order of the network's inputs, and their bounds.
-
-    periodic: the axes along which all functions are periodic, the range being the period; empty
-    means none.
-    """
+    """A box: its coordinates, in the order of the network's inputs, and their bounds."""
 
     coordinates: tuple[str, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
     periodic: tuple[int, ...] = ()
+    """The axes along which all functions are periodic, the range being the period; empty means
+    none.
+    """
 
     @property
     def dimension(self) -> int:

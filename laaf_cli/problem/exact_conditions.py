@@ -194,8 +194,11 @@ class _Derivation:
                         yield value
 
     def face_value(self, term: Term, place: int, face: Face, circles: Sequence[int]) -> FaceValue:
-        """What a residual gives on a face; raises NoAnsatzError where that is not the value of one
-        derivative along its normal, or where the equations cannot take that value.
+        """What a residual gives on a face.
+
+        Raises:
+            NoAnsatzError: that is not the value of one derivative along its normal, or the
+                equations cannot take that value.
         """
         names = self.domain.coordinates
         on_face: dict[Field | Symbol, Node] = {

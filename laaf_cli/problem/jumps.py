@@ -60,15 +60,16 @@ STEPS = ("where", "abs", "sign", "floor", "min", "max")
 
 @dataclass(frozen=True, kw_only=True)
 class LostJump:
-    """What a `D` or `laplacian` differentiates across a jump.
-
-    function: that jumps. calls: the calls whose arguments add up to one flux, as they were parsed,
-    with their signs in the equation. is_flux: whether it holds an unknown, and may be continuous.
-    """
+    """What a `D` or `laplacian` differentiates across a jump."""
 
     function: str
+    """The function that jumps."""
     calls: tuple[tuple[float, Call], ...]
+    """The calls whose arguments add up to one flux, as they were parsed, with their signs in the
+    equation.
+    """
     is_flux: bool
+    """Whether it holds an unknown, and may be continuous."""
 
     @property
     def along(self) -> tuple[str, tuple[Node, ...]]:
@@ -80,8 +81,11 @@ class LostJump:
 def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
     """The outermost derivatives that `D` or `laplacian` takes across jumps, in order.
 
-    tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope. Those that
-    are added up and differentiated alike are one, for only the sum of their fluxes is continuous.
+    Those that are added up and differentiated alike are one, for only the sum of their fluxes is
+    continuous.
+
+    Args:
+        tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope.
     """
     jumps: dict[Any, LostJump] = {}
     sums = {id(call): sign for sign, call in _addends(tree)}

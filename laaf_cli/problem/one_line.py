@@ -78,7 +78,11 @@ def keys_of_line(
 
 
 def typed(source: str, flag: str, words: str) -> Text:
-    """What was typed behind a flag, in a line; source: what errors call it."""
+    """What was typed behind a flag, in a line.
+
+    Args:
+        source: what errors call it.
+    """
     return Text(source, flag + re.sub(r"\s", " ", words), start=len(flag))
 
 
@@ -141,34 +145,34 @@ class _Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a condition holds: at values of coordinates, or else on the boundary.
-
-    face: that they are, if they are one. words: as typed. label: of the condition. keys: that say
-    it in the spec.
-    """
+    """Where a condition holds: at values of coordinates, or, without any, on the boundary."""
 
     values: tuple[tuple[str, float], ...] = ()
+    """The values, by coordinate."""
     face: Face | None = None
+    """The face that the values are, if they are one."""
     words: str = field(compare=False)
+    """The place as typed."""
     label: str = field(compare=False)
+    """The label of the condition."""
     keys: Mapping[str, Any] = field(compare=False)
+    """The keys that say it in the spec."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Condition:
-    """A condition out of which its places are taken.
-
-    text: what is left; one side of it where opposite faces are compared. tree: the equation. names:
-    of the unknowns, each of which had the place. periodic: the coordinate of the faces that are
-    compared.
-    """
+    """A condition out of which its places are taken."""
 
     piece: _Piece
     text: str
+    """What is left of the text; one side of it where opposite faces are compared."""
     tree: Node
+    """The equation."""
     names: tuple[_Piece, ...]
+    """The unknowns, each of which had the place."""
     place: _Place
     periodic: str = ""
+    """The coordinate of the faces that are compared."""
 
 
 class _Line:
@@ -394,7 +398,11 @@ class _Line:
         )
 
     def resolved(self, piece: _Piece, tree: Node, scope: Scope) -> Node:
-        """The tree with its names resolved; raises SpecError for what they cannot mean."""
+        """The tree with its names resolved.
+
+        Raises:
+            SpecError: for what they cannot mean.
+        """
         for node in nodes(tree):
             if isinstance(node, Call):
                 piece.attempt(check_notation, node, scope.unknowns, scope.coordinates)
@@ -402,7 +410,11 @@ class _Line:
         return piece.attempt(resolve, tree, scope)
 
     def check(self) -> tuple[str, ...]:
-        """The unknowns; raises SpecError for names without a meaning."""
+        """The unknowns.
+
+        Raises:
+            SpecError: for names without a meaning.
+        """
         if not self.equations:
             raise SpecError([Fault("there is no equation", None, "Example: u_t = u_xx.")])
         names = {
@@ -441,7 +453,11 @@ class _Line:
         return unknowns
 
     def keys(self) -> dict[str, Any]:
-        """The keys of the spec but for its title; raises SpecError for names without a meaning."""
+        """The keys of the spec but for its title.
+
+        Raises:
+            SpecError: for names without a meaning.
+        """
         unknowns = self.check()
         equations = [
             _spaced(piece.words, _equals_sign(piece, piece.words)) for piece, _ in self.equations
@@ -488,8 +504,10 @@ class _Line:
 
 
 def _equals_sign(piece: _Piece, words: str) -> int:
-    """The position of the equals sign in the words of an equation; raises SpecError unless there is
-    one.
+    """Where the sign of an equation is in its words.
+
+    Raises:
+        SpecError: there is not exactly one.
     """
     signs = piece.attempt(equals_signs, words)
     if not signs:

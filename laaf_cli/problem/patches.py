@@ -27,16 +27,16 @@ class Axis(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """A grid of points, and the sums over some of its axes that are asked to vanish.
-
-    axes: the points along each coordinate; weights: of the sum along some of them; symbols: beside
-    the coordinates; selected: the rows that are wanted where not all of them are.
-    """
+    """A grid of points, and the sums over some of its axes that are asked to vanish."""
 
     axes: tuple[Array, ...]
+    """The points along each coordinate."""
     weights: Mapping[int, Array] = field(default_factory=dict)
+    """By axis, the weights of the sum along it."""
     symbols: Mapping[str, float] = field(default_factory=dict)
+    """Values of symbols besides the coordinates."""
     selected: NDArray[np.intp] | None = None
+    """The rows that are wanted; None for all."""
 
     @property
     def shape(self) -> tuple[int, ...]:

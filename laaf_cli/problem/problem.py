@@ -20,14 +20,14 @@ from laaf_cli.seeds import random_stream
 class Term:
     """A term of the loss: weight × the mean over points of the squared residuals, summed over
     residuals.
-
-    kind: "equation", "condition" or "data". residuals: trees in the coordinates, the unknowns and
-    their derivatives; each is to be 0 in the region.
     """
 
     name: str
     kind: str
+    """"One of "equation", "condition" and "data"."""
     residuals: tuple[Node, ...]
+    """Trees in the coordinates, the unknowns and their derivatives; each is to be 0 in the region.
+    """
     region: Region
     weight: float
 
@@ -132,7 +132,8 @@ class Problem:
     def at_truth(self) -> Problem:
         """The problem with the true values of its learned constants in their places.
 
-        Raises KeyError, with the name, where the truth of one is not known.
+        Raises:
+            KeyError: with the name, where the truth of one is not known.
         """
         values: dict[Field | Symbol, Node] = {}
         for name, constant in self.learned.items():
@@ -151,8 +152,9 @@ class Problem:
         """The points of every trained term, each from its own stream of the seed; equations share
         theirs.
 
-        purpose: the first word of the streams' names, so that points for another purpose are
-        independent of these.
+        Args:
+            purpose: the first word of the streams' names, so that points for another purpose are
+                independent of these.
         """
         drawn: dict[str, PointSet] = {}
         points = {}

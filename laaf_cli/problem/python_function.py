@@ -21,16 +21,14 @@ from laaf_cli.text import printable
 
 @dataclass(frozen=True, kw_only=True)
 class PythonFunction:
-    """A function by its name and the text of its file, so that it can be sent to other processes.
-
-    unfit: why expressions cannot call it; empty where they can.
-    """
+    """A function by its name and the text of its file, which other processes can be sent."""
 
     name: str
     n_arguments: int
     source: str
     file: str
     unfit: str = ""
+    """Why expressions cannot call it; empty where they can."""
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -42,8 +40,9 @@ class PythonFunction:
         """The values of the function, of the shape [n] of the first argument that has one, and of
         its precision.
 
-        Raises SpecError where it fails or returns something else than one real number for each
-        point, and where training could not see how its values depend on its arguments.
+        Raises:
+            SpecError: it fails or returns something else than one real number for each point, or
+                training could not see how its values depend on its arguments.
         """
         try:
             # What it prints must not mix with the results.
@@ -103,9 +102,12 @@ def python_functions(
     """What the file that a spec names has to call, also what is unfit for it; nothing without a
     file.
 
-    known: the only text that the file may have, where there is one. Raises SpecError where it is
-    not allowed to run the file, where it has another text than that, and where it cannot be read or
-    run.
+    Args:
+        known: the only text that the file may have, where there is one.
+
+    Raises:
+        SpecError: it is not allowed to run the file, where it has another text than that, and where
+            it cannot be read or run.
     """
     if loaded.spec is None or loaded.spec.functions is None:
         return {}

@@ -53,10 +53,15 @@ class Reader:
     """Collects faults while sections are read; a part that is wrong is left out and the rest is
     still checked.
 
-    scope: what names mean in the equations. known: the same for functions of the coordinates alone,
-    with learned constants at their true values. domain: the box, once it is known. warnings:
-    sentences on what is read. left: why conditions are left to training, where the form of the
-    solution is derived from them. place: what is being read, where that can take long.
+    Attributes:
+        scope: what names mean in the equations.
+        known: the same for functions of the coordinates alone, with learned constants at their true
+            values.
+        domain: the box, once it is known.
+        warnings: sentences on what is read.
+        left: why conditions are left to training, where the form of the solution is derived from
+            them.
+        place: what is being read, where that can take long.
     """
 
     def __init__(self, loaded: LoadedSpec[RunSpec], spec: RunSpec) -> None:
@@ -113,7 +118,8 @@ class Reader:
     def attempt(self, path: KeyPath, within: str, make: Callable[[], T]) -> T | None:
         """What `make` returns; the faults of an expression are noted at their characters.
 
-        Raises TooLargeError again, for to look for further faults could take long.
+        Raises:
+            TooLargeError: again, for to look for further faults could take long.
         """
         if len(self.faults) >= MAX_FAULTS:
             return None
@@ -141,7 +147,11 @@ class Reader:
         return tree.value if isinstance(tree, Number) else None
 
     def without_learned(self, tree: Node, scope: Scope) -> Node:
-        """The tree, without any learned constant; raises ExpressionError where one does."""
+        """The tree, in which without learned constants.
+
+        Raises:
+            ExpressionError: one does.
+        """
         why = "is learned and has no value before training"
         names = set(self.declared("learn")) - set(scope.words)
         learned = [
@@ -189,7 +199,11 @@ class Reader:
         return tuple(residual for residual in residuals if residual is not None)
 
     def function(self, path: KeyPath, text: str, within: str, kind: str) -> Node | None:
-        """An expression in the coordinates alone; kind: what the message calls it."""
+        """An expression in the coordinates alone.
+
+        Args:
+            kind: what the message calls it.
+        """
         tree = self.attempt(path, within, lambda: resolve(parse(text), self.known))
         if tree is None:
             return None
@@ -205,7 +219,8 @@ class Reader:
         """Whether a tree has values without training and without Python functions; notes a fault
         where not.
 
-        hint: how to mend a learned constant.
+        Args:
+            hint: how to mend a learned constant.
         """
         value = self.root.locate(path)
         for node in nodes(tree):
@@ -266,8 +281,9 @@ class Reader:
         """Points of the domain and columns [n_rows] of the file named at `path`, with the keys
         beside it; what does not fit is noted there.
 
-        wanted: the columns. wanted_at: where the spec asks for one; a fault is shown there if the
-        file lacks it.
+        Args:
+            wanted: the columns.
+            wanted_at: where the spec asks for one; a fault points there if the file lacks it.
         """
         file, names = str(getattr(spec, str(path[-1]))), spec.names
         coordinates, lower, upper = self.domain.coordinates, self.domain.lower, self.domain.upper

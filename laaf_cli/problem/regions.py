@@ -47,16 +47,16 @@ class NoPointsError(Exception):
 class PointSet:
     """Collocation points [n_points, d] and the values [n_points] that belong to each of them, by
     symbol.
-
-    combination: None where a residual is to vanish at each point; else factors [g], and the
-    residual of each run of g points is the sum of factor × value over them. row_weights: weights of
-    the squares, [n_points / g]; None for 1.
     """
 
     points: Array
     symbols: Mapping[str, Array] = field(default_factory=dict)
     combination: Array | None = None
+    """None where a residual is to vanish at each point; else factors [g], and the residual of each
+    run of g points is the sum of factor × value over them.
+    """
     row_weights: Array | None = None
+    """Weights of the squares, [n_points / g]; None for 1."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -82,19 +82,23 @@ class Extent(Enum):
 
 
 class Region(ABC):
-    """Where a term holds: how its points are drawn, and what a term there says of the solution.
-
-    is_observed: whether values are given there, which may be wrong. is_at_bounds: whether a term
-    there is one of the conditions that the order of an equation along an axis asks for.
-    """
+    """Where a term holds: how its points are drawn, and what a term there says of the solution."""
 
     n_points: int
     is_observed: ClassVar[bool] = False
+    """Whether values are given there, which may be wrong."""
     is_at_bounds: ClassVar[bool] = False
+    """Whether a term there is one of the conditions that the order of an equation along an axis
+    asks for.
+    """
 
     @abstractmethod
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        """The points of this region, in float64; raises NoPointsError for no points."""
+        """The points of this region, in float64.
+
+        Raises:
+            NoPointsError: the region has no points.
+        """
 
     @abstractmethod
     def describe(self, domain: Domain) -> str:
@@ -192,10 +196,11 @@ class Drawn(Region):
 
 @dataclass(frozen=True)
 class Subset:
-    """The points at which a comparison in the coordinates holds; text: as the user wrote it."""
+    """The points at which a comparison in the coordinates holds."""
 
     tree: Node
     text: str
+    """As the user wrote it."""
 
     def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
         """Truth values [n_points]."""
@@ -219,7 +224,9 @@ class Subset:
         may have fewer.
 
         Where that sampler hits the part with none, as a coarse grid a thin layer, they are uniform.
-        Raises NoPointsError where many tries find none.
+
+        Raises:
+            NoPointsError: many tries find none.
         """
         points = self._out_of(
             lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS, domain
@@ -256,11 +263,10 @@ class Subset:
 
 @dataclass(frozen=True, kw_only=True)
 class Interior(Drawn):
-    """The inside of the domain; importance: parts that get a fraction of the points of their
-    own.
-    """
+    """The inside of the domain."""
 
     importance: tuple[tuple[Subset, float], ...] = ()
+    """Parts with a fraction of the points of their own."""
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
         counts = [round(share * self.n_points) for _, share in self.importance]
@@ -534,14 +540,14 @@ class Observed(Region):
 class Sampled(Drawn):
     """Points at which the values of a target, or else of the reference, are observed with normal
     noise.
-
-    targets: trees in the coordinates by unknown; None where the values are those of the reference,
-    which is not in the problem: `with_reference` is given them. noise: its standard
-    deviation, as a fraction of that of the values.
     """
 
     targets: Mapping[str, Node] | None
+    """Trees in the coordinates by unknown; None where the values are those of the reference, which
+    is not part of the problem: `with_reference` is given them.
+    """
     noise: float
+    """The standard deviation of the noise, as a fraction of that of the values."""
     is_observed: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:

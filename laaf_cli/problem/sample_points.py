@@ -13,13 +13,12 @@ from laaf_cli.arrays import Array
 
 @dataclass(frozen=True)
 class SamplePoints:
-    """Where fields are wanted: a rectilinear grid, or scattered points.
-
-    coordinates: by name, in the order of the network's inputs; on a grid the values along each axis
-    [n_i], else one value for each point [n].
-    """
+    """Where fields are wanted: a rectilinear grid, or scattered points."""
 
     coordinates: Mapping[str, Array]
+    """By name, in the order of the network's inputs; on a grid the values along each axis [n_i],
+    else one value for each point [n].
+    """
     is_grid: bool
 
     @property

@@ -12,14 +12,12 @@ from laaf_cli.arrays import Array
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """A row of the table.
-
-    draw: (number of points, dimension, random stream) → points of the unit cube [n, dimension].
-    is_deterministic: whether the points are the same at every draw.
-    """
+    """A row of the table."""
 
     draw: Callable[[int, int, np.random.Generator], Array]
+    """(number of points, dimension, random stream) → points of the unit cube [n, dimension]."""
     is_deterministic: bool = False
+    """Whether the points are the same at every draw."""
 
 
 def _latin_hypercube(n: int, dimension: int, random: np.random.Generator) -> Array:
@@ -79,7 +77,8 @@ def draw(sampler: str, n: int, dimension: int, random: np.random.Generator) -> A
     """Points of the unit cube, [n, dimension]; a grid may have fewer than n, a cube of dimension 0
     has one.
 
-    Raises KeyError for a sampler that is not in the table.
+    Raises:
+        KeyError: for a sampler that is not in the table.
     """
     if dimension == 0:
         return np.zeros((1, 0))

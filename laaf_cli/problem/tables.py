@@ -41,8 +41,10 @@ MAX_COMPARED = 1000
 
 
 class TableError(Exception):
-    """A data file cannot be used; the text says why, in the user's terms. name: that of the
-    column that is missing.
+    """A data file cannot be used; the text says why, in the user's terms.
+
+    Args:
+        name: that of the column that is missing.
     """
 
     def __init__(self, why: str, name: str | None = None) -> None:
@@ -89,8 +91,9 @@ def read_table(
     of the coordinates, or in whatever order the lengths imply), or columns of equal length. Columns
     that fill a grid become a grid.
 
-    Raises TableError for a file that is missing, of another format, too large, lacks a name, holds
-    other things than finite real numbers, or whose shapes do not fit.
+    Raises:
+        TableError: for a file that is missing, of another format, too large, lacks a name, holds
+            other things than finite real numbers, or whose shapes do not fit.
     """
     table = _read_fields(path, coordinates, unknowns, names, columns)
     return _as_grid(table) if isinstance(table, Rows) else table

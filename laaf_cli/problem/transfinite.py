@@ -51,12 +51,12 @@ ZERO, ONE = Number(0.0), Number(1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class FaceValue:
-    """The value of ∂ᵏ unknown along the normal of a face; name, place: of the condition and the
-    residual that give it.
-    """
+    """The value of ∂ᵏ unknown along the normal of a face."""
 
     name: str
+    """The condition that gives it."""
     place: int
+    """The index of the residual in the condition."""
     unknown: str
     face: Face
     order: int
@@ -110,7 +110,11 @@ def _size(domain: Domain, tree: Node, fixed: Mapping[int, float]) -> float:
 
 
 def interpolate(domain: Domain, values: Sequence[FaceValue], output: Field) -> Node:
-    """g + Π factor·output; raises NoAnsatzError with what does not fit in."""
+    """g + Π factor·output.
+
+    Raises:
+        NoAnsatzError: with what does not fit in.
+    """
     # Time comes last: where start and boundary disagree, it is the start that is left.
     axes = [*domain.space, *([] if domain.time_axis is None else [domain.time_axis])]
     level: Node = ZERO
@@ -141,8 +145,10 @@ def interpolate(domain: Domain, values: Sequence[FaceValue], output: Field) -> N
 
 
 def _count(domain: Domain, values: Sequence[FaceValue]) -> int:
-    """How many derivatives, from the value on, are given at one end; raises NoAnsatzError where
-    one is left out.
+    """How many derivatives, from the value on, are given at one end.
+
+    Raises:
+        NoAnsatzError: one is left out.
     """
     for k, value in enumerate(sorted(values, key=lambda value: value.order)):
         if value.order != k:

@@ -114,8 +114,10 @@ def read_ansatz(reader: Reader) -> Ansatz:
 
 
 def in_outputs(text: str, unknowns: Sequence[str], scope: Scope) -> Node:
-    """The resolved tree of a transform; raises ExpressionError, also where an unknown is used for
-    its output.
+    """The resolved tree of a transform.
+
+    Raises:
+        ExpressionError: also where an unknown is used for its output.
     """
     tree, hint = parse(text), f"It is made from outputs of the network: {listed(scope.unknowns)}."
     wrong = []
@@ -312,9 +314,12 @@ def _residuals_for_random_outputs(
     """The residuals [n_draws, n_trees, n_residuals] for draws of the outputs, and bounds of their
     rounding.
 
-    n_equal: points in a row at which the outputs have the same values, as at both ends of a circle.
-    The bounds are in units of the relative precision. None where they are not known: of measured
+    The bounds are in units of the relative precision. None where they are unknown: of measured
     values, with learned constants or Python functions, if not finite.
+
+    Args:
+        n_equal: points in a row at which the outputs have the same values, as at both ends of a
+            circle.
     """
     random = np.random.default_rng(0)
     columns = dict(zip(domain.coordinates, point_set.points.T, strict=True)) | dict(

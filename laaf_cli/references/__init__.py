@@ -27,18 +27,17 @@ MakeReference = Callable[[Problem, ReferenceSpec, Path], Reference]
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceKind:
-    """A row of the table.
-
-    make: a problem, its spec and the spec's folder → the reference; raises ReferenceRefusedError,
-    with the reason, for a problem that it does not apply to. priority: of the rows that `auto`
-    tries, the lowest first; None for one that must be named. needs_constants: whether it needs the
-    true values of learned constants.
-    """
+    """A row of the table."""
 
     make: MakeReference
+    """A problem, its spec and the spec's folder → the reference; raises ReferenceRefusedError, with
+    the reason, for a problem that it does not apply to.
+    """
     meaning: str
     priority: int | None = None
+    """The place among the rows that `auto` tries, from low to high; None: it must be named."""
     needs_constants: bool = True
+    """Whether it needs the true values of learned constants."""
 
 
 REFERENCES: dict[str, ReferenceKind] = {
@@ -75,8 +74,12 @@ AUTO = "auto"
 def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Reference | None:
     """The reference that a spec names, or None for `none`; the first that applies for `auto`.
 
-    folder: what relative paths of the spec are relative to. Raises ReferenceRefusedError where the
-    reference does not apply to the problem, with the reason; of `auto`, that of the first row.
+    Args:
+        folder: what relative paths of the spec are relative to.
+
+    Raises:
+        ReferenceRefusedError: the reference does not apply to the problem, with the reason; of
+            `auto`, that of the first row.
     """
     if spec.kind == NO_REFERENCE:
         return None

@@ -42,16 +42,16 @@ _AT_A_TIME = 40_000  # nodes of all points together: they stay in the cache
 
 @dataclass(frozen=True, kw_only=True)
 class InitialValues:
-    """u_0 on [lower, upper] and its continuation to the line, odd about both ends.
-
-    inside, slope_inside: u_0 and u_0′ there; series: the Chebyshev series of u_0.
-    """
+    """u_0 on [lower, upper] and its continuation to the line, odd about both ends."""
 
     lower: float
     upper: float
     inside: Callable[[Array], Array]
+    """u_0 at points of [lower, upper]."""
     slope_inside: Callable[[Array], Array]
+    """u_0′ at points of [lower, upper]."""
     series: Chebyshev
+    """The Chebyshev series of u_0."""
 
     @cached_property
     def largest(self) -> float:

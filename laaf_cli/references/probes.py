@@ -39,7 +39,8 @@ def space_breaks(
 ) -> tuple[float, ...]:
     """The places along a coordinate at which formulas change their branch.
 
-    Raises ReferenceRefusedError where there are more than a solver can follow.
+    Raises:
+        ReferenceRefusedError: there are more than a solver can follow.
     """
     breaks = branch_breaks(trees, coordinate, lower, upper)
     if len(breaks) >= MOST_ELEMENTS:
@@ -91,8 +92,12 @@ def crossings(
 ) -> Array:
     """Where parts of formulas that hold unknowns change their sign along a line, ascending.
 
-    coordinates, known: the values of all names at the points of the line; along: the coordinate
-    along it, ascending. What is narrow in an unknown lies near such a place.
+    What is narrow in an unknown lies near such a place.
+
+    Args:
+        coordinates: the values of coordinates at the points of the line.
+        known: the values of fields there.
+        along: the coordinate along it, ascending.
     """
     parts = dict.fromkeys(
         node
@@ -121,8 +126,11 @@ def resolving(
     """The breaks, and more of them: elements on which polynomials of degree n − 1 are near all that
     the formulas hold beside the unknowns.
 
-    ranges: of every coordinate. tolerance: as a fraction of the largest value of a formula.
     Elements are halved until there are MOST_ELEMENTS.
+
+    Args:
+        ranges: of every coordinate.
+        tolerance: as a fraction of the largest value of a formula.
     """
     lower, upper = ranges[coordinate]
     trees = tuple(trees)

@@ -28,15 +28,14 @@ class ReferenceRefusedError(LaafError):
 
 @dataclass(frozen=True)
 class ReferenceValues:
-    """Fields at points.
-
-    fields: each unknown [n_points], float64. error_estimates: of the largest absolute error of each
-    unknown, in its own unit. wall_time_s: what computing them took.
-    """
+    """Fields at points."""
 
     fields: Mapping[str, Array]
+    """Each unknown [n_points], float64."""
     error_estimates: Mapping[str, float]
+    """An estimate of the largest absolute error of each unknown, in its own unit."""
     wall_time_s: float
+    """The seconds that computing them took."""
 
     @property
     def error_estimate(self) -> float:
@@ -90,28 +89,30 @@ def out_of_time(reached: str = "") -> ReferenceRefusedError:
 
 
 class Reference(ABC):
-    """An independent solution of a problem.
-
-    method: one line on how it is computed and how its error is estimated. fingerprint: what
-    distinguishes it from others of its kind besides the spec, as the checksum of a file; empty
-    where the spec says all. takes_long: whether the first evaluation solves equations, so that a
-    user should know.
-    """
+    """An independent solution of a problem."""
 
     method: str
+    """One line on how it is computed and how its error is estimated."""
     takes_long: bool = False
+    """Whether the first evaluation solves equations, so that a person should be informed."""
     fingerprint: str = ""
+    """What distinguishes it from others of its kind besides the spec, e.g. the checksum of a file;
+    empty where the spec says all.
+    """
 
     def check(self, domain: Domain) -> None:
-        """Decides, at little cost, whether the reference covers a domain; raises
-        ReferenceRefusedError where not.
+        """Whether the reference covers a domain; costs little.
+
+        Raises:
+            ReferenceRefusedError: it does not.
         """
         self.evaluate(grid_points(domain.grid((2,) * domain.dimension)))
 
     def prepare(self, watch: Watch) -> None:  # noqa: B027, what is known needs no solving
         """Solves what `evaluate` needs, which does so by itself where it has not been.
 
-        Raises ReferenceRefusedError where there is no solution, or not within the time.
+        Raises:
+            ReferenceRefusedError: there is no solution, or not within the time.
         """
 
     @abstractmethod

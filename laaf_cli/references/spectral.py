@@ -13,7 +13,8 @@ def make_spectral(problem: Problem) -> Reference:
     """An evolution where the problem has time, from the end where its conditions are given there;
     else a boundary-value problem.
 
-    Raises ReferenceRefusedError, in the user's terms, for a problem that neither solver takes.
+    Raises:
+        ReferenceRefusedError: in the user's terms, for a problem that neither solver takes.
     """
     if problem.domain.time_axis is None:
         return BoundaryValue(problem)

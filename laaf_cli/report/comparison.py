@@ -25,29 +25,26 @@ from laaf_cli.text import did_you_mean, listed
 
 @dataclass(frozen=True, kw_only=True)
 class ConstantOverSeeds:
-    """A learned constant over the runs of a group.
-
-    value: its values at the end, of the runs that did not fail. within: the median of its spread in
-    the course of each of them. relative_error: infinite where the run failed, NaN where the truth
-    is 0 or not known.
-    """
+    """A learned constant over the runs of a group."""
 
     truth: float | None
     value: Spread
+    """Its values at the end, of the runs that did not fail."""
     within: float
+    """The median of its spread within a run."""
     relative_error: Spread
+    """Infinite where the run failed, NaN where the truth is 0 or not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodGroup:
-    """The runs of one method on one problem, one per seed, and what they come to.
-
-    label: the method's name and, where other groups would have the same, the settings in which it
-    differs.
-    """
+    """The runs of one method on one problem, one per seed, and what they come to."""
 
     problem: str
     label: str
+    """The method's name and, where other groups would bear the same, the settings in which it
+    differs.
+    """
     style: MethodStyle
     runs: tuple[ComparisonEntry, ...]
 
@@ -103,17 +100,16 @@ class MethodGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodComparison:
-    """Methods side by side.
-
-    groups: by problem, then as sorted. baselines: the group that others are compared with, by
-    problem; absent where none was asked for. pairs: by problem and label. flags: what makes the
-    groups less than comparable.
-    """
+    """Methods side by side."""
 
     groups: tuple[MethodGroup, ...]
+    """The groups by problem, then as sorted."""
     baselines: Mapping[str, MethodGroup]
+    """The group that others are compared with, by problem; absent where none was asked for."""
     pairs: Mapping[tuple[str, str], PairedComparison]
+    """The paired comparisons, by problem and label."""
     flags: tuple[str, ...]
+    """Sentences on what makes the groups less than comparable."""
 
     def pair(self, group: MethodGroup) -> PairedComparison | None:
         return self.pairs.get((group.problem, group.label))
@@ -181,12 +177,15 @@ def compare(
 ) -> MethodComparison:
     """The comparison of runs.
 
-    baseline: the kind of slopes, or the label, of the method that others are compared with;
-    `baseline_label` finds that of a run file. mixed: let runs of several problems share one
-    comparison; pairs and ranks stay within a problem.
+    Args:
+        baseline: the kind of slopes, or the label, of the method that others are compared with;
+            `baseline_label` finds that of a run file.
+        mixed: allow runs of several problems in one comparison; pairs and ranks stay within a
+            problem.
 
-    Raises RunFileError for runs of several problems unless `mixed`, UsageError for a baseline that
-    is not among the runs.
+    Raises:
+        RunFileError: for runs of several problems unless `mixed`.
+        UsageError: a baseline that is not among the runs.
     """
     problems = _problem_names(runs)
     if len(problems) > 1 and not mixed:
@@ -288,7 +287,8 @@ def baseline_label(runs: Sequence[ComparisonEntry], path: Path) -> str | None:
     """The label of the group that holds the run file `path`, or None where it is not among the
     runs.
 
-    Raises UsageError where another run of the same method and seed replaces it.
+    Raises:
+        UsageError: another run of the same method and seed is used for it.
     """
     name = path.resolve()
     stored = next((run for run in runs if run.path.resolve() == name), None)

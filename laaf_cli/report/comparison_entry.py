@@ -22,46 +22,54 @@ SUCCESSES = ("completed", "max-seconds")
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonEntry:
-    """One run in a comparison.
-
-    measure: what its error is. final_error: at the end, NaN without a reference. measured: what it
-    is measured with, equal for runs that share a group. loss: the loss without slope recovery.
-    recovery: S(a), NaN where it is not part of the loss. largest_scale: the largest n·a.
-    problem_hash, method_hash: equal for runs of equal problems and methods. settings: the resolved
-    settings. constants: learned ones. n_points: what is trained on. absolute: sentences on errors
-    that are.
-    """
+    """One run in a comparison."""
 
     path: Path
     problem: str
     problem_hash: str
+    """Equal for runs of equal problems."""
     method_hash: str
+    """Equal for runs of equal methods."""
     spec: AnySpec
     settings: dict[str, Any]
+    """The resolved settings."""
     seed: int
     stop_reason: str
     stop_detail: str
     measure: Measure
+    """What the error of the run is."""
     final_error: float
+    """The error at the end, NaN without a reference."""
     measured: str
+    """What the error is measured with, equal for runs that share a group."""
     loss: float
+    """The loss without slope recovery."""
     recovery: float
+    """S(a), NaN where it is not part of the loss."""
     largest_scale: float
+    """The largest n·a."""
     constants: Mapping[str, EstimatedConstant]
+    """The learned constants."""
     iterations: int
     wall_time_s: float
     n_parameters: int
     n_slopes: int
     n_points: int
+    """The number of points that are trained on."""
     dtype: str
     device: str
     reference: str
     laaf_version: str
     absolute: tuple[str, ...] = ()
+    """Sentences on errors that are absolute."""
 
     @classmethod
     def read(cls, path: Path, *, must_be_sealed: bool = False) -> ComparisonEntry:
-        """The summary of a run file of any task; raises RunFileError where it cannot be read."""
+        """The summary of a run file of any task.
+
+        Raises:
+            RunFileError: it cannot be read.
+        """
         task = task_of(path, must_be_sealed=must_be_sealed)
         entry: ComparisonEntry = loaded(TASKS[task].summary)(path)
         return entry

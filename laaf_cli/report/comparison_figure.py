@@ -11,8 +11,10 @@ from laaf_cli.report.figures import ErrorGroup, comparison_figure, save
 
 
 def draw_comparison(comparison: MethodComparison, path: Path) -> None:
-    """Draws all errors of a comparison; raises UsageError where none is known or the file cannot
-    be written.
+    """Draws all errors of a comparison.
+
+    Raises:
+        UsageError: none is known or the file cannot be written.
     """
     several = len(comparison.problems) > 1
     groups = [

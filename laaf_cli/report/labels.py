@@ -26,8 +26,9 @@ def told_apart(
     """The names so that each appears once: settings that differ among the owners of one name are
     added to it.
 
-    settings: of each owner; those of `sections` count. marks: what is added where no setting
-    distinguishes owners.
+    Args:
+        settings: of each owner; those of `sections` count.
+        marks: what is added where no setting distinguishes owners.
     """
     flat = []
     for of_run in settings:
@@ -76,8 +77,10 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
 def _in_words(
     key: str, of_run: Mapping[str, Any], differing: Sequence[str], *, several: bool
 ) -> str:
-    """A setting as it is printed; several: whether a run has more than one phase, so that each
-    needs its number.
+    """A setting as it is shown.
+
+    Args:
+        several: whether a run has more than one phase, so that each needs its number.
     """
     if key in _PHRASES and of_run.get(key) is not None:
         return _PHRASES[key](of_run[key])

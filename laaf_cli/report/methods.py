@@ -12,16 +12,15 @@ REFERENCE_COLOR = "#7F7F7F"
 
 @dataclass(frozen=True, kw_only=True)
 class MethodStyle:
-    """How a method is called and drawn.
-
-    name: as in the paper, without n; label: with n. line: solid with slope recovery, dashed
-    without.
-    """
+    """How a method is called and drawn."""
 
     name: str
+    """The name as in the paper, without n."""
     label: str
+    """The name with n."""
     color: str
     line: str
+    """The line style: solid with slope recovery, dashed without."""
 
 
 def method_style(spec: AnySpec) -> MethodStyle:

@@ -31,8 +31,8 @@ def regressions(
     """A sentence for each method whose median error is more than `bound` times that of the stored
     runs of its problem.
 
-    Raises RunFileError where the stored runs are of another problem, or have no error to compare
-    with.
+    Raises:
+        RunFileError: the stored runs are of another problem, or have no error to compare with.
     """
     sentences = []
     for group, alike in _measured(comparison, stored):
@@ -64,8 +64,10 @@ def slowdowns(
     """A sentence for each method whose median seconds of training are more than `bound` times those
     of the stored runs.
 
-    Runs that failed do not count on either side: they are bounded by their error. Raises
-    RunFileError where the stored runs are of another problem.
+    Runs that failed do not count on either side: they are bounded by their error.
+
+    Raises:
+        RunFileError: the stored runs are of another problem.
     """
     sentences = []
     for group, alike in _measured(comparison, stored):

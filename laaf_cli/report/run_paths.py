@@ -13,8 +13,10 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     """The run files meant by paths: a folder means all *.h5 in it; each file once, in the
     order given.
 
-    Raises UsageError for a folder or a pattern without any. Files that are missing stay in: reading
-    them says so.
+    Files that are missing stay in: reading them says so.
+
+    Raises:
+        UsageError: for a folder or a pattern without any.
     """
     files: dict[Path, None] = {}
     for path in paths:

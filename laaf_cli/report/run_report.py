@@ -160,7 +160,11 @@ class RunReport(JsonRecord):
 
     @classmethod
     def read(cls, path: Path) -> RunReport:
-        """The report of a run file; raises RunFileError where a part of it cannot be read."""
+        """The report of a run file.
+
+        Raises:
+            RunFileError: a part of it cannot be read.
+        """
         with RunFile(path) as run:
             reference, error = run.grid("reference"), run.grid("error")
             at_times = run.error_at_times() if len(run.spec.coordinates) > 1 else None

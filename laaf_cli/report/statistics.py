@@ -65,25 +65,27 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedComparison:
-    """A method against a baseline over the seeds that both have.
-
-    n_equal: pairs with equal errors, which those of two failed runs are not. n_both_failed: pairs
-    in which both failed; n_failed, n_baseline_failed: in which only one did. ratio: median over
-    pairs of error / baseline's error; below 1 the method is better. low, high: bootstrap interval
-    of that median. p: Wilcoxon signed-rank test of the log ratios, two-sided; adjusted: after Holm
-    (1979) for all methods compared with this baseline.
-    """
+    """A method against a baseline over the seeds that both have."""
 
     n_pairs: int
     n_equal: int = 0
+    """Pairs with equal errors, which those of two failed runs are not."""
     n_both_failed: int = 0
+    """Pairs in which both failed."""
     n_failed: int = 0
+    """Pairs in which only this method failed."""
     n_baseline_failed: int = 0
+    """Pairs in which only the baseline failed."""
     ratio: float = math.nan
+    """Median over pairs of error / baseline's error; below 1 the method is better."""
     low: float = math.nan
+    """Lower end of the bootstrap interval of that median."""
     high: float = math.nan
+    """Upper end of the bootstrap interval of that median."""
     p: float = math.nan
+    """The p-value of the Wilcoxon signed-rank test of the log ratios, two-sided."""
     adjusted: float = math.nan
+    """p after Holm (1979), for all methods compared with this baseline."""
 
     @property
     def is_tie(self) -> bool:

@@ -225,7 +225,11 @@ class AnyRunFile(GuardedFile):
 
 
 def task_of(path: Path, *, must_be_sealed: bool = False) -> str:
-    """The name of the task of a run file; raises RunFileError where it cannot be read."""
+    """The name of the task of a run file.
+
+    Raises:
+        RunFileError: it cannot be read.
+    """
     with AnyRunFile(path, must_be_sealed=must_be_sealed) as run:
         return str(run.attributes["task"])
 

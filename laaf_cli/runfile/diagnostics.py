@@ -40,8 +40,10 @@ def doubts(
 ) -> list[str]:
     """A sentence for each reason to doubt a run, with what may help.
 
-    terms: the loss terms without weights, [n_records]. validation: those at held-out points, after
-    training. relative_l2: by unknown, of those whose reference is not zero; empty without one.
+    Args:
+        terms: the loss terms without weights, [n_records].
+        validation: those at held-out points, after training.
+        relative_l2: by unknown, of those whose reference is not zero; empty without one.
     """
     starts, ends = ({name: float(values[i]) for name, values in terms.items()} for i in (0, -1))
     return [

@@ -82,7 +82,8 @@ def found_constants(
     """The learned constants of a spec, from their histories [n_records] over the iterations
     [n_records].
 
-    intervals: as the run file has them, empty where it has none.
+    Args:
+        intervals: as the run file has them, empty where it has none.
     """
     constants = {}
     for name, values in histories.items():

@@ -17,10 +17,12 @@ Term = TypeVar("Term", float, Array)
 
 
 def loss_without_recovery(spec: RunSpec, terms: Mapping[str, Term]) -> Term | float:
-    """J − W_a S(a) = Σ W · term over all terms but slope recovery; terms: numbers, or histories
-    [n_records].
+    """J − W_a S(a) = Σ W · term over all terms but slope recovery.
 
     Summed from the terms, for in float32 a subtraction would leave the rounding of S(a) alone.
+
+    Args:
+        terms: numbers, or histories [n_records].
     """
     weights = dict.fromkeys(terms, 1.0) | spec.weights.equations
     weights |= {name: condition.weight for name, condition in spec.conditions.items()}

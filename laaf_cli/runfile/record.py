@@ -40,28 +40,26 @@ class Observations:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What was recorded while training: one row per record.
-
-    columns: `iteration`, `phase`, `wall_time_s`, `learning_rate`, `total`, `relative_l2` (NaN where
-    it was not monitored). terms: each loss term without its weight. weights: what multiplies each
-    of them in the loss. slopes: n·a of each hidden layer, [n_records, width], width 1 for L-LAAF
-    and GAAF. constants: learned ones.
-    """
+    """What was recorded while training: one row per record."""
 
     columns: Mapping[str, Array]
+    """`iteration`, `phase`, `wall_time_s`, `learning_rate`, `total`, `relative_l2` (NaN where it
+    was not monitored).
+    """
     terms: Mapping[str, Array]
+    """Each loss term without its weight."""
     weights: Mapping[str, Array]
+    """What multiplies each term in the loss."""
     slopes: tuple[Array, ...]
+    """n·a of each hidden layer, [n_records, width]; width 1 for L-LAAF and GAAF."""
     constants: Mapping[str, Array] = field(default_factory=dict)
+    """The learned constants."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkParameters:
     """Weights [N_k, N_{k−1}] and biases [N_k] of every layer, slopes a of every hidden layer
     (without n).
-
-    past: the same of the windows of time before, where there are several, and ends: the ends of
-    all; empty where the network is that of all times.
     """
 
     weights: tuple[Array, ...]
@@ -69,7 +67,9 @@ class NetworkParameters:
     slopes: tuple[Array, ...]
     attributes: Mapping[str, str | float]
     past: tuple[NetworkParameters, ...] = ()
+    """The parameters of earlier windows of time; empty where one network covers all times."""
     ends: tuple[float, ...] = ()
+    """The ends of all windows; empty where there is one network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,44 +100,46 @@ class EventSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What resuming needs besides the network and the history.
-
-    points: of every term [n_points, d]. observed, normals: values at them [n_points], by term, then
-    by unknown, column or coordinate. held_weights: of points, by term, where they are held.
-    factors: of the balance, by term. constants: the free parameter of each learned constant.
-    optimizer: what it keeps. attributes: the counters of the training, as `layout.py` lists them.
-    """
+    """What resuming takes besides the network and the history."""
 
     points: Mapping[str, Array]
+    """The points [n_points, d] of every term."""
     observed: Mapping[str, Mapping[str, Array]]
+    """Values at them [n_points], by term, then by unknown or column."""
     normals: Mapping[str, Mapping[str, Array]]
+    """Components of the normal at them [n_points], by term, then by coordinate."""
     held_weights: Mapping[str, Array]
+    """The weights of points, by term, where they are held."""
     factors: Mapping[str, float]
+    """The factors of the balance, by term."""
     constants: Mapping[str, float]
+    """The free parameter of each learned constant."""
     optimizer: Mapping[str, Array]
+    """What the optimizer keeps."""
     attributes: Mapping[str, str | int | float]
+    """How far the training is, as `layout.py` lists it."""
 
 
 @dataclass(frozen=True)
 class SpecSource:
-    """Where the resolved settings come from.
-
-    path: of the spec's file. yaml: its text, byte for byte. overrides: what the command line put
-    in, as pairs of a dotted path and a text of YAML.
-    """
+    """Where the resolved settings come from."""
 
     path: str
+    """The path of the spec's file."""
     yaml: str
+    """Its text, byte for byte."""
     overrides: tuple[tuple[str, str], ...] = ()
+    """What the command line put in, as pairs of a dotted path and a text of YAML."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFileRecord(ABC):
-    """What the run files of all tasks hold. settings: the resolved settings as JSON."""
+    """What the run files of all tasks hold."""
 
     attributes: Mapping[str, str | int | float]
     spec: SpecSource
     settings: str
+    """The resolved settings as JSON."""
     events: Sequence[EventSummary]
 
     @abstractmethod

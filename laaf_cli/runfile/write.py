@@ -33,7 +33,8 @@ def write_run(path: Path, record: RunFileRecord) -> None:
     """Writes a run so that `path` holds either what it held before or the whole new file, never
     less.
 
-    Raises OSError where the place cannot be written; nothing is left behind then.
+    Raises:
+        OSError: the place cannot be written; nothing is left behind then.
     """
     content = io.BytesIO()
     # HDF5 does not survive a disk that is full: what it cannot write keeps a file open, and later
@@ -47,27 +48,28 @@ def write_run(path: Path, record: RunFileRecord) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord(RunFileRecord):
-    """Everything that the run of an equation leaves behind; `layout.py` says where it is.
-
-    phases: those that were begun. functions: the Python
-    file that the spec names, None without one. reference and error are None where there is no
-    reference; slices hold `u` and, with a reference, `u_reference` at the single times of the spec.
-    validation: each equation and condition at held-out points, without its weight; empty where
-    training diverged. intervals: attributes of learned constants, empty where nothing is known of
-    them.
-    """
+    """Everything that the run of an equation leaves behind; `layout.py` says where."""
 
     functions: str | None
+    """The Python file that the spec names, None without one."""
     solution: GridFields
     reference: GridFields | None
+    """None where there is no reference."""
     error: GridFields | None
+    """Solution minus reference; None where there is no reference."""
     slices: GridFields | None
+    """`u` and, with a reference, `u_reference` at the single times of the spec."""
     error_at_times: ErrorAtTimes | None
     history: History
     phases: Sequence[PhaseSummary]
+    """The phases that were begun."""
     network: NetworkParameters
     validation: Mapping[str, float]
+    """Each equation and condition at held-out points, without its weight; empty where training
+    diverged.
+    """
     intervals: Mapping[str, str | float]
+    """Attributes of learned constants, empty where nothing is known of them."""
     checkpoint: Checkpoint
 
     def fill(self, file: h5py.File) -> None:

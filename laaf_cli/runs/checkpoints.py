@@ -40,8 +40,10 @@ class CheckpointFiles:
         return cls(path.parent / name)
 
     def save(self, record: RunFileRecord) -> None:
-        """Writes the newest; the one that was the newest becomes the previous. Raises OSError
-        where it cannot.
+        """Writes the newest; the one that was the newest becomes the previous.
+
+        Raises:
+            OSError: it cannot.
         """
         if self.newest.exists():
             try:
@@ -68,7 +70,8 @@ class CheckpointFiles:
         The run file as well where a crash has kept the checkpoints of its own training from being
         removed.
 
-        Raises RunFileError where there are checkpoints and none can be read.
+        Raises:
+            RunFileError: there are checkpoints and none can be read.
         """
         checkpoint = self.newest_readable()
         return (
@@ -95,8 +98,10 @@ class CheckpointFiles:
             return False
 
     def readable(self) -> Path | None:
-        """The newest that can be read; None where there is no checkpoint. Raises RunFileError as
-        `newest_readable` does.
+        """The newest that can be read; None where there is no checkpoint.
+
+        Raises:
+            RunFileError: as `newest_readable` does.
         """
         checkpoint = self.newest_readable()
         return None if checkpoint is None else checkpoint.path
@@ -105,7 +110,8 @@ class CheckpointFiles:
         """The newest that can be read, and what is wrong with a newer one; None where there is no
         checkpoint.
 
-        Raises RunFileError where there are some and none can be read.
+        Raises:
+            RunFileError: there are some and none can be read.
         """
         damages: list[str] = []
         for path in self.present():
@@ -130,7 +136,8 @@ class CheckpointFiles:
 
 @dataclass(frozen=True)
 class ReadableCheckpoint:
-    """A checkpoint that can be read. damage: why a newer one cannot, else empty."""
+    """A checkpoint that can be read."""
 
     path: Path
     damage: str
+    """Why a newer one cannot be read, empty where it is missing."""

@@ -91,7 +91,9 @@ def shared_facts(
 ) -> dict[str, Any]:
     """What is reported of the runs of all tasks, except for the warnings.
 
-    counts: of parameters and of slopes. more: `stop_detail`, `iterations` and `wall_time_s`.
+    Args:
+        counts: of parameters and of slopes.
+        more: `stop_detail`, `iterations` and `wall_time_s`.
     """
     spec = plan.spec
     return {

@@ -40,20 +40,20 @@ class TermReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a check reports.
-
-    start_loss: J̃(Θ₀), slope recovery included. constant_bound: min_c J_c(0) + W_a S(0), infinite
-    where S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that the first be below the second.
-    not_finite: sentences on the terms that are not finite at step 0, and where.
-    """
+    """What a check says."""
 
     terms: tuple[TermReport, ...]
     n_parameters: int
     n_slopes: int
     recovery: float | None
     start_loss: float
+    """J̃(Θ₀), slope recovery included."""
     constant_bound: float
+    """min_c J_c(0) + W_a S(0), infinite where S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that
+    `start_loss` be below it.
+    """
     not_finite: tuple[str, ...]
+    """Sentences on the terms that are not finite at step 0, and where."""
 
     @property
     def theorem_holds(self) -> bool | None:

@@ -38,8 +38,11 @@ def cache_folder() -> Path | None:
 class KeptReference(Reference):
     """A reference whose values at points are read where they have been computed before.
 
-    problem_hash: of the statement of the problem. The values also depend on the code that computes
-    them, and on the points. A worker gets those that are known here.
+    The values also depend on the code that computes them, and on the points. A worker gets those
+    that are known here.
+
+    Args:
+        problem_hash: of the statement of the problem.
     """
 
     takes_long = True

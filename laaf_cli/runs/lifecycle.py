@@ -23,48 +23,42 @@ from laaf_cli.spec import Override, Text
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """What planning many runs of a spec takes besides it; a task leaves out what it knows not.
-
-    Attributes:
-        allow_python: whether the Python file that the spec names may be run.
-        cache: whether references that were computed before are taken, and new ones kept.
-        data_dir: where data sets lie; None takes the default.
-        download: whether what is missing of them is fetched.
-        progress: called with downloads: name, bytes that have come, bytes in all.
-    """
+    """What planning many runs of a spec takes besides it; a task leaves out what it knows not."""
 
     allow_python: bool = False
+    """Whether the Python file that the spec names may be run."""
     cache: bool = True
+    """Whether references that were computed before are taken, and new ones kept."""
     data_dir: Path | None = None
+    """Where data sets lie; None takes the default."""
     download: bool = True
+    """Whether missing data sets are fetched."""
     progress: Callable[[str, int, int], None] | None = None
+    """Called with the progress of downloads: name, bytes that have come, bytes in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lifecycle:
-    """What a task does in the life of a run.
-
-    Attributes:
-        settings: what a caller changes in a spec by name.
-        make_plan: of a text and overrides; the options besides are those of the task.
-        planner: of a text and options, what plans its runs from their overrides.
-        train: as the function `train` does.
-        read_past: what a run file, or a checkpoint, holds of a training; raises RunFileError.
-        resume: plans how a run is resumed.
-        resume_options: what `resume` takes.
-        inexact: what is other than before, so that numbers are rounded otherwise from here on.
-        consumers: what a run takes of the memory, by estimate.
-    """
+    """What a task does in the life of a run."""
 
     settings: type[Settings]
+    """The settings of a spec that a caller changes by name."""
     make_plan: Callable[..., AnyPlan]
+    """Makes the plan of a text and overrides; the other options are those of the task."""
     planner: Callable[[Text, PlanOptions], Callable[[Sequence[Override]], AnyPlan]]
+    """Makes, from a text and options, what plans its runs from their overrides."""
     train: Callable[..., FinishedRun[RunResult]]
+    """Trains, as the function `train` does."""
     read_past: Callable[[Path], AnyPastRun]
+    """Reads what a run file, or a checkpoint, holds of a training; raises RunFileError."""
     resume: Callable[[Any, Any], Resumption[Any, Any]]
+    """Plans how a run resumes."""
     resume_options: type[ResumeOptions]
+    """What `resume` takes."""
     inexact: Callable[[Any, Any], Iterator[str]]
+    """What is other than before, so that numbers are rounded otherwise from here on."""
     consumers: Callable[[Any], list[Consumer]]
+    """Estimates what a run takes of the memory."""
 
 
 def lifecycle(task: str) -> Lifecycle:
@@ -107,8 +101,10 @@ def train(
 
 
 def read_past(path: Path) -> AnyPastRun:
-    """What a run file, or a checkpoint, holds of a training; raises RunFileError where it cannot
-    be read.
+    """What a run file, or a checkpoint, holds of a training.
+
+    Raises:
+        RunFileError: it cannot be read.
     """
     return lifecycle(task_of(path, must_be_sealed=True)).read_past(path)
 
@@ -128,30 +124,24 @@ def unfinished_at(plan: AnyPlan, path: Path) -> AnyPastRun | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What makes a run, except for its device.
-
-    Attributes:
-        measured: what its error is measured with, where the problem's hash does not say so.
-    """
+    """What makes a run, except for its device."""
 
     problem_hash: str
     method_hash: str
     measured: str
+    """What the error is measured with, where the problem's hash does not say so."""
     seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """What a sweep asks of a run file.
-
-    Attributes:
-        error: the number by which runs are compared.
-    """
+    """What a sweep asks of a run file."""
 
     identity: Identity
     stop_reason: str
     stop_detail: str
     error: float
+    """The number by which runs are compared."""
     wall_time_s: float
 
 
@@ -167,7 +157,11 @@ def identity(plan: AnyPlan) -> Identity:
 
 
 def stored_run(path: Path) -> StoredRun:
-    """That of a run file; raises RunFileError where it cannot be read."""
+    """That of a run file.
+
+    Raises:
+        RunFileError: it cannot be read.
+    """
     with open_run(path, must_be_sealed=True) as run:
         facts = run.attributes
         identity = Identity(

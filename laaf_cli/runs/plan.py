@@ -233,8 +233,8 @@ class Plan(AnyPlan):
     def draw_points(self) -> dict[str, PointSet]:
         """The points of every trained term, with the values that are observed there.
 
-        Raises ReferenceRefusedError where the data are those of the reference and it does not give
-        them.
+        Raises:
+            ReferenceRefusedError: the data are those of the reference and it does not give them.
         """
         points = self.problem.draw_points(self.spec.seed)
         if self.reference is None:
@@ -299,8 +299,9 @@ def make_plan(
     Where the spec names no training there are several, of the methods that take the problem: the
     first one, which has the others.
 
-    goal: the relative error at which the training ends; a default where None and the training is
-    chosen.
+    Args:
+        goal: the relative error at which the training ends; a default where None and the training
+            is chosen.
     """
     root, recipes = chosen(text, overrides, max_seconds)
     bound = DEFAULT_SECONDS if recipes and max_seconds is None else max_seconds
@@ -340,13 +341,14 @@ def plan_one(
 ) -> Plan:
     """The plan of a spec that says how to train.
 
-    cache: whether a reference that takes long is read where it is kept, and kept.
-    allow_python: whether the Python file that it names may be run; known_python: the only text that
-    it may have then.
+    Args:
+        cache: whether a reference that takes long is read where it is kept, and kept.
+        allow_python: whether the Python file that it names may be run.
+        known_python: the only text that it may have then.
 
-    Raises SpecError with all faults of the spec; those that need a problem to be seen (an
-    activation that is not smooth enough, a reference that does not apply) come once the rest is
-    right.
+    Raises:
+        SpecError: with all faults of the spec; those that need a problem to be seen (an activation
+            that is not smooth enough, a reference that does not apply) come once the rest is right.
     """
     loaded = load(text, overrides)
     spec, problem = build(

@@ -20,26 +20,27 @@ PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
 @dataclass(frozen=True, kw_only=True)
 class AnyPlan(ABC):
-    """A run that has not begun.
-
-    Attributes:
-        task: its row of TASKS.
-        spec: the resolved spec, with `title`, `slopes`, `seed`, `dtype`, `device`, `checkpoint`.
-        overrides: what the command line put into the spec.
-        max_seconds: bound on the seconds of training.
-    """
+    """A run that has not begun."""
 
     task: ClassVar[str]
+    """Its row of TASKS."""
 
     name: str
     text: Text
     spec: Any
+    """The resolved spec, with `title`, `slopes`, `seed`, `dtype`, `device`, `checkpoint`."""
     overrides: tuple[Override, ...] = ()
+    """What the command line put into the spec."""
     max_seconds: float | None = None
+    """Bound on the seconds of training."""
 
     @cached_property
     def device(self) -> torch.device:
-        """The device of the spec; raises UsageError for CUDA where it is missing."""
+        """The device of the spec.
+
+        Raises:
+            UsageError: for CUDA where it is missing.
+        """
         return torch_device(self.spec.device)
 
     @property

@@ -51,7 +51,8 @@ def solved(seconds: float) -> Recipe:
 def trained(*, is_ordinary: bool) -> Recipe:
     """Adam, in which the slopes act, and a quasi-Newton method behind it.
 
-    is_ordinary: whether the equations have one coordinate.
+    Args:
+        is_ordinary: whether the equations have one coordinate.
     """
     few, many, width = (500, 1000, 20) if is_ordinary else (4000, 10000, 30)
     return Recipe(

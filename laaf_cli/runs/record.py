@@ -140,8 +140,10 @@ def finish(
 ) -> FinishedRun[SolveResult]:
     """Puts together what a training leaves behind.
 
-    grid: the points of the evaluation grid [n, d], the last coordinate fastest; reference: the
-    values there. slices: the single times reported separately.
+    Args:
+        grid: the points of the evaluation grid [n, d], the last coordinate fastest.
+        reference: the values there.
+        slices: the separate times.
     """
     problem = plan.problem
     shape = tuple(len(axis) for axis in problem.grid)

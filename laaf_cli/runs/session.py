@@ -78,9 +78,12 @@ def check_not_interrupted(path: Path) -> None:
 
 
 def check_no_checkpoint(path: Path, *, overwrite: bool) -> None:
-    """Raises UsageError where an unfinished training of a run file is there.
+    """Refuses a run file beside which there is an unfinished training.
 
     To overwrite it is to remove it: it must not be taken for what the new training has kept.
+
+    Raises:
+        UsageError: an unfinished training of a run file is there.
     """
     files = CheckpointFiles(path)
     if overwrite:

@@ -18,29 +18,26 @@ Places = dict[str, tuple[tuple[str | int, ...], Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one run, whatever is trained; None leaves the spec as it is.
-
-    Attributes:
-        slopes: kind of the trainable slopes, a name of `SLOPE_KINDS`.
-        n: scale n of the slopes, at least 1.
-        slope_recovery: whether the slope recovery term is part of the loss.
-        learning_rate: learning rate of the one training phase that takes one.
-        seed: the seed of everything random.
-        device: `auto`, `cpu` or `cuda`.
-        dtype: `float32` or `float64`.
-        assignments: anything else, as overrides; they come first.
-        typed: what was typed before each value, for errors; `NAME=` where nothing else is given.
-    """
+    """The settings of one run, whatever is trained; None leaves the spec as it is."""
 
     slopes: str | None = None
+    """Kind of the trainable slopes, a name of `SLOPE_KINDS`."""
     n: float | None = None
+    """Scale n of the slopes, at least 1."""
     slope_recovery: bool | None = None
+    """Whether the slope recovery term is part of the loss."""
     learning_rate: float | None = None
+    """Learning rate of the one training phase that takes one."""
     seed: int | None = None
+    """The seed of everything random."""
     device: str | None = None
+    """`auto`, `cpu` or `cuda`."""
     dtype: str | None = None
+    """`float32` or `float64`."""
     assignments: tuple[Override, ...] = ()
+    """Anything else, as overrides; they come first."""
     typed: Mapping[str, str] = field(default_factory=dict)
+    """What was typed before each value, for errors; `NAME=` where nothing else is given."""
 
     def places(self, root: Value) -> Places:
         """The settings in the spec whose values are given."""
@@ -57,8 +54,8 @@ class Settings:
         """The changes of a spec.
 
         Raises:
-            UsageError: slope recovery without slopes, or a setting of the one training phase
-                where the spec has several.
+            UsageError: slope recovery without slopes, or a setting of the one training phase where
+                the spec has several.
         """
         root = read_yaml(text)
         if isinstance(root.data, dict):
@@ -83,13 +80,10 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class EquationSettings(Settings):
-    """Those of an equation.
-
-    Attributes:
-        iterations: iterations of the one training phase.
-    """
+    """Those of an equation."""
 
     iterations: int | None = None
+    """Iterations of the one training phase."""
 
     def places(self, root: Value) -> Places:
         training = root.child("training")

@@ -61,7 +61,8 @@ class NetworkSolution:
         """The outputs of the network and their derivatives that unknowns and derivatives are made
         of.
 
-        Raises ExpressionError where the form of the solution has no such derivative.
+        Raises:
+            ExpressionError: the form of the solution has no such derivative.
         """
         return frozenset().union(*(fields(self.ansatz.tree(field)) for field in wanted))
 
@@ -118,23 +119,23 @@ gigabyte for u_xxxx of a network 6×20. Taylor mode needs a tenth.
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedNetwork:
-    """A network restored from a run file.
-
-    solution: its network in float64, with the derivative engine of the run. domain: where it was
-    trained. axes: the values of each coordinate on the run's own grid.
-    """
+    """A network restored from a run file."""
 
     solution: NetworkSolution
+    """Its network in float64, with the derivative engine of the run."""
     domain: Domain
+    """Where it was trained."""
     unknowns: tuple[str, ...]
     axes: Mapping[str, Array]
+    """The values of each coordinate on the run's own grid."""
 
     def field(self, name: str) -> Field:
         """The unknown or derivative of that name, as `u` or `u_xt`.
 
-        Raises UsageError, with what is known, for any other name, for an order above 4, and where
-        the form of the solution takes an order that is above 4 or that the activation function does
-        not have.
+        Raises:
+            UsageError: with what is known, for any other name, for an order above 4, and where the
+                form of the solution takes an order that is above 4 or that the activation function
+                does not have.
         """
         scope = Scope(coordinates=self.domain.coordinates, unknowns=self.unknowns)
         if name in self.domain.coordinates:
@@ -221,8 +222,12 @@ def _forms(scope: Scope) -> str:
 def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
     """The network of a run file, needing nothing but the file.
 
-    device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one. Raises RunFileError where
-    the network is damaged or does not fit the settings, UsageError for CUDA where it is missing.
+    Args:
+        device: `cpu`, `cuda`, or `auto`, which takes CUDA where there is one.
+
+    Raises:
+        RunFileError: the network is damaged or does not fit the settings.
+        UsageError: CUDA where it is missing.
     """
     chosen = torch_device(device)
     spec, parameters = run.spec, run.network()
@@ -323,7 +328,8 @@ def _axis(run: RunFile, name: str) -> Array:
 def load_network(path: Path, network: Mlp, parameters: NetworkParameters, domain: Domain) -> None:
     """Puts what a run file holds into a network of its shapes, for all windows of time.
 
-    Raises RunFileError, with the path, where they are not those of such a network.
+    Raises:
+        RunFileError: with the path, where they are not those of such a network.
     """
     axis, ends = domain.time_axis, parameters.ends
     if ends:
@@ -346,7 +352,8 @@ def load_parameters(path: Path, network: Mlp, parameters: NetworkParameters) -> 
     """Puts the weights, biases and slopes of a run file into a network of its shapes, in the
     precision of that.
 
-    Raises RunFileError, with the path, where they are not those of such a network.
+    Raises:
+        RunFileError: with the path, where they are not those of such a network.
     """
     slopes = parameters.slopes
     if network.slopes.kind.is_shared:

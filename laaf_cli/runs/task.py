@@ -12,52 +12,51 @@ from laaf_cli.metrics import Measure
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What networks are trained for.
-
-    Attributes:
-        name: the attribute `task` of its run files.
-        command: what trains one run, as messages say it.
-        run: what that is, in words.
-        keys: a spec that has one of these is of this task; where a spec has keys of several
-            tasks, the first row counts.
-        misplaced: what is wrong with such a spec where one of another task is expected.
-        folders: of its bundled specs, below `problems`; those of the first are named without it.
-        bundled: what they are called.
-        length: the setting that says how long is trained, which is also its unit.
-        trained_for: what precedes it in a message.
-        measure: the error by which runs are compared.
-        problem_settings: the sections of the settings that make a problem.
-        written: `module:NAME` of the `spec.schema.Written` of its specs, as below of other parts.
-        lifecycle: its `runs.lifecycle.Lifecycle`.
-        run_file: the class that reads its run files.
-        report: the class of the report on a run file.
-        summary: the function that reads what comparing needs of a run file.
-        figures: the `report.figures.kinds.Figures` of its runs.
-        result: the record of what is reported at the end of a run.
-        tables: the `cli.task_tables.TaskTables` of its specs and runs.
-        artefacts: the tables and figures of the paper that it makes, as `paper.Artefact`.
-    """
+    """What networks are trained for."""
 
     name: str
+    """The attribute `task` of its run files."""
     command: str
+    """What trains one run, as messages say it."""
     run: str
+    """The words for one of its runs."""
     keys: tuple[str, ...]
+    """A spec that has one of these is of this task; where a spec has keys of several tasks, the
+    first row counts.
+    """
     misplaced: str
+    """What is wrong with such a spec where one of another task is expected."""
     folders: tuple[str, ...]
+    """The folders of its bundled specs below `problems`; those of the first are named without it.
+    """
     bundled: str
+    """What its bundled specs are called."""
     length: str
+    """The setting that says how long is trained, which is also its unit."""
     trained_for: str
+    """What precedes the length in a message."""
     measure: Measure
+    """The error by which runs are compared."""
     problem_settings: tuple[str, ...]
+    """The sections of the settings that make a problem."""
     written: str
+    """`module:NAME` of the `spec.schema.Written` of its specs, as are the other parts below."""
     lifecycle: str
+    """Its `runs.lifecycle.Lifecycle`."""
     run_file: str
+    """The class that reads its run files."""
     report: str
+    """The class of the report on a run file."""
     summary: str
+    """The function that reads what comparing needs of a run file."""
     figures: str
+    """The `report.figures.kinds.Figures` of its runs."""
     result: str
+    """The class of the results at the end of a run."""
     tables: str
+    """The `cli.task_tables.TaskTables` of its specs and runs."""
     artefacts: str
+    """The tables and figures of the paper that it makes, as `paper.Artefact`."""
 
 
 TASKS = {

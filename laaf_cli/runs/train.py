@@ -54,12 +54,17 @@ def execute(
     Where the plan has others, they are tried in turn until one is good enough, or the seconds are
     over, and what is returned is the best.
 
-    past: a run to resume, as if it had never stopped. retries: how often training that diverges
-    goes back to its last good state, with a smaller step. on_checkpoint: called with the run as it
-    would be if it ended now, as often as the spec says; None keeps nothing.
+    Args:
+        past: a run to resume from, as if it had never stopped.
+        retries: how often training that diverges goes back to its last good state, with a smaller
+            step.
+        on_checkpoint: called with the run as it would be if it ended now, as often as the spec
+            says; None keeps nothing.
 
-    Raises ReferenceRefusedError where the reference that the spec names, or takes data from, cannot
-    be computed, and RunFileError where the past run does not fit the plan.
+    Raises:
+        ReferenceRefusedError: the reference that the spec names, or takes data from, cannot be
+            computed.
+        RunFileError: the past run does not fit the plan.
     """
     prepare_torch()
     began = time.perf_counter()
@@ -151,7 +156,11 @@ def _train_one(
     on_checkpoint: Callable[[FinishedRun[SolveResult]], None] | None,
     should_stop: Callable[[], bool],
 ) -> _Attempt:
-    """Trains a plan, without the others; max_seconds: of this training."""
+    """Trains a plan, without the others.
+
+    Args:
+        max_seconds: of this training.
+    """
     slices = slices_of(plan)
     network = plan.make_network()
     if past is not None:

@@ -40,8 +40,10 @@ def path_of(name: str) -> Path | None:
 
 
 def find(spec: str, task: str = "equation") -> Text:
-    """The text of a spec: a path, or the name of a bundled one; raises UsageError where there is
-    neither.
+    """The text of a spec: a path, or the name of a bundled one.
+
+    Raises:
+        UsageError: there is neither.
     """
     path, what = Path(spec), TASKS[task].bundled
     bare = not path.suffix and not path.is_absolute()

@@ -27,20 +27,22 @@ SpecModel = TypeVar("SpecModel", bound=TaskSpec)
 
 @dataclass(frozen=True)
 class Override:
-    """A change of a spec: its place, the new value as YAML, and what was typed before the value.
-
-    flag: an option on a command line, `n=` in a call from Python.
-    """
+    """A change of a spec: its place, the new value as YAML, and what was typed before the value."""
 
     path: KeyPath
     text: str
     flag: str
+    """How the origin is named: an option on a command line, `n=` in a call from Python."""
 
     @classmethod
     def from_assignment(cls, assignment: str, flag: str = "") -> Override:
-        """`network.hidden=[50,50]`; flag: what was typed before it.
+        """`network.hidden=[50,50]`.
 
-        Raises SpecError without a path or an equals sign.
+        Args:
+            flag: what was typed before it.
+
+        Raises:
+            SpecError: without a path or an equals sign.
         """
         dotted, equals, text = assignment.partition("=")
         words = dotted.strip().split(".")
@@ -75,16 +77,15 @@ def _typed(text: str, start: int = 0) -> Text:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedSpec(Generic[SpecModel]):
-    """A spec that may have faults.
-
-    spec: the models, without the parts that were wrong; None where too little is left. root: the
-    values with their places, also of what was wrong, so that one fault does not give rise to
-    others.
-    """
+    """A spec that may have faults."""
 
     text: Text
     root: Value
+    """The values with their places, also of what was wrong, so that one fault does not give rise to
+    others.
+    """
     spec: SpecModel | None
+    """The models, without the parts that were wrong; None where too little is left."""
     faults: tuple[Fault, ...]
 
 
@@ -101,7 +102,10 @@ def load_as(
     """The spec of a YAML text with the overrides put in, as a model.
 
     Faults of the form are collected in the result, so that those of the meaning can be found as
-    well. Raises SpecError where the text is not YAML or not a mapping.
+    well.
+
+    Raises:
+        SpecError: the text is not YAML or not a mapping.
     """
     root = read_yaml(text)
     if root.data is None:
@@ -129,7 +133,11 @@ def load_as(
 
 
 def task_of_spec(text: Text) -> str:
-    """The name of the task that a spec is of; raises SpecError where the text is not YAML."""
+    """The name of the task that a spec is of.
+
+    Raises:
+        SpecError: the text is not YAML.
+    """
     data = read_yaml(text).data
     return task_of_keys(data if isinstance(data, dict) else {}).name
 
@@ -409,7 +417,11 @@ def _unknown_key(model: type[TaskSpec], root: Value, path: KeyPath) -> Fault:
 
 
 def _meant(model: type[TaskSpec], place: KeyPath, *, is_here: bool) -> str:
-    """The question whether a key was meant; is_here: whether it is where it was looked for."""
+    """The question whether a key was meant.
+
+    Args:
+        is_here: whether it was found where it was expected.
+    """
     key = place[-1]
     example = model.examples.get(".".join(map(str, place)), "").partition(", or ")[0]
     if is_here:

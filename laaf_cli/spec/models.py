@@ -550,19 +550,16 @@ class AnySpec(Protocol):
 
 
 class TaskSpec(StrictModel):
-    """A spec of some task.
-
-    Attributes:
-        task: its row of TASKS.
-        examples: what a key may hold, by its path, for hints.
-        begin_with: a bundled spec to begin with.
-        first_line: a line to begin with.
-    """
+    """A spec of some task."""
 
     task: ClassVar[str]
+    """Its row of TASKS."""
     examples: ClassVar[Mapping[str, str]]
+    """What a key may hold, by its path, for hints."""
     begin_with: ClassVar[str]
+    """A bundled spec to begin with."""
     first_line: ClassVar[str]
+    """A line to begin with."""
 
 
 class ProblemSpec(TaskSpec):

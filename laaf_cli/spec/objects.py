@@ -74,7 +74,12 @@ _SpecDumper.add_representer(
 
 
 def _plain(value: Any, key: str, depth: int = 0) -> Any:
-    """The value as YAML knows it; key: its place, for the fault of another type, depth: of it."""
+    """The value as YAML knows it.
+
+    Args:
+        key: its place, for the fault of another type.
+        depth: how deep it is nested.
+    """
     if depth > MAX_NESTING:  # a list may hold itself
         raise SpecError([Fault(f"{key}: nested more than {MAX_NESTING} levels deep")])
     if isinstance(value, Mapping):

@@ -39,15 +39,13 @@ _NULL = {"type": "null"}
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What the specs of a task may hold.
-
-    choices: by path (`*` for any item) the names of a table that a key takes. or_file: what else
-    such a key takes.
-    """
+    """What may be in the specs of a task."""
 
     spec: type[BaseModel]
     choices: Mapping[KeyPath, tuple[str, ...]]
+    """By path (`*` for any item) the names of a table that a key takes."""
     or_file: Mapping[KeyPath, Schema] = field(default_factory=dict)
+    """What else such a key takes."""
 
     def schema(self) -> Schema:
         """Short forms included, in the draft 7 of JSON Schema, without definitions.

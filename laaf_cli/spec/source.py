@@ -63,17 +63,15 @@ class Text:
 
 @dataclass(kw_only=True)
 class Value:
-    """A value of the tree: `data` is a scalar, a list of values, or a dict of values by key.
-
-    style: the quotes or the `|` or `>` of a text, `flow` for what is in brackets. below: the
-    lines after the first, where a text has several.
-    """
+    """A value of the tree: `data` is a scalar, a list of values, or a dict of values by key."""
 
     data: Any
     mark: Mark
     style: str | None = None
+    """The quotes or the `|` or `>` of a text, `flow` for what is in brackets."""
     keys: dict[str, Mark] = field(default_factory=dict)
     below: tuple[Mark, ...] = ()
+    """The lines after the first, where a text has several."""
 
     def plain(self) -> Any:
         """The value as numbers, strings, lists and dicts."""
@@ -146,9 +144,14 @@ class Value:
 
 
 def read_text(path: Path, what: str = "spec is a YAML file") -> Text:
-    """The text of a small UTF-8 file; what: what the file should be.
+    """The text of a small UTF-8 file.
 
-    Raises UsageError where there is no file to read, SpecError where it is too large or not text.
+    Args:
+        what: what the file should be.
+
+    Raises:
+        UsageError: there is no file to read.
+        SpecError: it is too large or not text.
     """
     kind = what.partition(" is ")[0]
     try:
@@ -179,9 +182,12 @@ def read_text(path: Path, what: str = "spec is a YAML file") -> Text:
 
 
 def read_yaml(text: Text) -> Value:
-    """The tree of a YAML text; raises SpecError at the first place that cannot be read.
+    """The tree of a YAML text.
 
     Duplicate keys are all reported together.
+
+    Raises:
+        SpecError: at the first place that cannot be read.
     """
     # Of a run file, or of the command line; files are not even read.
     if len(text.content) > MAX_BYTES:

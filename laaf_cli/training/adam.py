@@ -28,7 +28,11 @@ time.
 class _Adam(Stepper):
     """Adam (Kingma & Ba 2015) with its defaults: β = (0.9, 0.999), ε = 1e-8.
 
-    done: iterations of the phase so far, for its schedule. n_steps: those that the moments are of.
+    Attributes:
+        n_steps: those that the moments are of.
+
+    Args:
+        done: iterations of the phase so far, for its schedule.
     """
 
     def __init__(
@@ -74,7 +78,8 @@ class _Adam(Stepper):
 class AdamStepper(_Adam):
     """One operation after another, at any points.
 
-    not_captured: why, where there is a GPU.
+    Args:
+        not_captured: why, where there is a GPU.
     """
 
     def __init__(

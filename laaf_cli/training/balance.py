@@ -30,22 +30,23 @@ MAX_FACTOR = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class BalanceState:
-    """The state that an update starts from.
-
-    residuals: by term [n], with a graph, scaled so that the term is the sum of their squares.
-    equations: which terms are equations. weights: of the spec, by term. factors: so far, by term.
-    parameters: of the network. steps: iterations since the last update. learning_rate: the one of
-    the present iteration.
-    """
+    """The state that an update starts from."""
 
     settings: BalanceSpec
     residuals: Mapping[str, Tensor]
+    """By term [n], with a graph, scaled so that the term is the sum of their squares."""
     equations: frozenset[str]
+    """Which terms are equations."""
     weights: Mapping[str, float]
+    """The weights of the spec, by term."""
     factors: Mapping[str, float]
+    """The factors so far, by term."""
     parameters: Sequence[Tensor]
+    """The parameters of the network."""
     steps: int
+    """Iterations since the last update."""
     learning_rate: float
+    """The learning rate of the present iteration."""
     random: np.random.Generator
 
     def gradient(self, value: Tensor) -> Tensor:
@@ -139,9 +140,13 @@ def causal_weights(squares: Tensor, slices: Tensor, settings: BalanceSpec) -> Te
     """w_i = exp(−ε Σ_{k<i} L_k) of the slice i that each point is in (Wang, Sankaran & Perdikaris
     2024).
 
-    squares: of the residual at each point [n], summed over equations; L_k is their mean in slice k,
-    0 where that has no points. slices: that of each point [n], counted along time. The weights [n]
-    have no graph.
+    Args:
+        squares: of the residual at each point [n], summed over equations; L_k is their mean in
+            slice k, 0 where that has no points.
+        slices: that of each point [n], counted along time.
+
+    Returns:
+        The weights [n], without a graph.
     """
     with torch.no_grad():
         sums = squares.new_zeros(settings.slices).index_add_(0, slices, squares)
@@ -169,16 +174,14 @@ def _averaged(moment: BalanceState, targets: Mapping[str, float]) -> dict[str, f
 
 @dataclass(frozen=True, kw_only=True)
 class BalanceMethod:
-    """A row of the table.
-
-    update: of the factors every so many iterations, None where they stay 1. weigh_points: weights
-    of the points of the equations at every evaluation, None where they are 1. keys: those of the
-    spec that the method takes.
-    """
+    """A row of the table."""
 
     update: Update | None = None
+    """Updates the factors every so many iterations; None where they stay 1."""
     weigh_points: Callable[[Tensor, Tensor, BalanceSpec], Tensor] | None = None
+    """Weighs the points of the equations at every evaluation; None where their weights are 1."""
     keys: tuple[str, ...] = ()
+    """The keys of the spec that the method takes."""
     meaning: str
     source: str
     needs_time: bool = False

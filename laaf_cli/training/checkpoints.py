@@ -20,16 +20,15 @@ any case.
 
 @dataclass(kw_only=True)
 class Checkpoints(Generic[Result]):
-    """Keeps a training every so many seconds.
-
-    keep: given the training as it would be if it stopped now. n_kept, spent_s: how many so far, and
-    their seconds.
-    """
+    """Keeps a training every so many seconds."""
 
     keep: Callable[[Result], None]
+    """Called with the training as it would be if it stopped now."""
     every_s: float = 60.0
     n_kept: int = 0
+    """How many were kept so far."""
     spent_s: float = 0.0
+    """The seconds that keeping them took."""
     last_s: float = field(default=-math.inf, init=False)
     cost_s: float = field(default=0.0, init=False)
 

@@ -30,7 +30,8 @@ class Recorder(Protocol):
         """What repeats the work, on the tensors that it has now; the work itself is not carried out
         by recording it.
 
-        Raises RuntimeError where the work cannot be recorded.
+        Raises:
+            RuntimeError: the work cannot be recorded.
         """
 
 
@@ -64,8 +65,9 @@ class CudaRecorder:
 class Repeated(Generic[T]):
     """Work that is run as it is while it warms up, then recorded, and repeated from then on.
 
-    n_records: how often it was recorded. failure: why that failed, after which it is always run as
-    it is; empty where it did not.
+    Attributes:
+        n_records: how often it was recorded.
+        failure: why that failed, after which it is always run as it is; empty where it did not.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -79,9 +81,10 @@ class Repeated(Generic[T]):
     def __call__(self, work: Callable[[], T], version: int = 0) -> T:
         """The result of the work.
 
-        work: the same operations on the same tensors every time. No graph of autograd may be left
-        of it, for torch captures no backward pass that meets one. version: another where the
-        tensors have become others.
+        Args:
+            work: the same operations on the same tensors every time. No graph of autograd may be
+                left of it, for torch captures no backward pass that meets one.
+            version: another where the tensors have become others.
         """
         if version != self.version:
             self.version, self.repeat, self.n_runs = version, None, 0

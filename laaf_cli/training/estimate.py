@@ -21,7 +21,8 @@ def relative_residual(objective: Objective, n_points: int) -> float:
     residuals are not rows of the output layer: of fluxes that jump where the network
     does not bend, and in float32.
 
-    n_points: of the equations.
+    Args:
+        n_points: of the equations.
     """
     problem, network = objective.problem, objective.network
     if (problem.fluxes and not network.inputs.kinks) or network.dtype != torch.float64:

@@ -26,7 +26,8 @@ class SettingFault:
 def phase_faults(spec: RunSpec, problem: Problem, counts: Sequence[int]) -> list[SettingFault]:
     """What is wrong with the phases, besides optimizers that are not in the table.
 
-    counts: by phase, the parameters of the network, without slopes, and the learned constants.
+    Args:
+        counts: by phase, the parameters of the network, without slopes, and the learned constants.
     """
     faults = []
     for i, phase in enumerate(spec.training):

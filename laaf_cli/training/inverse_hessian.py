@@ -33,17 +33,18 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """What one iteration shows of the curvature.
-
-    step: s [n]. change: y [n], of the gradient along it. metric: sᵀH⁻¹s with the H that the step
-    was made with; for s = −α H g it is −α sᵀg. gradient: the new one, g + y. image: H g.
-    """
+    """What one iteration shows of the curvature."""
 
     step: Tensor
+    """s [n]."""
     change: Tensor
+    """y [n], the change of the gradient along the step."""
     metric: float
+    """sᵀH⁻¹s with the H that the step was made with; for s = −α H g it is −α sᵀg."""
     gradient: Tensor
+    """The gradient after the step, g + y."""
     image: Tensor
+    """H g."""
 
     def products(self) -> tuple[float, float]:
         """yᵀs and yᵀy; the first is 0 where no positive definite H takes y to s (yᵀs > 0 fails)."""
@@ -82,7 +83,11 @@ class InverseHessian(ABC):
 
     @abstractmethod
     def load(self, state: Arrays) -> None:
-        """Resumes from such arrays; raises StateError where they do not fit."""
+        """Resumes from such arrays.
+
+        Raises:
+            StateError: they do not fit.
+        """
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,9 @@ class DenseInverse(InverseHessian):
 
     It starts as I: with the usual (yᵀs/yᵀy) I, the first pair of which is the stiffest direction,
     1000 iterations of BFGS leave a loss of Poisson's equation at 3e2 that they take from I to 9e-4.
-    n: of parameters.
+
+    Args:
+        n: of parameters.
     """
 
     def __init__(self, n: int, member: Member, device: torch.device) -> None:

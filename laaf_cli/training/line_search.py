@@ -66,7 +66,11 @@ class LinePoint:
 class Line:
     """J(α) = J(θ + α d): every point is evaluated once, its gradient where it is asked for.
 
-    start: θ [n]. direction: d [n]. value, slope: J(0) and J'(0) < 0.
+    Args:
+        start: θ [n].
+        direction: d [n].
+        value: J(0).
+        slope: J'(0) < 0.
     """
 
     def __init__(
@@ -128,9 +132,12 @@ def search(line: Line, previous: float | None) -> LinePoint | None:
     """A point that meets the strong Wolfe conditions; else the lowest that was tried and lowers J;
     else None.
 
-    previous: J before the last step, from which SciPy takes the first step to try: min(1, 2.02
-    ΔJ/J'(0)); 1 where it is None. The search is SciPy's (Nocedal & Wright 2006, algorithms 3.5 and
-    3.6), in the one variable α, so that vectors stay on their device.
+    The search is SciPy's (Nocedal & Wright 2006, algorithms 3.5 and 3.6), in the one variable α, so
+    that vectors stay on their device.
+
+    Args:
+        previous: J before the last step, from which SciPy takes the first step to try,
+            min(1, 2.02 ΔJ/J'(0)); 1 where it is None.
     """
 
     def value(at: NDArray[np.float64]) -> float:

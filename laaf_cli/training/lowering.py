@@ -25,25 +25,26 @@ from laaf_cli.problem import Term
 
 @dataclass(frozen=True, kw_only=True)
 class LoweredResiduals:
-    """The residuals of terms that share their points.
-
-    fields, operators: what they need of the network. coefficients: of the operators, as trees by
-    name and in their orders. residuals: by term, in fields, symbols and the values of operators.
-    parts: the trees of symbols.
-    """
+    """The residuals of terms that share their points."""
 
     fields: frozenset[Field]
+    """Derivatives that the residuals need of the network."""
     operators: tuple[Operator, ...]
+    """Operators that they need of it."""
     coefficients: Mapping[str, tuple[Node, ...]]
+    """Coefficients of the operators, as trees by name and in their orders."""
     residuals: Mapping[str, tuple[Node, ...]]
+    """By term, trees in fields, symbols and the values of operators."""
     parts: Mapping[str, Node]
+    """The trees of symbols."""
 
 
 def lower(terms: Sequence[Term], varying: Collection[str]) -> LoweredResiduals:
     """The residuals of terms; with operators where these need fewer streams than single
     derivatives.
 
-    varying: symbols that training changes.
+    Args:
+        varying: symbols that training changes.
     """
     trees = {term.name: tuple(term.residuals) for term in terms}
     plain = _Collector(trees, varying, collected=False)

@@ -38,19 +38,20 @@ _POINTS_AT_A_TIME = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """One evaluation of the loss.
-
-    total: J = Σ weight × term, a scalar with a graph. names, values: the terms without their
-    weights, in one vector [n_terms] without a graph; slope recovery is the last one where it is on.
-    weights: those that the terms have as a whole, by name; point_weights: by term, the mean of
-    those that its points have besides, where they do.
-    """
+    """One evaluation of the loss."""
 
     total: Tensor
+    """J = Σ weight × term, a scalar with a graph."""
     names: tuple[str, ...]
+    """The terms, in the order of `values`."""
     values: Tensor
+    """The terms without their weights, in one vector [n_terms] without a graph; slope recovery is
+    the last one where it is on.
+    """
     weights: Mapping[str, float]
+    """By name, the weights of the terms as a whole."""
     point_weights: Mapping[str, Tensor] = field(default_factory=dict)
+    """By term, the mean of the weights of its points, where they have some."""
 
     def effective_weights(self) -> dict[str, float]:
         """The weight of each term, the mean weight of its points included."""
@@ -62,28 +63,33 @@ class Loss:
 class AdaptiveState:
     """What adapts besides the parameters, never changed in place: the points and the factors, by
     term.
-
-    slopes_absorbed: whether the slopes are part of the weights. held_weights: those of points that
-    are held, by term; None where none are. n_interior: points of the equations that the next
-    renewal draws, None without points.
     """
 
     points: Mapping[str, PointSet]
     factors: Mapping[str, float]
     slopes_absorbed: bool
+    """Whether the slopes are part of the weights."""
     held_weights: Mapping[str, Tensor] | None = None
+    """Weights of points that are held, by term; None where none are."""
     n_interior: int | None = None
+    """Points of the equations that the next renewal draws, None where they are missing."""
 
 
 class Objective:
     """J(Θ) = Σ_terms W λ · mean r² + W_a · S(a) (arXiv 1909.12228, eqs. 6 and 9; there all λ are
     1).
 
-    points: by term name, as `Problem.draw_points` gives them; resampling renews those that the
-    equations share. recovery: None turns S off. balance: how the factors λ adapt. seed: of the
-    streams that mini-batches and new points are drawn from. n_changes: how often points or weights
-    have changed, that is, how often J has become another function. n_renewals: how often the
-    network has got other parameters.
+    Attributes:
+        n_changes: how often points or weights have changed, that is, how often J has become another
+            function.
+        n_renewals: how often the network has got other parameters.
+
+    Args:
+        points: by term name, as `Problem.draw_points` gives them; resampling renews those that the
+            equations share.
+        recovery: None turns S off.
+        balance: how the factors λ adapt.
+        seed: of the streams that mini-batches and new points are drawn from.
     """
 
     def __init__(

@@ -33,24 +33,24 @@ MAX_NORMAL_PARAMETERS = 3_000
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """A row of the table.
-
-    make: an objective, a phase and how many of its iterations are done → what the loop drives.
-    keys: those of a phase that it takes besides `optimizer`, `iterations` and `max_seconds`.
-    memory: how many numbers it keeps for so many parameters, these among them.
-    needs_one_function: whether its steps compare losses, so that slopes are absorbed and weights of
-    points held before it begins. draws_neurons: whether it draws those of the last hidden layer.
-    max_parameters: None where any number will do.
-    """
+    """A row of the table."""
 
     make: Callable[[Objective, TrainingPhase, int], Stepper]
+    """An objective, a phase and how many of its iterations are done → what the loop drives."""
     keys: tuple[str, ...]
+    """The keys of a phase that it takes besides `optimizer`, `iterations` and `max_seconds`."""
     meaning: str
     source: str
     memory: Callable[[int], int]
+    """How many numbers it keeps for so many parameters, the parameters among them."""
     needs_one_function: bool = False
+    """Whether its steps compare losses, so that slopes are absorbed and weights of points held
+    before it begins.
+    """
     draws_neurons: bool = False
+    """Whether it draws the neurons of the last hidden layer."""
     max_parameters: int | None = None
+    """The most parameters that it takes; None where any number will do."""
 
     @property
     def takes_rate(self) -> bool:

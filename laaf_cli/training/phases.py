@@ -61,11 +61,6 @@ SCHEDULES: dict[str, Law] = {
 class TrainingPhase:
     """One phase: an optimizer of the table, its iterations, and the law of its learning rate, where
     it has one.
-
-    interior: points of the equations from then on, None for as many as before. features: neurons of
-    the last hidden layer, None for as many as there are; n_kept: those of them that earlier phases
-    have trained. windows: of time, None for as many as it takes. goal: the relative residual at
-    which it is solved.
     """
 
     optimizer: str
@@ -75,10 +70,15 @@ class TrainingPhase:
     batch: int | None = None
     max_seconds: float | None = None
     interior: int | None = None
+    """Points of the equations from then on, None for as many as before."""
     features: int | None = None
+    """Neurons of the last hidden layer, None for as many as there are."""
     n_kept: int = 0
+    """How many of these neurons earlier phases have trained."""
     windows: int | None = 1
+    """The number of windows of time; None for as many as it takes."""
     goal: float = DEFAULT_GOAL
+    """The relative residual at which the problem counts as solved."""
 
     def rate(self, i: int) -> float:
         """The learning rate at an iteration of the phase, from 0."""
@@ -99,8 +99,6 @@ class PhaseEnd(Enum):
 class PhaseResult:
     """How a phase went: the iterations that it carried out, why it ended, and a sentence where it
     stalled.
-
-    capture: whether they were captured in a CUDA graph, or why not; empty where there is no GPU.
     """
 
     optimizer: str
@@ -108,3 +106,4 @@ class PhaseResult:
     end: PhaseEnd
     detail: str = ""
     capture: str = ""
+    """Whether iterations were captured in a CUDA graph, or why not; empty where there is no GPU."""

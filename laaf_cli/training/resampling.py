@@ -19,16 +19,15 @@ from laaf_cli.spec import ResampleSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Renewal:
-    """What a method chooses the new points from.
-
-    present: the points so far [n, d]. residual_size: points [m, d] → |r| there [m].
-    """
+    """What a method chooses the new points from."""
 
     settings: ResampleSpec
     region: Drawn
     domain: Domain
     present: Array
+    """The points so far [n, d]."""
     residual_size: Callable[[Array], Array]
+    """Points [m, d] → |r| there [m]."""
     random: np.random.Generator
 
 
@@ -36,17 +35,16 @@ class Renewal:
 class Resampler:
     """A row of the table: a renewal → the points [n, d] from then on, and the keys that the method
     takes.
-
-    draws_all: whether none of the present points stay. uses_sampler: whether the new ones come from
-    the sampler of the region.
     """
 
     renew: Callable[[Renewal], Array]
     draws_all: bool
+    """Whether all present points are replaced."""
     keys: tuple[str, ...]
     meaning: str
     source: str
     uses_sampler: bool = False
+    """Whether the new points come from the sampler of the region."""
 
 
 def density(sizes: Array, power: float, constant: float) -> Array:

@@ -27,26 +27,30 @@ class StopReason(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class IterationRecord:
-    """What is kept of an iteration: the state before its step.
-
-    iteration: counted over all phases; 0 is the start. wall_time_s: seconds of training so far.
-    learning_rate: in phases that search along a line, the length of the step that led here, 0
-    before the first. total: the whole loss. terms: its parts without weights. scales: n·a of each
-    hidden layer. relative_l2: error against the reference, NaN where it was not monitored.
-    constants: learned ones by name. weights: the effective weight of each term, with the factors of
-    a balance and the mean weight of its points.
-    """
+    """What is kept of an iteration: the state before its step."""
 
     iteration: int
+    """The iteration, counted over all phases; 0 is the start."""
     phase: int
     wall_time_s: float
+    """Seconds of training so far."""
     learning_rate: float
+    """In phases that search along a line, the length of the step that led here, 0 before the first.
+    """
     total: float
+    """The whole loss."""
     terms: dict[str, float]
+    """The terms of the loss, without weights."""
     scales: list[NDArray[np.float64]]
+    """n·a of each hidden layer."""
     relative_l2: float
+    """Error against the reference, NaN where it was not monitored."""
     constants: dict[str, float]
+    """The learned constants by name."""
     weights: dict[str, float]
+    """The effective weight of each term, with the factors of a balance and the mean weight of its
+    points.
+    """
 
 
 BEFORE_TRAINING = "at iteration 0, before any training"
@@ -86,26 +90,19 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class EndedTraining:
-    """How a training of any task went.
-
-    n_checkpoints, checkpoint_time_s: how many were kept, and the seconds that this took.
-    """
+    """How a training of any task went."""
 
     stop_reason: StopReason
     events: Sequence[Event] = ()
     n_checkpoints: int = 0
+    """How many checkpoints were kept."""
     checkpoint_time_s: float = 0.0
+    """The seconds that keeping them took."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult(EndedTraining):
-    """How a training went; the network itself holds the last good state.
-
-    phases: those that were begun. slopes_absorbed_at: the iteration before which slopes became part
-    of the weights, −1 where they did not. state: what resuming needs. validation: the
-    terms at held-out points, without weights, where they are known. intervals: of learned
-    constants, where they are known. estimate: of the relative error, NaN where it is not known.
-    """
+    """How a training went; the network itself holds the last good state."""
 
     iterations: int
     phase: int
@@ -113,11 +110,17 @@ class TrainingResult(EndedTraining):
     records: list[IterationRecord]
     divergence: Divergence | None
     state: TrainingState
+    """What resuming takes."""
     phases: tuple[PhaseResult, ...] = ()
+    """The phases that were begun."""
     estimate: float = math.nan
+    """An estimate of the relative error, NaN where it is missing."""
     slopes_absorbed_at: int = -1
+    """The iteration before which slopes became part of the weights, −1 where they did not."""
     validation: dict[str, float] = field(default_factory=dict)
+    """The terms at held-out points, without weights, where they are known."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Intervals of learned constants, where they are known."""
 
     @property
     def final(self) -> IterationRecord:

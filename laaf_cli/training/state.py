@@ -29,37 +29,45 @@ class TrainingState:
 
     Nothing random is in it: every stream of random numbers is that of a seed, a purpose and an
     iteration.
-
-    iteration: over all phases, the next to be carried out; done: of them in this phase, −1 where it
-    diverged before its first. phase: from 0. adapted: the iteration at which points and weights
-    were last renewed, −1 before the first. wall_time_s: seconds of training; phase_start_s,
-    recorded_s, monitored_s: of them when the phase began, when the last record was made and when
-    the error was last looked at. n_retries: after divergence, of at most `retries`; rate_factor:
-    what they multiply the learning rate of the phase by. slopes_absorbed_at: the iteration before
-    which slopes became part of the weights, −1 where they are not. adaptive: points and weights.
-    constants: the free parameter of each learned constant, in float64. optimizer: what it keeps
-    between iterations, by name; empty where it is to begin again.
     """
 
     iteration: int
+    """The next iteration, counted over all phases."""
     phase: int
+    """The phase, from 0."""
     done: int
+    """Iterations done in this phase, −1 where it diverged before its first."""
     adapted: int
+    """The iteration at which points and weights were last renewed, −1 before the first."""
     wall_time_s: float
+    """Seconds of training so far."""
     phase_start_s: float
+    """The training time when the phase began."""
     recorded_s: float
+    """The training time at the last record."""
     monitored_s: float
+    """The training time when the error was last measured."""
     n_retries: int
+    """How often training went back after divergence, of at most `retries`."""
     rate_factor: float
+    """What the retries multiply the learning rate of the phase by."""
     slopes_absorbed_at: int
+    """The iteration before which slopes became part of the weights, −1 where they are not."""
     adaptive: AdaptiveState
+    """The points and weights."""
     constants: Mapping[str, float] = field(default_factory=dict)
+    """The free parameter of each learned constant, in float64."""
     optimizer: Arrays = field(default_factory=dict)
+    """What the optimizer keeps between iterations, by name; empty where it starts from scratch."""
     retries: int = 0
 
 
 def taken_count(state: Arrays, name: str) -> int:
-    """The integer of that name, of what was counted; raises StateError where it is missing."""
+    """The integer of that name, of what was counted.
+
+    Raises:
+        StateError: it is absent.
+    """
     value = taken(state, name)
     if value.dtype.kind != "i" or not 0 <= value <= MAX_COUNT:
         raise StateError(f"'{name}' of the optimizer is not a count")
@@ -67,7 +75,11 @@ def taken_count(state: Arrays, name: str) -> int:
 
 
 def taken(state: Arrays, name: str, *shape: int) -> NDArray[Any]:
-    """The array of that name and shape; raises StateError where it is missing."""
+    """The array of that name and shape.
+
+    Raises:
+        StateError: it is absent.
+    """
     if name not in state:
         raise StateError(f"the optimizer lacks '{name}'")
     value = np.asarray(state[name])

@@ -23,7 +23,11 @@ class Stepper(ABC):
 
     @abstractmethod
     def evaluate(self, iteration: int) -> Loss:
-        """The loss at the present parameters; iteration: counted over all phases."""
+        """The loss at the present parameters.
+
+        Args:
+            iteration: counted over all phases.
+        """
 
     @abstractmethod
     def advance(self, loss: Loss) -> str:
@@ -40,9 +44,11 @@ class Stepper(ABC):
         """Of the relative error, where the optimizer has one; NaN otherwise."""
         return math.nan
 
-    def is_late(self, share: float) -> bool:  # noqa: ARG002 - few can know
-        """Whether a phase will not come to its end in its seconds; share: of those that are
-        over.
+    def is_late(self, share: float) -> bool:  # noqa: ARG002 - few know
+        """Whether a phase will not come to its end in its seconds.
+
+        Args:
+            share: of those that are over.
         """
         return False
 
@@ -64,7 +70,11 @@ class Stepper(ABC):
 
     @abstractmethod
     def load(self, state: Arrays) -> None:
-        """Resumes from a state of the same optimizer; raises StateError where it does not fit."""
+        """Resumes from a state of the same optimizer.
+
+        Raises:
+            StateError: it does not fit.
+        """
 
 
 def lost_in_rounding(value: float, dtype: torch.dtype) -> str:

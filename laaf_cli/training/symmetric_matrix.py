@@ -96,8 +96,10 @@ class SymmetricMatrix:
         }
 
     def load(self, name: str, state: Arrays) -> None:
-        """Resumes from what was stored, under this name, and an update; raises StateError where
-        they do not fit.
+        """Resumes from what was stored, under this name, and an update.
+
+        Raises:
+            StateError: they do not fit.
         """
         n = len(self.entries)
         if np.ndim(state.get(name, 0)) == 1:

@@ -36,13 +36,17 @@ it got to.
 class Trainer:
     """Trains a network in place.
 
-    monitor: relative L2 of the network, asked for at some fifty records; None without a reference.
-    on_record: called with each record as it is made. should_stop: asked before every step; True
-    ends the training with what was reached. max_seconds: bound on the seconds of training over all
-    phases. checkpoints: keeps the training while it runs; None does not. retries: how often
-    training that diverges goes back to its last good state, with a tenth of the learning rate.
-    goal: the error, by the monitor, at which the training ends; 0 for none. A phase that
-    ends itself is not cut short.
+    Args:
+        monitor: relative L2 of the network, asked for at some fifty records; None without a
+            reference.
+        on_record: called with each record as it is made.
+        should_stop: asked before every step; True ends the training with what was reached.
+        max_seconds: bound on the seconds of training over all phases.
+        checkpoints: saves the training while it runs; None does not.
+        retries: how often training that diverges goes back to its last good state, with a tenth of
+            the learning rate.
+        goal: the error, as the monitor measures it, at which training ends, but for a phase that
+            ends itself; 0 for none.
     """
 
     def __init__(
@@ -97,10 +101,12 @@ class Trainer:
     ) -> None:
         """Takes up a training where it stopped; the network holds its weights already.
 
-        state: of that training. records, phases, events: what has been reported of it; of the
-        phases those that are over.
+        Args:
+            state: of that training.
+            records, phases, events: its record so far; of the phases those that are over.
 
-        Raises StateError where the state does not fit.
+        Raises:
+            StateError: the state does not fit.
         """
         free = self.objective.constants.free
         if not 0 <= state.phase < len(self.phases) or state.constants.keys() != free.keys():

@@ -76,8 +76,9 @@ def intervals(objective: Objective, noise: float) -> dict[str, Interval]:
     analysis and its applications", section 2.3). Its middle is where a training would end in which
     the equations hold exactly. It is taken in the free parameter, and so stays within bounds.
 
-    noise: standard deviation of that in observed values, as a fraction of theirs; 0 takes it from
-    the residuals.
+    Args:
+        noise: standard deviation of that in observed values, as a fraction of theirs; 0 takes it
+            from the residuals.
     """
     constants = objective.constants
     jacobian = Jacobian(_in_float64(objective))

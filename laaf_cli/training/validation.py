@@ -15,10 +15,12 @@ from laaf_cli.training.objective import Objective
 def validate(objective: Objective, n_points: int, seed: int) -> dict[str, float]:
     """The mean squares of equations and conditions at held-out points, without weights.
 
-    n_points: in the interior; conditions get as many as in training. seed: of the streams of their
-    own that they are drawn from. Observed values cannot be drawn again: their terms are left out,
-    as is one that is not finite; all are where a part of the domain turns out too small to draw
-    points in.
+    Observed values cannot be drawn again: their terms are left out, as is one that is not finite;
+    all are where a part of the domain turns out too small to draw points in.
+
+    Args:
+        n_points: in the interior; conditions get as many as in training.
+        seed: of the streams of their own that they are drawn from.
     """
     try:
         points = fresh_points(objective.problem, n_points, seed)

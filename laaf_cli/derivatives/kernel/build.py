@@ -38,15 +38,13 @@ SKIP = "LAAF_NO_KERNEL"
 
 
 class KernelVariant(NamedTuple):
-    """One compilation of `fused.cpp`, for processors that know some instructions.
-
-    architecture: the macro that compilers for such processors predefine; empty for all.
-    """
+    """One compilation of `fused.cpp`, for processors that know some instructions."""
 
     name: str
     vector_bytes: int
     flags: tuple[str, ...]
     architecture: str
+    """The macro that compilers for such processors predefine; empty for all."""
 
 
 _AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma")
@@ -111,18 +109,19 @@ class Compiler(NamedTuple):
 
 
 class BuildResult(NamedTuple):
-    """What `built.json` says.
-
-    variants: those in the library, the best first; empty where there is no library. threads:
-    whether it uses OpenMP. reason: why there is no library, or why it lacks a variant; a clause
-    that can follow a colon, else empty. sources: the fingerprint of what it was built from.
-    """
+    """What `built.json` says."""
 
     compiler: str = ""
     variants: tuple[str, ...] = ()
+    """Those in the library, the best first; empty where there is no library."""
     threads: bool = False
+    """Whether it uses OpenMP."""
     reason: str = ""
+    """Why there is no library, or why it lacks a variant; a clause that can follow a colon, else
+    empty.
+    """
     sources: str = ""
+    """The fingerprint of what it was built from."""
 
 
 def fingerprint(folder: Path = SOURCES) -> str:
@@ -134,7 +133,11 @@ def fingerprint(folder: Path = SOURCES) -> str:
 
 
 def find_compiler() -> Compiler:
-    """The first of $CXX, g++, c++ and clang++ that works; raises KernelError where none does."""
+    """The first of $CXX, g++, c++ and clang++ that works.
+
+    Raises:
+        KernelError: none does.
+    """
     for text in (os.environ.get("CXX", ""), *COMPILERS):
         command = tuple(shlex.split(text))
         if command and shutil.which(command[0]):
@@ -151,7 +154,11 @@ def find_compiler() -> Compiler:
 
 
 def _run(command: Sequence[str]) -> str:
-    """What a command prints; raises KernelError with its first complaint where it fails."""
+    """What a command prints.
+
+    Raises:
+        KernelError: with its first complaint where it fails.
+    """
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         ended = subprocess.run(
@@ -174,8 +181,10 @@ def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> B
     """Put the library and its `built.json` into a folder; without a compiler, or where it fails,
     the latter alone.
 
-    Whatever happens, no older library is left. sanitize: `fused-asan.so` instead, without a
-    `built.json`.
+    Whatever happens, no older library is left.
+
+    Args:
+        sanitize: `fused-asan.so` instead, without a `built.json`.
     """
     library = folder / (SANITIZED_LIBRARY if sanitize else LIBRARY)
     library.unlink(missing_ok=True)
@@ -192,8 +201,10 @@ def build(folder: Path, sources: Path = SOURCES, *, sanitize: bool = False) -> B
 
 
 def _build_library(library: Path, sources: Path, mode: Sequence[str]) -> BuildResult:
-    """Compile and link the variants that this compiler can; raises KernelError where it cannot
-    the last of them.
+    """Compile and link the variants that this compiler can.
+
+    Raises:
+        KernelError: it cannot the last of them.
     """
     compiler = find_compiler()
     flags = (*FLAGS, *mode, *(THREADS if compiler.is_gcc else ()))

@@ -100,23 +100,20 @@ class Parameters:
 
 @dataclass(frozen=True)
 class ChainRule:
-    """How a stream of order 2 or more follows from those below it.
-
-    products: of the chain rule; splits: of its backward pass (`partitions`). Each comes with the
-    row of its coefficient, or −1 where that is 1, and counts streams from the first behind the
-    value.
-    """
+    """How a stream of order 2 or more follows from those below it."""
 
     products: tuple[tuple[int, Product], ...]
+    """Products of the chain rule (`partitions`)."""
     splits: tuple[tuple[int, Split], ...]
+    """Splits of its backward pass. Each product and split comes with the row of its coefficient, or
+    −1 where that is 1, and counts streams from the first behind the value.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
     """A network and the streams carried through it: the value, `n_first` first derivatives, and
     `operators`.
-
-    scale: n of the slopes; slope_counts: by hidden layer, 0, 1 or its width.
     """
 
     n_inputs: int
@@ -126,7 +123,9 @@ class Shape:
     n_first: int
     operators: tuple[ChainRule, ...]
     slope_counts: tuple[int, ...]
+    """By hidden layer: 0, 1 or its width."""
     scale: float
+    """The scale n of the slopes."""
 
     @property
     def n_streams(self) -> int:

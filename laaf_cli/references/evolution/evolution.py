@@ -104,8 +104,12 @@ def converged(
     """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the
     limits allow.
 
-    most_work: in operations. Raises ReferenceRefusedError where they do not agree to
-    WORST_AGREEMENT, or the equations cannot be solved.
+    Args:
+        most_work: in operations.
+
+    Raises:
+        ReferenceRefusedError: they do not agree to WORST_AGREEMENT, or the equations cannot be
+            solved.
     """
     deadline = min(watch.deadline, time.perf_counter() + MOST_SECONDS)
     watch = replace(watch, deadline=deadline)

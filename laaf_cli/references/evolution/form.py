@@ -32,11 +32,6 @@ from laaf_cli.text import listed
 class EvolutionForm:
     """Equations in time, with what holds at the start and at the ends of space; every tree is a
     residual.
-
-    time_orders, space_orders: the highest derivative of each unknown along time and along space.
-    at_lower, at_upper: conditions at the ends of space. pairs: trees of equal value at both ends.
-    is_periodic: space is a circle, and the pairs say no more than that. continuous: trees that have
-    no jump along space. fluxes: of unknowns that have been put in for their names.
     """
 
     coordinates: tuple[str, ...]
@@ -47,14 +42,22 @@ class EvolutionForm:
     unknowns: tuple[str, ...]
     equations: tuple[Node, ...]
     time_orders: tuple[int, ...]
+    """The highest derivative of each unknown along time."""
     space_orders: tuple[int, ...]
+    """The highest derivative of each unknown along space."""
     initial: tuple[Node, ...]
     at_lower: tuple[Node, ...]
+    """Conditions at the lower end of space."""
     at_upper: tuple[Node, ...]
+    """Conditions at the upper end of space."""
     pairs: tuple[Node, ...]
+    """Trees that have equal values at both ends."""
     is_periodic: bool
+    """Whether space is a circle, and the pairs say no more than that."""
     continuous: tuple[Node, ...]
+    """Trees that have no jump along space."""
     fluxes: Mapping[str, Node]
+    """The fluxes that were put in for unknowns, by name."""
 
     @property
     def start(self) -> float:
@@ -83,10 +86,13 @@ class EvolutionForm:
 
 
 def read_evolution(problem: Problem) -> EvolutionForm:
-    """The form of a problem; raises ReferenceRefusedError, naming what does not fit.
+    """The form of a problem.
 
     Fluxes along space that jump at fixed places are put into the equations, and are what is
     continuous there: a system of first order for waves is rougher than its equation of second.
+
+    Raises:
+        ReferenceRefusedError: naming what does not fit.
     """
     domain, fluxes = problem.domain, _fluxes(problem)
     if fluxes:

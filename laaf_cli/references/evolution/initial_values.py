@@ -22,8 +22,10 @@ def initial_values(form: EvolutionForm, grid: Grid) -> dict[Field, Array]:
 
     Newton's method at every node by itself. Derivatives along space, as in u_t = −c u_x, are those
     of the values before, so that conditions that follow from one another settle one after the
-    other. Raises ReferenceRefusedError where the conditions contradict each other or leave
-    something open.
+    other.
+
+    Raises:
+        ReferenceRefusedError: the conditions contradict each other or leave something open.
     """
     x = grid.nodes_inside
     wanted = [

@@ -61,7 +61,8 @@ class Grid:
         """The matrices [n_points, size] that take values to derivatives of orders 0 to `highest` at
         points.
 
-        elements [n_points]: whose polynomial is differentiated, for at a break there are two.
+        Args:
+            elements: [n_points] whose polynomial is differentiated, for at a break there are two.
         """
         if not self.axes:
             return (np.ones((len(points), 1)),)
@@ -159,7 +160,9 @@ def fitted(
 ) -> Mesh:
     """A mesh refined until it resolves some functions: grid → values [n_functions, size].
 
-    tolerance: of the last coefficients. most_points: on all elements; the worst are bisected first.
+    Args:
+        tolerance: of the last coefficients.
+        most_points: on all elements; the worst are bisected first.
     """
     while mesh.breaks:
         grid = mesh.grid(1)

@@ -51,13 +51,12 @@ class IntegrationError(Exception):
 
 
 class ImplicitSystem(Protocol):
-    """G(t, z, y) = 0, n equations for n columns.
-
-    orders [n]: the time order p of every column. parts: the columns of each unknown.
-    """
+    """G(t, z, y) = 0, n equations for n columns."""
 
     orders: NDArray[np.intp]
+    """[n]: the time order p of every column."""
     parts: Sequence[slice[int, int, Any]]
+    """The columns of each unknown."""
 
     def residual(self, times: Array, levels: Array) -> Array:
         """G [n, s] at times [s], for z and its integrals, levels [1 + the highest order, n, s]."""
@@ -71,9 +70,12 @@ class ImplicitSystem(Protocol):
 class Integrator:
     """The system between two steps.
 
-    time; state [1 + the highest order, n]: the integrals of z then, where the first, z itself, is
-    only a guess; length: of the step to try next; work: what all steps took, in operations, the
-    same on any machine.
+    Attributes:
+        time: where the next step begins.
+        state: [1 + the highest order, n], the integrals of z then, where the first, z itself, is
+            only a guess.
+        length: of the step to try next.
+        work: what all steps took, in operations, the same on any machine.
     """
 
     def __init__(
@@ -106,8 +108,8 @@ class Integrator:
     def advance(self) -> RadauStep:
         """One step, as long as the tolerance allows.
 
-        Raises IntegrationError where Newton's method fails or the tolerance is not met at any step
-        length.
+        Raises:
+            IntegrationError: Newton's method fails or the tolerance is not met at any step length.
         """
         before = math.inf
         while True:
@@ -289,7 +291,8 @@ class _NewtonFactors:
 def _factorised(matrix: NDArray[Any]) -> tuple[Callable[[NDArray[Any]], NDArray[Any]], float]:
     """Right side [n] → solution [n], and how many columns a row meets while it is eliminated.
 
-    Raises IntegrationError for a singular matrix.
+    Raises:
+        IntegrationError: for a singular matrix.
     """
     from scipy.linalg import get_lapack_funcs
     from scipy.sparse import csc_array

@@ -16,21 +16,24 @@ N_STAGES = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Tableau:
-    """Radau IIA with s stages.
-
-    nodes c [s]; powers: A⁰, A¹, …; eigenvalues [s], eigenvectors and their inverse [s, s]; last:
-    takes values at 0 and the nodes [s + 1] to the coefficient of degree s; last_free and at_start:
-    those at the nodes alone [s] to the coefficient of degree s − 1 and to the value at 0.
-    """
+    """The method Radau IIA with s stages."""
 
     nodes: Array
+    """The nodes c [s]."""
     powers: tuple[Array, ...]
+    """A⁰, A¹, …, [s, s] each."""
     eigenvalues: NDArray[np.complex128]
+    """The eigenvalues of A [s]."""
     eigenvectors: NDArray[np.complex128]
+    """Its eigenvectors [s, s]."""
     inverse: NDArray[np.complex128]
+    """The inverse of the eigenvectors [s, s]."""
     last: Array
+    """[s + 1]: takes values at 0 and the nodes to the coefficient of degree s."""
     last_free: Array
+    """[s]: takes values at the nodes alone to the coefficient of degree s − 1."""
     at_start: Array
+    """[s]: takes values at the nodes alone to the value at 0."""
 
 
 @cache

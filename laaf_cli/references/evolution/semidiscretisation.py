@@ -41,15 +41,13 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class SpaceNodes:
-    """Points in space and the matrices that take the values of an unknown to its derivatives there.
-
-    symbols: the coordinate of space [n_points, 1] and the component of the normal.
-    operators: for each unknown those of the orders 0, 1, …, [n_points, n_values] each.
-    """
+    """Points in space, and the matrices from values of an unknown to its derivatives there."""
 
     n_points: int
     symbols: Mapping[str, Array | float]
+    """The coordinate of space [n_points, 1] and the component of the normal."""
     operators: tuple[tuple[Array, ...], ...]
+    """For each unknown the matrices of the orders 0, 1, …, [n_points, n_values] each."""
 
 
 class Semidiscretisation:
@@ -141,7 +139,11 @@ class Semidiscretisation:
         normal: float = 0.0,
         at: Array | None = None,
     ) -> SpaceNodes:
-        """Points, each as one of its element; at: where formulas are evaluated instead."""
+        """Points, each as one of its element.
+
+        Args:
+            at: where formulas are evaluated instead.
+        """
         form = self.form
         held = [
             field

@@ -40,19 +40,22 @@ class OutOfWorkError(Exception):
 class Accuracy:
     """How finely is solved.
 
-    space, time: the last coefficients that are let pass, as fractions of the unknown. n_points: of
-    an element; n_circle: of a circle at first; n_steps: the first step is that fraction of the
-    time; n_stages: of Radau's method. The numbers differ from one accuracy to the next, so that no
-    two solutions share a mesh or steps, and where a stop makes them share a step, they do not share
-    its method.
+    The numbers differ from one accuracy to the next, so that no two solutions share a mesh or
+    steps; where a stop makes them share a step, they do not share its method.
     """
 
     space: float
+    """The last coefficients along space that are accepted, as fractions of the unknown."""
     time: float
+    """The last coefficients along time that are accepted, as fractions of the unknown."""
     n_points: int
+    """Nodes of an element."""
     n_circle: int
+    """Nodes of a circle at first."""
     n_steps: int
+    """The first step is the whole time over this."""
     n_stages: int
+    """Stages of Radau's method."""
 
 
 ACCURACIES = (
@@ -106,11 +109,12 @@ class TimeStep:
 
 @dataclass(frozen=True)
 class EvolutionSolution:
-    """All steps, which follow one another. work: that they took, in operations."""
+    """All steps, which follow one another."""
 
     form: EvolutionForm
     steps: tuple[TimeStep, ...]
     work: float
+    """The work that the steps took, in operations."""
 
     def at(self, points: Array) -> Array:
         """Every unknown and flux at points [n, d] of the domain, [n_unknowns + n_fluxes, n]."""

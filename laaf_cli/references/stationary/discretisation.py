@@ -42,14 +42,12 @@ class Probes:
 
 @dataclass(frozen=True)
 class Interfaces:
-    """Breaks of an axis, at which values from both sides are equal.
-
-    is_periodic: whether both ends of the axis are such a place too.
-    """
+    """Breaks of an axis, at which values from both sides are equal."""
 
     axis: int
     breaks: tuple[float, ...]
     is_periodic: bool
+    """Whether both ends of the axis are an interface too."""
 
     def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
         sides = [(np.nextafter(place, -np.inf), place) for place in self.breaks]
@@ -67,9 +65,10 @@ class Interfaces:
 
 @dataclass(frozen=True, kw_only=True)
 class Residual:
-    """A residual tree and its partial derivatives by the fields in it. name: in words."""
+    """A residual tree and its partial derivatives by the fields in it."""
 
     name: str
+    """Its name, in words."""
     is_equation: bool
     tree: Node
     partials: Mapping[Field, Node]
@@ -137,9 +136,6 @@ JITTER = 4 * float(np.finfo(float).eps)
 class Discretisation:
     """A problem at one resolution.
 
-    breaks: of each axis, the ends of its elements inside. probes: of each axis, points that are not
-    nodes. n: the modes along each element, even. jitter: by what fraction coordinates are off in
-    formulas, at random. thinned: the axis on whose elements half the modes are enough.
     The coefficients of all unknowns form one vector [n_coefficients].
     """
 
@@ -147,10 +143,15 @@ class Discretisation:
     unknowns: tuple[str, ...]
     residuals: tuple[Residual, ...]
     breaks: tuple[tuple[float, ...], ...]
+    """By axis, the ends of its elements inside the domain."""
     probes: tuple[Array, ...]
+    """By axis, points that are not nodes."""
     n: int
+    """The modes along each element, even."""
     jitter: float = 0.0
+    """By what share coordinates in formulas are moved at random."""
     thinned: int | None = None
+    """The axis on whose elements half the modes are enough."""
 
     @cached_property
     def modes(self) -> tuple[Modes, ...]:

@@ -32,22 +32,24 @@ _SHORTEST = 2.0**-10
 
 @dataclass(frozen=True, kw_only=True)
 class Stationary:
-    """Where the iteration came to rest.
-
-    size: of the coefficients and of the residuals without them, in units in which every column and
-    row of the Jacobian has length 1. row_scale: what the rows are multiplied with for this,
-    [n_rows]. residuals: not scaled, [n_rows]. residual: the length of the scaled residuals,
-    relative to `size`. reciprocal_condition: of the scaled Jacobian. converged: whether the steps
-    became small.
-    """
+    """Where the iteration came to rest."""
 
     coefficients: Array
+    """The coefficients of all unknowns [n_coefficients]."""
     size: float
+    """The size of the coefficients and of the residuals without them, in units in which every
+    column and row of the Jacobian has length 1.
+    """
     row_scale: Array
+    """The factors [n_rows] that give the rows that length."""
     residuals: Array
+    """The residuals [n_rows], not scaled."""
     residual: float
+    """The length of the scaled residuals, relative to `size`."""
     reciprocal_condition: float
+    """The reciprocal of the condition number of the scaled Jacobian."""
     converged: bool
+    """Whether the steps became small."""
 
     @property
     def is_determined(self) -> bool:
@@ -58,7 +60,11 @@ class _QrFactors:
     """The QR factorisation of a Jacobian whose rows and columns have been scaled to length 1."""
 
     def __init__(self, jacobian: Array, row_scale: Array | None) -> None:
-        """Overwrites the Jacobian, in Fortran's order; row_scale: kept where given."""
+        """Overwrites the Jacobian, in Fortran's order.
+
+        Args:
+            row_scale: kept where given.
+        """
         from scipy.linalg import lapack
 
         self.row_scale, self.column_scale = _equilibrated(jacobian, row_scale)
@@ -109,8 +115,8 @@ def _reciprocal(values: Array) -> Array:
 def solve(discretisation: Discretisation, start: Array, most_steps: int = MAX_STEPS) -> Stationary:
     """Least squares of the residuals by damped steps.
 
-    Raises FloatingPointError, with what and where, when a residual or its derivatives are not
-    finite.
+    Raises:
+        FloatingPointError: with what and where, when a residual or its derivatives are not finite.
     """
     with np.errstate(all="ignore"):
         try:

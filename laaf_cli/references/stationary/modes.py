@@ -23,11 +23,12 @@ from laaf_cli.references.collocation import ChebyshevAxis
 
 @dataclass(frozen=True)
 class Modes(ABC):
-    """The first modes on [lower, upper]; n: how fine, even."""
+    """The first modes on [lower, upper]."""
 
     lower: float
     upper: float
     n: int
+    """The number of modes, even."""
 
     @property
     @abstractmethod

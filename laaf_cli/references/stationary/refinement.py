@@ -49,16 +49,14 @@ _EVEN = {1: 2001, 2: 81}  # the points of an even grid on which two resolutions 
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """The solution at one resolution.
-
-    values: of each unknown all over the domain; changes: their largest since the resolution before,
-    infinite at the first.
-    """
+    """The solution at one resolution."""
 
     discretisation: Discretisation
     solution: Stationary
     values: tuple[Array, ...]
+    """The values of each unknown all over the domain."""
     changes: Array
+    """The largest change of each unknown since the resolution before, infinite at the first."""
 
     @property
     def relative_change(self) -> float:
@@ -121,8 +119,9 @@ class Level:
 def refine(discretisation: Discretisation, watch: Watch) -> Level:
     """The solution at the resolution that is worth most; that of the argument does not matter.
 
-    Raises ReferenceRefusedError where there is no solution, more than one, or no accurate one
-    enough, or not within the time.
+    Raises:
+        ReferenceRefusedError: no solution, several, or none that is accurate enough, or not
+            within the time.
     """
     dimension = discretisation.domain.dimension
     levels: list[Level] = []
@@ -170,8 +169,9 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
 def _confirmed(level: Level) -> Level:
     """The level, whose changes are no less than the difference to a solution on shifted elements.
 
-    Raises ReferenceRefusedError where the equations ask for something between the nodes that the
-    solution lacks, or the other elements give no solution.
+    Raises:
+        ReferenceRefusedError: the equations ask for something between the nodes that the solution
+            lacks, or the other elements give no solution.
     """
     level = replace(level, discretisation=level.discretisation.probed(level.solution.coefficients))
     if level.unseen > _MISSED:
@@ -234,8 +234,10 @@ def _level(discretisation: Discretisation, solution: Stationary, levels: Sequenc
 
 
 def _judged(levels: Sequence[Level]) -> Level:
-    """The level to take; raises ReferenceRefusedError where it is no solution, or not good
-    enough.
+    """The level to take.
+
+    Raises:
+        ReferenceRefusedError: it is no solution, or not good enough.
     """
     best = min(levels, key=lambda level: level.relative_change)
     if best.relative_change > _ROUNDING:

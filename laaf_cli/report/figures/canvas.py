@@ -55,14 +55,13 @@ def printed() -> ContextDecorator:
 class RowPlan:
     """A row of panels under a heading; more than `columns` of them wrap into several lines of equal
     length.
-
-    shares_y: the panels have one vertical scale, labelled at the left.
     """
 
     heading: str
     n_panels: int
     columns: int = MAX_COLUMNS
     shares_y: bool = True
+    """Whether the panels share one vertical scale, labelled at the left."""
 
     @property
     def n_lines(self) -> int:
@@ -78,8 +77,9 @@ def make_rows(
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure of rows, one below the other, and the axes of each; the axes of a row share theirs.
 
-    line_height, panel_width: of one line of panels and of one panel with its labels, in inches;
-    panel_width None fills the page.
+    Args:
+        line_height, panel_width: of one line of panels and of one panel with its labels, in inches;
+            panel_width None fills the page.
     """
     heading = 0.25
     heights = [plan.n_lines * line_height + (heading if plan.heading else 0) for plan in plans]

@@ -37,8 +37,10 @@ def require(runs: Sequence[DrawnType], obstacle: Callable[[DrawnType], str]) -> 
 
 
 def choose_unknowns(runs: Sequence[RunData], unknown: str | None) -> list[str]:
-    """All unknowns of the problem, or the one that is named; raises UsageError where no
-    unknown has that name.
+    """All unknowns of the problem, or the one that is named.
+
+    Raises:
+        UsageError: nothing has that name.
     """
     known = runs[0].spec.unknowns
     if unknown is None:
@@ -64,8 +66,10 @@ def require_few_panels(runs: Sequence[FigureData], unknowns: Sequence[str] = (""
 def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = False) -> list[str]:
     """What each run is: its method and its seed, on two lines or, where there is room, on one.
 
-    unknown: shows the error of it, too. Where several runs are called the same, the
-    name of the file follows.
+    Where several runs are called the same, the name of the file follows.
+
+    Args:
+        unknown: whose error is added; None for none.
     """
     counts = Counter(run.label for run in runs)
     titles = []

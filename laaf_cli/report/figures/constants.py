@@ -47,7 +47,9 @@ def constants_figure(runs: Sequence[RunData]) -> Figure:
 
     A broad grey line is the true value where it is known; dotted lines are bounds that are near; a
     bar at the end is the interval that the noise in the data leaves open.
-    Raises RunFileError for runs that learn none, and of different problems.
+
+    Raises:
+        RunFileError: for runs that learn none, and of different problems.
     """
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)

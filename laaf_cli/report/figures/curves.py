@@ -20,7 +20,7 @@ MANY = 1000
 @dataclass(frozen=True, kw_only=True)
 class Curve:
     """The solution and the reference of a run as functions of x: x, values and reference are all
-    [n]; observed: at points whose first coordinate is x.
+    [n].
     """
 
     title: str
@@ -29,6 +29,7 @@ class Curve:
     values: Array
     reference: Array | None
     observed: Observations | None = None
+    """Observations at points whose first coordinate is x."""
 
 
 def draw_curves(

@@ -32,13 +32,12 @@ BAND = f"± {DEVIATIONS:g} standard deviations over the seeds"
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """The middle of a line and the ends of its band, all [n_epochs]; line: as matplotlib takes
-    it.
-    """
+    """The middle of a line and the ends of its band, all [n_epochs]."""
 
     label: str
     color: str
     line: Any
+    """The line style, as matplotlib takes it."""
     epochs: Array
     middle: Array
     low: Array
@@ -90,8 +89,11 @@ def courses_figure(
 ) -> Figure:
     """Courses of training in panels, against the epoch, with one legend.
 
-    What lies below a log scale, as an error of zero or the lower end of a band, is drawn at the
-    edge of its panel. band: what it is called.
+    What lies below a log scale, as an error of zero or the lower end of a band, is at the edge
+    of its panel.
+
+    Args:
+        band: what it is called.
     """
     plan = RowPlan(heading="", n_panels=len(panels), columns=columns, shares_y=shares_y)
     figure, (row,) = make_rows(title, [plan], line_height)

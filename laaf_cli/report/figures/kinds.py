@@ -74,16 +74,13 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures(Generic[DrawnType]):
-    """The figures of a task.
-
-    Attributes:
-        read: what they draw of a run file.
-        options: which of `times` and `unknown` they know.
-    """
+    """The figures of a task."""
 
     read: Callable[[Path], DrawnType]
+    """Reads what they draw from a run file."""
     kinds: Mapping[str, Kind[DrawnType]]
     options: tuple[str, ...] = ()
+    """Which of `times` and `unknown` they know."""
 
 
 FIGURES = Figures(read=RunData.read, kinds=KINDS, options=("times", "unknown"))
@@ -116,8 +113,9 @@ def draw(
     """The figures of runs of one problem, of the kinds named or of all that suit; a run that has no
     such figure is left out.
 
-    Raises RunFileError where a kind is named that no run has, UsageError for a name that is not in
-    the table, and what the functions of the table raise.
+    Raises:
+        RunFileError: a kind is named that no run has.
+        UsageError: a name that is not in the table, and what the functions of the table raise.
     """
     require_one_problem(runs)
     task = str(runs[0].attributes["task"])

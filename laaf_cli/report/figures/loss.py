@@ -52,8 +52,10 @@ def loss_figure(runs: Sequence[RunData]) -> Figure:
 
     Then the weight of each term whose weight changes in some run. Each a panel with a line per run.
     Runs of one method have one colour and one place in the legend. A dotted line marks where a
-    phase begins. Raises RunFileError for runs of
-    different problems: their terms are not the same.
+    phase begins.
+
+    Raises:
+        RunFileError: for runs of different problems: their terms are not the same.
     """
     choice.require_one_problem(runs)
     panels = _panels(runs)

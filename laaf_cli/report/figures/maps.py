@@ -24,7 +24,7 @@ MAP_HEIGHT = 2.4
 @dataclass(frozen=True, kw_only=True)
 class FieldMap:
     """A field [n_vertical, n_horizontal] over a plane, and the axes [n_vertical] and
-    [n_horizontal]; observed: where it was observed, [n] along each axis.
+    [n_horizontal].
     """
 
     title: str
@@ -32,6 +32,7 @@ class FieldMap:
     vertical: Array
     values: Array
     observed: tuple[Array, Array] | None = None
+    """Where the field was observed, [n] along each axis."""
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,10 @@ def moments(run: RunData, times: Sequence[float] | None = None) -> tuple[Snapsho
     evenly picked).
 
     A time that the spec asked for is drawn exactly; any other at the nearest time of the grid,
-    which the moment names. Raises UsageError for times of a problem that has none, outside its
-    range, or too many.
+    which the moment names.
+
+    Raises:
+        UsageError: for times of a problem that has none, outside its range, or too many.
     """
     if run.time is None:
         if times is not None:

@@ -52,7 +52,6 @@ class RunData(FigureData):
 
     reference and error are None where the run has no reference; slices hold the solution `u` and,
     with a reference, `u_reference` at exactly the times of the spec, and are None without time.
-    intervals: those of learned constants, as the run file has them.
     """
 
     spec: RunSpec
@@ -62,6 +61,7 @@ class RunData(FigureData):
     slices: GridFields | None
     history: History
     intervals: Mapping[str, Any]
+    """The intervals of learned constants, as the run file has them."""
     observations: Mapping[str, Observations]
 
     @classmethod

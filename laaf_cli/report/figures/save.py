@@ -62,7 +62,8 @@ def save(figure: Figure, path: Path, dpi: float = 200) -> None:
     """Writes a figure as the type that its ending names, over a file that is there; dpi in dots per
     inch.
 
-    Raises UsageError where it cannot be written.
+    Raises:
+        UsageError: it cannot be written.
     """
     save_together([figure], path, dpi)
 
@@ -71,7 +72,8 @@ def save_together(figures: Sequence[Figure], path: Path, dpi: float = 200) -> No
     """Writes figures into one file: a page each in a PDF, one below the other in a picture of
     pixels.
 
-    Raises UsageError where it cannot be written, and for several figures in another type.
+    Raises:
+        UsageError: it cannot be written, and for several figures in another type.
     """
     check_path(path)
     ending = path.suffix[1:].lower()

@@ -39,7 +39,10 @@ def slopes_figure(runs: Sequence[RunData]) -> Figure:
 
     L-LAAF: a line for each hidden layer. N-LAAF: the mean of each layer and a band of one standard
     deviation over its neurons. GAAF: the one slope. A dotted line marks where they became part of
-    the weights. Raises RunFileError for runs with fixed slopes, and of different problems.
+    the weights.
+
+    Raises:
+        RunFileError: for runs with fixed slopes, and of different problems.
     """
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)

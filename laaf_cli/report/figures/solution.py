@@ -56,9 +56,15 @@ def solution_figure(
 
     One coordinate: a line against the reference. One and time: the field and its slices at single
     times. Two: the field of every run, and the reference. Two and time: the fields at single times,
-    and the reference. times: None for those of the spec. unknown: None for all. Raises RunFileError
-    for runs that do not fit together or have more coordinates, UsageError for too many runs and for
-    times or an unknown that they lack.
+    and the reference.
+
+    Args:
+        times: None for those of the spec.
+        unknown: None for all.
+
+    Raises:
+        RunFileError: runs that do not fit together or have more coordinates.
+        UsageError: too many runs and for times or an unknown that they lack.
     """
     choice.require_one_problem(runs)
     choice.require(runs, obstacle)

@@ -30,10 +30,13 @@ def amplitude_spectrum(values: Array, axes: Sequence[Array]) -> Spectrum:
     one dimension A(f_j) = |c_j| + |c_−j|. What does not end as it began has the spectrum of its
     jump, which falls as 1/f.
 
-    values: [n_1, …, n_d]. axes: d increasing axes [n_i], both ends of the domain included, n_i ≥ 2;
-    where one is not uniform, the values are interpolated linearly at as many uniform points. The
-    rings end below the smallest of the axes' Nyquist frequencies (n_i − 1) / (2 L_i): at it a grid
+    The rings end below the smallest Nyquist frequency (n_i − 1) / (2 L_i) of the axes: there a grid
     sees a cosine whole and a sine not at all.
+
+    Args:
+        values: [n_1, …, n_d].
+        axes: d increasing axes [n_i], both ends of the domain included, n_i ≥ 2; where one is not
+            uniform, the values are interpolated linearly at as many uniform points.
     """
     for position, axis in enumerate(axes):
         uniform = np.linspace(axis[0], axis[-1], len(axis))

@@ -27,8 +27,10 @@ MAX_DIFFERENCES = 20
 
 
 def stored_overrides(past: AnyPastRun) -> list[Override]:
-    """What the command line put into the spec of a run; raises RunFileError where it is not such
-    thing.
+    """What the command line put into the spec of a run.
+
+    Raises:
+        RunFileError: it is no such thing.
     """
     try:
         return [Override.from_assignment(f"{path}={text}") for path, text in past.source.overrides]
@@ -44,10 +46,13 @@ def is_bound(seconds: Any) -> bool:
 
 
 def check_file(past: AnyPastRun, make: Callable[[Text], AnyPlan]) -> None:
-    """Compares the spec's file as it is now, where it is still there; make: plans a text as the run
-    was planned.
+    """Compares the spec's file as it is now, where it is still there.
 
-    Raises SpecError with the differences.
+    Args:
+        make: plans a text as the run was planned.
+
+    Raises:
+        SpecError: with the differences.
     """
     path = past.source.path
     if not os.path.isfile(path):  # noqa: PTH113 - Path raises where an untrusted name is too long

@@ -17,22 +17,19 @@ UNFINISHED = ("interrupted", "running")
 
 @dataclass(frozen=True, kw_only=True)
 class AnyPastRun:
-    """What is read of a run, checked for what can be checked without its plan.
-
-    Attributes:
-        attributes: of the file.
-        settings: the resolved ones.
-        checkpoint: what resuming needs besides the network and the history, as its task has it.
-        new_events: what resuming adds to its events.
-    """
+    """What is read of a run, checked for what can be checked without its plan."""
 
     path: Path
     attributes: Mapping[str, Any]
+    """The attributes of the file."""
     settings: Mapping[str, Any]
+    """The resolved settings."""
     source: SpecSource
     events: Sequence[EventSummary]
     checkpoint: Any
+    """What resuming takes besides the network and the history, as its task has it."""
     new_events: tuple[str, ...] = ()
+    """What resuming adds to its events."""
 
     @property
     def iterations(self) -> int:

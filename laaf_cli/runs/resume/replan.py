@@ -18,47 +18,38 @@ PastType = TypeVar("PastType", bound=AnyPastRun)
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions:
-    """What is asked for besides resuming; each task adds its own.
-
-    Attributes:
-        max_seconds: of further training.
-        stored_spec: whether the spec as it is stored counts, whatever its file says now.
-    """
+    """What is asked for besides resuming; each task adds its own."""
 
     max_seconds: float | None = None
+    """A bound on the seconds of further training."""
     device: str | None = None
     dtype: str | None = None
     stored_spec: bool = False
+    """Whether the spec as it is stored counts, whatever its file says now."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resumption(Generic[PlanType, PastType]):
-    """A run to resume, and how.
-
-    Attributes:
-        retries: how often training may go back after divergence, those before included.
-        inexact: sentences on what is no longer as without the break.
-    """
+    """A run to resume, and how."""
 
     plan: PlanType
     past: PastType
     retries: int = 0
+    """How often training may go back after divergence, those before included."""
     inexact: tuple[str, ...]
+    """Sentences on what keeps the result from being bitwise that of an uninterrupted run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extension:
-    """How much longer a training is asked to run.
-
-    Attributes:
-        amount: how many, None or 0 for no more than was planned.
-        unit: what they are, as `epochs`.
-        reached: how far the run came, in words.
-    """
+    """How much longer a training should run."""
 
     amount: int | None
+    """How many more, None or 0 for no more than was planned."""
     unit: str
+    """The unit of the amount, as `epochs`."""
     reached: str
+    """How far the run came, in words."""
 
 
 def check_there_is_more(past: AnyPastRun, options: ResumeOptions, more: Extension) -> None:

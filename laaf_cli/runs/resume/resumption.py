@@ -26,24 +26,22 @@ from laaf_cli.text import printable
 
 @dataclass(frozen=True, kw_only=True)
 class EquationResumeOptions(ResumeOptions):
-    """What is asked for besides resuming.
-
-    Attributes:
-        iterations: more of the last phase.
-        retries: after divergence, from now on.
-    """
+    """What is asked for besides resuming."""
 
     iterations: int | None = None
+    """More iterations of the last phase."""
     retries: int = 0
+    """How often training may go back after divergence, from now on."""
     allow_python: bool = False
 
 
 def resume(past: PastRun, options: EquationResumeOptions) -> Resumption[Plan, PastRun]:
     """Plans how the run is resumed.
 
-    Raises UsageError where there is nothing left to do, SpecError with the differences where the
-    spec, or what it names, is no longer what the run was made from, and RunFileError where the file
-    contradicts itself.
+    Raises:
+        UsageError: there is nothing left to do.
+        SpecError: with the differences where the spec, or what it names, is no longer what the run
+            was made from, and RunFileError where the file contradicts itself.
     """
     more = Extension(
         amount=options.iterations, unit="iterations", reached=f"{past.iterations} iterations"

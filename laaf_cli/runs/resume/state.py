@@ -55,8 +55,10 @@ class PastRun(AnyPastRun):
         return int(self.checkpoint.attributes["done"])
 
     def load(self, network: Mlp, domain: Domain) -> None:
-        """Puts its weights, biases and slopes into a network; raises RunFileError where they do
-        not fit.
+        """Puts its weights, biases and slopes into a network.
+
+        Raises:
+            RunFileError: they do not fit.
         """
         network.resize(len(self.parameters.biases[-2]))
         shapes = [tuple(weight.shape) for weight in network.weights]
@@ -65,9 +67,13 @@ class PastRun(AnyPastRun):
         load_network(self.path, network, self.parameters, domain)
 
     def go_on(self, trainer: Trainer, drawn: Mapping[str, PointSet]) -> None:
-        """Lets a trainer take up the training; drawn: the points that the plan draws, by term.
+        """Lets a trainer take up the training.
 
-        Raises RunFileError where it does not fit.
+        Args:
+            drawn: the points that the plan draws, by term.
+
+        Raises:
+            RunFileError: it does not fit.
         """
         try:
             if self.history.terms.keys() != set(trainer.objective.names):

@@ -62,10 +62,12 @@ class Candidate:
     ) -> Candidate | None:
         """The one that a checkpoint keeps under a name, if it does.
 
-        n_kept: neurons of the last hidden layer that are not drawn. constants: those that are
-        learned.
+        Args:
+            n_kept: neurons of the last hidden layer that are not drawn.
+            constants: those that are learned.
 
-        Raises StateError where it is not of this network.
+        Raises:
+            StateError: it is not of this network.
         """
         if f"{name}_layer" not in state:
             return None
@@ -85,8 +87,10 @@ class Candidate:
 
 
 def neurons_of(state: Arrays, name: str, network: Mlp, n_kept: int) -> Neurons | None:
-    """The drawn neurons that a checkpoint keeps under a name, if it does; raises StateError where
-    they are not of this network.
+    """The drawn neurons that a checkpoint keeps under a name, if it does.
+
+    Raises:
+        StateError: they are not of this network.
     """
     if name not in state:
         return None

@@ -55,8 +55,10 @@ Residuals = Sequence[tuple[int, Equation, LinearisedResidual]]
 class GaussNewton:
     """Steps of one system; rows are divided by the sizes of their terms, columns by the outputs'.
 
-    goal: the norm of relative residuals below which slow progress ends it. enough: that at which no
-    further step is taken. has_steep: whether some neurons are far steeper than others.
+    Args:
+        goal: the norm of relative residuals below which slow progress ends it.
+        enough: the norm at which no further step is taken.
+        has_steep: whether some neurons are far steeper than others.
     """
 
     def __init__(

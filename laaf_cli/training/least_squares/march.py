@@ -58,37 +58,44 @@ class Move(Enum):
 
 @dataclass(kw_only=True)
 class March:
-    """A march from `first` to `last`, in the units of time of the problem.
-
-    goal: the relative residual that windows are to reach. dimension: the number of coordinates.
-    n_windows: so many equal ones, None for as many as it takes. start, end: the present window.
-    whole: the residual over the whole time, infinite before it was tried. worst: the largest of
-    windows that are over. before: that of a window twice as long. n_futile: halvings without a much
-    smaller one. leniency: the multiple of the goal that is aimed at. longest: the longest window
-    that these neurons have done for. failed: the length of the last window that was halved, doubled
-    with each one since. share: the fraction of the seconds that is over. first_end, first_share:
-    where, and when, the first window was over, `first` and when it began where it is not; again
-    from where the goal became looser.
-    """
+    """A march from `first` to `last`, in the units of time of the problem."""
 
     first: float
     last: float
     goal: float
+    """The relative residual that windows are to reach."""
     dimension: int
+    """The number of coordinates."""
     n_windows: int | None
+    """The number of equal windows; None for as many as it takes."""
     start: float = math.nan
+    """Where the present window begins."""
     end: float = math.nan
+    """Where the present window ends."""
     whole: float = math.inf
+    """The residual over the whole time, infinite before it was tried."""
     worst: float = 0.0
+    """The largest residual of the windows that are done."""
     before: float = math.inf
+    """The residual of a window twice as long."""
     n_futile: int = 0
+    """Halvings of this window without a much smaller residual."""
     leniency: float = 1.0
+    """The multiple of the goal that is aimed at."""
     n_halvings: int = 0
+    """Halvings of this window."""
     longest: float = 0.0
+    """The longest window that these neurons have done for."""
     failed: float = math.inf
+    """The length of the last window that was halved, doubled with each window since."""
     share: float = 0.0
+    """The fraction of the seconds that is over."""
     first_end: float = math.nan
+    """Where the first window ended, `first` where it has not; again from where the goal was
+    loosened.
+    """
     first_share: float = 0.0
+    """The fraction of the seconds at that moment, or when the first window began."""
 
     def __post_init__(self) -> None:
         self.use_whole()
@@ -134,9 +141,12 @@ class March:
 
     def is_late(self, share: float) -> bool:
         """Whether windows as long as those so far do not come to the end in the seconds, although
-        the goal is as loose as it may become; share: of the seconds that are over.
+        the goal is as loose as it may become.
 
         Where time is the only coordinate they never are, for nothing else comes further there.
+
+        Args:
+            share: the fraction of the seconds that is over.
         """
         self.share = share
         if not self.can_halve or self.whole == math.inf or self._keeps_pace:
@@ -174,8 +184,10 @@ class March:
         self.end = self.start + self.length / 2
 
     def judge(self, residual: float, *, has_more: bool) -> Move:
-        """What follows a window with this residual; has_more: whether there are neurons that were
-        not used in it.
+        """What follows a window with this residual.
+
+        Args:
+            has_more: whether there are neurons that were not used in it.
         """
         if not self.can_halve or residual <= self.aim or self.n_halvings == MAX_HALVINGS:
             return Move.GO_ON

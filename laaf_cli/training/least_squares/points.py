@@ -95,8 +95,10 @@ def sites(
 ) -> list[ResidualPoints]:
     """The points of every term in a window.
 
-    observed: by term, for those whose points are not drawn. interior: how many for the equations.
-    near: points [n, d] that these are given besides.
+    Args:
+        observed: by term, for those whose points are not drawn.
+        interior: how many for the equations.
+        near: points [n, d] that these are given besides.
     """
     domain, dimension = window.domain, window.domain.dimension
     axis = domain.time_axis

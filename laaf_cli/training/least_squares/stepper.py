@@ -58,7 +58,7 @@ MANY_NEURONS, MOST_AT_ONCE = 200, 1000
 """From how many neurons on slopes are tried with a third of them; and half are tried before all."""
 
 NEAR, SOON = 0.3, 10
-"""The share of the goal at which steps end in a window of time; the multiple of it from which a
+"""The fraction of the goal at which steps end in a window of time; the multiple of it from which a
 search of slopes may reach it.
 """
 

@@ -125,8 +125,11 @@ class LinearisedResidual:
 class System:
     """All residuals at their points, for one hidden network.
 
-    domain: the part of the problem's that is solved. inner: points [n, d] all over it. floors: the
-    minimum that is taken for the spread of an output, by name. width: neurons that are used.
+    Args:
+        domain: the part of the problem's that is solved.
+        inner: points [n, d] all over it.
+        floors: the smallest that is taken for the spread of an output, by name.
+        width: neurons that are used.
     """
 
     def __init__(

@@ -30,8 +30,9 @@ class Triangle:
     def solve(self, damping: float, *, equal: bool = False) -> Tensor:
         """argmin ‖A x − b‖² + λ²‖D x‖², λ = damping · ‖A D⁻¹‖, as [n].
 
-        equal: whether D holds the norms of the columns, so that the steep ones cost no more than
-        the others; 1 otherwise.
+        Args:
+            equal: whether D holds the norms of the columns, so that the steep ones cost no more
+                than the others; 1 otherwise.
         """
         self._reduce()
         stacked = self.rows[0]
