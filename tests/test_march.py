@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from laaf_cli.training.least_squares.march import March, Move
+from laaf_cli.training.least_squares.march import LOOSEST, March, Move
 
 
 def march(n_windows: int | None = None, dimension: int = 2) -> March:
@@ -125,21 +125,48 @@ def test_halved_longer_while_nothing_is_solved(dimension: int, n: int) -> None:
     assert n_halved == n
 
 
-def test_late() -> None:
+def test_late_windows_loosen_the_goal_before_they_are_given_up() -> None:
     made = march()
     assert not made.is_late(0.9)  # the whole is being tried
     made.is_late(0.1)
     made.begin(1e-2)
-    assert not made.is_late(0.55)
-    assert made.is_late(0.65)  # and the first window not over
-    made.is_late(0.3)
-    made.go_on(1e-7)
-    assert not made.is_late(0.4)  # too early to tell
-    made.start = 14.5  # 1/2 since the end of the first window, and 3.5 are left
-    assert not made.is_late(0.43)
-    assert made.is_late(0.6)
+    aims = []
+    for share in (0.2, 0.3, 0.4, 0.5):
+        assert not made.is_late(share)  # the first window is not over
+        aims.append(made.aim)
+    assert aims == pytest.approx([1e-6, 1e-5, 1e-5, 1e-4])
+    assert made.is_late(0.7)
     made.give_up()
     assert not made.is_late(0.99)
+    assert made.aim == 1e-6
+
+
+def test_late_by_the_pace_since_the_first_window() -> None:
+    made = march()
+    made.begin(1e-2)
+    made.leniency = LOOSEST
+    made.is_late(0.1)
+    made.go_on(1e-7)
+    assert not made.is_late(0.15)  # too early to judge
+    made.start = 14.5
+    assert not made.is_late(0.3)  # 0.5 in 0.2, and twice as much may follow in 0.7
+    assert made.is_late(0.6)
+
+
+def test_ordinary_equations_are_never_late() -> None:
+    made = march(dimension=1)
+    made.begin(1e-2)
+    assert not any(made.is_late(share / 100) for share in range(101))
+    assert made.aim == pytest.approx(1e-4)
+
+
+def test_a_quarter_far_from_the_goal_and_no_longer_than_what_failed() -> None:
+    made = march()
+    made.begin(1.0)
+    made.halve(0.1)
+    assert made.end == 11.0
+    made.go_on(1e-12)
+    assert (made.failed, made.end) == (8.0, 13.0)
 
 
 def test_a_march_is_gone_on_with() -> None:

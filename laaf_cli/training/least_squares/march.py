@@ -217,13 +217,13 @@ class March:
 
     def go_on(self, residual: float) -> None:
         """Keeps a window, which came to this residual, and begins the next one, if there is one."""
-        growth = 1
+        length = self.length
         if self.can_halve and residual <= self.aim:
             longer = LONGER_ALONE if self.dimension == 1 else LONGER
             growth = next((by for share, by in longer if residual < share * self.aim), 1)
+            length = min(growth * length, max(length, self.failed / 2))
         elif self.can_halve:
-            growth = 2**self.n_futile  # for halving was of no use
-        length = min(growth * self.length, max(self.length, self.failed / 2))
+            length *= 2**self.n_futile  # for halving was of no use
         self.failed *= 2
         done_for = 0.0 if self.start == self.first else self.longest
         self.worst, self.longest = max(self.worst, residual), max(done_for, length)
