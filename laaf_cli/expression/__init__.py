@@ -1,6 +1,6 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
-from laaf_cli.expression.analyse import fields, functions, hoist, nodes, symbols
+from laaf_cli.expression.analyse import addends, fields, functions, hoist, nodes, symbols
 from laaf_cli.expression.differentiate import differentiate, partial
 from laaf_cli.expression.discontinuities import branch_breaks, switches, zeros
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError

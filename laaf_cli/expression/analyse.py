@@ -37,6 +37,21 @@ def symbols(tree: Node) -> frozenset[str]:
     return frozenset(node.name for node in nodes(tree) if isinstance(node, Symbol))
 
 
+def addends(tree: Node, sign: float = 1.0) -> Iterator[tuple[float, Node]]:
+    """The signed terms of a sum."""
+    match tree:
+        case Call(function="+", arguments=(left, right)):
+            yield from addends(left, sign)
+            yield from addends(right, sign)
+        case Call(function="-", arguments=(left, right)):
+            yield from addends(left, sign)
+            yield from addends(right, -sign)
+        case Call(function="neg", arguments=(inner,)):
+            yield from addends(inner, -sign)
+        case _:
+            yield sign, tree
+
+
 def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, dict[str, Node]]:
     """The tree with every largest part that training does not change replaced by a symbol, and
     those parts by symbol.

@@ -1,6 +1,7 @@
 """Spec and expressions → a problem: a domain, unknowns, and terms that must vanish at points."""
 
 from laaf_cli.problem.ansatz import Ansatz
+from laaf_cli.problem.balances import Balance
 from laaf_cli.problem.build import SAMPLER_CHOICES, build, build_form
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.domain import Domain, Face, grid_points

@@ -14,6 +14,7 @@ from laaf_cli.expression.functions import FUNCTIONS, NAMED_CONSTANTS
 from laaf_cli.expression.tokens import WORDS
 from laaf_cli.multi_index import ambiguous_coordinate, parse_suffix
 from laaf_cli.problem.ansatz import Ansatz
+from laaf_cli.problem.balances import balances
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
 from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
@@ -88,13 +89,13 @@ def build(
     faults = [*loaded.faults, *builder.faults]
     if faults or problem is None:
         raise SpecError(faults)
-    left = problem.left
+    problem = replace(problem, balances=balances(builder.spec.equations, builder.scope))
     spec, fluxes = builder.with_fluxes()
     if not fluxes:
         return spec, problem
     text = replace(loaded.text, content=spec.model_dump_json(exclude_unset=True), keys=())
-    spec, problem = build(load(text), choices, functions)
-    return spec, replace(problem, fluxes=fluxes, left=left)
+    spec, rewritten = build(load(text), choices, functions)
+    return spec, replace(rewritten, fluxes=fluxes, left=problem.left, balances=problem.balances)
 
 
 def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:

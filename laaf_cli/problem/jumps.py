@@ -24,6 +24,7 @@ from laaf_cli.expression import (
     Node,
     Scope,
     Symbol,
+    addends,
     branch_breaks,
     differentiate,
     evaluate,
@@ -88,7 +89,7 @@ def lost_jumps(tree: Node, scope: Scope, domain: Domain) -> list[LostJump]:
         tree: as it was parsed, with its `D` and `laplacian`; it must resolve in the scope.
     """
     jumps: dict[Any, LostJump] = {}
-    sums = {id(call): sign for sign, call in _addends(tree)}
+    sums = {id(call): sign for sign, call in addends(tree)}
     derived: dict[int, Node] = {}
     if functions(tree) & {"D", "laplacian"}:
         resolve(tree, scope, derived)
@@ -168,21 +169,6 @@ def _derivatives(tree: Node) -> Iterator[Call]:
         else:
             for argument in tree.arguments:
                 yield from _derivatives(argument)
-
-
-def _addends(tree: Node, sign: float = 1.0) -> Iterator[tuple[float, Node]]:
-    """The signed terms of a sum."""
-    match tree:
-        case Call(function="+", arguments=(left, right)):
-            yield from _addends(left, sign)
-            yield from _addends(right, sign)
-        case Call(function="-", arguments=(left, right)):
-            yield from _addends(left, sign)
-            yield from _addends(right, -sign)
-        case Call(function="neg", arguments=(inner,)):
-            yield from _addends(inner, -sign)
-        case _:
-            yield sign, tree
 
 
 def _along(call: Call, scope: Scope) -> list[str]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from laaf_cli.arrays import Array
 from laaf_cli.expression import Field, Node, Number, Symbol, fields, substitute
 from laaf_cli.problem.ansatz import Ansatz
+from laaf_cli.problem.balances import Balance
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.regions import PointSet, Region
@@ -112,6 +113,8 @@ class Problem:
     """By name, the equations of unknowns that were added because what they replace jumps where
     it is differentiated.
     """
+    balances: tuple[Balance, ...] = ()
+    """The equations in divergence form, as the spec writes them."""
     warnings: tuple[str, ...] = ()
     """Sentences on what the problem seems to lack."""
 
@@ -146,7 +149,10 @@ class Problem:
             )
             for term in self.terms
         )
-        return replace(self, terms=terms, learned={})
+        balances = tuple(
+            balance.changed(lambda tree: substitute(tree, values)) for balance in self.balances
+        )
+        return replace(self, terms=terms, balances=balances, learned={})
 
     def draw_points(self, seed: int, purpose: str = "points") -> dict[str, PointSet]:
         """The points of every trained term, each from its own stream of the seed; equations share

@@ -45,6 +45,7 @@ def reversed_in_time(problem: Problem) -> Problem:
         }
         return substitute(tree, {Symbol("t"): mirrored, **meanings})
 
+    balances = tuple(balance.changed(reverse) for balance in problem.balances)
     terms = tuple(
         replace(
             term,
@@ -53,4 +54,4 @@ def reversed_in_time(problem: Problem) -> Problem:
         )
         for term in problem.terms
     )
-    return replace(problem, terms=terms)
+    return replace(problem, terms=terms, balances=balances)

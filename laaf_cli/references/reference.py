@@ -16,7 +16,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.errors import ExitCode, LaafError
 from laaf_cli.problem import Domain, grid_points
 
-ROUNDING = 4 * float(np.finfo(float).eps)
+ROUNDING = 16 * float(np.finfo(float).eps)
 """Of the largest value of an unknown: what a solver does not claim to be better than."""
 
 

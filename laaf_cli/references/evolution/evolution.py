@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import ExpressionError
-from laaf_cli.problem import Domain, Problem
+from laaf_cli.expression import NUMPY, ExpressionError, Node, evaluate, fields
+from laaf_cli.problem import Balance, Domain, Problem, grid_points
+from laaf_cli.references.cell_balance import Cells, check_balances, make_cells
 from laaf_cli.references.collocation import ChebyshevAxis
 from laaf_cli.references.evolution.form import EvolutionForm, read_evolution
 from laaf_cli.references.evolution.radau import SMALLEST_SHARE, IntegrationError
@@ -42,6 +44,9 @@ AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 refused.
 """
 
+BALANCED_AT = (0.0361, 0.382, 0.854)
+"""Fractions of the time at which balances are checked."""
+
 MOST_WORK = 2e11
 FAIR_WORK, FAIR_AGREEMENT = 1.5e10, 1e-6
 """After so many operations less is good enough; they and not seconds, so that every machine
@@ -66,6 +71,7 @@ class Evolution(Reference):
             else "collocation in space (Chebyshev elements, or Fourier), Radau's method in time; "
             "error: change when both are refined"
         )
+        self.balances = problem.balances
         self.solutions: tuple[EvolutionSolution, EvolutionSolution] | None = None
 
     def check(self, domain: Domain) -> None:
@@ -79,7 +85,7 @@ class Evolution(Reference):
     def _solved(self, watch: Watch) -> tuple[EvolutionSolution, EvolutionSolution]:
         if self.solutions is None:
             try:
-                self.solutions = converged(self.form, MOST_WORK, watch)
+                self.solutions = converged(self.form, MOST_WORK, watch, self.balances)
             except ExpressionError as error:
                 why = f"the derivatives of the equations cannot be formed: {error.faults[0].what}"
                 raise ReferenceRefusedError(why) from None
@@ -99,7 +105,10 @@ class Evolution(Reference):
 
 
 def converged(
-    form: EvolutionForm, most_work: float, watch: Watch = UNWATCHED
+    form: EvolutionForm,
+    most_work: float,
+    watch: Watch = UNWATCHED,
+    balances: Sequence[Balance] = (),
 ) -> tuple[EvolutionSolution, EvolutionSolution]:
     """The last two of ever more accurate solutions, which agree to AGREEMENT or as far as the
     limits allow.
@@ -158,7 +167,35 @@ def converged(
             "the equations hold something so narrow, near some value of an unknown, that the "
             f"spectral solution in time steps over it; it would change the solution by {off:.1g}"
         )
+    _check_balances(best[1], balances, reached)
     return best
+
+
+def _check_balances(solution: EvolutionSolution, balances: Sequence[Balance], error: float) -> None:
+    """Raises ReferenceRefusedError where the solution does not keep them, at some times."""
+    form = solution.form
+    known = [balance for balance in balances if _is_known(form, balance)]
+    for share in BALANCED_AT if known else ():
+        time = form.start + share * (form.end - form.start)
+        elements = solution.step_at(time).grids[0].axes
+        ends = np.array([*(element.lower for element in elements), elements[-1].upper])
+        cells: list[Cells | float] = [make_cells(ends, max(element.n for element in elements))]
+        cells.insert(form.time_axis, time)
+
+        def on_grid(tree: Node, axes: Sequence[Array]) -> Array:
+            points = grid_points(tuple(axes))
+            columns = dict(zip(form.coordinates, points.T, strict=True))
+            values = evaluate(tree, columns, solution.fields(points, fields(tree)), NUMPY)
+            return np.broadcast_to(values, len(points)).reshape(*map(len, axes))
+
+        with np.errstate(all="ignore"):
+            check_balances(known, cells, on_grid, error)
+
+
+def _is_known(form: EvolutionForm, balance: Balance) -> bool:
+    """Whether the solver knows the derivatives in time."""
+    held = {f for tree in (balance.rest, *balance.fluxes.values()) for f in fields(tree)}
+    return all(form.time_order(f) <= form.time_orders[form.unknown(f)] for f in held)
 
 
 def _difference(rough: Array, fine: Array) -> float:

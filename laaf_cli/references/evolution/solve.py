@@ -131,6 +131,11 @@ class EvolutionSolution:
                 result[field][part] = values
         return result
 
+    def step_at(self, time: float) -> TimeStep:
+        """The step that a time lies in."""
+        starts = [step.panel.start for step in self.steps[1:]]
+        return self.steps[int(np.searchsorted(starts, time, side="left"))]
+
     def _parts(self, points: Array) -> Iterator[tuple[TimeStep, NDArray[np.intp]]]:
         """The points of each step, some at a time.
 

@@ -15,6 +15,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import ExpressionError, functions
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
+from laaf_cli.references.cell_balance import check_balances, make_cells
 from laaf_cli.references.probes import probes, resolving, space_breaks, turns
 from laaf_cli.references.reference import (
     ROUNDING,
@@ -101,6 +102,7 @@ class BoundaryValue(Reference):
             probes=probes,
             n=LEVELS[domain.dimension][0],
         )
+        self._balances = problem.balances
         self._found: Level | None = None
 
     def check(self, domain: Domain) -> None:
@@ -124,7 +126,19 @@ class BoundaryValue(Reference):
 
     def _solved(self, watch: Watch) -> Level:
         if self._found is None:
-            self._found = refine(self._coarsest, watch)
+            found = refine(self._coarsest, watch)
+            finest, coefficients = found.discretisation, found.solution.coefficients
+            cells = [
+                make_cells(np.array([modes.lower, *breaks, modes.upper]), modes.n)
+                for modes, breaks in zip(finest.modes, finest.breaks, strict=True)
+            ]
+            check_balances(
+                self._balances,
+                cells,
+                lambda tree, axes: finest.on_grid(tree, coefficients, tuple(axes)),
+                found.relative_change,
+            )
+            self._found = found
         return self._found
 
     def evaluate(self, points: Array) -> ReferenceValues:

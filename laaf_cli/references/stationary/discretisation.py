@@ -226,6 +226,11 @@ class Discretisation:
             )
         return result
 
+    def on_grid(self, tree: Node, coefficients: Array, axes: tuple[Array, ...]) -> Array:
+        """The values of a tree on a grid."""
+        known = {f: self.values(coefficients, f.unknown, f.orders, axes) for f in fields(tree)}
+        return self._on_patch(tree, Patch(axes=axes), known)
+
     def refined(self, coefficients: Array, finer: Discretisation) -> Array:
         """The same functions with the modes of a finer discretisation."""
         result = np.zeros((len(self.unknowns), *finer.shape))
