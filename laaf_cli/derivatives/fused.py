@@ -63,6 +63,7 @@ class FusedEngine(DerivativeEngine):
             for slope_counts in (counts, (0,) * len(counts))
         )
         self.tensors = (*network.weights, *network.biases, *network.slopes.values)
+        self.n_parameters = sum(tensor.numel() for tensor in self.tensors)
         n_outputs = len(network.biases[-1])
         self.wanted = (*self.fields, *(operator.value for operator in self.operators))
         streams = [self.streams.index(field.orders) for field in self.fields]
@@ -153,8 +154,7 @@ class FusedEngine(DerivativeEngine):
 
     def n_threads(self, n_points: int) -> int:
         """Those of torch, or fewer where there is little to do."""
-        weights = sum(tensor.numel() for tensor in self.tensors)
-        work = 2 * weights * self.n_streams * n_points
+        work = 2 * self.n_parameters * self.n_streams * n_points
         return max(1, min(torch.get_num_threads(), work // WORK_OF_A_THREAD))
 
     def by_row(self, tensors: Iterable[Tensor | None]) -> list[Tensor | None]:
@@ -202,13 +202,12 @@ class _Streams(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, requests: Sequence[Request], *parameters: Tensor) -> tuple[Tensor, ...]:
         ctx.calls, streams = [], []
+        ctx.kernel_parameters = requests[0][0].parameters(parameters)
         for engine, prepared in requests:
             call = engine.call(prepared)
             outputs = [prepared.inputs.new_empty(prepared.inputs.shape[2]) for _ in engine.wanted]
             network = engine.kernel_network
-            engine.library.forward(
-                network, engine.parameters(parameters), call, engine.by_row(outputs)
-            )
+            engine.library.forward(network, ctx.kernel_parameters, call, engine.by_row(outputs))
             ctx.calls.append((engine, network, call))
             streams += outputs
         ctx.save_for_backward(*parameters)
@@ -220,22 +219,15 @@ class _Streams(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         parameters = ctx.saved_tensors
         # In one piece of memory: one allocation instead of twenty.
-        sizes = [parameter.numel() for parameter in parameters]
-        pieces = torch.split(parameters[0].new_zeros(sum(sizes)), sizes)
-        gradient = [
-            piece.view_as(parameter) for piece, parameter in zip(pieces, parameters, strict=True)
-        ]
+        whole = parameters[0].new_zeros(ctx.calls[0][0].n_parameters)
+        gradient = torch._utils._unflatten_dense_tensors(whole, parameters)  # type: ignore[no-untyped-call]
+        kernel_gradient = ctx.calls[0][0].parameters(gradient)
         contiguous = iter(
             [None if cotangent is None else cotangent.contiguous() for cotangent in cotangents]
         )
         for engine, network, call in ctx.calls:
             of_engine = [next(contiguous) for _ in engine.wanted]
             if any(cotangent is not None for cotangent in of_engine):
-                engine.library.backward(
-                    network,
-                    engine.parameters(parameters),
-                    call,
-                    engine.by_row(of_engine),
-                    engine.parameters(gradient),
-                )
+                rows = engine.by_row(of_engine)
+                engine.library.backward(network, ctx.kernel_parameters, call, rows, kernel_gradient)
         return (None, *gradient)

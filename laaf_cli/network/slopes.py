@@ -34,7 +34,11 @@ class SlopeRecovery:
         """S of the slope parameters, a scalar; slopes holds one tensor per hidden layer, or one
         for all.
         """
-        terms = torch.stack([_OPERATORS[self.operator](a.mean()) for a in slopes])
+        if len({a.shape for a in slopes}) == 1:  # six operations in place of one for each layer
+            means = torch.stack(list(slopes)).flatten(1).mean(1)
+        else:
+            means = torch.stack([a.mean() for a in slopes])
+        terms = _OPERATORS[self.operator](means)
         return 1 / (terms.mean() if self.form == "mean" else terms.sum())
 
     def at_zero(self, n_terms: int) -> float:
@@ -89,17 +93,14 @@ class Slopes(nn.Module):
         """a of each hidden layer, [1] or of its shape; None where the slopes are fixed at n·a =
         1.
         """
-        n = len(self.values)
-        return [
-            None if n == 0 else self.values[layer if n > 1 else 0] for layer in range(self.n_layers)
-        ]
+        values = list(self.values) or [None]
+        return values if len(values) == self.n_layers else values * self.n_layers
 
     def scale(self, layer: int) -> Tensor | None:
         """n·a of a hidden layer (a where n is forgotten), [1] or of its shape; None where slopes
         are fixed at 1.
         """
-        slope = self.by_layer()[layer]
-        return None if slope is None else self.factor * slope
+        return self.factor * self.values[layer % len(self.values)] if len(self.values) else None
 
     def multiplier(self, layer: int) -> Tensor | None:
         """What multiplies a hidden layer, shaped as `scale`; None where that is 1: with fixed

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import line_search
 from torch import Tensor
 
-from laaf_cli.training.objective import Loss, Objective
+from laaf_cli.training.objective import Loss, Objective, gradient
 
 DECREASE, CURVATURE = 1e-4, 0.9
 """c₁ and c₂: J(α) ≤ J(0) + c₁ α J'(0) and |J'(α)| ≤ c₂ |J'(0)| (Nocedal & Wright 2006, eq. 3.7)."""
@@ -45,10 +45,7 @@ class FlatObjective:
 
     def gradient(self, total: Tensor) -> Tensor:
         """∇J [n] of a scalar whose graph is still there; frees the graph."""
-        parts = torch.autograd.grad(
-            total, self.parameters, allow_unused=True, materialize_grads=True
-        )
-        return torch.cat([part.flatten().double() for part in parts])
+        return torch.cat([part.flatten().double() for part in gradient(total, self.parameters)])
 
 
 @dataclass(kw_only=True)

@@ -199,14 +199,15 @@ class Objective:
             recovery = self.recovery(list(self.network.slopes.values))
             values.append(recovery)
             weighted.append(recovery)
-        total = torch.stack(weighted) @ self.weights
+        terms = torch.stack(weighted)
+        total = terms @ self.weights
         if torch.is_grad_enabled() and not total.requires_grad:
             # No branch of a residual lets it depend on the network: the gradient is zero.
             total = total + 0 * self.network.biases[-1].sum()
         return Loss(
             total=total,
             names=self.names,
-            values=torch.stack(values).detach(),
+            values=(torch.stack(values) if point_weights else terms).detach(),
             weights=self.weight_of,
             point_weights=point_weights,
         )
@@ -450,6 +451,11 @@ class Objective:
                 squares = group.squares_at(part, fields, constants, self.backend)
                 means |= {name: float(_mean(of_term)) for name, of_term in squares.items()}
         return means
+
+
+def gradient(total: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """That of a scalar by parameter, 0 where it does not depend on one; frees the graph."""
+    return torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
 
 
 def _within(dtype: torch.dtype, number: float) -> float:

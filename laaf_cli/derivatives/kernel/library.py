@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,9 @@ class Parameters:
     biases: Sequence[Tensor]
     slopes: Sequence[Tensor]
 
+    @cached_property
     def pointers(self) -> _Parameters:
+        """For as many calls as are made with them."""
         return _Parameters(
             *(_pointers(tensors) for tensors in (self.weights, self.biases, self.slopes))
         )
@@ -133,10 +135,15 @@ class Shape:
 
 
 class KernelNetwork:
-    """A shape as the library takes it."""
+    """A shape as the library takes it.
+
+    Attributes:
+        n_bytes: of the workspaces that were asked for, by what they depend on.
+    """
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
+        self.n_bytes: dict[tuple[object, ...], int] = {}
         self._widths = _int32(shape.hidden)
         products, product_ends = _table(
             [
@@ -185,6 +192,13 @@ class Library:
         self._library.laaf_variant.restype = c_char_p
         self._library.laaf_symmetric_update.restype = None
         self.variant: str = self._library.laaf_variant().decode()
+        self._functions: dict[tuple[str, torch.dtype], ctypes._NamedFuncPointer] = {
+            (name, dtype): getattr(self._library, f"laaf_{name}_{suffix}")
+            for name in ("workspace", "forward", "backward")
+            for dtype, suffix in ((torch.float32, "f32"), (torch.float64, "f64"))
+        }
+        for dtype in (torch.float32, torch.float64):
+            self._functions["workspace", dtype].restype = c_int64
 
     def workspace(
         self,
@@ -195,22 +209,21 @@ class Library:
         dtype: torch.dtype,
     ) -> Tensor:
         """Room for one call at a time."""
-        function = self._function("workspace", dtype)
-        n_bytes = function(
-            network.pointer, c_int64(n_points), c_int32(n_threads), c_int32(n_coefficients)
-        )
-        _check(n_bytes)
-        return torch.empty(n_bytes + _ALIGNMENT, dtype=torch.uint8)
+        key = n_points, n_threads, n_coefficients, dtype
+        if key not in network.n_bytes:
+            network.n_bytes[key] = self._functions["workspace", dtype](
+                network.pointer, c_int64(n_points), c_int32(n_threads), c_int32(n_coefficients)
+            )
+            _check(network.n_bytes[key])
+        return torch.empty(network.n_bytes[key] + _ALIGNMENT, dtype=torch.uint8)
 
     def forward(
         self, network: KernelNetwork, parameters: Parameters, call: KernelCall, outputs: Rows
     ) -> None:
         """Writes the streams of the outputs."""
-        pointers = parameters.pointers()
-        function = self._function("forward", call.dtype)
-        _check(
-            function(network.pointer, byref(pointers), byref(call.structure), _pointers(outputs))
-        )
+        pointers, at = byref(parameters.pointers), byref(call.structure)
+        forward = self._functions["forward", call.dtype]
+        _check(forward(network.pointer, pointers, at, _pointers(outputs)))
 
     def backward(
         self,
@@ -221,17 +234,9 @@ class Library:
         gradient: Parameters,
     ) -> None:
         """Adds the gradient that follows from the cotangents of the outputs."""
-        pointers, gradient_pointers = parameters.pointers(), gradient.pointers()
-        function = self._function("backward", call.dtype)
-        _check(
-            function(
-                network.pointer,
-                byref(pointers),
-                byref(call.structure),
-                _pointers(cotangents),
-                byref(gradient_pointers),
-            )
-        )
+        pointers, at, sums = map(byref, (parameters.pointers, call.structure, gradient.pointers))
+        backward = self._functions["backward", call.dtype]
+        _check(backward(network.pointer, pointers, at, _pointers(cotangents), sums))
 
     def symmetric_update(
         self,
@@ -263,13 +268,6 @@ class Library:
             c_int32(n_threads),
         )
         return result
-
-    def _function(self, name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-        suffix = {torch.float32: "f32", torch.float64: "f64"}[dtype]
-        function: ctypes._NamedFuncPointer = getattr(self._library, f"laaf_{name}_{suffix}")
-        if name == "workspace":
-            function.restype = c_int64
-        return function
 
 
 class KernelCall:
