@@ -26,6 +26,7 @@ from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
 from laaf_cli.training.least_squares.candidates import next_slopes
 from laaf_cli.training.least_squares.points import Window, sites
+from laaf_cli.training.least_squares.stepper import LeastSquares
 from laaf_cli.training.least_squares.system import OutputLayerState, ResidualPoints, System
 
 PHASE = "training: [{optimizer: least-squares}]\n"
@@ -503,6 +504,43 @@ evaluation: {grid: {y: 11, t: 11}}
 def test_a_condition_that_divides_by_an_unknown() -> None:
     """Of which the first guess knows nothing: Stefan's front, brought to rest."""
     assert execute(plan_of(FRONT)).summary.error < 1e-3
+
+
+EPIDEMIC = """
+coordinates: {t: [0, 160]}
+unknowns: [S, I]
+equations: {s: S_t = -0.35*S*I/1000000, i: I_t = 0.35*S*I/1000000 - 0.1*I}
+conditions: {start: {where: t = 0, equation: [S = 999990, I = 10]}}
+training: [{optimizer: least-squares}]
+"""
+
+
+def test_growth_from_a_trace() -> None:
+    """An unknown grows by 2·10⁴, where steps over too long a time stall."""
+    assert max(execute(plan_of(EPIDEMIC)).summary.relative_l2.values()) < 1e-7
+
+
+PULSE = """
+coordinates: {x: [0, 3], t: [0, 1e-9]}
+unknowns: [E, H]
+constants: {mu: 4e-7*pi, eps: 8.854e-12}
+equations: {faraday: mu*H_t = E_x, ampere: eps*E_t = H_x}
+conditions:
+  start: {where: t = 0, equation: [E = 100*exp(-((x - 1.5)/0.5)**2), H = 0]}
+  walls: {where: [x = 0, x = 3], equation: E = 0}
+training: [{optimizer: least-squares, features: 300, windows: 1}]
+"""
+
+
+def test_what_nothing_asks_for_is_zero_in_the_first_guess() -> None:
+    """And no rounding of another unknown, by whose size its columns would be scaled."""
+    plan = plan_of(PULSE)
+    network = plan.make_network()
+    stepper = LeastSquares(plan.make_objective(network, plan.draw_points()), plan.phases[0], 0)
+    stepper.evaluate(0)
+    electric, magnetic = network.output_layer.detach()
+    assert electric.abs().max() > 1
+    assert not magnetic.any()
 
 
 def test_integrals_have_as_many_points_as_they_need() -> None:

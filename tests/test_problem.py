@@ -11,7 +11,8 @@ import scipy.io
 from conftest import plan_of
 from syrupy.assertion import SnapshotAssertion
 
-from laaf_cli.expression import NUMPY, Node, differentiate, evaluate
+from laaf_cli.errors import SpecError
+from laaf_cli.expression import NUMPY, Field, Node, differentiate, evaluate
 from laaf_cli.problem import SAMPLERS, Domain, Problem, build, constant_loss, grid_points
 from laaf_cli.problem.samplers import draw
 from laaf_cli.problem.tables import Rows, Table, TableError, as_rows, read_table
@@ -109,6 +110,53 @@ def test_grid_has_both_ends() -> None:
 def test_missing_conditions_are_warned_of(change: str, warning: str) -> None:
     assert warning in problem(SHIFTED, change).warnings
     assert problem(SHIFTED, "conditions.start.equation=u = 0").warnings == ()
+
+
+SUBSCRIPTS = """
+coordinates: {r: [0, 1], t: [0, 1]}
+unknowns: [c_s, u]
+constants: {D: 0.1, D_s: 0.2, u_0: 3}
+learn: {k_1: 0.5}
+equations:
+  a: "c_s_t = D*c_s_rr + D(D_s*c_s_r, r)"
+  b: u_t = k_1*u_rr + u_0
+conditions:
+  start: {where: t = 0, equation: [c_s = cos(pi*r), u = u_0]}
+  edge: {where: [r = 0, r = 1], equation: [c_s_r = 0, u = u_0]}
+  known: {at: {r: 0.5, t: 1}, equation: u = 3.1}
+"""
+
+
+def test_names_with_subscripts() -> None:
+    made = problem(SUBSCRIPTS)
+    residuals = {term.name: term.residuals[0] for term in made.terms}
+    values = {
+        Field(name, orders): np.array([value])
+        for name, orders, value in (
+            ("c_s", (0, 1), 7.0),
+            ("c_s", (2, 0), 10.0),
+            ("u", (0, 1), 5.0),
+            ("u", (2, 0), 2.0),
+        )
+    }
+    assert evaluate(residuals["a"], {}, values, NUMPY) == pytest.approx(7 - 0.3 * 10)
+    assert evaluate(residuals["b"], {"k_1": np.array([0.5])}, values, NUMPY) == pytest.approx(1)
+    assert made.learned["k_1"].start == 0.5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("D_s", "u_rt", "'u_rt' is the derivative of 'u'"),
+        ("k_1", "u_n", "'u_n' is the derivative of 'u'"),
+        ("{r:", "{r_1:", "the coordinate 'r_1' has a subscript"),
+        ("D_s", "D__s", "'D__s' is not a name"),
+    ],
+)
+def test_names_that_are_derivatives(old: str, new: str, what: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        problem(SUBSCRIPTS.replace(old, new))
+    assert what in str(caught.value)
 
 
 def test_what_misses_at_the_end_is_reported_for_the_end() -> None:
