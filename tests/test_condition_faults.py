@@ -367,9 +367,9 @@ learn: {k: {start: 1, positive: yes}}
 learn: {k: {truth: 1}}
 -- 4:9 k
 
-=+ a number for a learned constant
-learn: {k: 1}
--- 4:12 1
+=+ a word for a learned constant
+learn: {k: one}
+-- 4:12 one
 
 =+ an expression for a start
 learn: {k: {start: pi}}
@@ -687,8 +687,8 @@ conditions: {m: {data: a.csv, weights: 3}}
 -- 4:40 3
 
 =+ weights with an underscore
-conditions: {m: {data: a.csv, weights: my_w}}
--- 4:40 my_w
+conditions: {m: {data: a.csv, weights: my__w}}
+-- 4:40 my__w
 
 =+ a name that is not read
 conditions: {m: {data: a.csv, names: {q: w}}}

@@ -203,8 +203,8 @@ MISTAKES = {
     "no coordinates": ((HEAT, " , "), []),
     "a coordinate twice": ((HEAT, "x=0..1, t=0..1, x=0..2"), ["22 x"]),
     "names of constants, all at once": (
-        (HEAT, ON, "", "k_1=2, lambda=1, m 3"),
-        ["7 k_1=2", "14 lambda", "24 m 3"],
+        (HEAT, ON, "", "k__1=2, lambda=1, m 3"),
+        ["7 k__1=2", "15 lambda", "25 m 3"],
     ),
     "a constant of no value": (("u_t = nu*u_xx", ON, "u(t=0) = 0"), ["7 nu"]),
     "a derivative along no coordinate": (("u_t = u_yy", ON, "u(t=0) = 0"), ["7 u_yy"]),

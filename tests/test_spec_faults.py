@@ -209,8 +209,8 @@ constants: [a]
 -- 4:12 [
 
 =+ an underscore in a constant
-constants: {my_nu: 1}
--- 4:13 my_nu
+constants: {my__nu: 1}
+-- 4:13 my__nu
 
 =+ a Greek constant
 constants: {ν: 1}
@@ -644,9 +644,9 @@ equations: {q: e_x = 0}
 
 == an unknown with an underscore
 coordinates: {x: [0, 1]}
-unknowns: [u_1]
-equations: {q: u_1 = 0}
--- 2:12 u_1
+unknowns: [u__1]
+equations: {q: u__1 = 0}
+-- 2:12 u__1
 
 == a Greek unknown
 coordinates: {x: [0, 1]}
@@ -895,11 +895,11 @@ equations: {heat: u_t = u_xx}
 == wrong constants give rise to no other fault
 coordinates: {x: [0, L], t: [0, 1]}
 unknowns: [u]
-constants: {L: [1], my_k: 2}
+constants: {L: [1], my__k: 2}
 equations: {heat: u_t = L*u_xx}
 weights: {equations: {heat: 2}}
 -- 3:16 [
--- 3:21 my_k
+-- 3:21 my__k
 
 == a comma in braces
 coordinates: {x: [0, 1], t: [0, 1]}
