@@ -435,7 +435,7 @@ def test_a_term_that_is_not_finite_is_told_with_its_place(
     assert checked.code == 0
     assert re.fullmatch(
         r"warning: with the untrained network the condition 'start' is not finite at x = [0-9.]+, t = 0 "
-        r"\(7 of 7 residuals\), and such a loss cannot be trained; change the formula, as sqrt\(u\) to "
+        r"\(7 of 7 residuals\), and such a loss cannot be trained; change the formula, for example sqrt\(u\) to "
         r"sqrt\(abs\(u\)\)\n",
         checked.err,
     )

@@ -209,11 +209,11 @@ def test_damage_by_chance(tmp_path: Path, again: bool) -> None:
 
 def test_each_reader_refuses_runs_of_the_other_task() -> None:
     with pytest.raises(
-        RunFileError, match=r"is a run of `classify\(\)`, and one of `solve\(\)` is needed here"
+        RunFileError, match=r"is a run of `classify\(\)`, expected one of `solve\(\)`"
     ):
         RunFile(GOLDEN_IMAGES)
     with pytest.raises(
-        RunFileError, match=r"is a run of `solve\(\)`, and one of `classify\(\)` is needed here"
+        RunFileError, match=r"is a run of `solve\(\)`, expected one of `classify\(\)`"
     ):
         ImageRunFile(GOLDEN)
 

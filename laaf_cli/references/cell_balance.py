@@ -33,7 +33,7 @@ OnGrid = Callable[[Node, Sequence[Array]], Array]
 """(tree, the points along each axis) → its values on their grid."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cells:
     """An axis cut into cells at places that are no solver's nodes.
 
@@ -69,7 +69,12 @@ def make_cells(elements: Array, n_modes: int) -> Cells:
     middle, half = (pieces[:-1] + pieces[1:]) / 2, np.diff(pieces) / 2
     points = (middle[:, None] + half[:, None] * unit).ravel()
     owners = np.searchsorted(ends, middle, side="right") - 1
-    return Cells(ends, points, np.outer(half, weights).ravel(), np.repeat(owners, N_GAUSS))
+    return Cells(
+        ends=ends,
+        points=points,
+        weights=np.outer(half, weights).ravel(),
+        owners=np.repeat(owners, N_GAUSS),
+    )
 
 
 def check_balances(

@@ -529,6 +529,7 @@ class LeastSquares(Stepper):
             ),
             "cut": np.array(self.cut),
             "steps": np.array(-1.0 if self.solver is None else self.solver.steps),
+            "slow": np.array(0.0 if self.solver is None else self.solver.n_slow),
             **({} if self.kept_layer is None else {"kept": self.kept_layer.cpu().numpy()}),
             **({} if self.neurons is None else {"neurons": self.neurons.table()}),
             **({} if self.spots is None else {"spots": self.spots.table()}),
@@ -576,7 +577,7 @@ class LeastSquares(Stepper):
             self.spots = Spots.of_table(taken(state, "spots", self._n_spots, width))
         if steps >= 0:
             self.solver = self._solver(self._window, self._state())
-            self.solver.steps = int(steps)
+            self.solver.steps, self.solver.n_slow = int(steps), int(taken(state, "slow"))
 
     def _is_reached(self, slopes: Sequence[float], **numbers: float) -> bool:
         """Whether a search comes by these numbers."""
