@@ -127,17 +127,17 @@ def test_halved_longer_while_nothing_is_solved(dimension: int, n: int) -> None:
 
 def test_late_windows_loosen_the_goal_before_they_are_given_up() -> None:
     made = march()
-    assert not made.is_late(0.9)  # the whole is being tried
-    made.is_late(0.1)
+    assert made.keep_pace(0.9)  # the whole is being tried
+    made.keep_pace(0.1)
     made.begin(1e-2)
     aims = []
     for share in (0.2, 0.3, 0.4, 0.5):
-        assert not made.is_late(share)  # the first window is not over
+        assert made.keep_pace(share)  # the first window is not over
         aims.append(made.aim)
     assert aims == pytest.approx([1e-6, 1e-5, 1e-5, 1e-4])
-    assert made.is_late(0.7)
+    assert not made.keep_pace(0.7)
     made.give_up()
-    assert not made.is_late(0.99)
+    assert made.keep_pace(0.99)
     assert made.aim == 1e-6
 
 
@@ -145,18 +145,18 @@ def test_late_by_the_pace_since_the_first_window() -> None:
     made = march()
     made.begin(1e-2)
     made.leniency = LOOSEST
-    made.is_late(0.1)
+    made.keep_pace(0.1)
     made.go_on(1e-7)
-    assert not made.is_late(0.15)  # too early to judge
+    assert made.keep_pace(0.15)  # too early to judge
     made.start = 14.5
-    assert not made.is_late(0.3)  # 0.5 in 0.2, and twice as much may follow in 0.7
-    assert made.is_late(0.6)
+    assert made.keep_pace(0.3)  # 0.5 in 0.2, and twice as much may follow in 0.7
+    assert not made.keep_pace(0.6)
 
 
 def test_ordinary_equations_are_never_late() -> None:
     made = march(dimension=1)
     made.begin(1e-2)
-    assert not any(made.is_late(share / 100) for share in range(101))
+    assert all(made.keep_pace(share / 100) for share in range(101))
     assert made.aim == pytest.approx(1e-4)
 
 
@@ -172,7 +172,7 @@ def test_a_quarter_far_from_the_goal_and_no_longer_than_what_failed() -> None:
 def test_a_march_is_gone_on_with() -> None:
     made = march()
     made.begin(1e-2)
-    made.is_late(0.2)
+    made.keep_pace(0.2)
     made.go_on(1e-7)
     made.halve(1e-5)
     assert all(isinstance(value, float) for value in made.numbers().values())

@@ -149,7 +149,8 @@ def test_names_with_subscripts() -> None:
     [
         ("D_s", "u_rt", "'u_rt' is the derivative of 'u'"),
         ("k_1", "u_n", "'u_n' is the derivative of 'u'"),
-        ("{r:", "{r_1:", "the coordinate 'r_1' has a subscript"),
+        ("{r:", "{r_1:", "'r_1' is not a name"),
+        ("{r:", "{D:", "'D' is already the derivative"),
         ("D_s", "D__s", "'D__s' is not a name"),
     ],
 )

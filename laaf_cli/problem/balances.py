@@ -30,13 +30,12 @@ MAX_WORK = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """An equation as Σ ∂flux/∂x + rest = 0.
-
-    name: of the equation. fluxes: what is differentiated along an axis of space, by axis.
-    """
+    """An equation as Σ ∂flux/∂x + rest = 0."""
 
     name: str
+    """The name of the equation."""
     fluxes: Mapping[int, Node]
+    """What is differentiated along an axis of space, by axis."""
     rest: Node
 
     def changed(self, change: Callable[[Node], Node]) -> Balance:
@@ -50,8 +49,8 @@ def balances(equations: Mapping[str, str], scope: Scope) -> tuple[Balance, ...]:
     not say of points.
     """
     with bounded(MAX_WORK, "the fluxes take"):
-        found = [_balance(name, text, scope) for name, text in equations.items()]
-    return tuple(balance for balance in found if balance is not None and balance.fluxes)
+        made = [_balance(name, text, scope) for name, text in equations.items()]
+    return tuple(balance for balance in made if balance is not None and balance.fluxes)
 
 
 def _balance(name: str, text: str, scope: Scope) -> Balance | None:
@@ -60,10 +59,10 @@ def _balance(name: str, text: str, scope: Scope) -> Balance | None:
     try:
         for sign, term in addends(parse_equation(text)):
             factor, inner = _factor(term, scope)
-            found = list(_fluxes(inner, scope))
-            for axis, flux in found:
+            terms = list(_fluxes(inner, scope))
+            for axis, flux in terms:
                 fluxes[axis] = _added(fluxes.get(axis, ZERO), sign * factor, flux)
-            if not found:
+            if not terms:
                 rest = _added(rest, sign, resolve(term, scope))
     except ExpressionError:  # its fluxes, unlike the equation, may be too large to write out
         return None

@@ -229,7 +229,7 @@ class _ProblemBuilder(Reader):
     def check_names(self) -> None:
         """Every name has one meaning."""
         taken = dict.fromkeys(WORDS, "a reserved word") | dict.fromkeys(FUNCTIONS, "a function")
-        taken |= {"laplacian": "a function"}
+        taken |= {"D": "the derivative", "laplacian": "a function"}
         taken |= dict.fromkeys(NAMED_CONSTANTS, "a fixed constant")
         for section, meaning in (
             ("coordinates", "a coordinate"),
@@ -238,7 +238,9 @@ class _ProblemBuilder(Reader):
             ("learn", "a learned constant"),
         ):
             for i, name in enumerate(getattr(self.spec, section)):
-                if name in taken:
+                # Without parentheses `D` is a value.
+                is_value = name == "D" and section != "coordinates"
+                if name in taken and not (is_value and taken[name] == "the derivative"):
                     is_item = section == "unknowns"
                     what = f"'{name}' is already {taken[name]}"
                     self.fault(
@@ -274,14 +276,9 @@ class _ProblemBuilder(Reader):
                 self.fault(("weights", "equations", name), what, hint, True)
 
     def check_subscript(self, section: str, name: str) -> None:
-        """A name with a subscript, as `D_s`, is no derivative, as `u_x`."""
+        """A name with a subscript, such as `D_s`, must not read as a derivative, such as `u_x`."""
         is_item = section == "unknowns"
         path = (section, self.spec.unknowns.index(name) if is_item else name)
-        if section == "coordinates":
-            what = f"the coordinate '{name}' has a subscript"
-            hint = f"Write {name.replace('_', '')}: what follows '_' in u_x is a coordinate."
-            self.fault(path, what, hint, True)
-            return
         others = tuple(unknown for unknown in self.spec.unknowns if unknown != name)
         coordinates = tuple(self.spec.coordinates)
         match Scope(unknowns=others).unknown_in(name):

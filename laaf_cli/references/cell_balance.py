@@ -35,15 +35,16 @@ OnGrid = Callable[[Node, Sequence[Array]], Array]
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """An axis cut into cells at places that are no solver's nodes.
-
-    ends [n_cells + 1]; points, weights, owners [n]: of the integrals over them.
-    """
+    """An axis cut into cells at places that are no solver's nodes."""
 
     ends: Array
+    """The ends of the cells [n_cells + 1], ascending."""
     points: Array
+    """Points of the integrals over them [n]."""
     weights: Array
+    """Weights of the points [n]."""
     owners: NDArray[np.intp]
+    """The cell of each point [n]."""
 
     def integrals(self, values: Array, axis: int) -> Array:
         """Over each cell along an axis of values at the points."""
@@ -56,7 +57,12 @@ class Cells:
 
 
 def make_cells(elements: Array, n_modes: int) -> Cells:
-    """elements: the ends of the elements on whose each there are so many modes, ascending."""
+    """Cells of an axis.
+
+    Args:
+        elements: the ends of a solver's elements, ascending.
+        n_modes: the modes on each element.
+    """
     lower, upper = elements[0], elements[-1]
     golden = (np.sqrt(5) - 1) / 2
     inner = np.sort((golden * np.arange(1, N_CELLS)) % 1.0)
@@ -111,7 +117,7 @@ def check_balances(
                 ]
                 explained = max(explained, float(np.max(slope) * largest * np.prod(lost)))
         lacking = float(np.max(np.abs(sum(parts))))
-        size = max(float(np.max(each)) for each in sizes)
+        size = max(float(np.max(part)) for part in sizes)
         if lacking > max(UNBALANCED * size, max(error, np.finfo(float).eps) * explained):
             raise ReferenceRefusedError(
                 f"the solution does not keep the balance of the equation '{balance.name}': what "

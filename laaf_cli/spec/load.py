@@ -371,6 +371,8 @@ def _not_a_name(path: KeyPath, name: str, mark: Mark | None) -> Fault:
     follow = "letters and digits follow, with single '_' between them"
     if is_label:
         follow = "letters, digits, '-' and '_' follow"
+    if path[0] == "coordinates":
+        follow = "letters and digits follow, no '_'"
     if path[-1] == "weights":
         follow += "; 'names' maps one to that in the file"
     hint = f"A name begins with a letter (A to Z, a to z); {follow}."

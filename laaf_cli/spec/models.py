@@ -14,6 +14,7 @@ from laaf_cli.network.slope_kinds import NLAAF, SLOPE_KINDS, SlopeKind, SlopeKin
 from laaf_cli.spec.examples import EXAMPLES
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$"
+COORDINATE_PATTERN = r"^[A-Za-z][A-Za-z0-9]*$"  # in u_x all that follows '_' is coordinates
 MAX_NAME, MAX_LABEL = 30, 60
 MAX_ENTRIES = 200  # of a mapping or a list: what a spec costs to read grows with them
 LABEL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -50,6 +51,7 @@ Expression = Annotated[
     StrictStr, BeforeValidator(_number_as_text, json_schema_input_type=StrictStr | float)
 ]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME)]
+CoordinateName = Annotated[str, Field(pattern=COORDINATE_PATTERN, max_length=MAX_NAME)]
 Label = Annotated[str, Field(pattern=LABEL_PATTERN, max_length=MAX_LABEL)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[Real, Field(ge=0)]
@@ -566,7 +568,7 @@ class ProblemSpec(TaskSpec):
     """The mathematical problem: what is solved, not how."""
 
     coordinates: Annotated[
-        dict[Name, Annotated[list[Expression], Field(min_length=2, max_length=2)]],
+        dict[CoordinateName, Annotated[list[Expression], Field(min_length=2, max_length=2)]],
         Field(min_length=1, max_length=6),
     ] = Field(
         description="`{name: [lower, upper]}` in the order of the network's inputs; `t` is time"

@@ -55,23 +55,16 @@ Residuals = Sequence[tuple[int, Equation, LinearisedResidual]]
 class GaussNewton:
     """Steps of one system; rows are divided by the sizes of their terms, columns by the outputs'.
 
+    Attributes:
+        steps: those taken so far.
+        n_slow: the slow ones among them since the last one that was not.
+
     Args:
-        goal: the norm of relative residuals below which slow progress ends it.
-        enough: the norm at which no further step is taken.
         has_steep: whether some neurons are far steeper than others.
     """
 
-    def __init__(
-        self,
-        system: System,
-        state: OutputLayerState,
-        goal: float,
-        *,
-        enough: float,
-        has_steep: bool,
-    ) -> None:
+    def __init__(self, system: System, state: OutputLayerState, *, has_steep: bool) -> None:
         self.system, self.has_steep = system, has_steep
-        self.goal, self.enough = goal, enough
         self.steps = self.n_slow = 0
         self.put(state)
 
@@ -80,8 +73,13 @@ class GaussNewton:
         self.state = state
         self.scales = _column_scales(self.system, state)
 
-    def step(self) -> bool:
-        """One step; False where no further step is possible."""
+    def step(self, goal: float, enough: float) -> bool:
+        """One step; False where no further step is possible or worth it.
+
+        Args:
+            goal: the norm of relative residuals below which slow progress ends it.
+            enough: the norm at which no further step is taken.
+        """
         residuals = self.system.linearised(self.state)
         # Before the first there is no solution whose terms could have a size.
         sizes = [at.size for *_, at in residuals]
@@ -90,7 +88,7 @@ class GaussNewton:
         now = _norm(
             self.system, [(i, equation, at.residual) for i, equation, at in residuals], sizes
         )
-        if not math.isfinite(now) or (self.steps and now < self.enough):
+        if not math.isfinite(now) or (self.steps and now < enough):
             return False
         triangle = _factorised(self.system, residuals, sizes, self.scales)
         best: tuple[float, OutputLayerState] | None = None
@@ -112,7 +110,7 @@ class GaussNewton:
         is_over = self.n_slow > MAX_SLOW or (best[0] > STALLED * now and used <= FINEST)
         if self.steps and is_over:
             return False
-        if self.steps and best[0] > ACCEPTED * now and best[0] < self.goal:
+        if self.steps and best[0] > ACCEPTED * now and best[0] < goal:
             return False
         self.put(best[1])
         self.steps += 1
@@ -123,7 +121,8 @@ def first_guess(system: System, state: OutputLayerState) -> OutputLayerState:
     """The smallest functions that meet conditions and data roughly, constants rather than anything
     else, and as constant in time as these allow.
 
-    state: one in which all outputs are zero.
+    Args:
+        state: one in which all outputs are zero.
     """
     # Those that divide by an unknown have no value so far.
     residuals = [

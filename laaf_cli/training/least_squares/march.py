@@ -127,11 +127,15 @@ class March:
         return self.end >= self.last
 
     @property
+    def loosened_goal(self) -> float:
+        return self.leniency * self.goal
+
+    @property
     def aim(self) -> float:
         """The residual that is good enough in a window: what others came to, where they missed the
         goal.
         """
-        goal = self.leniency * self.goal
+        goal = self.loosened_goal
         return goal if self.worst <= goal else MISSED * self.worst
 
     @property
@@ -139,27 +143,28 @@ class March:
         """Whether half of this window is much shorter than those that the neurons have done for."""
         return self.length / 2 < self.longest / SHORT
 
-    def is_late(self, share: float) -> bool:
-        """Whether windows as long as those so far do not come to the end in the seconds, although
-        the goal is as loose as it may become.
-
-        Where time is the only coordinate they never are, for nothing else comes further there.
+    def keep_pace(self, share: float) -> bool:
+        """Loosens the goal where windows as long as those so far do not come to the end in the
+        seconds.
 
         Args:
             share: the fraction of the seconds that is over.
+
+        Returns:
+            False where they do not although the goal is as loose as it may become. Where time is
+            the only coordinate it is always True, for nothing else comes further there.
         """
         self.share = share
-        if not self.can_halve or self.whole == math.inf or self._keeps_pace:
-            return False
+        if not self.can_halve or self.whole == math.inf or self._is_on_time:
+            return True
         if self.leniency < LOOSEST:
             self.leniency *= LOOSER
-            self.first_share = share
-            self.first_end = self.start
-            return False
-        return self.dimension > 1
+            self.first_end, self.first_share = self.start, share
+            return True
+        return self.dimension == 1
 
     @property
-    def _keeps_pace(self) -> bool:
+    def _is_on_time(self) -> bool:
         """Whether windows may come to the end in the seconds, with those that came so far."""
         if self.start == self.first_end:
             return self.share - self.first_share <= EARLY

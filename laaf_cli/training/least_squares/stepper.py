@@ -136,7 +136,8 @@ class LeastSquares(Stepper):
                 self._begin()
             assert self.solver is not None  # noqa: S101 - just begun
             most = MAX_STEPS if self.march.is_uncut or not self.has_more else MAX_SCANNING_STEPS
-            if self.solver.steps < most and self.solver.step():
+            goal = self.march.loosened_goal
+            if self.solver.steps < most and self.solver.step(goal, self._near_share * goal):
                 self._show(self.solver.state)
                 return ""
             self._judge()
@@ -150,7 +151,7 @@ class LeastSquares(Stepper):
         return self.best.residual
 
     def is_late(self, share: float) -> bool:
-        return self.march.is_late(share)
+        return not self.march.keep_pace(share)
 
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
@@ -306,9 +307,7 @@ class LeastSquares(Stepper):
                 )
             )
         self.held = systems[1]
-        goal = self.march.leniency * self.goal
-        enough = 0.0 if self.march.is_whole or len(window.domain.lower) == 1 else NEAR * goal
-        return GaussNewton(systems[0], state, goal, enough=enough, has_steep=self.has_steep)
+        return GaussNewton(systems[0], state, has_steep=self.has_steep)
 
     @property
     def _n_spots(self) -> int:
@@ -358,7 +357,7 @@ class LeastSquares(Stepper):
         """Keeps the best of the slopes tried, and chooses what is tried next."""
         assert self.solver is not None  # noqa: S101 - it has just ended
         assert self.held is not None  # noqa: S101 - made with it
-        goal = self.march.leniency * self.goal
+        goal = self.march.loosened_goal
         residual = self.held.relative_residual(self.solver.state)
         candidate = Candidate(
             slopes=self.slopes, residual=residual, state=self.solver.state, neurons=self.neurons
@@ -398,6 +397,12 @@ class LeastSquares(Stepper):
             self._judge_whole(self.best)
         else:
             self._judge_window(self.best)
+
+    @property
+    def _near_share(self) -> float:
+        """The fraction of the goal at which steps end; 0 where further ones cost little."""
+        is_cheap = self.march.is_whole or self.problem.domain.dimension == 1
+        return 0.0 if is_cheap else NEAR
 
     @property
     def has_more(self) -> bool:
