@@ -130,6 +130,20 @@ class Step:
         return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
+class Iteration(Step):
+    """The same step with the update of Adam."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        with settings(*self.settings):
+            self.model.compile("adam", lr=8e-4, loss_weights=[1, 0.5, 0.5], verbose=0)
+
+    def turn(self) -> float:
+        with settings(*self.settings):
+            self.model.train_step(*self.batch)
+        return float("nan")
+
+
 def _widths(weights: Sequence[Array]) -> list[int]:
     shapes = [weight.shape for weight in weights]
     assert all(after[1] == before[0] for before, after in pairwise(shapes))

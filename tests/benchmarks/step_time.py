@@ -9,6 +9,8 @@ laaf: `Objective.evaluate` and `backward`, once with each engine of derivatives.
 optimizer that asks for the gradient and changes nothing; it takes part where the extra is installed
 (`pip install 'laaf[benchmark]'`), in reverse mode, its default, and in forward mode.
 
+Of Burgers' equation on the CPU a whole iteration of Adam is timed too, and how many times its kernel that is.
+
 DeepXDE runs in a process of its own that waits while others have their turn: laaf tells the allocator of its process to
 keep memory, which makes steps faster, and users of DeepXDE do not have that. To show how much it is, DeepXDE races a
 second time in the process of laaf.
@@ -23,9 +25,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +41,11 @@ from findings import Findings, Table, make_parser, milliseconds, tell
 from numpy.typing import NDArray
 from turns import Timing, race, timed
 
+from laaf_cli.derivatives.kernel import load_library
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.runs.train import prepare_torch
 from laaf_cli.spec import Override, Text, bundled
+from laaf_cli.training import Trainer
 
 PLATE = Text(
     "plate.yaml",
@@ -70,6 +76,12 @@ DEEPXDE_HERE = "DeepXDE, in laaf's process"
 PAUSE_S = 0.005
 """After a turn of another process: its threads look for new work a while before they sleep."""
 
+KERNEL = ("forward", "backward")
+"""What the library is called for in an iteration."""
+
+N_ITERATIONS = 10
+"""Of a training, in a turn."""
+
 AGREEMENT = {"float32": 1e-4, "float64": 1e-10}
 """How far loss and gradient of two rivals may be apart, relative to the largest of them."""
 
@@ -95,16 +107,78 @@ class Step:
         return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
-def make_problem(problem: str, dtype: str, device: str) -> Plan:
+def make_problem(problem: str, dtype: str, device: str, kind: str = "fixed") -> Plan:
     """The plan of all rivals."""
-    assignments = [f"dtype={dtype}", f"device={device}", "slopes.kind=fixed"]
+    assignments = [f"dtype={dtype}", f"device={device}", f"slopes.kind={kind}"]
     assignments += ["points.interior=10000", f"network.hidden={[20] * 6}"]
     if problem == BURGERS:
         assignments.append("network.inputs=raw")
     return make_plan(PROBLEMS[problem], [Override.from_assignment(text) for text in assignments])
 
 
-def make_deepxde(dtype: str, device: str, autodiff: str) -> deepxde_burgers.Step:
+class Iterations:
+    """Iterations of Adam as a training carries them out, all that it does between two of them included.
+
+    shares: by turn, what its fastest iteration takes, in times of the kernel in it.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.objective = Step(plan, "fused").objective
+        self.shares: list[float] = []
+
+    def seconds(self) -> float:
+        """The fastest of some iterations."""
+        library, inside, ends = load_library(), [0.0], []
+
+        def clocked(work: Callable[..., None]) -> Callable[..., None]:
+            def run(*given: object) -> None:
+                seconds = timed(lambda: work(*given))
+                inside[0] += seconds()
+
+            return run
+
+        def should_stop() -> bool:
+            ends.append((time.perf_counter(), inside[0]))
+            return len(ends) > N_ITERATIONS
+
+        for name in KERNEL:
+            setattr(library, name, clocked(getattr(library, name)))
+        Trainer(self.objective, self.plan.phases, should_stop=should_stop).train()
+        for name in KERNEL:
+            delattr(library, name)
+        whole_s, kernel_s = min(np.diff(ends, axis=0)[1:].tolist())
+        self.shares.append(whole_s / kernel_s)
+        return whole_s
+
+
+def iteration_facts(
+    dtype: str, rounds: int, *, with_deepxde: bool, max_seconds: float
+) -> dict[str, str]:
+    """What an iteration of Adam on Burgers' equation takes, with fixed slopes and those of the paper, beside the kernel
+    in it and DeepXDE's.
+    """
+    ours = {
+        kind: Iterations(make_problem(BURGERS, dtype, "cpu", kind)) for kind in ("fixed", "nlaaf")
+    }
+    turns = {f"laaf, {kind}": each.seconds for kind, each in ours.items()}
+    if with_deepxde:
+        rival = make_deepxde(dtype, "cpu", "reverse", deepxde_burgers.Iteration)
+        turns[DEEPXDE_HERE] = timed(rival.turn)
+    found = race(turns, rounds, max_seconds=max_seconds)
+    facts = {
+        f"{BURGERS}, {dtype}: iteration of {name} in ms": milliseconds(timing.median_s)
+        for name, timing in found.items()
+    }
+    for kind, each in ours.items():
+        share = f"{statistics.median(each.shares):.2f}"
+        facts[f"{BURGERS}, {dtype}: iteration of laaf, {kind}, times its kernel"] = share
+    return facts
+
+
+def make_deepxde(
+    dtype: str, device: str, autodiff: str, make: type[deepxde_burgers.Step] = deepxde_burgers.Step
+) -> deepxde_burgers.Step:
     """DeepXDE with the weights and points of the plan."""
     plan = make_problem(BURGERS, dtype, device)
     network = plan.make_network()
@@ -113,7 +187,7 @@ def make_deepxde(dtype: str, device: str, autodiff: str) -> deepxde_burgers.Step
         [parameter.detach().cpu().numpy() for parameter in parameters]
         for parameters in (network.weights, network.biases)
     )
-    return deepxde_burgers.Step(points, weights, biases, dtype, device, autodiff)
+    return make(points, weights, biases, dtype, device, autodiff)
 
 
 class Elsewhere:
@@ -267,6 +341,10 @@ def main() -> None:
             f"{name}: {rival} in ms": milliseconds(timing.median_s)
             for rival, timing in timings.items()
         }
+        if problem == BURGERS and options.device == "cpu" and "fused" in engines:
+            facts |= iteration_facts(
+                dtype, rounds, with_deepxde=with_deepxde, max_seconds=max_seconds / len(races)
+            )
     if not deepxde_burgers.is_installed():
         facts["DeepXDE"] = "not installed; pip install 'laaf[benchmark]'"
     tell(Findings("step_time", tables, facts), options.output)
