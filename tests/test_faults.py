@@ -105,6 +105,28 @@ def test_one_signal_stops_cleanly(spec: Path, run: Path, number: signal.Signals)
     assert f"resuming at iteration {iterations} of 1000000, from runs/heat.h5\n" in resumed.said()
 
 
+SLOW_REFERENCE = """
+coordinates: {x: [0, 1], t: [0, 2]}
+unknowns: [u, v]
+equations: {a: u_t = 1e-4*u_xx + 10*u*(1 - u) - 9*u*v, b: v_t = 1e-3*v_xx + 3*v*(u - v)}
+conditions:
+  start: {where: t = 0, equation: [u = exp(-((x - 0.2)/0.02)**2), v = exp(-((x - 0.7)/0.01)**2)]}
+  ends: {where: boundary, equation: [u_x = 0, v_x = 0]}
+"""
+
+
+def test_a_signal_while_the_reference_is_solved(tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text(SLOW_REFERENCE)
+    started = LaafProcess(tmp_path, "solve", "slow.yaml", "-o", "slow.h5", "--no-cache")
+    started.wait_until(lambda: "for reference\n" in started.said(), "the reference")
+    started.send(signal.SIGINT)
+    assert started.ended() == 130
+    assert started.said().endswith(
+        "stopping; the training has not begun\nerror: interrupted; nothing was written\n"
+    )
+    assert not list(tmp_path.glob("slow.h5*"))
+
+
 def test_two_signals_stop_at_once(spec: Path, run: Path) -> None:
     # The step in which the first signal finds it takes long.
     started = training(spec, run, "--quiet", prepare=with_long_steps)

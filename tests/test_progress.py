@@ -9,7 +9,13 @@ import sys
 import pytest
 
 from laaf_cli.runs.progress import Progress
-from laaf_cli.terminal.progress import counted, make_download_progress, make_progress
+from laaf_cli.terminal import progress
+from laaf_cli.terminal.progress import (
+    counted,
+    make_download_progress,
+    make_progress,
+    make_reference_progress,
+)
 
 
 class Terminal(io.StringIO):
@@ -114,3 +120,23 @@ def test_steps_are_counted_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) 
     with counted(2, "reading run files", quiet=False) as advance:
         advance()
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_how_far_a_reference_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line now and then where nothing can be redrawn."""
+    with make_reference_progress() as report:
+        report("16 modes")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
+    with make_reference_progress() as report:
+        report("32 [modes]")
+    assert capsys.readouterr().err == "32 [modes]\n"
+    with make_reference_progress(quiet=True) as report:
+        report("64 modes")
+    assert capsys.readouterr().err == ""
+    stream = terminal(monkeypatch)
+    with make_reference_progress() as report:
+        report("128 [modes]")
+    assert "128 [modes]" in stream.getvalue()

@@ -655,3 +655,16 @@ def test_a_scheduler_that_does_not_answer(laaf: Laaf, spec: Path) -> None:
     assert found.code == 2
     assert "no Dask scheduler answers at nonsense://127.0.0.1:1" in found.err
     assert "Traceback" not in found.err
+
+
+def test_a_stop_while_a_reference_is_solved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAAF_CACHE_DIR", "")
+    runs = plan_runs(partial(make_plan, Text("heat.yaml", HEAT)), [KINDS], [0], tmp_path)
+    begun: list[Outcome] = []
+    found = sweep(runs, Travelling(), on_change=begun.append, should_stop=lambda: len(begun) >= 2)
+    assert [outcome.state for outcome in begun[:2]] == [RunState.WAITING] * 2
+    assert begun[0].detail.startswith("reference: accuracy 1 of at most 6, t = 0 of ")
+    assert [outcome.state for outcome in found] == [RunState.CANCELLED] * 3
+    assert not list(tmp_path.iterdir())

@@ -84,7 +84,7 @@ def reference(
     places = _places(plan, grid or [], points, quiet=quiet)
     if not quiet:
         console.print_message(f"{plan.spec.title or plan.name}: {plan.reference.method}")
-    values = _solve(plan.reference, plan.problem.domain, places)
+    values = _solve(plan.reference, plan.problem.domain, places, quiet=quiet)
     sampled = export.SampledFields(
         places,
         {name: field.reshape(places.shape) for name, field in values.fields.items()},
@@ -127,8 +127,12 @@ def _places(plan: Plan, grid: list[str], points: str | None, *, quiet: bool) -> 
     )
 
 
-def _solve(reference: Reference, domain: Domain, places: SamplePoints) -> ReferenceValues:
+def _solve(
+    reference: Reference, domain: Domain, places: SamplePoints, *, quiet: bool
+) -> ReferenceValues:
     from laaf_cli.errors import UsageError
+    from laaf_cli.references import Watch
+    from laaf_cli.terminal.progress import make_reference_progress
 
     for (name, values), lower, upper in zip(
         places.coordinates.items(), domain.lower, domain.upper, strict=True
@@ -139,7 +143,9 @@ def _solve(reference: Reference, domain: Domain, places: SamplePoints) -> Refere
                 f"the reference covers {name} in [{lower:g}, {upper:g}], and values outside "
                 "were asked for"
             )
-    return reference.evaluate(places.block(0, places.n_points))
+    with make_reference_progress(quiet=quiet) as report:
+        reference.prepare(Watch(report=report))
+        return reference.evaluate(places.block(0, places.n_points))
 
 
 def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: bool) -> None:

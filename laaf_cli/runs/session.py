@@ -33,7 +33,7 @@ from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.runs.lifecycle import lifecycle, read_past
 from laaf_cli.runs.lifecycle import train as train_plan
 from laaf_cli.runs.planned import AnyPlan
-from laaf_cli.runs.progress import Callback
+from laaf_cli.runs.progress import Callback, Progress
 from laaf_cli.runs.resume.past import UNFINISHED, AnyPastRun
 from laaf_cli.training import BEFORE_TRAINING
 
@@ -139,8 +139,10 @@ def take_up(
         yield ResumedRun(past, target)
 
 
-def stopping(plan: AnyPlan) -> str:
-    """What is said when the first signal has come."""
+def stopping(plan: AnyPlan, *, trains: bool) -> str:
+    """What is said when the first signal has come; trains: whether an iteration has been done."""
+    if not trains:
+        return "stopping; the training has not begun"
     last = "saves nothing" if plan.spec.checkpoint is None else "keeps the last checkpoint"
     return (
         f"stopping after this iteration and saving; interrupt again to stop at once, which {last}"
@@ -175,7 +177,12 @@ def train(
         OutOfMemoryError, UsageError: memory runs out, or the file cannot be written.
     """
     files = CheckpointFiles(target)
-    has_failed = False
+    has_failed = trains = False
+
+    def show(progress: Progress) -> None:
+        nonlocal trains
+        trains = trains or not math.isnan(progress.loss)
+        on_progress(progress)
 
     def keep(unfinished: FinishedRun[RunResult]) -> None:
         nonlocal has_failed
@@ -198,12 +205,12 @@ def train(
 
     resume = f"Resume with: `load({str(target)!r}).resume()`"
     try:
-        with StopFlag(lambda: on_stop(stopping(plan))) as stop:
+        with StopFlag(lambda: on_stop(stopping(plan, trains=trains))) as stop:
             finished = train_plan(
                 plan,
                 past=past,
                 retries=retries,
-                on_progress=on_progress,
+                on_progress=show,
                 on_checkpoint=keep,
                 should_stop=stop.is_set,
             )

@@ -77,7 +77,7 @@ def execute(
         return was_stopped
 
     grid = grid_points(plan.problem.grid)
-    plan, reference = with_reference(plan, grid, on_progress)
+    plan, reference = with_reference(plan, grid, on_progress, should_stop)
     refused = list(plan.not_tried)
     for candidate in _in_turn(plan, refused):
         left = None
@@ -226,15 +226,22 @@ def _train_one(
 
 @within_memory("computing the reference")
 def with_reference(
-    plan: Plan, grid: Array, on_progress: Callback | None = None
+    plan: Plan,
+    grid: Array,
+    on_progress: Callback | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Plan, ReferenceValues | None]:
     """The reference on the grid; without one, the plan that says why, where nobody has asked for
     it.
+
+    Raises KeyboardInterrupt where it should stop, since nothing is worth saving yet.
     """
     if plan.reference is None:
         return plan, None
 
     def report(text: str) -> None:
+        if should_stop():
+            raise KeyboardInterrupt
         if on_progress is not None:
             on_progress(
                 Progress(

@@ -25,6 +25,7 @@ from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.planned import AnyPlan
+from laaf_cli.runs.progress import Progress
 from laaf_cli.runs.train import slices_of, with_reference
 from laaf_cli.sweeps.executors import LocalProcesses, dask_executor
 from laaf_cli.sweeps.grid import PlannedRun
@@ -147,7 +148,7 @@ def sweep(
         )
     waiting = [run for run in runs if run.path not in ended]
     ready = []
-    for run_or_outcome in _with_references(waiting):
+    for run_or_outcome in _with_references(waiting, on_change, should_stop):
         if isinstance(run_or_outcome, Outcome):
             tell(run_or_outcome)
         else:
@@ -181,13 +182,17 @@ def sweep(
     return [ended[run.path] for run in runs]
 
 
-def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcome]:
+def _with_references(
+    runs: Sequence[PlannedRun],
+    on_change: Callable[[Outcome], None],
+    should_stop: Callable[[], bool],
+) -> Iterator[PlannedRun | Outcome]:
     """The runs with their references solved, each once and here, for all the points at which the
     workers will ask; where one is refused, the runs without it, or how those end that need it.
     """
     refused: dict[int, str | ReferenceRefusedError] = {}
     evaluated: set[tuple[int, str]] = set()
-    for run in runs:
+    for i, run in enumerate(runs):
         plan, reference = run.plan, run.plan.reference if isinstance(run.plan, Plan) else None
         if not isinstance(plan, Plan) or reference is None:
             yield run
@@ -196,7 +201,12 @@ def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcom
         try:
             if id(reference) not in refused and needed not in evaluated:
                 evaluated.add(needed)
-                solved, _ = with_reference(plan, grid_points(plan.problem.grid))
+
+                def report(progress: Progress, run: PlannedRun = run) -> None:
+                    on_change(Outcome(run=run, state=RunState.WAITING, detail=progress.message))
+
+                grid = grid_points(plan.problem.grid)
+                solved, _ = with_reference(plan, grid, report, should_stop)
                 if solved.reference is None:
                     refused[id(reference)] = solved.no_reference
                 else:
@@ -205,6 +215,11 @@ def _with_references(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun | Outcom
                 plan.draw_points()
         except ReferenceRefusedError as error:
             refused[id(reference)] = error
+        except KeyboardInterrupt:
+            if not should_stop():
+                raise
+            yield from (Outcome(run=each, state=RunState.CANCELLED) for each in runs[i:])
+            return
         except OutOfMemoryError:
             pass  # each of its runs will report it
         why = refused.get(id(reference))

@@ -94,6 +94,24 @@ def make_progress(n_iterations: int | None, *, quiet: bool = False) -> Iterator[
 
 
 @contextmanager
+def make_reference_progress(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Shows how far a reference is while the `with` lasts, in the words that it is called with."""
+    last_s = time.monotonic()
+    columns = (bars.TimeElapsedColumn(), bars.TextColumn("{task.description}", markup=False))
+    with Bar(*columns, quiet=quiet) as bar:
+        task = bar.add_task("")
+
+        def show(text: str) -> None:
+            nonlocal last_s
+            bar.update(task, description=text)
+            if not (quiet or bar.is_drawn) and time.monotonic() - last_s >= PLAIN_EVERY_S:
+                last_s = time.monotonic()
+                print_message(text)
+
+        yield show
+
+
+@contextmanager
 def make_download_progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Shows downloads while the `with` lasts: what it gives is called with the name of a file, the
     bytes that have come, and those that it has, 0 where that is not known.

@@ -16,7 +16,7 @@ from laaf_cli.runs.task import TASKS
 from laaf_cli.sweeps import Outcome, PlannedRun, RunState
 from laaf_cli.terminal.messages import print_message, visible
 from laaf_cli.terminal.plain_table import PlainTable
-from laaf_cli.terminal.progress import Bar
+from laaf_cli.terminal.progress import PLAIN_EVERY_S, Bar
 
 
 @contextmanager
@@ -26,6 +26,7 @@ def make_sweep_progress(
     """Shows many runs while the `with` lasts: what it gives is called with every new state."""
     outcomes = {run.path: Outcome(run=run, state=RunState.WAITING) for run in runs}
     started_s: dict[object, float] = {}
+    note, noted_s = "", time.monotonic()
     measure = TASKS[runs[0].plan.task].measure
 
     def n_ended() -> int:
@@ -39,12 +40,19 @@ def make_sweep_progress(
             if outcome.state is RunState.RUNNING
         ]
         told = f"{n_ended()} of {len(runs)} runs; training: {', '.join(training[:4]) or '-'}"
-        return Group(_table_of_methods(list(outcomes.values())), Text(told))
+        return Group(_table_of_methods(list(outcomes.values())), Text(visible(note or told)))
 
     with Bar(BarColumn(bar_width=24), below=below, quiet=quiet) as bar:
         task = bar.add_task("", total=len(runs))
 
         def show(outcome: Outcome) -> None:
+            nonlocal note, noted_s
+            note = outcome.detail if outcome.state is RunState.WAITING else ""
+            if note:
+                if not (quiet or bar.is_drawn) and time.monotonic() - noted_s >= PLAIN_EVERY_S:
+                    noted_s = time.monotonic()
+                    print_message(f"{outcome.run.path}: {note}")
+                return
             outcomes[outcome.run.path] = outcome
             started_s.setdefault(outcome.run.path, time.monotonic())
             bar.update(task, completed=n_ended())
