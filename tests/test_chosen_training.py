@@ -80,6 +80,20 @@ def test_auto_is_what_an_absent_training_is(text: str) -> None:
     assert plan_of(text).recipe == "least squares"
 
 
+ORDINARY = """
+coordinates: {t: [0, 1]}
+unknowns: [u]
+equations: {decay: u_t = -u}
+conditions: {start: {where: t = 0, equation: u = 1}}
+"""
+
+
+@pytest.mark.parametrize(("text", "share"), [(SMOOTH, 2 / 3), (ORDINARY, 1.0)])
+def test_least_squares_have_all_seconds_of_an_ordinary_equation(text: str, share: float) -> None:
+    (phase,) = plan_of(text).phases
+    assert phase.max_seconds == pytest.approx(share * DEFAULT_SECONDS)
+
+
 def test_what_the_spec_says_stays() -> None:
     own = "network: {hidden: [11, 12]}\npoints: {interior: 77}\ntransform: {u: t*net + sin(pi*x)}\n"
     other = plan_of(SMOOTH + own, "dtype=float64").others[0].make()

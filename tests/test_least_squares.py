@@ -24,6 +24,7 @@ from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
+from laaf_cli.training.least_squares import gauss_newton
 from laaf_cli.training.least_squares.candidates import next_slopes
 from laaf_cli.training.least_squares.points import Window, sites
 from laaf_cli.training.least_squares.stepper import LeastSquares
@@ -463,7 +464,13 @@ def test_slopes_are_searched_along_each_coordinate_above_the_goal() -> None:
         slopes = next_slopes(tried, 1e-5)
     assert min(tried, key=tried.__getitem__) == (8.0, 0.5)
     assert len(tried) < 20
-    assert next_slopes({(2.0, 2.0): 1e-4, (4.0, 4.0): 2e-4, (1.0, 1.0): 2e-4}, 1e-5, 1e-3) is None
+    all_together = {(2.0, 2.0): 1e-4, (4.0, 4.0): 2e-4, (1.0, 1.0): 2e-4}
+    assert next_slopes(all_together, 1e-5, 1e-3) is None
+    assert next_slopes(all_together, 1e-5, most=1e-4) is not None
+    assert next_slopes(all_together, 1e-5, most=5e-5) is None
+    alone = {(2.0,): 1e-4, (4.0,): 2e-4, (1.0,): 2e-4}
+    assert next_slopes(alone, 1e-5, most=1e-4) is not None
+    assert next_slopes(alone, 1e-5, most=5e-5) is None
 
 
 STEEPENING = """
@@ -532,15 +539,51 @@ training: [{optimizer: least-squares, features: 300, windows: 1}]
 """
 
 
+def begun(text: str) -> LeastSquares:
+    """A search that has its first guess."""
+    plan = plan_of(text)
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    stepper = LeastSquares(objective, plan.phases[0], 0)
+    stepper.evaluate(0)
+    return stepper
+
+
 def test_what_nothing_asks_for_is_zero_in_the_first_guess() -> None:
     """And no rounding of another unknown, by whose size its columns would be scaled."""
-    plan = plan_of(PULSE)
-    network = plan.make_network()
-    stepper = LeastSquares(plan.make_objective(network, plan.draw_points()), plan.phases[0], 0)
-    stepper.evaluate(0)
-    electric, magnetic = network.output_layer.detach()
+    electric, magnetic = begun(PULSE).network.output_layer.detach()
     assert electric.abs().max() > 1
     assert not magnetic.any()
+
+
+def test_conditions_that_join_unknowns_ask_for_both() -> None:
+    text = PULSE.replace("unknowns: [E, H]", "unknowns: [E, H, P]")
+    text = text.replace("H_x}", "H_x, wave: P_t = E_x}")
+    layers = begun(text.replace("H = 0]", "H = E/377, P = 0]")).network.output_layer.detach()
+    assert [bool(layer.any()) for layer in layers] == [True, True, False]
+
+
+CUBIC = """
+coordinates: {t: [0, 1]}
+unknowns: [u]
+equations: {decay: u_t = -3*u**3}
+conditions: {start: {where: t = 0, equation: u = 1}}
+training: [{optimizer: least-squares, features: 40, windows: 1}]
+"""
+
+
+def test_steps_end_where_they_are_slow_or_good_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    def steps(enough: float) -> int:
+        solver = begun(CUBIC).solver
+        assert solver is not None
+        while solver.step(1e-7, enough):
+            pass
+        return solver.steps
+
+    whole = steps(0.0)
+    assert whole > gauss_newton.MAX_SLOW
+    assert steps(1e-3) < whole
+    monkeypatch.setattr(gauss_newton, "SLOW", -1.0)
+    assert steps(0.0) == gauss_newton.MAX_SLOW
 
 
 def test_integrals_have_as_many_points_as_they_need() -> None:

@@ -48,6 +48,31 @@ def test_windows_grow_where_the_residual_allows(residual: float, factor: int) ->
     assert made.end == pytest.approx(10.1 + 0.1 * factor)
 
 
+@pytest.mark.parametrize(("residual", "factor"), [(9e-9, 1), (9e-10, 2), (9e-12, 4)])
+def test_windows_of_ordinary_equations_grow_later(residual: float, factor: int) -> None:
+    made = march(dimension=1)
+    made.end = 10.1
+    made.go_on(residual)
+    assert made.end == pytest.approx(10.1 + 0.1 * factor)
+
+
+def test_the_first_window_says_what_neurons_do_for() -> None:
+    """Not those that were halved before it."""
+    made = march()
+    made.begin(1e-2)
+    made.end = 10.5
+    made.go_on(1e-6)
+    assert made.longest == 0.5
+    assert not made.is_short
+
+
+@pytest.mark.parametrize(("has_more", "move"), [(True, Move.USE_MORE), (False, Move.HALVE)])
+def test_more_neurons_where_halving_gains_little(has_more: bool, move: Move) -> None:
+    made = march()
+    made.begin(1e-2)
+    assert made.judge(2e-3, has_more=has_more) is move
+
+
 def test_the_last_window_takes_what_is_left() -> None:
     made = march()
     made.end = 14.0 - 1e-12
