@@ -466,6 +466,62 @@ def test_check_solves_nothing_and_sees_what_is_missing() -> None:
         BoundaryValue(open_).check(open_.domain)
 
 
+FREE = "where: [x = 0, x = L], equation: [E*(u_x + nu*v_y) = 0, u_y + v_x = 0]"
+HELD = {
+    "all edges": "edge: {where: boundary, equation: [u = 0, v = 0]}",
+    "one edge": "left: {where: x = 0, equation: [u = 0, v = 0]}, "
+    f"right: {{{FREE.replace('[x = 0, x = L]', 'x = L')}}}",
+    "two pins": f"ends: {{{FREE}}}, pin: {{at: {{x: 0, y: 0}}, equation: [u = 0, v = 0]}}, "
+    "roller: {at: {x: L, y: 0}, equation: v = 0}",
+    "one pin": f"ends: {{{FREE}}}, pin: {{at: {{x: 0, y: 0}}, equation: [u = 0, v = 0]}}",
+}
+"""What keeps a plate in place, with free edges around."""
+
+
+@pytest.mark.parametrize(
+    ("modulus", "length"), [("210e9", 0.2), ("210", 200), ("210e9", 2e-4)], ids=["Pa, m", "GPa, mm", "Pa, thin"]
+)  # fmt: skip
+@pytest.mark.parametrize("held", HELD)
+def test_units_decide_nothing(modulus: str, length: float, held: str) -> None:
+    """A plate in plane stress is determined in all units, or may turn in all of them.
+
+    In pascals and metres the rows of its conditions are 1e17 times shorter than those of its equations.
+    """
+    sides = "" if held == "all edges" else ", sides: {where: [y = 0, y = L/2], equation: [v_y + nu*u_x = 0, u_y + v_x = 0]}"  # fmt: skip
+    problem = problem_of(f"""
+coordinates: {{x: [0, {length}], y: [0, {length / 2}]}}
+unknowns: [u, v]
+constants: {{E: {modulus}, nu: 0.3, L: {length}}}
+equations:
+  x: E/(1 - nu**2)*(u_xx + (1 - nu)/2*u_yy + (1 + nu)/2*v_xy) = 0
+  y: E/(1 - nu**2)*(v_yy + (1 - nu)/2*v_xx + (1 + nu)/2*u_xy) = 0
+conditions: {{{HELD[held]}{sides}}}
+""")
+    coarsest = replace(BoundaryValue(problem)._coarsest, n=12)
+    found = solve(coarsest, np.zeros(coarsest.n_coefficients))
+    if held == "one pin":
+        assert found.reciprocal_condition < 1e-15
+        with pytest.raises(ReferenceRefusedError, match="do not determine the solution"):
+            BoundaryValue(problem).check(problem.domain)
+    else:
+        assert found.reciprocal_condition > 1e-6
+
+
+def test_what_may_move_is_seen_beside_thin_elements() -> None:
+    """A beam that nothing keeps from turning, with a load on a thousandth of it; a hinge at its other end holds it."""
+    for more, is_determined in (("", False), (", b: {at: {x: 1}, equation: u = 0}", True)):
+        problem = Case(
+            "{x: [0, 1]}",
+            "u_xxxx = where(abs(x - 0.7) < 0.0005, 1000, 0)",
+            f"w: {{where: boundary, equation: u_xx = 0}}, a: {{at: {{x: 0}}, equation: u = 0}}{more}",
+            np.exp,
+        ).problem
+        for n in (16, 64):
+            discretisation = replace(BoundaryValue(problem)._coarsest, n=n)
+            found = solve(discretisation, np.zeros(discretisation.n_coefficients))
+            assert found.is_determined is is_determined
+
+
 def test_grids_and_scattered_points_have_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values on a grid are made along its axes, others point by point; what was solved is kept, and pickles."""
     reference = BoundaryValue(CASES["poisson, moved"].problem)
