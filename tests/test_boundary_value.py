@@ -20,7 +20,7 @@ from laaf_cli.references.stationary import refinement
 from laaf_cli.references.stationary.boundary_value import BoundaryValue
 from laaf_cli.references.stationary.discretisation import Discretisation, residuals_of
 from laaf_cli.references.stationary.gauss_newton import solve
-from laaf_cli.references.stationary.modes import ChebyshevModes
+from laaf_cli.references.stationary.modes import ChebyshevModes, make_modes
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import bundled
 
@@ -416,6 +416,7 @@ REFUSED = {
     "flux that does not fit": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u_n = 0}, a: {at: {x: 0}, equation: u = 1}"),
     "jump in the data": (UNIT, "u_xx + u_yy = 0", "a: {where: [x = 0, x = 1, y = 0], equation: u = 0}, b: {where: y = 1, equation: u = 1}"),
     "no solution": ("{x: [0, 1]}", "u_xx + 5*exp(u) = 0", "w: {where: boundary, equation: u = 0}"),
+    "many elements": (UNIT, "u_xx + u_yy = floor(9*x)*floor(9*y)", "w: {where: boundary, equation: u = 0}"),
     "not finite": ("{x: [0, 1]}", "u_xx = log(x - 0.5 - u**2)", "w: {where: boundary, equation: u = 0}"),
 }  # fmt: skip
 
@@ -520,6 +521,36 @@ def test_what_may_move_is_seen_beside_thin_elements() -> None:
             discretisation = replace(BoundaryValue(problem)._coarsest, n=n)
             found = solve(discretisation, np.zeros(discretisation.n_coefficients))
             assert found.is_determined is is_determined
+
+
+def test_elements_without_points_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A condition at a break of many elements is one of the modes on two of them."""
+    modes = make_modes(0, 1, 8, breaks=tuple(np.linspace(0, 1, 33)[1:-1]), is_periodic=False)
+    n_calls = 0
+    values = ChebyshevModes.values
+
+    def counted(self: ChebyshevModes, points: np.ndarray, order: int) -> np.ndarray:
+        nonlocal n_calls
+        n_calls += 1
+        return values(self, points, order)
+
+    monkeypatch.setattr(ChebyshevModes, "values", counted)
+    found = modes.values(np.array([np.nextafter(0.5, 0), 0.5]), 1)
+    assert n_calls == 2
+    assert found.shape == (2, 32 * 8)
+    np.testing.assert_array_equal(np.flatnonzero(found[0]), np.arange(15 * 8 + 1, 16 * 8))
+
+
+def test_check_leaves_large_ones_to_solving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan is made at once, however many elements there are."""
+    problem = Case(
+        UNIT,
+        "u_xx + u_yy = floor(4*x)*floor(4*y)",
+        "w: {where: boundary, equation: u = 0}",
+        product,
+    ).problem
+    monkeypatch.setattr(Discretisation, "jacobian", lambda *_: pytest.fail("solved"))
+    BoundaryValue(problem).check(problem.domain)
 
 
 def test_grids_and_scattered_points_have_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
