@@ -76,6 +76,11 @@ COMMANDS = {
         "Compare runs over seeds: errors with their spread, failures, slopes, time, and what "
         "the data support.",
     ),
+    "report": Command(
+        "laaf_cli.cli.report:report",
+        "Write the page of a run, or of a comparison of several: one HTML file that needs nothing "
+        "else.",
+    ),
     "reference": Command(
         "laaf_cli.cli.reference:reference",
         "Solve a spec classically and write the solution with its own error estimate; nothing "
