@@ -71,10 +71,14 @@ _OUT_OF_MEMORY = (
 
 @contextmanager
 def within_memory(doing: str, advice: Callable[[], str] = str) -> Iterator[None]:
-    """Raises OutOfMemoryError in place of whatever is raised where memory ends, all else as it is.
+    """Names what was being done where memory runs out in the `with`.
 
-    doing: what was being done, as it follows "while". advice: what takes much, and what lowers it;
-    asked for in that case alone.
+    Args:
+        doing: what was being done, as it follows "while".
+        advice: what takes much, and what lowers it; asked for in that case alone.
+
+    Raises:
+        OutOfMemoryError: in place of whatever is raised where memory ends; other errors stay.
     """
     try:
         yield

@@ -59,8 +59,9 @@ def far_above(
     """The terms whose mean square at held-out points is more than FAR_ABOVE times that at the
     points of training.
 
-    start: the terms before training. One that is negligible at held-out points too needs no
-    warning.
+    Args:
+        start: the terms before training. One that is negligible at held-out points too needs no
+            warning.
     """
     return [
         name
@@ -75,7 +76,9 @@ def absolute_errors(
 ) -> list[str]:
     """A sentence for each unknown whose error is absolute, everywhere or at single times.
 
-    reference: the values by unknown. at_times: single times, and the values there.
+    Args:
+        reference: the values by unknown.
+        at_times: single times, and the values there.
     """
     zero = [name for name, values in reference.items() if is_zero(values)]
     times: dict[str, list[str]] = {}
@@ -104,17 +107,20 @@ def _check_shapes(solution: NDArray[np.float64], reference: NDArray[np.float64])
 
 @dataclass(frozen=True)
 class Measure:
-    """An error, at least 0. name: in sentences. heading: of a column. is_share: whether it is
-    printed in percent.
-    """
+    """An error, at least 0."""
 
     name: str
+    """What sentences call it."""
     heading: str
+    """The heading of its column."""
     is_share: bool
+    """Whether it is printed in percent."""
 
     def text(self, value: float, digits: int = 2) -> str:
-        """An error for people; `failed` for an infinite one, `-` for an unknown one. digits:
-        after the point.
+        """An error for people; `failed` for an infinite one, `-` for an unknown one.
+
+        Args:
+            digits: after the point.
         """
         if not math.isfinite(value):
             return "-" if math.isnan(value) else "failed"

@@ -114,9 +114,9 @@ def test_closed_forms(name: str) -> None:
     error, scale = np.abs(found.fields["u"] - exact).max(), np.abs(exact).max()
     assert error < 1e-10 * scale
     assert error <= found.error_estimate < 1e-9 * scale
-    assert reference._found is not None
+    assert reference._level is not None
     finest = {1: 128, 2: 33**2}[problem.domain.dimension]
-    assert reference._found.discretisation.n_coefficients <= finest, (
+    assert reference._level.discretisation.n_coefficients <= finest, (
         "finer ones cost far more, and add nothing"
     )
 
@@ -460,7 +460,7 @@ def test_python_functions_are_refused() -> None:
 def test_check_solves_nothing_and_sees_what_is_missing() -> None:
     fine = BoundaryValue(CASES["helmholtz"].problem)
     fine.check(CASES["helmholtz"].problem.domain)
-    assert fine._found is None
+    assert fine._level is None
     open_ = Case(UNIT, "x*u_x + y*u_y = u", "w: {where: x = 0, equation: u = 0}", product).problem
     with pytest.raises(ReferenceRefusedError, match="the conditions do not determine the solution"):
         BoundaryValue(open_).check(open_.domain)

@@ -141,7 +141,7 @@ def test_a_resumed_training_is_the_unbroken_one(
                 own.copy_(value)
         objective.network.slopes.absorb(before.state.adaptive.slopes_absorbed)
         trainer = Trainer(objective, plan.phases)
-        trainer.go_on(before.state, before.records, before.phases, before.events)
+        trainer.resume(before.state, before.records, before.phases, before.events)
         found = trainer.train()
         assert history(found) == history(expected)
         assert all(map(torch.equal, objective.all_parameters(), unbroken.all_parameters()))

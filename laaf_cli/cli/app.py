@@ -28,6 +28,7 @@ class Command:
     summary: str
 
     def load(self) -> Callable[..., None]:
+        """The function that carries the command out; imports its module."""
         module, _, name = self.function.partition(":")
         function: Callable[..., None] = getattr(import_module(module), name)
         return function

@@ -31,6 +31,7 @@ def print_error(text: str) -> None:
 
 
 def print_warning(text: str) -> None:
+    """A warning, on stderr: its first word yellow on a terminal."""
     messages().print(f"[yellow]warning:[/] {_plain(text)}", soft_wrap=True)
 
 

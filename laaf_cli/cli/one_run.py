@@ -97,8 +97,9 @@ def report(
     """Prints how the run went; raises the error that it ends in, if it does. Its file is written
     all the same.
 
-    goal: the relative error at which the training was to end, 0 for none. is_asked: whether the
-    user asked for it, so that missing it is an error.
+    Args:
+        goal: the relative error at which the training was to end, 0 for none.
+        is_asked: whether the user asked for it, so that missing it is an error.
     """
     from laaf_cli.cli.task_tables import tables_of
     from laaf_cli.runs import session

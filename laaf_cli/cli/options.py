@@ -21,17 +21,23 @@ if TYPE_CHECKING:
 
 
 class Device(StrEnum):
+    """The values of `--device`."""
+
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
 
 
 class Dtype(StrEnum):
+    """The values of `--dtype`."""
+
     FLOAT32 = "float32"
     FLOAT64 = "float64"
 
 
 class Derivatives(StrEnum):
+    """The values of `--derivatives`: an engine by name, or the choice of one."""
+
     AUTO = "auto"
     FUSED = "fused"
     TAYLOR = "taylor"
@@ -313,8 +319,11 @@ SettingsType = TypeVar("SettingsType", bound="Settings")
 
 
 def typed(kind: type[SettingsType], arguments: Mapping[str, Any]) -> SettingsType:
-    """The settings of a command line. arguments: those of the command by name, of which all
-    count that are fields of the settings; `assignments` are those of `--set`.
+    """The settings of a command line.
+
+    Args:
+        arguments: those of the command by name, of which all count that are fields of the settings;
+            `assignments` are those of `--set`.
     """
     from laaf_cli.spec import Override
 

@@ -51,6 +51,7 @@ class CheckRecord(JsonRecord):
 
     @classmethod
     def of(cls, plan: Plan, inspection: Inspection) -> CheckRecord:
+        """The record of a plan that was checked."""
         return cls(
             problem=plan.name,
             warnings=[*plan.warnings, *inspection.not_finite],

@@ -192,7 +192,11 @@ def versions_table(facts: Mapping[str, Any]) -> PlainTable:
 
 
 def ended_text(facts: Mapping[str, Any], after: str) -> str:
-    """Why a training ended, from the attributes of its run file; after: how far it had come."""
+    """Why a training ended, from the attributes of its run file.
+
+    Args:
+        after: how far it had come.
+    """
     reason = facts["stop_reason"]
     if reason == "running":
         reason = "a checkpoint of an unfinished run,"

@@ -152,7 +152,9 @@ def _axes(
 ) -> Iterator[list[Alternative]]:
     """What `--set` and the options vary, in the order in which they are put into the spec.
 
-    length: the option that says how long is trained. arguments: those of the command.
+    Args:
+        length: the option that says how long is trained.
+        arguments: those of the command.
     """
     from laaf_cli.spec import Override
     from laaf_cli.sweeps import Alternative

@@ -88,8 +88,10 @@ def caption_absolute(table: PlainTable, sentences: Sequence[str]) -> None:
 
 
 def why_unknown(no_reference: str) -> str:
-    """Printed in place of an error that is not known; no_reference: why none was found,
-    if one was sought.
+    """What is printed in place of an error that is not known.
+
+    Args:
+        no_reference: why none was found, if one was sought.
     """
     return f"unknown: {no_reference or 'the spec names no reference'}"
 

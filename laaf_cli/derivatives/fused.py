@@ -91,6 +91,7 @@ class FusedEngine(DerivativeEngine):
 
     @property
     def n_streams(self) -> int:
+        """The value, derivatives and operators that go through the network together."""
         return len(self.streams) + len(self.combinations)
 
     @property

@@ -56,11 +56,13 @@ def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, 
     """The tree with every largest part that training does not change replaced by a symbol, and
     those parts by symbol.
 
-    label: what the new symbols begin with; no name in a spec holds a space, so they cannot be
-    confused. varying: symbols that training changes, as learned constants. Calls of functions that
-    are not in the table stay.
-
     Such parts have one value at each point, whatever the network: they need be computed only once.
+    Calls of functions that are not in the table stay.
+
+    Args:
+        label: what the new symbols begin with; no name in a spec holds a space, so they cannot be
+            confused.
+        varying: symbols that training changes, as learned constants.
     """
     parts: dict[Node, str] = {}
     known: dict[int, Node] = {}

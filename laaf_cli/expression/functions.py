@@ -27,6 +27,7 @@ class Function:
 
     @property
     def n_arguments(self) -> int:
+        """The number of arguments, one for each partial derivative."""
         return len(self.derivatives)
 
 

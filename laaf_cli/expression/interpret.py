@@ -33,22 +33,21 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """An array library to interpret trees over.
-
-    module: holds the functions of the table by their attribute, as `numpy` or `torch` do.
-    array: turns a Python number into an array of the right precision and device.
-    special: the module that replaces `module.special` where the library has none (NumPy's is
-    in SciPy).
-    functions: those that are not in the table, by name.
-    """
+    """An array library to interpret trees over."""
 
     module: ModuleType
+    """Holds the functions of the table by their attribute, as `numpy` or `torch` do."""
     array: Callable[[float], Any]
+    """Turns a Python number into an array of the right precision and device."""
     special: str | None = None
+    """The module that replaces `module.special` where the library has none (NumPy's is in SciPy).
+    """
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """Those that are not in the table, by name."""
 
     @cached_property
     def table(self) -> dict[str, Callable[..., Any]]:
+        """Every function and operator by name, as it acts on arrays of this library."""
         return {name: self._function(row.attribute) for name, row in FUNCTIONS.items()} | dict(
             self.functions
         )
@@ -74,23 +73,25 @@ def evaluate(
     """The value of a resolved tree, of the shape that its names broadcast to (a number where it has
     none).
 
-    symbols: coordinates and constants by name; fields: unknowns and derivatives, each [n_points].
-    Raises KeyError for a name that has no value.
+    Args:
+        symbols: coordinates and constants by name.
+        fields: unknowns and derivatives, each [n_points].
+
+    Raises:
+        KeyError: a name has no value.
     """
     return _Evaluation(symbols=symbols, fields=fields, backend=backend).value(node)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Evaluation:
-    """One evaluation; no closures, which would hold the arrays until Python looks for cycles.
-
-    known: the values of subtrees so far, by their identity; shared ones are computed once.
-    """
+    """One evaluation; no closures, which would hold the arrays until Python looks for cycles."""
 
     symbols: Mapping[str, Any]
     fields: Mapping[Field, Any]
     backend: Backend
     known: dict[int, Any] = field(default_factory=dict)
+    """The values of subtrees so far, by their identity; shared ones are computed once."""
 
     def value(self, node: Node) -> Any:
         match node:

@@ -25,25 +25,27 @@ class _EnoughError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """What names mean: coordinates in their order, unknowns, constants with their values.
-
-    symbols: other names that have a value, as learned constants, and the symbols they become in the
-    tree. normal: the components of the outward unit normal by coordinate of space, where the
-    expression holds on faces; None elsewhere. functions: numbers of arguments of functions that are
-    not in the table. unfit: names that look like such functions, and why they are not.
-    """
+    """What names mean: coordinates in their order, unknowns, constants with their values."""
 
     coordinates: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     constants: Mapping[str, float] = field(default_factory=dict)
     time: str | None = None
     symbols: Mapping[str, Symbol] = field(default_factory=dict)
+    """Other names that have a value, as learned constants, and the symbols they become in the tree.
+    """
     normal: Mapping[str, Node] | None = None
+    """The components of the outward unit normal by coordinate of space, where the expression holds
+    on faces; None elsewhere.
+    """
     functions: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of arguments of functions that are not in the table."""
     unfit: Mapping[str, str] = field(default_factory=dict)
+    """Names that look like such functions, and why they are not."""
 
     @property
     def space(self) -> tuple[str, ...]:
+        """The coordinates without time."""
         return tuple(name for name in self.coordinates if name != self.time)
 
     @property
@@ -73,7 +75,9 @@ class Scope:
 def resolve(tree: Node, scope: Scope, derived: dict[int, Node] | None = None) -> Node:
     """The tree with every name resolved, constants folded, `D` and `laplacian` carried out.
 
-    derived: takes in what is differentiated, by the identity of the `D` or `laplacian` around it.
+    Args:
+        derived: takes in what is differentiated, by the identity of the `D` or `laplacian` around
+            it.
 
     Raises ExpressionError with all the names that mean nothing, the calls that do not fit the
     table, and values that are not finite; TooLargeError where working it out takes more than

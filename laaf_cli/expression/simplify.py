@@ -37,7 +37,10 @@ _budget: ContextVar[_Budget | None] = ContextVar("_budget", default=None)
 @contextmanager
 def bounded(n_operations: int, whose: str) -> Iterator[None]:
     """Inside, TooLargeError is raised once so many operations were built, those of trees that were
-    thrown away again among them. whose: what the message begins with, as "the expression takes".
+    thrown away again among them.
+
+    Args:
+        whose: what the message begins with, as "the expression takes".
     """
     outer = _budget.get()
     inner = _Budget(n_operations, f"{whose} more than {n_operations:,} operations to work out")

@@ -96,18 +96,22 @@ class Token:
 
     @property
     def is_binary(self) -> bool:
+        """Whether this is an operator between two values, such as `+` or `and`."""
         return self.text in _BINARY
 
     @property
     def is_name(self) -> bool:
+        """Whether this names a variable or a function."""
         return self.kind == "name" and not self.is_binary
 
     @property
     def begins_value(self) -> bool:
+        """Whether a value may begin here: a name, a number or `(`."""
         return self.is_name or self.kind == "number" or self.text == "("
 
     @property
     def ends_value(self) -> bool:
+        """Whether a value may end here: a name, a number or `)`."""
         return self.is_name or self.kind == "number" or self.text == ")"
 
     @property

@@ -73,4 +73,5 @@ ONE = Number(1.0)
 
 
 def is_number(node: Node, value: float) -> bool:
+    """Whether a node is a number of exactly this value."""
     return isinstance(node, Number) and node.value == value

@@ -28,15 +28,13 @@ ROWS_AT_A_TIME = 10_000
 
 @dataclass(frozen=True)
 class SampledFields:
-    """Fields and the places at which they were taken.
-
-    fields: by name, of the shape of `places`. attributes: texts that say where the fields come
-    from, `title` among them.
-    """
+    """Fields and the places at which they were taken."""
 
     places: SamplePoints
     fields: Mapping[str, Array]
+    """By name, of the shape of `places`."""
     attributes: Mapping[str, str]
+    """Texts that say where the fields come from, `title` among them."""
 
 
 @dataclass(frozen=True)

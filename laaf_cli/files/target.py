@@ -15,9 +15,13 @@ MIN_FREE_BYTES = 32_000_000
 def check_target(
     path: Path, *, overwrite: bool, setting: str = "output", min_free_bytes: int = MIN_FREE_BYTES
 ) -> None:
-    """Raises UsageError now for what would keep a file from being written after a long computation.
+    """Checks before a long computation that a file can be written after it.
 
-    setting: the one that names another place.
+    Args:
+        setting: the one that names another place.
+
+    Raises:
+        UsageError: it cannot.
     """
     try:
         if path.is_dir():

@@ -113,13 +113,13 @@ class Normalize:
 class Augmentation:
     """What happens to the images of a data set (arXiv 1909.12228, section 4, and the authors'
     code).
-
-    steps: of training images, in this order. normalize: of all images, those of the test included.
     """
 
     name: str
     steps: tuple[AugmentationStep, ...]
+    """Of training images, in this order."""
     normalize: Normalize | None = None
+    """Of all images, those of the test included."""
 
     def training(self, images: Tensor, random: np.random.Generator) -> Tensor:
         """Training images [b, c, h, w] in 0 … 1 as the model sees them."""

@@ -142,9 +142,11 @@ def make_image_plan(
 ) -> ImagePlan:
     """The plan of a spec of images.
 
-    folder: where data sets lie; None takes the default. download: whether what is missing is
-    fetched. known: data sets that have been read already, by what the spec calls them; the one of
-    this plan is put there.
+    Args:
+        folder: where data sets lie; None takes the default.
+        download: whether what is missing is fetched.
+        known: data sets that have been read already, by what the spec calls them; the one of this
+            plan is put there.
 
     Raises SpecError with all faults of the spec, and DataSetError where the images cannot be had.
     """

@@ -24,9 +24,10 @@ _MEASURED = ("wall_time_s", "learning_rate", "train_loss", "train_error", "test_
 
 @dataclass(frozen=True, kw_only=True)
 class PastImageRun(AnyPastRun):
-    """What is read of a run; files: of the data set, with their SHA-256."""
+    """What is read of a run that is resumed."""
 
     files: Mapping[str, str]
+    """The files of the data set, with their SHA-256."""
     network: ImageNetwork
     history: ImageHistory
     confusion: Array
@@ -56,7 +57,7 @@ class PastImageRun(AnyPastRun):
         }
         self._fill("network", tensors, self.network.arrays)
 
-    def go_on(self, trainer: ImageTrainer) -> None:
+    def resume(self, trainer: ImageTrainer) -> None:
         """Lets a trainer take up the training; raises RunFileError where it does not fit."""
         at = self.checkpoint.attributes
         n_batches = trainer.n_batches
@@ -86,7 +87,7 @@ class PastImageRun(AnyPastRun):
             wall_time_s=self.attributes["wall_time_s"],
             momentum=buffers,
         )
-        trainer.go_on(state, self._records(), self.all_events(), self.confusion)
+        trainer.resume(state, self._records(), self.all_events(), self.confusion)
 
     def _fill(self, what: str, tensors: Mapping[str, Tensor], stored: Mapping[str, Array]) -> None:
         if tensors.keys() != stored.keys() or any(

@@ -27,9 +27,11 @@ def execute(
 ) -> FinishedRun[ClassifyResult]:
     """Trains as planned. Training that diverges or is interrupted ends in a finished run too.
 
-    past: a run to resume, as if it had never stopped. retries: none, for training that diverges
-    ends. on_checkpoint: called with the run as it
-    would be if it ended now, as often as the spec says; None keeps nothing.
+    Args:
+        past: a run to resume, as if it had never stopped.
+        retries: none, for training that diverges ends.
+        on_checkpoint: called with the run as it would be if it ended now, as often as the spec
+            says; None keeps nothing.
 
     Raises RunFileError where the past run does not fit the plan.
     """
@@ -63,7 +65,7 @@ def execute(
         checkpoints=checkpoints,
     )
     if past is not None:
-        past.go_on(trainer)
+        past.resume(trainer)
     result = trainer.train()
     return finish(plan, network, result)
 

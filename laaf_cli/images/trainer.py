@@ -30,11 +30,6 @@ EVALUATION_BATCH = 500
 class EpochRecord:
     """What is kept at the end of an epoch; epoch 0 is the start, a fraction the end of a training
     in an epoch.
-
-    train_loss, train_error: cross entropy and fraction of wrong answers over all training images,
-    in training mode (dropout and batch statistics on) and without S(a), as the authors plot it.
-    test_loss, test_error: of the test images, in evaluation mode. recovery: S(a), NaN where it is
-    not part of the loss.
     """
 
     epoch: float
@@ -42,10 +37,17 @@ class EpochRecord:
     wall_time_s: float
     learning_rate: float
     train_loss: float
+    """Cross entropy over all training images, in training mode (dropout and batch statistics on)
+    and without S(a), as the authors plot it.
+    """
     train_error: float
+    """The fraction of wrong answers, likewise."""
     test_loss: float
+    """Cross entropy over the test images, in evaluation mode."""
     test_error: float
+    """The fraction of wrong answers, likewise."""
     recovery: float
+    """S(a), NaN where it is not part of the loss."""
     scales: tuple[SlopeStatistics, ...]
 
 
@@ -77,14 +79,13 @@ class ImageState:
 class ImageTrainingResult(EndedTraining):
     """How a training went; the network itself holds what it reached, the last good state where it
     diverged.
-
-    confusion: test images by true and found class, at the last record.
     """
 
     stop_detail: str
     state: ImageState
     records: Sequence[EpochRecord]
     confusion: NDArray[np.int64]
+    """Test images by true and found class, at the last record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,9 +142,10 @@ class ImageTrainer:
 
     @property
     def n_batches(self) -> int:
+        """The batches of an epoch, the last of which may be smaller."""
         return -(-len(self.train_images) // self.training.batch)
 
-    def go_on(
+    def resume(
         self,
         state: ImageState,
         records: Sequence[EpochRecord],
@@ -162,7 +164,7 @@ class ImageTrainer:
 
     def train(self) -> ImageTrainingResult:
         """Trains to the end; a loss that is not finite is not raised but reported in the result."""
-        self.clock.go_on()
+        self.clock.resume()
         self.good = self._copied()
         if not self.records:
             self._look()
@@ -195,7 +197,7 @@ class ImageTrainer:
             if checkpoints is not None and checkpoints.is_due(now, phase_begins=self.batch == 0):
                 self.clock.pause()
                 checkpoints.save(now, partial(self._result, StopReason.RUNNING, now))
-                self.clock.go_on()
+                self.clock.resume()
             loss = self._step(batches[self.batch])
             if not math.isfinite(loss):
                 self._diverge(
@@ -266,7 +268,7 @@ class ImageTrainer:
         train = self._measure_training()
         self.network.eval()
         test = self._measured(self.test_images.in_order(EVALUATION_BATCH))
-        self.clock.go_on()
+        self.clock.resume()
         at = self.epoch + self.batch / self.n_batches
         for images, loss in (("training", train.loss), ("test", test.loss)):
             if not math.isfinite(loss) and self.records:

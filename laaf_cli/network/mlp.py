@@ -73,14 +73,17 @@ class Mlp(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """The precision of weights and biases."""
         return self.biases[0].dtype
 
     @property
     def device(self) -> torch.device:
+        """The device of weights and biases."""
         return self.weights[0].device
 
     @property
     def n_hidden(self) -> int:
+        """The number of hidden layers."""
         return len(self.weights) - 1
 
     def count(self) -> tuple[int, int]:

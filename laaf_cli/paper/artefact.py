@@ -21,15 +21,14 @@ Planned = TypeVar("Planned")
 
 @dataclass(frozen=True)
 class Artefact(ABC, Generic[Planned]):
-    """A table or figure of the paper.
-
-    subject: what its runs are. takes: the settings of a request that mean something for it.
-    n_seeds: over how many seeds it is reproduced where nothing else is said.
-    """
+    """A table or figure of the paper."""
 
     subject: ClassVar[str]
+    """What its runs are."""
     takes: ClassVar[tuple[str, ...]]
+    """The settings of a request that mean something for it."""
     n_seeds: ClassVar[int]
+    """Over how many seeds it is reproduced where nothing else is said."""
 
     name: str
     title: str

@@ -32,6 +32,7 @@ class Column:
 
     @property
     def label(self) -> str:
+        """The method in words, as tables and legends name it."""
         form = f"{self.form} " if self.form else ""
         recovery = f", with {form}recovery" if self.recovery else ""
         label = self.kind.label + f" + {form}recovery" * self.recovery
@@ -71,19 +72,20 @@ class Column:
 class Variant:
     """What the paper and its published code do not settle; None keeps what the bundled problem
     says.
-
-    recovery_forms: `mean` over layers as the formula, `sum` as the authors' regression script.
-    scales: n, as typed. Each of several is a method of its own; empty keeps the problem's.
-    data_points: initial and boundary points of Burgers together (400 in the text, 200 in the code),
-    or points of the regression (300 and 301). initializer: the authors truncate Glorot's normal at
-    two deviations, or draw from N(0, 0.1²). iterations: others than the paper's.
     """
 
     recovery_forms: tuple[str, ...] = ()
+    """`mean` over layers as the formula, `sum` as the authors' regression script."""
     scales: tuple[str, ...] = ()
+    """The scales n, as typed. Each of several is a method of its own; empty keeps the problem's."""
     data_points: int | None = None
+    """Initial and boundary points of Burgers together (400 in the text, 200 in the code), or points
+    of the regression (300 and 301).
+    """
     initializer: str | None = None
+    """The authors truncate Glorot's normal at two deviations, or draw from N(0, 0.1²)."""
     iterations: int | None = None
+    """The number of iterations, where it is not the paper's."""
 
     @property
     def labels(self) -> list[str]:

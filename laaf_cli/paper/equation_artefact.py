@@ -23,12 +23,7 @@ Runs = Mapping[int, Mapping[Column, list[PlannedRun]]]
 
 @dataclass(frozen=True, kw_only=True)
 class EquationArtefact(Artefact[Runs]):
-    """A table or figure of sections 3.1 and 3.2.
-
-    columns: the methods it shows. moments: numbers of iterations at which the solution is shown,
-    with the number of the whole training last. published: the printed errors, if any. judged:
-    whether its page says what becomes of the paper's claims.
-    """
+    """A table or figure of sections 3.1 and 3.2."""
 
     subject = "an equation"
     takes = (
@@ -39,10 +34,16 @@ class EquationArtefact(Artefact[Runs]):
 
     problem: str
     columns: tuple[Column, ...]
+    """The methods it shows."""
     moments: tuple[int, ...]
+    """Numbers of iterations at which the solution is shown, with the number of the whole training
+    last.
+    """
     pictures: tuple[Picture, ...]
     published: PublishedErrors = UNPUBLISHED
+    """The printed errors, if any."""
     judged: bool = False
+    """Whether its page says what becomes of the paper's claims."""
 
     def _plan(self, request: Request) -> Runs:
         """UsageError is also for several n or forms of slope recovery where the pictures show

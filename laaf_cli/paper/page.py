@@ -22,16 +22,14 @@ Summaries = Mapping[Column, Sequence[ComparisonEntry]]
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a page holds.
-
-    paper_iterations: those of the whole training in the paper. summaries: the runs that are there,
-    by number of iterations and method.
-    """
+    """What a page holds."""
 
     title: str
     command: str
     paper_iterations: int
+    """The iterations of the whole training in the paper."""
     summaries: Mapping[int, Summaries]
+    """The runs that are there, by number of iterations and method."""
     published: PublishedErrors
     judged: bool
 

@@ -16,20 +16,20 @@ from laaf_cli.sweeps import Alternative, MakePlan, PlannedRun, plan_runs
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A reproduction as it was asked for.
-
-    folder: where figures and Markdown go; runs lie in `runs` below it. fixed_rates: learning rates
-    that the fixed baseline is trained with besides the paper's, as they were typed. more: settings
-    that one kind of artefact alone takes, by name; it says what they are. command: how it is asked
-    for again, as its page says.
-    """
+    """A reproduction as it was asked for."""
 
     variant: Variant
     seeds: tuple[int, ...]
     folder: Path
+    """Where figures and Markdown go; runs lie in `runs` below it."""
     fixed_rates: tuple[str, ...] = ()
+    """Learning rates that the fixed baseline is trained with besides the paper's, as they were
+    typed.
+    """
     more: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that one kind of artefact alone takes, by name; it says what they are."""
     command: str = ""
+    """How it is asked for again, as its page says."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -59,8 +59,10 @@ class Request:
     def plan(
         self, problem: str, columns: Sequence[Column], iterations: int, *, is_papers: bool
     ) -> dict[Column, list[PlannedRun]]:
-        """The runs of each column, one per seed; is_papers: the number of iterations is that of
-        the bundled problem.
+        """The runs of each column, one per seed.
+
+        Args:
+            is_papers: the number of iterations is that of the bundled problem.
         """
         variant = replace(self.variant, iterations=None if is_papers else iterations)
         make = partial(make_plan, bundled.find(problem))
@@ -69,10 +71,13 @@ class Request:
     def runs(
         self, make: MakePlan, settings: Sequence[Alternative], columns: Sequence[Column]
     ) -> dict[Column, list[PlannedRun]]:
-        """The runs of each column, one per seed. settings: what all columns share.
+        """The runs of each column, one per seed.
 
         A column that is an earlier one once more is left out, as the paper's own learning rate
         among those to try.
+
+        Args:
+            settings: what all columns share.
         """
         planned: dict[Column, list[PlannedRun]] = {}
         known: set[str] = set()

@@ -41,6 +41,7 @@ class Domain:
 
     @property
     def dimension(self) -> int:
+        """The number of coordinates, time among them."""
         return len(self.coordinates)
 
     @property
@@ -50,6 +51,7 @@ class Domain:
 
     @property
     def time(self) -> str | None:
+        """The name of the coordinate of time, if there is one."""
         return None if self.time_axis is None else "t"
 
     @cached_property

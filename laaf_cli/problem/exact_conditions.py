@@ -60,12 +60,12 @@ MAX_WORK = 40_000
 
 @dataclass(frozen=True, kw_only=True)
 class DerivedAnsatz:
-    """spec: with the transform and the periodic inputs. left: why the other conditions are left to
-    training, by name.
-    """
+    """A spec whose hard constraints were derived, and what they leave out."""
 
     spec: RunSpec
+    """The spec with the transform and the periodic inputs."""
     left: dict[str, str]
+    """Why the other conditions are left to training, by name."""
 
 
 def derive(reader: Reader, terms: Sequence[Term]) -> DerivedAnsatz:

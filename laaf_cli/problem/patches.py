@@ -40,10 +40,12 @@ class Patch:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The number of points along each coordinate."""
         return tuple(len(axis) for axis in self.axes)
 
     @property
     def n_rows(self) -> int:
+        """The number of residuals: points that are wanted, on the axes that are not summed."""
         if self.selected is not None:
             return len(self.selected)
         return math.prod(

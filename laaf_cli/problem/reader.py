@@ -181,6 +181,7 @@ class Reader:
         return tree
 
     def not_differentiable(self, path: KeyPath, function: str, within: str) -> None:
+        """Notes at a key that a jump of a function disappears in a derivative."""
         what = f"the jump of '{function}' in {within} is lost when it is differentiated"
         hint = (
             "Make what is differentiated, as a flux, an unknown q of its own, with an equation "
@@ -267,6 +268,7 @@ class Reader:
         return Field(name, (0,) * len(self.scope.coordinates))
 
     def not_unknown(self, path: KeyPath, name: str) -> None:
+        """Notes at a key that this name is not one of the unknowns."""
         unknowns = self.scope.unknowns
         hint = did_you_mean(name, unknowns) or f"Unknowns: {listed(unknowns)}."
         self.fault(path, f"'{name}' is not an unknown", hint, True)

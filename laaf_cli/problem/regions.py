@@ -521,6 +521,7 @@ class Observed(Region):
 
     @property
     def n_points(self) -> int:  # type: ignore[override]
+        """The number of points that were given."""
         return len(self.point_set)
 
     @property

@@ -29,6 +29,7 @@ class SamplePoints:
 
     @property
     def n_points(self) -> int:
+        """The number of points, of a grid the product of its shape."""
         return math.prod(self.shape)
 
     def block(self, start: int, stop: int) -> Array:

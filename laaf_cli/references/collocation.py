@@ -58,6 +58,7 @@ class CollocationAxis(ABC):
 
     @property
     def length(self) -> float:
+        """The length of the interval, in the units of the coordinate."""
         return self.upper - self.lower
 
 

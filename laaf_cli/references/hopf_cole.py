@@ -82,6 +82,7 @@ class InitialValues:
         return image, np.where(mirrored, -1.0, 1.0)
 
     def values(self, y: Array) -> Array:
+        """u_0 at any points of the line [n]: odd about both ends, as u = 0 there asks."""
         image, sign = self.fold(y)
         return sign * self.inside(image)
 

@@ -54,14 +54,12 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What a solver heeds while it works.
-
-    deadline: a time of `time.perf_counter` after which it ends with what it has, or is refused.
-    report: called with the progress, in words.
-    """
+    """What a solver heeds while it works."""
 
     deadline: float = math.inf
+    """A time of `time.perf_counter` after which it ends with what it has, or is refused."""
     report: Callable[[str], None] = _silent
+    """Called with the progress, in words."""
 
     def of(self, part: str) -> Watch:
         """That of a part of the work, which prefixes its reports with its name."""
@@ -81,7 +79,11 @@ class OutOfTimeError(Exception):
 
 
 def out_of_time(reached: str = "") -> ReferenceRefusedError:
-    """reached: what it had come to, in words."""
+    """The refusal of a reference that took too long, to be raised.
+
+    Args:
+        reached: what it had come to, in words.
+    """
     return ReferenceRefusedError(
         f"the spectral solution was not found within the time that it has{reached}; "
         "reference: spectral gives it as long as it takes"

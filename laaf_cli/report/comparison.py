@@ -60,6 +60,7 @@ class MethodGroup:
 
     @cached_property
     def error(self) -> Spread:
+        """The median and the quartiles of the errors."""
         return spread(list(self.errors.values()))
 
     @cached_property
@@ -85,6 +86,7 @@ class MethodGroup:
 
     @property
     def n_failed(self) -> int:
+        """How many runs failed."""
         return sum(run.failed for run in self.runs)
 
     @property
@@ -112,10 +114,12 @@ class MethodComparison:
     """Sentences on what makes the groups less than comparable."""
 
     def pair(self, group: MethodGroup) -> PairedComparison | None:
+        """The comparison of a group with the baseline of its problem, if there is one."""
         return self.pairs.get((group.problem, group.label))
 
     @property
     def problems(self) -> list[str]:
+        """The names of the problems, each once, in the order of the groups."""
         return list(dict.fromkeys(group.problem for group in self.groups))
 
     @property

@@ -58,6 +58,7 @@ class ConstantRecord:
 
     @classmethod
     def of(cls, constant: ConstantOverSeeds) -> ConstantRecord:
+        """The record of a constant over the runs that did not fail."""
         value = constant.value
         return cls(
             truth=constant.truth,
@@ -136,6 +137,7 @@ class GroupRecord:
 
     @classmethod
     def of(cls, group: MethodGroup, pair: PairedComparison | None) -> GroupRecord:
+        """The record of a group, and of its comparison with the baseline, if there is one."""
         error = group.error
         return cls(
             problem=group.problem,

@@ -25,10 +25,12 @@ class CheckpointFiles:
 
     @property
     def newest(self) -> Path:
+        """The path of the newest checkpoint."""
         return self.run.parent / f"{self.run.name}{CHECKPOINTS[0]}"
 
     @property
     def previous(self) -> Path:
+        """The path of the checkpoint before the newest."""
         return self.run.parent / f"{self.run.name}{CHECKPOINTS[1]}"
 
     @classmethod

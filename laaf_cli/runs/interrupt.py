@@ -24,6 +24,7 @@ class StopFlag:
         self._previous: dict[int, Any] = {}
 
     def is_set(self) -> bool:
+        """Whether a signal has come."""
         return self._set
 
     def __enter__(self) -> StopFlag:

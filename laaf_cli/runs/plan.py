@@ -118,6 +118,7 @@ class Plan(AnyPlan):
 
     @property
     def make_engine(self) -> MakeEngine:
+        """What makes the engine of the derivatives for a network and the fields that are needed."""
         return ENGINES[self.engine_name]
 
     @cached_property
@@ -138,6 +139,7 @@ class Plan(AnyPlan):
 
     @property
     def phases(self) -> list[TrainingPhase]:
+        """The phases of the training, one after another."""
         return [
             TrainingPhase(
                 optimizer=phase.optimizer,
@@ -247,6 +249,7 @@ class Plan(AnyPlan):
         return points
 
     def make_objective(self, network: Mlp, points: Mapping[str, PointSet]) -> Objective:
+        """The loss of a network at the points of each term, with the settings of the spec."""
         return Objective(
             self.problem,
             points,

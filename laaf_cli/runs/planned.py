@@ -45,6 +45,7 @@ class AnyPlan(ABC):
 
     @property
     def dtype(self) -> torch.dtype:
+        """The precision of the network."""
         return PRECISIONS[self.spec.dtype]
 
     @property

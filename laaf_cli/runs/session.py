@@ -140,7 +140,11 @@ def take_up(
 
 
 def stopping(plan: AnyPlan, *, trains: bool) -> str:
-    """What is said when the first signal has come; trains: whether an iteration has been done."""
+    """What is printed when the first signal has come.
+
+    Args:
+        trains: whether an iteration has been done.
+    """
     if not trains:
         return "stopping; the training has not begun"
     last = "saves nothing" if plan.spec.checkpoint is None else "keeps the last checkpoint"

@@ -199,7 +199,7 @@ def _train_one(
     )
 
     if past is not None:
-        past.go_on(trainer, points)
+        past.resume(trainer, points)
     result = trainer.train()
     if result.divergence is None:
         noise = (plan.spec.data and plan.spec.data.noise) or 0.0

@@ -67,6 +67,7 @@ class Override:
 
     @property
     def key_mark(self) -> Mark:
+        """The place of the path in what was typed."""
         path = self.flag.strip().rpartition(" ")[2].removesuffix("=")
         return _typed(self.flag + self.text).mark(0, self.flag.index(path), len(path))
 

@@ -68,6 +68,8 @@ Harmonics = Annotated[
 
 
 class StrictModel(BaseModel):
+    """A frozen part of a spec that converts no types and takes no keys that it does not know."""
+
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
     )
@@ -538,17 +540,34 @@ class AnySpec(Protocol):
     """What the specs of all tasks have."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """What the problem is called."""
+        ...
+
     @property
-    def slopes(self) -> SlopesSpec: ...
+    def slopes(self) -> SlopesSpec:
+        """The slopes of the activations."""
+        ...
+
     @property
-    def checkpoint(self) -> CheckpointSpec | None: ...
+    def checkpoint(self) -> CheckpointSpec | None:
+        """How often checkpoints are written; None for never."""
+        ...
+
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """The seed of all random numbers."""
+        ...
+
     @property
-    def dtype(self) -> str: ...
+    def dtype(self) -> str:
+        """The precision, `float32` or `float64`."""
+        ...
+
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """`cpu`, `cuda`, or `auto` for either."""
+        ...
 
 
 class TaskSpec(StrictModel):

@@ -63,14 +63,17 @@ class PlainSchema(GenerateJsonSchema):
     def generate(
         self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
     ) -> Schema:
+        """The schema, its descriptions on one line."""
         made: Schema = _on_one_line(super().generate(schema, mode))
         return made
 
     def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never: a title would only repeat the key."""
         del schema
         return False
 
     def dict_schema(self, schema: core_schema.DictSchema) -> Schema:
+        """The schema of a mapping, with the limits of its keys as `propertyNames`."""
         made: Schema = {
             "type": "object",
             "additionalProperties": self.generate_inner(schema["values_schema"]),

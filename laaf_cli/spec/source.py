@@ -48,9 +48,11 @@ class Text:
 
     @cached_property
     def lines(self) -> list[str]:
+        """The lines, without their ends."""
         return _LINE_BREAK.split(self.content)
 
     def mark(self, line: int, column: int, length: int) -> Mark:
+        """A place of at least one character; lines and columns from 0."""
         return Mark(
             source=self.name,
             line=line,
@@ -92,6 +94,7 @@ class Value:
         return value
 
     def child(self, step: str | int) -> Value | None:
+        """The value under a key, or the item at an index, if it exists."""
         if isinstance(self.data, dict) and step in self.data:
             child: Value = self.data[step]
             return child

@@ -44,6 +44,10 @@ class LocalProcesses(Executor):
         self._stopped = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Calls a function in one of the processes.
+
+        The future raises WorkerDiedError where that process dies.
+        """
         return self._threads.submit(self._run, fn, args, kwargs)
 
     def _run(self, fn: Callable[..., T], args: Any, kwargs: Any) -> T:

@@ -121,10 +121,12 @@ def sweep(
     """Trains every run that is not finished and writes its file as soon as it is; outcomes in the
     order of the runs.
 
-    threads: of torch for each run; None leaves what the worker has. on_change: called whenever the
-    state of a run changes. keeps: whether the workers see the folders of the run files; then
-    unfinished trainings are kept there, and the next sweep resumes them. should_stop: asked
-    several times a second; True cancels what is not finished.
+    Args:
+        threads: of torch for each run; None leaves what the worker has.
+        on_change: called whenever the state of a run changes.
+        keeps: whether the workers see the folders of the run files; then unfinished trainings are
+            kept there, and the next sweep resumes them.
+        should_stop: asked several times a second; True cancels what is not finished.
 
     Raises RunFileError before anything is trained where a file holds something else.
     """
@@ -236,8 +238,9 @@ def _train(
 ) -> FinishedRun[RunResult]:
     """What a worker does.
 
-    path: of the run file where the training is kept beside it. restart: whether what is kept there
-    is left alone.
+    Args:
+        path: of the run file where the training is kept beside it.
+        restart: whether what is kept there is left alone.
     """
     if threads is not None:
         torch.set_num_threads(threads)

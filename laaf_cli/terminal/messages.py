@@ -52,4 +52,5 @@ def visible(text: str) -> str:
 
 
 def print_message(text: str) -> None:
+    """A message, on stderr, as plain text."""
     messages().print(visible(text), markup=False, soft_wrap=True)

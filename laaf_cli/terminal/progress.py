@@ -43,6 +43,7 @@ class Bar(bars.Progress):
         super().__init__(*columns, console=console, transient=True, disable=not self.is_drawn)
 
     def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, and what is drawn below it."""
         yield from super().get_renderables()
         if self._below is not None:
             yield self._below()
@@ -52,7 +53,8 @@ class Bar(bars.Progress):
 def make_progress(n_iterations: int | None, *, quiet: bool = False) -> Iterator[Callback]:
     """Shows one training while the `with` lasts: what it gives is called with every event.
 
-    n_iterations: of the whole training; None where it ends when it is done.
+    Args:
+        n_iterations: of the whole training; None where it ends when it is done.
     """
     text = Text("starting")
     next_iteration, last_s = 0, time.monotonic()

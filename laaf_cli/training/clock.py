@@ -14,10 +14,13 @@ class Clock:
     since: float = field(default_factory=time.perf_counter)
 
     def now(self) -> float:
+        """The seconds of training so far, of a clock that runs."""
         return self.spent + time.perf_counter() - self.since
 
     def pause(self) -> None:
+        """Stops counting; `spent` then holds the seconds so far."""
         self.spent = self.now()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
+        """Counts again after a pause."""
         self.since = time.perf_counter()

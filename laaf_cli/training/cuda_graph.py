@@ -35,7 +35,7 @@ class Recorder(Protocol):
         """
 
 
-class CudaRecorder:
+class CudaRecorder(Recorder):
     """Captures on the current CUDA device; runs on a stream of its own, as a warm-up must."""
 
     def __init__(self) -> None:

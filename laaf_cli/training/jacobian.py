@@ -71,6 +71,7 @@ class Jacobian:
 
     @property
     def device(self) -> torch.device:
+        """The device of the network, and of all rows."""
         return self.objective.network.device
 
     def blocks(self) -> Iterator[Block]:

@@ -30,6 +30,7 @@ class FlatObjective:
 
     @property
     def n(self) -> int:
+        """The number of parameters."""
         return sum(self.sizes)
 
     def position(self) -> Tensor:

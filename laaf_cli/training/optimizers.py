@@ -54,6 +54,7 @@ class Optimizer:
 
     @property
     def takes_rate(self) -> bool:
+        """Whether its steps have a learning rate."""
         return "learning_rate" in self.keys
 
 

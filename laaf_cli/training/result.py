@@ -124,6 +124,7 @@ class TrainingResult(EndedTraining):
 
     @property
     def final(self) -> IterationRecord:
+        """The last record, that of the network which training left."""
         return self.records[-1]
 
     @property

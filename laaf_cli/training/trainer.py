@@ -92,7 +92,7 @@ class Trainer:
         self.ended: list[PhaseResult] = []
         self.events: list[Event] = []
 
-    def go_on(
+    def resume(
         self,
         state: TrainingState,
         records: Sequence[IterationRecord],
@@ -290,7 +290,7 @@ class Trainer:
             return
         self.clock.pause()
         checkpoints.save(now, lambda: self._result(StopReason.RUNNING, now))
-        self.clock.go_on()
+        self.clock.resume()
 
     def _can_retry(self) -> bool:
         """Whether a retry is left, and a step of this phase led here that can be taken back."""
@@ -430,7 +430,7 @@ class Trainer:
         )
         self.records.append(record)
         self.on_record(record)
-        self.clock.go_on()
+        self.clock.resume()
 
 
 def _copy(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor]) -> None:

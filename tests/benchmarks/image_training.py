@@ -79,7 +79,7 @@ def make_ours(plan: ImagePlan) -> Callable[[], float]:
         plan.spec.seed,
         on_step=lambda _iteration, _seconds, loss: losses.append(loss),
     )
-    trainer.clock.go_on()
+    trainer.clock.resume()
 
     def turn() -> float:
         trainer._train_epoch()

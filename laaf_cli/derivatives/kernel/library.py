@@ -131,6 +131,7 @@ class Shape:
 
     @property
     def n_streams(self) -> int:
+        """The value, its first derivatives and the operators together."""
         return 1 + self.n_first + len(self.operators)
 
 

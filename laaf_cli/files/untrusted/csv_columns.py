@@ -64,8 +64,10 @@ def read_columns(
 ) -> CsvColumns:
     """The columns of a CSV that have the given names.
 
-    source: what messages call the file. header: the names of all columns of a file that has no
-    header; empty where the file is to name them.
+    Args:
+        source: what messages call the file.
+        header: the names of all columns of a file that has no header; empty where the file is to
+            name them.
 
     Raises MissingColumnError for a name that no column has, and CsvError for a row of another
     length than the header, for what is not a finite number, and for a file without rows or with

@@ -156,9 +156,11 @@ class GuardedFile:
         self.close()
 
     def close(self) -> None:
+        """Closes the file, as the end of a `with` does."""
         self._file.close()
 
     def has_attribute(self, name: str, group: str = "/") -> bool:
+        """Whether a group has an attribute of this name."""
         with self._told(f"attribute {name}"):
             return name in self._group(group).attrs
 

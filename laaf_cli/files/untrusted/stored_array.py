@@ -32,14 +32,12 @@ class DamagedFileError(StoredArrayError):
 
 @dataclass(frozen=True)
 class StoredArray(ABC):
-    """An array in a file that is open, as it will be read.
-
-    dtype: only those of numbers can be read; 'V' is whatever NumPy does not know.
-    """
+    """An array in a file that is open, as it will be read."""
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
+    """Only those of numbers can be read; 'V' is whatever NumPy does not know."""
 
     @property
     def size(self) -> int:

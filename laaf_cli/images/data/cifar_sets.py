@@ -23,7 +23,9 @@ def _urls(name: str) -> tuple[str, ...]:
 def make_part(name: str, n: int, records: str, archive: Form, n_classes: int) -> DataSetPart:
     """A batch of images, whose records anyone has packed, or the publisher with the others.
 
-    records: the checksum of the records. archive: that of the publisher, its folder as member.
+    Args:
+        records: the checksum of the records.
+        archive: that of the publisher, its folder as member.
     """
     size = n * ((2 if n_classes == 100 else 1) + N_PIXELS)
     piece = Piece(

@@ -19,12 +19,12 @@ MAX_BYTES = 2_000_000_000
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images and their classes. pixels: uint8 [n, channels, height, width]. labels: int64 [n],
-    from 0.
-    """
+    """Images and their classes."""
 
     pixels: np.ndarray
+    """[n, channels, height, width], uint8."""
     labels: np.ndarray
+    """[n], int64, from 0."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,18 +41,17 @@ class Images:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageData:
-    """A data set as it is trained on and tested with.
-
-    files: the name of each file that was read → the sha256 of its bytes.
-    """
+    """A data set as it is trained on and tested with."""
 
     train: Images
     test: Images
     classes: tuple[str, ...]
     files: Mapping[str, str]
+    """The name of each file that was read → the sha256 of its bytes."""
 
     @property
     def n_classes(self) -> int:
+        """The number of classes, the outputs of a network."""
         return len(self.classes)
 
     @cached_property
@@ -71,8 +70,12 @@ class ImageData:
 def labelled(pixels: np.ndarray, labels: np.ndarray, n_classes: int) -> Images:
     """The images, each with its class.
 
-    pixels: uint8 [n, channels, height, width]. labels: integers [n]. Raises DataSetError where
-    their numbers differ or are 0, or a label is not below `n_classes`.
+    Args:
+        pixels: uint8 [n, channels, height, width].
+        labels: integers [n].
+
+    Raises:
+        DataSetError: their numbers differ or are 0, or a label is not below `n_classes`.
     """
     if len(pixels) != len(labels):
         raise DataSetError(f"there are {len(pixels):,} images and {len(labels):,} labels")

@@ -29,11 +29,15 @@ def load_images(
 ) -> ImageData:
     """The images of a data set, or of a file of one's own.
 
-    name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`). folder: where the
-    files of the data sets lie, `default_data_dir()` where it is None. download: whether files that
-    are missing are fetched into it. progress: called with files that are being fetched. Raises
-    DataSetError for a name that is not in the table and for files that are not what they should
-    be, and MissingDataError where one is neither there nor to be had.
+    Args:
+        name: of a row of DATASETS, or the path of an `.npz` file (see `read_npz`).
+        folder: where the files of the data sets lie, `default_data_dir()` where it is None.
+        download: whether files that are missing are fetched into it.
+        progress: called with files that are being fetched.
+
+    Raises:
+        DataSetError: the name is not in the table, or a file is not what it should be.
+        MissingDataError: a file is missing and cannot be fetched.
     """
     if Path(name).suffix.lower() == ".npz":
         return read_npz(Path(name))

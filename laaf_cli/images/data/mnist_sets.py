@@ -37,7 +37,11 @@ def make_data_set(
     folder: str,
     terms: str,
 ) -> DataSet:
-    """MNIST or one of its successors. rows: training images and labels, test images and labels."""
+    """MNIST or one of its successors.
+
+    Args:
+        rows: training images and labels, test images and labels.
+    """
     images, labels, test_images, test_labels = (_piece(urls, row) for row in rows)
     train = DataSetPart(name="train", n=60_000, pieces=(images, labels), read=read_idx_images)
     test = DataSetPart(

@@ -13,29 +13,26 @@ from laaf_cli.images.data.images import Images
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedFile:
-    """A file with what is known of it.
-
-    checksum: `sha256:…`, `sha1:…` or `md5:…`; empty where a file is packed by whoever keeps it.
-    size: in bytes, None where it is not known beforehand. urls: where it is to be had, the best
-    first.
-    """
+    """A file with what is known of it."""
 
     name: str
     size: int | None = None
+    """In bytes, None where it is not known beforehand."""
     checksum: str = ""
+    """`sha256:…`, `sha1:…` or `md5:…`; empty where a file is packed by whoever keeps it."""
     urls: tuple[str, ...] = ()
+    """Where it is to be had, the best first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """One way in which a piece of a data set may lie on the disk.
-
-    packing: a row of `PACKINGS`. member: its name inside an archive.
-    """
+    """One way in which a piece of a data set may lie on the disk."""
 
     file: PublishedFile
     packing: str = "plain"
+    """A row of `PACKINGS`."""
     member: str = ""
+    """Its name inside an archive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,23 +67,23 @@ class DataSetPart:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """A row of the table of data sets.
-
-    shape: channels, height and width. folders: those in which other programs keep the files. terms:
-    who published it, and on what terms.
-    """
+    """A row of the table of data sets."""
 
     name: str
     title: str
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
+    """Channels, height and width."""
     train: tuple[DataSetPart, ...]
     test: tuple[DataSetPart, ...]
     folders: tuple[str, ...]
+    """Those in which other programs keep the files."""
     terms: str
+    """Who published it, and on what terms."""
 
     @property
     def parts(self) -> tuple[DataSetPart, ...]:
+        """The parts for training and for testing."""
         return (*self.train, *self.test)
 
     @property

@@ -28,14 +28,12 @@ class ImageShape(NamedTuple):
 
 
 class ImageModel(nn.Module, ABC):
-    """Images [b, c, h, w] → logits [b, n_classes], with the slopes of the LAAF family.
-
-    slopes: by activation, in the order of the forward pass. dropout: the probability of a zero, 0
-    where it has none.
-    """
+    """Images [b, c, h, w] → logits [b, n_classes], with the slopes of the LAAF family."""
 
     slopes: Slopes
+    """By activation, in the order of the forward pass."""
     dropout: float = 0.0
+    """The probability of a zero, 0 where it has none."""
 
     def __init__(self) -> None:
         super().__init__()

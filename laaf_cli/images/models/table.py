@@ -20,18 +20,18 @@ Setting = bool | int | float
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """A row of the table.
-
-    unfit: the shape of an image → why it does not fit, empty where it does. settings: what can be
-    set of this model alone, with its defaults, which are those of the paper's text. code: those of
-    the authors' code, which differ. model: its class.
-    """
+    """A row of the table."""
 
     name: str
     unfit: Callable[[ImageShape], str]
+    """The shape of an image → why it does not fit, empty where it does."""
     settings: Mapping[str, Setting]
+    """What can be set of this model alone, with its defaults, which are those of the paper's text.
+    """
     code: Mapping[str, Setting]
+    """Those of the authors' code, which differ."""
     model: Callable[..., ImageModel]
+    """Its class."""
 
     def make(
         self,

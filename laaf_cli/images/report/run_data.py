@@ -32,15 +32,14 @@ again.
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRunData(FigureData):
-    """A run of images as figures draw it. confusion: [n_classes, n_classes], test images by true
-    and found class.
-    """
+    """A run of images as figures draw it."""
 
     spec: ImageSpec
     settings: Mapping[str, Any]
     history: ImageHistory
     classes: tuple[str, ...]
     confusion: Array
+    """[n_classes, n_classes], test images by true and found class."""
 
     @classmethod
     def read(cls, path: Path) -> ImageRunData:
@@ -59,11 +58,12 @@ class ImageRunData(FigureData):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageGroup:
-    """The runs of one method, one per seed or more; line: as matplotlib takes it."""
+    """The runs of one method, one per seed or more."""
 
     label: str
     color: str
     line: Any
+    """The line style, as matplotlib takes it."""
     runs: tuple[ImageRunData, ...]
 
     @property

@@ -34,16 +34,14 @@ SLOPE_FIELDS = tuple(field.name for field in fields(SlopeStatistics))
 
 @dataclass(frozen=True)
 class ImageHistory:
-    """What was recorded at the end of every epoch, and before the first.
-
-    epochs: [n_records]; a run that was stopped in an epoch ends with a fraction. columns: by name,
-    [n_records], as `IMAGE_COLUMNS` lists them. slopes: of n·a, [n_records, n_layers] by the names
-    of `IMAGE_SLOPES`; ones where fixed.
-    """
+    """What was recorded at the end of every epoch, and before the first."""
 
     epochs: Array
+    """[n_records]; a run that was stopped in an epoch ends with a fraction."""
     columns: Mapping[str, Array]
+    """By name, [n_records], as `IMAGE_COLUMNS` lists them."""
     slopes: Mapping[str, Array]
+    """Of n·a, [n_records, n_layers] by the names of `IMAGE_SLOPES`; ones where fixed."""
 
     def slopes_at(self, record: int) -> tuple[SlopeStatistics, ...]:
         """The slopes of each activation at a record."""
@@ -66,28 +64,25 @@ class ImageNetwork:
 
 @dataclass(frozen=True)
 class ImageCheckpoint:
-    """What resuming needs besides the network and the history.
-
-    momentum: by the name of the parameter; empty before the first step. attributes: `iteration`,
-    whole `epoch`s, and of the next epoch each `batch` that is carried out.
-    """
+    """What resuming needs besides the network and the history."""
 
     momentum: Mapping[str, Array]
+    """By the name of the parameter; empty before the first step."""
     attributes: Mapping[str, int]
+    """`iteration`, whole `epoch`s, and of the next epoch each `batch` that is carried out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecord(RunFileRecord):
-    """Everything that the run of a classification leaves behind; `layout.py` says where it is.
-
-    files: of the data set, by name, with their SHA-256.
-    classes: their names. confusion: [n_classes, n_classes], test images by true and by found class.
-    """
+    """Everything that the run of a classification leaves behind; `layout.py` says where it is."""
 
     files: Mapping[str, str]
+    """Of the data set, by name, with their SHA-256."""
     classes: Sequence[str]
+    """Their names."""
     history: ImageHistory
     confusion: Array
+    """[n_classes, n_classes], test images by true and by found class."""
     network: ImageNetwork
     checkpoint: ImageCheckpoint
 

@@ -30,16 +30,16 @@ SCALES = ("1", "2")
 
 @dataclass(frozen=True)
 class ImageRuns:
-    """The runs by data set, then by method. absent: data set → what of it is missing."""
+    """The runs by data set, then by method."""
 
     by_dataset: Mapping[str, Mapping[Column, list[PlannedRun]]]
     absent: Mapping[str, str]
+    """Data set → what of it is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageArtefact(Artefact[ImageRuns]):
-    """A figure of section 4. augment: whether training images are shifted, turned or mirrored.
-    epochs: the paper's.
+    """A figure of section 4.
 
     A request says more: `datasets`, those that must be there, none takes those that are; `epochs`,
     others than the paper's; `data_dir`, where data sets lie, None for the default.
@@ -50,7 +50,9 @@ class ImageArtefact(Artefact[ImageRuns]):
     n_seeds = 3
 
     augment: bool
+    """Whether training images are shifted, turned or mirrored."""
     epochs: int
+    """The epochs of the paper."""
 
     def _plan(self, request: Request) -> ImageRuns:
         """What is missing is not fetched: seven data sets are gigabytes, and few want all of

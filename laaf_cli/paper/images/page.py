@@ -39,15 +39,15 @@ READING = (
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePage:
-    """What a page holds. paper_epochs: those of the paper. left_out: a sentence for all that
-    these runs do not show.
-    """
+    """What a page holds."""
 
     title: str
     command: str
     paper_epochs: int
+    """The epochs of the paper."""
     results: Mapping[str, Results]
     left_out: Sequence[str]
+    """A sentence for all that these runs do not show."""
 
     def markdown(self, figure: str) -> str:
         """The whole page; the figure is named relative to it, or empty where nothing was drawn."""

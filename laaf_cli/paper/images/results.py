@@ -18,28 +18,27 @@ from laaf_cli.text import printable
 
 @dataclass(frozen=True, kw_only=True)
 class ImageResult:
-    """A run of images.
-
-    epochs, losses: [n_records], the cross entropy of the training images in training mode, without
-    S(a). failed: whether it diverged or was interrupted; training loss and test error are infinite
-    then. largest_scale: the largest n·a at the end. images: training and test images. made: what
-    of laaf, PyTorch and the machine made it.
-
-    """
+    """A run of images."""
 
     spec: ImageSpec
     epochs: Array
+    """The epochs of the records, [n_records]."""
     losses: Array
+    """Cross entropy of the training images in training mode without S(a), [n_records]."""
     failed: bool
+    """Whether it diverged or was interrupted; training loss and test error are infinite then."""
     training_loss: float
     test_error: float
     largest_scale: float
+    """The largest n·a at the end."""
     wall_time_s: float
     n_parameters: int
     n_slopes: int
     images: tuple[int, int]
+    """Training and test images."""
     device: str
     made: str
+    """What of laaf, PyTorch and the machine made it."""
 
     @classmethod
     def read(cls, path: Path) -> ImageResult:
@@ -95,7 +94,8 @@ def against_fixed(results: Results, of: str) -> dict[Column, PairedComparison]:
     """Each adaptive method against fixed slopes, over the seeds that both have; p after Holm for
     all of them.
 
-    of: `training_loss` or `test_error`.
+    Args:
+        of: `training_loss` or `test_error`.
     """
     if FIXED not in results:
         return {}

@@ -61,19 +61,24 @@ class EvolutionForm:
 
     @property
     def start(self) -> float:
+        """The first time."""
         return self.lower[self.time_axis]
 
     @property
     def end(self) -> float:
+        """The last time."""
         return self.upper[self.time_axis]
 
     def time_order(self, field: Field) -> int:
+        """How often a field is differentiated in time."""
         return field.orders[self.time_axis]
 
     def space_order(self, field: Field) -> int:
+        """How often a field is differentiated in space."""
         return 0 if self.space_axis is None else field.orders[self.space_axis]
 
     def unknown(self, field: Field) -> int:
+        """The index of the unknown of a field."""
         return self.unknowns.index(field.unknown)
 
     def field(self, unknown: int, space: int, time: int) -> Field:

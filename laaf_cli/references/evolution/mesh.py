@@ -32,14 +32,17 @@ class Grid:
 
     @property
     def size(self) -> int:
+        """The number of values, those at breaks counted once for each element."""
         return sum(axis.n for axis in self.axes) if self.axes else 1
 
     @cached_property
     def nodes(self) -> Array:
+        """The nodes of all elements one after another, [size]."""
         return np.concatenate([axis.nodes for axis in self.axes]) if self.axes else np.zeros(1)
 
     @property
     def element_of_node(self) -> NDArray[np.intp]:
+        """The index of the element of each node, [size]."""
         return np.repeat(np.arange(len(self.axes)), [axis.n for axis in self.axes])
 
     @cached_property
@@ -83,6 +86,7 @@ class Grid:
         return self.operators(points, np.searchsorted(inner, points, side="right"), highest)
 
     def interpolation(self, points: Array) -> Array:
+        """The matrix [n_points, size] that takes values at the nodes to values at points."""
         return self.at(points, 0)[0]
 
     def tails(self, values: Array) -> Array:
@@ -101,14 +105,18 @@ class Grid:
 
 @dataclass(frozen=True)
 class Mesh:
-    """breaks: the ends of the elements; empty where there is no space. n_points: of an element."""
+    """The elements that space is divided into."""
 
     breaks: tuple[float, ...]
+    """The ends of the elements; empty where there is no space."""
     n_points: int
+    """The points of an element, besides those that the order of an unknown adds."""
     is_circle: bool = False
+    """Whether there is one element, and it is periodic."""
 
     @property
     def n_elements(self) -> int:
+        """The number of elements, 1 where there is no space."""
         return max(1, len(self.breaks) - 1)
 
     def grid(self, order: int) -> Grid:

@@ -89,8 +89,11 @@ class Integrator:
         n_stages: int = N_STAGES,
         schedule: Schedule = FREE,
     ) -> None:
-        """tolerance: of the last coefficient of a step, as a fraction of the largest value of its
-        unknown so far.
+        """A system at the time `start`.
+
+        Args:
+            tolerance: of the last coefficient of a step, as a fraction of the largest value of its
+                unknown so far.
         """
         self.system, self.state, self.tolerance = system, state, tolerance
         self.time, self.end = start, end

@@ -12,17 +12,18 @@ from laaf_cli.arrays import Array
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """stops: where steps end, ascending. starts, ends, longest [n]: pieces of time and the longest
-    step there.
-
-    forcing: the largest residual of a solution that is zero.
-    """
+    """Where steps in time end, and how long they may be."""
 
     stops: Array
+    """Times at which a step ends, ascending."""
     starts: Array
+    """Where pieces of time begin that limit the length of steps, [n]."""
     ends: Array
+    """Where these pieces end, [n]."""
     longest: Array
+    """The longest step in each piece, [n]."""
     forcing: float
+    """The largest residual of a solution that is zero."""
 
     def stop_after(self, time: float, end: float) -> float:
         """Where the step from some time has to end."""

@@ -66,6 +66,7 @@ class Semidiscretisation:
         self.rows = self._rows(mesh)
 
     def residual(self, times: Array, levels: Array) -> Array:
+        """G [n, s] at times [s]: equations inside the elements, conditions at their ends."""
         parts = []
         with np.errstate(all="ignore"):
             for row in self.rows:
@@ -76,6 +77,7 @@ class Semidiscretisation:
         return np.concatenate(parts)
 
     def jacobian(self, time: float, levels: Array) -> list[Array]:
+        """∂G/∂level, [n, n] each, of a system that is local in time."""
         size = len(self.orders)
         result = [np.zeros((size, size)) for _ in levels]
         row_start = 0

@@ -153,10 +153,15 @@ class EvolutionSolution:
 def solve(
     form: EvolutionForm, forcing: TimeEvents, accuracy: Accuracy, most_work: float, watch: Watch
 ) -> EvolutionSolution:
-    """Raises IntegrationError where that fails, OutOfWorkError after so much work, and
-    OutOfTimeError after the deadline.
+    """Integrates from the first time to the last, on a mesh that follows the solution.
 
-    most_work: in operations.
+    Args:
+        most_work: in operations.
+
+    Raises:
+        IntegrationError: no step succeeds.
+        OutOfWorkError: it took more work.
+        OutOfTimeError: the deadline has passed.
     """
     solver = _Solver(form, forcing, accuracy)
     steps: list[TimeStep] = []

@@ -61,7 +61,11 @@ class TimeEvents:
         self.stops = _apart([*breaks, *turns], form)
 
     def schedule(self, n_times: int) -> Schedule:
-        """n_times: at which every formula is sampled; other numbers miss other things."""
+        """Where steps must end and be short, so that no formula changes unseen.
+
+        Args:
+            n_times: at which every formula is sampled; other numbers miss other things.
+        """
         if not any(self.name in symbols(tree) for tree in self.trees):
             return replace(FREE, forcing=self._largest(np.array([self.form.start])))
         # Every formula in t alone or in t and space, the parts of others among them.

@@ -103,7 +103,7 @@ class BoundaryValue(Reference):
             n=LEVELS[domain.dimension][0],
         )
         self._balances = problem.balances
-        self._found: Level | None = None
+        self._level: Level | None = None
 
     def check(self, domain: Domain) -> None:
         """Raises ReferenceRefusedError where coarse resolutions show that the conditions leave
@@ -125,9 +125,9 @@ class BoundaryValue(Reference):
         self._solved(watch)
 
     def _solved(self, watch: Watch) -> Level:
-        if self._found is None:
-            found = refine(self._coarsest, watch)
-            finest, coefficients = found.discretisation, found.solution.coefficients
+        if self._level is None:
+            level = refine(self._coarsest, watch)
+            finest, coefficients = level.discretisation, level.solution.coefficients
             cells = [
                 make_cells(np.array([modes.lower, *breaks, modes.upper]), modes.n)
                 for modes, breaks in zip(finest.modes, finest.breaks, strict=True)
@@ -136,10 +136,10 @@ class BoundaryValue(Reference):
                 self._balances,
                 cells,
                 lambda tree, axes: finest.on_grid(tree, coefficients, tuple(axes)),
-                found.relative_change,
+                level.relative_change,
             )
-            self._found = found
-        return self._found
+            self._level = level
+        return self._level
 
     def evaluate(self, points: Array) -> ReferenceValues:
         start = time.perf_counter()

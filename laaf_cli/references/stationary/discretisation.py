@@ -50,6 +50,7 @@ class Interfaces:
     """Whether both ends of the axis are an interface too."""
 
     def patches(self, domain: Domain, axes: Sequence[Axis]) -> list[Patch]:
+        """One grid for each interface, on which the value above it less that below is taken."""
         sides = [(np.nextafter(place, -np.inf), place) for place in self.breaks]
         if self.is_periodic:
             sides.append((domain.upper[self.axis], domain.lower[self.axis]))
@@ -76,6 +77,7 @@ class Residual:
 
     @property
     def is_linear(self) -> bool:
+        """Whether no partial derivative holds an unknown."""
         return not any(fields(tree) for tree in self.partials.values())
 
 
@@ -155,6 +157,7 @@ class Discretisation:
 
     @cached_property
     def modes(self) -> tuple[Modes, ...]:
+        """The modes along each coordinate."""
         ends = zip(self.domain.lower, self.domain.upper, strict=True)
         return tuple(
             make_modes(
@@ -168,6 +171,7 @@ class Discretisation:
 
     @property
     def is_linear(self) -> bool:
+        """Whether every residual is, so that one step solves it."""
         return all(residual.is_linear for residual in self.residuals)
 
     @property
@@ -177,6 +181,7 @@ class Discretisation:
 
     @property
     def n_coefficients(self) -> int:
+        """The coefficients of all unknowns together, the columns of the Jacobian."""
         return len(self.unknowns) * int(np.prod(self.shape))
 
     @cached_property

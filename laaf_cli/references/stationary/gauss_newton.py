@@ -53,6 +53,7 @@ class Stationary:
 
     @property
     def is_determined(self) -> bool:
+        """Whether the scaled Jacobian has no null space in double precision."""
         return self.reciprocal_condition > SINGULAR
 
 
@@ -134,12 +135,14 @@ def _solve(discretisation: Discretisation, x: Array, most_steps: int) -> Station
         if step_number > 0 and relative >= KEEPS_FACTORS and not discretisation.is_linear:
             factors = _factors(discretisation, x, residual, factors.row_scale)
         step = factors.step(residual)
+        # Near the end steps are taken whole: the test of damping would compare rounding.
         if discretisation.is_linear or _length(step) <= 1e-7 * _length(x):
             x = x + step
             residual = discretisation.residual(x)
         else:
             share, x, residual = _damped(discretisation, x, step, factors, min(1.0, 4 * share))
         before, relative = relative, _length(step) / max(_length(x), np.finfo(float).tiny)
+        # Steps that are small and shrink no more are rounding.
         converged = relative <= RESTS or (relative < 1e-9 and relative > before / 4)
         is_open = discretisation.is_linear and factors.reciprocal_condition <= SINGULAR
         if converged or is_open or share <= _SHORTEST:

@@ -145,6 +145,7 @@ class ElementModes(Modes):
 
     @cached_property
     def elements(self) -> tuple[ChebyshevModes, ...]:
+        """The modes of each element, from the lower bound upwards."""
         ends = pairwise((self.lower, *self.breaks, self.upper))
         return tuple(ChebyshevModes(*both, self.n) for both in ends)
 

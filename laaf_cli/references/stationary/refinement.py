@@ -282,6 +282,7 @@ _NOT_CONVERGED = (
 
 
 def undetermined() -> ReferenceRefusedError:
+    """The refusal of a problem that several functions solve, to be raised."""
     return ReferenceRefusedError(
         "the conditions do not determine the solution: other functions meet all equations and "
         "conditions as well: a condition is missing, or a value at one point"

@@ -65,10 +65,12 @@ class RowPlan:
 
     @property
     def n_lines(self) -> int:
+        """How many lines the panels wrap into."""
         return -(-self.n_panels // self.columns)
 
     @property
     def n_columns(self) -> int:
+        """How many panels the longest line has."""
         return -(-self.n_panels // self.n_lines)
 
 
@@ -151,6 +153,7 @@ def legend_below(figure: Figure, artists: Iterable[Artist]) -> None:
 
 
 def lines_of(panels: Iterable[Axes]) -> list[Line2D]:
+    """All lines that are drawn in some panels."""
     return [line for axes in panels for line in axes.get_lines()]
 
 
@@ -161,4 +164,5 @@ def plain(text: Text) -> Text:
 
 
 def shortened(text: str, width: int) -> str:
+    """A text on one line, cut off between words after `width` characters, with an ellipsis."""
     return textwrap.shorten(re.sub(r"[^\S ]|[\x00-\x1f\x7f]", " ", text), width, placeholder=" …")

@@ -45,6 +45,7 @@ class Course:
 
     @property
     def has_band(self) -> bool:
+        """Whether the band is wider than the line somewhere."""
         return bool((self.high > self.low).any())
 
 

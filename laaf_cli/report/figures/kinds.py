@@ -19,14 +19,14 @@ from laaf_cli.text import did_you_mean, listed
 
 @dataclass(frozen=True)
 class Kind(Generic[DrawnType]):
-    """shows: its text in the docs. obstacle: why a run has no such figure, or an empty text.
-
-    draw: draws runs, at times or those of the spec (None), one unknown or all (None).
-    """
+    """A row of the table of figures."""
 
     shows: str
+    """What it shows, as the docs say it."""
     obstacle: Callable[[DrawnType], str]
+    """Why a run has no such figure, or an empty text."""
     draw: Callable[[Sequence[DrawnType], Sequence[float] | None, str | None], Figure]
+    """Draws runs, at times or those of the spec (None), one unknown or all (None)."""
 
 
 KINDS: dict[str, Kind[RunData]] = {

@@ -31,6 +31,7 @@ class Snapshot:
 
     @property
     def label(self) -> str:
+        """The time, as a title says it; empty where the problem has none."""
         return "" if self.time is None else f"{TIME} = {self.time:.4g}"
 
 

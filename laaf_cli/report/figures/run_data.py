@@ -32,6 +32,7 @@ class FigureData:
 
     @property
     def style(self) -> MethodStyle:
+        """The name, colour and line style of the method."""
         return method_style(self.spec)
 
     @property

@@ -79,6 +79,7 @@ def log_limits(
 
 
 def padded(limits: tuple[float, float], share: float = 0.05) -> tuple[float, float]:
+    """The limits with a margin on a linear scale, a fraction of their distance."""
     margin = share * (limits[1] - limits[0])
     return limits[0] - margin, limits[1] + margin
 

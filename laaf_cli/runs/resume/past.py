@@ -33,10 +33,12 @@ class AnyPastRun:
 
     @property
     def iterations(self) -> int:
+        """The iteration of the checkpoint, counted over all phases."""
         return int(self.checkpoint.attributes["iteration"])
 
     @property
     def stop_reason(self) -> str:
+        """Why the training ended, as the file has it."""
         return str(self.attributes["stop_reason"])
 
     def all_events(self) -> list[Event]:
@@ -45,6 +47,7 @@ class AnyPastRun:
         return [*before, *(Event(self.iterations, what) for what in self.new_events)]
 
     def mismatch(self, what: str) -> RunFileError:
+        """The error of a run that cannot be resumed, to be raised; `what` says why."""
         return RunFileError(f"{self.path} cannot be resumed: {what}")
 
 

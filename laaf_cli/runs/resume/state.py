@@ -66,7 +66,7 @@ class PastRun(AnyPastRun):
             raise self.mismatch("its network has other widths than the spec")
         load_network(self.path, network, self.parameters, domain)
 
-    def go_on(self, trainer: Trainer, drawn: Mapping[str, PointSet]) -> None:
+    def resume(self, trainer: Trainer, drawn: Mapping[str, PointSet]) -> None:
         """Lets a trainer take up the training.
 
         Args:
@@ -92,7 +92,7 @@ class PastRun(AnyPastRun):
                 )
                 for p in self.phases
             ]
-            trainer.go_on(self._state(drawn, trainer), self._records(), phases, self.all_events())
+            trainer.resume(self._state(drawn, trainer), self._records(), phases, self.all_events())
         except StateError as error:
             raise self.mismatch(str(error)) from None
 

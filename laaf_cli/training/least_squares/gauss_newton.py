@@ -90,6 +90,7 @@ class GaussNewton:
         )
         if not math.isfinite(now) or (self.steps and now < enough):
             return False
+        # Factorised once: every damping is a small QR of R and a multiple of the identity.
         triangle = _factorised(self.system, residuals, sizes, self.scales)
         best: tuple[float, OutputLayerState] | None = None
         solved: dict[float, Tensor] = {}
@@ -136,6 +137,7 @@ def first_guess(system: System, state: OutputLayerState) -> OutputLayerState:
     n = m * k + len(state.free)
     easy = state.layer.new_ones(n)
     sizes = _row_norms(system, residuals, easy)
+    # A column that is scaled up needs a smaller coefficient, which the damping hardly feels.
     easy[m - 1 : m * k : m] = PREFERENCE
     triangle = _factorised(system, residuals, sizes, easy)
     domain = system.domain

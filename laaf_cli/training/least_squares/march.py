@@ -105,6 +105,7 @@ class March:
 
     @property
     def length(self) -> float:
+        """The length of the present window, in the units of time of the problem."""
         return self.end - self.start
 
     @property
@@ -124,10 +125,12 @@ class March:
 
     @property
     def is_over(self) -> bool:
+        """Whether the present window ends where the march does."""
         return self.end >= self.last
 
     @property
     def loosened_goal(self) -> float:
+        """The relative residual that windows are to reach, times the leniency so far."""
         return self.leniency * self.goal
 
     @property

@@ -141,7 +141,7 @@ class LeastSquares(Stepper):
                 self._show(self.solver.state)
                 return ""
             self._judge()
-        return self.told
+        return self.summary
 
     @property
     def estimate(self) -> float:
@@ -161,7 +161,7 @@ class LeastSquares(Stepper):
             self._take(min(candidates, key=lambda candidate: candidate.residual))
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What is said of the phase when it is over."""
         value = self.estimate
         n_windows = len(self.network.past) + 1
@@ -277,6 +277,8 @@ class LeastSquares(Stepper):
         systems = []
         whole = self._n_points
         first = self.n_neurons
+        # The second ones are held out: neurons that are too steep fit the points of the first
+        # without solving anything between them.
         for interior in (whole, max(1, whole // 2)):
             n_near = 0 if self.spots is None else interior // 2
             near = None if self.spots is None else self.spots.points[first : first + n_near]

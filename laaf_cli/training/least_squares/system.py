@@ -101,6 +101,7 @@ class ResidualPoints:
 
     @cached_property
     def orders(self) -> set[Orders]:
+        """The derivatives that the equations need, as orders along each coordinate."""
         return {f.orders for equation in self.equations for f in equation.fields}
 
     def blocks(self) -> Iterator[slice]:

@@ -7,7 +7,11 @@ from torch import Tensor
 
 
 class Triangle:
-    """R and Qᵀb of all rows so far; memory for a few times n rows is all it takes."""
+    """R and Qᵀb of all rows so far; memory for a few times n rows is all it takes.
+
+    QR and not the normal equations: columns of smooth neurons are nearly dependent, and AᵀA would
+    square their condition number.
+    """
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -18,6 +22,7 @@ class Triangle:
         """Rows [k, n] and right sides [k]."""
         self.rows.append(torch.cat([rows, right[:, None]], 1))
         self.n_rows += len(rows)
+        # Seldom enough that the R of before adds little to the work.
         if self.n_rows > 6 * self.n + 1000:
             self._reduce()
 
