@@ -79,8 +79,7 @@ COMMANDS = {
     ),
     "report": Command(
         "laaf_cli.cli.report:report",
-        "Write the page of a run, or of a comparison of several: one HTML file that needs nothing "
-        "else.",
+        "Write a run, or a comparison of several runs, as one HTML page.",
     ),
     "reference": Command(
         "laaf_cli.cli.reference:reference",

@@ -273,10 +273,7 @@ MaxErrorOption = Annotated[
 ReportOption = Annotated[
     Path | None,
     typer.Option(
-        "--report",
-        metavar="FILE",
-        help="Write a page of the results as well, an .html file.",
-        show_default=False,
+        "--report", metavar="FILE", help="Write an HTML page of it as well.", show_default=False
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]

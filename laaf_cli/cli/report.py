@@ -22,8 +22,7 @@ def report(
     ] = Path("report.html"),
     quiet: options.QuietOption = False,
 ) -> None:
-    """Write the page of a run, or of a comparison of several: one HTML file that needs nothing
-    else.
+    """Write a run, or a comparison of several runs, as one HTML page.
 
     Example:  laaf report runs/burgers-nlaaf-n10-s0.h5 --output burgers.html
     """
