@@ -40,6 +40,7 @@ WORDS = [
     "dtype: double",
     "dtype: 64",
     "device: gpu",
+    "gpu: true",
     "data: measurements.csv",
 ]  # fmt: skip
 
