@@ -51,7 +51,7 @@ def solve(
 ) -> None:
     """Train a network on a problem, check it against its reference and write one run file.
 
-    Example:  laaf solve burgers --activation nlaaf --n 10
+    Example:  laaf solve burgers --slopes nlaaf --n 10
     """
     arguments = locals()
     from laaf_cli.runs import session

@@ -114,7 +114,7 @@ def sweep(
     """Train many runs of one spec, compare them, and leave one run file each; finished runs are not
     trained again.
 
-    Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
+    Example:  laaf sweep burgers --slopes fixed,gaaf,llaaf,nlaaf --seeds 5
     """
     arguments = locals()
     from laaf_cli.errors import UsageError
