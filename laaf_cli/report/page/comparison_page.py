@@ -31,6 +31,7 @@ class PairClaim:
 
     @property
     def status(self) -> str:
+        """Whether the data show it: `shown`, `not shown`, or `equal` errors."""
         return {"better": "shown", "tie": "equal"}.get(self.pair.verdict, "not shown")
 
 
