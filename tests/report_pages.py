@@ -28,17 +28,30 @@ reference: {exact: {u: sin(pi*x)*(1 + t), v: x*t}}
 evaluation: {grid: {x: 9, t: 4}, times: [0.25, 0.5]}
 """
 
+MEMBRANE = """
+coordinates: {x: [0, 1], y: [0, 2], t: [0, 1]}
+unknowns: [u]
+equations: {a: u_tt = laplacian(u)}
+conditions: {start: {where: t = 0, equation: u = 0}, walls: {where: boundary, equation: u = 0}}
+network: {hidden: [4]}
+points: {interior: 20}
+training: [{iterations: 1}]
+reference: {exact: {u: x*y*(1 + t)}}
+evaluation: {grid: {x: 5, y: 7, t: 3}}
+"""
+
 
 def write_runs(folder: Path) -> dict[str, Path]:
-    """Run files by name: of two methods and seeds, and one without reference."""
+    """Run files by name: of two methods and seeds, one without reference, one over a plane."""
     runs = {
-        "nlaaf-0": ("seed=0",),
-        "nlaaf-1": ("seed=1",),
-        "fixed-0": ("slopes.kind=fixed",),
-        "fixed-1": ("slopes.kind=fixed", "seed=1"),
-        "bare": ("reference=none",),
+        "nlaaf-0": (HEAT, "seed=0"),
+        "nlaaf-1": (HEAT, "seed=1"),
+        "fixed-0": (HEAT, "slopes.kind=fixed"),
+        "fixed-1": (HEAT, "slopes.kind=fixed", "seed=1"),
+        "bare": (HEAT, "reference=none"),
+        "membrane": (MEMBRANE,),
     }
     paths = {name: folder / f"{name}.h5" for name in runs}
-    for name, assignments in runs.items():
-        execute(plan_of(HEAT, *assignments)).save(paths[name])
+    for name, (spec, *assignments) in runs.items():
+        execute(plan_of(spec, *assignments)).save(paths[name])
     return paths

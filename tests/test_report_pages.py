@@ -103,6 +103,7 @@ def test_equations_are_typeset(one: str) -> None:
     [
         ("u_tt = laplacian(u)", "<msub>utt</msub>=Δu"),
         ("a/b", "<mfrac>ab</mfrac>"),
+        ("k*laplacian(u)*(a/b)**2", "k&#x2062;Δu&#x2062;<msup>(<mfrac>ab</mfrac>)2</msup>"),
         ("-(a - b)*c", "−(a−b)&#x2062;c"),
         ("a - (b - c) + -d", "a−(b−c)+(−d)"),
         ("2*3**x", "2·<msup>3x</msup>"),
@@ -169,7 +170,7 @@ def test_several_runs_become_claims_and_tables(
 ) -> None:
     page, broken = tmp_path / "all.html", tmp_path / "broken.h5"
     broken.write_text("no run", encoding="utf-8")
-    pairs = [path for name, path in runs.items() if name != "bare"]
+    pairs = [path for name, path in runs.items() if name not in ("bare", "membrane")]
     done = laaf("report", *pairs, broken, "--output", page)
     assert done.code == ExitCode.RUN_FILE
     assert "written: " in done.err

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from report_pages import TITLE, write_runs
 
 from laaf_cli.report.page import write_page
+from laaf_cli.report.page.document import Still
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -23,12 +24,17 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The page of a run, and of a comparison."""
+    """The pages of a run, of a comparison, and of a run over a plane."""
     folder = tmp_path_factory.mktemp("pages")
     runs = write_runs(folder)
-    made = {"run": folder / "run.html", "comparison": folder / "comparison.html"}
-    write_page([runs["nlaaf-0"]], made["run"])
-    write_page([path for name, path in runs.items() if name != "bare"], made["comparison"])
+    of_heat = [runs[name] for name in ("nlaaf-0", "nlaaf-1", "fixed-0", "fixed-1")]
+    shown = {"run": of_heat[:1], "comparison": of_heat, "membrane": [runs["membrane"]]}
+    made = {name: folder / f"{name}.html" for name in shown}
+    write_page(shown.pop("run"), made["run"])
+    with pytest.MonkeyPatch.context() as patch:  # drawing takes most of the time of a page
+        patch.setattr(Still, "address", "data:,")
+        for name, paths in shown.items():
+            write_page(paths, made[name])
     return made
 
 
@@ -48,7 +54,7 @@ def wrong() -> list[str]:
 
 @pytest.fixture(scope="module")
 def pages(browser: Browser, files: dict[str, Path], wrong: list[str]) -> dict[str, Page]:
-    """Both pages, opened once."""
+    """The pages, opened once."""
     pages = {}
     for name, file in files.items():
         page = pages[name] = browser.new_page()
@@ -103,6 +109,18 @@ def test_the_slider_moves_the_slice_by_keyboard(opened: Open) -> None:
     assert page.locator("output").inner_text() == "t = 0" != at
     assert page.evaluate(values) != numbers
     assert slice_.screenshot() != before
+
+
+def test_the_slider_moves_a_field_over_a_plane(opened: Open) -> None:
+    page = opened("membrane")
+    field = page.locator(".plot").nth(1)
+    before = field.screenshot()
+    values = "[...Bokeh.documents[0].get_model_by_name('u reference').data.image[0]]"
+    page.locator("input[type=range]").press("Home")
+    page.wait_for_timeout(300)
+    # [y, x] of x y (1 + t) at t = 0.
+    assert page.evaluate(values)[-5:] == pytest.approx([0, 0.5, 1, 1.5, 2])
+    assert field.screenshot() != before
 
 
 def test_a_click_in_a_field_picks_the_time(opened: Open) -> None:

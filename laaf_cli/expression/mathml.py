@@ -54,7 +54,7 @@ class _Setter:
             case Number(value=value):
                 return _number(value)
             case Call(function="/", arguments=(above, below)):
-                return f"<mfrac>{self._row(above)}{self._row(below)}</mfrac>", LEVELS["*"]
+                return f"<mfrac>{self._row(above)}{self._row(below)}</mfrac>", LEVELS["neg"]
             case Call(function="**", arguments=(base, power)):
                 shown = f"<msup>{self._within(base, ATOM)}{self._row(power)}</msup>"
                 return shown, LEVELS["**"]
@@ -81,12 +81,12 @@ class _Setter:
                 opening, closing = _BRACKETS[name]
                 return f"<mo>{opening}</mo>{inner}<mo>{closing}</mo>", ATOM
             case "laplacian", [_]:
-                return f"<mi>Δ</mi>{self._within(arguments[0], ATOM)}", LEVELS["*"]
+                return f"<mi>Δ</mi>{self._within(arguments[0], ATOM)}", LEVELS["neg"]
             case "D", [_, *along] if along:
                 order = f"<mn>{len(along)}</mn>" if len(along) > 1 else "<mrow></mrow>"
                 below = "".join(f"<mo>∂</mo>{coordinate}" for coordinate in along)
                 operator = f"<mfrac><msup><mo>∂</mo>{order}</msup><mrow>{below}</mrow></mfrac>"
-                return operator + self._within(arguments[0], ATOM), LEVELS["*"]
+                return operator + self._within(arguments[0], ATOM), LEVELS["neg"]
             case "where", [condition, here, else_]:
                 rows = (here, f"<mtext>if </mtext>{condition}"), (else_, "<mtext>else</mtext>")
                 cells = "".join(

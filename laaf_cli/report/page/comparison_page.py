@@ -58,7 +58,7 @@ def make_comparison_page(comparison: MethodComparison, missing: Sequence[str]) -
         ),
         sections=[
             Section(
-                heading="PairClaims",
+                heading="Claims",
                 texts=[
                     "Median over seeds that both have; 95 % interval by bootstrap; p of the "
                     "signed-rank test, after Holm for all pairs of methods. Failed runs count as "

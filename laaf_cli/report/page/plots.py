@@ -43,6 +43,9 @@ REFERENCE: dict[str, Any] = {"line_width": 6, "color": REFERENCE_COLOR, "alpha":
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """The palette of Okabe & Ito."""
 
+SIDE = 250
+"""The longer side of a field that is true to scale, in pixels; a phone has room for it."""
+
 LEGEND_COLUMNS = 2
 """Which a phone has room for."""
 
@@ -71,7 +74,8 @@ def make_plot(x: str, y: str, **settings: Any) -> Plot:
         **settings,
     )
     plot.toolbar.logo = None
-    plot.grid.grid_line_alpha = 0.3
+    plot.grid.grid_line_color = "#808080"
+    plot.grid.grid_line_alpha = 0.2
     return plot
 
 
@@ -199,10 +203,10 @@ def _map_plots(
         label = f"|error of {unknown}|" if is_error else f"{unknown}, {name}"
         mapper = _mapper(error_scale([values]) if is_error else scale)
         ratio = np.ptp(horizontal) / np.ptp(vertical)
-        true_to_scale = plane.is_space and 1 / 3 <= ratio <= 3
-        plot = make_plot(
-            plane.horizontal, plane.vertical, match_aspect=true_to_scale, title=label, **shared
-        )
+        plot = make_plot(plane.horizontal, plane.vertical, title=label, **shared)
+        if plane.is_space and 1 / 3 <= ratio <= 3:  # true to scale
+            sides = round(SIDE * min(1, ratio)), round(SIDE / max(1, ratio))
+            plot.update(sizing_mode=None, height=None, frame_width=sides[0], frame_height=sides[1])
         place = [
             (axis[0] - step / 2, len(axis) * step)
             for axis in (horizontal, vertical)

@@ -29,7 +29,8 @@
         if (!source) continue;
         const image = source.data.image[0], frames = source.data.frames?.[0];
         if (frames) {
-          image.set(frames.subarray(j * image.length, (j + 1) * image.length));
+          const n = image.length;
+          image.set(new Float32Array(frames.buffer, frames.byteOffset + 4 * n * j, n));
           source.change.emit();
         } else if (part in lines) {
           lines[part] = Float64Array.from(lines.x, (_, i) => image[i * times.length + j]);
