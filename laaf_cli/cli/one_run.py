@@ -69,6 +69,22 @@ def train(
         )
 
 
+def check_page(path: Path | None) -> None:
+    """Raises UsageError for a page that cannot be written, before anything is trained."""
+    if path is not None:
+        from laaf_cli.report.page import check_output
+
+        check_output(path)
+
+
+def write_page(finished: FinishedRun[RunResult], path: Path | None, *, quiet: bool) -> None:
+    """Writes the page of a run, where one is asked for."""
+    if path is not None:
+        from laaf_cli.cli import report
+
+        report.write([Path(finished.summary.path)], path, quiet=quiet)
+
+
 def report(
     finished: FinishedRun[RunResult],
     max_error: float | None,

@@ -30,14 +30,14 @@ def distinguished(
         settings: of each owner; those of `sections` count.
         marks: what is added where no setting distinguishes owners.
     """
-    flat = []
+    flattened = []
     for of_run in settings:
         has_slopes = not is_fixed(of_run["slopes"].get("kind"))
         shown = [key for key in sections if key != "slopes" or has_slopes]
-        flat.append(_flat({key: of_run.get(key) for key in shown}))
+        flattened.append(flat({key: of_run.get(key) for key in shown}))
     longer = []
-    for name, of_run in zip(names, flat, strict=True):
-        alike = [other for other, label in zip(flat, names, strict=True) if label == name]
+    for name, of_run in zip(names, flattened, strict=True):
+        alike = [other for other, label in zip(flattened, names, strict=True) if label == name]
         differing = _differing(of_run, alike)
         several = any(key.startswith("training.1.") for other in alike for key in other)
         words = [_in_words(key, of_run, differing, several=several) for key in differing]
@@ -93,9 +93,9 @@ def _in_words(
     return f"phase {phase} {name} {_shown(of_run.get(key))}"
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+def flat(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings by dotted path."""
-    flat: dict[str, Any] = {}
+    by_path: dict[str, Any] = {}
 
     def walk(path: str, value: Any) -> None:
         if isinstance(value, dict) and value:
@@ -105,10 +105,10 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
             for i, item in enumerate(value):
                 walk(f"{path}.{i}", item)
         else:
-            flat[path] = value
+            by_path[path] = value
 
     walk("", settings)
-    return flat
+    return by_path
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
