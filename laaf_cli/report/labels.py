@@ -17,7 +17,7 @@ METHOD = (
 """The settings that make a problem, and those that make a method."""
 
 
-def told_apart(
+def distinguished(
     names: Sequence[str],
     settings: Sequence[Mapping[str, Any]],
     sections: Sequence[str],
@@ -35,17 +35,17 @@ def told_apart(
         has_slopes = not is_fixed(of_run["slopes"].get("kind"))
         shown = [key for key in sections if key != "slopes" or has_slopes]
         flattened.append(flat({key: of_run.get(key) for key in shown}))
-    told = []
+    longer = []
     for name, of_run in zip(names, flattened, strict=True):
         alike = [other for other, label in zip(flattened, names, strict=True) if label == name]
         differing = _differing(of_run, alike)
         several = any(key.startswith("training.1.") for other in alike for key in other)
         words = [_in_words(key, of_run, differing, several=several) for key in differing]
         extra = ", ".join(dict.fromkeys(words))
-        told.append(f"{name}, {extra}" if extra else name)
+        longer.append(f"{name}, {extra}" if extra else name)
     return [
-        label if told.count(label) == 1 else f"{label} ({mark})"
-        for label, mark in zip(told, marks, strict=True)
+        label if longer.count(label) == 1 else f"{label} ({mark})"
+        for label, mark in zip(longer, marks, strict=True)
     ]
 
 
