@@ -90,7 +90,7 @@ def opened(pages: dict[str, Page], wrong: list[str]) -> Iterator[Open]:
 @pytest.mark.parametrize("width", [390, 1920])
 def test_a_page_is_as_wide_as_its_window(opened: Open, name: str, width: int) -> None:
     page = opened(name, width)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.wait_for_function("w => document.documentElement.scrollWidth <= w", arg=width)
     assert page.locator(".plot:visible").count() >= 2
     assert page.locator("img:visible").count() == 0
 
