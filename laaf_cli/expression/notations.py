@@ -82,8 +82,7 @@ def _integral(node: Call, unknowns: Sequence[str], coordinates: Sequence[str]) -
     example = f"I_{coordinates[0]} = {unknowns[0]}" if unknowns and coordinates else "I_x = u"
     hint = (
         "Let an unknown of its own have the integrand as its derivative, as in "
-        f"{example}, and be 0 "
-        "where the integral begins."
+        f"{example}, and be 0 where the integral begins."
     )
     return fault(what, node.span, hint)
 

@@ -125,7 +125,7 @@ class _Lines(Iterator[str]):
     def header_above(self, names: Sequence[str], n_columns: int) -> Sequence[str]:
         """The last comment that names columns: as many, one of them asked for, or all that are.
 
-        Empty where there is none.
+        Empty where no comment does.
         """
         for comment in reversed(self.comments):
             cells = _split(comment, _separator(comment))

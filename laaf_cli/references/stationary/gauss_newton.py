@@ -100,7 +100,7 @@ def _equilibrated(matrix: Array, row_scale: Array | None) -> tuple[Array, Array]
     The derivative of order m of the mode of degree k has the size k^m inside and k^(2m) at the
     ends, so that rows near the ends shrink and columns of high degree too: what is left has a
     condition number that hardly grows with n, as in the ultraspherical method (Olver & Townsend,
-    SIAM Review 55, 2013). The sweeps take long to find scales that are many powers of ten apart,
+    SIAM Review 55, 2013). The sweeps take long to find scales that differ by many powers of ten,
     such as those of equations and conditions in different units; therefore they begin where the
     largest entry of every row and column is about 1 (Ruiz, RAL-TR-2001-034, 2001).
     """
