@@ -28,7 +28,7 @@ from laaf_cli.sweeps import LocalProcesses, Outcome, PlannedRun, RunState, sweep
 DOCS = Path(__file__).resolve().parent
 PAGE, IMAGES = DOCS / "problems.md", DOCS / "images" / "problems"
 RUNS = DOCS.parent / "runs" / "problems"
-DPI = 80
+DPI = 120
 
 HEAD = """# The bundled problems
 

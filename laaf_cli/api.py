@@ -540,6 +540,18 @@ class Run:
         [drawing] = figures.draw([figures.RunData.read(self.path)], [kind], times, unknown)
         return drawing.figure
 
+    def report(self, path: str | os.PathLike[str] = "report.html") -> Path:
+        """Writes a page that shows the run, one HTML file that needs nothing else; returns its
+        path.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        from laaf_cli.report.page import write_page
+
+        write_page([self.path], Path(path))
+        return Path(path)
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Run:
         """Writes the run file to a path; returns the run there.
 

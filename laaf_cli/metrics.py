@@ -87,7 +87,7 @@ def absolute_errors(
             if name not in zero and is_zero(values):
                 times.setdefault(name, []).append(f"{time:g}")
     where = [(name, "") for name in zero]
-    where += [(name, f" at t = {', '.join(told)}") for name, told in times.items()]
+    where += [(name, f" at t = {', '.join(shown)}") for name, shown in times.items()]
     return [
         f"the reference of '{name}' is zero{when}, so that its error{when and ' there'} is the "
         "root mean square, and not a fraction"

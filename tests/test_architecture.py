@@ -186,7 +186,7 @@ def test_nothing_outside_the_table() -> None:
     assert units | {"__init__"} == set(ROWS)
 
 
-def test_few_modules_stand_outside_of_the_rooms() -> None:
+def test_few_modules_are_outside_of_the_packages() -> None:
     loose = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
     assert len(loose) <= 8, loose
 

@@ -34,7 +34,7 @@ def test_order_of_letters_does_not_matter() -> None:
     assert parse_suffix("tx", ("x", "t")) == parse_suffix("xt", ("x", "t")) == (1, 1)
 
 
-def test_coordinates_that_cannot_be_told_apart() -> None:
+def test_coordinates_that_cannot_be_distinguished() -> None:
     assert ambiguous_coordinate(["x", "xx"]) == "xx"
     assert ambiguous_coordinate(["x", "y", "xyx"]) == "xyx"
     assert ambiguous_coordinate(["x", "theta"]) is None
@@ -87,6 +87,6 @@ def test_faults_of_several_flags_stay_in_their_order() -> None:
     assert [fault.what for fault in error.faults] == ["5", "9", "3"]
 
 
-def test_carets_stand_under_what_they_mean_in_wide_scripts() -> None:
+def test_carets_are_under_what_they_mean_in_wide_scripts() -> None:
     fault = Fault("wrong", Mark(source="a.yaml", line=0, column=3, length=2, line_text="熱: ux"))
     assert str(fault).splitlines()[1:] == ["   1 | 熱: ux", "     |     ^^"]

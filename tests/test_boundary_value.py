@@ -20,7 +20,7 @@ from laaf_cli.references.stationary import refinement
 from laaf_cli.references.stationary.boundary_value import BoundaryValue
 from laaf_cli.references.stationary.discretisation import Discretisation, residuals_of
 from laaf_cli.references.stationary.gauss_newton import solve
-from laaf_cli.references.stationary.modes import ChebyshevModes
+from laaf_cli.references.stationary.modes import ChebyshevModes, make_modes
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import bundled
 
@@ -416,6 +416,7 @@ REFUSED = {
     "flux that does not fit": ("{x: [0, 1]}", "u_xx = 1", "w: {where: boundary, equation: u_n = 0}, a: {at: {x: 0}, equation: u = 1}"),
     "jump in the data": (UNIT, "u_xx + u_yy = 0", "a: {where: [x = 0, x = 1, y = 0], equation: u = 0}, b: {where: y = 1, equation: u = 1}"),
     "no solution": ("{x: [0, 1]}", "u_xx + 5*exp(u) = 0", "w: {where: boundary, equation: u = 0}"),
+    "many elements": (UNIT, "u_xx + u_yy = floor(9*x)*floor(9*y)", "w: {where: boundary, equation: u = 0}"),
     "not finite": ("{x: [0, 1]}", "u_xx = log(x - 0.5 - u**2)", "w: {where: boundary, equation: u = 0}"),
 }  # fmt: skip
 
@@ -464,6 +465,92 @@ def test_check_solves_nothing_and_sees_what_is_missing() -> None:
     open_ = Case(UNIT, "x*u_x + y*u_y = u", "w: {where: x = 0, equation: u = 0}", product).problem
     with pytest.raises(ReferenceRefusedError, match="the conditions do not determine the solution"):
         BoundaryValue(open_).check(open_.domain)
+
+
+FREE = "where: [x = 0, x = L], equation: [E*(u_x + nu*v_y) = 0, u_y + v_x = 0]"
+HELD = {
+    "all edges": "edge: {where: boundary, equation: [u = 0, v = 0]}",
+    "one edge": "left: {where: x = 0, equation: [u = 0, v = 0]}, "
+    f"right: {{{FREE.replace('[x = 0, x = L]', 'x = L')}}}",
+    "two pins": f"ends: {{{FREE}}}, pin: {{at: {{x: 0, y: 0}}, equation: [u = 0, v = 0]}}, "
+    "roller: {at: {x: L, y: 0}, equation: v = 0}",
+    "one pin": f"ends: {{{FREE}}}, pin: {{at: {{x: 0, y: 0}}, equation: [u = 0, v = 0]}}",
+}
+"""What keeps a plate in place, with free edges around."""
+
+
+@pytest.mark.parametrize(
+    ("modulus", "length"), [("210e9", 0.2), ("210", 200), ("210e9", 2e-4)], ids=["Pa, m", "GPa, mm", "Pa, thin"]
+)  # fmt: skip
+@pytest.mark.parametrize("held", HELD)
+def test_units_decide_nothing(modulus: str, length: float, held: str) -> None:
+    """A plate in plane stress is determined in all units, or may turn in all of them.
+
+    In pascals and metres the rows of its conditions are 1e17 times shorter than those of its equations.
+    """
+    sides = "" if held == "all edges" else ", sides: {where: [y = 0, y = L/2], equation: [v_y + nu*u_x = 0, u_y + v_x = 0]}"  # fmt: skip
+    problem = problem_of(f"""
+coordinates: {{x: [0, {length}], y: [0, {length / 2}]}}
+unknowns: [u, v]
+constants: {{E: {modulus}, nu: 0.3, L: {length}}}
+equations:
+  x: E/(1 - nu**2)*(u_xx + (1 - nu)/2*u_yy + (1 + nu)/2*v_xy) = 0
+  y: E/(1 - nu**2)*(v_yy + (1 - nu)/2*v_xx + (1 + nu)/2*u_xy) = 0
+conditions: {{{HELD[held]}{sides}}}
+""")
+    coarsest = replace(BoundaryValue(problem)._coarsest, n=12)
+    found = solve(coarsest, np.zeros(coarsest.n_coefficients))
+    if held == "one pin":
+        assert found.reciprocal_condition < 1e-15
+        with pytest.raises(ReferenceRefusedError, match="do not determine the solution"):
+            BoundaryValue(problem).check(problem.domain)
+    else:
+        assert found.reciprocal_condition > 1e-6
+
+
+def test_what_may_move_is_seen_beside_thin_elements() -> None:
+    """A beam that nothing keeps from turning, with a load on a thousandth of it; a hinge at its other end holds it."""
+    for more, is_determined in (("", False), (", b: {at: {x: 1}, equation: u = 0}", True)):
+        problem = Case(
+            "{x: [0, 1]}",
+            "u_xxxx = where(abs(x - 0.7) < 0.0005, 1000, 0)",
+            f"w: {{where: boundary, equation: u_xx = 0}}, a: {{at: {{x: 0}}, equation: u = 0}}{more}",
+            np.exp,
+        ).problem
+        for n in (16, 64):
+            discretisation = replace(BoundaryValue(problem)._coarsest, n=n)
+            found = solve(discretisation, np.zeros(discretisation.n_coefficients))
+            assert found.is_determined is is_determined
+
+
+def test_elements_without_points_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A condition at a break of many elements is one of the modes on two of them."""
+    modes = make_modes(0, 1, 8, breaks=tuple(np.linspace(0, 1, 33)[1:-1]), is_periodic=False)
+    n_calls = 0
+    values = ChebyshevModes.values
+
+    def counted(self: ChebyshevModes, points: np.ndarray, order: int) -> np.ndarray:
+        nonlocal n_calls
+        n_calls += 1
+        return values(self, points, order)
+
+    monkeypatch.setattr(ChebyshevModes, "values", counted)
+    found = modes.values(np.array([np.nextafter(0.5, 0), 0.5]), 1)
+    assert n_calls == 2
+    assert found.shape == (2, 32 * 8)
+    np.testing.assert_array_equal(np.flatnonzero(found[0]), np.arange(15 * 8 + 1, 16 * 8))
+
+
+def test_check_leaves_large_ones_to_solving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan is made at once, however many elements there are."""
+    problem = Case(
+        UNIT,
+        "u_xx + u_yy = floor(4*x)*floor(4*y)",
+        "w: {where: boundary, equation: u = 0}",
+        product,
+    ).problem
+    monkeypatch.setattr(Discretisation, "jacobian", lambda *_: pytest.fail("solved"))
+    BoundaryValue(problem).check(problem.domain)
 
 
 def test_grids_and_scattered_points_have_one_value(monkeypatch: pytest.MonkeyPatch) -> None:

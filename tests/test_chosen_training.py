@@ -186,7 +186,7 @@ def test_what_is_interrupted_says_so_whatever_is_kept(tmp_path: Path) -> None:
     assert more.relative_l2 == run.summary.relative_l2
 
 
-def test_a_training_without_a_goal_goes_on_where_the_error_is_zero() -> None:
+def test_a_training_without_a_goal_continues_where_the_error_is_zero() -> None:
     plan = plan_of(SMOOTH, "training=[{optimizer: adam, iterations: 7}]")
     for goal, iterations in ((0.0, 7), (1e-9, 0)):
         objective = plan.make_objective(plan.make_network(), plan.draw_points())

@@ -342,7 +342,7 @@ def test_interrupt_before_training(
     assert done.err == snapshot
 
 
-def test_a_reference_that_fails_is_told_before_training(laaf: Laaf) -> None:
+def test_a_reference_that_fails_is_reported_before_training(laaf: Laaf) -> None:
     done = laaf("solve", "heat", "--set", "reference={exact: {u: 1/(t - 0.25)}}")
     assert done.code == ExitCode.SPEC
     assert "the closed form of 'u' is not finite at {'x': 0.0, 't': 0.25}" in done.err
@@ -425,7 +425,7 @@ training: [{iterations: 3}]
 """
 
 
-def test_a_term_that_is_not_finite_is_told_with_its_place(
+def test_a_term_that_is_not_finite_is_reported_with_its_place(
     laaf: Laaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not that a condition of Theorem 2.1 does not hold, nor that a smaller learning rate may help."""

@@ -230,7 +230,7 @@ def test_methods_are_named_and_sorted(finished: Mapping[str, FinishedRun], tmp_p
     assert comparison.flags == ()
 
 
-def test_loss_is_told_without_slope_recovery(
+def test_loss_is_reported_without_slope_recovery(
     finished: Mapping[str, FinishedRun], tmp_path: Path
 ) -> None:
     for name, run in finished.items():
@@ -246,7 +246,7 @@ def test_loss_is_told_without_slope_recovery(
         )
 
 
-def test_methods_that_share_a_name_are_told_apart_by_their_settings(tmp_path: Path) -> None:
+def test_methods_that_share_a_name_are_distinguished_by_their_settings(tmp_path: Path) -> None:
     settings = [
         (),
         ("slopes.n=7",),
@@ -587,7 +587,7 @@ def test_mixed_problems_are_measured_each_by_its_own(
     assert only.code == 0, only.err
 
 
-def test_problems_of_one_name_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+def test_problems_of_one_name_are_distinguished_by_what_differs(tmp_path: Path) -> None:
     runs = [
         ComparisonEntry.read(
             write(execute(plan_of(SPEC, f"equations.decay=u_t = -{k}*u")), tmp_path / f"{k}.h5")

@@ -344,7 +344,7 @@ def test_one_unknown_of_two_is_observed(tmp_path: Path) -> None:
     assert loss_of(plan, "m") == pytest.approx(expected, rel=1e-12)
 
 
-def test_columns_stand_in_equations(tmp_path: Path) -> None:
+def test_columns_in_equations(tmp_path: Path) -> None:
     plan = observed(
         tmp_path,
         "x,flux,depth,w",

@@ -68,6 +68,7 @@ FAULTS = {
     "decimal commas between commas": "x,t,u\n0,5,0,5,1,5\n",
     "decimal commas between semicolons": "x;t;u\n0,5;0;1\n",
     "decimal commas between spaces": "# x t u\n0,5 0,5 1\n",
+    "a comment that names fewer columns": "# x,t,u\n0,5,0,1\n",
     "a name twice": "x,t,u,u\n0,0,1,2\n",
     "no rows": "x,t,u\n# 1,2,3\n",
     "comments alone": "# x,t,u\n\n",

@@ -114,7 +114,7 @@ def test_work_is_recorded_once_it_is_warm() -> None:
     assert recorder.log == [*["run"] * N_WARM_UP, "record", *["repeat"] * 3]
 
 
-def test_work_is_recorded_anew_where_its_tensors_are_others() -> None:
+def test_work_is_recorded_again_where_its_tensors_are_others() -> None:
     recorder = StandIn()
     work = Repeated[int](recorder)
     for version in [4] * 5 + [5] * 2 + [6] * 5:
@@ -181,7 +181,7 @@ def test_steps_are_those_of_adam(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "change", ["points.resample={every: 20}", "weights.balance={method: grad-norm, every: 20}"]
 )
-def test_the_loss_is_captured_anew_after_a_change(
+def test_the_loss_is_captured_again_after_a_change(
     change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = taylor(change)
@@ -437,7 +437,7 @@ def test_captured_is_eager_on_cuda(
 
 
 @pytest.mark.cuda
-def test_capture_anew_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capture_again_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = on_cuda("training=[{iterations: 160}]", "points.resample={every: 50, method: rar-d}")
     graphed, found = train(plan)
     assert graphed.captures == [

@@ -113,7 +113,7 @@ def test_generated_blocks_are_fresh(generate: ModuleType) -> None:
     assert generate.stale_blocks() == [], "run python docs/generate.py"
 
 
-def test_every_generated_block_stands_somewhere(generate: ModuleType) -> None:
+def test_every_generated_block_is_on_a_page(generate: ModuleType) -> None:
     marked = {
         found
         for page in PAGES
@@ -259,6 +259,6 @@ def _masked(text: str) -> list[str]:
     return [line for line in lines if line.strip("─ ")]
 
 
-def test_every_command_stands_on_the_commands_page() -> None:
+def test_every_command_is_on_the_commands_page() -> None:
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"## `laaf {name}`" not in text] == []

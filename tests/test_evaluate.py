@@ -519,7 +519,7 @@ def test_too_many_points(
     )
 
 
-def test_extrapolation_is_told(two: Path, laaf: Laaf, tmp_path: Path) -> None:
+def test_extrapolation_is_reported(two: Path, laaf: Laaf, tmp_path: Path) -> None:
     points = tmp_path / "p.csv"
     points.write_text("x,t\n5,1\n3,-2\n5.0000000000000001,0\n6.5,0\n1,0\n5.25,-2.5\n")
     outcome = laaf("evaluate", two, "--points", points)
@@ -539,7 +539,7 @@ def test_extrapolation_is_told(two: Path, laaf: Laaf, tmp_path: Path) -> None:
     assert laaf("evaluate", two, "--grid", "x=4:7:4", "-q").err == ""
 
 
-def test_what_is_wrong_with_the_run_is_told(damaged: Path, laaf: Laaf) -> None:
+def test_what_is_wrong_with_the_run_is_reported(damaged: Path, laaf: Laaf) -> None:
     for reason, text in [
         ("diverged", "warning: the training diverged; this is its last good state"),
         (

@@ -213,7 +213,7 @@ def test_the_tripwire_lets_pass_what_a_spec_may_do(
     assert list(Path().iterdir()) == [Path("a.csv")], "outside, everything is as ever"
 
 
-def test_an_act_that_is_held_back_is_told_all_the_same() -> None:
+def test_an_act_that_is_held_back_is_reported_all_the_same() -> None:
     with armed() as tried, contextlib.suppress(BaseException):
         os.system("true")  # noqa: S605
     assert tried

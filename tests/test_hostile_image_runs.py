@@ -273,7 +273,7 @@ def test_xarray_opens_history_and_slopes(whole: Path) -> None:
         np.testing.assert_allclose(slopes["mean"][0], 1, rtol=1e-6)
 
 
-def test_spec_and_images_are_told(whole: Path) -> None:
+def test_spec_and_images_are_shown(whole: Path) -> None:
     with ImageRunFile(whole) as run:
         assert run.text("spec/yaml") == SPEC
         assert run.classes() == ["0", "1", "2"]
@@ -376,7 +376,7 @@ def test_a_checkpoint_that_does_not_fit(tmp_path: Path, whole: Path, laaf: Laaf,
     assert len(ended.err.splitlines()) == 1
 
 
-def test_the_whole_itself_is_gone_on_with(tmp_path: Path, whole: Path, laaf: Laaf) -> None:
+def test_the_whole_itself_is_resumed(tmp_path: Path, whole: Path, laaf: Laaf) -> None:
     run = tmp_path / "run.h5"
     run.write_bytes(whole.read_bytes())
     ended = laaf("resume", run, "-q")

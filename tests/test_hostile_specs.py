@@ -233,7 +233,7 @@ def test_names_of_python_files_are_shown_and_not_obeyed() -> None:
     assert "the spec names \N{REPLACEMENT CHARACTER}laws.py, a Python file" in shown
 
 
-def test_a_path_of_set_that_stands_in_no_key() -> None:
+def test_a_path_of_set_that_names_no_key() -> None:
     assert "the path of --set holds characters that no key has" in message(START, ["\udc80=1"])
 
 

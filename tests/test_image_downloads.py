@@ -146,7 +146,7 @@ def left(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
 @pytest.mark.parametrize("make", [whole, no_length])
-def test_a_file_is_fetched_and_its_progress_told(
+def test_a_file_is_fetched_and_its_progress_shown(
     tmp_path: Path, server: Server, make: Callable[[bytes], Answer], algorithm: str
 ) -> None:
     told: list[tuple[str, int, int]] = []
@@ -357,7 +357,7 @@ BATCHES = {
 
 
 @pytest.mark.parametrize("is_up", [True, False])
-def test_the_rest_of_a_part_is_fetched_or_its_lack_told(
+def test_the_rest_of_a_part_is_fetched_or_reported_missing(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, is_up: bool
 ) -> None:
     archive = tar_gz(

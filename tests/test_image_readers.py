@@ -168,7 +168,7 @@ def test_a_file_that_ends_early_is_refused(name: str) -> None:
 
 # An archive may hold more than is wanted.
 @pytest.mark.parametrize("name", sorted(READERS.keys() - {"zip file", "tar.gz file"}))
-def test_a_file_that_goes_on_is_refused(name: str) -> None:
+def test_a_file_with_more_after_its_end_is_refused(name: str) -> None:
     read, content = READERS[name]
     with pytest.raises(DataSetError):
         read(content + b"\x07")

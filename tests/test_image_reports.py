@@ -131,7 +131,7 @@ def summaries(folder: Path, *names: str) -> list[ComparisonEntry]:
 # One run in a comparison
 
 
-def test_a_summary_holds_what_stands_in_the_file(
+def test_a_summary_holds_what_is_in_the_file(
     finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], folder: Path
 ) -> None:
     run, told = finished["nlaaf-2", 1], ComparisonEntry.read(folder / "nlaaf-2-1.h5")
@@ -205,25 +205,25 @@ LABELS: dict[str, tuple[list[tuple[str, ...]], list[str]]] = {
 
 
 @pytest.mark.parametrize("what", LABELS)
-def test_methods_of_one_name_are_told_apart(what: str) -> None:
+def test_methods_of_one_name_are_distinguished(what: str) -> None:
     changes, wanted = LABELS[what]
     data = replace(DATA, train=Images(np.zeros((4, 3, 32, 32), np.uint8), np.zeros(4, np.int64)))
     spec = SPEC.replace("semeion", "cifar-10")
     plans = [image_plan("slopes.kind=fixed", *change, data=data, spec=spec) for change in changes]
     names = [wanted[0].split(",")[0]] * len(plans)
     assert (
-        labels.told_apart(names, [plan.settings() for plan in plans], labels.METHOD, ["a", "b"])
+        labels.distinguished(names, [plan.settings() for plan in plans], labels.METHOD, ["a", "b"])
         == wanted
     )
 
 
-def test_data_sets_of_one_spec_are_told_apart() -> None:
+def test_data_sets_of_one_spec_are_distinguished() -> None:
     settings = [{"images": name, "slopes": {"kind": "gaaf"}} for name in ("mnist", "kmnist")]
-    told = labels.told_apart(["digits", "digits"], settings, labels.PROBLEM, ["0123", "4567"])
+    told = labels.distinguished(["digits", "digits"], settings, labels.PROBLEM, ["0123", "4567"])
     assert told == ["digits, images mnist", "digits, images kmnist"]
 
 
-def test_equations_and_images_stand_in_one_table_only_when_mixed(
+def test_equations_and_images_share_a_table_only_when_mixed(
     laaf: Laaf, folder: Path, equation: Path
 ) -> None:
     refused = laaf("compare", folder / "fixed-0.h5", equation)
@@ -242,7 +242,7 @@ def test_equations_and_images_stand_in_one_table_only_when_mixed(
     assert "e" in table.rows[1][5]
 
 
-def test_the_winner_is_told_in_percent(folder: Path) -> None:
+def test_the_winner_is_reported_in_percent(folder: Path) -> None:
     (sentence,) = compare(summaries(folder, "fixed", "gaaf")).sentences
     assert sentence.startswith("Smallest median errors: ")
     assert sentence.count(" %)") == 2
@@ -322,7 +322,7 @@ def test_classify_and_resume_print_json_of_their_schemas(
             told_json(command, json.dumps(finished[name, 0].summary.as_json()))
 
 
-def test_the_overview_holds_what_stands_in_the_file(
+def test_the_overview_holds_what_is_in_the_file(
     finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], folder: Path
 ) -> None:
     record, told = finished["nlaaf", 2].record, ImageRunReport.read(folder / "nlaaf-2.h5")
@@ -365,7 +365,7 @@ def test_show_prints_the_spec_byte_for_byte(laaf: Laaf, folder: Path) -> None:
     assert laaf("show", folder / "fixed-0.h5", "--spec").out == SPEC
 
 
-def test_doubts_of_a_run_of_images_are_told(
+def test_warnings_of_a_run_of_images(
     laaf: Laaf, finished: Mapping[tuple[str, int], FinishedRun[ClassifyResult]], tmp_path: Path
 ) -> None:
     guessing = copied(finished["fixed", 0], tmp_path / "a.h5", test_error=0.65)
@@ -449,7 +449,7 @@ def test_a_band_that_reaches_below_zero_ends_at_the_edge_of_the_panel() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", BAND]
 
 
-def test_one_seed_has_no_band_and_zeros_stand_at_the_edge() -> None:
+def test_one_seed_has_no_band_and_zeros_are_at_the_edge() -> None:
     course = over_seeds("a", "black", "solid", np.arange(3.0), np.array([[0.5, 0.1, 0.0]]))
     figure = courses_figure("", [CoursePanel(title="", y="error", courses=(course,))])
     (axes,) = figure.subfigs[0].axes

@@ -162,7 +162,7 @@ def trained(folder: Path, laaf: Laaf, *more: object, yaml: str = SPEC) -> tuple[
     return spec, run
 
 
-def test_a_finished_run_goes_on(tmp_path: Path, laaf: Laaf, snapshot: SnapshotAssertion) -> None:
+def test_a_finished_run_is_resumed(tmp_path: Path, laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     _, run = trained(tmp_path, laaf)
     before = run.read_bytes()
     refused = laaf("resume", run)
@@ -360,7 +360,7 @@ def slow_steps() -> None:
 # --- Divergence ------------------------------------------------------------------------------------------------------
 
 
-def test_what_diverges_is_not_gone_on_with(tmp_path: Path, laaf: Laaf) -> None:
+def test_what_diverges_is_not_resumed(tmp_path: Path, laaf: Laaf) -> None:
     write_images(tmp_path)
     spec, run = tmp_path / "digits.yaml", tmp_path / "run.h5"
     spec.write_text(SPEC)
@@ -400,7 +400,7 @@ def test_what_diverges_at_once_stays_as_it_was(tmp_path: Path, laaf: Laaf) -> No
 # --- Sweeps ----------------------------------------------------------------------------------------------------------
 
 
-def test_sweeps_go_on_with_what_was_killed(tmp_path: Path, laaf: Laaf, every_batch: None) -> None:
+def test_sweeps_resume_what_was_killed(tmp_path: Path, laaf: Laaf, every_batch: None) -> None:
     del every_batch
     write_images(tmp_path)
     spec, folder = tmp_path / "digits.yaml", tmp_path / "runs"

@@ -123,7 +123,7 @@ def _objects(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_truncate, _empty, _flip, _no_facts, _too_few_values, _objects])
-def test_a_damaged_file_is_solved_anew(folder: Path, solved: list[int], damage: object) -> None:
+def test_a_damaged_file_is_solved_again(folder: Path, solved: list[int], damage: object) -> None:
     first = reference().evaluate(POINTS)
     (path,) = kept(folder)
     damage(path)  # type: ignore[operator]

@@ -346,7 +346,7 @@ def test_without_the_kernel_taylor_mode_in_torch_serves() -> None:
     assert "derivatives taylor in torch: LAAF_KERNEL=none turns the kernel off" in printed
 
 
-def test_a_library_that_does_not_load_is_told(
+def test_a_library_that_does_not_load_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from laaf_cli.derivatives.kernel import library

@@ -179,7 +179,7 @@ network: {kinks: {x: [0.5]}}
         plan_of(text)
 
 
-def test_a_run_file_from_before_there_were_kinks_is_gone_on_with(
+def test_a_run_file_from_before_there_were_kinks_is_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = plates(0.0, 1.0, 1.0).replace("where(x < c, k, 100*k)", "k")

@@ -14,6 +14,7 @@ import torch
 from conftest import Laaf, plan_of, resealed
 
 from laaf_cli.derivatives import ENGINES
+from laaf_cli.derivatives.engine import Operator
 from laaf_cli.derivatives.features import features
 from laaf_cli.errors import ExitCode, RunFileError, SpecError
 from laaf_cli.expression import Field
@@ -140,6 +141,26 @@ def test_every_window_has_its_own_network(engine: str) -> None:
         values = engine_of_one.evaluate(engine_of_one.prepare(given))[Field("u", (1, 1))]
         torch.testing.assert_close(found[rows], values)
         network.ends = alone_ends
+
+
+@pytest.mark.parametrize("engine", ["nested", "taylor", "auto"])
+def test_operators_in_windows(engine: str) -> None:
+    network = network_of(1)
+    network.use_window(1, -1.0, 1.0)
+    network.end_window()
+    network.use_window(1, 1.0, 3.0)
+    points = torch.tensor([[0.5, -0.7], [2.0, 2.0]], dtype=torch.float64)
+    wave = Operator(value=Field("wave", ()), unknown="u", orders=((2, 0), (0, 1)), coefficients="c")
+    rows = torch.tensor([[3.0, 4.0], [-1.0, 2.0]], dtype=torch.float64)
+    made = ENGINES[engine](network, ("u", "v"), [Field("v", (0, 0))], [wave])
+    solved = made.evaluate(made.prepare(points, {"c": rows}))
+    parts = [Field("u", orders) for orders in wave.orders]
+    engine_of_parts = ENGINES["nested"](network, ("u", "v"), parts)
+    single = engine_of_parts.evaluate(engine_of_parts.prepare(points))
+    assert set(solved) == {Field("v", (0, 0)), wave.value}
+    torch.testing.assert_close(
+        solved[wave.value], sum(c * single[part] for c, part in zip(rows, parts, strict=True))
+    )
 
 
 def test_a_linear_equation_to_ten_digits() -> None:

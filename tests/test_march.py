@@ -207,7 +207,7 @@ def test_a_quarter_far_from_the_goal_and_no_longer_than_what_failed() -> None:
     assert (made.failed, made.end) == (8.0, 13.0)
 
 
-def test_a_march_is_gone_on_with() -> None:
+def test_a_march_is_resumed() -> None:
     made = march()
     made.begin(1e-2)
     made.keep_pace(0.2)

@@ -364,3 +364,14 @@ def test_an_sdist_holds_the_sources_of_the_kernel_and_nothing_built(tmp_path: Pa
     }
     assert {"build.py", "fused.cpp", "dispatch.cpp"} <= written
     assert held == written
+
+
+def test_the_wheel_holds_the_templates_of_pages(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAAF_NO_KERNEL", "1")
+    templates = Path("laaf_cli/report/page/templates")
+    shutil.copytree(ROOT / templates, project / templates)
+    with zipfile.ZipFile(wheel_of(project)) as archive:
+        held = {Path(name).name for name in archive.namelist() if Path(name).parent == templates}
+    assert held == {"page.html", "page.js", "style.css"}

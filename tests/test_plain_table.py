@@ -35,7 +35,7 @@ def test_what_fits_is_one_table() -> None:
     ]
 
 
-def test_what_does_not_fit_goes_on_below() -> None:
+def test_what_does_not_fit_continues_below() -> None:
     lines = printed(errors(6), 40)
     assert max(map(len, lines)) <= 40
     heads = [line.split() for line in lines if line.startswith("error")]

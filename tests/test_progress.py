@@ -95,7 +95,7 @@ def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue() == ""
 
 
-def test_downloads_are_told_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_downloads_are_printed_once_each(capsys: pytest.CaptureFixture[str]) -> None:
     with make_download_progress() as progress:
         for n_done in (1_000_000, 2_000_000):
             progress("a.zip", n_done, 2_000_000)

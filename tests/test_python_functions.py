@@ -125,7 +125,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("source", UNFIT.values(), ids=UNFIT)
-def test_what_cannot_be_called_is_told(source: str, snapshot: SnapshotAssertion) -> None:
+def test_what_cannot_be_called_is_reported(source: str, snapshot: SnapshotAssertion) -> None:
     Path("laws.py").write_text(source)
     error = spec_error(ONE, allow_python=True)
     assert marks_of(error) == [f"3:{ONE.splitlines()[2].index('f(u)') + 1} f"]

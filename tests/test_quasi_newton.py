@@ -623,7 +623,7 @@ def test_history_and_file_say_where_slopes_were_absorbed(tmp_path: Path) -> None
     assert mark[0][0] == 60
 
 
-def test_phases_after_a_stall_go_on_and_the_result_says_why() -> None:
+def test_phases_after_a_stall_are_trained_and_the_result_says_why() -> None:
     result, _ = train(
         plan_of(
             POISSON,

@@ -159,7 +159,7 @@ def test_mistakes(laaf: Laaf, arguments: tuple[str, ...], code: int, message: st
     assert "Traceback" not in outcome.err
 
 
-def test_no_reference_is_told_plainly(laaf: Laaf) -> None:
+def test_no_reference_is_reported_plainly(laaf: Laaf) -> None:
     four = HEAT.replace("x: [2, 3],", "x: [2, 3], y: [0, 1], z: [0, 1],").replace(
         "u_xx", "laplacian(u)"
     )

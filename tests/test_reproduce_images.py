@@ -141,7 +141,7 @@ def request(folder: Path, seeds: tuple[int, ...] = (0,), **asked: object) -> Req
 
 
 @pytest.mark.usefixtures("there")
-def test_what_is_left_out_is_told() -> None:
+def test_what_is_left_out_is_reported() -> None:
     artefact = ARTEFACTS["figure10"]
     planned = artefact.plan(request(Path("out"), data_dir=Path("folder")))
     assert list(planned.by_dataset) == ["semeion", "cifar-10"]

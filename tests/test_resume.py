@@ -258,7 +258,7 @@ def test_a_file_holds_all_that_going_on_takes(
         assert events == [{"iteration": checkpoints.index(path), "what": "resumed"}]
 
 
-def test_a_finished_run_goes_on_as_if_more_had_been_planned(tmp_path: Path, laaf: Laaf) -> None:
+def test_a_finished_run_is_resumed_as_if_more_had_been_planned(tmp_path: Path, laaf: Laaf) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(
         SPEC.replace(
@@ -443,7 +443,7 @@ def test_a_bound_on_seconds_is_moved(
         assert seconds + 0.29 < file.attrs["wall_time_s"] < seconds + 0.35
 
 
-def test_a_phase_that_its_seconds_ended_is_gone_on_with(
+def test_a_phase_that_its_seconds_ended_is_resumed(
     tmp_path: Path, laaf: Laaf, ticking: Callable[[float], None]
 ) -> None:
     ticking(0.01)
@@ -527,7 +527,7 @@ def test_retries_go_back_with_a_smaller_step(tmp_path: Path, laaf: Laaf) -> None
     assert "resumed after it diverged" in shown
 
 
-def test_a_training_that_was_retried_is_gone_on_with_as_it_was(tmp_path: Path) -> None:
+def test_a_training_that_was_retried_is_resumed_as_it_was(tmp_path: Path) -> None:
     plan = plan_of(STIFF)
     paths: list[Path] = []
 
@@ -557,7 +557,7 @@ def test_a_killed_run_keeps_its_retries(tmp_path: Path, monkeypatch: pytest.Monk
     assert resume(last, EquationResumeOptions(retries=5)).retries == used + 5
 
 
-def test_a_run_that_diverges_at_once_when_gone_on_with_is_left_as_it_was(
+def test_a_run_that_diverges_at_once_when_resumed_is_left_as_it_was(
     tmp_path: Path, laaf: Laaf
 ) -> None:
     _, run = trained(
@@ -581,7 +581,7 @@ def test_too_few_retries_end_in_divergence(tmp_path: Path, laaf: Laaf) -> None:
         assert file["checkpoint"].attrs["n_retries"] == 2
 
 
-def test_what_cannot_be_retried_is_told(tmp_path: Path, laaf: Laaf) -> None:
+def test_what_cannot_be_retried_is_reported(tmp_path: Path, laaf: Laaf) -> None:
     """A loss that is infinite at the start has no step to take back."""
     spec, run = tmp_path / "spec.yaml", tmp_path / "run.h5"
     spec.write_text(STIFF.replace("sqrt(4 - u**2)", "sqrt(u**2 - 4000)"))
@@ -714,7 +714,7 @@ def test_a_checkpoint_is_shown_and_evaluated_as_a_run(
     assert len(evaluated.out.splitlines()) == 4
 
 
-def test_what_is_asked_for_by_mistake_is_told(
+def test_what_is_asked_for_by_mistake_is_reported(
     tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, run = tmp_path / "spec.yaml", tmp_path / "run.h5"
@@ -751,7 +751,7 @@ def test_an_unfinished_run_is_not_overwritten(tmp_path: Path, laaf: Laaf) -> Non
     assert not CheckpointFiles(run).newest.exists()
 
 
-def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_gone_on_with(
+def test_checkpoints_that_a_crash_left_beside_a_finished_run_are_not_resumed(
     tmp_path: Path, laaf: Laaf
 ) -> None:
     _, run = trained(tmp_path, laaf)
@@ -949,7 +949,7 @@ def test_a_checkpoint_that_does_not_fit(tmp_path: Path, laaf: Laaf, name: str) -
     assert "Traceback" not in ended.err
 
 
-def test_sweeps_go_on_with_what_was_killed(
+def test_sweeps_resume_what_was_killed(
     tmp_path: Path, laaf: Laaf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Checkpoints, "is_due", lambda *_, phase_begins: phase_begins is not None)

@@ -221,7 +221,7 @@ def test_a_hot_spot_that_is_narrow(start: float, length: float, size: float) -> 
 
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("periods", [None, {0: Period(0.0, 3.0, 2)}])
-def test_steep_neurons_stand_across_their_spots(
+def test_steep_neurons_are_across_their_spots(
     depth: int, periods: dict[int, Period] | None
 ) -> None:
     network, domain = (

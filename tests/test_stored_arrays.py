@@ -111,7 +111,7 @@ def test_files_that_matlab_wrote() -> None:
     assert read > 10
 
 
-def test_what_is_no_array_of_numbers_is_told_and_does_not_hide_the_others() -> None:
+def test_what_is_no_array_of_numbers_is_reported_and_does_not_hide_the_others() -> None:
     cell = np.empty((1, 1), object)
     cell[0, 0] = np.arange(3)
     others = {

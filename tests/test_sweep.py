@@ -222,7 +222,7 @@ MISTAKES: list[tuple[tuple[str, ...], int, str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "text"), MISTAKES, ids=lambda value: str(value)[:40])
-def test_mistakes_are_told_before_anything_is_trained(
+def test_mistakes_are_reported_before_anything_is_trained(
     laaf: Laaf, spec: Path, arguments: tuple[str, ...], code: int, text: str
 ) -> None:
     found = laaf("sweep", spec.name, *arguments)
@@ -240,7 +240,7 @@ def test_a_sweep_over_problems_compares_each_apart(laaf: Laaf, spec: Path) -> No
     assert sum(line.startswith("decay, decay u_t = -") for line in found.out.splitlines()) == 2
 
 
-def test_a_device_that_is_not_there_is_told_before_training(laaf: Laaf, spec: Path) -> None:
+def test_a_missing_device_is_reported_before_training(laaf: Laaf, spec: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     found = laaf("sweep", spec, "--device", "cuda", "--seeds", "1")
@@ -277,7 +277,7 @@ def test_a_file_that_holds_another_run_is_not_replaced(laaf: Laaf, spec: Path) -
         assert run.attributes["iterations"] == 30
 
 
-def test_runs_that_diverge_are_told_and_not_trained_again(laaf: Laaf, spec: Path) -> None:
+def test_runs_that_diverge_are_reported_and_not_trained_again(laaf: Laaf, spec: Path) -> None:
     arguments = (
         "sweep",
         spec,
@@ -353,7 +353,7 @@ def _out_of_memory(*_: object) -> None:
     raise MemoryError("not so much")
 
 
-def test_a_run_that_cannot_be_written_is_told(
+def test_a_run_that_cannot_be_written_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -40,6 +40,7 @@ WORDS = [
     "dtype: double",
     "dtype: 64",
     "device: gpu",
+    "gpu: true",
     "data: measurements.csv",
 ]  # fmt: skip
 
@@ -64,7 +65,7 @@ def test_words_in_conditions(condition: str, snapshot: SnapshotAssertion) -> Non
     assert hints(f"{START}conditions: {{start: {condition}}}\n") == snapshot
 
 
-def test_a_key_that_is_missing_is_not_told_beside_its_synonym() -> None:
+def test_a_key_that_is_missing_is_not_reported_beside_its_synonym() -> None:
     yaml = "domain: {x: [0, 1]}\noutputs: [u]\nequations: {a: u_x = 0}\n"
     assert hints(yaml) == [
         "Did you mean 'coordinates'? Example: coordinates: {x: [-1, 1], t: [0, 1]}.",

@@ -91,7 +91,7 @@ def refused(path: Path) -> str:
 # Claims
 
 
-def test_the_second_process_is_told_which_path_is_held(path: Path) -> None:
+def test_the_second_process_reports_which_path_is_held(path: Path) -> None:
     with process(HOLD, path) as first:
         expected = (
             f"{path} is being written by another process; wait until it has ended, or name "

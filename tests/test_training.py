@@ -265,7 +265,7 @@ def test_schedule_reaches_the_optimizer() -> None:
     assert rates[:12] == pytest.approx([1e-2] * 4 + [5e-3] * 4 + [2.5e-3] * 4)
 
 
-def test_batches_are_drawn_anew_and_without_repetition() -> None:
+def test_batches_are_drawn_again_and_without_repetition() -> None:
     plan = plan_of(BURGERS)
     objective = plan.make_objective(plan.make_network(), plan.problem.draw_points(0))
     losses = [objective.evaluate(i, batch=10).total.item() for i in (0, 1, 0)]

@@ -140,7 +140,7 @@ def test_far_above(fresh: dict[str, float], trained: dict[str, float], warned: l
 
 
 @pytest.mark.parametrize(("interior", "warned"), [(10, ["poisson"]), (500, [])])
-def test_too_few_points_are_told_from_enough(interior: int, warned: list[str]) -> None:
+def test_too_few_points_are_distinguished_from_enough(interior: int, warned: list[str]) -> None:
     changes = (
         f"points.interior={interior}",
         "conditions.edge.points=50",

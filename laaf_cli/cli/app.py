@@ -77,6 +77,10 @@ COMMANDS = {
         "Compare runs over seeds: errors with their spread, failures, slopes, time, and what "
         "the data support.",
     ),
+    "report": Command(
+        "laaf_cli.cli.report:report",
+        "Write a run, or a comparison of several runs, as one HTML page.",
+    ),
     "reference": Command(
         "laaf_cli.cli.reference:reference",
         "Solve a spec classically and write the solution with its own error estimate; nothing "

@@ -27,16 +27,16 @@ def memory_warnings(plan: AnyPlan) -> list[str]:
     from laaf_cli.runs import memory
     from laaf_cli.runs.lifecycle import lifecycle
 
-    told = memory.warning(plan.device.type, lifecycle(plan.task).consumers(plan))
-    return [told] if told else []
+    warning = memory.warning(plan.device.type, lifecycle(plan.task).consumers(plan))
+    return [warning] if warning else []
 
 
 def announce(plan: AnyPlan, what: str, *, length: str = "", warnings: Sequence[str] = ()) -> None:
     """What is trained, how and how long, and what there is to warn of."""
     spec, recovery = plan.spec, ", slope recovery" if plan.recovery else ""
-    told = [f"{what}, {spec.slopes.title}{recovery}", *filter(None, [length])]
+    facts = [f"{what}, {spec.slopes.title}{recovery}", *filter(None, [length])]
     console.print_message(
-        f"{spec.title or plan.name}: {', '.join(told)}, seed {spec.seed}, {spec.dtype}, "
+        f"{spec.title or plan.name}: {', '.join(facts)}, seed {spec.seed}, {spec.dtype}, "
         f"{plan.device.type}"
     )
     for warning in (*warnings, *memory_warnings(plan)):
@@ -69,6 +69,22 @@ def train(
         )
 
 
+def check_page(path: Path | None) -> None:
+    """Raises UsageError for a page that cannot be written, before anything is trained."""
+    if path is not None:
+        from laaf_cli.report.page import check_output
+
+        check_output(path)
+
+
+def write_page(finished: FinishedRun[RunResult], path: Path | None, *, quiet: bool) -> None:
+    """Writes the page of a run, where one is asked for."""
+    if path is not None:
+        from laaf_cli.cli import report
+
+        report.write([Path(finished.summary.path)], path, quiet=quiet)
+
+
 def report(
     finished: FinishedRun[RunResult],
     max_error: float | None,
@@ -98,12 +114,12 @@ def report(
         console.print_warning(warning)
     if not quiet and not json:
         console.print_message(f"written: {finished.summary.path}")
-    told = session.verdict(finished.summary, goal)
-    if told and not quiet and not json:
-        console.print_message(told)
+    text = session.verdict(finished.summary, goal)
+    if text and not quiet and not json:
+        console.print_message(text)
     if is_asked and finished.summary.error_or_estimate > goal:
         from laaf_cli.errors import BoundExceededError
 
-        raise BoundExceededError(told)
+        raise BoundExceededError(text)
     if (error := session.error_of(finished, max_error)) is not None:
         raise error

@@ -270,6 +270,12 @@ MaxErrorOption = Annotated[
         "--max-error", min=0, metavar="X", help="Exit with 6 above this relative L2 error."
     ),
 ]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="Write an HTML page of it as well.", show_default=False
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
 

@@ -154,7 +154,7 @@ def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: b
     from laaf_cli.cli.outputs import ReferenceRecord
     from laaf_cli.terminal.plain_table import PlainTable
 
-    told = ReferenceRecord(
+    record = ReferenceRecord(
         problem=plan.name,
         method=plan.reference.method if plan.reference is not None else "",
         error_estimate=values.error_estimate,
@@ -163,17 +163,17 @@ def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: b
         path=None if output is None else str(output),
     )
     if json:
-        console.print_json(told.as_json())
+        console.print_json(record.as_json())
         return
     table = PlainTable("reference", plan.spec.title or plan.name)
-    table.add_texts("method", told.method)
-    for name, error in told.error_estimates.items():
-        of = f" of {name}" if len(told.error_estimates) > 1 else ""
+    table.add_texts("method", record.method)
+    for name, error in record.error_estimates.items():
+        of = f" of {name}" if len(record.error_estimates) > 1 else ""
         largest = np.max(np.abs(values.fields[name]))
         relative = f", {error / largest:.1e} of the largest value" if largest > 0 else ""
         table.add_texts(f"error estimate{of}", f"{error:.1e}{relative}")
-    table.add_texts("seconds", f"{told.wall_time_s:.2f}")
-    table.add_texts("written", str(told.path))
+    table.add_texts("seconds", f"{record.wall_time_s:.2f}")
+    table.add_texts("written", str(record.path))
     console.print_results([table])
 
 

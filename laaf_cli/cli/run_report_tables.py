@@ -71,8 +71,8 @@ def _method(report: RunReport) -> PlainTable:
     table = PlainTable("method", report.method)
     recovery = spec.slopes.used_recovery
     if recovery is not None:
-        told = f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
-        table.add_texts("slope recovery", told)
+        text = f"weight {recovery.weight:g}, {recovery.form}, {recovery.operator}"
+        table.add_texts("slope recovery", text)
     hidden = "x".join(map(str, spec.network.hidden))
     periodic = f", periodic in {', '.join(spec.periodic)}" if spec.periodic else ""
     inputs = f"{spec.network.initializer}, {spec.network.inputs} inputs{periodic}"
@@ -90,8 +90,8 @@ def _method(report: RunReport) -> PlainTable:
         batch = f", batches of {phase.batch}" if phase.batch else ""
         batch += f", {phase.interior} points of the equations" if phase.interior else ""
         law = "" if phase.schedule.kind == "constant" else f", {phase.schedule.kind}"
-        told = f"{phase.optimizer}, {phase.iterations} iterations{rate}{law}{batch}"
-        table.add_texts(f"phase {i}", told)
+        text = f"{phase.optimizer}, {phase.iterations} iterations{rate}{law}{batch}"
+        table.add_texts(f"phase {i}", text)
     if facts["slopes_absorbed_at"] >= 0:
         table.add_texts("slopes", absorbed_text(facts["slopes_absorbed_at"]))
     table.add_texts("seed, precision", f"{facts['seed']}, {facts['dtype']}")
@@ -124,12 +124,14 @@ def _errors(report: RunReport) -> PlainTable:
         cells = (number_or_word(values[i], ".3e") for values in at)
         table.add_texts(f"relative L2 at t = {time:g}", *cells)
     if report.reference is not None:
-        told, empty = report.reference, [""] * (len(places) - 1)
-        table.add_texts("reference", told["method"].split(";")[0], *empty)
-        known = (told.get(f"error_estimate_{name}", told["error_estimate"]) for name in places)
-        own = [f"{error:.1e}" for error in known]
-        own[0] += f", in {told['wall_time_s']:.2f} s"
-        table.add_texts("reference's own error", *own)
+        reference, empty = report.reference, [""] * (len(places) - 1)
+        table.add_texts("reference", reference["method"].split(";")[0], *empty)
+        known = (
+            reference.get(f"error_estimate_{name}", reference["error_estimate"]) for name in places
+        )
+        estimates = [f"{error:.1e}" for error in known]
+        estimates[0] += f", in {reference['wall_time_s']:.2f} s"
+        table.add_texts("reference's own error", *estimates)
     caption_absolute(table, report.absolute)
     return table
 

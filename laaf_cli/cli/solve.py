@@ -45,12 +45,13 @@ def solve(
     overwrite: options.OverwriteOption = False,
     retries: options.RetriesOption = 0,
     max_error: options.MaxErrorOption = None,
+    report: options.ReportOption = None,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
     """Train a network on a problem, check it against its reference and write one run file.
 
-    Example:  laaf solve burgers --activation nlaaf --n 10
+    Example:  laaf solve burgers --slopes nlaaf --n 10
     """
     arguments = locals()
     from laaf_cli.runs import session
@@ -72,6 +73,7 @@ def solve(
     options.keep_spec(save, text)
     one_run.check_max_error(plan, max_error)
     target = output or plan.default_output
+    one_run.check_page(report)
     with session.claim(target, overwrite=overwrite):
         if not quiet:
             widths = "x".join(map(str, plan.spec.network.hidden))
@@ -84,6 +86,7 @@ def solve(
                     "solving the equations by the spectral method first, for reference"
                 )
         finished = one_run.train(plan, target, retries=retries, quiet=quiet)
+    one_run.write_page(finished, report, quiet=quiet)
     one_run.report(
         finished, max_error, quiet=quiet, json=json, goal=plan.goal, is_asked=goal is not None
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from laaf_cli.cli import complete, console, many_runs, options
+from laaf_cli.cli import complete, console, many_runs, one_run, options
 from laaf_cli.network.slope_kinds import SLOPE_KINDS, is_fixed
 
 if TYPE_CHECKING:
@@ -107,13 +107,14 @@ def sweep(
     no_cache: options.NoCacheOption = False,
     data_dir: options.DataDirOption = None,
     download: options.DownloadOption = True,
+    page: options.ReportOption = None,
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
     """Train many runs of one spec, compare them, and leave one run file each; finished runs are not
     trained again.
 
-    Example:  laaf sweep burgers --activation fixed,gaaf,llaaf,nlaaf --seeds 5
+    Example:  laaf sweep burgers --slopes fixed,gaaf,llaaf,nlaaf --seeds 5
     """
     arguments = locals()
     from laaf_cli.errors import UsageError
@@ -123,6 +124,7 @@ def sweep(
     from laaf_cli.sweeps import plan_runs
     from laaf_cli.terminal.progress import make_download_progress
 
+    one_run.check_page(page)
     text = bundled.find(spec)
     task = TASKS[task_of_spec(text)]
     for other in TASKS.values():
@@ -142,7 +144,7 @@ def sweep(
     outcomes = many_runs.train(
         runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet
     )
-    report(outcomes, quiet=quiet, json=json)
+    report(outcomes, page=page, quiet=quiet, json=json)
 
 
 def _axes(
@@ -216,10 +218,13 @@ def _choices(text: str | None, option: str, known: Sequence[str]) -> list[str | 
     return list(dict.fromkeys(words))
 
 
-def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
-    """The comparison of what was trained, and what failed; raises the error that the sweep ends
-    in, if any.
+def report(
+    outcomes: Sequence[Outcome], *, page: Path | None = None, quiet: bool, json: bool
+) -> None:
+    """The comparison of what was trained, also as a page, and what failed; raises the error that
+    the sweep ends in, if any.
     """
+    from laaf_cli.cli.report import write
     from laaf_cli.cli.tables import comparison_tables
     from laaf_cli.report.comparison import compare
     from laaf_cli.report.comparison_entry import ComparisonEntry
@@ -229,10 +234,10 @@ def report(outcomes: Sequence[Outcome], *, quiet: bool, json: bool) -> None:
     written = [outcome.run.path for outcome in outcomes if outcome.state is not RunState.FAILED]
     if written:
         comparison = compare([ComparisonEntry.read(path) for path in written], mixed=True)
+        not_trained = {str(o.run.path): o.detail for o in outcomes if o.state is RunState.FAILED}
+        if page is not None:
+            write(written, page, quiet=quiet, not_trained=not_trained)
         if json:
-            not_trained = {
-                str(o.run.path): o.detail for o in outcomes if o.state is RunState.FAILED
-            }
             console.print_json(comparison_record(comparison, not_trained=not_trained).as_json())
         else:
             console.print_results(comparison_tables(comparison, console.results().width))

@@ -233,8 +233,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         amount = f"{phase.iterations} iterations"
         if phase.features:
             amount = f"up to {phase.features} neurons in the last hidden layer"
-        told = f"{phase.optimizer}, {amount}{rate}{batch}"
-        facts.add_texts(f"phase {i}", told)
+        text = f"{phase.optimizer}, {amount}{rate}{batch}"
+        facts.add_texts(f"phase {i}", text)
     if plan.recipe:
         names = ", then ".join([plan.recipe, *(other.recipe for other in plan.others)])
         facts.add_texts("training chosen", "; ".join([names, *plan.not_tried]))

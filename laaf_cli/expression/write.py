@@ -9,14 +9,14 @@ from laaf_cli.expression.functions import COMPARISONS
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 from laaf_cli.multi_index import derivative_name
 
-_LEVELS = (
+LEVELS = (
     {"or": 0, "and": 1}
     | dict.fromkeys(COMPARISONS - {"and", "or"}, 2)
     | {"+": 3, "-": 3, "*": 4, "/": 4, "neg": 5, "**": 6}
 )
 """How tightly operators bind."""
 
-_ATOM = 7
+ATOM = 7
 
 _MULTIPLES = {k * math.pi: "pi" if k == 1 else f"{k}*pi" for k in range(1, 13)}
 
@@ -31,18 +31,18 @@ def _written(tree: Node, coordinates: Sequence[str]) -> tuple[str, int]:
     """A text, and how tightly it binds."""
     match tree:
         case Symbol():
-            return tree.name, _ATOM
+            return tree.name, ATOM
         case Field():
-            return derivative_name(tree.unknown, tree.orders, coordinates), _ATOM
+            return derivative_name(tree.unknown, tree.orders, coordinates), ATOM
         case Number():
             return _number(tree.value)
-    level = _LEVELS.get(tree.function, _ATOM)
-    if level == _ATOM:
+    level = LEVELS.get(tree.function, ATOM)
+    if level == ATOM:
         inner = ", ".join(write(argument, coordinates) for argument in tree.arguments)
-        return f"{tree.function}({inner})", _ATOM
+        return f"{tree.function}({inner})", ATOM
     # What is left of a power binds more tightly, what is right of the others.
     least = [level + 1] if level in (2, 5, 6) else [level]
-    is_chain = tree.function in ("+", "*", "and", "or") and _continues(tree)
+    is_chain = tree.function in ("+", "*", "and", "or") and continues(tree)
     parts = [
         _within(part, least[0] if i == 0 or is_chain else level + 1, coordinates, is_first=i == 0)
         for i, part in enumerate(tree.arguments)
@@ -53,7 +53,7 @@ def _written(tree: Node, coordinates: Sequence[str]) -> tuple[str, int]:
     return joint.join(parts), level
 
 
-def _continues(tree: Call) -> bool:
+def continues(tree: Call) -> bool:
     """Whether the right side of a sum or product is one itself, so that it needs no brackets."""
     right = tree.arguments[1]
     return isinstance(right, Call) and right.function == tree.function
@@ -66,6 +66,6 @@ def _within(part: Node, least: int, coordinates: Sequence[str], *, is_first: boo
 
 def _number(value: float) -> tuple[str, int]:
     size = _MULTIPLES.get(abs(value))
-    level = _ATOM if size in (None, "pi") else _LEVELS["*"]
+    level = ATOM if size in (None, "pi") else LEVELS["*"]
     size = size or repr(abs(float(value))).removesuffix(".0")
-    return (size, level) if value >= 0 else (f"-{size}", min(level, _LEVELS["neg"]))
+    return (size, level) if value >= 0 else (f"-{size}", min(level, LEVELS["neg"]))

@@ -107,7 +107,7 @@ class EquationArtefact(Artefact[Runs]):
             }
             for iterations, by_column in planned.items()
         }
-        told = Page(
+        content = Page(
             title=self.title,
             command=request.command,
             paper_iterations=self.moments[-1],
@@ -115,5 +115,5 @@ class EquationArtefact(Artefact[Runs]):
             published=self.published,
             judged=self.judged,
         )
-        told.write(page, [path.name for path in drawn])
+        content.write(page, [path.name for path in drawn])
         return [page, *drawn]

@@ -83,16 +83,16 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
         key = (one.term.name, other.term.name, one.unknown)
         differing.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
     for (first, second, unknown), places in differing.items():
-        told = [
+        jumps = [
             f"{unknown} = {value:.4g} and {other_value:.4g} at "
             + ", ".join(f"{x} = {v:g}" for x, v in zip(domain.coordinates, point, strict=True))
             for point, value, other_value in places[:2]
         ]
-        if told:
+        if jumps:
             more = ", and elsewhere" if len(places) > 2 else ""
             yield (
-                f"'{first}' and '{second}' disagree where they meet: {'; '.join(told)}{more}. The "
-                "solution jumps there, which costs accuracy."
+                f"'{first}' and '{second}' disagree where they meet: {'; '.join(jumps)}{more}. "
+                "The solution jumps there, which costs accuracy."
             )
 
 

@@ -149,8 +149,8 @@ class _Derivation:
         for unknown in self.reader.scope.unknowns:
             for order in range(max(1, self.order_along(axis, unknown))):
                 if along(unknown, axis, order, self.domain) not in held:
-                    told = name_along(unknown, axis, order, self.domain)
-                    return f"periodic inputs would hold {told} as well"
+                    derived_name = name_along(unknown, axis, order, self.domain)
+                    return f"periodic inputs would hold {derived_name} as well"
         for term in self.terms:
             if any(face.axis == axis for face in term.region.whole_faces(self.domain)):
                 return f"'{term.name}' applies to faces of '{name}' too"
@@ -224,8 +224,10 @@ class _Derivation:
         (held_field,) = held
         order = held_field.orders[face.axis]
         if sum(held_field.orders) != order:
-            told = derivative_name(held_field.unknown, held_field.orders, names)
-            raise NoAnsatzError(f"'{told}' is not a derivative along the normal of its face")
+            derived_name = derivative_name(held_field.unknown, held_field.orders, names)
+            raise NoAnsatzError(
+                f"'{derived_name}' is not a derivative along the normal of its face"
+            )
         slope, rest = partial(tree, held_field), substitute(tree, {held_field: ZERO})
         if fields(slope) or not self.is_linear(tree, slope, rest, held_field, face):
             raise NoAnsatzError(f"it is not linear in '{held_field.unknown}'")

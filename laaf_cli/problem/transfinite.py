@@ -152,11 +152,11 @@ def _count(domain: Domain, values: Sequence[FaceValue]) -> int:
     """
     for k, value in enumerate(sorted(values, key=lambda value: value.order)):
         if value.order != k:
-            told, missing = (
+            has, missing = (
                 name_along(value.unknown, value.face.axis, order, domain)
                 for order in (value.order, k)
             )
-            why = f"it gives {told} at {value.face.name}, and nothing gives {missing} there"
+            why = f"it gives {has} at {value.face.name}, and nothing gives {missing} there"
             raise NoAnsatzError(why, value)
     return len(values)
 

@@ -149,11 +149,11 @@ class MethodComparison:
             if len(ranked) < 2:
                 continue
             best, second = ranked[:2]
-            told = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
+            text = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
             medians = ", then ".join(
                 f"{group.label} ({group.measure.text(group.error.median)})" for group in ranked[:2]
             )
-            sentences.append(f"Smallest median errors: {medians}. {told}")
+            sentences.append(f"Smallest median errors: {medians}. {text}")
         return sentences
 
 
@@ -226,16 +226,16 @@ def _problem_names(runs: Sequence[ComparisonEntry]) -> dict[str, str]:
     first = {run.problem_hash: run for run in reversed(runs)}
     keys = [run.problem_hash for run in runs if first[run.problem_hash] is run]
     firsts = [first[key] for key in keys]
-    names = _told_apart([run.problem for run in firsts], firsts, labels.PROBLEM)
+    names = _distinguished([run.problem for run in firsts], firsts, labels.PROBLEM)
     return dict(zip(keys, names, strict=True))
 
 
-def _told_apart(
+def _distinguished(
     names: Sequence[str], runs: Sequence[ComparisonEntry], sections: Sequence[str]
 ) -> list[str]:
     # Files of observed values make problems that no setting distinguishes.
     marks = [run.problem_hash[:6] + run.method_hash[:6] for run in runs]
-    return labels.told_apart(names, [run.settings for run in runs], sections, marks)
+    return labels.distinguished(names, [run.settings for run in runs], sections, marks)
 
 
 def _groups(
@@ -254,7 +254,7 @@ def _groups(
     ordered = [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in by_method.values()]
     styles = [method_style(group[0].spec) for group in ordered]
     firsts = [group[0] for group in ordered]
-    names = _told_apart([style.name for style in styles], firsts, labels.METHOD)
+    names = _distinguished([style.name for style in styles], firsts, labels.METHOD)
     return [
         MethodGroup(problem=problem, label=label, style=style, runs=group)
         for label, style, group in zip(names, styles, ordered, strict=True)
@@ -337,15 +337,15 @@ def _flags(groups: Iterable[MethodGroup]) -> list[str]:
                     if group.label not in holding:
                         holding.append(group.label)
         if len(holders) > 1:
-            told = "; ".join(
+            text = "; ".join(
                 f"{setting} in {listed(holding)}" for setting, holding in holders.items()
             )
-            flags.append(f"unequal {name}: {told}")
+            flags.append(f"unequal {name}: {text}")
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for group in groups:
         by_seeds.setdefault(tuple(group.errors), []).append(group.label)
     if len(by_seeds) > 1:
-        told = "; ".join(f"{len(seeds)} in {listed(group)}" for seeds, group in by_seeds.items())
-        flags.append(f"not every method has the same seeds: {told}")
+        text = "; ".join(f"{len(seeds)} in {listed(group)}" for seeds, group in by_seeds.items())
+        flags.append(f"not every method has the same seeds: {text}")
     absolute = (sentence for group in groups for run in group.runs for sentence in run.absolute)
     return [*flags, *dict.fromkeys(absolute)]

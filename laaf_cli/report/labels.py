@@ -17,7 +17,7 @@ METHOD = (
 """The settings that make a problem, and those that make a method."""
 
 
-def told_apart(
+def distinguished(
     names: Sequence[str],
     settings: Sequence[Mapping[str, Any]],
     sections: Sequence[str],
@@ -30,22 +30,22 @@ def told_apart(
         settings: of each owner; those of `sections` count.
         marks: what is added where no setting distinguishes owners.
     """
-    flat = []
+    flattened = []
     for of_run in settings:
         has_slopes = not is_fixed(of_run["slopes"].get("kind"))
         shown = [key for key in sections if key != "slopes" or has_slopes]
-        flat.append(_flat({key: of_run.get(key) for key in shown}))
-    told = []
-    for name, of_run in zip(names, flat, strict=True):
-        alike = [other for other, label in zip(flat, names, strict=True) if label == name]
+        flattened.append(flat({key: of_run.get(key) for key in shown}))
+    longer = []
+    for name, of_run in zip(names, flattened, strict=True):
+        alike = [other for other, label in zip(flattened, names, strict=True) if label == name]
         differing = _differing(of_run, alike)
         several = any(key.startswith("training.1.") for other in alike for key in other)
         words = [_in_words(key, of_run, differing, several=several) for key in differing]
         extra = ", ".join(dict.fromkeys(words))
-        told.append(f"{name}, {extra}" if extra else name)
+        longer.append(f"{name}, {extra}" if extra else name)
     return [
-        label if told.count(label) == 1 else f"{label} ({mark})"
-        for label, mark in zip(told, marks, strict=True)
+        label if longer.count(label) == 1 else f"{label} ({mark})"
+        for label, mark in zip(longer, marks, strict=True)
     ]
 
 
@@ -93,9 +93,9 @@ def _in_words(
     return f"phase {phase} {name} {_shown(of_run.get(key))}"
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+def flat(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings by dotted path."""
-    flat: dict[str, Any] = {}
+    by_path: dict[str, Any] = {}
 
     def walk(path: str, value: Any) -> None:
         if isinstance(value, dict) and value:
@@ -105,10 +105,10 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
             for i, item in enumerate(value):
                 walk(f"{path}.{i}", item)
         else:
-            flat[path] = value
+            by_path[path] = value
 
     walk("", settings)
-    return flat
+    return by_path
 
 
 def _short(key: str, keys: Sequence[str]) -> str:

@@ -115,17 +115,17 @@ class PairedComparison:
                 f"{name} and {baseline} both failed with every seed: nothing can be said of "
                 "their errors."
             )
-        told = (
+        verdict_text = (
             f"{_number(self.ratio)} times that of {baseline} (median of "
             f"{_pairs(self.n_pairs)}{self._failures()}"
         )
         if self.n_pairs == 1:
-            return f"The error of {name} is {told}); one seed says nothing about others."
+            return f"The error of {name} is {verdict_text}); one seed says nothing about others."
         interval = (
             f", {100 * CONFIDENCE:.0f} % interval {_number(self.low)} to {_number(self.high)}"
         )
         test = f", p = {self.adjusted:.2g})" if not math.isnan(self.adjusted) else ")"
-        facts = f"the error of {name} is {told}{interval}{test}"
+        facts = f"the error of {name} is {verdict_text}{interval}{test}"
         match self.verdict:
             case "better":
                 return f"{name} is better than {baseline}: {facts}."

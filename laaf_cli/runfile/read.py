@@ -399,5 +399,5 @@ def measured_with(spec: RunSpec, method: str) -> str:
     Args:
         method: that of the reference, which names its file.
     """
-    told = spec.model_dump_json(include={"reference", "evaluation"})
-    return told + method if spec.reference.kind == "file" else told
+    key = spec.model_dump_json(include={"reference", "evaluation"})
+    return key + method if spec.reference.kind == "file" else key

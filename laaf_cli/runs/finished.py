@@ -114,23 +114,23 @@ def shared_facts(
 
 
 def shared_attributes(
-    plan: AnyPlan, told: RunResult, result: EndedTraining
+    plan: AnyPlan, outcome: RunResult, result: EndedTraining
 ) -> dict[str, str | int | float]:
     """The attributes that every run file has."""
     return provenance(plan.device) | {
         "task": plan.task,
-        "title": told.title,
-        "problem": told.problem,
-        "seed": told.seed,
-        "dtype": told.dtype,
-        "stop_reason": told.stop_reason,
-        "stop_detail": told.stop_detail,
-        "iterations": told.iterations,
-        "wall_time_s": told.wall_time_s,
+        "title": outcome.title,
+        "problem": outcome.problem,
+        "seed": outcome.seed,
+        "dtype": outcome.dtype,
+        "stop_reason": outcome.stop_reason,
+        "stop_detail": outcome.stop_detail,
+        "iterations": outcome.iterations,
+        "wall_time_s": outcome.wall_time_s,
         "n_checkpoints": result.n_checkpoints,
         "checkpoint_time_s": result.checkpoint_time_s,
-        "n_parameters": told.n_parameters,
-        "n_slopes": told.n_slopes,
+        "n_parameters": outcome.n_parameters,
+        "n_slopes": outcome.n_slopes,
         "problem_hash": plan.hashes.problem,
         "method_hash": plan.hashes.method,
     }

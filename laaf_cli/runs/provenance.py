@@ -44,5 +44,5 @@ def _version(package: str) -> str:
 
 def spec_source(text: Text, overrides: tuple[Override, ...]) -> SpecSource:
     """The spec as it was given, and what the command line put in."""
-    told = tuple((".".join(map(str, override.path)), override.text) for override in overrides)
-    return SpecSource(os.path.abspath(text.name), text.content, told)  # noqa: PTH100 - links stay
+    typed = tuple((".".join(map(str, override.path)), override.text) for override in overrides)
+    return SpecSource(os.path.abspath(text.name), text.content, typed)  # noqa: PTH100 - links stay

@@ -47,6 +47,8 @@ class Task:
     """The class that reads its run files."""
     report: str
     """The class of the report on a run file."""
+    page: str
+    """The function that makes the page of a run file, as `report.page.document.Page`."""
     summary: str
     """The function that reads what comparing needs of a run file."""
     figures: str
@@ -81,6 +83,7 @@ TASKS = {
             lifecycle="laaf_cli.runs.equation:LIFECYCLE",
             run_file="laaf_cli.runfile.read:RunFile",
             report="laaf_cli.report.run_report:RunReport",
+            page="laaf_cli.report.page.run_page:make_page",
             summary="laaf_cli.report.comparison_entry:of_equation",
             figures="laaf_cli.report.figures.kinds:FIGURES",
             result="laaf_cli.runs.record:SolveResult",
@@ -103,6 +106,7 @@ TASKS = {
             lifecycle="laaf_cli.images.lifecycle:LIFECYCLE",
             run_file="laaf_cli.images.runfile.read:ImageRunFile",
             report="laaf_cli.images.report.run_report:ImageRunReport",
+            page="laaf_cli.images.report.page:make_page",
             summary="laaf_cli.images.report.comparison_entry:of_images",
             figures="laaf_cli.images.report.figures:FIGURES",
             result="laaf_cli.images.record:ClassifyResult",

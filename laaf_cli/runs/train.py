@@ -218,8 +218,8 @@ def _train_one(
 
     def finish_with(events: Sequence[Event], was_stopped: bool) -> FinishedRun[SolveResult]:
         reason = StopReason.INTERRUPTED if was_stopped else result.stop_reason
-        told = (*events, *result.events)
-        return finished(replace(result, events=told, stop_reason=reason))
+        all_events = (*events, *result.events)
+        return finished(replace(result, events=all_events, stop_reason=reason))
 
     return _Attempt(recipe=plan.recipe, error=known, finish=finish_with)
 

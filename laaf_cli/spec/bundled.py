@@ -39,6 +39,13 @@ def path_of(name: str) -> Path | None:
     return next((by_name[name] for by_name in map(paths, TASKS) if name in by_name), None)
 
 
+def name_of(path: str) -> str | None:
+    """The name of the bundled spec at a path; None for another file."""
+    return next(
+        (name for task in TASKS for name, place in paths(task).items() if str(place) == path), None
+    )
+
+
 def find(spec: str, task: str = "equation") -> Text:
     """The text of a spec: a path, or the name of a bundled one.
 

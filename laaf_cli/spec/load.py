@@ -157,7 +157,7 @@ def _faults(model: type[TaskSpec], root: Value, details: Sequence[ErrorDetails])
     for detail in details:
         if detail["type"] == "extra_forbidden":
             misspelt.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
-    told = []
+    reported = []
     for detail in details:
         *parent, missing = detail["loc"]
         others = misspelt.get(tuple(parent), [])[:MAX_FAULTS]
@@ -176,10 +176,10 @@ def _faults(model: type[TaskSpec], root: Value, details: Sequence[ErrorDetails])
             )
         )
         if not goes_without_saying:
-            told.append(detail)
-    faults = [_fault(model, root, detail) for detail in told[:MAX_FAULTS]]
-    if len(told) > MAX_FAULTS:
-        faults.append(Fault(f"{len(told) - MAX_FAULTS} more faults are not shown"))
+            reported.append(detail)
+    faults = [_fault(model, root, detail) for detail in reported[:MAX_FAULTS]]
+    if len(reported) > MAX_FAULTS:
+        faults.append(Fault(f"{len(reported) - MAX_FAULTS} more faults are not shown"))
     return faults
 
 

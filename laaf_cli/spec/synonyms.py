@@ -49,6 +49,7 @@ _KEYS = {
     "reference": "solution analytical analytic exact_solution",
     "seed": "random_seed random_state rng",
     "dtype": "precision default_float float",
+    "device": "gpu cuda accelerator",
 }
 """By key of ours, what it is called elsewhere."""
 

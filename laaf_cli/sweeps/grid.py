@@ -100,8 +100,8 @@ def plan_runs(
         method = replace(identity(plan), seed=0)
         if isinstance(plan, Plan):
             # Runs of one problem share its reference, so that it need be solved only once.
-            told = plan.reference.method if plan.reference else ""
-            key = method.problem_hash, plan.spec.reference.model_dump_json(), told
+            method_text = plan.reference.method if plan.reference else ""
+            key = method.problem_hash, plan.spec.reference.model_dump_json(), method_text
             plan = replace(plan, reference=references.setdefault(key, plan.reference))
         # The first of equal methods represents all.
         methods.setdefault(method, (plan, label))

@@ -39,8 +39,8 @@ def make_sweep_progress(
             for path, outcome in outcomes.items()
             if outcome.state is RunState.RUNNING
         ]
-        told = f"{n_ended()} of {len(runs)} runs; training: {', '.join(training[:4]) or '-'}"
-        return Group(_table_of_methods(list(outcomes.values())), Text(visible(note or told)))
+        progress = f"{n_ended()} of {len(runs)} runs; training: {', '.join(training[:4]) or '-'}"
+        return Group(_table_of_methods(list(outcomes.values())), Text(visible(note or progress)))
 
     with Bar(BarColumn(bar_width=24), below=below, quiet=quiet) as bar:
         task = bar.add_task("", total=len(runs))

@@ -43,7 +43,7 @@ def draw(verdicts: list[Verdict], path: Path) -> None:
     axes.loglog(estimates, errors, "o", markersize=3.5, alpha=0.6, label=f"{len(solved)} problems")
     axes.set(
         xlabel="estimate, relative to the largest value",
-        ylabel="error, likewise",
+        ylabel="error, relative to the largest value",
         xlim=ends,
         ylim=ends,
     )

@@ -69,9 +69,10 @@ def read_columns(
         header: the names of all columns of a file that has no header; empty where the file is to
             name them.
 
-    Raises MissingColumnError for a name that no column has, and CsvError for a row of another
-    length than the header, for what is not a finite number, and for a file without rows or with
-    more than `max_numbers` numbers.
+    Raises:
+        MissingColumnError: no column has one of the names.
+        CsvError: a row is longer or shorter than the header, a value is not a finite number, or the
+            file has no rows or more than `max_numbers` numbers.
     """
     lines = _Lines(file, source)
     first = next((line for line in lines if line.strip()), "")
@@ -122,10 +123,14 @@ class _Lines(Iterator[str]):
         raise StopIteration
 
     def header_above(self, names: Sequence[str], n_columns: int) -> Sequence[str]:
-        """The last comment that names as many columns, one of them asked for; empty for none."""
+        """The last comment that names columns: as many, one of them asked for, or all that are.
+
+        Empty where no comment does.
+        """
         for comment in reversed(self.comments):
             cells = _split(comment, _separator(comment))
-            if len(cells) == n_columns and not set(names).isdisjoint(cells):
+            is_header = len(cells) == n_columns and not set(names).isdisjoint(cells)
+            if is_header or set(names) <= set(cells):
                 return cells
         return ()
 

@@ -135,7 +135,7 @@ def classify(
 ) -> None:
     """Train a network with adaptive activation functions on images, test it and write one run file.
 
-    Example:  laaf classify semeion --activation nlaaf --epochs 10
+    Example:  laaf classify semeion --slopes nlaaf --epochs 10
     """
     arguments = locals()
     from laaf_cli.errors import UsageError

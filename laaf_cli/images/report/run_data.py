@@ -101,7 +101,7 @@ def by_method(runs: Sequence[ImageRunData]) -> list[ImageGroup]:
     for run in ordered:
         groups.setdefault(run.attributes["method_hash"], []).append(run)
     firsts = [group[0] for group in groups.values()]
-    names = labels.told_apart(
+    names = labels.distinguished(
         [run.style.label for run in firsts],
         [run.settings for run in firsts],
         labels.METHOD,

@@ -120,14 +120,14 @@ class ImageArtefact(Artefact[ImageRuns]):
             for dataset, by_column in planned.by_dataset.items()
         }
         is_drawn = draw_training_loss(self.title, results, figure)
-        told = ImagePage(
+        content = ImagePage(
             title=self.title,
             command=request.command,
             paper_epochs=self.epochs,
             results=results,
             left_out=[f"Left out: {why}" for why in planned.absent.values()],
         )
-        told.write(page, figure.name if is_drawn else "")
+        content.write(page, figure.name if is_drawn else "")
         return [page, *[figure] * is_drawn]
 
 

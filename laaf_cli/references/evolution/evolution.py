@@ -129,11 +129,11 @@ def converged(
     work = [math.inf]
     done = 0.0
     for i, accuracy in enumerate(ACCURACIES):
-        told = f"accuracy {i + 1} of at most {len(ACCURACIES)}"
+        progress = f"accuracy {i + 1} of at most {len(ACCURACIES)}"
         if len(work) > 2 and done + work[-1] ** 2 / work[-2] > most_work:
             break
         try:
-            solution = solve(form, forcing, accuracy, most_work - done, watch.of(told))
+            solution = solve(form, forcing, accuracy, most_work - done, watch.of(progress))
         except OutOfWorkError:
             why = f" within the work of {most_work:.1e} operations"
             break

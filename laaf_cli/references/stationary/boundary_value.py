@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -35,9 +34,12 @@ from laaf_cli.references.stationary.discretisation import (
 from laaf_cli.references.stationary.gauss_newton import solve
 from laaf_cli.references.stationary.refinement import (
     LEVELS,
+    MANY,
+    MAX_COEFFICIENTS,
     N_PROBES,
     TOLERANCE,
     Level,
+    finer_ones,
     refine,
     undetermined,
 )
@@ -102,19 +104,27 @@ class BoundaryValue(Reference):
             probes=probes,
             n=LEVELS[domain.dimension][0],
         )
+        if len(finer_ones(self._coarsest)) < 2:
+            counts = " by ".join(str(len(along) + 1) for along in breaks)
+            raise ReferenceRefusedError(
+                f"the equations change their branch at so many places that there are {counts} "
+                f"elements, and a spectral solution has {MAX_COEFFICIENTS} coefficients at most"
+            )
         self._balances = problem.balances
         self._level: Level | None = None
 
-    def check(self, domain: Domain) -> None:
+    def check(self, domain: Domain) -> None:  # noqa: ARG002 - it covers the whole domain
         """Raises ReferenceRefusedError where coarse resolutions show that the conditions leave
         something open.
+
+        Where these are large, that is left to solving.
         """
-        if not self._coarsest.is_linear:
+        coarse = finer_ones(self._coarsest)[:2]
+        if not self._coarsest.is_linear or coarse[-1].n_coefficients > MANY:
             return
-        for n in LEVELS[domain.dimension][:2]:
-            discretisation = replace(self._coarsest, n=n)
+        for discretisation in coarse:
             try:
-                solution = solve(discretisation, np.zeros(discretisation.n_coefficients))
+                solution = solve(discretisation, np.zeros(discretisation.n_coefficients), 1)
             except FloatingPointError as fault:
                 raise ReferenceRefusedError(str(fault)) from None
             if solution.is_determined:

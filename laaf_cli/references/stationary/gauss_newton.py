@@ -26,7 +26,10 @@ KEEPS_FACTORS = 1e-3
 SINGULAR = 1e-13
 """The reciprocal condition number below which the Jacobian has a null space."""
 
-_SWEEPS = 6
+# each halves the exponents of the scales that are still missing
+_HALVINGS = 8
+# sweeps over rows and columns at most, and the relative change of squares at which they end
+_SWEEPS, _SWEPT = 60, 0.3
 _SHORTEST = 2.0**-10
 
 
@@ -97,15 +100,25 @@ def _equilibrated(matrix: Array, row_scale: Array | None) -> tuple[Array, Array]
     The derivative of order m of the mode of degree k has the size k^m inside and k^(2m) at the
     ends, so that rows near the ends shrink and columns of high degree too: what is left has a
     condition number that hardly grows with n, as in the ultraspherical method (Olver & Townsend,
-    SIAM Review 55, 2013).
+    SIAM Review 55, 2013). The sweeps take long to find scales that differ by many powers of ten,
+    such as those of equations and conditions in different units; therefore they begin where the
+    largest entry of every row and column is about 1 (Ruiz, RAL-TR-2001-034, 2001).
     """
     squares = matrix**2
-    rows = np.ones(len(matrix)) if row_scale is None else row_scale**2
+    if row_scale is not None:
+        return row_scale, np.sqrt(_reciprocal(squares.T @ row_scale**2))
+    rows, columns = np.ones(len(matrix)), np.ones(matrix.shape[1])
+    for _ in range(_HALVINGS):
+        scaled = squares * rows[:, None] * columns
+        rows *= np.sqrt(_reciprocal(scaled.max(axis=1)))
+        columns *= np.sqrt(_reciprocal(scaled.max(axis=0)))
     columns = _reciprocal(squares.T @ rows)
-    if row_scale is None:
-        for _ in range(_SWEEPS):
-            rows = _reciprocal(squares @ columns)
-            columns = _reciprocal(squares.T @ rows)
+    for _ in range(_SWEEPS):
+        before = columns
+        rows = _reciprocal(squares @ columns)
+        columns = _reciprocal(squares.T @ rows)
+        if np.all(np.abs(columns - before) <= _SWEPT * before):
+            break
     return np.sqrt(rows), np.sqrt(columns)
 
 

@@ -171,9 +171,10 @@ class ElementModes(Modes):
     def values(self, points: Array, order: int) -> Array:
         result = np.zeros((len(points), self.n * len(self.elements)))
         owners = np.searchsorted(self.breaks, points, side="right")
-        for i, element in enumerate(self.elements):
+        for i in np.unique(owners):
             here = np.flatnonzero(owners == i)
-            result[here, i * self.n : (i + 1) * self.n] = element.values(points[here], order)
+            mine = slice(i * self.n, (i + 1) * self.n)
+            result[here, mine] = self.elements[i].values(points[here], order)
         return result
 
     def places_in(self, finer: Modes) -> NDArray[np.intp]:

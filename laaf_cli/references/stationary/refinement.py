@@ -25,6 +25,8 @@ MANY_ELEMENTS, LEVELS_OF_MANY = 4, (16, 24, 32, 40, 48, 64)
 """Breaks from which on less is added from one resolution to the next, and what."""
 MAX_COEFFICIENTS = 4900
 """Of all unknowns: their Jacobian then has about 200 MB and is factorised in some seconds."""
+MANY = 1500
+"""Coefficients from which on a factorisation takes seconds."""
 TOLERANCE = 1e-10
 """The change, relative to the largest value, at which refining ends."""
 LARGEST_ERROR = 1e-3
@@ -35,8 +37,7 @@ N_PROBES = {1: 2050, 2: 130}
 # the residual between the nodes above which two resolutions that agree may both have missed
 # something, and that above which they have
 _UNSEEN, _MISSED = 1e-3, 0.03
-# the change that is good enough at so many coefficients, of which a factorisation takes seconds
-_FAIR, _MANY = 1e-6, 1500
+_FAIR = 1e-6  # the change that is good enough at many coefficients
 _RECENT = 4  # the changes of which the largest counts then
 _ROUNDING = 1e-8  # the relative change below which it may be rounding
 # the relative change below which the residual may be compared with that of half the resolution
@@ -116,6 +117,15 @@ class Level:
         return np.split(rows, self.discretisation.ends[:-1])
 
 
+def finer_ones(discretisation: Discretisation) -> list[Discretisation]:
+    """The same problem at the resolutions that there is room for, the coarsest first."""
+    dimension = discretisation.domain.dimension
+    is_cut = max(map(len, discretisation.breaks)) >= MANY_ELEMENTS
+    levels = LEVELS_OF_MANY if is_cut and dimension == 1 else LEVELS[dimension]
+    finer = (replace(discretisation, n=n) for n in levels)
+    return [each for each in finer if each.n_coefficients <= MAX_COEFFICIENTS]
+
+
 def refine(discretisation: Discretisation, watch: Watch) -> Level:
     """The solution at the resolution that is worth most; that of the argument does not matter.
 
@@ -123,15 +133,12 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
         ReferenceRefusedError: no solution, several, or none that is accurate enough, or not
             within the time.
     """
-    dimension = discretisation.domain.dimension
+    last_start = _LAST_START[discretisation.domain.dimension]
     levels: list[Level] = []
     failure, n_singular = "", 0
     n_before, took = 1, 0.0
-    is_cut = max(len(breaks) for breaks in discretisation.breaks) >= MANY_ELEMENTS
-    for n in LEVELS_OF_MANY if dimension == 1 and is_cut else LEVELS[dimension]:
-        finer = replace(discretisation, n=n)
-        if finer.n_coefficients > MAX_COEFFICIENTS:
-            break
+    for finer in finer_ones(discretisation):
+        n = finer.n
         began = time.perf_counter()
         # What the last resolution took, and the work that grows as the cube of the coefficients.
         if began + took * (finer.n_coefficients / n_before) ** 3 > watch.deadline:
@@ -141,7 +148,7 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
         watch.report(f"{n} modes along each coordinate")
         n_before = finer.n_coefficients
         try:
-            solution = _solved(finer, levels, n <= _LAST_START[dimension])
+            solution = _solved(finer, levels, n <= last_start)
         except FloatingPointError as error:
             if failure and finer.is_linear:
                 break
@@ -156,10 +163,10 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
             before, last = [np.inf, *(level.relative_change for level in levels)][-2:]
             # The last two resolutions agree, or differ by rounding that grows.
             agree = last <= TOLERANCE or (before < _ROUNDING and last > before)
-            agree |= last <= _FAIR and finer.n_coefficients >= _MANY
+            agree |= last <= _FAIR and finer.n_coefficients >= MANY
             if agree and levels[-1].unseen < _UNSEEN:
                 break
-        elif n > _LAST_START[dimension]:
+        elif n > last_start:
             break
     if len(levels) < 2:
         raise ReferenceRefusedError(failure or _NOT_CONVERGED)

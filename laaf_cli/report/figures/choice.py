@@ -74,9 +74,9 @@ def titles(runs: Sequence[RunData], unknown: str | None = None, *, wide: bool = 
     counts = Counter(run.label for run in runs)
     titles = []
     for run in runs:
-        told = f"seed {run.spec.seed}" + ("" if unknown is None else run.error_words(unknown))
+        seed_text = f"seed {run.spec.seed}" + ("" if unknown is None else run.error_words(unknown))
         name = [shortened(run.path.stem, 40)] if counts[run.label] > 1 else []
-        titles.append((", " if wide else "\n").join([run.style.label, told, *name]))
+        titles.append((", " if wide else "\n").join([run.style.label, seed_text, *name]))
     return titles
 
 

@@ -16,6 +16,11 @@ from laaf_cli.runfile.record import Observations
 MANY = 1000
 """More circles than this are drawn as pixels in vector formats."""
 
+MARK, FEW, SMALLEST = 2.5, 200, 0.3
+"""The diameter of a circle in points, up to how many circles it is that, and the fraction of it
+that is left where there are very many.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -70,8 +75,11 @@ def draw_curve(axes: Axes, curve: Curve) -> None:
 
 
 def mark_observations(axes: Axes, x: Array, y: Array) -> None:
-    """Small circles where something was observed."""
+    """Small circles where something was observed; the more there are, the smaller, so that the
+    solution stays visible below them.
+    """
+    size = MARK * max(SMALLEST, min(1.0, (FEW / len(x)) ** 0.5)) if len(x) else MARK
     axes.plot(
-        x, y, color="black", linestyle="none", marker="o", markersize=2.5, markeredgewidth=0.5,
-        markerfacecolor="none", label="observed", rasterized=len(x) > MANY,
+        x, y, color="black", linestyle="none", label="observed", rasterized=len(x) > MANY,
+        marker="o", markersize=size, markeredgewidth=size / 5, markerfacecolor="none",
     )  # fmt: skip

@@ -48,10 +48,10 @@ def check_path(path: Path) -> None:
     types = file_types()
     ending = path.suffix[1:].lower()
     if ending not in types:
-        told = f"the ending '{path.suffix}'" if path.suffix else "no ending"
+        suffix_text = f"the ending '{path.suffix}'" if path.suffix else "no ending"
         hint = did_you_mean(ending, types)
         raise UsageError(
-            f"{path} has {told}, which is not a type of picture. "
+            f"{path} has {suffix_text}, which is not a type of picture. "
             f"{hint + ' ' if hint else ''}Types: {listed(types)}."
         )
     if path.exists() and not path.is_file():
