@@ -358,10 +358,25 @@ THREE = """training:
 """
 
 
+PULSE = """
+coordinates: {x: [0, 1], t: [0, 0.01]}
+unknowns: [u]
+equations: {burgers: u_t + u*u_x = u_xx}
+conditions:
+  start: {where: t = 0, equation: u = exp(-400*(x - 0.4)**2)}
+  ends: {where: [x = 0, x = 1], equation: u = 0}
+reference: none
+"""
+
 RESUMED = {
     "windows": (with_values(DECAY, RATE=100) + PHASE, ["training.0.features=30"], (3, -2)),
     "damped steps": (LOGISTIC + PHASE, ["training.0.windows=1"], (2, 80, 90)),
     "steep": (NARROW + PHASE, ["training.0.features=60", "network.kinks={}"], (4, -3, -1)),
+    "steep at the start": (
+        PULSE + PHASE,
+        ["training.0.features=60", "training.0.windows=4"],
+        (1, 3, -2),
+    ),
     "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
 }
 

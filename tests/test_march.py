@@ -126,7 +126,20 @@ def test_futile_halvings_are_taken_back() -> None:
     assert made.judge(2e-5, has_more=False) is Move.GO_ON
 
 
-@pytest.mark.parametrize(("start", "residual"), [(10.0, 1e-4), (12.0, 2e-3)])
+def test_a_first_window_that_misses_the_goal_sets_no_example() -> None:
+    """Its residual may be that of data that do not fit: windows after it aim at the goal."""
+    made = march()
+    made.begin(1e-3)
+    made.n_futile, made.before = 2, 9e-5
+    assert made.judge(9e-5, has_more=False) is Move.GO_ON
+    made.go_on(9e-5)
+    assert made.worst == 9e-5
+    assert made.aim == made.goal
+    made.go_on(1e-5)
+    assert made.aim == pytest.approx(3e-5)
+
+
+@pytest.mark.parametrize(("start", "residual"), [(10.0, 1.1e-4), (12.0, 2e-3)])
 def test_given_up_at_the_start_and_where_it_is_worse_than_the_whole(
     start: float, residual: float
 ) -> None:

@@ -13,13 +13,8 @@ from laaf_cli.problem import Domain, Problem
 from laaf_cli.runs.train import execute
 from laaf_cli.training.least_squares.neurons import drawn
 from laaf_cli.training.least_squares.points import between
-from laaf_cli.training.least_squares.spots import (
-    NEAREST,
-    Spots,
-    at_breaks,
-    find_breaks,
-    of_solution,
-)
+from laaf_cli.training.least_squares.spots import NEAREST, Spots, at_breaks, find_breaks
+from laaf_cli.training.least_squares.steepness import of_solution, of_start
 
 PLANE = """
 coordinates: {x: [CENTER - HALF, CENTER + HALF], y: [0, 3]}
@@ -159,6 +154,71 @@ def test_spots_of_a_front() -> None:
     np.testing.assert_allclose(np.abs(spots.normals[steep].sum(1)), 2**0.5, rtol=1e-6)
 
 
+HOT_SPOT = """
+coordinates: {x: [START, START + LENGTH], t: [0, 0.002*LENGTH**2]}
+unknowns: [T]
+equations: {heat: T_t = T_xx}
+conditions:
+  start: {where: t = 0, equation: T = SIZE*exp(-1000*((x - START)/LENGTH - 0.4)**2)}
+  ends: {where: [x = START, x = START + LENGTH], equation: T = 0}
+network: {hidden: [300]}
+evaluation: {grid: {x: 101, t: 11}}
+training: [{optimizer: least-squares, goal: 1e-4}]
+"""
+
+
+def moving_front(speed: float) -> Mlp:
+    """u = tanh(30 (z₁ − speed · z₂)), of coordinates scaled by the domain (0, 3) × (−1, 4)."""
+    network = network_of(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.weights[0][0] = 30 * torch.tensor([1.0, -speed])
+        network.weights[1][0, 0] = 1.0
+    return network
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.5])
+def test_spots_of_a_window_follow_what_it_begins_with(speed: float) -> None:
+    whole = Domain(coordinates=("x", "t"), lower=(0, -1), upper=(3, 4))
+    domain = between(whole, 1.5, 2.5)  # where the front is in the middle, z₂ from 0 to 0.4
+    problem = plan_of(QUENCH).problem  # nothing of it is asked for
+    spots = of_start(problem, moving_front(speed), domain, 1000, np.random.default_rng(0))
+    assert spots is not None
+    assert 28 < spots.steepness.max() < 36
+    near = spots.steepness > 20
+    z = (spots.points - [1.5, 1.5]) / [1.5, 2.5]
+    assert np.abs(z[near, 0] - speed * z[near, 1]).max() < 0.1
+    assert (np.ptp(spots.points[near, 1]) > 0.95) & (spots.points[:, 1] >= 1.5).all()
+    # The window has a fifth of the time, so the front moves as much less in its coordinates.
+    ratio = spots.normals[near, 1] / spots.normals[near, 0]
+    np.testing.assert_allclose(ratio, -speed / 5, atol=1e-3)
+
+
+def test_spots_of_the_first_window_follow_its_conditions() -> None:
+    plan = plan_of(with_values(HOT_SPOT, START=-2, LENGTH=3, SIZE=7))
+    domain = between(plan.problem.domain, 0.0, 0.01)
+    spots = of_start(plan.problem, None, domain, 1000, np.random.default_rng(0))
+    assert spots is not None
+    # √(|T_xx|/A) in the middle, scaled to half the domain; A is half of what T ranges over.
+    assert spots.steepness.max() == pytest.approx(1000**0.5, rel=0.01)
+    assert np.median(np.abs(spots.points[:, 0] - (-2 + 0.4 * 3))) < 0.05 * 3
+    np.testing.assert_allclose(np.abs(spots.normals), np.tile([1.0, 0.0], (1000, 1)), atol=1e-9)
+
+
+def test_conditions_that_give_no_values_say_nothing_of_the_first_window() -> None:
+    plan = plan_of(QUENCH.replace("equation: T = 1}", "equation: T_x = 0}"))
+    domain = between(plan.problem.domain, 0.0, 0.1)
+    assert of_start(plan.problem, None, domain, 10, np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize(("start", "length", "size"), [(0, 1, 1), (-2000, 500, 1e6)])
+def test_a_hot_spot_that_is_narrow(start: float, length: float, size: float) -> None:
+    """Neurons that are nowhere steeper come to 0.3."""
+    run = execute(plan_of(with_values(HOT_SPOT, START=start, LENGTH=length, SIZE=size)))
+    assert run.summary.error < 1e-3
+
+
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("periods", [None, {0: Period(0.0, 3.0, 2)}])
 def test_steep_neurons_are_across_their_spots(
@@ -211,4 +271,4 @@ def test_data_that_disagree_in_a_corner() -> None:
     summary = execute(plan_of(QUENCH)).summary
     assert summary.error < 5e-3
     assert summary.estimate is not None
-    assert summary.estimate < 0.013  # 0.02 to 0.16 with neurons that are nowhere steeper
+    assert summary.estimate < 0.018  # 0.02 to 0.16 with neurons that are nowhere steeper

@@ -4,6 +4,7 @@ from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.balances import Balance
 from laaf_cli.problem.build import SAMPLER_CHOICES, build, build_form
 from laaf_cli.problem.constant_network import constant_loss
+from laaf_cli.problem.corners import face_conditions
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.jumps import bends
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term

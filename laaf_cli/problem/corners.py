@@ -1,4 +1,4 @@
-"""Values of one unknown that are given on two faces and differ where the faces meet."""
+"""Values of unknowns that are given on faces, and those that differ where two faces meet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_WORK = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class _FaceCondition:
+class FaceCondition:
     """A condition on an unknown itself on a face."""
 
     term: Term
@@ -61,7 +61,7 @@ class _FaceCondition:
 def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
     """A sentence for each pair of conditions that give an unknown two values where they meet."""
     random = np.random.default_rng(0)
-    conditions, work = [*_given(domain, terms)], 0
+    conditions, work = [*face_conditions(domain, terms)], 0
     scales: list[float] = []
     for condition in conditions:
         points = domain.from_unit(random.random((N_ON_FACE, domain.dimension)))
@@ -96,7 +96,8 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
             )
 
 
-def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_FaceCondition]:
+def face_conditions(domain: Domain, terms: Sequence[Term]) -> Iterator[FaceCondition]:
+    """The conditions that hold one unknown itself, and no derivative, on a face."""
     for term in terms:
         for axis in range(domain.dimension):
             for face in term.region.faces_along(axis):
@@ -108,7 +109,7 @@ def _given(domain: Domain, terms: Sequence[Term]) -> Iterator[_FaceCondition]:
                         functions(residual) - TABLE.keys()
                     ):
                         (field,) = held
-                        yield _FaceCondition(
+                        yield FaceCondition(
                             term=term, face=face, unknown=field.unknown, residual=residual
                         )
 

@@ -43,6 +43,11 @@ FAR = 1e4
 LOST = 1e-2
 """A relative residual in a window that spoils those after it."""
 
+CLEAR, MOST_AT_FIRST = 0.1, 1e-3
+"""The fraction of the residual over the whole time, and the residual, that the first window must
+come below to be kept although it misses the goal, as where data at the start do not fit the faces.
+"""
+
 
 GIVEN = ("first", "last", "goal", "dimension", "n_windows")
 
@@ -76,6 +81,8 @@ class March:
     """The residual over the whole time, infinite before it was tried."""
     worst: float = 0.0
     """The largest residual of the windows that are done."""
+    missed: float = 0.0
+    """The largest residual of those of them that missed the goal, but for the first."""
     before: float = math.inf
     """The residual of a window twice as long."""
     n_futile: int = 0
@@ -138,8 +145,7 @@ class March:
         """The residual that is good enough in a window: what others came to, where they missed the
         goal.
         """
-        goal = self.loosened_goal
-        return goal if self.worst <= goal else MISSED * self.worst
+        return max(self.loosened_goal, MISSED * self.missed)
 
     @property
     def is_short(self) -> bool:
@@ -178,7 +184,7 @@ class March:
 
     def use_whole(self) -> None:
         """Goes back to the whole time."""
-        self.start, self.end, self.worst = self.first, self.last, 0.0
+        self.start, self.end, self.worst, self.missed = self.first, self.last, 0.0, 0.0
 
     def give_up(self) -> None:
         """Goes back to the whole time, for good."""
@@ -212,8 +218,8 @@ class March:
         if has_more:
             self.n_futile, self.before, self.longest, self.failed = 0, math.inf, 0.0, math.inf
             return Move.USE_MORE
-        is_spoiled = residual > min(self.whole, LOST)
-        return Move.GIVE_UP if is_first or is_spoiled else Move.GO_ON
+        limit = min(CLEAR * self.whole, MOST_AT_FIRST) if is_first else min(self.whole, LOST)
+        return Move.GIVE_UP if residual > limit else Move.GO_ON
 
     def halve(self, residual: float) -> None:
         """Tries half of a window, or a quarter, which came to this residual."""
@@ -233,12 +239,15 @@ class March:
         elif self.can_halve:
             length *= 2**self.n_futile  # for halving was of no use
         self.failed *= 2
-        done_for = 0.0 if self.start == self.first else self.longest
-        self.worst, self.longest = max(self.worst, residual), max(done_for, length)
+        is_first = self.start == self.first
+        self.longest = max(0.0 if is_first else self.longest, self.length)
+        self.worst = max(self.worst, residual)
+        if residual > self.loosened_goal and not is_first:
+            self.missed = max(self.missed, residual)
         self.n_futile, self.n_halvings, self.before = 0, 0, math.inf
         if self.is_over:
             return
-        if self.start == self.first:
+        if is_first:
             self.first_end, self.first_share = self.end, self.share
         self.start, end = self.end, self.end + length
         self.end = end if self.last - end > 1e-9 * length else self.last

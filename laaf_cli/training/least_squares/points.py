@@ -98,7 +98,7 @@ def sites(
     Args:
         observed: by term, for those whose points are not drawn.
         interior: how many for the equations.
-        near: points [n, d] that these are given besides.
+        near: points [n, d] that these are given besides, and, moved to the start, conditions there.
     """
     domain, dimension = window.domain, window.domain.dimension
     axis = domain.time_axis
@@ -114,8 +114,11 @@ def sites(
             n = interior if term.kind == "equation" else _n_points(term.region, dimension)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
             points = observed[term.name] if region is None else region.draw(domain, random)
-            if term.kind == "equation" and near is not None:
+            if near is not None and term.kind == "equation":
                 points = PointSet(points=np.concatenate([points.points, near]))
+            elif near is not None and axis is not None and _takes_more(term, axis, points):
+                more = _at_time(near[: len(points)], axis, domain.lower[axis])
+                points = PointSet(points=np.concatenate([points.points, more]))
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)
     inside = replace(problem, domain=domain)
@@ -123,6 +126,18 @@ def sites(
     if window.values is not None and window.points is not None:
         all_sites.append(_start(inside, window.points, window.values, device))
     return all_sites
+
+
+def _takes_more(term: Term, axis: int, points: PointSet) -> bool:
+    """Whether a condition at the start may be asked for at further points."""
+    is_plain = not points.symbols and points.combination is None and points.row_weights is None
+    return term.region.extent(axis) is Extent.START and is_plain
+
+
+def _at_time(points: Array, axis: int, time: float) -> Array:
+    moved = points.copy()
+    moved[:, axis] = time
+    return moved
 
 
 def _n_points(region: Region, dimension: int) -> int:
@@ -146,14 +161,21 @@ def _start(
 
 
 def following(
-    problem: Problem, network: Mlp, start: float, end: float, random: np.random.Generator
+    problem: Problem, network: Mlp, domain: Domain, random: np.random.Generator, near: Array | None
 ) -> Window:
-    """The window after the one that a network solves."""
+    """The window after the one that a network solves.
+
+    Args:
+        domain: that of the window.
+        near: points [n, d] near which, moved to the start, it takes the values as well.
+    """
     whole, axis = problem.domain, problem.domain.time_axis
     assert axis is not None  # noqa: S101 - there are windows of time only
     n = 1 if whole.dimension == 1 else ON_SEAMS
     points = whole.from_unit(random.random((n, whole.dimension)))
-    points[:, axis] = start
+    if near is not None:
+        points = np.concatenate([points, near[:n]])
+    points = _at_time(points, axis, domain.lower[axis])
     at, values = torch.tensor(points, device=network.device), {}
     for k, output in enumerate(problem.ansatz.outputs):
         order = max(term.order_along(axis, output) for term in problem.trained_terms)
@@ -161,7 +183,7 @@ def following(
             orders = tuple(rate if i == axis else 0 for i in range(whole.dimension))
             columns = features(network, at, [orders])[orders]
             values[Field(output, orders)] = (columns @ network.output_layer[k]).cpu().numpy()
-    return Window(domain=between(whole, start, end), points=points, values=values)
+    return Window(domain=domain, points=points, values=values)
 
 
 def between(domain: Domain, start: float, end: float) -> Domain:

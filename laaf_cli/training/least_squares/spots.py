@@ -1,4 +1,4 @@
-"""Where a solution is steep: at the breaks of formulas, and where the one found so far says so.
+"""Where a solution is steep: points of it, and those at the breaks of formulas.
 
 Steepness is the inverse of a length in the coordinates scaled to [−1, 1].
 """
@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from laaf_cli.arrays import Array
-from laaf_cli.derivatives.features import features
 from laaf_cli.expression import (
     NUMPY,
     Call,
@@ -27,7 +25,6 @@ from laaf_cli.expression import (
     switches,
     symbols,
 )
-from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain, Problem, Region
 
 NEAREST = 1e-4
@@ -35,8 +32,6 @@ NEAREST = 1e-4
 
 N_LINES = 64
 """Along which breaks that are not planes are looked for, for each coordinate."""
-
-N_CANDIDATES, AT_A_TIME = 8000, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +127,14 @@ def at_breaks(
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     is_any = ~normals.any(1, keepdims=True)
     directions = np.where(is_any, directions, normals * random.choice([-1.0, 1.0], (n, 1)))
-    points = centers + distances[:, None] * directions * _half_range(domain)
+    points = centers + distances[:, None] * directions * half_range(domain)
     return Spots(
         points=np.clip(points, domain.lower, domain.upper), normals=normals, steepness=1 / distances
     )
 
 
-def _half_range(domain: Domain) -> Array:
+def half_range(domain: Domain) -> Array:
+    """That of each coordinate [d]."""
     return (np.array(domain.upper) - np.array(domain.lower)) / 2
 
 
@@ -181,7 +177,7 @@ def _normal(switch: Node, point: Array, axis: int, domain: Domain) -> Array:
     normal = np.eye(domain.dimension)[axis]
     if isinstance(switch, Call) and len(switch.arguments) == 2:
         difference = Call("-", switch.arguments)
-        step = 1e-4 * np.diag(_half_range(domain))
+        step = 1e-4 * np.diag(half_range(domain))
         columns = dict(
             zip(domain.coordinates, np.concatenate([point + step, point - step]).T, strict=True)
         )
@@ -192,46 +188,3 @@ def _normal(switch: Node, point: Array, axis: int, domain: Domain) -> Array:
         if 0 < size < np.inf:
             return np.asarray(slope / size)
     return normal
-
-
-@torch.no_grad()
-def of_solution(network: Mlp, domain: Domain, n: int, random: np.random.Generator) -> Spots:
-    """Spots of what a network holds: more of them where it is steep.
-
-    The steepness of a function with the amplitude A is |∇u|/A or √(‖∇∇u‖/A), whichever is greater.
-    """
-    d = domain.dimension
-    unit = [tuple(int(i == axis) for i in range(d)) for axis in range(d)]
-    second = [tuple(np.add(one, other)) for one in unit for other in unit]
-    points = domain.from_unit(random.random((N_CANDIDATES, d)))
-    half_range = torch.tensor(_half_range(domain), device=network.device)
-    steepness = torch.zeros(N_CANDIDATES, dtype=torch.float64, device=network.device)
-    normals = steepness.new_zeros(N_CANDIDATES, d)
-    values = [
-        {orders: columns @ network.output_layer.T for orders, columns in by_orders.items()}
-        for block in torch.split(torch.tensor(points, device=network.device), AT_A_TIME)
-        for by_orders in [features(network, block, [(0,) * d, *unit, *second])]
-    ]
-    whole = {orders: torch.cat([block[orders] for block in values]) for orders in values[0]}
-    for k in range(len(network.output_layer)):
-        u = whole[(0,) * d][:, k]
-        amplitude = ((u.max() - u.min()) / 2).clamp(min=1e-300)
-        gradient = torch.stack([whole[orders][:, k] for orders in unit], 1) * half_range / amplitude
-        curvature = torch.stack([whole[orders][:, k] for orders in second], 1).view(-1, d, d)
-        curvature = curvature * half_range[:, None] * half_range / amplitude
-        here = torch.maximum(gradient.norm(dim=1), curvature.flatten(1).norm(dim=1).sqrt())
-        here = here.nan_to_num(0.0, 0.0)
-        both = (
-            curvature @ curvature
-            + (here**2)[:, None, None] * gradient[:, :, None] * (gradient[:, None, :])
-        )
-        axes = torch.linalg.eigh(both.nan_to_num(0.0, 0.0, 0.0)).eigenvectors[:, :, -1]
-        is_steeper = here > steepness
-        normals = torch.where(is_steeper[:, None], axes, normals)
-        steepness = torch.where(is_steeper, here, steepness)
-    seen = steepness.cpu().numpy()
-    shares = seen / seen.sum() if seen.sum() > 0 else None
-    chosen = random.choice(N_CANDIDATES, n, p=shares)
-    return Spots(
-        points=points[chosen], normals=normals.cpu().numpy()[chosen], steepness=seen[chosen]
-    )

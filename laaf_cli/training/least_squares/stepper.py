@@ -36,7 +36,8 @@ from laaf_cli.training.least_squares.points import (
     has_windows,
     sites,
 )
-from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks, of_solution
+from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks
+from laaf_cli.training.least_squares.steepness import of_solution, of_start
 from laaf_cli.training.least_squares.system import OutputLayerState, System
 from laaf_cli.training.least_squares.triangle import Triangle
 from laaf_cli.training.objective import Loss, Objective
@@ -65,12 +66,17 @@ search of slopes may reach it.
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
+STEEP, N_LEVEL = 12.0, 1000
+"""The steepness at the start of a window from which neurons follow it; how many spots tell how
+steep it is as a whole.
+"""
+
 UNSOLVED, GAIN, PROMISING = 0.5, 50, 500
 """A relative residual that says that nothing is solved; the multiple of the goal from which more
 neurons surely reach it, and from which they may.
 """
 
-NUMBERS = ("width", "stage", "n_refined", "is_scanning", "is_finished")
+NUMBERS = ("width", "stage", "n_refined", "is_scanning", "is_finished", "is_steep", "steepness")
 """What a checkpoint keeps of the search besides arrays and the march."""
 
 
@@ -114,6 +120,7 @@ class LeastSquares(Stepper):
         self.whole: Candidate | None = None
         self.floors: dict[str, float] = {}
         self.n_refined = self.n_steps = 0
+        self.is_steep, self.steepness = False, 0.0
         self.is_scanning = self.draws
         self.neurons: Neurons | None = None
         self.spots: Spots | None = None
@@ -180,9 +187,9 @@ class LeastSquares(Stepper):
     def _window(self) -> Window:
         if not self.network.past:
             return Window(domain=self._domain)
+        near = None if self.spots is None else self.spots.points
         last = self.network.networks[-2]
-        march = self.march
-        return following(self.problem, last, march.start, march.end, self._random("seam"))
+        return following(self.problem, last, self._domain, self._random("seam"), near)
 
     @property
     def _domain(self) -> Domain:
@@ -194,15 +201,15 @@ class LeastSquares(Stepper):
 
     def _begin(self) -> None:
         """Draws the neurons and finds the first guess, or keeps what was trained before."""
-        window = self._window
-        self._cut()
         if self.n_refined:
             assert self.best is not None  # noqa: S101 - it is what is refined
-            start = self._refined(window, self.best)
-            self.solver = self._solver(window, start)
+            self._cut()
+            start = self._refined(self.best)
+            self.solver = self._solver(self._window, start)
         else:
-            self.spots = self._at_breaks(window, self._random("spots"))
-            self._draw(window)
+            self.spots = self._joined(self._at_start(), self._random("spots"))
+            self._cut()
+            self._draw()
             layer = torch.zeros_like(self._state().layer)
             if self.kept_layer is not None:
                 layer[:, : self.n_kept], layer[:, -1] = (
@@ -210,25 +217,41 @@ class LeastSquares(Stepper):
                     self.kept_layer[:, -1],
                 )
             start = OutputLayerState(layer=layer, free=self.objective.constants.at_start())
-            self.solver = self._solver(window, start)
+            self.solver = self._solver(self._window, start)
             if self.kept_layer is None:
                 self.solver.put(first_guess(self.solver.system, start))
         self._show(self.solver.state)
 
-    def _refined(self, window: Window, best: Candidate) -> OutputLayerState:
+    def _at_start(self) -> Spots | None:
+        """Spots of what this window begins with, where it is or was steep."""
+        if not self.can_cut or self.march.is_whole or self.problem.domain.dimension == 1:
+            return None
+        spots = self._of_start(self._n_spots)
+        if spots is not None and spots.steepness.max() > STEEP:
+            self.is_steep = True
+        return spots if self.is_steep else None
+
+    def _of_start(self, n: int) -> Spots | None:
+        last = self.network.networks[-2] if self.network.past else None
+        return of_start(self.problem, last, self._domain, n, self._random("start"), self.floors)
+
+    def _joined(self, spots: Spots | None, random: np.random.Generator) -> Spots | None:
+        """These spots, and those at breaks."""
+        breaks = at_breaks(self._breaks, self._domain, self._n_spots, random)
+        return breaks if spots is None else spots if breaks is None else spots.mixed(breaks, random)
+
+    def _refined(self, best: Candidate) -> OutputLayerState:
         """Draws neurons where a candidate is steep, and gives the state nearest to it."""
-        domain = window.domain
+        domain = self._domain
         self._settle(best)
         random = self._random(f"refined {self.n_refined}")
-        self.spots = of_solution(self.network, domain, self._n_spots, random)
-        breaks = self._at_breaks(window, random)
-        if breaks is not None:
-            self.spots = self.spots.mixed(breaks, random)
-        steep = self.spots.points[: self.n_neurons]
+        spots = of_solution(self.network, domain, self._n_spots, random)
+        self.spots = spots = self._joined(spots, random) or spots
+        steep = spots.points[: self.n_neurons]
         points = np.concatenate([domain.from_unit(random.random(steep.shape)), steep])
         at, zero = torch.tensor(points, device=self.network.device), (0,) * domain.dimension
         values = features(self.network, at, [zero])[zero] @ self.network.output_layer.T
-        self._draw(window)
+        self._draw()
         columns = features(self.network, at, [zero])[zero]
         rows = []
         for column in values.T:
@@ -248,11 +271,10 @@ class LeastSquares(Stepper):
         """
         kinks = self.network.inputs.kinks
         return self.spots is not None and (
-            self.n_refined > 0 or not all(place.is_bend(kinks) for place in self._breaks)
+            self.n_refined > 0
+            or (self.is_steep and not self.march.is_whole)
+            or not all(place.is_bend(kinks) for place in self._breaks)
         )
-
-    def _at_breaks(self, window: Window, random: np.random.Generator) -> Spots | None:
-        return at_breaks(self._breaks, window.domain, self._n_spots, random)
 
     def _cut(self) -> None:
         """Makes the network that of the window."""
@@ -265,11 +287,11 @@ class LeastSquares(Stepper):
         self.cut = window
         self.objective.renew()
 
-    def _draw(self, window: Window) -> None:
+    def _draw(self) -> None:
         if self.draws:
             n, random = self.n_neurons - self.n_kept, self._random("neurons")
             spots = self.spots if self.has_steep else None
-            self.neurons = drawn(self.network, window.domain, self.slopes, n, spots, random)
+            self.neurons = drawn(self.network, self._domain, self.slopes, n, spots, random)
             put_neurons(self.network, self.neurons, self.rate, self.n_kept)
 
     def _solver(self, window: Window, state: OutputLayerState) -> GaussNewton:
@@ -330,8 +352,10 @@ class LeastSquares(Stepper):
         n = self.n_neurons - self.n_kept
         if not self.draws or n < MANY_NEURONS:
             return (self.n_neurons,)
-        shares = (6, 2, 1) if n > MOST_AT_ONCE else (3, 1)
-        return tuple(self.n_kept + n // share for share in shares)
+        shares: tuple[float, ...] = (6, 2, 1) if n > MOST_AT_ONCE else (3, 1)
+        if self.can_cut and MOST_AT_ONCE >= n > MOST_AT_ONCE / len(self.problem.ansatz.outputs):
+            shares = (3, math.sqrt(3), 1)  # columns are as many for each output
+        return tuple(self.n_kept + int(n / share) for share in shares)
 
     @property
     def _n_points(self) -> int:
@@ -380,6 +404,8 @@ class LeastSquares(Stepper):
         if self.is_scanning and not self.n_refined and not is_hopeless:
             enough = (GAIN if is_first and self.has_more else 1) * goal
             most = PROMISING * goal if can_halve else math.inf
+            if can_halve and self.stage:
+                most = 0.0  # half of the window costs less than many slopes
             slopes = next_slopes(self.tried, goal, enough, most)
             if slopes is not None:
                 self.slopes = slopes
@@ -413,7 +439,8 @@ class LeastSquares(Stepper):
 
     def _use_more(self, best: Candidate) -> None:
         """Continues with more neurons, which lie closer, and may be as much steeper."""
-        before, self.stage, self.is_scanning = self.width, self.stage + 1, False
+        before, self.stage = self.width, self.stage + 1
+        self.is_scanning = self.is_steep and self.march.start == self.march.first
         self.width = self._widths[self.stage]
         self.slopes = best.slopes
         if self.march.is_whole and best.residual > ENOUGH * self.goal:
@@ -445,6 +472,8 @@ class LeastSquares(Stepper):
             aim = self.march.aim
             if self.is_scanning and SOON * aim < best.residual <= PROMISING * aim:
                 self.is_scanning, self.march.longest = False, length
+            if self.stage:
+                self.is_scanning = False
             self.is_scanning |= self.draws and self.march.is_short
             self.march.halve(best.residual)
             self._try_after(length, self.stage)
@@ -452,7 +481,7 @@ class LeastSquares(Stepper):
             self._use_more(best)
         elif move is Move.GIVE_UP:
             self.march.give_up()
-            self.is_scanning, self.floors = self.draws, {}
+            self.is_scanning, self.floors, self.is_steep = self.draws, {}, False
             self._try_after(length, 0)
             self._cut()
         else:
@@ -475,17 +504,31 @@ class LeastSquares(Stepper):
         # many.
         self.is_scanning = self.draws and len(self.slopes) > 1 and self.n_steps > MANY_STEPS
         self._try_after(length, self.stage)
+        if len(self.slopes) > 1:
+            self.slopes = self._of_width(self.width, self._follow_steepness(self.slopes))
 
     def _try_after(self, length: float, stage: int) -> None:
         """Tries the present window with so many neurons, after one of this length."""
         slopes = list(self.best.slopes if self.best else self.slopes)
         if len(slopes) > 1 and (axis := self.problem.domain.time_axis) is not None:
-            # As steep as before in units of time.
-            slopes[axis] *= self.march.length / length
+            # As steep as before in units of time; less where windows grow, for what changes then
+            # changes slower.
+            ratio = self.march.length / length
+            slopes[axis] *= math.sqrt(ratio) if ratio > 1 and self.network.past else ratio
         self.stage = stage
         before, self.width = self.width, self._widths[stage]
         self.slopes = self._of_width(before, slopes)
         self.tried, self.best = {}, None
+
+    def _follow_steepness(self, slopes: Sequence[float]) -> list[float]:
+        """Slopes in space for what this window begins with, from those for the one before."""
+        spots = self._of_start(N_LEVEL) if self.network.past else None
+        if spots is None:
+            return list(slopes)
+        before, self.steepness = self.steepness, float(spots.steepness.mean())
+        ratio = self.steepness / before if before and self.steepness else 1.0
+        time = self.problem.domain.time_axis
+        return [s if axis == time else s * ratio for axis, s in enumerate(slopes)]
 
     def _note_spreads(self) -> None:
         """The spread of outputs in this window is the minimum that is taken for it in later
