@@ -140,8 +140,9 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
     for finer in finer_ones(discretisation):
         n = finer.n
         began = time.perf_counter()
-        # What the last resolution took, and the work that grows as the cube of the coefficients.
-        if began + took * (finer.n_coefficients / n_before) ** 3 > watch.deadline:
+        # What the last resolution took, and the work that grows as the cube of the coefficients;
+        # as much again for the shifted elements.
+        if began + 2 * took * (finer.n_coefficients / n_before) ** 3 > watch.deadline:
             if levels and levels[-1].relative_change <= LARGEST_ERROR:
                 break
             raise out_of_time(f", with {n} modes along each coordinate")
