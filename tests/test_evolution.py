@@ -29,6 +29,7 @@ from laaf_cli.references.evolution.radau_tableau import radau_tableau
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
 from laaf_cli.references.evolution.solve import ACCURACIES, solve
 from laaf_cli.references.evolution.time_events import TimeEvents
+from laaf_cli.references.evolution.unseen import missed
 from laaf_cli.references.reference import OutOfTimeError, Watch
 
 Exact = Callable[..., np.ndarray]
@@ -864,3 +865,17 @@ def test_a_step_that_is_tried_again_ends_at_the_deadline(monkeypatch: pytest.Mon
             Watch(deadline=time.perf_counter() + 0.15),
         )
     assert n_tries <= 2
+
+
+def test_rounding_of_second_derivatives_is_nothing_narrow() -> None:
+    """The residual of a nonlinear wave is larger than its error, everywhere and nowhere narrow."""
+    text = """
+coordinates: {x: [-1, 1], t: [0, 12]}
+unknowns: [u]
+equations: {e: u_tt - u_xx + u**2 = -x*cos(t) + x**2*cos(t)**2}
+conditions:
+  start: {where: t = 0, equation: [u = x, u_t = 0]}
+  ends: {where: boundary, equation: u = x*cos(t)}
+"""
+    solution = converged(read_evolution(problem(text)), 2e11)[1]
+    assert missed(solution) < 1e-9

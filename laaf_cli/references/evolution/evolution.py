@@ -159,12 +159,12 @@ def converged(
             f"the spectral solution in time does not settle{why}: two accuracies differ by "
             f"{reached:.1e} of their size"
         )
+    _check_balances(best[1], balances, reached)
     if (off := missed(best[1])) > max(AGREEMENT, 100 * reached):
         raise ReferenceRefusedError(
             "the equations hold something so narrow, near some value of an unknown, that the "
             f"spectral solution in time steps over it; it would change the solution by {off:.1g}"
         )
-    _check_balances(best[1], balances, reached)
     return best
 
 

@@ -16,8 +16,9 @@ from laaf_cli.references.probes import crossings, is_linear, probes
 
 N_ALONG = 2001
 N_LINES = 7
-# the rate, relative to the largest, below which it may be rounding, and the longest delay
-_SLOW, _LONGEST = 1e-6, 1e9
+# the residual, relative to the largest rate, that may be what two accuracies show; the rate below
+# which it may be rounding; the longest delay
+_SEEN, _SLOW, _LONGEST = 1e-5, 1e-6, 1e9
 
 
 def missed(solution: EvolutionSolution) -> float:
@@ -56,6 +57,8 @@ def missed(solution: EvolutionSolution) -> float:
         share = 1.0 if is_time else span / (form.upper[axis] - form.lower[axis])
         for tree in trees:
             rate, field = _rate(form, tree, points, known)
+            if not np.any(np.abs(rate) > _SEEN * np.max(np.abs(known[field]), initial=0.0)):
+                continue
             if is_time and form.time_order(field) == 1:
                 rate = rate * _delay(known[field], rate)
             above_first = max(form.time_order(field) - 1, 0)
