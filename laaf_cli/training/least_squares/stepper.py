@@ -67,8 +67,8 @@ MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
 STEEP, N_LEVEL = 12.0, 1000
-"""The steepness at the start of a window from which neurons follow it; how many spots tell how
-steep it is as a whole.
+"""The steepness at the start of a window from which neurons follow it; how many spots its mean is
+taken of.
 """
 
 UNSOLVED, GAIN, PROMISING = 0.5, 50, 500
