@@ -13,9 +13,9 @@ from conftest import plan_of
 from scipy.optimize import brentq
 from syrupy.assertion import SnapshotAssertion
 
-from laaf_cli.expression import Call, Symbol
+from laaf_cli.expression import Call, Node, Scope, Symbol, nodes, parse, resolve
 from laaf_cli.problem import Problem, grid_points
-from laaf_cli.references import ClosedForm, ReferenceRefusedError
+from laaf_cli.references import ClosedForm, ReferenceRefusedError, probes
 from laaf_cli.references.stationary import refinement
 from laaf_cli.references.stationary.boundary_value import BoundaryValue
 from laaf_cli.references.stationary.discretisation import Discretisation, residuals_of
@@ -521,6 +521,42 @@ def test_what_may_move_is_seen_beside_thin_elements() -> None:
             discretisation = replace(BoundaryValue(problem)._coarsest, n=n)
             found = solve(discretisation, np.zeros(discretisation.n_coefficients))
             assert found.is_determined is is_determined
+
+
+def test_what_vanishes_has_changed_altogether() -> None:
+    """Without a warning of a division by zero; what was zero and is has not changed."""
+    problem = CASES["poisson-1d"].problem
+    coarsest = replace(BoundaryValue(problem)._coarsest, n=8)
+    solution = solve(coarsest, np.zeros(coarsest.n_coefficients))
+    for change, relative in ((0.1, np.inf), (0.0, 0.0)):
+        level = refinement.Level(
+            discretisation=coarsest,
+            solution=solution,
+            values=(np.zeros(3),),
+            changes=np.array([change]),
+        )
+        assert level.relative_change == relative
+
+
+def test_places_of_large_formulas_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest parts are looked at first, until there are enough."""
+    looked_at: list[int] = []
+
+    def counted(tree: Node, *_: object) -> set[float]:
+        looked_at.append(len(list(nodes(tree))))
+        return set()
+
+    monkeypatch.setattr(probes, "zeros", counted)
+    trees = []
+    for shift in (0.3, 0.6):
+        text = f"sin(x - {shift})"
+        for _ in range(25):
+            text = f"sin({text} + x)"
+        trees.append(resolve(parse(text), Scope(coordinates=("x",))))
+    probes.turns(trees, "x", 0, 1)
+    assert looked_at == sorted(looked_at)
+    assert len(looked_at) > 10
+    assert sum(looked_at) <= probes.MOST_NODES
 
 
 def test_elements_without_points_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

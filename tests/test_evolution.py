@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,7 +27,9 @@ from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
 from laaf_cli.references.evolution.radau import Integrator
 from laaf_cli.references.evolution.radau_tableau import radau_tableau
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
-from laaf_cli.references.evolution.solve import ACCURACIES
+from laaf_cli.references.evolution.solve import ACCURACIES, solve
+from laaf_cli.references.evolution.time_events import TimeEvents
+from laaf_cli.references.reference import OutOfTimeError, Watch
 
 Exact = Callable[..., np.ndarray]
 
@@ -834,3 +837,30 @@ conditions:
   end: {where: t = 1, equation: p = 0}
 reference: spectral
 """)
+
+
+def test_a_step_that_is_tried_again_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try may factorise large matrices, and there may be dozens."""
+    form = read_evolution(
+        plan_of(
+            "coordinates: {t: [0, 1]}\nunknowns: [u]\nequations: {e: u_t = -u}\n"
+            "conditions: {s: {where: t = 0, equation: u = 1}}\nreference: none\n"
+        ).problem
+    )
+    n_tries = 0
+
+    def never(_: Integrator) -> None:
+        nonlocal n_tries
+        n_tries += 1
+        time.sleep(0.1)
+
+    monkeypatch.setattr(Integrator, "_newton", never)
+    with pytest.raises(OutOfTimeError):
+        solve(
+            form,
+            TimeEvents(form),
+            ACCURACIES[0],
+            math.inf,
+            Watch(deadline=time.perf_counter() + 0.15),
+        )
+    assert n_tries <= 2

@@ -75,3 +75,26 @@ def test_what_is_narrow_in_an_unknown_is_seen(coordinate: str, adversarial: Modu
     )
     assert "so narrow" in adversarial.judge(narrow).refused
     assert not adversarial.judge(wide).refused
+
+
+@pytest.mark.parametrize(("width", "rate"), [(1e-5, 0.01), (1e-7, 1e-3), (1e-9, 1e-6)])
+@pytest.mark.parametrize("coordinate", ["x", "t"])
+@pytest.mark.parametrize(
+    "form", ["where(abs(u - 0.5) < {w}, {r}, 1)", "1 - (1 - {r})*exp(-((u - 0.5)/{w})**2)"]
+)
+def test_a_delay_at_one_value_is_seen(
+    form: str, coordinate: str, width: float, rate: float, adversarial: ModuleType
+) -> None:
+    """However narrow the delay; the branch of `where` depends on u, though no derivative of it does."""
+    equation = f"u_{coordinate} = (1 + u)*({form.format(w=width, r=rate)})"
+    delayed = adversarial.Adversary(
+        name="delayed",
+        spec={
+            "coordinates": {coordinate: [0, 1]},
+            "unknowns": ["u"],
+            "equations": {"e": equation},
+            "conditions": {"s": {"where": f"{coordinate} = 0", "equation": "u = 0"}},
+        },
+        solution=f"exp({coordinate}) - 1",
+    )
+    assert "so narrow" in adversarial.judge(delayed).refused

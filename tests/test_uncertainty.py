@@ -61,6 +61,12 @@ def test_noise_that_is_stated_gives_the_width() -> None:
     assert ratio == pytest.approx(2 * np.sqrt((1 + 0.05**2) / (1 + 0.1**2)), rel=0.05)
 
 
+def test_noise_may_be_larger_than_all_values() -> None:
+    """Its square goes beyond double precision."""
+    large, largest = (intervals_of(DECAY, noise=noise)["k"] for noise in (1e6, 1e300))
+    assert (largest.lower, largest.upper) == pytest.approx((large.lower, large.upper), rel=1e-6)
+
+
 def test_the_truth_lies_within_most() -> None:
     """Of 10 draws 7 or more hold it, but for one time in a thousand."""
     few = {"training": "[{optimizer: levenberg-marquardt, iterations: 10}]"}

@@ -76,6 +76,8 @@ def _changes(switch: Node, coordinate: str, lower: float, upper: float, more: Ar
     x = np.unique(np.concatenate([np.linspace(lower, upper, N_PLACES), more]))
     state = _along(switch, coordinate, x)
     at = np.flatnonzero(state[1:] != state[:-1])
+    if not len(at):
+        return set()
     left, right = x[at], x[at + 1]
     for _ in range(60):
         middle = (left + right) / 2
@@ -100,8 +102,8 @@ def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:
         third = (right - left) / 3
         # The function itself and not its size is followed down, through zero, to where it is
         # lowest.
-        low = signs * _along(tree, coordinate, left + third)
-        high = signs * _along(tree, coordinate, right - third)
+        both = _along(tree, coordinate, np.concatenate([left + third, right - third]))
+        low, high = signs * np.split(both, 2)
         is_right = low > high
         left, right = (
             np.where(is_right, left + third, left),

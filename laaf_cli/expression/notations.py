@@ -78,9 +78,12 @@ def derivative_in_name(name: str, unknowns: Sequence[str], coordinates: Sequence
 
 
 def _integral(node: Call, unknowns: Sequence[str], coordinates: Sequence[str]) -> ExpressionError:
-    what = f"'{node.function}' is used in an expression, where integrals are not supported"
+    what = f"integrals such as '{node.function}' are not supported"
     example = f"I_{coordinates[0]} = {unknowns[0]}" if unknowns and coordinates else "I_x = u"
-    hint = f"Let an unknown of its own have the integrand as its derivative, as in {example}."
+    hint = (
+        "Let an unknown of its own have the integrand as its derivative, as in "
+        f"{example}, and be 0 where the integral begins."
+    )
     return fault(what, node.span, hint)
 
 

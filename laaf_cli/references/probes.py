@@ -17,6 +17,8 @@ from laaf_cli.expression import (
     evaluate,
     fields,
     nodes,
+    partial,
+    switches,
     symbols,
     zeros,
 )
@@ -28,6 +30,8 @@ MOST_TURNS = 20
 """Zeros of one formula that are looked at closely; one with more of them is not narrow."""
 
 MOST_FORMULAS = 100
+MOST_NODES = 1000
+"""Of all formulas whose zeros are looked for."""
 MOST_HALVINGS = 36
 N_EVEN = 401
 N_OTHER = 41
@@ -51,6 +55,15 @@ def space_breaks(
     return breaks
 
 
+def is_linear(tree: Node) -> bool:
+    """Whether neither a derivative of a tree by what it holds nor the choice of a branch depends on
+    an unknown.
+    """
+    return not any(fields(partial(tree, field)) for field in fields(tree)) and not any(
+        map(fields, switches(tree))
+    )
+
+
 def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) -> Array:
     """Where parts of formulas in one coordinate alone are zero, inside (lower, upper), ascending.
 
@@ -63,7 +76,13 @@ def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) ->
         if isinstance(node, Call) and node.function not in COMPARISONS and not fields(node)
         if symbols(node) == {coordinate}
     )
-    zeros_of_parts = (zeros(part, coordinate, lower, upper) for part in list(parts)[:MOST_FORMULAS])
+    # The smallest first, for large ones take long and hold them.
+    ordered = sorted((len(list(nodes(part))), i, part) for i, part in enumerate(parts))
+    totals = np.cumsum([size for size, *_ in ordered])
+    chosen = [
+        part for (*_, part), total in zip(ordered, totals, strict=True) if total <= MOST_NODES
+    ]
+    zeros_of_parts = (zeros(part, coordinate, lower, upper) for part in chosen)
     return np.unique(
         [turn for places in zeros_of_parts if len(places) <= MOST_TURNS for turn in places]
     )

@@ -169,7 +169,7 @@ def _deviations(
             candidate for candidate in objective.groups if part.term in candidate.lowered.residuals
         )
         values = [*objective.points[part.term].symbols.values()][part.number]
-        clean = float(np.std(values)) / math.sqrt(1 + noise**2)  # as it was without the noise
+        clean = float(np.std(values)) / math.hypot(1, noise)  # as it was without the noise
         deviations[part] = noise * clean * float(objective.row_scales(group)[part.term].mean())
     return deviations
 

@@ -291,9 +291,21 @@ def rows(timings: dict[str, Timing]) -> list[tuple[str, ...]]:
     ]
 
 
+def chosen(text: str) -> list[str]:
+    """The problems that a list with commas names."""
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PROBLEMS]:
+        raise argparse.ArgumentTypeError(
+            f"invalid choice: '{unknown[0]}' (choose from {', '.join(PROBLEMS)})"
+        )
+    return names
+
+
 def main() -> None:
     parser = make_parser(__doc__, max_seconds=240)
-    parser.add_argument("--problems", default=",".join(PROBLEMS), help="default: %(default)s")
+    parser.add_argument(
+        "--problems", type=chosen, default=",".join(PROBLEMS), help="default: %(default)s"
+    )
     parser.add_argument("--dtype", choices=["float32", "float64", "both"], default="both")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=100, help="default: %(default)s")
@@ -315,7 +327,7 @@ def main() -> None:
     rounds = min(options.rounds, 10) if options.quick else options.rounds
     tables: dict[str, Table] = {}
     facts: dict[str, str] = {}
-    races = [(problem, dtype) for problem in options.problems.split(",") for dtype in dtypes]
+    races = [(problem, dtype) for problem in options.problems for dtype in dtypes]
     for problem, dtype in races:
         rivals = make_rivals(
             problem, engines, dtype, options.device, with_deepxde=with_deepxde, quick=options.quick

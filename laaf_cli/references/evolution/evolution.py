@@ -36,12 +36,9 @@ from laaf_cli.references.reference import (
     zero_if_rounding,
 )
 
-MISSED = 1e-5
-"""What may be left near such a place, as a fraction of the largest value."""
-
 AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 """Of two solutions, as fractions of the largest value of an unknown: what is aimed at, and what is
-refused.
+refused. What may be left near a place at which an equation holds something narrow is AGREEMENT too.
 """
 
 BALANCED_AT = (0.0361, 0.382, 0.854)
@@ -162,7 +159,7 @@ def converged(
             f"the spectral solution in time does not settle{why}: two accuracies differ by "
             f"{reached:.1e} of their size"
         )
-    if (off := missed(best[1])) > max(MISSED, 100 * reached):
+    if (off := missed(best[1])) > max(AGREEMENT, 100 * reached):
         raise ReferenceRefusedError(
             "the equations hold something so narrow, near some value of an unknown, that the "
             f"spectral solution in time steps over it; it would change the solution by {off:.1g}"

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from laaf_cli.arrays import Array
 from laaf_cli.references.evolution.radau_tableau import N_STAGES, RadauStep, Tableau, radau_tableau
 from laaf_cli.references.evolution.schedule import FREE, Schedule
+from laaf_cli.references.reference import UNWATCHED, Watch
 
 MOST_ITERATIONS, SLOW_ITERATIONS = 15, 7
 SMALLEST_SHARE = (
@@ -108,14 +109,16 @@ class Integrator:
         self.guess = np.repeat(state[0][:, None], n_stages, axis=1)
         self._factors: _NewtonFactors | None = None
 
-    def advance(self) -> RadauStep:
+    def advance(self, watch: Watch = UNWATCHED) -> RadauStep:
         """One step, as long as the tolerance allows.
 
         Raises:
             IntegrationError: Newton's method fails or the tolerance is not met at any step length.
+            OutOfTimeError: the deadline has passed.
         """
         before = math.inf
         while True:
+            watch.check()
             if self.length < self.shortest:
                 raise IntegrationError(f"the steps in time become too short at t = {self.time:.6g}")
             self.length = min(self.length, self.schedule.longest_from(self.time))

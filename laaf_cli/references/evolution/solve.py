@@ -168,10 +168,9 @@ def solve(
     while solver.integrator.time < form.end:
         if solver.work > most_work:
             raise OutOfWorkError
-        watch.check()
         watch.report(f"t = {solver.integrator.time:.3g} of {form.end:g}")
         with np.errstate(all="ignore"):
-            steps += solver.advance(is_first=not steps)
+            steps += solver.advance(watch, is_first=not steps)
     return EvolutionSolution(form, tuple(steps), solver.work)
 
 
@@ -209,12 +208,12 @@ class _Solver:
     def work(self) -> float:
         return self.work_before + self.integrator.work
 
-    def advance(self, is_first: bool) -> list[TimeStep]:
+    def advance(self, watch: Watch, is_first: bool) -> list[TimeStep]:
         """The next step, the first one after the initial values; none where it showed that
         another mesh is needed.
         """
         before, is_new = self.integrator.state, self.integrator.is_first
-        panel = self.integrator.advance()
+        panel = self.integrator.advance(watch)
         after = self.integrator.state
         steps = [self._start(before, panel)] if is_first else []
         steps.append(TimeStep(panel, self.system.grids, self.system.parts))

@@ -12,10 +12,12 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.solve import EvolutionSolution
-from laaf_cli.references.probes import crossings, probes
+from laaf_cli.references.probes import crossings, is_linear, probes
 
 N_ALONG = 2001
 N_LINES = 7
+# the rate, relative to the largest, below which it may be rounding, and the longest delay
+_SLOW, _LONGEST = 1e-6, 1e9
 
 
 def missed(solution: EvolutionSolution) -> float:
@@ -26,7 +28,7 @@ def missed(solution: EvolutionSolution) -> float:
     the way past a place is its integral.
     """
     form = solution.form
-    trees = [tree for tree in form.equations if _is_nonlinear(tree)]
+    trees = [tree for tree in form.equations if not is_linear(tree)]
     if not trees:
         return 0.0
     plain = [form.field(j, 0, 0) for j in range(len(form.unknowns))]
@@ -41,26 +43,35 @@ def missed(solution: EvolutionSolution) -> float:
     }
     largest, span = 0.0, form.end - form.start
     for line, axis, known in lines:
-        along, columns = line[:, axis], dict(zip(form.coordinates, line.T, strict=True))
-        places = crossings(trees, columns, known, along)
-        if not len(places):
-            continue
-        lower, upper = form.lower[axis], form.upper[axis]
-        close = probes(places, lower, upper, 2)
-        points = np.tile(line[0], (len(close), 1))
-        points[:, axis] = close
-        near = solution.fields(points, held)
-        share = 1.0 if axis == form.time_axis else span / (upper - lower)
+        points = line
+        # The second time the places are known to the square of how far apart the points were.
+        for _ in range(2):
+            columns = dict(zip(form.coordinates, points.T, strict=True))
+            places = crossings(trees, columns, known, points[:, axis])
+            close = probes(places, form.lower[axis], form.upper[axis], 2)
+            points = np.tile(line[0], (len(close), 1))
+            points[:, axis] = close
+            known = solution.fields(points, held)
+        is_time = axis == form.time_axis
+        share = 1.0 if is_time else span / (form.upper[axis] - form.lower[axis])
         for tree in trees:
-            rate, field = _rate(form, tree, points, near)
+            rate, field = _rate(form, tree, points, known)
+            if is_time and form.time_order(field) == 1:
+                rate = rate * _delay(known[field], rate)
             above_first = max(form.time_order(field) - 1, 0)
             change = span**above_first * share * np.trapezoid(np.abs(rate), close)
             largest = max(largest, float(change) / sizes[field.unknown])
     return largest
 
 
-def _is_nonlinear(tree: Node) -> bool:
-    return any(fields(partial(tree, field)) for field in fields(tree))
+def _delay(found: Array, off: Array) -> Array:
+    """How much longer the way takes at the rate that the equations ask for than at the one found,
+    where they differ by more than rounding, and at least 1.
+    """
+    asked, size = np.abs(found - off), np.abs(found)
+    differs = (np.abs(off) > 0.1 * size) & (size > _SLOW * np.max(size))
+    longer = np.divide(size, asked, out=np.full_like(size, np.inf), where=asked > 0)
+    return np.where(differs, np.clip(longer, 1.0, _LONGEST), 1.0)
 
 
 def _rate(

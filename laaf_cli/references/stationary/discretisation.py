@@ -21,7 +21,7 @@ from laaf_cli.expression import NUMPY, Field, Node, Number, evaluate, fields, pa
 from laaf_cli.multi_index import Orders
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.problem.patches import Axis, Patch, on_axes
-from laaf_cli.references.probes import crossings, probes
+from laaf_cli.references.probes import crossings, is_linear, probes
 from laaf_cli.references.stationary.modes import FourierModes, Modes, make_modes
 
 
@@ -75,10 +75,10 @@ class Residual:
     partials: Mapping[Field, Node]
     region: CollocationSite
 
-    @property
+    @cached_property
     def is_linear(self) -> bool:
-        """Whether no partial derivative holds an unknown."""
-        return not any(fields(tree) for tree in self.partials.values())
+        """Whether one linear system gives the unknowns."""
+        return is_linear(self.tree)
 
 
 def residuals_of(problem: Problem) -> tuple[Residual, ...]:
@@ -269,12 +269,14 @@ class Discretisation:
         return tuple(self.values(coefficients, name, zero, axes) for name in self.unknowns)
 
     def probed(self, coefficients: Array) -> Discretisation:
-        """The same with more probes: near where parts of nonlinear equations change their sign."""
+        """The same with probes only near where parts of nonlinear equations change their sign, on
+        axes along which they do.
+        """
         trees = [r.tree for r in self.residuals if r.is_equation and not r.is_linear]
         if not trees:
             return self
         held = {f for tree in trees for f in fields(tree)}
-        more = list(self.probes)
+        near: list[list[Array]] = [[] for _ in self.probes]
         for axis, along in enumerate(self.probes):
             spread = tuple(modes.spread(N_LINES + 2)[1:-1] for modes in self.modes)
             axes = tuple(along if i == axis else points for i, points in enumerate(spread))
@@ -289,9 +291,14 @@ class Discretisation:
                 known = {f: lines[i] for f, lines in values.items()}
                 places = crossings(trees, columns, known, along)
                 ends = self.domain.lower[axis], self.domain.upper[axis]
-                more[axis] = np.union1d(more[axis], probes(places, *ends, 2))
-        most = MOST_PROBES[len(more)]
-        return replace(self, probes=tuple(p[:: 1 + len(p) // most] for p in more))
+                if len(places):
+                    near[axis].append(probes(places, *ends, 2))
+        most = MOST_PROBES[len(near)]
+        found = [
+            np.unique(np.concatenate(some)) if some else along
+            for some, along in zip(near, self.probes, strict=True)
+        ]
+        return replace(self, probes=tuple(p[:: 1 + len(p) // most] for p in found))
 
     def shifted(self) -> Discretisation:
         """The same problem with every element cut in two unequal ones along the first coordinate

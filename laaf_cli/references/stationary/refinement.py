@@ -65,8 +65,8 @@ class Level:
         counts with them.
         """
         scales = np.maximum(self.scales, 1e-9 * self.scales.max())
-        zero = np.zeros_like(scales)
-        return float(np.max(np.divide(self.changes, scales, out=zero, where=self.changes > 0)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.nanmax(self.changes / scales, initial=0.0))
 
     @property
     def scales(self) -> Array:
@@ -140,8 +140,9 @@ def refine(discretisation: Discretisation, watch: Watch) -> Level:
     for finer in finer_ones(discretisation):
         n = finer.n
         began = time.perf_counter()
-        # What the last resolution took, and the work that grows as the cube of the coefficients.
-        if began + took * (finer.n_coefficients / n_before) ** 3 > watch.deadline:
+        # What the last resolution took, and the work that grows as the cube of the coefficients;
+        # as much again for the shifted elements.
+        if began + 2 * took * (finer.n_coefficients / n_before) ** 3 > watch.deadline:
             if levels and levels[-1].relative_change <= LARGEST_ERROR:
                 break
             raise out_of_time(f", with {n} modes along each coordinate")
@@ -180,18 +181,22 @@ def _confirmed(level: Level) -> Level:
         ReferenceRefusedError: the equations ask for something between the nodes that the solution
             lacks, or the other elements give no solution.
     """
-    level = replace(level, discretisation=level.discretisation.probed(level.solution.coefficients))
-    if level.unseen > _MISSED:
-        raise ReferenceRefusedError(
-            f"the equations or conditions hold something so narrow that {level.discretisation.n} "
-            "modes along each coordinate miss it: between their points the residual is "
-            f"{level.unseen:.1g} of the size of the terms"
-        )
+    coefficients = level.solution.coefficients
+    near = level.discretisation.probed(coefficients)
+    # The second time the places are known to the square of how far apart the probes were.
+    nearer = replace(level, discretisation=near.probed(coefficients))
+    for seen in (level, nearer):
+        if seen.unseen > _MISSED:
+            raise ReferenceRefusedError(
+                "the equations or conditions hold something so narrow that "
+                f"{seen.discretisation.n} modes along each coordinate miss it: between their "
+                f"points the residual is {seen.unseen:.1g} of the size of the terms"
+            )
     mine = level.discretisation
     shifted = mine.shifted()
     try:
         # The first step leads there, and the others are rid of its rounding.
-        start = mine.interpolated(level.solution.coefficients, shifted)
+        start = mine.interpolated(coefficients, shifted)
         solution = solve(shifted, start, most_steps=3)
     except FloatingPointError as error:
         raise ReferenceRefusedError(str(error)) from None
