@@ -359,11 +359,11 @@ THREE = """training:
 
 
 PULSE = """
-coordinates: {x: [0, 1], t: [0, 0.01]}
+coordinates: {x: [0, 1], t: [0, 0.002]}
 unknowns: [u]
 equations: {burgers: u_t + u*u_x = u_xx}
 conditions:
-  start: {where: t = 0, equation: u = exp(-400*(x - 0.4)**2)}
+  start: {where: t = 0, equation: u = exp(-150*(x - 0.4)**2)}
   ends: {where: [x = 0, x = 1], equation: u = 0}
 reference: none
 """
@@ -374,8 +374,8 @@ RESUMED = {
     "steep": (NARROW + PHASE, ["training.0.features=60", "network.kinks={}"], (4, -3, -1)),
     "steep at the start": (
         PULSE + PHASE,
-        ["training.0.features=60", "training.0.windows=4"],
-        (1, 3, -2),
+        ["training.0.features=150", "training.0.goal=1e-3"],
+        (12, -3),
     ),
     "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
 }

@@ -66,9 +66,9 @@ search of slopes may reach it.
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
-STEEP, N_LEVEL = 12.0, 1000
-"""The steepness at the start of a window from which neurons follow it; how many spots tell how
-steep it is as a whole.
+STEEP, N_SPOTS = 12.0, 1000
+"""The steepness at the start of a window from which neurons follow it; how many spots its mean is
+taken of.
 """
 
 UNSOLVED, GAIN, PROMISING = 0.5, 50, 500
@@ -207,7 +207,8 @@ class LeastSquares(Stepper):
             start = self._refined(self.best)
             self.solver = self._solver(self._window, start)
         else:
-            self.spots = self._joined(self._at_start(), self._random("spots"))
+            at_start = self._of_start(self._n_spots) if self._follows else None
+            self.spots = self._joined(at_start, self._random("spots"))
             self._cut()
             self._draw()
             layer = torch.zeros_like(self._state().layer)
@@ -222,14 +223,15 @@ class LeastSquares(Stepper):
                 self.solver.put(first_guess(self.solver.system, start))
         self._show(self.solver.state)
 
-    def _at_start(self) -> Spots | None:
-        """Spots of what this window begins with, where it is or was steep."""
-        if not self.can_cut or self.march.is_whole or self.problem.domain.dimension == 1:
-            return None
-        spots = self._of_start(self._n_spots)
-        if spots is not None and spots.steepness.max() > STEEP:
-            self.is_steep = True
-        return spots if self.is_steep else None
+    def _becomes_steep(self) -> bool:
+        """Whether neurons follow what this window begins with from now on, and did not before."""
+        if self.is_steep or not self.draws or self.problem.domain.dimension == 1:
+            return False
+        spots = self._of_start(N_SPOTS)
+        if spots is None or spots.steepness.max() <= STEEP:
+            return False
+        self.is_steep, self.steepness = True, float(spots.steepness.mean())
+        return True
 
     def _of_start(self, n: int) -> Spots | None:
         last = self.network.networks[-2] if self.network.past else None
@@ -265,15 +267,23 @@ class LeastSquares(Stepper):
         return find_breaks(self.problem, random_stream(self.objective.seed, "breaks"))
 
     @property
+    def _follows(self) -> bool:
+        """Whether neurons follow what this window begins with."""
+        return self.is_steep and not self.march.is_whole
+
+    @property
     def has_steep(self) -> bool:
-        """Whether neurons are needed where something is steep: at breaks where the network does not
-        bend by itself, and where the solution so far says so.
+        """Whether neurons are needed where something is steep."""
+        return self.spots is not None and (self._follows or self.has_steepest)
+
+    @property
+    def has_steepest(self) -> bool:
+        """Whether they are steep without bounds: at breaks where the network does not bend by
+        itself, and where the solution so far says so.
         """
         kinks = self.network.inputs.kinks
         return self.spots is not None and (
-            self.n_refined > 0
-            or (self.is_steep and not self.march.is_whole)
-            or not all(place.is_bend(kinks) for place in self._breaks)
+            self.n_refined > 0 or not all(place.is_bend(kinks) for place in self._breaks)
         )
 
     def _cut(self) -> None:
@@ -331,7 +341,7 @@ class LeastSquares(Stepper):
                 )
             )
         self.held = systems[1]
-        return GaussNewton(systems[0], state, has_steep=self.has_steep)
+        return GaussNewton(systems[0], state, has_steep=self.has_steepest)
 
     @property
     def _n_spots(self) -> int:
@@ -404,7 +414,7 @@ class LeastSquares(Stepper):
         if self.is_scanning and not self.n_refined and not is_hopeless:
             enough = (GAIN if is_first and self.has_more else 1) * goal
             most = PROMISING * goal if can_halve else math.inf
-            if can_halve and self.stage:
+            if self.is_steep and self.stage:
                 most = 0.0  # half of the window costs less than many slopes
             slopes = next_slopes(self.tried, goal, enough, most)
             if slopes is not None:
@@ -465,6 +475,10 @@ class LeastSquares(Stepper):
 
     def _judge_window(self, best: Candidate) -> None:
         length = self.march.length
+        has_missed = best.residual > self.march.aim and self.march.can_halve
+        if has_missed and not self.has_more and self._becomes_steep():
+            self._try_after(length, self.stage)
+            return
         move = self.march.judge(best.residual, has_more=self.has_more)
         if move is Move.HALVE:
             # Slopes that were searched along each coordinate suit half of the window as well; near
@@ -472,12 +486,13 @@ class LeastSquares(Stepper):
             aim = self.march.aim
             if self.is_scanning and SOON * aim < best.residual <= PROMISING * aim:
                 self.is_scanning, self.march.longest = False, length
-            if self.stage:
+            if self.is_steep and self.stage:
                 self.is_scanning = False
             self.is_scanning |= self.draws and self.march.is_short
             self.march.halve(best.residual)
             self._try_after(length, self.stage)
         elif move is Move.USE_MORE:
+            self._becomes_steep()
             self._use_more(best)
         elif move is Move.GIVE_UP:
             self.march.give_up()
@@ -504,17 +519,17 @@ class LeastSquares(Stepper):
         # many.
         self.is_scanning = self.draws and len(self.slopes) > 1 and self.n_steps > MANY_STEPS
         self._try_after(length, self.stage)
-        if len(self.slopes) > 1:
+        if self.is_steep and len(self.slopes) > 1:
             self.slopes = self._of_width(self.width, self._follow_steepness(self.slopes))
 
     def _try_after(self, length: float, stage: int) -> None:
         """Tries the present window with so many neurons, after one of this length."""
         slopes = list(self.best.slopes if self.best else self.slopes)
         if len(slopes) > 1 and (axis := self.problem.domain.time_axis) is not None:
-            # As steep as before in units of time; less where windows grow, for what changes then
-            # changes slower.
+            # As steep as before in units of time; where neurons follow what windows begin with,
+            # between that and units of windows, which grow where changes are slower.
             ratio = self.march.length / length
-            slopes[axis] *= math.sqrt(ratio) if ratio > 1 and self.network.past else ratio
+            slopes[axis] *= math.sqrt(ratio) if self.is_steep and self.network.past else ratio
         self.stage = stage
         before, self.width = self.width, self._widths[stage]
         self.slopes = self._of_width(before, slopes)
@@ -522,7 +537,7 @@ class LeastSquares(Stepper):
 
     def _follow_steepness(self, slopes: Sequence[float]) -> list[float]:
         """Slopes in space for what this window begins with, from those for the one before."""
-        spots = self._of_start(N_LEVEL) if self.network.past else None
+        spots = self._of_start(N_SPOTS)
         if spots is None:
             return list(slopes)
         before, self.steepness = self.steepness, float(spots.steepness.mean())
