@@ -30,7 +30,7 @@ def paths(task: Task) -> list[str]:
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_every_part_of_a_row_is_there(task: Task) -> None:
-    assert len(paths(task)) == 9
+    assert len(paths(task)) == 10
     assert all(loaded(path) is not None for path in paths(task))
 
 

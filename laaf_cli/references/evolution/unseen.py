@@ -45,7 +45,7 @@ def missed(solution: EvolutionSolution) -> float:
     largest, span = 0.0, form.end - form.start
     for line, axis, known in lines:
         points = line
-        # The second time the places are known to the square of how far apart the points were.
+        # The second time the places are known to the square of the distance of the points.
         for _ in range(2):
             columns = dict(zip(form.coordinates, points.T, strict=True))
             places = crossings(trees, columns, known, points[:, axis])

@@ -183,7 +183,7 @@ def _confirmed(level: Level) -> Level:
     """
     coefficients = level.solution.coefficients
     near = level.discretisation.probed(coefficients)
-    # The second time the places are known to the square of how far apart the probes were.
+    # The second time the places are known to the square of the distance of the probes.
     nearer = replace(level, discretisation=near.probed(coefficients))
     for seen in (level, nearer):
         if seen.unseen > _MISSED:

@@ -92,7 +92,8 @@ def make_verdict(report: RunReport) -> Verdict:
     is_chosen = any(event.what.startswith("came by") for event in report.events)
     remedy = (
         "More seconds may help." if is_chosen else
-        "Train longer, or leave `training` out of the spec: it is chosen then, least squares first."
+        "Train longer, or leave the key 'training' out of the spec: it is chosen then, least "
+        "squares first."
     )  # fmt: skip
     share = f"{error:.0%}" if error < 10 else number_or_word(error, ".1e")
     return Verdict(
