@@ -37,7 +37,7 @@ network: {hidden: [4]}
 points: {interior: 20}
 training: [{iterations: 1}]
 reference: {exact: {u: x*y*(1 + t)}}
-evaluation: {grid: {x: 5, y: 7, t: 3}}
+evaluation: {grid: {x: 5, y: 7, t: 3}, times: [0.3]}
 """
 
 

@@ -17,6 +17,7 @@ from matplotlib.collections import PolyCollection, QuadMesh
 from matplotlib.colors import LogNorm, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from report_pages import MEMBRANE
 from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import ExitCode, RunFileError, UsageError
@@ -65,17 +66,6 @@ points: {interior: 20}
 training: [{iterations: 1}]
 reference: {exact: {u: x*y}}
 evaluation: {grid: {x: 5, y: 7}}
-"""
-MEMBRANE = """
-coordinates: {x: [0, 1], y: [0, 2], t: [0, 1]}
-unknowns: [u]
-equations: {a: u_tt = laplacian(u)}
-conditions: {start: {where: t = 0, equation: u = 0}, walls: {where: boundary, equation: u = 0}}
-network: {hidden: [4]}
-points: {interior: 20}
-training: [{iterations: 1}]
-reference: {exact: {u: x*y*(1 + t)}}
-evaluation: {grid: {x: 5, y: 7, t: 3}, times: [0.3]}
 """
 SPACE = """
 coordinates: {x: [0, 1], y: [0, 1], z: [0, 1]}

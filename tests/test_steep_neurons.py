@@ -14,7 +14,7 @@ from laaf_cli.runs.train import execute
 from laaf_cli.training.least_squares.neurons import drawn
 from laaf_cli.training.least_squares.points import between
 from laaf_cli.training.least_squares.spots import NEAREST, Spots, at_breaks, find_breaks
-from laaf_cli.training.least_squares.steepness import of_solution, of_start
+from laaf_cli.training.least_squares.steepness import MOST, of_solution, of_start
 
 PLANE = """
 coordinates: {x: [CENTER - HALF, CENTER + HALF], y: [0, 3]}
@@ -167,6 +167,11 @@ training: [{optimizer: least-squares, goal: 1e-4}]
 """
 
 
+def network_domain() -> Domain:
+    """That to which `network_of` scales its coordinates."""
+    return Domain(coordinates=("x", "t"), lower=(0, -1), upper=(3, 4))
+
+
 def moving_front(speed: float) -> Mlp:
     """u = tanh(30 (z₁ − speed · z₂)), of coordinates scaled by the domain (0, 3) × (−1, 4)."""
     network = network_of(1)
@@ -180,8 +185,9 @@ def moving_front(speed: float) -> Mlp:
 
 @pytest.mark.parametrize("speed", [0.0, 0.5])
 def test_spots_of_a_window_follow_what_it_begins_with(speed: float) -> None:
-    whole = Domain(coordinates=("x", "t"), lower=(0, -1), upper=(3, 4))
-    domain = between(whole, 1.5, 2.5)  # where the front is in the middle, z₂ from 0 to 0.4
+    domain = between(
+        network_domain(), 1.5, 2.5
+    )  # where the front is in the middle, z₂ from 0 to 0.4
     problem = plan_of(QUENCH).problem  # nothing of it is asked for
     spots = of_start(problem, moving_front(speed), domain, 1000, np.random.default_rng(0))
     assert spots is not None
@@ -193,6 +199,31 @@ def test_spots_of_a_window_follow_what_it_begins_with(speed: float) -> None:
     # The window has a fifth of the time, so the front moves as much less in its coordinates.
     ratio = spots.normals[near, 1] / spots.normals[near, 0]
     np.testing.assert_allclose(ratio, -speed / 5, atol=1e-3)
+
+
+def test_an_unknown_that_passes_zero_is_not_steep() -> None:
+    """What is left of it is rounding, beside the values that it had in the windows before."""
+    domain = between(network_domain(), 1.5, 2.5)
+    problem, network = plan_of(QUENCH).problem, moving_front(0.0)
+    with torch.no_grad():
+        network.weights[1] *= 1e-9
+    steepest = []
+    for floors in {}, {"T": 1.0}:
+        spots = of_start(problem, network, domain, 1000, np.random.default_rng(0), floors)
+        assert spots is not None
+        steepest.append(spots.steepness.max())
+    assert steepest[0] > 28
+    assert steepest[1] < 1e-2
+
+
+def test_steepness_is_bounded() -> None:
+    """Of a network that is steeper than its rows could see."""
+    domain, network = between(network_domain(), 1.5, 2.5), moving_front(0.0)
+    with torch.no_grad():
+        network.weights[0] *= 100
+    spots = of_start(plan_of(QUENCH).problem, network, domain, 1000, np.random.default_rng(0))
+    assert spots is not None
+    assert spots.steepness.max() == MOST
 
 
 def test_spots_of_the_first_window_follow_its_conditions() -> None:
