@@ -133,7 +133,7 @@ def _jets_of_conditions(
     """One for each condition that gives values of an unknown at the start, by differences."""
     steps = STEP * np.diag(half_range(domain))
     for condition in face_conditions(domain, problem.trained_terms):
-        if condition.face.axis != domain.time_axis or condition.face.upper:
+        if condition.face.axis != domain.time_axis:
             continue
         gradient = np.zeros(points.shape)
         curvature = np.zeros((*points.shape, domain.dimension))
