@@ -38,10 +38,11 @@ def missed(solution: EvolutionSolution) -> float:
         key=lambda field: (field.unknown, field.orders),
     )
     lines = [(line, axis, solution.fields(line, held)) for line, axis in _lines(form)]
-    sizes = {
-        field.unknown: max(float(np.max(np.abs(known[field]))) for *_, known in lines) or 1.0
-        for field in plain
+    largest_of = {
+        field: max(float(np.max(np.abs(known[field]), initial=0.0)) for *_, known in lines)
+        for field in held
     }
+    sizes = {field.unknown: largest_of[field] or 1.0 for field in plain}
     largest, span = 0.0, form.end - form.start
     for line, axis, known in lines:
         points = line
@@ -57,7 +58,7 @@ def missed(solution: EvolutionSolution) -> float:
         share = 1.0 if is_time else span / (form.upper[axis] - form.lower[axis])
         for tree in trees:
             rate, field = _rate(form, tree, points, known)
-            if not np.any(np.abs(rate) > _SEEN * np.max(np.abs(known[field]), initial=0.0)):
+            if not np.any(np.abs(rate) > _SEEN * largest_of[field]):
                 continue
             if is_time and form.time_order(field) == 1:
                 rate = rate * _delay(known[field], rate)
