@@ -358,7 +358,7 @@ THREE = """training:
 """
 
 
-PULSE = """
+STEEP_START = """
 coordinates: {x: [0, 1], t: [0, 0.002]}
 unknowns: [u]
 equations: {burgers: u_t + u*u_x = u_xx}
@@ -373,14 +373,14 @@ FEW = ["training.0.features=150", "training.0.goal=1e-3"]
 
 def test_neurons_follow_what_is_steep_where_all_of_them_are_used() -> None:
     """Four windows; those of neurons that do not are 41."""
-    assert len(solved(PULSE, *FEW).record.network.ends) < 8
+    assert len(solved(STEEP_START, *FEW).record.network.ends) < 8
 
 
 RESUMED = {
     "windows": (with_values(DECAY, RATE=100) + PHASE, ["training.0.features=30"], (3, -2)),
     "damped steps": (LOGISTIC + PHASE, ["training.0.windows=1"], (2, 80, 90)),
     "steep": (NARROW + PHASE, ["training.0.features=60", "network.kinks={}"], (4, -3, -1)),
-    "steep at the start": (PULSE + PHASE, FEW, (12, -3)),
+    "steep at the start": (STEEP_START + PHASE, FEW, (12, -3)),
     "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
 }
 

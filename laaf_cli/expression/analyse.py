@@ -24,7 +24,7 @@ def nodes(tree: Node) -> Iterator[Node]:
 
 def fields(tree: Node) -> frozenset[Field]:
     """The unknowns and derivatives in a tree."""
-    return frozenset(node for node in nodes(tree) if isinstance(node, Field))
+    return tree.fields
 
 
 def functions(tree: Node) -> frozenset[str]:

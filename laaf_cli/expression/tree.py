@@ -7,6 +7,8 @@ are shared.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
 
 from laaf_cli.multi_index import Orders
 
@@ -24,6 +26,7 @@ class Number:
     span: Span = field(default=NOWHERE, compare=False)
     depth = 1
     size = 1
+    fields: ClassVar[frozenset[Field]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Symbol:
     span: Span = field(default=NOWHERE, compare=False)
     depth = 1
     size = 1
+    fields: ClassVar[frozenset[Field]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Field:
     span: Span = field(default=NOWHERE, compare=False)
     depth = 1
     size = 1
+
+    @property
+    def fields(self) -> frozenset[Field]:
+        """Itself."""
+        return frozenset((self,))
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,14 @@ class Call:
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", 1 + max((a.depth for a in self.arguments), default=0))
         object.__setattr__(self, "size", 1 + sum(a.size for a in self.arguments))
+
+    @cached_property
+    def fields(self) -> frozenset[Field]:
+        """The unknowns and derivatives in it; one set for as many nodes as hold the same."""
+        parts = [argument.fields for argument in self.arguments]
+        largest = max(parts, key=len, default=frozenset())
+        joined = largest.union(*parts)
+        return largest if len(joined) == len(largest) else joined
 
 
 Node = Number | Symbol | Field | Call
