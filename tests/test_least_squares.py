@@ -20,6 +20,7 @@ from laaf_cli.errors import ExitCode, RunFileError, SpecError
 from laaf_cli.expression import Field
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
+from laaf_cli.problem import PointSet
 from laaf_cli.runfile import RunFile
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.resume.state import PastRun
@@ -27,7 +28,7 @@ from laaf_cli.runs.train import execute
 from laaf_cli.training import Objective
 from laaf_cli.training.least_squares import gauss_newton
 from laaf_cli.training.least_squares.candidates import next_slopes
-from laaf_cli.training.least_squares.points import Window, sites
+from laaf_cli.training.least_squares.points import Window, parted, sites
 from laaf_cli.training.least_squares.stepper import LeastSquares
 from laaf_cli.training.least_squares.system import OutputLayerState, ResidualPoints, System
 
@@ -492,6 +493,51 @@ def test_slopes_are_doubled_and_halved_until_the_best_is_between() -> None:
     assert set(tried) == {(2.0,), (4.0,), (8.0,)}
     assert next_slopes({(2.0,): 1e-9}, 1e-5) is None
     assert next_slopes(tried, 1e-7) == pytest.approx((4 * 2**0.5,))
+
+
+def test_of_slopes_that_fit_data_the_flattest_are_looked_for() -> None:
+    """Down to those that fit twice as badly as the best."""
+    residual = {4.0: 5e-4, 2.0: 1e-4, 1.0: 1.5e-4, 0.5: 1.9e-4, 0.25: 2.1e-4, 0.125: 3e-4}
+    tried: dict[tuple[float, ...], float] = {(2.0,): residual[2.0]}
+    while (slopes := next_slopes(tried, 1e-3, has_data=True)) is not None:
+        tried[slopes] = residual[slopes[0]]
+    assert set(tried) == {(2.0,), (4.0,), (1.0,), (0.5,), (0.25,)}
+    assert next_slopes({(2.0,): 1e-12}, 1e-3, has_data=True) == (1.0,)
+    assert next_slopes({(2.0,): 1e-12}, 1e-3) is None
+
+
+def test_observations_that_are_judged_by_are_not_solved_with() -> None:
+    def observed(n: int) -> PointSet:
+        values = np.arange(float(n))
+        return PointSet(points=values[:, None], symbols={"u": 2 * values}, row_weights=3 * values)
+
+    fitted, held = parted({"many": observed(50), "few": observed(7)}, np.random.default_rng(0))
+    assert (len(fitted["many"]), len(held["many"])) == (40, 10)
+    for part in (fitted["many"], held["many"]):
+        assert part.row_weights is not None
+        np.testing.assert_array_equal(part.symbols["u"], 2 * part.points[:, 0])
+        np.testing.assert_array_equal(part.row_weights, 3 * part.points[:, 0])
+    both = np.concatenate([fitted["many"].points, held["many"].points])[:, 0]
+    np.testing.assert_array_equal(np.sort(both), np.arange(50))
+    assert len(fitted["few"]) == len(held["few"]) == 7
+
+
+NOISY = """
+coordinates: {x: [0, 1]}
+unknowns: [u, q]
+equations: {balance: -u_xx + q*u = (1 + x)*(2 + sin(3*x)) + 9*sin(3*x)}
+conditions: {left: {where: x = 0, equation: u = 2}, right: {where: x = 1, equation: u = 2 + sin(3)}}
+data: {target: {u: 2 + sin(3*x)}, points: 60, noise: 1.0e-4}
+reference: {exact: {u: 2 + sin(3*x), q: 1 + x}}
+training: [{optimizer: least-squares, features: 300}]
+"""
+
+
+def test_a_coefficient_is_not_found_in_the_noise_of_data() -> None:
+    """Neurons that fit this noise find a coefficient that is off by more than its size."""
+    errors = solved(NOISY).summary.relative_l2
+    assert errors is not None
+    assert errors["q"] < 0.05
 
 
 def test_slopes_are_searched_along_each_coordinate_above_the_goal() -> None:

@@ -186,9 +186,12 @@ def test_late_by_the_pace_since_the_first_window() -> None:
     made.keep_pace(0.1)
     made.go_on(1e-7)
     assert made.keep_pace(0.15)  # too early to judge
-    made.start = 14.5
-    assert made.keep_pace(0.3)  # 0.5 in 0.2, and twice as much may follow in 0.7
+    made.start, made.end = 14.2, 14.4
+    assert made.keep_pace(0.3)  # 0.4 in 0.2, and four times as much may follow in 0.7
     assert not made.keep_pace(0.6)
+    made.leniency = 1.0
+    assert made.keep_pace(0.3)
+    assert made.leniency > 1.0  # twice as much may follow while the goal can become looser
 
 
 def test_ordinary_equations_are_never_late() -> None:

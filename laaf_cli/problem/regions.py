@@ -61,6 +61,12 @@ class PointSet:
     def __len__(self) -> int:
         return len(self.points)
 
+    def part(self, chosen: Array) -> PointSet:
+        """Some of the points, by index or mask, where each has a residual of its own."""
+        weights = None if self.row_weights is None else self.row_weights[chosen]
+        symbols = {name: values[chosen] for name, values in self.symbols.items()}
+        return PointSet(points=self.points[chosen], symbols=symbols, row_weights=weights)
+
     @property
     def n_residuals(self) -> int:
         """How many residuals the points give."""

@@ -45,4 +45,5 @@ def relative_residual(objective: Objective, n_points: int) -> float:
         len(network.biases[-2]),
     )
     free = {name: value.detach() for name, value in objective.constants.free.items()}
-    return system.relative_residual(OutputLayerState(layer=network.output_layer, free=free))
+    state = OutputLayerState(layer=network.output_layer, free=free)
+    return max(system.relative_residuals(state).values())

@@ -40,11 +40,13 @@ class Candidate:
     residual: float
     state: OutputLayerState
     neurons: Neurons | None
+    is_of_data: bool
+    """Whether it is data that have this residual, and the equations a smaller one."""
 
     def arrays(self) -> dict[str, Array]:
         """What a checkpoint keeps of it."""
         return {
-            "numbers": np.array([*self.slopes, self.residual]),
+            "numbers": np.array([*self.slopes, self.residual, self.is_of_data]),
             "layer": self.state.layer.cpu().numpy(),
             "free": np.array([float(value) for value in self.state.free.values()]),
             **({} if self.neurons is None else {"neurons": self.neurons.table()}),
@@ -72,7 +74,7 @@ class Candidate:
         if f"{name}_layer" not in state:
             return None
         like = network.output_layer
-        *slopes, residual = taken(state, f"{name}_numbers", n_slopes + 1).tolist()
+        *slopes, residual, of_data = taken(state, f"{name}_numbers", n_slopes + 2).tolist()
         n_columns = np.shape(state[f"{name}_layer"])[-1:] or (0,)
         layer = taken(state, f"{name}_layer", len(like), *n_columns)
         free = taken(state, f"{name}_free", len(constants))
@@ -83,7 +85,13 @@ class Candidate:
             free=dict(zip(constants, like.new_tensor(free), strict=True)),
         )
         neurons = neurons_of(state, f"{name}_neurons", network, n_kept)
-        return cls(slopes=tuple(slopes), residual=residual, state=values, neurons=neurons)
+        return cls(
+            slopes=tuple(slopes),
+            residual=residual,
+            state=values,
+            neurons=neurons,
+            is_of_data=bool(of_data),
+        )
 
 
 def neurons_of(state: Arrays, name: str, network: Mlp, n_kept: int) -> Neurons | None:
@@ -115,14 +123,35 @@ def is_better(one: Candidate, other: Candidate) -> bool:
 
 
 def next_slopes(
-    tried: Mapping[Slopes, float], goal: float, enough: float | None = None, most: float = math.inf
+    tried: Mapping[Slopes, float],
+    goal: float,
+    enough: float | None = None,
+    most: float = math.inf,
+    *,
+    has_data: bool = False,
 ) -> Slopes | None:
     """The slopes to try after these, by the residual of each; None where the best is among them.
 
     Doubled and halved, all together, until the residual rises on both sides; between what is
     enough, the goal where nothing is said, and `most` then along each coordinate by itself, or,
     where there is only one, between.
+
+    Args:
+        has_data: whether there are data, which hold rounding and noise. What follows them beyond
+            that is steep: the flattest neurons that fit them as well are looked for.
     """
+    slopes = _likely(tried, goal, enough, most)
+    if slopes is not None or not has_data:
+        return slopes
+    flattest = min(tried, key=math.prod)
+    slopes = _times(flattest, (0.5,) * len(flattest))
+    is_fit = tried[flattest] <= min(tried.values()) / MUCH
+    return slopes if is_fit and max(slopes) >= SLOWEST and min(slopes) >= FLATTEST else None
+
+
+def _likely(
+    tried: Mapping[Slopes, float], goal: float, enough: float | None, most: float
+) -> Slopes | None:
     enough = goal if enough is None else enough
     best, *others = sorted(tried, key=lambda slopes: tried[slopes])
     if tried[best] <= ENOUGH * goal:

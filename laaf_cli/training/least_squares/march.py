@@ -18,9 +18,9 @@ MUCH_BETTER, BETTER = 0.15, 0.3
 neurons.
 """
 
-EARLY, AGAIN, GROWTH = 1 / 6, 1 / 8, 2.0
+EARLY, AGAIN, GROWTH, GROWTH_AT_LAST = 1 / 6, 1 / 8, 2.0, 4.0
 """The fraction of the seconds after which the first window is late, and after which others may be;
-by how much those may become longer.
+by how much those may become longer; the same before windows are given up.
 """
 
 LOOSER, LOOSEST = 10.0, 100.0
@@ -179,8 +179,9 @@ class March:
             return self.share - self.first_share <= EARLY
         # The first window takes the longest, for slopes are searched in it.
         since = self.share - self.first_share
-        pace = (self.start - self.first_end) / since if since > 0 else math.inf
-        return since < AGAIN or self.start + GROWTH * pace * (1 - self.share) >= self.last
+        pace = (self.end - self.first_end) / since if since > 0 else math.inf
+        growth = GROWTH if self.leniency < LOOSEST else GROWTH_AT_LAST
+        return since < AGAIN or self.end + growth * pace * (1 - self.share) >= self.last
 
     def use_whole(self) -> None:
         """Goes back to the whole time."""

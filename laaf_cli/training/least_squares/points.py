@@ -41,6 +41,9 @@ N_INTEGRALS = {0: 1, 1: 40}
 ON_SEAMS = 300
 """Points at which a window of time begins with what the last one ended with."""
 
+FEWEST_PARTED, HELD_SHARE = 20, 0.2
+"""Of how many observations on, which fraction of them is not solved with, but judged by."""
+
 START = "start of the window"
 
 SAMPLER = "latin-hypercube"
@@ -112,6 +115,8 @@ def sites(
             continue
         if term.stream not in shared:
             n = interior if term.kind == "equation" else _n_points(term.region, dimension)
+            if axis is not None and term.region.extent(axis) is Extent.START and dimension > 1:
+                n = max(n, ON_SEAMS)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
             points = observed[term.name] if region is None else region.draw(domain, random)
             if near is not None and term.kind == "equation":
@@ -126,6 +131,23 @@ def sites(
     if window.values is not None and window.points is not None:
         all_sites.append(_start(inside, window.points, window.values, device))
     return all_sites
+
+
+def parted(
+    observed: Mapping[str, PointSet], random: np.random.Generator
+) -> tuple[dict[str, PointSet], dict[str, PointSet]]:
+    """Observations to solve with, and others to judge by: what follows the noise of the first does
+    not fit the second. Of few observations none is left out.
+    """
+    fitted, held = {}, {}
+    for name, points in observed.items():
+        n = len(points)
+        if n < FEWEST_PARTED or points.combination is not None:
+            fitted[name] = held[name] = points
+            continue
+        is_held = random.permutation(n) < n * HELD_SHARE
+        fitted[name], held[name] = points.part(~is_held), points.part(is_held)
+    return fitted, held
 
 
 def _takes_more(term: Term, axis: int, points: PointSet) -> bool:

@@ -34,6 +34,7 @@ from laaf_cli.training.least_squares.points import (
     default_points,
     following,
     has_windows,
+    parted,
     sites,
 )
 from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks
@@ -66,7 +67,7 @@ search of slopes may reach it.
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
-STEEP, N_SPOTS = 12.0, 1000
+STEEP, N_SPOTS = 5.0, 1000
 """The steepness at the start of a window from which neurons follow it; how many spots its mean is
 taken of.
 """
@@ -115,6 +116,7 @@ class LeastSquares(Stepper):
         if self.n_kept:
             layer = self.network.output_layer
             self.kept_layer = torch.cat([layer[:, : self.n_kept], layer[:, -1:]], 1)
+        self.has_data = any(term.kind == "data" for term in self.problem.trained_terms)
         self.tried: dict[Slopes, float] = {}
         self.best: Candidate | None = None
         self.whole: Candidate | None = None
@@ -309,20 +311,20 @@ class LeastSquares(Stepper):
         systems = []
         whole = self._n_points
         first = self.n_neurons
+        observed = self.objective.points
+        halves = (
+            parted(observed, random_stream(self.objective.seed, "least-squares", "data"))
+            if self.has_data and self.stage == 0 and self.has_more
+            else (observed, observed)
+        )
         # The second ones are held out: neurons that are too steep fit the points of the first
         # without solving anything between them.
-        for interior in (whole, max(1, whole // 2)):
+        for interior, seen in zip((whole, max(1, whole // 2)), halves, strict=True):
             n_near = 0 if self.spots is None else interior // 2
             near = None if self.spots is None else self.spots.points[first : first + n_near]
             first += n_near
             rows = sites(
-                self.problem,
-                window,
-                self.objective.points,
-                interior - n_near,
-                random,
-                self.network.device,
-                near,
+                self.problem, window, seen, interior - n_near, random, self.network.device, near
             )
             inner = window.domain.from_unit(
                 self._random("inner").random((N_INNER, window.domain.dimension))
@@ -394,9 +396,14 @@ class LeastSquares(Stepper):
         assert self.solver is not None  # noqa: S101 - it has just ended
         assert self.held is not None  # noqa: S101 - made with it
         goal = self.march.loosened_goal
-        residual = self.held.relative_residual(self.solver.state)
+        residuals = self.held.relative_residuals(self.solver.state)
+        residual = max(residuals.values())
         candidate = Candidate(
-            slopes=self.slopes, residual=residual, state=self.solver.state, neurons=self.neurons
+            slopes=self.slopes,
+            residual=residual,
+            state=self.solver.state,
+            neurons=self.neurons,
+            is_of_data=residuals.get("data") == residual,
         )
         self.n_steps, self.solver = self.solver.steps, None
         self.tried[self.slopes] = residual
@@ -411,12 +418,13 @@ class LeastSquares(Stepper):
             (len(self.tried) > 1 and self.best.residual > UNSOLVED)
             or (len(self.tried) > ENOUGH_TRIED and self.best.residual > LOST)
         )
-        if self.is_scanning and not self.n_refined and not is_hopeless:
+        is_done = self.is_steep and not is_first and self.best.residual <= goal
+        if self.is_scanning and not (self.n_refined or is_hopeless or is_done):
             enough = (GAIN if is_first and self.has_more else 1) * goal
             most = PROMISING * goal if can_halve else math.inf
             if self.is_steep and self.stage:
                 most = 0.0  # half of the window costs less than many slopes
-            slopes = next_slopes(self.tried, goal, enough, most)
+            slopes = next_slopes(self.tried, goal, enough, most, has_data=self.has_data)
             if slopes is not None:
                 self.slopes = slopes
                 return
@@ -426,6 +434,7 @@ class LeastSquares(Stepper):
             self._use_more(self.best)
             return
         can_refine = self.draws and self.march.is_uncut and self.best.residual > goal
+        can_refine = can_refine and not self.best.is_of_data
         is_futile = self.n_refined > 0 and candidate is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
@@ -453,7 +462,7 @@ class LeastSquares(Stepper):
         self.is_scanning = self.is_steep and self.march.start == self.march.first
         self.width = self._widths[self.stage]
         self.slopes = best.slopes
-        if self.march.is_whole and best.residual > ENOUGH * self.goal:
+        if self.march.is_whole and best.residual > ENOUGH * self.goal and not best.is_of_data:
             self.slopes = self._of_width(before, best.slopes)
         self.tried = {}
 

@@ -325,11 +325,13 @@ class System:
                 row[k] = math.hypot(row[k], float(norm))
         return norms
 
-    def relative_residual(self, state: OutputLayerState) -> float:
-        """The largest root mean square of a residual, relative to its terms; infinite where one is
-        not finite.
+    def relative_residuals(self, state: OutputLayerState) -> dict[str, float]:
+        """The largest root mean square of a residual, relative to its terms, by kind of term;
+        infinite where one is not finite.
         """
-        ratios = [
-            float(at.residual.square().mean().sqrt()) / at.size for *_, at in self.linearised(state)
-        ]
-        return max(ratios) if all(map(math.isfinite, ratios)) else math.inf
+        largest: dict[str, float] = {}
+        for _, equation, at in self.linearised(state):
+            ratio = float(at.residual.square().mean().sqrt()) / at.size
+            ratio = ratio if math.isfinite(ratio) else math.inf
+            largest[equation.kind] = max(largest.get(equation.kind, 0.0), ratio)
+        return largest
