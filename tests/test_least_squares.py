@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -740,3 +741,17 @@ def test_said_at_the_end(tmp_path: Path, laaf: Laaf) -> None:
     assert "relative residual" in done.out
     assert json.loads(laaf("show", run, "--json").out)["relative_l2"] < 1e-4
     assert laaf("resume", run).code == ExitCode.USAGE
+
+
+def test_a_search_that_is_lost_leaves_the_seconds_to_others() -> None:
+    """Without windows nothing else ends it: the whole time takes all neurons, again and again."""
+    search = begun(PULSE)
+    assert not search.is_late(0.99)
+    while search.best is None:
+        search.advance(search.evaluate(0))
+    residual = search.best.residual
+    search.best = replace(search.best, residual=0.5)
+    assert not search.is_late(0.3)
+    assert search.is_late(0.5)
+    search.best = replace(search.best, residual=min(residual, 1e-4))
+    assert not search.is_late(0.99)

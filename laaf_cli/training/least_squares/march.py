@@ -18,13 +18,14 @@ MUCH_BETTER, BETTER = 0.15, 0.3
 neurons.
 """
 
-EARLY, AGAIN, GROWTH, GROWTH_AT_LAST = 1 / 6, 1 / 8, 2.0, 4.0
-"""The fraction of the seconds after which the first window is late, and after which others may be;
-by how much those may become longer; the same before windows are given up.
+EARLY, AGAIN = 1 / 6, 1 / 8
+"""The fraction of the seconds after which the first window is late, and after which others may be.
 """
 
-LOOSER, LOOSEST = 10.0, 100.0
-"""By how much the goal is looser where windows are late, and at most."""
+LOOSER, LOOSEST, GROWTH = 10.0, 1e3, 4.0
+"""By how much the goal is looser where windows are late, and at most; by how much windows may
+become longer before they are given up.
+"""
 
 MISSED = 3.0
 """The multiple of the residual of windows that missed the goal that is good enough for others."""
@@ -43,7 +44,7 @@ FAR = 1e4
 LOST = 1e-2
 """A relative residual in a window that spoils those after it."""
 
-CLEAR, MOST_AT_FIRST = 0.1, 1e-3
+CLEAR, MOST_AT_FIRST = 0.1, 5e-3
 """The fraction of the residual over the whole time, and the residual, that the first window must
 come below to be kept although it misses the goal, as where data at the start do not fit the faces.
 """
@@ -97,18 +98,18 @@ class March:
     """The length of the last window that was halved, doubled with each window since."""
     share: float = 0.0
     """The fraction of the seconds that is over."""
-    first_end: float = math.nan
-    """Where the first window ended, `first` where it has not; again from where the goal was
-    loosened.
-    """
+    length_before: float = 0.0
+    """That of the last window that is done."""
+    n_done: int = 0
+    """Windows that are done after the first, or since the goal was loosened."""
     first_share: float = 0.0
-    """The fraction of the seconds at that moment, or when the first window began."""
+    """The fraction of the seconds when the first of them began."""
 
     def __post_init__(self) -> None:
         self.use_whole()
         if self.n_windows is not None:
             self.end = self.first + self.length / self.n_windows
-        self.longest, self.first_end = self.length, self.first
+        self.longest = self.length
 
     @property
     def length(self) -> float:
@@ -168,20 +169,20 @@ class March:
             return True
         if self.leniency < LOOSEST:
             self.leniency *= LOOSER
-            self.first_end, self.first_share = self.start, share
+            self.n_done, self.first_share = 0, share
             return True
         return self.dimension == 1
 
     @property
     def _is_on_time(self) -> bool:
-        """Whether windows may come to the end in the seconds, with those that came so far."""
-        if self.start == self.first_end:
+        """Whether windows as long as the present one may come to the end in the seconds."""
+        if not self.n_done:
             return self.share - self.first_share <= EARLY
         # The first window takes the longest, for slopes are searched in it.
         since = self.share - self.first_share
-        pace = (self.end - self.first_end) / since if since > 0 else math.inf
-        growth = GROWTH if self.leniency < LOOSEST else GROWTH_AT_LAST
-        return since < AGAIN or self.end + growth * pace * (1 - self.share) >= self.last
+        n_left = (self.last - self.start) / max(self.length, self.length_before)
+        growth = 1.0 if self.leniency < LOOSEST else GROWTH
+        return since < AGAIN or since / self.n_done * n_left <= growth * (1 - self.share)
 
     def use_whole(self) -> None:
         """Goes back to the whole time."""
@@ -248,8 +249,11 @@ class March:
         self.n_futile, self.n_halvings, self.before = 0, 0, math.inf
         if self.is_over:
             return
+        self.length_before = self.length
         if is_first:
-            self.first_end, self.first_share = self.end, self.share
+            self.first_share = self.share
+        else:
+            self.n_done += 1
         self.start, end = self.end, self.end + length
         self.end = end if self.last - end > 1e-9 * length else self.last
 

@@ -72,6 +72,11 @@ STEEP, N_SPOTS = 5.0, 1000
 taken of.
 """
 
+LATE = 0.4
+"""The fraction of the seconds after which nothing more is tried where there are no windows and the
+residual spoils everything.
+"""
+
 UNSOLVED, GAIN, PROMISING = 0.5, 50, 500
 """A relative residual that says that nothing is solved; the multiple of the goal from which more
 neurons surely reach it, and from which they may.
@@ -160,7 +165,12 @@ class LeastSquares(Stepper):
         return self.best.residual
 
     def is_late(self, share: float) -> bool:
-        return not self.march.keep_pace(share)
+        return self._is_lost(share) or not self.march.keep_pace(share)
+
+    def _is_lost(self, share: float) -> bool:
+        """Whether another method shall have the seconds that are left: nothing is solved so far."""
+        is_all = self.march.is_uncut and self.problem.domain.dimension > 1
+        return is_all and share > LATE and self.best is not None and self.best.residual > LOST
 
     def conclude(self) -> None:
         """Leaves what was best for the whole where windows have not come to the end."""
