@@ -213,7 +213,7 @@ def _with_references(
                     refused[id(reference)] = solved.no_reference
                 else:
                     slices_of(plan)
-            if id(reference) not in refused and plan.spec.data and plan.spec.data.reference:
+            if id(reference) not in refused and plan.takes_data_from_reference:
                 plan.draw_points()
         except ReferenceRefusedError as error:
             refused[id(reference)] = error
