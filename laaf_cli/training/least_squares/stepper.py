@@ -132,6 +132,7 @@ class LeastSquares(Stepper):
         """The slopes that are being tried, the largest."""
         return max(self.slopes)
 
+    @torch.no_grad()
     def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
         if self.solver is None and not self.is_finished:
             self._begin()
@@ -306,7 +307,7 @@ class LeastSquares(Stepper):
 
     def _solver(self, window: Window, state: OutputLayerState) -> GaussNewton:
         random = self._random("points")
-        systems = []
+        systems: list[System] = []
         whole = self._n_points
         first = self.n_neurons
         # The second ones are held out: neurons that are too steep fit the points of the first
@@ -338,6 +339,7 @@ class LeastSquares(Stepper):
                     torch.tensor(inner, device=self.network.device),
                     self.floors,
                     self.width,
+                    keeps=not systems,
                 )
             )
         self.held = systems[1]

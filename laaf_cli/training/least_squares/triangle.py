@@ -28,6 +28,7 @@ class Triangle:
 
     def _reduce(self) -> None:
         stacked = torch.cat(self.rows)
+        self.rows = []  # their memory is wanted
         if len(stacked) > self.n + 1:
             stacked = torch.linalg.qr(stacked, mode="r").R
         self.rows, self.n_rows = [stacked], len(stacked)
