@@ -72,19 +72,34 @@ def _switch(node: Node) -> Node | None:
 
 
 def _changes(switch: Node, coordinate: str, lower: float, upper: float, more: Array) -> set[float]:
-    """By bisection between neighbours of a fine grid and some places more."""
+    """The first float of the new state, by bisection between neighbours of a fine grid and some
+    places more.
+    """
     x = np.unique(np.concatenate([np.linspace(lower, upper, N_PLACES), more]))
     state = _along(switch, coordinate, x)
     at = np.flatnonzero(state[1:] != state[:-1])
     if not len(at):
         return set()
-    left, right = x[at], x[at + 1]
-    for _ in range(60):
-        middle = (left + right) / 2
-        is_left = _along(switch, coordinate, middle) == state[at]
+    # Near zero floats are far closer than a fraction of the range.
+    left, right = _rank(x[at]), _rank(x[at + 1])
+    for _ in range(64):
+        middle = (left >> 1) + (right >> 1) + (left & right & 1)
+        is_left = _along(switch, coordinate, _of_rank(middle)) == state[at]
         left, right = np.where(is_left, middle, left), np.where(is_left, right, middle)
     margin = 1e-9 * (upper - lower)
-    return {float(place) for place in right if lower + margin < place < upper - margin}
+    return {float(place) for place in _of_rank(right) if lower + margin < place < upper - margin}
+
+
+def _rank(floats: Array) -> NDArray[np.int64]:
+    """The numbers of floats in the order of all of them; 0 is that of 0."""
+    bits = floats.view(np.int64)
+    return np.where(bits < 0, np.iinfo(np.int64).min - bits, bits)
+
+
+def _of_rank(numbers: NDArray[np.int64]) -> Array:
+    """The floats of these numbers."""
+    bits = np.where(numbers < 0, np.iinfo(np.int64).min - numbers, numbers)
+    return bits.view(np.float64)
 
 
 def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:

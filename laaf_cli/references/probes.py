@@ -10,6 +10,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.expression import (
     NUMPY,
+    SAME,
     Call,
     Field,
     Node,
@@ -53,6 +54,13 @@ def space_breaks(
             f"spectral solution follows {MOST_ELEMENTS - 1} at most"
         )
     return breaks
+
+
+def beside(lower: float, upper: float) -> float:
+    """How far from a break between these bounds all formulas that change there are past it: breaks
+    within SAME of each other are one.
+    """
+    return SAME * (upper - lower) + 4 * float(np.finfo(float).eps) * max(abs(lower), abs(upper))
 
 
 def is_linear(tree: Node) -> bool:
@@ -162,7 +170,7 @@ def resolving(
         for name, ends in ranges.items()
         if name != coordinate and any(name in symbols(part) for part in parts)
     }
-    ends = [lower, *breaks, upper]
+    ends, aside = [lower, *breaks, upper], beside(lower, upper)
     samples = [_values(part, coordinate, points, others) for part in parts]
     sizes = [tolerance * np.max(np.abs(values), initial=0.0) for values in samples]
     resolved: set[tuple[float, float]] = set()
@@ -173,9 +181,7 @@ def resolving(
                 continue
             inside = (points > both[0]) & (points < both[1])
             axis = ChebyshevAxis(*both, n)
-            nudged = np.clip(
-                axis.nodes, np.nextafter(both[0], np.inf), np.nextafter(both[1], -np.inf)
-            )
+            nudged = np.clip(axis.nodes, both[0] + aside, both[1] - aside)
             to_points = axis.interpolation(points[inside])
             missed = any(
                 np.max(

@@ -41,8 +41,10 @@ AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 refused. What may be left near a place at which an equation holds something narrow is AGREEMENT too.
 """
 
-BALANCED_AT = (0.0361, 0.382, 0.854)
-"""Fractions of the time at which balances are checked."""
+BALANCED_AT = tuple(np.sort(np.arange(1, 14) * (np.sqrt(5) - 1) / 2 % 1.0).tolist())
+"""Fractions of the time at which balances are checked: what passes a break passes it between two of
+them.
+"""
 
 MOST_WORK = 2e11
 FAIR_WORK, FAIR_AGREEMENT = 1.5e10, 1e-6
