@@ -35,7 +35,7 @@ def branch_breaks(
                 continue
             closest = np.zeros(0)
             if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
-                closest = _closest(Call("-", switch.arguments), coordinate, lower, upper)
+                closest = _nearest(Call("-", switch.arguments), coordinate, lower, upper)
             places |= _changes(switch, coordinate, lower, upper, closest)
     apart: list[float] = []
     for place in sorted(places):  # rounding makes two of what is written in two ways
@@ -51,13 +51,14 @@ def switches(tree: Node) -> Iterator[Node]:
             yield switch
 
 
-def zeros(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:
-    """Where a function of one coordinate changes its sign or comes closest to zero, inside
-    (lower, upper).
+def turns(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:
+    """Where a function of one coordinate changes its sign, or comes closest to zero or farthest
+    from it, inside (lower, upper).
     """
-    closest = _closest(tree, coordinate, lower, upper)
-    changes = _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, closest)
-    return changes | set(map(float, closest))
+    nearest = _nearest(tree, coordinate, lower, upper)
+    farthest = _nearest(tree, coordinate, lower, upper, -1)
+    changes = _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, nearest)
+    return changes | set(map(float, nearest)) | set(map(float, farthest))
 
 
 def _switch(node: Node) -> Node | None:
@@ -102,17 +103,17 @@ def _of_rank(numbers: NDArray[np.int64]) -> Array:
     return bits.view(np.float64)
 
 
-def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:
-    """Where a function comes closest to zero between the places of a fine grid, by ternary
-    search.
+def _nearest(tree: Node, coordinate: str, lower: float, upper: float, sign: int = 1) -> Array:
+    """Where a function comes closest to zero between the places of a fine grid, or, for the sign
+    −1, farthest from it, by ternary search.
     """
     x = np.linspace(lower, upper, N_PLACES)
-    size = np.abs(_along(tree, coordinate, x))
+    size = sign * np.abs(_along(tree, coordinate, x))
     at = 1 + np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] < size[2:]))
     if not len(at):
         return np.zeros(0)
     left, right = x[at - 1], x[at + 1]
-    signs = np.sign(_along(tree, coordinate, x[at]))
+    signs = sign * np.sign(_along(tree, coordinate, x[at]))
     for _ in range(64):
         third = (right - left) / 3
         # The function itself and not its size is followed down, through zero, to where it is

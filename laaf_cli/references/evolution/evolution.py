@@ -164,8 +164,8 @@ def converged(
     _check_balances(best[1], balances, reached)
     if (off := missed(best[1])) > max(AGREEMENT, 100 * reached):
         raise ReferenceRefusedError(
-            "the equations hold something so narrow, near some value of an unknown, that the "
-            f"spectral solution in time steps over it; it would change the solution by {off:.1g}"
+            "the equations hold something so narrow that the spectral solution in time steps over "
+            f"it; it would change the solution by {off:.1g}"
         )
     return best
 

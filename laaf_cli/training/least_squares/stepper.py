@@ -423,11 +423,12 @@ class LeastSquares(Stepper):
                 self.slopes = slopes
                 return
         is_far = is_first and can_halve and self.best.residual > PROMISING * goal
-        is_solved = self.stage > 0 and self.best.residual <= goal
-        if (is_first or not can_halve) and self.has_more and not (is_far or is_solved):
+        # Where no slopes gave anything finite, more neurons do not either.
+        is_over = self.best.residual == math.inf or (self.stage > 0 and self.best.residual <= goal)
+        if (is_first or not can_halve) and self.has_more and not (is_far or is_over):
             self._use_more(self.best)
             return
-        can_refine = self.draws and self.march.is_uncut and self.best.residual > goal
+        can_refine = self.draws and self.march.is_uncut and goal < self.best.residual < math.inf
         is_futile = self.n_refined > 0 and candidate is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
