@@ -816,6 +816,28 @@ conditions:
     assert (back, through) == pytest.approx((-1 / 6, 1 / 3), abs=1e-4)
 
 
+PEAKS = {
+    "pulses": ("exp(-(sin(30*pi*t + 1)/1e-5)**2)", (np.arange(1, 31) - 1 / np.pi) / 30),
+    "expanded": ("1/(t**2 - 0.6*t + 0.0900000001)", np.array([0.3])),
+    "a power": ("exp(1e9*log(abs(sin(3*t))))", np.array([np.pi / 6])),
+}
+
+
+@pytest.mark.parametrize("name", PEAKS)
+def test_steps_are_short_at_all_peaks(name: str) -> None:
+    """Though they are many, or their formulas have no part that is zero there."""
+    formula, places = PEAKS[name]
+    spec = f"""
+coordinates: {{t: [0, 1]}}
+unknowns: [u]
+equations: {{decay: "u_t + u = {formula}"}}
+conditions: {{start: {{where: t = 0, equation: u = 0}}}}
+"""
+    schedule = TimeEvents(read_evolution(problem(spec))).schedule(1000)
+    assert max(schedule.longest_from(place) for place in places) < 1e-4
+    assert schedule.longest_from(0.45) > 1e-3
+
+
 BLACK_SCHOLES = """
 coordinates: {x: [0.5, 2], t: [0.25, 1]}
 unknowns: [u]

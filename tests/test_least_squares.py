@@ -694,3 +694,16 @@ def test_said_at_the_end(tmp_path: Path, laaf: Laaf) -> None:
     assert "relative residual" in done.out
     assert json.loads(laaf("show", run, "--json").out)["relative_l2"] < 1e-4
     assert laaf("resume", run).code == ExitCode.USAGE
+
+
+UNSOLVABLE = {
+    "whatever u is": "coordinates: {t: [-1, 1]}\nequations: {e: t = u - u}\n",
+    "nowhere finite": "coordinates: {x: [0, 1], y: [0, 1]}\nequations: {e: u = log(-1 - u**2)}\n",
+}
+
+
+@pytest.mark.parametrize("name", UNSOLVABLE)
+def test_what_no_neurons_solve_is_given_up(name: str) -> None:
+    """And costs iterations while it is not, so that whoever waits can end it."""
+    spec = UNSOLVABLE[name] + "unknowns: [u]\nreference: none\n" + PHASE
+    assert execute(plan_of(spec, "training.0.iterations=500")).summary.iterations < 200

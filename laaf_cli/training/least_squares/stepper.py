@@ -81,7 +81,9 @@ NUMBERS = ("width", "stage", "n_refined", "is_scanning", "is_finished", "is_stee
 
 
 class LeastSquares(Stepper):
-    """An iteration is a step of Gauss-Newton; the hidden neurons are drawn, not trained."""
+    """An iteration is a step of Gauss-Newton, or a trial of neurons with which none is possible;
+    the hidden neurons are drawn, not trained.
+    """
 
     def __init__(self, objective: Objective, phase: TrainingPhase, _done: int) -> None:
         self.objective, self.network, self.problem = objective, objective.network, objective.problem
@@ -149,6 +151,8 @@ class LeastSquares(Stepper):
                 self._show(self.solver.state)
                 return ""
             self._judge()
+            if self.n_steps == 0 and not self.is_finished:
+                return ""
         return self.summary
 
     @property
