@@ -124,7 +124,7 @@ def _announce(
 
 
 def _warn_of_overflow(sampled: export.SampledFields, n_outside: int) -> None:
-    """Args: n_outside: values that there are none of, outside of a shape."""
+    """Args: n_outside: points outside of a shape, where no value is expected."""
     import numpy as np
 
     for name, values in sampled.fields.items():

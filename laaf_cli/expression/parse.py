@@ -60,7 +60,7 @@ def parse_comparison(text: str) -> Node:
 
 
 def parse_shape(text: str) -> Node:
-    """The tree of a shape, in which comparisons stand wherever numbers do; raises ExpressionError
+    """The tree of a shape, in which comparisons may be where numbers are; raises ExpressionError
     as `parse` does.
     """
     return _parse_at(text, 0, len(text), _ShapeReader)

@@ -137,7 +137,7 @@ class ConditionSpec(StrictModel):
     where: Faces | None = Field(
         None,
         description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space; "
-        "of a shape its parts and primitives by name, too",
+        "names of parts",
     )
     only: StrictStr | None = Field(
         None, description="a comparison that picks a part of the faces, such as `y > 0`"
@@ -617,16 +617,14 @@ class ProblemSpec(TaskSpec):
     )
     shape: StrictStr | None = Field(
         None,
-        description="what of these ranges is the domain, in two coordinates of space: shapes "
-        "joined by `+`, met by `*` and cut out by `-`, as `box - disk(0.3, 0.3, 0.1)`, and "
-        "inequalities, as `x**2 + 2*y**2 < 1`; all where absent",
+        description="what of the ranges of two coordinates of space is the domain, as "
+        "`box - disk(0.3, 0.3, 0.1)`; all where absent",
     )
     parts: dict[Name, PartText] = Field(
         default_factory=dict,
         max_length=MAX_ENTRIES,
-        description="named parts of its boundary, each where that is the boundary of a shape, "
-        "which `shape` may name; corners of a polygon as `[[0, 0], [1, 0], [0, 1]]` or as a CSV "
-        "file",
+        description="named parts of its boundary, each a shape, corners of a polygon as "
+        "`[[0, 0], [1, 0], [0, 1]]`, or a CSV file of those",
     )
     unknowns: Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(
         description="names of the unknowns"

@@ -154,11 +154,11 @@ class BoundaryPiece:
     """Whether the shape is outside of the solid of the curve, as where that is cut out."""
 
     def at(self, share: Array) -> Array:
-        """Points [n, 2] at shares of the range of s."""
+        """Points [n, 2] at fractions of the range of s."""
         return self.curve.at(self.begin + (self.end - self.begin) * share)
 
     def velocity(self, share: Array) -> Array:
-        """∂/∂share of them."""
+        """Their derivatives by that fraction."""
         return (self.end - self.begin) * self.curve.velocity(
             self.begin + (self.end - self.begin) * share
         )
@@ -190,7 +190,7 @@ class BoundaryPiece:
         return float(weights @ (x * v - y * u)) / 2 * (-1 if self.is_turned else 1)
 
     def along(self, fraction: Array) -> Array:
-        """Shares of s at fractions of the length."""
+        """Fractions of s at fractions of the length."""
         share, lengths = self._table
         return np.interp(fraction, lengths, share)
 

@@ -106,7 +106,7 @@ def _known(kinds: Mapping[str, Sequence[Solid]]) -> str:
 class _Reading:
     reader: Reader
     read: dict[str, Body | str | None] = field(default_factory=dict)
-    """Parts by name; the name of a primitive where one stands alone, for all of its kind."""
+    """Parts by name; a bare name of a primitive, for all of its kind."""
     open: list[str] = field(default_factory=list)
     """The parts that are being read, one inside the other."""
 
@@ -168,7 +168,7 @@ class _Reading:
         """The body of a tree.
 
         Raises:
-            ExpressionError: it is none.
+            ExpressionError: it is not a shape.
         """
         match tree:
             case Call(function=name) if name in COMBINING and len(tree.arguments) == 2:
@@ -204,7 +204,7 @@ class _Reading:
             if isinstance(part, str):
                 row = PRIMITIVES[part]
                 hint = f"Write the part as {part}({row.arguments})."
-                raise fault(f"the part '{name}' names a kind of shape, and is none", span, hint)
+                raise fault(f"the part '{name}' names a kind of shape", span, hint)
             return part if part is not None else self.box  # what is wrong has been noted
         hint = did_you_mean(name, [*self.reader.spec.parts, *PRIMITIVES])
         raise fault(f"'{name}' is not a shape", span, hint or f"Shapes: {listed(PRIMITIVES)}.")
