@@ -18,6 +18,7 @@ from laaf_cli.references.reference import (
     ReferenceValues,
     Watch,
 )
+from laaf_cli.references.shapes.on_shape import OnShape
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
 from laaf_cli.spec import ReferenceSpec as ReferenceSpec
@@ -101,6 +102,8 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             if unknown_constants and row.needs_constants:
                 raise ReferenceRefusedError(unknown_constants)
             reference = row.make(known, spec, folder)
+            if problem.domain.shape is not None:
+                reference = OnShape(reference, problem.domain)
             reference.check(problem.domain)
         except ReferenceRefusedError as refusal:
             refusals.append(refusal)
@@ -109,4 +112,4 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             refusals.append(ReferenceRefusedError(why))
         else:
             return reference
-    raise refusals[0]
+    raise refusals[0 if problem.domain.shape is None else -1]

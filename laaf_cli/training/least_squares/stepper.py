@@ -255,7 +255,7 @@ class LeastSquares(Stepper):
         spots = of_solution(self.network, domain, self._n_spots, random)
         self.spots = spots = self._joined(spots, random) or spots
         steep = spots.points[: self.n_neurons]
-        points = np.concatenate([domain.from_unit(random.random(steep.shape)), steep])
+        points = np.concatenate([domain.scattered(len(steep), random), steep])
         at, zero = torch.tensor(points, device=self.network.device), (0,) * domain.dimension
         values = features(self.network, at, [zero])[zero] @ self.network.output_layer.T
         self._draw()
@@ -329,9 +329,7 @@ class LeastSquares(Stepper):
                 self.network.device,
                 near,
             )
-            inner = window.domain.from_unit(
-                self._random("inner").random((N_INNER, window.domain.dimension))
-            )
+            inner = window.domain.scattered(N_INNER, self._random("inner"))
             systems.append(
                 System(
                     self.problem,
@@ -557,8 +555,7 @@ class LeastSquares(Stepper):
         ones.
         """
         zero = (0,) * self.problem.domain.dimension
-        unit = self._random("inner").random((N_INNER, len(zero)))
-        inner = torch.tensor(self._domain.from_unit(unit))
+        inner = torch.tensor(self._domain.scattered(N_INNER, self._random("inner")))
         columns = features(self.network, inner.to(self.network.device), [zero])[zero]
         values = columns @ self.network.output_layer.T
         for name, value in zip(self.problem.ansatz.outputs, values.T, strict=True):
