@@ -56,9 +56,8 @@ def missed(solution: EvolutionSolution) -> float:
     }
     near = [_near(solution, trees, held, *line) for line in (*spread, *through_peaks)]
     changes = [
-        _change(form, tree, points, known, axis, least) / sizes[_rated(form, tree).unknown]
-        for tree in trees
-        for least in (_least(form, tree, near),)
+        _change(form, tree, points, known, axis, largest) / sizes[_rated(form, tree).unknown]
+        for tree, largest in ((tree, _largest(form, tree, near)) for tree in trees)
         for axis, points, known in near
     ]
     return max(changes)
@@ -87,47 +86,42 @@ def _near(
     return axis, points, known
 
 
-def _least(form: EvolutionForm, tree: Node, near: Sequence[tuple[int, Array, Known]]) -> float:
-    """The rate that counts: of a linear equation what was stepped over is left as it stands, and
-    of what was not, little.
-    """
-    if not is_linear(tree):
-        return 0.0
-    field = _rated(form, tree)
-    zero = {f: np.zeros(1) for f in fields(tree)}
-    sizes = [
-        max(
-            np.max(np.abs(rates), initial=0.0)
-            for rates in (_rate(form, tree, points, zero), known[field])
-        )
-        for _, points, known in near
-    ]
-    return _MISSED * float(max(sizes))
+def _largest(form: EvolutionForm, tree: Node, near: Sequence[tuple[int, Array, Known]]) -> float:
+    """The largest rate at these points; of a linear equation also that which is asked of zero."""
+    rates = [known[_rated(form, tree)] for *_, known in near]
+    if is_linear(tree):
+        zero = {f: np.zeros(1) for f in fields(tree)}
+        rates += [_rate(form, tree, points, zero) for _, points, _ in near]
+    return max(float(np.max(np.abs(rate), initial=0.0)) for rate in rates)
 
 
 def _change(
-    form: EvolutionForm, tree: Node, points: Array, known: Known, axis: int, least: float
+    form: EvolutionForm, tree: Node, points: Array, known: Known, axis: int, largest: float
 ) -> float:
-    """By how much an unknown would change along points of a line if a residual were put right."""
+    """By how much an unknown would change along points of a line if a residual were put right.
+
+    Args:
+        largest: rate anywhere.
+    """
     field, along = _rated(form, tree), points[:, axis]
+    # Of a linear equation what was stepped over is left as it is, and of what was not, little.
+    least = _MISSED * largest if is_linear(tree) else _SEEN * np.max(np.abs(known[field]))
     rate = _rate(form, tree, points, known)
     rate = np.where(np.abs(rate) > least, rate, 0.0)
-    if not np.any(np.abs(rate) > _SEEN * np.max(np.abs(known[field]), initial=0.0)):
-        return 0.0
     span, is_time = form.end - form.start, axis == form.time_axis
     if is_time and form.time_order(field) == 1 and not is_linear(tree):
-        rate = rate * _delay(known[field], rate)
+        rate = rate * _delay(known[field], rate, largest)
     share = 1.0 if is_time else span / (form.upper[axis] - form.lower[axis])
     above_first = max(form.time_order(field) - 1, 0)
     return float(span**above_first * share * np.trapezoid(np.abs(rate), along))
 
 
-def _delay(found: Array, off: Array) -> Array:
+def _delay(found: Array, off: Array, largest: float) -> Array:
     """How much longer the way takes at the rate that the equations ask for than at the one found,
     where they differ by more than rounding, and at least 1.
     """
     asked, size = np.abs(found - off), np.abs(found)
-    differs = (np.abs(off) > 0.1 * size) & (size > _SLOW * np.max(size))
+    differs = (np.abs(off) > 0.1 * size) & (size > _SLOW * largest)
     longer = np.divide(size, asked, out=np.full_like(size, np.inf), where=asked > 0)
     return np.where(differs, np.clip(longer, 1.0, _LONGEST), 1.0)
 
