@@ -96,7 +96,7 @@ def read_weak_form(problem: Problem) -> WeakForm:
     if shape is None:
         raise ReferenceRefusedError("the finite elements are for shapes, and the domain is a box")
     _check(problem, shape)
-    return _Derivation(problem, shape).form()
+    return _WeakDerivation(problem, shape).form()
 
 
 def _check(problem: Problem, shape: PlaneShape) -> None:
@@ -128,7 +128,7 @@ def _check(problem: Problem, shape: PlaneShape) -> None:
 
 
 @dataclass
-class _Derivation:
+class _WeakDerivation:
     problem: Problem
     shape: PlaneShape
 
