@@ -32,11 +32,10 @@ DPI = 120
 
 HEAD = """# The bundled problems
 
-`laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. They state a problem
-and nothing else; training is [chosen](accuracy.md). The table shows one run of each with seed 0 and `--max-seconds 60`
-on two processor cores, without a GPU: the relative L2 error against the reference (of several unknowns the
-largest), the seconds of the training that was kept, and how it was obtained. `laaf sweep NAME --seeds 5` shows the
-spread over seeds. `burgers-accurate` is a spec with settings of its own ([Performance](performance.md)); the set-ups
+`laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. Training is
+[chosen](accuracy.md). The table shows one run of each with seed 0 and `--max-seconds 60` on two processor cores,
+without a GPU: the relative L2 error against the reference (of several unknowns the largest), the seconds of the
+training that was kept, and how it was obtained. `burgers-accurate` is a spec with settings of its own ([Performance](performance.md)); the set-ups
 of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the paper](reproduction.md)).
 
 """

@@ -91,6 +91,8 @@ def test_an_inequality_is_traced() -> None:
         ("box - (x > 0 and y > 0)", [[-0.5, 0.5], [0.5, -0.5]], [[0.5, 0.5]]),
         ("box - disk(0, 0, r) or disk(0, 0, 0.1)", [[0.9, 0], [0.0, 0.05]], [[0.3, 0]]),
         ("polygon(0, 0, 1, 0, 1, 1, 0, 1, 0.5, 0.5)", [[0.7, 0.5]], [[0.2, 0.5]]),
+        # The boundary belongs to it, and what only bounds what was cut out does not.
+        ("box - rectangle(0, 0, 1, 1)", [[0, 0.5], [0, 0], [1, 0], [-1, 1]], [[1, 1], [1, 0.5]]),
     ],
 )
 def test_what_is_inside(text: str, inside: list[list[float]], outside: list[list[float]]) -> None:

@@ -18,6 +18,7 @@ from laaf_cli.references.reference import (
     ReferenceValues,
     Watch,
 )
+from laaf_cli.references.shapes.finite_elements import FiniteElements
 from laaf_cli.references.shapes.on_shape import OnShape
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
@@ -47,6 +48,11 @@ REFERENCES: dict[str, ReferenceKind] = {
         meaning="the equations of the spec themselves, solved by collocation; twice, the "
         "difference being the error",
         priority=0,
+    ),
+    "finite-elements": ReferenceKind(
+        make=lambda problem, _spec, _folder: FiniteElements(problem),
+        meaning="the same on a shape, by finite elements",
+        priority=1,
     ),
     "hopf-cole": ReferenceKind(
         make=lambda problem, _spec, _folder: HopfCole(problem),

@@ -21,6 +21,9 @@ N_ALONG = 2001
 
 N_HALVINGS = 60
 
+N_AROUND = 32
+"""Directions in which the inside is looked for beside a point of a boundary."""
+
 N_DRAWN = 200
 """Points of a piece where it is drawn."""
 
@@ -84,8 +87,19 @@ class PlaneShape:
     """Solids by the names of parts that lie on their boundaries."""
 
     def holds(self, points: Array) -> NDArray[np.bool_]:
-        """Which points [n, d] of the problem are inside or, within rounding, on the boundary."""
-        return self._level(points[:, self.axes]) <= ON * self.size
+        """Which points [n, d] of the problem are inside or, within rounding, on the boundary.
+
+        What two solids have in common of their boundaries may bound nothing: the inside must be
+        beside a point.
+        """
+        points = points[:, self.axes]
+        level = self._level(points)
+        held = level < -ON * self.size
+        on = np.flatnonzero(np.abs(level) <= ON * self.size)
+        angles = np.linspace(0, 2 * np.pi, N_AROUND, endpoint=False)
+        for step in BESIDE * self.size * np.stack([np.cos(angles), np.sin(angles)], 1):
+            held[on] |= self._level(points[on] + step) < 0
+        return held
 
     def _level(self, points: Array) -> Array:
         return np.maximum(self.body.level(points), self.box.level(points))
