@@ -352,6 +352,15 @@ equations: {poisson: laplacian(u) = 1}
 conditions: {edge: {where: boundary, equation: u = 0}}
 -- 2:1 parts
 
+== no point of the grid
+coordinates: {x: [-1, 1], y: [-1, 1]}
+shape: disk(0, 0, 0.5)
+unknowns: [u]
+equations: {poisson: laplacian(u) = 1}
+conditions: {edge: {where: boundary, equation: u = 0}}
+evaluation: {grid: {x: 2, y: 2}}
+-- 6:14 grid
+
 == places and integrals off the shape
 coordinates: {x: [-1, 1], y: [-1, 1]}
 shape: disk(0, 0, 0.5)
