@@ -396,7 +396,7 @@ def balances() -> str:
 
 def references() -> str:
     rows = [(code(name), kind.meaning) for name, kind in REFERENCES.items()]
-    auto = (code(AUTO), "default: `spectral` where it applies, else none, with the reason")
+    auto = (code(AUTO), "default: `spectral` or `finite-elements`, else none, with the reason")
     none = (code(NO_REFERENCE), "no reference: the error is reported as unknown")
     return table(("kind", "meaning"), [auto, *rows, none])
 

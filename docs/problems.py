@@ -32,18 +32,11 @@ DPI = 120
 
 HEAD = """# The bundled problems
 
-`laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. They state a problem
-and nothing else; training is [chosen](accuracy.md). The table shows one run of each with seed 0 and `--max-seconds 60`
-on two processor cores, without a GPU: the relative L2 error against the reference (of several unknowns the
-largest), the seconds of the training that was kept, and how it was obtained. `laaf sweep NAME --seeds 5` shows the
-spread over seeds. `burgers-accurate` is a spec with settings of its own ([Performance](performance.md)); the set-ups
+`laaf problems NAME > my.yaml` starts a new spec from one of them, `laaf solve NAME` solves it. Training is
+[chosen](accuracy.md). The table shows one run of each with seed 0 and `--max-seconds 60` on two processor cores,
+without a GPU: the relative L2 error against the reference (of several unknowns the largest), the seconds of the
+training that was kept, and how it was obtained. `burgers-accurate` is a spec with settings of its own ([Performance](performance.md)); the set-ups
 of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the paper](reproduction.md)).
-
-This page is written by one command, which solves what is not solved yet:
-
-```sh
-python docs/problems.py
-```
 
 """
 
@@ -135,12 +128,13 @@ def page(entries: list[Entry]) -> str:
             f"{', '.join(dict.fromkeys(optimizers))} | {spec.reference.kind} | {referee['error_estimate']:.0e} |"
         )
         flags = "".join(f" --set {assignment}" for assignment in entry.assignments)
+        method, time = referee["method"].split(";")[0], referee["wall_time_s"]
         sections += [
             f"## {title}\n",
             f"`laaf solve {entry.problem}{flags}` · {spec.source}\n",
             *([f"Learned: {terms}.\n"] if terms else []),
-            f"Reference: {referee['method'].split(';')[0]}, in {referee['wall_time_s']:.1f} s.\n",
-            f"![{title}: the solution beside its reference](images/problems/{entry.name}.png)\n",
+            *([f"Reference: {method}, in {time:.1f} s.\n"] if time >= 0.05 else []),
+            f"![{title}](images/problems/{entry.name}.png)\n",
         ]
     return "\n".join([*lines, "", *sections])
 

@@ -546,14 +546,14 @@ def test_places_of_large_formulas_are_not_looked_for(monkeypatch: pytest.MonkeyP
         looked_at.append(len(list(nodes(tree))))
         return set()
 
-    monkeypatch.setattr(probes, "zeros", counted)
+    monkeypatch.setattr(probes, "turns", counted)
     trees = []
     for shift in (0.3, 0.6):
         text = f"sin(x - {shift})"
         for _ in range(25):
             text = f"sin({text} + x)"
         trees.append(resolve(parse(text), Scope(coordinates=("x",))))
-    probes.turns(trees, "x", 0, 1)
+    probes.turns_of_parts(trees, "x", 0, 1)
     assert looked_at == sorted(looked_at)
     assert len(looked_at) > 10
     assert sum(looked_at) <= probes.MOST_NODES

@@ -16,7 +16,15 @@ from scipy.special import erf
 from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.errors import SpecError
-from laaf_cli.expression import Scope, branch_breaks, parse_equation, resolve
+from laaf_cli.expression import (
+    NUMPY,
+    Scope,
+    branch_breaks,
+    evaluate,
+    parse_equation,
+    resolve,
+    switches,
+)
 from laaf_cli.problem import OnFaces, Problem, Term
 from laaf_cli.references import HopfCole, ReferenceRefusedError
 from laaf_cli.references.collocation import ChebyshevAxis, FourierAxis
@@ -776,6 +784,58 @@ def test_breaks_of_any_width() -> None:
     )
     found = branch_breaks([tree], "t", 0.0, 1.0)
     np.testing.assert_allclose(found, [0.3 - 1e-7, 0.3, 0.3 + 1e-7, 0.5, 0.9], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("condition", ["t < 0", "t >= 0", "t**3 > 0", "3*t < 0.3", "t > 1e-200"])
+@pytest.mark.parametrize("lower", [-2.5, -1.0, -0.7])
+def test_a_break_is_the_first_float_of_its_branch(condition: str, lower: float) -> None:
+    scope = Scope(coordinates=("t",), unknowns=("u",), constants={}, time="t")
+    tree = resolve(parse_equation(f"u = where({condition}, 1, 0)"), scope)
+    (place,) = branch_breaks([tree], "t", lower, 3.0)
+    (switch,) = switches(tree)
+    below, at = evaluate(switch, {"t": np.array([np.nextafter(place, -1.0), place])}, {}, NUMPY)
+    assert below != at
+
+
+def test_a_wave_comes_back_from_where_it_is_faster() -> None:
+    """A third of it, with the other sign; the speed changes at what rounding makes two places."""
+    form = read_evolution(
+        problem(
+            """
+coordinates: {x: [-2.5, 2.5], t: [0, 1.2]}
+unknowns: [u]
+equations: {wave: "u_tt = D((where(x < 0, 1, 0) + where(x + 0.3 < 0.3, 0, 4))*u_x, x)"}
+conditions:
+  start: {where: t = 0, equation: ["u = exp(-((x + 0.8)/0.2)**2)", u_t = 0]}
+  ends: {where: boundary, equation: u = 0}
+"""
+        )
+    )
+    solution = solve(form, TimeEvents(form), ACCURACIES[0], 1e12, Watch())
+    back, through = solution.at(np.array([[-0.4, 1.2], [0.8, 1.2]]))[0]
+    assert (back, through) == pytest.approx((-1 / 6, 1 / 3), abs=1e-4)
+
+
+PEAKS = {
+    "pulses": ("exp(-(sin(30*pi*t + 1)/1e-5)**2)", (np.arange(1, 31) - 1 / np.pi) / 30),
+    "expanded": ("1/(t**2 - 0.6*t + 0.0900000001)", np.array([0.3])),
+    "a power": ("exp(1e9*log(abs(sin(3*t))))", np.array([np.pi / 6])),
+}
+
+
+@pytest.mark.parametrize("name", PEAKS)
+def test_steps_are_short_at_all_peaks(name: str) -> None:
+    """Though they are many, or their formulas have no part that is zero there."""
+    formula, places = PEAKS[name]
+    spec = f"""
+coordinates: {{t: [0, 1]}}
+unknowns: [u]
+equations: {{decay: "u_t + u = {formula}"}}
+conditions: {{start: {{where: t = 0, equation: u = 0}}}}
+"""
+    schedule = TimeEvents(read_evolution(problem(spec))).schedule(1000)
+    assert max(schedule.longest_from(place) for place in places) < 1e-4
+    assert schedule.longest_from(0.45) > 1e-3
 
 
 BLACK_SCHOLES = """

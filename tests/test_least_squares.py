@@ -755,3 +755,16 @@ def test_a_search_that_is_lost_leaves_the_seconds_to_others() -> None:
     assert search.is_late(0.5)
     search.best = replace(search.best, residual=min(residual, 1e-4))
     assert not search.is_late(0.99)
+
+
+UNSOLVABLE = {
+    "whatever u is": "coordinates: {t: [-1, 1]}\nequations: {e: t = u - u}\n",
+    "nowhere finite": "coordinates: {x: [0, 1], y: [0, 1]}\nequations: {e: u = log(-1 - u**2)}\n",
+}
+
+
+@pytest.mark.parametrize("name", UNSOLVABLE)
+def test_what_no_neurons_solve_is_given_up(name: str) -> None:
+    """And costs iterations while it is not, so that whoever waits can end it."""
+    spec = UNSOLVABLE[name] + "unknowns: [u]\nreference: none\n" + PHASE
+    assert execute(plan_of(spec, "training.0.iterations=500")).summary.iterations < 200

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import math
 import sys
+from pathlib import Path
 
 import pytest
+from conftest import Laaf
 
 from laaf_cli.runs.progress import Progress
 from laaf_cli.terminal import progress
@@ -140,3 +142,24 @@ def test_how_far_a_reference_is(
     with make_reference_progress() as report:
         report("128 [modes]")
     assert "128 [modes]" in stream.getvalue()
+
+
+MEASURED = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+equations: {balance: u_xx = -sin(3*x)}
+conditions: {walls: {where: boundary, equation: u = 0}}
+data: {reference: true, points: 5}
+network: {hidden: [4]}
+points: {interior: 20}
+"""
+
+
+def test_a_check_shows_the_reference_that_gives_its_data(
+    laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
+    Path("measured.yaml").write_text(MEASURED)
+    line = "16 modes along each coordinate\n"
+    assert line in laaf("check", "measured.yaml").err
+    assert line not in laaf("check", "measured.yaml", "--set", "data.points=6", "--quiet").err

@@ -98,3 +98,23 @@ def test_a_delay_at_one_value_is_seen(
         solution=f"exp({coordinate}) - 1",
     )
     assert "so narrow" in adversarial.judge(delayed).refused
+
+
+UNSEEN = {
+    "a peak of both coordinates, Poisson": (
+        ["x", "y"], "u_xx + u_yy = 1e8*exp(-((x + y - 0.78)**2 + (x - y + 0.16)**2)*1e8)",
+    ),
+    "a ridge, Poisson": (["x", "y"], "u_xx + u_yy = 1e6*exp(-((x + y - 0.93137)/1e-6)**2)"),
+    "a flash on its way, heat": (
+        ["x", "t"], "u_t = 0.1*u_xx + 1e8*exp(-((x + t - 0.78)**2 + (x - t + 0.16)**2)*1e8)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_what_is_narrow_in_two_coordinates_is_seen(name: str, adversarial: ModuleType) -> None:
+    """Nodes, and places where formulas in one coordinate turn, lie beside it: the solution found is 0."""
+    coordinates, equation = UNSEEN[name]
+    ends = adversarial.ALL_SIDES if "y" in coordinates else [*adversarial.BOTH_ENDS, "t = 0"]
+    unseen = adversarial.problem(name, coordinates, equation, {"b": (ends, "0")}, "0*x")
+    assert "so narrow" in adversarial.judge(unseen).refused

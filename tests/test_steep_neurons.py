@@ -105,6 +105,15 @@ def test_breaks_that_are_no_planes_have_normals() -> None:
     assert domain.dimension == 2
 
 
+def test_comparisons_that_are_joined_have_their_own_breaks() -> None:
+    spots = spots_of("where(x > y - 1.3 and y > 1.2, 1, 0)")[1]
+    assert spots is not None
+    is_plane = spots.normals[:, 0] == 0
+    assert is_plane.any()
+    close = 1 / spots.steepness[is_plane] < 1e-2
+    np.testing.assert_allclose(spots.points[is_plane][close, 1], 1.2, atol=2e-2)
+
+
 def test_formulas_without_branches_have_no_spots() -> None:
     assert spots_of("sin(x)*y")[1] is None
 

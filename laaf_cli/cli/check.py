@@ -49,7 +49,9 @@ def check(
     """
     arguments = locals()
     from laaf_cli.errors import UsageError, within_memory
+    from laaf_cli.references import Watch
     from laaf_cli.runs.settings import EquationSettings
+    from laaf_cli.terminal.progress import make_reference_progress
 
     if (spec is None) is not schema:
         raise UsageError("laaf check takes a SPEC, or --schema alone")
@@ -70,8 +72,11 @@ def check(
     if not quiet:
         for warning in (*plan.warnings, *one_run.memory_warnings(plan)):
             console.print_warning(warning)
-    with within_memory("evaluating the loss once", lambda: advice(of_run(plan))):
-        inspection = inspect(plan)
+    with (
+        within_memory("evaluating the loss once", lambda: advice(of_run(plan))),
+        make_reference_progress(quiet=quiet) as report,
+    ):
+        inspection = inspect(plan, Watch(report=report))
     if not quiet:
         for warning in inspection.not_finite:
             console.print_warning(warning)

@@ -71,7 +71,7 @@ def evaluate(
             _announce(file, network, places, list(wanted))
         sampled = export.SampledFields(places, network.evaluate(places, wanted), _attributes(file))
     if not quiet:
-        _warn_of_overflow(sampled)
+        _warn_of_overflow(sampled, network.n_outside(places))
     if output is None:
         for text in export.csv_text(sampled):
             console.print_text(text)
@@ -123,12 +123,13 @@ def _announce(
         console.print_warning(warning)
 
 
-def _warn_of_overflow(sampled: export.SampledFields) -> None:
+def _warn_of_overflow(sampled: export.SampledFields, n_outside: int) -> None:
+    """Args: n_outside: points outside of a shape, where no value is expected."""
     import numpy as np
 
     for name, values in sampled.fields.items():
-        lost = int(np.count_nonzero(~np.isfinite(values)))
-        if lost:
+        lost = int(np.count_nonzero(~np.isfinite(values))) - n_outside
+        if lost > 0:
             console.print_warning(f"{lost:,} of {values.size:,} values of {name} are not finite")
 
 

@@ -169,7 +169,7 @@ def _report(plan: Plan, values: ReferenceValues, output: Path | None, *, json: b
     table.add_texts("method", record.method)
     for name, error in record.error_estimates.items():
         of = f" of {name}" if len(record.error_estimates) > 1 else ""
-        largest = np.max(np.abs(values.fields[name]))
+        largest = np.nanmax(np.abs(values.fields[name]), initial=0.0)  # NaN outside of a shape
         relative = f", {error / largest:.1e} of the largest value" if largest > 0 else ""
         table.add_texts(f"error estimate{of}", f"{error:.1e}{relative}")
     table.add_texts("seconds", f"{record.wall_time_s:.2f}")

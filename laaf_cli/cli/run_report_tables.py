@@ -47,6 +47,8 @@ def _problem(report: RunReport) -> PlainTable:
         table.add_texts("source", spec.source)
     for name, (low, high) in spec.coordinates.items():
         table.add_texts(name, f"[{low}, {high}]")
+    if spec.shape is not None:
+        table.add_texts("shape", spec.shape)
     for name, value in spec.constants.items():
         table.add_texts(name, value)
     for name in spec.learn:

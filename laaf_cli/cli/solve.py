@@ -82,9 +82,7 @@ def solve(
                 what = f"{plan.recipe}{' first' if plan.others else ''}, {what}"
             one_run.announce(plan, what, warnings=plan.warnings)
             if plan.reference is not None and plan.reference.takes_long:
-                console.print_message(
-                    "solving the equations by the spectral method first, for reference"
-                )
+                console.print_message("solving the equations first, for reference")
         finished = one_run.train(plan, target, retries=retries, quiet=quiet)
     one_run.write_page(finished, report, quiet=quiet)
     one_run.report(

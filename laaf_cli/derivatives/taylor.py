@@ -25,6 +25,9 @@ from laaf_cli.multi_index import Orders, lower_set
 from laaf_cli.network.activations import Activation
 from laaf_cli.network.mlp import Mlp
 
+NUMBERS_AT_A_TIME = 2_000_000
+"""Of the streams of a layer, where no gradient is wanted: their memory is used again."""
+
 ChainRule = tuple[tuple[int, tuple[tuple[int, tuple[Product, ...]], ...]], ...]
 """(stream, ((k, the products that σ⁽ᵏ⁾ multiplies), …)) for every stream with more than the
 linear term.
@@ -79,16 +82,25 @@ class TaylorEngine(SummingEngine):
             # few points.
             outputs = self.network.from_scaled(inputs[0]).T
             return {field: outputs[self.unknowns.index(field.unknown)] for field in self.fields}
-        *hidden, (weight, bias) = self.network.layers()
-        z = inputs
-        for w, b in hidden:
-            z = _HiddenLayer.apply(z, w, b, self.network.activation, self.order, self.rule)  # type: ignore[no-untyped-call]
-        outputs = _OutputLayer.apply(z, weight, bias)  # type: ignore[no-untyped-call]
+        at_a_time = NUMBERS_AT_A_TIME // (len(inputs) * max(map(len, self.network.biases))) + 1
+        if torch.is_grad_enabled() or at_a_time >= inputs.shape[1]:
+            outputs = self._outputs(inputs)
+        else:
+            parts = torch.split(inputs, at_a_time, 1)
+            outputs = torch.cat([self._outputs(part) for part in parts], 2)
         by_stream = dict(zip(self.streams, outputs.unbind(0), strict=True))
         return {
             field: by_stream[field.orders][self.unknowns.index(field.unknown)]
             for field in self.fields
         }
+
+    def _outputs(self, z: Tensor) -> Tensor:
+        """The streams of the outputs, [n_streams, n_outputs, n_points], from those of inputs."""
+        *hidden, (weight, bias) = self.network.layers()
+        for w, b in hidden:
+            z = _HiddenLayer.apply(z, w, b, self.network.activation, self.order, self.rule)  # type: ignore[no-untyped-call]
+        outputs: Tensor = _OutputLayer.apply(z, weight, bias)  # type: ignore[no-untyped-call]
+        return outputs
 
 
 class _HiddenLayer(torch.autograd.Function):

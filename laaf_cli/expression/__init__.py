@@ -2,12 +2,12 @@
 
 from laaf_cli.expression.analyse import addends, fields, functions, hoist, nodes, symbols
 from laaf_cli.expression.differentiate import differentiate, partial
-from laaf_cli.expression.discontinuities import branch_breaks, switches, zeros
+from laaf_cli.expression.discontinuities import SAME, branch_breaks, switches, turns
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
 from laaf_cli.expression.linear import linear_coefficients, without
 from laaf_cli.expression.mathml import mathml
-from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, sides
+from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, parse_shape, sides
 from laaf_cli.expression.resolve import Scope, resolve
 from laaf_cli.expression.rounding import rounding_bound
 from laaf_cli.expression.simplify import bounded, call

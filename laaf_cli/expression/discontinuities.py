@@ -35,7 +35,7 @@ def branch_breaks(
                 continue
             closest = np.zeros(0)
             if isinstance(switch, Call) and switch.function in ("<", "<=", ">", ">="):
-                closest = _closest(Call("-", switch.arguments), coordinate, lower, upper)
+                closest = _nearest(Call("-", switch.arguments), coordinate, lower, upper)
             places |= _changes(switch, coordinate, lower, upper, closest)
     apart: list[float] = []
     for place in sorted(places):  # rounding makes two of what is written in two ways
@@ -51,13 +51,14 @@ def switches(tree: Node) -> Iterator[Node]:
             yield switch
 
 
-def zeros(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:
-    """Where a function of one coordinate changes its sign or comes closest to zero, inside
-    (lower, upper).
+def turns(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:
+    """Where a function of one coordinate changes its sign, or comes closest to zero or farthest
+    from it, inside (lower, upper).
     """
-    closest = _closest(tree, coordinate, lower, upper)
-    changes = _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, closest)
-    return changes | set(map(float, closest))
+    nearest = _nearest(tree, coordinate, lower, upper)
+    farthest = _nearest(tree, coordinate, lower, upper, -1)
+    changes = _changes(Call("<", (tree, _ZERO)), coordinate, lower, upper, nearest)
+    return changes | set(map(float, nearest)) | set(map(float, farthest))
 
 
 def _switch(node: Node) -> Node | None:
@@ -72,32 +73,47 @@ def _switch(node: Node) -> Node | None:
 
 
 def _changes(switch: Node, coordinate: str, lower: float, upper: float, more: Array) -> set[float]:
-    """By bisection between neighbours of a fine grid and some places more."""
+    """The first float of the new state, by bisection between neighbours of a fine grid and some
+    places more.
+    """
     x = np.unique(np.concatenate([np.linspace(lower, upper, N_PLACES), more]))
     state = _along(switch, coordinate, x)
     at = np.flatnonzero(state[1:] != state[:-1])
     if not len(at):
         return set()
-    left, right = x[at], x[at + 1]
-    for _ in range(60):
-        middle = (left + right) / 2
-        is_left = _along(switch, coordinate, middle) == state[at]
+    # Near zero floats are far closer than a fraction of the range.
+    left, right = _rank(x[at]), _rank(x[at + 1])
+    for _ in range(64):
+        middle = (left >> 1) + (right >> 1) + (left & right & 1)
+        is_left = _along(switch, coordinate, _of_rank(middle)) == state[at]
         left, right = np.where(is_left, middle, left), np.where(is_left, right, middle)
     margin = 1e-9 * (upper - lower)
-    return {float(place) for place in right if lower + margin < place < upper - margin}
+    return {float(place) for place in _of_rank(right) if lower + margin < place < upper - margin}
 
 
-def _closest(tree: Node, coordinate: str, lower: float, upper: float) -> Array:
-    """Where a function comes closest to zero between the places of a fine grid, by ternary
-    search.
+def _rank(floats: Array) -> NDArray[np.int64]:
+    """The numbers of floats in the order of all of them; 0 is that of 0."""
+    bits = floats.view(np.int64)
+    return np.where(bits < 0, np.iinfo(np.int64).min - bits, bits)
+
+
+def _of_rank(numbers: NDArray[np.int64]) -> Array:
+    """The floats of these numbers."""
+    bits = np.where(numbers < 0, np.iinfo(np.int64).min - numbers, numbers)
+    return bits.view(np.float64)
+
+
+def _nearest(tree: Node, coordinate: str, lower: float, upper: float, sign: int = 1) -> Array:
+    """Where a function comes closest to zero between the places of a fine grid, or, for the sign
+    −1, farthest from it, by ternary search.
     """
     x = np.linspace(lower, upper, N_PLACES)
-    size = np.abs(_along(tree, coordinate, x))
+    size = sign * np.abs(_along(tree, coordinate, x))
     at = 1 + np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] < size[2:]))
     if not len(at):
         return np.zeros(0)
     left, right = x[at - 1], x[at + 1]
-    signs = np.sign(_along(tree, coordinate, x[at]))
+    signs = sign * np.sign(_along(tree, coordinate, x[at]))
     for _ in range(64):
         third = (right - left) / 3
         # The function itself and not its size is followed down, through zero, to where it is

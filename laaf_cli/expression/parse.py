@@ -56,7 +56,14 @@ def parse_comparison(text: str) -> Node:
             (0, len(text)),
             "Write a comparison with <, <=, > or >=.",
         )
-    return _parse_at(text, 0, len(text), is_comparison=True)
+    return _parse_at(text, 0, len(text), _ComparisonReader)
+
+
+def parse_shape(text: str) -> Node:
+    """The tree of a shape, in which comparisons may be where numbers are; raises ExpressionError
+    as `parse` does.
+    """
+    return _parse_at(text, 0, len(text), _ShapeReader)
 
 
 def sides(text: str) -> tuple[Node, Node]:
@@ -71,11 +78,11 @@ def sides(text: str) -> tuple[Node, Node]:
     return _parse_at(text, 0, places[0]), _parse_at(text, places[0] + 1, len(text))
 
 
-def _parse_at(text: str, start: int, end: int, *, is_comparison: bool = False) -> Node:
+def _parse_at(text: str, start: int, end: int, reader: type[_Reader] | None = None) -> Node:
     check_order(text, start, end)
     # One line for Python's grammar, in which a line has no end inside an expression.
     body = re.sub(r"[\t\r\n]", " ", text[start:end])
-    return _Reader(body.strip(), start + len(body) - len(body.lstrip())).read(is_comparison)
+    return (reader or _Reader)(body.strip(), start + len(body) - len(body.lstrip())).read()
 
 
 class _Reader:
@@ -87,7 +94,7 @@ class _Reader:
         self.line = line
         self.offset = offset
 
-    def read(self, is_comparison: bool) -> Node:
+    def read(self) -> Node:
         everything = (self.offset, self.offset + len(self.line))
         try:
             with warnings.catch_warnings():
@@ -99,11 +106,14 @@ class _Reader:
             if "too many nested" in str(error) or "too deeply nested" in str(error):
                 raise too_deep(everything) from None
             raise fault("the expression cannot be read", everything, FORMS) from None
-        tree = self._condition(body, 1) if is_comparison else self._number_valued(body, 1)
+        tree = self._whole(body)
         # A chain of comparisons lies flat in Python's tree and not in ours.
         if tree.depth > MAX_DEPTH:
             raise too_deep(tree.span)
         return tree
+
+    def _whole(self, node: ast.expr) -> Node:
+        return self._number_valued(node, 1)
 
     def _number_valued(self, node: ast.expr, depth: int) -> Node:
         tree = self._any(node, depth)
@@ -193,3 +203,19 @@ class _Reader:
             read(argument, depth + 1) for read, argument in zip(readers, node.args, strict=True)
         )
         return Call(name, arguments, span)
+
+
+class _ComparisonReader(_Reader):
+    """Of a text that is a comparison as a whole."""
+
+    def _whole(self, node: ast.expr) -> Node:
+        return self._condition(node, 1)
+
+
+class _ShapeReader(_Reader):
+    """Of shapes, which comparisons are, too."""
+
+    def _number_valued(self, node: ast.expr, depth: int) -> Node:
+        return self._any(node, depth)
+
+    _condition = _number_valued

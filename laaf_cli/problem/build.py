@@ -17,7 +17,7 @@ from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.balances import balances
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
-from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
+from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain, grid_points
 from laaf_cli.problem.exact_conditions import derive
 from laaf_cli.problem.finiteness import check_finite
 from laaf_cli.problem.growth import check_growth
@@ -28,6 +28,8 @@ from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import NONE_DRAWN, Interior
 from laaf_cli.problem.samplers import SAMPLERS
+from laaf_cli.problem.shapes.read import read_shape
+from laaf_cli.problem.shapes.shape import PlaneShape
 from laaf_cli.problem.transform import (
     check_derivable,
     check_periodicity,
@@ -105,7 +107,17 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
     Raises:
         SpecError: the spec does not define them.
     """
-    keys = {"coordinates", "unknowns", "constants", "learn", "periodic", "transform", "conditions"}
+    keys = {
+        "coordinates",
+        "shape",
+        "parts",
+        "unknowns",
+        "constants",
+        "learn",
+        "periodic",
+        "transform",
+        "conditions",
+    }
     loaded = load(Text("settings", spec.model_dump_json(include=keys)))
     if loaded.spec is None:
         raise SpecError(loaded.faults)
@@ -116,6 +128,28 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
     if faults := [*loaded.faults, *builder.faults]:
         raise SpecError(faults)
     return form
+
+
+def shape_of(spec: RunSpec) -> PlaneShape | None:
+    """The shape of a spec that is in no text; None where it has none.
+
+    Raises:
+        SpecError: the spec does not define it.
+    """
+    if spec.shape is None:
+        return None
+    keys = {"coordinates", "shape", "parts", "unknowns", "constants"}
+    loaded = load(Text("settings", spec.model_dump_json(include=keys)))
+    if loaded.spec is None:
+        raise SpecError(loaded.faults)
+    builder = _ProblemBuilder(loaded, loaded.spec, {})
+    constants = builder.constants()
+    domain = builder.read_domain(constants)
+    if domain is not None:
+        builder.open_scopes(domain, constants, {})
+    if faults := [*loaded.faults, *builder.faults]:
+        raise SpecError(faults)
+    return builder.domain.shape
 
 
 class _ProblemBuilder(Reader):
@@ -223,6 +257,7 @@ class _ProblemBuilder(Reader):
             functions=arity,
             unfit=self.unfit,
         )
+        self.domain = replace(self.domain, shape=read_shape(self))
         unknown_truths = {name: Symbol(name) for name in learned if name not in truths}
         self.known = replace(self.scope, constants={**constants, **truths}, symbols=unknown_truths)
 
@@ -458,7 +493,13 @@ class _ProblemBuilder(Reader):
             what = f"the evaluation grid has {math.prod(chosen):,} points"
             self.fault(("evaluation", "grid"), what, f"The limit is {MAX_GRID_POINTS:,}.", True)
             return ()
-        return domain.grid(chosen)
+        axes = domain.grid(chosen)
+        if domain.shape is not None:
+            at_once = tuple(a[:1] if i == domain.time_axis else a for i, a in enumerate(axes))
+            if not domain.inside(grid_points(at_once)).any():
+                what = "no point of the evaluation grid lies in the shape"
+                self.fault(("evaluation", "grid"), what, "Take more points.", True)
+        return axes
 
     def times(self, domain: Domain) -> tuple[float, ...]:
         axis, times = domain.time_axis, self.spec.evaluation.times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,10 +33,14 @@ from laaf_cli.problem.regions import (
     NORMAL,
     AtPlace,
     IntegralOver,
+    NoPointsError,
     OnFaces,
+    OnParts,
     PeriodicPair,
     Region,
 )
+from laaf_cli.problem.shapes.curves import BoundaryPiece
+from laaf_cli.problem.shapes.shape import BOUNDARY
 from laaf_cli.spec import ConditionSpec, KeyPath
 from laaf_cli.text import did_you_mean, listed, shown
 
@@ -116,9 +120,12 @@ def _term(
 def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | None:
     path: KeyPath = ("conditions", name)
     faces: list[Face] = []
+    pieces: list[BoundaryPiece] = []
     for i, text in enumerate(condition.where or []):
         here = (*path, "where", i)
-        if text.strip() == "boundary":
+        if (part := _part(reader, here, text)) is not None:
+            pieces += part
+        elif text.strip() == BOUNDARY:
             if not reader.domain.boundary:
                 what = "'boundary' means the faces in space, but there are no such faces"
                 hint = "No coordinate of space is left that is not periodic."
@@ -131,8 +138,14 @@ def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
             faces += reader.domain.boundary
         elif (face := _face(reader, here, text)) is not None:
             faces.append(face)
-    unique = tuple(dict.fromkeys(faces))
-    scope = replace(reader.scope, normal=_normal(reader, unique)) if unique else reader.scope
+    unique, parts = tuple(dict.fromkeys(faces)), tuple(dict.fromkeys(pieces))
+    if unique and parts:
+        what = f"condition '{name}' holds at a time and on parts of the shape at all times"
+        reader.fault((*path, "where"), what, "Write a condition for each.")
+        return None
+    scope = reader.scope
+    if unique or parts:
+        scope = replace(scope, normal=_normal(reader, unique) if unique else _normals(reader))
     residuals = reader.residuals(name, condition.equation or [], scope)
     only = None
     if condition.only is not None:
@@ -147,12 +160,52 @@ def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
             reader.fault((*path, "only"), what, NONE_DRAWN)
             return None
     n_points, sampler = condition.points or N_POINTS, reader.sampler()
-    return _term(
-        name,
-        condition,
-        residuals,
-        OnFaces(faces=unique, n_points=n_points, sampler=sampler, only=only) if unique else None,
-    )
+    region: Region | None = None
+    if unique:
+        region = OnFaces(faces=unique, n_points=n_points, sampler=sampler, only=only)
+    elif parts:
+        text = ", ".join(part.strip() for part in condition.where or [])
+        region = OnParts(pieces=parts, text=text, n_points=n_points, sampler=sampler, only=only)
+        try:
+            region.with_points(1, "uniform").draw(reader.domain, np.random.default_rng(0))
+        except NoPointsError:
+            what = f"condition '{name}' selects no points: {shown(str(condition.only))} holds "
+            reader.fault((*path, "only"), f"{what}nowhere on its parts", NONE_DRAWN)
+            return None
+    return _term(name, condition, residuals, region)
+
+
+def _part(reader: Reader, path: KeyPath, text: str) -> Sequence[BoundaryPiece] | None:
+    """The pieces of the boundary of a shape that a text names; None where it may name faces."""
+    shape, domain, text = reader.domain.shape, reader.domain, text.strip()
+    if shape is None:
+        return None
+    if text == BOUNDARY or text in shape.named:
+        return shape.part(text)
+    within, hint = f"condition '{path[1]}'", f"Parts: {listed([BOUNDARY, *shape.named])}"
+    if text.count("=") != 1 or any(c in text for c in "<>!"):
+        meant = did_you_mean(text, [BOUNDARY, *shape.named])
+        reader.fault(path, f"the shape has no part {shown(text)}", meant or f"{hint}.")
+        return ()
+    if (both := reader.attempt(path, within, lambda: sides(text))) is None:
+        return ()
+    left, right = both
+    axes = {domain.coordinates[axis]: i for i, axis in enumerate(shape.axes)}
+    if not (isinstance(left, Symbol) and left.name in axes):
+        return None
+    if (value := _number(reader, path, right, within)) is None:
+        return ()
+    pieces = shape.along_line(axes[left.name], value)
+    if not pieces:
+        what = f"no straight part of the boundary lies at {shown(text)}"
+        reader.fault(path, what, f"{hint}; or a straight line along a coordinate.")
+    return pieces
+
+
+def _normals(reader: Reader) -> dict[str, Node]:
+    """The components of the normal along coordinates of space, as symbols of the points."""
+    names = [reader.domain.coordinates[axis] for axis in reader.domain.space]
+    return {name: Symbol(f"{NORMAL}{name}") for name in names}
 
 
 def _normal(reader: Reader, faces: tuple[Face, ...]) -> dict[str, Node]:
@@ -258,6 +311,13 @@ def _fixed(reader: Reader, name: str, texts: Mapping[str, str]) -> dict[int, flo
             reader.fault(path, what)
         elif value is not None:
             values[axis] = min(max(value, low), high)
+    shape = domain.shape
+    if shape is not None and all(axis in values for axis in shape.axes):
+        place = np.array([[values.get(axis, 0.0) for axis in range(domain.dimension)]])
+        if not domain.inside(place).all():
+            what = f"condition '{name}' selects no points: the place lies outside the shape"
+            reader.fault(("conditions", name, "at"), what, key=True)
+            return None
     return values if len(values) == len(texts) else None
 
 
@@ -330,6 +390,10 @@ def _integral(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
             reader.fault((*path, "over", i), f"'{coordinate}' is not a coordinate", hint)
             return None
     axes = tuple(domain.coordinates.index(coordinate) for coordinate in dict.fromkeys(over))
+    if domain.shape is not None and set(axes) & set(domain.shape.axes):
+        what = f"{within} integrates over a shape, which is not possible"
+        reader.fault(path, what, "Give a value at a point instead: at: {x: 0, y: 0}.", True)
+        return None
     if not axes:
         reader.fault(
             path,

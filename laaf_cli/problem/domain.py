@@ -1,4 +1,4 @@
-"""Boxes of any dimension and their faces."""
+"""Boxes of any dimension, their faces, and what of them a shape leaves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
+from laaf_cli.problem.shapes.shape import PlaneShape
 
 SHORTEST, LARGEST = 1e-30, 1e30
 """Of the lengths and bounds of a domain: squares of fourth derivatives, 1/length⁸ in size, are then
@@ -29,7 +31,9 @@ class Face:
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """A box: its coordinates, in the order of the network's inputs, and their bounds."""
+    """A box, or the shape that lies in it: its coordinates, in the order of the network's inputs,
+    and their bounds.
+    """
 
     coordinates: tuple[str, ...]
     lower: tuple[float, ...]
@@ -38,6 +42,8 @@ class Domain:
     """The axes along which all functions are periodic, the range being the period; empty means
     none.
     """
+    shape: PlaneShape | None = None
+    """What of the box is the domain; all of it where None."""
 
     @property
     def dimension(self) -> int:
@@ -56,10 +62,13 @@ class Domain:
 
     @cached_property
     def faces(self) -> tuple[Face, ...]:
-        """All faces, lower before upper, in the order of the coordinates."""
+        """All faces, lower before upper, in the order of the coordinates; those of time alone where
+        there is a shape.
+        """
         return tuple(
             Face(axis=axis, upper=upper, value=value, name=f"{name} = {value:g}")
             for axis, name in enumerate(self.coordinates)
+            if self.shape is None or axis not in self.shape.axes
             for upper, value in ((False, self.lower[axis]), (True, self.upper[axis]))
         )
 
@@ -88,6 +97,21 @@ class Domain:
         lower, upper = np.asarray(self.lower), np.asarray(self.upper)
         # Clipped, for rounding must not carry a point over the bound.
         return np.clip(lower + (upper - lower) * unit, lower, upper)
+
+    def inside(self, points: Array) -> NDArray[np.bool_]:
+        """Which points [n, d] of the box belong to the domain."""
+        return np.ones(len(points), dtype=bool) if self.shape is None else self.shape.holds(points)
+
+    def scattered(self, n: int, random: np.random.Generator) -> Array:
+        """Independent uniform points [n, d] of the domain."""
+        points = self.from_unit(random.random((n, self.dimension)))
+        if self.shape is None:
+            return points
+        points = points[self.inside(points)]
+        while len(points) < n:
+            more = self.from_unit(random.random((n, self.dimension)))
+            points = np.concatenate([points, more[self.inside(more)]])
+        return points[:n]
 
     def grid(self, sizes: tuple[int, ...]) -> tuple[Array, ...]:
         """Equidistant values of each coordinate, both bounds included."""

@@ -111,7 +111,7 @@ def _growth(domain: Domain, residual: Node, rate: Field, highest: Field) -> Arra
         if symbols(tree) - set(domain.coordinates) or functions(tree) - TABLE.keys():
             return np.zeros(0)
     random = np.random.default_rng(0)
-    points = domain.from_unit(random.random((N_POINTS, domain.dimension)))
+    points = domain.scattered(N_POINTS, random)
     columns = dict(zip(domain.coordinates, points.T, strict=True))
     needed = sorted(fields(above) | fields(below), key=lambda f: (f.unknown, f.orders))
     ratios = []

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from laaf_cli.arrays import Array
 from laaf_cli.expression import Field, Node, Number, Symbol, fields, substitute
 from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.balances import Balance
-from laaf_cli.problem.domain import Domain
+from laaf_cli.problem.domain import Domain, grid_points
 from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.regions import PointSet, Region
 from laaf_cli.seeds import random_stream
@@ -117,6 +119,20 @@ class Problem:
     """The equations in divergence form, as the spec writes them."""
     warnings: tuple[str, ...] = ()
     """Sentences on what the problem seems to lack."""
+
+    def points_on(self, axes: tuple[Array, ...]) -> Array:
+        """The points [n, d] of a grid that are in the domain; the last coordinate runs fastest."""
+        points = grid_points(axes)
+        return points if self.domain.shape is None else points[self.domain.inside(points)]
+
+    def laid_out(self, values: Array, axes: tuple[Array, ...]) -> Array:
+        """Values at the points of a grid that are in the domain → on the grid, NaN outside."""
+        sizes = tuple(map(len, axes))
+        if self.domain.shape is None:
+            return values.reshape(sizes)
+        laid = np.full(math.prod(sizes), np.nan)
+        laid[self.domain.inside(grid_points(axes))] = values
+        return laid.reshape(sizes)
 
     @property
     def order(self) -> int:

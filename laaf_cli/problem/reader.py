@@ -44,7 +44,7 @@ from laaf_cli.spec import (
     PointsSpec,
     RunSpec,
 )
-from laaf_cli.text import did_you_mean, listed
+from laaf_cli.text import did_you_mean, listed, shown
 
 T = TypeVar("T")
 
@@ -309,6 +309,17 @@ class Reader:
                 f"In the file {name} is from {values.min():.6g} to {values.max():.6g}, in the "
                 f"domain from {lower[i]:.6g} to {upper[i]:.6g}.",
             )
+        if (shape := self.domain.shape) is not None and not is_outside.any():
+            off = ~self.domain.inside(moved)
+            if off.any():
+                first = int(np.argmax(off))
+                place = ", ".join(
+                    f"{name} = {value:.6g}"
+                    for name, value in zip(coordinates, moved[first], strict=True)
+                )
+                what = f"{off.sum()} of {len(off)} points of {file} lie outside the shape"
+                what += f" {shown(shape.text)}, the first at {rows.place(first)}: {place}"
+                self.fault(path, what)
         return replace(rows, points=moved)
 
     def check_file_names(

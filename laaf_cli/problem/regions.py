@@ -18,6 +18,8 @@ from laaf_cli.expression import NUMPY, Node, evaluate
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.patches import Axis, Patch, on_axes
 from laaf_cli.problem.samplers import draw, independent
+from laaf_cli.problem.shapes.curves import BoundaryPiece
+from laaf_cli.problem.shapes.shape import on_pieces
 
 OBSERVED = "observed "
 """What the symbol of an observed value begins with; no name in a spec can hold a space."""
@@ -163,6 +165,13 @@ class Region(ABC):
         """Whether a comparison leaves out some of the faces."""
         return False
 
+    @property
+    def on_boundary(self) -> tuple[BoundaryPiece, ...]:
+        """The pieces of the boundary of a shape on which a term holds, or on a part of which it
+        does.
+        """
+        return ()
+
     def faces_along(self, axis: int) -> tuple[Face, ...]:
         """The faces of an axis on which a term holds, or on a part of which it does."""
         return ()
@@ -212,9 +221,10 @@ class Subset:
         """Truth values [n_points]."""
         with np.errstate(all="ignore"):
             columns = dict(zip(domain.coordinates, points.T, strict=True))
-            return np.broadcast_to(
+            holds = np.broadcast_to(
                 np.asarray(evaluate(self.tree, columns, {}, NUMPY), dtype=bool), len(points)
             )
+        return holds if domain.shape is None else holds & domain.inside(points)
 
     def is_empty(self, domain: Domain, fixed: Mapping[int, float]) -> bool:
         """Whether hardly a point is in the part, of those whose coordinates `fixed` have given
@@ -234,37 +244,48 @@ class Subset:
         Raises:
             NoPointsError: many tries find none.
         """
-        points = self._out_of(
-            lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS, domain
-        )
-        if n and not len(points):
-            points = self._out_of(
-                lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10, domain
-            )
+        points = _selected(lambda some: self.holds(some, domain), n, sampler, draw_some)
         if n and not len(points):
             raise NoPointsError(self.text)
         return points
 
-    def _out_of(
-        self, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int, domain: Domain
-    ) -> Array:
-        """Up to n points of the part, out of those that `draw_some` makes, `size` at a time."""
-        drawn = np.empty((0, domain.dimension))
-        previous = drawn
-        for _ in range(max_draws):
-            points = draw_some(size)
-            if np.array_equal(points, previous):  # a grid, which has no others
-                if len(drawn) or size > MANY:
-                    break
-                size *= 2
-            previous = points
-            inside = points[self.holds(points, domain)]
-            if len(inside) > n - len(drawn):
-                inside = inside[np.linspace(0, len(inside) - 1, n - len(drawn)).round().astype(int)]
-            drawn = np.concatenate([drawn, inside])
-            if len(drawn) == n:
+
+Holds = Callable[[Array], NDArray[np.bool_]]
+
+
+def _selected(holds: Holds, n: int, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
+    """n points [n, d] at which something holds, out of those that `draw_some` makes with a sampler,
+    or uniform ones where that hits none; fewer where many tries find no more.
+    """
+    points = _out_of(holds, lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS)
+    if n and not len(points):
+        points = _out_of(holds, lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10)
+    return points
+
+
+def _out_of(
+    holds: Holds, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int
+) -> Array:
+    """Up to n points at which something holds, out of those that `draw_some` makes, `size` at a
+    time.
+    """
+    parts: list[Array] = []
+    previous, n_drawn = None, 0
+    for _ in range(max_draws):
+        points = draw_some(size)
+        if previous is not None and np.array_equal(points, previous):  # a grid has no others
+            if n_drawn or size > MANY:
                 break
-        return drawn
+            size *= 2
+        previous = points
+        inside = points[holds(points)]
+        if len(inside) > n - n_drawn:
+            inside = inside[np.linspace(0, len(inside) - 1, n - n_drawn).round().astype(int)]
+        parts.append(inside)
+        n_drawn += len(inside)
+        if n_drawn == n:
+            break
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +301,7 @@ class Interior(Drawn):
         def draw_some(sampler: str, n: int) -> Array:
             return domain.from_unit(draw(sampler, n, domain.dimension, random))
 
-        everywhere = draw_some(self.sampler, self.n_points - sum(counts))
+        everywhere = _inside(domain, self.n_points - sum(counts), self.sampler, draw_some)
         parts = [
             part.draw(count, domain, self.sampler, draw_some)
             for (part, _), count in zip(self.importance, counts, strict=True)
@@ -392,6 +413,72 @@ class OnFaces(Drawn):
             faces=tuple(
                 opposite[axis, face.upper] if face.axis == axis else face for face in self.faces
             ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnParts(Drawn):
+    """Pieces of the boundary of a shape at all times, or the part of them where `only` holds:
+    uniform in length.
+    """
+
+    pieces: tuple[BoundaryPiece, ...]
+    text: str
+    """The parts, as the user wrote them."""
+    only: Subset | None = None
+    is_at_bounds: ClassVar[bool] = True
+
+    def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        def draw_some(sampler: str, n: int) -> Array:
+            unit = draw(sampler, n, domain.dimension - 1, random)
+            return np.concatenate([unit, self._at(unit, domain)], 1)
+
+        unit = draw_some(self.sampler, self.n_points)
+        if (only := self.only) is not None:
+            d = domain.dimension
+
+            def holds(some: Array) -> NDArray[np.bool_]:
+                return only.holds(some[:, -2 * d : -d], domain)
+
+            unit = _selected(holds, self.n_points, self.sampler, draw_some)
+            if not len(unit):
+                raise NoPointsError(only.text)
+        points, normals = np.split(unit[:, -2 * domain.dimension :], 2, axis=1)
+        symbols = {
+            f"{NORMAL}{name}": normals[:, axis] for axis, name in enumerate(domain.coordinates)
+        }
+        return PointSet(points=points, symbols=symbols)
+
+    def _at(self, unit: Array, domain: Domain) -> Array:
+        """Points and normals [n, 2 d]; the first number of each is along the pieces, the others are
+        those of the coordinates that are not of the shape.
+        """
+        assert domain.shape is not None  # noqa: S101 - it is what has the pieces
+        axes, d = list(domain.shape.axes), domain.dimension
+        wide = np.zeros((len(unit), d))
+        wide[:, [axis for axis in range(d) if axis not in axes]] = unit[:, 1:]
+        points, normals = domain.from_unit(wide), np.zeros((len(unit), d))
+        points[:, axes], normals[:, axes] = on_pieces(self.pieces, unit[:, 0])
+        return np.concatenate([points, normals], 1)
+
+    def extent(self, axis: int) -> Extent:
+        return Extent.OTHER if self.only is not None else Extent.WHOLE
+
+    def describe(self, domain: Domain) -> str:
+        more = f", where {self.only.text}" if self.only is not None else ""
+        return f"{self.text}, length {sum(piece.length for piece in self.pieces):.6g}{more}"
+
+    @property
+    def is_part_of_faces(self) -> bool:
+        return self.only is not None
+
+    @property
+    def on_boundary(self) -> tuple[BoundaryPiece, ...]:
+        return self.pieces
+
+    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
+        return (
+            super().holds(points, domain) if self.only is None else self.only.holds(points, domain)
         )
 
 
@@ -558,7 +645,7 @@ class Sampled(Drawn):
     is_observed: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        points = domain.from_unit(draw(self.sampler, self.n_points, domain.dimension, random))
+        points = _on_plane({}, self.n_points, self.sampler, domain, random)
         if self.targets is None:
             return PointSet(points=points)
         columns = dict(zip(domain.coordinates, points.T, strict=True))
@@ -600,10 +687,26 @@ def _on_plane(
     fixed: Mapping[int, float], n: int, sampler: str, domain: Domain, random: np.random.Generator
 ) -> Array:
     """Points [n, d] whose coordinates `fixed` have given values; a single one where all have."""
-    unit = draw(sampler, n, domain.dimension - len(fixed), random)
-    for axis in sorted(fixed):
-        unit = np.insert(unit, axis, 0.0, axis=1)
-    points = domain.from_unit(unit)
-    for axis, value in fixed.items():
-        points[:, axis] = value
+
+    def draw_some(sampler: str, n: int) -> Array:
+        unit = draw(sampler, n, domain.dimension - len(fixed), random)
+        for axis in sorted(fixed):
+            unit = np.insert(unit, axis, 0.0, axis=1)
+        points = domain.from_unit(unit)
+        for axis, value in fixed.items():
+            points[:, axis] = value
+        return points
+
+    if set(domain.space) <= fixed.keys():
+        return draw_some(sampler, n)
+    return _inside(domain, n, sampler, draw_some)
+
+
+def _inside(domain: Domain, n: int, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
+    """n points [n, d] of the domain, out of those that `draw_some` makes of its box."""
+    if domain.shape is None:
+        return draw_some(sampler, n)
+    points = _selected(domain.inside, n, sampler, draw_some)
+    if n and not len(points):
+        raise NoPointsError(domain.shape.text)
     return points

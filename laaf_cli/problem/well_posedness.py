@@ -6,10 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from laaf_cli.expression import fields
 from laaf_cli.problem.domain import Face
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
+from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.text import listed
 
 
 def check_well_posedness(reader: Reader, terms: Sequence[Term]) -> tuple[str, ...]:
@@ -26,8 +30,13 @@ def check_well_posedness(reader: Reader, terms: Sequence[Term]) -> tuple[str, ..
     is_free = any(not term.region.is_at_bounds for term in terms if term.kind != "equation")
     has_more = is_free or reader.has_own_form
     warnings: list[str] = []
+    shape = reader.domain.shape
+    if shape is not None:
+        has_more |= _has_more_on(shape, reader, equations, terms)
+        if not is_free:
+            warnings += _check_boundary(shape, reader, equations, terms)
     for axis in range(reader.domain.dimension):
-        if axis in reader.domain.periodic:
+        if axis in reader.domain.periodic or (shape is not None and axis in shape.axes):
             continue
         paired = [term for term in terms if term.region.paired_axis == axis]
         held = [(term, face) for term in terms for face in term.region.faces_along(axis)]
@@ -42,6 +51,52 @@ def check_well_posedness(reader: Reader, terms: Sequence[Term]) -> tuple[str, ..
             _check_found(reader, equations)
         _check_levels(reader, equations, terms)
     return tuple(warnings)
+
+
+def _check_boundary(
+    shape: PlaneShape, reader: Reader, equations: Sequence[Term], terms: Sequence[Term]
+) -> Iterator[str]:
+    """Notes a fault where equations of second order have no condition on the boundary of a shape;
+    sentences on what of it is without one.
+    """
+    unknowns = [
+        unknown
+        for unknown in reader.scope.unknowns
+        if max(_needed(equations, axis, unknown) for axis in shape.axes) >= 2
+    ]
+    held = [term for term in terms if term.region.on_boundary]
+    if unknowns and not held:
+        hint = f"Example: conditions: {{edge: {{where: boundary, equation: {unknowns[0]} = 0}}}}."
+        what = "no condition on the boundary of the shape: the problem is underdetermined"
+        reader.fault(("equations",), what, hint, True)
+        return
+    for unknown in unknowns:
+        covered = {
+            piece for term in held if unknown in term.unknowns for piece in term.region.on_boundary
+        }
+        bare = [piece for piece in shape.pieces if piece not in covered]
+        names = [name for name in shape.named if set(shape.part(name)) & set(bare)]
+        if bare:
+            whose = f" for '{unknown}'" if len(reader.scope.unknowns) > 1 else ""
+            length = sum(piece.length for piece in bare)
+            yield (
+                f"No condition{whose} on a length {length:.4g} of the boundary, of "
+                f"{listed(names)}: the problem may be underdetermined."
+            )
+
+
+def _has_more_on(
+    shape: PlaneShape, reader: Reader, equations: Sequence[Term], terms: Sequence[Term]
+) -> bool:
+    """Whether conditions on some piece of a boundary may be more than the equations need."""
+    allowed = sum(
+        max(_needed(equations, axis, unknown) for axis in shape.axes) / 2
+        for unknown in reader.scope.unknowns
+    )
+    return any(
+        sum(len(term.residuals) for term in terms if piece in term.region.on_boundary) > allowed
+        for piece in shape.pieces
+    )
 
 
 def _needed(equations: Sequence[Term], axis: int, unknown: str) -> int:
@@ -159,7 +214,10 @@ def _check_levels(reader: Reader, equations: Sequence[Term], terms: Sequence[Ter
         time = domain.time_axis
         is_evolving = time is not None and any(field.orders[time] for field in held)
         axes = range(domain.dimension) if is_evolving else domain.space
-        place = ", ".join(f"{domain.coordinates[axis]}: {domain.lower[axis]:g}" for axis in axes)
+        at = domain.lower
+        if domain.shape is not None:
+            at = tuple(domain.scattered(1, np.random.default_rng(0))[0].tolist())
+        place = ", ".join(f"{domain.coordinates[axis]}: {at[axis]:g}" for axis in axes)
         what = f"only derivatives of '{name}' are given, so that any constant may be added to it"
         level = f"{{level: {{at: {{{place}}}, equation: {name} = 0}}}}"
         reader.fault(("unknowns", i), what, f"Give it a value: conditions: {level}.")

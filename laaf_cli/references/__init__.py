@@ -18,6 +18,8 @@ from laaf_cli.references.reference import (
     ReferenceValues,
     Watch,
 )
+from laaf_cli.references.shapes.finite_elements import FiniteElements
+from laaf_cli.references.shapes.on_shape import OnShape
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
 from laaf_cli.spec import ReferenceSpec as ReferenceSpec
@@ -46,6 +48,13 @@ REFERENCES: dict[str, ReferenceKind] = {
         meaning="the equations of the spec themselves, solved by collocation; twice, the "
         "difference being the error",
         priority=0,
+    ),
+    "finite-elements": ReferenceKind(
+        make=lambda problem, spec, _folder: FiniteElements(
+            problem, takes_boxes=spec.kind == "finite-elements"
+        ),
+        meaning="the same on a shape, by finite elements",
+        priority=1,
     ),
     "hopf-cole": ReferenceKind(
         make=lambda problem, _spec, _folder: HopfCole(problem),
@@ -101,6 +110,8 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             if unknown_constants and row.needs_constants:
                 raise ReferenceRefusedError(unknown_constants)
             reference = row.make(known, spec, folder)
+            if problem.domain.shape is not None:
+                reference = OnShape(reference, problem.domain)
             reference.check(problem.domain)
         except ReferenceRefusedError as refusal:
             refusals.append(refusal)
@@ -109,4 +120,4 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             refusals.append(ReferenceRefusedError(why))
         else:
             return reference
-    raise refusals[0]
+    raise refusals[0 if problem.domain.shape is None else -1]

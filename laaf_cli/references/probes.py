@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise, product
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import (
     NUMPY,
+    SAME,
     Call,
     Field,
     Node,
@@ -20,21 +22,25 @@ from laaf_cli.expression import (
     partial,
     switches,
     symbols,
-    zeros,
+    turns,
 )
 from laaf_cli.expression.functions import COMPARISONS
 from laaf_cli.references.collocation import ChebyshevAxis
 from laaf_cli.references.reference import ReferenceRefusedError
 
 MOST_TURNS = 20
-"""Zeros of one formula that are looked at closely; one with more of them is not narrow."""
+"""Turns of one formula that are looked at closely."""
 
 MOST_FORMULAS = 100
 MOST_NODES = 1000
-"""Of all formulas whose zeros are looked for."""
+"""Of all formulas whose turns are looked for."""
 MOST_HALVINGS = 36
 N_EVEN = 401
 N_OTHER = 41
+N_ZOOMS = 16
+MOST_PEAKS = 4
+"""Of one formula; the many of a ridge are alike."""
+POLYNOMIAL = frozenset({"+", "-", "*", "neg"})
 MOST_ELEMENTS = 64
 
 
@@ -55,6 +61,13 @@ def space_breaks(
     return breaks
 
 
+def beside(lower: float, upper: float) -> float:
+    """How far from a break between these bounds all formulas that change there are past it: breaks
+    within SAME of each other are one.
+    """
+    return SAME * (upper - lower) + 4 * float(np.finfo(float).eps) * max(abs(lower), abs(upper))
+
+
 def is_linear(tree: Node) -> bool:
     """Whether neither a derivative of a tree by what it holds nor the choice of a branch depends on
     an unknown.
@@ -64,17 +77,16 @@ def is_linear(tree: Node) -> bool:
     )
 
 
-def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) -> Array:
-    """Where parts of formulas in one coordinate alone are zero, inside (lower, upper), ascending.
+def turns_of_parts(trees: Iterable[Node], coordinate: str, lower: float, upper: float) -> Array:
+    """The turns of parts of formulas in one coordinate alone, inside (lower, upper), ascending.
 
-    The centre of a pulse of any width is a zero of its argument.
+    The centre of a pulse of any width is a turn of its argument.
     """
     parts = dict.fromkeys(
         node
         for tree in trees
-        for node in nodes(tree)
-        if isinstance(node, Call) and node.function not in COMPARISONS and not fields(node)
-        if symbols(node) == {coordinate}
+        for node in _parts(tree)
+        if not fields(node) and symbols(node) == {coordinate}
     )
     # The smallest first, for large ones take long and hold them.
     ordered = sorted((len(list(nodes(part))), i, part) for i, part in enumerate(parts))
@@ -82,10 +94,16 @@ def turns(trees: Iterable[Node], coordinate: str, lower: float, upper: float) ->
     chosen = [
         part for (*_, part), total in zip(ordered, totals, strict=True) if total <= MOST_NODES
     ]
-    zeros_of_parts = (zeros(part, coordinate, lower, upper) for part in chosen)
-    return np.unique(
-        [turn for places in zeros_of_parts if len(places) <= MOST_TURNS for turn in places]
-    )
+    found = (some(turns(part, coordinate, lower, upper)) for part in chosen)
+    return np.unique(np.concatenate([*found, np.zeros(0)]))
+
+
+def some(places: Iterable[float], most: int = MOST_TURNS) -> Array:
+    """So many places at most, spread evenly among them, ascending."""
+    ordered = np.array(sorted(places), np.float64)
+    if len(ordered) <= most:
+        return ordered
+    return ordered[np.linspace(0, len(ordered) - 1, most).astype(int)]
 
 
 def probes(places: Iterable[float], lower: float, upper: float, n: int = N_EVEN) -> Array:
@@ -103,15 +121,70 @@ def probes(places: Iterable[float], lower: float, upper: float, n: int = N_EVEN)
     return points[(points > lower) & (points < upper)]
 
 
+def is_narrow_across(tree: Node, coordinates: Collection[str]) -> bool:
+    """Whether a tree holds something that lines along one coordinate may meet anywhere: a function
+    of several coordinates that is no polynomial.
+    """
+    return any(
+        isinstance(node, Call)
+        and node.function not in POLYNOMIAL
+        and not fields(node)
+        and len(symbols(node) & set(coordinates)) > 1
+        for node in nodes(tree)
+    )
+
+
+def peaks(trees: Iterable[Node], ranges: Mapping[str, tuple[float, float]]) -> Array:
+    """Some places inside the ranges of two coordinates where parts of formulas in both alone come
+    closest to zero or farthest from it, [n, 2]; none of one coordinate.
+    """
+    parts = dict.fromkeys(
+        node
+        for tree in trees
+        if is_narrow_across(tree, ranges)
+        for node in _parts(tree)
+        if symbols(node) == set(ranges) and not fields(node)
+    )
+    if len(ranges) != 2:
+        return np.zeros((0, len(ranges)))
+    lower, upper = np.array(list(ranges.values())).T
+    even = (np.arange(N_OTHER) + 0.5) / N_OTHER
+    zoom = np.stack(np.meshgrid(*[np.linspace(-1, 1, 9)] * 2, indexing="ij"), -1).reshape(-1, 2)
+    found = [np.zeros((0, 2))]
+    for part, sign in product(list(parts)[:MOST_FORMULAS], (1, -1)):
+
+        def size(unit: Array, part: Node = part, sign: int = sign) -> Array:
+            points = np.moveaxis(lower + unit * (upper - lower), -1, 0)
+            columns = dict(zip(ranges, points, strict=True))
+            with np.errstate(all="ignore"):
+                values = sign * np.abs(evaluate(part, columns, {}, NUMPY))
+            return np.broadcast_to(np.nan_to_num(values, nan=np.inf), unit.shape[:-1])
+
+        grid = size(np.stack(np.meshgrid(even, even, indexing="ij"), -1))
+        around = sliding_window_view(np.pad(grid, 1, mode="edge"), (3, 3))
+        is_least = (grid == around.min((2, 3))) & (grid < around.max((2, 3)))
+        places = np.argwhere(is_least)
+        centers = even[places[some(range(len(places)), MOST_PEAKS).astype(int)]]
+        width = 1.5 / N_OTHER
+        for _ in range(N_ZOOMS):
+            tried = np.clip(centers[:, None] + width * zoom, 0.0, 1.0)
+            centers = tried[np.arange(len(tried)), np.argmin(size(tried), 1)]
+            width *= 0.4
+        found.append(centers)
+    distinct = np.unique(np.concatenate(found).round(12), axis=0)
+    return np.asarray(lower + distinct * (upper - lower))
+
+
 def crossings(
     trees: Iterable[Node],
     coordinates: Mapping[str, Array],
     known: Mapping[Field, Array],
     along: Array,
 ) -> Array:
-    """Where parts of formulas that hold unknowns change their sign along a line, ascending.
+    """Where parts of formulas that hold unknowns or several coordinates change their sign along a
+    line, and where those of coordinates alone turn, ascending.
 
-    What is narrow in an unknown lies near such a place.
+    What is narrow in them lies near such a place.
 
     Args:
         coordinates: the values of coordinates at the points of the line.
@@ -121,17 +194,40 @@ def crossings(
     parts = dict.fromkeys(
         node
         for tree in trees
-        for node in nodes(tree)
-        if isinstance(node, Call) and node.function not in COMPARISONS and fields(node)
+        for node in _parts(tree)
+        if fields(node) or len(symbols(node) & coordinates.keys()) > 1
     )
     places: list[Array] = []
     for part in list(parts)[:MOST_FORMULAS]:
         with np.errstate(all="ignore"):
             values = np.broadcast_to(evaluate(part, coordinates, known, NUMPY), along.shape)
-            at = np.flatnonzero((values[1:] > 0) != (values[:-1] > 0))[:MOST_TURNS]
+            at = np.flatnonzero((values[1:] > 0) != (values[:-1] > 0))
             share = values[at] / (values[at] - values[at + 1])
-        places.append(along[at] + share * (along[at + 1] - along[at]))
+            changes = along[at] + share * (along[at + 1] - along[at])
+        places.append(some(changes[np.isfinite(changes)]))
+        if not fields(part):
+            places.append(some(_vertices(values, along)))
     return np.unique(np.concatenate([*places, np.zeros(0)]))
+
+
+def _parts(tree: Node) -> Iterator[Call]:
+    """The calls in a tree but comparisons."""
+    for node in nodes(tree):
+        if isinstance(node, Call) and node.function not in COMPARISONS:
+            yield node
+
+
+def _vertices(values: Array, along: Array) -> Array:
+    """Where values on a line are greater than both neighbours, or less: vertices of parabolas."""
+    with np.errstate(all="ignore"):
+        before, after = np.diff(values)[:-1], np.diff(values)[1:]
+        at = np.flatnonzero(before * after < 0)
+        left, right = along[at + 1] - along[at], along[at + 2] - along[at + 1]
+        slopes = before[at] / left, after[at] / right
+        # The slope is zero between the middles of both sides.
+        share = slopes[0] / (slopes[0] - slopes[1])
+        vertex = along[at + 1] - left / 2 + share * (left + right) / 2
+    return np.clip(vertex[np.isfinite(vertex)], along[0], along[-1])
 
 
 def resolving(
@@ -156,13 +252,13 @@ def resolving(
     parts = list(dict.fromkeys(_known_parts(trees, coordinate, ranges)))[:MOST_FORMULAS]
     if not parts:
         return breaks
-    points = probes([*turns(trees, coordinate, lower, upper), *breaks], lower, upper)
+    points = probes([*turns_of_parts(trees, coordinate, lower, upper), *breaks], lower, upper)
     others = {
-        name: probes(turns(trees, name, *ends), *ends, n=N_OTHER)
+        name: probes(turns_of_parts(trees, name, *ends), *ends, n=N_OTHER)
         for name, ends in ranges.items()
         if name != coordinate and any(name in symbols(part) for part in parts)
     }
-    ends = [lower, *breaks, upper]
+    ends, aside = [lower, *breaks, upper], beside(lower, upper)
     samples = [_values(part, coordinate, points, others) for part in parts]
     sizes = [tolerance * np.max(np.abs(values), initial=0.0) for values in samples]
     resolved: set[tuple[float, float]] = set()
@@ -173,9 +269,7 @@ def resolving(
                 continue
             inside = (points > both[0]) & (points < both[1])
             axis = ChebyshevAxis(*both, n)
-            nudged = np.clip(
-                axis.nodes, np.nextafter(both[0], np.inf), np.nextafter(both[1], -np.inf)
-            )
+            nudged = np.clip(axis.nodes, both[0] + aside, both[1] - aside)
             to_points = axis.interpolation(points[inside])
             missed = any(
                 np.max(

@@ -169,13 +169,20 @@ class RunReport(JsonRecord):
             reference, error = run.grid("reference"), run.grid("error")
             at_times = run.error_at_times() if len(run.spec.coordinates) > 1 else None
             known = reference.fields if reference is not None else {}
+            if run.spec.shape is not None:
+                known = {name: values[~np.isnan(values)] for name, values in known.items()}
             history, validation = run.history(), run.validation()
             relative = run.attributes["relative_l2"]
             columns = history.columns
             errors = None
             if error is not None:
                 errors = {
-                    name: _error_place(error.axes, values, error.attributes[f"relative_l2_{name}"])
+                    name: _error_place(
+                        error.axes,
+                        values,
+                        error.attributes[f"relative_l2_{name}"],
+                        has_shape=run.spec.shape is not None,
+                    )
                     for name, values in error.fields.items()
                 }
             relative_errors = {name: place.relative_l2 for name, place in (errors or {}).items()}
@@ -226,7 +233,12 @@ class RunReport(JsonRecord):
         )
 
 
-def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> ErrorLocation:
+def _error_place(
+    axes: Mapping[str, Array], error: Array, relative_l2: Any, *, has_shape: bool
+) -> ErrorLocation:
+    size = error.size
+    if has_shape:  # outside of which there is no error
+        size, error = int((~np.isnan(error)).sum()), np.nan_to_num(error, nan=0.0)
     squares = np.where(np.isfinite(error), error, np.inf).ravel() ** 2
     order = np.argsort(squares)[::-1]
     running = np.cumsum(squares[order])
@@ -237,7 +249,7 @@ def _error_place(axes: Mapping[str, Array], error: Array, relative_l2: Any) -> E
         relative_l2=float(relative_l2),
         largest=float(np.sqrt(squares[order[0]])),
         at={name: float(axes[name][index[0]]) for name, index in zip(names, where, strict=True)},
-        half_share=n_half / error.size if running[-1] > 0 else 0.0,
+        half_share=n_half / size if running[-1] > 0 else 0.0,
         half_box={
             name: (float(axes[name][index.min()]), float(axes[name][index.max()]))
             for name, index in zip(names, where, strict=True)

@@ -39,6 +39,8 @@ def make_hashes(
     keys = ("coordinates", "unknowns", "constants", "equations")
     stated = {key: spec[key] for key in keys}
     domain = problem.domain
+    if domain.shape is not None:  # without one the hash is that of the box
+        stated |= {key: spec[key] for key in ("shape", "parts")}
     stated["periodic"] = sorted(domain.coordinates[axis] for axis in domain.periodic)
     stated["functions"] = sorted({function.source for function in problem.functions.values()})
     stated["learn"] = {name: learned["truth"] for name, learned in spec["learn"].items()}

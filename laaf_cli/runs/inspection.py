@@ -12,6 +12,7 @@ import numpy as np
 
 from laaf_cli.multi_index import derivative_name
 from laaf_cli.problem import constant_loss
+from laaf_cli.references import UNWATCHED, Watch
 from laaf_cli.runs.plan import Plan
 from laaf_cli.training import Objective
 
@@ -62,8 +63,14 @@ class Inspection:
         return None if any(map(math.isnan, losses)) else self.start_loss < self.constant_bound
 
 
-def inspect(plan: Plan) -> Inspection:
-    """Draws points and weights, evaluates the loss once, trains nothing."""
+def inspect(plan: Plan, watch: Watch = UNWATCHED) -> Inspection:
+    """Draws points and weights, evaluates the loss once, trains nothing.
+
+    Args:
+        watch: of the reference, which is solved where it gives the data.
+    """
+    if plan.reference is not None and plan.takes_data_from_reference:
+        plan.reference.prepare(watch)
     points = plan.draw_points()
     network = plan.make_network()
     objective = plan.make_objective(network, points)

@@ -218,9 +218,12 @@ class Plan(AnyPlan):
     @property
     def can_do_without_reference(self) -> bool:
         """Whether nobody asked for a reference and no data are taken from it."""
-        return self.spec.reference.kind == AUTO and not (
-            self.spec.data is not None and self.spec.data.reference
-        )
+        return self.spec.reference.kind == AUTO and not self.takes_data_from_reference
+
+    @property
+    def takes_data_from_reference(self) -> bool:
+        """Whether the values that are observed are those of the reference."""
+        return self.spec.data is not None and self.spec.data.reference
 
     @property
     def reference_seconds(self) -> float:

@@ -121,11 +121,12 @@ class SolveResult(RunResult):
 
 @dataclass(frozen=True)
 class Slice:
-    """A time at which the solution is kept separately: points [n, d] over space, and the reference
-    there, if any.
+    """A time at which the solution is kept separately: points [n, d] over space, the axes of the
+    grid that they are on, and the reference there, if any.
     """
 
     time: float
+    axes: tuple[Array, ...]
     points: Array
     reference: Mapping[str, Array] | None
 
@@ -141,12 +142,11 @@ def finish(
     """Puts together what a training leaves behind.
 
     Args:
-        grid: the points of the evaluation grid [n, d], the last coordinate fastest.
+        grid: the points of the evaluation grid in the domain [n, d], the last coordinate fastest.
         reference: the values there.
         slices: the separate times.
     """
     problem = plan.problem
-    shape = tuple(len(axis) for axis in problem.grid)
     axes = dict(zip(problem.domain.coordinates, problem.grid, strict=True))
     trained = NetworkSolution.of(network, plan.make_engine, problem.ansatz)
     solution = trained.unknowns(problem.unknowns, grid)
@@ -168,7 +168,9 @@ def finish(
 
     def on_grid(fields: Mapping[str, Array], **attributes: str | float) -> GridFields:
         return GridFields(
-            axes, {name: value.reshape(shape) for name, value in fields.items()}, attributes
+            axes,
+            {name: problem.laid_out(value, problem.grid) for name, value in fields.items()},
+            attributes,
         )
 
     method = plan.reference.method if plan.reference else "none"
@@ -273,10 +275,15 @@ def _on_slices(
     if axis is None or not slices:
         return None
     axes = dict(zip(plan.problem.domain.coordinates, plan.problem.grid, strict=True))
-    shape = tuple(1 if i == axis else len(values) for i, values in enumerate(plan.problem.grid))
 
     def joined(parts: list[Array]) -> Array:
-        return np.concatenate([part.reshape(shape) for part in parts], axis=axis)
+        return np.concatenate(
+            [
+                plan.problem.laid_out(part, slice_.axes)
+                for slice_, part in zip(slices, parts, strict=True)
+            ],
+            axis=axis,
+        )
 
     fields = {
         name: joined([values[name] for values in solutions]) for name in plan.problem.unknowns

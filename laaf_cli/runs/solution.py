@@ -175,8 +175,8 @@ class TrainedNetwork:
         return field
 
     def evaluate(self, places: SamplePoints, fields: Mapping[str, Field]) -> dict[str, Array]:
-        """The fields by the names given, of the shape of `places`; a bounded number of points at
-        a time.
+        """The fields by the names given, of the shape of `places`, NaN outside of a shape; a
+        bounded number of points at a time.
         """
         streams = lower_set([field.orders for field in self.solution.needed(fields.values())])
         n_neurons = sum(len(bias) for bias in self.solution.network.biases)
@@ -184,16 +184,32 @@ class TrainedNetwork:
         size = max(1, min(MAX_BLOCK, MAX_BLOCK_NUMBERS // max(1, n_numbers)))
         results = {name: np.empty(places.n_points) for name in fields}
         for start in range(0, places.n_points, size):
-            for name, values in self.solution.evaluate(
-                fields, places.block(start, start + size)
-            ).items():
+            block = places.block(start, start + size)
+            for name, values in self.solution.evaluate(fields, block).items():
+                if self.domain.shape is not None:
+                    values = np.where(self.domain.inside(block), values, np.nan)
                 results[name][start : start + size] = values
         return {name: values.reshape(places.shape) for name, values in results.items()}
 
+    def n_outside(self, places: SamplePoints) -> int:
+        """How many places are outside of a shape, and have no values."""
+        if self.domain.shape is None:
+            return 0
+        starts = range(0, places.n_points, MAX_BLOCK)
+        blocks = (places.block(start, start + MAX_BLOCK) for start in starts)
+        return sum(int((~self.domain.inside(block)).sum()) for block in blocks)
+
     def extrapolation(self, places: SamplePoints) -> list[str]:
-        """A sentence for each coordinate along which places lie outside the domain of the
-        training.
+        """A sentence for each coordinate along which places lie outside the domain of the training,
+        or on those outside of a shape.
         """
+        if self.domain.shape is not None:
+            n = self.n_outside(places)
+            lie = "lies" if n == 1 else "lie"
+            return [
+                f"{n:,} of {places.n_points:,} points {lie} outside of the shape "
+                f"{shown(self.domain.shape.text)}: no values there"
+            ][: min(n, 1)]
         sentences = []
         for (name, values), lower, upper in zip(
             places.coordinates.items(), self.domain.lower, self.domain.upper, strict=True

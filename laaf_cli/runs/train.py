@@ -16,7 +16,6 @@ from laaf_cli.arrays import Array
 from laaf_cli.errors import SpecError, within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import grid_points
 from laaf_cli.references import ReferenceRefusedError, ReferenceValues, Watch
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
@@ -76,7 +75,7 @@ def execute(
         was_stopped = was_stopped or should_stop()
         return was_stopped
 
-    grid = grid_points(plan.problem.grid)
+    grid = plan.problem.points_on(plan.problem.grid)
     plan, reference = with_reference(plan, grid, on_progress, should_stop)
     refused = list(plan.not_tried)
     for candidate in _in_turn(plan, refused):
@@ -276,12 +275,9 @@ def slices_of(plan: Plan) -> list[Slice]:
         axes = tuple(
             np.array([moment]) if i == axis else values for i, values in enumerate(problem.grid)
         )
-        points = grid_points(axes)
-        slices.append(
-            Slice(
-                moment, points, plan.reference.evaluate(points).fields if plan.reference else None
-            )
-        )
+        points = problem.points_on(axes)
+        known = plan.reference.evaluate(points).fields if plan.reference else None
+        slices.append(Slice(moment, axes, points, known))
     return slices
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 EXAMPLES = {
     "coordinates": "{x: [-1, 1], t: [0, 1]}",
+    "shape": "box - disk(0.3, 0.3, 0.1)",
+    "parts": "{hole: 'disk(0.3, 0.3, 0.1)'}",
     "unknowns": "[u]",
     "constants": "{nu: 0.01/pi}",
     "learn": "{k: {start: 1, bounds: [0, 5]}}",

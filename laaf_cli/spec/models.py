@@ -40,6 +40,18 @@ def _learned(value: Any) -> Any:
     return {"start": value} if is_number else value
 
 
+def _corners(value: Any) -> Any:
+    """The text of a polygon for its corners as pairs of numbers; anything else as it is."""
+    if not isinstance(value, list) or not all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(x, int | float) and not isinstance(x, bool) for x in pair)
+        for pair in value
+    ):
+        return value
+    return f"polygon({', '.join(repr(float(x)) for pair in value for x in pair)})"
+
+
 def _forms(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("dict_type", "an empty transform does nothing")
@@ -94,6 +106,16 @@ Columns = Annotated[
     Field(description="names of all columns of a CSV file without a header, in order"),
 ]
 
+PartText = Annotated[
+    StrictStr,
+    BeforeValidator(
+        _corners,
+        json_schema_input_type=StrictStr
+        | list[Annotated[list[Real], Field(min_length=2, max_length=2)]],
+    ),
+]
+"""A shape as text; corners of a polygon may be written as a list of pairs."""
+
 Forms = Annotated[
     Annotated[dict[Name, Expression], Field(max_length=MAX_ENTRIES)] | None,
     BeforeValidator(
@@ -114,7 +136,8 @@ class ConditionSpec(StrictModel):
 
     where: Faces | None = Field(
         None,
-        description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space",
+        description="one face as `x = -1`, a list of faces, or `boundary` for all faces in space; "
+        "names of parts",
     )
     only: StrictStr | None = Field(
         None, description="a comparison that picks a part of the faces, such as `y > 0`"
@@ -591,6 +614,17 @@ class ProblemSpec(TaskSpec):
         Field(min_length=1, max_length=6),
     ] = Field(
         description="`{name: [lower, upper]}` in the order of the network's inputs; `t` is time"
+    )
+    shape: StrictStr | None = Field(
+        None,
+        description="what of the ranges of two coordinates of space is the domain, as "
+        "`box - disk(0.3, 0.3, 0.1)`; all where absent",
+    )
+    parts: dict[Name, PartText] = Field(
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="named parts of its boundary, each a shape, corners of a polygon as "
+        "`[[0, 0], [1, 0], [0, 1]]`, or a CSV file of those",
     )
     unknowns: Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(
         description="names of the unknowns"

@@ -18,7 +18,6 @@ from laaf_cli.errors import ExitCode, LaafError, OutOfMemoryError, UsageError
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
 from laaf_cli.network.devices import torch_device
-from laaf_cli.problem import grid_points
 from laaf_cli.references import ReferenceRefusedError
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, RunResult
@@ -207,13 +206,13 @@ def _with_references(
                 def report(progress: Progress, run: PlannedRun = run) -> None:
                     on_change(Outcome(run=run, state=RunState.WAITING, detail=progress.message))
 
-                grid = grid_points(plan.problem.grid)
+                grid = plan.problem.points_on(plan.problem.grid)
                 solved, _ = with_reference(plan, grid, report, should_stop)
                 if solved.reference is None:
                     refused[id(reference)] = solved.no_reference
                 else:
                     slices_of(plan)
-            if id(reference) not in refused and plan.spec.data and plan.spec.data.reference:
+            if id(reference) not in refused and plan.takes_data_from_reference:
                 plan.draw_points()
         except ReferenceRefusedError as error:
             refused[id(reference)] = error

@@ -30,9 +30,7 @@ def relative_residual(objective: Objective, n_points: int) -> float:
     domain = problem.domain
     random = random_stream(objective.seed, "estimate")
     rows = sites(problem, Window(domain=domain), objective.points, n_points, random, network.device)
-    inner = torch.tensor(
-        domain.from_unit(random.random((N_INNER, domain.dimension))), device=network.device
-    )
+    inner = torch.tensor(domain.scattered(N_INNER, random), device=network.device)
     system = System(
         problem,
         domain,

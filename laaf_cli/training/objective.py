@@ -41,7 +41,7 @@ class Loss:
     """One evaluation of the loss."""
 
     total: Tensor
-    """J = Σ weight × term, a scalar with a graph."""
+    """J = Σ weight × term, a scalar with a graph where gradients are recorded."""
     names: tuple[str, ...]
     """The terms, in the order of `values`."""
     values: Tensor

@@ -157,7 +157,7 @@ class Trainer:
         self.good_adaptive, self.good_iteration = self.objective.adaptive, self.iteration
         self._run_phases()
         wall_time_s = self.clock.now()
-        final = self.objective.evaluate()
+        final = self._loss()
         # Of a batch alone it was.
         if self.stop is not StopReason.DIVERGED and not self._finite(final):
             self._diverge_at_the_end()
@@ -166,7 +166,7 @@ class Trainer:
             self.ended[-1] = replace(self.ended[-1], iterations=max(0, self.done))
             # After a bad step it does not belong to the state that is kept.
             self.stepper = self._make_stepper()
-            final = self.objective.evaluate()
+            final = self._loss()
         self._record(final, wall_time_s, monitored=True)
         return self._result(self.stop or StopReason.COMPLETED, wall_time_s)
 
@@ -175,7 +175,7 @@ class Trainer:
         while True:
             self._run_phase()
             # The last step of a phase is looked at here, for only its own phase can take it back.
-            if self.stop is None and not self._finite(self.objective.evaluate()):
+            if self.stop is None and not self._finite(self._loss()):
                 if self._can_retry():
                     self.ended.pop()
                     self._retry()
@@ -385,6 +385,11 @@ class Trainer:
         if self.iteration % balance.every == 0:
             rate = self.rate_factor * phase.rate(self.done)
             self.objective.rebalance(self.iteration, phase.batch, rate)
+
+    @torch.no_grad()
+    def _loss(self) -> Loss:
+        """The loss at all points, without a graph."""
+        return self.objective.evaluate()
 
     def _finite(self, loss: Loss) -> bool:
         """Whether every term is finite; notes the first that is not."""

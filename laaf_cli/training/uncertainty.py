@@ -18,6 +18,7 @@ from torch import Tensor
 from laaf_cli.arrays import Array
 from laaf_cli.training.constants import LearnedConstants
 from laaf_cli.training.jacobian import Jacobian, ResidualKey
+from laaf_cli.training.least_squares.triangle import Triangle
 from laaf_cli.training.objective import Objective
 
 CONFIDENCE = 0.95
@@ -138,13 +139,17 @@ def _eliminated(jacobian: Jacobian, observed: Set[str]) -> dict[ResidualKey, Arr
         for part, square in squares.items()
         if square > 0
     }
+    if not math.isfinite(sum(squares.values())):
+        return {part: np.full((n_rows[part], 1), math.nan) for part in squares}
     size = math.sqrt(sum(scale**2 * squares[part] for part, scale in scales.items()))
-    factor = torch.zeros(n, jacobian.n + 1, dtype=torch.float64, device=jacobian.device)
-    factor.diagonal().fill_(RIDGE * size)
+    triangle = Triangle(jacobian.n, 2 * n)
+    ridge = torch.eye(n, jacobian.n, dtype=torch.float64, device=jacobian.device)
+    triangle.add(RIDGE * size * ridge, ridge.new_zeros(n))
     for block in jacobian.blocks():
         if block.part in scales:
-            rows = torch.cat([block.jacobian, block.residuals[:, None]], dim=1)
-            factor = torch.linalg.qr(torch.cat([factor, scales[block.part] * rows]), mode="r").R
+            scale = scales[block.part]
+            triangle.add(scale * block.jacobian, scale * block.residuals)
+    factor = triangle.factor()
     following = torch.linalg.solve_triangular(factor[:n, :n], factor[:n, n:], upper=True)
     pieces: dict[ResidualKey, list[Tensor]] = {}
     for block in jacobian.blocks():

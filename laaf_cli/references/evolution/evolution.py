@@ -41,8 +41,10 @@ AGREEMENT, WORST_AGREEMENT = 1e-9, 1e-3
 refused. What may be left near a place at which an equation holds something narrow is AGREEMENT too.
 """
 
-BALANCED_AT = (0.0361, 0.382, 0.854)
-"""Fractions of the time at which balances are checked."""
+BALANCED_AT = tuple(np.sort(np.arange(1, 14) * (np.sqrt(5) - 1) / 2 % 1.0).tolist())
+"""Fractions of the time at which balances are checked: what passes a break passes it between two of
+them.
+"""
 
 MOST_WORK = 2e11
 FAIR_WORK, FAIR_AGREEMENT = 1.5e10, 1e-6
@@ -162,8 +164,8 @@ def converged(
     _check_balances(best[1], balances, reached)
     if (off := missed(best[1])) > max(AGREEMENT, 100 * reached):
         raise ReferenceRefusedError(
-            "the equations hold something so narrow, near some value of an unknown, that the "
-            f"spectral solution in time steps over it; it would change the solution by {off:.1g}"
+            "the equations hold something so narrow that the spectral solution in time steps over "
+            f"it; it would change the solution by {off:.1g}"
         )
     return best
 

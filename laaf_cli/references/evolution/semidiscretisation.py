@@ -26,6 +26,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.mesh import Mesh
+from laaf_cli.references.probes import beside
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,9 @@ class Semidiscretisation:
         if last > 0:
             between, left = np.array(mesh.breaks[1:-1]), np.arange(last)
             # A coefficient that jumps at a break has another value on either side.
-            below = self._site(between, left, at=np.nextafter(between, -np.inf))
-            above = self._site(between, left + 1)
+            aside = beside(mesh.breaks[0], mesh.breaks[-1])
+            below = self._site(between, left, at=between - aside)
+            above = self._site(between, left + 1, at=between + aside)
             rows += [Row(tree, below, above) for tree in form.continuous]
         return tuple(rows)
 

@@ -16,22 +16,22 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import NUMPY, Call, Node, branch_breaks, evaluate, fields, symbols, zeros
+from laaf_cli.expression import NUMPY, Call, Node, branch_breaks, evaluate, fields, symbols, turns
 from laaf_cli.expression.analyse import nodes
 from laaf_cli.expression.functions import COMPARISONS
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.radau_tableau import N_STAGES, radau_tableau
 from laaf_cli.references.evolution.schedule import FREE, Schedule
+from laaf_cli.references.probes import POLYNOMIAL, some
 from laaf_cli.references.reference import ReferenceRefusedError
 
 MOST_STOPS = 1000
-MOST_TURNS = 20  # zeros of one formula that are looked at closely
+MOST_TURNS = 20  # of one formula that an unknown is in, or that are looked at very closely
 N_PLACES = 61  # in space
 N_BETWEEN = 24  # times of a piece besides those of all
 MOST_HALVINGS, MOST_PIECES = 36, 1500
 RESOLVED = 1e-6  # of the largest value of a formula
 LONGEST = 4.0  # times the length of a piece on which a formula is a polynomial: a step there
-POLYNOMIAL = frozenset({"+", "-", "*", "neg"})
 
 
 class TimeEvents:
@@ -55,10 +55,10 @@ class TimeEvents:
             for tree in self.trees
             for node in nodes(tree)
             if isinstance(node, Call) and node.function not in POLYNOMIAL and fields(node)
-            for turn in self._turns(node, self.name)
+            for turn in self._turns(node, self.name, MOST_TURNS)
         }
-        turns = with_fields if len(with_fields) <= MOST_STOPS else set()
-        self.stops = _apart([*breaks, *turns], form)
+        ends = with_fields if len(with_fields) <= MOST_STOPS else set()
+        self.stops = _apart([*breaks, *ends], form)
 
     def schedule(self, n_times: int) -> Schedule:
         """Where steps must end and be short, so that no formula changes unseen.
@@ -79,17 +79,17 @@ class TimeEvents:
         )
         pieces = [piece for part in parts for piece in self._pieces(part, n_times)]
         starts, lengths, longest = np.reshape(pieces, (len(pieces), 3)).T
-        turns = {turn for tree in self.trees for turn in self._turns(tree, self.name)}
+        found = {turn for tree in self.trees for turn in self._turns(tree, self.name)}
         return Schedule(
             stops=self.stops,
             starts=starts,
             ends=starts + lengths,
             longest=longest,
-            forcing=self._largest(self._times(turns, n_times)),
+            forcing=self._largest(self._times(found, n_times)),
         )
 
-    def _turns(self, tree: Node, coordinate: str) -> frozenset[float]:
-        """Where parts in one coordinate alone are zero, unless they are so very often."""
+    def _turns(self, tree: Node, coordinate: str, most: int = MOST_STOPS) -> frozenset[float]:
+        """The turns of parts in one coordinate alone, some of those that turn more often."""
         axis = self.form.coordinates.index(coordinate)
         ends = self.form.lower[axis], self.form.upper[axis]
         result: frozenset[float] = frozenset()
@@ -98,16 +98,16 @@ class TimeEvents:
             if is_condition or symbols(node) != {coordinate} or fields(node):
                 continue
             if (node, coordinate) not in self.known:
-                turns = frozenset(zeros(node, coordinate, *ends))
-                self.known[node, coordinate] = turns if len(turns) <= MOST_TURNS else frozenset()
-            result |= self.known[node, coordinate]
+                self.known[node, coordinate] = frozenset(turns(node, coordinate, *ends))
+            result |= frozenset(some(self.known[node, coordinate], most))
         return result
 
-    def _times(self, turns: Iterable[float], n_times: int) -> Array:
+    def _times(self, found: Iterable[float], n_times: int) -> Array:
         """Equally spaced ones, and closer and closer ones on both sides of some."""
-        form = self.form
-        offsets = (form.end - form.start) * 2.0 ** -np.arange(1, MOST_HALVINGS)
-        close = [np.concatenate([turn - offsets, [turn], turn + offsets]) for turn in turns]
+        form, places = self.form, list(found)
+        step = 1 if len(places) <= MOST_TURNS else 3
+        offsets = (form.end - form.start) * 2.0 ** -np.arange(1, MOST_HALVINGS, step)
+        close = [np.concatenate([turn - offsets, [turn], turn + offsets]) for turn in places]
         times = np.concatenate([np.linspace(form.start, form.end, n_times), *close])
         return np.unique(times[(times >= form.start) & (times <= form.end)])
 
@@ -116,9 +116,9 @@ class TimeEvents:
         if form.space_axis is None:
             return np.zeros(1)
         space = form.coordinates[form.space_axis]
-        turns = {turn for tree in trees for turn in self._turns(tree, space)}
+        found = {turn for tree in trees for turn in self._turns(tree, space, MOST_TURNS)}
         even = np.linspace(form.lower[form.space_axis], form.upper[form.space_axis], N_PLACES)
-        return np.unique(np.concatenate([even, list(turns)]))
+        return np.unique(np.concatenate([even, list(found)]))
 
     def _largest(self, times: Array) -> float:
         """The largest residual of a solution that is zero."""
@@ -146,7 +146,9 @@ class TimeEvents:
         form = self.form
         has_space = symbols(part) != {self.name}
         places = self._places([part]) if has_space else np.zeros(1)
-        samples = self._times(self._turns(part, self.name), n_times // 8 if has_space else n_times)
+        most = MOST_TURNS if has_space else MOST_STOPS
+        found = self._turns(part, self.name, most)
+        samples = self._times(found, n_times // 8 if has_space else n_times)
         known = _values(form, part, samples, places)
         tolerance = RESOLVED * float(np.max(np.abs(known)))
         edges = np.concatenate([[form.start], self.breaks, [form.end]])

@@ -15,7 +15,7 @@ from laaf_cli.expression import ExpressionError, functions
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.references.cell_balance import check_balances, make_cells
-from laaf_cli.references.probes import probes, resolving, space_breaks, turns
+from laaf_cli.references.probes import probes, resolving, space_breaks, turns_of_parts
 from laaf_cli.references.reference import (
     ROUNDING,
     UNWATCHED,
@@ -180,7 +180,7 @@ def _places(
         along_axis = space_breaks(trees, name, lower, upper)
         if domain.dimension == 1:
             along_axis = resolving(trees, name, ranges, along_axis, LEVELS[1][1], TOLERANCE)
-        near = [*along_axis, *turns(trees, name, lower, upper)]
+        near = [*along_axis, *turns_of_parts(trees, name, lower, upper)]
         breaks.append(along_axis)
         places.append(probes(near, lower, upper, N_PROBES[domain.dimension]))
     return tuple(breaks), tuple(places)

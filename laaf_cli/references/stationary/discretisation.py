@@ -21,7 +21,7 @@ from laaf_cli.expression import NUMPY, Field, Node, Number, evaluate, fields, pa
 from laaf_cli.multi_index import Orders
 from laaf_cli.problem import Domain, Problem
 from laaf_cli.problem.patches import Axis, Patch, on_axes
-from laaf_cli.references.probes import crossings, is_linear, probes
+from laaf_cli.references.probes import crossings, is_linear, peaks, probes
 from laaf_cli.references.stationary.modes import FourierModes, Modes, make_modes
 
 
@@ -299,6 +299,14 @@ class Discretisation:
             for some, along in zip(near, self.probes, strict=True)
         ]
         return replace(self, probes=tuple(p[:: 1 + len(p) // most] for p in found))
+
+    def at_peaks(self) -> Iterator[Discretisation]:
+        """The same with probes near one of the peaks of formulas in both coordinates."""
+        ends = zip(self.domain.lower, self.domain.upper, strict=True)
+        ranges = dict(zip(self.domain.coordinates, ends, strict=True))
+        for peak in peaks((r.tree for r in self.residuals if r.is_equation), ranges):
+            near = zip(peak, ranges.values(), strict=True)
+            yield replace(self, probes=tuple(probes([at], *both, 2) for at, both in near))
 
     def shifted(self) -> Discretisation:
         """The same problem with every element cut in two unequal ones along the first coordinate

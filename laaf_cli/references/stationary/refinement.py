@@ -184,8 +184,9 @@ def _confirmed(level: Level) -> Level:
     coefficients = level.solution.coefficients
     near = level.discretisation.probed(coefficients)
     # The second time the places are known to the square of the distance of the probes.
-    nearer = replace(level, discretisation=near.probed(coefficients))
-    for seen in (level, nearer):
+    nearer = near.probed(coefficients)
+    for probed in (level.discretisation, nearer, *level.discretisation.at_peaks()):
+        seen = replace(level, discretisation=probed)
         if seen.unseen > _MISSED:
             raise ReferenceRefusedError(
                 "the equations or conditions hold something so narrow that "

@@ -28,6 +28,8 @@ NOTE = "opposite ends differ: their jump adds ∝ 1/f"
 
 def obstacle(run: RunData) -> str:
     """Why a run has no spectrum, or an empty text."""
+    if run.spec.shape is not None:
+        return "its domain is a shape, and a spectrum is that of a box"
     least, name = min((len(run.solution.axes[name]), name) for name in run.space)
     return "" if least >= MIN_POINTS else f"its grid has {least} points of {name}"
 

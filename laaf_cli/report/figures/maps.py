@@ -9,8 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from laaf_cli.arrays import Array
+from laaf_cli.problem import shape_of
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
 from laaf_cli.report.figures.curves import mark_observations
 from laaf_cli.report.figures.run_data import RunData
@@ -37,11 +40,14 @@ class FieldMap:
 
 @dataclass(frozen=True)
 class Plane:
-    """The names of the coordinates of a map; is_space where both are lengths of one unit."""
+    """The names of the coordinates of a map; is_space where both are lengths of one unit; the lines
+    [n, 2] around what is drawn, where that is a shape, itself on the left of them.
+    """
 
     horizontal: str
     vertical: str
     is_space: bool
+    outlines: Sequence[Array] = ()
 
 
 def plane_of(run: RunData) -> Plane:
@@ -50,7 +56,9 @@ def plane_of(run: RunData) -> Plane:
     """
     if len(run.space) == 1 and run.time is not None:
         return Plane(run.time, run.space[0], is_space=False)
-    return Plane(run.space[0], run.space[1], is_space=True)
+    shape = shape_of(run.spec)
+    outlines = [] if shape is None else shape.outlines()
+    return Plane(run.space[0], run.space[1], is_space=True, outlines=outlines)
 
 
 def panel_width(plane: Plane, field_map: FieldMap, height: float) -> float | None:
@@ -112,9 +120,16 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
         # of NaN.
         values = np.where(values == 0, scale.norm.vmin, values)
     x, y = field_map.horizontal, field_map.vertical
+    if plane.outlines:
+        values = _filled(values)
     mesh = axes.pcolormesh(
         x, y, values, norm=scale.norm, cmap=scale.colormap, shading="nearest", rasterized=True
     )
+    if plane.outlines:
+        paths = [Path(line, closed=True) for line in plane.outlines]
+        edge = PathPatch(Path.make_compound_path(*paths), fill=False, linewidth=0.6)
+        axes.add_patch(edge)
+        mesh.set_clip_path(edge)
     if field_map.observed is not None:
         mark_observations(axes, *field_map.observed)
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
@@ -123,6 +138,17 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
     axes.grid(visible=False)
     plain(axes.set_title(field_map.title))
     return mesh
+
+
+def _filled(values: Array) -> Array:
+    """A field with the nearest values outside of its shape, so that cells on the edge have one."""
+    from scipy.ndimage import distance_transform_edt
+
+    is_none = np.isnan(values)
+    if is_none.all():
+        return values
+    nearest = distance_transform_edt(is_none, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
 
 
 def color_bar(panels: Sequence[Axes], mesh: QuadMesh, scale: ColorScale, label: str) -> None:

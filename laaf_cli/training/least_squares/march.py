@@ -205,8 +205,12 @@ class March:
         Args:
             has_more: whether there are neurons that were not used in it.
         """
-        if not self.can_halve or residual <= self.aim or self.n_halvings == MAX_HALVINGS:
+        is_first = self.start == self.first
+        limit = min(CLEAR * self.whole, MOST_AT_FIRST) if is_first else min(self.whole, LOST)
+        if not self.can_halve or residual <= self.aim:
             return Move.GO_ON
+        if self.n_halvings == MAX_HALVINGS:
+            return Move.GIVE_UP if is_first and residual > limit else Move.GO_ON
         many = MANY_HALVINGS.get(self.dimension, 6)
         may_come = residual > LOST and self.n_halvings < many
         better = MUCH_BETTER if has_more else BETTER
@@ -214,13 +218,11 @@ class March:
         self.n_futile = 0 if is_of_use else self.n_futile + 1
         # Half a window costs less than more neurons, and a fraction of it more.
         most = 1 if has_more else MAX_FUTILE.get(self.dimension, 3)
-        is_first = self.start == self.first
         if self.n_futile < most and (is_first or not (self.is_short and has_more)):
             return Move.HALVE
         if has_more:
             self.n_futile, self.before, self.longest, self.failed = 0, math.inf, 0.0, math.inf
             return Move.USE_MORE
-        limit = min(CLEAR * self.whole, MOST_AT_FIRST) if is_first else min(self.whole, LOST)
         return Move.GIVE_UP if residual > limit else Move.GO_ON
 
     def halve(self, residual: float) -> None:

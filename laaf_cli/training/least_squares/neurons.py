@@ -65,8 +65,7 @@ def drawn(
         return network.after_hidden(network.scaled(points), layer)
 
     def at(n_points: int) -> Tensor:
-        points = domain.from_unit(random.random((n_points, domain.dimension)))
-        return torch.tensor(points, device=network.device)
+        return torch.tensor(domain.scattered(n_points, random), device=network.device)
 
     directions = torch.tensor(random.standard_normal((n, width)), device=network.device)
     directions /= directions.norm(dim=1, keepdim=True)

@@ -105,6 +105,8 @@ def sites(
     """
     domain, dimension = window.domain, window.domain.dimension
     axis = domain.time_axis
+    if near is not None:
+        near = near[domain.inside(near)]
     shared: dict[str, tuple[PointSet, list[Term]]] = {}
     for term in problem.trained_terms:
         if (
@@ -194,7 +196,7 @@ def following(
     whole, axis = problem.domain, problem.domain.time_axis
     assert axis is not None  # noqa: S101 - there are windows of time only
     n = 1 if whole.dimension == 1 else ON_SEAMS
-    points = whole.from_unit(random.random((n, whole.dimension)))
+    points = whole.scattered(n, random)
     if near is not None:
         points = np.concatenate([points, near[:n]])
     points = _at_time(points, axis, domain.lower[axis])

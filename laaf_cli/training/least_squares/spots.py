@@ -30,8 +30,10 @@ from laaf_cli.problem import Domain, Problem, Region
 NEAREST = 1e-4
 """The smallest distance from a break, of half the domain; the largest is half the domain."""
 
-N_LINES = 64
-"""Along which breaks that are not planes are looked for, for each coordinate."""
+N_LINES, LEAST_LINES, MOST_LINES = 64, 8, 256
+"""Along which breaks that are not planes are looked for, for each coordinate: of one formula at
+most and at least, and of all of them.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +96,22 @@ def find_breaks(problem: Problem, random: np.random.Generator) -> list[Break]:
     """Those of all formulas in the coordinates alone; surfaces that are not planes by points of
     theirs. Fluxes that jump have none: the network bends there.
     """
-    return [
-        place
+    known = {
+        (switch, term.name): term.region
         for term in problem.trained_terms
-        if term.name not in problem.fluxes
+        if term.name not in problem.fluxes and not term.region.is_observed
         for tree in term.residuals
         for switch in switches(tree)
-        for place in _breaks(switch, term.region, problem.domain, random)
+        # What joins comparisons changes where one of them does.
+        if not (isinstance(switch, Call) and switch.function in ("and", "or"))
+        if not fields(switch) and symbols(switch) <= set(problem.domain.coordinates)
+    }
+    n_curved = sum(len(symbols(switch)) > 1 for switch, _ in known)
+    n_lines = min(N_LINES, max(LEAST_LINES, MOST_LINES // max(1, n_curved)))
+    return [
+        place
+        for (switch, _), region in known.items()
+        for place in _breaks(switch, region, problem.domain, n_lines, random)
     ]
 
 
@@ -139,14 +150,12 @@ def half_range(domain: Domain) -> Array:
 
 
 def _breaks(
-    switch: Node, region: Region, domain: Domain, random: np.random.Generator
+    switch: Node, region: Region, domain: Domain, n_lines: int, random: np.random.Generator
 ) -> Iterator[Break]:
-    """Where a switch is turned in a region."""
+    """Where a switch of coordinates is turned in a region."""
     names = symbols(switch)
-    if fields(switch) or not names or not names <= set(domain.coordinates) or region.is_observed:
-        return
     is_plane = len(names) == 1
-    drawn = region.with_points(1 if is_plane else N_LINES, "uniform")
+    drawn = region.with_points(1 if is_plane else n_lines, "uniform")
     if drawn is None:
         return
     for axis, name in enumerate(domain.coordinates):
@@ -175,7 +184,7 @@ def _breaks(
 def _normal(switch: Node, point: Array, axis: int, domain: Domain) -> Array:
     """The unit normal of the surface on which the sides of a comparison are equal."""
     normal = np.eye(domain.dimension)[axis]
-    if isinstance(switch, Call) and len(switch.arguments) == 2:
+    if isinstance(switch, Call) and switch.function != "floor":
         difference = Call("-", switch.arguments)
         step = 1e-4 * np.diag(half_range(domain))
         columns = dict(

@@ -37,7 +37,7 @@ class _Jet:
 
 def of_solution(network: Mlp, domain: Domain, n: int, random: np.random.Generator) -> Spots:
     """Spots of what a network holds: more of them where it is steep."""
-    points = domain.from_unit(random.random((N_CANDIDATES, domain.dimension)))
+    points = domain.scattered(N_CANDIDATES, random)
     axes = range(domain.dimension)
     jets = _jets_of_network(network, points, axes)
     return _chosen(domain, points, jets, n, random, axes, [0.0] * len(jets))
@@ -64,7 +64,7 @@ def of_start(
     """
     time = domain.time_axis
     assert time is not None  # noqa: S101 - there are windows of time only
-    points = domain.from_unit(random.random((N_AT_START, domain.dimension)))
+    points = domain.scattered(N_AT_START, random)
     points[:, time] = domain.lower[time]
     space = [axis for axis in range(domain.dimension) if axis != time]
     if last is None:

@@ -87,7 +87,9 @@ NUMBERS = ("width", "stage", "n_refined", "is_scanning", "is_finished", "is_stee
 
 
 class LeastSquares(Stepper):
-    """An iteration is a step of Gauss-Newton; the hidden neurons are drawn, not trained."""
+    """An iteration is a step of Gauss-Newton, or a trial of neurons with which none is possible;
+    the hidden neurons are drawn, not trained.
+    """
 
     def __init__(self, objective: Objective, phase: TrainingPhase, _done: int) -> None:
         self.objective, self.network, self.problem = objective, objective.network, objective.problem
@@ -139,6 +141,7 @@ class LeastSquares(Stepper):
         """The slopes that are being tried, the largest."""
         return max(self.slopes)
 
+    @torch.no_grad()
     def evaluate(self, iteration: int) -> Loss:  # noqa: ARG002 - there are no batches
         if self.solver is None and not self.is_finished:
             self._begin()
@@ -155,6 +158,8 @@ class LeastSquares(Stepper):
                 self._show(self.solver.state)
                 return ""
             self._judge()
+            if self.n_steps == 0 and not self.is_finished:
+                return ""
         return self.summary
 
     @property
@@ -262,7 +267,7 @@ class LeastSquares(Stepper):
         spots = of_solution(self.network, domain, self._n_spots, random)
         self.spots = spots = self._joined(spots, random) or spots
         steep = spots.points[: self.n_neurons]
-        points = np.concatenate([domain.from_unit(random.random(steep.shape)), steep])
+        points = np.concatenate([domain.scattered(len(steep), random), steep])
         at, zero = torch.tensor(points, device=self.network.device), (0,) * domain.dimension
         values = features(self.network, at, [zero])[zero] @ self.network.output_layer.T
         self._draw()
@@ -318,7 +323,7 @@ class LeastSquares(Stepper):
 
     def _solver(self, window: Window, state: OutputLayerState) -> GaussNewton:
         random = self._random("points")
-        systems = []
+        systems: list[System] = []
         whole = self._n_points
         first = self.n_neurons
         observed = self.objective.points
@@ -336,9 +341,7 @@ class LeastSquares(Stepper):
             rows = sites(
                 self.problem, window, seen, interior - n_near, random, self.network.device, near
             )
-            inner = window.domain.from_unit(
-                self._random("inner").random((N_INNER, window.domain.dimension))
-            )
+            inner = window.domain.scattered(N_INNER, self._random("inner"))
             systems.append(
                 System(
                     self.problem,
@@ -350,6 +353,7 @@ class LeastSquares(Stepper):
                     torch.tensor(inner, device=self.network.device),
                     self.floors,
                     self.width,
+                    keeps=not systems,
                 )
             )
         self.held = systems[1]
@@ -439,11 +443,12 @@ class LeastSquares(Stepper):
                 self.slopes = slopes
                 return
         is_far = is_first and can_halve and self.best.residual > PROMISING * goal
-        is_solved = self.stage > 0 and self.best.residual <= goal
-        if (is_first or not can_halve) and self.has_more and not (is_far or is_solved):
+        # Where no slopes gave anything finite, more neurons do not either.
+        is_over = self.best.residual == math.inf or (self.stage > 0 and self.best.residual <= goal)
+        if (is_first or not can_halve) and self.has_more and not (is_far or is_over):
             self._use_more(self.best)
             return
-        can_refine = self.draws and self.march.is_uncut and self.best.residual > goal
+        can_refine = self.draws and self.march.is_uncut and goal < self.best.residual < math.inf
         can_refine = can_refine and not self.best.is_of_data
         is_futile = self.n_refined > 0 and candidate is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
@@ -569,8 +574,7 @@ class LeastSquares(Stepper):
         ones.
         """
         zero = (0,) * self.problem.domain.dimension
-        unit = self._random("inner").random((N_INNER, len(zero)))
-        inner = torch.tensor(self._domain.from_unit(unit))
+        inner = torch.tensor(self._domain.scattered(N_INNER, self._random("inner")))
         columns = features(self.network, inner.to(self.network.device), [zero])[zero]
         values = columns @ self.network.output_layer.T
         for name, value in zip(self.problem.ansatz.outputs, values.T, strict=True):

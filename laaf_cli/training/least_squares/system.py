@@ -20,8 +20,8 @@ from laaf_cli.problem import Domain, PointSet, Problem, Term
 
 POINTS_AT_A_TIME = 4096
 
-CACHED_NUMBERS = 60_000_000
-"""Of columns that are kept between two steps: half a gigabyte."""
+CACHED_NUMBERS = 40_000_000
+"""Of columns that are kept between two steps: a third of a gigabyte."""
 
 TINY = 1e-300
 
@@ -131,6 +131,7 @@ class System:
         inner: points [n, d] all over it.
         floors: the smallest that is taken for the spread of an output, by name.
         width: neurons that are used.
+        keeps: whether columns are wanted more than once.
     """
 
     def __init__(
@@ -144,6 +145,8 @@ class System:
         inner: Tensor,
         floors: Mapping[str, float],
         width: int,
+        *,
+        keeps: bool = False,
     ) -> None:
         self.domain = domain
         self.network = network
@@ -159,7 +162,7 @@ class System:
         self.width, self.n_columns = width, width + 1
         self._kept: dict[tuple[int, int], dict[Orders, Tensor]] = {}
         n_numbers = sum(len(site.points) * len(site.orders) for site in sites) * self.n_columns
-        self._keeps = n_numbers <= CACHED_NUMBERS
+        self._keeps = keeps and n_numbers <= CACHED_NUMBERS
         self._inner: dict[Orders, Tensor] = {}
 
     def columns(self, site: int, block: slice) -> dict[Orders, Tensor]:

@@ -7,14 +7,16 @@ from torch import Tensor
 
 
 class Triangle:
-    """R and Qᵀb of all rows so far; memory for a few times n rows is all it takes.
+    """R and Qᵀb of all rows so far; the memory of most_rows, a few times n, is all it takes.
 
     QR and not the normal equations: columns of smooth neurons are nearly dependent, and AᵀA would
     square their condition number.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, most_rows: int | None = None) -> None:
         self.n = n
+        # Seldom enough that the R of before adds little to the work.
+        self.most_rows = 6 * n + 1000 if most_rows is None else most_rows
         self.rows: list[Tensor] = []
         self.n_rows = 0
 
@@ -22,15 +24,19 @@ class Triangle:
         """Rows [k, n] and right sides [k]."""
         self.rows.append(torch.cat([rows, right[:, None]], 1))
         self.n_rows += len(rows)
-        # Seldom enough that the R of before adds little to the work.
-        if self.n_rows > 6 * self.n + 1000:
+        if self.n_rows > self.most_rows:
             self._reduce()
 
     def _reduce(self) -> None:
         stacked = torch.cat(self.rows)
+        self.rows = []  # their memory is wanted
         if len(stacked) > self.n + 1:
             stacked = torch.linalg.qr(stacked, mode="r").R
         self.rows, self.n_rows = [stacked], len(stacked)
+
+    def factor(self) -> Tensor:
+        """R [k, n + 1] of all rows and right sides, k at most n + 1."""
+        return torch.linalg.qr(torch.cat(self.rows), mode="r").R
 
     def solve(self, damping: float, *, equal: bool = False) -> Tensor:
         """argmin ‖A x − b‖² + λ²‖D x‖², λ = damping · ‖A D⁻¹‖, as [n].

@@ -1,0 +1,102 @@
+"""A solid where an inequality in the coordinates holds; its boundary is traced on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.expression import NUMPY, Call, Node, differentiate, evaluate
+from laaf_cli.problem.shapes.curves import PlaneCurve, Traced, onto
+from laaf_cli.problem.shapes.solids import NoSolidError, Solid
+
+N_GRID = 401
+"""Points along each coordinate between which the boundary is looked for."""
+
+BEYOND = 0.05
+"""How far beyond the box it is followed, as a fraction of the box."""
+
+FLATTEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Inequality:
+    """A function that is negative where an inequality holds, and its slopes."""
+
+    names: tuple[str, str]
+    tree: Node
+    slopes: tuple[Node, Node]
+
+    def values(self, points: Array) -> tuple[Array, Array]:
+        """Values [n] and gradients [n, 2] at points [n, 2]."""
+        columns = dict(zip(self.names, points.T, strict=True))
+        with np.errstate(all="ignore"):
+            value, *slopes = (
+                np.broadcast_to(np.asarray(evaluate(tree, columns, {}, NUMPY), float), len(points))
+                for tree in (self.tree, *self.slopes)
+            )
+        return value, np.stack(slopes, 1)
+
+    def level(self, points: Array) -> Array:
+        """To first order the distance from the boundary, negative inside; [n]."""
+        value, slopes = self.values(points)
+        level = value / np.linalg.norm(slopes, axis=1).clip(min=FLATTEST)
+        return np.where(np.isnan(level), np.inf, level)
+
+
+def inequality(comparison: Call, names: tuple[str, str], box: Array) -> Solid:
+    """The solid of a comparison, as `x**2 + y**2 < 1`.
+
+    Args:
+        names: the coordinates of space.
+        box: lower and upper corner [2, 2].
+
+    Raises:
+        NoSolidError: it holds everywhere in the box or nowhere.
+        ExpressionError: it cannot be differentiated.
+    """
+    left, right = comparison.arguments
+    sides = (left, right) if comparison.function in ("<", "<=") else (right, left)
+    tree = Call("-", sides)
+    first, second = (differentiate(tree, name, names) for name in names)
+    made = Inequality(names, tree, (first, second))
+    curves = tuple(_traced(made, box))
+    if not curves:
+        raise NoSolidError("it holds everywhere or nowhere in the ranges of the coordinates")
+    return Solid(kind="inequality", level=made.level, curves=curves)
+
+
+def _traced(made: Inequality, box: Array) -> Iterator[PlaneCurve]:
+    """The lines on which the function is 0, what is negative on the left."""
+    from contourpy import contour_generator
+    from scipy.interpolate import CubicSpline
+
+    reach = BEYOND * (box[1] - box[0])
+    x, y = np.linspace(box[0] - reach, box[1] + reach, N_GRID).T
+    points = np.stack([axis.ravel() for axis in np.meshgrid(x, y)], 1)
+    for line in contour_generator(x, y, made.values(points)[0].reshape(N_GRID, N_GRID)).lines(0.0):
+        line = onto(np.asarray(line), made.values, steps=20)
+        steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
+        line = line[np.r_[True, steps > 1e-3 * steps.max(initial=0.0)]]
+        if len(line) < 4:
+            continue
+        is_closed = bool(np.linalg.norm(line[-1] - line[0]) <= steps.max())
+        if is_closed:
+            line = np.concatenate([line[:-1], line[:1]])
+        middle = len(line) // 2
+        ahead, slope = (
+            line[middle + 1] - line[middle - 1],
+            made.values(line[middle : middle + 1])[1][0],
+        )
+        if ahead[1] * slope[0] - ahead[0] * slope[1] < 0:  # the outside is to be on the right
+            line = line[::-1]
+        for _ in range(2):  # the second time through points at equal distances
+            lengths = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
+            s = lengths / lengths[-1]
+            spline = CubicSpline(s, line, bc_type="periodic") if is_closed else CubicSpline(s, line)
+            line = onto(spline(np.linspace(0, 1, len(line))), made.values)
+            if is_closed:
+                line[-1] = line[0]
+        yield Traced(spline, made.values)

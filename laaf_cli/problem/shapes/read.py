@@ -1,0 +1,249 @@
+"""The keys `shape` and `parts` of a spec → a shape, or what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from laaf_cli.expression import Call, Node, Number, Scope, Symbol, parse_shape, resolve
+from laaf_cli.expression.faults import fault
+from laaf_cli.expression.tree import Span
+from laaf_cli.problem.reader import Reader
+from laaf_cli.problem.shapes.curves import Motion
+from laaf_cli.problem.shapes.inequality import inequality
+from laaf_cli.problem.shapes.shape import BOUNDARY, Body, Combined, PlaneShape, solids
+from laaf_cli.problem.shapes.solids import BOX, PRIMITIVES, NoSolidError, Solid, polygon
+from laaf_cli.problem.tables import TableError, read_rows
+from laaf_cli.spec import KeyPath
+from laaf_cli.text import did_you_mean, listed, shown
+
+N_TRIED = 10_000
+"""Random points of the box, of which one at least is to be in the shape."""
+
+MOST_CORNERS = 2000
+
+MOVES = {"translate": ("dx, dy", (2,)), "rotate": ("angle, or angle, x, y", (1, 3))}
+"""What moves a shape: the arguments behind it, and how many they may be."""
+
+COMBINING = {"+": "+", "or": "+", "*": "*", "and": "*", "-": "-"}
+COMPARING = ("<", "<=", ">", ">=")
+
+_CORNERS = re.compile(r"\s*polygon\s*\(([-+.0-9eE,\s]+)\)\s*")
+
+
+def read_shape(reader: Reader) -> PlaneShape | None:
+    """The shape of the spec that is read; None where it has none or a wrong one."""
+    text, names = reader.spec.shape, reader.spec.parts
+    if text is None:
+        if names:
+            hint = "Say what shape they are the parts of: shape: box - disk(0.3, 0.3, 0.1)."
+            reader.fault(("parts",), "there are 'parts' and no 'shape'", hint, True)
+        return None
+    domain = reader.domain
+    if len(domain.space) != 2:
+        coordinates = [domain.coordinates[axis] for axis in domain.space]
+        what = f"a shape lies in two coordinates of space, and here are: {listed(coordinates)}"
+        reader.fault(("shape",), what, key=True)
+        return None
+    if domain.periodic:
+        reader.fault(("periodic",), "a shape and periodic coordinates do not go together", "", True)
+        return None
+    reading = _Reading(reader)
+    body = reading.body(("shape",), text, "the shape")
+    named = {name: reading.of_part(name) for name in names}
+    if body is None or reader.faults:
+        return None
+    kinds: dict[str, list[Solid]] = {BOX: [reading.box]}
+    of_parts = {solid for p in named.values() if isinstance(p, Body) for solid in solids(p)}
+    for solid in solids(body):
+        if solid not in of_parts:
+            kinds.setdefault(solid.kind, []).append(solid)
+    for name, part in named.items():
+        if isinstance(part, str) and part not in kinds:
+            reader.fault(("parts", name), f"the shape has no '{part}'", _known(kinds))
+    shape = PlaneShape(
+        text=text.strip(),
+        axes=(domain.space[0], domain.space[1]),
+        body=body,
+        box=reading.box,
+        size=float(np.linalg.norm(reading.corners[1] - reading.corners[0])),
+        named={
+            **kinds,
+            **{
+                name: kinds.get(part, []) if isinstance(part, str) else [*solids(part)]
+                for name, part in named.items()
+                if part is not None
+            },
+        },
+    )
+    _check(reader, shape, list(names))
+    return None if reader.faults else shape
+
+
+def _check(reader: Reader, shape: PlaneShape, names: Sequence[str]) -> None:
+    unit = np.random.default_rng(0).random((N_TRIED, reader.domain.dimension))
+    if not shape.holds(reader.domain.from_unit(unit)).any() or not shape.pieces:
+        what = f"the shape {shown(shape.text)} is empty within the ranges of the coordinates"
+        reader.fault(("shape",), what, "Widen the ranges, or move what it is made of into them.")
+    elif (n := shape.n_apart) > 1:
+        what = f"the shape {shown(shape.text)} falls into {n} pieces that do not touch"
+        reader.fault(("shape",), what, "Each is a problem of its own: write a spec for each.")
+    for name in names if not reader.faults else ():
+        if not shape.part(name):
+            what = f"nothing of the boundary lies on the part '{name}'"
+            hint = "A part is where the boundary of the shape is that of the part's own formula."
+            reader.fault(("parts", name), what, hint)
+
+
+def _known(kinds: Mapping[str, Sequence[Solid]]) -> str:
+    return f"It is made of: {listed(kinds)}."
+
+
+@dataclass
+class _Reading:
+    reader: Reader
+    read: dict[str, Body | str | None] = field(default_factory=dict)
+    """Parts by name; a bare name of a primitive, for all of its kind."""
+    open: list[str] = field(default_factory=list)
+    """The parts that are being read, one inside the other."""
+
+    def __post_init__(self) -> None:
+        domain = self.reader.domain
+        self.names = tuple(domain.coordinates[axis] for axis in domain.space)
+        self.corners = np.array([domain.lower, domain.upper])[:, list(domain.space)]
+        self.box = PRIMITIVES[BOX].make(np.zeros(0), self.corners)
+
+    def body(self, path: KeyPath, text: str, within: str) -> Body | None:
+        """The body of a text."""
+        if (numbers := _CORNERS.fullmatch(text)) is not None and len(text) > 100:
+            numbers_of = [float(number) for number in numbers[1].split(",")]
+            return self.reader.attempt(
+                path, within, lambda: self._made("polygon", numbers_of, (0, len(text)))
+            )
+        return self.reader.attempt(path, within, lambda: self.of(parse_shape(text)))
+
+    def of_part(self, name: str) -> Body | str | None:
+        """The body of a part."""
+        if name in self.read:
+            return self.read[name]
+        text, path = self.reader.spec.parts[name].strip(), ("parts", name)
+        taken = {BOUNDARY: "all of the boundary", **dict.fromkeys(PRIMITIVES, "a primitive")}
+        taken |= dict.fromkeys(MOVES, "a motion")
+        taken |= dict.fromkeys(self.reader.domain.coordinates, "a coordinate")
+        part: Body | str | None = None
+        if name in taken:
+            what = f"'{name}' is already {taken[name]}"
+            self.reader.fault(path, what, "Choose another name for the part.", True)
+        elif text.lower().endswith(".csv"):
+            part = self._of_file(path, text)
+        elif text in PRIMITIVES and PRIMITIVES[text].n_arguments != 0:
+            part = text
+        else:
+            self.open.append(name)
+            part = self.body(path, text, f"the part '{name}'")
+            self.open.pop()
+        self.read[name] = part
+        return part
+
+    def _of_file(self, path: KeyPath, text: str) -> Body | None:
+        """A polygon whose corners are the rows of a file."""
+        try:
+            corners = read_rows(self.reader.folder / text, self.names, (), {}).points
+            if len(corners) > MOST_CORNERS:
+                raise NoSolidError(f"it has {len(corners):,} corners, and {MOST_CORNERS:,} at most")
+            solid = polygon(corners)
+        except (TableError, NoSolidError) as error:
+            self.reader.fault(path, f"{text} makes no polygon: {error}")
+            return None
+        # So that what is made of the spec needs the file no more.
+        numbers = ", ".join(map(repr, corners.ravel().tolist()))
+        parts = {**self.reader.spec.parts, str(path[1]): f"polygon({numbers})"}
+        self.reader.spec = self.reader.spec.model_copy(update={"parts": parts})
+        return solid
+
+    def of(self, tree: Node) -> Body:
+        """The body of a tree.
+
+        Raises:
+            ExpressionError: it is not a shape.
+        """
+        match tree:
+            case Call(function=name) if name in COMBINING and len(tree.arguments) == 2:
+                first, second = (self.of(argument) for argument in tree.arguments)
+                return Combined(COMBINING[name], first, second)
+            case Call(function=name) if name in COMPARING:
+                return self._of_comparison(tree)
+            case Call(function=name) if name in MOVES:
+                return self._moved(tree)
+            case Call(function=name) if name in PRIMITIVES:
+                return self._made(name, [self._number(a) for a in tree.arguments], tree.span)
+            case Symbol(name=name):
+                return self._named(name, tree.span)
+        if isinstance(tree, Call) and tree.function.isidentifier():
+            hint = did_you_mean(tree.function, [*PRIMITIVES, *MOVES])
+            known = [f"{name}({row.arguments})" for name, row in PRIMITIVES.items()]
+            raise fault(
+                f"'{tree.function}' is not a shape", tree.span, hint or f"Shapes: {listed(known)}."
+            )
+        hint = "Shapes are joined by + or 'or', met by * or 'and', and cut out by -."
+        raise fault("this is not a shape", tree.span, hint)
+
+    def _named(self, name: str, span: Span) -> Body:
+        if name in (BOX, "rectangle"):
+            return self.box
+        if name in PRIMITIVES:
+            row = PRIMITIVES[name]
+            raise fault(f"'{name}' has no arguments", span, f"Write it as {name}({row.arguments}).")
+        if name in self.open:
+            raise fault(f"the part '{name}' is made of itself", span)
+        if name in self.reader.spec.parts:
+            part = self.of_part(name)
+            if isinstance(part, str):
+                row = PRIMITIVES[part]
+                hint = f"Write the part as {part}({row.arguments})."
+                raise fault(f"the part '{name}' names a kind of shape", span, hint)
+            return part if part is not None else self.box  # what is wrong has been noted
+        hint = did_you_mean(name, [*self.reader.spec.parts, *PRIMITIVES])
+        raise fault(f"'{name}' is not a shape", span, hint or f"Shapes: {listed(PRIMITIVES)}.")
+
+    def _made(self, name: str, numbers: Sequence[float], span: Span) -> Solid:
+        row = PRIMITIVES[name]
+        n, form = len(numbers), f"Write it as {name}({row.arguments})."
+        if n == 0 and name == "rectangle":
+            return self.box
+        if (n != row.n_arguments) if row.n_arguments is not None else (n < 6 or n % 2):
+            raise fault(f"{name} has {n} numbers", span, form)
+        try:
+            return row.make(np.array(numbers, dtype=float), self.corners)
+        except NoSolidError as error:
+            raise fault(f"this {name} is empty: {error}", span, form) from None
+
+    def _moved(self, tree: Call) -> Body:
+        names, counts = MOVES[tree.function]
+        if len(tree.arguments) - 1 not in counts:
+            hint = f"Write it as {tree.function}(shape, {names})."
+            raise fault(f"{tree.function} has {len(tree.arguments)} arguments", tree.span, hint)
+        body, numbers = self.of(tree.arguments[0]), [self._number(a) for a in tree.arguments[1:]]
+        if tree.function == "translate":
+            return body.moved(Motion(np.eye(2), np.array(numbers)))
+        return body.moved(Motion.turning(numbers[0], np.array(numbers[1:] or [0.0, 0.0])))
+
+    def _of_comparison(self, tree: Call) -> Solid:
+        scope = Scope(coordinates=self.names, constants=self.reader.scope.constants)
+        resolved = resolve(self.reader.without_learned(tree, scope), scope)
+        if not isinstance(resolved, Call):
+            raise fault("this holds everywhere or nowhere", tree.span)
+        try:
+            return inequality(resolved, (self.names[0], self.names[1]), self.corners)
+        except NoSolidError as error:
+            raise fault(f"this shape is empty: {error}", tree.span) from None
+
+    def _number(self, tree: Node) -> float:
+        scope = Scope(constants=self.reader.scope.constants)
+        value = resolve(self.reader.without_learned(tree, scope), scope)
+        if not isinstance(value, Number):
+            raise fault("a number is expected here", tree.span)
+        return value.value

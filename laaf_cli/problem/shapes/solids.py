@@ -1,0 +1,239 @@
+"""The table of primitives: for each an inside, by the sign of a function, and a boundary of smooth
+curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.problem.shapes.curves import Arc, Motion, PlaneCurve, StraightLine
+
+BOX = "box"
+"""The primitive that is the whole box of the coordinates."""
+
+
+Level = Callable[[Array], Array]
+
+
+class NoSolidError(Exception):
+    """Numbers that make no primitive, with the reason."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Solid:
+    """A primitive at its place."""
+
+    kind: str
+    """Its name in the table."""
+    level: Level
+    """Points [n, 2] → [n], negative inside, positive outside, 0 on the boundary."""
+    curves: tuple[PlaneCurve, ...]
+    """The boundary, the solid on the left of each."""
+
+    def moved(self, motion: Motion) -> Solid:
+        """The solid after a motion."""
+        return Solid(
+            kind=self.kind,
+            level=partial(_moved_level, self.level, motion),
+            curves=tuple(curve.moved(motion) for curve in self.curves),
+        )
+
+
+def _moved_level(level: Level, motion: Motion, points: Array) -> Array:
+    return level(motion.before(points))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Primitive:
+    """A row of the table."""
+
+    arguments: str
+    """Their names, as messages show them."""
+    meaning: str
+    make: Callable[[Array, Array], Solid]
+    """The arguments [n], and lower and upper corner of the box [2, 2] → the solid; raises
+    NoSolidError.
+    """
+    n_arguments: int | None
+    """None for any even number from six on."""
+
+
+def polygon(corners: Array, kind: str = "polygon") -> Solid:
+    """The inside of a closed line through corners [n, 2].
+
+    Raises:
+        NoSolidError: it has no inside.
+    """
+    following = np.roll(corners, -1, axis=0)
+    area = float(np.sum(corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0])) / 2
+    sides = np.linalg.norm(following - corners, axis=1)
+    if len(corners) < 3 or abs(area) <= 1e-12 * float(sides.max()) ** 2:
+        raise NoSolidError("its corners lie on a line")
+    if not sides.all():
+        raise NoSolidError("two corners that follow each other are the same")
+    if area < 0:
+        corners, following = following[::-1], corners[::-1]
+    along = following - corners
+    lines = tuple(StraightLine(start, side) for start, side in zip(corners, along, strict=True))
+    return Solid(kind=kind, level=partial(_of_polygon, corners, along), curves=lines)
+
+
+def _of_polygon(corners: Array, along: Array, points: Array) -> Array:
+    least, is_inside = np.full(len(points), np.inf), np.zeros(len(points), dtype=bool)
+    for start, side in zip(corners, along, strict=True):
+        off = points - start
+        share = np.clip(off @ side / (side @ side), 0, 1)
+        least = np.minimum(least, np.linalg.norm(off - share[:, None] * side, axis=1))
+        crosses = (off[:, 1] < 0) != (off[:, 1] < side[1])
+        if side[1]:
+            is_inside ^= crosses & (off[:, 0] < off[:, 1] * side[0] / side[1])
+    return np.where(is_inside, -least, least)
+
+
+def rectangle(lower: Array, upper: Array, kind: str) -> Solid:
+    """That between two corners [2]."""
+    lower, upper = np.minimum(lower, upper), np.maximum(lower, upper)
+    if not (lower < upper).all():
+        raise NoSolidError("it has no width or no height")
+    (x0, y0), (x1, y1) = lower, upper
+    sides = polygon(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])).curves
+    level = partial(_of_rectangle, (lower + upper) / 2, (upper - lower) / 2)
+    return Solid(kind=kind, level=level, curves=sides)
+
+
+def _of_rectangle(middle: Array, half: Array, points: Array) -> Array:
+    return np.max(np.abs(points - middle) - half, 1)
+
+
+def _circle(center: Array, radius: float, *, turned: bool = False) -> Arc:
+    _positive(radius)
+    sweep = -2 * np.pi if turned else 2 * np.pi
+    return Arc(center, np.array([radius, 0.0]), np.array([0.0, radius]), sweep=sweep)
+
+
+def _positive(*lengths: float) -> None:
+    for length in lengths:
+        if not length > 0:
+            raise NoSolidError(f"a length of {length:g} is not positive")
+
+
+def _disk(numbers: Array, _box: Array) -> Solid:
+    center, radius = numbers[:2], float(numbers[2])
+    circle = _circle(center, radius)
+    return Solid(kind="disk", level=partial(_of_ring, center, -1.0, radius), curves=(circle,))
+
+
+def _of_ring(center: Array, inner: float, outer: float, points: Array) -> Array:
+    distance = np.linalg.norm(points - center, axis=1)
+    return np.maximum(distance - outer, inner - distance)
+
+
+def _ellipse(numbers: Array, _box: Array) -> Solid:
+    center, half = numbers[:2], numbers[2:]
+    _positive(*half.tolist())
+    arc = Arc(center, np.array([half[0], 0.0]), np.array([0.0, half[1]]))
+    return Solid(kind="ellipse", level=partial(_of_ellipse, center, half), curves=(arc,))
+
+
+def _of_ellipse(center: Array, half: Array, points: Array) -> Array:
+    return half.min() * (np.linalg.norm((points - center) / half, axis=1) - 1)
+
+
+def _annulus(numbers: Array, _box: Array) -> Solid:
+    center, inner, outer = numbers[:2], float(numbers[2]), float(numbers[3])
+    if not inner < outer:
+        raise NoSolidError(f"its inner radius {inner:g} is not less than the outer {outer:g}")
+    curves = (_circle(center, outer), _circle(center, inner, turned=True))
+    return Solid(kind="annulus", level=partial(_of_ring, center, inner, outer), curves=curves)
+
+
+def _capsule(numbers: Array, _box: Array) -> Solid:
+    start, end, radius = numbers[:2], numbers[2:4], float(numbers[4])
+    _positive(radius, float(np.linalg.norm(end - start)))
+    along = (end - start) / np.linalg.norm(end - start)
+    left = radius * np.array([-along[1], along[0]])
+    curves = (
+        StraightLine(start - left, end - start),
+        Arc(end, -left, radius * along, sweep=np.pi),
+        StraightLine(end + left, start - end),
+        Arc(start, left, -radius * along, sweep=np.pi),
+    )
+    level = partial(_of_capsule, start, end - start, radius)
+    return Solid(kind="capsule", level=level, curves=curves)
+
+
+def _of_capsule(start: Array, side: Array, radius: float, points: Array) -> Array:
+    share = np.clip((points - start) @ side / (side @ side), 0, 1)
+    return np.linalg.norm(points - start - share[:, None] * side, axis=1) - radius
+
+
+def _halfplane(numbers: Array, box: Array) -> Solid:
+    place, normal = numbers[:2], numbers[2:]
+    size = float(np.linalg.norm(normal))
+    if not size > 0:
+        raise NoSolidError("its normal is zero")
+    normal = normal / size
+    reach = 2 * float(np.abs(box - place).sum())  # beyond the box on both sides
+    along = reach * np.array([-normal[1], normal[0]])
+    return Solid(
+        kind="halfplane",
+        level=partial(_of_halfplane, place, normal),
+        curves=(StraightLine(place - along, 2 * along),),
+    )
+
+
+def _of_halfplane(place: Array, normal: Array, points: Array) -> Array:
+    return (points - place) @ normal
+
+
+def _rectangle(numbers: Array, _box: Array) -> Solid:
+    return rectangle(numbers[:2], numbers[2:], "rectangle")
+
+
+PRIMITIVES: dict[str, Primitive] = {
+    BOX: Primitive(
+        arguments="",
+        meaning="the ranges of the coordinates",
+        make=lambda _numbers, box: rectangle(box[0], box[1], BOX),
+        n_arguments=0,
+    ),
+    "rectangle": Primitive(
+        arguments="x0, y0, x1, y1",
+        meaning="that between two corners",
+        make=_rectangle,
+        n_arguments=4,
+    ),
+    "disk": Primitive(arguments="x, y, r", meaning="a disk", make=_disk, n_arguments=3),
+    "ellipse": Primitive(
+        arguments="x, y, a, b",
+        meaning="an ellipse with half-axes a and b",
+        make=_ellipse,
+        n_arguments=4,
+    ),
+    "annulus": Primitive(
+        arguments="x, y, r, R", meaning="the ring between two circles", make=_annulus, n_arguments=4
+    ),
+    "capsule": Primitive(
+        arguments="x0, y0, x1, y1, r",
+        meaning="all within r of the line between two points",
+        make=_capsule,
+        n_arguments=5,
+    ),
+    "halfplane": Primitive(
+        arguments="x, y, nx, ny",
+        meaning="the side of the line through (x, y) that the normal (nx, ny) leaves",
+        make=_halfplane,
+        n_arguments=4,
+    ),
+    "polygon": Primitive(
+        arguments="x0, y0, x1, y1, x2, y2, …",
+        meaning="the inside of a closed line through corners",
+        make=lambda numbers, _box: polygon(numbers.reshape(-1, 2)),
+        n_arguments=None,
+    ),
+}

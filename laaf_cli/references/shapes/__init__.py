@@ -1,0 +1,1 @@
+"""References on shapes in the plane."""

@@ -1,0 +1,271 @@
+"""The referee on shapes: curved finite elements of higher and higher order, with NGSolve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.expression import Field, Node, fields, partial
+from laaf_cli.problem import Domain, Problem
+from laaf_cli.references.evolution.radau_tableau import RadauStep
+from laaf_cli.references.reference import (
+    ROUNDING,
+    UNWATCHED,
+    OutOfTimeError,
+    Reference,
+    ReferenceRefusedError,
+    ReferenceValues,
+    Watch,
+    out_of_time,
+    zero_if_rounding,
+)
+from laaf_cli.references.shapes.coefficients import coefficient
+from laaf_cli.references.shapes.discretisation import Discretisation2D
+from laaf_cli.references.shapes.weak_form import read_weak_form
+
+INSTALL = "pip install 'laaf[shapes]'"
+
+LEVELS = ((0.12, 4), (0.12, 6), (0.12, 8), (0.12, 10), (0.06, 10), (0.03, 10))
+"""The length of elements, as a fraction of the shape, and their order, one after another."""
+
+LEVELS_IN_TIME = (
+    (0.12, 4, 8),
+    (0.12, 6, 16),
+    (0.12, 8, 32),
+    (0.12, 8, 64),
+    (0.12, 10, 128),
+    (0.06, 10, 256),
+)
+"""The same, and the number of steps."""
+
+N_QUARTERS = 4
+"""How often the first step is cut to a quarter, for a solution may be rough at the start."""
+
+AGREEMENT, AGREEMENT_IN_TIME, WORST_AGREEMENT = 1e-8, 1e-6, 1e-3
+"""Errors as fractions of the largest value: what is aimed at, and what is refused."""
+
+SLOWEST, FASTEST, SAFETY = 0.9, 0.1, 3.0
+"""The largest and the smallest fraction to which a level is thought to lower an error; the multiple
+of what is left then that is the estimate.
+"""
+
+CONFIRMED = 1e-2
+"""The fraction of their terms that equations may miss, at half of the points."""
+
+N_PROBES, N_TIMES = 400, 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level2D:
+    """A solution on one level: the coefficients [n] of all unknowns, in steps with time."""
+
+    on: Discretisation2D
+    coefficients: Array
+    steps: Sequence[RadauStep] = ()
+
+    def at(self, points: Array) -> Array:
+        """The unknowns at points [n, d], [n_unknowns, n]."""
+        form = self.on.form
+        places = self.on.places(points[:, list(form.shape.axes)])
+        values = np.empty((len(form.unknowns), len(points)))
+        for here, coefficients in self._moments(points):
+            for row, function in zip(values, self.on.values(coefficients), strict=True):
+                row[here] = function(places[here]).ravel()
+        return values
+
+    def _moments(self, points: Array) -> list[tuple[Array, Array]]:
+        """The points of each time, by number, and the coefficients then."""
+        axis = self.on.form.time_axis
+        if axis is None:
+            return [(np.arange(len(points)), self.coefficients)]
+        times, index = np.unique(points[:, axis], return_inverse=True)
+        order = np.argsort(index, kind="stable")
+        groups = np.split(order, np.cumsum(np.bincount(index))[:-1])
+        return [
+            (group, self.at_time(float(moment)))
+            for group, moment in zip(groups, times, strict=True)
+        ]
+
+    def at_time(self, moment: float, order: int = 0) -> Array:
+        """The coefficients at a time, or a derivative of them."""
+        ends = [step.start + step.length for step in self.steps]
+        step = self.steps[min(int(np.searchsorted(ends, moment)), len(ends) - 1)]
+        return step.at(np.array([moment]), order)[0]
+
+    def misses(self, points: Array) -> list[tuple[str, float]]:
+        """By equation, what it misses at half of the points [n, d] as a fraction of its terms."""
+        form, missed = self.on.form, []
+        places = self.on.places(points[:, list(form.shape.axes)])
+        for equation in form.equations:
+            off, sizes = [], []
+            for here, _ in self._moments(points):
+                moment = 0.0 if form.time_axis is None else float(points[here[0], form.time_axis])
+                known = self._known(equation.residual, moment)
+                off.append(self._value(equation.residual, known, moment)(places[here]).ravel())
+                parts = [
+                    np.abs(self._value(partial(equation.residual, f), known, moment)(places[here]))
+                    * np.abs(known[f](places[here]))
+                    for f in fields(equation.residual)
+                ]
+                sizes.append(np.sum(parts, axis=0).ravel())
+            size = float(np.median(np.concatenate(sizes)))
+            missed.append(
+                (equation.name, float(np.median(np.abs(np.concatenate(off)))) / max(size, 1e-300))
+            )
+        return missed
+
+    def _known(self, tree: Node, moment: float) -> dict[Field, Any]:
+        """What the fields of a tree are, as functions in space."""
+        import ngsolve as ng
+
+        form, known = self.on.form, {}
+        for f in fields(tree):
+            order = 0 if form.time_axis is None else f.orders[form.time_axis]
+            vector = self.coefficients if form.time_axis is None else self.at_time(moment, order)
+            function = self.on.values(vector)[form.unknowns.index(f.unknown)]
+            along = [i for i, axis in enumerate(form.shape.axes) for _ in range(f.orders[axis])]
+            if len(along) == 2:
+                known[f] = function.Operator("hesse")[along[0], along[1]]
+            elif along:
+                known[f] = ng.grad(function)[along[0]]
+            else:
+                known[f] = function
+        return known
+
+    def _value(self, tree: Node, known: dict[Field, Any], moment: float) -> Any:
+        import ngsolve as ng
+
+        form = self.on.form
+        places = dict(zip(form.shape.axes, (ng.x, ng.y), strict=True))
+        symbols = {name: places.get(axis, moment) for axis, name in enumerate(form.coordinates)}
+        value = coefficient(tree, symbols, known)
+        return ng.CF(value) if isinstance(value, float) else value
+
+
+class FiniteElements(Reference):
+    """Systems of equations of second order in space on shapes, with time or without.
+
+    Elements are curved, finer towards corners, and Newton's method solves what is not linear; in
+    time Radau IIA of order 5 (Schöberl, NETGEN, Computing and Visualization in Science 1, 1997).
+    """
+
+    method = (
+        "curved finite elements (NGSolve); error: extrapolated from the changes between resolutions"
+    )
+    takes_long = True
+
+    def __init__(self, problem: Problem, *, takes_boxes: bool = False) -> None:
+        """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""
+        self.form = read_weak_form(problem, takes_boxes=takes_boxes)
+        if find_spec("ngsolve") is None:
+            raise ReferenceRefusedError(f"the referee on shapes needs NGSolve: {INSTALL}")
+        self.unknowns, self.domain = problem.unknowns, problem.domain
+        self.levels: list[Level2D] = []
+
+    def __getstate__(self) -> dict[str, object]:
+        """What is solved stays behind when a worker gets the reference."""
+        return self.__dict__ | {"levels": []}
+
+    def check(self, domain: Domain) -> None:
+        """Nothing is left to check: the form has been read, and it covers the whole domain."""
+
+    def prepare(self, watch: Watch) -> None:
+        self._solved(watch)
+
+    def evaluate(self, points: Array) -> ReferenceValues:
+        began = time.perf_counter()
+        *rough, fine = (level.at(points) for level in self._solved(UNWATCHED))
+        errors = _errors([*rough, fine])
+        errors = np.maximum(errors, ROUNDING * np.max(np.abs(fine), axis=1, initial=0.0))
+        known = map(zero_if_rounding, fine, 2 * errors)
+        values = dict(zip(self.form.unknowns, known, strict=True))
+        return ReferenceValues(
+            {name: values[name] for name in self.unknowns},
+            dict(zip(self.unknowns, errors.tolist(), strict=False)),
+            time.perf_counter() - began,
+        )
+
+    def _solved(self, watch: Watch) -> list[Level2D]:
+        """The last three levels."""
+        if self.levels:
+            return self.levels
+        points = self._probes()
+        levels: list[Level2D] = []
+        values: list[Array] = []
+        is_moving = self.form.time_axis is not None
+        aim = AGREEMENT_IN_TIME if is_moving else AGREEMENT
+        best = np.inf
+        try:
+            for size, order, *n in LEVELS_IN_TIME if is_moving else LEVELS:
+                watch.report(f"finite elements of order {order}")
+                levels.append(self._level(watch, size, order, *n))
+                values.append(levels[-1].at(points))
+                scale = np.max(np.abs(values[-1]), axis=1).clip(min=1e-300)
+                change = np.inf if len(values) < 2 else float(np.max(_errors(values[-3:]) / scale))
+                if change <= aim or (len(values) > 4 and change > best):
+                    break
+                best = min(best, change)
+        except OutOfTimeError:
+            if len(levels) < 2:
+                raise out_of_time() from None
+        scale = np.max(np.abs(values[-1]), axis=1).clip(min=1e-300)
+        change = float(np.max(_errors(values[-3:]) / scale))
+        if change > WORST_AGREEMENT:
+            raise ReferenceRefusedError(
+                f"finite elements of the highest order still change by {change:.1e} of the largest "
+                "value"
+            )
+        for name, missed in levels[-1].misses(points):
+            if not missed <= CONFIRMED:
+                raise ReferenceRefusedError(
+                    f"the solution by finite elements misses the equation '{name}' by {missed:.1e} "
+                    "of its terms"
+                )
+        self.levels = levels[-3:]
+        return self.levels
+
+    def _probes(self) -> Array:
+        """Points [n, d] all over the domain."""
+        points = self.domain.scattered(N_PROBES, np.random.default_rng(0))
+        if (axis := self.form.time_axis) is not None:
+            lower, upper = self.domain.lower[axis], self.domain.upper[axis]
+            shares = np.array([0.0161, 0.1459, 0.382, 0.618, 1.0])
+            points[:, axis] = lower + (upper - lower) * np.resize(shares, len(points))
+        return points
+
+    def _level(self, watch: Watch, size: float, order: int, n_steps: int = 0) -> Level2D:
+        on = Discretisation2D(self.form, size, order)
+        axis = self.form.time_axis
+        if axis is None:
+            return Level2D(on=on, coefficients=on.step(watch)[-1])
+        lower, upper = self.domain.lower[axis], self.domain.upper[axis]
+        first = 4.0 ** -np.arange(N_QUARTERS, 0, -1) / n_steps
+        shares = np.r_[0.0, first, np.arange(1, n_steps + 1) / n_steps]
+        steps, state = [], on.start()
+        for begin, end in pairwise((lower + (upper - lower) * shares).tolist()):
+            stages = on.step(watch, begin, end - begin)
+            steps.append(RadauStep(begin, end - begin, np.concatenate([state[None], stages])))
+            state = stages[-1]
+            on.set_before(state)
+        return Level2D(on=on, coefficients=state, steps=steps)
+
+
+def _errors(values: Sequence[Array]) -> Array:
+    """By unknown [n_unknowns], what further levels would change if they lowered the error as the
+    last three did; of two levels the change.
+    """
+    changes = [np.max(np.abs(a - b), axis=1, initial=0.0) for a, b in pairwise(values)]
+    if len(changes) < 2:
+        return changes[-1]
+    ratio = np.divide(
+        changes[-1], changes[-2], out=np.zeros_like(changes[-1]), where=changes[-2] > 0
+    )
+    ratio = np.clip(ratio, FASTEST, SLOWEST)
+    return SAFETY * changes[-1] * ratio / (1 - ratio)

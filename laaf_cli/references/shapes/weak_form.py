@@ -1,0 +1,417 @@
+"""A problem on a shape as what finite elements solve: fluxes, their ends, and given values.
+
+An equation Σ ∂F_j/∂x_j + r = 0 becomes ∫ (r v − F·∇v) + ∮ F·n v = 0 for every v that is 0 where the
+unknown is given. Where another condition c = 0 holds, F·n − λ c takes the place of F·n, with the λ
+that leaves no derivative along the normal in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import permutations
+
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.expression import (
+    NUMPY,
+    Field,
+    Node,
+    Number,
+    Symbol,
+    call,
+    differentiate,
+    evaluate,
+    fields,
+    functions,
+    partial,
+    substitute,
+)
+from laaf_cli.expression.functions import TABLE
+from laaf_cli.expression.tree import ZERO
+from laaf_cli.problem import NORMAL, Domain, Interior, OnFaces, Problem, Term
+from laaf_cli.problem.regions import OnParts
+from laaf_cli.problem.shapes.curves import BoundaryPiece
+from laaf_cli.problem.shapes.shape import PlaneShape, on_pieces
+from laaf_cli.problem.shapes.solids import BOX, PRIMITIVES
+from laaf_cli.references.reference import ReferenceRefusedError
+from laaf_cli.text import listed
+
+RATE = "rate of "
+"""What the name of an unknown for ∂u/∂t begins with; no name in a spec can hold a space."""
+
+N_TRIED = 20
+
+NEARLY = 1e-9
+
+Pieces = frozenset[BoundaryPiece]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeakEquation:
+    """An equation and the component whose test functions it is multiplied by."""
+
+    name: str
+    test: str
+    fluxes: Mapping[int, Node]
+    """F by axis of space, where there is one."""
+    rest: Node
+    residual: Node
+    """The equation itself."""
+    ends: Mapping[BoundaryPiece, Node] = field(default_factory=dict)
+    """What is integrated with the test functions over pieces of the boundary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeakForm:
+    """What finite elements solve."""
+
+    shape: PlaneShape
+    coordinates: tuple[str, ...]
+    unknowns: tuple[str, ...]
+    """Those of the problem, and rates."""
+    equations: tuple[WeakEquation, ...]
+    values: Mapping[str, Mapping[BoundaryPiece, Node]]
+    """What unknowns are on pieces of the boundary, functions of the coordinates."""
+    start: Mapping[str, Node]
+    """What unknowns are at the start; empty without time."""
+
+    @property
+    def time_axis(self) -> int | None:
+        """The axis of time, if there is one."""
+        return next((i for i in range(len(self.coordinates)) if i not in self.shape.axes), None)
+
+    def at_rest(self, unknown: str) -> Field:
+        """The unknown itself."""
+        return Field(unknown, (0,) * len(self.coordinates))
+
+
+def read_weak_form(problem: Problem, *, takes_boxes: bool = False) -> WeakForm:
+    """The weak form of a problem on a shape, or on a box where those are taken.
+
+    Raises:
+        ReferenceRefusedError: naming what has none.
+    """
+    domain = problem.domain
+    shape = domain.shape
+    if shape is None and not takes_boxes:
+        raise ReferenceRefusedError("the finite elements are for shapes, and the domain is a box")
+    if shape is None and (len(domain.space) != 2 or domain.periodic):
+        raise ReferenceRefusedError(
+            "the finite elements are for two coordinates of space that are not periodic"
+        )
+    shape = shape or _box(domain)
+    _check(problem, shape)
+    return _WeakDerivation(problem, shape).form()
+
+
+def _box(domain: Domain) -> PlaneShape:
+    corners = np.array([domain.lower, domain.upper])[:, list(domain.space)]
+    box = PRIMITIVES[BOX].make(np.zeros(0), corners)
+    size = float(np.linalg.norm(corners[1] - corners[0]))
+    axes = domain.space[0], domain.space[1]
+    return PlaneShape(text=BOX, axes=axes, body=box, box=box, size=size, named={})
+
+
+def _on_boundary(term: Term, shape: PlaneShape) -> tuple[BoundaryPiece, ...]:
+    """The pieces of the boundary on which a term holds."""
+    if not isinstance(term.region, OnFaces):
+        return term.region.on_boundary
+    return tuple(
+        piece
+        for face in term.region.faces
+        if face.axis in shape.axes
+        for piece in shape.along_line(shape.axes.index(face.axis), face.value)
+    )
+
+
+def _check(problem: Problem, shape: PlaneShape) -> None:
+    """Refuses what no weak form is made of."""
+    if problem.fluxes:
+        raise ReferenceRefusedError(
+            f"'{next(iter(problem.fluxes))}' jumps where it is differentiated, and the finite "
+            "elements do not follow the jump"
+        )
+    for term in problem.terms:
+        if term.kind == "data" or term.region.is_observed:
+            raise ReferenceRefusedError(f"'{term.name}' holds data, which only exact and file take")
+        if called := frozenset().union(*map(functions, term.residuals)) - TABLE.keys():
+            raise ReferenceRefusedError(f"'{term.name}' calls '{min(called)}' of a Python module")
+        for f in term.fields:
+            if sum(f.orders[axis] for axis in shape.axes) > 2:
+                raise ReferenceRefusedError(
+                    f"'{term.name}' is of order {sum(f.orders)}, and the finite elements take "
+                    "equations of second order in space"
+                )
+        is_whole = isinstance(term.region, OnFaces | OnParts) and term.region.only is None
+        if not (isinstance(term.region, Interior) or is_whole):
+            raise ReferenceRefusedError(
+                f"'{term.name}' holds neither at the start nor on whole parts of the boundary"
+            )
+        at = term.region.faces if isinstance(term.region, OnFaces) else ()
+        if any(face.upper and face.axis not in shape.axes for face in at):
+            raise ReferenceRefusedError(f"'{term.name}' holds at the end of time")
+
+
+@dataclass
+class _WeakDerivation:
+    problem: Problem
+    shape: PlaneShape
+
+    def __post_init__(self) -> None:
+        domain = self.problem.domain
+        self.names, self.time = domain.coordinates, domain.time_axis
+        self.space = self.shape.axes
+        self.normal = [Symbol(f"{NORMAL}{self.names[axis]}") for axis in self.space]
+        terms = self.problem.terms
+        self.rates = sorted(
+            {
+                f.unknown
+                for term in terms
+                for f in term.fields
+                if self.time is not None and f.orders[self.time] == 2
+            }
+        )
+        if any(f.orders[self.time or 0] > 2 for term in terms for f in term.fields):
+            raise ReferenceRefusedError("an equation is of order 3 in time, and 2 is the most")
+        self.terms = [self._first_order(term) for term in terms] if self.rates else list(terms)
+
+    def form(self) -> WeakForm:
+        unknowns = (*self.problem.unknowns, *(RATE + name for name in self.rates))
+        values, others = self._conditions()
+        equations = []
+        for name, residual, test in self._paired(unknowns):
+            fluxes, rest = self._fluxes(name, residual)
+            equations.append(
+                WeakEquation(name=name, test=test, fluxes=fluxes, rest=rest, residual=residual)
+            )
+        closed = self._closed(equations, values, others)
+        return WeakForm(
+            shape=self.shape,
+            coordinates=self.names,
+            unknowns=unknowns,
+            equations=closed,
+            values=values,
+            start=self._start(unknowns, closed),
+        )
+
+    def _field(self, unknown: str, *along: int) -> Field:
+        orders = tuple(along.count(axis) for axis in range(len(self.names)))
+        return Field(unknown, orders)
+
+    def _first_order(self, term: Term) -> Term:
+        """A term with rates for the derivatives in time of unknowns that have second ones."""
+        time = self.time or 0
+        meanings: dict[Field | Symbol, Node] = {}
+        for f in term.fields:
+            if f.unknown in self.rates and f.orders[time]:
+                orders = tuple(k - (i == time) for i, k in enumerate(f.orders))
+                meanings[f] = Field(RATE + f.unknown, orders)
+        return replace(term, residuals=tuple(substitute(r, meanings) for r in term.residuals))
+
+    def _paired(self, unknowns: Sequence[str]) -> Iterator[tuple[str, Node, str]]:
+        """Each equation with the unknown whose test functions it gets."""
+        equations = [(t.name, r) for t in self.terms if t.kind == "equation" for r in t.residuals]
+        for name in self.rates:
+            rate = call("-", self._field(name, self.time or 0), self._field(RATE + name))
+            yield RATE + name, rate, name
+        left = [name for name in unknowns if name not in self.rates]
+        if len(equations) != len(left):
+            raise ReferenceRefusedError(
+                f"there are {len(equations)} equations for {len(left)} unknowns"
+            )
+
+        def fits(residual: Node, unknown: str) -> int:
+            inner = unknown.removeprefix(RATE)
+            second = any(
+                f.unknown == inner and sum(f.orders[axis] for axis in self.space) == 2
+                for f in fields(residual)
+            )
+            moves = any(
+                f.unknown == unknown and self.time is not None and f.orders[self.time]
+                for f in fields(residual)
+            )
+            return 2 * second + moves
+
+        best = max(
+            permutations(left),
+            key=lambda order: sum(fits(r, u) for (_, r), u in zip(equations, order, strict=True)),
+        )
+        for (name, residual), unknown in zip(equations, best, strict=True):
+            yield name, residual, unknown
+
+    def _fluxes(self, name: str, residual: Node) -> tuple[dict[int, Node], Node]:
+        """F and r of an equation: as the spec writes it, and of what is left second derivatives."""
+        fluxes: dict[int, Node] = {}
+        rest = residual
+        balance = next((b for b in self.problem.balances if b.name == name), None)
+        if balance is not None and not self.rates:
+            fluxes, rest = dict(balance.fluxes), balance.rest
+        for f in sorted(fields(rest), key=lambda f: (f.unknown, f.orders)):
+            along = [axis for axis in self.space for _ in range(f.orders[axis])]
+            if len(along) < 2:
+                continue
+            factor = partial(rest, f)
+            if any(sum(g.orders[axis] for axis in self.space) > 0 for g in fields(factor)):
+                raise ReferenceRefusedError(
+                    f"a coefficient of '{name}' holds derivatives: write what is differentiated as "
+                    "a flux, as in D(k*u_x, x)"
+                )
+            for second in along[::-1]:
+                slope = Field(f.unknown, tuple(k - (i == second) for i, k in enumerate(f.orders)))
+                half = call("*", Number(0.5), factor)
+                fluxes[second] = call("+", fluxes.get(second, ZERO), call("*", half, slope))
+                drift = call("*", differentiate(half, self.names[second], self.names), slope)
+                rest = call("-", rest, drift)
+            rest = substitute(rest, {f: ZERO})
+        for tree in (rest, *fluxes.values()):
+            if any(sum(g.orders[axis] for axis in self.space) > 1 for g in fields(tree)):
+                raise ReferenceRefusedError(f"the equation '{name}' has no weak form")
+        return fluxes, rest
+
+    def _conditions(
+        self,
+    ) -> tuple[dict[str, dict[BoundaryPiece, Node]], dict[BoundaryPiece, list[tuple[str, Node]]]]:
+        """Given values by unknown and piece, and the other conditions by piece."""
+        values: dict[str, dict[BoundaryPiece, Node]] = {}
+        others: dict[BoundaryPiece, list[tuple[str, Node]]] = {}
+        for term in self.terms:
+            pieces = _on_boundary(term, self.shape)
+            for residual in term.residuals if pieces else ():
+                value = self._value(residual)
+                for piece in pieces:
+                    if value is None:
+                        others.setdefault(piece, []).append((term.name, residual))
+                    elif piece in values.setdefault(value[0], {}):
+                        raise ReferenceRefusedError(
+                            f"'{value[0]}' is given twice on a part of the boundary"
+                        )
+                    else:
+                        values[value[0]][piece] = value[1]
+        for name in self.rates:
+            if self.time is not None:
+                values[RATE + name] = {
+                    piece: differentiate(value, self.names[self.time], self.names)
+                    for piece, value in values.get(name, {}).items()
+                }
+        return values, others
+
+    def _value(self, residual: Node) -> tuple[str, Node] | None:
+        """The unknown that a residual gives as a function of the coordinates, and that."""
+        held = fields(residual)
+        if len(held) != 1 or any(next(iter(held)).orders):
+            return None
+        (only,) = held
+        slope = partial(residual, only)
+        if fields(slope):
+            return None
+        value = call("/", call("neg", substitute(residual, {only: ZERO})), slope)
+        return only.unknown, value
+
+    def _closed(
+        self,
+        equations: Sequence[WeakEquation],
+        values: Mapping[str, Mapping[BoundaryPiece, Node]],
+        others: Mapping[BoundaryPiece, Sequence[tuple[str, Node]]],
+    ) -> tuple[WeakEquation, ...]:
+        """The equations with what their fluxes are at the boundary."""
+        ends: list[dict[BoundaryPiece, Node]] = [{} for _ in equations]
+        for piece in self.shape.pieces:
+            free = [
+                i
+                for i, equation in enumerate(equations)
+                if equation.fluxes and piece not in values.get(equation.test, {})
+            ]
+            given = others.get(piece, [])
+            if len(free) != len(given):
+                tests = [equations[i].test.removeprefix(RATE) for i in free]
+                raise ReferenceRefusedError(
+                    f"a part of the boundary has {len(given)} conditions on fluxes for "
+                    f"{len(free)} unknowns that are not given there ({listed(tests)})"
+                )
+            for order in permutations(given):
+                made = [
+                    self._end(equations[i], residual, piece)
+                    for i, (_, residual) in zip(free, order, strict=True)
+                ]
+                if all(end is not None for end in made):
+                    for i, end in zip(free, made, strict=True):
+                        if end is not None:
+                            ends[i][piece] = end
+                    break
+            else:
+                raise ReferenceRefusedError(
+                    f"{listed(f'{name!r}' for name, _ in given)} do not give the flux of an "
+                    "equation at the boundary"
+                )
+        return tuple(
+            replace(equation, ends=of_equation)
+            for equation, of_equation in zip(equations, ends, strict=True)
+        )
+
+    def _end(self, equation: WeakEquation, residual: Node, piece: BoundaryPiece) -> Node | None:
+        """F·n − λ c; None where derivatives along the normal are left in it."""
+        flux: Node = ZERO
+        for axis, normal in zip(self.space, self.normal, strict=True):
+            flux = call("+", flux, call("*", normal, equation.fluxes.get(axis, ZERO)))
+        inner = equation.test.removeprefix(RATE)
+        above, below = self._along_normal(flux, inner), self._along_normal(residual, inner)
+        if below == ZERO:
+            return None
+        end = call("-", flux, call("*", call("/", above, below), residual))
+        unknowns = {f.unknown for f in fields(end)}
+        points, normals = on_pieces([piece], np.linspace(0.05, 0.95, N_TRIED))
+        random = np.random.default_rng(0)
+        columns = self._columns(points, normals, random)
+        known = {f: random.uniform(0.5, 1.5, N_TRIED) for f in fields(end)}
+        for unknown in unknowns:
+            tree = self._along_normal(end, unknown)
+            known |= {f: random.uniform(0.5, 1.5, N_TRIED) for f in fields(tree) - known.keys()}
+            with np.errstate(all="ignore"):
+                left = np.broadcast_to(evaluate(tree, columns, known, NUMPY), N_TRIED)
+                size = np.broadcast_to(evaluate(above, columns, known, NUMPY), N_TRIED)
+            if not (np.abs(left) <= NEARLY * (1 + np.abs(size))).all():
+                return None
+        return end
+
+    def _along_normal(self, tree: Node, unknown: str) -> Node:
+        """∂tree/∂(∂unknown/∂n)."""
+        total: Node = ZERO
+        for axis, normal in zip(self.space, self.normal, strict=True):
+            slope = partial(tree, self._field(unknown, axis))
+            total = call("+", total, call("*", normal, slope))
+        return total
+
+    def _columns(
+        self, points: Array, normals: Array, random: np.random.Generator
+    ) -> dict[str, Array]:
+        columns = {name: random.uniform(0, 1, len(points)) for name in self.names}
+        for i, axis in enumerate(self.space):
+            columns[self.names[axis]] = points[:, i]
+            columns[self.normal[i].name] = normals[:, i]
+        return columns
+
+    def _start(self, unknowns: Sequence[str], equations: Sequence[WeakEquation]) -> dict[str, Node]:
+        """The values at the start; where none are given, unknowns without a derivative in time are
+        0 there, for they follow from the others.
+        """
+        if self.time is None:
+            return {}
+        start: dict[str, Node] = {}
+        for term in self.terms:
+            is_start = isinstance(term.region, OnFaces) and not _on_boundary(term, self.shape)
+            for residual in term.residuals if is_start else ():
+                value = self._value(residual)
+                if value is None:
+                    raise ReferenceRefusedError(
+                        f"'{term.name}' does not give one unknown at the start"
+                    )
+                start[value[0]] = value[1]
+        moving = {f.unknown for e in equations for f in fields(e.residual) if f.orders[self.time]}
+        for name in unknowns:
+            if name in moving and name not in start:
+                raise ReferenceRefusedError(
+                    f"'{name}' is not given at the start, where its derivative in time is taken"
+                )
+        return {name: start.get(name, ZERO) for name in unknowns}
