@@ -103,6 +103,21 @@ def test_systems_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     check(problem_of(f"{box}shape: disk(0, 0, 1)\nunknowns: [u, v]\n{IN_TIME[name]}"), 1e-3)
 
 
+def test_a_box_is_taken_by_name() -> None:
+    problem = problem_of(
+        f"{BOX}unknowns: [u]\nequations: {{p: laplacian(u) = u - x*y}}\n"
+        "conditions:\n  sides: {where: [x = -1, x = 1], equation: u = x*y}\n"
+        "  ends: {where: [y = -1, y = 1], equation: u_y = x}\nreference: {exact: {u: x*y}}\n"
+    )
+    points = problem.domain.scattered(50, np.random.default_rng(0))
+    reference = make_reference(problem, ReferenceSpec(kind="finite-elements"), Path())
+    assert reference is not None
+    values = reference.evaluate(points).fields["u"]
+    assert np.abs(values - points[:, 0] * points[:, 1]).max() < 1e-10
+    with pytest.raises(ReferenceRefusedError, match="for shapes"):
+        FiniteElements(problem)
+
+
 REFUSED = {
     "is of order 4": "equations: {p: laplacian(laplacian(u)) = 1}\nconditions: {c: {where: boundary, equation: u = 0}}",
     "neither at the start nor on whole parts": "equations: {p: laplacian(u) = 1}\nconditions: {c: {where: boundary, only: x > 0, equation: u = 0}}",

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import plan_of
+from conftest import Laaf, plan_of
 from fault_tables import cases, marks_of, message, spec_error
+from matplotlib.collections import QuadMesh
 from scipy.special import ellipe
 from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.problem import NORMAL
 from laaf_cli.problem.shapes.shape import BOUNDARY, PlaneShape, on_pieces
+from laaf_cli.report.figures import RunData, draw
 from laaf_cli.runs.identity import Hashes
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Text
@@ -219,6 +221,48 @@ def test_flux_alone_leaves_the_level_open() -> None:
     )
 
 
+RING = """\
+title: A ring
+coordinates: {x: [-1, 1], y: [-1, 1]}
+shape: disk(0, 0, 1) - hole
+parts:
+  hole: disk(0, 0, 0.5)
+unknowns: [u]
+equations: {laplace: laplacian(u) = 0}
+conditions:
+  inner: {where: hole, equation: u = log(0.25)}
+  outer: {where: disk, equation: u_n = 2}
+training: [{optimizer: least-squares, features: 200}]
+reference: {exact: {u: log(x**2 + y**2)}}
+evaluation: {grid: {x: 21, y: 21}}
+"""
+
+
+def test_a_run_on_a_shape(laaf: Laaf, tmp_path: Path) -> None:
+    spec, run = tmp_path / "ring.yaml", tmp_path / "ring.h5"
+    spec.write_text(RING)
+    assert laaf("solve", spec, "--output", run, "--quiet").code == 0
+    data = RunData.read(run)
+    inside = np.isfinite(data.solution.fields["u"])
+    x, y = data.solution.axes.values()
+    radius = np.hypot(x[:, None], y)
+    assert (inside == ((radius > 0.5 - 1e-9) & (radius < 1 + 1e-9))).all()
+    assert data.attributes["relative_l2"] < 1e-2
+    outcome = laaf("evaluate", run, "--grid", "x=3,y=@0")
+    assert outcome.out.splitlines()[2] == "0.0,0.0,nan"
+    assert "1 of 3 points lies outside of the shape 'disk(0, 0, 1) - hole'" in outcome.err
+    shown = laaf("show", run).out
+    assert "disk(0, 0, 1) - hole" in shown
+    figure = draw([data], ["solution"])[0].figure
+    meshes = [
+        mesh for axes in figure.axes for mesh in axes.collections if isinstance(mesh, QuadMesh)
+    ]
+    assert all(np.isfinite(mesh.get_array()).all() and mesh.get_clip_path() for mesh in meshes[:2])
+    page = tmp_path / "a.png"
+    outcome = laaf("plot", run, "--kind", "frequency", "--output", page)
+    assert "its domain is a shape, and a spectrum is that of a box" in outcome.err
+
+
 FAULTS = r"""
 == an empty shape
 coordinates: {x: [-1, 1], y: [-1, 1]}
@@ -307,6 +351,15 @@ unknowns: [u]
 equations: {poisson: laplacian(u) = 1}
 conditions: {edge: {where: boundary, equation: u = 0}}
 -- 2:1 parts
+
+== no point of the grid
+coordinates: {x: [-1, 1], y: [-1, 1]}
+shape: disk(0, 0, 0.5)
+unknowns: [u]
+equations: {poisson: laplacian(u) = 1}
+conditions: {edge: {where: boundary, equation: u = 0}}
+evaluation: {grid: {x: 2, y: 2}}
+-- 6:14 grid
 
 == places and integrals off the shape
 coordinates: {x: [-1, 1], y: [-1, 1]}

@@ -17,7 +17,7 @@ from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.balances import balances
 from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
-from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain
+from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain, grid_points
 from laaf_cli.problem.exact_conditions import derive
 from laaf_cli.problem.finiteness import check_finite
 from laaf_cli.problem.growth import check_growth
@@ -493,7 +493,13 @@ class _ProblemBuilder(Reader):
             what = f"the evaluation grid has {math.prod(chosen):,} points"
             self.fault(("evaluation", "grid"), what, f"The limit is {MAX_GRID_POINTS:,}.", True)
             return ()
-        return domain.grid(chosen)
+        axes = domain.grid(chosen)
+        if domain.shape is not None:
+            at_once = tuple(a[:1] if i == domain.time_axis else a for i, a in enumerate(axes))
+            if not domain.inside(grid_points(at_once)).any():
+                what = "no point of the evaluation grid lies in the shape"
+                self.fault(("evaluation", "grid"), what, "Take more points.", True)
+        return axes
 
     def times(self, domain: Domain) -> tuple[float, ...]:
         axis, times = domain.time_axis, self.spec.evaluation.times

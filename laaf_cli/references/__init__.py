@@ -50,7 +50,9 @@ REFERENCES: dict[str, ReferenceKind] = {
         priority=0,
     ),
     "finite-elements": ReferenceKind(
-        make=lambda problem, _spec, _folder: FiniteElements(problem),
+        make=lambda problem, spec, _folder: FiniteElements(
+            problem, takes_boxes=spec.kind == "finite-elements"
+        ),
         meaning="the same on a shape, by finite elements",
         priority=1,
     ),

@@ -157,14 +157,13 @@ class FiniteElements(Reference):
     """
 
     method = (
-        "curved finite elements (NGSolve); error: change between the last two resolutions, more "
-        "where they converge slowly"
+        "curved finite elements (NGSolve); error: extrapolated from the changes between resolutions"
     )
     takes_long = True
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, takes_boxes: bool = False) -> None:
         """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""
-        self.form = read_weak_form(problem)
+        self.form = read_weak_form(problem, takes_boxes=takes_boxes)
         if find_spec("ngsolve") is None:
             raise ReferenceRefusedError(f"the referee on shapes needs NGSolve: {INSTALL}")
         self.unknowns, self.domain = problem.unknowns, problem.domain

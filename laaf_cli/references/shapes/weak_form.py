@@ -30,10 +30,11 @@ from laaf_cli.expression import (
 )
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.expression.tree import ZERO
-from laaf_cli.problem import NORMAL, Extent, Interior, OnFaces, Problem, Term
+from laaf_cli.problem import NORMAL, Domain, Interior, OnFaces, Problem, Term
 from laaf_cli.problem.regions import OnParts
 from laaf_cli.problem.shapes.curves import BoundaryPiece
 from laaf_cli.problem.shapes.shape import PlaneShape, on_pieces
+from laaf_cli.problem.shapes.solids import BOX, PRIMITIVES
 from laaf_cli.references.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
@@ -86,17 +87,43 @@ class WeakForm:
         return Field(unknown, (0,) * len(self.coordinates))
 
 
-def read_weak_form(problem: Problem) -> WeakForm:
-    """The weak form of a problem on a shape.
+def read_weak_form(problem: Problem, *, takes_boxes: bool = False) -> WeakForm:
+    """The weak form of a problem on a shape, or on a box where those are taken.
 
     Raises:
         ReferenceRefusedError: naming what has none.
     """
-    shape = problem.domain.shape
-    if shape is None:
+    domain = problem.domain
+    shape = domain.shape
+    if shape is None and not takes_boxes:
         raise ReferenceRefusedError("the finite elements are for shapes, and the domain is a box")
+    if shape is None and (len(domain.space) != 2 or domain.periodic):
+        raise ReferenceRefusedError(
+            "the finite elements are for two coordinates of space that are not periodic"
+        )
+    shape = shape or _box(domain)
     _check(problem, shape)
     return _WeakDerivation(problem, shape).form()
+
+
+def _box(domain: Domain) -> PlaneShape:
+    corners = np.array([domain.lower, domain.upper])[:, list(domain.space)]
+    box = PRIMITIVES[BOX].make(np.zeros(0), corners)
+    size = float(np.linalg.norm(corners[1] - corners[0]))
+    axes = domain.space[0], domain.space[1]
+    return PlaneShape(text=BOX, axes=axes, body=box, box=box, size=size, named={})
+
+
+def _on_boundary(term: Term, shape: PlaneShape) -> tuple[BoundaryPiece, ...]:
+    """The pieces of the boundary on which a term holds."""
+    if not isinstance(term.region, OnFaces):
+        return term.region.on_boundary
+    return tuple(
+        piece
+        for face in term.region.faces
+        if face.axis in shape.axes
+        for piece in shape.along_line(shape.axes.index(face.axis), face.value)
+    )
 
 
 def _check(problem: Problem, shape: PlaneShape) -> None:
@@ -117,13 +144,13 @@ def _check(problem: Problem, shape: PlaneShape) -> None:
                     f"'{term.name}' is of order {sum(f.orders)}, and the finite elements take "
                     "equations of second order in space"
                 )
-        is_start = isinstance(term.region, OnFaces) and term.region.only is None
-        is_part = isinstance(term.region, OnParts) and term.region.only is None
-        if not (isinstance(term.region, Interior) or is_start or is_part):
+        is_whole = isinstance(term.region, OnFaces | OnParts) and term.region.only is None
+        if not (isinstance(term.region, Interior) or is_whole):
             raise ReferenceRefusedError(
                 f"'{term.name}' holds neither at the start nor on whole parts of the boundary"
             )
-        if is_start and term.region.extent(problem.domain.time_axis or 0) is not Extent.START:
+        at = term.region.faces if isinstance(term.region, OnFaces) else ()
+        if any(face.upper and face.axis not in shape.axes for face in at):
             raise ReferenceRefusedError(f"'{term.name}' holds at the end of time")
 
 
@@ -250,9 +277,10 @@ class _WeakDerivation:
         values: dict[str, dict[BoundaryPiece, Node]] = {}
         others: dict[BoundaryPiece, list[tuple[str, Node]]] = {}
         for term in self.terms:
-            for residual in term.residuals if term.region.on_boundary else ():
+            pieces = _on_boundary(term, self.shape)
+            for residual in term.residuals if pieces else ():
                 value = self._value(residual)
-                for piece in term.region.on_boundary:
+                for piece in pieces:
                     if value is None:
                         others.setdefault(piece, []).append((term.name, residual))
                     elif piece in values.setdefault(value[0], {}):
@@ -372,7 +400,8 @@ class _WeakDerivation:
             return {}
         start: dict[str, Node] = {}
         for term in self.terms:
-            for residual in term.residuals if isinstance(term.region, OnFaces) else ():
+            is_start = isinstance(term.region, OnFaces) and not _on_boundary(term, self.shape)
+            for residual in term.residuals if is_start else ():
                 value = self._value(residual)
                 if value is None:
                     raise ReferenceRefusedError(
