@@ -838,6 +838,19 @@ conditions: {{start: {{where: t = 0, equation: u = 0}}}}
     assert schedule.longest_from(0.45) > 1e-3
 
 
+def test_a_pulse_between_the_nodes_of_a_circle_is_missed() -> None:
+    narrow = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+equations: {around: u_t + u_x = 0}
+conditions:
+  start: {where: t = 0, equation: "u = exp(-((x - 0.51234)/1e-5)**2)"}
+  ends: {periodic: x}
+"""
+    with pytest.raises(ReferenceRefusedError, match="the initial values hold something so narrow"):
+        Evolution(problem(narrow)).evaluate(np.array([[0.5, 0.5]]))
+
+
 BLACK_SCHOLES = """
 coordinates: {x: [0.5, 2], t: [0.25, 1]}
 unknowns: [u]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, evaluate, fields
+from laaf_cli.references.collocation import ChebyshevAxis
 from laaf_cli.references.evolution.form import EvolutionForm
 from laaf_cli.references.evolution.initial_values import initial_values, smooths
 from laaf_cli.references.evolution.mesh import Grid, Mesh, fitted
-from laaf_cli.references.evolution.radau import SMALLEST_SHARE, Integrator
+from laaf_cli.references.evolution.radau import SMALLEST_SHARE, IntegrationError, Integrator
 from laaf_cli.references.evolution.radau_tableau import RadauStep
 from laaf_cli.references.evolution.semidiscretisation import Semidiscretisation
 from laaf_cli.references.evolution.time_events import TimeEvents
-from laaf_cli.references.probes import resolving, space_breaks
+from laaf_cli.references.probes import probes, resolving, space_breaks, turns_of_parts
 from laaf_cli.references.reference import Watch
 
 MOST_COLUMNS = 900
@@ -29,6 +31,7 @@ REST = 20  # steps after the mesh was found to be as fine as it may be
 # steps so much longer, and a mesh so much coarser, are worth a new one
 COARSER_STEPS, COARSER_SHARE = 10.0, 0.7
 HELD = 100.0  # times the tolerance in space: what another mesh may lose of a state
+MISSED = 0.03  # of the largest initial value: what may lie between nodes
 MARGIN = 0.1  # of the tolerance in space, to which new elements resolve what is known
 
 
@@ -186,6 +189,8 @@ class _Solver:
         self.system = Semidiscretisation(form, self.mesh)
         state = np.zeros((1 + max(form.time_orders), len(self.system.orders)))
         by_grid = {grid: initial_values(form, grid) for grid in set(self.system.grids)}
+        for grid, values in by_grid.items():
+            self._check_start(grid, values)
         for unknown, (grid, part) in enumerate(
             zip(self.system.grids, self.system.parts, strict=True)
         ):
@@ -197,6 +202,26 @@ class _Solver:
         self.integrator = self._integrator(state, form.start, length)
         self.work_before = MOVE_WORK * self.system.orders.size**2
         self.rest, self.length = 0, length
+
+    def _check_start(self, grid: Grid, values: Mapping[Field, Array]) -> None:
+        """Raises IntegrationError where the initial values lie between the nodes."""
+        form, axis = self.form, self.form.space_axis
+        held = {field for tree in form.initial for field in fields(tree)}
+        if axis is None or any(form.space_order(field) for field in held):
+            return
+        lower, upper = form.lower[axis], form.upper[axis]
+        turns = turns_of_parts(form.initial, form.coordinates[axis], lower, upper)
+        ends = pairwise(probes(turns, lower, upper))
+        close = Grid(tuple(ChebyshevAxis(*both, 2) for both in ends))
+        to_probes = grid.interpolation(close.nodes)
+        exact = initial_values(form, close)
+        rounding = SMALLEST_SHARE * max(np.max(np.abs(there)) for there in exact.values())
+        for field, there in exact.items():
+            missed = np.max(np.abs(there - to_probes @ values[field]))
+            if missed > max(MISSED * np.max(np.abs(there)), rounding):
+                raise IntegrationError(
+                    f"the initial values hold something so narrow that {grid.size} points miss it"
+                )
 
     def _integrator(self, state: Array, start: float, length: float) -> Integrator:
         a = self.accuracy
