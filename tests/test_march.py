@@ -186,13 +186,13 @@ def test_late_by_the_pace_since_the_first_window() -> None:
     made.keep_pace(0.1)
     made.go_on(1e-7)
     assert made.keep_pace(0.15)  # too early to judge
-    made.start, made.end, made.length_before, made.n_done = 14.2, 14.3, 0.2, 2
-    assert made.keep_pace(0.3)  # 2 in 0.2; in 0.7 the other 19 will not be done, but a quarter
+    made.start, made.end, made.length_before, made.n_done = 14.2, 14.3, 0.2, 3
+    assert made.keep_pace(0.3)  # 3 in 0.2; in 0.7 the other 19 will not be done, but half of them
     assert not made.keep_pace(0.6)
     made.leniency, made.n_done = 1.0, 12
     assert made.keep_pace(0.3)
     assert made.leniency == 1.0
-    made.n_done = 2
+    made.n_done = 3
     assert made.keep_pace(0.3)
     assert (made.leniency, made.n_done) == (LOOSER, 0)
 

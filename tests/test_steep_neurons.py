@@ -14,7 +14,7 @@ from laaf_cli.problem import Domain, Problem
 from laaf_cli.runfile.record import NetworkParameters
 from laaf_cli.runs.train import execute
 from laaf_cli.training.least_squares.neurons import drawn
-from laaf_cli.training.least_squares.points import between
+from laaf_cli.training.least_squares.points import ON_SEAMS, Window, between, following, sites
 from laaf_cli.training.least_squares.spots import NEAREST, Spots, at_breaks, find_breaks
 from laaf_cli.training.least_squares.steepness import MOST, of_solution, of_start
 
@@ -254,6 +254,26 @@ def test_conditions_that_give_no_values_say_nothing_of_the_first_window() -> Non
     plan = plan_of(text)
     domain = between(plan.problem.domain, 0.0, 0.1)
     assert of_start(plan.problem, None, domain, 10, np.random.default_rng(0)) is None
+
+
+def test_where_neurons_follow_the_start_it_has_points_of_its_own() -> None:
+    """As many again as without, at the places of spots, whether conditions give it or a network."""
+    problem, random = plan_of(QUENCH).problem, np.random.default_rng(0)
+    near = np.stack([0.7 + 0.01 * random.random(900), random.random(900)], 1)
+    for spots, n_near in (None, 0), (near, ON_SEAMS):
+        rows = sites(
+            problem, Window(domain=problem.domain), {}, 100, random, torch.device("cpu"), spots
+        )
+        (start,) = [site.points for site in rows if not site.points[:, 1].any()]
+        window = following(problem, moving_front(0.0), problem.domain, random, spots)
+        assert window.points is not None
+        for points in (start.numpy(), window.points):
+            assert len(points) == ON_SEAMS + n_near
+            assert not points[:, 1].any()
+            assert (np.abs(points[ON_SEAMS:, 0] - 0.705) < 0.006).all()
+        assert max(len(site.points) for site in rows) == max(
+            100 + (900 if n_near else 0), len(start)
+        )
 
 
 @pytest.mark.parametrize(("start", "length", "size"), [(0, 1, 1), (-2000, 500, 1e6)])

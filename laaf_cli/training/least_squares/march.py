@@ -22,7 +22,7 @@ EARLY, AGAIN = 1 / 6, 1 / 8
 """The fraction of the seconds after which the first window is late, and after which others may be.
 """
 
-LOOSER, LOOSEST, GROWTH = 10.0, 1e3, 4.0
+LOOSER, LOOSEST, GROWTH = 10.0, 1e3, 2.0
 """By how much the goal is looser where windows are late, and at most; by how much windows may
 become longer before they are given up.
 """

@@ -125,7 +125,9 @@ def sites(
                 points = PointSet(points=np.concatenate([points.points, near]))
             elif near is not None and axis is not None and _takes_more(term, axis, points):
                 more = _at_time(near[: len(points)], axis, domain.lower[axis])
-                points = PointSet(points=np.concatenate([points.points, more]))
+                both = np.concatenate([points.points, more])
+                symbols = {name: np.resize(at, len(both)) for name, at in points.symbols.items()}
+                points = PointSet(points=both, symbols=symbols)
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)
     inside = replace(problem, domain=domain)
@@ -153,8 +155,11 @@ def parted(
 
 
 def _takes_more(term: Term, axis: int, points: PointSet) -> bool:
-    """Whether a condition at the start may be asked for at further points."""
-    is_plain = not points.symbols and points.combination is None and points.row_weights is None
+    """Whether a condition at the start may be asked for at further points: what belongs to its
+    points, as the normal, is the same at all.
+    """
+    is_same = all(np.ptp(at) == 0 for at in points.symbols.values())
+    is_plain = is_same and points.combination is None and points.row_weights is None
     return term.region.extent(axis) is Extent.START and is_plain
 
 
