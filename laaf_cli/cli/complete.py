@@ -9,7 +9,7 @@ SPECS, RUNS = (".yaml", ".yml"), (".h5",)
 
 # Copies of tables that take seconds to load, which is too long for a key; a test compares them.
 KINDS = ("solution", "frequency", "error", "loss", "constants", "slopes", "confusion")
-REFERENCES = ("auto", "spectral", "hopf-cole", "exact", "file")
+REFERENCES = ("auto", "spectral", "finite-elements", "hopf-cole", "exact", "file")
 ARTEFACTS = ("table1", *(f"figure{i}" for i in range(2, 12)))
 
 

@@ -26,7 +26,8 @@ def reference(
             "--method",
             "-m",
             metavar="KIND",
-            help="Another reference than that of the spec: spectral, hopf-cole, exact or file.",
+            help="Another reference than the spec's: "
+            "spectral, finite-elements, hopf-cole, exact or file.",
             autocompletion=complete.one_of(*complete.REFERENCES),
             show_default=False,
         ),

@@ -285,7 +285,7 @@ def _out_of(
         n_drawn += len(inside)
         if n_drawn == n:
             break
-    return np.concatenate(parts)
+    return np.concatenate(parts) if parts else draw_some(1)[:0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,7 @@ class SolveResult(RunResult):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Slice:
     """A time at which the solution is kept separately: points [n, d] over space, the axes of the
     grid that they are on, and the reference there, if any.

@@ -277,7 +277,7 @@ def slices_of(plan: Plan) -> list[Slice]:
         )
         points = problem.points_on(axes)
         known = plan.reference.evaluate(points).fields if plan.reference else None
-        slices.append(Slice(moment, axes, points, known))
+        slices.append(Slice(time=moment, axes=axes, points=points, reference=known))
     return slices
 
 

@@ -498,7 +498,9 @@ class PhaseSpec(StrictModel):
 class ReferenceSpec(StrictModel):
     """Where the independent solution comes from."""
 
-    kind: str = Field(description="`auto`, `spectral`, `hopf-cole`, `exact`, `file` or `none`")
+    kind: str = Field(
+        description="`auto`, `spectral`, `finite-elements`, `hopf-cole`, `exact`, `file` or `none`"
+    )
     exact: Annotated[dict[Name, Expression], Field(max_length=MAX_ENTRIES)] | None = Field(
         None, description="the solution as expressions, per unknown"
     )

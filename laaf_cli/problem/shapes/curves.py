@@ -79,7 +79,7 @@ class StraightLine(PlaneCurve):
         return StraightLine(motion.of_points(self.start), self.along @ motion.matrix)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Arc(PlaneCurve):
     """center + cos θ · first + sin θ · second, θ from `begin` by `sweep`: of an ellipse where the
     half-axes [2] are orthogonal.

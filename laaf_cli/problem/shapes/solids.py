@@ -113,7 +113,9 @@ def _of_rectangle(middle: Array, half: Array, points: Array) -> Array:
 def _circle(center: Array, radius: float, *, turned: bool = False) -> Arc:
     _positive(radius)
     sweep = -2 * np.pi if turned else 2 * np.pi
-    return Arc(center, np.array([radius, 0.0]), np.array([0.0, radius]), sweep=sweep)
+    return Arc(
+        center=center, first=np.array([radius, 0.0]), second=np.array([0.0, radius]), sweep=sweep
+    )
 
 
 def _positive(*lengths: float) -> None:
@@ -136,7 +138,7 @@ def _of_ring(center: Array, inner: float, outer: float, points: Array) -> Array:
 def _ellipse(numbers: Array, _box: Array) -> Solid:
     center, half = numbers[:2], numbers[2:]
     _positive(*half.tolist())
-    arc = Arc(center, np.array([half[0], 0.0]), np.array([0.0, half[1]]))
+    arc = Arc(center=center, first=np.array([half[0], 0.0]), second=np.array([0.0, half[1]]))
     return Solid(kind="ellipse", level=partial(_of_ellipse, center, half), curves=(arc,))
 
 
@@ -159,9 +161,9 @@ def _capsule(numbers: Array, _box: Array) -> Solid:
     left = radius * np.array([-along[1], along[0]])
     curves = (
         StraightLine(start - left, end - start),
-        Arc(end, -left, radius * along, sweep=np.pi),
+        Arc(center=end, first=-left, second=radius * along, sweep=np.pi),
         StraightLine(end + left, start - end),
-        Arc(start, left, -radius * along, sweep=np.pi),
+        Arc(center=start, first=left, second=-radius * along, sweep=np.pi),
     )
     level = partial(_of_capsule, start, end - start, radius)
     return Solid(kind="capsule", level=level, curves=curves)

@@ -38,7 +38,7 @@ class FieldMap:
     """Where the field was observed, [n] along each axis."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plane:
     """The names of the coordinates of a map; is_space where both are lengths of one unit; the lines
     [n, 2] around what is drawn, where that is a shape, itself on the left of them.
@@ -55,10 +55,10 @@ def plane_of(run: RunData) -> Plane:
     first to the right.
     """
     if len(run.space) == 1 and run.time is not None:
-        return Plane(run.time, run.space[0], is_space=False)
+        return Plane(horizontal=run.time, vertical=run.space[0], is_space=False)
     shape = shape_of(run.spec)
     outlines = [] if shape is None else shape.outlines()
-    return Plane(run.space[0], run.space[1], is_space=True, outlines=outlines)
+    return Plane(horizontal=run.space[0], vertical=run.space[1], is_space=True, outlines=outlines)
 
 
 def panel_width(plane: Plane, field_map: FieldMap, height: float) -> float | None:
