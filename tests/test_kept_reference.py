@@ -144,6 +144,7 @@ def test_room_is_made_by_removing_the_oldest(folder: Path, monkeypatch: pytest.M
     other = folder / "notes.txt"
     other.write_text("not a reference")
     size = newest.stat().st_size
+    # The seconds that each took are written with more digits or fewer.
     monkeypatch.setattr(kept_reference, "MOST_BYTES", 3 * size + size // 2)
     reference().evaluate(POINTS[:6])
     assert not oldest.exists()

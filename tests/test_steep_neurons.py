@@ -347,7 +347,7 @@ def test_breaks_at_which_the_network_bends_need_no_steep_neurons(bends: bool) ->
 
 def test_data_that_disagree_in_a_corner() -> None:
     """The flux that is asked for at x = 1 is not that of the start: T_xx is infinite there."""
-    summary = execute(plan_of(QUENCH)).summary
-    assert summary.error < 6e-3
+    summary = execute(plan_of(QUENCH, "seed=1")).summary
+    assert summary.error < 3e-3  # 4e-3 with neurons that are nowhere steeper
     assert summary.estimate is not None
-    assert summary.estimate < 0.019  # 0.02 to 0.16 with neurons that are nowhere steeper
+    assert summary.estimate < 0.01  # 0.02 with those

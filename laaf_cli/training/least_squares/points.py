@@ -109,25 +109,19 @@ def sites(
         near = near[domain.inside(near)]
     shared: dict[str, tuple[PointSet, list[Term]]] = {}
     for term in problem.trained_terms:
-        if (
-            axis is not None
-            and window.values is not None
-            and term.region.extent(axis) is Extent.START
-        ):
+        is_start = axis is not None and term.region.extent(axis) is Extent.START
+        if is_start and window.values is not None:
             continue
         if term.stream not in shared:
-            n = interior if term.kind == "equation" else _n_points(term.region, dimension)
-            if axis is not None and term.region.extent(axis) is Extent.START and dimension > 1:
-                n = max(n, ON_SEAMS)
+            n = interior
+            if term.kind != "equation":
+                n = _n_points(term.region, dimension, is_start=is_start)
             region = None if term.region.is_observed else term.region.with_points(n, SAMPLER)
             points = observed[term.name] if region is None else region.draw(domain, random)
             if near is not None and term.kind == "equation":
                 points = PointSet(points=np.concatenate([points.points, near]))
-            elif near is not None and axis is not None and _takes_more(term, axis, points):
-                more = _at_time(near[: len(points)], axis, domain.lower[axis])
-                both = np.concatenate([points.points, more])
-                symbols = {name: np.resize(at, len(both)) for name, at in points.symbols.items()}
-                points = PointSet(points=both, symbols=symbols)
+            elif near is not None and axis is not None and is_start:
+                points = _with_more(points, _at_time(near, axis, domain.lower[axis]))
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)
     inside = replace(problem, domain=domain)
@@ -154,13 +148,16 @@ def parted(
     return fitted, held
 
 
-def _takes_more(term: Term, axis: int, points: PointSet) -> bool:
-    """Whether a condition at the start may be asked for at further points: what belongs to its
-    points, as the normal, is the same at all.
+def _with_more(points: PointSet, near: Array) -> PointSet:
+    """Points of a condition at the start and as many others [n, d], if what belongs to them, as the
+    normal, is the same at all.
     """
     is_same = all(np.ptp(at) == 0 for at in points.symbols.values())
-    is_plain = is_same and points.combination is None and points.row_weights is None
-    return term.region.extent(axis) is Extent.START and is_plain
+    if not is_same or points.combination is not None or points.row_weights is not None:
+        return points
+    both = np.concatenate([points.points, near[: len(points)]])
+    symbols = {name: np.resize(at, len(both)) for name, at in points.symbols.items()}
+    return PointSet(points=both, symbols=symbols)
 
 
 def _at_time(points: Array, axis: int, time: float) -> Array:
@@ -169,12 +166,15 @@ def _at_time(points: Array, axis: int, time: float) -> Array:
     return moved
 
 
-def _n_points(region: Region, dimension: int) -> int:
-    """Of a condition."""
+def _n_points(region: Region, dimension: int, *, is_start: bool) -> int:
+    """Of a condition; at the start as many as on a seam, for unknowns without derivatives in space
+    are determined there alone.
+    """
     if isinstance(region, IntegralOver):
         free = sum(region.extent(axis) is Extent.WHOLE for axis in range(dimension))
         return N_INTEGRALS.get(free, 100)
-    return ON_FACES.get(dimension, 500)
+    n = ON_FACES.get(dimension, 500)
+    return max(n, ON_SEAMS) if is_start and dimension > 1 else n
 
 
 def _start(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from laaf_cli.derivatives.features import features
-from laaf_cli.problem import Domain
+from laaf_cli.problem import Domain, PointSet
 from laaf_cli.seeds import random_stream
 from laaf_cli.text import listed
 from laaf_cli.training.least_squares.candidates import (
@@ -326,15 +326,9 @@ class LeastSquares(Stepper):
         systems: list[System] = []
         whole = self._n_points
         first = self.n_neurons
-        observed = self.objective.points
-        halves = (
-            parted(observed, random_stream(self.objective.seed, "least-squares", "data"))
-            if self.has_data and self.stage == 0 and self.has_more
-            else (observed, observed)
-        )
         # The second ones are held out: neurons that are too steep fit the points of the first
         # without solving anything between them.
-        for interior, seen in zip((whole, max(1, whole // 2)), halves, strict=True):
+        for interior, seen in zip((whole, max(1, whole // 2)), self._observed, strict=True):
             n_near = 0 if self.spots is None else interior // 2
             near = None if self.spots is None else self.spots.points[first : first + n_near]
             first += n_near
@@ -358,6 +352,16 @@ class LeastSquares(Stepper):
             )
         self.held = systems[1]
         return GaussNewton(systems[0], state, has_steep=self.has_steepest)
+
+    @property
+    def _observed(self) -> tuple[Mapping[str, PointSet], Mapping[str, PointSet]]:
+        """Observations to solve with and others to judge by; all for both where no more neurons
+        follow, which could use all.
+        """
+        points = self.objective.points
+        if not self.has_data or self.stage or not self.has_more:
+            return points, points
+        return parted(points, random_stream(self.objective.seed, "least-squares", "data"))
 
     @property
     def _n_spots(self) -> int:
@@ -448,8 +452,8 @@ class LeastSquares(Stepper):
         if (is_first or not can_halve) and self.has_more and not (is_far or is_over):
             self._use_more(self.best)
             return
-        can_refine = self.draws and self.march.is_uncut and goal < self.best.residual < math.inf
-        can_refine = can_refine and not self.best.is_of_data
+        is_missed = goal < self.best.residual < math.inf and not self.best.is_of_data
+        can_refine = self.draws and self.march.is_uncut and is_missed
         is_futile = self.n_refined > 0 and candidate is not self.best
         if can_refine and self.n_refined < MAX_REFINED and not is_futile:
             self.n_refined += 1
