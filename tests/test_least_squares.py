@@ -536,9 +536,12 @@ training: [{optimizer: least-squares, features: 300}]
 
 def test_a_coefficient_is_not_found_in_the_noise_of_data() -> None:
     """Neurons that fit this noise find a coefficient that is off by more than its size."""
-    errors = solved(NOISY).summary.relative_l2
+    run = solved(NOISY)
+    errors = run.summary.relative_l2
     assert errors is not None
     assert errors["q"] < 0.05
+    (phase,) = run.record.phases
+    assert "300 neurons with slopes 0.25" in phase.detail  # more are no steeper
 
 
 def test_slopes_are_searched_along_each_coordinate_above_the_goal() -> None:
@@ -754,6 +757,19 @@ def test_a_search_that_is_lost_leaves_the_seconds_to_others() -> None:
     assert not search.is_late(0.3)
     assert search.is_late(0.5)
     search.best = replace(search.best, residual=min(residual, 1e-4))
+    assert not search.is_late(0.99)
+    search.best = replace(search.best, residual=0.5)
+    search.march.n_windows = None
+    assert not search.is_late(0.5)  # windows have a pace of their own
+
+
+def test_a_search_in_time_alone_is_never_lost() -> None:
+    """Training does not come further there."""
+    search = begun(with_values(DECAY, RATE=100) + PHASE.replace("}", ", windows: 1}"))
+    while search.best is None:
+        search.advance(search.evaluate(0))
+    search.best = replace(search.best, residual=0.5)
+    assert search.march.is_uncut
     assert not search.is_late(0.99)
 
 

@@ -153,6 +153,18 @@ def test_given_up_at_the_start_and_where_it_is_worse_than_the_whole(
     assert made.judge(1.0, has_more=False) is Move.GO_ON
 
 
+@pytest.mark.parametrize(("residual", "move"), [(4.9e-3, Move.GO_ON), (5.1e-3, Move.GIVE_UP)])
+@pytest.mark.parametrize("n_halvings", [0, 30])
+def test_what_is_kept_of_a_first_window_is_bounded(
+    residual: float, move: Move, n_halvings: int
+) -> None:
+    """However far above it the whole is, and however often it was halved."""
+    made = march()
+    made.begin(1.0)
+    made.n_futile, made.before, made.n_halvings = 2, residual, n_halvings
+    assert made.judge(residual, has_more=False) is move
+
+
 @pytest.mark.parametrize(("dimension", "n"), [(1, 30), (2, 8)])
 def test_halved_longer_while_nothing_is_solved(dimension: int, n: int) -> None:
     made, n_halved = march(dimension=dimension), 0
@@ -195,6 +207,21 @@ def test_late_by_the_pace_since_the_first_window() -> None:
     made.n_done = 3
     assert made.keep_pace(0.3)
     assert (made.leniency, made.n_done) == (LOOSER, 0)
+
+
+def test_the_first_window_and_those_that_are_short_set_no_pace() -> None:
+    """Slopes are searched in the first; a window that was halved often is followed by longer ones."""
+    made = march()
+    made.begin(1e-2)
+    assert made.end == 14.0
+    made.end = 12.0
+    made.go_on(1e-7)
+    assert (made.n_done, made.length_before) == (0, 2.0)
+    made.go_on(1e-7)
+    assert (made.n_done, made.length_before) == (1, made.start - 12.0)
+    made.end = made.start + 0.01
+    assert made.keep_pace(0.2)
+    assert made.leniency == 1.0
 
 
 def test_ordinary_equations_are_never_late() -> None:
