@@ -156,10 +156,11 @@ points: {interior: 20}
 
 
 def test_a_check_shows_the_reference_that_gives_its_data(
-    laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+    laaf: Laaf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
-    Path("measured.yaml").write_text(MEASURED)
+    spec = tmp_path / "measured.yaml"
+    spec.write_text(MEASURED)
     line = "16 modes along each coordinate\n"
-    assert line in laaf("check", "measured.yaml").err
-    assert line not in laaf("check", "measured.yaml", "--set", "data.points=6", "--quiet").err
+    assert line in laaf("check", spec).err
+    assert line not in laaf("check", spec, "--set", "data.points=6", "--quiet").err
