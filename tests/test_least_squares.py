@@ -544,6 +544,18 @@ def test_a_coefficient_is_not_found_in_the_noise_of_data() -> None:
     assert "300 neurons with slopes 0.25" in phase.detail  # more are no steeper
 
 
+def test_all_observations_are_solved_with_in_the_end() -> None:
+    search, n_by_stage = begun(NOISY), {}
+    while not search.is_finished:
+        loss = search.evaluate(0)
+        assert search.solver is not None
+        for site in search.solver.system.sites:
+            if site.equations[0].kind == "data":
+                n_by_stage[search.stage] = len(site.points)
+        search.advance(loss)
+    assert n_by_stage == {0: 48, 1: 60}
+
+
 def test_slopes_are_searched_along_each_coordinate_above_the_goal() -> None:
     """Of a residual that is least at slopes of 8 and 1/2, from 2 and 2."""
     tried: dict[tuple[float, ...], float] = {}
