@@ -378,11 +378,22 @@ def test_neurons_follow_what_is_steep_where_all_of_them_are_used() -> None:
     assert len(solved(STEEP_START, *FEW).record.network.ends) < 8
 
 
+NOISY = """
+coordinates: {x: [0, 1]}
+unknowns: [u, q]
+equations: {balance: -u_xx + q*u = (1 + x)*(2 + sin(3*x)) + 9*sin(3*x)}
+conditions: {left: {where: x = 0, equation: u = 2}, right: {where: x = 1, equation: u = 2 + sin(3)}}
+data: {target: {u: 2 + sin(3*x)}, points: 60, noise: 1.0e-4}
+reference: {exact: {u: 2 + sin(3*x), q: 1 + x}}
+training: [{optimizer: least-squares, features: 300}]
+"""
+
 RESUMED = {
     "windows": (with_values(DECAY, RATE=100) + PHASE, ["training.0.features=30"], (3, -2)),
     "damped steps": (LOGISTIC + PHASE, ["training.0.windows=1"], (2, 80, 90)),
     "steep": (NARROW + PHASE, ["training.0.features=60", "network.kinks={}"], (4, -3, -1)),
     "steep at the start": (STEEP_START + PHASE, FEW, (12, -3)),
+    "noise": (NOISY, [], (9, 13, -2)),
     "phases": (SMOOTH + THREE, ["network.hidden=[8, 8]"], (10, 21, -2)),
 }
 
@@ -521,17 +532,6 @@ def test_observations_that_are_judged_by_are_not_solved_with() -> None:
     both = np.concatenate([fitted["many"].points, held["many"].points])[:, 0]
     np.testing.assert_array_equal(np.sort(both), np.arange(50))
     assert len(fitted["few"]) == len(held["few"]) == 7
-
-
-NOISY = """
-coordinates: {x: [0, 1]}
-unknowns: [u, q]
-equations: {balance: -u_xx + q*u = (1 + x)*(2 + sin(3*x)) + 9*sin(3*x)}
-conditions: {left: {where: x = 0, equation: u = 2}, right: {where: x = 1, equation: u = 2 + sin(3)}}
-data: {target: {u: 2 + sin(3*x)}, points: 60, noise: 1.0e-4}
-reference: {exact: {u: 2 + sin(3*x), q: 1 + x}}
-training: [{optimizer: least-squares, features: 300}]
-"""
 
 
 def test_a_coefficient_is_not_found_in_the_noise_of_data() -> None:
