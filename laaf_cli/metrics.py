@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 
 
 def relative_l2(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """‖solution − reference‖₂ / ‖reference‖₂ over all points, both arrays of one shape, in float64.
+    """‖solution − reference‖₂ / ‖reference‖₂ over the points at which the reference has a value,
+    both arrays of one shape, in float64.
 
     Where the reference is zero everywhere, the root mean square of the solution: an absolute error.
     """
     _check_shapes(solution, reference)
-    distance, size = _norm(solution - reference), _norm(reference)
-    return distance / (size if size > 0 else math.sqrt(reference.size))
+    is_known = ~np.isnan(reference)
+    distance, size = _norm((solution - reference)[is_known]), _norm(reference[is_known])
+    return distance / (size if size > 0 else math.sqrt(is_known.sum()))
 
 
 def is_zero(reference: NDArray[np.float64]) -> bool:
     """Whether errors are not relative to a reference, since it is zero everywhere."""
-    return _norm(reference) == 0
+    return _norm(reference[~np.isnan(reference)]) == 0
 
 
 def _norm(values: NDArray[np.float64]) -> float:
@@ -35,9 +37,11 @@ def _norm(values: NDArray[np.float64]) -> float:
 
 
 def max_error(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """max |solution − reference| over all points, in the unit of the unknown."""
+    """max |solution − reference| over the points at which the reference has a value, in the unit of
+    the unknown.
+    """
     _check_shapes(solution, reference)
-    return float(np.max(np.abs(solution - reference)))
+    return float(np.max(np.abs(solution - reference)[~np.isnan(reference)]))
 
 
 FAR_ABOVE = 10.0

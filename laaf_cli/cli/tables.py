@@ -223,7 +223,11 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         for name, places in plan.spec.network.bends.items()
         for place, p in places
     )
-    facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}{bends}")
+    spreading = "".join(
+        f", spreads from {name} = {place:g}"
+        for name, place, *_ in dict.fromkeys(each[:2] for each in plan.spec.network.spreading)
+    )
+    facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}{bends}{spreading}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
     facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
     for i, phase in enumerate(plan.spec.training):

@@ -1,5 +1,5 @@
-"""What a network sees of a point: coordinates scaled to [−1, 1], and sines and cosines along
-periodic axes.
+"""What a network sees of a point: coordinates scaled to [−1, 1], sines and cosines along periodic
+axes, distances from kinks, and similarity variables.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from laaf_cli.network.similarity import SimilarityVariable
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Inputs(nn.Module):
         kinks: by axis, places c with the order p of the derivative that may jump there: |x − c| (x
             − c)^(p − 1) is an input as well, so that functions have such a jump and are smooth
             elsewhere (for p = 1: Tseng, Lin, Hu & Lai, Journal of Computational Physics 491, 2023).
+        similarity: each is two inputs.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class Inputs(nn.Module):
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
         kinks: Mapping[int, Sequence[tuple[float, int]]] | None = None,
+        similarity: Sequence[SimilarityVariable] = (),
     ) -> None:
         super().__init__()
         self.n_coordinates = n_coordinates
+        self.similarity = tuple(similarity)
         self.periods = dict(periods or {})
         self.kinks = [(axis, *kink) for axis, on_axis in (kinks or {}).items() for kink in on_axis]
         lower, upper = (
@@ -75,7 +80,8 @@ class Inputs(nn.Module):
             for axis in range(self.n_coordinates)
         ]
         of_coordinates = [axis for axis, count in enumerate(counts) for _ in range(count)]
-        return (*of_coordinates, *(axis for axis, *_ in self.kinks))
+        of_kinks = (axis for axis, *_ in self.kinks)
+        return (*of_coordinates, *of_kinks, *(v.axis for v in self.similarity for _ in range(2)))
 
     @property
     def width(self) -> int:
@@ -85,7 +91,7 @@ class Inputs(nn.Module):
     @property
     def is_linear(self) -> bool:
         """Whether the inputs are the coordinates, scaled, and nothing else."""
-        return not self.periods and not self.kinks
+        return not (self.periods or self.kinks or self.similarity)
 
     def forward(self, points: Tensor) -> Tensor:
         """The inputs, [n, width] in float64."""
@@ -119,6 +125,9 @@ class Inputs(nn.Module):
                 columns.append(factor * offset.sign() * offset ** (order - rate))
             else:
                 columns.append(torch.zeros_like(offset))
+        for variable in self.similarity:
+            length = float(self.half_range[variable.axis])
+            columns += variable.derivative(points, orders, length)
         return torch.stack(columns, dim=1)
 
     @staticmethod

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.inputs import Inputs, Period
+from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.network.slope_kinds import FIXED
 from laaf_cli.network.slopes import Slopes
 
@@ -37,6 +38,7 @@ class Mlp(nn.Module):
         bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None.
         periods: by axis, inputs that are periodic.
         kinks: by axis, places at which functions may bend.
+        similarity: variables that are inputs as well.
         random: the stream of the initial weights; weights depend on it and on the shapes alone.
     """
 
@@ -53,12 +55,13 @@ class Mlp(nn.Module):
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
         kinks: Mapping[int, Sequence[tuple[float, int]]] | None = None,
+        similarity: Sequence[SimilarityVariable] = (),
         random: np.random.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[activation]
-        self.inputs = Inputs(n_inputs, bounds, periods, kinks)
+        self.inputs = Inputs(n_inputs, bounds, periods, kinks, similarity)
         widths = [self.inputs.width, *hidden, n_outputs]
         layers = [
             INITIALIZERS[initializer](fan_in, fan_out, random)

@@ -4,7 +4,7 @@ from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.balances import Balance
 from laaf_cli.problem.build import SAMPLER_CHOICES, build, build_form, shape_of
 from laaf_cli.problem.constant_network import constant_loss
-from laaf_cli.problem.corners import face_conditions
+from laaf_cli.problem.corners import face_conditions, without_two_values
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.jumps import bends
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
@@ -26,4 +26,5 @@ from laaf_cli.problem.regions import (
 )
 from laaf_cli.problem.sample_points import SamplePoints
 from laaf_cli.problem.samplers import SAMPLERS
+from laaf_cli.problem.similarity import similarity_variables
 from laaf_cli.problem.time_direction import reversed_in_time, runs_back

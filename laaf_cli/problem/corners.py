@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -60,26 +60,11 @@ class FaceCondition:
 
 def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
     """A sentence for each pair of conditions that give an unknown two values where they meet."""
-    random = np.random.default_rng(0)
-    conditions, work = [*face_conditions(domain, terms)], 0
-    scales: list[float] = []
-    for condition in conditions:
-        points = domain.from_unit(random.random((N_ON_FACE, domain.dimension)))
-        points[:, condition.face.axis] = condition.face.value
-        sizes = np.abs(condition.values(points, domain))
-        scales.append(float(np.max(sizes, where=np.isfinite(sizes), initial=0.0)))
     differing: dict[tuple[str, str, str], list[tuple[Array, float, float]]] = {}
-    for (one, scale), (other, other_scale) in combinations(zip(conditions, scales, strict=True), 2):
-        if one.unknown != other.unknown or one.face.axis == other.face.axis:
-            continue
-        work += sum(1 for condition in (one, other) for _ in nodes(condition.residual))
-        if work > MAX_WORK:
-            break
+    for meeting in _meetings(domain, terms):
+        one, other = meeting.conditions
         points = _edge(domain, one.face, other.face)
-        a, b = one.values(points, domain), other.values(points, domain)
-        size = np.maximum(max(scale, other_scale), np.maximum(np.abs(a), np.abs(b)))
-        with np.errstate(all="ignore"):
-            off = np.abs(a - b) > SMALL * size
+        off, a, b = meeting.differ(points, domain)
         key = (one.term.name, other.term.name, one.unknown)
         differing.setdefault(key, []).extend(zip(points[off], a[off], b[off], strict=True))
     for (first, second, unknown), places in differing.items():
@@ -92,8 +77,61 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
             more = ", and elsewhere" if len(places) > 2 else ""
             yield (
                 f"'{first}' and '{second}' disagree where they meet: {'; '.join(jumps)}{more}. "
-                "The solution jumps there, which costs accuracy."
+                "The solution jumps there, which may cost accuracy."
             )
+
+
+def without_two_values(
+    domain: Domain, terms: Sequence[Term], points: Array, values: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Values of unknowns at points [n, d], NaN at those at which two conditions give two: there the
+    solution has none.
+    """
+    known = dict(values)
+    for meeting in _meetings(domain, terms):
+        name = meeting.conditions[0].unknown
+        on_both = np.ones(len(points), dtype=bool)
+        for condition in meeting.conditions:
+            on_both &= points[:, condition.face.axis] == condition.face.value
+        if name in known and on_both.any():
+            known[name] = known[name].copy()
+            known[name][on_both.nonzero()[0][meeting.differ(points[on_both], domain)[0]]] = np.nan
+    return known
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Meeting:
+    """Two conditions on an unknown, on faces that have an edge in common."""
+
+    conditions: tuple[FaceCondition, FaceCondition]
+    scale: float
+    """The largest value that they give on their faces."""
+
+    def differ(self, points: Array, domain: Domain) -> tuple[Array, Array, Array]:
+        """At which points [n, d] of the edge they do, and the values of both, [n] each."""
+        a, b = (condition.values(points, domain) for condition in self.conditions)
+        size = np.maximum(self.scale, np.maximum(np.abs(a), np.abs(b)))
+        with np.errstate(all="ignore"):
+            return np.abs(a - b) > SMALL * size, a, b
+
+
+def _meetings(domain: Domain, terms: Sequence[Term]) -> Iterator[_Meeting]:
+    """Those of all conditions, as far as formulas are not too long."""
+    random = np.random.default_rng(0)
+    conditions, work = [*face_conditions(domain, terms)], 0
+    scales: list[float] = []
+    for condition in conditions:
+        points = domain.from_unit(random.random((N_ON_FACE, domain.dimension)))
+        points[:, condition.face.axis] = condition.face.value
+        sizes = np.abs(condition.values(points, domain))
+        scales.append(float(np.max(sizes, where=np.isfinite(sizes), initial=0.0)))
+    for (one, scale), (other, other_scale) in combinations(zip(conditions, scales, strict=True), 2):
+        if one.unknown != other.unknown or one.face.axis == other.face.axis:
+            continue
+        work += sum(1 for condition in (one, other) for _ in nodes(condition.residual))
+        if work > MAX_WORK:
+            break
+        yield _Meeting(conditions=(one, other), scale=max(scale, other_scale))
 
 
 def face_conditions(domain: Domain, terms: Sequence[Term]) -> Iterator[FaceCondition]:

@@ -217,10 +217,12 @@ class RunFile(AnyRunFile):
     def network(self) -> NetworkParameters:
         """Weights, biases and slopes."""
         spec = self.spec
-        # An input is a coordinate, a sine or cosine of a periodic one, or a distance from a kink.
+        # An input is a coordinate, a sine or cosine of a periodic one, a distance from a kink, or
+        # one of the two of a similarity variable.
         periodic = spec.periodic
         n_inputs = sum(2 * periodic[x] if x in periodic else 1 for x in spec.coordinates)
         n_inputs += sum(map(len, (spec.network.kinks or {}).values()))
+        n_inputs += 2 * len(spec.network.spreading)
         widths = [n_inputs, *self.hidden, len(spec.unknowns)]
         attributes = self.group_attributes("network")
         network = self._layers("network", widths, attributes)

@@ -18,7 +18,15 @@ from laaf_cli.errors import Fault, SpecError
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import SAMPLER_CHOICES, PointSet, Problem, bends, build, python_functions
+from laaf_cli.problem import (
+    SAMPLER_CHOICES,
+    PointSet,
+    Problem,
+    bends,
+    build,
+    python_functions,
+    similarity_variables,
+)
 from laaf_cli.references import (
     AUTO,
     NO_REFERENCE,
@@ -33,7 +41,7 @@ from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.recipes import CHOSEN_GOAL, DEFAULT_SECONDS, ESTIMATED_GOAL, chosen
-from laaf_cli.runs.solution import make_kinks, make_periods
+from laaf_cli.runs.solution import make_kinks, make_periods, make_similarity
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, Override, RunSpec, Text, load
 from laaf_cli.spec.schema import Written
@@ -204,6 +212,7 @@ class Plan(AnyPlan):
             bounds=(domain.lower, domain.upper) if spec.network.inputs == "scaled" else None,
             periods=make_periods(self.problem.ansatz, domain),
             kinks=make_kinks(spec, domain),
+            similarity=make_similarity(spec, domain),
             random=random_stream(spec.seed, "weights"),
             dtype=self.dtype,
         )
@@ -416,14 +425,19 @@ def _resolved(spec: RunSpec, problem: Problem) -> RunSpec:
         phases.append(phase.model_copy(update=of_phase))
     changes: dict[str, Any] = {"training": phases}
     draws = any(OPTIMIZERS[phase.optimizer].draws_neurons for phase in phases)
-    if spec.network.kinks is None or (draws and "kinks" not in spec.network.model_fields_set):
-        kinks = {
-            "kinks": {
-                name: [place if order == 1 else [place, float(order)] for place, order in kinks]
-                for name, kinks in bends(problem).items()
-            }
+    found: dict[str, Any] = {}
+    known = spec.network.model_fields_set
+    if spec.network.kinks is None or (draws and "kinks" not in known):
+        found["kinks"] = {
+            name: [place if order == 1 else [place, float(order)] for place, order in kinks]
+            for name, kinks in bends(problem).items()
         }
-        spec = spec.model_copy(update={"network": spec.network.model_copy(update=kinks)})
+    if spec.network.similarity is None or (draws and "similarity" not in known):
+        found["similarity"] = {
+            name: [list(numbers) for numbers in places]
+            for name, places in similarity_variables(problem).items()
+        }
+    spec = spec.model_copy(update={"network": spec.network.model_copy(update=found)})
     if draws:
         if "dtype" not in spec.model_fields_set:
             changes["dtype"] = "float64"

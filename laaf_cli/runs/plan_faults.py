@@ -10,7 +10,7 @@ from laaf_cli.multi_index import MAX_ORDER
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.inputs import Inputs
 from laaf_cli.problem import Problem
-from laaf_cli.runs.solution import make_kinks, make_periods
+from laaf_cli.runs.solution import make_kinks, make_periods, make_similarity
 from laaf_cli.spec import LoadedSpec, RunSpec
 from laaf_cli.text import did_you_mean, listed
 from laaf_cli.training import (
@@ -38,8 +38,8 @@ def plan_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) ->
     """Activations that are not smooth enough, and settings of training that fit neither each
     other nor the problem.
     """
-    if kinks := _kink_faults(loaded, spec, problem):
-        return kinks  # what the network sees is not known
+    if faults := [*_kink_faults(loaded, spec, problem), *_spread_faults(loaded, spec, problem)]:
+        return faults  # what the network sees is not known
     adaptation = (*resampling_faults(spec), *balance_faults(spec, problem))
     counts = [n_parameters(spec, problem, phase) for phase in range(len(spec.training))]
     return [
@@ -77,11 +77,38 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
     return faults
 
 
+def _spread_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -> list[Fault]:
+    domain, faults = problem.domain, []
+    for name, places in (spec.network.similarity or {}).items():
+        hint = ""
+        if name not in domain.coordinates:
+            what = f"'{name}' is not a coordinate"
+            hint = did_you_mean(name, domain.coordinates)
+        elif domain.time is None or name == domain.time:
+            what = f"along '{name}' nothing spreads in time"
+            hint = "Similarity variables are of a coordinate of space, in a problem with time."
+        elif domain.coordinates.index(name) in domain.periodic:
+            what = f"'{name}' is periodic, and a similarity variable is not"
+        elif any(diffusivity == 0 for _, diffusivity, *_ in places):
+            what, hint = "a diffusivity is 0", "What does not spread has no similarity variable."
+        else:
+            continue
+        mark = loaded.root.locate(("network", "similarity", name)).mark
+        faults.append(Fault(what, mark, hint))
+    return faults
+
+
 def n_parameters(spec: RunSpec, problem: Problem, phase: int) -> int:
     """Weights and biases of the network in a phase, at most, and learned constants."""
     periods = make_periods(problem.ansatz, problem.domain)
     widths = [
-        Inputs(problem.domain.dimension, None, periods, make_kinks(spec, problem.domain)).width,
+        Inputs(
+            problem.domain.dimension,
+            None,
+            periods,
+            make_kinks(spec, problem.domain),
+            make_similarity(spec, problem.domain),
+        ).width,
         *spec.network.hidden[:-1],
         spec.width_before(phase + 1),
         len(problem.ansatz.outputs),

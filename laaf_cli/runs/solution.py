@@ -31,6 +31,7 @@ from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.devices import torch_device
 from laaf_cli.network.inputs import Period
 from laaf_cli.network.mlp import Mlp
+from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import Ansatz, Domain, SamplePoints, build_form
 from laaf_cli.runfile import NetworkParameters, RunFile
 from laaf_cli.spec import RunSpec
@@ -104,6 +105,26 @@ def make_kinks(spec: RunSpec, domain: Domain) -> dict[int, list[tuple[float, int
     there.
     """
     return {domain.coordinates.index(name): places for name, places in spec.network.bends.items()}
+
+
+def make_similarity(spec: RunSpec, domain: Domain) -> list[SimilarityVariable]:
+    """The similarity variables that a network sees; those of a negative diffusivity begin at the
+    end of time.
+    """
+    time = domain.time_axis
+    if time is None:
+        return []
+    return [
+        SimilarityVariable(
+            axis=domain.coordinates.index(name),
+            place=place,
+            time=time,
+            start=domain.lower[time] if diffusivity > 0 else domain.upper[time],
+            diffusivity=diffusivity,
+            velocity=velocity,
+        )
+        for name, place, diffusivity, velocity in spec.network.spreading
+    ]
 
 
 MAX_BLOCK = 20_000
@@ -266,6 +287,7 @@ def restore(run: RunFile, device: str = "auto") -> TrainedNetwork:
         bounds=(lower, upper) if spec.network.inputs == "scaled" else None,
         periods=make_periods(ansatz, domain),
         kinks=make_kinks(spec, domain),
+        similarity=make_similarity(spec, domain),
         random=np.random.default_rng(0),  # every weight is overwritten
         dtype=torch.float64,
     )
@@ -313,12 +335,13 @@ def _check_settings(run: RunFile, parameters: NetworkParameters) -> None:
                 f"network in {run.path} has {name} {shown(str(parameters.attributes[name]))}, and "
                 f"spec/settings {shown(str(value))}"
             )
-    for name in spec.network.kinks or {}:
-        if name not in spec.coordinates:
-            raise RunFileError(
-                f"spec/settings in {run.path} has kinks along {shown(name)}, which is not a "
-                "coordinate"
-            )
+    for key, names in (("kinks", spec.network.kinks), ("similarity", spec.network.similarity)):
+        for name in names or {}:
+            if name not in spec.coordinates:
+                raise RunFileError(
+                    f"spec/settings in {run.path} has {key} along {shown(name)}, which is not a "
+                    "coordinate"
+                )
     if spec.network.activation not in ACTIVATIONS:
         raise RunFileError(
             f"{run.path} has the activation function {shown(spec.network.activation)}; known "

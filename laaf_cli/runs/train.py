@@ -16,7 +16,8 @@ from laaf_cli.arrays import Array
 from laaf_cli.errors import SpecError, within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.references import ReferenceRefusedError, ReferenceValues, Watch
+from laaf_cli.problem import without_two_values
+from laaf_cli.references import Reference, ReferenceRefusedError, ReferenceValues, Watch
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.progress import Callback, Progress
@@ -256,11 +257,18 @@ def with_reference(
     try:
         deadline = time.perf_counter() + plan.reference_seconds
         plan.reference.prepare(Watch(deadline=deadline, report=report))
-        return plan, plan.reference.evaluate(grid)
+        return plan, _known(plan, plan.reference, grid)
     except ReferenceRefusedError as error:
         if not plan.can_do_without_reference:
             raise
         return replace(plan, reference=None, no_reference=str(error)), None
+
+
+def _known(plan: Plan, reference: Reference, points: Array) -> ReferenceValues:
+    """The reference at points [n, d], NaN where the problem gives two values."""
+    values, problem = reference.evaluate(points), plan.problem
+    fields = without_two_values(problem.domain, problem.terms, points, values.fields)
+    return replace(values, fields=fields)
 
 
 def slices_of(plan: Plan) -> list[Slice]:
@@ -276,7 +284,7 @@ def slices_of(plan: Plan) -> list[Slice]:
             np.array([moment]) if i == axis else values for i, values in enumerate(problem.grid)
         )
         points = problem.points_on(axes)
-        known = plan.reference.evaluate(points).fields if plan.reference else None
+        known = _known(plan, plan.reference, points).fields if plan.reference else None
         slices.append(Slice(time=moment, axes=axes, points=points, reference=known))
     return slices
 

@@ -306,6 +306,7 @@ class PointsSpec(StrictModel):
 
 
 Kink = Real | Annotated[list[Real], Field(min_length=2, max_length=2)]
+Spreading = Annotated[list[Real], Field(min_length=2, max_length=3)]
 
 
 class NetworkSpec(StrictModel):
@@ -326,6 +327,14 @@ class NetworkSpec(StrictModel):
         description="by coordinate, places c at which the solution may bend: |x − c| is an input "
         "as well; `[c, p]` where its derivative of order p may jump; `null` finds them",
     )
+    similarity: Annotated[
+        dict[str, Annotated[list[Spreading], Field(max_length=20)]] | None, Field(max_length=30)
+    ] = Field(
+        default_factory=dict,
+        description="by coordinate, `[c, D, v]` where a jump or a bend at the start spreads from c "
+        "with diffusivity D and is carried with velocity v (0 where absent): what sign(x − c) and "
+        "|x − c| become that way are inputs as well; `null` finds them",
+    )
 
     @property
     def bends(self) -> dict[str, list[tuple[float, int]]]:
@@ -336,6 +345,15 @@ class NetworkSpec(StrictModel):
             ]
             for name, kinks in (self.kinks or {}).items()
         }
+
+    @property
+    def spreading(self) -> list[tuple[str, float, float, float]]:
+        """Coordinate, place, diffusivity and velocity of each similarity variable."""
+        return [
+            (name, place, diffusivity, *(velocity or (0.0,)))
+            for name, places in (self.similarity or {}).items()
+            for place, diffusivity, *velocity in places
+        ]
 
 
 class RecoverySpec(StrictModel):

@@ -29,7 +29,15 @@ def relative_residual(objective: Objective, n_points: int) -> float:
         return math.nan
     domain = problem.domain
     random = random_stream(objective.seed, "estimate")
-    rows = sites(problem, Window(domain=domain), objective.points, n_points, random, network.device)
+    rows = sites(
+        problem,
+        Window(domain=domain),
+        objective.points,
+        n_points,
+        random,
+        network.device,
+        similarity=network.inputs.similarity,
+    )
     inner = torch.tensor(domain.scattered(N_INNER, random), device=network.device)
     system = System(
         problem,

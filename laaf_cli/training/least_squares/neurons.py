@@ -68,6 +68,13 @@ def drawn(
         return torch.tensor(domain.scattered(n_points, random), device=network.device)
 
     directions = torch.tensor(random.standard_normal((n, width)), device=network.device)
+    similarity = network.inputs.similarity
+    if layer == 0 and len(similarity) > 1:
+        # The solution is a sum of functions of each of them and the coordinates.
+        of_neuron = random.integers(len(similarity), size=n)
+        pairs = directions[:, -2 * len(similarity) :].view(n, len(similarity), 2)
+        others = np.arange(len(similarity)) != of_neuron[:, None]
+        pairs[torch.tensor(others, device=network.device)] = 0
     directions /= directions.norm(dim=1, keepdim=True)
     shares = torch.tensor(random.uniform(*SPREAD, n), device=network.device)
     along = directions.new_tensor(scales)

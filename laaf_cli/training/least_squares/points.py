@@ -12,6 +12,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.derivatives.features import features
 from laaf_cli.expression import Call, Field, Symbol
 from laaf_cli.network.mlp import Mlp
+from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import (
     Domain,
     Extent,
@@ -22,6 +23,7 @@ from laaf_cli.problem import (
     Term,
     runs_back,
 )
+from laaf_cli.training.least_squares.near_starts import near_starts
 from laaf_cli.training.least_squares.system import ResidualPoints
 
 PER_COLUMN = {1: 2, 2: 3}
@@ -95,6 +97,7 @@ def sites(
     random: np.random.Generator,
     device: torch.device,
     near: Array | None = None,
+    similarity: Sequence[SimilarityVariable] = (),
 ) -> list[ResidualPoints]:
     """The points of every term in a window.
 
@@ -102,6 +105,7 @@ def sites(
         observed: by term, for those whose points are not drawn.
         interior: how many for the equations.
         near: points [n, d] that these are given besides, and, moved to the start, conditions there.
+        similarity: variables near whose starts lie more of the points, with smaller weights.
     """
     domain, dimension = window.domain, window.domain.dimension
     axis = domain.time_axis
@@ -122,6 +126,8 @@ def sites(
                 points = PointSet(points=np.concatenate([points.points, near]))
             elif near is not None and axis is not None and is_start:
                 points = _with_more(points, _at_time(near, axis, domain.lower[axis]))
+            if similarity and points.row_weights is None and points.combination is None:
+                points = near_starts(points, similarity, term, domain, random)
             shared[term.stream] = points, []
         shared[term.stream][1].append(term)
     inside = replace(problem, domain=domain)

@@ -25,6 +25,7 @@ from laaf_cli.expression import (
     switches,
     symbols,
 )
+from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import Domain, Problem, Region
 
 NEAREST = 1e-4
@@ -90,6 +91,12 @@ class Break:
     def is_bend(self, kinks: Sequence[tuple[int, float, int]]) -> bool:
         """Whether a network with these kinks, by axis, place and order, has one there."""
         return any(not self.free[axis] and self.point[axis] == place for axis, place, _ in kinks)
+
+    def spreads(self, similarity: Sequence[SimilarityVariable]) -> bool:
+        """Whether one of these variables starts there."""
+        return any(
+            (self.point[v.axis], self.point[v.time]) == (v.place, v.start) for v in similarity
+        )
 
 
 def find_breaks(problem: Problem, random: np.random.Generator) -> list[Break]:

@@ -281,7 +281,8 @@ class LeastSquares(Stepper):
 
     @cached_property
     def _breaks(self) -> list[Break]:
-        return find_breaks(self.problem, random_stream(self.objective.seed, "breaks"))
+        breaks = find_breaks(self.problem, random_stream(self.objective.seed, "breaks"))
+        return [place for place in breaks if not place.spreads(self.network.inputs.similarity)]
 
     @property
     def _follows(self) -> bool:
@@ -333,7 +334,14 @@ class LeastSquares(Stepper):
             near = None if self.spots is None else self.spots.points[first : first + n_near]
             first += n_near
             rows = sites(
-                self.problem, window, seen, interior - n_near, random, self.network.device, near
+                self.problem,
+                window,
+                seen,
+                interior - n_near,
+                random,
+                self.network.device,
+                near,
+                self.network.inputs.similarity,
             )
             inner = window.domain.scattered(N_INNER, self._random("inner"))
             systems.append(
@@ -430,8 +438,9 @@ class LeastSquares(Stepper):
         prefers = is_nearer if self.n_refined or self.stage else is_better
         if self.best is None or prefers(candidate, self.best):
             self.best = candidate
-        can_halve = self.march.can_halve
-        is_first = self.march.is_uncut or (self.whole is None and can_halve)
+        is_first = self.march.is_uncut or (self.whole is None and self.march.can_halve)
+        # What spreads from the start looks alike in windows of any length: they do not help soon.
+        can_halve = self.march.can_halve and not (is_first and self.network.inputs.similarity)
         is_hopeless = can_halve and (
             (len(self.tried) > 1 and self.best.residual > UNSOLVED)
             or (len(self.tried) > ENOUGH_TRIED and self.best.residual > LOST)

@@ -283,11 +283,12 @@ class System:
         if site.combination is not None:
             r = r.view(-1, site.run) @ site.combination
             size = size.view(-1, site.run) @ site.combination.abs()
+        weights = 1.0 if site.row_weights is None else site.row_weights
         return LinearisedResidual(
             residual=r,
             by_field=by_field,
             by_constant=dict(zip(free, slopes[len(values) :], strict=True)),
-            size=max(float(size.square().mean().sqrt()), TINY),
+            size=max(float((weights * size.square()).mean().sqrt()), TINY),
         )
 
     def factors(self, i: int, equation: Equation, n_rows: int) -> Tensor:
@@ -333,8 +334,10 @@ class System:
         infinite where one is not finite.
         """
         largest: dict[str, float] = {}
-        for _, equation, at in self.linearised(state):
-            ratio = float(at.residual.square().mean().sqrt()) / at.size
+        for i, equation, at in self.linearised(state):
+            given = self.sites[i].row_weights
+            weights = 1.0 if given is None else given
+            ratio = float((weights * at.residual.square()).mean().sqrt()) / at.size
             ratio = ratio if math.isfinite(ratio) else math.inf
             largest[equation.kind] = max(largest.get(equation.kind, 0.0), ratio)
         return largest

@@ -1,0 +1,85 @@
+"""Similarity variables: what a jump at the start is a smooth function of while it spreads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SMALLEST = 1e-9
+"""The smallest width, relative to a length, that is told from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityVariable:
+    """What sign(x − c) and |x − c| become in the time τ = t − t₀ while they spread as u_t + v u_x =
+    D u_xx: erf η and s = X erf η + w exp(−η²)/√π, with X = x − c − v τ, w = √(4 D τ) and η = X/w.
+
+    A jump or a bend at the start is near there a function of the similarity variable η alone, times
+    a power of w (Boltzmann, Annalen der Physik 289, 1894; Crank, The Mathematics of Diffusion,
+    1975, section 3.3), and these two are the functions of a jump and of a bend: what is left of the
+    solution is smoother.
+    """
+
+    axis: int
+    """Of x."""
+    place: float
+    """c."""
+    time: int
+    """The axis of t."""
+    start: float
+    """t₀."""
+    diffusivity: float
+    """D, in units of x² over those of t; negative where time runs back from t₀."""
+    velocity: float
+    """v, in units of x over those of t."""
+
+    def distance(self, points: Tensor) -> Tensor:
+        """X² + 4 D τ at points [n, d]."""
+        offset, passed = self._offset(points)
+        return offset**2 + 4 * self.diffusivity * passed
+
+    def derivative(
+        self, points: Tensor, orders: Sequence[int], length: float
+    ) -> tuple[Tensor, Tensor]:
+        """∂^α of erf η and of s over a length, [n] each.
+
+        Args:
+            points: [n, d].
+            orders: α.
+        """
+        jump, bend = torch.zeros_like(points[:, 0]), torch.zeros_like(points[:, 0])
+        if any(k for axis, k in enumerate(orders) if axis not in (self.axis, self.time)):
+            return jump, bend
+        offset, passed = self._offset(points)
+        width = (4 * self.diffusivity * passed).clamp(min=0).sqrt().clamp(min=SMALLEST * length)
+        n_x, n_t = orders[self.axis], orders[self.time]
+        # ∂/∂t is D ∂²/∂x² − v ∂/∂x.
+        for k in range(n_t + 1):
+            share = math.comb(n_t, k) * self.diffusivity**k * (-self.velocity) ** (n_t - k)
+            if share:
+                n = n_x + n_t + k
+                jump += share * _of_bend(n + 1, offset, width)
+                bend += share * _of_bend(n, offset, width)
+        return jump, bend / length
+
+    def _offset(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        passed = points[:, self.time] - self.start
+        return points[:, self.axis] - self.place - self.velocity * passed, passed
+
+
+def _of_bend(order: int, offset: Tensor, width: Tensor) -> Tensor:
+    """∂ⁿs/∂xⁿ, [n_points]; the first is erf η."""
+    eta = offset / width
+    if order == 1:
+        return torch.erf(eta)
+    bell = torch.exp(-(eta**2)) / math.sqrt(math.pi)
+    if order == 0:
+        return offset * torch.erf(eta) + width * bell
+    before, hermite = torch.zeros_like(eta), torch.ones_like(eta)
+    for k in range(order - 2):
+        before, hermite = hermite, 2 * eta * hermite - 2 * k * before
+    return 2 * (-1) ** order * hermite * bell / width ** (order - 1)
