@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 from conftest import plan_of, resealed
-from scipy.special import erfc
+from scipy.special import erf, erfc
 
 import laaf_cli as laaf
 from laaf_cli.derivatives import ENGINES
@@ -200,7 +200,9 @@ def test_a_wall_that_is_suddenly_hot(scale: float) -> None:
     text = text.replace("where: t = 1", f"where: t = {scale!r}").replace(
         "k: 0.5", f"k: {0.5 / scale!r}"
     )
-    text = text.replace("least-squares}", "least-squares, features: 300, windows: 1}")
+    text = text.replace(
+        "least-squares}]", "least-squares, features: 300, windows: 1}]\nreference: none"
+    )
     with pytest.warns(laaf.LaafWarning, match="'start' and 'left' disagree where they meet"):
         kept = laaf.solve(yaml.safe_load(text), progress=False)
     without = {"network": {"similarity": {}}}
@@ -214,6 +216,28 @@ def test_a_wall_that_is_suddenly_hot(scale: float) -> None:
     ]
     assert errors[0] < 2e-5
     assert errors[1] > 1000 * errors[0]
+
+
+def test_what_spreads_along_two_coordinates_is_a_product() -> None:
+    """Neurons see variables of both: 1 − erf erf, from two walls that meet."""
+    text = """
+coordinates: {x: [0, 2], y: [0, 2], t: [0, 0.1]}
+unknowns: [c]
+equations: {diffusion: c_t = c_xx + c_yy}
+conditions:
+  start: {where: t = 0, equation: c = 0}
+  walls: {where: [x = 0, y = 0], equation: c = 1}
+  far: {where: [x = 2, y = 2], equation: c_n = 0}
+training: [{optimizer: least-squares, features: 200, windows: 1}]
+reference: none
+"""
+    with pytest.warns(laaf.LaafWarning):
+        solution = laaf.solve(yaml.safe_load(text), progress=False).solution
+    x, y, t = (solution[name].values for name in "xyt")
+    at_x, at_y = (erf(each[:, None] / np.sqrt(4 * t[None, 1:])) for each in (x, y))
+    exact = 1 - at_x[:, None] * at_y[None]
+    found = solution["c"].transpose("x", "y", "t").values[..., 1:]
+    assert np.linalg.norm(found - exact) < 2e-3 * np.linalg.norm(exact)
 
 
 def test_points_near_a_start_count_less() -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from laaf_cli.arrays import Array
 from laaf_cli.network.mlp import Mlp
+from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import Domain
 from laaf_cli.training.least_squares.spots import Spots
 
@@ -68,13 +70,10 @@ def drawn(
         return torch.tensor(domain.scattered(n_points, random), device=network.device)
 
     directions = torch.tensor(random.standard_normal((n, width)), device=network.device)
-    similarity = network.inputs.similarity
-    if layer == 0 and len(similarity) > 1:
-        # The solution is a sum of functions of each of them and the coordinates.
-        of_neuron = random.integers(len(similarity), size=n)
-        pairs = directions[:, -2 * len(similarity) :].view(n, len(similarity), 2)
-        others = np.arange(len(similarity)) != of_neuron[:, None]
-        pairs[torch.tensor(others, device=network.device)] = 0
+    if layer == 0 and network.inputs.similarity:
+        is_seen = _seen_variables(network.inputs.similarity, n, random)
+        pairs = directions[:, -2 * is_seen.shape[1] :].view(*is_seen.shape, 2)
+        pairs[torch.tensor(~is_seen, device=network.device)] = 0
     directions /= directions.norm(dim=1, keepdim=True)
     shares = torch.tensor(random.uniform(*SPREAD, n), device=network.device)
     along = directions.new_tensor(scales)
@@ -102,6 +101,19 @@ def drawn(
         slopes[1::2] += steep.abs()
         through[1::2] = seen(points)
     return Neurons(weight=weight, bias=-(weight * through).sum(1), slopes=slopes)
+
+
+def _seen_variables(
+    similarity: Sequence[SimilarityVariable], n: int, random: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Which of the variables each of n neurons sees, [n, n_variables]: one along each axis, for
+    what spreads from several places of one is a sum of functions of each.
+    """
+    is_seen = np.zeros((n, len(similarity)), dtype=bool)
+    for axis in {variable.axis: None for variable in similarity}:
+        along = [k for k, variable in enumerate(similarity) if variable.axis == axis]
+        is_seen[np.arange(n), random.choice(along, n)] = True
+    return is_seen
 
 
 def _across(
