@@ -79,7 +79,8 @@ residual spoils everything.
 
 UNSOLVED, GAIN, PROMISING = 0.5, 50, 500
 """A relative residual that says that nothing is solved; the multiple of the goal from which more
-neurons surely reach it, and from which they may.
+neurons surely reach it, and from which they may; where something spreads from the start, what is
+enough without windows.
 """
 
 NUMBERS = ("width", "stage", "n_refined", "is_scanning", "is_finished", "is_steep", "steepness")
@@ -502,7 +503,8 @@ class LeastSquares(Stepper):
         return tuple(min(max(slope * ratio, FLATTEST), STEEPEST) for slope in slopes)
 
     def _judge_whole(self, best: Candidate) -> None:
-        if self.march.is_uncut or best.residual <= self.goal:
+        enough = (PROMISING if self.network.inputs.similarity else 1) * self.goal
+        if self.march.is_uncut or best.residual <= enough:
             before = self.whole or best
             self._finish(best if best.residual < before.residual else before)
             return
