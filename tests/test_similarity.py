@@ -38,8 +38,8 @@ def test_derivatives_are_those_of_automatic_differentiation(orders: tuple[int, i
     random = torch.Generator().manual_seed(0)
     points = torch.rand(9, 2, dtype=torch.float64, generator=random) + torch.tensor([0.0, 0.2])
     points.requires_grad_()
-    plain = VARIABLE.derivative(points, (0, 0), 2.0)
-    found = VARIABLE.derivative(points.detach(), orders, 2.0)
+    plain = VARIABLE.derivative(points, (0, 0), 2.0, 1.0)
+    found = VARIABLE.derivative(points.detach(), orders, 2.0, 1.0)
     for values, slopes in zip(plain, found, strict=True):
         torch.testing.assert_close(slopes, derived(values, points, orders), rtol=1e-11, atol=0)
 
@@ -47,16 +47,16 @@ def test_derivatives_are_those_of_automatic_differentiation(orders: tuple[int, i
 def test_both_inputs_diffuse_and_begin_with_a_jump_and_a_bend() -> None:
     points = torch.tensor([[0.5, 0.15], [-0.2, 0.9], [0.3, 0.4]], dtype=torch.float64)
     rates, slopes, bends = (
-        VARIABLE.derivative(points, orders, 2.0) for orders in ((0, 1), (1, 0), (2, 0))
+        VARIABLE.derivative(points, orders, 2.0, 1.0) for orders in ((0, 1), (1, 0), (2, 0))
     )
     for rate, slope, bend in zip(rates, slopes, bends, strict=True):
         torch.testing.assert_close(rate - 0.4 * slope, 0.7 * bend)
     start = torch.tensor([[0.8, 0.1], [0.1, 0.1], [0.3, 0.1]], dtype=torch.float64)
-    jump, bend = VARIABLE.derivative(start, (0, 0), 2.0)
+    jump, bend = VARIABLE.derivative(start, (0, 0), 2.0, 1.0)
     assert jump.tolist() == [1, -1, 0]
     assert bend.tolist() == pytest.approx([0.25, 0.1, 0.0], abs=1e-8)
     for orders in ((2, 1), (0, 4)):
-        assert all(each.isfinite().all() for each in VARIABLE.derivative(start, orders, 2.0))
+        assert all(each.isfinite().all() for each in VARIABLE.derivative(start, orders, 2.0, 1.0))
 
 
 def test_time_may_run_back() -> None:
@@ -66,10 +66,25 @@ def test_time_may_run_back() -> None:
     turned = points * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 1.0])
     for orders, sign in (((0, 0), 1), ((2, 0), 1), ((0, 1), -1)):
         pairs = zip(
-            back.derivative(points, orders, 1.0), ahead.derivative(turned, orders, 1.0), strict=True
+            back.derivative(points, orders, 1.0, 1.0),
+            ahead.derivative(turned, orders, 1.0, 1.0),
+            strict=True,
         )
         for one, other in pairs:
             torch.testing.assert_close(one, sign * other)
+
+
+@pytest.mark.parametrize("center", [0.5, -0.5])
+def test_nothing_has_spread_before_it_starts(center: float) -> None:
+    """Points on the face itself are seen as those inside, and not as those in between."""
+    later = SimilarityVariable(axis=0, place=0, time=1, start=0.5, diffusivity=2.0, velocity=0.0)
+    x = torch.tensor([0.0, 0.3, 0.9], dtype=torch.float64) * math.copysign(1, center)
+    points = torch.stack([x, torch.full_like(x, 0.4)], 1)
+    jump, bend = later.derivative(points, (0, 0), 2.0, center)
+    assert jump.tolist() == [math.copysign(1, center)] * 3
+    assert bend.tolist() == (x.abs() / 2).tolist()
+    for orders in ((2, 0), (0, 1)):
+        assert not any(each.any() for each in later.derivative(points, orders, 2.0, center))
 
 
 def test_inputs_have_two_of_each_and_none_across_others() -> None:
@@ -78,7 +93,7 @@ def test_inputs_have_two_of_each_and_none_across_others() -> None:
     assert not inputs.is_linear
     points = torch.rand(4, 3, dtype=torch.float64) + 0.2
     assert not inputs.derivative(points, (1, 0, 1))[:, 3:].any()
-    expected = VARIABLE.derivative(points, (1, 1, 0), 0.5)
+    expected = VARIABLE.derivative(points, (1, 1, 0), 0.5, 1.0)
     torch.testing.assert_close(
         inputs.derivative(points, (1, 1, 0))[:, 3:], torch.stack(expected, 1)
     )
@@ -91,8 +106,8 @@ constants: {k: 0.5}
 equations: {heat: "EQUATION"}
 conditions:
   start: {where: t = 1, equation: "START"}
-  left: {where: x = 0, equation: LEFT}
-  right: {where: x = 2, equation: RIGHT}
+  left: {where: x = 0, equation: "LEFT"}
+  right: {where: x = 2, equation: "RIGHT"}
 training: [{optimizer: least-squares}]
 """
 
@@ -128,6 +143,12 @@ def heat(start: str, left: str, right: str, equation: str = "u_t = k*u_xx") -> s
         # By the value of the solution, on the face and at the start.
         (heat("u = 1", "u = 5 + t", "u = 1", "u_t = D(u*u_x, x)"), {"x": [(0, 1, 0), (0, 7, 0)]}),
         (heat("u = 1", "u = 3", "u = 1", "u_t = D(u*u_x, x)"), {"x": [(0, 1, 0)]}),
+        # Conditions that break later, here and at the start.
+        (heat("u = 0", "u = where(t < 1.5, 0, 1)", "u_x = 0"), {"x": [(0, 0.5, 0, 1.5)]}),
+        (
+            heat("u = 0", "u_x = 0", "u_x = where(t > 1.25 and t < 1.5, 0, 1)"),
+            {"x": [(2, 0.5, 0), (2, 0.5, 0, 1.25), (2, 0.5, 0, 1.5)]},
+        ),
         # Nothing diffuses, or in another way.
         (heat("u = 0", "u = 1", "u_n = 0", "u_t = (x - x)*u_xx + k*x*u_xx"), {}),
         (heat("u = 0", "u = 1", "u = 0", "u_t = -u_xxxx + u_xx"), {}),
@@ -138,8 +159,9 @@ def heat(start: str, left: str, right: str, equation: str = "u_t = k*u_xx") -> s
 def test_where_something_spreads_from(text: str, found: dict[str, list[tuple[float, ...]]]) -> None:
     variables = similarity_variables(plan_of(text).problem)
     assert variables.keys() == found.keys()
-    for name, numbers in variables.items():
-        np.testing.assert_allclose(numbers, found[name], atol=1e-9)
+    for name, several in variables.items():
+        for numbers, expected in zip(several, found[name], strict=True):
+            assert numbers == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_price_that_bends_at_expiry() -> None:
@@ -216,6 +238,19 @@ def test_a_wall_that_is_suddenly_hot(scale: float) -> None:
     ]
     assert errors[0] < 2e-5
     assert errors[1] > 1000 * errors[0]
+
+
+def test_a_heater_that_is_switched_on_later() -> None:
+    """Half the flux of an infinite rod on both sides: s by Crank (1975), equation 3.52."""
+    text = heat("u = 0", "u_x = where(t < 1.25, 0, -1)", "u_x = 0").replace("[0, 2]", "[0, 8]")
+    text = text.replace("x = 2", "x = 8").replace(
+        "least-squares}]", "least-squares, features: 300, windows: 1}]\nreference: none"
+    )
+    solution = laaf.solve(yaml.safe_load(text), progress=False).solution
+    x, t = solution["x"].values[:, None], solution["t"].values
+    width = np.sqrt(4 * 0.5 * np.clip(t - 1.25, 1e-30, None))[None]
+    exact = width / math.sqrt(math.pi) * np.exp(-((x / width) ** 2)) - x * erfc(x / width)
+    assert np.linalg.norm(solution["u"].values - exact) < 2e-4 * np.linalg.norm(exact)
 
 
 def test_what_spreads_along_two_coordinates_is_a_product() -> None:

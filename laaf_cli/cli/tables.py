@@ -223,9 +223,10 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         for name, places in plan.spec.network.bends.items()
         for place, p in places
     )
+    starts = dict.fromkeys((name, x, t) for name, x, _, _, t in plan.spec.network.spreading)
     spreading = "".join(
-        f", spreads from {name} = {place:g}"
-        for name, place, *_ in dict.fromkeys(each[:2] for each in plan.spec.network.spreading)
+        f", spreads from {name} = {place:g}" + ("" if start is None else f" at t = {start:g}")
+        for name, place, start in starts
     )
     facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}{bends}{spreading}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")

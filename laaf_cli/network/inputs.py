@@ -126,8 +126,8 @@ class Inputs(nn.Module):
             else:
                 columns.append(torch.zeros_like(offset))
         for variable in self.similarity:
-            length = float(self.half_range[variable.axis])
-            columns += variable.derivative(points, orders, length)
+            length, center = (float(of[variable.axis]) for of in (self.half_range, self.center))
+            columns += variable.derivative(points, orders, length, center)
         return torch.stack(columns, dim=1)
 
     @staticmethod

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SMALLEST = 1e-9
-"""The smallest width, relative to a length, that is told from 0."""
+SMALLEST, FAR = 1e-9, 100.0
+"""The smallest width, relative to a length, that is told from 0; an η at which nothing has spread.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,32 +39,36 @@ class SimilarityVariable:
     """v, in units of x over those of t."""
 
     def distance(self, points: Tensor) -> Tensor:
-        """X² + 4 D τ at points [n, d]."""
+        """X² + |4 D τ| at points [n, d]."""
         offset, passed = self._offset(points)
-        return offset**2 + 4 * self.diffusivity * passed
+        return offset**2 + (4 * self.diffusivity * passed).abs()
 
     def derivative(
-        self, points: Tensor, orders: Sequence[int], length: float
+        self, points: Tensor, orders: Sequence[int], length: float, center: float
     ) -> tuple[Tensor, Tensor]:
-        """∂^α of erf η and of s over a length, [n] each.
+        """∂^α of erf η and of s over a length, [n] each. Before t₀ both are as they begin.
 
         Args:
             points: [n, d].
             orders: α.
+            center: a place inside the domain, whose side of c is that of points at c before t₀.
         """
         jump, bend = torch.zeros_like(points[:, 0]), torch.zeros_like(points[:, 0])
         if any(k for axis, k in enumerate(orders) if axis not in (self.axis, self.time)):
             return jump, bend
         offset, passed = self._offset(points)
-        width = (4 * self.diffusivity * passed).clamp(min=0).sqrt().clamp(min=SMALLEST * length)
+        square = 4 * self.diffusivity * passed
+        width = square.clamp(min=0).sqrt().clamp(min=SMALLEST * length)
+        inside = math.copysign(FAR, center - self.place)
+        eta = torch.where((offset == 0) & (square < 0), inside, offset / width)
         n_x, n_t = orders[self.axis], orders[self.time]
         # ∂/∂t is D ∂²/∂x² − v ∂/∂x.
         for k in range(n_t + 1):
             share = math.comb(n_t, k) * self.diffusivity**k * (-self.velocity) ** (n_t - k)
             if share:
                 n = n_x + n_t + k
-                jump += share * _of_bend(n + 1, offset, width)
-                bend += share * _of_bend(n, offset, width)
+                jump += share * _of_bend(n + 1, offset, width, eta)
+                bend += share * _of_bend(n, offset, width, eta)
         return jump, bend / length
 
     def _offset(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,9 +76,8 @@ class SimilarityVariable:
         return points[:, self.axis] - self.place - self.velocity * passed, passed
 
 
-def _of_bend(order: int, offset: Tensor, width: Tensor) -> Tensor:
-    """∂ⁿs/∂xⁿ, [n_points]; the first is erf η."""
-    eta = offset / width
+def _of_bend(order: int, offset: Tensor, width: Tensor, eta: Tensor) -> Tensor:
+    """∂ⁿs/∂xⁿ, [n_points], by X, w and η; the first is erf η."""
     if order == 1:
         return torch.erf(eta)
     bell = torch.exp(-(eta**2)) / math.sqrt(math.pi)

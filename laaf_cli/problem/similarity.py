@@ -4,7 +4,7 @@ or bends, or disagrees with the conditions on a face, and diffusion smooths that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,9 +49,10 @@ N_POINTS, MAX_NODES = 30, 2000
 """At which sizes are measured; of a formula at most."""
 
 
-def similarity_variables(problem: Problem) -> dict[str, list[tuple[float, float, float]]]:
+def similarity_variables(problem: Problem) -> dict[str, list[tuple[float, ...]]]:
     """By coordinate, the places of disagreements, jumps and bends at the start, with the
-    diffusivity, negative where time runs back, and the velocity there.
+    diffusivity, negative where time runs back, and the velocity there; with the time as well where
+    conditions on a face break later.
 
     They are found where the start is given by formulas, and the equations by a first derivative in
     time and at most a second along the coordinate.
@@ -59,7 +60,7 @@ def similarity_variables(problem: Problem) -> dict[str, list[tuple[float, float,
     domain = problem.domain
     if domain.time_axis is None or problem.fluxes:
         return {}
-    start, found = _Start(problem, domain.time_axis), dict[str, list[tuple[float, float, float]]]()
+    start, found = _Start(problem, domain.time_axis), dict[str, list[tuple[float, ...]]]()
     try:
         for axis, name in enumerate(domain.coordinates):
             if axis != domain.time_axis and axis not in domain.periodic:
@@ -184,42 +185,59 @@ class _Start:
         with np.errstate(all="ignore"):
             return np.array(np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(points)))
 
-    def along(self, axis: int) -> Iterator[tuple[float, float, float]]:
-        """The place, the diffusivity and the velocity of each variable along an axis."""
-        for place, is_upper in self.places(axis):
+    def along(self, axis: int) -> Iterator[tuple[float, ...]]:
+        """The place, the diffusivity, the velocity and, where it is not the start, the time of each
+        variable along an axis.
+        """
+        for place, is_upper, times in self.places(axis):
             last = 0.0
             for diffusivity, velocity in sorted(
                 self.spreads(axis, place, is_upper), key=lambda pair: abs(pair[0])
             ):
                 if abs(diffusivity) > ALIKE * last:
-                    yield place, diffusivity, velocity
+                    for time in times:
+                        yield place, diffusivity, velocity, *time
                     last = abs(diffusivity)
 
-    def places(self, axis: int) -> Iterator[tuple[float, bool | None]]:
-        """Along an axis, the faces that disagree with the start, and the breaks inside, with
-        whether it is the upper face, None inside.
+    def places(self, axis: int) -> Iterator[tuple[float, bool | None, list[tuple[float, ...]]]]:
+        """Along an axis, the faces that disagree with the start or break in time, and the breaks of
+        the start inside; with whether it is the upper face, None inside, and the times, () for the
+        start.
         """
+        domain = self.domain
+        lower, upper = domain.lower[axis], domain.upper[axis]
+        for is_upper in (False, True):
+            conditions = [
+                (term, residual)
+                for term in self.problem.terms
+                for residual in term.residuals
+                if any(face.upper == is_upper for face in term.region.faces_along(axis))
+            ]
+            times: list[tuple[float, ...]] = []
+            if any(self._disagrees(*condition, axis, is_upper) for condition in conditions):
+                times.append(())
+            later = self._breaks((residual for _, residual in conditions), self.time)
+            times += [(time,) for time in later]
+            if times:
+                yield (upper if is_upper else lower), is_upper, times
+        for place in self._breaks(self.values.values(), axis):
+            yield place, None, [()]
+
+    def _breaks(self, trees: Iterable[Node], axis: int) -> list[float]:
+        """The places inside of the domain at which formulas in one coordinate break."""
         name, lower, upper = (
             self.domain.coordinates[axis],
             self.domain.lower[axis],
             self.domain.upper[axis],
         )
-        for is_upper in (False, True):
-            if any(
-                self._disagrees(term, residual, axis, is_upper)
-                for term in self.problem.terms
-                for residual in term.residuals
-                if any(face.upper == is_upper for face in term.region.faces_along(axis))
-            ):
-                yield (upper if is_upper else lower), is_upper
-        breaks = {
+        places = {
             place
-            for tree in self.values.values()
+            for tree in trees
             for switch in switches(tree)
-            if symbols(switch) == {name}
+            if symbols(switch) == {name} and not fields(switch)
             for place in branch_breaks([switch], name, lower, upper)
         }
-        yield from ((place, None) for place in sorted(breaks) if lower < place < upper)
+        return sorted(place for place in places if lower < place < upper)
 
     def _disagrees(self, term: Term, residual: Node, axis: int, is_upper: bool) -> bool:
         """Whether a condition, or its derivative in time, does not hold at the start of a face."""

@@ -108,8 +108,8 @@ def make_kinks(spec: RunSpec, domain: Domain) -> dict[int, list[tuple[float, int
 
 
 def make_similarity(spec: RunSpec, domain: Domain) -> list[SimilarityVariable]:
-    """The similarity variables that a network sees; those of a negative diffusivity begin at the
-    end of time.
+    """The similarity variables that a network sees; where no time is given, those of a negative
+    diffusivity begin at the end.
     """
     time = domain.time_axis
     if time is None:
@@ -119,11 +119,13 @@ def make_similarity(spec: RunSpec, domain: Domain) -> list[SimilarityVariable]:
             axis=domain.coordinates.index(name),
             place=place,
             time=time,
-            start=domain.lower[time] if diffusivity > 0 else domain.upper[time],
+            start=(domain.lower if diffusivity > 0 else domain.upper)[time]
+            if start is None
+            else start,
             diffusivity=diffusivity,
             velocity=velocity,
         )
-        for name, place, diffusivity, velocity in spec.network.spreading
+        for name, place, diffusivity, velocity, start in spec.network.spreading
     ]
 
 

@@ -306,7 +306,7 @@ class PointsSpec(StrictModel):
 
 
 Kink = Real | Annotated[list[Real], Field(min_length=2, max_length=2)]
-Spreading = Annotated[list[Real], Field(min_length=2, max_length=3)]
+Spreading = Annotated[list[Real], Field(min_length=2, max_length=4)]
 
 
 class NetworkSpec(StrictModel):
@@ -331,9 +331,9 @@ class NetworkSpec(StrictModel):
         dict[str, Annotated[list[Spreading], Field(max_length=20)]] | None, Field(max_length=30)
     ] = Field(
         default_factory=dict,
-        description="by coordinate, `[c, D, v]` where a jump or a bend at the start spreads from c "
-        "with diffusivity D and is carried with velocity v (0 where absent): what sign(x − c) and "
-        "|x − c| become that way are inputs as well; `null` finds them",
+        description="by coordinate, `[c, D, v, t0]` where a jump or a bend spreads from c with "
+        "diffusivity D, carried with velocity v (0), from the time t0 on (the start): what "
+        "sign(x − c) and |x − c| become that way are inputs as well; `null` finds them",
     )
 
     @property
@@ -347,12 +347,14 @@ class NetworkSpec(StrictModel):
         }
 
     @property
-    def spreading(self) -> list[tuple[str, float, float, float]]:
-        """Coordinate, place, diffusivity and velocity of each similarity variable."""
+    def spreading(self) -> list[tuple[str, float, float, float, float | None]]:
+        """Coordinate, place, diffusivity, velocity and time of each similarity variable; None for
+        the start.
+        """
         return [
-            (name, place, diffusivity, *(velocity or (0.0,)))
+            (name, place, diffusivity, more[0] if more else 0.0, more[1] if more[1:] else None)
             for name, places in (self.similarity or {}).items()
-            for place, diffusivity, *velocity in places
+            for place, diffusivity, *more in places
         ]
 
 

@@ -34,7 +34,11 @@ def near_starts(
     its squares: there its derivatives grow as the inverse of the distance to their order, and what
     they are wrong by is spread as far as the square of it.
     """
-    along = [v for v in similarity if term.region.extent(v.time) is Extent.WHOLE]
+    along = [
+        variable
+        for variable in similarity
+        if term.region.extent(variable.time) is Extent.WHOLE and _reach(variable, domain) > 0
+    ]
     moved, weights = points.points.copy(), np.ones(len(points))
     is_moved = random.random(len(points)) < SHARE
     of_point = random.integers(max(1, len(along)), size=len(points))
@@ -54,11 +58,14 @@ def near_starts(
 
 
 def _reach(variable: SimilarityVariable, domain: Domain) -> float:
-    """The square of how far something spreads in a part of the domain."""
+    """The square of how far something spreads in a part of the domain, below 0 where it has not
+    begun.
+    """
     axis, time = variable.axis, variable.time
-    passed = max(abs(end - variable.start) for end in (domain.lower[time], domain.upper[time]))
+    end = (domain.upper if variable.diffusivity > 0 else domain.lower)[time]
+    square = 4 * variable.diffusivity * (end - variable.start)
     half = (domain.upper[axis] - domain.lower[axis]) / 2
-    return min(half**2, 4 * abs(variable.diffusivity) * passed)
+    return min(half**2, square)
 
 
 def _drawn(
